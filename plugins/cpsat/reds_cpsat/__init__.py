@@ -1,0 +1,1 @@
+"""OR-Tools CP-SAT as a solver of reds."""

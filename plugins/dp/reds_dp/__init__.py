@@ -1,0 +1,1 @@
+"""The exact solver of reds: elimination over the group graph with Pareto labels and Lagrangian bounds."""

@@ -1,0 +1,1 @@
+"""Pruning strategies of reds that work with every framework."""

@@ -1,0 +1,1 @@
+"""PuLP MILP back ends as a solver of reds."""

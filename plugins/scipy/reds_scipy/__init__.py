@@ -1,0 +1,1 @@
+"""SciPy LP relaxation and MILP (HiGHS) as solvers of reds."""

@@ -1,0 +1,1 @@
+"""Channel scorers of reds that work with every framework."""

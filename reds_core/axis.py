@@ -1,0 +1,166 @@
+"""An algebra of channel axes: which channels of which groups lie where along an axis of a tensor or a weight.
+
+An axis is a tree. Its leaves are fixed lengths and channel groups; its nodes say how they are laid out:
+concatenation (Concatenate), the whole repeated (Flatten of channels-last maps, the gates of an LSTM), every element
+repeated (Flatten of channels-first maps, the features of an attention head). From one tree follow the length at any
+widths, and where along the axis the kept channels stand: all that costs, slicing and permutation need.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+Kept = Mapping[str, IntArray]
+"""Group name -> channel indices kept, int64, in the order they are to stand in."""
+
+
+@dataclass(frozen=True)
+class LinearForm:
+    """constant + sum over groups of coefficient x width."""
+
+    constant: int
+    coefficients: tuple[tuple[str, int], ...] = ()
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """The form's value where group g has `widths[g]` channels."""
+        return self.constant + sum(c * int(widths[g]) for g, c in self.coefficients)
+
+    def plus(self, other: LinearForm) -> LinearForm:
+        """The sum of two forms."""
+        total = dict(self.coefficients)
+        for group, coefficient in other.coefficients:
+            total[group] = total.get(group, 0) + coefficient
+        return LinearForm(self.constant + other.constant, tuple(total.items()))
+
+    def times(self, factor: int) -> LinearForm:
+        """The form multiplied by a constant."""
+        return LinearForm(self.constant * factor, tuple((g, c * factor) for g, c in self.coefficients))
+
+
+class Axis(ABC):
+    """One axis. Immutable and hashable."""
+
+    @abstractmethod
+    def length(self) -> LinearForm:
+        """Length of the axis as a form in the group widths."""
+
+    @abstractmethod
+    def positions(self, kept: Kept, channels: Mapping[str, int]) -> IntArray:
+        """Positions on the full axis that stay, int64, in their new order.
+
+        Args:
+            kept: for each group the channels that stay; a group not named stays whole.
+            channels: for each group its full number of channels.
+        """
+
+    @abstractmethod
+    def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
+        """The axis with groups replaced by other axes, by group name."""
+
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups on the axis, each once, in order of appearance."""
+        return tuple(g for g, _ in self.length().coefficients)
+
+    def full(self, channels: Mapping[str, int]) -> int:
+        """Length with all channels kept."""
+        return self.length().at(channels)
+
+
+@dataclass(frozen=True)
+class Fixed(Axis):
+    """`size` elements that always stay."""
+
+    size: int
+
+    def length(self) -> LinearForm:
+        return LinearForm(self.size)
+
+    def positions(self, kept: Kept, channels: Mapping[str, int]) -> IntArray:
+        return np.arange(self.size, dtype=np.int64)
+
+    def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
+        return self
+
+
+@dataclass(frozen=True)
+class Channels(Axis):
+    """The channels of one group, in order."""
+
+    group: str
+
+    def length(self) -> LinearForm:
+        return LinearForm(0, ((self.group, 1),))
+
+    def positions(self, kept: Kept, channels: Mapping[str, int]) -> IntArray:
+        if self.group in kept:
+            return np.asarray(kept[self.group], dtype=np.int64)
+        return np.arange(channels[self.group], dtype=np.int64)
+
+    def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
+        return replacements.get(self.group, self)
+
+
+@dataclass(frozen=True)
+class Concat(Axis):
+    """Axes one after the other."""
+
+    parts: tuple[Axis, ...]
+
+    def length(self) -> LinearForm:
+        total = LinearForm(0)
+        for part in self.parts:
+            total = total.plus(part.length())
+        return total
+
+    def positions(self, kept: Kept, channels: Mapping[str, int]) -> IntArray:
+        offset, found = 0, []
+        for part in self.parts:
+            found.append(part.positions(kept, channels) + offset)
+            offset += part.full(channels)
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+    def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
+        return Concat(tuple(p.replaced(replacements) for p in self.parts))
+
+
+@dataclass(frozen=True)
+class Tile(Axis):
+    """The whole inner axis, `times` over: Flatten of channels-last maps."""
+
+    inner: Axis
+    times: int
+
+    def length(self) -> LinearForm:
+        return self.inner.length().times(self.times)
+
+    def positions(self, kept: Kept, channels: Mapping[str, int]) -> IntArray:
+        inner = self.inner.positions(kept, channels)
+        starts = np.arange(self.times, dtype=np.int64) * self.inner.full(channels)
+        return (starts[:, None] + inner[None, :]).ravel()
+
+    def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
+        return Tile(self.inner.replaced(replacements), self.times)
+
+
+@dataclass(frozen=True)
+class Repeat(Axis):
+    """Every element of the inner axis `times` in a row: Flatten of channels-first maps, depth multipliers."""
+
+    inner: Axis
+    times: int
+
+    def length(self) -> LinearForm:
+        return self.inner.length().times(self.times)
+
+    def positions(self, kept: Kept, channels: Mapping[str, int]) -> IntArray:
+        inner = self.inner.positions(kept, channels)
+        return (inner[:, None] * self.times + np.arange(self.times, dtype=np.int64)[None, :]).ravel()
+
+    def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
+        return Repeat(self.inner.replaced(replacements), self.times)

@@ -1,0 +1,235 @@
+"""The framework boundary: what core needs of TensorFlow, or of another framework.
+
+A framework holds models as objects that core never looks into (`Any` below) and answers in terms of
+`reds_core.network`. All weights cross the boundary as NumPy arrays in the order of `Network.weights`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.axis import Kept
+from reds_core.network import Network
+from reds_core.plugin import Plugin
+
+T = TypeVar("T")
+WeightArrays = list[npt.NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Examples and their labels.
+
+    Attributes:
+        x: float32 (N, *input shape).
+        y: labels as the task's loss takes them: integers (N,), or one-hot or real numbers (N, ...).
+    """
+
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, indices: npt.NDArray[np.int64] | slice) -> Arrays:
+        """Some of the examples."""
+        return Arrays(self.x[indices], self.y[indices])
+
+
+@dataclass(frozen=True)
+class Task:
+    """How outputs are compared with labels.
+
+    Attributes:
+        loss: a Keras loss identifier; None chooses crossentropy by the labels' shape and the model's last activation
+            (a last softmax means probabilities, otherwise logits).
+        metric: a Keras metric identifier; None means accuracy.
+    """
+
+    loss: str | None = None
+    metric: str | None = None
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """How a family is trained.
+
+    Attributes:
+        epochs: passes over the training data.
+        batch_size: examples a step.
+        learning_rate: at the start; it falls to zero along a cosine.
+        seed: of shuffling and dropout.
+    """
+
+    epochs: int = 3
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class EpochProgress:
+    """Where training stands. Sent after every few batches and at the end of each epoch.
+
+    Attributes:
+        epoch: from 0.
+        epochs: how many there will be.
+        batch: finished batches of this epoch.
+        batches: of an epoch.
+        loss: running mean of the weighted loss over this epoch.
+        accuracy: running accuracy (or metric) of the full network over this epoch's batches.
+    """
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    loss: float
+    accuracy: float
+
+
+Progress = Callable[[EpochProgress], None]
+
+
+@dataclass(frozen=True)
+class Family(Generic[T]):
+    """One full-width network and its nested members, which share one set of weights.
+
+    Channels are ordered so that each member's channels are a prefix of every group.
+
+    Attributes:
+        full: the model at full width, kept channels first.
+        members: the members' models, smallest first; each holds its own batch-norm statistics.
+        widths: for each member the width of each group.
+    """
+
+    full: T
+    members: tuple[T, ...]
+    widths: tuple[Mapping[str, int], ...]
+
+
+class Framework(Plugin, ABC):
+    """Base class of framework plugins."""
+
+    kind = "framework"
+
+    @abstractmethod
+    def owns(self, model: Any) -> bool:
+        """Whether `model` is a model object of this framework. Must not import the framework's library."""
+
+    @abstractmethod
+    def load_model(self, path: Path) -> Any:
+        """Read a model file; its format is told by content, not by suffix; no code of the file is run.
+
+        Raises:
+            InputError: if the file is missing, damaged or no model file.
+            UnsupportedError: if it holds code, or layers that cannot be loaded.
+        """
+
+    @abstractmethod
+    def save_model(self, model: Any, path: Path) -> None:
+        """Write `model` as a plain model file that stock software loads. Whole or not at all."""
+
+    @abstractmethod
+    def inspect(self, model: Any) -> Network:
+        """Describe `model`: layers, tensors, weights, channel groups.
+
+        Raises:
+            UnsupportedError: naming a layer that is not understood.
+        """
+
+    @abstractmethod
+    def weights(self, model: Any, network: Network) -> WeightArrays:
+        """Copies of the weights of `model`, in the order of `network.weights`."""
+
+    @abstractmethod
+    def gradients(
+        self, model: Any, network: Network, data: Arrays, task: Task, batch_size: int
+    ) -> Iterator[WeightArrays]:
+        """For each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
+
+        Zeros for weights that are not trainable. The model runs as at inference (batch norms use their statistics).
+        """
+
+    @abstractmethod
+    def extract(self, model: Any, network: Network, kept: Kept) -> Any:
+        """A new plain model that holds only the channels of `kept`, in their order; groups not named stay whole.
+
+        Keeping all channels in another order gives a permuted network that computes the same.
+        """
+
+    @abstractmethod
+    def finetune(
+        self, family: Family[Any], data: Arrays, task: Task, settings: FinetuneSettings, progress: Progress
+    ) -> None:
+        """Train the full network and all members together, in place, with one set of weights.
+
+        The loss is the weighted sum of all losses, each weighted by the square root of the network's share of the
+        parameters, normalised (REDS, arXiv 2311.13349). Afterwards the members' weights are slices of the full
+        network's, save for their batch-norm statistics.
+        """
+
+    @abstractmethod
+    def predict(self, model: Any, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
+        """Outputs (N, ...) of `model` at inference."""
+
+    @abstractmethod
+    def accuracy(self, model: Any, data: Arrays, task: Task) -> float:
+        """The task's metric of `model` on `data`: accuracy in 0..1 by default."""
+
+    @abstractmethod
+    def loss(self, model: Any, data: Arrays, task: Task) -> float:
+        """The task's mean loss of `model` on `data`."""
+
+    @abstractmethod
+    def check_data(self, model: Any, data: Arrays, task: Task, what: str) -> Arrays:
+        """`data` as `model` takes it (a missing last dimension of 1 is added).
+
+        Raises:
+            InputError: if shapes do not fit the model's input or labels not its output; `what` names the data.
+        """
+
+    @abstractmethod
+    def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
+        """Write `model` for the device (.tflite); with `quantise` full int8, calibrated on `calibration`.
+
+        Raises:
+            InputError: if `quantise` is asked for without calibration data.
+        """
+
+    @abstractmethod
+    def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
+        """The task's metric of an exported file on `data`, run by the device's interpreter."""
+
+    @abstractmethod
+    def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
+        """Training and test data of a named data set of the framework's own loaders, unchecked.
+
+        Raises:
+            InputError: if the name is unknown or the data cannot be fetched.
+        """
+
+    @abstractmethod
+    def build_baseline(self, data: Arrays, settings: FinetuneSettings, progress: Progress) -> Any:
+        """A small DS-CNN for images, built for the shape of `data` and trained on it."""
+
+    @abstractmethod
+    def library_versions(self) -> Mapping[str, str]:
+        """Versions of the libraries behind the framework, by name."""
+
+
+def member_kept(widths: Mapping[str, int]) -> dict[str, npt.NDArray[np.int64]]:
+    """The first `widths[g]` channels of every group g: what a member of a family keeps of the full network."""
+    return {group: np.arange(width, dtype=np.int64) for group, width in widths.items()}
+
+
+def batches(count: int, batch_size: int) -> list[slice]:
+    """Slices that cover `count` examples in batches."""
+    return [slice(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]

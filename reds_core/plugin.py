@@ -1,0 +1,91 @@
+"""What every plugin class has: a name, the libraries it needs, its options, its version."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from reds_core.errors import InputError
+
+ENTRY_POINT_GROUP = "reds"
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Options of a plugin that has none."""
+
+
+class Plugin:
+    """Base of the base classes.
+
+    Attributes:
+        kind: solver, scorer, pruner or framework; set by the base class of that kind.
+        name: what users write on the command line.
+        requires: import names of libraries that must be installed; they are looked for, never imported, at discovery.
+        install: what to install where one of them is missing.
+        Options: a frozen dataclass with a default for each field (bool, int, float or str, or one of them or None).
+    """
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+    requires: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str | None] = None
+    Options: ClassVar[type] = NoOptions
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = type(self).Options() if options is None else options
+
+    @classmethod
+    def missing(cls) -> tuple[str, ...]:
+        """Those of `requires` that are not installed."""
+        return tuple(name for name in cls.requires if importlib.util.find_spec(name) is None)
+
+    @classmethod
+    def version(cls) -> str:
+        """Version of the distribution that brings the plugin; "unknown" where no entry point names its package."""
+        package = cls.__module__.partition(".")[0]
+        for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+            if entry_point.module.partition(".")[0] == package and entry_point.dist is not None:
+                return entry_point.dist.version
+        return "unknown"
+
+
+def build_options(plugin: type[Plugin], settings: Mapping[str, str | int | float | bool | None]) -> Any:
+    """An `Options` object of `plugin` from settings; texts are converted to the type of the field.
+
+    Raises:
+        InputError: if a key is not an option of the plugin, or a setting is not of its type.
+    """
+    known = {f.name: f for f in dataclasses.fields(plugin.Options)}
+    types_by_name = typing.get_type_hints(plugin.Options)
+    converted = {}
+    for key, setting in settings.items():
+        field_name = key.replace("-", "_")
+        if field_name not in known:
+            choices = ", ".join(sorted(known)) or "none"
+            raise InputError(f"{plugin.kind} '{plugin.name}' has no option '{key}'", f"its options: {choices}")
+        converted[field_name] = _convert(plugin, key, setting, types_by_name[field_name])
+    return plugin.Options(**converted)
+
+
+def _convert(plugin: type[Plugin], key: str, setting: Any, wanted: Any) -> Any:
+    """`setting` as the type `wanted`: bool, int, float or str, or a union of one of them with None."""
+    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
+        if setting is None or str(setting).lower() == "none":
+            return None
+        wanted = next(t for t in typing.get_args(wanted) if t is not type(None))
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    try:
+        if wanted is bool:
+            return words[str(setting).lower()]
+        return wanted(setting)
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"option {plugin.name}.{key} cannot be '{setting}'", f"give a value of type {wanted.__name__}"
+        ) from None

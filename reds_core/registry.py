@@ -1,0 +1,232 @@
+"""Finds plugins. Of each it says ok, unavailable (what to install) or broken (why); none can stop the others."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+import pluggy
+
+from reds_core import hooks
+from reds_core.errors import ContractViolation, InputError, RedsError, UnavailableError, UnsupportedError
+from reds_core.framework import Framework
+from reds_core.plugin import ENTRY_POINT_GROUP, Plugin, build_options
+from reds_core.problem import KnapsackProblem
+from reds_core.pruner import Pruner
+from reds_core.scorer import Scorer
+from reds_core.solver import Claim, Solver, why_not
+
+P = TypeVar("P", bound=Plugin)
+Settings = Mapping[str, Mapping[str, str]]
+"""Options as typed by the user: plugin name -> option key -> text."""
+
+_HOOKS: tuple[tuple[str, type[Plugin]], ...] = (
+    ("reds_solvers", Solver),
+    ("reds_scorers", Scorer),
+    ("reds_pruners", Pruner),
+    ("reds_frameworks", Framework),
+)
+
+
+class PluginStatus(Enum):
+    """Whether a plugin can be used."""
+
+    OK = "ok"
+    UNAVAILABLE = "unavailable"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class PluginRecord:
+    """What is known of one plugin.
+
+    Attributes:
+        name: of the plugin; of its entry point where it is broken.
+        kind: solver, scorer, pruner or framework; None where it is broken.
+        detail: what to install, or why it is broken; empty where it is ok.
+        plugin: the class; None where it is broken.
+    """
+
+    name: str
+    kind: str | None
+    status: PluginStatus
+    detail: str
+    distribution: str | None
+    version: str | None
+    plugin: type[Plugin] | None
+
+
+def _broken(entry_point: importlib.metadata.EntryPoint, why: str) -> PluginRecord:
+    name, version = _distribution(entry_point)
+    return PluginRecord(entry_point.name, None, PluginStatus.BROKEN, " ".join(why.split()), name, version, None)
+
+
+def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str | None, str | None]:
+    dist = entry_point.dist
+    return (None, None) if dist is None else (dist.name, dist.version)
+
+
+def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
+    """`cls` if it is a complete plugin class of kind `base`."""
+
+    def violated(what: str) -> ContractViolation:
+        return ContractViolation(f"{hook} returned {what}", f"return subclasses of {base.__name__}")
+
+    if not inspect.isclass(cls) or not issubclass(cls, base):
+        raise violated(f"{cls!r}, which is no subclass of {base.__name__}")
+    if inspect.isabstract(cls):
+        raise violated(f"{cls.__name__}, which lacks {', '.join(sorted(vars(cls)['__abstractmethods__']))}")
+    if not isinstance(getattr(cls, "name", None), str) or not cls.name:
+        raise violated(f"{cls.__name__}, which has no name")
+    lacking = [a for a in ("features", "claims", "controls") if base is Solver and not hasattr(cls, a)]
+    if lacking:
+        raise violated(f"{cls.__name__}, which does not declare {', '.join(lacking)}")
+    return cls
+
+
+def _records_of(manager: pluggy.PluginManager, entry_point: importlib.metadata.EntryPoint) -> list[PluginRecord]:
+    """Load one entry point under its own guard, register it, and ask its hooks."""
+    try:
+        module = entry_point.load()
+        manager.register(module, name=f"{entry_point.name} ({entry_point.value})")
+        records: list[PluginRecord] = []
+        for hook, base in _HOOKS:
+            # called one by one, not through the manager's caller, which one failing plugin would abort for all
+            for implementation in getattr(manager.hook, hook).get_hookimpls():
+                if implementation.plugin is module:
+                    records += [_record(_checked_class(c, base, hook), entry_point) for c in implementation.function()]
+        if not records:
+            return [_broken(entry_point, f"module '{entry_point.value}' implements no hook of reds")]
+        return records
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # even SystemExit at import must not stop the others
+        return [_broken(entry_point, f"{type(error).__name__}: {error}")]
+
+
+def _record(cls: type[Plugin], entry_point: importlib.metadata.EntryPoint) -> PluginRecord:
+    name, version = _distribution(entry_point)
+    missing = cls.missing()
+    status, detail = PluginStatus.OK, ""
+    if missing:
+        status = PluginStatus.UNAVAILABLE
+        detail = f"needs {', '.join(missing)}: {cls.install or 'pip install ' + ' '.join(missing)}"
+    return PluginRecord(cls.name, cls.kind, status, detail, name, version, cls)
+
+
+def _without_conflicts(records: Iterable[PluginRecord]) -> list[PluginRecord]:
+    """Mark plugins that share name and kind as broken: which of them would answer must not be left to chance."""
+    by_key: dict[tuple[str | None, str], list[PluginRecord]] = {}
+    for record in records:
+        by_key.setdefault((record.kind, record.name), []).append(record)
+    result = []
+    for (kind, name), same in by_key.items():
+        if kind is not None and len(same) > 1:
+            sources = " and ".join(f"{r.distribution} {r.version}" for r in same)
+            why = f"two {kind}s are named '{name}', in {sources}: uninstall one"
+            same = [PluginRecord(name, None, PluginStatus.BROKEN, why, r.distribution, r.version, None) for r in same]
+        result += same
+    return result
+
+
+class Registry:
+    """The plugins that were found. Owns the pluggy manager; read-only once made.
+
+    Args:
+        entry_points: where to look; those installed in the group `reds` by default.
+    """
+
+    def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> None:
+        if entry_points is None:
+            entry_points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+        self.manager = pluggy.PluginManager(hooks.PROJECT)
+        self.manager.add_hookspecs(hooks)
+        unique = {(e.name, e.value): e for e in entry_points}
+        records: list[PluginRecord] = []
+        for key in sorted(unique):
+            records += _records_of(self.manager, unique[key])
+        kinds = [base.kind for _, base in _HOOKS]
+        self.records = tuple(
+            sorted(
+                _without_conflicts(records),
+                key=lambda r: (kinds.index(r.kind) if r.kind in kinds else len(kinds), r.name),
+            )
+        )
+
+    def available(self, base: type[P]) -> dict[str, type[P]]:
+        """The usable plugin classes of the kind `base`, by name."""
+        return {
+            r.name: r.plugin
+            for r in self.records
+            if r.status is PluginStatus.OK and r.plugin is not None and issubclass(r.plugin, base)
+        }
+
+    def get(self, base: type[P], name: str) -> type[P]:
+        """The plugin class of kind `base` named `name`.
+
+        Raises:
+            UnavailableError: if it needs a library that is not installed.
+            InputError: if it is unknown or broken.
+        """
+        found = self.available(base)
+        if name in found:
+            return found[name]
+        for record in self.records:
+            if record.name == name and record.kind == base.kind:
+                raise UnavailableError(f"{base.kind} '{name}' is not available here", record.detail)
+            if record.name == name and record.status is PluginStatus.BROKEN:
+                raise InputError(f"plugin '{name}' is broken ({record.detail})", "mend or uninstall it")
+        close = difflib.get_close_matches(name, found, n=1)
+        mend = f"did you mean '{close[0]}'? " if close else ""
+        raise InputError(f"unknown {base.kind} '{name}'", f"{mend}installed: {', '.join(sorted(found)) or 'none'}")
+
+    def create(self, base: type[P], name: str, settings: Settings | None = None) -> P:
+        """The plugin named `name` with the options that `settings` holds for it.
+
+        Raises:
+            UnavailableError, InputError: as `get`, and if an option is unknown or malformed.
+        """
+        cls = self.get(base, name)
+        return cls(build_options(cls, (settings or {}).get(name, {})))
+
+    def check_settings(self, settings: Settings) -> None:
+        """Check every option given, also those of plugins that this run may not use.
+
+        Raises:
+            InputError: if no plugin has that name, or none of that name has the option.
+        """
+        for name, options in settings.items():
+            owners = [r.plugin for r in self.records if r.name == name and r.plugin is not None]
+            if not owners:
+                raise InputError(f"--option names '{name}', which is no plugin", "see `reds plugins`")
+            errors: list[RedsError] = []
+            for owner in owners:
+                try:
+                    build_options(owner, options)
+                except RedsError as error:
+                    errors.append(error)
+            if len(errors) == len(owners):
+                raise errors[0]
+
+    def choose_solver(self, problem: KnapsackProblem, settings: Settings | None = None) -> Solver:
+        """What `--solver auto` takes: the first that takes `problem`, exact ones first, then those with a bound.
+
+        Raises:
+            UnsupportedError: if none takes it.
+        """
+        solvers = [self.create(Solver, name, settings) for name in self.available(Solver)]
+        solvers.sort(key=lambda s: (s.auto_rank, Claim.OPTIMAL not in s.claims, Claim.BOUND not in s.claims, s.name))
+        reasons = []
+        for solver in solvers:
+            reason = why_not(solver, problem)
+            if reason is None:
+                return solver
+            reasons.append(f"{solver.name}: {reason}")
+        raise UnsupportedError(
+            f"no installed solver takes problem '{problem.name}' ({'; '.join(reasons)})", "install another solver"
+        )

@@ -1,0 +1,243 @@
+"""The solver boundary: what a solver declares, and `solve`, the one guarded call."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import Any, ClassVar
+
+from reds_core.errors import ContractViolation, InputError, PluginFailure, RedsError, UnsupportedError
+from reds_core.plugin import Plugin
+from reds_core.problem import KnapsackProblem
+from reds_core.solution import Answer, Limit, Solution, Status, relative_gap
+
+
+class Feature(Flag):
+    """What a problem may contain. A solver is only asked problems whose features it declares."""
+
+    NONE = 0
+    PAIR_TERMS = auto()
+    """Pair values, bilinear terms or pair costs."""
+    MULTI_RESOURCE = auto()
+    """More than one sum resource."""
+    PEAK = auto()
+    """Peak resources."""
+    BOUNDS = auto()
+    """Floors or ceilings that exclude an option."""
+    ALL = PAIR_TERMS | MULTI_RESOURCE | PEAK | BOUNDS
+
+
+class Claim(Flag):
+    """What a solver may assert beyond a feasible choice."""
+
+    NONE = 0
+    OPTIMAL = auto()
+    INFEASIBLE = auto()
+    BOUND = auto()
+
+
+class Control(Flag):
+    """Which controls a solver honours."""
+
+    NONE = 0
+    TIME_LIMIT = auto()
+    SEED = auto()
+    THREADS = auto()
+    HINT = auto()
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the caller asks of a solve. None leaves the choice to the solver.
+
+    Attributes:
+        time_limit_s: seconds of wall time.
+        seed: of whatever is random in the solver.
+        threads: the most it may use.
+        hint: a choice to start from; it need not be feasible.
+    """
+
+    time_limit_s: float | None = None
+    seed: int | None = None
+    threads: int | None = None
+    hint: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
+            raise InputError(f"the time limit {self.time_limit_s} is not above 0", "give seconds above 0")
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"the number of threads {self.threads} is below 1", "give 1 or more")
+
+    def given(self) -> Control:
+        """The controls that are set."""
+        flags = {
+            Control.TIME_LIMIT: self.time_limit_s,
+            Control.SEED: self.seed,
+            Control.THREADS: self.threads,
+            Control.HINT: self.hint,
+        }
+        result = Control.NONE
+        for flag, setting in flags.items():
+            if setting is not None:
+                result |= flag
+        return result
+
+
+class Solver(Plugin, ABC):
+    """Base class of solver plugins. An instance holds its options and nothing else.
+
+    Attributes:
+        features: what it can be asked.
+        claims: what it may assert.
+        controls: what it honours.
+        auto_rank: where `--solver auto` tries it: lower first; exact before bounding before others at one rank.
+        exact_below: values and costs below this magnitude are computed exactly, so OPTIMAL may be claimed;
+            None for solvers that compute in integers throughout.
+    """
+
+    kind = "solver"
+    features: ClassVar[Feature]
+    claims: ClassVar[Claim]
+    controls: ClassVar[Control]
+    auto_rank: ClassVar[int] = 50
+    exact_below: ClassVar[int | None] = None
+
+    def refusal(self, problem: KnapsackProblem) -> str | None:
+        """Why this very problem is refused although its features are declared (size, say); None to accept it."""
+        return None
+
+    @abstractmethod
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        """Answer `problem`. Called only through `reds_core.solver.solve`, which validates, times and scores."""
+
+
+def features_of(problem: KnapsackProblem) -> Feature:
+    """The features that a solver must have to be asked `problem`."""
+    result = Feature.NONE
+    if problem.pairs:
+        result |= Feature.PAIR_TERMS
+    if len(problem.sum_resources) > 1:
+        result |= Feature.MULTI_RESOURCE
+    if problem.peak_resources:
+        result |= Feature.PEAK
+    full = tuple(g.options - 1 for g in problem.groups)
+    if any(problem.floors) or problem.ceilings != full:
+        result |= Feature.BOUNDS
+    return result
+
+
+def why_not(solver: Solver, problem: KnapsackProblem) -> str | None:
+    """Why `solver` cannot be asked `problem`, or None if it can."""
+    missing = features_of(problem) & ~solver.features
+    if missing:
+        names = ", ".join(str(f.name).lower() for f in Feature if f in missing and f.name)
+        return f"it does not handle {names}"
+    return solver.refusal(problem)
+
+
+def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = None) -> Solution:
+    """Ask `solver` and check what it says: the one way to a solution.
+
+    Raises:
+        UnsupportedError: if the solver does not take the problem.
+        ContractViolation: if the answer is over budget, bounds below its value, or claims what was not declared.
+        PluginFailure: if the solver raises an error of its own.
+    """
+    controls = controls or Controls()
+    if controls.hint is not None:
+        problem.evaluate(controls.hint)
+    reason = why_not(solver, problem)
+    if reason is not None:
+        raise UnsupportedError(
+            f"solver '{solver.name}' cannot take problem '{problem.name}': {reason}",
+            "choose another solver or --solver auto",
+        )
+    if any(low > high for low, high in zip(problem.floors, problem.ceilings, strict=True)):
+        return _complete(problem, solver, Answer(Status.INFEASIBLE, detail=("a floor is above its ceiling",)), 0.0)
+    started = time.perf_counter()
+    try:
+        answer = solver.solve(problem, controls)
+    except RedsError:
+        raise
+    except MemoryError:
+        answer = Answer(Status.NO_SOLUTION, limit=Limit.MEMORY, detail=("the solver ran out of memory",))
+    except Exception as error:
+        raise PluginFailure(
+            f"solver '{solver.name}' failed on problem '{problem.name}' with {type(error).__name__}: {error}",
+            "report it to its author, or choose another solver",
+        ) from error
+    wall_s = time.perf_counter() - started
+    _check(problem, solver, answer)
+    ignored = controls.given() & ~solver.controls
+    notes = tuple(f"does not honour {str(c.name).lower()}" for c in Control if c in ignored and c.name)
+    return _complete(problem, solver, answer, wall_s, notes)
+
+
+def _complete(
+    problem: KnapsackProblem, solver: Solver, answer: Answer, wall_s: float, notes: tuple[str, ...] = ()
+) -> Solution:
+    choice = None if answer.choice is None else tuple(int(i) for i in answer.choice)
+    evaluation = None if choice is None else problem.evaluate(choice)
+    value = None if evaluation is None else evaluation.value
+    bound = None if answer.bound is None else int(answer.bound)
+    return Solution(
+        status=answer.status,
+        limit=answer.limit,
+        choice=choice,
+        value=value,
+        bound=bound,
+        gap=relative_gap(value, bound),
+        widths=None if choice is None else problem.widths(choice),
+        usage=None if evaluation is None else evaluation.usage,
+        wall_s=wall_s,
+        backend_s=answer.backend_s,
+        solver=solver.name,
+        version=type(solver).version(),
+        detail=(*answer.detail, *notes),
+    )
+
+
+def _is_integer(number: Any) -> bool:
+    return not isinstance(number, bool) and hasattr(number, "__index__")
+
+
+def _check(problem: KnapsackProblem, solver: Solver, answer: Answer) -> None:
+    """Hold `answer` against what the solver declared and against the problem."""
+
+    def violated(what: str) -> ContractViolation:
+        return ContractViolation(
+            f"solver '{solver.name}' broke its contract on problem '{problem.name}': {what}",
+            "report it to its author, or choose another solver",
+        )
+
+    if not isinstance(answer, Answer):
+        raise violated(f"it returned {type(answer).__name__}, not an Answer")
+    has_choice = answer.status in (Status.OPTIMAL, Status.FEASIBLE)
+    if has_choice != (answer.choice is not None):
+        raise violated(f"status {answer.status.value} {'without' if has_choice else 'with'} a choice")
+    if answer.bound is not None:
+        if Claim.BOUND not in solver.claims:
+            raise violated("it gave a bound, which it does not declare")
+        if not _is_integer(answer.bound):
+            raise violated(f"its bound {answer.bound!r} is not an integer")
+    if answer.status is Status.INFEASIBLE and Claim.INFEASIBLE not in solver.claims:
+        raise violated("it claimed infeasibility, which it does not declare")
+    if answer.choice is None:
+        return
+    try:
+        evaluation = problem.evaluate(answer.choice)
+    except (InputError, TypeError, ValueError) as error:
+        raise violated("its choice is not one option index a group") from error
+    if not evaluation.feasible:
+        raise violated(f"its choice is over budget or outside floors and ceilings (usage {dict(evaluation.usage)})")
+    if answer.bound is not None and answer.bound < evaluation.value:
+        raise violated(f"its bound {answer.bound} is below the value {evaluation.value} of its own choice")
+    if answer.status is Status.OPTIMAL:
+        if Claim.OPTIMAL not in solver.claims:
+            raise violated("it claimed optimality, which it does not declare")
+        if answer.bound is None or answer.bound != evaluation.value:
+            raise violated(f"it claimed optimality at value {evaluation.value} with bound {answer.bound}")
+        if solver.exact_below is not None and problem.magnitude >= solver.exact_below:
+            raise violated(f"it claimed optimality above the magnitude {solver.exact_below} that it declares exact")
