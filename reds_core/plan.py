@@ -1,0 +1,216 @@
+"""What a run decided: the file format `reds-plan/1`. Figures that do not exist are None, in the file null."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reds_core.errors import InputError
+from reds_core.files import write_text
+
+FORMAT = "reds-plan/1"
+PLAN_FILE = "plan.json"
+
+
+@dataclass(frozen=True)
+class FullAccuracy:
+    """Accuracy in 0..1 on test data. before: of the input model; after: of the exported full network."""
+
+    before: float | None = None
+    after: float | None = None
+
+
+@dataclass(frozen=True)
+class FullRecord:
+    """The full network: nested.keras."""
+
+    macs: int
+    params: int
+    peak_ram: int
+    accuracy: FullAccuracy = FullAccuracy()
+
+
+@dataclass(frozen=True)
+class GroupRecord:
+    """A channel group of the input model."""
+
+    name: str
+    channels: int
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Accuracy in 0..1 on test data. before: extracted, not fine-tuned; after: of the exported file of each kind."""
+
+    before: float | None = None
+    after: float | None = None
+    tflite: float | None = None
+    tflite_int8: float | None = None
+
+
+@dataclass(frozen=True)
+class Files:
+    """Exported files, relative to the run's folder."""
+
+    keras: str | None = None
+    tflite: str | None = None
+    tflite_int8: str | None = None
+
+
+@dataclass(frozen=True)
+class SubnetworkRecord:
+    """One member of the family.
+
+    Attributes:
+        budget: as given: a fraction, or an amount in base units, by resource.
+        kept: by group the channel indices of the input model, most important first.
+        usage: macs, params, peak_ram and whatever has a budget.
+        value, bound, gap, status, solver, wall_s: of the problem solved, floors included.
+        bound_independent: the bound without floors.
+    """
+
+    name: str
+    budget: Mapping[str, float]
+    widths: Mapping[str, int]
+    kept: Mapping[str, tuple[int, ...]]
+    usage: Mapping[str, int]
+    value: int | None = None
+    bound: int | None = None
+    gap: float | None = None
+    bound_independent: int | None = None
+    status: str | None = None
+    solver: str | None = None
+    wall_s: float | None = None
+    accuracy: Accuracy = Accuracy()
+    files: Files = Files()
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step of the pruning strategy."""
+
+    index: int
+    name: str
+    groups: tuple[str, ...]
+    widths: Mapping[str, int]
+    search_s: float | None = None
+    finetune_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """SHA-256 of the input model file and of the data, hexadecimal."""
+
+    model: str | None = None
+    data: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run decided. `subnetworks` has one entry a budget, smallest first.
+
+    Attributes:
+        options: every setting of the run, by name as on the command line.
+        versions: of reds, its plugins and the libraries behind them, by name.
+    """
+
+    full: FullRecord
+    groups: tuple[GroupRecord, ...]
+    subnetworks: tuple[SubnetworkRecord, ...]
+    pruner: str
+    scorer: str
+    steps: tuple[StepRecord, ...]
+    seed: int
+    options: Mapping[str, Any]
+    versions: Mapping[str, str]
+    hashes: Hashes
+    format: str = field(default=FORMAT)
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON knows it; numbers that are not finite become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def to_json(record: Any) -> str:
+    """A record (a dataclass of this module) as JSON text, without NaN."""
+    return json.dumps(_plain(dataclasses.asdict(record)), indent=1, allow_nan=False) + "\n"
+
+
+def save_plan(plan: Plan, folder: Path) -> None:
+    """Write FOLDER/plan.json.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    write_text(folder / PLAN_FILE, to_json(plan))
+
+
+def load_plan(folder: Path) -> Plan:
+    """Read FOLDER/plan.json.
+
+    Raises:
+        InputError: if it is missing, or not of format reds-plan/1.
+    """
+    path = folder / PLAN_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"'{folder}' holds no finished run", "name a folder made by `reds prune`") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{path}' cannot be read ({type(error).__name__})", "make it anew by `reds prune`") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"'{path}' is not of format {FORMAT}", "make it anew by `reds prune`")
+    try:
+        plan = from_plain(Plan, content)
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(f"'{path}' is malformed ({error})", "make it anew by `reds prune`") from error
+    assert isinstance(plan, Plan)
+    return plan
+
+
+def from_plain(wanted: Any, content: Any) -> Any:
+    """`content`, as json.loads gives it, as the type `wanted`: records, tuples, mappings, numbers, None.
+
+    Raises:
+        TypeError, ValueError, KeyError: if it does not fit.
+    """
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if wanted is Any:
+        return content
+    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
+        if not isinstance(content, dict):
+            raise TypeError(f"{wanted.__name__} is not an object")
+        hints = typing.get_type_hints(wanted)
+        return wanted(**{key: from_plain(hints[key], item) for key, item in content.items()})
+    if origin in (typing.Union, types.UnionType):
+        if content is None:
+            return None
+        return from_plain(next(a for a in arguments if a is not type(None)), content)
+    if origin is tuple:
+        if not isinstance(content, list):
+            raise TypeError("a list is expected")
+        return tuple(from_plain(arguments[0], item) for item in content)
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(content, dict):
+            raise TypeError("an object is expected")
+        return {str(key): from_plain(arguments[1], item) for key, item in content.items()}
+    if wanted is float and isinstance(content, int) and not isinstance(content, bool):
+        return content
+    if isinstance(content, bool) or not isinstance(content, wanted):
+        raise TypeError(f"{content!r} is not {wanted.__name__}")
+    return content
