@@ -1,0 +1,111 @@
+"""The framework class: each method's work is done by the module of that concern, imported when it is first needed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.axis import Kept
+from reds_core.framework import Arrays, Family, FinetuneSettings, Framework, Progress, Task, WeightArrays
+from reds_core.network import Network
+from reds_tensorflow.quiet import importing
+
+
+class TensorFlowFramework(Framework):
+    """Keras 3 models on TensorFlow, exported to LiteRT."""
+
+    name = "tensorflow"
+    requires = ("tensorflow", "ai_edge_litert")
+    install = "pip install 'reds-core[tensorflow]'"
+
+    def owns(self, model: Any) -> bool:
+        keras = sys.modules.get("keras")
+        return keras is not None and isinstance(model, keras.Model)
+
+    def load_model(self, path: Path) -> Any:
+        with importing():
+            from reds_tensorflow import loading
+        return loading.load_model(path)
+
+    def save_model(self, model: Any, path: Path) -> None:
+        with importing():
+            from reds_tensorflow import loading
+        loading.save_model(model, path)
+
+    def inspect(self, model: Any) -> Network:
+        with importing():
+            from reds_tensorflow import tracing
+        return tracing.inspect(model)
+
+    def weights(self, model: Any, network: Network) -> WeightArrays:
+        with importing():
+            from reds_tensorflow import extraction
+        return extraction.weights(model, network)
+
+    def gradients(
+        self, model: Any, network: Network, data: Arrays, task: Task, batch_size: int
+    ) -> Iterator[WeightArrays]:
+        with importing():
+            from reds_tensorflow import training
+        return training.gradients(model, network, data, task, batch_size)
+
+    def extract(self, model: Any, network: Network, kept: Kept) -> Any:
+        with importing():
+            from reds_tensorflow import extraction
+        return extraction.extract(model, network, kept)
+
+    def finetune(
+        self, family: Family[Any], data: Arrays, task: Task, settings: FinetuneSettings, progress: Progress
+    ) -> None:
+        with importing():
+            from reds_tensorflow import training
+        training.finetune(family, data, task, settings, progress)
+
+    def predict(self, model: Any, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
+        with importing():
+            from reds_tensorflow import evaluation
+        return evaluation.predict(model, x, batch_size)
+
+    def accuracy(self, model: Any, data: Arrays, task: Task) -> float:
+        with importing():
+            from reds_tensorflow import evaluation
+        return evaluation.accuracy(model, data, task)
+
+    def loss(self, model: Any, data: Arrays, task: Task) -> float:
+        with importing():
+            from reds_tensorflow import evaluation
+        return evaluation.loss(model, data, task)
+
+    def check_data(self, model: Any, data: Arrays, task: Task, what: str) -> Arrays:
+        with importing():
+            from reds_tensorflow import evaluation
+        return evaluation.check_data(model, data, task, what)
+
+    def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
+        with importing():
+            from reds_tensorflow import export
+        export.export(model, path, calibration, quantise)
+
+    def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
+        with importing():
+            from reds_tensorflow import export
+        return export.exported_accuracy(path, data, task)
+
+    def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
+        with importing():
+            from reds_tensorflow import datasets
+        return datasets.load_dataset(name)
+
+    def build_baseline(self, data: Arrays, settings: FinetuneSettings, progress: Progress) -> Any:
+        with importing():
+            from reds_tensorflow import training
+        return training.build_baseline(data, settings, progress)
+
+    def library_versions(self) -> Mapping[str, str]:
+        return {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "ai-edge-litert")}
