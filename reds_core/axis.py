@@ -60,6 +60,10 @@ class Axis(ABC):
         """
 
     @abstractmethod
+    def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
+        """For each position of the full axis the channel of `group` that stands there, or -1, int64."""
+
+    @abstractmethod
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         """The axis with groups replaced by other axes, by group name."""
 
@@ -84,6 +88,9 @@ class Fixed(Axis):
     def positions(self, kept: Kept, channels: Mapping[str, int]) -> IntArray:
         return np.arange(self.size, dtype=np.int64)
 
+    def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
+        return np.full(self.size, -1, dtype=np.int64)
+
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return self
 
@@ -101,6 +108,10 @@ class Channels(Axis):
         if self.group in kept:
             return np.asarray(kept[self.group], dtype=np.int64)
         return np.arange(channels[self.group], dtype=np.int64)
+
+    def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
+        size = channels[self.group]
+        return np.arange(size, dtype=np.int64) if self.group == group else np.full(size, -1, dtype=np.int64)
 
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return replacements.get(self.group, self)
@@ -125,6 +136,9 @@ class Concat(Axis):
             offset += part.full(channels)
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
+    def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
+        return np.concatenate([part.owners(group, channels) for part in self.parts])
+
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return Concat(tuple(p.replaced(replacements) for p in self.parts))
 
@@ -144,6 +158,9 @@ class Tile(Axis):
         starts = np.arange(self.times, dtype=np.int64) * self.inner.full(channels)
         return (starts[:, None] + inner[None, :]).ravel()
 
+    def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
+        return np.tile(self.inner.owners(group, channels), self.times)
+
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return Tile(self.inner.replaced(replacements), self.times)
 
@@ -161,6 +178,9 @@ class Repeat(Axis):
     def positions(self, kept: Kept, channels: Mapping[str, int]) -> IntArray:
         inner = self.inner.positions(kept, channels)
         return (inner[:, None] * self.times + np.arange(self.times, dtype=np.int64)[None, :]).ravel()
+
+    def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
+        return np.repeat(self.inner.owners(group, channels), self.times)
 
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return Repeat(self.inner.replaced(replacements), self.times)

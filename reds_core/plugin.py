@@ -29,7 +29,8 @@ class Plugin:
         name: what users write on the command line.
         requires: import names of libraries that must be installed; they are looked for, never imported, at discovery.
         install: what to install where one of them is missing.
-        Options: a frozen dataclass with a default for each field (bool, int, float or str, or one of them or None).
+        Options: a frozen dataclass with a default for each field: bool, int, float, str or a Literal of texts, or one of
+            them or None.
     """
 
     kind: ClassVar[str]
@@ -75,11 +76,16 @@ def build_options(plugin: type[Plugin], settings: Mapping[str, str | int | float
 
 
 def _convert(plugin: type[Plugin], key: str, setting: Any, wanted: Any) -> Any:
-    """`setting` as the type `wanted`: bool, int, float or str, or a union of one of them with None."""
+    """`setting` as the type `wanted`: bool, int, float, str or a Literal of texts, or one of them or None."""
     if typing.get_origin(wanted) in (typing.Union, types.UnionType):
         if setting is None or str(setting).lower() == "none":
             return None
         wanted = next(t for t in typing.get_args(wanted) if t is not type(None))
+    if typing.get_origin(wanted) is typing.Literal:
+        if setting in typing.get_args(wanted):
+            return setting
+        choices = ", ".join(str(a) for a in typing.get_args(wanted))
+        raise InputError(f"option {plugin.name}.{key} cannot be '{setting}'", f"give one of: {choices}")
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     try:
         if wanted is bool:

@@ -1,13 +1,134 @@
-"""The pruner boundary. Completed with run.py."""
+"""The pruner boundary: a strategy as a sequence of resumable steps.
+
+A strategy says which steps it has and takes one at a time from state to state. Core drives the steps, saves the state
+after each, resumes, and derives each step's seed; a strategy knows nothing of that, and nothing crosses a step but
+the state.
+"""
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from reds_core.axis import Kept
+from reds_core.budget import SubnetworkBudget
+from reds_core.formulate import Formulation
+from reds_core.framework import Family
+from reds_core.network import Network
 from reds_core.plugin import Plugin
+from reds_core.problem import KnapsackProblem
+from reds_core.scorer import ScoreTable
+from reds_core.solution import Solution
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a strategy.
+
+    Attributes:
+        name: what it does, as users see it; unique in the run.
+        groups: names of the groups that it decides; empty where it decides none.
+    """
+
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was decided for one subnetwork.
+
+    Attributes:
+        widths: channels kept, by group name.
+        solution: of the problem solved, floors included; None where no solver was asked.
+        bound_independent: proven upper limit on the value of this subnetwork without regard to the others.
+    """
+
+    widths: Mapping[str, int]
+    solution: Solution | None = None
+    bound_independent: int | None = None
+
+
+@dataclass(frozen=True)
+class PruningState:
+    """All that crosses a step.
+
+    Attributes:
+        scores: of the channels, by their index in the input model; None until scored.
+        order: for each group the channels of the input model in the order of `family.full`; None until decided.
+        choices: for each budget, smallest first, what was decided; shorter while some are undecided.
+        family: the models; None until extracted.
+    """
+
+    scores: ScoreTable | None = None
+    order: Kept | None = None
+    choices: tuple[Choice, ...] = ()
+    family: Family[Any] | None = None
+
+    def kept(self, member: int) -> Kept:
+        """For each group the channels of the input model that a member keeps, most important first."""
+        if self.order is None:
+            raise ValueError("no order of channels is decided yet")
+        return {group: self.order[group][:width] for group, width in self.choices[member].widths.items()}
+
+
+class Tools(ABC):
+    """What a step may use. Core measures what the tools spend and reports what they do.
+
+    Attributes:
+        network: description of the input model; it also fits `family.full`.
+        model: the input model.
+        budgets: of the subnetworks, smallest first.
+        seed: of this step, derived from the run's.
+    """
+
+    network: Network
+    model: Any
+    budgets: tuple[SubnetworkBudget, ...]
+    seed: int
+
+    @abstractmethod
+    def score(self, model: Any) -> ScoreTable:
+        """Scores of `model`, which has the layers and widths of `network`."""
+
+    @abstractmethod
+    def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
+        """The problem of one budget."""
+
+    @abstractmethod
+    def solve(self, problem: KnapsackProblem) -> Solution:
+        """A solution with a choice, by the run's solver.
+
+        Raises:
+            InfeasibleError: if there is none; says the least that can be reached.
+            NoChoiceError: if the solver stopped before it found one.
+        """
+
+    @abstractmethod
+    def extract(self, model: Any, kept: Kept) -> Any:
+        """`model` reduced to the channels of `kept`, in their order."""
+
+    @abstractmethod
+    def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
+        """Train the family together, by the run's settings; `epochs` overrides theirs."""
+
+    @property
+    @abstractmethod
+    def finetune_epochs(self) -> int:
+        """Epochs that the run's settings ask for in all."""
 
 
 class Pruner(Plugin, ABC):
-    """Base class of pruner plugins."""
+    """Base class of pruner plugins. An instance holds its options and nothing else."""
 
     kind = "pruner"
+
+    @abstractmethod
+    def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
+        """The steps of this strategy, decided before the first is taken."""
+
+    @abstractmethod
+    def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
+        """Take one step. After the last, `choices` has one entry a budget and `family` is set."""

@@ -1,0 +1,164 @@
+"""Budgets: parsing, units, capacities."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reds_core.errors import InputError
+
+_AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z]*)")
+_SCALES: Mapping[str, int] = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "KiB": 1024, "MiB": 1024**2}
+_TIMES_NS: Mapping[str, int] = {"ns": 1, "us": 1000, "ms": 1000**2, "s": 1000**3}
+_BYTE_RESOURCES = ("params", "peak_ram")
+
+
+@dataclass(frozen=True)
+class Amount:
+    """One entry of a budget.
+
+    Attributes:
+        text: as typed.
+        number: a fraction of the full network, or an amount in base units.
+        is_fraction: which of the two.
+    """
+
+    text: str
+    number: Decimal
+    is_fraction: bool
+
+    def capacity(self, full: int) -> int:
+        """The most that may be used, where the full network uses `full`: floor(fraction x full), or the amount."""
+        return int(self.number * full) if self.is_fraction else int(self.number)
+
+    @property
+    def plain(self) -> float:
+        """The number as plans hold it."""
+        return float(self.number) if self.is_fraction or self.number % 1 else int(self.number)
+
+    @property
+    def name(self) -> str:
+        """How a subnetwork with this entry is called: its percent, or the text as typed."""
+        return f"{(self.number * 100).normalize():f}" if self.is_fraction else self.text
+
+
+@dataclass(frozen=True)
+class SubnetworkBudget:
+    """The budget of one subnetwork.
+
+    Attributes:
+        name: of the subnetwork.
+        amounts: by resource.
+    """
+
+    name: str
+    amounts: Mapping[str, Amount]
+
+    def capacities(self, full: Mapping[str, int]) -> dict[str, int]:
+        """The most of each resource that may be used, where the full network uses `full`."""
+        return {r: a.capacity(full[r]) for r, a in self.amounts.items()}
+
+
+def parse_amount(resource: str, text: str) -> Amount:
+    """One budget entry: at most 1 without a unit is a fraction, otherwise absolute.
+
+    Raises:
+        InputError: if it is malformed, not above 0, or of a unit that does not fit the resource.
+    """
+
+    def refuse(why: str) -> InputError:
+        return InputError(
+            f"budget {resource}={text} {why}",
+            "write a fraction such as 0.5, or an amount such as 2.5M, 64KiB or 2ms",
+        )
+
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None:
+        raise refuse("is malformed")
+    number, unit = Decimal(match["number"]), match["unit"]
+    if number <= 0:
+        raise refuse("is not above 0")
+    is_time = resource == "latency"
+    scales = {"": 1, **_TIMES_NS} if is_time else _SCALES
+    if unit not in scales:
+        raise refuse(f"has a unit '{unit}' that does not fit {resource}")
+    if unit in ("KiB", "MiB") and resource not in _BYTE_RESOURCES:
+        raise refuse(f"has a unit '{unit}' that does not fit {resource}, which is not counted in bytes")
+    is_fraction = not unit and number <= 1
+    amount = number if is_fraction else number * scales[unit]
+    if amount > 2**62:
+        raise refuse("is above 2^62")
+    return Amount(text.strip(), amount, is_fraction)
+
+
+def parse_budgets(texts: Iterable[str]) -> tuple[SubnetworkBudget, ...]:
+    """Budgets from `R=V[,V...]` texts: lists of one length go in parallel, a single value holds for all.
+
+    Raises:
+        InputError: if a text is malformed, a resource is named twice, or lengths disagree.
+    """
+    columns: dict[str, list[Amount]] = {}
+    for text in texts:
+        resource, equals, entries = text.partition("=")
+        resource = resource.strip()
+        if not equals or not resource or not entries.strip():
+            raise InputError(f"budget '{text}' is malformed", "write RESOURCE=VALUE[,VALUE...], such as macs=0.5,0.25")
+        if resource in columns:
+            raise InputError(f"resource '{resource}' has two budgets", "list its values in one: macs=0.75,0.5")
+        columns[resource] = [parse_amount(resource, entry) for entry in entries.split(",")]
+    return _in_parallel(columns)
+
+
+def budgets_from(amounts: Mapping[str, float | str | Sequence[float | str]]) -> tuple[SubnetworkBudget, ...]:
+    """Budgets from Python values: {"macs": [0.5, 0.25], "peak_ram": "64KiB"}.
+
+    Raises:
+        InputError: as `parse_budgets`.
+    """
+    columns = {}
+    for resource, entries in amounts.items():
+        listed = [entries] if isinstance(entries, str | int | float) else list(entries)
+        columns[resource] = [parse_amount(resource, str(entry)) for entry in listed]
+    return _in_parallel(columns)
+
+
+def _in_parallel(columns: Mapping[str, Sequence[Amount]]) -> tuple[SubnetworkBudget, ...]:
+    if not columns or not all(columns.values()):
+        raise InputError("no budget is given", "give one such as macs=0.5")
+    lengths = {len(c) for c in columns.values() if len(c) > 1}
+    if len(lengths) > 1:
+        raise InputError(
+            "budgets have lists of different lengths", "give each resource one value, or as many as others"
+        )
+    count = max(len(c) for c in columns.values())
+    rows = [{r: c[i] if len(c) > 1 else c[0] for r, c in columns.items()} for i in range(count)]
+    first = next(iter(columns))
+    if len(columns[first]) < count:  # the first budget is one value for all: the first list tells them apart
+        first = next(r for r, c in columns.items() if len(c) > 1)
+    budgets = tuple(SubnetworkBudget(row[first].name, row) for row in rows)
+    names = [b.name for b in budgets]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two budgets are named '{name}'", "give each subnetwork a budget of its own")
+    return budgets
+
+
+def smallest_first(budgets: Sequence[SubnetworkBudget], full: Mapping[str, int]) -> tuple[SubnetworkBudget, ...]:
+    """The budgets in rising order.
+
+    Raises:
+        InputError: if they are not ordered alike in every resource.
+    """
+    ordered = sorted(budgets, key=lambda b: tuple(b.capacities(full).values()))
+    for small, large in itertools.pairwise(ordered):
+        for (resource, low), high in zip(small.capacities(full).items(), large.capacities(full).values(), strict=True):
+            if low > high:
+                raise InputError(
+                    f"budgets '{small.name}' and '{large.name}' are not ordered alike: "
+                    f"the smaller allows more {resource}",
+                    "order the lists of all resources alike",
+                )
+    return tuple(ordered)

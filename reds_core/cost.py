@@ -1,0 +1,175 @@
+"""Resources of a network as forms in the group widths: MACs, params, peak RAM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reds_core.axis import Axis, LinearForm
+from reds_core.errors import InputError
+from reds_core.network import Network
+
+DEFAULT_ELEMENT_SIZE_BYTES = 1
+
+
+@dataclass(frozen=True)
+class SumForm:
+    """constant + sum of coefficient x width + sum of coefficient x width x width.
+
+    Attributes:
+        linear: coefficient by group.
+        products: coefficient by pair of groups (a, b); (a, a) is a square.
+    """
+
+    constant: int = 0
+    linear: Mapping[str, int] = field(default_factory=dict)
+    products: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """The resource's use where group g has `widths[g]` channels."""
+        total = self.constant + sum(c * int(widths[g]) for g, c in self.linear.items())
+        return total + sum(c * int(widths[a]) * int(widths[b]) for (a, b), c in self.products.items())
+
+
+@dataclass(frozen=True)
+class PeakForm:
+    """The largest of `steps`, each a linear form."""
+
+    steps: tuple[LinearForm, ...]
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """The resource's use where group g has `widths[g]` channels."""
+        return max((s.at(widths) for s in self.steps), default=0)
+
+
+ResourceForm = SumForm | PeakForm
+
+
+class _SumBuilder:
+    """Adds products of axes up into a SumForm."""
+
+    def __init__(self, network: Network) -> None:
+        self._rank = {g.name: i for i, g in enumerate(network.groups)}
+        self._constant = 0
+        self._linear: dict[str, int] = {}
+        self._products: dict[tuple[str, str], int] = {}
+
+    def add(self, coefficient: int, factors: Iterable[Axis]) -> None:
+        """Add coefficient x the product of the factors' lengths; at most two may depend on widths."""
+        moving = []
+        for axis in factors:
+            form = axis.length()
+            if form.coefficients:
+                moving.append(form)
+            else:
+                coefficient *= form.constant
+        if len(moving) > 2:
+            raise AssertionError("a cost is a product of more than two pruned axes")
+        one = LinearForm(1)
+        first, second = [*moving, one, one][:2]
+        self._constant += coefficient * first.constant * second.constant
+        for form, other in ((first, second), (second, first)):
+            for group, c in form.coefficients:
+                amount = coefficient * c * other.constant
+                if amount:
+                    self._linear[group] = self._linear.get(group, 0) + amount
+        for a, c in first.coefficients:
+            for b, d in second.coefficients:
+                key = (a, b) if self._rank[a] <= self._rank[b] else (b, a)
+                self._products[key] = self._products.get(key, 0) + coefficient * c * d
+
+    def form(self) -> SumForm:
+        return SumForm(self._constant, self._linear, self._products)
+
+
+def macs(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
+    """Multiply-accumulates of one inference at batch 1. The element size plays no part."""
+    builder = _SumBuilder(network)
+    for layer in network.layers:
+        for term in layer.macs:
+            builder.add(term.coefficient, term.factors)
+    return builder.form()
+
+
+def params(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
+    """Bytes of all weights, those that training does not change included."""
+    builder = _SumBuilder(network)
+    for weight in network.weights:
+        builder.add(element_size_bytes, weight.axes)
+    return builder.form()
+
+
+def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
+    """Bytes of live activations, the most over the layers in execution order.
+
+    Live while a layer runs: its inputs and outputs, and every earlier tensor, the network's input included, that a
+    later layer reads or that is an output of the network. Tensors of one storage count once, at the largest.
+    """
+    storage_of = [t.storage for t in network.tensors]
+    last_use: dict[int, int] = {}
+    first_use: dict[int, int] = {storage_of[t]: 0 for t in network.inputs}
+    for i, layer in enumerate(network.layers):
+        for t in (*layer.inputs, *layer.outputs):
+            last_use[storage_of[t]] = i
+        for t in layer.outputs:
+            first_use.setdefault(storage_of[t], i)
+    for t in network.outputs:
+        last_use[storage_of[t]] = len(network.layers)
+    size = _storage_sizes(network, element_size_bytes)
+    steps: dict[LinearForm, None] = {}
+    for i in range(len(network.layers)):
+        total = LinearForm(0)
+        for storage, first in first_use.items():
+            if first <= i <= last_use.get(storage, first):
+                total = total.plus(size[storage])
+        steps[LinearForm(total.constant, tuple(sorted(total.coefficients)))] = None
+    return PeakForm(_undominated(steps))
+
+
+def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, LinearForm]:
+    """Bytes of each storage. Tensors that share one have the same number of elements, or the larger counts."""
+    sizes: dict[int, LinearForm] = {}
+    for tensor in network.tensors:
+        form = tensor.axis.length().times(tensor.positions * element_size_bytes)
+        known = sizes.get(tensor.storage)
+        if known is None or form.at(network.channels) > known.at(network.channels):
+            sizes[tensor.storage] = form
+    return sizes
+
+
+def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
+    """Steps that no other step exceeds at every width (all coefficients are at least 0)."""
+
+    def covers(big: LinearForm, small: LinearForm) -> bool:
+        coefficients = dict(big.coefficients)
+        return big.constant >= small.constant and all(c <= coefficients.get(g, 0) for g, c in small.coefficients)
+
+    candidates = list(steps)
+    return tuple(s for s in candidates if not any(o is not s and covers(o, s) for o in candidates))
+
+
+RESOURCES: Mapping[str, Callable[[Network, int], ResourceForm]] = {"macs": macs, "params": params, "peak_ram": peak_ram}
+"""Every resource that can have a budget, by name."""
+
+
+def resource_forms(
+    network: Network, names: Iterable[str], element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+) -> dict[str, ResourceForm]:
+    """The forms of the resources `names`.
+
+    Raises:
+        InputError: if a resource is unknown.
+    """
+    forms = {}
+    for name in names:
+        if name not in RESOURCES:
+            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join(RESOURCES)}")
+        forms[name] = RESOURCES[name](network, element_size_bytes)
+    return forms
+
+
+def usage(
+    network: Network, widths: Mapping[str, int], element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+) -> dict[str, int]:
+    """Use of every resource where group g has `widths[g]` channels."""
+    return {name: form.at(widths) for name, form in resource_forms(network, RESOURCES, element_size_bytes).items()}

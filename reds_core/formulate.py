@@ -1,0 +1,152 @@
+"""Network, scores, costs and capacities become a KnapsackProblem. The only place where scores become integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.axis import IntArray, Kept
+from reds_core.cost import PeakForm, ResourceForm, SumForm
+from reds_core.errors import UnsupportedError
+from reds_core.network import Network
+from reds_core.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
+from reds_core.scorer import FloatArray, ScoreTable
+
+FULL_VALUE = 2.0**31
+"""Value of the full network: rounding to it loses no value that was ever seen, and sums stay far below 2^62."""
+
+
+@dataclass(frozen=True)
+class Formulation:
+    """A problem and the order of channels that it is meant for.
+
+    Attributes:
+        problem: its groups are the network's, in their order.
+        order: for each group its channels, the most important first. Option of width w keeps the first w.
+    """
+
+    problem: KnapsackProblem
+    order: Kept
+
+
+def channel_order(scores: ScoreTable, first: Kept | None = None) -> dict[str, IntArray]:
+    """For each group its channels by descending total score; ties keep the lower index first.
+
+    Args:
+        first: channels that stand before all others whatever their score: those already kept.
+    """
+    order = {}
+    for group, totals in scores.totals().items():
+        ranking = np.argsort(-totals, kind="stable").astype(np.int64)
+        if first is not None and group in first:
+            held = np.isin(ranking, first[group])
+            ranking = np.concatenate([ranking[held], ranking[~held]])
+        order[group] = ranking
+    return order
+
+
+def formulate(
+    network: Network,
+    scores: ScoreTable,
+    forms: Mapping[str, ResourceForm],
+    capacities: Mapping[str, int],
+    name: str,
+    order: Kept | None = None,
+) -> Formulation:
+    """State which width each group should have.
+
+    Args:
+        forms: resources with a budget, from `reds_core.cost`.
+        capacities: the most of each of them.
+        order: of the channels; by descending score where it is None.
+
+    Raises:
+        UnsupportedError: if no group of the network can be pruned.
+    """
+    if not network.groups:
+        raise UnsupportedError(f"network '{network.name}' has no channels that can be pruned", "choose another model")
+    order = channel_order(scores) if order is None else order
+    names = [g.name for g in network.groups]
+    index = {g: i for i, g in enumerate(names)}
+    widths = {g.name: np.arange(1, g.channels + 1, dtype=np.int64) for g in network.groups}
+    scale = _scale(scores)
+    pairs, kernels = _pairs(names, forms, scores)
+    groups = tuple(
+        Group(g, widths[g], _rounded(_own_value(g, order[g], scores, kernels)[widths[g] - 1] * scale)) for g in names
+    )
+    problem_pairs = []
+    for a, b in pairs:
+        kernel = kernels.get((a, b))
+        if kernel is None:
+            problem_pairs.append(Pair(index[a], index[b]))
+        else:
+            ordered = kernel[np.ix_(order[a], order[b])]
+            prefix_sums = _prefix_sums(ordered)[np.ix_(widths[a] - 1, widths[b] - 1)]
+            problem_pairs.append(Pair(index[a], index[b], _rounded(prefix_sums * scale), ordered))
+    resources = tuple(_resource(r, capacities[r], form, index, widths, pairs) for r, form in forms.items())
+    return Formulation(KnapsackProblem(name, groups, tuple(problem_pairs), resources), order)
+
+
+def _scale(scores: ScoreTable) -> float:
+    """One factor a run, by which the full network is worth about FULL_VALUE."""
+    total = sum(float(np.abs(s).sum()) for s in scores.channels.values())
+    total += sum(float(np.abs(k).sum()) for k in scores.pairs.values())
+    return FULL_VALUE / total if total > 0 else 1.0
+
+
+def _rounded(values: FloatArray) -> IntArray:
+    return np.rint(values).astype(np.int64)
+
+
+def _prefix_sums(kernel: FloatArray) -> FloatArray:
+    return kernel.cumsum(axis=0).cumsum(axis=1)
+
+
+def _own_value(
+    group: str, order: IntArray, scores: ScoreTable, kernels: Mapping[tuple[str, str], FloatArray]
+) -> FloatArray:
+    """Value of each width from 1 up: the channels' scores, and the kernels that join the group to itself."""
+    value = np.cumsum(scores.channels[group][order])
+    if (group, group) in kernels:
+        value += np.diagonal(_prefix_sums(kernels[group, group][np.ix_(order, order)]))
+    return value
+
+
+def _pairs(
+    names: list[str], forms: Mapping[str, ResourceForm], scores: ScoreTable
+) -> tuple[list[tuple[str, str]], dict[tuple[str, str], FloatArray]]:
+    """Pairs of different groups with a cost or a score in common, in network order, and their kernels."""
+    rank = {g: i for i, g in enumerate(names)}
+    joined = {(a, b) for form in forms.values() if isinstance(form, SumForm) for a, b in form.products if a != b}
+    kernels: dict[tuple[str, str], FloatArray] = {}
+    for (a, b), kernel in scores.pairs.items():
+        key, table = ((a, b), kernel) if rank[a] <= rank[b] else ((b, a), kernel.T)
+        kernels[key] = kernels[key] + table if key in kernels else table
+    pairs = sorted(joined | {k for k in kernels if k[0] != k[1]}, key=lambda p: (rank[p[0]], rank[p[1]]))
+    return pairs, kernels
+
+
+def _resource(
+    name: str,
+    capacity: int,
+    form: ResourceForm,
+    index: Mapping[str, int],
+    widths: Mapping[str, npt.NDArray[np.int64]],
+    pairs: list[tuple[str, str]],
+) -> Resource:
+    if isinstance(form, PeakForm):
+        steps = tuple(
+            PeakStep(
+                s.constant,
+                tuple(index[g] for g, _ in s.coefficients),
+                tuple(c * widths[g] for g, c in s.coefficients),
+            )
+            for s in form.steps
+        )
+        return PeakResource(name, capacity, steps)
+    costs = tuple(form.linear.get(g, 0) * w + form.products.get((g, g), 0) * w * w for g, w in widths.items())
+    bilinear = tuple(form.products.get(pair, 0) for pair in pairs)
+    return SumResource(name, capacity, form.constant, costs, bilinear)

@@ -1,0 +1,65 @@
+"""Records (dataclasses) as JSON and back. JSON holds null where a figure does not exist, never NaN."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON knows it; numbers that are not finite become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def to_json(record: Any) -> str:
+    """A record (a dataclass) as JSON text, without NaN."""
+    return json.dumps(_plain(dataclasses.asdict(record)), indent=1, allow_nan=False) + "\n"
+
+
+def from_plain(wanted: Any, content: Any) -> Any:
+    """`content`, as json.loads gives it, as the type `wanted`: records, tuples, mappings, numbers, None.
+
+    Raises:
+        TypeError, ValueError, KeyError: if it does not fit.
+    """
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if wanted is Any:
+        return content
+    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
+        if not isinstance(content, dict):
+            raise TypeError(f"{wanted.__name__} is not an object")
+        hints = typing.get_type_hints(wanted)
+        return wanted(**{key: from_plain(hints[key], item) for key, item in content.items()})
+    if origin in (typing.Union, types.UnionType):
+        if content is None:
+            return None
+        return from_plain(next(a for a in arguments if a is not type(None)), content)
+    if isinstance(wanted, type) and issubclass(wanted, Enum):
+        return wanted(content)
+    if origin is tuple:
+        if not isinstance(content, list):
+            raise TypeError("a list is expected")
+        return tuple(from_plain(arguments[0], item) for item in content)
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(content, dict):
+            raise TypeError("an object is expected")
+        return {str(key): from_plain(arguments[1], item) for key, item in content.items()}
+    if wanted is float and isinstance(content, int) and not isinstance(content, bool):
+        return content
+    if isinstance(content, bool) or not isinstance(content, wanted):
+        raise TypeError(f"{content!r} is not {wanted.__name__}")
+    return content
