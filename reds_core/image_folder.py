@@ -1,0 +1,171 @@
+"""Reads a folder of images, one subfolder a class, into arrays.
+
+Classes are numbered in the plain sorted order of their names, as Keras's `image_dataset_from_directory` numbers them,
+so that a model trained with Keras on the same folder agrees with the labels.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.errors import InputError, UnavailableError
+
+LARGEST_OWN_SIZE = 96
+"""Height and width, in pixels, that images get where no model says what it takes and theirs differ or are larger."""
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_GREY_MODES = frozenset({"1", "L", "I", "F"})
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Files of images and the number of each one's class."""
+
+    paths: tuple[Path, ...]
+    labels: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """What every image is brought to: pixels and channels (1 grey, 3 RGB, 4 RGBA)."""
+
+    height: int
+    width: int
+    channels: int
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted((p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")), key=lambda p: p.name)
+
+
+def _list_class(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """Names of the classes of `folder`, in the order of their numbers.
+
+    Raises:
+        InputError: if there are fewer than two.
+    """
+    names = tuple(p.name for p in _subfolders(folder))
+    if len(names) < 2:
+        raise InputError(
+            f"folder '{folder}' holds {len(names)} class folders, which is too few to tell classes apart",
+            "give train/CLASS and test/CLASS, or one folder for each CLASS",
+        )
+    return names
+
+
+def list_images(folder: Path, names: tuple[str, ...]) -> ImageFiles:
+    """Files of the classes `names` below `folder`.
+
+    Raises:
+        InputError: if a class is unknown or holds no file.
+    """
+    paths: list[Path] = []
+    labels: list[int] = []
+    for subfolder in _subfolders(folder):
+        if subfolder.name not in names:
+            raise InputError(f"folder '{subfolder}' is a class that the training images lack", "remove it or add it")
+        files = _list_class(subfolder)
+        if not files:
+            raise InputError(f"class folder '{subfolder}' holds no images", "add images or remove the folder")
+        paths += files
+        labels += [names.index(subfolder.name)] * len(files)
+    return ImageFiles(tuple(paths), np.asarray(labels, np.int64))
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise UnavailableError(
+            "a folder of images needs Pillow, which is not installed", "run: pip install pillow"
+        ) from error
+    return Image, ImageOps
+
+
+def choose_format(paths: tuple[Path, ...], input_shape: tuple[int | None, ...] | None) -> ImageFormat:
+    """What to bring images to: what the model takes; without a model their own size, if they share one of up to
+    96 x 96 pixels, else 96 x 96; grey where all are grey.
+
+    Raises:
+        InputError: if the model takes no images, or an image cannot be read.
+    """
+    if input_shape is not None:
+        height, width, channels = input_shape if len(input_shape) == 3 else (None, None, None)
+        if height is None or width is None or channels not in _MODES:
+            shape = " x ".join("?" if n is None else str(n) for n in input_shape)
+            raise InputError(
+                f"the model's input of shape {shape} is no image of 1, 3 or 4 channels",
+                "give the data as an .npz instead of a folder of images",
+            )
+        return ImageFormat(height, width, channels)
+    headers = _for_each(paths, _read_header)
+    sizes = {size for size, _ in headers}
+    channels = 1 if all(mode.partition(";")[0] in _GREY_MODES for _, mode in headers) else 3
+    if len(sizes) == 1:
+        width, height = sizes.pop()
+        if max(width, height) <= LARGEST_OWN_SIZE:
+            return ImageFormat(height, width, channels)
+    return ImageFormat(LARGEST_OWN_SIZE, LARGEST_OWN_SIZE, channels)
+
+
+def read_images(paths: tuple[Path, ...], format_: ImageFormat) -> npt.NDArray[np.float32]:
+    """Images as float32 (N, height, width, channels) in 0..255, turned upright by their EXIF data and resized.
+
+    Raises:
+        InputError: naming images that cannot be read.
+    """
+    return np.stack(_for_each(paths, lambda path: _read_image(path, format_)))
+
+
+def _for_each(paths: tuple[Path, ...], read: Any) -> list[Any]:
+    """`read` of every path, on several threads (Pillow decodes without the interpreter lock)."""
+    _pillow()
+
+    def attempt(path: Path) -> Any:
+        # Pillow raises nearly anything on damaged files: OSError, SyntaxError, ValueError, DecompressionBombError...
+        try:
+            return read(path)
+        except MemoryError:
+            raise
+        except Exception:
+            return None
+
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(attempt, paths))
+    broken = [path for path, result in zip(paths, found, strict=True) if result is None]
+    if broken:
+        named = ", ".join(f"'{path}'" for path in broken[:3])
+        more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
+        raise InputError(f"{named}{more} cannot be read as images", "remove or replace these files")
+    return found
+
+
+def _read_header(path: Path) -> tuple[tuple[int, int], str]:
+    image_module, _ = _pillow()
+    with image_module.open(path) as image:
+        width, height = image.size
+        sideways = image.getexif().get(0x0112, 1) >= 5
+        return ((height, width) if sideways else (width, height)), image.mode
+
+
+def _read_image(path: Path, format_: ImageFormat) -> npt.NDArray[np.float32]:
+    image_module, ops = _pillow()
+    with image_module.open(path) as opened:
+        image = ops.exif_transpose(opened)
+        if image.mode.startswith("I"):  # 16 bits a pixel; Pillow would clip at 255 instead of scaling
+            image = image_module.fromarray((np.asarray(image, np.float64) / 257).clip(0, 255).astype(np.uint8))
+        image = image.convert(_MODES[format_.channels])
+        if image.size != (format_.width, format_.height):
+            image = image.resize((format_.width, format_.height), image_module.Resampling.BILINEAR)
+        pixels = np.asarray(image, np.float32)
+    return pixels.reshape(format_.height, format_.width, format_.channels)
