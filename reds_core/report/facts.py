@@ -1,0 +1,168 @@
+"""What reports show of a run: the plan's figures beside the sizes of the files found, one member a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from reds_core.plan import Accuracy, Files, Plan, SubnetworkRecord
+from reds_core.report import units
+
+FULL_FILES = Files(keras="nested.keras", tflite="nested.tflite", tflite_int8="nested-int8.tflite")
+FILE_KINDS = {"keras": "Keras", "tflite": "LiteRT float32", "tflite_int8": "LiteRT int8"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What the accuracies of a plan measure.
+
+    Attributes:
+        name: as in sentences.
+        is_share: whether it is a share of cases that are right, shown in percent; higher is then better.
+    """
+
+    name: str = "accuracy"
+    is_share: bool = True
+
+    def text(self, figure: float | None) -> str:
+        """A figure as shown."""
+        if self.is_share or figure is None or not units.exists(figure):
+            return units.percent(figure)
+        return f"{figure:.4g}"
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file of a member.
+
+    Attributes:
+        kind: a key of FILE_KINDS.
+        name: relative to the run's folder.
+        size: in bytes; None where it is not in the folder.
+        accuracy: of this file on test data.
+    """
+
+    kind: str
+    name: str
+    size: int | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Member:
+    """The full network (record None) or a subnetwork.
+
+    Attributes:
+        label: how it is called in tables and plots.
+        usage: by resource, in base units.
+        share: by resource, usage / that of the full network, where that is known.
+        accuracy: figures that are not numbers are None.
+        files: those that the plan names, in the order of FILE_KINDS.
+    """
+
+    label: str
+    usage: Mapping[str, int]
+    share: Mapping[str, float]
+    accuracy: Accuracy
+    files: tuple[ExportedFile, ...]
+    record: SubnetworkRecord | None
+
+    def file(self, kind: str) -> ExportedFile | None:
+        """Its file of a kind, or None."""
+        return next((f for f in self.files if f.kind == kind), None)
+
+    @property
+    def smallest_file(self) -> ExportedFile | None:
+        """The smallest of its files found, or None."""
+        found = [f for f in self.files if f.size is not None]
+        return min(found, key=lambda f: f.size or 0, default=None)
+
+
+@dataclass(frozen=True)
+class FamilyFacts:
+    """All networks of a run.
+
+    Attributes:
+        full: the full network.
+        subnetworks: smallest first.
+        metric: what accuracies measure.
+        reference: accuracy of the input model, or of the full network where only that is known.
+    """
+
+    full: Member
+    subnetworks: tuple[Member, ...]
+    metric: Metric
+    reference: float | None
+
+    @property
+    def largest_first(self) -> tuple[Member, ...]:
+        """The full network, then the subnetworks down to the smallest."""
+        return (self.full, *reversed(self.subnetworks))
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Resources that any member uses: macs, params and peak_ram first."""
+        return tuple(dict.fromkeys(r for m in self.largest_first for r in m.usage))
+
+
+def gather(plan: Plan, folder: Path) -> FamilyFacts:
+    """The family of `plan`, with the sizes of its files as found in `folder`."""
+    record = plan.full
+    usage = {"macs": record.macs, "params": record.params, "peak_ram": record.peak_ram}
+    accuracy = Accuracy(before=_number(record.accuracy.before), after=_number(record.accuracy.after))
+    found = tuple(f for f in _files(folder, FULL_FILES, accuracy) if f.kind == "keras" or f.size is not None)
+    full = Member("full", usage, {r: 1.0 for r in usage}, accuracy, found, None)
+    subnetworks = tuple(_subnetwork(s, usage, folder) for s in plan.subnetworks)
+    reference = accuracy.after if accuracy.before is None else accuracy.before
+    return FamilyFacts(full, subnetworks, _metric(plan), reference)
+
+
+def _subnetwork(record: SubnetworkRecord, full: Mapping[str, int], folder: Path) -> Member:
+    figures = record.accuracy
+    accuracy = Accuracy(
+        _number(figures.before), _number(figures.after), _number(figures.tflite), _number(figures.tflite_int8)
+    )
+    share = {r: used / full[r] for r, used in record.usage.items() if full.get(r)}
+    return Member(_label(record), record.usage, share, accuracy, _files(folder, record.files, accuracy), record)
+
+
+def _label(record: SubnetworkRecord) -> str:
+    """The name, with a percent sign where the name is the percent of a budget."""
+    names = (f"{100 * b:.12g}" for b in record.budget.values() if units.is_fraction(b))
+    name = units.printable(record.name)
+    return f"{name}{units.THIN}%" if record.name in names else name
+
+
+def _files(folder: Path, files: Files, accuracy: Accuracy) -> tuple[ExportedFile, ...]:
+    accuracies = {"keras": accuracy.after, "tflite": accuracy.tflite, "tflite_int8": accuracy.tflite_int8}
+    named = {"keras": files.keras, "tflite": files.tflite, "tflite_int8": files.tflite_int8}
+    return tuple(
+        ExportedFile(kind, name, _size(folder, name), accuracies[kind])
+        for kind, name in named.items()
+        if name is not None
+    )
+
+
+def _size(folder: Path, name: str) -> int | None:
+    """Size in bytes of a file within `folder`; None where it is missing or the name leads out of the folder."""
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or ".." in relative.parts:
+        return None
+    try:
+        path = folder / relative
+        return path.stat().st_size if path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _number(figure: float | None) -> float | None:
+    return figure if units.exists(figure) else None
+
+
+def _metric(plan: Plan) -> Metric:
+    """The metric by the run's options; accuracy unless they name another."""
+    name = plan.options.get("metric")
+    if not isinstance(name, str) or not name or "acc" in name.lower():
+        return Metric()
+    return Metric(name, is_share=False)

@@ -1,0 +1,167 @@
+"""Figures as people read them: scaled, with a unit; a dash where there is none. Thin spaces group digits."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+DASH = "–"
+THIN = "\N{NARROW NO-BREAK SPACE}"
+BUDGET_IS_FRACTION_UP_TO = 1
+"""A budget of at most this is a fraction of the full network."""
+
+_RESOURCE_TITLES = {"macs": "MACs", "params": "Parameters", "peak_ram": "Peak RAM", "latency": "Latency"}
+_BYTE_RESOURCES = ("params", "peak_ram")
+
+
+def exists(number: float | None) -> bool:
+    """Whether there is a number to show."""
+    return number is not None and math.isfinite(number)
+
+
+def count(number: float | None) -> str:
+    """A whole number with its digits in groups of three: 2 704 512."""
+    if number is None or not exists(number):
+        return DASH
+    return f"{number:,.0f}".replace(",", THIN)
+
+
+def _three_digits(number: float) -> str:
+    """`number` with three significant digits, without exponent; larger ones whole and grouped."""
+    size = abs(number)
+    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
+    return f"{number:,.{decimals}f}".replace(",", THIN)
+
+
+def _scaled(number: float | None, step: int, units: tuple[str, ...]) -> str:
+    """`number` in the largest of `units`, each `step` times the one before, that leaves at least 1."""
+    if number is None or not exists(number):
+        return DASH
+    size, last = abs(number), len(units) - 1
+    power = 0
+    while power < last and round(size / step**power, 0 if power == 0 else 2) >= step:
+        power += 1
+    text = count(number) if power == 0 else _three_digits(number / step**power)
+    return f"{text}{THIN}{units[power]}" if units[power] else text
+
+
+def macs(number: float | None) -> str:
+    """Multiply-accumulates: 2.70 MMAC."""
+    return _scaled(number, 1000, ("MAC", "kMAC", "MMAC", "GMAC", "TMAC"))
+
+
+def byte_size(number: float | None) -> str:
+    """Bytes: 23.4 KiB."""
+    return _scaled(number, 1024, ("B", "KiB", "MiB", "GiB"))
+
+
+def nanoseconds(number: float | None) -> str:
+    """A latency in ns: 2.10 ms."""
+    return _scaled(number, 1000, ("ns", "µs", "ms", "s"))
+
+
+def seconds(number: float | None) -> str:
+    """A duration in s: 12.0 ms, 3.20 s, 2 min 10 s, 1 h 5 min."""
+    if number is None or not exists(number):
+        return DASH
+    if number < 59.5:
+        return "0 s" if number == 0 else "< 1 µs" if number < 1e-6 else nanoseconds(number * 1e9)
+    whole = round(number)
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    minutes = round(whole / 60)
+    return f"{count(minutes // 60)} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+
+
+def percent(fraction: float | None, decimals: int = 1) -> str:
+    """A fraction in percent: 24.9 %."""
+    if fraction is None or not exists(fraction):
+        return DASH
+    return f"{100 * fraction:.{decimals}f}{THIN}%"
+
+
+def small_percent(fraction: float | None) -> str:
+    """A fraction in percent with two significant digits, so that a small one does not become 0."""
+    if fraction is None or not exists(fraction):
+        return DASH
+    size = abs(100 * fraction)
+    if size == 0 or size >= 0.95:
+        return percent(fraction, 0 if size == 0 else 1)
+    if size < 0.001:
+        return f"< 0.001{THIN}%"
+    decimals = 1 - math.floor(math.log10(size))
+    return f"{100 * fraction:.{decimals}f}".rstrip("0") + f"{THIN}%"
+
+
+def points(difference: float) -> str:
+    """A difference of two fractions in percentage points, with its sign: +0.3, −1.2."""
+    text = f"{100 * difference:+.1f}"
+    return "±0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def resource_title(resource: str) -> str:
+    """How a resource is called in headings and labels."""
+    return _RESOURCE_TITLES.get(resource, resource)
+
+
+def amount(resource: str, number: float | None) -> str:
+    """An amount of a resource in its unit."""
+    if resource == "macs":
+        return macs(number)
+    if resource == "latency":
+        return nanoseconds(number)
+    return byte_size(number) if resource in _BYTE_RESOURCES else count(number)
+
+
+def is_fraction(budget: float) -> bool:
+    """Whether a budget, as plans hold it, is a fraction of the full network."""
+    return budget <= BUDGET_IS_FRACTION_UP_TO
+
+
+def budget_text(resource: str, budget: float) -> str:
+    """The most of a resource that may be used: at most 50 %."""
+    limit = f"{100 * budget:.6g}{THIN}%" if is_fraction(budget) else amount(resource, budget)
+    return f"at most {limit}"
+
+
+def printable(text: str) -> str:
+    """`text` with everything that cannot be shown (controls, lone surrogates) as an escape such as \\x1b."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Zs" else c.encode("unicode_escape").decode("ascii")
+        for c in text
+    )
+
+
+def shortened(text: str, limit: int) -> str:
+    """`text` printable, with its middle left out where it is longer than `limit` characters."""
+    shown = printable(text)
+    if len(shown) <= limit:
+        return shown
+    tail = limit // 2
+    return shown[: limit - tail - 1] + "…" + shown[-tail:]
+
+
+def listed(names: tuple[str, ...], limit: int = 3) -> str:
+    """The first names of many: conv, dw, pw and 17 more."""
+    if len(names) <= limit + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+
+
+def setting(value: Any) -> str:
+    """The value of an option, whatever JSON holds there."""
+    if value is None or value == [] or value == () or value == {}:
+        return DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.12g}" if exists(value) else DASH
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={setting(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(setting(item) for item in value)
+    return str(value)
