@@ -1,0 +1,221 @@
+"""Exact max-sum over the group graph: the best value of a mix of value and costs, and max-marginals.
+
+All tables of one bucket have their axes in processing order, the bucket's own group last. Several weight vectors are
+swept at once along a leading axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reds_core.elimination import Elimination, Scope, eliminate
+from reds_core.factors import FORBIDDEN, Factors, FloatArray
+from reds_core.problem import IntArray
+
+_BLOCK = 1 << 16
+"""Entries of a table that are built and reduced at a time, so that they stay in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Messages:
+    """One sweep from the leaves to the root.
+
+    Attributes:
+        weights: float64 (k, rows).
+        upward: for each group float64 (k, options of each group of its separator): the best of its subtree.
+        best: float64 (k,): the largest weighted sum over all choices; at most FORBIDDEN where there is none.
+    """
+
+    weights: FloatArray
+    upward: tuple[FloatArray, ...]
+    best: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Marginals:
+    """The best weighted sum with a part of the choice fixed.
+
+    Attributes:
+        groups: for each group float64 (k, options).
+        pairs: for each pair float64 (k, options of first, options of second); empty unless asked for.
+    """
+
+    groups: tuple[FloatArray, ...]
+    pairs: tuple[FloatArray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Term:
+    """A factor or mask laid out in its bucket: rows flattened for a matrix product, and the shape it takes there."""
+
+    table: FloatArray
+    shape: tuple[int, ...]
+    weighted: bool
+
+
+class MaxSum:
+    """Max-sum sweeps over `factors` along an elimination order.
+
+    Args:
+        factors: terms and masks.
+        order: an elimination order whose buckets hold every factor and mask; found anew where None.
+    """
+
+    def __init__(self, factors: Factors, order: Elimination | None = None) -> None:
+        if order is None:
+            scopes = [*(f.scope for f in factors.pairs), *(m.scope for m in factors.masks)]
+            order = eliminate(factors.sizes, scopes)
+        self.factors = factors
+        self.processing = order.processing
+        self.separators = order.separators
+        self.sizes = factors.sizes
+        self._rank = {g: i for i, g in enumerate(order.processing)}
+        count = len(self.sizes)
+        self.children: list[list[int]] = [[] for _ in range(count)]
+        self.roots: list[int] = []
+        for g in order.processing:
+            separator = self.separators[g]
+            if separator:
+                self.children[separator[-1]].append(g)
+            else:
+                self.roots.append(g)
+        self._terms: list[list[_Term]] = [[] for _ in range(count)]
+        for factor in (*factors.unary, *factors.pairs):
+            self._place(factor.scope, factor.stack, weighted=True)
+        for mask in factors.masks:
+            self._place(mask.scope, np.where(mask.allowed, 0.0, FORBIDDEN)[None], weighted=False)
+
+    def _place(self, scope: Scope, stack: FloatArray, weighted: bool) -> None:
+        """Put `stack` (rows, *options of scope) into the bucket of the scope's first eliminated group."""
+        axes = sorted(range(len(scope)), key=lambda i: self._rank[scope[i]])
+        ordered = tuple(scope[i] for i in axes)
+        if list(axes) != list(range(len(scope))):
+            stack = np.ascontiguousarray(stack.transpose(0, *(i + 1 for i in axes)))
+        g = ordered[-1]
+        shape = self._aligned(ordered, g)
+        self._terms[g].append(_Term(stack.reshape(len(stack), -1), shape, weighted))
+
+    def _aligned(self, scope: Scope, g: int) -> tuple[int, ...]:
+        """The shape of a table over `scope` (in processing order) among the axes of the bucket of `g`."""
+        inside = set(scope)
+        return tuple(self.sizes[a] if a in inside else 1 for a in (*self.separators[g], g))
+
+    def _parts(self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]) -> list[FloatArray]:
+        """What the table of the bucket of `g` is the sum of, smallest first, each with the bucket's axes."""
+        parts = []
+        for term in self._terms[g]:
+            table = weights @ term.table if term.weighted else term.table
+            parts.append(table.reshape(len(table), *term.shape))
+        for child in self.children[g]:
+            message = upward[child]
+            assert message is not None
+            parts.append(message.reshape(len(weights), *self._aligned(self.separators[child], g)))
+        parts.sort(key=lambda p: p.size)
+        return parts
+
+    def _sum(self, parts: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total if total.shape == shape else np.broadcast_to(total, shape)
+
+    def table(self, g: int, messages: Messages) -> FloatArray:
+        """The table of the bucket of `g`, float64 (k, options of its separator, options of g)."""
+        parts = self._parts(g, messages.weights, messages.upward)
+        shape = (len(messages.weights), *(self.sizes[a] for a in self.separators[g]), self.sizes[g])
+        return self._sum(parts, shape)
+
+    def sweep(self, weights: FloatArray) -> Messages:
+        """Eliminate all groups under each of `weights`, float64 (k, rows)."""
+        upward: list[FloatArray | None] = [None] * len(self.sizes)
+        best = np.zeros(len(weights))
+        for g in reversed(self.processing):
+            parts = self._parts(g, weights, upward)
+            separator = tuple(self.sizes[a] for a in self.separators[g])
+            shape = (len(weights), *separator, self.sizes[g])
+            upward[g] = message = self._reduce(parts, shape)
+            if not separator:
+                best = best + message
+        return Messages(weights, tuple(m for m in upward if m is not None), best)
+
+    def _reduce(self, parts: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
+        """The maximum over the last axis of the sum of `parts`, in blocks along the first separator axis."""
+        per_row = int(np.prod(shape)) // shape[1]
+        if len(shape) < 4 or per_row * shape[1] <= _BLOCK:
+            return self._sum(parts, shape).max(axis=-1)  # type: ignore[no-any-return]
+        result = np.empty(shape[:-1])
+        step = max(_BLOCK // per_row, 1)
+        for start in range(0, shape[1], step):
+            block = slice(start, min(start + step, shape[1]))
+            cut = [p if p.shape[1] == 1 else p[:, block] for p in parts]
+            result[:, block] = self._sum(cut, (shape[0], block.stop - block.start, *shape[2:])).max(axis=-1)
+        return result
+
+    def decode(self, messages: Messages, k: int = 0) -> list[int]:
+        """A best choice under the k-th weights, as positions among the kept options; ties go to the lowest."""
+        choice = [0] * len(self.sizes)
+        weights = messages.weights[k : k + 1]
+        for g in self.processing:
+            at = tuple(choice[a] for a in self.separators[g])
+            row = np.zeros(self.sizes[g])
+            for term in self._terms[g]:
+                picked = tuple(i if n > 1 else 0 for i, n in zip(at, term.shape[:-1], strict=True))
+                table = term.table.reshape(len(term.table), *term.shape)[:, *picked]
+                row = row + (weights @ table)[0] if term.weighted else row + table[0]
+            for child in self.children[g]:
+                position = dict(zip(self.separators[g], at, strict=True))
+                key = tuple(slice(None) if a == g else position[a] for a in self.separators[child])
+                row = row + messages.upward[child][(k, *key)]
+            choice[g] = int(row.argmax())
+        return choice
+
+    def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
+        """Max-marginals of every group, and of every pair if asked for, under the weights of `messages`."""
+        downward: list[FloatArray | None] = [None] * len(self.sizes)
+        groups: list[FloatArray | None] = [None] * len(self.sizes)
+        by_scope: dict[Scope, FloatArray] = {}
+        wanted: dict[int, list[Scope]] = {}
+        for factor in self.factors.pairs if pairs else ():
+            ordered = tuple(sorted(factor.scope, key=self._rank.__getitem__))
+            wanted.setdefault(ordered[-1], []).append(ordered)
+        total = messages.best
+        for g in self.processing:
+            scope = (*self.separators[g], g)
+            from_above = downward[g]
+            if from_above is None:
+                from_above = total - messages.upward[g]
+            belief = self.table(g, messages) + from_above[..., None]
+            groups[g] = self._onto(belief, scope, (g,))
+            for ordered in wanted.get(g, ()):
+                by_scope[ordered] = self._onto(belief, scope, ordered)
+            for child in self.children[g]:
+                onto = self._onto(belief, scope, self.separators[child])
+                downward[child] = onto - messages.upward[child]
+        pair_tables = []
+        for factor in self.factors.pairs if pairs else ():
+            a, b = factor.scope
+            table = by_scope[(a, b)] if self._rank[a] < self._rank[b] else by_scope[(b, a)].transpose(0, 2, 1)
+            pair_tables.append(table)
+        return Marginals(tuple(m for m in groups if m is not None), tuple(pair_tables))
+
+    @staticmethod
+    def _onto(belief: FloatArray, scope: Scope, wanted: Scope) -> FloatArray:
+        """The maximum of `belief` over the axes of `scope` that are not in `wanted`."""
+        drop = tuple(i for i, a in enumerate(scope, 1) if a not in wanted)
+        return belief.max(axis=drop) if drop else belief
+
+
+def original(factors: Factors, positions: Sequence[int]) -> tuple[int, ...]:
+    """Option indices of the problem from positions among the kept options."""
+    return tuple(int(kept[i]) for kept, i in zip(factors.kept, positions, strict=True))
+
+
+def positions(factors: Factors, choice: Sequence[int]) -> IntArray | None:
+    """Positions among the kept options of a choice of the problem; None if one of its options is not kept."""
+    found = [int(np.searchsorted(kept, i)) for kept, i in zip(factors.kept, choice, strict=True)]
+    if any(p == len(k) or k[p] != i for k, p, i in zip(factors.kept, found, choice, strict=True)):
+        return None
+    return np.array(found, dtype=np.int64)
