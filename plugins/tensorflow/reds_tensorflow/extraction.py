@@ -1,0 +1,130 @@
+"""Weights of a model in the network's order, and models that hold only some channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from reds_core.axis import Kept
+from reds_core.dims import Dims
+from reds_core.errors import InputError
+from reds_core.framework import WeightArrays
+from reds_core.network import Network
+from reds_tensorflow.calls import Resizing
+from reds_tensorflow.tracing import Trace, as_functional, trace
+
+
+def variables(model: Any, network: Network) -> tuple[Any, ...]:
+    """The Keras variables of `model`, in the order of `network.weights`.
+
+    Args:
+        network: the description of `model`, or of a model that it was extracted from.
+
+    Raises:
+        InputError: if it is the description of another model.
+    """
+    traced = trace(model)
+    if [w.name for w in traced.network.weights] != [w.name for w in network.weights]:
+        raise _of_another_model(model)
+    return traced.variables
+
+
+def weights(model: Any, network: Network) -> WeightArrays:
+    """Copies of the weights of `model`, in the order of `network.weights`.
+
+    Raises:
+        InputError: as `variables`.
+    """
+    return [np.array(variable) for variable in variables(model, network)]
+
+
+def extract(model: Any, network: Network, kept: Kept) -> Any:
+    """A new plain Functional model that holds only the channels of `kept`, in their order.
+
+    Layers keep names, types, dtypes and trainable flags; groups not named stay whole.
+
+    Raises:
+        InputError: if `network` describes another model, or `kept` is no choice of its channels.
+    """
+    traced = trace(model)
+    if traced.network.groups != network.groups or traced.network.weights != network.weights:
+        raise _of_another_model(model)
+    _check_kept(network, kept)
+    widths = {name: len(kept.get(name, range(channels))) for name, channels in network.channels.items()}
+    rebuild = _Rebuild(traced, widths)
+    small = rebuild.model(model)
+    slices = {
+        id(variable): np.ix_(*(axis.positions(kept, network.channels) for axis in weight.axes))
+        for variable, weight in zip(traced.variables, network.weights, strict=True)
+    }
+    for layer, copy in rebuild.layers:
+        for source, target in zip(layer.weights, copy.weights, strict=True):
+            target.assign(np.asarray(source)[slices[id(source)]])
+        if isinstance(copy, keras.layers.Normalization):
+            copy.finalize_state()  # it computes with values derived from its weights
+    return small
+
+
+class _Rebuild:
+    """Builds the resized copy of a model, nested models included.
+
+    Attributes:
+        layers: each layer with its copy, for their weights.
+    """
+
+    def __init__(self, traced: Trace, widths: Mapping[str, int]) -> None:
+        self.layers: list[tuple[Any, Any]] = []
+        self._traced = traced
+        self._widths = widths
+        self._copies: dict[int, Any] = {}
+
+    def model(self, model: Any) -> Any:
+        """The copy of a model. It is Functional even where the model is Sequential."""
+        functional = as_functional(model)
+        inputs = [
+            keras.Input(self._shape(dims), batch_size=tensor.shape[0], dtype=tensor.dtype, name=tensor.name)
+            for tensor, dims in zip(functional.inputs, self._traced.inputs[id(model)], strict=True)
+        ]
+        structured = keras.tree.pack_sequence_as(functional.input, inputs)
+        return keras.models.clone_model(functional, input_tensors=structured, clone_function=self._copy)
+
+    def _copy(self, layer: Any) -> Any:
+        if id(layer) not in self._copies:
+            self._copies[id(layer)] = self.model(layer) if isinstance(layer, keras.Model) else self._resized(layer)
+        return self._copies[id(layer)]
+
+    def _resized(self, layer: Any) -> Any:
+        config = layer.get_config()
+        for resizing, dims in self._traced.configs[id(layer)]:
+            config[resizing.key] = self._entry(resizing, dims)
+        copy = type(layer).from_config(config)
+        self.layers.append((layer, copy))
+        return copy
+
+    def _entry(self, resizing: Resizing, dims: Dims) -> int | tuple[int, ...]:
+        shape = self._shape(dims)
+        return shape if resizing.is_shape else shape[0]
+
+    def _shape(self, dims: Dims) -> tuple[int, ...]:
+        return tuple(axis.length().at(self._widths) for axis in dims)
+
+
+def _of_another_model(model: Any) -> InputError:
+    return InputError(f"model '{model.name}' is not the one that was described", "inspect it again")
+
+
+def _check_kept(network: Network, kept: Kept) -> None:
+    """Each entry must choose at least one channel of a group of the network, none twice."""
+    for group, indices in kept.items():
+        if group not in network.channels:
+            raise InputError(f"network '{network.name}' has no channel group '{group}'", "inspect the model again")
+        chosen = np.asarray(indices)
+        inside = chosen.size and chosen.min() >= 0 and chosen.max() < network.channels[group]
+        if not inside or len(np.unique(chosen)) != len(chosen):
+            raise InputError(
+                f"the channels kept of group '{group}' are not distinct indices below {network.channels[group]}",
+                "keep at least one channel, and each once",
+            )
