@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reds_core.axis import Axis, LinearForm
@@ -82,21 +82,22 @@ class _SumBuilder:
         return SumForm(self._constant, self._linear, self._products)
 
 
+def product_sum(network: Network, products: Iterable[tuple[int, Sequence[Axis]]]) -> SumForm:
+    """The sum of coefficient x the product of axis lengths over `products`, as a form in the group widths."""
+    builder = _SumBuilder(network)
+    for coefficient, factors in products:
+        builder.add(coefficient, factors)
+    return builder.form()
+
+
 def macs(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
     """Multiply-accumulates of one inference at batch 1. The element size plays no part."""
-    builder = _SumBuilder(network)
-    for layer in network.layers:
-        for term in layer.macs:
-            builder.add(term.coefficient, term.factors)
-    return builder.form()
+    return product_sum(network, ((t.coefficient, t.factors) for layer in network.layers for t in layer.macs))
 
 
 def params(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
     """Bytes of all weights, those that training does not change included."""
-    builder = _SumBuilder(network)
-    for weight in network.weights:
-        builder.add(element_size_bytes, weight.axes)
-    return builder.form()
+    return product_sum(network, ((element_size_bytes, weight.axes) for weight in network.weights))
 
 
 def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
@@ -152,6 +153,17 @@ RESOURCES: Mapping[str, Callable[[Network, int], ResourceForm]] = {"macs": macs,
 """Every resource that can have a budget, by name."""
 
 
+def check_resources(names: Iterable[str]) -> None:
+    """Refuse resources that are not known.
+
+    Raises:
+        InputError: naming the first of them.
+    """
+    for name in names:
+        if name not in RESOURCES:
+            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join(RESOURCES)}")
+
+
 def resource_forms(
     network: Network, names: Iterable[str], element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
 ) -> dict[str, ResourceForm]:
@@ -160,12 +172,9 @@ def resource_forms(
     Raises:
         InputError: if a resource is unknown.
     """
-    forms = {}
-    for name in names:
-        if name not in RESOURCES:
-            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join(RESOURCES)}")
-        forms[name] = RESOURCES[name](network, element_size_bytes)
-    return forms
+    names = list(names)
+    check_resources(names)
+    return {name: RESOURCES[name](network, element_size_bytes) for name in names}
 
 
 def usage(

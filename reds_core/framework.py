@@ -138,6 +138,10 @@ class Framework(Plugin, ABC):
         """Write `model` as a plain model file that stock software loads. Whole or not at all."""
 
     @abstractmethod
+    def input_shape(self, model: Any) -> tuple[int | None, ...]:
+        """Shape of one example that `model` takes, without the batch dimension."""
+
+    @abstractmethod
     def inspect(self, model: Any) -> Network:
         """Describe `model`: layers, tensors, weights, channel groups.
 

@@ -16,6 +16,8 @@ def _plain(value: Any) -> Any:
     """`value` as JSON knows it; numbers that are not finite become null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -25,9 +27,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def to_json(record: Any) -> str:
-    """A record (a dataclass) as JSON text, without NaN."""
-    return json.dumps(_plain(dataclasses.asdict(record)), indent=1, allow_nan=False) + "\n"
+def to_json(content: Any) -> str:
+    """A record (a dataclass), or plain values that may hold records, as JSON text, without NaN."""
+    return json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
 
 
 def from_plain(wanted: Any, content: Any) -> Any:

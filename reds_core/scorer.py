@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.axis import Kept
 from reds_core.errors import ContractViolation
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
@@ -38,6 +39,13 @@ class ScoreTable:
             totals[first] += kernel.sum(axis=1)
             totals[second] += kernel.sum(axis=0)
         return totals
+
+    def ordered(self, order: Kept) -> ScoreTable:
+        """The same scores with the channels of each group in another order."""
+        return ScoreTable(
+            {group: scores[order[group]] for group, scores in self.channels.items()},
+            {(a, b): kernel[np.ix_(order[a], order[b])] for (a, b), kernel in self.pairs.items()},
+        )
 
 
 class Scorer(Plugin, ABC):

@@ -38,6 +38,9 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import loading
         loading.save_model(model, path)
 
+    def input_shape(self, model: Any) -> tuple[int | None, ...]:
+        return tuple(model.input_shape[1:])
+
     def inspect(self, model: Any) -> Network:
         with importing():
             from reds_tensorflow import tracing

@@ -1,0 +1,136 @@
+"""What the command line does, as typed Python calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reds_core import cost
+from reds_core.budget import budgets_from, parse_budgets
+from reds_core.data import Dataset, load_data
+from reds_core.errors import InputError
+from reds_core.formulate import Formulation, formulate
+from reds_core.framework import Framework, Task
+from reds_core.network import Network
+from reds_core.plan import Plan
+from reds_core.registry import Registry
+from reds_core.run import Mode, Run
+from reds_core.scorer import Scorer, score
+from reds_core.settings import RunSettings
+from reds_core.watcher import Watcher
+
+Budgets = Mapping[str, float | str | Sequence[float | str]]
+
+
+def budget_texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
+    """Budgets as the command line takes them, from {"macs": [0.5, 0.25], "peak_ram": "64KiB"} or from such texts.
+
+    Raises:
+        InputError: if an entry is malformed.
+    """
+    if not isinstance(budgets, Mapping):
+        return tuple(budgets)
+    budgets_from(budgets)
+    listed = {r: [e] if isinstance(e, str | int | float) else list(e) for r, e in budgets.items()}
+    return tuple(f"{r}={','.join(str(e) for e in entries)}" for r, entries in listed.items())
+
+
+def prune(
+    model: Any,
+    data: str | Path | Dataset | None,
+    budgets: Budgets | Sequence[str],
+    out: str | Path,
+    *,
+    settings: RunSettings | None = None,
+    mode: Mode = Mode.REFUSE,
+    registry: Registry | None = None,
+    watcher: Watcher | None = None,
+) -> Plan:
+    """Prune a network to a family of nested subnetworks; write files, plan and report to `out`.
+
+    Args:
+        model: the path of a model file, a model object (Keras), or None to train a small network on `data` first.
+        data: `digits`, a path, the name of a data set, a `Dataset`, or None.
+        budgets: {"macs": [0.5, 0.25], "peak_ram": "64KiB"}, or texts as on the command line.
+        settings: everything else; its own budgets are not read.
+        mode: what to do where `out` holds a run already.
+
+    Returns:
+        The plan; also in OUT/plan.json.
+
+    Raises:
+        RedsError: whatever is wrong with the input, the budgets or a plugin.
+    """
+    run = Run(
+        replace(settings or RunSettings(), budgets=budget_texts(budgets)),
+        Path(model) if isinstance(model, str) else model,
+        str(data) if isinstance(data, Path) else data,
+        Path(out),
+        mode,
+        registry or Registry(),
+        watcher or Watcher(),
+    )
+    return run.execute()
+
+
+def load_for_inspection(path: str | Path, registry: Registry | None = None) -> tuple[Framework, Any, Network]:
+    """A model file's framework, its model object and its description.
+
+    Raises:
+        InputError, UnsupportedError, UnavailableError: if it cannot be read or understood.
+    """
+    registry = registry or Registry()
+    framework = default_framework(registry)
+    model = framework.load_model(Path(path))
+    return framework, model, framework.inspect(model)
+
+
+def default_framework(registry: Registry) -> Framework:
+    """The framework that reads model files.
+
+    Raises:
+        UnavailableError: if none is installed; says what to install.
+    """
+    for name in registry.available(Framework):
+        return registry.create(Framework, name)
+    return registry.create(Framework, "tensorflow")
+
+
+def formulate_model(
+    model: str | Path,
+    data: str | Dataset | None,
+    budgets: Budgets | Sequence[str],
+    *,
+    scorer: str = "taylor",
+    options: Mapping[str, Mapping[str, str]] | None = None,
+    task: Task | None = None,
+    element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES,
+    seed: int = 0,
+    registry: Registry | None = None,
+) -> Formulation:
+    """The knapsack problem of one model file under one budget.
+
+    Raises:
+        InputError: if more than one subnetwork is asked for, or input is bad.
+    """
+    registry = registry or Registry()
+    parsed = parse_budgets(budget_texts(budgets))
+    if len(parsed) != 1:
+        raise InputError(f"{len(parsed)} budgets are given", "give one value a resource: a problem has one budget")
+    cost.check_resources(parsed[0].amounts)
+    plugin = registry.create(Scorer, scorer, options)
+    if data is None and plugin.needs_data:
+        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
+    framework, loaded, network = load_for_inspection(model, registry)
+    task = task or Task()
+    train = None
+    if data is not None:
+        dataset = data if isinstance(data, Dataset) else load_data(data, framework, framework.input_shape(loaded), seed)
+        train = framework.check_data(loaded, dataset.train, task, "training data")
+    scores = score(plugin, framework, loaded, network, train, task, seed)
+    forms = cost.resource_forms(network, parsed[0].amounts, element_size_bytes)
+    full = {name: form.at(network.channels) for name, form in forms.items()}
+    name = f"{Path(model).stem}-{parsed[0].name}"
+    return formulate(network, scores, forms, parsed[0].capacities(full), name)

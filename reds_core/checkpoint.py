@@ -1,0 +1,154 @@
+"""The state of a run on disk, so that it can go on after the last finished step.
+
+A checkpoint is a folder that is written beside and renamed; the one before is removed afterwards. No pickle.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.axis import Kept
+from reds_core.errors import InputError
+from reds_core.files import make_folder, write_bytes, write_text
+from reds_core.framework import Family, Framework
+from reds_core.plan import StepRecord
+from reds_core.pruner import Choice, PruningState
+from reds_core.records import from_plain, to_json
+from reds_core.scorer import ScoreTable
+
+FOLDER = ".checkpoint"
+_PREFIX = "step-"
+_STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
+_FULL = "full.keras"
+_GROUP = "group/"
+
+
+@dataclass(frozen=True)
+class _SavedState:
+    """What state.json holds."""
+
+    choices: tuple[Choice, ...]
+    steps: tuple[StepRecord, ...]
+    members: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state and the records of the steps that led to it."""
+
+    state: PruningState
+    steps: tuple[StepRecord, ...]
+
+
+def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write named arrays as .npz, whole or not at all.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    members: dict[str, Any] = dict(arrays)
+    np.savez(buffer, allow_pickle=False, **members)
+    write_bytes(path, buffer.getvalue())
+
+
+def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read what `save_arrays` wrote."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+def save_scores(path: Path, scores: ScoreTable) -> None:
+    """Write a ScoreTable as .npz: `group/NAME`, `kernel/K`, and the names of each pair in `header`."""
+    pairs = list(scores.pairs)
+    arrays: dict[str, npt.NDArray[Any]] = {"header": np.array(json.dumps(pairs))}
+    arrays |= {f"{_GROUP}{g}": s for g, s in scores.channels.items()}
+    arrays |= {f"kernel/{k}": scores.pairs[pair] for k, pair in enumerate(pairs)}
+    save_arrays(path, arrays)
+
+
+def load_scores(path: Path) -> ScoreTable:
+    """Read what `save_scores` wrote."""
+    arrays = load_arrays(path)
+    pairs = [(str(a), str(b)) for a, b in json.loads(str(arrays.pop("header")[()]))]
+    return ScoreTable(
+        {key.removeprefix(_GROUP): array for key, array in arrays.items() if key.startswith(_GROUP)},
+        {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},
+    )
+
+
+def save_order(path: Path, order: Kept) -> None:
+    """Write the order of each group's channels as .npz: `group/NAME`."""
+    save_arrays(path, {f"{_GROUP}{g}": np.asarray(o, np.int64) for g, o in order.items()})
+
+
+def load_order(path: Path) -> Kept:
+    """Read what `save_order` wrote."""
+    return {key.removeprefix(_GROUP): array for key, array in load_arrays(path).items()}
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) -> None:
+    """Write `checkpoint` under FOLDER/.checkpoint and remove the one before."""
+    state = checkpoint.state
+    target = folder / FOLDER / f"{_PREFIX}{len(checkpoint.steps):04d}"
+    partial = target.with_name(f"partial-{target.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    make_folder(partial)
+    if state.scores is not None:
+        save_scores(partial / _SCORES, state.scores)
+    if state.order is not None:
+        save_order(partial / _ORDER, state.order)
+    models = 0
+    if state.family is not None:
+        framework.save_model(state.family.full, partial / _FULL)
+        models = len(state.family.members)
+        for i, member in enumerate(state.family.members):
+            framework.save_model(member, partial / _member_file(i))
+    write_text(partial / _STATE, to_json(_SavedState(state.choices, checkpoint.steps, models)))
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    for other in (folder / FOLDER).glob(f"{_PREFIX}*"):
+        if other != target:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
+    """The newest checkpoint under FOLDER/.checkpoint, or None.
+
+    Raises:
+        InputError: if it is damaged.
+    """
+    found = sorted((folder / FOLDER).glob(f"{_PREFIX}*"))
+    if not found:
+        return None
+    source = found[-1]
+    try:
+        saved: _SavedState = from_plain(_SavedState, json.loads((source / _STATE).read_text(encoding="utf-8")))
+        scores = load_scores(source / _SCORES) if (source / _SCORES).exists() else None
+        order = load_order(source / _ORDER) if (source / _ORDER).exists() else None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"checkpoint '{source}' is damaged ({error})", "start anew with --overwrite") from error
+    family = None
+    if (source / _FULL).exists():
+        members = tuple(framework.load_model(source / _member_file(i)) for i in range(saved.members))
+        widths = tuple(choice.widths for choice in saved.choices[: saved.members])
+        family = Family(framework.load_model(source / _FULL), members, widths)
+    return Checkpoint(PruningState(scores, order, saved.choices, family), saved.steps)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove FOLDER/.checkpoint."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def _member_file(index: int) -> str:
+    return f"member-{index}.keras"

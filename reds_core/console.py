@@ -1,0 +1,117 @@
+"""What the command line shows on stderr while it works, and on stdout when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from reds_core.framework import EpochProgress
+from reds_core.inspection import Inspection
+from reds_core.plan import Plan
+from reds_core.report.terminal import summary_table
+from reds_core.solution import Solution
+from reds_core.watcher import Watcher
+
+
+class ConsoleWatcher(Watcher):
+    """Shows stages, and training as a bar with loss, accuracy and time left. A context manager."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> ConsoleWatcher:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(finished=kind is None)
+        self._progress.stop()
+
+    def stage(self, text: str) -> None:
+        self._end(finished=True)
+        self._task = self._progress.add_task(text, total=None, figures="")
+
+    def epoch(self, progress: EpochProgress) -> None:
+        if self._task is None:
+            self.stage("training")
+        assert self._task is not None
+        done = progress.epoch * progress.batches + progress.batch
+        figures = f"epoch {progress.epoch + 1}/{progress.epochs}, loss {progress.loss:.3f}"
+        figures += f", accuracy {100 * progress.accuracy:.1f} %"
+        self._progress.update(self._task, total=progress.epochs * progress.batches, completed=done, figures=figures)
+
+    def warn(self, text: str) -> None:
+        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+
+    def _end(self, finished: bool) -> None:
+        if self._task is not None and finished:
+            task = self._progress.tasks[self._progress.task_ids.index(self._task)]
+            total = task.total or 1
+            self._progress.update(self._task, total=total, completed=total)
+        self._task = None
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on stdout. Cells are text, not markup."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def print_inspection(inspection: Inspection) -> None:
+    """Layers, groups and totals of a network."""
+    print_table(
+        ["layer", "kind", "output", "MACs", "params"],
+        [
+            [e.name, e.kind, "x".join(str(d) for d in e.output_shape), f"{e.macs:,}", f"{e.params:,}"]
+            for e in inspection.layers
+        ],
+    )
+    Console().print()
+    print_table(
+        ["group", "channels", "layers"], [[g.name, str(g.channels), ", ".join(g.layers)] for g in inspection.groups]
+    )
+    totals = f"{inspection.macs:,} MACs, {inspection.params:,} bytes of params, {inspection.peak_ram:,} bytes peak RAM"
+    Console().print(f"\n{totals}", highlight=False)
+
+
+def print_solution(solution: Solution) -> None:
+    """What was found, how good it is, and what it uses."""
+    rows = [["status", solution.status.value + (f" ({solution.limit.value} limit)" if solution.limit else "")]]
+    rows.append(["solver", f"{solution.solver} {solution.version}, {solution.wall_s:.3f} s"])
+    if solution.value is not None:
+        rows.append(["value", f"{solution.value:,}"])
+    if solution.bound is not None:
+        gap = "" if solution.gap is None else f" (gap {100 * solution.gap:.3g} %)"
+        rows.append(["bound", f"{solution.bound:,}{gap}"])
+    rows += [[name, f"{amount:,}"] for name, amount in (solution.usage or {}).items()]
+    rows += [[f"  {group}", str(width)] for group, width in (solution.widths or {}).items()]
+    rows += [["note", note] for note in solution.detail]
+    print_table(["", ""], rows)
+
+
+def print_plan(plan: Plan, folder: Path) -> None:
+    """The short table at the end of a run, and where its files are."""
+    Console().print(summary_table(plan, folder))
+    Console().print(f"Files, plan and report are in {folder}", markup=False, highlight=False)

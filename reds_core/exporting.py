@@ -1,0 +1,60 @@
+"""A finished family as files, each with its accuracy as the file itself gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reds_core.framework import Arrays, Framework, Task
+from reds_core.plan import Accuracy, Files
+
+NESTED_FILE = "nested.keras"
+CALIBRATION_EXAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """Writes models into a run's folder.
+
+    Attributes:
+        train: training data, of which the first examples calibrate int8; None writes no int8 file.
+        test: test data for the final figures, or None.
+    """
+
+    framework: Framework
+    folder: Path
+    task: Task
+    train: Arrays | None
+    test: Arrays | None
+
+    def accuracy(self, model: Any) -> float | None:
+        """Of a model on test data."""
+        return None if self.test is None else self.framework.accuracy(model, self.test, self.task)
+
+    def save_full(self, model: Any) -> float | None:
+        """Write nested.keras; its accuracy."""
+        path = self.folder / NESTED_FILE
+        self.framework.save_model(model, path)
+        return None if self.test is None else self.accuracy(self.framework.load_model(path))
+
+    def save_member(self, model: Any, name: str, before: float | None) -> tuple[Files, Accuracy]:
+        """Write the files of one subnetwork; `before` is its accuracy without fine-tuning."""
+        keras = self.folder / f"subnet-{name}.keras"
+        tflite = self.folder / f"subnet-{name}.tflite"
+        int8 = self.folder / f"subnet-{name}-int8.tflite"
+        self.framework.save_model(model, keras)
+        self.framework.export(model, tflite, None, quantise=False)
+        if self.train is None:
+            int8.unlink(missing_ok=True)
+        else:
+            self.framework.export(model, int8, self.train.take(slice(CALIBRATION_EXAMPLES)), quantise=True)
+        files = Files(keras.name, tflite.name, None if self.train is None else int8.name)
+        if self.test is None:
+            return files, Accuracy(before)
+        return files, Accuracy(
+            before,
+            self.accuracy(self.framework.load_model(keras)),
+            self.framework.exported_accuracy(tflite, self.test, self.task),
+            None if self.train is None else self.framework.exported_accuracy(int8, self.test, self.task),
+        )

@@ -1,0 +1,151 @@
+"""One more member of a finished family, without training."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reds_core import cost
+from reds_core.axis import Kept
+from reds_core.budget import parse_budgets
+from reds_core.checkpoint import load_order, load_scores
+from reds_core.data import load_data, split_validation
+from reds_core.errors import InputError, RedsError
+from reds_core.exporting import NESTED_FILE, Exporter
+from reds_core.formulate import formulate
+from reds_core.framework import Arrays, Framework, member_kept
+from reds_core.plan import Plan, SubnetworkRecord, load_plan, save_plan
+from reds_core.problem import KnapsackProblem
+from reds_core.records import from_plain
+from reds_core.registry import Registry
+from reds_core.run import ORDER_FILE, SCORES_FILE, check_promise, report, solution_figures
+from reds_core.search import Search
+from reds_core.settings import RunSettings
+from reds_core.solver import Controls
+from reds_core.watcher import Watcher
+
+
+def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, watcher: Watcher) -> SubnetworkRecord:
+    """Choose, extract and export the subnetwork of one more budget; add it to the plan and the report.
+
+    Its widths lie between those of the members below and above it, so the family stays nested. Weights and batch-norm
+    statistics are those of the member above it, or of the full network.
+
+    Raises:
+        InputError: if the folder holds no finished run, or the budget is malformed or there already.
+        InfeasibleError: if no subnetwork meets the budget.
+    """
+    plan = load_plan(folder)
+    settings: RunSettings = from_plain(
+        RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data")}
+    )
+    parsed = parse_budgets(budget_texts)
+    if len(parsed) != 1:
+        raise InputError(f"{len(parsed)} budgets are given", "give one value a resource")
+    budget = parsed[0]
+    if any(s.name == budget.name for s in plan.subnetworks):
+        raise InputError(f"'{folder}' already holds a subnetwork '{budget.name}'", "choose another budget")
+    framework = _framework(registry)
+    watcher.stage("reading the family")
+    full = framework.load_model(folder / NESTED_FILE)
+    network = framework.inspect(full)
+    try:
+        scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"'{folder}' lacks a readable {SCORES_FILE} or {ORDER_FILE}", "make the run anew") from error
+    cost.check_resources(budget.amounts)
+    forms = cost.resource_forms(network, budget.amounts, settings.element_size_bytes)
+    at_full = {name: form.at(network.channels) for name, form in forms.items()}
+    capacities = budget.capacities(at_full)
+    unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in network.groups}
+    problem = formulate(network, scores, forms, capacities, f"{network.name}-{budget.name}", unchanged).problem
+
+    below, above = _neighbours(plan, forms, capacities)
+    bounded = _between(problem, below, above)
+    controls = Controls(settings.time_limit_s, settings.seed, settings.threads)
+    search = Search(registry, settings.solver, settings.options, controls)
+    watcher.stage(f"choosing subnetwork {budget.name}")
+    solution = search.choose(bounded)
+    independent = search.choose(problem).bound if (below or above) else solution.bound
+    assert solution.widths is not None
+
+    source = full if above is None or above.files.keras is None else framework.load_model(folder / above.files.keras)
+    source_network = network if source is full else framework.inspect(source)
+    model = framework.extract(source, source_network, member_kept(solution.widths))
+    usage = cost.usage(network, solution.widths, settings.element_size_bytes)
+    check_promise(framework, model, usage, settings.element_size_bytes, budget.name)
+    train, test = _data(plan, settings, framework, model, watcher)
+    watcher.stage(f"exporting subnetwork {budget.name}")
+    exporter = Exporter(framework, folder, settings.task, train, test)
+    files, accuracy = exporter.save_member(model, budget.name, exporter.accuracy(model))
+    record = SubnetworkRecord(
+        name=budget.name,
+        budget={r: a.plain for r, a in budget.amounts.items()},
+        widths=dict(solution.widths),
+        kept=_kept(order, dict(solution.widths)),
+        usage=usage,
+        bound_independent=independent,
+        accuracy=accuracy,
+        files=files,
+        **solution_figures(solution),
+    )
+    at = 0 if below is None else plan.subnetworks.index(below) + 1
+    members = (*plan.subnetworks[:at], record, *plan.subnetworks[at:])
+    plan = dataclasses.replace(plan, subnetworks=members)
+    save_plan(plan, folder)
+    report(plan, folder, watcher)
+    return record
+
+
+def _framework(registry: Registry) -> Framework:
+    for name in registry.available(Framework):
+        return registry.create(Framework, name)
+    return registry.create(Framework, "tensorflow")
+
+
+def _neighbours(
+    plan: Plan, forms: dict[str, cost.ResourceForm], capacities: dict[str, int]
+) -> tuple[SubnetworkRecord | None, SubnetworkRecord | None]:
+    """The largest member that meets the budget and the next above it."""
+    fits = [all(form.at(s.widths) <= capacities[r] for r, form in forms.items()) for s in plan.subnetworks]
+    count = fits.index(False) if False in fits else len(fits)
+    below = plan.subnetworks[count - 1] if count else None
+    above = plan.subnetworks[count] if count < len(fits) else None
+    return below, above
+
+
+def _between(
+    problem: KnapsackProblem, below: SubnetworkRecord | None, above: SubnetworkRecord | None
+) -> KnapsackProblem:
+    def options(member: SubnetworkRecord) -> list[int]:
+        return [int(np.searchsorted(g.widths, member.widths[g.name])) for g in problem.groups]
+
+    return problem.with_bounds(None if below is None else options(below), None if above is None else options(above))
+
+
+def _kept(order: Kept, widths: dict[str, int]) -> dict[str, tuple[int, ...]]:
+    return {g: tuple(int(c) for c in order[g][:w]) for g, w in widths.items()}
+
+
+def _data(
+    plan: Plan, settings: RunSettings, framework: Framework, model: Any, watcher: Watcher
+) -> tuple[Arrays | None, Arrays | None]:
+    """The run's data for calibration and the final figures, where it can still be read."""
+    source = plan.options.get("data")
+    if source is None:
+        return None, None
+    try:
+        dataset = load_data(source, framework, framework.input_shape(model), settings.seed)
+    except RedsError as error:
+        watcher.warn(f"the run's data is not there any more, so no accuracy and no int8 file: {error}")
+        return None, None
+    if dataset.digest != plan.hashes.data:
+        watcher.warn(f"data '{source}' has changed since the run, so no accuracy and no int8 file")
+        return None, None
+    train = framework.check_data(model, dataset.train, settings.task, "training data")
+    if settings.holdout and len(train) > 1:
+        train, _ = split_validation(train, settings.holdout, settings.seed)
+    return train, framework.check_data(model, dataset.test, settings.task, "test data")

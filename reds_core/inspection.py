@@ -1,0 +1,51 @@
+"""What a network is made of and what it costs, as `reds inspect` shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reds_core import cost
+from reds_core.network import Layer, Network
+from reds_core.plan import GroupRecord
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """One call of a layer at full width. params: bytes of its weights, counted at its first call."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int | None, ...]
+    macs: int
+    params: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A network, its channel groups and its costs at full width."""
+
+    groups: tuple[GroupRecord, ...]
+    layers: tuple[LayerRecord, ...]
+    macs: int
+    params: int
+    peak_ram: int
+
+
+def describe(network: Network, element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:
+    """The inspection of `network`."""
+    usage = cost.usage(network, network.channels, element_size_bytes)
+    seen: set[int] = set()
+    layers = []
+    for layer in network.layers:
+        own = [w for w in layer.weights if w not in seen]
+        seen.update(own)
+        layers.append(_layer(network, layer, own, element_size_bytes))
+    return Inspection(tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups), tuple(layers), **usage)
+
+
+def _layer(network: Network, layer: Layer, weights: list[int], element_size_bytes: int) -> LayerRecord:
+    macs = cost.product_sum(network, [(t.coefficient, t.factors) for t in layer.macs])
+    params = cost.product_sum(network, [(element_size_bytes, network.weights[w].axes) for w in weights])
+    return LayerRecord(
+        layer.name, layer.kind, layer.output_shape, macs.at(network.channels), params.at(network.channels)
+    )

@@ -1,0 +1,61 @@
+"""Everything a pruning run was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES
+from reds_core.errors import InputError
+from reds_core.framework import FinetuneSettings, Task
+
+BASELINE_EPOCHS = 30
+DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings of a run; two runs with equal settings, model and data make the same plan.
+
+    Attributes:
+        budgets: texts `R=V[,V...]`.
+        pruner, scorer, solver: plugin names; solver "auto" takes the best that fits the problem.
+        options: options of plugins as typed: plugin name -> key -> text.
+        finetune: how the family is trained.
+        task: how outputs are compared with labels.
+        time_limit_s: of each solve, in seconds; None means none.
+        threads: of each solve; None leaves it to the solver.
+        element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
+        holdout: share of the training data held back for choosing, 0 to below 1.
+        seed: of everything random.
+    """
+
+    budgets: tuple[str, ...] = DEFAULT_BUDGETS
+    pruner: str = "nested"
+    scorer: str = "taylor"
+    solver: str = "auto"
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    finetune: FinetuneSettings = FinetuneSettings()
+    task: Task = Task()
+    time_limit_s: float | None = None
+    threads: int | None = None
+    element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+    holdout: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.element_size_bytes not in (1, 4):
+            raise InputError(f"element size {self.element_size_bytes} is neither 1 nor 4", "give 1 (int8) or 4 (float)")
+        if not 0 <= self.holdout < 1:
+            raise InputError(f"holdout {self.holdout} is not a share from 0 to below 1", "give a share such as 0.1")
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
+
+    @property
+    def baseline(self) -> FinetuneSettings:
+        """How the small network of a run without a model is trained."""
+        return FinetuneSettings(epochs=BASELINE_EPOCHS, seed=self.seed)
+
+    def step_seed(self, step: int) -> int:
+        """The seed of a step, derived from the run's, so that a resumed run draws what an undisturbed one draws."""
+        return (self.seed * 1_000_003 + step * 7919 + 1) % 2**31
