@@ -1,0 +1,106 @@
+"""Runs Keras models at inference: outputs, metric and loss, and whether data fits a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from reds_core.errors import InputError
+from reds_core.framework import Arrays, Task, batches
+from reds_tensorflow.task import Objective, Outputs, normalise_labels, objective, outputs_of
+
+BATCH_SIZE = 256
+
+
+def inference(model: Any) -> Callable[[Any], Any]:
+    """`model` at inference as a graph, traced once for batches of every size."""
+    shape = (None, *model.inputs[0].shape[1:])
+    return tf.function(  # type: ignore[no-any-return]
+        lambda x: model(x, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False
+    )
+
+
+def predict(model: Any, x: npt.NDArray[np.float32], batch_size: int = BATCH_SIZE) -> npt.NDArray[np.float32]:
+    """Outputs (N, ...) of `model` at inference, float32."""
+    outputs_of(model)
+    run = inference(model)
+    # At least one batch, so that no examples give an array of no rows but of the right shape.
+    parts = [run(tf.constant(x[part])).numpy() for part in batches(max(len(x), 1), batch_size)]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def resolve(model: Any, data: Arrays, task: Task, what: str = "data") -> tuple[Arrays, Objective]:
+    """`data` with its labels in their plain form, and the objective they make of `task`.
+
+    Raises:
+        InputError: if labels do not fit the outputs, or the task names an unknown loss or metric.
+    """
+    return resolve_outputs(outputs_of(model), data, task, what)
+
+
+def resolve_outputs(outputs: Outputs, data: Arrays, task: Task, what: str = "data") -> tuple[Arrays, Objective]:
+    """`resolve` for whatever puts out `outputs`."""
+    y, labels = normalise_labels(data.y, outputs, what)
+    return Arrays(data.x, y), objective(task, outputs, labels)
+
+
+def measure(
+    aim: Objective, y: npt.NDArray[Any], outputs: Iterator[npt.NDArray[np.float32]], batch_size: int = BATCH_SIZE
+) -> float:
+    """The metric over outputs that come batch by batch."""
+    metric = aim.new_metric()
+    targets = aim.metric_targets(y)
+    for part, batch in zip(batches(len(y), batch_size), outputs, strict=True):
+        metric.update_state(targets[part], aim.scores(batch))
+    return float(np.mean(metric.result()))
+
+
+def accuracy(model: Any, data: Arrays, task: Task) -> float:
+    """The task's metric of `model` on `data`: accuracy in 0..1 by default."""
+    data, aim = resolve(model, data, task)
+    run = inference(model)
+    parts = batches(len(data), BATCH_SIZE)
+    return measure(aim, data.y, (run(tf.constant(data.x[part])).numpy() for part in parts))
+
+
+def loss(model: Any, data: Arrays, task: Task) -> float:
+    """The task's mean loss of `model` on `data`."""
+    data, aim = resolve(model, data, task)
+    run = inference(model)
+    targets = aim.loss_targets(data.y)
+    total = 0.0
+    for part in batches(len(data), BATCH_SIZE):
+        x = data.x[part]
+        total += float(aim.loss(targets[part], run(tf.constant(x)))) * len(x)
+    return total / len(data)
+
+
+def check_data(model: Any, data: Arrays, task: Task, what: str) -> Arrays:
+    """`data` as `model` takes it: a missing last dimension of 1 added, labels in their plain form.
+
+    Raises:
+        InputError: if shapes do not fit the model's input or labels not its output; `what` names the data.
+        UnsupportedError: if the model has several inputs or outputs.
+    """
+    outputs = outputs_of(model)
+    wanted = tuple(model.inputs[0].shape[1:])
+    x = data.x
+    if len(wanted) == x.ndim and wanted[-1] == 1:
+        x = x[..., None]
+    if len(wanted) + 1 != x.ndim or any(w not in (None, n) for w, n in zip(wanted, x.shape[1:], strict=True)):
+        raise InputError(
+            f"an example of the {what} has shape {_shape(data.x.shape[1:])}, the model takes {_shape(wanted)}",
+            "give data of the shape of the model's input",
+        )
+    if len(x) == 0 or len(x) != len(data.y):
+        raise InputError(f"the {what} has {len(x)} examples and {len(data.y)} labels", "give one label an example")
+    checked, _ = resolve_outputs(outputs, Arrays(x, data.y), task, what)
+    return Arrays(np.asarray(checked.x, np.float32), checked.y)
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("?" if n is None else str(n) for n in shape)

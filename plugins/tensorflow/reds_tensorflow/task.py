@@ -1,0 +1,223 @@
+"""What a task means for given outputs and labels: the loss to train, the metric to report, labels as both take them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework import Task
+
+_ACCURACY = frozenset({"accuracy", "acc"})
+_PASSED_BY = ("Dropout", "Flatten", "Reshape", "Identity")
+
+
+class Activation(Enum):
+    """The last activation of a network."""
+
+    SOFTMAX = "softmax"
+    SIGMOID = "sigmoid"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network puts out: shape without the batch dimension, last activation."""
+
+    shape: tuple[int | None, ...]
+    activation: Activation
+
+
+class Labels(Enum):
+    """Kinds of labels."""
+
+    CLASSES = "class numbers"
+    ONE_HOT = "one-hot rows"
+    BINARY = "zeros and ones"
+    REAL = "real numbers"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Loss and metric of a task.
+
+    Attributes:
+        labels: kind of the labels.
+        loss: mean loss, a scalar tensor, of (targets of the loss, outputs).
+        loss_targets: labels as the loss takes them.
+        metric_targets: labels as the metric takes them.
+        new_metric: a fresh Keras metric, to be updated with (targets of the metric, `scores(outputs)`).
+        scores: outputs as the metric takes them: probabilities where labels are classes.
+    """
+
+    labels: Labels
+    loss: Callable[[Any, Any], Any]
+    loss_targets: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+    metric_targets: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+    new_metric: Callable[[], Any]
+    scores: Callable[[Any], Any]
+
+
+def outputs_of(model: Any) -> Outputs:
+    """Shape and last activation of a Keras model.
+
+    Raises:
+        UnsupportedError: if the model has several inputs or outputs.
+    """
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UnsupportedError(
+            f"model '{model.name}' has {len(model.inputs)} inputs and {len(model.outputs)} outputs",
+            "give a model of one input and one output",
+        )
+    return Outputs(tuple(model.outputs[0].shape[1:]), _last_activation(model))
+
+
+def _last_activation(model: Any) -> Activation:
+    # The layers that end a graph of one output stand last, so that what comes before a layer of one input feeds it.
+    for layer in reversed(model.layers):
+        if isinstance(layer, keras.Model):
+            return _last_activation(layer)
+        if isinstance(layer, keras.layers.Softmax):
+            return Activation.SOFTMAX
+        name = getattr(getattr(layer, "activation", None), "__name__", None)
+        passes = type(layer).__name__ in _PASSED_BY or (type(layer).__name__ == "Activation" and name == "linear")
+        if not passes:
+            return {"softmax": Activation.SOFTMAX, "sigmoid": Activation.SIGMOID}.get(str(name), Activation.OTHER)
+    return Activation.OTHER
+
+
+def normalise_labels(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[npt.NDArray[Any], Labels]:
+    """Labels in their plain form, and their kind.
+
+    Returns:
+        int64 (N, *leading output dimensions) for class numbers and for zeros and ones of an output of width 1;
+        float32 (N, *output shape) otherwise.
+
+    Raises:
+        InputError: if their shape or their values do not fit the outputs.
+    """
+    whole = bool(np.all(y == np.floor(y)))
+    width = outputs.shape[-1]
+    if y.ndim == len(outputs.shape) + 1 and width != 1 and y.shape[-1] == 1:
+        y = y[..., 0]
+    if y.shape[1:] == outputs.shape and width != 1:
+        if np.all((y == 0) | (y == 1)):
+            one_hot = bool(np.all(y.sum(axis=-1) == 1))
+            return y.astype(np.float32), Labels.ONE_HOT if one_hot else Labels.BINARY
+        return y.astype(np.float32), Labels.REAL
+    if width == 1 and y.shape[1:] == outputs.shape:
+        y = y[..., 0]
+    if y.shape[1:] != outputs.shape[:-1]:
+        raise InputError(
+            f"the labels of the {what} have shape {y.shape[1:]} an example, the model puts out {outputs.shape}",
+            "give one class number an example, or labels of the shape of the outputs",
+        )
+    if width == 1:
+        if whole and np.all((y == 0) | (y == 1)):
+            return y.astype(np.int64), Labels.BINARY
+        return y.astype(np.float32), Labels.REAL
+    if not whole:
+        raise InputError(
+            f"the labels of the {what} are no whole numbers, but the model has {width} outputs",
+            "give class numbers from 0",
+        )
+    lowest, highest = int(y.min()), int(y.max())
+    if lowest < 0 or (width is not None and highest >= width):
+        raise InputError(
+            f"the labels of the {what} run from {lowest} to {highest}, but the model has {width} outputs",
+            f"give class numbers from 0 to {width - 1 if width else '...'}",
+        )
+    return y.astype(np.int64), Labels.CLASSES
+
+
+def objective(task: Task, outputs: Outputs, labels: Labels) -> Objective:
+    """The loss and the metric of `task` for labels of a kind.
+
+    Raises:
+        InputError: if an identifier is unknown, or none was given where the labels do not tell what to use.
+    """
+    loss_name = task.loss or _default_loss(outputs, labels)
+    metric_name = task.metric if task.metric and task.metric.lower() not in _ACCURACY else _accuracy(labels)
+    _build_metric(metric_name)
+    classes = outputs.shape[-1]
+    return Objective(
+        labels=labels,
+        loss=_build_loss(loss_name, from_logits=outputs.activation is Activation.OTHER),
+        loss_targets=partial(_targets, labels=labels, sparse="sparse" in loss_name.lower(), classes=classes),
+        metric_targets=partial(_targets, labels=labels, sparse="sparse" in metric_name.lower(), classes=classes),
+        new_metric=partial(_build_metric, metric_name),
+        scores=_scores(outputs, labels),
+    )
+
+
+def _default_loss(outputs: Outputs, labels: Labels) -> str:
+    if labels is Labels.REAL:
+        raise InputError(
+            "the labels are real numbers, for which there is no default loss", "give a loss such as mean_squared_error"
+        )
+    if labels is Labels.BINARY or outputs.activation is Activation.SIGMOID:
+        return "binary_crossentropy"
+    return "sparse_categorical_crossentropy" if labels is Labels.CLASSES else "categorical_crossentropy"
+
+
+def _accuracy(labels: Labels) -> str:
+    if labels is Labels.REAL:
+        raise InputError(
+            "the labels are real numbers, which have no accuracy", "give a metric such as mean_absolute_error"
+        )
+    return {
+        Labels.CLASSES: "sparse_categorical_accuracy",
+        Labels.ONE_HOT: "categorical_accuracy",
+        Labels.BINARY: "binary_accuracy",
+    }[labels]
+
+
+def _build_loss(name: str, from_logits: bool) -> Callable[[Any, Any], Any]:
+    """The mean of a Keras loss, told whether outputs are logits where it asks."""
+    try:
+        found = keras.losses.get(name)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"loss '{name}' cannot be used", "give the name of a Keras loss") from error
+    if isinstance(found, keras.losses.Loss):
+        settings = found.get_config()
+        if "from_logits" in settings:
+            found = type(found).from_config({**settings, "from_logits": from_logits})
+        return lambda targets, outputs: found(targets, outputs)
+    if "from_logits" in inspect.signature(found).parameters:
+        found = partial(found, from_logits=from_logits)
+    return lambda targets, outputs: keras.ops.mean(found(targets, outputs))
+
+
+def _build_metric(name: str) -> Any:
+    try:
+        found = keras.metrics.get(name)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"metric '{name}' cannot be used", "give the name of a Keras metric") from error
+    if isinstance(found, keras.metrics.Metric):
+        return found
+    return keras.metrics.MeanMetricWrapper(found, name=name)
+
+
+def _targets(y: npt.NDArray[Any], labels: Labels, sparse: bool, classes: int | None) -> npt.NDArray[Any]:
+    """Plain labels as class numbers if `sparse`, else in the shape of the outputs."""
+    if labels is Labels.CLASSES:
+        return y if sparse else np.eye(classes, dtype=np.float32)[y]
+    if labels is Labels.ONE_HOT and sparse:
+        return np.asarray(y.argmax(axis=-1), np.int64)
+    return y[..., None].astype(np.float32) if classes == 1 else y
+
+
+def _scores(outputs: Outputs, labels: Labels) -> Callable[[Any], Any]:
+    """Probabilities from outputs that may be logits; outputs as they are where labels are real numbers."""
+    if outputs.activation is not Activation.OTHER or labels is Labels.REAL:
+        return keras.ops.convert_to_tensor
+    probabilities: Callable[[Any], Any] = keras.ops.sigmoid if labels is Labels.BINARY else keras.ops.softmax
+    return probabilities
