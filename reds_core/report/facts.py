@@ -112,7 +112,7 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
     usage = {"macs": record.macs, "params": record.params, "peak_ram": record.peak_ram}
     accuracy = Accuracy(before=_number(record.accuracy.before), after=_number(record.accuracy.after))
     found = tuple(f for f in _files(folder, FULL_FILES, accuracy) if f.kind == "keras" or f.size is not None)
-    full = Member("full", usage, {r: 1.0 for r in usage}, accuracy, found, None)
+    full = Member("full", usage, dict.fromkeys(usage, 1.0), accuracy, found, None)
     subnetworks = tuple(_subnetwork(s, usage, folder) for s in plan.subnetworks)
     reference = accuracy.after if accuracy.before is None else accuracy.before
     return FamilyFacts(full, subnetworks, _metric(plan), reference)

@@ -32,7 +32,8 @@ def prove(record: SubnetworkRecord, has_smaller: bool) -> Proof:
     """The proof of one subnetwork. has_smaller: whether it had to contain a smaller one."""
     gap = record.gap if units.exists(record.gap) else relative_gap(record.value, record.bound)
     is_optimal = record.status == Status.OPTIMAL.value or (record.value is not None and record.value == record.bound)
-    price = relative_gap(record.value, record.bound_independent)
+    free_bound = record.bound_independent if has_smaller else record.value
+    price = relative_gap(record.value, free_bound)
     return Proof(
         badge=_badge(record, is_optimal, gap),
         is_optimal=is_optimal,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 DASH = "–"
@@ -13,7 +14,7 @@ BUDGET_IS_FRACTION_UP_TO = 1
 """A budget of at most this is a fraction of the full network."""
 
 _RESOURCE_TITLES = {"macs": "MACs", "params": "Parameters", "peak_ram": "Peak RAM", "latency": "Latency"}
-_BYTE_RESOURCES = ("params", "peak_ram")
+_RESOURCE_NOUNS = {"macs": "MACs", "params": "parameters", "peak_ram": "peak RAM", "latency": "latency"}
 
 
 def exists(number: float | None) -> bool:
@@ -35,31 +36,44 @@ def _three_digits(number: float) -> str:
     return f"{number:,.{decimals}f}".replace(",", THIN)
 
 
-def _scaled(number: float | None, step: int, units: tuple[str, ...]) -> str:
-    """`number` in the largest of `units`, each `step` times the one before, that leaves at least 1."""
-    if number is None or not exists(number):
-        return DASH
-    size, last = abs(number), len(units) - 1
-    power = 0
-    while power < last and round(size / step**power, 0 if power == 0 else 2) >= step:
-        power += 1
-    text = count(number) if power == 0 else _three_digits(number / step**power)
-    return f"{text}{THIN}{units[power]}" if units[power] else text
+@dataclass(frozen=True)
+class Scale:
+    """Units of one quantity, each `step` times the one before."""
+
+    step: int
+    units: tuple[str, ...]
+
+    def largest_unit(self, number: float) -> tuple[int, str]:
+        """The size and name of the largest unit that leaves at least 1 of `number`."""
+        power = 0
+        while power + 1 < len(self.units) and round(abs(number) / self.step**power, 2 if power else 0) >= self.step:
+            power += 1
+        return self.step**power, self.units[power]
+
+    def text(self, number: float | None) -> str:
+        """`number` with three significant digits and its unit."""
+        if number is None or not exists(number):
+            return DASH
+        size, unit = self.largest_unit(number)
+        figure = count(number) if size == 1 else _three_digits(number / size)
+        return f"{figure}{THIN}{unit}" if unit else figure
 
 
-def macs(number: float | None) -> str:
-    """Multiply-accumulates: 2.70 MMAC."""
-    return _scaled(number, 1000, ("MAC", "kMAC", "MMAC", "GMAC", "TMAC"))
+MACS = Scale(1000, ("MAC", "kMAC", "MMAC", "GMAC", "TMAC"))
+BYTES = Scale(1024, ("B", "KiB", "MiB", "GiB"))
+NANOSECONDS = Scale(1000, ("ns", "µs", "ms", "s"))
+PLAIN = Scale(1, ("",))
+_SCALES = {"macs": MACS, "params": BYTES, "peak_ram": BYTES, "latency": NANOSECONDS}
+
+
+def scale_of(resource: str) -> Scale:
+    """The units in which a resource is counted."""
+    return _SCALES.get(resource, PLAIN)
 
 
 def byte_size(number: float | None) -> str:
     """Bytes: 23.4 KiB."""
-    return _scaled(number, 1024, ("B", "KiB", "MiB", "GiB"))
-
-
-def nanoseconds(number: float | None) -> str:
-    """A latency in ns: 2.10 ms."""
-    return _scaled(number, 1000, ("ns", "µs", "ms", "s"))
+    return BYTES.text(number)
 
 
 def seconds(number: float | None) -> str:
@@ -67,7 +81,7 @@ def seconds(number: float | None) -> str:
     if number is None or not exists(number):
         return DASH
     if number < 59.5:
-        return "0 s" if number == 0 else "< 1 µs" if number < 1e-6 else nanoseconds(number * 1e9)
+        return "0 s" if number == 0 else "< 1 µs" if number < 1e-6 else NANOSECONDS.text(number * 1e9)
     whole = round(number)
     if whole < 3600:
         return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
@@ -106,13 +120,14 @@ def resource_title(resource: str) -> str:
     return _RESOURCE_TITLES.get(resource, resource)
 
 
+def resource_noun(resource: str) -> str:
+    """How a resource is called within a sentence."""
+    return _RESOURCE_NOUNS.get(resource, resource)
+
+
 def amount(resource: str, number: float | None) -> str:
     """An amount of a resource in its unit."""
-    if resource == "macs":
-        return macs(number)
-    if resource == "latency":
-        return nanoseconds(number)
-    return byte_size(number) if resource in _BYTE_RESOURCES else count(number)
+    return scale_of(resource).text(number)
 
 
 def is_fraction(budget: float) -> bool:
@@ -121,9 +136,9 @@ def is_fraction(budget: float) -> bool:
 
 
 def budget_text(resource: str, budget: float) -> str:
-    """The most of a resource that may be used: at most 50 %."""
+    """The most of a resource that may be used: ≤ 50 %."""
     limit = f"{100 * budget:.6g}{THIN}%" if is_fraction(budget) else amount(resource, budget)
-    return f"at most {limit}"
+    return f"≤{THIN}{limit}"
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,149 @@
+"""How figures are drawn and written: one style, object-oriented matplotlib, SVG that can stand inside a page.
+
+The same figure gives the same bytes on every run: matplotlib's own defaults instead of the user's, hashed ids with a
+fixed salt, no date. Text stays text, so that it can be read out, searched and takes the page's font.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reds_core.errors import UnavailableError
+from reds_core.files import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK = "#1c2733"
+FAINT = "#d5dbe1"
+PNG_DOTS_PER_INCH = 160
+
+_STYLE: Mapping[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#7d8894",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "hatch.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "reds",
+}
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw in the style of reports; the user's matplotlib settings are put back afterwards.
+
+    Raises:
+        UnavailableError: if matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise unavailable("matplotlib") from error
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # text stays text: whoever shows the figure has other fonts to take a sign from
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def unavailable(library: str) -> UnavailableError:
+    """The error for a library that reports need and that is missing."""
+    return UnavailableError(f"reports need {library}, which is not installed", "pip install 'reds-core[bench]'")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of `width` x `height` inches with constrained layout, bound to no window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, SVG or PDF, by the suffix of `path`.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    kind = path.suffix.lower().lstrip(".") or "png"
+    no_date: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    content = io.BytesIO()
+    with drawing():
+        figure.savefig(content, format=kind, dpi=PNG_DOTS_PER_INCH, metadata=no_date)
+    write_bytes(path, content.getvalue())
+
+
+def inline_svg(figure: Figure, prefix: str, description: str) -> str:
+    """A figure as an <svg> element to stand in an HTML page.
+
+    Args:
+        figure: what to write.
+        prefix: starts each id, so that several figures can share a page.
+        description: what the figure shows, for those who cannot see it.
+    """
+    content = io.BytesIO()
+    with drawing():
+        figure.savefig(content, format="svg", metadata=_NO_METADATA, transparent=True)
+    root = ElementTree.fromstring(content.getvalue())
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.rpartition("}")[2] in ("metadata", "style"):  # a style element would rule the whole page
+                parent.remove(child)
+    _own_ids(root, prefix)
+    natural_width = float(root.attrib["viewBox"].split()[2]) * 96 / 72
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.attrib.update({"role": "img", "aria-label": description, "style": f"max-width: {natural_width:.0f}px"})
+    root.attrib.update({"stroke-linejoin": "round", "stroke-linecap": "butt"})
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _own_ids(root: ElementTree.Element, prefix: str) -> None:
+    """Keep only the ids that are referred to, renamed to start with `prefix`; drop name spaces, for HTML."""
+    elements = list(root.iter())
+    for element in elements:
+        element.tag = element.tag.rpartition("}")[2]
+        for name in [n for n in element.attrib if n.startswith("{")]:
+            element.attrib[name.rpartition("}")[2]] = element.attrib.pop(name)
+    used = {i for e in elements for value in e.attrib.values() for i in _REFERENCE.findall(value)}
+    used |= {e.attrib["href"].removeprefix("#") for e in elements if "href" in e.attrib}
+    renamed = {old: f"{prefix}-{index}" for index, old in enumerate(sorted(used))}
+    for element in elements:
+        if element.get("id") not in renamed:
+            element.attrib.pop("id", None)
+        for name, value in element.attrib.items():
+            if name == "id":
+                element.attrib[name] = renamed[value]
+            elif name == "href":
+                element.attrib[name] = f"#{renamed[value.removeprefix('#')]}"
+            else:
+                element.attrib[name] = _REFERENCE.sub(lambda match: f"url(#{renamed[match[1]]})", value)

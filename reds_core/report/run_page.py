@@ -1,0 +1,190 @@
+"""The report of a pruning run: its summary, and which tables and figures it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from reds_core.plan import Plan
+from reds_core.report import figures, units
+from reds_core.report.drawing import inline_svg
+from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member, gather
+from reds_core.report.page import Picture, render
+from reds_core.report.proof import Proof, proof_summary, prove
+from reds_core.report.run_tables import (
+    channels_table,
+    files_table,
+    results_table,
+    search_table,
+    settings_table,
+    steps_table,
+    texts_table,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure of the summary: what it is, how much, and compared with what."""
+
+    title: str
+    text: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How optimal the choice of one subnetwork is."""
+
+    label: str
+    proof: Proof
+
+
+def run_page(plan: Plan, folder: Path) -> str:
+    """The report of a run as one HTML page.
+
+    Args:
+        plan: what the run decided.
+        folder: where its files are; only their sizes are read.
+
+    Raises:
+        UnavailableError: if Jinja2 or matplotlib is not installed.
+    """
+    family = gather(plan, folder)
+    verdicts = tuple(
+        Verdict(m.label, prove(m.record, has_smaller=index > 0))
+        for index, m in enumerate(family.subnetworks)
+        if m.record is not None
+    )
+    proofs = tuple(v.proof for v in verdicts)
+    return render(
+        "run.html",
+        title=model_name(plan, folder),
+        headline=headline(family, proofs),
+        smallest=family.subnetworks[0].label if family.subnetworks else "",
+        tiles=_tiles(family, proofs) if family.subnetworks else (),
+        scorer=plan.scorer,
+        pruner=plan.pruner,
+        metric=family.metric,
+        results=results_table(family),
+        accuracy_pictures=_accuracy_pictures(family),
+        usage_picture=_usage_picture(family),
+        channel_pictures=_channel_pictures(plan, family),
+        channels=channels_table(plan, family),
+        verdicts=tuple(reversed(verdicts)),
+        search=search_table(family, tuple(reversed(proofs))),
+        steps=steps_table(plan),
+        files=files_table(family),
+        settings=settings_table(plan),
+        options=texts_table("Options", "Option", {k: units.setting(v) for k, v in plan.options.items()}),
+        versions=texts_table("Versions", "Part", plan.versions),
+        hashes=texts_table("SHA-256 of the input", "Input", {"model": plan.hashes.model, "data": plan.hashes.data}),
+    )
+
+
+# --- summary --------------------------------------------------------------------------------------------------------
+
+
+def model_name(plan: Plan, folder: Path) -> str:
+    """How the run is called: the file name of its input model, or else its folder's name."""
+    model = plan.options.get("model")
+    if isinstance(model, str) and model.strip():
+        return PurePath(model).name or model
+    return folder.resolve().name
+
+
+def headline(family: FamilyFacts, proofs: tuple[Proof, ...]) -> str:
+    """The run in one sentence."""
+    if not family.subnetworks:
+        return "The run made no subnetwork."
+    smallest, number = family.subnetworks[0], len(family.subnetworks)
+    many = _WORDS[number] if number < len(_WORDS) else str(number)
+    opening = "One subnetwork: it" if number == 1 else f"{many} nested subnetworks: the smallest"
+    return f"{opening} needs {_need(smallest)} {_quality(family, smallest)}; {proof_summary(proofs)}."
+
+
+def _need(member: Member) -> str:
+    """What a member needs of the resource that was budgeted first, or of MACs."""
+    budgeted = tuple(member.record.budget) if member.record else ()
+    for resource in (*budgeted, "macs"):
+        if resource in member.share:
+            return f"{units.percent(member.share[resource])} of the full network's {units.resource_noun(resource)}"
+    for resource in (*budgeted, "macs"):
+        if resource in member.usage:
+            return f"{units.amount(resource, member.usage[resource])} of {units.resource_noun(resource)}"
+    return "less than the full network"
+
+
+def _quality(family: FamilyFacts, member: Member) -> str:
+    metric, reached = family.metric, member.accuracy.after
+    if reached is None:
+        return f"({metric.name} was not measured)"
+    text = f"and reaches {metric.text(reached)} {metric.name}"
+    return text if family.reference is None else f"{text}, where the input model has {metric.text(family.reference)}"
+
+
+def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[Tile, ...]:
+    """The figures of the smallest subnetwork that people ask for first."""
+    smallest, full = family.subnetworks[0], family.full
+    tiles = []
+    for resource in ("macs", "params", "peak_ram"):
+        if resource in smallest.share:
+            used, of = smallest.usage[resource], full.usage[resource]
+            note = f"{units.amount(resource, used)} of {units.amount(resource, of)}"
+            tiles.append(Tile(units.resource_title(resource), units.percent(smallest.share[resource]), note))
+    if smallest.accuracy.after is not None:
+        text = family.metric.text(smallest.accuracy.after)
+        tiles.append(Tile(family.metric.name.capitalize(), text, _difference(family, smallest.accuracy.after)))
+    if (file := smallest.smallest_file) is not None:
+        tiles.append(Tile("Smallest file", units.byte_size(file.size), FILE_KINDS[file.kind]))
+    proven = sum(p.is_optimal for p in proofs)
+    tiles.append(Tile("Proof", f"{proven} of {len(proofs)}", "choices proven optimal"))
+    return tuple(tiles)
+
+
+def _difference(family: FamilyFacts, figure: float) -> str:
+    """How far `figure` is from that of the input model."""
+    if family.reference is None:
+        return ""
+    if not family.metric.is_share:
+        return f"input model {family.metric.text(family.reference)}"
+    points = units.points(figure - family.reference)
+    direction = {"+": "above", "−": "below", "±": "from"}[points[0]]
+    return f"{points[1:]} points {direction} the input model"
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def _picture(figure: Figure, prefix: str, caption: str) -> Picture:
+    return Picture(inline_svg(figure, prefix, caption), caption)
+
+
+def _accuracy_pictures(family: FamilyFacts) -> tuple[Picture, ...]:
+    """Accuracy against each resource and the file size; none without accuracies."""
+    pictures = []
+    for index, abscissa in enumerate((*family.resources, figures.FILE_SIZE)):
+        figure = figures.accuracy_figure(family, abscissa)
+        if figure is not None:
+            what = "file size" if abscissa == figures.FILE_SIZE else units.resource_noun(abscissa)
+            caption = f"{family.metric.name.capitalize()} against {units.printable(what)}"
+            pictures.append(_picture(figure, f"accuracy{index}", caption))
+    return tuple(pictures)
+
+
+def _usage_picture(family: FamilyFacts) -> Picture | None:
+    figure = figures.usage_figure(family)
+    return None if figure is None else _picture(figure, "usage", "What each subnetwork uses of the full network's cost")
+
+
+def _channel_pictures(plan: Plan, family: FamilyFacts) -> tuple[Picture, ...]:
+    drawn = figures.channel_figures(plan, family)
+    part = "Channels kept in each group" + (", part {} of {}" if len(drawn) > 1 else "")
+    return tuple(
+        _picture(figure, f"channels{index}", part.format(index + 1, len(drawn))) for index, figure in enumerate(drawn)
+    )

@@ -1,0 +1,145 @@
+"""The tables of a run's report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from reds_core.plan import Plan, SubnetworkRecord
+from reds_core.report import units
+from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member
+from reds_core.report.page import Block, Cell, Row, Table
+from reds_core.report.proof import Proof
+
+_NOTHING = Cell(units.DASH)
+
+
+def results_table(family: FamilyFacts) -> Table:
+    """Costs, accuracy and file sizes: a column for each network, largest first."""
+    members = family.largest_first
+
+    def row(heading: str, cell: Callable[[Member], Cell]) -> Row:
+        return Row(heading, tuple(cell(m) for m in members))
+
+    costs = []
+    for resource in family.resources:
+        title = units.resource_title(resource)
+        costs.append(row(title, partial(_usage, resource=resource)))
+        costs.append(row(f"{title}, budget", partial(_budget, resource=resource)))
+    metric = family.metric
+    qualities = [row("Before fine-tuning", lambda m: _figure(m.accuracy.before, metric.text))]
+    qualities.append(row("Keras", lambda m: _quality(family, m.accuracy.after)))
+    qualities.append(row("LiteRT float32", lambda m: _quality(family, m.accuracy.tflite)))
+    qualities.append(row("LiteRT int8", lambda m: _quality(family, m.accuracy.tflite_int8)))
+    sizes = [row(title, partial(_size, kind=kind)) for kind, title in FILE_KINDS.items()]
+    blocks = (
+        Block("Cost of one inference", tuple(costs)),
+        Block(f"{metric.name.capitalize()} on test data", tuple(qualities)),
+        Block("File size", tuple(sizes)),
+    )
+    labels = tuple(m.label for m in members)
+    return Table("The full network and its subnetworks", "Network", labels, blocks).without_empty_rows()
+
+
+def _figure(number: int | float | None, text: Callable[[float], str], note: str = "") -> Cell:
+    return Cell(text(number), number, note) if number is not None and units.exists(number) else _NOTHING
+
+
+def _usage(member: Member, resource: str) -> Cell:
+    share = member.share.get(resource) if member.record is not None else None
+    note = "" if share is None else f"{units.percent(share)}"
+    return _figure(member.usage.get(resource), lambda n: units.amount(resource, n), note)
+
+
+def _budget(member: Member, resource: str) -> Cell:
+    budget = member.record.budget.get(resource) if member.record else None
+    return _figure(budget, lambda n: units.budget_text(resource, n))
+
+
+def _quality(family: FamilyFacts, figure: float | None) -> Cell:
+    note = ""
+    if figure is not None and family.reference is not None and family.metric.is_share:
+        note = f"{units.points(figure - family.reference)}{units.THIN}pt"
+    return _figure(figure, family.metric.text, note)
+
+
+def _size(member: Member, kind: str) -> Cell:
+    file = member.file(kind)
+    return _figure(file.size if file else None, units.byte_size)
+
+
+def search_table(family: FamilyFacts, proofs: tuple[Proof, ...]) -> Table:
+    """What the solver found for each subnetwork, largest first."""
+    members = tuple(reversed(family.subnetworks))
+    records = [m.record for m in members if m.record is not None]
+
+    def row(heading: str, cell: Callable[[SubnetworkRecord], Cell]) -> Row:
+        return Row(heading, tuple(cell(r) for r in records))
+
+    rows = (
+        row("Status", lambda r: Cell(_words(r.status))),
+        row("Gap", lambda r: _figure(r.gap, units.small_percent)),
+        row("Value", lambda r: _figure(r.value, units.count)),
+        row("Bound", lambda r: _figure(r.bound, units.count)),
+        row("Bound without nesting", lambda r: _figure(r.bound_independent, units.count)),
+        Row("Price of nesting, at most", tuple(_figure(p.price, units.small_percent) for p in proofs)),
+        row("Solver", lambda r: Cell(r.solver or units.DASH)),
+        row("Search time", lambda r: _figure(r.wall_s, units.seconds)),
+    )
+    labels = tuple(m.label for m in members)
+    return Table("What the search found", "Subnetwork", labels, (Block("", rows),)).without_empty_rows()
+
+
+def _words(status: str | None) -> str:
+    return units.DASH if status is None else status.replace("_", " ")
+
+
+def channels_table(plan: Plan, family: FamilyFacts) -> Table:
+    """Channels kept in each group by each network, largest first."""
+    members = tuple(reversed(family.subnetworks))
+    rows = []
+    for group in plan.groups:
+        widths = (m.record.widths.get(group.name) if m.record else None for m in members)
+        cells = [Cell(units.listed(group.layers)), _figure(group.channels, units.count)]
+        rows.append(Row(group.name, (*cells, *(_figure(w, units.count) for w in widths))))
+    columns = ("Layers", family.full.label, *(m.label for m in members))
+    return Table("Channels kept in each group", "Group", columns, (Block("", tuple(rows)),) if rows else ())
+
+
+def steps_table(plan: Plan) -> Table:
+    """The steps of the pruning strategy with their times, and the sum."""
+    rows = []
+    for step in plan.steps:
+        groups = Cell(units.listed(step.groups) or units.DASH)
+        times = (_figure(step.search_s, units.seconds), _figure(step.finetune_s, units.seconds))
+        rows.append(Row(str(step.index), (Cell(step.name), groups, *times)))
+    if len(rows) > 1:
+        sums = (sum(s.search_s or 0 for s in plan.steps), sum(s.finetune_s or 0 for s in plan.steps))
+        rows.append(Row("all", (Cell("sum"), _NOTHING, *(_figure(s, units.seconds) for s in sums))))
+    columns = ("Step", "Groups decided", "Search", "Fine-tuning")
+    return Table("Steps of the run", "No.", columns, (Block("", tuple(rows)),) if rows else ())
+
+
+def files_table(family: FamilyFacts) -> Table:
+    """Every file of the family that is in the folder."""
+    rows = []
+    for member in family.largest_first:
+        for file in member.files:
+            if file.size is not None:
+                cells = (Cell(member.label), Cell(FILE_KINDS[file.kind]), _figure(file.size, units.byte_size))
+                rows.append(Row(file.name, (*cells, _figure(file.accuracy, family.metric.text))))
+    columns = ("Network", "Kind", "Size", family.metric.name.capitalize())
+    return Table("Files in the folder of this report", "File", columns, (Block("", tuple(rows)),) if rows else ())
+
+
+def settings_table(plan: Plan) -> Table:
+    """How the run was made."""
+    solvers = tuple(dict.fromkeys(s.solver for s in plan.subnetworks if s.solver))
+    texts = {"pruner": plan.pruner, "scorer": plan.scorer, "solver": ", ".join(solvers), "seed": str(plan.seed)}
+    return texts_table("Method", "Part", texts)
+
+
+def texts_table(caption: str, corner: str, texts: Mapping[str, str | None]) -> Table:
+    """A table of names and texts; a text that is missing gets a dash."""
+    rows = tuple(Row(name, (Cell(text or units.DASH),)) for name, text in texts.items())
+    return Table(caption, corner, ("Setting",), (Block("", rows),) if rows else (), is_prose=True)
