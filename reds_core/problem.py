@@ -11,9 +11,11 @@ x_g is an option index. All numbers are int64; values and costs may be negative 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +53,19 @@ def as_integers(array: object, what: str) -> IntArray:
     return result
 
 
+def as_integer(number: object, what: str) -> int:
+    """`number` as a Python integer of any size; whole floats are accepted.
+
+    Raises:
+        InputError: if it is not a whole number.
+    """
+    if isinstance(number, float | np.floating) and np.isfinite(number) and number == np.rint(number):
+        return int(number)
+    if isinstance(number, bool) or not isinstance(number, SupportsIndex):
+        raise _refuse(f"{what} is {number!r}, which is not whole", "round it; all numbers are 64-bit integers")
+    return operator.index(number)
+
+
 def _table(array: object, shape: tuple[int, ...], what: str) -> Table:
     """`array` checked against `shape`; None stands for all zeros and stays None."""
     if array is None:
@@ -86,7 +101,7 @@ class Group:
         widths = as_integers(self.widths, f"widths of group '{self.name}'")
         if widths.ndim != 1 or widths.size == 0:
             raise _refuse(f"group '{self.name}' has no options")
-        if widths[0] < 1 or np.any(np.diff(widths) <= 0):
+        if widths[0] < 1 or np.any(widths[1:] <= widths[:-1]):
             raise _refuse(f"widths of group '{self.name}' do not rise strictly from 1 or more")
         values = _table(self.values, widths.shape, f"values of group '{self.name}'")
         object.__setattr__(self, "widths", widths)
@@ -199,6 +214,8 @@ class KnapsackProblem:
     _caches: dict[tuple[str, int], Table] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for part in ("groups", "pairs", "resources"):
+            object.__setattr__(self, part, tuple(getattr(self, part)))
         if not self.groups:
             raise _refuse("it has no groups")
         for names in ([g.name for g in self.groups], [r.name for r in self.resources]):
@@ -206,8 +223,10 @@ class KnapsackProblem:
                 if not name or names.count(name) > 1:
                     raise _refuse(f"the name '{name}' is empty or used twice")
         counts = [g.options for g in self.groups]
-        object.__setattr__(self, "floors", tuple(int(f) for f in self.floors) or (0,) * len(counts))
-        object.__setattr__(self, "ceilings", tuple(int(c) for c in self.ceilings) or tuple(n - 1 for n in counts))
+        floors = tuple(as_integer(f, "a floor") for f in self.floors) or (0,) * len(counts)
+        ceilings = tuple(as_integer(c, "a ceiling") for c in self.ceilings) or tuple(n - 1 for n in counts)
+        object.__setattr__(self, "floors", floors)
+        object.__setattr__(self, "ceilings", ceilings)
         for bounds in (self.floors, self.ceilings):
             if len(bounds) != len(counts) or any(not 0 <= b < n for b, n in zip(bounds, counts, strict=True)):
                 raise _refuse("a floor or ceiling is not an option index of its group")
@@ -246,8 +265,10 @@ class KnapsackProblem:
                 _table(c, (self.groups[g].options,), f"costs of '{resource.name}'")
                 for g, c in zip(step.groups, step.costs, strict=True)
             )
-            steps.append(PeakStep(int(step.base), tuple(step.groups), costs))
-        return PeakResource(resource.name, int(resource.capacity), tuple(steps))
+            base = as_integer(step.base, f"a base of '{resource.name}'")
+            steps.append(PeakStep(base, tuple(step.groups), costs))
+        capacity = as_integer(resource.capacity, f"the capacity of '{resource.name}'")
+        return PeakResource(resource.name, capacity, tuple(steps))
 
     def _checked_sum(self, resource: SumResource) -> SumResource:
         what = f"costs of '{resource.name}'"
@@ -258,10 +279,10 @@ class KnapsackProblem:
             raise _refuse(f"{what} are not one a group and one a pair")
         return SumResource(
             resource.name,
-            int(resource.capacity),
-            int(resource.base),
+            as_integer(resource.capacity, f"the capacity of '{resource.name}'"),
+            as_integer(resource.base, f"the base of '{resource.name}'"),
             tuple(_table(c, (g.options,), what) for c, g in zip(costs, self.groups, strict=True)),
-            tuple(int(b) for b in bilinear),
+            tuple(as_integer(b, f"a bilinear coefficient of '{resource.name}'") for b in bilinear),
             tuple(
                 _table(c, (self.groups[p.first].options, self.groups[p.second].options), what)
                 for c, p in zip(pair_costs, self.pairs, strict=True)
@@ -320,7 +341,10 @@ class KnapsackProblem:
         Raises:
             InputError: if `choice` is not one valid option index a group.
         """
-        x = [int(i) for i in choice]
+        try:
+            x = [operator.index(i) for i in choice]
+        except TypeError:  # not even a sequence of integers
+            x = []
         if len(x) != len(self.groups) or any(not 0 <= i < g.options for i, g in zip(x, self.groups, strict=True)):
             raise _refuse("a choice is not one option index a group", "give one index for each group")
         value = sum(int(g.values[i]) for g, i in zip(self.groups, x, strict=True))

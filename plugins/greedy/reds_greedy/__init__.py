@@ -1,1 +1,48 @@
-"""The greedy solver of reds: best marginal value for its cost, then local search."""
+"""The greedy solver of reds: best marginal value for its cost, then local search.
+
+This package is the template for solvers of your own: copy the folder, rename it, and put your method in place of
+`search.py`. `plugins/README.md` leads through it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from reds_core.hooks import hookimpl
+from reds_core.problem import KnapsackProblem
+from reds_core.solution import Answer, Limit, Status
+from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_greedy.search import Search
+
+
+class GreedySolver(Solver):
+    """Takes every problem, proves nothing. Deterministic, save where a time limit cuts it short."""
+
+    name: ClassVar[str] = "greedy"
+    features: ClassVar[Feature] = Feature.ALL
+    claims: ClassVar[Claim] = Claim.NONE
+    controls: ClassVar[Control] = Control.TIME_LIMIT | Control.HINT
+    auto_rank: ClassVar[int] = 90
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        deadline = float("inf") if controls.time_limit_s is None else time.perf_counter() + controls.time_limit_s
+        starts = [problem.ceilings, problem.floors]
+        if controls.hint is not None:
+            starts.insert(0, controls.hint)
+        best: Search | None = None
+        for start in starts:
+            search = Search(problem, start, deadline)
+            search.run()
+            if search.feasible and (best is None or search.value > best.value):
+                best = search
+        limit = Limit.TIME if time.perf_counter() >= deadline else None
+        if best is None:
+            return Answer(Status.NO_SOLUTION, limit=limit, detail=("found no choice within the budget",))
+        return Answer(Status.FEASIBLE, tuple(int(k) for k in best.choice), limit=limit)
+
+
+@hookimpl
+def reds_solvers() -> list[type[Solver]]:
+    """Solver classes of this plugin package."""
+    return [GreedySolver]
