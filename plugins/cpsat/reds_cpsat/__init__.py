@@ -1,1 +1,15 @@
 """OR-Tools CP-SAT as a solver of reds."""
+
+from __future__ import annotations
+
+from reds_core.hooks import hookimpl
+from reds_core.solver import Solver
+from reds_cpsat.solver import CpsatSolver
+
+__all__ = ["CpsatSolver", "reds_solvers"]
+
+
+@hookimpl
+def reds_solvers() -> list[type[Solver]]:
+    """The solver of this package."""
+    return [CpsatSolver]

@@ -1,0 +1,97 @@
+"""The linear model in CP-SAT: one-hot options as exactly-one constraints, everything in 64-bit integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reds_core.linear import LinearModel
+from reds_core.milp import LinearSolver, Outcome
+from reds_core.problem import IntArray
+from reds_core.solution import Limit
+from reds_core.solver import Control, Controls
+
+LEAST = -(2**63)
+"""CP-SAT's minus infinity."""
+
+SUM_LIMIT = 2**62
+"""CP-SAT refuses linear expressions whose coefficients could sum up to about 2^63."""
+
+
+class CpsatSolver(LinearSolver):
+    """Exact search by CP-SAT (Perron and Didier, OR-Tools)."""
+
+    name = "cpsat"
+    requires = ("ortools",)
+    install = "pip install ortools"
+    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT
+    auto_rank: ClassVar[int] = 30
+
+    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
+        if _largest_sum(model) >= SUM_LIMIT:
+            return Outcome(detail=("the sums of its coefficients are too large for CP-SAT",))
+        from ortools.sat.python import cp_model
+
+        built = cp_model.CpModel()
+        _fill(built.Proto(), model, start)
+        solver = cp_model.CpSolver()
+        parameters = solver.parameters
+        parameters.relative_gap_limit = 0.0
+        parameters.absolute_gap_limit = 0.0
+        if controls.time_limit_s is not None:
+            parameters.max_time_in_seconds = controls.time_limit_s
+        if controls.seed is not None:
+            parameters.random_seed = controls.seed % 2**31
+        if controls.threads is not None:
+            parameters.num_workers = controls.threads
+        status = solver.solve(built)
+        response = solver.response_proto
+        spent = float(response.wall_time)
+        if status == cp_model.INFEASIBLE:
+            return Outcome(exhausted=True, backend_s=spent)
+        if status == cp_model.MODEL_INVALID:
+            raise RuntimeError(f"CP-SAT refused the model: {built.Validate()}")
+        choice = None
+        if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            choice = model.choice(np.array(response.solution))
+        bound = model.offset - int(response.inner_objective_lower_bound)
+        limit = None if status == cp_model.OPTIMAL else Limit.TIME
+        return Outcome(choice, bound, status == cp_model.OPTIMAL, limit, spent)
+
+
+def _largest_sum(model: LinearModel) -> int:
+    """The largest sum of coefficients of a row or the objective, whatever their order."""
+    magnitudes = np.abs(model.coefficient).astype(object)
+    starts = model.row_starts()
+    rows = [int(magnitudes[a:b].sum()) for a, b in pairwise(starts)]
+    return max(abs(int(model.objective.astype(object).sum())), *rows)
+
+
+def _fill(proto: Any, model: LinearModel, start: IntArray | None) -> None:
+    """Write `model` into a CpModelProto, a row at a time: maximising is minimising the negated objective."""
+    for _ in range(model.columns):
+        proto.variables.add().domain.extend((0, 1))
+    starts = model.row_starts()
+    groups = model.group_starts.size - 1
+    for row, (a, b) in enumerate(pairwise(starts)):
+        columns = model.column[a:b].tolist()
+        constraint = proto.constraints.add()
+        if row < groups:
+            constraint.exactly_one.literals.extend(columns)
+            continue
+        rhs = int(model.rhs[row])
+        constraint.linear.vars.extend(columns)
+        constraint.linear.coeffs.extend(model.coefficient[a:b].tolist())
+        constraint.linear.domain.extend((rhs if model.equality[row] else LEAST, rhs))
+    _extend_terms(proto.objective, (-model.objective).tolist())
+    if start is not None:
+        proto.solution_hint.vars.extend(range(model.columns))
+        proto.solution_hint.values.extend(start.tolist())
+
+
+def _extend_terms(objective: Any, coefficients: Sequence[int]) -> None:
+    objective.vars.extend(range(len(coefficients)))
+    objective.coeffs.extend(coefficients)

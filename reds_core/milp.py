@@ -1,0 +1,185 @@
+"""Base of solver plugins whose back end takes the linear model: presolve before, exact checks after.
+
+A plugin overrides `optimise` alone. Whatever its back end says is held against whole numbers here: a choice that leaks
+over a limit is excluded and the back end asked again; nothing is claimed above the magnitude it declares exact.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from reds_core.incumbent import Improver
+from reds_core.linear import MAGNITUDE_LIMIT, LinearModel, linear_model
+from reds_core.presolve import Presolved, presolve, untouched
+from reds_core.problem import IntArray, KnapsackProblem
+from reds_core.rows import rows_of
+from reds_core.solution import Answer, Limit, Status
+from reds_core.solver import Claim, Controls, Feature, Solver
+
+LEAKS = 20
+"""How many choices over a limit are excluded before the search is given up."""
+
+PRESOLVE_SHARE = 0.4
+"""Share of the time limit that presolve may take."""
+
+
+@dataclass(frozen=True)
+class LinearOptions:
+    """Options of a solver of the linear model.
+
+    Attributes:
+        presolve: drop by bounds what no optimum needs, and start from the choice found on the way.
+    """
+
+    presolve: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a back end says of a linear model.
+
+    Attributes:
+        choice: the best it found, or None.
+        bound: an integer limit on the value of every choice that the model allows, or None.
+        exhausted: with a choice: none of the model is better; without: the model has none.
+        limit: why it stopped early, or None.
+        backend_s: seconds inside the back end; None where it was not asked.
+        detail: remarks for the user.
+    """
+
+    choice: tuple[int, ...] | None = None
+    bound: int | None = None
+    exhausted: bool = False
+    limit: Limit | None = None
+    backend_s: float | None = None
+    detail: tuple[str, ...] = ()
+
+
+def whole_bound(bound: float) -> int | None:
+    """A limit on a whole value from a float limit of a back end, its numerical error covered; None if it has none.
+
+    Covers 1e-12 of the bound (sums of some thousand doubles) and the back end's absolute tolerances (1e-6 times the
+    groups), so that it holds for problems below the magnitude `FLOAT_EXACT_BELOW`.
+    """
+    return None if not np.isfinite(bound) else int(np.floor(bound + 0.25 + 1e-12 * abs(bound)))
+
+
+FLOAT_EXACT_BELOW = 2**36
+"""Magnitude below which back ends that compute in doubles are trusted: 2^-53 x 2^36 is far below their tolerances."""
+
+
+def refusal(problem: KnapsackProblem) -> str | None:
+    """Why `problem` has no linear model in int64, or None."""
+    return None if problem.magnitude <= MAGNITUDE_LIMIT else "its sums may pass 2^61"
+
+
+class LinearSolver(Solver):
+    """Solves the linear model of a problem through a back end."""
+
+    features = Feature.ALL
+    claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
+    Options: ClassVar[type] = LinearOptions
+
+    @abstractmethod
+    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
+        """Maximise over `model` through the back end.
+
+        Args:
+            model: the model.
+            controls: with the time that is left.
+            start: columns to start from, or None.
+        """
+
+    def refusal(self, problem: KnapsackProblem) -> str | None:
+        return refusal(problem)
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        """Presolve, ask the back end, check and conclude."""
+        started = time.perf_counter()
+        limit = controls.time_limit_s
+        if self.options.presolve:
+            deadline = None if limit is None else started + PRESOLVE_SHARE * limit
+            known = presolve(problem, controls.hint, deadline)
+        else:
+            known = untouched(problem, controls.hint)
+        if known.domain is None:
+            return conclude(problem, known, Outcome(exhausted=True), trusted=True)
+        trusted = self.exact_below is None or problem.magnitude < self.exact_below
+        model = linear_model(problem, known.domain, () if known.cut is None else (known.cut,))
+        if model.contradictory:
+            return conclude(problem, known, Outcome(exhausted=True), trusted=True)
+        outcome = self._search(problem, model, controls, started)
+        return conclude(problem, known, outcome, trusted)
+
+    def _search(self, problem: KnapsackProblem, model: LinearModel, controls: Controls, started: float) -> Outcome:
+        """Ask the back end until its choice is within the limits in exact whole numbers."""
+        hint = controls.hint
+        start = model.solution(hint) if hint is not None and model.domain.holds(hint) else None
+        spent, leaks = 0.0, 0
+        while True:
+            left = controls
+            if controls.time_limit_s is not None:
+                remaining = controls.time_limit_s - (time.perf_counter() - started)
+                if remaining <= 0:
+                    return Outcome(limit=Limit.TIME, backend_s=spent)
+                left = replace(controls, time_limit_s=remaining)
+            outcome = self.optimise(model, left, start)
+            spent += outcome.backend_s or 0.0
+            if outcome.choice is None or problem.evaluate(outcome.choice).feasible:
+                break
+            leaks += 1
+            if leaks > LEAKS or outcome.limit is not None:
+                outcome = replace(outcome, choice=repaired(problem, model, outcome.choice), exhausted=False)
+                break
+            model, start = model.without(outcome.choice), None
+        detail = outcome.detail
+        if leaks:
+            detail += (f"the back end's tolerance let {leaks} choice{'s' * (leaks > 1)} over a limit; excluded",)
+        return replace(outcome, backend_s=spent, detail=detail)
+
+
+def repaired(
+    problem: KnapsackProblem, model: LinearModel, choice: Sequence[int], deadline: float | None = None
+) -> tuple[int, ...] | None:
+    """A feasible choice near `choice`, locally best; None where repair finds none."""
+    positions = [int(np.searchsorted(o, i)) for o, i in zip(model.domain.options, choice, strict=True)]
+    improved = Improver(problem, rows_of(problem), model.domain, deadline).improve(positions)
+    return None if improved is None else model.domain.choice(improved)
+
+
+def conclude(problem: KnapsackProblem, known: Presolved, outcome: Outcome, trusted: bool) -> Answer:
+    """What presolve and the back end prove together.
+
+    Args:
+        trusted: whether the back end's bound and its having searched everything count as proofs.
+    """
+    detail = outcome.detail
+    found = [c for c in (known.incumbent, outcome.choice) if c is not None]
+    values = [problem.evaluate(c).value for c in found]
+    value = max(values, default=None)
+    choice = found[int(np.argmax(values))] if found else None
+    if not trusted and (outcome.exhausted or outcome.bound is not None):
+        detail += ("the numbers are too large for the back end to prove anything in floating point",)
+    bounds = [] if known.bound is None else [known.bound]
+    if trusted and outcome.exhausted and outcome.choice is None:
+        if value is None:
+            return Answer(Status.INFEASIBLE, backend_s=outcome.backend_s, detail=detail)
+        bounds.append(value)
+    if trusted and outcome.bound is not None:
+        # the model may leave out choices up to the incumbent
+        bounds.append(outcome.bound if known.value is None else max(outcome.bound, known.value))
+    bound = min(bounds, default=None)
+    if value is None or choice is None:
+        return Answer(Status.NO_SOLUTION, None, bound, outcome.limit, outcome.backend_s, detail)
+    if bound is not None and bound < value:
+        bound = known.bound
+        detail += ("the back end's bound was below the value of a choice, and is left out",)
+    if bound == value:
+        return Answer(Status.OPTIMAL, choice, bound, None, outcome.backend_s, detail)
+    return Answer(Status.FEASIBLE, choice, bound, outcome.limit, outcome.backend_s, detail)

@@ -1,0 +1,188 @@
+"""Bounds that drop options and joint choices no optimum needs, for solvers that take a linear model.
+
+Three steps, repeated while they shrink the problem: drop what no choice within the limits holds; minimise the
+Lagrangian dual and improve the choices it meets into an incumbent; drop what no choice better than the incumbent
+holds. What is left comes with one redundant row, sum of reduced costs <= bound - incumbent ("reduced-cost fixing";
+Dantzig, Fulkerson and Johnson, 1954). NumPy only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reds_core.domain import Domain
+from reds_core.dual import Dual
+from reds_core.incumbent import Improver
+from reds_core.linear import Cut
+from reds_core.multipliers import DualSearch
+from reds_core.problem import KnapsackProblem
+from reds_core.rows import Row, rows_of
+
+ROUNDS = 8
+WORTHWHILE = 0.9
+"""Another round follows while one leaves less than this share of the options and cells."""
+CANDIDATES = 12
+"""Choices met by the dual search, the latest, that are improved in each round."""
+
+
+@dataclass(frozen=True, eq=False)
+class Presolved:
+    """What is left to search.
+
+    Attributes:
+        incumbent: the best feasible choice found, or None.
+        value: its value, or None.
+        bound: a proven limit on the value of every choice; None where none was sought.
+        domain: where a choice better than the incumbent can be; None if there is no such choice: then the incumbent
+            is optimal, or, without one, the problem infeasible.
+        cut: holds for every choice better than the incumbent; None without an incumbent.
+    """
+
+    incumbent: tuple[int, ...] | None
+    value: int | None
+    bound: int | None
+    domain: Domain | None
+    cut: Cut | None
+
+
+def untouched(problem: KnapsackProblem, hint: Sequence[int] | None = None) -> Presolved:
+    """No presolve: the whole domain, and `hint` as incumbent where it is feasible."""
+    evaluation = None if hint is None else problem.evaluate(hint)
+    if hint is None or evaluation is None or not evaluation.feasible:
+        return Presolved(None, None, None, Domain.of(problem), None)
+    return Presolved(tuple(hint), evaluation.value, None, Domain.of(problem), None)
+
+
+def presolve(problem: KnapsackProblem, hint: Sequence[int] | None = None, deadline: float | None = None) -> Presolved:
+    """Shrink `problem` to where a choice better than the best one found can be.
+
+    Args:
+        problem: the problem.
+        hint: a choice to improve from; it need not be feasible.
+        deadline: `time.perf_counter()` at which to stop, or None.
+    """
+    return _Presolve(problem, deadline).run(hint)
+
+
+class _Presolve:
+    def __init__(self, problem: KnapsackProblem, deadline: float | None) -> None:
+        self.problem = problem
+        self.deadline = deadline
+        self.rows = rows_of(problem)
+        self.incumbent: tuple[int, ...] | None = None
+        self.value: int | None = None
+        self.bound: int | None = None
+        self.cut: Cut | None = None
+
+    def run(self, hint: Sequence[int] | None) -> Presolved:
+        domain = self._within_limits(Domain.of(self.problem))
+        if domain is not None and hint is not None:
+            self._offer(domain, [self._nearest(domain, hint)])
+        start: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None = None
+        for _ in range(ROUNDS):
+            if domain is None or self._late():
+                break
+            before = domain.size
+            rows = breakable(self.rows, domain)
+            dual = Dual(self.problem, rows, domain)
+            known = np.zeros(len(self.rows)) if start is None else start
+            indices = [i for i, row in enumerate(self.rows) if row in rows]
+            search = DualSearch(dual, known[indices], self.value, self.deadline)
+            search.run()
+            self._offer(domain, list(search.met)[-CANDIDATES:])
+            if self.value is None and self._rows_disagree(dual, search):
+                domain = None
+                break
+            certificate = dual.certify(search.best.multipliers, search.best_shares)
+            self.bound = certificate.value_bound if self.bound is None else min(self.bound, certificate.value_bound)
+            start = np.zeros(len(self.rows))
+            start[indices] = search.best.multipliers
+            if self.value is None:
+                break
+            narrowed = certificate.narrow(domain, self.value + 1)
+            domain = None if narrowed is None else self._within_limits(narrowed)
+            if domain is None or domain.size > WORTHWHILE * before:
+                break
+        return self._finish(domain, start)
+
+    def _finish(
+        self, domain: Domain | None, start: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None
+    ) -> Presolved:
+        """The cut of what is left, at the last multipliers."""
+        if domain is None:
+            bound = self.value
+            return Presolved(self.incumbent, self.value, bound, None, None)
+        if self.value is None or start is None:
+            return Presolved(self.incumbent, self.value, self.bound, domain, None)
+        rows = breakable(self.rows, domain)
+        dual = Dual(self.problem, rows, domain)
+        search = DualSearch(
+            dual, start[[i for i, row in enumerate(self.rows) if row in rows]], self.value, self.deadline
+        )
+        search.run()
+        certificate = dual.certify(search.best.multipliers, search.best_shares)
+        if certificate.room(self.value + 1) < 0:
+            return Presolved(self.incumbent, self.value, self.value, None, None)
+        bound = max(certificate.value_bound, self.value)
+        bound = bound if self.bound is None else min(bound, self.bound)
+        return Presolved(self.incumbent, self.value, bound, domain, certificate.cut(self.value + 1))
+
+    def _late(self) -> bool:
+        return self.deadline is not None and time.perf_counter() >= self.deadline
+
+    def _within_limits(self, domain: Domain | None) -> Domain | None:
+        """`domain` without what breaks a row whatever else is chosen; None if nothing is left."""
+        settled = False
+        while domain is not None and not settled and not self._late():
+            before = domain.size
+            for row in self.rows:
+                if domain is None:
+                    return None
+                dual = Dual(self.problem, [row], domain, values=False)
+                # with a multiplier of 1 and no values, the bound is limit - least usage: at least 0 within limits
+                domain = dual.certify(np.ones(1), dual.no_shares()).narrow(domain, 0)
+            settled = domain is None or domain.size == before
+        return domain
+
+    def _rows_disagree(self, dual: Dual, search: DualSearch) -> bool:
+        """Whether some multipliers prove that the limits cannot be met together."""
+        rows = [r for r in self.rows if r in breakable(self.rows, dual.domain)]
+        if not rows:
+            return False
+        pricing = Dual(self.problem, rows, dual.domain, values=False)
+        start = np.array([1.0 / max(c.magnitude(), 1.0) for c in pricing.costs])
+        hunt = DualSearch(pricing, start, None, self.deadline)
+        hunt.run()
+        return pricing.certify(hunt.best.multipliers, hunt.best_shares).bound < 0
+
+    def _nearest(self, domain: Domain, choice: Sequence[int]) -> tuple[int, ...]:
+        """Positions of the options nearest to `choice`."""
+        return tuple(int(np.argmin(np.abs(o - i))) for o, i in zip(domain.options, choice, strict=True))
+
+    def _offer(self, domain: Domain, candidates: Sequence[tuple[int, ...]]) -> None:
+        """Improve `candidates` (positions) and keep the best feasible one."""
+        improver = Improver(self.problem, self.rows, domain, self.deadline)
+        seen = set()
+        for positions in candidates:
+            improved = improver.improve(positions)
+            if improved is None or improved in seen:
+                continue
+            seen.add(improved)
+            choice = domain.choice(improved)
+            evaluation = self.problem.evaluate(choice)
+            if evaluation.feasible and (self.value is None or evaluation.value > self.value):
+                self.incumbent, self.value = choice, evaluation.value
+
+
+def breakable(rows: Sequence[Row], domain: Domain) -> list[Row]:
+    """Those of `rows` that some combination of largest costs could break."""
+    result = []
+    for row in rows:
+        tables = [*domain.of_groups(row.costs), *domain.of_pairs(row.pair_costs)]
+        if sum(int(t.max()) for t in tables if t is not None) > row.limit:
+            result.append(row)
+    return result
