@@ -20,6 +20,8 @@ FILE_SIZE = "file_size"
 
 ROWS_A_FIGURE = 32
 _LABEL_LIMIT = 22
+_NAME_OFFSETS = ((-12, 9), (0, 10), (-19, 1), (14, -8), (0, -11), (20, 0), (-16, 18), (0, 21), (14, -19), (0, 32))
+"""Where a network's name may stand, in points from its marker; up and left first, since curves rise to the right."""
 _PANEL_INCHES = (4.6, 3.3)
 _CHANNELS_WIDTH_INCHES, _ROW_INCHES = 5.4, 0.205
 _LOGARITHMIC_FROM_RATIO = 12
@@ -138,7 +140,7 @@ def _ticks(axes: Any) -> None:
     plain = FuncFormatter(lambda number, _: f"{number:.6g}")
     for axis in (axes.xaxis, axes.yaxis):
         is_log = axis.get_scale() == "log"
-        axis.set_major_locator(LogLocator(2) if is_log else MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
+        axis.set_major_locator(LogLocator(2) if is_log else MaxNLocator(6, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(plain)
 
@@ -150,7 +152,7 @@ def _name_networks(figure: Any, axes: Any, points: Sequence[Point]) -> None:
     boxes: list[Any] = []
     for label in dict.fromkeys(p.label for p in points):
         anchor = min((p for p in points if p.label == label), key=lambda p: (p.x, -p.y))
-        for dx, dy in ((0, 9), (0, -10), (-17, 2), (17, 2), (-15, 11), (15, 11), (0, 20), (0, -21), (0, 31)):
+        for dx, dy in _NAME_OFFSETS:
             text = axes.annotate(
                 units.shortened(label, _LABEL_LIMIT), (anchor.x, anchor.y), (dx, dy), textcoords="offset points",
                 ha="center", va="center", fontsize=8.5, color=INK, zorder=4,

@@ -73,7 +73,7 @@ class Picture:
     """A figure of a page.
 
     Attributes:
-        svg: the <svg> element, trusted.
+        svg: the <svg> element, trusted; it holds a description for those who cannot see it.
         caption: what it shows.
     """
 

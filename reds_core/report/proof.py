@@ -85,7 +85,8 @@ def proof_summary(proofs: tuple[Proof, ...]) -> str:
         return "nothing was chosen"
     proven, total = sum(p.is_optimal for p in proofs), len(proofs)
     if proven == total:
-        return "its choice is proven optimal" if total == 1 else f"all {total} choices are proven optimal"
+        everything = {1: "its choice is", 2: "both choices are"}.get(total, f"all {total} choices are")
+        return f"{everything} proven optimal"
     if proven:
         return f"{proven} of {total} choices {'is' if proven == 1 else 'are'} proven optimal"
     if all(p.badge == "no bound" for p in proofs):

@@ -161,10 +161,6 @@ def _difference(family: FamilyFacts, figure: float) -> str:
 # --- figures --------------------------------------------------------------------------------------------------------
 
 
-def _picture(figure: Figure, prefix: str, caption: str) -> Picture:
-    return Picture(inline_svg(figure, prefix, caption), caption)
-
-
 def _accuracy_pictures(family: FamilyFacts) -> tuple[Picture, ...]:
     """Accuracy against each resource and the file size; none without accuracies."""
     pictures = []
@@ -172,19 +168,37 @@ def _accuracy_pictures(family: FamilyFacts) -> tuple[Picture, ...]:
         figure = figures.accuracy_figure(family, abscissa)
         if figure is not None:
             what = "file size" if abscissa == figures.FILE_SIZE else units.resource_noun(abscissa)
-            caption = f"{family.metric.name.capitalize()} against {units.printable(what)}"
-            pictures.append(_picture(figure, f"accuracy{index}", caption))
+            caption = f"{family.metric.name.capitalize()} against {what}"
+            description = f"{caption}. {_points_in_words(family, abscissa)}."
+            pictures.append(_picture(figure, f"accuracy{index}", caption, description))
     return tuple(pictures)
 
 
+def _points_in_words(family: FamilyFacts, abscissa: str) -> str:
+    """What an accuracy figure shows, for those who cannot see it."""
+    resource = "params" if abscissa == figures.FILE_SIZE else abscissa  # both are bytes
+    series = []
+    for kind, points in figures.accuracy_points(family, abscissa).items():
+        listed = (f"{p.label}: {family.metric.text(p.y)} at {units.amount(resource, p.x)}" for p in points)
+        series.append(f"{FILE_KINDS[kind]} – {', '.join(listed)}")
+    return "; ".join(series)
+
+
 def _usage_picture(family: FamilyFacts) -> Picture | None:
-    figure = figures.usage_figure(family)
-    return None if figure is None else _picture(figure, "usage", "What each subnetwork uses of the full network's cost")
+    figure, caption = figures.usage_figure(family), "What each subnetwork uses of the full network's cost"
+    return (
+        None if figure is None else _picture(figure, "usage", caption, f"{caption}. The table below has the figures.")
+    )
 
 
 def _channel_pictures(plan: Plan, family: FamilyFacts) -> tuple[Picture, ...]:
-    drawn = figures.channel_figures(plan, family)
-    part = "Channels kept in each group" + (", part {} of {}" if len(drawn) > 1 else "")
-    return tuple(
-        _picture(figure, f"channels{index}", part.format(index + 1, len(drawn))) for index, figure in enumerate(drawn)
-    )
+    drawn, pictures = figures.channel_figures(plan, family), []
+    for index, figure in enumerate(drawn):
+        part = f", part {index + 1} of {len(drawn)}" if len(drawn) > 1 else ""
+        caption = f"Channels kept in each group{part}"
+        pictures.append(_picture(figure, f"channels{index}", caption, f"{caption}. The table below has the figures."))
+    return tuple(pictures)
+
+
+def _picture(figure: Figure, prefix: str, caption: str, description: str) -> Picture:
+    return Picture(inline_svg(figure, prefix, units.printable(description)), caption)

@@ -112,23 +112,25 @@ def steps_table(plan: Plan) -> Table:
     for step in plan.steps:
         groups = Cell(units.listed(step.groups) or units.DASH)
         times = (_figure(step.search_s, units.seconds), _figure(step.finetune_s, units.seconds))
-        rows.append(Row(str(step.index), (Cell(step.name), groups, *times)))
+        rows.append(Row(step.name, (groups, *times)))
     if len(rows) > 1:
         sums = (sum(s.search_s or 0 for s in plan.steps), sum(s.finetune_s or 0 for s in plan.steps))
-        rows.append(Row("all", (Cell("sum"), _NOTHING, *(_figure(s, units.seconds) for s in sums))))
-    columns = ("Step", "Groups decided", "Search", "Fine-tuning")
-    return Table("Steps of the run", "No.", columns, (Block("", tuple(rows)),) if rows else ())
+        rows.append(Row("All steps", (_NOTHING, *(_figure(s, units.seconds) for s in sums))))
+    columns = ("Groups decided", "Search", "Fine-tuning")
+    return Table("Steps of the run", "Step", columns, (Block("", tuple(rows)),) if rows else ())
 
 
 def files_table(family: FamilyFacts) -> Table:
-    """Every file of the family that is in the folder."""
+    """Every file of the family that is in the folder; without a column for accuracy where none has one."""
+    found = [(m, f) for m in family.largest_first for f in m.files if f.size is not None]
+    is_measured = any(f.accuracy is not None for _, f in found)
     rows = []
-    for member in family.largest_first:
-        for file in member.files:
-            if file.size is not None:
-                cells = (Cell(member.label), Cell(FILE_KINDS[file.kind]), _figure(file.size, units.byte_size))
-                rows.append(Row(file.name, (*cells, _figure(file.accuracy, family.metric.text))))
-    columns = ("Network", "Kind", "Size", family.metric.name.capitalize())
+    for member, file in found:
+        cells = [Cell(member.label), Cell(FILE_KINDS[file.kind]), _figure(file.size, units.byte_size)]
+        if is_measured:
+            cells.append(_figure(file.accuracy, family.metric.text))
+        rows.append(Row(file.name, tuple(cells)))
+    columns = ("Network", "Kind", "Size", *((family.metric.name.capitalize(),) if is_measured else ()))
     return Table("Files in the folder of this report", "File", columns, (Block("", tuple(rows)),) if rows else ())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reds_core.plan import Plan
 from reds_core.report import units
-from reds_core.report.facts import FamilyFacts, Member, gather
+from reds_core.report.facts import FamilyFacts, Member, Metric, gather
 from reds_core.report.proof import prove
 
 if TYPE_CHECKING:
@@ -29,28 +29,38 @@ def summary_table(plan: Plan, folder: Path) -> Table:
 
     family = gather(plan, folder)
     quality = units.shortened(family.metric.name, _NAME_LIMIT)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    table.add_column("network")
-    for heading in ("MACs", "params", "peak RAM", quality, f"int8 {quality}", "int8 file", "proof", "search"):
-        table.add_column(Text(heading), justify="right")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
+    table.add_column("network", vertical="bottom")
+    headings = ("MACs", "of\nfull", "params", "peak\nRAM", quality, f"int8\n{quality}", "int8\nfile", "proof", "search")
+    for heading in headings:
+        table.add_column(Text(heading), justify="right", vertical="bottom")
     for index, member in reversed(list(enumerate((*family.subnetworks, family.full)))):
         table.add_row(*(Text(cell) for cell in _row(family, member, has_smaller=index > 0)))
     return table
 
 
 def _row(family: FamilyFacts, member: Member, has_smaller: bool) -> tuple[str, ...]:
-    metric, accuracy = family.metric, member.accuracy
-    usage = {r: units.amount(r, member.usage.get(r)) for r in ("macs", "params", "peak_ram")}
-    if member.record is not None and "macs" in member.share:
-        usage["macs"] += f" ({units.percent(member.share['macs'], 0)})"
-    int8 = member.file("tflite_int8")
-    figures = (
-        f"{metric.text(accuracy.before)} → {metric.text(accuracy.after)}",
-        metric.text(accuracy.tflite_int8),
+    usage, metric, int8 = member.usage, family.metric, member.file("tflite_int8")
+    proof, search = units.DASH, units.DASH
+    if member.record is not None:
+        proof, search = prove(member.record, has_smaller).badge, units.seconds(member.record.wall_s)
+    return (
+        units.shortened(member.label, _NAME_LIMIT),
+        units.amount("macs", usage.get("macs")).removesuffix("MAC").rstrip(),
+        units.percent(member.share.get("macs"), 0),
+        units.amount("params", usage.get("params")),
+        units.amount("peak_ram", usage.get("peak_ram")),
+        _before_and_after(metric, member),
+        metric.text(member.accuracy.tflite_int8),
         units.byte_size(int8.size if int8 else None),
+        proof,
+        search,
     )
-    if member.record is None:
-        search = (units.DASH, units.DASH)
-    else:
-        search = (prove(member.record, has_smaller).badge, units.seconds(member.record.wall_s))
-    return (units.shortened(member.label, _NAME_LIMIT), *usage.values(), *figures, *search)
+
+
+def _before_and_after(metric: Metric, member: Member) -> str:
+    """Accuracy before and after fine-tuning: 57.0 → 94.1 %."""
+    before, after = metric.text(member.accuracy.before), metric.text(member.accuracy.after)
+    if before == after == units.DASH:
+        return units.DASH
+    return f"{before.removesuffix('%').rstrip()} → {after}" if after != units.DASH else f"{before} → {after}"
