@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, RedsError
 from reds_core.files import write_bytes
 from reds_core.problem import (
     Group,
@@ -23,6 +22,7 @@ from reds_core.problem import (
     Resource,
     SumResource,
     Table,
+    as_integer,
 )
 
 FORMAT = "reds-problem/1"
@@ -37,24 +37,41 @@ class _Arrays:
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self._left = dict(arrays)
+        self._claimed: set[str] = set()
 
     def take(self, key: str) -> npt.NDArray[Any] | None:
+        _claim(self._claimed, key)
         return self._left.pop(key, None)
 
     def left(self) -> list[str]:
         return sorted(self._left)
 
 
+def _claim(claimed: set[str], key: str) -> None:
+    """Names may hold '/', so that two tables can mean one array: the costs of b/c in a, and those of c in a/b."""
+    if key in claimed:
+        raise InputError(f"the array '{key}' is claimed twice", "rename a group or a resource")
+    claimed.add(key)
+
+
 def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise _refuse(path, "is a single array, not an .npz archive")
-            return {key: archive[key] for key in archive.files}
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise _refuse(path, "is a single array, not an .npz archive")
+        with archive:
+            # by the members' own names: numpy confuses the arrays x.npy and x
+            arrays = {name.removesuffix(".npy"): archive[name] for name in archive.zip.namelist()}
+    except RedsError:
+        raise
     except FileNotFoundError:
         raise InputError(f"problem file '{path}' does not exist", "check the path") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, AttributeError) as error:
+    except Exception as error:  # a damaged archive can make zipfile, zlib and numpy raise almost anything
         raise _refuse(path, f"is not a readable .npz without pickled objects ({type(error).__name__})") from error
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise _refuse(path, f"holds '{key}', which is no array")
+    return arrays
 
 
 def load_problem(path: str | Path) -> KnapsackProblem:
@@ -70,12 +87,14 @@ def load_problem(path: str | Path) -> KnapsackProblem:
         raise _refuse(path, "has no header string")
     try:
         header = json.loads(str(header_array[()]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _refuse(path, "has a header that is not JSON") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise _refuse(path, f"is not of format {FORMAT}")
     try:
         problem = _from_header(header, arrays)
+    except InputError as error:
+        raise _refuse(path, f"states no valid problem: {error.what}", error.mend) from error
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         raise _refuse(path, f"has an incomplete or malformed header ({type(error).__name__}: {error})") from error
     if arrays.left():
@@ -115,13 +134,6 @@ def _from_header(header: Mapping[str, Any], arrays: _Arrays) -> KnapsackProblem:
     )
 
 
-def _integer(number: object) -> int:
-    """A JSON number that is whole."""
-    if isinstance(number, bool) or not isinstance(number, int | float) or int(number) != number:
-        raise ValueError(f"{number!r} is not a whole number")
-    return int(number)
-
-
 def _resource(
     entry: Mapping[str, Any],
     names: Sequence[str],
@@ -129,14 +141,15 @@ def _resource(
     bilinear: Sequence[Mapping[str, Any]],
     arrays: _Arrays,
 ) -> Resource:
-    name, capacity = str(entry["name"]), _integer(entry["capacity"])
+    name = str(entry["name"])
+    capacity = as_integer(entry["capacity"], f"the capacity of '{name}'")
     if entry["kind"] == "sum":
         return SumResource(
             name,
             capacity,
-            _integer(entry.get("base", 0)),
+            as_integer(entry.get("base", 0), f"the base of '{name}'"),
             tuple(arrays.take(f"cost/{name}/{g}") for g in names),
-            tuple(_integer(b.get(name, 0)) for b in bilinear),
+            tuple(as_integer(b.get(name, 0), f"a bilinear coefficient of '{name}'") for b in bilinear),
             tuple(arrays.take(f"pair_cost/{name}/{k}") for k in range(len(bilinear))),
         )
     if entry["kind"] != "peak":
@@ -145,14 +158,15 @@ def _resource(
     for s, step in enumerate(entry["steps"]):
         members = [str(g) for g in step["groups"]]
         costs = tuple(arrays.take(f"peak/{name}/{s}/{g}") for g in members)
-        steps.append(PeakStep(_integer(step.get("base", 0)), tuple(index[g] for g in members), costs))
+        base = as_integer(step.get("base", 0), f"a base of '{name}'")
+        steps.append(PeakStep(base, tuple(index[g] for g in members), costs))
     return PeakResource(name, capacity, tuple(steps))
 
 
 def _bounds(entry: Mapping[str, Any] | None, index: Mapping[str, int], default: list[int]) -> tuple[int, ...]:
     bounds = list(default)
     for name, option in (entry or {}).items():
-        bounds[index[name]] = _integer(option)
+        bounds[index[name]] = as_integer(option, f"a floor or ceiling of '{name}'")
     return tuple(bounds)
 
 
@@ -160,12 +174,14 @@ def save_problem(problem: KnapsackProblem, path: str | Path) -> None:
     """Write `problem` as `reds-problem/1`; tables that are all zero are left out.
 
     Raises:
-        InputError: if the file cannot be written.
+        InputError: if the file cannot be written, or two tables would share an array because names hold '/'.
     """
     names = [g.name for g in problem.groups]
     arrays: dict[str, npt.NDArray[Any]] = {}
+    claimed: set[str] = set()
 
     def put(key: str, table: Table) -> None:
+        _claim(claimed, key)
         if table is not None and table.any():
             arrays[key] = table
 
