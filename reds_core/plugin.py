@@ -29,8 +29,8 @@ class Plugin:
         name: what users write on the command line.
         requires: import names of libraries that must be installed; they are looked for, never imported, at discovery.
         install: what to install where one of them is missing.
-        Options: a frozen dataclass with a default for each field: bool, int, float, str or a Literal of texts, or one of
-            them or None.
+        Options: a frozen dataclass with a default for each field: bool, int, float, str or a Literal of texts, or
+            one of them or None.
     """
 
     kind: ClassVar[str]
@@ -45,7 +45,8 @@ class Plugin:
     @classmethod
     def missing(cls) -> tuple[str, ...]:
         """Those of `requires` that are not installed."""
-        return tuple(name for name in cls.requires if importlib.util.find_spec(name) is None)
+        # by the top-level name: looking for a submodule would import its parent
+        return tuple(name for name in cls.requires if importlib.util.find_spec(name.partition(".")[0]) is None)
 
     @classmethod
     def version(cls) -> str:
@@ -86,12 +87,27 @@ def _convert(plugin: type[Plugin], key: str, setting: Any, wanted: Any) -> Any:
             return setting
         choices = ", ".join(str(a) for a in typing.get_args(wanted))
         raise InputError(f"option {plugin.name}.{key} cannot be '{setting}'", f"give one of: {choices}")
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     try:
-        if wanted is bool:
-            return words[str(setting).lower()]
-        return wanted(setting)
-    except (ValueError, KeyError, TypeError):
+        return _scalar(setting, wanted)
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise InputError(
             f"option {plugin.name}.{key} cannot be '{setting}'", f"give a value of type {wanted.__name__}"
         ) from None
+
+
+def _scalar(setting: Any, wanted: type) -> Any:
+    """`setting` as bool, int, float or str.
+
+    Raises:
+        ValueError, KeyError, TypeError, OverflowError: if it is none.
+    """
+    if wanted is bool:
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(setting).lower()]
+    if setting is None or (isinstance(setting, bool) and wanted is not str):
+        raise TypeError
+    converted = wanted(setting)
+    if wanted is not str and not isinstance(setting, str) and converted != setting:
+        raise ValueError  # int() cuts fractions off
+    if converted != converted:
+        raise ValueError  # not a number
+    return converted
