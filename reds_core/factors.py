@@ -138,6 +138,8 @@ def possible_options(problem: KnapsackProblem) -> tuple[IntArray, ...] | None:
         int64 option indices, or None where a group has none left or a step is over its capacity with every choice.
     """
     kept = [np.arange(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
+    if any(r.capacity < 0 for r in problem.peak_resources if not r.steps):
+        return None
     changed = all(len(k) for k in kept)
     while changed:
         changed = False

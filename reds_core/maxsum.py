@@ -6,7 +6,7 @@ swept at once along a leading axis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,6 +128,23 @@ class MaxSum:
         shape = (len(messages.weights), *(self.sizes[a] for a in self.separators[g]), self.sizes[g])
         return self._sum(parts, shape)
 
+    def rows(self, g: int, messages: Messages, columns: Mapping[int, IntArray], states: int) -> FloatArray:
+        """Rows of the bucket of `g` at given assignments of its separator, float64 (k, states, options of g).
+
+        Args:
+            g: group index.
+            messages: a sweep.
+            columns: for each group of the separator its positions, int64 (states,).
+            states: how many assignments there are.
+        """
+        separator = self.separators[g]
+        total = np.zeros((len(messages.weights), states, self.sizes[g]))
+        for part in self._parts(g, messages.weights, messages.upward):
+            zero = np.zeros(states, np.int64)
+            at = tuple(columns[a] if n > 1 else zero for a, n in zip(separator, part.shape[1:-1], strict=True))
+            total += part[(slice(None), *at)] if separator else part[:, None]
+        return total
+
     def sweep(self, weights: FloatArray) -> Messages:
         """Eliminate all groups under each of `weights`, float64 (k, rows)."""
         upward: list[FloatArray | None] = [None] * len(self.sizes)
@@ -163,7 +180,8 @@ class MaxSum:
             row = np.zeros(self.sizes[g])
             for term in self._terms[g]:
                 picked = tuple(i if n > 1 else 0 for i, n in zip(at, term.shape[:-1], strict=True))
-                table = term.table.reshape(len(term.table), *term.shape)[:, *picked]
+                entry: tuple[slice | int, ...] = (slice(None), *picked)
+                table = term.table.reshape(len(term.table), *term.shape)[entry]
                 row = row + (weights @ table)[0] if term.weighted else row + table[0]
             for child in self.children[g]:
                 position = dict(zip(self.separators[g], at, strict=True))

@@ -1,0 +1,228 @@
+"""One run of label setting: all choices worth at least a threshold, or proof that there is none.
+
+Groups are taken in processing order. A label is a partial choice; labels of one state (the same options in the groups
+that still matter) compete by exact value and usage (resource-constrained shortest paths: Irnich and Desaulniers, in
+"Column Generation", 2005). A label's slack under a weight vector is how far its best completion lies above the
+threshold; choosing an option costs the option's loss in its bucket, so slacks never rise and a label goes when one of
+them falls below 0.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from reds_core.factors import POSSIBLE, FloatArray
+from reds_core.maxsum import MaxSum, Messages
+from reds_core.problem import IntArray
+from reds_dp.dominance import undominated
+from reds_dp.terms import ExactTerms, bucket_rows, distinct
+
+_LEVELS = 128
+_CHUNK = 1 << 20
+
+
+class OutOfTime(Exception):
+    """The deadline passed within a run."""
+
+
+class OutOfLabels(Exception):
+    """More labels at one step than allowed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run stops.
+
+    Attributes:
+        deadline: `time.perf_counter()` at which to stop; infinite for never.
+        labels: the most labels kept at one step.
+    """
+
+    deadline: float
+    labels: int
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a run found.
+
+    Attributes:
+        positions: the best choice that meets the threshold, as positions among the kept options; None if there is none.
+        labels: labels kept, over all steps.
+        complete: whether all choices that meet the threshold were considered.
+    """
+
+    positions: tuple[int, ...] | None
+    labels: int
+    complete: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """Labels at one step; `slacks` is (labels, k)."""
+
+    state: IntArray
+    value: IntArray
+    usage: IntArray
+    slacks: FloatArray
+
+
+class LabelSearch:
+    """Runs over one set of kept options.
+
+    Args:
+        sweeps: buckets and float tables.
+        terms: the exact tables.
+        room: capacity - base of each sum resource, exact.
+    """
+
+    def __init__(self, sweeps: MaxSum, terms: ExactTerms, room: tuple[int, ...]) -> None:
+        self._sweeps = sweeps
+        self._terms = terms
+        self._room = np.array(room, dtype=np.int64)
+        self._closing = self._closing_steps()
+
+    def _closing_steps(self) -> list[list[int]]:
+        """For each processing step the groups that no later step refers to."""
+        last = {g: i for i, g in enumerate(self._sweeps.processing)}
+        for step, g in enumerate(self._sweeps.processing):
+            for a in self._sweeps.separators[g]:
+                last[a] = max(last[a], step)
+        for scope in self._terms.open_scopes:
+            step = max(self._sweeps.processing.index(a) for a in scope)
+            for a in scope:
+                last[a] = max(last[a], step)
+        closing: list[list[int]] = [[] for _ in last]
+        for g, step in last.items():
+            closing[step].append(g)
+        return closing
+
+    def run(self, messages: Messages, slacks: FloatArray, limits: Limits, beam: int | None = None) -> Found:
+        """All choices whose slacks stay at least 0 under every weight vector of `messages`.
+
+        Args:
+            messages: sweeps whose first weights order the work.
+            slacks: how far the best choice lies above the threshold, margins for float error included; float64 (k,).
+            limits: of time and labels.
+            beam: keep at most so many labels a step; the result is then a heuristic one.
+
+        Raises:
+            OutOfTime: if the deadline passes.
+            OutOfLabels: if a step keeps more labels than allowed.
+        """
+        sizes = self._sweeps.sizes
+        trail: list[tuple[IntArray, IntArray]] = []
+        columns: dict[int, IntArray] = {}
+        states, total, complete = 1, 0, True
+        labels = _Labels(
+            np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros((len(self._room), 1), np.int64), slacks[None, :]
+        )
+        if slacks.min() < 0 or messages.best.min() < POSSIBLE:
+            return Found(None, 0, True)
+        for step, g in enumerate(self._sweeps.processing):
+            separator = self._sweeps.separators[g]
+            row_of, row_columns = distinct([columns[a] for a in separator], [sizes[a] for a in separator], states)
+            at_rows = dict(zip(separator, row_columns, strict=True))
+            rows = int(row_of.max()) + 1
+            losses = bucket_rows(self._sweeps, g, messages, at_rows, rows)
+            added = self._terms.added(g, at_rows, rows).reshape(self._terms.rows, -1)
+            kept_groups = [a for a in columns if a not in self._closing[step]]
+            stays = g not in self._closing[step]
+            base_of, base_columns = distinct([columns[a] for a in kept_groups], [sizes[a] for a in kept_groups], states)
+            allowed = self._terms.allowed(g, columns)
+            extended = []
+            for parent, option in _pairs_within(labels, row_of, losses, limits):
+                if allowed is not None:
+                    fits = allowed[labels.state[parent], option]
+                    parent, option = parent[fits], option[fits]
+                at = row_of[labels.state[parent]] * sizes[g] + option
+                new_slacks = labels.slacks[parent] - losses.reshape(-1, losses.shape[2])[at]
+                fits = new_slacks.min(axis=1) >= 0
+                parent, option, at, new_slacks = parent[fits], option[fits], at[fits], new_slacks[fits]
+                state = base_of[labels.state[parent]]
+                state = state * sizes[g] + option if stays else state
+                value = labels.value[parent] + added[0, at]
+                usage = labels.usage[:, parent] + added[1:, at]
+                part = _Labels(state, value, usage, new_slacks), parent, option
+                extended.append(_thinned(*part))
+            fresh, parent, option = _joined(extended) if len(extended) > 1 else extended[0]
+            if beam is not None and len(parent) > beam:
+                best = np.argpartition(-fresh.slacks.min(axis=1), beam)[:beam]
+                fresh, parent, option = _taken(fresh, parent, option, np.sort(best))
+                complete = False
+            if len(parent) > limits.labels:
+                raise OutOfLabels
+            if len(parent) == 0:
+                return Found(None, total, complete)
+            total += len(parent)
+            present, state = np.unique(fresh.state, return_inverse=True)
+            labels = _Labels(state, fresh.value, fresh.usage, fresh.slacks)
+            states = len(present)
+            source = present // sizes[g] if stays else present
+            columns = {a: c[source] for a, c in zip(kept_groups, base_columns, strict=True)}
+            if stays:
+                columns[g] = present % sizes[g]
+            trail.append((parent, option))
+        within = np.flatnonzero((labels.usage <= self._room[:, None]).all(axis=0))
+        if len(within) == 0:
+            return Found(None, total, complete)
+        return Found(self._choice(trail, int(within[labels.value[within].argmax()])), total, complete)
+
+    def _choice(self, trail: list[tuple[IntArray, IntArray]], at: int) -> tuple[int, ...]:
+        choice = [0] * len(self._sweeps.sizes)
+        for g, (parent, option) in zip(reversed(self._sweeps.processing), reversed(trail), strict=True):
+            choice[g] = int(option[at])
+            at = int(parent[at])
+        return tuple(choice)
+
+
+def _pairs_within(labels: _Labels, row_of: IntArray, losses: FloatArray, limits: Limits):  # type: ignore[no-untyped-def]
+    """Chunks of (label, option) that the first slack allows, a few more because losses are compared in levels."""
+    first = losses[:, :, 0]
+    rows, options = first.shape
+    slack = labels.slacks[:, 0]
+    row = row_of[labels.state]
+    scale = _LEVELS / (float(slack.max()) * (1 + 1e-9) + 1e-300)
+    level = np.minimum(first * scale, _LEVELS).astype(np.int64)
+    histogram = np.bincount(
+        (level + np.arange(rows)[:, None] * (_LEVELS + 1)).ravel(), minlength=rows * (_LEVELS + 1)
+    ).reshape(rows, _LEVELS + 1)
+    within = histogram.cumsum(axis=1)
+    counts = within[row, (slack * scale).astype(np.int64)]
+    order = np.argsort(level, axis=1, kind="stable")
+    ends = np.cumsum(counts)
+    start = 0
+    while start < len(slack):
+        if time.perf_counter() > limits.deadline:
+            raise OutOfTime
+        before = int(ends[start - 1]) if start else 0
+        stop = max(int(np.searchsorted(ends, before + _CHUNK, side="right")), start + 1)
+        part = counts[start:stop]
+        parent = np.repeat(np.arange(start, stop), part)
+        place = np.arange(len(parent)) - np.repeat(ends[start:stop] - part - before, part)
+        yield parent, order[row[parent], place]
+        start = stop
+
+
+def _taken(labels: _Labels, parent: IntArray, option: IntArray, keep: IntArray) -> tuple[_Labels, IntArray, IntArray]:
+    cut = _Labels(labels.state[keep], labels.value[keep], labels.usage[:, keep], labels.slacks[keep])
+    return cut, parent[keep], option[keep]
+
+
+def _thinned(labels: _Labels, parent: IntArray, option: IntArray) -> tuple[_Labels, IntArray, IntArray]:
+    """Without dominated labels."""
+    return _taken(labels, parent, option, undominated(labels.state, labels.value, labels.usage))
+
+
+def _joined(parts: list[tuple[_Labels, IntArray, IntArray]]) -> tuple[_Labels, IntArray, IntArray]:
+    """All chunks in one, without dominated labels."""
+    labels = _Labels(
+        np.concatenate([p[0].state for p in parts]),
+        np.concatenate([p[0].value for p in parts]),
+        np.concatenate([p[0].usage for p in parts], axis=1),
+        np.concatenate([p[0].slacks for p in parts]),
+    )
+    return _thinned(labels, np.concatenate([p[1] for p in parts]), np.concatenate([p[2] for p in parts]))

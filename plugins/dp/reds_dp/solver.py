@@ -1,0 +1,53 @@
+"""The solver `dp`."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from reds_core.elimination import largest_table
+from reds_core.problem import KnapsackProblem
+from reds_core.solution import Answer
+from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_dp.labels import Limits
+from reds_dp.search import answer
+
+
+@dataclass(frozen=True)
+class DpOptions:
+    """Options of `dp`.
+
+    Attributes:
+        table_limit: entries of the largest table it may build; denser problems are refused.
+        label_limit: labels it may keep at one step before it stops with its best choice and a bound.
+    """
+
+    table_limit: int = 2**24
+    label_limit: int = 2**22
+
+
+class DpSolver(Solver):
+    """Proven optimum wherever the group graph has small treewidth."""
+
+    name = "dp"
+    features = Feature.ALL
+    claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
+    controls = Control.TIME_LIMIT | Control.HINT
+    auto_rank = 10
+    Options = DpOptions
+
+    def refusal(self, problem: KnapsackProblem) -> str | None:
+        entries = largest_table(problem)
+        if entries <= self.options.table_limit:
+            return None
+        return (
+            f"its group graph needs a table of {entries:.3g} entries, more than the option table_limit "
+            f"({self.options.table_limit}) allows"
+        )
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        deadline = math.inf if controls.time_limit_s is None else time.perf_counter() + controls.time_limit_s
+        return answer(
+            problem, self.options.table_limit, Limits(deadline, self.options.label_limit), controls.hint
+        )

@@ -1,0 +1,128 @@
+"""The terms of a problem in exact integers, laid out by bucket, and the rows of a bucket's tables at given states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+import numpy as np
+
+from reds_core.factors import BoolArray, Factors, FloatArray
+from reds_core.maxsum import MaxSum, Messages
+from reds_core.problem import IntArray, KnapsackProblem, Table
+
+Columns = Mapping[int, IntArray]
+"""For each open group the position of its option in each state, int64 (states,)."""
+
+
+class ExactTerms:
+    """Value and usage in int64: for each bucket what choosing its group's option adds.
+
+    Args:
+        problem: where the numbers come from.
+        kept: option indices left in each group.
+        sweeps: defines the buckets.
+        unchecked: steps of peak resources, as (groups, costs, spare), that no mask of the sweeps covers.
+    """
+
+    def __init__(self, problem: KnapsackProblem, factors: Factors, sweeps: MaxSum) -> None:
+        kept = factors.kept
+        rank = {g: i for i, g in enumerate(sweeps.processing)}
+        resources = problem.sum_resources
+        self.rows = 1 + len(resources)
+        self._unary: list[IntArray] = []
+        self._pairs: list[list[tuple[int, IntArray]]] = [[] for _ in kept]
+        for g, group in enumerate(problem.groups):
+            stack = np.zeros((self.rows, len(kept[g])), np.int64)
+            for row, table in enumerate([group.values, *(r.costs[g] for r in resources)]):
+                if table is not None:
+                    stack[row] = table[kept[g]]
+            self._unary.append(stack)
+        for k, pair in enumerate(problem.pairs):
+            a, b = pair.first, pair.second
+            stack = np.zeros((self.rows, len(kept[a]), len(kept[b])), np.int64)
+            pair_tables: list[Table] = [pair.values, *(r.pair_costs[k] for r in resources)]
+            for row, table in enumerate(pair_tables):
+                if table is not None:
+                    stack[row] = table[np.ix_(kept[a], kept[b])]
+                if row and resources[row - 1].bilinear[k]:
+                    widths = problem.groups[a].widths[kept[a]], problem.groups[b].widths[kept[b]]
+                    stack[row] += resources[row - 1].bilinear[k] * np.multiply.outer(*widths)
+            if rank[a] > rank[b]:
+                a, b, stack = b, a, stack.transpose(0, 2, 1)
+            self._pairs[b].append((a, stack))
+        self._steps = _open_steps(problem, factors, rank)
+
+    def added(self, g: int, columns: Columns, states: int) -> IntArray:
+        """What each option of `g` adds to value and usage in each state, int64 (rows, states, options of g)."""
+        total = np.broadcast_to(self._unary[g][:, None, :], (self.rows, states, self._unary[g].shape[1]))
+        for a, stack in self._pairs[g]:
+            total = total + stack[:, columns[a], :]
+        return total
+
+    def allowed(self, g: int, columns: Columns) -> BoolArray | None:
+        """Which options of `g` the peak steps that end with it allow in each state; None where all."""
+        result: BoolArray | None = None
+        for others, costs, own, spare in self._steps.get(g, ()):
+            before = reduce(np.add, (c[columns[a]] for a, c in zip(others, costs, strict=True)))
+            fits = before[:, None] + own[None, :] <= spare
+            result = fits if result is None else result & fits
+        return result
+
+    @property
+    def open_scopes(self) -> list[tuple[int, ...]]:
+        """Groups of the peak steps that are checked state by state."""
+        return [(*others, g) for g, steps in self._steps.items() for others, _, _, _ in steps]
+
+
+_Step = tuple[tuple[int, ...], tuple[IntArray, ...], IntArray, int]
+
+
+def _open_steps(problem: KnapsackProblem, factors: Factors, rank: Mapping[int, int]) -> dict[int, list[_Step]]:
+    """Peak steps over two or more groups that no mask of `factors` covers, by the group that is processed last."""
+    covered = {m.scope for m in factors.masks}
+    found: dict[int, list[_Step]] = {}
+    for resource in problem.peak_resources:
+        for step in resource.steps:
+            if len(step.groups) < 2 or tuple(sorted(step.groups)) in covered:
+                continue
+            costs = {
+                g: np.zeros(len(factors.kept[g]), np.int64) if c is None else c[factors.kept[g]]
+                for g, c in zip(step.groups, step.costs, strict=True)
+            }
+            spare = resource.capacity - step.base
+            if sum(int(c.max()) for c in costs.values()) <= spare:
+                continue
+            *others, last = sorted(step.groups, key=rank.__getitem__)
+            entry = (tuple(others), tuple(costs[a] for a in others), costs[last], spare)
+            found.setdefault(last, []).append(entry)
+    return found
+
+
+def distinct(columns: Sequence[IntArray], sizes: Sequence[int], states: int) -> tuple[IntArray, list[IntArray]]:
+    """Number the distinct rows of `columns`.
+
+    Args:
+        columns: positions, int64 (states,) each.
+        sizes: exclusive upper limits of the columns.
+        states: how many there are.
+
+    Returns:
+        The number of each state, int64 (states,), and the columns of the distinct ones.
+    """
+    numbers = np.zeros(states, np.int64)
+    representatives = np.zeros(min(states, 1), np.int64)
+    for column, size in zip(columns, sizes, strict=True):
+        key = numbers * size + column
+        _, representatives, numbers = np.unique(key, return_index=True, return_inverse=True)
+    return numbers, [c[representatives] for c in columns]
+
+
+def bucket_rows(sweeps: MaxSum, g: int, messages: Messages, columns: Columns, states: int) -> FloatArray:
+    """Loss of each option of `g` against its bucket's best in each state, float64 (states, options, k), at least 0."""
+    table = sweeps.rows(g, messages, columns, states)
+    best = messages.upward[g][(slice(None), *(columns[a] for a in sweeps.separators[g]))]
+    if best.ndim == 1:
+        best = best[:, None]
+    losses: FloatArray = np.ascontiguousarray((best[:, :, None] - table).transpose(1, 2, 0))
+    return losses
