@@ -114,13 +114,16 @@ class LinearSolver(Solver):
         model = linear_model(problem, known.domain, () if known.cut is None else (known.cut,))
         if model.contradictory:
             return conclude(problem, known, Outcome(exhausted=True), trusted=True)
-        outcome = self._search(problem, model, controls, started)
+        outcome = self._search(problem, known, model, controls, started)
         return conclude(problem, known, outcome, trusted)
 
-    def _search(self, problem: KnapsackProblem, model: LinearModel, controls: Controls, started: float) -> Outcome:
+    def _search(
+        self, problem: KnapsackProblem, known: Presolved, model: LinearModel, controls: Controls, started: float
+    ) -> Outcome:
         """Ask the back end until its choice is within the limits in exact whole numbers."""
         hint = controls.hint
-        start = model.solution(hint) if hint is not None and model.domain.holds(hint) else None
+        usable = hint is not None and known.cut is None and model.domain.holds(hint)
+        start = model.solution(hint) if hint is not None and usable else None
         spent, leaks = 0.0, 0
         while True:
             left = controls

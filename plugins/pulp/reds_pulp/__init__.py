@@ -1,1 +1,15 @@
 """PuLP MILP back ends as a solver of reds."""
+
+from __future__ import annotations
+
+from reds_core.hooks import hookimpl
+from reds_core.solver import Solver
+from reds_pulp.solver import PulpOptions, PulpSolver
+
+__all__ = ["PulpOptions", "PulpSolver", "reds_solvers"]
+
+
+@hookimpl
+def reds_solvers() -> list[type[Solver]]:
+    """The solver of this package."""
+    return [PulpSolver]
