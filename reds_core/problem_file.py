@@ -61,7 +61,8 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             raise _refuse(path, "is a single array, not an .npz archive")
         with archive:
             # by the members' own names: numpy confuses the arrays x.npy and x
-            arrays = {name.removesuffix(".npy"): archive[name] for name in archive.zip.namelist()}
+            names = archive.zip.namelist() if archive.zip else []
+            arrays = {name.removesuffix(".npy"): archive[name] for name in names}
     except RedsError:
         raise
     except FileNotFoundError:

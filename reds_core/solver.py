@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Flag, auto
+from numbers import Real
 from typing import Any, ClassVar
 
 from reds_core.errors import ContractViolation, InputError, PluginFailure, RedsError, UnsupportedError
@@ -69,6 +72,8 @@ class Controls:
             raise InputError(f"the time limit {self.time_limit_s} is not above 0", "give seconds above 0")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"the number of threads {self.threads} is below 1", "give 1 or more")
+        if self.seed is not None and self.seed < 0:
+            raise InputError(f"the seed {self.seed} is negative", "give 0 or more")
 
     def given(self) -> Control:
         """The controls that are set."""
@@ -148,7 +153,8 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
     controls = controls or Controls()
     if controls.hint is not None:
         problem.evaluate(controls.hint)
-    reason = why_not(solver, problem)
+    with _own_errors_named(problem, solver):
+        reason = why_not(solver, problem)
     if reason is not None:
         raise UnsupportedError(
             f"solver '{solver.name}' cannot take problem '{problem.name}': {reason}",
@@ -158,21 +164,29 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
         return _complete(problem, solver, Answer(Status.INFEASIBLE, detail=("a floor is above its ceiling",)), 0.0)
     started = time.perf_counter()
     try:
-        answer = solver.solve(problem, controls)
-    except RedsError:
-        raise
+        with _own_errors_named(problem, solver):
+            answer = solver.solve(problem, controls)
     except MemoryError:
         answer = Answer(Status.NO_SOLUTION, limit=Limit.MEMORY, detail=("the solver ran out of memory",))
-    except Exception as error:
-        raise PluginFailure(
-            f"solver '{solver.name}' failed on problem '{problem.name}' with {type(error).__name__}: {error}",
-            "report it to its author, or choose another solver",
-        ) from error
     wall_s = time.perf_counter() - started
     _check(problem, solver, answer)
     ignored = controls.given() & ~solver.controls
     notes = tuple(f"does not honour {str(c.name).lower()}" for c in Control if c in ignored and c.name)
     return _complete(problem, solver, answer, wall_s, notes)
+
+
+@contextmanager
+def _own_errors_named(problem: KnapsackProblem, solver: Solver) -> Iterator[None]:
+    """Turn what a solver raises by mistake into a PluginFailure; deliberate errors and MemoryError pass."""
+    try:
+        yield
+    except (RedsError, MemoryError):
+        raise
+    except Exception as error:
+        raise PluginFailure(
+            f"solver '{solver.name}' failed on problem '{problem.name}' with {type(error).__name__}: {error}",
+            "report it to its author, or choose another solver",
+        ) from error
 
 
 def _complete(
@@ -214,6 +228,14 @@ def _check(problem: KnapsackProblem, solver: Solver, answer: Answer) -> None:
 
     if not isinstance(answer, Answer):
         raise violated(f"it returned {type(answer).__name__}, not an Answer")
+    if not isinstance(answer.status, Status):
+        raise violated(f"its status {answer.status!r} is no Status")
+    if not isinstance(answer.limit, Limit | None):
+        raise violated(f"its limit {answer.limit!r} is no Limit")
+    if not isinstance(answer.backend_s, Real | None):
+        raise violated(f"its backend seconds {answer.backend_s!r} are no number")
+    if not isinstance(answer.detail, tuple | list) or not all(isinstance(d, str) for d in answer.detail):
+        raise violated(f"its detail {answer.detail!r} is no tuple of texts")
     has_choice = answer.status in (Status.OPTIMAL, Status.FEASIBLE)
     if has_choice != (answer.choice is not None):
         raise violated(f"status {answer.status.value} {'without' if has_choice else 'with'} a choice")
