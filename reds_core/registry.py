@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib.metadata
 import inspect
@@ -86,14 +87,22 @@ def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
     lacking = [a for a in ("features", "claims", "controls") if base is Solver and not hasattr(cls, a)]
     if lacking:
         raise violated(f"{cls.__name__}, which does not declare {', '.join(lacking)}")
+    options = cls.Options
+    if not dataclasses.is_dataclass(options) or not options.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise violated(f"{cls.__name__}, whose Options is no frozen dataclass")
+    for option in dataclasses.fields(options):
+        if option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING:
+            raise violated(f"{cls.__name__}, whose Options has no default for {option.name}")
     return cls
 
 
 def _records_of(manager: pluggy.PluginManager, entry_point: importlib.metadata.EntryPoint) -> list[PluginRecord]:
     """Load one entry point under its own guard, register it, and ask its hooks."""
+    module = None
     try:
         module = entry_point.load()
         manager.register(module, name=f"{entry_point.name} ({entry_point.value})")
+        manager.check_pending()  # names a misspelt hook, which would else be passed over
         records: list[PluginRecord] = []
         for hook, base in _HOOKS:
             # called one by one, not through the manager's caller, which one failing plugin would abort for all
@@ -106,6 +115,8 @@ def _records_of(manager: pluggy.PluginManager, entry_point: importlib.metadata.E
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # even SystemExit at import must not stop the others
+        if module is not None and manager.is_registered(module):
+            manager.unregister(module)
         return [_broken(entry_point, f"{type(error).__name__}: {error}")]
 
 
@@ -146,10 +157,12 @@ class Registry:
             entry_points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
         self.manager = pluggy.PluginManager(hooks.PROJECT)
         self.manager.add_hookspecs(hooks)
-        unique = {(e.name, e.value): e for e in entry_points}
+        unique: dict[str, importlib.metadata.EntryPoint] = {}
+        for entry_point in sorted(entry_points, key=lambda e: (e.name, e.value)):
+            unique.setdefault(entry_point.value, entry_point)
         records: list[PluginRecord] = []
-        for key in sorted(unique):
-            records += _records_of(self.manager, unique[key])
+        for entry_point in unique.values():
+            records += _records_of(self.manager, entry_point)
         kinds = [base.kind for _, base in _HOOKS]
         self.records = tuple(
             sorted(

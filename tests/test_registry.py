@@ -1,0 +1,279 @@
+"""Discovery: one broken plugin never stops another, and everything that is wrong is said."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reds_core.errors import InputError, UnavailableError, UnsupportedError
+from reds_core.problem import Group, KnapsackProblem, Pair, PeakResource
+from reds_core.registry import PluginStatus, Registry
+from reds_core.scorer import Scorer
+from reds_core.solver import Solver
+
+SOLVER = """
+from dataclasses import dataclass
+from reds_core.hooks import hookimpl
+from reds_core.solution import Answer, Status
+from reds_core.solver import Claim, Control, Feature, Solver
+
+@dataclass(frozen=True)
+class SomeOptions:
+    depth: int = 3
+
+class {cls}(Solver):
+    name = "{name}"
+    features = Feature.{features}
+    claims = Claim.{claims}
+    controls = Control.NONE
+    Options = SomeOptions
+    {extra}
+
+    def solve(self, problem, controls):
+        return Answer(Status.FEASIBLE, (0,) * len(problem.groups))
+
+@hookimpl
+def reds_solvers():
+    return [{cls}]
+"""
+Install = Callable[..., list[EntryPoint]]
+
+
+def solver_code(name: str, cls: str = "Some", features: str = "ALL", claims: str = "NONE", extra: str = "") -> str:
+    return SOLVER.format(name=name, cls=cls, features=features, claims=claims, extra=extra)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Make a distribution of modules {module: code} and return its entry points, one a module unless given."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def make(
+        modules: dict[str, str], dist: str = "third-party", points: dict[str, str] | None = None
+    ) -> list[EntryPoint]:
+        for module, code in modules.items():
+            (tmp_path / f"{module}.py").write_text(textwrap.dedent(code))
+        info = tmp_path / f"{dist.replace('-', '_')}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.2\n")
+        lines = [f"{name} = {value}" for name, value in (points or {m: m for m in modules}).items()]
+        (info / "entry_points.txt").write_text("[reds]\n" + "\n".join(lines) + "\n")
+        found = importlib.metadata.PathDistribution(info)
+        return list(found.entry_points)
+
+    yield make  # type: ignore[misc]
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+
+
+def problem() -> KnapsackProblem:
+    return KnapsackProblem("p", (Group("a", np.array([1, 2]), np.array([1, 2])),))
+
+
+def test_a_plugin_is_found_and_described(install: Install) -> None:
+    registry = Registry(install({"reds_t1": solver_code("fine")}))
+    (record,) = registry.records
+    assert (record.name, record.kind, record.status, record.detail) == ("fine", "solver", PluginStatus.OK, "")
+    assert (record.distribution, record.version) == ("third-party", "1.2")
+    assert registry.get(Solver, "fine") is record.plugin
+    assert registry.create(Solver, "fine").options.depth == 3
+    assert registry.create(Solver, "fine", {"fine": {"depth": "5"}}).options.depth == 5
+
+
+BROKEN = {
+    "import of an absent library": ("import reds_test_absent", "ModuleNotFoundError: .*reds_test_absent"),
+    "syntax": ("def", "SyntaxError"),
+    "exit at import": ("raise SystemExit(3)", "SystemExit: 3"),
+    "no hook": ("x = 1", "implements no hook of reds"),
+    "misspelt hook": (
+        solver_code("fine") + "\n@hookimpl\ndef reds_solver():\n    return []\n",
+        "unknown hook 'reds_solver'",
+    ),
+    "hook raises": (
+        "from reds_core.hooks import hookimpl\n@hookimpl\ndef reds_solvers():\n    raise ValueError('multi\\nline')\n",
+        "ValueError: multi line",
+    ),
+    "hook returns no list": (
+        "from reds_core.hooks import hookimpl\n@hookimpl\ndef reds_solvers():\n    return None\n",
+        "TypeError",
+    ),
+    "no class": (
+        "from reds_core.hooks import hookimpl\n@hookimpl\ndef reds_solvers():\n    return [3]\n",
+        "returned 3, which is no subclass of Solver",
+    ),
+    "other base": (
+        "from reds_core.hooks import hookimpl\n@hookimpl\ndef reds_solvers():\n    return [dict]\n",
+        "no subclass of Solver",
+    ),
+    "abstract": (
+        "from reds_core.hooks import hookimpl\nfrom reds_core.solver import Solver\nclass A(Solver):\n    name = 'a'\n"
+        "@hookimpl\ndef reds_solvers():\n    return [A]\n",
+        "A, which lacks solve",
+    ),
+    "no name": (solver_code("x").replace('name = "x"', "pass"), "Some, which has no name"),
+    "no features": (solver_code("x").replace("features = Feature.ALL", "pass"), "does not declare features"),
+    "options that are no dataclass": (
+        solver_code("x").replace("@dataclass(frozen=True)", ""),
+        "Options is no frozen dataclass",
+    ),
+    "options that can change": (
+        solver_code("x").replace("@dataclass(frozen=True)", "@dataclass"),
+        "Options is no frozen dataclass",
+    ),
+    "options without a default": (
+        solver_code("x").replace("depth: int = 3", "depth: int"),
+        "Options has no default for depth",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_plugin_is_named_and_stops_no_other(what: str, install: Install) -> None:
+    code, message = BROKEN[what]
+    points = install({"reds_t_bad": code, "reds_t_a": solver_code("before"), "reds_t_z": solver_code("after")})
+    registry = Registry(points)
+    broken = [r for r in registry.records if r.status is PluginStatus.BROKEN]
+    assert [(r.name, r.kind, r.plugin) for r in broken] == [("reds_t_bad", None, None)]
+    assert (broken[0].distribution, broken[0].version) == ("third-party", "1.2")
+    assert "\n" not in broken[0].detail
+    with pytest.raises(InputError, match=message):
+        registry.get(Solver, "reds_t_bad")
+    assert set(registry.available(Solver)) == {"before", "after"}
+
+
+def test_an_interrupt_during_discovery_passes(install: Install) -> None:
+    points = install({"reds_t_stop": "raise KeyboardInterrupt"})
+    with pytest.raises(KeyboardInterrupt):
+        Registry(points)
+
+
+def test_a_missing_library_makes_a_plugin_unavailable(install: Install) -> None:
+    needy = solver_code("needy", extra='requires = ("reds_test_absent", "numpy")')
+    told = solver_code("told", extra='requires = ("reds_test_absent",)\n    install = "pip install it[all]"')
+    registry = Registry(install({"reds_t_needy": needy, "reds_t_told": told}))
+    assert [(r.name, r.kind, r.status) for r in registry.records] == [
+        ("needy", "solver", PluginStatus.UNAVAILABLE),
+        ("told", "solver", PluginStatus.UNAVAILABLE),
+    ]
+    assert registry.available(Solver) == {}
+    with pytest.raises(UnavailableError, match="needs reds_test_absent: pip install reds_test_absent") as caught:
+        registry.create(Solver, "needy")
+    assert caught.value.exit_status == 2
+    with pytest.raises(UnavailableError, match=r"pip install it\[all\]"):
+        registry.get(Solver, "told")
+
+
+def test_found_twice_with_one_value_is_one_plugin(install: Install) -> None:
+    points = install({"reds_t_twice": solver_code("twice")})
+    again = install({}, dist="again", points={"reds_t_twice": "reds_t_twice"})
+    renamed = install({}, dist="renamed", points={"other": "reds_t_twice"})
+    registry = Registry([*points, *again, *renamed])
+    assert [(r.name, r.status) for r in registry.records] == [("twice", PluginStatus.OK)]
+
+
+def test_two_plugins_of_one_name_and_kind_are_broken_both(install: Install) -> None:
+    points = install({"reds_t_one": solver_code("same"), "reds_t_fine": solver_code("fine")})
+    points += install({"reds_t_two": solver_code("same")}, dist="other-party")
+    registry = Registry(points)
+    broken = [r for r in registry.records if r.status is PluginStatus.BROKEN]
+    assert {(r.name, r.distribution) for r in broken} == {("same", "third-party"), ("same", "other-party")}
+    with pytest.raises(InputError, match=r"two solvers are named 'same', in .*other-party 1\.2.*uninstall one"):
+        registry.get(Solver, "same")
+    assert set(registry.available(Solver)) == {"fine"}
+
+
+def test_one_name_in_two_kinds_is_no_conflict(install: Install) -> None:
+    scorer = """
+        from reds_core.hooks import hookimpl
+        from reds_core.scorer import Scorer
+        class S(Scorer):
+            name = "same"
+            needs_data = False
+            def score(self, *args):
+                raise NotImplementedError
+        @hookimpl
+        def reds_scorers():
+            return [S]
+        """
+    registry = Registry(install({"reds_t_one": solver_code("same"), "reds_t_scorer": scorer}))
+    assert [(r.name, r.kind, r.status) for r in registry.records] == [
+        ("same", "solver", PluginStatus.OK),
+        ("same", "scorer", PluginStatus.OK),
+    ]
+    assert registry.get(Scorer, "same") is not registry.get(Solver, "same")
+
+
+def test_unknown_names_are_answered_with_what_there_is(install: Install) -> None:
+    registry = Registry(install({"reds_t_a": solver_code("cpsat"), "reds_t_b": solver_code("other")}))
+    with pytest.raises(InputError, match=r"unknown solver 'cpsta'; did you mean 'cpsat'\? installed: cpsat, other"):
+        registry.get(Solver, "cpsta")
+    with pytest.raises(InputError, match="unknown scorer 'cpsat'; installed: none"):
+        registry.get(Scorer, "cpsat")
+
+
+def test_options_are_checked_also_of_plugins_not_used(install: Install) -> None:
+    registry = Registry(install({"reds_t_a": solver_code("one"), "reds_t_b": solver_code("two")}))
+    registry.check_settings({"one": {"depth": "1"}, "two": {}})
+    with pytest.raises(InputError, match="has no option 'width'"):
+        registry.check_settings({"one": {"depth": "1"}, "two": {"width": "3"}})
+    with pytest.raises(InputError, match="cannot be 'deep'"):
+        registry.check_settings({"one": {"depth": "deep"}})
+    with pytest.raises(InputError, match="names 'three', which is no plugin"):
+        registry.check_settings({"three": {}})
+
+
+def test_auto_takes_exact_solvers_first_and_then_those_with_a_bound(install: Install) -> None:
+    modules = {
+        "reds_t_a": solver_code("aaa"),
+        "reds_t_b": solver_code("bounding", claims="BOUND"),
+        "reds_t_c": solver_code("exact", claims="OPTIMAL", features="PAIR_TERMS"),
+        "reds_t_d": solver_code("eager", extra="auto_rank = 10", features="BOUNDS"),
+        "reds_t_e": solver_code("picky", extra="auto_rank = 1\n    def refusal(self, problem):\n        return 'no'"),
+    }
+    registry = Registry(install(modules))
+    assert registry.choose_solver(problem()).name == "eager"
+    two = (Group("a", np.array([1]), np.array([1])), Group("b", np.array([1]), np.array([1])))
+    assert registry.choose_solver(KnapsackProblem("p", two, (Pair(0, 1),))).name == "exact"
+    peak = KnapsackProblem("p", two, (), (PeakResource("ram", 3),))
+    assert registry.choose_solver(peak).name == "bounding"
+
+
+def test_auto_says_why_none_takes_a_problem(install: Install) -> None:
+    modules = {
+        "reds_t_a": solver_code("flat", features="NONE"),
+        "reds_t_b": solver_code("picky", extra="def refusal(self, problem):\n        return 'too large'"),
+    }
+    registry = Registry(install(modules))
+    peak = KnapsackProblem("p", problem().groups, (), (PeakResource("ram", 3),))
+    with pytest.raises(UnsupportedError, match=r"flat: it does not handle peak; picky: too large"):
+        registry.choose_solver(peak)
+
+
+def test_the_installed_plugins_are_all_fine() -> None:
+    records = Registry().records
+    assert [f"{r.name}: {r.detail}" for r in records if r.status is PluginStatus.BROKEN] == []
+    assert "greedy" in Registry().available(Solver)
+
+
+def test_discovery_imports_no_library_behind_a_plugin() -> None:
+    code = """
+        import sys
+        from reds_core.registry import Registry
+        Registry()
+        heavy = {"tensorflow", "keras", "ortools", "pulp", "scipy", "highspy", "sklearn", "matplotlib", "pandas"}
+        print(sorted(heavy & set(sys.modules)))
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
