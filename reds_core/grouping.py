@@ -12,13 +12,17 @@ from reds_core.axis import Axis, Channels, Concat, Fixed, Repeat, Tile
 
 
 def concat(parts: tuple[Axis, ...]) -> Axis:
-    """Axes one after the other, in the simplest form: no nesting, no two fixed neighbours."""
+    """Axes one after the other, in the simplest form: no nesting, no two fixed neighbours, nothing empty."""
     flat: list[Axis] = []
     for part in parts:
         for piece in part.parts if isinstance(part, Concat) else (part,):
+            if piece == Fixed(0):
+                continue
             if flat and isinstance(piece, Fixed) and isinstance(flat[-1], Fixed):
                 piece = Fixed(flat.pop().length().constant + piece.size)
             flat.append(piece)
+    if not flat:
+        return Fixed(0)
     return flat[0] if len(flat) == 1 else Concat(tuple(flat))
 
 
@@ -99,21 +103,18 @@ class Grouping:
         resolved = self._bound[group] = self.resolved(self._bound[group])
         return resolved
 
-    def _bind(self, group: str, axis: Axis) -> bool:
-        if group in axis.groups():  # a group laid over a shifted copy of itself
-            return False
-        self._bound[group] = axis
-        return True
-
     def _unified(self, first: Axis, second: Axis) -> bool:
         """Whether two resolved axes of one length could be tied."""
         if first == second:
             return True
         match first, second:
+            # another axis of the same length cannot hold the group itself: no cycle is made
             case Channels(group), _:
-                return self._bind(group, second)
+                self._bound[group] = second
+                return True
             case _, Channels(group):
-                return self._bind(group, first)
+                self._bound[group] = first
+                return True
             case (Fixed(), other) | (other, Fixed()):
                 self.freeze(other)
                 return True

@@ -84,10 +84,11 @@ class _Rebuild:
     def model(self, model: Any) -> Any:
         """The copy of a model. It is Functional even where the model is Sequential."""
         functional = as_functional(model)
-        inputs = [
-            keras.Input(self._shape(dims), batch_size=tensor.shape[0], dtype=tensor.dtype, name=tensor.name)
-            for tensor, dims in zip(functional.inputs, self._traced.inputs[id(model)], strict=True)
-        ]
+        inputs = []
+        for tensor, dims in zip(functional.inputs, self._traced.inputs[id(model)], strict=True):
+            sizes = zip(tensor.shape[1:], self._shape(dims), strict=True)
+            shape = tuple(None if full is None else size for full, size in sizes)
+            inputs.append(keras.Input(shape, batch_size=tensor.shape[0], dtype=tensor.dtype, name=tensor.name))
         structured = keras.tree.pack_sequence_as(functional.input, inputs)
         return keras.models.clone_model(functional, input_tensors=structured, clone_function=self._copy)
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from reds_core.axis import Fixed
 from reds_core.builder import NetworkBuilder, Value
 from reds_core.dims import Dims
 from reds_core.errors import UnsupportedError
@@ -25,7 +26,8 @@ class Trace:
         network: its description.
         variables: the Keras variables behind `network.weights`, in their order.
         configs: by id of a layer the entries of its config that follow the widths, and the axes that they hold.
-        inputs: by id of the model and of each model nested in it the axes of its inputs.
+        inputs: by id of the model and of each model nested in it the axes of its inputs; of length 0 where it has no
+            size of its own.
     """
 
     network: Network
@@ -117,8 +119,15 @@ class _Tracer:
             prefix: names of the models it is nested in, each with a "/" behind.
         """
         self.models[key] = len(inputs)
-        for i, value in enumerate(inputs):
-            self.builder.declare((key, "input", i), value.dims, f"model '{functional.name}'")
+        for i, (reference, value) in enumerate(zip(functional.inputs, inputs, strict=True)):
+            if len(value.dims) + 1 != len(reference.shape):
+                raise UnsupportedError(
+                    f"model '{functional.name}' is called with an input of another rank than its own",
+                    "add a Reshape layer before it",
+                )
+            free = Fixed(0)  # a dimension without a size of its own may differ from call to call
+            dims = (free if n is None else axis for n, axis in zip(reference.shape[1:], value.dims, strict=True))
+            self.builder.declare((key, "input", i), tuple(dims), f"model '{functional.name}'")
         values: dict[int, tuple[Any, Value]] = {}  # the tensors are held, lest another takes the id of one
 
         def record(operation: Any, *args: Any, **kwargs: Any) -> Any:
@@ -143,12 +152,7 @@ class _Tracer:
         starts = []
         for reference, value in zip(functional.inputs, inputs, strict=True):
             shape = tuple(self.builder.length(axis) for axis in value.dims)
-            if len(shape) + 1 != len(reference.shape):
-                raise UnsupportedError(
-                    f"model '{functional.name}' is called with an input of another rank than its own",
-                    "add a Reshape layer before it",
-                )
-            starts.append(keras.Input(shape, dtype=reference.dtype))
+            starts.append(keras.Input(shape, dtype=reference.dtype, name=reference.name))
             values[id(starts[-1])] = (starts[-1], value)
         structured = keras.tree.pack_sequence_as(functional.input, starts)
         copy = keras.models.clone_model(
