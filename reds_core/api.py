@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reds_core import cost
-from reds_core.budget import budgets_from, parse_budgets
+from reds_core.budget import budget_texts, parse_budgets
 from reds_core.data import Dataset, load_data
 from reds_core.errors import InputError
 from reds_core.formulate import Formulation, formulate
@@ -24,17 +24,9 @@ from reds_core.watcher import Watcher
 Budgets = Mapping[str, float | str | Sequence[float | str]]
 
 
-def budget_texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
-    """Budgets as the command line takes them, from {"macs": [0.5, 0.25], "peak_ram": "64KiB"} or from such texts.
-
-    Raises:
-        InputError: if an entry is malformed.
-    """
-    if not isinstance(budgets, Mapping):
-        return tuple(budgets)
-    budgets_from(budgets)
-    listed = {r: [e] if isinstance(e, str | int | float) else list(e) for r, e in budgets.items()}
-    return tuple(f"{r}={','.join(str(e) for e in entries)}" for r, entries in listed.items())
+def _texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
+    """Budgets as the command line takes them."""
+    return budget_texts(budgets) if isinstance(budgets, Mapping) else tuple(budgets)
 
 
 def prune(
@@ -64,7 +56,7 @@ def prune(
         RedsError: whatever is wrong with the input, the budgets or a plugin.
     """
     run = Run(
-        replace(settings or RunSettings(), budgets=budget_texts(budgets)),
+        replace(settings or RunSettings(), budgets=_texts(budgets)),
         Path(model) if isinstance(model, str) else model,
         str(data) if isinstance(data, Path) else data,
         Path(out),
@@ -116,7 +108,7 @@ def formulate_model(
         InputError: if more than one subnetwork is asked for, or input is bad.
     """
     registry = registry or Registry()
-    parsed = parse_budgets(budget_texts(budgets))
+    parsed = parse_budgets(_texts(budgets))
     if len(parsed) != 1:
         raise InputError(f"{len(parsed)} budgets are given", "give one value a resource: a problem has one budget")
     cost.check_resources(parsed[0].amounts)

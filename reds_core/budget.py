@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from numbers import Real
 
 from reds_core.errors import InputError
 
-_AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z]*)")
+_AMOUNT = re.compile(
+    # short, with two digits of exponent at most: amounts name files, and their products must be exact
+    r"(?=.{1,24}$)(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)(?P<unit>[A-Za-z]*)",
+    re.ASCII,
+)
 _SCALES: Mapping[str, int] = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "KiB": 1024, "MiB": 1024**2}
 _TIMES_NS: Mapping[str, int] = {"ns": 1, "us": 1000, "ms": 1000**2, "s": 1000**3}
 _BYTE_RESOURCES = ("params", "peak_ram")
@@ -32,7 +39,8 @@ class Amount:
 
     def capacity(self, full: int) -> int:
         """The most that may be used, where the full network uses `full`: floor(fraction x full), or the amount."""
-        return int(self.number * full) if self.is_fraction else int(self.number)
+        # rational numbers, since Decimal rounds products to 28 digits
+        return math.floor(Fraction(self.number) * full) if self.is_fraction else int(self.number)
 
     @property
     def plain(self) -> float:
@@ -112,17 +120,32 @@ def parse_budgets(texts: Iterable[str]) -> tuple[SubnetworkBudget, ...]:
     return _in_parallel(columns)
 
 
-def budgets_from(amounts: Mapping[str, float | str | Sequence[float | str]]) -> tuple[SubnetworkBudget, ...]:
-    """Budgets from Python values: {"macs": [0.5, 0.25], "peak_ram": "64KiB"}.
+def budget_texts(amounts: Mapping[str, float | str | Sequence[float | str]]) -> tuple[str, ...]:
+    """`R=V[,V...]` texts from Python values: {"macs": [0.5, 0.25], "peak_ram": "64KiB"}.
 
     Raises:
-        InputError: as `parse_budgets`.
+        InputError: if a value is neither a number nor a text, nor a sequence of them.
     """
-    columns = {}
+    texts = []
     for resource, entries in amounts.items():
-        listed = [entries] if isinstance(entries, str | int | float) else list(entries)
-        columns[resource] = [parse_amount(resource, str(entry)) for entry in listed]
-    return _in_parallel(columns)
+        listed = list(entries) if isinstance(entries, Iterable) and not isinstance(entries, str) else [entries]
+        for entry in listed:
+            if not isinstance(entry, str | Real) or isinstance(entry, bool):
+                raise InputError(
+                    f"budget of '{resource}' holds {entry!r}, which is no amount",
+                    "give a number or a text such as '64KiB'",
+                )
+        texts.append(f"{resource}={','.join(str(entry) for entry in listed)}")
+    return tuple(texts)
+
+
+def budgets_from(amounts: Mapping[str, float | str | Sequence[float | str]]) -> tuple[SubnetworkBudget, ...]:
+    """Budgets from Python values.
+
+    Raises:
+        InputError: as `budget_texts` and `parse_budgets`.
+    """
+    return parse_budgets(budget_texts(amounts))
 
 
 def _in_parallel(columns: Mapping[str, Sequence[Amount]]) -> tuple[SubnetworkBudget, ...]:

@@ -10,6 +10,8 @@ from reds_core.errors import InputError
 from reds_core.network import Network
 
 DEFAULT_ELEMENT_SIZE_BYTES = 1
+ELEMENT_SIZES_BYTES = (1, 4)
+"""Of int8 and of float32."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,10 @@ class _SumBuilder:
                     self._linear[group] = self._linear.get(group, 0) + amount
         for a, c in first.coefficients:
             for b, d in second.coefficients:
-                key = (a, b) if self._rank[a] <= self._rank[b] else (b, a)
-                self._products[key] = self._products.get(key, 0) + coefficient * c * d
+                amount = coefficient * c * d
+                if amount:
+                    key = (a, b) if self._rank[a] <= self._rank[b] else (b, a)
+                    self._products[key] = self._products.get(key, 0) + amount
 
     def form(self) -> SumForm:
         return SumForm(self._constant, self._linear, self._products)
@@ -123,7 +127,7 @@ def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BY
         for storage, first in first_use.items():
             if first <= i <= last_use.get(storage, first):
                 total = total.plus(size[storage])
-        steps[LinearForm(total.constant, tuple(sorted(total.coefficients)))] = None
+        steps[LinearForm(total.constant, tuple(sorted((g, c) for g, c in total.coefficients if c)))] = None
     return PeakForm(_undominated(steps))
 
 
@@ -139,7 +143,7 @@ def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, Linea
 
 
 def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
-    """Steps that no other step exceeds at every width (all coefficients are at least 0)."""
+    """Different steps without those that another covers at every width (all coefficients are above 0)."""
 
     def covers(big: LinearForm, small: LinearForm) -> bool:
         coefficients = dict(big.coefficients)
@@ -151,6 +155,16 @@ def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
 
 RESOURCES: Mapping[str, Callable[[Network, int], ResourceForm]] = {"macs": macs, "params": params, "peak_ram": peak_ram}
 """Every resource that can have a budget, by name."""
+
+
+def check_element_size(element_size_bytes: int) -> None:
+    """Refuse sizes that no exported file has.
+
+    Raises:
+        InputError: if it is neither 1 nor 4.
+    """
+    if element_size_bytes not in ELEMENT_SIZES_BYTES:
+        raise InputError(f"element size {element_size_bytes} is neither 1 nor 4", "give 1 (int8) or 4 (float32)")
 
 
 def check_resources(names: Iterable[str]) -> None:
@@ -170,10 +184,11 @@ def resource_forms(
     """The forms of the resources `names`.
 
     Raises:
-        InputError: if a resource is unknown.
+        InputError: if a resource is unknown, or the element size is neither 1 nor 4.
     """
     names = list(names)
     check_resources(names)
+    check_element_size(element_size_bytes)
     return {name: RESOURCES[name](network, element_size_bytes) for name in names}
 
 

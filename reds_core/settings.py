@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES
+from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
 from reds_core.errors import InputError
 from reds_core.framework import FinetuneSettings, Task
 
@@ -44,8 +44,7 @@ class RunSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.element_size_bytes not in (1, 4):
-            raise InputError(f"element size {self.element_size_bytes} is neither 1 nor 4", "give 1 (int8) or 4 (float)")
+        check_element_size(self.element_size_bytes)
         if not 0 <= self.holdout < 1:
             raise InputError(f"holdout {self.holdout} is not a share from 0 to below 1", "give a share such as 0.1")
         if self.seed < 0:
