@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,17 @@ from reds_tensorflow.task import Objective, Outputs, normalise_labels, objective
 BATCH_SIZE = 256
 
 
-def inference(model: Any) -> Callable[[Any], Any]:
-    """`model` at inference as a graph, traced once for batches of every size."""
-    shape = (None, *model.inputs[0].shape[1:])
-    return tf.function(  # type: ignore[no-any-return]
-        lambda x: model(x, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False
-    )
+def compiled(function: Callable[..., Any], *arrays: npt.NDArray[Any]) -> Callable[..., Any]:
+    """`function` of batches of `arrays` as a graph, traced once for batches of every size."""
+    signature = [tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in arrays]
+    graph: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False)
+    return graph
 
 
 def predict(model: Any, x: npt.NDArray[np.float32], batch_size: int = BATCH_SIZE) -> npt.NDArray[np.float32]:
     """Outputs (N, ...) of `model` at inference, float32."""
     outputs_of(model)
-    run = inference(model)
+    run = compiled(lambda batch: model(batch, training=False), x)
     # At least one batch, so that no examples give an array of no rows but of the right shape.
     parts = [run(tf.constant(x[part])).numpy() for part in batches(max(len(x), 1), batch_size)]
     return np.concatenate(parts).astype(np.float32)
@@ -48,35 +47,27 @@ def resolve_outputs(outputs: Outputs, data: Arrays, task: Task, what: str = "dat
     return Arrays(data.x, y), objective(task, outputs, labels)
 
 
-def measure(
-    aim: Objective, y: npt.NDArray[Any], outputs: Iterator[npt.NDArray[np.float32]], batch_size: int = BATCH_SIZE
-) -> float:
-    """The metric over outputs that come batch by batch."""
+def measure(aim: Objective, y: npt.NDArray[Any], outputs: npt.NDArray[np.float32]) -> float:
+    """The metric of `outputs` (N, ...); the mean where the metric is a number for each class."""
     metric = aim.new_metric()
     targets = aim.metric_targets(y)
-    for part, batch in zip(batches(len(y), batch_size), outputs, strict=True):
-        metric.update_state(targets[part], aim.scores(batch))
+    for part in batches(len(y), BATCH_SIZE):
+        metric.update_state(targets[part], aim.scores(outputs[part]))
     return float(np.mean(metric.result()))
 
 
 def accuracy(model: Any, data: Arrays, task: Task) -> float:
     """The task's metric of `model` on `data`: accuracy in 0..1 by default."""
     data, aim = resolve(model, data, task)
-    run = inference(model)
-    parts = batches(len(data), BATCH_SIZE)
-    return measure(aim, data.y, (run(tf.constant(data.x[part])).numpy() for part in parts))
+    return measure(aim, data.y, predict(model, data.x))
 
 
 def loss(model: Any, data: Arrays, task: Task) -> float:
     """The task's mean loss of `model` on `data`."""
     data, aim = resolve(model, data, task)
-    run = inference(model)
-    targets = aim.loss_targets(data.y)
-    total = 0.0
-    for part in batches(len(data), BATCH_SIZE):
-        x = data.x[part]
-        total += float(aim.loss(targets[part], run(tf.constant(x)))) * len(x)
-    return total / len(data)
+    targets, outputs = aim.loss_targets(data.y), predict(model, data.x)
+    parts = batches(len(data), BATCH_SIZE)
+    return sum(float(aim.loss(targets[part], outputs[part])) * len(targets[part]) for part in parts) / len(data)
 
 
 def check_data(model: Any, data: Arrays, task: Task, what: str) -> Arrays:

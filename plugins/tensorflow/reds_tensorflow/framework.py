@@ -107,8 +107,8 @@ class TensorFlowFramework(Framework):
 
     def build_baseline(self, data: Arrays, settings: FinetuneSettings, progress: Progress) -> Any:
         with importing():
-            from reds_tensorflow import training
-        return training.build_baseline(data, settings, progress)
+            from reds_tensorflow import baseline
+        return baseline.build_baseline(data, settings, progress)
 
     def library_versions(self) -> Mapping[str, str]:
         return {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "ai-edge-litert")}

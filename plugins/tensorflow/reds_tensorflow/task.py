@@ -209,7 +209,7 @@ def _build_metric(name: str) -> Any:
 def _targets(y: npt.NDArray[Any], labels: Labels, sparse: bool, classes: int | None) -> npt.NDArray[Any]:
     """Plain labels as class numbers if `sparse`, else in the shape of the outputs."""
     if labels is Labels.CLASSES:
-        return y if sparse else np.eye(classes, dtype=np.float32)[y]
+        return y if sparse or classes is None else np.eye(classes, dtype=np.float32)[y]
     if labels is Labels.ONE_HOT and sparse:
         return np.asarray(y.argmax(axis=-1), np.int64)
     return y[..., None].astype(np.float32) if classes == 1 else y
@@ -218,6 +218,10 @@ def _targets(y: npt.NDArray[Any], labels: Labels, sparse: bool, classes: int | N
 def _scores(outputs: Outputs, labels: Labels) -> Callable[[Any], Any]:
     """Probabilities from outputs that may be logits; outputs as they are where labels are real numbers."""
     if outputs.activation is not Activation.OTHER or labels is Labels.REAL:
-        return keras.ops.convert_to_tensor
+        return _as_they_are
     probabilities: Callable[[Any], Any] = keras.ops.sigmoid if labels is Labels.BINARY else keras.ops.softmax
     return probabilities
+
+
+def _as_they_are(outputs: Any) -> Any:
+    return outputs

@@ -1,0 +1,139 @@
+"""Writes models for the device (LiteRT) and measures what was written with the device's interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from reds_core.errors import InputError, UnsupportedError
+from reds_core.files import written_beside
+from reds_core.framework import Arrays, Task
+from reds_tensorflow.evaluation import measure, resolve_outputs
+from reds_tensorflow.quiet import silenced
+from reds_tensorflow.task import Activation, Outputs, outputs_of
+
+CALIBRATION_EXAMPLES = 256
+THREADS = 2
+
+
+def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
+    """Write `model` as .tflite for one example at a time; with `quantise` full int8 (inputs, outputs, all between).
+
+    Args:
+        calibration: examples from which the ranges of activations are learned; 256 of them, evenly spread, are used.
+
+    Raises:
+        InputError: if `quantise` is asked for without calibration data, or the file cannot be written.
+        UnsupportedError: if LiteRT cannot express the model.
+    """
+    if quantise and (calibration is None or not len(calibration)):
+        raise InputError("int8 export needs examples to calibrate on", "give data, or export without int8")
+    outputs_of(model)
+    try:
+        with silenced():
+            converter = tf.lite.TFLiteConverter.from_keras_model(_one_at_a_time(model))
+            if quantise and calibration is not None:
+                _ask_for_int8(converter, calibration)
+            content = converter.convert()
+    except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UnsupportedError(
+            f"model '{model.name}' cannot be converted to {'int8 ' if quantise else ''}LiteRT: {reason}",
+            "replace the layer that LiteRT lacks, or export without it",
+        ) from error
+    with written_beside(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _one_at_a_time(model: Any) -> Any:
+    """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
+    image = keras.Input(batch_shape=(1, *model.inputs[0].shape[1:]), dtype=model.inputs[0].dtype)
+    return keras.Model(image, model(image, training=False), name=model.name)
+
+
+def _ask_for_int8(converter: Any, calibration: Arrays) -> None:
+    count = min(len(calibration), CALIBRATION_EXAMPLES)
+    chosen = calibration.x[np.linspace(0, len(calibration) - 1, count).astype(np.int64)]
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([example[None]] for example in chosen)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+
+
+def exported_accuracy(path: Path, data: Arrays, task: Task) -> float:
+    """The task's metric of an exported file on `data`, run by LiteRT's interpreter.
+
+    Raises:
+        InputError: if the file cannot be read, or labels do not fit its outputs.
+    """
+    try:
+        content = path.read_bytes()
+        interpreter = _interpreter(content)
+        outputs = _outputs(content, interpreter)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
+    data, aim = resolve_outputs(outputs, data, task)
+    return measure(aim, data.y, _run(interpreter, data.x))
+
+
+def _interpreter(content: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    with silenced():
+        interpreter = Interpreter(model_content=content, num_threads=THREADS)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def _run(interpreter: Any, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Real-valued outputs (N, ...), computed one example at a time as on the device."""
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    outputs = np.empty((len(x), *target["shape"][1:]), np.float32)
+    for i, example in enumerate(x):
+        interpreter.set_tensor(source["index"], _quantised(example[None], source))
+        interpreter.invoke()
+        outputs[i] = _real(interpreter.get_tensor(target["index"]), target)[0]
+    return outputs
+
+
+def _quantised(x: npt.NDArray[np.float32], tensor: Any) -> npt.NDArray[Any]:
+    """`x` in the type of a tensor: q = round(x / scale) + zero point, saturated."""
+    kind: np.dtype[Any] = np.dtype(tensor["dtype"])
+    scale, zero_point = tensor["quantization"]
+    if not scale:
+        return x.astype(kind)
+    limits = np.iinfo(kind)
+    return np.asarray(np.clip(np.round(x / scale) + zero_point, limits.min, limits.max), kind)
+
+
+def _real(q: npt.NDArray[Any], tensor: Any) -> npt.NDArray[np.float32]:
+    scale, zero_point = tensor["quantization"]
+    return q.astype(np.float32) if not scale else (q.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def _outputs(content: bytes, interpreter: Any) -> Outputs:
+    """Shape of the output and the last activation, as they stand in the file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content)
+    graph = model.Subgraphs(0)
+    tensor = graph.Outputs(0)
+    kinds = schema.BuiltinOperator
+    activation = Activation.OTHER
+    for index in reversed(range(graph.OperatorsLength())):
+        operator = graph.Operators(index)
+        if tensor not in operator.OutputsAsNumpy():
+            continue
+        code = model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
+        if code in (kinds.RESHAPE, kinds.QUANTIZE, kinds.DEQUANTIZE):
+            tensor = operator.Inputs(0)
+            continue
+        activation = {kinds.SOFTMAX: Activation.SOFTMAX, kinds.LOGISTIC: Activation.SIGMOID}.get(code, activation)
+        break
+    return Outputs(tuple(int(n) for n in interpreter.get_output_details()[0]["shape"][1:]), activation)

@@ -1,0 +1,170 @@
+"""One step of training for a family: every network computes with slices of one set of full-size weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reds_core.axis import IntArray
+from reds_core.framework import Family, member_kept
+from reds_core.network import Network
+from reds_tensorflow.extraction import variables
+from reds_tensorflow.task import Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """Takes one network's weight out of the full one.
+
+    Attributes:
+        weight: index of the weight in `Network.weights`.
+        size: lengths of the axes after cutting those whose kept positions are a prefix; -1 leaves an axis whole.
+        gathered: axis and positions of the others.
+    """
+
+    weight: int
+    size: tuple[int, ...]
+    gathered: tuple[tuple[int, IntArray], ...]
+
+    @classmethod
+    def at(cls, weight: int, positions: Sequence[IntArray]) -> Cut:
+        """The cut that keeps `positions` of each axis."""
+        prefix = [np.array_equal(p, np.arange(len(p))) for p in positions]
+        size = tuple(len(p) if is_prefix else -1 for p, is_prefix in zip(positions, prefix, strict=True))
+        return cls(weight, size, tuple((a, p) for a, p in enumerate(positions) if not prefix[a]))
+
+    def of(self, full: Any) -> Any:
+        """The part of the tensor `full`; differentiable."""
+        part = tf.slice(full, [0] * len(self.size), self.size)
+        for axis, positions in self.gathered:
+            part = tf.gather(part, positions, axis=axis)
+        return part
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """A network of the family in training.
+
+    Attributes:
+        model: its Keras model, whose own variables training does not touch.
+        cuts: one for each of the model's trainable variables, in their order.
+        states: copies of the model's other variables (statistics, states of random generators), in their order.
+        share: weight of its loss.
+    """
+
+    model: Any
+    cuts: tuple[Cut, ...]
+    states: tuple[Any, ...]
+    share: float
+
+
+def students_of(family: Family[Any], network: Network, seed: int) -> tuple[Student, ...]:
+    """The members of `family`, smallest first, then the full network.
+
+    A loss is weighted by the square root of the network's share of the parameters, normalised (REDS, arXiv 2311.13349).
+
+    Args:
+        network: describes `family.full`.
+        seed: of dropout.
+    """
+    models = (*family.members, family.full)
+    roots = [math.sqrt(model.count_params()) for model in models]
+    return tuple(
+        Student(
+            model,
+            _cuts(model, network, widths),
+            tuple(_own_state(variable, seed, i) for i, variable in enumerate(model.non_trainable_variables)),
+            root / sum(roots),
+        )
+        for model, widths, root in zip(models, (*family.widths, network.channels), roots, strict=True)
+    )
+
+
+def _cuts(model: Any, network: Network, widths: Any) -> tuple[Cut, ...]:
+    order = {id(variable): i for i, variable in enumerate(variables(model, network))}
+    kept = member_kept(widths)
+    indices = [order[id(variable)] for variable in model.trainable_variables]
+    return tuple(
+        Cut.at(i, [axis.positions(kept, network.channels) for axis in network.weights[i].axes]) for i in indices
+    )
+
+
+def _own_state(variable: Any, seed: int, index: int) -> Any:
+    """A copy of a variable that gradients do not train. Random generators start from the seed, whoever made them."""
+    start = variable.value
+    if keras.backend.standardize_dtype(variable.dtype) == "uint32" and tuple(variable.shape) == (2,):
+        start = tf.constant([seed % 2**32, index], tf.uint32)
+    return keras.Variable(start, trainable=False, dtype=variable.dtype, name=f"state_{index}")
+
+
+class JointStep:
+    """The shared weights in training, and the step that moves them.
+
+    Attributes:
+        metric: running metric of the full network.
+        weights: by index in `Network.weights` the shared variables.
+    """
+
+    def __init__(
+        self, family: Family[Any], network: Network, students: tuple[Student, ...], aim: Objective, optimizer: Any
+    ) -> None:
+        full = variables(family.full, network)
+        self.metric = aim.new_metric()
+        self.weights = {cut.weight: _shared(full[cut.weight]) for cut in students[-1].cuts}
+        self._students = students
+        self._aim = aim
+        self._optimizer = optimizer
+        optimizer.build(list(self.weights.values()))
+
+    def __call__(self, x: Any, loss_targets: Any, metric_targets: Any) -> Any:
+        """Train on one batch, given as tensors; the weighted loss. To be compiled."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            # Tensors are watched instead of variables: gradients by variables that are gathered from are sparse.
+            full = {i: tf.convert_to_tensor(variable.value) for i, variable in self.weights.items()}
+            tape.watch(list(full.values()))
+            total, states, outputs = tf.constant(0.0), [], None
+            for student in self._students:
+                outputs, after, penalties = student.model.stateless_call(
+                    [cut.of(full[cut.weight]) for cut in student.cuts],
+                    [state.value for state in student.states],
+                    x,
+                    training=True,
+                    return_losses=True,
+                )
+                total += student.share * tf.add_n(
+                    [tf.cast(self._aim.loss(loss_targets, outputs), tf.float32), *penalties]
+                )
+                states.append(after)
+        gradients = tape.gradient(total, list(full.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        self._optimizer.apply([tf.convert_to_tensor(g) for g in gradients], list(self.weights.values()))
+        for student, after in zip(self._students, states, strict=True):
+            for state, new in zip(student.states, after, strict=True):
+                state.assign(new)
+        self.metric.update_state(metric_targets, self._aim.scores(outputs))
+        return total
+
+    def is_finite(self) -> bool:
+        """Whether all shared weights are finite."""
+        return all(bool(np.all(np.isfinite(np.asarray(variable)))) for variable in self.weights.values())
+
+    def write_back(self) -> None:
+        """Give every model its slices of the trained weights, and the states it ended with."""
+        full = {i: tf.convert_to_tensor(variable.value) for i, variable in self.weights.items()}
+        for student in self._students:
+            for variable, cut in zip(student.model.trainable_variables, student.cuts, strict=True):
+                variable.assign(cut.of(full[cut.weight]))
+            for variable, state in zip(student.model.non_trainable_variables, student.states, strict=True):
+                variable.assign(state.value)
+
+
+def _shared(variable: Any) -> Any:
+    """A variable of the same value and constraint as `variable`."""
+    shared = keras.Variable(variable.value, dtype=variable.dtype, name=variable.name)
+    shared.constraint = variable.constraint
+    return shared

@@ -1,0 +1,103 @@
+"""Gradients of a model's loss, and the training of a family of nested networks that share one set of weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reds_core.errors import InputError
+from reds_core.framework import (
+    Arrays,
+    EpochProgress,
+    Family,
+    FinetuneSettings,
+    Progress,
+    Task,
+    WeightArrays,
+    batches,
+)
+from reds_core.network import Network
+from reds_tensorflow.evaluation import compiled, resolve
+from reds_tensorflow.extraction import variables
+from reds_tensorflow.family import JointStep, students_of
+from reds_tensorflow.tracing import inspect
+
+SECONDS_BETWEEN_REPORTS = 0.25
+
+
+def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size: int) -> Iterator[WeightArrays]:
+    """For each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
+
+    Zeros for weights that are not trainable. The model runs as at inference (batch norms use their statistics).
+    """
+    data, aim = resolve(model, data, task)
+    targets = aim.loss_targets(data.y)
+    every = variables(model, network)
+    trained = [v for v, weight in zip(every, network.weights, strict=True) if weight.trainable]
+
+    def gradient(x: Any, y: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            for variable in trained:
+                tape.watch(variable.value)
+            loss = aim.loss(y, model(x, training=False))
+        found = tape.gradient(loss, [v.value for v in trained], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return [tf.convert_to_tensor(g) for g in found]
+
+    run = compiled(gradient, data.x, targets)
+    for part in batches(len(data), batch_size):
+        found = iter(run(tf.constant(data.x[part]), tf.constant(targets[part])))
+        yield [
+            next(found).numpy() if weight.trainable else np.zeros(variable.shape, np.float32)
+            for variable, weight in zip(every, network.weights, strict=True)
+        ]
+
+
+def finetune(family: Family[Any], data: Arrays, task: Task, settings: FinetuneSettings, progress: Progress) -> None:
+    """Train the full network and all members together, in place, with one set of weights.
+
+    Adam, its learning rate falling to zero along a cosine. The data is shuffled each epoch and dealt into batches whose
+    sizes differ by one at most. Models change only when training has ended: an error or an interruption leaves them as
+    they were.
+
+    Raises:
+        InputError: if labels do not fit, or the loss is not finite.
+    """
+    network = inspect(family.full)
+    data, aim = resolve(family.full, data, task)
+    loss_targets, metric_targets = aim.loss_targets(data.y), aim.metric_targets(data.y)
+    count = math.ceil(len(data) / settings.batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(settings.epochs * count, 1))
+    students = students_of(family, network, settings.seed)
+    step = JointStep(family, network, students, aim, keras.optimizers.Adam(schedule))
+    run = compiled(step, data.x, loss_targets, metric_targets)
+    generator = np.random.default_rng(settings.seed)
+    reported = -math.inf
+    for epoch in range(settings.epochs):
+        step.metric.reset_state()
+        loss_sum, seen = 0.0, 0
+        for index, part in enumerate(np.array_split(generator.permutation(len(data)), count)):
+            loss = float(run(*(tf.constant(array[part]) for array in (data.x, loss_targets, metric_targets))))
+            if not math.isfinite(loss):
+                raise _diverged(epoch, settings)
+            loss_sum, seen = loss_sum + loss * len(part), seen + len(part)
+            now = time.monotonic()
+            if index + 1 == count or now - reported >= SECONDS_BETWEEN_REPORTS:
+                reported = now
+                metric = float(np.mean(step.metric.result()))
+                progress(EpochProgress(epoch, settings.epochs, index + 1, count, loss_sum / seen, metric))
+    if not step.is_finite():
+        raise _diverged(settings.epochs - 1, settings)
+    step.write_back()
+
+
+def _diverged(epoch: int, settings: FinetuneSettings) -> InputError:
+    return InputError(
+        f"training diverged in epoch {epoch + 1}: the loss is not finite",
+        f"give a learning rate below {settings.learning_rate:g}",
+    )
