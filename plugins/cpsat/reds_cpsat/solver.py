@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -33,6 +34,7 @@ class CpsatSolver(LinearSolver):
     def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
         if _largest_sum(model) >= SUM_LIMIT:
             return Outcome(detail=("the sums of its coefficients are too large for CP-SAT",))
+        started = time.perf_counter()
         from ortools.sat.python import cp_model
 
         built = cp_model.CpModel()
@@ -42,7 +44,8 @@ class CpsatSolver(LinearSolver):
         parameters.relative_gap_limit = 0.0
         parameters.absolute_gap_limit = 0.0
         if controls.time_limit_s is not None:
-            parameters.max_time_in_seconds = controls.time_limit_s
+            building = time.perf_counter() - started
+            parameters.max_time_in_seconds = max(controls.time_limit_s - building, 0.01)
         if controls.seed is not None:
             parameters.random_seed = controls.seed % 2**31
         if controls.threads is not None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from reds_core.errors import UnavailableError
+from reds_core.isolation import Arrays, run_isolated
 from reds_core.linear import LinearModel
 from reds_core.milp import FLOAT_EXACT_BELOW, LinearOptions, LinearSolver, Outcome, whole_bound
 from reds_core.problem import IntArray
 from reds_core.solution import Limit
 from reds_core.solver import Control, Controls
-from reds_pulp.process import run
+
+WORKER = Path(__file__).with_name("worker.py")
+
+MARGIN_S = 0.2
+"""A back end that gives up this short before the deadline was stopped by it, whatever it calls its state."""
 
 CBC = ("PULP_CBC_CMD", "COIN_CMD")
 """Back ends that take CBC's own options, of which the seed is one."""
@@ -63,31 +69,24 @@ class PulpSolver(LinearSolver):
             "threads": controls.threads or 0,
             "seed": (controls.seed or 0) % 2**31 if seeded else -1,
         }
-        reply = run(request, deadline)
+        reply = run_isolated(WORKER, request, deadline)
         detail = () if controls.seed is None or seeded else (f"PuLP's {backend} is given no seed",)
-        if reply.unavailable is not None:
-            raise UnavailableError(f"PuLP has no back end '{backend}' here", f"choose one of: {reply.unavailable}")
-        stopped = deadline is not None and time.time() >= deadline - _MARGIN_S
-        if reply.late or reply.levels is None:
+        if reply is None:
             return Outcome(limit=Limit.TIME, detail=detail)
-        if reply.infeasible and not stopped:
-            return Outcome(exhausted=True, backend_s=reply.seconds, detail=detail)
-        if not reply.found or np.any(np.isnan(reply.levels[: model.option_columns])):
-            return Outcome(limit=Limit.TIME if stopped else None, backend_s=reply.seconds, detail=detail)
-        choice = model.choice(reply.levels)
-        bound = None
-        if reply.optimal:
-            reached = float(model.objective.astype(np.float64) @ np.nan_to_num(reply.levels))
-            bound = whole_bound(reached)
-        return Outcome(
-            choice,
-            None if bound is None else model.offset + bound,
-            reply.optimal,
-            None if reply.optimal else Limit.TIME,
-            reply.seconds,
-            detail,
-        )
+        if "unavailable" in reply:
+            raise UnavailableError(f"PuLP has no back end '{backend}' here", f"choose one of: {reply['unavailable']}")
+        return replace(_outcome(model, reply, deadline), detail=detail)
 
 
-_MARGIN_S = 0.2
-"""A back end that gives up this short before the deadline was stopped by it, whatever it calls its state."""
+def _outcome(model: LinearModel, reply: Arrays, deadline: float | None) -> Outcome:
+    """What the worker's reply means; `sol_status` decided its flags, for PuLP's `status` calls stopped runs optimal."""
+    seconds, levels = float(reply["seconds"]), reply["levels"]
+    stopped = deadline is not None and time.time() >= deadline - MARGIN_S
+    if reply["infeasible"] and not stopped:
+        return Outcome(exhausted=True, backend_s=seconds)
+    if not reply["found"] or np.any(np.isnan(levels[: model.option_columns])):
+        return Outcome(limit=Limit.TIME if stopped else None, backend_s=seconds)
+    if not reply["optimal"]:
+        return Outcome(model.choice(levels), None, False, Limit.TIME, seconds)
+    reached = whole_bound(float(model.objective.astype(np.float64) @ np.nan_to_num(levels)))
+    return Outcome(model.choice(levels), None if reached is None else model.offset + reached, True, None, seconds)

@@ -1,41 +1,25 @@
-"""Solves one model with PuLP in a process of its own: `python -P worker.py REQUEST.npz REPLY.npz`.
+"""Solves one model with PuLP; a script that `reds_core.isolation` runs in a process of its own.
 
 A process of its own because PuLP imports highspy where it is installed, which cannot live beside ortools; because back
-ends print; and because they start children and write files that must go when time is up. Works in the current folder.
-If standard input ends, the parent is gone: the worker then removes the folder and ends its whole process group.
-Imports nothing of reds, so that it starts quickly.
+ends print; and because they start children and write files that must go when time is up.
 """
 
 from __future__ import annotations
 
 import inspect
-import os
-import shutil
-import signal
-import sys
-import threading
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from reds_core.isolation import Arrays, serve
 
 REPORT_S = 0.1
 """Seconds before the deadline at which the back end is to stop, to leave time for its report."""
 
 
-def _watch_parent() -> None:
-    """Returns never: ends this process and its children as soon as the parent is gone."""
-    while os.read(0, 1):  # not through sys.stdin, whose lock would hold up the end of the process for a second
-        pass
-    shutil.rmtree(Path.cwd(), ignore_errors=True)
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
-
-
-def _build(pulp: Any, request: Any) -> tuple[Any, list[Any]]:
+def _build(pulp: Any, request: Arrays) -> tuple[Any, list[Any]]:
     """The LpProblem and its variables in column order."""
     problem = pulp.LpProblem("reds", pulp.LpMaximize)
     whole = int(request["whole"])
@@ -57,7 +41,7 @@ def _build(pulp: Any, request: Any) -> tuple[Any, list[Any]]:
     return problem, variables
 
 
-def _solver(pulp: Any, request: Any, warm: bool) -> Any:
+def _solver(pulp: Any, request: Arrays, warm: bool) -> Any:
     """The back end with as much of what is wanted as its constructor takes."""
     backend = str(request["backend"])
     wanted: dict[str, Any] = {"msg": False, "gapRel": 0.0, "gapAbs": 0.0, "warmStart": warm}
@@ -74,7 +58,8 @@ def _solver(pulp: Any, request: Any, warm: bool) -> Any:
     )
 
 
-def _answer(request: Any) -> dict[str, Any]:
+def answer(request: Arrays) -> dict[str, Any]:
+    """What the back end says of the model in `request`; see `reds_pulp.solver` for the names."""
     import pulp
 
     backend = str(request["backend"])
@@ -99,15 +84,5 @@ def _answer(request: Any) -> dict[str, Any]:
     }
 
 
-def main(request_path: str, reply_path: str) -> None:
-    """Answer the request in one file with a reply in another."""
-    threading.Thread(target=_watch_parent, daemon=True).start()
-    with np.load(request_path, allow_pickle=False) as request:
-        reply = _answer(request)
-    part = f"{reply_path}.part.npz"
-    np.savez(part, **reply)
-    os.replace(part, reply_path)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    serve(answer)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,27 +11,14 @@ import numpy.typing as npt
 from reds_core.dual import Certificate, Dual
 from reds_core.linear import LinearModel, linear_model
 from reds_core.milp import PRESOLVE_SHARE, LinearOptions, Outcome, conclude, refusal, repaired
-from reds_core.presolve import presolve, untouched
+from reds_core.presolve import Presolved, presolve, untouched
 from reds_core.problem import KnapsackProblem
 from reds_core.rows import rows_of
 from reds_core.solution import Answer, Limit
 from reds_core.solver import Claim, Control, Controls, Feature, Solver
-from reds_scipy.arrays import csr_matrix
+from reds_scipy.highs import INFEASIBLE, STOPPED, ask
 
 FloatArray = npt.NDArray[np.float64]
-
-OPTIMAL, STOPPED, INFEASIBLE = 0, 1, 2
-"""Values of the status that scipy.optimize.linprog reports."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Relaxed:
-    """An LP's outcome: columns (None without a solution) and the duals of its rows."""
-
-    status: int
-    columns: FloatArray | None
-    duals: FloatArray
-    seconds: float
 
 
 class ScipyLpSolver(Solver):
@@ -62,60 +48,36 @@ class ScipyLpSolver(Solver):
         if known.domain is None:
             return conclude(problem, known, Outcome(exhausted=True), trusted=True)
         model = linear_model(problem, known.domain)
-        relaxed = _relax(model, False, deadline)
-        if relaxed.status == INFEASIBLE:
-            # what breaks the limits least tells which multipliers prove that none can be met
-            elastic = _relax(model, True, deadline)
-            exhausted = elastic.columns is not None and _certificate(problem, model, elastic.duals, False).bound < 0
-            spent = relaxed.seconds + elastic.seconds
-            stopped = Limit.TIME if elastic.status == STOPPED else None
-            return conclude(problem, known, Outcome(None, None, exhausted, stopped, spent), trusted=True)
-        bound = _certificate(problem, model, relaxed.duals, True).value_bound
-        choice = None if relaxed.columns is None else repaired(problem, model, model.choice(relaxed.columns), deadline)
-        stopped = Limit.TIME if relaxed.status == STOPPED else None
-        return conclude(problem, known, Outcome(choice, bound, False, stopped, relaxed.seconds), trusted=True)
+        relaxed = ask(model, "lp", _left(deadline))
+        if relaxed is not None and int(relaxed["status"]) == INFEASIBLE:
+            return self._infeasible(problem, known, model, deadline)
+        if relaxed is None:
+            return conclude(problem, known, Outcome(limit=Limit.TIME), trusted=True)
+        columns = relaxed["columns"]
+        # without an optimum the duals are 0, which prove little, but something
+        bound = certificate(problem, model, relaxed["duals"], values=True).value_bound
+        choice = repaired(problem, model, model.choice(columns), deadline) if columns.size else None
+        stopped = Limit.TIME if int(relaxed["status"]) == STOPPED else None
+        outcome = Outcome(choice, bound, False, stopped, float(relaxed["seconds"]))
+        return conclude(problem, known, outcome, trusted=True)
+
+    def _infeasible(
+        self, problem: KnapsackProblem, known: Presolved, model: LinearModel, deadline: float | None
+    ) -> Answer:
+        """HiGHS found no solution: what breaks the limits least tells which multipliers prove that."""
+        elastic = ask(model, "elastic", _left(deadline))
+        if elastic is None:
+            return conclude(problem, known, Outcome(limit=Limit.TIME), trusted=True)
+        proved = certificate(problem, model, elastic["duals"], values=False).bound < 0
+        stopped = Limit.TIME if int(elastic["status"]) == STOPPED else None
+        return conclude(problem, known, Outcome(None, None, proved, stopped, float(elastic["seconds"])), trusted=True)
 
 
-def _relax(model: LinearModel, elastic: bool, deadline: float | None) -> _Relaxed:
-    """Solve the LP relaxation of `model`.
-
-    Args:
-        elastic: let limits be broken, and minimise by how much, each in units of its largest coefficient.
-    """
-    from scipy.optimize import linprog
-    from scipy.sparse import csr_array, hstack
-
-    matrix: Any = csr_matrix(model)  # the stubs of linprog know dense arrays only
-    equality = model.equality
-    rhs = model.rhs.astype(np.float64)
-    below, costs = matrix[~equality], -model.objective.astype(np.float64)
-    exact = matrix[equality]
-    if elastic:
-        slacks = below.shape[0]
-        scales = np.maximum(abs(below).max(axis=1).toarray().ravel(), 1.0)
-        below = hstack([below, csr_array((-scales, (np.arange(slacks), np.arange(slacks))), shape=(slacks, slacks))])
-        exact = hstack([exact, csr_array((exact.shape[0], slacks))])
-        costs = np.concatenate([np.zeros(model.columns), np.ones(slacks)])
-    started = time.perf_counter()
-    result = linprog(
-        costs,
-        A_ub=below,
-        b_ub=rhs[~equality],
-        A_eq=exact,
-        b_eq=rhs[equality],
-        bounds=(0.0, None),
-        method="highs",
-        options={"time_limit": np.inf if deadline is None else max(deadline - started, 1e-3)},
-    )
-    spent = time.perf_counter() - started
-    duals = np.zeros(model.rows)
-    if result.status == OPTIMAL:
-        duals[~equality], duals[equality] = result.ineqlin.marginals, result.eqlin.marginals
-    columns = None if result.x is None else np.asarray(result.x)[: model.columns]
-    return _Relaxed(int(result.status), columns, duals, spent)
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(deadline - time.perf_counter(), 0.01)
 
 
-def _certificate(problem: KnapsackProblem, model: LinearModel, duals: FloatArray, values: bool) -> Certificate:
+def certificate(problem: KnapsackProblem, model: LinearModel, duals: FloatArray, values: bool) -> Certificate:
     """What `duals` prove, in whole numbers: those of limits as multipliers, those of chords' marginals as shares.
 
     Any numbers prove some bound; those of an optimal LP prove its value, for the messages inside the forest are then

@@ -1,0 +1,129 @@
+"""HiGHS through SciPy on plain arrays: in this process, or, where it could overrun a time limit, in one of its own.
+
+Also the script of that process (`reds_core.isolation`). HiGHS looks at the clock between its steps only; presolving a
+model of some hundred thousand columns takes it minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.isolation import Arrays, run_isolated, serve
+from reds_core.linear import LinearModel
+
+HERE_COLUMNS = 20_000
+"""Models of up to this many columns are solved in this process."""
+
+OPTIMAL, STOPPED, INFEASIBLE = 0, 1, 2
+"""Values of `status` in replies, as scipy.optimize.milp and linprog define them."""
+
+REPORT_S = 0.05
+"""Seconds before the deadline at which HiGHS is to stop, to leave time for its report."""
+
+
+def ask(model: LinearModel, task: str, seconds: float | None) -> Arrays | None:
+    """What HiGHS says of `model`: arrays by name; None if it was ended at the time limit.
+
+    Args:
+        task: "milp", "lp", or "elastic" (the LP that breaks limits as little as it can, each in units of its largest
+            coefficient).
+        seconds: time limit, or None.
+
+    Returns:
+        `status`, `seconds`, `columns` (empty without a solution); of MILPs `bound` (of the minimum, without offset;
+        -inf where there is none), of LPs `duals` of all rows (zeros without an optimum); `message`.
+    """
+    deadline = None if seconds is None else time.time() + seconds
+    request: dict[str, npt.ArrayLike] = {
+        "task": task,
+        "objective": model.objective,
+        "column": model.column,
+        "coefficient": model.coefficient,
+        "starts": model.row_starts(),
+        "rhs": model.rhs,
+        "equality": model.equality,
+        "whole": model.option_columns,
+        "deadline": np.inf if deadline is None else deadline,
+    }
+    if deadline is None or model.columns <= HERE_COLUMNS:
+        return answer({key: np.asarray(value) for key, value in request.items()})
+    return run_isolated(Path(__file__), request, deadline)
+
+
+def answer(request: Arrays) -> Arrays:
+    """Solve one request of `ask`."""
+    started = time.perf_counter()
+    reply = _milp(request) if str(request["task"]) == "milp" else _lp(request, str(request["task"]) == "elastic")
+    reply["seconds"] = time.perf_counter() - started
+    return {key: np.asarray(value) for key, value in reply.items()}
+
+
+def _matrix(request: Arrays) -> Any:
+    from scipy.sparse import csr_array
+
+    shape = (request["rhs"].size, request["objective"].size)
+    return csr_array((request["coefficient"].astype(np.float64), request["column"], request["starts"]), shape=shape)
+
+
+def _seconds(request: Arrays) -> float:
+    return max(float(request["deadline"]) - time.time() - REPORT_S, 0.01)
+
+
+def _milp(request: Arrays) -> dict[str, Any]:
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    upper = request["rhs"].astype(np.float64)
+    result = milp(
+        -request["objective"].astype(np.float64),
+        constraints=LinearConstraint(_matrix(request), np.where(request["equality"], upper, -np.inf), upper),
+        integrality=(np.arange(request["objective"].size) < request["whole"]).astype(np.uint8),
+        bounds=Bounds(0.0, 1.0),
+        options={"mip_rel_gap": 0.0, "disp": False, "time_limit": _seconds(request)},
+    )
+    bound = getattr(result, "mip_dual_bound", None)
+    return _reply(result) | {"bound": -np.inf if bound is None else bound}
+
+
+def _lp(request: Arrays, elastic: bool) -> dict[str, Any]:
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array, hstack
+
+    equality, rhs = request["equality"], request["rhs"].astype(np.float64)
+    matrix, costs = _matrix(request), -request["objective"].astype(np.float64)
+    below, exact = matrix[~equality], matrix[equality]
+    if elastic:
+        slacks = below.shape[0]
+        scales = np.maximum(abs(below).max(axis=1).toarray().ravel(), 1.0)
+        below = hstack([below, csr_array((-scales, (np.arange(slacks), np.arange(slacks))), shape=(slacks, slacks))])
+        exact = hstack([exact, csr_array((exact.shape[0], slacks))])
+        costs = np.concatenate([np.zeros(costs.size), np.ones(slacks)])
+    result = linprog(
+        costs,
+        A_ub=below,
+        b_ub=rhs[~equality],
+        A_eq=exact,
+        b_eq=rhs[equality],
+        bounds=(0.0, None),
+        method="highs",
+        options={"time_limit": _seconds(request)},
+    )
+    duals = np.zeros(rhs.size)
+    if result.status == OPTIMAL:
+        duals[~equality], duals[equality] = result.ineqlin.marginals, result.eqlin.marginals
+    reply = _reply(result)
+    return reply | {"columns": reply["columns"][: request["objective"].size], "duals": duals}
+
+
+def _reply(result: Mapping[str, Any]) -> dict[str, Any]:
+    columns = np.zeros(0) if result["x"] is None else np.asarray(result["x"], np.float64)
+    return {"status": int(result["status"]), "message": str(result["message"]), "columns": columns}
+
+
+if __name__ == "__main__":
+    serve(answer)
