@@ -52,6 +52,7 @@ class Search:
         self.strides = [2**level for level in range(levels, -1, -1)]
         self._lay_rows(problem)
         self._join(problem)
+        self.common: dict[tuple[int, int], tuple[IntArray, IntArray, IntArray]] = {}
         spread = np.zeros(len(self.capacity))
         for g in range(len(counts)):
             np.add.at(spread, self.rows[:, g], np.ptp(self.cost[:, self._block(g)].astype(np.float64), axis=1))
@@ -165,8 +166,7 @@ class Search:
         at_a, at_b = self.first[a], self.first[b]
         value_a, value_b = self.values[self._block(a)][near_a], self.values[self._block(b)][near_b]
         gain = (value_a - self.values[at_a + i])[:, None] + (value_b - self.values[at_b + j])
-        rows, place = np.unique(np.concatenate((self.rows[:, a], self.rows[:, b])), return_inverse=True)
-        place_a, place_b = np.split(place, 2)
+        rows, place_a, place_b = self._common(a, b)
         delta = np.zeros((len(rows), *gain.shape), np.int64)
         delta[place_a] += (self.cost[:, self._block(a)][:, near_a] - self.cost[:, at_a + i, None])[:, :, None]
         delta[place_b] += (self.cost[:, self._block(b)][:, near_b] - self.cost[:, at_b + j, None])[:, None, :]
@@ -181,6 +181,14 @@ class Search:
         self._move(a, near_a.start + stride * step_a)
         self._move(b, near_b.start + stride * step_b)
         return True
+
+    def _common(self, a: int, b: int) -> tuple[IntArray, IntArray, IntArray]:
+        """All rows of two groups, and where among them the rows of each stand."""
+        if (a, b) not in self.common:
+            both = np.concatenate((self.rows[:, a], self.rows[:, b]))
+            rows, place = np.unique(both, return_inverse=True)
+            self.common[a, b] = rows, place[: len(self.rows)], place[len(self.rows) :]
+        return self.common[a, b]
 
     def _near(self, g: int, stride: int) -> slice:
         """The options of one group within reach."""
