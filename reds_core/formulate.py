@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,10 +74,10 @@ def formulate(
     names = [g.name for g in network.groups]
     index = {g: i for i, g in enumerate(names)}
     widths = {g.name: np.arange(1, g.channels + 1, dtype=np.int64) for g in network.groups}
-    scale = _scale(scores)
+    total = _total(scores)
     pairs, kernels = _pairs(names, forms, scores)
     groups = tuple(
-        Group(g, widths[g], _rounded(_own_value(g, order[g], scores, kernels)[widths[g] - 1] * scale)) for g in names
+        Group(g, widths[g], _rounded(_own_value(g, order[g], scores, kernels)[widths[g] - 1], total)) for g in names
     )
     problem_pairs = []
     for a, b in pairs:
@@ -85,20 +87,20 @@ def formulate(
         else:
             ordered = kernel[np.ix_(order[a], order[b])]
             prefix_sums = _prefix_sums(ordered)[np.ix_(widths[a] - 1, widths[b] - 1)]
-            problem_pairs.append(Pair(index[a], index[b], _rounded(prefix_sums * scale), ordered))
+            problem_pairs.append(Pair(index[a], index[b], _rounded(prefix_sums, total), ordered))
     resources = tuple(_resource(r, capacities[r], form, index, widths, pairs) for r, form in forms.items())
     return Formulation(KnapsackProblem(name, groups, tuple(problem_pairs), resources), order)
 
 
-def _scale(scores: ScoreTable) -> float:
-    """One factor a run, by which the full network is worth about FULL_VALUE."""
-    total = sum(float(np.abs(s).sum()) for s in scores.channels.values())
-    total += sum(float(np.abs(k).sum()) for k in scores.pairs.values())
-    return FULL_VALUE / total if total > 0 else 1.0
+def _total(scores: ScoreTable) -> float:
+    """Sum of all scores' magnitudes: what FULL_VALUE stands for. Exact, so that no order of channels changes it."""
+    tables = (*scores.channels.values(), *scores.pairs.values())
+    return math.fsum(itertools.chain.from_iterable(np.abs(t).ravel().tolist() for t in tables)) or 1.0
 
 
-def _rounded(values: FloatArray) -> IntArray:
-    return np.rint(values).astype(np.int64)
+def _rounded(values: FloatArray, total: float) -> IntArray:
+    # divided first, so that scores of any finite size neither overflow nor vanish
+    return np.rint(values / total * FULL_VALUE).astype(np.int64)
 
 
 def _prefix_sums(kernel: FloatArray) -> FloatArray:

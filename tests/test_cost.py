@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from reds_core import cost
-from reds_core.axis import Axis, Channels, Concat, Fixed, Repeat, Tile
-from reds_core.cost import PeakForm, SumForm
-from reds_core.errors import InputError
-from reds_core.framework import member_kept
-from reds_core.network import ChannelGroup, Layer, Network, Tensor
 from toy_framework import (
-    INPUT,
     IN_PLACE,
+    INPUT,
     ToyFramework,
     ToyLayer,
     ToyModel,
@@ -24,6 +17,13 @@ from toy_framework import (
     forward,
     residual_model,
 )
+
+from reds_core import cost
+from reds_core.axis import Axis, Channels, Concat, Fixed, Repeat, Tile
+from reds_core.cost import PeakForm, SumForm
+from reds_core.errors import InputError
+from reds_core.framework import member_kept
+from reds_core.network import ChannelGroup, Layer, Network, Tensor
 
 TOY = ToyFramework()
 

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reds_pruners import NestedPruner
+from reds_scorers import MagnitudeScorer, TaylorScorer
+from toy_framework import ToyFramework
+
 from reds_core import hookimpl
 from reds_core.framework import Framework
 from reds_core.plugin import Plugin
@@ -17,9 +21,6 @@ from reds_core.scorer import Scorer
 from reds_core.solution import Answer, Status
 from reds_core.solver import Claim, Control, Controls, Feature, Solver
 from reds_core.testing.oracle import all_choices, usages_of, values_of
-from reds_pruners import NestedPruner
-from reds_scorers import MagnitudeScorer, TaylorScorer
-from toy_framework import ToyFramework
 
 
 class BruteSolver(Solver):
