@@ -33,7 +33,7 @@ from reds_core.plan import (
 from reds_core.report import drawing, figures, units, write_report
 from reds_core.report.facts import FILE_KINDS, gather
 from reds_core.report.page import Block, Cell, Row, Table
-from reds_core.report.proof import prove
+from reds_core.report.proof import proof_summary, prove
 from reds_core.report.terminal import summary_table
 
 DS_CNN_S = {"conv2d": 64, "depthwise_1": 64, "depthwise_2": 64, "depthwise_3": 64, "pointwise_4": 64}
@@ -458,12 +458,33 @@ def test_the_headline_says_what_was_reached(complete_page: Page, tmp_path: Path)
         f"Three nested subnetworks: the smallest needs 25.0{THIN}% of the full network's MACs and reaches 92.5{THIN}% "
         f"accuracy, where the input model has 94.4{THIN}%; 1 of 3 choices is proven optimal."
     ) in complete_page.text
-    assert "made no subnetwork" in page_of(no_subnetwork(), tmp_path).text
+    empty = page_of(no_subnetwork(), tmp_path)
+    assert "made no subnetwork" in empty.text
+    assert "svg" not in {tag for tag, _ in empty.elements}
+
+
+def test_the_headline_sums_the_proofs_up() -> None:
+    best, close, open_ended = (
+        prove(record, has_smaller=False)
+        for record in (
+            proven(0.5, DS_CNN_S),
+            proven(0.5, DS_CNN_S, status="feasible", value=1000, bound=1003, gap=0.003),
+            subnetwork(0.5, DS_CNN_S),
+        )
+    )
+    assert proof_summary((best,)) == "its choice is proven optimal"
+    assert proof_summary((best, best)) == "both choices are proven optimal"
+    assert proof_summary((best, best, best)) == "all 3 choices are proven optimal"
+    assert proof_summary((best, close, best)) == "2 of 3 choices are proven optimal"
+    assert proof_summary((close, close)) == "no choice is proven optimal, but how close each is stands below"
+    assert proof_summary((close, open_ended)) == "no choice is proven optimal"
+    assert proof_summary((open_ended,)) == "no choice comes with a proof, since the solver gives no bound"
 
 
 def test_figures_that_are_not_numbers_are_as_if_missing(tmp_path: Path) -> None:
     page = page_of(nothing_known(), tmp_path)
     assert "64KiB" in page.columns[RESULTS]
+    assert "no choice is proven optimal." in page.text
     assert page.tables[RESULTS]["Cost of one inference: Peak RAM, budget"] == [
         ("–", None),
         (f"≤{THIN}64.0{THIN}KiB", "65536"),
@@ -637,12 +658,13 @@ def test_files_that_are_missing_have_no_size_to_draw(tmp_path: Path) -> None:
 def test_bars_reach_to_the_width_of_each_subnetwork(tmp_path: Path) -> None:
     plan = complete()
     (figure,) = figures.channel_figures(plan, gather(plan, tmp_path))
-    ends: dict[int, set[float]] = {}
+    bars: dict[int, list[tuple[int, int]]] = {}
     for bar in figure.axes[0].patches:
         box = bar.get_bbox()
-        ends.setdefault(round((box.y0 + box.y1) / 2), set()).add(round(box.x1 * 64, 6))
+        bars.setdefault(round((box.y0 + box.y1) / 2), []).append((round(box.x0 * 64), round(box.x1 * 64)))
     for row, name in enumerate(DS_CNN_S):
-        assert ends[row] == {64, *(r.widths[name] for r in plan.subnetworks)}
+        ends = [0, *(r.widths[name] for r in plan.subnetworks), 64]
+        assert bars[row] == list(itertools.pairwise(ends))
 
 
 def test_many_groups_take_several_figures_of_equal_height(tmp_path: Path) -> None:
@@ -682,7 +704,7 @@ def test_the_users_matplotlib_settings_are_neither_used_nor_changed(tmp_path: Pa
 
     had_pyplot = "matplotlib.pyplot" in sys.modules
     before = html_of(complete(), tmp_path)
-    with matplotlib.rc_context({"font.size": 31, "lines.linewidth": 9, "svg.fonttype": "path"}):
+    with matplotlib.rc_context({"font.size": 31, "axes.labelsize": 30, "svg.fonttype": "path"}):
         assert html_of(complete(), tmp_path) == before
         assert matplotlib.rcParams["font.size"] == 31
         assert matplotlib.rcParams["svg.fonttype"] == "path"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 INK = "#1c2733"
 FAINT = "#d5dbe1"
 PNG_DOTS_PER_INCH = 160
+_LARGEST_SCALE = 1.15
 
 _STYLE: Mapping[str, Any] = {
     "font.family": "sans-serif",
@@ -116,13 +117,13 @@ def inline_svg(figure: Figure, prefix: str, description: str) -> str:
     root = ElementTree.fromstring(content.getvalue())
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag.rpartition("}")[2] in ("metadata", "style"):  # a style element would rule the whole page
+            if child.tag.endswith("}style"):  # it would rule the whole page
                 parent.remove(child)
     _own_ids(root, prefix)
-    natural_width = float(root.attrib["viewBox"].split()[2]) * 96 / 72
+    widest = _LARGEST_SCALE * float(root.attrib["viewBox"].split()[2]) * 96 / 72
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
-    root.attrib.update({"role": "img", "aria-label": description, "style": f"max-width: {natural_width:.0f}px"})
+    root.attrib.update({"role": "img", "aria-label": description, "style": f"max-width: {widest:.0f}px"})
     root.attrib.update({"stroke-linejoin": "round", "stroke-linecap": "butt"})
     return ElementTree.tostring(root, encoding="unicode")
 

@@ -23,7 +23,7 @@ _LABEL_LIMIT = 22
 _NAME_OFFSETS = ((-12, 9), (0, 10), (-19, 1), (14, -8), (0, -11), (20, 0), (-16, 18), (0, 21), (14, -19), (0, 32))
 """Where a network's name may stand, in points from its marker; up and left first, since curves rise to the right."""
 _PANEL_INCHES = (4.6, 3.3)
-_CHANNELS_WIDTH_INCHES, _ROW_INCHES = 5.4, 0.205
+_CHANNELS_WIDTH_INCHES, _ROW_INCHES = 4.6, 0.2
 _LOGARITHMIC_FROM_RATIO = 12
 _HATCHES = ("", "////", "\\\\\\\\", "xxxx", "----", "||||", "++++")
 _DARKEST, _LIGHTEST = (0x12, 0x39, 0x5F), (0xC3, 0xD9, 0xEE)

@@ -107,5 +107,6 @@ def render(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["dash"] = units.DASH
     environment.filters["trusted"] = markupsafe.Markup
     return environment.get_template(template).render(**content)

@@ -14,10 +14,11 @@ class Proof:
     """What is known of how good a choice is.
 
     Attributes:
-        badge: in two or three words: optimal, gap 0.31 %, no bound.
+        badge: in two or three words: optimal, gap 0.31 %, no bound; a dash where there was no search.
         is_optimal: whether nothing better exists within the budget and the floors.
         sentence: the same for people who are no experts.
         nesting: what keeping the smaller subnetworks' channels costs at most, as a sentence.
+        gap: (bound - value) / |value|, or None.
         price: (bound without floors - value) / |value|, or None.
     """
 
@@ -25,6 +26,7 @@ class Proof:
     is_optimal: bool
     sentence: str
     nesting: str
+    gap: float | None
     price: float | None
 
 
@@ -39,6 +41,7 @@ def prove(record: SubnetworkRecord, has_smaller: bool) -> Proof:
         is_optimal=is_optimal,
         sentence=_sentence(record, has_smaller, is_optimal, gap),
         nesting=_nesting(record, has_smaller, price),
+        gap=gap,
         price=price,
     )
 
@@ -70,6 +73,8 @@ def _sentence(record: SubnetworkRecord, has_smaller: bool, is_optimal: bool, gap
 
 
 def _nesting(record: SubnetworkRecord, has_smaller: bool, price: float | None) -> str:
+    if record.value is None:
+        return ""
     if not has_smaller:
         return "It is the smallest, so it had no other subnetwork to contain: nesting costs nothing."
     if price is None:
@@ -91,4 +96,5 @@ def proof_summary(proofs: tuple[Proof, ...]) -> str:
         return f"{proven} of {total} choices {'is' if proven == 1 else 'are'} proven optimal"
     if all(p.badge == "no bound" for p in proofs):
         return "no choice comes with a proof, since the solver gives no bound"
-    return "no choice is proven optimal, but see below how close each is"
+    gaps = sum(p.gap is not None for p in proofs)
+    return "no choice is proven optimal" + (", but how close each is stands below" if gaps == total else "")

@@ -163,7 +163,9 @@ def _difference(family: FamilyFacts, figure: float) -> str:
 
 def _accuracy_pictures(family: FamilyFacts) -> tuple[Picture, ...]:
     """Accuracy against each resource and the file size; none without accuracies."""
-    pictures = []
+    pictures: list[Picture] = []
+    if not family.subnetworks:
+        return ()
     for index, abscissa in enumerate((*family.resources, figures.FILE_SIZE)):
         figure = figures.accuracy_figure(family, abscissa)
         if figure is not None:

@@ -78,7 +78,7 @@ def search_table(family: FamilyFacts, proofs: tuple[Proof, ...]) -> Table:
 
     rows = (
         row("Status", lambda r: Cell(_words(r.status))),
-        row("Gap", lambda r: _figure(r.gap, units.small_percent)),
+        Row("Gap", tuple(_figure(p.gap, units.small_percent) for p in proofs)),
         row("Value", lambda r: _figure(r.value, units.count)),
         row("Bound", lambda r: _figure(r.bound, units.count)),
         row("Bound without nesting", lambda r: _figure(r.bound_independent, units.count)),
