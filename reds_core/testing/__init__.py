@@ -1,1 +1,72 @@
-"""The conformance kit."""
+"""The conformance kit: tells whether a plugin can be trusted, one check a behaviour, each with its reason.
+
+    from reds_core.testing import Settings, check_solver, solver_conformance
+
+    report = check_solver(MySolver())               # without pytest
+    print(report)
+
+    @solver_conformance(MySolver)                   # with pytest: one test a check
+    def test_conformance(check):
+        check()
+
+From the command line: `reds check NAME` or `reds check module:Class`. Neither pytest nor hypothesis is needed but for
+the parts that are named after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from reds_core.solver import Solver
+from reds_core.testing.report import Outcome, Report, Result, Settings
+from reds_core.testing.runner import Check, Run, as_pytest_parameters
+from reds_core.testing.solver_answers import CASES, FOUNDATIONS, HONESTY
+from reds_core.testing.solver_conduct import CONDUCT, DECLARATIONS
+from reds_core.testing.subject import SolverSubject
+
+if TYPE_CHECKING:
+    import pytest
+
+SOLVER_CHECKS: tuple[Check[SolverSubject], ...] = (*DECLARATIONS, *FOUNDATIONS, *HONESTY, *CASES, *CONDUCT)
+"""Every check of a solver, in the order of the report."""
+
+__all__ = [
+    "SOLVER_CHECKS",
+    "Outcome",
+    "Report",
+    "Result",
+    "Settings",
+    "check_solver",
+    "solver_conformance",
+]
+
+
+def _solver_run(make: Callable[[], Solver], settings: Settings | None) -> Run[SolverSubject]:
+    settings = settings or Settings()
+    return Run(lambda: SolverSubject(make, settings), SOLVER_CHECKS, settings)
+
+
+def check_solver(solver: Solver | type[Solver], settings: Settings | None = None) -> Report:
+    """Run every check on a solver: a class, or an object whose options are then used for every object made.
+
+    Raises:
+        InputError: if `settings` expects the failure of a check that does not exist.
+    """
+    if isinstance(solver, Solver):
+        made, options = type(solver), solver.options
+        return _solver_run(lambda: made(options), settings).report(solver.name, Solver.kind)
+    return _solver_run(solver, settings).report(solver.name, Solver.kind)
+
+
+def solver_conformance(make: Callable[[], Solver], settings: Settings | None = None) -> pytest.MarkDecorator:
+    """Parametrise a test with every check of a solver. Needs pytest.
+
+    Args:
+        make: the class, or what makes a solver with other options.
+        settings: what the author says of it.
+
+    Raises:
+        InputError: if `settings` expects the failure of a check that does not exist.
+    """
+    return as_pytest_parameters(_solver_run(make, settings))

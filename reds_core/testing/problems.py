@@ -292,21 +292,23 @@ def scaled(problem: KnapsackProblem, factor: int) -> KnapsackProblem:
     return KnapsackProblem(name, groups, pairs, problem.resources, problem.floors, problem.ceilings)
 
 
-def long_chain(seed: int, groups: int = 10, options: int = 12) -> KnapsackProblem:
-    """Value = cost + noise, the hard family of knapsacks, for time limits. `oracle.chain_optimum` knows its optimum."""
+def long_chain(seed: int, groups: int = 10, options: int = 12, linked: bool = False) -> KnapsackProblem:
+    """Value = cost + noise, the hard family of knapsacks, for time limits. `oracle.chain_optimum` knows its optimum.
+
+    Args:
+        linked: join neighbours by a bilinear cost.
+    """
     rng = np.random.default_rng(seed)
     members, costs = [], []
     for g in range(groups):
         cost = np.cumsum(rng.integers(3, 12, options))
         costs.append(cost)
         members.append(Group(f"g{g}", np.arange(1, options + 1), cost * 1000 + rng.integers(0, 1000, options)))
-    capacity = sum(int(c[-1]) for c in costs) // 2
-    return KnapsackProblem(
-        f"long_chain(seed={seed}, groups={groups}, options={options})",
-        tuple(members),
-        (),
-        (SumResource("sum", capacity, 0, tuple(costs)),),
-    )
+    pairs = tuple(Pair(g, g + 1) for g in range(groups - 1)) if linked else ()
+    resource = SumResource("sum", 0, 0, tuple(costs), (1,) * len(pairs))
+    name = f"long_chain(seed={seed}, groups={groups}, options={options}, linked={linked})"
+    problem = KnapsackProblem(name, tuple(members), pairs, (resource,))
+    return problem.with_capacities({"sum": problem.evaluate(problem.ceilings).usage["sum"] // 2})
 
 
 def large(seed: int, features: Feature, groups: int = 40, options: int = 64) -> KnapsackProblem:
@@ -320,6 +322,8 @@ def large(seed: int, features: Feature, groups: int = 40, options: int = 64) -> 
     for r in range(2 if Feature.MULTI_RESOURCE in features else 1):
         costs = tuple(np.cumsum(rng.integers(1, 9, options)) for _ in members)
         resources.append(SumResource(f"sum{r}", 0, 0, costs, tuple(int(rng.integers(1, 4)) for _ in pairs)))
-    problem = KnapsackProblem(f"large(seed={seed})", members, pairs, tuple(resources))
+    problem = KnapsackProblem(
+        f"large(seed={seed}, groups={groups}, options={options})", members, pairs, tuple(resources)
+    )
     most = problem.evaluate(problem.ceilings).usage
     return problem.with_capacities({name: use // 3 for name, use in most.items()})

@@ -1,0 +1,126 @@
+"""Runs checks on one plugin: each at most once, after those it builds on, with a reason for every outcome."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from reds_core.errors import InputError
+from reds_core.testing.report import Failure, Outcome, Report, Result, Settings, Skip
+
+if TYPE_CHECKING:
+    import pytest
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Check(Generic[S]):
+    """One behaviour.
+
+    Attributes:
+        run: raises Failure where the behaviour is missing, Skip where it does not apply. Its name names the behaviour,
+            its docstring gives the reason.
+        after: checks without which this one says nothing new; where one of them failed, this one is skipped, so that
+            one fault is reported once.
+    """
+
+    run: Callable[[S], None]
+    after: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the behaviour."""
+        return self.run.__name__
+
+    @property
+    def reason(self) -> str:
+        """Why the behaviour matters: the first paragraph of the docstring."""
+        return " ".join((inspect.getdoc(self.run) or "").partition("\n\n")[0].split())
+
+
+class Run(Generic[S]):
+    """The checks of one plugin, run when their results are asked for.
+
+    Args:
+        make: makes the subject; called before the first check, so that a plugin which cannot be made fails as a check.
+        checks: the kit for plugins of this kind.
+        settings: what the author says of the plugin.
+
+    Raises:
+        InputError: if an expected failure names no check.
+    """
+
+    def __init__(self, make: Callable[[], S], checks: Sequence[Check[S]], settings: Settings) -> None:
+        self._make = make
+        self._checks: Mapping[str, Check[S]] = {c.name: c for c in checks}
+        self._expected = settings.expected_failures
+        self._results: dict[str, Result] = {}
+        unknown = sorted(set(self._expected) - set(self._checks))
+        if unknown:
+            raise InputError(f"the expected failure '{unknown[0]}' is no check", f"choose of {', '.join(self._checks)}")
+
+    @functools.cached_property
+    def _subject(self) -> S:
+        return self._make()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The checks, in order."""
+        return tuple(self._checks)
+
+    def result(self, name: str) -> Result:
+        """The result of one check, which runs at most once."""
+        if name not in self._results:
+            started = time.perf_counter()
+            outcome, reason = self._judged(self._checks[name])
+            self._results[name] = Result(name, outcome, reason, time.perf_counter() - started)
+        return self._results[name]
+
+    def report(self, plugin: str, kind: str) -> Report:
+        """The results of all checks."""
+        return Report(plugin, kind, tuple(self.result(name) for name in self.names))
+
+    def _judged(self, check: Check[S]) -> tuple[Outcome, str]:
+        outcome, reason = self._attempt(check)
+        expected = self._expected.get(check.name)
+        if expected is None or outcome is Outcome.SKIPPED:
+            return outcome, reason
+        if outcome is Outcome.FAILED:
+            return Outcome.EXPECTED, f"{expected} ({reason})"
+        return Outcome.FAILED, f"passes although a failure is expected ({expected}): remove it from expected_failures"
+
+    def _attempt(self, check: Check[S]) -> tuple[Outcome, str]:
+        for name in check.after:
+            if self.result(name).outcome in (Outcome.FAILED, Outcome.EXPECTED):
+                return Outcome.SKIPPED, f"says nothing while {name} fails"
+        try:
+            check.run(self._subject)
+        except Skip as skip:
+            return Outcome.SKIPPED, str(skip)
+        except Failure as failure:
+            return Outcome.FAILED, str(failure)
+        except Exception as error:  # of the plugin, where the kit did not expect one
+            return Outcome.FAILED, f"raised {type(error).__name__}: {error}"
+        return Outcome.PASSED, check.reason
+
+
+def as_pytest_parameters(run: Run[S]) -> pytest.MarkDecorator:
+    """`run` as a parametriser for a test that takes one argument `check` and calls it."""
+    import pytest
+
+    def assert_passes(name: str) -> None:
+        result = run.result(name)
+        if result.outcome is Outcome.SKIPPED:
+            pytest.skip(result.reason)
+        if result.outcome is Outcome.EXPECTED:
+            pytest.xfail(result.reason)
+        assert result.outcome is Outcome.PASSED, result.reason
+
+    return pytest.mark.parametrize(
+        "check", [pytest.param(functools.partial(assert_passes, name), id=name) for name in run.names]
+    )

@@ -1,0 +1,253 @@
+"""What a solver says must be true. One function a behaviour; the docstring's first paragraph is its reason.
+
+The foundations look at one fault each, on plain problems of every combination of declared features. The cases after
+them look for all faults at once, each where solvers have been seen to go wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from reds_core.problem import Group, KnapsackProblem, SumResource
+from reds_core.solution import Status
+from reds_core.solver import Claim, Feature, features_of
+from reds_core.testing import problems
+from reds_core.testing.oracle import brute_force
+from reds_core.testing.report import Failure, Skip
+from reds_core.testing.runner import Check
+from reds_core.testing.strategies import knapsack_problems
+from reds_core.testing.subject import (
+    Asked,
+    SolverSubject,
+    described,
+    false_bound,
+    false_infeasibility,
+    false_optimum,
+    over_budget,
+)
+
+
+def _none_has(subject: SolverSubject, fault: Callable[[Asked], str | None]) -> None:
+    for asked in subject.plain:
+        found = fault(asked)
+        if found is not None:
+            raise Failure(f"{found} on {described(asked.problem)}")
+
+
+# --- foundations ------------------------------------------------------------------------------------------------------
+
+
+def answers_in_form(subject: SolverSubject) -> None:
+    """The host reads status, choice, bound and limit, and can only refuse an answer that is malformed."""
+    for asked in subject.plain:
+        claims, answer = subject.solver.claims, asked.answer
+        for made, claim in (
+            (answer.status is Status.OPTIMAL, Claim.OPTIMAL),
+            (answer.status is Status.INFEASIBLE, Claim.INFEASIBLE),
+            (answer.bound is not None, Claim.BOUND),
+        ):
+            if made and claim not in claims:
+                raise Failure(f"asserts {str(claim.name).lower()} without declaring it on {described(asked.problem)}")
+
+
+def stays_within_the_budget(subject: SolverSubject) -> None:
+    """A budget is a promise: a choice that exceeds it by one unit does not run on the device."""
+    _none_has(subject, over_budget)
+
+
+def never_claims_a_false_optimum(subject: SolverSubject) -> None:
+    """OPTIMAL ends every search for something better, so it must be true, and its bound must be its value."""
+    subject.needs(Claim.OPTIMAL)
+    _none_has(subject, false_optimum)
+
+
+def never_bounds_below_the_optimum(subject: SolverSubject) -> None:
+    """A bound is a proof that nothing better exists; the reported gap is wrong where it is not."""
+    subject.needs(Claim.BOUND)
+    _none_has(subject, false_bound)
+
+
+def never_claims_false_infeasibility(subject: SolverSubject) -> None:
+    """INFEASIBLE makes the user give up a budget that can be met."""
+    subject.needs(Claim.INFEASIBLE)
+    _none_has(subject, false_infeasibility)
+
+
+FOUNDATIONS = (
+    Check(answers_in_form),
+    Check(stays_within_the_budget, ("answers_in_form",)),
+    Check(never_claims_a_false_optimum, ("answers_in_form",)),
+    Check(never_bounds_below_the_optimum, ("answers_in_form",)),
+    Check(never_claims_false_infeasibility, ("answers_in_form",)),
+)
+
+
+# --- what is expected of an honest solver -----------------------------------------------------------------------------
+
+
+def proves_small_problems(subject: SolverSubject) -> None:
+    """An exact solver agrees with brute force on small problems and says so: OPTIMAL or INFEASIBLE, never less.
+
+    Asked only of solvers whose author says that they prove (`Settings.proves`).
+    """
+    if not subject.settings.proves:
+        raise Skip("does not promise proofs (Settings.proves)")
+    for asked in subject.plain:
+        subject.judge(asked.problem, asked.answer, asked.optimum)
+
+
+def asserts_what_it_declares(subject: SolverSubject) -> None:
+    """`--solver auto` prefers solvers by what they declare; a claim never made misleads it."""
+    answers = [asked.answer for asked in subject.plain]
+    made = {
+        Claim.OPTIMAL: any(a.status is Status.OPTIMAL for a in answers),
+        Claim.INFEASIBLE: any(a.status is Status.INFEASIBLE for a in answers),
+        Claim.BOUND: any(a.bound is not None for a in answers),
+    }
+    if not subject.solver.claims:
+        raise Skip("declares no claims")
+    for claim, seen in made.items():
+        if claim in subject.solver.claims and not seen:
+            raise Failure(f"declares {str(claim.name).lower()} and asserts it on none of {len(answers)} small problems")
+
+
+def finds_a_choice_where_the_smallest_fits(subject: SolverSubject) -> None:
+    """Where every group at its first option meets all budgets, there is no excuse for no choice."""
+    for asked in subject.plain:
+        if asked.problem.name.startswith("roomy") and asked.answer.choice is None and asked.answer.limit is None:
+            raise Failure(f"found no choice on {described(asked.problem)}")
+
+
+# --- cases ------------------------------------------------------------------------------------------------------------
+
+
+def meets_a_budget_exactly(subject: SolverSubject) -> None:
+    """A budget met exactly is met, and one unit more is not, however large the numbers are.
+
+    Floating-point solvers accept a violation of about 1e-6 of the capacity: at costs near 1e10 that is 10,000 units.
+    """
+    subject.judge_all(
+        problems.exact_budget(unit, short) for unit in (1, 1_000, 10_000_000, 10_000_000_000) for short in (0, 1)
+    )
+
+
+def breaks_ties(subject: SolverSubject) -> None:
+    """Among equal options any will do, but one must be taken: comparisons that should be strict and are not loop."""
+    subject.judge_all(problems.ties(seed) for seed in subject.seeds)
+
+
+def takes_groups_of_one_option(subject: SolverSubject) -> None:
+    """A layer whose width is fixed is a group with nothing to choose; its value and cost still count."""
+    subject.judge_all([problems.one_option()])
+
+
+def takes_problems_without_resources(subject: SolverSubject) -> None:
+    """With nothing limited the best option of each group is right, and nothing may be divided by a capacity."""
+    subject.judge_all([problems.no_resource()])
+
+
+def takes_negative_values(subject: SolverSubject) -> None:
+    """Values may all be below zero, so that neither 0 nor -1 can stand for nothing found yet."""
+    subject.judge_all(problems.negative_values(seed) for seed in subject.seeds)
+
+
+def tells_near_equal_values_apart(subject: SolverSubject) -> None:
+    """Solvers stop at a relative gap of 1e-4 unless told 0, and call that optimal."""
+    subject.judge_all(problems.near_equal_values(seed) for seed in subject.seeds)
+
+
+def takes_pair_costs_that_are_no_product(subject: SolverSubject) -> None:
+    """Pair costs need not be width x width, nor rise with it: a latency table does neither."""
+    subject.judge_all(problems.pair_costs_no_product(seed) for seed in subject.seeds)
+
+
+def counts_peaks_over_three_groups(subject: SolverSubject) -> None:
+    """On a residual branch three tensors are alive at once, so a peak is not a sum over pairs."""
+    subject.judge_all(problems.peak_of_three(seed) for seed in subject.seeds)
+
+
+def keeps_floors_and_ceilings(subject: SolverSubject) -> None:
+    """Nesting rests on floors and ceilings: a choice below a floor tears the family apart."""
+    subject.judge_all(problems.bounded(seed) for seed in subject.seeds)
+
+
+def sees_that_budgets_cannot_be_met_together(subject: SolverSubject) -> None:
+    """Each budget can be met alone, both cannot; whoever checks them one by one finds a choice that is none."""
+    subject.judge_all(problems.not_together(f) for f in (Feature.MULTI_RESOURCE, Feature.PEAK))
+
+
+def survives_a_single_feasible_choice(subject: SolverSubject) -> None:
+    """Where one choice is feasible a wrong cut or a wrong dominance rule turns a proof into a lie."""
+    subject.judge_all(problems.single_point(seed) for seed in subject.seeds)
+
+
+def answers_permuted_groups_alike(subject: SolverSubject) -> None:
+    """The order of groups and the orientation of pairs mean nothing; the choice comes back in the problem's order."""
+    cases = [p for p, _ in subject.plain_problems if len(features_of(p)) == len(subject.solver.features)]
+    subject.judge_all(problems.permuted(p, seed) for seed in subject.seeds for p in cases[:2])
+
+
+def answers_scaled_values_alike(subject: SolverSubject) -> None:
+    """A million times the values is the same problem; tolerances and tables by value do not know that."""
+    cases = [p for p, _ in subject.plain_problems if len(features_of(p)) == len(subject.solver.features)]
+    subject.judge_all(problems.scaled(p, factor) for factor in (7, 1_000_003) for p in cases[:2])
+
+
+def agrees_with_brute_force_on_generated_problems(subject: SolverSubject) -> None:
+    """Hypothesis looks for a problem on which an answer is untrue, and shrinks it to one that can be read."""
+    try:
+        import hypothesis
+    except ImportError:
+        raise Skip("needs hypothesis: pip install hypothesis") from None
+
+    @hypothesis.settings(
+        max_examples=8 * subject.settings.seeds,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(knapsack_problems(subject.solver.features, groups=3, options=3))
+    def search(problem: KnapsackProblem) -> None:
+        hypothesis.assume(subject.solver.refusal(problem) is None)
+        hypothesis.assume(all(low <= high for low, high in zip(problem.floors, problem.ceilings, strict=True)))
+        subject.judge(problem, subject.ask(problem), brute_force(problem).value)
+
+    search()
+
+
+def keeps_apart_what_floats_cannot(subject: SolverSubject) -> None:
+    """Above 2^53 floats skip integers: values that differ by one look equal, and a bound rounds below the truth."""
+    one = np.array([0, 1])
+    groups = tuple(Group(f"g{g}", one + 1, (2**54 + one) * (g + 1)) for g in range(3))
+    resource = SumResource("sum", 2, 0, (one, one, one))
+    subject.judge_all([KnapsackProblem("keeps_apart_what_floats_cannot", groups, (), (resource,))])
+
+
+_GROUND = tuple(check.name for check in FOUNDATIONS)
+HONESTY = tuple(
+    Check(run, _GROUND)
+    for run in (proves_small_problems, asserts_what_it_declares, finds_a_choice_where_the_smallest_fits)
+)
+CASES = tuple(
+    Check(run, (*_GROUND, "proves_small_problems"))
+    for run in (
+        meets_a_budget_exactly,
+        breaks_ties,
+        takes_groups_of_one_option,
+        takes_problems_without_resources,
+        takes_negative_values,
+        tells_near_equal_values_apart,
+        keeps_apart_what_floats_cannot,
+        takes_pair_costs_that_are_no_product,
+        counts_peaks_over_three_groups,
+        keeps_floors_and_ceilings,
+        sees_that_budgets_cannot_be_met_together,
+        survives_a_single_feasible_choice,
+        answers_permuted_groups_alike,
+        answers_scaled_values_alike,
+        agrees_with_brute_force_on_generated_problems,
+    )
+)

@@ -1,0 +1,214 @@
+"""How a solver behaves beside what it answers. One function a behaviour; its docstring begins with the reason."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from reds_core.errors import UnsupportedError
+from reds_core.problem import KnapsackProblem, SumResource
+from reds_core.solution import Status
+from reds_core.solver import Claim, Control, Controls, Feature, solve, why_not
+from reds_core.testing import problems
+from reds_core.testing.isolation import captured_stdout, imports_of
+from reds_core.testing.oracle import brute_force, chain_optimum
+from reds_core.testing.report import Failure, Skip
+from reds_core.testing.runner import Check
+from reds_core.testing.solver_answers import FOUNDATIONS
+from reds_core.testing.subject import SolverSubject, described, fresh
+
+GRACE_S = 2.5
+"""What a solver may take beyond its time limit: one step of its search on a busy machine."""
+
+
+def declares_what_it_is(subject: SolverSubject) -> None:
+    """Discovery, `reds plugins` and `--solver auto` read these declarations and nothing else."""
+    solver = subject.solver
+    for attribute, wanted in (("features", Feature), ("claims", Claim), ("controls", Control), ("auto_rank", int)):
+        if not isinstance(getattr(solver, attribute, None), wanted):
+            raise Failure(f"{attribute} is {getattr(solver, attribute, None)!r}, not a {wanted.__name__}")
+    if not isinstance(solver.name, str) or not solver.name or solver.name != solver.name.strip().lower():
+        raise Failure(f"the name {solver.name!r} is not a lower-case word")
+    if not isinstance(solver.requires, tuple) or not all(isinstance(r, str) for r in solver.requires):
+        raise Failure(f"requires is {solver.requires!r}, not a tuple of import names")
+    if not isinstance(solver.exact_below, int | None):
+        raise Failure(f"exact_below is {solver.exact_below!r}, neither an integer nor None")
+    options = type(solver).Options
+    if not dataclasses.is_dataclass(options) or not isinstance(solver.options, options):
+        raise Failure("options are not an object of the frozen dataclass Options")
+
+
+def imports_nothing_heavy(subject: SolverSubject) -> None:
+    """Every command imports every plugin; a library imported at the top of a module delays them all, or breaks them.
+
+    Imported in a fresh interpreter, the module may bring the standard library, numpy, pluggy, reds_core and its own
+    package, and nothing else. Import the rest inside solve().
+    """
+    module = type(subject.solver).__module__
+    brought = imports_of(module)
+    if brought is None:
+        raise Skip(f"its module {module} cannot be imported by name in a fresh interpreter")
+    if brought:
+        raise Failure(f"importing {module} imports {', '.join(sorted(brought))}; import them inside solve()")
+
+
+def refuses_in_words(subject: SolverSubject) -> None:
+    """A refusal is shown to the user and makes `auto` go on to the next solver, so it must be a text, not an error."""
+    for problem in (problems.roomy(0, f) for f in subject.feature_sets):
+        reason = subject.solver.refusal(problem)
+        if reason is not None and (not isinstance(reason, str) or not reason):
+            raise Failure(f"refusal returned {reason!r}, neither a text nor None, on {described(problem)}")
+
+
+def is_not_asked_what_it_does_not_declare(subject: SolverSubject) -> None:
+    """A feature that is not declared is refused before the solver sees the problem, never silently ignored."""
+    missing = [f for f in Feature if f.name and f not in subject.solver.features]
+    if not missing:
+        raise Skip("declares every feature")
+    for feature in missing:
+        problem = problems.random_problem(0, feature)
+        if why_not(subject.solver, problem) is None:
+            raise Failure(f"is asked {described(problem)}, although it does not declare {feature.name}")
+        try:
+            solve(problem, subject.solver)
+        except UnsupportedError:
+            continue
+        raise Failure(f"answered {described(problem)}, although it does not declare {feature.name}")
+
+
+def answers_the_same_twice(subject: SolverSubject) -> None:
+    """One object answers many problems in a benchmark; what it remembers of one must not change the next."""
+    cases = [problem for problem, _ in subject.plain_problems[:8]]
+    first = [subject.ask(p, solver=subject.make()) for p in cases]
+    solver = subject.make()
+    for _ in range(2):
+        for problem, expected in zip(cases, first, strict=True):
+            again = subject.ask(problem, solver=solver)
+            if (again.status, again.choice, again.bound) != (expected.status, expected.choice, expected.bound):
+                raise Failure(
+                    f"a used object says {again.status.value} {again.choice}, bound {again.bound}, where a new one "
+                    f"says {expected.status.value} {expected.choice}, bound {expected.bound}, on {described(problem)}"
+                )
+
+
+def repeats_itself_with_one_seed(subject: SolverSubject) -> None:
+    """Same seed, same plan: a run that cannot be repeated cannot be reported."""
+    subject.needs(Control.SEED)
+    for problem in subject.fitting([problems.long_chain(0, groups=5, options=6), problems.ties(0)]):
+        controls = dataclasses.replace(subject.controls, seed=7)
+        choices = {subject.ask(problem, controls, subject.make()).choice for _ in range(3)}
+        if len(choices) > 1:
+            raise Failure(f"gave {len(choices)} different choices under one seed on {described(problem)}")
+
+
+def _tables(problem: KnapsackProblem) -> list[bytes | str]:
+    """Every number of a problem, to compare before and after."""
+    found: list[bytes | str] = [repr((problem.name, problem.floors, problem.ceilings))]
+
+    def add(tables: Sequence[object]) -> None:
+        found.extend(b"" if t is None else np.asarray(t).tobytes() for t in tables)
+
+    for group in problem.groups:
+        add((group.widths, group.values))
+    for pair in problem.pairs:
+        add((pair.values, pair.kernel))
+    for resource in problem.resources:
+        found.append(repr((resource.name, resource.capacity)))
+        if isinstance(resource, SumResource):
+            found.append(repr((resource.base, resource.bilinear)))
+            add((*resource.costs, *resource.pair_costs))
+            add([problem.pair_cost(resource, k) for k in range(len(problem.pairs))])
+        else:
+            for step in resource.steps:
+                found.append(repr((step.base, step.groups)))
+                add(step.costs)
+    return found
+
+
+def leaves_the_problem_unchanged(subject: SolverSubject) -> None:
+    """The host asks several solvers with one problem and evaluates the choice with it afterwards."""
+    for problem, _ in subject.plain_problems[-6:]:
+        given = fresh(problem)
+        before = _tables(given)
+        subject.solver.solve(given, subject.controls)
+        if _tables(given) != before:
+            raise Failure(f"changed the problem {described(problem)}")
+
+
+def honours_the_time_limit(subject: SolverSubject) -> None:
+    """A time limit is how users bound the cost of not knowing; it counts model building, presolve and clean-up."""
+    subject.needs(Control.TIME_LIMIT)
+    features = subject.solver.features
+    subject.ask(problems.one_option())  # imports what the solver imports
+    for problem in subject.fitting([problems.large(0, features), problems.large(1, features, groups=80)]):
+        limit_s = 0.5
+        answer, seconds = subject.timed(problem, dataclasses.replace(subject.controls, time_limit_s=limit_s))
+        if seconds > limit_s + GRACE_S:
+            raise Failure(f"took {seconds:.1f} s under a time limit of {limit_s} s on {described(problem)}")
+        if seconds > limit_s and answer.status is Status.FEASIBLE and answer.limit is None:
+            raise Failure(f"took {seconds:.1f} s of {limit_s} s and does not say that it was stopped")
+
+
+def is_sane_when_time_is_short(subject: SolverSubject) -> None:
+    """Stopped before the first choice, before the first bound or in between, whatever it says must still be true."""
+    subject.needs(Control.TIME_LIMIT)
+    shapes = [problems.long_chain(0), problems.long_chain(1, groups=16, linked=True)]
+    for problem in subject.fitting(shapes):
+        optimum = chain_optimum(problem)
+        for limit_s in (1e-9, 0.001, 0.01, 0.05):
+            answer = subject.ask(problem, dataclasses.replace(subject.controls, time_limit_s=limit_s))
+            if answer.status is Status.NO_SOLUTION and answer.limit is None:
+                raise Failure(f"found nothing in {limit_s} s and names no limit on {described(problem)}")
+            subject.judge_truth(problem, answer, optimum)
+
+
+def starts_from_the_hint(subject: SolverSubject) -> None:
+    """A hint is a choice that is known already: the answer must not be worse, and a bad hint must do no harm."""
+    subject.needs(Control.HINT)
+    for problem, truth in subject.plain_problems[:12]:
+        hints = [problem.ceilings, problem.floors, *(tuple(int(k) for k in c) for c in truth.optima[:1])]
+        for hint in hints:
+            answer = subject.ask(problem, dataclasses.replace(subject.controls, hint=hint))
+            subject.judge(problem, answer, truth.value)
+            known = problem.evaluate(hint)
+            found = None if answer.choice is None else problem.evaluate(answer.choice).value
+            if known.feasible and (found is None or found < known.value):
+                raise Failure(f"found {found} from a hint of value {known.value} on {described(problem)}")
+
+
+def takes_every_control(subject: SolverSubject) -> None:
+    """Callers set controls without asking who honours them; what is not honoured is noted by the host, not an error."""
+    for problem in subject.fitting([problems.roomy(0, subject.solver.features), problems.roomy(0, Feature.NONE)]):
+        controls = Controls(time_limit_s=subject.settings.time_limit_s, seed=11, threads=2, hint=problem.ceilings)
+        subject.judge(problem, subject.ask(problem, controls), brute_force(problem).value)
+
+
+def prints_nothing(subject: SolverSubject) -> None:
+    """With --json stdout holds the JSON alone; a banner of the library behind the solver spoils it."""
+    cases = [problem for problem, _ in subject.plain_problems[:4]] + [problems.infeasible(subject.solver.features)]
+    for problem in subject.fitting(cases):
+        with captured_stdout() as captured:
+            subject.ask(problem)
+        if captured.text:
+            raise Failure(f"printed {captured.text[:80]!r} on {described(problem)}")
+
+
+_GROUND = tuple(check.name for check in FOUNDATIONS)
+DECLARATIONS = (Check(declares_what_it_is), Check(imports_nothing_heavy))
+CONDUCT = tuple(
+    Check(run, _GROUND)
+    for run in (
+        refuses_in_words,
+        is_not_asked_what_it_does_not_declare,
+        answers_the_same_twice,
+        repeats_itself_with_one_seed,
+        leaves_the_problem_unchanged,
+        honours_the_time_limit,
+        is_sane_when_time_is_short,
+        starts_from_the_hint,
+        takes_every_control,
+        prints_nothing,
+    )
+)
