@@ -241,6 +241,9 @@ class Dual:
         all further sums are of whole numbers below 2^53, hence exact in float64.
         """
         multipliers = np.maximum(np.nan_to_num(multipliers, nan=0.0, posinf=0.0), 0.0)
+        shares = tuple(
+            (np.nan_to_num(a, posinf=0.0, neginf=0.0), np.nan_to_num(b, posinf=0.0, neginf=0.0)) for a, b in shares
+        )
         magnitude = self.values.magnitude() + sum(
             float(m) * c.magnitude() for m, c in zip(multipliers, self.costs, strict=True)
         )

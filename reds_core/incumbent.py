@@ -75,13 +75,23 @@ class Improver:
         self.weights = [1.0 / max(1, sum(s)) for s in spreads]
         self.pair_of = {frozenset(e): k for k, e in enumerate(domain.ends)}
 
-    def improve(self, positions: Sequence[int]) -> tuple[int, ...] | None:
-        """A feasible choice (positions) from which no one or two groups can improve; None if repair fails."""
+    def improve(self, positions: Sequence[int], exchange: bool = True) -> tuple[int, ...] | None:
+        """A feasible choice (positions) that no change of one group improves; None if repair fails.
+
+        Args:
+            positions: where to start.
+            exchange: also try to change two groups at once.
+        """
         x = list(positions)
-        while not self._late():
-            if not self._step(x):
-                break
+        while not self._late() and (self._step(x) or (exchange and self._exchange(x))):
+            pass
         return tuple(x) if self._feasible(x) else None
+
+    @property
+    def joint_choices(self) -> int:
+        """How many changes of two groups there are to try."""
+        sizes = self.value.sizes
+        return sum(sizes[a] * sizes[b] for a, b in self._couples(len(sizes)))
 
     def _late(self) -> bool:
         return self.deadline is not None and time.perf_counter() >= self.deadline
@@ -90,25 +100,39 @@ class Improver:
         return all(u.total(x) <= limit for u, limit in zip(self.usage, self.limits, strict=True))
 
     def _step(self, x: list[int]) -> bool:
-        """The best change of one group, else the first good one of two groups; False where there is none."""
-        use = [u.total(x) for u in self.usage]
-        excess = self._excess([np.array([u]) for u in use])[0]
+        """Change one group: from a feasible choice each in turn, else the best repair alone; False if none helps."""
+        use, excess = self._use(x)
         best: tuple[float, float, int, int] | None = None
+        changed = False
         for group in range(len(x)):
-            rated = self._rate(x, use, float(excess), (group,))
-            if rated is not None and (best is None or rated[:2] > best[:2]):
+            rated = self._rate(x, use, excess, (group,))
+            if rated is None:
+                continue
+            if excess == 0.0:
+                x[group] = rated[2]
+                use, changed = self._use(x)[0], True
+            elif best is None or rated[:2] > best[:2]:
                 best = (rated[0], rated[1], group, rated[2])
         if best is not None:
             x[best[2]] = best[3]
-            return True
+        return changed or best is not None
+
+    def _exchange(self, x: list[int]) -> bool:
+        """The first change of two groups that helps, each couple's best; False if there is none."""
+        use, excess = self._use(x)
         for a, b in self._couples(len(x)):
             if self._late():
                 return False
-            rated = self._rate(x, use, float(excess), (a, b))
+            rated = self._rate(x, use, excess, (a, b))
             if rated is not None:
                 x[a], x[b] = divmod(rated[2], self.value.sizes[b])
                 return True
         return False
+
+    def _use(self, x: Sequence[int]) -> tuple[list[int], float]:
+        """Usage of each row, and the excess."""
+        use = [u.total(x) for u in self.usage]
+        return use, float(self._excess([np.array([u]) for u in use])[0])
 
     def _couples(self, groups: int) -> Iterator[tuple[int, int]]:
         for a in range(groups):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.domain import Domain
-from reds_core.dual import Dual
+from reds_core.dual import Certificate, Dual, FloatArray
 from reds_core.incumbent import Improver
 from reds_core.linear import Cut
 from reds_core.multipliers import DualSearch
@@ -25,8 +25,10 @@ from reds_core.rows import Row, rows_of
 ROUNDS = 8
 WORTHWHILE = 0.9
 """Another round follows while one leaves less than this share of the options and cells."""
-CANDIDATES = 12
+CANDIDATES = 6
 """Choices met by the dual search, the latest, that are improved in each round."""
+JOINT_CHOICES = 2**17
+"""Where two groups can be changed at once in more ways than this, one choice alone is improved so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,55 +78,71 @@ class _Presolve:
         self.incumbent: tuple[int, ...] | None = None
         self.value: int | None = None
         self.bound: int | None = None
-        self.cut: Cut | None = None
 
     def run(self, hint: Sequence[int] | None) -> Presolved:
         domain = self._within_limits(Domain.of(self.problem))
         if domain is not None and hint is not None:
-            self._offer(domain, [self._nearest(domain, hint)])
-        start: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None = None
+            self._offer(domain, [self._nearest(domain, hint)], exchange=False)
+        start = np.zeros(len(self.rows))
         for _ in range(ROUNDS):
             if domain is None or self._late():
                 break
-            before = domain.size
-            rows = breakable(self.rows, domain)
-            dual = Dual(self.problem, rows, domain)
-            known = np.zeros(len(self.rows)) if start is None else start
-            indices = [i for i, row in enumerate(self.rows) if row in rows]
-            search = DualSearch(dual, known[indices], self.value, self.deadline)
-            search.run()
-            self._offer(domain, list(search.met)[-CANDIDATES:])
-            if self.value is None and self._rows_disagree(dual, search):
-                domain = None
+            narrowed, start = self._round(domain, start)
+            if narrowed is None or self.value is None or narrowed.size > WORTHWHILE * domain.size:
+                domain = narrowed
                 break
-            certificate = dual.certify(search.best.multipliers, search.best_shares)
-            self.bound = certificate.value_bound if self.bound is None else min(self.bound, certificate.value_bound)
-            start = np.zeros(len(self.rows))
-            start[indices] = search.best.multipliers
-            if self.value is None:
-                break
-            narrowed = certificate.narrow(domain, self.value + 1)
-            domain = None if narrowed is None else self._within_limits(narrowed)
-            if domain is None or domain.size > WORTHWHILE * before:
-                break
+            domain = narrowed
         return self._finish(domain, start)
 
-    def _finish(
-        self, domain: Domain | None, start: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None
-    ) -> Presolved:
+    def _round(self, domain: Domain, start: FloatArray) -> tuple[Domain | None, FloatArray]:
+        """Search multipliers from `start`, improve what is met, drop what cannot be better: domain and multipliers."""
+        search = self._search(domain, start)
+        met = list(search.met)[-CANDIDATES:]
+        self._offer(domain, met, exchange=False)
+        if self.value is None:
+            self._offer(domain, met, exchange=True)
+        if self.value is None and self._rows_disagree(domain):
+            return None, start
+        certificate = search.dual.certify(search.best.multipliers, search.best_shares)
+        self.bound = certificate.value_bound if self.bound is None else min(self.bound, certificate.value_bound)
+        for (index, _), multiplier in zip(self._breakable(domain), search.best.multipliers, strict=True):
+            start[index] = multiplier
+        if self.value is None:
+            return domain, start
+        narrowed = self._narrowed(certificate, domain)
+        if narrowed is not None and narrowed.size > WORTHWHILE * domain.size:
+            # changes of two groups cost more: tried once others bring no more
+            before = self.value
+            self._offer(domain, [self._nearest(domain, self.incumbent or ()), *met], exchange=True)
+            if self.value > before:
+                narrowed = self._narrowed(certificate, domain)
+        return narrowed, start
+
+    def _narrowed(self, certificate: Certificate, domain: Domain) -> Domain | None:
+        assert self.value is not None
+        narrowed = certificate.narrow(domain, self.value + 1)
+        return None if narrowed is None else self._within_limits(narrowed)
+
+    def _breakable(self, domain: Domain) -> list[tuple[int, Row]]:
+        """The rows that some combination of largest costs could break, with their indices."""
+        return [(i, row) for i, row in enumerate(self.rows) if _largest_use(row, domain) > row.limit]
+
+    def _search(self, domain: Domain, start: FloatArray) -> DualSearch:
+        """A finished search over the rows that can be broken."""
+        rows = self._breakable(domain)
+        dual = Dual(self.problem, [row for _, row in rows], domain)
+        search = DualSearch(dual, start[[i for i, _ in rows]], self.value, self.deadline)
+        search.run()
+        return search
+
+    def _finish(self, domain: Domain | None, start: FloatArray) -> Presolved:
         """The cut of what is left, at the last multipliers."""
         if domain is None:
-            bound = self.value
-            return Presolved(self.incumbent, self.value, bound, None, None)
-        if self.value is None or start is None:
-            return Presolved(self.incumbent, self.value, self.bound, domain, None)
-        rows = breakable(self.rows, domain)
-        dual = Dual(self.problem, rows, domain)
-        search = DualSearch(
-            dual, start[[i for i, row in enumerate(self.rows) if row in rows]], self.value, self.deadline
-        )
-        search.run()
-        certificate = dual.certify(search.best.multipliers, search.best_shares)
+            return Presolved(self.incumbent, self.value, self.value, None, None)
+        if self.value is None:
+            return Presolved(None, None, self.bound, domain, None)
+        search = self._search(domain, start)
+        certificate = search.dual.certify(search.best.multipliers, search.best_shares)
         if certificate.room(self.value + 1) < 0:
             return Presolved(self.incumbent, self.value, self.value, None, None)
         bound = max(certificate.value_bound, self.value)
@@ -148,27 +166,29 @@ class _Presolve:
             settled = domain is None or domain.size == before
         return domain
 
-    def _rows_disagree(self, dual: Dual, search: DualSearch) -> bool:
+    def _rows_disagree(self, domain: Domain) -> bool:
         """Whether some multipliers prove that the limits cannot be met together."""
-        rows = [r for r in self.rows if r in breakable(self.rows, dual.domain)]
+        rows = [row for _, row in self._breakable(domain)]
         if not rows:
             return False
-        pricing = Dual(self.problem, rows, dual.domain, values=False)
-        start = np.array([1.0 / max(c.magnitude(), 1.0) for c in pricing.costs])
-        hunt = DualSearch(pricing, start, None, self.deadline)
-        hunt.run()
-        return pricing.certify(hunt.best.multipliers, hunt.best_shares).bound < 0
+        dual = Dual(self.problem, rows, domain, values=False)
+        start = np.array([1.0 / max(c.magnitude(), 1.0) for c in dual.costs])
+        search = DualSearch(dual, start, None, self.deadline)
+        search.run()
+        return dual.certify(search.best.multipliers, search.best_shares).bound < 0
 
     def _nearest(self, domain: Domain, choice: Sequence[int]) -> tuple[int, ...]:
         """Positions of the options nearest to `choice`."""
         return tuple(int(np.argmin(np.abs(o - i))) for o, i in zip(domain.options, choice, strict=True))
 
-    def _offer(self, domain: Domain, candidates: Sequence[tuple[int, ...]]) -> None:
-        """Improve `candidates` (positions) and keep the best feasible one."""
+    def _offer(self, domain: Domain, candidates: Sequence[tuple[int, ...]], exchange: bool) -> None:
+        """Improve `candidates` (positions) and keep the best feasible one; the first alone where that is much work."""
         improver = Improver(self.problem, self.rows, domain, self.deadline)
+        if exchange and improver.joint_choices > JOINT_CHOICES:
+            candidates = candidates[:1]
         seen = set()
         for positions in candidates:
-            improved = improver.improve(positions)
+            improved = improver.improve(positions, exchange)
             if improved is None or improved in seen:
                 continue
             seen.add(improved)
@@ -178,11 +198,7 @@ class _Presolve:
                 self.incumbent, self.value = choice, evaluation.value
 
 
-def breakable(rows: Sequence[Row], domain: Domain) -> list[Row]:
-    """Those of `rows` that some combination of largest costs could break."""
-    result = []
-    for row in rows:
-        tables = [*domain.of_groups(row.costs), *domain.of_pairs(row.pair_costs)]
-        if sum(int(t.max()) for t in tables if t is not None) > row.limit:
-            result.append(row)
-    return result
+def _largest_use(row: Row, domain: Domain) -> int:
+    """The sum of the largest costs that are left."""
+    tables = [*domain.of_groups(row.costs), *domain.of_pairs(row.pair_costs)]
+    return sum(int(t.max()) for t in tables if t is not None)
