@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,14 +59,26 @@ def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """
     buffer = io.BytesIO()
     members: dict[str, Any] = dict(arrays)
-    np.savez(buffer, allow_pickle=False, **members)
+    np.savez(buffer, **members)
     write_bytes(path, buffer.getvalue())
 
 
 def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read what `save_arrays` wrote."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {key: archive[key] for key in archive.files}
+    """Read what `save_arrays` wrote.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({type(error).__name__})"
+    return InputError(f"'{path}' {state}", "make the run anew with --overwrite")
 
 
 def save_scores(path: Path, scores: ScoreTable) -> None:
@@ -77,13 +91,20 @@ def save_scores(path: Path, scores: ScoreTable) -> None:
 
 
 def load_scores(path: Path) -> ScoreTable:
-    """Read what `save_scores` wrote."""
+    """Read what `save_scores` wrote.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
     arrays = load_arrays(path)
-    pairs = [(str(a), str(b)) for a, b in json.loads(str(arrays.pop("header")[()]))]
-    return ScoreTable(
-        {key.removeprefix(_GROUP): array for key, array in arrays.items() if key.startswith(_GROUP)},
-        {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},
-    )
+    try:
+        pairs = [(str(a), str(b)) for a, b in json.loads(str(arrays.pop("header")[()]))]
+        return ScoreTable(
+            {key.removeprefix(_GROUP): array for key, array in arrays.items() if key.startswith(_GROUP)},
+            {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
 
 
 def save_order(path: Path, order: Kept) -> None:
@@ -92,7 +113,11 @@ def save_order(path: Path, order: Kept) -> None:
 
 
 def load_order(path: Path) -> Kept:
-    """Read what `save_order` wrote."""
+    """Read what `save_order` wrote.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
     return {key.removeprefix(_GROUP): array for key, array in load_arrays(path).items()}
 
 
@@ -133,10 +158,10 @@ def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
     source = found[-1]
     try:
         saved: _SavedState = from_plain(_SavedState, json.loads((source / _STATE).read_text(encoding="utf-8")))
-        scores = load_scores(source / _SCORES) if (source / _SCORES).exists() else None
-        order = load_order(source / _ORDER) if (source / _ORDER).exists() else None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"checkpoint '{source}' is damaged ({error})", "start anew with --overwrite") from error
+        raise _damaged(source / _STATE, error) from error
+    scores = load_scores(source / _SCORES) if (source / _SCORES).exists() else None
+    order = load_order(source / _ORDER) if (source / _ORDER).exists() else None
     family = None
     if (source / _FULL).exists():
         members = tuple(framework.load_model(source / _member_file(i)) for i in range(saved.members))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.plan import Accuracy, Files
 
@@ -18,7 +20,7 @@ class Exporter:
     """Writes models into a run's folder.
 
     Attributes:
-        train: training data, of which the first examples calibrate int8; None writes no int8 file.
+        train: training data, of which some examples calibrate int8; None writes no int8 file.
         test: test data for the final figures, or None.
     """
 
@@ -48,7 +50,7 @@ class Exporter:
         if self.train is None:
             int8.unlink(missing_ok=True)
         else:
-            self.framework.export(model, int8, self.train.take(slice(CALIBRATION_EXAMPLES)), quantise=True)
+            self.framework.export(model, int8, _spread(self.train, CALIBRATION_EXAMPLES), quantise=True)
         files = Files(keras.name, tflite.name, None if self.train is None else int8.name)
         if self.test is None:
             return files, Accuracy(before)
@@ -58,3 +60,8 @@ class Exporter:
             self.framework.exported_accuracy(tflite, self.test, self.task),
             None if self.train is None else self.framework.exported_accuracy(int8, self.test, self.task),
         )
+
+
+def _spread(data: Arrays, count: int) -> Arrays:
+    """At most `count` examples at equal distances: data is often sorted by class."""
+    return data.take(np.linspace(0, len(data) - 1, min(count, len(data))).astype(np.int64))

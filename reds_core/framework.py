@@ -6,6 +6,7 @@ A framework holds models as objects that core never looks into (`Any` below) and
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Kept
+from reds_core.errors import InputError
 from reds_core.network import Network
 from reds_core.plugin import Plugin
 
@@ -66,12 +68,23 @@ class FinetuneSettings:
         batch_size: examples a step.
         learning_rate: at the start; it falls to zero along a cosine.
         seed: of shuffling and dropout.
+
+    Raises:
+        InputError: if a figure is out of range.
     """
 
     epochs: int = 3
     batch_size: int = 64
     learning_rate: float = 1e-3
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0:
+            raise InputError(f"{self.epochs} epochs of training are asked for", "give 0 or more")
+        if self.batch_size < 1:
+            raise InputError(f"a batch size of {self.batch_size} is asked for", "give 1 or more")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning rate {self.learning_rate} is not above 0", "give a rate such as 0.001")
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,7 @@ class Plan:
         versions: of reds, its plugins and the libraries behind them, by name.
     """
 
+    format: str = field(default=FORMAT, kw_only=True)
     full: FullRecord
     groups: tuple[GroupRecord, ...]
     subnetworks: tuple[SubnetworkRecord, ...]
@@ -129,7 +130,6 @@ class Plan:
     options: Mapping[str, Any]
     versions: Mapping[str, str]
     hashes: Hashes
-    format: str = field(default=FORMAT)
 
 
 def save_plan(plan: Plan, folder: Path) -> None:

@@ -226,5 +226,5 @@ def save_problem(problem: KnapsackProblem, path: str | Path) -> None:
     buffer = io.BytesIO()
     # numpy's keyword arguments cannot take a key named "file", but a dict entry can
     members: dict[str, Any] = {"header": np.array(json.dumps(header)), **arrays}
-    np.savez_compressed(buffer, allow_pickle=False, **members)
+    np.savez_compressed(buffer, **members)
     write_bytes(Path(path), buffer.getvalue())

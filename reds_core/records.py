@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 
 def _plain(value: Any) -> Any:
     """`value` as JSON knows it; numbers that are not finite become null."""
+    if isinstance(value, np.generic):  # what libraries return where a Python number is meant
+        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

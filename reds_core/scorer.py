@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Kept
-from reds_core.errors import ContractViolation
+from reds_core.errors import ContractViolation, InputError, PluginFailure, RedsError
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
 from reds_core.plugin import Plugin
@@ -78,20 +79,49 @@ def score(
     """Ask `scorer` and check what it says.
 
     Raises:
-        ContractViolation: if a group has no score, or one of the wrong length or that is not finite.
+        InputError: if weights of the model are not finite numbers, so that no score can be.
+        ContractViolation: if a group has no score, or one of the wrong shape or that is not finite.
+        PluginFailure: if the scorer raises an error of its own.
     """
-    table = scorer.score(framework, model, network, data, task, seed)
-    for group in network.groups:
-        scores = table.channels.get(group.name)
-        if scores is None or scores.shape != (group.channels,) or not np.all(np.isfinite(scores)):
-            raise ContractViolation(
-                f"scorer '{scorer.name}' gave group '{group.name}' no {group.channels} finite scores",
-                "report it to its author, or choose another scorer",
-            )
-    for (first, second), kernel in table.pairs.items():
-        if kernel.shape != (network.channels[first], network.channels[second]) or not np.all(np.isfinite(kernel)):
-            raise ContractViolation(
-                f"scorer '{scorer.name}' gave groups '{first}' and '{second}' no finite channels x channels scores",
-                "report it to its author, or choose another scorer",
-            )
+
+    def violated(what: str) -> ContractViolation:
+        return ContractViolation(
+            f"scorer '{scorer.name}' gave {what}", "report it to its author, or choose another scorer"
+        )
+
+    try:
+        table = scorer.score(framework, model, network, data, task, seed)
+    except RedsError:
+        raise
+    except Exception as error:
+        raise PluginFailure(
+            f"scorer '{scorer.name}' failed with {type(error).__name__}: {error}",
+            "report it to its author, or choose another scorer",
+        ) from error
+    if not isinstance(table, ScoreTable):
+        raise violated(f"{type(table).__name__}, not a ScoreTable")
+    channels = network.channels
+    unknown = {group for group in (*table.channels, *itertools.chain(*table.pairs)) if group not in channels}
+    if unknown:
+        raise violated(f"scores for '{min(unknown)}', which is no group of the network")
+    shapes = {
+        **{f"group '{g}'": ((n,), table.channels.get(g)) for g, n in channels.items()},
+        **{f"groups '{a}' and '{b}'": ((channels[a], channels[b]), k) for (a, b), k in table.pairs.items()},
+    }
+    for what, (shape, scores) in shapes.items():
+        if not isinstance(scores, np.ndarray) or scores.shape != shape or scores.dtype != np.float64:
+            raise violated(f"{what} no float64 scores of shape {shape}")
+        if not np.all(np.isfinite(scores)):
+            _check_weights(framework, model, network)
+            raise violated(f"{what} scores that are not finite")
     return table
+
+
+def _check_weights(framework: Framework, model: Any, network: Network) -> None:
+    """Refuse a model that holds NaN: no scorer can help that."""
+    for weight, array in zip(network.weights, framework.weights(model, network), strict=True):
+        if not np.all(np.isfinite(array)):
+            raise InputError(
+                f"weight '{weight.name}' of the model holds NaN or infinite numbers",
+                "train the model again, with a lower learning rate",
+            )
