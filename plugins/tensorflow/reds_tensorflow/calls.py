@@ -79,8 +79,9 @@ class Call:
 
     @property
     def where(self) -> str:
-        """The layer as messages name it."""
-        return f"layer '{self.name}' of type {self.kind}"
+        """The layer, or the call of a function of keras.ops, as messages name it."""
+        what = "layer" if isinstance(self.layer, keras.Layer) else "the keras.ops call"
+        return f"{what} '{self.name}' of type {self.kind}"
 
     @property
     def dims(self) -> Dims:
@@ -136,6 +137,8 @@ class Call:
         """List a weight of the layer; None, as of a layer without bias, is passed over."""
         if variable is None:
             return
+        if not isinstance(variable, keras.Variable):
+            raise self.unsupported("computes a weight from others, as LoRA does", "merge the adapters into the weights")
         self.weights.append(variable)
         name = f"{self.name}/{variable.name}"
         trainable = bool(variable.trainable)

@@ -38,7 +38,7 @@ def weights(model: Any, network: Network) -> WeightArrays:
     Raises:
         InputError: as `variables`.
     """
-    return [np.array(variable) for variable in variables(model, network)]
+    return [np.asarray(variable).copy() for variable in variables(model, network)]
 
 
 def extract(model: Any, network: Network, kept: Kept) -> Any:

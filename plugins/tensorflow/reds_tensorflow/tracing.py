@@ -82,11 +82,16 @@ def as_functional(model: Any) -> Any:
         functional = keras.Model(inputs[0], outputs[0], name=model.name)
         stock_call = keras.Sequential.call
     else:
-        functional = keras.Model(model.input, model.output, name=model.name)
+        functional = keras.Model(_only_or_all(model.input), _only_or_all(model.output), name=model.name)
         stock_call = type(functional).call
     if type(model).call is not stock_call:
         raise UnsupportedError(f"{what} has a call method of its own", mend)
     return functional
+
+
+def _only_or_all(tensors: Any) -> Any:
+    """The only tensor of a list, as old model files have them: Keras would warn at every call; else all."""
+    return tensors[0] if isinstance(tensors, list | tuple) and len(tensors) == 1 else tensors
 
 
 class _Seen(keras.Operation):  # type: ignore[misc]

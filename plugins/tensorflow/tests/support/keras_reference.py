@@ -1,0 +1,180 @@
+"""References that share nothing with the code under test: masked networks, MACs from layer shapes, calibration.
+
+The masked reference carries a 0/1 mask beside every tensor. It takes from the description under test only which output
+channels of a producer (a layer that mixes channels) are removed; through all other layers masks move by the layers'
+own arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from reds_core.axis import Kept
+from reds_core.network import Network
+
+PRODUCERS = (
+    layers.Conv1D,
+    layers.Conv2D,
+    layers.Conv3D,
+    layers.SeparableConv1D,
+    layers.SeparableConv2D,
+    layers.Conv1DTranspose,
+    layers.Conv2DTranspose,
+    layers.Conv3DTranspose,
+    layers.Dense,
+)
+DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+MERGES = (layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum)
+MOVES = (layers.Flatten, layers.Reshape, layers.Permute, layers.RepeatVector)
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """Values (N, ...) of a tensor, zeroed where its mask (...) is 0."""
+
+    values: Any
+    mask: np.ndarray
+
+
+def masked_outputs(model: Any, network: Network, kept: Kept, *inputs: np.ndarray) -> list[np.ndarray]:
+    """Outputs of `model` with the channels that are not in `kept` zeroed wherever they are read."""
+    kept_outputs = {
+        layer.name: network.tensors[layer.outputs[0]].axis.positions(kept, network.channels) for layer in network.layers
+    }
+
+    def call(prefix: str):
+        def one_call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+            read = [a for a in keras.tree.flatten((args, kwargs)) if isinstance(a, Masked)]
+            name = prefix + operation.name
+            if isinstance(operation, keras.Model):
+                inner = getattr(operation, "_functional", None) or operation
+                return inner._run_through_graph(read, call_fn=call(name + "/"))
+            args, kwargs = keras.tree.map_structure(lambda a: a.values if isinstance(a, Masked) else a, (args, kwargs))
+            values = operation(*args, **kwargs)
+            mask = _mask(operation, read, tuple(values.shape[1:]), kept_outputs[name])
+            return Masked(values * mask.astype("float32"), mask)
+
+        return one_call
+
+    functional = keras.Model(model.inputs, model.outputs)
+    starts = [Masked(keras.ops.convert_to_tensor(x), np.ones(x.shape[1:])) for x in inputs]
+    outputs = functional._run_through_graph(starts, call_fn=call(""))
+    return [np.asarray(o.values) for o in keras.tree.flatten(outputs)]
+
+
+def _mask(layer: Any, read: list[Masked], shape: tuple[int, ...], kept: np.ndarray) -> np.ndarray:
+    first = read[0].mask
+    first_dimension = getattr(layer, "data_format", None) == "channels_first"
+    at, input_at = (0, 0) if first_dimension else (len(shape) - 1, first.ndim - 1)
+    groups = getattr(layer, "groups", 1)
+    if isinstance(layer, DEPTHWISE) or groups == first.shape[input_at] > 1:
+        channels = _channels(first, input_at)
+        return _spread(np.repeat(channels, shape[at] // len(channels)), at, shape)
+    if isinstance(layer, PRODUCERS):
+        channels = np.zeros(shape[at])
+        channels[kept] = 1
+        return _spread(channels, at, shape)
+    if isinstance(layer, layers.Multiply):
+        return np.prod(np.broadcast_arrays(*(_aligned(r.mask, len(shape)) for r in read)), axis=0)
+    if isinstance(layer, MERGES):
+        masks = np.broadcast_arrays(*(_aligned(r.mask, len(shape)) for r in read))
+        assert all(np.array_equal(masks[0], m) for m in masks), f"{layer.name} adds kept channels to removed ones"
+        return masks[0]
+    if isinstance(layer, layers.Concatenate):
+        axis = layer.axis - 1 if layer.axis > 0 else layer.axis
+        return np.concatenate([r.mask for r in read], axis=axis)
+    if isinstance(layer, MOVES):
+        return np.asarray(layer(first[None]))[0]
+    if first.shape == shape:  # elementwise
+        return first
+    return _spread(_channels(first, input_at), at if len(shape) == first.ndim else 0, shape)
+
+
+def _channels(mask: np.ndarray, at: int) -> np.ndarray:
+    """The mask of channels of a mask that is the same at all positions."""
+    moved = np.moveaxis(mask, at, -1).reshape(-1, mask.shape[at])
+    assert np.array_equal(moved.min(axis=0), moved.max(axis=0))
+    return moved[0]
+
+
+def _spread(channels: np.ndarray, at: int, shape: tuple[int, ...]) -> np.ndarray:
+    return np.broadcast_to(channels.reshape([-1 if i == at else 1 for i in range(len(shape))]), shape)
+
+
+def _aligned(mask: np.ndarray, rank: int) -> np.ndarray:
+    return mask.reshape((1,) * (rank - mask.ndim) + mask.shape)
+
+
+def count_macs(model: Any) -> int:
+    """Multiply-accumulates at batch 1 from the layers' own shapes. For models whose layers are called once each."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += count_macs(layer)
+            continue
+        if not layer.weights or not isinstance(layer, PRODUCERS + DEPTHWISE):
+            continue
+        first = getattr(layer, "data_format", None) == "channels_first"
+        spatial = lambda shape: math.prod(shape[2:] if first else shape[1:-1])  # noqa: B023, E731
+        if isinstance(layer, layers.SeparableConv1D | layers.SeparableConv2D):
+            kernels = math.prod(layer.depthwise_kernel.shape) + math.prod(layer.pointwise_kernel.shape)
+            total += spatial(layer.output.shape) * kernels
+        elif "Transpose" in type(layer).__name__:
+            total += spatial(layer.input.shape) * math.prod(layer.kernel.shape)
+        else:
+            total += spatial(layer.output.shape) * math.prod(layer.kernel.shape)
+    return total
+
+
+def enliven(model: Any, *inputs: np.ndarray, seed: int = 0) -> Any:
+    """Give `model` random weights such that its outputs vary over inputs: He-scaled kernels, calibrated batch norms."""
+    rng = np.random.default_rng(seed)
+    norms = []
+    for layer in model._flatten_layers():
+        for variable in layer._trainable_variables:
+            shape = tuple(variable.shape)
+            if variable.name.endswith("kernel"):
+                fan_in = math.prod(shape[:-1]) if "depthwise" not in layer.name else math.prod(shape[:-2])
+                variable.assign(rng.normal(0, np.sqrt(2 / fan_in), shape))
+            else:
+                variable.assign(rng.normal(float(variable.name in ("gamma",)), 0.3, shape))
+        if isinstance(layer, layers.BatchNormalization):
+            norms.append((layer, layer.momentum))
+            layer.momentum = 0.0
+    model(inputs[0] if len(inputs) == 1 else list(inputs), training=True)
+    for layer, momentum in norms:
+        layer.momentum = momentum
+    return model
+
+
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference as a share of the spread of the expected outputs over inputs."""
+    spread = float(np.std(expected, axis=0).mean())
+    assert spread > 1e-3 * float(np.abs(expected).mean()) > 0, "the outputs do not vary over inputs: nothing is tested"
+    return float(np.abs(actual - expected).max()) / spread
+
+
+def random_kept(network: Network, share: float, seed: int, ordered: bool = True) -> dict[str, np.ndarray]:
+    """A random choice of about `share` of the channels of each group."""
+    rng = np.random.default_rng(seed)
+    kept = {}
+    for group in network.groups:
+        chosen = rng.permutation(group.channels)[: max(1, round(share * group.channels))]
+        kept[group.name] = np.sort(chosen) if ordered else chosen
+    return kept
+
+
+def largest_kept(model: Any, network: Network, share: float) -> dict[str, np.ndarray]:
+    """The channels with the largest kernels in the layer that each group is named after: trained networks live on."""
+    kept = {}
+    for group in network.groups:
+        kernel = np.abs(np.asarray(model.get_layer(group.name).kernel))
+        order = np.argsort(-kernel.reshape(-1, group.channels).sum(axis=0), kind="stable")
+        kept[group.name] = np.sort(order[: max(1, round(share * group.channels))])
+    return kept
