@@ -169,10 +169,11 @@ def eliminate(sizes: Sequence[int], scopes: Iterable[Scope], open_scopes: Iterab
     weights = [math.log(n) for n in sizes]
     filled = _fill(_neighbours(len(sizes), scopes), weights)
     direct = _neighbours(len(sizes), [*scopes, *open_scopes])
+    linked = [near | close for near, close in zip(filled, direct, strict=True)]
     processing: list[int] = []
-    for component in _components(filled):
-        far = _breadth_first(filled, component[0])[-1]
-        other = _breadth_first(filled, far)[-1]
+    for component in _components(linked):
+        far = _breadth_first(linked, component[0])[-1]
+        other = _breadth_first(linked, far)[-1]
         busiest = max(component, key=lambda g: (len(filled[g]), -g))
         starts = sorted({far, other, busiest})
         processing += min(_search(start, component, filled, direct, weights) for start in starts)[1]
