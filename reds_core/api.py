@@ -16,7 +16,8 @@ from reds_core.framework import Framework, Task
 from reds_core.network import Network
 from reds_core.plan import Plan
 from reds_core.registry import Registry
-from reds_core.run import Mode, Run
+from reds_core.run import Run
+from reds_core.run_folder import Mode
 from reds_core.scorer import Scorer, score
 from reds_core.settings import RunSettings
 from reds_core.watcher import Watcher
@@ -74,20 +75,9 @@ def load_for_inspection(path: str | Path, registry: Registry | None = None) -> t
         InputError, UnsupportedError, UnavailableError: if it cannot be read or understood.
     """
     registry = registry or Registry()
-    framework = default_framework(registry)
+    framework = registry.default_framework()
     model = framework.load_model(Path(path))
     return framework, model, framework.inspect(model)
-
-
-def default_framework(registry: Registry) -> Framework:
-    """The framework that reads model files.
-
-    Raises:
-        UnavailableError: if none is installed; says what to install.
-    """
-    for name in registry.available(Framework):
-        return registry.create(Framework, name)
-    return registry.create(Framework, "tensorflow")
 
 
 def formulate_model(

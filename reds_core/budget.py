@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
+from typing import Any
 
 from reds_core.errors import InputError
 
@@ -128,7 +129,9 @@ def budget_texts(amounts: Mapping[str, float | str | Sequence[float | str]]) -> 
     """
     texts = []
     for resource, entries in amounts.items():
-        listed = list(entries) if isinstance(entries, Iterable) and not isinstance(entries, str) else [entries]
+        listed: list[Any] = (
+            list(entries) if isinstance(entries, Iterable) and not isinstance(entries, str) else [entries]
+        )
         for entry in listed:
             if not isinstance(entry, str | Real) or isinstance(entry, bool):
                 raise InputError(

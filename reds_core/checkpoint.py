@@ -140,10 +140,18 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) 
             framework.save_model(member, partial / _member_file(i))
     write_text(partial / _STATE, to_json(_SavedState(state.choices, checkpoint.steps, models)))
     shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    try:
+        partial.rename(target)
+    except OSError as error:
+        raise InputError(f"'{target}' cannot be written ({error.strerror})", "choose another --out") from error
     for other in (folder / FOLDER).glob(f"{_PREFIX}*"):
         if other != target:
             shutil.rmtree(other, ignore_errors=True)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a step was finished in FOLDER."""
+    return any((folder / FOLDER).glob(f"{_PREFIX}*"))
 
 
 def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:

@@ -234,7 +234,7 @@ def prune_command(
     from reds_core.api import prune
     from reds_core.console import ConsoleWatcher, print_plan
     from reds_core.framework import FinetuneSettings, Task
-    from reds_core.run import Mode
+    from reds_core.run_folder import Mode
     from reds_core.settings import DEFAULT_BUDGETS, RunSettings
 
     if resume and overwrite:

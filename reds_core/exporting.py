@@ -15,6 +15,11 @@ NESTED_FILE = "nested.keras"
 CALIBRATION_EXAMPLES = 200
 
 
+def member_files(name: str) -> tuple[str, str, str]:
+    """Names of the files of one subnetwork: .keras, .tflite, int8 .tflite."""
+    return f"subnet-{name}.keras", f"subnet-{name}.tflite", f"subnet-{name}-int8.tflite"
+
+
 @dataclass(frozen=True)
 class Exporter:
     """Writes models into a run's folder.
@@ -42,9 +47,7 @@ class Exporter:
 
     def save_member(self, model: Any, name: str, before: float | None) -> tuple[Files, Accuracy]:
         """Write the files of one subnetwork; `before` is its accuracy without fine-tuning."""
-        keras = self.folder / f"subnet-{name}.keras"
-        tflite = self.folder / f"subnet-{name}.tflite"
-        int8 = self.folder / f"subnet-{name}-int8.tflite"
+        keras, tflite, int8 = (self.folder / file for file in member_files(name))
         self.framework.save_model(model, keras)
         self.framework.export(model, tflite, None, quantise=False)
         if self.train is None:

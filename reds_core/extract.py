@@ -17,11 +17,15 @@ from reds_core.errors import InputError, RedsError
 from reds_core.exporting import NESTED_FILE, Exporter
 from reds_core.formulate import formulate
 from reds_core.framework import Arrays, Framework, member_kept
+from reds_core.network import Network
 from reds_core.plan import Plan, SubnetworkRecord, load_plan, save_plan
 from reds_core.problem import KnapsackProblem
+from reds_core.promise import check_model
 from reds_core.records import from_plain
 from reds_core.registry import Registry
-from reds_core.run import ORDER_FILE, SCORES_FILE, check_promise, report, solution_figures
+from reds_core.run import report, solution_figures
+from reds_core.run_folder import ORDER_FILE, SCORES_FILE
+from reds_core.scorer import ScoreTable
 from reds_core.search import Search
 from reds_core.settings import RunSettings
 from reds_core.solver import Controls
@@ -48,14 +52,12 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     budget = parsed[0]
     if any(s.name == budget.name for s in plan.subnetworks):
         raise InputError(f"'{folder}' already holds a subnetwork '{budget.name}'", "choose another budget")
-    framework = _framework(registry)
+    framework = registry.default_framework()
     watcher.stage("reading the family")
     full = framework.load_model(folder / NESTED_FILE)
     network = framework.inspect(full)
-    try:
-        scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"'{folder}' lacks a readable {SCORES_FILE} or {ORDER_FILE}", "make the run anew") from error
+    scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
+    _check_fit(network, scores, order, folder)
     cost.check_resources(budget.amounts)
     forms = cost.resource_forms(network, budget.amounts, settings.element_size_bytes)
     at_full = {name: form.at(network.channels) for name, form in forms.items()}
@@ -69,14 +71,14 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     search = Search(registry, settings.solver, settings.options, controls)
     watcher.stage(f"choosing subnetwork {budget.name}")
     solution = search.choose(bounded)
-    independent = search.choose(problem).bound if (below or above) else solution.bound
+    independent = search.answer(problem).bound if below or above else solution.bound
     assert solution.widths is not None
 
     source = full if above is None or above.files.keras is None else framework.load_model(folder / above.files.keras)
     source_network = network if source is full else framework.inspect(source)
     model = framework.extract(source, source_network, member_kept(solution.widths))
     usage = cost.usage(network, solution.widths, settings.element_size_bytes)
-    check_promise(framework, model, usage, settings.element_size_bytes, budget.name)
+    check_model(framework, model, usage, settings.element_size_bytes, budget.name)
     train, test = _data(plan, settings, framework, model, watcher)
     watcher.stage(f"exporting subnetwork {budget.name}")
     exporter = Exporter(framework, folder, settings.task, train, test)
@@ -100,10 +102,14 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     return record
 
 
-def _framework(registry: Registry) -> Framework:
-    for name in registry.available(Framework):
-        return registry.create(Framework, name)
-    return registry.create(Framework, "tensorflow")
+def _check_fit(network: Network, scores: ScoreTable, order: Kept, folder: Path) -> None:
+    """Refuse files that do not belong to one run."""
+    sizes = network.channels
+    found = [{g: len(array) for g, array in table.items()} for table in (scores.channels, order)]
+    if any(counts != sizes for counts in found):
+        raise InputError(
+            f"{SCORES_FILE}, {ORDER_FILE} and {NESTED_FILE} in '{folder}' are not of one run", "make the run anew"
+        )
 
 
 def _neighbours(

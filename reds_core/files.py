@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reds_core.errors import InputError
+
+_PARTIAL = re.compile(r"\..*\.\d+\.partial(\..*)?")
 
 
 def _cannot_write(path: Path, error: OSError) -> InputError:
@@ -64,3 +67,10 @@ def make_folder(path: Path) -> None:
         raise _cannot_write(path, error) from error
     if not os.access(path, os.W_OK):
         raise InputError(f"'{path}' cannot be written (permission denied)", "choose a folder that can be written")
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove what a killed process left half written in `folder`."""
+    for path in folder.glob(".*.partial*"):
+        if _PARTIAL.fullmatch(path.name):
+            path.unlink(missing_ok=True)

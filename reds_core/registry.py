@@ -207,6 +207,14 @@ class Registry:
         cls = self.get(base, name)
         return cls(build_options(cls, (settings or {}).get(name, {})))
 
+    def default_framework(self) -> Framework:
+        """The framework that reads model files.
+
+        Raises:
+            UnavailableError: if none is installed; says what to install.
+        """
+        return self.create(Framework, next(iter(self.available(Framework)), "tensorflow"))
+
     def check_settings(self, settings: Settings) -> None:
         """Check every option given, also those of plugins that this run may not use.
 

@@ -1,0 +1,106 @@
+"""What a run works on and with, and the tools that it lends to the steps of a strategy."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reds_core import cost
+from reds_core.axis import Kept
+from reds_core.budget import SubnetworkBudget
+from reds_core.errors import InputError
+from reds_core.formulate import Formulation, formulate
+from reds_core.framework import Arrays, Family, Framework
+from reds_core.network import Network
+from reds_core.plan import Hashes
+from reds_core.problem import KnapsackProblem
+from reds_core.pruner import Pruner, Tools
+from reds_core.scorer import Scorer, ScoreTable, score
+from reds_core.search import Search
+from reds_core.settings import RunSettings
+from reds_core.solution import Solution
+from reds_core.watcher import Watcher
+
+
+@dataclass(frozen=True)
+class RunPlugins:
+    """The plugins that a run was asked for."""
+
+    pruner: Pruner
+    scorer: Scorer
+    search: Search
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run works on, read and checked.
+
+    Attributes:
+        train: training data less what is held back; None without data.
+        validation: the part held back for choosing; None without data or where nothing is held back.
+        test: for the final figures only; None without data.
+    """
+
+    framework: Framework
+    model: Any
+    network: Network
+    train: Arrays | None
+    validation: Arrays | None
+    test: Arrays | None
+    hashes: Hashes
+
+
+class RunTools(Tools):
+    """The tools of one step; measures what they spend."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        settings: RunSettings,
+        budgets: tuple[SubnetworkBudget, ...],
+        forms: Mapping[str, cost.ResourceForm],
+        plugins: RunPlugins,
+        watcher: Watcher,
+        step: int,
+    ) -> None:
+        self.network, self.model, self.budgets = inputs.network, inputs.model, budgets
+        self.seed = settings.step_seed(step)
+        self.search_s: float | None = None
+        self.finetune_s: float | None = None
+        self._inputs, self._settings, self._forms = inputs, settings, forms
+        self._plugins, self._watcher = plugins, watcher
+
+    @property
+    def finetune_epochs(self) -> int:
+        return self._settings.finetune.epochs
+
+    def score(self, model: Any) -> ScoreTable:
+        i = self._inputs
+        return score(self._plugins.scorer, i.framework, model, self.network, i.train, self._settings.task, self.seed)
+
+    def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
+        full = {name: form.at(self.network.channels) for name, form in self._forms.items()}
+        name = f"{self.network.name}-{budget.name}"
+        return formulate(self.network, scores, self._forms, budget.capacities(full), name, order)
+
+    def solve(self, problem: KnapsackProblem) -> Solution:
+        solution = self._plugins.search.choose(problem)
+        self.search_s = (self.search_s or 0.0) + solution.wall_s
+        return solution
+
+    def extract(self, model: Any, kept: Kept) -> Any:
+        return self._inputs.framework.extract(model, self.network, kept)
+
+    def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
+        if self._inputs.train is None:
+            raise InputError("fine-tuning needs training data", "give --data, or --finetune-epochs 0")
+        settings = dataclasses.replace(
+            self._settings.finetune, epochs=self.finetune_epochs if epochs is None else epochs, seed=self.seed
+        )
+        started = time.perf_counter()
+        self._inputs.framework.finetune(family, self._inputs.train, self._settings.task, settings, self._watcher.epoch)
+        self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started
+        return family
