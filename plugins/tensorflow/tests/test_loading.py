@@ -1,0 +1,254 @@
+"""Model files: told apart by content, refused in one sentence, Keras 2 read, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from keras_reference import enliven
+from reds_tensorflow.loading import load_model, save_model
+
+from reds_core.errors import InputError, UnsupportedError
+
+X = np.random.default_rng(0).normal(size=(4, 8, 8, 4)).astype("float32")
+Edit = Callable[[dict[str, Any]], None]
+
+
+class Doubled(L.Layer):
+    def call(self, x: Any) -> Any:
+        return 2 * x
+
+
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    layers = [
+        L.DepthwiseConv2D(3, name="depthwise"),
+        L.Conv2DTranspose(3, 3, name="transposed"),
+        L.SeparableConv2D(5, 3, name="separable"),
+        L.BatchNormalization(name="norm"),
+        L.Dense(3, name="dense"),
+    ]
+    return enliven(keras.Sequential([keras.Input((8, 8, 4)), *layers]), X)
+
+
+@pytest.fixture(params=[".keras", ".h5"])
+def saved(request: pytest.FixtureRequest, model: Any, tmp_path: Path) -> Path:
+    path = tmp_path / f"model{request.param}"
+    model.save(path)
+    return path
+
+
+def edited(path: Path, edit: Edit) -> Path:
+    """The file with its model's config changed."""
+    target = path.with_name("edited" + path.suffix)
+    if path.suffix == ".h5":
+        target.write_bytes(path.read_bytes())
+        with h5py.File(target, "r+") as file:
+            config = json.loads(file.attrs["model_config"])
+            edit(config)
+            file.attrs["model_config"] = json.dumps(config)
+        return target
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                edit(config)
+                content = json.dumps(config).encode()
+            new.writestr(name, content)
+    return target
+
+
+def layer_config(config: dict[str, Any], kind: str) -> dict[str, Any]:
+    return next(layer["config"] for layer in config["config"]["layers"] if layer["class_name"] == kind)
+
+
+def saved_with(layer: Any, path: Path) -> Path:
+    keras.Sequential([keras.Input((4,)), layer]).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["renamed.keras", "renamed.h5", "renamed.bin", "renamed"])
+def test_the_content_tells_the_format_not_the_name(saved: Path, name: str, model: Any) -> None:
+    loaded = load_model(saved.rename(saved.with_name(name)))
+    np.testing.assert_array_equal(np.asarray(loaded(X)), np.asarray(model(X)))
+
+
+def test_a_loaded_model_is_not_compiled(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3)])
+    model.compile("adam", "mse")
+    model.save(tmp_path / "compiled.keras")
+    assert not load_model(tmp_path / "compiled.keras").compiled
+
+
+def as_keras_2(config: dict[str, Any]) -> None:
+    """What Keras 2 wrote into configs beside what Keras 3 knows."""
+    for kind in ("DepthwiseConv2D", "Conv2DTranspose", "SeparableConv2D"):
+        layer_config(config, kind)["groups"] = 1
+    separable = layer_config(config, "SeparableConv2D")
+    separable |= {"kernel_initializer": None, "kernel_regularizer": None, "kernel_constraint": None}
+    layer_config(config, "BatchNormalization")["axis"] = [3]
+
+
+def test_files_of_keras_2_load_and_compute_the_same(saved: Path, model: Any) -> None:
+    old = edited(saved, as_keras_2)
+    if old.suffix == ".keras":  # lest Keras itself has learnt to read them and this tests nothing
+        with pytest.raises(Exception, match="could not be deserialized"):
+            keras.models.load_model(old, compile=False)
+    loaded = load_model(old)
+    np.testing.assert_array_equal(np.asarray(loaded(X)), np.asarray(model(X)))
+    assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
+
+
+def test_groups_that_mean_something_are_not_dropped(saved: Path) -> None:
+    path = edited(saved, lambda config: layer_config(config, "DepthwiseConv2D").update(groups=2))
+    with pytest.raises(UnsupportedError, match=r"layer 'depthwise' of type DepthwiseConv2D cannot be loaded .*groups"):
+        load_model(path)
+
+
+def test_a_layer_with_an_argument_of_another_version_is_named(saved: Path) -> None:
+    path = edited(saved, lambda config: layer_config(config, "Dense").update(sparkle=3))
+    with pytest.raises(UnsupportedError, match=r"layer 'dense' of type Dense cannot be loaded .*sparkle"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_code_in_a_file_is_refused_in_one_sentence(tmp_path: Path, suffix: str) -> None:
+    path = saved_with(L.Lambda(lambda x: 2 * x, name="code"), tmp_path / f"code{suffix}")
+    with pytest.raises(UnsupportedError, match="layer 'code' is a Lambda") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_code_in_a_nested_model_is_refused(tmp_path: Path) -> None:
+    inner = keras.Sequential([keras.Input((4,)), L.Lambda(lambda x: 2 * x, name="code")])
+    with pytest.raises(UnsupportedError, match="layer 'code' is a Lambda"):
+        load_model(saved_with(inner, tmp_path / "nested.keras"))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_layer_of_the_users_own_is_named(tmp_path: Path, suffix: str) -> None:
+    path = saved_with(Doubled(name="mine"), tmp_path / f"custom{suffix}")
+    with pytest.raises(UnsupportedError, match="layer 'mine' is of type Doubled, which is not Keras's own"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_layer_with_a_function_of_the_users_own_is_named(tmp_path: Path, suffix: str) -> None:
+    path = saved_with(L.Dense(3, activation=doubled, name="dense"), tmp_path / f"function{suffix}")
+    with pytest.raises(UnsupportedError, match=r"layer 'dense' of type Dense cannot be loaded .*doubled"):
+        load_model(path)
+
+
+def test_a_layer_that_the_user_registered_loads(tmp_path: Path) -> None:
+    with keras.saving.custom_object_scope({"Doubled": Doubled}):
+        path = saved_with(Doubled(name="mine"), tmp_path / "custom.keras")
+        assert isinstance(load_model(path).layers[-1], Doubled)
+
+
+def test_a_function_of_another_module_is_never_looked_up(saved: Path) -> None:
+    function = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
+    path = edited(saved, lambda config: layer_config(config, "Dense").update(activation=function))
+    with pytest.raises(UnsupportedError, match="layer 'dense' refers to 'function', which is not Keras's own"):
+        load_model(path)
+
+
+def test_missing_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        load_model(tmp_path / "nothing.keras")
+    with pytest.raises(InputError, match="is a folder"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"hello, world", b"\x1c\x00\x00\x00TFL3"])
+def test_what_is_no_model_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is no Keras model file"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_file_that_was_cut(saved: Path, share: float) -> None:
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match="is damaged") as caught:
+        load_model(saved)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_zip_with_a_changed_byte(model: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    model.save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged"):
+        load_model(path)
+
+
+def test_a_zip_that_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.savez(path, x=X)
+    with pytest.raises(InputError, match="holds no Keras model"):
+        load_model(path)
+
+
+def test_weights_without_a_model(model: Any, tmp_path: Path) -> None:
+    model.save_weights(tmp_path / "only.weights.h5")
+    with pytest.raises(InputError, match="holds no model, at most its weights"):
+        load_model(tmp_path / "only.weights.h5")
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", "{}", '"text"'])
+def test_a_config_that_is_none(model: Any, tmp_path: Path, broken: str) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", broken)
+    with pytest.raises(InputError):
+        load_model(path)
+
+
+def test_weights_that_are_missing(saved: Path) -> None:
+    if saved.suffix == ".h5":
+        with h5py.File(saved, "r+") as file:
+            del file["model_weights"]
+    else:
+        with zipfile.ZipFile(saved) as old:
+            config = old.read("config.json")
+        with zipfile.ZipFile(saved, "w") as new:
+            new.writestr("config.json", config)
+    with pytest.raises(InputError):
+        load_model(saved)
+
+
+def test_saved_models_load_and_no_other_file_is_left(model: Any, tmp_path: Path) -> None:
+    for name in ("a.keras", "b.h5"):
+        save_model(model, tmp_path / name)
+        np.testing.assert_array_equal(np.asarray(load_model(tmp_path / name)(X)), np.asarray(model(X)))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.keras", "b.h5"]
+
+
+def test_saving_where_it_cannot_be(model: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        save_model(model, tmp_path / "missing" / "a.keras")
+    with pytest.raises(InputError, match="no suffix of a model file"):
+        save_model(model, tmp_path / "a.tflite")
+
+
+def test_loading_and_saving_are_silent(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    save_model(model, tmp_path / "a.h5")
+    load_model(tmp_path / "a.h5")
+    assert capfd.readouterr() == ("", "")
