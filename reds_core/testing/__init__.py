@@ -18,12 +18,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from reds_core.errors import UnsupportedError
+from reds_core.plugin import Plugin
+from reds_core.registry import Registry
 from reds_core.solver import Solver
 from reds_core.testing.report import Outcome, Report, Result, Settings
 from reds_core.testing.runner import Check, Run, as_pytest_parameters
 from reds_core.testing.solver_answers import CASES, FOUNDATIONS, HONESTY
 from reds_core.testing.solver_conduct import CONDUCT, DECLARATIONS
 from reds_core.testing.subject import SolverSubject
+from reds_core.testing.targets import find_targets
 
 if TYPE_CHECKING:
     import pytest
@@ -37,6 +41,7 @@ __all__ = [
     "Report",
     "Result",
     "Settings",
+    "check",
     "check_solver",
     "solver_conformance",
 ]
@@ -70,3 +75,23 @@ def solver_conformance(make: Callable[[], Solver], settings: Settings | None = N
         InputError: if `settings` expects the failure of a check that does not exist.
     """
     return as_pytest_parameters(_solver_run(make, settings))
+
+
+def check(target: str, registry: Registry | None = None, settings: Settings | None = None) -> tuple[Report, ...]:
+    """Check what the command line names: one report for each kind in which the name exists.
+
+    Args:
+        target: the name of an installed plugin, or module:Class.
+        registry: where names are looked up; the installed plugins by default.
+
+    Raises:
+        InputError: if there is no such plugin or class, or it is broken.
+        UnavailableError: if it needs a library that is not installed.
+    """
+    return tuple(_check_class(found, settings) for found in find_targets(target, registry))
+
+
+def _check_class(plugin: type[Plugin], settings: Settings | None) -> Report:
+    if issubclass(plugin, Solver):
+        return check_solver(plugin, settings)
+    raise UnsupportedError(f"there are no checks for a {plugin.kind}", "check a solver")

@@ -113,9 +113,9 @@ def chain_optimum(problem: KnapsackProblem) -> int | None:
     Raises:
         ValueError: if the problem is of another shape.
     """
-    resource = problem.resources[0]
+    resource = problem.resources[0] if len(problem.resources) == 1 else None
     joined = [(p.first, p.second) for p in problem.pairs]
-    if len(problem.resources) != 1 or not isinstance(resource, SumResource):
+    if not isinstance(resource, SumResource):
         raise ValueError("not one sum resource")
     if joined not in ([], [(g, g + 1) for g in range(len(problem.groups) - 1)]):
         raise ValueError("no chain")

@@ -78,11 +78,12 @@ def random_problem(
         low, high: quantiles of the use of random choices between which the capacities lie.
     """
     rng = np.random.default_rng(seed)
+    shift = 0 if rng.random() < 0.75 else 90  # so that now and then the optimum is negative
     members = []
     for g in range(groups):
         count = int(rng.integers(2, options + 1))
         values = np.sort(rng.integers(-20, 100, count)) if rng.random() < 0.7 else rng.integers(-50, 100, count)
-        members.append(Group(f"g{g}", _widths(rng, count), values))
+        members.append(Group(f"g{g}", _widths(rng, count), values - shift))
     pairs = []
     if Feature.PAIR_TERMS in features:
         for a, b in _edges(rng, groups):

@@ -171,7 +171,7 @@ def starts_from_the_hint(subject: SolverSubject) -> None:
         hints = [problem.ceilings, problem.floors, *(tuple(int(k) for k in c) for c in truth.optima[:1])]
         for hint in hints:
             answer = subject.ask(problem, dataclasses.replace(subject.controls, hint=hint))
-            subject.judge(problem, answer, truth.value)
+            subject.judge_truth(problem, answer, truth.value)
             known = problem.evaluate(hint)
             found = None if answer.choice is None else problem.evaluate(answer.choice).value
             if known.feasible and (found is None or found < known.value):
@@ -182,7 +182,7 @@ def takes_every_control(subject: SolverSubject) -> None:
     """Callers set controls without asking who honours them; what is not honoured is noted by the host, not an error."""
     for problem in subject.fitting([problems.roomy(0, subject.solver.features), problems.roomy(0, Feature.NONE)]):
         controls = Controls(time_limit_s=subject.settings.time_limit_s, seed=11, threads=2, hint=problem.ceilings)
-        subject.judge(problem, subject.ask(problem, controls), brute_force(problem).value)
+        subject.judge_truth(problem, subject.ask(problem, controls), brute_force(problem).value)
 
 
 def prints_nothing(subject: SolverSubject) -> None:

@@ -1,10 +1,14 @@
-"""Every behaviour that reds asks of a solver, each a test of its own."""
+"""Every behaviour that reds asks of a solver, one test each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
 
 from reds_greedy import GreedySolver
 
-from reds_core.testing import Conformance, conformance_of
+from reds_core.testing import solver_conformance
 
 
-@conformance_of(GreedySolver)
-def test_conformance(check: Conformance) -> None:
+@solver_conformance(GreedySolver)
+def test_conformance(check: Callable[[], None]) -> None:
     check()

@@ -1,0 +1,63 @@
+"""Finds the plugin classes that `reds check` names."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+
+from reds_core.errors import InputError, UnavailableError
+from reds_core.plugin import Plugin
+from reds_core.registry import PluginStatus, Registry
+from reds_core.solver import Solver
+
+CHECKED: tuple[type[Plugin], ...] = (Solver,)
+"""Kinds that the kit has checks for."""
+
+
+def find_targets(target: str, registry: Registry | None = None) -> list[type[Plugin]]:
+    """The classes meant by the name of an installed plugin, or by module:Class.
+
+    Raises:
+        InputError: if there is none, or it is broken.
+        UnavailableError: if it needs a library that is not installed.
+    """
+    found = [_imported(target)] if ":" in target else _installed(target, registry or Registry())
+    for plugin in found:
+        if plugin.missing():
+            needs = ", ".join(plugin.missing())
+            raise UnavailableError(
+                f"{plugin.kind} '{plugin.name}' needs {needs}", plugin.install or f"pip install {needs}"
+            )
+    return found
+
+
+def _installed(name: str, registry: Registry) -> list[type[Plugin]]:
+    records = [r for r in registry.records if r.kind in {base.kind for base in CHECKED}]
+    found = [r.plugin for r in records if r.name == name and r.plugin is not None]
+    if found:
+        return found
+    for record in registry.records:
+        if record.name == name and record.status is PluginStatus.BROKEN:
+            raise InputError(f"plugin '{name}' is broken ({record.detail})", "mend or uninstall it")
+    names = sorted({r.name for r in records})
+    close = difflib.get_close_matches(name, names, n=1)
+    mend = f"did you mean '{close[0]}'? " if close else ""
+    raise InputError(f"unknown plugin '{name}'", f"{mend}installed: {', '.join(names) or 'none'}")
+
+
+def _imported(target: str) -> type[Plugin]:
+    module_name, _, class_name = target.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever the author's module raises
+        raise InputError(
+            f"module '{module_name}' cannot be imported ({type(error).__name__}: {error})",
+            "install it, or set PYTHONPATH to its folder",
+        ) from error
+    if not hasattr(module, class_name):
+        raise InputError(f"module '{module_name}' has no '{class_name}'", "give module:Class")
+    found = getattr(module, class_name)
+    if not inspect.isclass(found) or not issubclass(found, CHECKED) or inspect.isabstract(found):
+        raise InputError(f"'{target}' is no solver, scorer or pruner class", "give module:Class of a complete plugin")
+    return found
