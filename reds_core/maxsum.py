@@ -6,7 +6,8 @@ swept at once along a leading axis.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,11 @@ from reds_core.elimination import Elimination, Scope, eliminate
 from reds_core.factors import FORBIDDEN, Factors, FloatArray
 from reds_core.problem import IntArray
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 15
 """Entries of a table that are built and reduced at a time, so that they stay in the processor's cache."""
+
+_PIECE = 1 << 13
+"""Multiplications in one matrix product; libraries use several threads above this, which costs more than it saves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,25 @@ class _Term:
     table: FloatArray
     shape: tuple[int, ...]
     weighted: bool
+
+
+def mix(weights: FloatArray, table: FloatArray) -> FloatArray:
+    """`weights` @ `table` in pieces so small that the linear algebra library stays on one thread.
+
+    Args:
+        weights: float64 (k, rows).
+        table: float64 (rows, entries).
+
+    Returns:
+        float64 (k, entries).
+    """
+    step = max(_PIECE // weights.size, 256)
+    if table.shape[1] <= step:
+        return weights @ table
+    result = np.empty((len(weights), table.shape[1]))
+    for start in range(0, table.shape[1], step):
+        np.matmul(weights, table[:, start : start + step], out=result[:, start : start + step])
+    return result
 
 
 class MaxSum:
@@ -103,30 +126,64 @@ class MaxSum:
         inside = set(scope)
         return tuple(self.sizes[a] if a in inside else 1 for a in (*self.separators[g], g))
 
-    def _parts(self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]) -> list[FloatArray]:
-        """What the table of the bucket of `g` is the sum of, smallest first, each with the bucket's axes."""
+    def _parts(
+        self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None], block: slice | None = None
+    ) -> list[FloatArray]:
+        """What the table of the bucket of `g` is the sum of, smallest first, each with the bucket's axes.
+
+        Only positions `block` of the separator's first axis; the parts that do not have that axis are whole, or left
+        out where `block` starts above 0 (the caller keeps them).
+        """
         parts = []
         for term in self._terms[g]:
-            table = weights @ term.table if term.weighted else term.table
-            parts.append(table.reshape(len(table), *term.shape))
+            table, shape = term.table, term.shape
+            if block is not None and shape[0] > 1:
+                row = table.shape[1] // shape[0]
+                table = table[:, block.start * row : block.stop * row]
+                shape = (block.stop - block.start, *shape[1:])
+            elif block is not None and block.start > 0:
+                continue
+            table = mix(weights, table) if term.weighted else table
+            parts.append(table.reshape(len(table), *shape))
         for child in self.children[g]:
             message = upward[child]
             assert message is not None
-            parts.append(message.reshape(len(weights), *self._aligned(self.separators[child], g)))
+            part = message.reshape(len(weights), *self._aligned(self.separators[child], g))
+            if block is not None and part.shape[1] > 1:
+                part = part[:, block]
+            elif block is not None and block.start > 0:
+                continue
+            parts.append(part)
         parts.sort(key=lambda p: p.size)
         return parts
 
-    def _sum(self, parts: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
+    @staticmethod
+    def _sum(parts: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
         total = parts[0]
         for part in parts[1:]:
             total = total + part
         return total if total.shape == shape else np.broadcast_to(total, shape)
 
-    def table(self, g: int, messages: Messages) -> FloatArray:
-        """The table of the bucket of `g`, float64 (k, options of its separator, options of g)."""
-        parts = self._parts(g, messages.weights, messages.upward)
-        shape = (len(messages.weights), *(self.sizes[a] for a in self.separators[g]), self.sizes[g])
-        return self._sum(parts, shape)
+    def _blocks(
+        self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """The table of the bucket of `g` in blocks along the separator's first axis (one block where it is small)."""
+        shape = (len(weights), *(self.sizes[a] for a in self.separators[g]), self.sizes[g])
+        rows = shape[1]
+        per_row = math.prod(shape) // rows
+        if len(shape) == 2 or rows * per_row <= _BLOCK:
+            yield slice(0, rows), self._sum(self._parts(g, weights, upward), shape)
+            return
+        step = max(_BLOCK // per_row, 1)
+        constant: list[FloatArray] = []
+        for start in range(0, rows, step):
+            block = slice(start, min(start + step, rows))
+            parts = self._parts(g, weights, upward, block)
+            if start == 0:
+                constant = [p for p in parts if p.shape[1] == 1]
+            else:
+                parts = sorted([*constant, *parts], key=lambda p: p.size)
+            yield block, self._sum(parts, (shape[0], block.stop - start, *shape[2:]))
 
     def rows(self, g: int, messages: Messages, columns: Mapping[int, IntArray], states: int) -> FloatArray:
         """Rows of the bucket of `g` at given assignments of its separator, float64 (k, states, options of g).
@@ -150,26 +207,17 @@ class MaxSum:
         upward: list[FloatArray | None] = [None] * len(self.sizes)
         best = np.zeros(len(weights))
         for g in reversed(self.processing):
-            parts = self._parts(g, weights, upward)
-            separator = tuple(self.sizes[a] for a in self.separators[g])
-            shape = (len(weights), *separator, self.sizes[g])
-            upward[g] = message = self._reduce(parts, shape)
+            separator = self.separators[g]
+            whole = np.empty((len(weights), *(self.sizes[a] for a in separator)))
+            for block, table in self._blocks(g, weights, upward):
+                if separator:
+                    table.max(axis=-1, out=whole[:, block])
+                else:
+                    table.max(axis=-1, out=whole)
+            upward[g] = whole
             if not separator:
-                best = best + message
+                best = best + whole
         return Messages(weights, tuple(m for m in upward if m is not None), best)
-
-    def _reduce(self, parts: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
-        """The maximum over the last axis of the sum of `parts`, in blocks along the first separator axis."""
-        per_row = int(np.prod(shape)) // shape[1]
-        if len(shape) < 4 or per_row * shape[1] <= _BLOCK:
-            return self._sum(parts, shape).max(axis=-1)  # type: ignore[no-any-return]
-        result = np.empty(shape[:-1])
-        step = max(_BLOCK // per_row, 1)
-        for start in range(0, shape[1], step):
-            block = slice(start, min(start + step, shape[1]))
-            cut = [p if p.shape[1] == 1 else p[:, block] for p in parts]
-            result[:, block] = self._sum(cut, (shape[0], block.stop - block.start, *shape[2:])).max(axis=-1)
-        return result
 
     def decode(self, messages: Messages, k: int = 0) -> list[int]:
         """A best choice under the k-th weights, as positions among the kept options; ties go to the lowest."""
@@ -199,18 +247,22 @@ class MaxSum:
         for factor in self.factors.pairs if pairs else ():
             ordered = tuple(sorted(factor.scope, key=self._rank.__getitem__))
             wanted.setdefault(ordered[-1], []).append(ordered)
-        total = messages.best
         for g in self.processing:
             scope = (*self.separators[g], g)
             from_above = downward[g]
             if from_above is None:
-                from_above = total - messages.upward[g]
-            belief = self.table(g, messages) + from_above[..., None]
-            groups[g] = self._onto(belief, scope, (g,))
-            for ordered in wanted.get(g, ()):
-                by_scope[ordered] = self._onto(belief, scope, ordered)
-            for child in self.children[g]:
-                onto = self._onto(belief, scope, self.separators[child])
+                from_above = messages.best - messages.upward[g]
+            targets = [(g,), *wanted.get(g, ()), *(self.separators[c] for c in self.children[g])]
+            found = [np.full((len(messages.weights), *(self.sizes[a] for a in t)), -np.inf) for t in targets]
+            for block, table in self._blocks(g, messages.weights, messages.upward):
+                belief = table + (from_above[:, block, ..., None] if len(scope) > 1 else from_above[:, None])
+                for target, result in zip(targets, found, strict=True):
+                    onto = self._onto(belief, scope, target)
+                    part = result[:, block] if target[0] == scope[0] else result
+                    np.maximum(part, onto, out=part)
+            groups[g] = found[0]
+            by_scope.update(zip(wanted.get(g, ()), found[1:], strict=False))
+            for child, onto in zip(self.children[g], found[len(found) - len(self.children[g]) :], strict=True):
                 downward[child] = onto - messages.upward[child]
         pair_tables = []
         for factor in self.factors.pairs if pairs else ():

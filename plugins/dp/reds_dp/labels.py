@@ -9,7 +9,6 @@ them falls below 0.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,31 +17,12 @@ from reds_core.factors import POSSIBLE, FloatArray
 from reds_core.maxsum import MaxSum, Messages
 from reds_core.problem import IntArray
 from reds_dp.dominance import undominated
+from reds_dp.search import Limits, OutOfLabels
 from reds_dp.terms import ExactTerms, bucket_rows, distinct
 
 _LEVELS = 128
 _CHUNK = 1 << 20
-
-
-class OutOfTime(Exception):
-    """The deadline passed within a run."""
-
-
-class OutOfLabels(Exception):
-    """More labels at one step than allowed."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When a run stops.
-
-    Attributes:
-        deadline: `time.perf_counter()` at which to stop; infinite for never.
-        labels: the most labels kept at one step.
-    """
-
-    deadline: float
-    labels: int
+_STRATA = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +130,7 @@ class LabelSearch:
                 extended.append(_thinned(*part))
             fresh, parent, option = _joined(extended) if len(extended) > 1 else extended[0]
             if beam is not None and len(parent) > beam:
-                best = np.argpartition(-fresh.slacks.min(axis=1), beam)[:beam]
-                fresh, parent, option = _taken(fresh, parent, option, np.sort(best))
+                fresh, parent, option = _taken(fresh, parent, option, _spread(fresh, messages.weights[0], beam))
                 complete = False
             if len(parent) > limits.labels:
                 raise OutOfLabels
@@ -196,8 +175,7 @@ def _pairs_within(labels: _Labels, row_of: IntArray, losses: FloatArray, limits:
     ends = np.cumsum(counts)
     start = 0
     while start < len(slack):
-        if time.perf_counter() > limits.deadline:
-            raise OutOfTime
+        limits.check_time()
         before = int(ends[start - 1]) if start else 0
         stop = max(int(np.searchsorted(ends, before + _CHUNK, side="right")), start + 1)
         part = counts[start:stop]
@@ -205,6 +183,20 @@ def _pairs_within(labels: _Labels, row_of: IntArray, losses: FloatArray, limits:
         place = np.arange(len(parent)) - np.repeat(ends[start:stop] - part - before, part)
         yield parent, order[row[parent], place]
         start = stop
+
+
+def _spread(labels: _Labels, weights: FloatArray, beam: int) -> IntArray:
+    """About `beam` labels with large slack, spread over the range of usage: `_STRATA` strata of usage keep alike many.
+
+    Where value is nearly proportional to usage, slacks alone say little about which partial choices can be completed.
+    """
+    priced = -weights[1:] @ labels.usage
+    strata = np.empty(len(priced), np.int64)
+    strata[np.argsort(priced, kind="stable")] = np.arange(len(priced)) * _STRATA // len(priced)
+    order = np.lexsort((-labels.slacks.min(axis=1), strata))
+    sorted_strata = strata[order]
+    place = np.arange(len(order)) - np.searchsorted(sorted_strata, sorted_strata)
+    return np.sort(order[place < max(beam // _STRATA, 1)])
 
 
 def _taken(labels: _Labels, parent: IntArray, option: IntArray, keep: IntArray) -> tuple[_Labels, IntArray, IntArray]:

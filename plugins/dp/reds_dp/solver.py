@@ -10,8 +10,8 @@ from reds_core.elimination import largest_table
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer
 from reds_core.solver import Claim, Control, Controls, Feature, Solver
-from reds_dp.labels import Limits
-from reds_dp.search import answer
+from reds_dp.answer import answer
+from reds_dp.search import Limits
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""Multipliers near the minimum of the Lagrangian dual, and the choices met on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reds_core.cutting_planes import CuttingPlanes
+from reds_core.factors import POSSIBLE, Factors, FloatArray
+from reds_core.maxsum import original
+from reds_dp.search import NothingBetter, Search
+
+STEPS = 60
+_PRECISION = 1e-7
+
+
+class Dual:
+    """The dual over shrinking sets of options; planes met under one set hold under all.
+
+    Args:
+        search: takes the choices met as incumbents and the bounds.
+    """
+
+    def __init__(self, search: Search, factors: Factors) -> None:
+        self._search = search
+        self._planes: list[tuple[float, FloatArray]] = []
+        self._value_scale = max(float(factors.magnitudes[0]), 1.0)
+        self._scales = np.maximum(np.abs(factors.room), 1e-6 * factors.magnitudes[1:]) + 1.0
+        self.multipliers: FloatArray = np.zeros(len(factors.room))
+
+    def minimise(self, factors: Factors, whole: bool, steps: int = STEPS) -> bool:
+        """Move `multipliers` near the minimum over `factors`; whether it was reached within `steps` sweeps.
+
+        Args:
+            factors: over the options that are left.
+            whole: whether every choice better than the incumbent lies within `factors`, so that bounds count.
+            steps: the most sweeps.
+
+        Raises:
+            NothingBetter: if that is proven on the way.
+            OutOfTime: past the deadline.
+        """
+        sweeps = self._search.buckets(factors)
+        room = factors.room
+        master = CuttingPlanes(self._value_scale, self._scales)
+        for plane in self._planes:
+            master.add(*plane)
+        best = np.inf
+        multipliers = master.lowest()[1] if self._planes else self.multipliers
+        for _ in range(steps):
+            self._search.limits.check_time()
+            weights = np.concatenate(([1.0], -multipliers))[None]
+            messages = sweeps.sweep(weights)
+            if messages.best[0] < POSSIBLE:
+                if whole:
+                    raise NothingBetter
+                return True
+            value = float(messages.best[0] + multipliers @ room)
+            margin = float(factors.margin(weights)[0])
+            if value < best:
+                best, self.multipliers = value, multipliers
+            evaluation = self._search.offer(original(factors, sweeps.decode(messages)))
+            if whole:
+                self._search.limit(value + margin)
+            resources = self._search.problem.sum_resources
+            excess = np.array([float(evaluation.usage[r.name] - r.capacity) for r in resources])
+            self._planes.append((float(evaluation.value), excess))
+            master.add(*self._planes[-1])
+            level, multipliers = master.lowest()
+            while best - level <= max(_PRECISION * abs(best), 0.01 + margin):
+                if not master.raise_ceiling():
+                    return True
+                level, multipliers = master.lowest()
+        return False

@@ -1,0 +1,77 @@
+"""Which options a choice worth a threshold can use, and the slacks that label setting starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reds_core.factors import POSSIBLE, Factors, FloatArray
+from reds_core.maxsum import Messages
+from reds_dp.search import NothingBetter, Search
+
+_AROUND = (0.92, 1.08, 0.7, 1.4, 0.0, 0.97, 1.03, 0.83, 1.2, 0.5, 2.0)
+_ASIDE = (0.6, 1.6)
+
+
+def neighbours(multipliers: FloatArray) -> list[FloatArray]:
+    """Multipliers around a dual optimum, itself first.
+
+    Partial choices that have used much or little of a capacity are bounded best under higher or lower multipliers.
+    """
+    if not multipliers.any():
+        return [multipliers]
+    result = [multipliers, *(multipliers * f for f in _AROUND)]
+    if len(multipliers) > 1:
+        for r in np.flatnonzero(multipliers):
+            for f in _ASIDE:
+                moved = multipliers.copy()
+                moved[r] *= f
+                result.append(moved)
+    return result
+
+
+def priced(multipliers: Sequence[FloatArray]) -> FloatArray:
+    """Weight vectors of value less priced usage, float64 (multipliers, rows)."""
+    return np.array([np.concatenate(([1.0], -m)) for m in multipliers])
+
+
+def with_usage(weights: FloatArray, factors: Factors) -> FloatArray:
+    """`weights`, then those of each resource's usage alone, and of all together relative to their room."""
+    alone = -np.eye(factors.rows)[1:]
+    if len(alone) > 1:
+        alone = np.concatenate((alone, (alone / np.maximum(np.abs(factors.room), 1.0)[:, None]).sum(axis=0)[None]))
+    return np.concatenate((weights, alone))
+
+
+def slacks(factors: Factors, messages: Messages, threshold: int) -> FloatArray:
+    """How far the best choice lies above `threshold`, or the least usage below its capacity; float64 (k,).
+
+    Margins for float error are on the generous side: each step of label setting may add the error of two sweeps.
+    """
+    weights = messages.weights
+    margin = factors.margin(weights) * (4 * len(factors.kept) + 4)
+    result: FloatArray = messages.best - weights[:, 1:] @ factors.room - weights[:, 0] * float(threshold) + margin
+    return result
+
+
+def fixed(search: Search, factors: Factors, weights: FloatArray, threshold: int) -> Factors:
+    """Only the options that a choice worth `threshold` or more can use; the same object where all can.
+
+    Raises:
+        NothingBetter: if a group has none left, which proves it only for a threshold of no more than the floor.
+    """
+    search.limits.check_time()
+    sweeps = search.buckets(factors)
+    messages = sweeps.sweep(weights)
+    spare = slacks(factors, messages, threshold)
+    if spare.min() < 0 or messages.best.min() < POSSIBLE:
+        raise NothingBetter
+    spare = spare - messages.best
+    keep = []
+    for marginal in sweeps.marginals(messages).groups:
+        stays = ((marginal + spare[:, None]).min(axis=0) >= 0) & (marginal.min(axis=0) > POSSIBLE)
+        if not stays.any():
+            raise NothingBetter
+        keep.append(stays)
+    return factors.restrict(keep)

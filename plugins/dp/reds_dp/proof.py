@@ -1,0 +1,123 @@
+"""From multipliers to a proven optimum: scouting on few options, fixing, and label setting at falling thresholds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from reds_core.factors import Factors, FloatArray
+from reds_core.maxsum import original
+from reds_dp.dual import STEPS, Dual
+from reds_dp.fixing import fixed, neighbours, priced, slacks, with_usage
+from reds_dp.labels import LabelSearch
+from reds_dp.search import NothingBetter, Search
+from reds_dp.terms import ExactTerms
+
+_SCOUT_ENTRIES = 1 << 16
+"""Larger tables are scouted on so many entries first."""
+
+_SWEEP_ENTRIES = 1 << 22
+_BEAM = 256
+_FIRST_SHARE = 1 / 64
+_FIRST_RELATIVE = 2.0**-20
+_CHEAP_LABELS = 4000
+_LAST_SHARE = 0.7
+
+
+def prove(search: Search, factors: Factors) -> None:
+    """Search until the incumbent is proven best.
+
+    Raises:
+        NothingBetter: always, in the end: it is the proof.
+        OutOfTime, OutOfLabels: if a limit is met before.
+    """
+    dual = Dual(search, factors)
+    if search.entries(factors) > 4 * _SCOUT_ENTRIES:
+        _scout(search, dual, factors)
+    factors = _narrowed(search, dual, factors, whole=True)
+    weights = with_usage(priced(neighbours(dual.multipliers)), factors)
+    beam = _BEAM
+    spent = label_run(search, factors, weights, search.floor(), beam)
+    assert search.bound is not None
+    top = search.bound
+    step = min(search.gap() * _FIRST_SHARE, abs(top) * _FIRST_RELATIVE)
+    while True:
+        floor = search.floor()
+        depth = top + 1 - floor
+        step = min(max(step, 1.0), float(depth))
+        threshold = floor if step > _LAST_SHARE * depth else top + 1 - math.floor(step)
+        labels = _run_at(search, factors, weights, threshold)
+        if search.floor() > threshold or threshold <= floor:
+            raise NothingBetter
+        search.limit(float(threshold - 1))
+        if labels > 4 * spent and search.gap() > 0:
+            beam *= 4
+            spent += label_run(search, factors, weights, search.floor(), beam)
+            factors = fixed(search, factors, _fitting(search, factors, weights), search.floor())
+        step *= 4 if labels < _CHEAP_LABELS else 2
+
+
+def _scout(search: Search, dual: Dual, factors: Factors) -> None:
+    """A first incumbent and multipliers from every few options of each group; the last option always stays."""
+    distance = 2
+    few = factors
+    while search.entries(few) > _SCOUT_ENTRIES and distance <= max(factors.sizes):
+        few = factors.restrict([np.arange((n - 1) % distance, n, distance) for n in factors.sizes])
+        distance *= 2
+    try:
+        few = _narrowed(search, dual, few, whole=False)
+        label_run(search, few, with_usage(priced(neighbours(dual.multipliers)), few), search.floor(), _BEAM)
+    except NothingBetter:
+        pass  # among the few
+
+
+def _narrowed(search: Search, dual: Dual, factors: Factors, whole: bool) -> Factors:
+    """Multipliers near their optimum, and only the options that a better choice than the incumbent can use."""
+    while True:
+        large = search.entries(factors) > _SCOUT_ENTRIES
+        reached = dual.minimise(factors, whole, 2 if large and search.incumbent is not None else STEPS)
+        before = sum(factors.sizes)
+        weights = priced([dual.multipliers])
+        factors = fixed(search, factors, weights if large else with_usage(weights, factors), search.floor())
+        if sum(factors.sizes) > 0.9 * before:
+            if not reached:
+                dual.minimise(factors, whole)
+            return factors
+
+
+def _fitting(search: Search, factors: Factors, weights: FloatArray) -> FloatArray:
+    """As many of `weights` as keep one sweep within `_SWEEP_ENTRIES`, the first in any case."""
+    return weights[: max(_SWEEP_ENTRIES // search.entries(factors), 1)]
+
+
+def _run_at(search: Search, factors: Factors, weights: FloatArray, threshold: int) -> int:
+    """All choices worth `threshold` or more; how many labels that took."""
+    try:
+        for part in (weights[:1], weights, weights):
+            factors = fixed(search, factors, _fitting(search, factors, part), threshold)
+    except NothingBetter:
+        return 0  # at this threshold
+    return label_run(search, factors, weights, threshold)
+
+
+def label_run(search: Search, factors: Factors, weights: FloatArray, threshold: int, beam: int | None = None) -> int:
+    """One run of label setting, whose best choice is offered as incumbent; how many labels it kept.
+
+    Raises:
+        NothingBetter: if the run cut nothing off by `beam`, so that no choice is better than the incumbent now is.
+        OutOfTime, OutOfLabels: if a limit is met.
+    """
+    sweeps = search.buckets(factors)
+    messages = sweeps.sweep(_fitting(search, factors, weights))
+    terms = ExactTerms(search.problem, factors, sweeps)
+    found = LabelSearch(sweeps, terms, search.room).run(
+        messages, slacks(factors, messages, threshold), search.limits, beam
+    )
+    search.labels += found.labels
+    search.runs += 1
+    if found.positions is not None:
+        search.offer(original(factors, found.positions))
+    if beam is not None and found.complete:
+        raise NothingBetter
+    return found.labels
