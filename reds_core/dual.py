@@ -28,7 +28,7 @@ Shares = tuple[tuple[FloatArray, FloatArray], ...]
 EXACT_BITS = 45
 """Scaled tables stay below 2^45 in magnitude, so that every sum of them is exact in float64."""
 
-CUT_BITS = 20
+CUT_BITS = 18
 """Bits of a cut's limit."""
 
 

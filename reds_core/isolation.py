@@ -7,6 +7,7 @@ files, or import libraries that cannot live beside others. Requests and replies 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,36 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         process.stdin.close()
     process.wait()
+
+
+@contextlib.contextmanager
+def muted_stdout() -> Iterator[None]:
+    """Discard what C libraries print to standard output inside the block; other threads' output too, so keep it short.
+
+    Raises nothing where there is no standard output.
+    """
+    try:
+        saved = os.dup(1)
+    except OSError:
+        yield
+        return
+    sys.stdout.flush()
+    _flush_c_streams()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        _flush_c_streams()
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+def _flush_c_streams() -> None:
+    """C libraries hold back what they print to a file or pipe until their buffer is full."""
+    if os.name == "posix":
+        ctypes.CDLL(None).fflush(None)
 
 
 def serve(answer: Callable[[Arrays], Mapping[str, npt.ArrayLike]]) -> None:

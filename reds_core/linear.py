@@ -8,7 +8,7 @@ option columns the joint columns are whole of themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -38,23 +38,26 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class LinearModel:
-    """Maximise offset + objective . z subject to A z = rhs where `equality`, A z <= rhs elsewhere, 0 <= z <= 1.
+    """Maximise offset + objective . z subject to A z = rhs where `equality`, A z <= rhs elsewhere, 0 <= z <= upper.
 
     Columns: the options left of each group in order, then the cells left of each pair that has terms, row by row.
     Rows: one a group (its options add up to 1), the marginal rows of each pair, one a resource row, the cuts.
-    All numbers are int64. Resource rows are shifted so that the smallest coefficient of each group and pair is 0.
+    All numbers are int64. Resource rows are shifted so that the smallest coefficient of each group and pair is 0, and
+    divided by their greatest common divisor.
 
     Attributes:
         objective: (columns,), at most 0: `offset` holds the largest value of each group and pair.
         row, column, coefficient: the nonzero entries of A, sorted by row.
         rhs, equality: (rows,).
-        option_columns: how many columns, from 0 on, are options; only they need be declared whole.
+        upper: (columns,), 1 for options and cells.
+        whole: (columns,), which columns must be whole numbers: the options, for cells follow.
         group_starts: first column of each group, and the end of the last: (groups + 1,).
         pair_starts: first column of each pair, and the end of the last: (pairs + 1,).
         marginal_rows: first marginal row of each pair, and the end of the last: (pairs + 1,); those of the pair's
             first group stand before those of its second.
         limit_rows: row index of each resource row in the order of `rows_of`, -1 where it was left out because no
             choice can break it.
+        divisors: what each resource row was divided by, in the order of `rows_of`.
     """
 
     objective: IntArray
@@ -64,11 +67,13 @@ class LinearModel:
     coefficient: IntArray
     rhs: IntArray
     equality: BoolArray
-    option_columns: int
+    upper: IntArray
+    whole: BoolArray
     group_starts: IntArray
     pair_starts: IntArray
     marginal_rows: IntArray
     limit_rows: IntArray
+    divisors: IntArray
     domain: Domain
 
     @property
@@ -110,21 +115,14 @@ class LinearModel:
 
     def without(self, choice: Sequence[int]) -> LinearModel:
         """The same model with one more row, last, that excludes `choice` and nothing else."""
-        taken = np.flatnonzero(self.solution(choice)[: self.option_columns])
-        return LinearModel(
-            self.objective,
-            self.offset,
-            np.concatenate([self.row, np.full(taken.size, self.rows)]),
-            np.concatenate([self.column, taken]),
-            np.concatenate([self.coefficient, np.ones(taken.size, np.int64)]),
-            np.append(self.rhs, taken.size - 1),
-            np.append(self.equality, False),
-            self.option_columns,
-            self.group_starts,
-            self.pair_starts,
-            self.marginal_rows,
-            self.limit_rows,
-            self.domain,
+        taken = np.flatnonzero(self.solution(choice)[: self.group_starts[-1]])
+        return replace(
+            self,
+            row=np.concatenate([self.row, np.full(taken.size, self.rows)]),
+            column=np.concatenate([self.column, taken]),
+            coefficient=np.concatenate([self.coefficient, np.ones(taken.size, np.int64)]),
+            rhs=np.append(self.rhs, taken.size - 1),
+            equality=np.append(self.equality, False),
         )
 
 
@@ -226,11 +224,13 @@ def linear_model(problem: KnapsackProblem, domain: Domain | None = None, cuts: S
         coefficient[order],
         np.array(rows.rhs, np.int64),
         np.array(rows.equality, np.bool_),
-        options,
+        np.ones(objective.size, np.int64),
+        np.arange(objective.size) < options,
         blocks.group_starts,
         blocks.pair_starts,
         np.array(marginal_rows, np.int64),
-        np.array(limit_rows, np.int64),
+        np.array([row for row, _ in limit_rows], np.int64),
+        np.array([divisor for _, divisor in limit_rows], np.int64),
         domain,
     )
 
@@ -246,11 +246,15 @@ def _add_marginals(rows: _Rows, blocks: _Blocks, pair: int) -> None:
         rows.add_equalities(row, np.concatenate([cells, options]), signs, 0, count)
 
 
-def _add_limit(rows: _Rows, blocks: _Blocks, row: Row) -> int:
+def _add_limit(rows: _Rows, blocks: _Blocks, row: Row) -> tuple[int, int]:
+    """Add one resource row; its row index, or -1 where no choice can break it, and its divisor."""
     domain = blocks.domain
     coefficients, least = blocks.columns(domain.of_groups(row.costs), domain.of_pairs(row.pair_costs), -1)
     room = row.limit - least
     starts = np.append(blocks.group_starts[:-1], blocks.pair_starts)
     spans = pairwise(starts)
     most = sum(int(coefficients[a:b].max()) for a, b in spans if b > a)
-    return -1 if most <= room else rows.add(coefficients, max(room, -1))
+    if most <= room:
+        return -1, 1
+    divisor = max(int(np.gcd.reduce(coefficients)), 1)  # what is left over of the room cannot be used
+    return rows.add(coefficients // divisor, max(room // divisor, -1)), divisor

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from reds_core.digits import in_digits
 from reds_core.incumbent import Improver
 from reds_core.linear import MAGNITUDE_LIMIT, LinearModel, linear_model
 from reds_core.presolve import Presolved, presolve, untouched
@@ -73,6 +74,9 @@ def whole_bound(bound: float) -> int | None:
 FLOAT_EXACT_BELOW = 2**36
 """Magnitude below which back ends that compute in doubles are trusted: 2^-53 x 2^36 is far below their tolerances."""
 
+FLOAT_BITS = 18
+"""Bits of a row's coefficients in such back ends: 2^18 times their tolerance of 1e-6 is below 1."""
+
 
 def refusal(problem: KnapsackProblem) -> str | None:
     """Why `problem` has no linear model in int64, or None."""
@@ -80,11 +84,16 @@ def refusal(problem: KnapsackProblem) -> str | None:
 
 
 class LinearSolver(Solver):
-    """Solves the linear model of a problem through a back end."""
+    """Solves the linear model of a problem through a back end.
+
+    Attributes:
+        coefficient_bits: the back end is given rows in digits of so many bits; None: as they are.
+    """
 
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
     Options: ClassVar[type] = LinearOptions
+    coefficient_bits: ClassVar[int | None] = None
 
     @abstractmethod
     def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
@@ -108,13 +117,18 @@ class LinearSolver(Solver):
             known = presolve(problem, controls.hint, deadline)
         else:
             known = untouched(problem, controls.hint)
-        if known.domain is None:
-            return conclude(problem, known, Outcome(exhausted=True), trusted=True)
         trusted = self.exact_below is None or problem.magnitude < self.exact_below
+        if known.domain is None:
+            return conclude(problem, known, Outcome(exhausted=True), trusted, proved=True)
         model = linear_model(problem, known.domain, () if known.cut is None else (known.cut,))
         if model.contradictory:
-            return conclude(problem, known, Outcome(exhausted=True), trusted=True)
+            return conclude(problem, known, Outcome(exhausted=True), trusted, proved=True)
+        if self.coefficient_bits is not None:
+            model = in_digits(model, self.coefficient_bits)
         outcome = self._search(problem, known, model, controls, started)
+        if outcome.choice is None and known.incumbent is None and not (trusted and outcome.exhausted):
+            deadline = None if limit is None else started + limit
+            outcome = replace(outcome, choice=least(problem, model, deadline))
         return conclude(problem, known, outcome, trusted)
 
     def _search(
@@ -156,21 +170,30 @@ def repaired(
     return None if improved is None else model.domain.choice(improved)
 
 
-def conclude(problem: KnapsackProblem, known: Presolved, outcome: Outcome, trusted: bool) -> Answer:
+def least(problem: KnapsackProblem, model: LinearModel, deadline: float | None) -> tuple[int, ...] | None:
+    """A feasible choice near the first options, locally best; None where repair finds none."""
+    return repaired(problem, model, model.domain.choice([0] * len(model.domain.options)), deadline)
+
+
+def conclude(
+    problem: KnapsackProblem, known: Presolved, outcome: Outcome, trusted: bool = True, proved: bool = False
+) -> Answer:
     """What presolve and the back end prove together.
 
     Args:
-        trusted: whether the back end's bound and its having searched everything count as proofs.
+        trusted: whether the numbers are of a magnitude at which the solver may claim OPTIMAL; where not, the back end's
+            bound and its having searched everything count for nothing.
+        proved: `outcome` was found in whole numbers, without the back end.
     """
     detail = outcome.detail
     found = [c for c in (known.incumbent, outcome.choice) if c is not None]
     values = [problem.evaluate(c).value for c in found]
     value = max(values, default=None)
     choice = found[int(np.argmax(values))] if found else None
-    if not trusted and (outcome.exhausted or outcome.bound is not None):
+    if not trusted and not proved and (outcome.exhausted or outcome.bound is not None):
         detail += ("the numbers are too large for the back end to prove anything in floating point",)
     bounds = [] if known.bound is None else [known.bound]
-    if trusted and outcome.exhausted and outcome.choice is None:
+    if (trusted or proved) and outcome.exhausted and outcome.choice is None:
         if value is None:
             return Answer(Status.INFEASIBLE, backend_s=outcome.backend_s, detail=detail)
         bounds.append(value)
@@ -183,6 +206,6 @@ def conclude(problem: KnapsackProblem, known: Presolved, outcome: Outcome, trust
     if bound is not None and bound < value:
         bound = known.bound
         detail += ("the back end's bound was below the value of a choice, and is left out",)
-    if bound == value:
+    if bound == value and trusted:
         return Answer(Status.OPTIMAL, choice, bound, None, outcome.backend_s, detail)
     return Answer(Status.FEASIBLE, choice, bound, outcome.limit, outcome.backend_s, detail)

@@ -75,8 +75,8 @@ def _largest_sum(model: LinearModel) -> int:
 
 def _fill(proto: Any, model: LinearModel, start: IntArray | None) -> None:
     """Write `model` into a CpModelProto, a row at a time: maximising is minimising the negated objective."""
-    for _ in range(model.columns):
-        proto.variables.add().domain.extend((0, 1))
+    for upper in model.upper.tolist():
+        proto.variables.add().domain.extend((0, upper))
     starts = model.row_starts()
     groups = model.group_starts.size - 1
     for row, (a, b) in enumerate(pairwise(starts)):

@@ -12,7 +12,7 @@ import numpy as np
 from reds_core.errors import UnavailableError
 from reds_core.isolation import Arrays, run_isolated
 from reds_core.linear import LinearModel
-from reds_core.milp import FLOAT_EXACT_BELOW, LinearOptions, LinearSolver, Outcome, whole_bound
+from reds_core.milp import FLOAT_BITS, FLOAT_EXACT_BELOW, LinearOptions, LinearSolver, Outcome, whole_bound
 from reds_core.problem import IntArray
 from reds_core.solution import Limit
 from reds_core.solver import Control, Controls
@@ -49,6 +49,7 @@ class PulpSolver(LinearSolver):
     controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT
     auto_rank: ClassVar[int] = 40
     exact_below: ClassVar[int | None] = FLOAT_EXACT_BELOW
+    coefficient_bits: ClassVar[int | None] = FLOAT_BITS
     Options: ClassVar[type] = PulpOptions
 
     def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
@@ -58,7 +59,8 @@ class PulpSolver(LinearSolver):
         request = {
             "backend": backend,
             "objective": model.objective,
-            "whole": model.option_columns,
+            "whole": model.whole,
+            "upper": model.upper,
             "column": model.column,
             "coefficient": model.coefficient,
             "starts": model.row_starts(),
@@ -84,7 +86,7 @@ def _outcome(model: LinearModel, reply: Arrays, deadline: float | None) -> Outco
     stopped = deadline is not None and time.time() >= deadline - MARGIN_S
     if reply["infeasible"] and not stopped:
         return Outcome(exhausted=True, backend_s=seconds)
-    if not reply["found"] or np.any(np.isnan(levels[: model.option_columns])):
+    if not reply["found"] or np.any(np.isnan(levels[: model.group_starts[-1]])):
         return Outcome(limit=Limit.TIME if stopped else None, backend_s=seconds)
     if not reply["optimal"]:
         return Outcome(model.choice(levels), None, False, Limit.TIME, seconds)

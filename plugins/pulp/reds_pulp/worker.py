@@ -21,18 +21,18 @@ REPORT_S = 0.1
 
 def _build(pulp: Any, request: Arrays) -> tuple[Any, list[Any]]:
     """The LpProblem and its variables in column order."""
-    problem = pulp.LpProblem("reds", pulp.LpMaximize)
-    whole = int(request["whole"])
+    problem = pulp.LpProblem("reds", pulp.LpMinimize)
     objective = request["objective"]
+    kinds = [pulp.LpInteger if whole else pulp.LpContinuous for whole in request["whole"].tolist()]
+    uppers = request["upper"].tolist()
     variables = [
-        pulp.LpVariable(f"z{i}", 0, 1, pulp.LpInteger if i < whole else pulp.LpContinuous)
-        for i in range(objective.size)
+        pulp.LpVariable(f"z{i}", 0, upper, kind) for i, (upper, kind) in enumerate(zip(uppers, kinds, strict=True))
     ]
 
     def weighted(columns: Iterable[int], coefficients: Iterable[int]) -> Any:
         return pulp.LpAffineExpression([(variables[c], k) for c, k in zip(columns, coefficients, strict=True)])
 
-    problem.setObjective(weighted(range(objective.size), objective.tolist()))
+    problem.setObjective(weighted(range(objective.size), (-objective).tolist()))
     columns, coefficients, starts = (request[k].tolist() for k in ("column", "coefficient", "starts"))
     for row, (equal, rhs) in enumerate(zip(request["equality"].tolist(), request["rhs"].tolist(), strict=True)):
         span = slice(starts[row], starts[row + 1])

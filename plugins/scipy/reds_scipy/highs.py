@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.isolation import Arrays, run_isolated, serve
+from reds_core.isolation import Arrays, muted_stdout, run_isolated, serve
 from reds_core.linear import LinearModel
 
 HERE_COLUMNS = 20_000
@@ -48,11 +48,13 @@ def ask(model: LinearModel, task: str, seconds: float | None) -> Arrays | None:
         "starts": model.row_starts(),
         "rhs": model.rhs,
         "equality": model.equality,
-        "whole": model.option_columns,
+        "whole": model.whole,
+        "upper": model.upper,
         "deadline": np.inf if deadline is None else deadline,
     }
     if deadline is None or model.columns <= HERE_COLUMNS:
-        return answer({key: np.asarray(value) for key, value in request.items()})
+        with muted_stdout():  # HiGHS prints warnings of its own, whatever `disp` says
+            return answer({key: np.asarray(value) for key, value in request.items()})
     return run_isolated(Path(__file__), request, deadline)
 
 
@@ -82,8 +84,8 @@ def _milp(request: Arrays) -> dict[str, Any]:
     result = milp(
         -request["objective"].astype(np.float64),
         constraints=LinearConstraint(_matrix(request), np.where(request["equality"], upper, -np.inf), upper),
-        integrality=(np.arange(request["objective"].size) < request["whole"]).astype(np.uint8),
-        bounds=Bounds(0.0, 1.0),
+        integrality=request["whole"].astype(np.uint8),
+        bounds=Bounds(0.0, request["upper"].astype(np.float64)),
         options={"mip_rel_gap": 0.0, "disp": False, "time_limit": _seconds(request)},
     )
     bound = getattr(result, "mip_dual_bound", None)

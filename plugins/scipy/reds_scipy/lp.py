@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from reds_core.dual import Certificate, Dual
 from reds_core.linear import LinearModel, linear_model
-from reds_core.milp import PRESOLVE_SHARE, LinearOptions, Outcome, conclude, refusal, repaired
+from reds_core.milp import PRESOLVE_SHARE, LinearOptions, Outcome, conclude, least, refusal, repaired
 from reds_core.presolve import Presolved, presolve, untouched
 from reds_core.problem import KnapsackProblem
 from reds_core.rows import rows_of
@@ -46,31 +46,34 @@ class ScipyLpSolver(Solver):
         else:
             known = untouched(problem, controls.hint)
         if known.domain is None:
-            return conclude(problem, known, Outcome(exhausted=True), trusted=True)
+            return conclude(problem, known, Outcome(exhausted=True))
         model = linear_model(problem, known.domain)
         relaxed = ask(model, "lp", _left(deadline))
         if relaxed is not None and int(relaxed["status"]) == INFEASIBLE:
             return self._infeasible(problem, known, model, deadline)
-        if relaxed is None:
-            return conclude(problem, known, Outcome(limit=Limit.TIME), trusted=True)
-        columns = relaxed["columns"]
+        columns = np.zeros(0) if relaxed is None else relaxed["columns"]
         # without an optimum the duals are 0, which prove little, but something
-        bound = certificate(problem, model, relaxed["duals"], values=True).value_bound
+        duals = np.zeros(model.rows) if relaxed is None else relaxed["duals"]
+        bound = certificate(problem, model, duals, values=True).value_bound
         choice = repaired(problem, model, model.choice(columns), deadline) if columns.size else None
-        stopped = Limit.TIME if int(relaxed["status"]) == STOPPED else None
-        outcome = Outcome(choice, bound, False, stopped, float(relaxed["seconds"]))
-        return conclude(problem, known, outcome, trusted=True)
+        if choice is None and known.incumbent is None:
+            choice = least(problem, model, deadline)
+        stopped = Limit.TIME if relaxed is None or int(relaxed["status"]) == STOPPED else None
+        spent = None if relaxed is None else float(relaxed["seconds"])
+        return conclude(problem, known, Outcome(choice, bound, False, stopped, spent))
 
     def _infeasible(
         self, problem: KnapsackProblem, known: Presolved, model: LinearModel, deadline: float | None
     ) -> Answer:
         """HiGHS found no solution: what breaks the limits least tells which multipliers prove that."""
         elastic = ask(model, "elastic", _left(deadline))
-        if elastic is None:
-            return conclude(problem, known, Outcome(limit=Limit.TIME), trusted=True)
-        proved = certificate(problem, model, elastic["duals"], values=False).bound < 0
-        stopped = Limit.TIME if int(elastic["status"]) == STOPPED else None
-        return conclude(problem, known, Outcome(None, None, proved, stopped, float(elastic["seconds"])), trusted=True)
+        duals = np.zeros(model.rows) if elastic is None else elastic["duals"]
+        exhausted = certificate(problem, model, duals, values=False).bound < 0
+        bound = certificate(problem, model, np.zeros(model.rows), values=True).value_bound
+        choice = None if exhausted or known.incumbent is not None else least(problem, model, deadline)
+        stopped = Limit.TIME if elastic is None or int(elastic["status"]) == STOPPED else None
+        spent = None if elastic is None else float(elastic["seconds"])
+        return conclude(problem, known, Outcome(choice, bound, exhausted, stopped, spent))
 
 
 def _left(deadline: float | None) -> float | None:
@@ -85,7 +88,7 @@ def certificate(problem: KnapsackProblem, model: LinearModel, duals: FloatArray,
     """
     dual = Dual(problem, rows_of(problem), model.domain, values)
     used = model.limit_rows >= 0
-    multipliers = np.where(used, np.maximum(-duals[model.limit_rows], 0.0), 0.0)
+    multipliers = np.where(used, np.maximum(-duals[model.limit_rows], 0.0) / model.divisors, 0.0)
     return dual.certify(multipliers, tuple(_shares(model, k, duals) for k in dual.chords))
 
 

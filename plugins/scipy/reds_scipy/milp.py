@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from reds_core.linear import LinearModel
-from reds_core.milp import FLOAT_EXACT_BELOW, LinearSolver, Outcome, whole_bound
+from reds_core.milp import FLOAT_BITS, FLOAT_EXACT_BELOW, LinearSolver, Outcome, whole_bound
 from reds_core.problem import IntArray
 from reds_core.solution import Limit
 from reds_core.solver import Control, Controls
@@ -23,6 +23,7 @@ class ScipyMilpSolver(LinearSolver):
     controls = Control.TIME_LIMIT | Control.HINT
     auto_rank: ClassVar[int] = 35
     exact_below: ClassVar[int | None] = FLOAT_EXACT_BELOW
+    coefficient_bits: ClassVar[int | None] = FLOAT_BITS
 
     def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
         reply = ask(model, "milp", controls.time_limit_s)

@@ -1,0 +1,20 @@
+"""The conformance kit on the cpsat plugin, with presolve and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reds_cpsat import CpsatSolver
+
+from reds_core.milp import LinearOptions
+from reds_core.testing import Settings, solver_conformance
+
+
+@solver_conformance(CpsatSolver, Settings(proves=True))
+def test_with_presolve(check: Callable[[], None]) -> None:
+    check()
+
+
+@solver_conformance(lambda: CpsatSolver(LinearOptions(presolve=False)), Settings(proves=True))
+def test_without_presolve(check: Callable[[], None]) -> None:
+    check()

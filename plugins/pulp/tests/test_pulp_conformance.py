@@ -1,0 +1,19 @@
+"""The conformance kit on the pulp plugin, with presolve and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reds_pulp import PulpOptions, PulpSolver
+
+from reds_core.testing import Settings, solver_conformance
+
+
+@solver_conformance(PulpSolver, Settings(proves=True))
+def test_with_presolve(check: Callable[[], None]) -> None:
+    check()
+
+
+@solver_conformance(lambda: PulpSolver(PulpOptions(presolve=False)), Settings(proves=True))
+def test_without_presolve(check: Callable[[], None]) -> None:
+    check()
