@@ -132,12 +132,10 @@ def budget_texts(amounts: Mapping[str, float | str | Sequence[float | str]]) -> 
         listed: list[Any] = (
             list(entries) if isinstance(entries, Iterable) and not isinstance(entries, str) else [entries]
         )
-        for entry in listed:
-            if not isinstance(entry, str | Real) or isinstance(entry, bool):
-                raise InputError(
-                    f"budget of '{resource}' holds {entry!r}, which is no amount",
-                    "give a number or a text such as '64KiB'",
-                )
+        if not all(isinstance(entry, str | Real) for entry in listed) or any(isinstance(e, bool) for e in listed):
+            raise InputError(
+                f"budget of '{resource}' is {entries!r}, which is no amount", "give numbers, or texts such as '64KiB'"
+            )
         texts.append(f"{resource}={','.join(str(entry) for entry in listed)}")
     return tuple(texts)
 

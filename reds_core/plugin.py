@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.metadata
 import importlib.util
 import types
@@ -51,11 +52,15 @@ class Plugin:
     @classmethod
     def version(cls) -> str:
         """Version of the distribution that brings the plugin; "unknown" where no entry point names its package."""
-        package = cls.__module__.partition(".")[0]
-        for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
-            if entry_point.module.partition(".")[0] == package and entry_point.dist is not None:
-                return entry_point.dist.version
-        return "unknown"
+        return _version_of(cls.__module__.partition(".")[0])
+
+
+@functools.cache  # looking through all that is installed takes longer than many a solve
+def _version_of(package: str) -> str:
+    for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        if entry_point.module.partition(".")[0] == package and entry_point.dist is not None:
+            return entry_point.dist.version
+    return "unknown"
 
 
 def build_options(plugin: type[Plugin], settings: Mapping[str, str | int | float | bool | None]) -> Any:

@@ -284,20 +284,25 @@ class ToyFramework(Framework):
             raise InputError(f"model file '{path}' does not exist", "check the path")
         try:
             with np.load(path, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
-            header = json.loads(str(arrays.pop("header")[()]))
+                header, flat = json.loads(str(archive["header"][()])), archive["weights"]
             assert header["format"] == FORMAT
         except (OSError, ValueError, KeyError, EOFError, AssertionError, zipfile.BadZipFile) as error:
             raise InputError(f"'{path}' is no toy model", "give a toy model") from error
         layers = tuple(ToyLayer(n, k, tuple(i)) for n, k, i in header["layers"])
-        return ToyModel(header["name"], tuple(header["input_shape"]), layers, arrays)
+        weights, start = {}, 0
+        for name, shape in header["weights"].items():
+            end = start + int(np.prod(shape))
+            weights[name] = flat[start:end].reshape(shape).copy()
+            start = end
+        return ToyModel(header["name"], tuple(header["input_shape"]), layers, weights)
 
     def save_model(self, model: ToyModel, path: Path) -> None:
         layers = [[layer.name, layer.kind, list(layer.inputs)] for layer in model.layers]
+        shapes = {name: weight.shape for name, weight in model.weights.items()}
         header = {"format": FORMAT, "name": model.name, "input_shape": model.input_shape, "layers": layers}
         buffer = io.BytesIO()
-        members: dict[str, Any] = {"header": np.array(json.dumps(header)), **model.weights}
-        np.savez(buffer, **members)
+        flat = np.concatenate([weight.ravel() for weight in model.weights.values()])
+        np.savez(buffer, header=np.array(json.dumps(header | {"weights": shapes})), weights=flat)
         write_bytes(path, buffer.getvalue())
 
     def input_shape(self, model: ToyModel) -> tuple[int | None, ...]:

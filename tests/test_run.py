@@ -1,0 +1,258 @@
+"""Runs on toy models: what is written, refused, resumed, promised."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from toy_framework import ToyFramework, describe, residual_model, toy_arrays
+from toy_plugins import toy_registry
+from toy_runs import (
+    QUICK,
+    Listener,
+    Workplace,
+    contents,
+    make_workplace,
+    skip_report,
+    without_times,
+)
+
+from reds_core import cost
+from reds_core.data import load_data
+from reds_core.errors import (
+    InputError,
+    UnavailableError,
+)
+from reds_core.framework import Arrays, FinetuneSettings
+from reds_core.plan import load_plan
+from reds_core.settings import RunSettings
+
+NO_TRAINING = dataclasses.replace(QUICK, scorer="magnitude", finetune=FinetuneSettings(epochs=0))
+EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    skip_report(monkeypatch)
+    return make_workplace(tmp_path)
+
+
+def settings(**changes: Any) -> RunSettings:
+    return dataclasses.replace(QUICK, **changes)
+
+
+# --- a fresh run ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_writes_what_the_design_says(place: Workplace) -> None:
+    plan = place.prune()
+    exports = [name.format(b) for b in ("25", "50", "75") for name in EXPORTS]
+    expected = {"plan.json", "nested.keras", "report.html", "scores.npz", "order.npz", *exports}
+    assert {p.name for p in place.out.iterdir()} == expected
+    assert load_plan(place.out) == json_round(plan)
+    content = json.loads((place.out / "plan.json").read_text())
+    assert next(iter(content)) == "format"
+    assert content["format"] == "reds-plan/1"
+    assert set(content) == {
+        *("format", "full", "groups", "subnetworks", "pruner", "scorer", "steps", "seed", "options"),
+        *("versions", "hashes"),
+    }
+    assert set(content["subnetworks"][0]) == {
+        *("name", "budget", "widths", "kept", "usage", "value", "bound", "gap", "bound_independent", "status"),
+        *("solver", "wall_s", "accuracy", "files"),
+    }
+    assert set(content["steps"][0]) == {"index", "name", "groups", "widths", "search_s", "finetune_s"}
+
+
+def json_round(plan: Any) -> Any:
+    """Lists and tuples of options are one in JSON."""
+    return dataclasses.replace(plan, options=json.loads(json.dumps(plan.options)))
+
+
+def test_the_plan_says_what_the_files_are(place: Workplace) -> None:
+    plan = place.prune(budgets={"macs": [0.5, 0.9], "peak_ram": ["30", "45"]})
+    toy, model = ToyFramework(), residual_model()
+    network = describe(model)
+    assert (plan.full.macs, plan.full.params, plan.full.peak_ram) == tuple(
+        cost.usage(network, network.channels)[r] for r in ("macs", "params", "peak_ram")
+    )
+    nested = toy.load_model(place.out / "nested.keras")
+    data = load_data(str(place.data), toy)
+    assert plan.full.accuracy.before == toy.accuracy(model, data.test, QUICK.task)
+    assert plan.full.accuracy.after == toy.accuracy(nested, data.test, QUICK.task)
+    smaller: dict[str, set[int]] = {g: set() for g in network.channels}
+    assert [s.name for s in plan.subnetworks] == ["50", "90"]
+    for record in plan.subnetworks:
+        exported = toy.load_model(place.out / str(record.files.keras))
+        own = describe(exported)
+        assert own.channels == record.widths
+        assert cost.usage(own, own.channels) == record.usage
+        assert record.usage["macs"] <= int(record.budget["macs"] * plan.full.macs)
+        assert record.usage["peak_ram"] <= record.budget["peak_ram"]
+        assert {g: len(k) for g, k in record.kept.items()} == record.widths
+        for group, channels in record.kept.items():
+            assert smaller[group] <= set(channels) <= set(range(network.channels[group]))
+            smaller[group] = set(channels)
+        raw = toy.extract(model, network, {g: np.array(k) for g, k in record.kept.items()})
+        accuracy = record.accuracy
+        assert accuracy.before == toy.accuracy(raw, data.test, QUICK.task)
+        assert accuracy.after == toy.accuracy(exported, data.test, QUICK.task)
+        for file, figure in ((record.files.tflite, accuracy.tflite), (record.files.tflite_int8, accuracy.tflite_int8)):
+            assert figure == toy.exported_accuracy(place.out / str(file), data.test, QUICK.task)
+
+
+def test_the_permuted_network_computes_what_the_original_did(place: Workplace) -> None:
+    place.prune(settings=NO_TRAINING)
+    toy = ToyFramework()
+    x = toy_arrays(residual_model())["x_test"]
+    nested, model = toy.load_model(place.out / "nested.keras"), residual_model()
+    assert not np.array_equal(nested.weights["stem/kernel"], model.weights["stem/kernel"])
+    np.testing.assert_allclose(toy.predict(nested, x), toy.predict(model, x), atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_files_and_plan(place: Workplace) -> None:
+    first = place.prune()
+    second = place.prune(out=place.folder / "again")
+    assert without_times(first) == without_times(second)
+    assert contents(place.out) == contents(place.folder / "again")
+
+
+def test_another_seed_trains_otherwise(place: Workplace) -> None:
+    place.prune()
+    place.prune(out=place.folder / "again", settings=settings(seed=1))
+    assert contents(place.out)["nested.keras"] != contents(place.folder / "again")["nested.keras"]
+
+
+def test_a_model_object_is_pruned_like_its_file(place: Workplace) -> None:
+    from_file = place.prune()
+    model = residual_model()
+    before = {k: w.copy() for k, w in model.weights.items()}
+    from_object = place.prune(model=model, out=place.folder / "again")
+    assert from_object.subnetworks[0].kept == from_file.subnetworks[0].kept
+    assert from_object.options["model"] == "ToyModel"
+    for name, weight in model.weights.items():
+        np.testing.assert_array_equal(weight, before[name])
+
+
+def test_a_model_object_of_no_framework_is_refused(place: Workplace) -> None:
+    with pytest.raises(InputError, match="a model of type dict belongs to no installed framework"):
+        place.prune(model={})
+
+
+def test_without_a_model_a_baseline_is_trained_once(place: Workplace) -> None:
+    plan = place.prune(model=None, data="toyset")
+    assert plan.options["model"] is None
+    baseline = ToyFramework().load_model(place.out / "model.keras")
+    assert {g.name for g in describe(baseline).groups} == {g.name for g in plan.groups}
+
+
+def test_without_data_there_are_no_accuracies_and_no_int8_file(place: Workplace) -> None:
+    plan = place.prune(data=None, settings=NO_TRAINING)
+    assert plan.hashes.data is None
+    assert plan.full.accuracy == dataclasses.replace(plan.full.accuracy, before=None, after=None)
+    for record in plan.subnetworks:
+        assert set(dataclasses.asdict(record.accuracy).values()) == {None}
+        assert record.files.tflite_int8 is None
+    assert not list(place.out.glob("*int8*"))
+    assert "NaN" not in (place.out / "plan.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"scorer": "taylor", "finetune": FinetuneSettings(epochs=0)}, "scorer 'taylor' needs training data"),
+        ({"scorer": "magnitude"}, "fine-tuning needs training data"),
+    ],
+)
+def test_without_data_what_needs_it_is_refused(place: Workplace, changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        place.prune(data=None, settings=settings(**changes))
+    assert not place.out.exists()
+
+
+def test_neither_a_model_nor_data(place: Workplace) -> None:
+    with pytest.raises(InputError, match="neither a model nor data is given"):
+        place.prune(model=None, data=None, settings=NO_TRAINING)
+
+
+def test_watchers_hear_stages_and_training(place: Workplace) -> None:
+    listener = Listener()
+    place.prune(watcher=listener)
+    assert listener.stages[:2] == ["reading", "step 1 of 6: score"]
+    assert listener.stages[-1] == "exporting subnetwork 75 (3 of 3)"
+    assert listener.epochs == 2 * 4  # 54 of 60 examples in batches of 16
+    assert listener.warnings == []
+
+
+def test_without_the_report_s_libraries_the_run_is_finished_all_the_same(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(plan: Any, folder: Path) -> Path:
+        raise UnavailableError("no Jinja2", "install it")
+
+    monkeypatch.setattr("reds_core.run.write_report", unavailable)
+    listener = Listener()
+    place.prune(watcher=listener)
+    assert listener.warnings == ["no report was written: no Jinja2; install it"]
+    assert load_plan(place.out)
+
+
+# --- who sees which data --------------------------------------------------------------------------------------------
+
+
+def test_only_training_data_is_scored_trained_and_calibrated_on(place: Workplace) -> None:
+    seen: dict[str, list[npt.NDArray[Any]]] = {}
+
+    class Recording(ToyFramework):
+        def gradients(self, model: Any, network: Any, data: Arrays, task: Any, batch_size: int) -> Any:
+            seen.setdefault("gradients", []).append(data.x)
+            return super().gradients(model, network, data, task, batch_size)
+
+        def finetune(self, family: Any, data: Arrays, task: Any, settings: Any, progress: Any) -> None:
+            seen.setdefault("finetune", []).append(data.x)
+            super().finetune(family, data, task, settings, progress)
+
+        def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
+            if calibration is not None:
+                seen.setdefault("export", []).append(calibration.x)
+            super().export(model, path, calibration, quantise)
+
+        def accuracy(self, model: Any, data: Arrays, task: Any) -> float:
+            seen.setdefault("accuracy", []).append(data.x)
+            return super().accuracy(model, data, task)
+
+    place.prune(registry=toy_registry(framework=Recording), settings=settings(holdout=0.2))
+    arrays = np.load(place.data)
+
+    def rows(examples: npt.NDArray[Any]) -> set[bytes]:
+        return {x.tobytes() for x in examples}
+
+    training, test = rows(arrays["x_train"]), rows(arrays["x_test"])
+    used = [rows(x) for x in seen["gradients"] + seen["finetune"]]
+    assert all(u == used[0] for u in used), "scores and training see the same examples"
+    assert used[0] < training
+    assert len(used[0]) == 48, "a fifth is held back"
+    assert all(rows(x) <= used[0] for x in seen["export"])
+    assert all(rows(x) == test for x in seen["accuracy"])
+
+
+def test_calibration_is_spread_over_data_sorted_by_class(place: Workplace) -> None:
+    labels = []
+
+    class Recording(ToyFramework):
+        def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
+            if calibration is not None:
+                labels.append(calibration.y)
+            super().export(model, path, calibration, quantise)
+
+    arrays = toy_arrays(residual_model(), train=900)
+    order = np.argsort(arrays["y_train"])
+    np.savez(place.data, **(arrays | {"x_train": arrays["x_train"][order], "y_train": arrays["y_train"][order]}))
+    place.prune(registry=toy_registry(framework=Recording))
+    assert [len(y) for y in labels] == [200, 200, 200]
+    assert set(labels[0]) == set(arrays["y_train"])
