@@ -58,7 +58,7 @@ def masked_outputs(model: Any, network: Network, kept: Kept, *inputs: np.ndarray
             args, kwargs = keras.tree.map_structure(lambda a: a.values if isinstance(a, Masked) else a, (args, kwargs))
             values = operation(*args, **kwargs)
             mask = _mask(operation, read, tuple(values.shape[1:]), kept_outputs[name])
-            return Masked(values * mask.astype("float32"), mask)
+            return Masked(values * mask.astype(values.dtype.name), mask)
 
         return one_call
 
