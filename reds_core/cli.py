@@ -167,9 +167,10 @@ def solve_command(
     as_json: Json = False,
 ) -> None:
     """Solve a problem file."""
+    from reds_core.no_choice import without_choice
     from reds_core.problem_file import load_problem
     from reds_core.registry import Registry
-    from reds_core.search import Search, without_choice
+    from reds_core.search import Search
     from reds_core.solver import Controls
 
     registry = Registry()

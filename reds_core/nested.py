@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from reds_core.errors import InputError, NoChoiceError
+from reds_core.no_choice import without_choice
 from reds_core.problem import MAGNITUDE_LIMIT, KnapsackProblem
-from reds_core.search import without_choice
 from reds_core.solution import Solution, Status
 
 Solve = Callable[[KnapsackProblem], Solution]

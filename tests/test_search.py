@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from toy_plugins import BruteSolver, IdleSolver, PluginModule
 
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError, UnavailableError, UnsupportedError
+from reds_core.no_choice import least_usage, without_choice
 from reds_core.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, SumResource
 from reds_core.registry import Registry
-from reds_core.search import Search, least_usage, without_choice
+from reds_core.search import Search
 from reds_core.solution import Answer, Limit, Status
 from reds_core.solver import Claim, Control, Controls, Feature, Solver, features_of, solve
 from reds_core.testing.oracle import all_choices, usages_of

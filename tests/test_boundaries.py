@@ -1,0 +1,208 @@
+"""Who may import whom. Read from the source, and tried with everything else blocked."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "reds_core"
+PLUGINS = sorted(p.parent for p in (ROOT / "plugins").glob("*/pyproject.toml"))
+EVERYWHERE = sys.stdlib_module_names | {"numpy", "pluggy", "reds_core"}
+COMMAND_LINE = {"cli", "console"}
+"""Modules of core that may also import typer and rich."""
+
+ORDER = [
+    *("errors", "problem", "solution", "solver", "linear", "presolve", "network", "framework", "scorer", "cost"),
+    *("budget", "formulate", "nested", "plan", "pruner", "hooks", "registry", "bench", "report", "cli"),
+]
+"""Data flows one way: a module imports only modules that stand before it. Modules not named here may stand anywhere,
+as long as what they import keeps the order."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name imported.
+
+    Attributes:
+        module: dotted name of the module.
+        name: imported from it; None for `import module`.
+        deferred: inside a function.
+        typing: under TYPE_CHECKING.
+    """
+
+    module: str
+    name: str | None
+    deferred: bool
+    typing: bool
+
+    @property
+    def top(self) -> str:
+        return self.module.partition(".")[0]
+
+
+def imports(path: Path) -> list[Import]:
+    def walk(node: ast.AST, deferred: bool, typing: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from (Import(a.name, None, deferred, typing) for a in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path}: relative import"
+                yield from (Import(child.module or "", a.name, deferred, typing) for a in child.names)
+            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                yield from walk(child, deferred, True)
+            else:
+                function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                yield from walk(child, deferred or function, typing)
+
+    return list(walk(ast.parse(path.read_text()), False, False))
+
+
+def module_name(path: Path, base: Path) -> str:
+    parts = path.relative_to(base).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+CORE_FILES = {module_name(p, ROOT): p for p in sorted(CORE.rglob("*.py"))}
+PLUGIN_PACKAGES = [p.parent.name for plugin in PLUGINS for p in plugin.glob("reds_*/__init__.py")]
+PLUGIN_FILES = [p for plugin in PLUGINS for p in sorted(plugin.glob("reds_*/**/*.py"))]
+
+
+def core_module(found: Import) -> str:
+    """The module of core that an import of core names."""
+    whole = f"{found.module}.{found.name}"
+    return whole if whole in CORE_FILES else found.module
+
+
+@pytest.mark.parametrize("module", CORE_FILES)
+def test_core_imports_numpy_and_pluggy_and_nothing_else(module: str) -> None:
+    allowed = EVERYWHERE | (
+        {"typer", "rich", "click"} if module.split(".")[1:2] in [[m] for m in COMMAND_LINE] else set()
+    )
+    outside = {i.top for i in imports(CORE_FILES[module]) if not i.deferred and not i.typing}
+    assert outside - allowed == set()
+
+
+def test_core_imports_no_plugin() -> None:
+    packages = set(PLUGIN_PACKAGES)
+    for module, path in CORE_FILES.items():
+        assert {i.top for i in imports(path)} & packages == set(), module
+
+
+BLOCKED = """
+    import importlib, pkgutil, sys
+
+    class Blocker:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] in {blocked!r}:
+                raise ImportError(f"{{name}} is blocked")
+
+    sys.meta_path.insert(0, Blocker())
+    for name in {modules!r}:
+        importlib.import_module(name)
+"""
+HEAVY = {
+    "tensorflow", "keras", "ai_edge_litert", "tflite_runtime", "ortools", "pulp", "scipy", "highspy", "sklearn", "PIL",
+    "h5py", "pandas", "matplotlib", "joblib", "jinja2", "pytest", "hypothesis",
+}  # fmt: skip
+
+
+def import_blocked(blocked: set[str], modules: list[str]) -> None:
+    code = textwrap.dedent(BLOCKED).format(blocked=blocked, modules=modules)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_core_imports_with_every_library_blocked() -> None:
+    modules = [m for m in CORE_FILES if not m.endswith("__main__")]
+    import_blocked(HEAVY, modules)
+    import_blocked(HEAVY | {"typer", "rich"}, [m for m in modules if m.split(".")[-1] not in COMMAND_LINE])
+
+
+def test_plugins_are_found_with_every_library_blocked() -> None:
+    """What the entry points name imports none of the libraries behind the plugins; modules behind it may."""
+    import_blocked(HEAVY | {"typer", "rich"}, PLUGIN_PACKAGES)
+
+
+def test_only_the_tensorflow_plugin_imports_tensorflow() -> None:
+    for path in [*CORE_FILES.values(), *PLUGIN_FILES]:
+        if "reds_tensorflow" not in path.parts:
+            assert {i.top for i in imports(path)} & {"tensorflow", "keras", "ai_edge_litert"} == set(), path
+
+
+def test_dp_and_greedy_need_nothing_but_numpy() -> None:
+    for path in PLUGIN_FILES:
+        own = path.relative_to(ROOT / "plugins").parts[1]
+        if own in ("reds_dp", "reds_greedy"):
+            assert {i.top for i in imports(path)} <= EVERYWHERE | {own}, path
+
+
+@pytest.mark.parametrize("path", PLUGIN_FILES, ids=lambda p: str(p.relative_to(ROOT / "plugins")))
+def test_plugins_import_only_public_names_of_core(path: Path) -> None:
+    own = path.relative_to(ROOT / "plugins").parts[1]
+    for found in imports(path):
+        if found.top == "reds_core":
+            dotted = [*found.module.split("."), found.name or ""]
+            assert not any(part.startswith("_") for part in dotted), f"{found} is private to core"
+            if core_module(found) == found.module and found.name is not None:
+                assert hasattr(importlib.import_module(found.module), found.name), f"{found} does not exist"
+        else:
+            other = found.top.startswith("reds_") and found.top != own
+            assert not other, f"{found.module} belongs to another plugin"
+
+
+def test_testing_is_only_for_tests() -> None:
+    """The kit ships with core, but nothing that runs in production imports it, save the command that checks."""
+    for module, path in CORE_FILES.items():
+        if not module.startswith("reds_core.testing"):
+            kit = [i for i in imports(path) if core_module(i).startswith("reds_core.testing")]
+            assert all(i.deferred for i in kit), module
+            assert not kit or module == "reds_core.cli", module
+
+
+# --- direction -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def imported_by(module: str) -> frozenset[str]:
+    """Modules of core that `module` imports, also inside functions, but not for typing only."""
+    found = [core_module(i) for i in imports(CORE_FILES[module]) if i.top == "reds_core" and not i.typing]
+    return frozenset(m for m in found if m in CORE_FILES and m != module)
+
+
+@cache
+def reached_from(module: str) -> frozenset[str]:
+    reached: set[str] = set()
+    todo = [module]
+    while todo:
+        for each in imported_by(todo.pop()) - reached:
+            reached.add(each)
+            todo.append(each)
+    return frozenset(reached)
+
+
+def test_no_module_of_core_imports_itself_in_a_circle() -> None:
+    assert [m for m in CORE_FILES if m in reached_from(m)] == []
+
+
+def place(module: str) -> int | None:
+    """Where the module stands in the order; None where it is not named."""
+    part = module.split(".")[1] if "." in module else ""
+    return ORDER.index(part) if part in ORDER else None
+
+
+@pytest.mark.parametrize("module", [m for m in CORE_FILES if place(m) is not None])
+def test_modules_import_only_what_stands_before_them(module: str) -> None:
+    mine = place(module)
+    assert mine is not None
+    behind = [m for m in reached_from(module) if (place(m) or 0) > mine]
+    assert behind == []
