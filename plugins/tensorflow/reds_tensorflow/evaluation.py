@@ -17,9 +17,10 @@ BATCH_SIZE = 256
 
 
 def compiled(function: Callable[..., Any], *arrays: npt.NDArray[Any]) -> Callable[..., Any]:
-    """`function` of batches of `arrays` as a graph, traced once for batches of every size."""
+    """`function` of batches of `arrays` as a graph, traced here and once, for batches of every size."""
     signature = [tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in arrays]
     graph: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False)
+    graph.get_concrete_function()  # type: ignore[attr-defined]
     return graph
 
 

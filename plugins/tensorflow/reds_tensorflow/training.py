@@ -26,6 +26,7 @@ from reds_core.network import Network
 from reds_tensorflow.evaluation import compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import JointStep, students_of
+from reds_tensorflow.strided import strides_taken_first
 from reds_tensorflow.tracing import inspect
 
 SECONDS_BETWEEN_REPORTS = 0.25
@@ -49,7 +50,8 @@ def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size
         found = tape.gradient(loss, [v.value for v in trained], unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [tf.convert_to_tensor(g) for g in found]
 
-    run = compiled(gradient, data.x, targets)
+    with strides_taken_first(model):
+        run = compiled(gradient, data.x, targets)
     for part in batches(len(data), batch_size):
         found = iter(run(tf.constant(data.x[part]), tf.constant(targets[part])))
         yield [
@@ -75,7 +77,8 @@ def finetune(family: Family[Any], data: Arrays, task: Task, settings: FinetuneSe
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(settings.epochs * count, 1))
     students = students_of(family, network, settings.seed)
     step = JointStep(family, network, students, aim, keras.optimizers.Adam(schedule))
-    run = compiled(step, data.x, loss_targets, metric_targets)
+    with strides_taken_first(family.full, *family.members):
+        run = compiled(step, data.x, loss_targets, metric_targets)
     generator = np.random.default_rng(settings.seed)
     reported = -math.inf
     for epoch in range(settings.epochs):

@@ -1,0 +1,52 @@
+"""Keeps training clear of a defect of TensorFlow's convolutions that brings the process down.
+
+On processors with AVX-512, TensorFlow 2.21 (oneDNN) computes the filter gradient of a strided 1 x 1 convolution beyond
+its memory when the input channels are no multiple of 16 and the batch no multiple of the threads: just what narrowed
+projection shortcuts of residual networks are. A strided 1 x 1 convolution reads every stride-th position only, so
+taking these first and convolving with stride 1 computes the same by another kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import keras
+
+_KINDS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+
+
+@contextmanager
+def strides_taken_first(*models: Any) -> Iterator[None]:
+    """Inside, strided 1 x 1 convolutions of `models` are traced as slicing and a convolution of stride 1."""
+    changed = [layer for model in models for layer in _strided_pointwise(model)]
+    for layer in changed:
+        layer.convolution_op = partial(_sliced_convolution, layer)
+    try:
+        yield
+    finally:
+        for layer in changed:
+            vars(layer).pop("convolution_op", None)
+
+
+def _strided_pointwise(model: Any) -> Iterator[Any]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _strided_pointwise(layer)
+        elif type(layer) in _KINDS and set(layer.kernel_size) == {1} and set(layer.strides) != {1}:
+            yield layer
+
+
+def _sliced_convolution(layer: Any, inputs: Any, kernel: Any) -> Any:
+    strides = [slice(None, None, s) for s in layer.strides]
+    everything = slice(None)
+    ahead = [everything] if layer.data_format == "channels_last" else [everything, everything]
+    return keras.ops.conv(
+        inputs[(*ahead, *strides)],
+        kernel,
+        strides=1,
+        padding="valid",
+        data_format=layer.data_format,
+    )
