@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from reds_core.axis import Axis, Fixed
+from reds_core.axis import Axis
 from reds_core.builder import NetworkBuilder
 from reds_core.dims import Dims, fixed_dims
 from reds_core.errors import UnsupportedError
@@ -199,8 +199,3 @@ class Handler:
 
     flow: Flow
     in_place: bool = False
-
-
-def fixed(*sizes: int) -> Dims:
-    """Axes of these lengths that hold no channels."""
-    return tuple(Fixed(size) for size in sizes)

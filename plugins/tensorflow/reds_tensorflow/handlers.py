@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-from reds_core.axis import Axis
+from reds_core.axis import Axis, Fixed
 from reds_core.dims import Dims, fixed_dims, reshaped
 from reds_core.grouping import concat, repeat
 from reds_core.network import WeightKind
-from reds_tensorflow.calls import Call, Handler, fixed
+from reds_tensorflow.calls import Call, Handler
 
 
 def channel_dimension(layer: Any) -> int:
@@ -39,14 +39,14 @@ def convolution(call: Call) -> tuple[Dims, ...]:
         outer, each = call.fresh(layer.filters), inner
         call.count(work, inner, outer)
     elif layer.groups == call.size(inner):
-        outer, each = repeat(inner, layer.filters // layer.groups), fixed(1)[0]
+        outer, each = repeat(inner, layer.filters // layer.groups), Fixed(1)
         call.count(work, outer)
         call.resize(groups=inner)
     else:
-        outer, each = call.fresh(layer.filters), fixed(call.size(inner) // layer.groups)[0]
+        outer, each = call.fresh(layer.filters), Fixed(call.size(inner) // layer.groups)
         call.count(work, each, outer)
         call.freeze(f"has {layer.groups} groups", inner, outer)
-    call.kernel(layer.kernel, (*fixed(*layer.kernel_size), each, outer), len(layer.kernel_size) + 1)
+    call.kernel(layer.kernel, (*fixed_dims(layer.kernel_size), each, outer), len(layer.kernel_size) + 1)
     return _convolved(call, at, outer)
 
 
@@ -56,7 +56,7 @@ def depthwise_convolution(call: Call) -> tuple[Dims, ...]:
     inner = call.channel_axis(at)
     outer = repeat(inner, layer.depth_multiplier)
     call.count(math.prod(layer.kernel_size) * positions(call.output_shape, at), outer)
-    kernel = (*fixed(*layer.kernel_size), inner, *fixed(layer.depth_multiplier))
+    kernel = (*fixed_dims(layer.kernel_size), inner, Fixed(layer.depth_multiplier))
     call.kernel(layer.kernel, kernel, len(layer.kernel_size))
     call.bias(outer)
     call.activation(layer.activation, (outer,))
@@ -70,9 +70,9 @@ def separable_convolution(call: Call) -> tuple[Dims, ...]:
     between, spatial = repeat(inner, layer.depth_multiplier), positions(call.output_shape, at)
     call.count(math.prod(layer.kernel_size) * spatial, between)
     call.count(spatial, between, outer)
-    kernel = (*fixed(*layer.kernel_size), inner, *fixed(layer.depth_multiplier))
+    kernel = (*fixed_dims(layer.kernel_size), inner, Fixed(layer.depth_multiplier))
     call.kernel(layer.depthwise_kernel, kernel, None)
-    ones = fixed(*(1 for _ in layer.kernel_size))
+    ones = (Fixed(1),) * len(layer.kernel_size)
     call.kernel(layer.pointwise_kernel, (*ones, between, outer), len(ones) + 1)
     return _convolved(call, at, outer)
 
@@ -82,7 +82,7 @@ def transposed_convolution(call: Call) -> tuple[Dims, ...]:
     layer, at = call.layer, channel_dimension(call.layer)
     inner, outer = call.channel_axis(at), call.fresh(layer.filters)
     call.count(math.prod(layer.kernel_size) * positions(call.sizes(call.dims), at), inner, outer)
-    call.kernel(layer.kernel, (*fixed(*layer.kernel_size), outer, inner), len(layer.kernel_size))
+    call.kernel(layer.kernel, (*fixed_dims(layer.kernel_size), outer, inner), len(layer.kernel_size))
     return _convolved(call, at, outer)
 
 
@@ -160,7 +160,7 @@ def softmax(call: Call) -> tuple[Dims, ...]:
 def prelu(call: Call) -> tuple[Dims, ...]:
     """PReLU: a slope for each element, shared along some dimensions."""
     shared = call.layer.shared_axes or ()
-    axes = tuple(fixed(1)[0] if i + 1 in shared else axis for i, axis in enumerate(call.dims))
+    axes = tuple(Fixed(1) if i + 1 in shared else axis for i, axis in enumerate(call.dims))
     call.weight(call.layer.alpha, WeightKind.SCALE, axes)
     return call.inputs
 
@@ -212,7 +212,7 @@ def permute(call: Call) -> tuple[Dims, ...]:
 
 def repeat_vector(call: Call) -> tuple[Dims, ...]:
     """RepeatVector: the vector n times, as rows."""
-    return ((*fixed(call.layer.n), *call.dims),)
+    return ((Fixed(call.layer.n), *call.dims),)
 
 
 def merge(call: Call) -> tuple[Dims, ...]:
