@@ -1,0 +1,216 @@
+"""The distribution is the sum of its plugins, the wheel is complete, and a copied plugin installs and runs."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reds_core.problem import Group, KnapsackProblem, SumResource
+from reds_core.problem_file import save_problem
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = {p.parent.name: tomllib.loads(p.read_text()) for p in sorted((ROOT / "plugins").glob("*/pyproject.toml"))}
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CORE_DEPENDENCIES = {"numpy", "pluggy", "typer", "rich"}
+DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "keras": "tensorflow", "h5py": "tensorflow"}
+"""Import names that differ from the distribution that brings them."""
+
+
+def names(requirements: list[str]) -> set[str]:
+    """Names of the distributions required, without versions and extras, in canonical form."""
+    found = (re.match(r"[A-Za-z0-9._-]+", r) for r in requirements)
+    return {re.sub(r"[-_.]+", "-", m[0]).lower() for m in found if m}
+
+
+def tracked(*folders: str) -> list[str]:
+    """Files under `folders` that git tracks and that exist."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git checkout to compare with")
+    listed = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [f for f in listed.stdout.split("\0") if f and (ROOT / f).exists()]
+
+
+# --- metadata --------------------------------------------------------------------------------------------------------
+
+
+def test_every_plugin_folder_is_a_distribution_of_one_package() -> None:
+    folders = {Path(f).parts[1] for f in tracked("plugins") if len(Path(f).parts) > 2}
+    assert folders == set(PLUGINS)
+    for name in PLUGINS:
+        assert [p.name for p in (ROOT / "plugins" / name).glob("reds_*") if p.is_dir()] == [f"reds_{name}"]
+
+
+def test_root_entry_points_are_the_sum_of_the_plugins_own() -> None:
+    together: dict[str, str] = {}
+    for name, plugin in PLUGINS.items():
+        own = plugin["project"]["entry-points"]["reds"]
+        assert own == {name: f"reds_{name}"}
+        together |= own
+    assert PROJECT["project"]["entry-points"]["reds"] == together
+
+
+def test_root_dependencies_are_the_sum_of_the_plugins_own() -> None:
+    required = names(PROJECT["project"]["dependencies"])
+    extras = PROJECT["project"]["optional-dependencies"]
+    of_plugins: set[str] = set()
+    for name, plugin in PLUGINS.items():
+        own = names(plugin["project"]["dependencies"])
+        assert "reds-core" in own, name
+        if name in extras:
+            assert own - {"reds-core"} <= required | names(extras[name]), name
+        else:
+            of_plugins |= own
+    assert required == of_plugins - {"reds-core"} | CORE_DEPENDENCIES
+
+
+def test_the_wheel_target_lists_every_package() -> None:
+    listed = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert sorted(listed) == sorted(["reds_core", *(f"plugins/{name}/reds_{name}" for name in PLUGINS)])
+    for name, plugin in PLUGINS.items():
+        assert plugin["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [f"reds_{name}"]
+
+
+def test_type_checking_finds_every_package() -> None:
+    paths = {p.removeprefix("$MYPY_CONFIG_FILE_DIR").strip("/") for p in PROJECT["tool"]["mypy"]["mypy_path"]}
+    assert paths == {"", *(f"plugins/{name}" for name in PLUGINS)}
+    for package in [ROOT / "reds_core", *(ROOT / "plugins" / name / f"reds_{name}" for name in PLUGINS)]:
+        assert (package / "py.typed").is_file(), package
+
+
+@pytest.mark.parametrize("field", ["version", "license", "requires-python"])
+def test_plugins_agree_with_the_root(field: str) -> None:
+    assert {p["project"][field] for p in PLUGINS.values()} == {PROJECT["project"][field]}
+
+
+def test_the_installed_distribution_is_this_one() -> None:
+    assert importlib.metadata.version("reds-core") == PROJECT["project"]["version"]
+    installed = {
+        e.name: e.value for e in importlib.metadata.distribution("reds-core").entry_points.select(group="reds")
+    }
+    assert installed == PROJECT["project"]["entry-points"]["reds"]
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_a_plugin_declares_what_it_imports(name: str) -> None:
+    declared = names(PLUGINS[name]["project"]["dependencies"]) | {"numpy"}  # numpy comes with reds-core
+    for path in (ROOT / "plugins" / name / f"reds_{name}").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            tops = {m.partition(".")[0] for m in modules} - sys.stdlib_module_names
+            wanted = {DISTRIBUTION.get(t, t.replace("_", "-")) for t in tops} - {f"reds-{name}"}
+            assert wanted <= declared, f"{path.name} imports {wanted - declared}"
+
+
+# --- what is built ---------------------------------------------------------------------------------------------------
+
+
+def built(target: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return next(folder.iterdir())
+
+
+def package_files() -> list[str]:
+    return tracked("reds_core", *(f"plugins/{name}/reds_{name}" for name in PLUGINS))
+
+
+def test_the_wheel_holds_every_file_that_git_tracks(tmp_path: Path) -> None:
+    with zipfile.ZipFile(built("wheel", tmp_path)) as wheel:
+        content = set(wheel.namelist())
+        info = next(n for n in content if n.endswith("entry_points.txt"))
+        entry_points = wheel.read(info).decode()
+    expected = {re.sub(r"^plugins/[^/]+/", "", f) for f in package_files()}
+    assert len(expected) > 50
+    assert expected - content == set()
+    for name in PLUGINS:
+        assert f"{name} = reds_{name}" in entry_points
+    assert "reds = reds_core.cli:main" in entry_points
+    assert not [f for f in content if "/tests/" in f or f.startswith("tests/")]
+    assert any(f.endswith("licenses/LICENSE") for f in content)
+
+
+def test_the_source_distribution_holds_every_file_that_git_tracks(tmp_path: Path) -> None:
+    with tarfile.open(built("sdist", tmp_path)) as archive:
+        content = {name.partition("/")[2] for name in archive.getnames()}
+    assert {*package_files(), "LICENSE", "README.md", "pyproject.toml"} - content == set()
+
+
+# --- a plugin of somebody else ---------------------------------------------------------------------------------------
+
+
+def renamed_copy(folder: Path) -> Path:
+    """plugins/greedy as a third party would copy it: another name throughout."""
+    copy = folder / "reds-mine"
+    shutil.copytree(ROOT / "plugins" / "greedy", copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for path in sorted(copy.rglob("*"), reverse=True):
+        if path.is_file():
+            path.write_text(path.read_text().replace("greedy", "mine").replace("Greedy", "Mine"))
+        if "greedy" in path.name:
+            path.rename(path.with_name(path.name.replace("greedy", "mine")))
+    return copy
+
+
+def fresh_environment(folder: Path) -> Path:
+    """A virtual environment that sees what is installed beside this test; returns its interpreter."""
+    venv.create(folder, symlinks=True, with_pip=False)
+    inside = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}, scheme="venv"))
+    seen = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    (inside / "seen.pth").write_text(
+        "".join(f"import site; site.addsitedir({path!r})\n" for path in dict.fromkeys(seen))
+    )
+    return folder / "bin" / "python"
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST"))}
+    done = subprocess.run(
+        [str(c) for c in command], cwd=cwd, capture_output=True, text=True, timeout=300, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+REDS = "from reds_core.cli import main; main()"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the environment is made with links")
+def test_a_renamed_copy_of_greedy_installs_is_found_and_runs(tmp_path: Path) -> None:
+    python = fresh_environment(tmp_path / "venv")
+    copy = renamed_copy(tmp_path)
+    install = ("install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
+    run(sys.executable, "-m", "pip", "--python", python, *install, copy, cwd=tmp_path)
+    shutil.rmtree(copy / "reds_mine")  # what runs from here on is what was installed
+
+    listed = json.loads(run(python, "-c", REDS, "plugins", "--json", cwd=tmp_path))
+    (mine,) = [p for p in listed if p["name"] == "mine"]
+    assert (mine["kind"], mine["status"], mine["distribution"]) == ("solver", "ok", "reds-mine")
+    assert "greedy" in {p["name"] for p in listed}
+
+    groups = (Group("a", np.array([1, 2]), np.array([0, 5])), Group("b", np.array([1, 2]), np.array([0, 4])))
+    costs = (np.array([0, 3]), np.array([0, 2]))
+    save_problem(KnapsackProblem("p", groups, (), (SumResource("macs", 3, 0, costs),)), tmp_path / "p.npz")
+    found = json.loads(run(python, "-c", REDS, "solve", "p.npz", "--solver", "mine", "--json", cwd=tmp_path))
+    assert (found["solver"], found["value"], found["usage"]) == ("mine", 5, {"macs": 3})
+    assert found["version"] == PROJECT["project"]["version"]
+
+    conformance = copy / "tests" / "test_mine_conformance.py"
+    options = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib")
+    assert " passed" in run(python, "-m", "pytest", *options, conformance, cwd=copy)
