@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reds_core.elimination import Elimination, Scope, eliminate, open_sizes, pair_scopes, peak_scopes
 from reds_core.factors import build_factors, peak_masks, possible_options
 from reds_core.problem import IntArray, KnapsackProblem
@@ -27,13 +25,6 @@ def plan(problem: KnapsackProblem, table_limit: int) -> tuple[Elimination, list[
     lasts = [max(scope, key=rank.__getitem__) for scope in peaks]
     held = [s for s, last in zip(peaks, lasts, strict=True) if set(s) <= {last, *order.separators[last]}]
     return order, held
-
-
-def _without_value(problem: KnapsackProblem) -> KnapsackProblem:
-    """The same choices, all worth 0."""
-    groups = tuple(replace(g, values=0 * g.values) for g in problem.groups)
-    pairs = tuple(replace(p, values=None, kernel=None) for p in problem.pairs)
-    return replace(problem, groups=groups, pairs=pairs)
 
 
 def _search(

@@ -5,6 +5,8 @@ Dropping too few is harmless, so ties and a fourth dimension may keep a label th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from reds_core.factors import BoolArray
@@ -33,13 +35,14 @@ def _running(values: IntArray, segments: IntArray) -> IntArray:
     return (values - low) + segments * span
 
 
-def undominated(states: IntArray, values: IntArray, usage: IntArray) -> IntArray:
+def undominated(states: IntArray, values: IntArray, usage: IntArray, check_time: Callable[[], None]) -> IntArray:
     """Indices of labels to keep, sorted by state.
 
     Args:
         states: state of each label, int64 (labels,), at least 0.
         values: int64 (labels,).
         usage: int64 (resources, labels).
+        check_time: called now and then; may raise.
     """
     if len(states) < 2:
         return np.arange(len(states))
@@ -53,7 +56,7 @@ def undominated(states: IntArray, values: IntArray, usage: IntArray) -> IntArray
     if len(usage) == 1:
         return order[_staircase(states[order], values[order])]
     if len(usage) == 2:
-        return _layered(order, states, values, usage)
+        return _layered(order, states, values, usage, check_time)
     return _windowed(order, states, values, usage)
 
 
@@ -65,38 +68,42 @@ def _staircase(states: IntArray, values: IntArray) -> BoolArray:
     return keep
 
 
-def _layered(order: IntArray, states: IntArray, values: IntArray, usage: IntArray) -> IntArray:
+def _layered(
+    order: IntArray, states: IntArray, values: IntArray, usage: IntArray, check_time: Callable[[], None]
+) -> IntArray:
     """Two resources: divide and conquer over the order by the first (Kung, Luccio and Preparata, J. ACM 22, 1975).
 
     On each level neighbouring blocks are joined: the left block's best value at no more of the second resource tells
     which labels of the right block go.
     """
     states, values, second = states[order], values[order], usage[1][order]
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[_segments(states, second)] = np.arange(len(order))
-    longest = int(np.bincount(states).max())
-    alive = np.arange(len(order))
+    count = len(order)
+    rank = np.empty(count, dtype=np.int64)
+    rank[_segments(states, second)] = np.arange(count)
+    place = np.arange(count) - np.searchsorted(states, states)
+    longest = int(place.max()) + 1
+    low = int(values.min())
+    span = int(values.max()) - low + 2
+    if count * span >= _PACKED:
+        values = np.unique(values, return_inverse=True)[1].astype(np.int64)
+        low, span = 0, int(values.max()) + 2
+    alive = np.arange(count)
     width = 1
-    while width < 2 * longest:
-        block = alive // width
-        by_second = np.argsort((block >> 1) * len(rank) + rank[alive])
-        joined = alive[by_second]
+    while width < longest:
+        check_time()
+        block = place[alive] // width
+        joint = block >> 1
+        starts = np.ones(len(alive), dtype=np.int64)
+        starts[1:] = (joint[1:] != joint[:-1]) | (states[alive[1:]] != states[alive[:-1]])
+        segment = np.cumsum(starts)
+        by_second = np.argsort(segment * count + rank[alive])
         left = (block[by_second] & 1) == 0
-        pair = block[by_second] >> 1
-        changes = np.zeros(len(joined), dtype=np.int64)
-        changes[1:] = (pair[1:] != pair[:-1]) | (states[joined][1:] != states[joined][:-1])
-        segment = np.cumsum(changes)
-        low = int(values.min())
-        span = int(values.max()) - low + 2
-        if (int(segment[-1]) + 1) * span >= _PACKED:
-            values = np.unique(values, return_inverse=True)[1].astype(np.int64)
-            low, span = 0, int(values.max()) + 2
-        offset = segment * span
-        shifted = values[joined] - low + 1
+        offset = segment * span  # sorting moves nothing across segments
+        shifted = values[alive[by_second]] - low + 1
         best = np.maximum.accumulate(np.where(left, shifted, 0) + offset) - offset
         gone = ~left & (best >= shifted)
         if gone.any():
-            alive = np.sort(joined[~gone])
+            alive = np.sort(alive[by_second[~gone]])
         width *= 2
     return order[alive]
 
@@ -107,7 +114,9 @@ def _windowed(order: IntArray, states: IntArray, values: IntArray, usage: IntArr
         sorted_states, sorted_values, sorted_usage = states[order], values[order], usage[:, order]
         gone = np.zeros(len(order), dtype=np.bool_)
         for shift in range(1, min(_SHIFTS, len(order) - 1) + 1):
-            worse = (sorted_states[shift:] == sorted_states[:-shift]) & (sorted_values[shift:] <= sorted_values[:-shift])
+            worse = (sorted_states[shift:] == sorted_states[:-shift]) & (
+                sorted_values[shift:] <= sorted_values[:-shift]
+            )
             worse &= (sorted_usage[:, shift:] >= sorted_usage[:, :-shift]).all(axis=0)
             gone[shift:] |= worse
         if not gone.any():

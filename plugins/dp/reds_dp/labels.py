@@ -9,6 +9,7 @@ them falls below 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from reds_dp.search import Limits, OutOfLabels
 from reds_dp.terms import ExactTerms, bucket_rows, distinct
 
 _LEVELS = 128
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _STRATA = 16
 
 
@@ -126,9 +127,8 @@ class LabelSearch:
                 state = state * sizes[g] + option if stays else state
                 value = labels.value[parent] + added[0, at]
                 usage = labels.usage[:, parent] + added[1:, at]
-                part = _Labels(state, value, usage, new_slacks), parent, option
-                extended.append(_thinned(*part))
-            fresh, parent, option = _joined(extended) if len(extended) > 1 else extended[0]
+                extended.append(_thinned(_Labels(state, value, usage, new_slacks), parent, option, limits))
+            fresh, parent, option = _joined(extended, limits) if len(extended) > 1 else extended[0]
             if beam is not None and len(parent) > beam:
                 fresh, parent, option = _taken(fresh, parent, option, _spread(fresh, messages.weights[0], beam))
                 complete = False
@@ -158,10 +158,12 @@ class LabelSearch:
         return tuple(choice)
 
 
-def _pairs_within(labels: _Labels, row_of: IntArray, losses: FloatArray, limits: Limits):  # type: ignore[no-untyped-def]
+def _pairs_within(
+    labels: _Labels, row_of: IntArray, losses: FloatArray, limits: Limits
+) -> Iterator[tuple[IntArray, IntArray]]:
     """Chunks of (label, option) that the first slack allows, a few more because losses are compared in levels."""
     first = losses[:, :, 0]
-    rows, options = first.shape
+    rows = len(first)
     slack = labels.slacks[:, 0]
     row = row_of[labels.state]
     scale = _LEVELS / (float(slack.max()) * (1 + 1e-9) + 1e-300)
@@ -204,12 +206,12 @@ def _taken(labels: _Labels, parent: IntArray, option: IntArray, keep: IntArray) 
     return cut, parent[keep], option[keep]
 
 
-def _thinned(labels: _Labels, parent: IntArray, option: IntArray) -> tuple[_Labels, IntArray, IntArray]:
+def _thinned(labels: _Labels, parent: IntArray, option: IntArray, limits: Limits) -> tuple[_Labels, IntArray, IntArray]:
     """Without dominated labels."""
-    return _taken(labels, parent, option, undominated(labels.state, labels.value, labels.usage))
+    return _taken(labels, parent, option, undominated(labels.state, labels.value, labels.usage, limits.check_time))
 
 
-def _joined(parts: list[tuple[_Labels, IntArray, IntArray]]) -> tuple[_Labels, IntArray, IntArray]:
+def _joined(parts: list[tuple[_Labels, IntArray, IntArray]], limits: Limits) -> tuple[_Labels, IntArray, IntArray]:
     """All chunks in one, without dominated labels."""
     labels = _Labels(
         np.concatenate([p[0].state for p in parts]),
@@ -217,4 +219,4 @@ def _joined(parts: list[tuple[_Labels, IntArray, IntArray]]) -> tuple[_Labels, I
         np.concatenate([p[0].usage for p in parts], axis=1),
         np.concatenate([p[0].slacks for p in parts]),
     )
-    return _thinned(labels, np.concatenate([p[1] for p in parts]), np.concatenate([p[2] for p in parts]))
+    return _thinned(labels, np.concatenate([p[1] for p in parts]), np.concatenate([p[2] for p in parts]), limits)

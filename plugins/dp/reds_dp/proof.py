@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 
-from reds_core.factors import Factors, FloatArray
+from reds_core.factors import Factors, FloatArray, build_factors
 from reds_core.maxsum import original
 from reds_dp.dual import STEPS, Dual
 from reds_dp.fixing import fixed, neighbours, priced, slacks, with_usage
@@ -25,7 +27,7 @@ _CHEAP_LABELS = 4000
 _LAST_SHARE = 0.7
 
 
-def prove(search: Search, factors: Factors) -> None:
+def prove(search: Search, factors: Factors) -> NoReturn:
     """Search until the incumbent is proven best.
 
     Raises:
@@ -39,6 +41,8 @@ def prove(search: Search, factors: Factors) -> None:
     weights = with_usage(priced(neighbours(dual.multipliers)), factors)
     beam = _BEAM
     spent = label_run(search, factors, weights, search.floor(), beam)
+    if search.incumbent is None and factors.magnitudes[0] > 0:
+        _feasible(search, factors)
     assert search.bound is not None
     top = search.bound
     step = min(search.gap() * _FIRST_SHARE, abs(top) * _FIRST_RELATIVE)
@@ -50,12 +54,36 @@ def prove(search: Search, factors: Factors) -> None:
         labels = _run_at(search, factors, weights, threshold)
         if search.floor() > threshold or threshold <= floor:
             raise NothingBetter
-        search.limit(float(threshold - 1))
+        search.limit(threshold - 1)
         if labels > 4 * spent and search.gap() > 0:
             beam *= 4
             spent += label_run(search, factors, weights, search.floor(), beam)
             factors = fixed(search, factors, _fitting(search, factors, weights), search.floor())
         step *= 4 if labels < _CHEAP_LABELS else 2
+
+
+def _feasible(search: Search, factors: Factors) -> None:
+    """A first incumbent, by search over the same choices all worth 0: labels then compete by usage alone.
+
+    Raises:
+        NothingBetter: if no choice is within the limits.
+    """
+    problem = search.problem
+    groups = tuple(replace(g, values=np.zeros_like(g.values)) for g in problem.groups)
+    pairs = tuple(replace(p, values=None, kernel=None) for p in problem.pairs)
+    worthless = replace(problem, groups=groups, pairs=pairs)
+    terms = build_factors(worthless, factors.kept, factors.masks)
+    inner = search.over(worthless, terms)
+    try:
+        prove(inner, terms)
+    except NothingBetter:
+        pass
+    finally:
+        search.labels += inner.labels
+        search.runs += inner.runs
+    if inner.incumbent is None:
+        raise NothingBetter
+    search.offer(inner.incumbent.choice)
 
 
 def _scout(search: Search, dual: Dual, factors: Factors) -> None:

@@ -85,7 +85,7 @@ class Search:
             self.incumbent = Incumbent(evaluation.value, choice)
         return evaluation
 
-    def limit(self, bound: float) -> None:
+    def limit(self, bound: int | float) -> None:
         """Take up a proven bound with its margin for float error.
 
         Raises:
@@ -104,6 +104,10 @@ class Search:
         if self.incumbent is None or self.bound is None:
             return math.inf
         return float(self.bound - self.incumbent.value)
+
+    def over(self, problem: KnapsackProblem, factors: Factors) -> Search:
+        """A fresh search over another problem with the same groups, pairs and limits."""
+        return Search(problem, self._order, factors, self.limits)
 
     def buckets(self, factors: Factors) -> MaxSum:
         """Max-sum over `factors` in the order of this search."""

@@ -24,7 +24,7 @@ class DpOptions:
     """
 
     table_limit: int = 2**24
-    label_limit: int = 2**22
+    label_limit: int = 2**21
 
 
 class DpSolver(Solver):
@@ -48,6 +48,4 @@ class DpSolver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         deadline = math.inf if controls.time_limit_s is None else time.perf_counter() + controls.time_limit_s
-        return answer(
-            problem, self.options.table_limit, Limits(deadline, self.options.label_limit), controls.hint
-        )
+        return answer(problem, self.options.table_limit, Limits(deadline, self.options.label_limit), controls.hint)

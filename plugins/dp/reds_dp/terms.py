@@ -20,9 +20,8 @@ class ExactTerms:
 
     Args:
         problem: where the numbers come from.
-        kept: option indices left in each group.
+        factors: the options left, and the masks that cover peak steps; steps without a mask are checked here.
         sweeps: defines the buckets.
-        unchecked: steps of peak resources, as (groups, costs, spare), that no mask of the sweeps covers.
     """
 
     def __init__(self, problem: KnapsackProblem, factors: Factors, sweeps: MaxSum) -> None:
@@ -121,7 +120,8 @@ def distinct(columns: Sequence[IntArray], sizes: Sequence[int], states: int) -> 
 def bucket_rows(sweeps: MaxSum, g: int, messages: Messages, columns: Columns, states: int) -> FloatArray:
     """Loss of each option of `g` against its bucket's best in each state, float64 (states, options, k), at least 0."""
     table = sweeps.rows(g, messages, columns, states)
-    best = messages.upward[g][(slice(None), *(columns[a] for a in sweeps.separators[g]))]
+    at: tuple[slice | IntArray, ...] = (slice(None), *(columns[a] for a in sweeps.separators[g]))
+    best = messages.upward[g][at]
     if best.ndim == 1:
         best = best[:, None]
     losses: FloatArray = np.ascontiguousarray((best[:, :, None] - table).transpose(1, 2, 0))
