@@ -5,12 +5,8 @@ A checkpoint is a folder that is written beside and renamed; the one before is r
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
-import zipfile
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.archive import ArchiveError, read_archive, write_archive
 from reds_core.axis import Kept
 from reds_core.errors import InputError
-from reds_core.files import make_folder, write_bytes, write_text
+from reds_core.files import make_folder, write_text
 from reds_core.framework import Family, Framework
 from reds_core.plan import StepRecord
 from reds_core.pruner import Choice, PruningState
@@ -51,33 +48,16 @@ class Checkpoint:
     steps: tuple[StepRecord, ...]
 
 
-def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write named arrays as .npz, whole or not at all.
-
-    Raises:
-        InputError: if the file cannot be written.
-    """
-    buffer = io.BytesIO()
-    members: dict[str, Any] = dict(arrays)
-    np.savez(buffer, **members)
-    write_bytes(path, buffer.getvalue())
-
-
-def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read what `save_arrays` wrote.
-
-    Raises:
-        InputError: if the file is missing or damaged.
-    """
+def _load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        return read_archive(path)
+    except (FileNotFoundError, ArchiveError) as error:
         raise _damaged(path, error) from error
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({type(error).__name__})"
+    reason = error.reason if isinstance(error, ArchiveError) else type(error).__name__
+    state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({reason})"
     return InputError(f"'{path}' {state}", "make the run anew with --overwrite")
 
 
@@ -87,7 +67,7 @@ def save_scores(path: Path, scores: ScoreTable) -> None:
     arrays: dict[str, npt.NDArray[Any]] = {"header": np.array(json.dumps(pairs))}
     arrays |= {f"{_GROUP}{g}": s for g, s in scores.channels.items()}
     arrays |= {f"kernel/{k}": scores.pairs[pair] for k, pair in enumerate(pairs)}
-    save_arrays(path, arrays)
+    write_archive(path, arrays)
 
 
 def load_scores(path: Path) -> ScoreTable:
@@ -96,7 +76,7 @@ def load_scores(path: Path) -> ScoreTable:
     Raises:
         InputError: if the file is missing or damaged.
     """
-    arrays = load_arrays(path)
+    arrays = _load_arrays(path)
     try:
         pairs = [(str(a), str(b)) for a, b in json.loads(str(arrays.pop("header")[()]))]
         return ScoreTable(
@@ -109,7 +89,7 @@ def load_scores(path: Path) -> ScoreTable:
 
 def save_order(path: Path, order: Kept) -> None:
     """Write the order of each group's channels as .npz: `group/NAME`."""
-    save_arrays(path, {f"{_GROUP}{g}": np.asarray(o, np.int64) for g, o in order.items()})
+    write_archive(path, {f"{_GROUP}{g}": np.asarray(o, np.int64) for g, o in order.items()})
 
 
 def load_order(path: Path) -> Kept:
@@ -118,7 +98,7 @@ def load_order(path: Path) -> Kept:
     Raises:
         InputError: if the file is missing or damaged.
     """
-    return {key.removeprefix(_GROUP): array for key, array in load_arrays(path).items()}
+    return {key.removeprefix(_GROUP): array for key, array in _load_arrays(path).items()}
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.archive import ArchiveError, read_archive
 from reds_core.errors import InputError, UnavailableError
 from reds_core.framework import Arrays, Framework
 from reds_core.image_folder import ImageFiles, choose_format, class_names, list_images, read_images
@@ -141,20 +140,17 @@ def _digits() -> tuple[Arrays, Arrays]:
 
 def _npz(path: Path) -> tuple[Arrays, Arrays]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise InputError(f"data '{path}' is a single array", _EXPECTED)
-        with loaded as archive:
-            missing = [name for name in _ARRAY_NAMES if name not in archive.files]
-            if missing:
-                raise InputError(f"data '{path}' lacks {', '.join(missing)}", _EXPECTED)
-            x_train, y_train, x_test, y_test = (archive[name] for name in _ARRAY_NAMES)
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, MemoryError) as error:
-        if "Object arrays" in str(error):
+        arrays = read_archive(path, _ARRAY_NAMES)
+    except ArchiveError as error:
+        if error.pickled:
             what = f"data '{path}' holds pickled objects, which are never loaded"
             raise InputError(what, "save plain numeric arrays instead") from error
-        what = f"data '{path}' cannot be read; it is no .npz, or cut or damaged"
+        what = f"data '{path}' cannot be read ({error.reason}); it is no .npz, or cut or damaged"
         raise InputError(what, _EXPECTED) from error
+    missing = [name for name in _ARRAY_NAMES if name not in arrays]
+    if missing:
+        raise InputError(f"data '{path}' lacks {', '.join(missing)}", _EXPECTED)
+    x_train, y_train, x_test, y_test = (arrays[name] for name in _ARRAY_NAMES)
     return Arrays(x_train, y_train), Arrays(x_test, y_test)
 
 

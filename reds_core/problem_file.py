@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.errors import InputError, RedsError
-from reds_core.files import write_bytes
+from reds_core.archive import ArchiveError, read_archive, write_archive
+from reds_core.errors import InputError
 from reds_core.problem import (
     Group,
     KnapsackProblem,
@@ -56,23 +55,11 @@ def _claim(claimed: set[str], key: str) -> None:
 
 def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise _refuse(path, "is a single array, not an .npz archive")
-        with archive:
-            # by the members' own names: numpy confuses the arrays x.npy and x
-            names = archive.zip.namelist() if archive.zip else []
-            arrays = {name.removesuffix(".npy"): archive[name] for name in names}
-    except RedsError:
-        raise
+        return read_archive(path)
     except FileNotFoundError:
         raise InputError(f"problem file '{path}' does not exist", "check the path") from None
-    except Exception as error:  # a damaged archive can make zipfile, zlib and numpy raise almost anything
-        raise _refuse(path, f"is not a readable .npz without pickled objects ({type(error).__name__})") from error
-    for key, array in arrays.items():
-        if not isinstance(array, np.ndarray):
-            raise _refuse(path, f"holds '{key}', which is no array")
-    return arrays
+    except ArchiveError as error:
+        raise _refuse(path, f"is not a readable .npz without pickled objects ({error.reason})") from error
 
 
 def load_problem(path: str | Path) -> KnapsackProblem:
@@ -223,8 +210,4 @@ def save_problem(problem: KnapsackProblem, path: str | Path) -> None:
     floors = {g.name: f for g, f in zip(problem.groups, problem.floors, strict=True) if f > 0}
     ceilings = {g.name: c for g, c in zip(problem.groups, problem.ceilings, strict=True) if c < g.options - 1}
     header |= {key: bounds for key, bounds in (("floors", floors), ("ceilings", ceilings)) if bounds}
-    buffer = io.BytesIO()
-    # numpy's keyword arguments cannot take a key named "file", but a dict entry can
-    members: dict[str, Any] = {"header": np.array(json.dumps(header)), **arrays}
-    np.savez_compressed(buffer, **members)
-    write_bytes(Path(path), buffer.getvalue())
+    write_archive(Path(path), {"header": np.array(json.dumps(header)), **arrays}, compressed=True)

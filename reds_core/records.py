@@ -66,6 +66,6 @@ def from_plain(wanted: Any, content: Any) -> Any:
         return {str(key): from_plain(arguments[1], item) for key, item in content.items()}
     if wanted is float and isinstance(content, int) and not isinstance(content, bool):
         return content
-    if isinstance(content, bool) or not isinstance(content, wanted):
+    if not isinstance(content, wanted) or (isinstance(content, bool) and wanted is not bool):
         raise TypeError(f"{content!r} is not {wanted.__name__}")
     return content

@@ -30,7 +30,6 @@ from reds_core.errors import (
 from reds_core.framework import Arrays, FinetuneSettings
 from reds_core.settings import RunSettings
 
-NO_TRAINING = dataclasses.replace(QUICK, scorer="magnitude", finetune=FinetuneSettings(epochs=0))
 EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
 
 

@@ -13,6 +13,7 @@ import pytest
 from toy_framework import ToyFramework, describe, residual_model, toy_arrays
 from toy_plugins import toy_registry
 from toy_runs import (
+    NO_TRAINING,
     QUICK,
     Listener,
     Workplace,
@@ -32,7 +33,6 @@ from reds_core.framework import Arrays, FinetuneSettings
 from reds_core.plan import load_plan
 from reds_core.settings import RunSettings
 
-NO_TRAINING = dataclasses.replace(QUICK, scorer="magnitude", finetune=FinetuneSettings(epochs=0))
 EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
 
 

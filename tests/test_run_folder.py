@@ -24,12 +24,10 @@ from reds_core.errors import (
     InputError,
     NoChoiceError,
 )
-from reds_core.framework import FinetuneSettings
 from reds_core.plan import load_plan
 from reds_core.run_folder import Mode
 from reds_core.settings import RunSettings
 
-NO_TRAINING = dataclasses.replace(QUICK, scorer="magnitude", finetune=FinetuneSettings(epochs=0))
 EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
 
 

@@ -22,6 +22,7 @@ from reds_core.settings import RunSettings
 from reds_core.watcher import Watcher
 
 QUICK = RunSettings(finetune=FinetuneSettings(epochs=2, batch_size=16, learning_rate=0.05))
+NO_TRAINING = dataclasses.replace(QUICK, scorer="magnitude", finetune=FinetuneSettings(epochs=0))
 BUDGETS: Mapping[str, Any] = {"macs": [0.75, 0.5, 0.25]}
 
 
