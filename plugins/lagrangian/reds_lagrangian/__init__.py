@@ -1,1 +1,17 @@
-"""A bounding solver of reds for graphs of any shape: Lagrangian relaxation, repair, local search."""
+"""The bounding solver of reds for graphs of any shape and size: Lagrangian dual, repair and local search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reds_core.hooks import hookimpl
+from reds_core.solver import Solver
+from reds_lagrangian.solver import LagrangianSolver
+
+__all__ = ["LagrangianSolver", "reds_solvers"]
+
+
+@hookimpl
+def reds_solvers() -> Sequence[type[Solver]]:
+    """The solver `lagrangian`."""
+    return [LagrangianSolver]

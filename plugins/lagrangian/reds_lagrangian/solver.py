@@ -1,0 +1,187 @@
+"""The solver `lagrangian`."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from reds_core.cutting_planes import CuttingPlanes
+from reds_core.factors import Factors, FloatArray, build_factors, possible_options
+from reds_core.maxsum import original
+from reds_core.problem import KnapsackProblem
+from reds_core.solution import Answer, Limit, Status
+from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_lagrangian.ascent import Ascent
+from reds_lagrangian.masks import pair_masks, supported
+from reds_lagrangian.reweighted import Reweighted
+
+_PRECISION = 1e-6
+_IMPROVED_EVERY = 8
+_PATIENCE = 12
+
+
+class OutOfTime(Exception):
+    """The deadline passed."""
+
+
+class Infeasible(Exception):
+    """Proof that no choice is within the limits."""
+
+
+@dataclass(frozen=True)
+class LagrangianOptions:
+    """Options of `lagrangian`.
+
+    Attributes:
+        sweeps: the most sweeps over the tables, forward and backward counted as one.
+    """
+
+    sweeps: int = 120
+
+
+class _Run:
+    """One solve: the best choice and bound so far."""
+
+    def __init__(self, problem: KnapsackProblem, factors: Factors, sweeps: int, deadline: float) -> None:
+        self.problem = problem
+        self.best: tuple[int, tuple[int, ...]] | None = None
+        self.bound: int | None = None
+        self._deadline = deadline
+        self._sweeps = sweeps
+        self._factors = factors
+        self._ascent = Ascent(problem, factors.kept, self._check_time)
+        self._tried: set[tuple[int, ...]] = set()
+        self._least = -math.ceil(float(factors.magnitudes[0]) * (1 + 1e-9)) - 1
+
+    def _check_time(self) -> None:
+        if time.perf_counter() > self._deadline:
+            raise OutOfTime
+
+    def offer(self, choice: tuple[int, ...]) -> tuple[float, FloatArray]:
+        """Take `choice` as the best if it is feasible and better; its value and its excess over each capacity."""
+        evaluation = self.problem.evaluate(choice)
+        if evaluation.feasible and (self.best is None or evaluation.value > self.best[0]):
+            self.best = evaluation.value, choice
+        excess = [float(evaluation.usage[r.name] - r.capacity) for r in self.problem.sum_resources]
+        return float(evaluation.value), np.array(excess)
+
+    def closed(self) -> bool:
+        """Whether the best choice meets the bound."""
+        return self.best is not None and self.bound is not None and self.best[0] >= self.bound
+
+    def _improve(self, positions: list[int], multipliers: FloatArray) -> None:
+        key = tuple(positions)
+        if key not in self._tried:
+            self._tried.add(key)
+            found = self._ascent.improve(positions, multipliers)
+            if found is not None:
+                self.offer(found)
+
+    def _limit(self, bound: float) -> None:
+        if bound < self._least:
+            raise Infeasible
+        whole = math.floor(bound)
+        self.bound = whole if self.bound is None else min(self.bound, whole)
+        if self.best is not None:
+            # a choice is a proof too: no bound below it is needed
+            self.bound = max(self.bound, self.best[0])
+
+    def search(self) -> None:
+        """Multipliers by cutting planes, messages by sweeps, in turn; choices repaired and improved on the way.
+
+        Raises:
+            OutOfTime, Infeasible: if that is found.
+        """
+        factors = self._factors
+        room = factors.room
+        tables = Reweighted(factors)
+        scales = np.maximum(np.abs(room), 1e-6 * factors.magnitudes[1:]) + 1.0
+        master = CuttingPlanes(max(float(factors.magnitudes[0]), 1.0), scales)
+        multipliers = best_at = np.zeros(len(room))
+        lowest, stalled = math.inf, 0
+        recent: list[int] = []
+        for sweep in range(self._sweeps):
+            before = lowest
+            for forward in (True, False):
+                self._check_time()
+                weights = np.concatenate(([1.0], -multipliers))
+                reached, positions = tables.sweep(weights, forward)
+                margin = 8.0 * float(np.finfo(np.float64).eps) * float(np.abs(weights[1:]) @ np.abs(room))
+                value = reached + float(multipliers @ room) + margin
+                if value < lowest:
+                    lowest, best_at, recent = value, multipliers, positions
+                self._limit(value)
+                plane = self.offer(original(factors, positions))
+                master.add(*plane)
+            if self.closed():
+                return
+            if sweep % _IMPROVED_EVERY == 1 or sweep < 1:
+                self._improve(recent, best_at)
+                if self.closed():
+                    return
+            level, multipliers = master.lowest()
+            stalled = stalled + 1 if before - lowest <= _PRECISION * abs(lowest) else 0
+            if lowest - level <= _PRECISION * abs(lowest) and stalled >= 2 and not master.raise_ceiling():
+                break
+            if stalled >= _PATIENCE:
+                break
+            if stalled % 2:
+                multipliers = best_at
+        self._improve(recent, best_at)
+
+    def fallback(self) -> None:
+        """Choices that use little, where nothing else led to a feasible one."""
+        sizes = self._factors.sizes
+        nothing = np.zeros(len(self._factors.room))
+        starts = [[0] * len(sizes)]
+        for row in range(1, self._factors.rows):
+            starts.append([int(f.stack[row].argmin()) for f in self._factors.unary])
+        for start in starts:
+            if self.best is None:
+                self._improve(start, nothing)
+
+
+class LagrangianSolver(Solver):
+    """A good choice and a true bound on graphs of any shape and size, in time linear in the tables."""
+
+    name = "lagrangian"
+    features = Feature.ALL
+    claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
+    controls = Control.TIME_LIMIT | Control.HINT
+    auto_rank = 20
+    Options = LagrangianOptions
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        limit_s = controls.time_limit_s
+        deadline = math.inf if limit_s is None else time.perf_counter() + limit_s
+        kept = possible_options(problem)
+        factors = None if kept is None else supported(build_factors(problem, kept, pair_masks(problem, kept)))
+        if factors is None:
+            return Answer(Status.INFEASIBLE, detail=("the steps of the peak resources allow no choice",))
+        run = _Run(problem, factors, self.options.sweeps, deadline)
+        limit: Limit | None = None
+        try:
+            if controls.hint is not None:
+                run.offer(controls.hint)
+            run.search()
+            run.fallback()
+        except OutOfTime:
+            limit = Limit.TIME
+        except Infeasible:
+            return Answer(Status.INFEASIBLE)
+        bound = _trivial_bound(problem) if run.bound is None else run.bound
+        if run.best is None:
+            return Answer(Status.NO_SOLUTION, bound=bound, limit=limit)
+        value, choice = run.best
+        if run.closed():
+            return Answer(Status.OPTIMAL, choice, value)
+        return Answer(Status.FEASIBLE, choice, max(bound, value), limit)
+
+
+def _trivial_bound(problem: KnapsackProblem) -> int:
+    """The sum of the largest entry of every value table."""
+    total = sum(int(np.max(g.values)) for g in problem.groups)
+    return total + sum(int(np.max(p.values)) for p in problem.pairs if p.values is not None)
