@@ -23,12 +23,21 @@ class TaylorOptions:
             batches (REDS); "squared" squares the sum of gradient x weight over a channel's weights, batch by batch
             (Molchanov).
         batch_size: examples a gradient.
-        examples: the most training examples used, the first of a seeded shuffle; 0 means all.
+        examples: the most training examples used, drawn by the seed; 0 means all.
+
+    Raises:
+        InputError: if a number is out of range.
     """
 
     criterion: Literal["abs", "squared"] = "abs"
     batch_size: int = 256
     examples: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise InputError(f"option taylor.batch_size is {self.batch_size}", "give 1 or more")
+        if self.examples < 0:
+            raise InputError(f"option taylor.examples is {self.examples}", "give 0 for all, or how many")
 
 
 class TaylorScorer(Scorer):
