@@ -28,18 +28,20 @@ _BLOCK = 2**21
 
 
 @dataclass(frozen=True)
-class EnumerationLimits:
-    """When an enumeration is given up.
+class FamilyLimits:
+    """When the search for a better family is given up.
 
     Attributes:
-        choices: the most choices that may be found.
-        partial: the most partial choices at one step.
-        time_limit_s: seconds of wall time for all that is enumerated, or None. The other limits are meant to strike
-            first, so that the result does not depend on the machine.
+        choices: the most choices that may be enumerated for one budget.
+        partial: the most partial choices at one step of an enumeration.
+        solves: the most solves in branching, which follows an enumeration that was given up.
+        time_limit_s: seconds of wall time, checked between solves, or None. The other limits are meant to strike first,
+            so that the result does not depend on the machine.
     """
 
     choices: int = 20_000
     partial: int = 400_000
+    solves: int = 200
     time_limit_s: float | None = 60.0
 
 
@@ -60,13 +62,13 @@ class NearOptimal:
     values: IntArray
 
 
-def near_optimal(region: Region, target: int, limits: EnumerationLimits, deadline: float | None = None) -> NearOptimal:
+def near_optimal(region: Region, target: int, limits: FamilyLimits, deadline: float | None = None) -> NearOptimal:
     """All feasible choices of `region` worth `target` or more.
 
     Args:
         region: where they are.
         target: what they must be worth.
-        limits: its time limit is not read.
+        limits: of choices and partial choices.
         deadline: `time.perf_counter()` at which to give up, or None.
 
     Raises:
@@ -84,7 +86,7 @@ def _check_time(deadline: float | None) -> None:
 
 
 def _evaluated(
-    problem: KnapsackProblem, choices: IntArray, target: int, limits: EnumerationLimits, deadline: float | None
+    problem: KnapsackProblem, choices: IntArray, target: int, limits: FamilyLimits, deadline: float | None
 ) -> NearOptimal:
     """Those of `choices` that are feasible and worth `target`, by falling value."""
     values = []
@@ -101,7 +103,7 @@ def _evaluated(
     return NearOptimal(choices[good[order]], worth[order])
 
 
-def _positions(region: Region, target: int, limits: EnumerationLimits, deadline: float | None) -> IntArray:
+def _positions(region: Region, target: int, limits: FamilyLimits, deadline: float | None) -> IntArray:
     """Positions of all choices whose slacks stay at least 0, int64 (choices, groups)."""
     sweeps = region.sweeps()
     weights = region.weights(_shares(region))

@@ -5,7 +5,7 @@ goal - what all others can be worth at most. That excludes most options of every
 excluded from one budget to the next (no option below what a smaller member must have, none above what a larger one can
 have), which lowers what each can be worth, and so on. The choices that remain for each budget are enumerated and joined
 under nesting. Goals are asked from the top down, so that a family that is found at a high goal is proved best by few
-choices, and a goal that fails lowers the bound.
+choices, and a goal that fails lowers the bound. Where too many choices remain, `reds_core.branching` takes over.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reds_core.enumeration import EnumerationLimits, GivenUp, NearOptimal, near_optimal
+from reds_core.branching import Branching
+from reds_core.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
 from reds_core.errors import InfeasibleError, NoChoiceError
 from reds_core.nested import Families, NestedFamily, NestedSolution, Solve, weighted_sum
 from reds_core.problem import IntArray, KnapsackProblem
 from reds_core.region import Region, TableTooLarge, narrow, whole, within
-from reds_core.solution import Solution, Status
+from reds_core.solution import Solution, Status, relative_gap
 
 _SHARES = (64, 8, 1)
 """Goals asked: the bound less the gap divided by each of these."""
@@ -35,7 +36,7 @@ def joint(
     problems: Sequence[KnapsackProblem],
     solve: Solve,
     weights: Sequence[int] | None = None,
-    limits: EnumerationLimits | None = None,
+    limits: FamilyLimits | None = None,
 ) -> NestedFamily:
     """The family of the largest weighted value, or the best anchored one with a bound.
 
@@ -43,12 +44,12 @@ def joint(
         problems: smallest budget first; they differ in their capacities only.
         solve: any solver; the better its choices and bounds, the less is enumerated.
         weights: of the values, whole and above 0; None for all equal.
-        limits: of the enumeration.
+        limits: of the enumeration, and of the branching that follows where it is given up.
 
     Returns:
-        A family; `detail` says what stopped the proof where it is not proved optimal. Members of a family that was
-        found by enumeration are solutions of their budgets between the floors of the smaller member and the ceilings
-        of the larger, where they are optimal, since the family is.
+        A family; `detail` says what stopped the proof where it is not proved optimal. Members of a family that no
+        budget anchors are solutions of their budgets between the floors of the smaller member and the ceilings of the
+        larger, where they are optimal if the family is.
 
     Raises:
         InputError, InfeasibleError, NoChoiceError: as `reds_core.nested.anchored`.
@@ -57,11 +58,11 @@ def joint(
     best = _best_anchored(families)
     if best.optimal:
         return best
-    search = _Search(families, limits or EnumerationLimits(), best)
+    search = _Search(families, limits or FamilyLimits(), best)
     try:
         return search.run()
     except (GivenUp, TableTooLarge) as why:
-        return replace(best, bound=search.bound, detail=(f"not proved best of all families: {why}",))
+        return search.branched(str(why))
 
 
 def _best_anchored(families: Families) -> NestedFamily:
@@ -151,7 +152,7 @@ class _Search:
         bound: proven upper limit on the weighted value of every nested family; None while nothing proves one.
     """
 
-    def __init__(self, families: Families, limits: EnumerationLimits, best: NestedFamily) -> None:
+    def __init__(self, families: Families, limits: FamilyLimits, best: NestedFamily) -> None:
         self.bound = best.bound
         self._families = families
         self._limits = limits
@@ -159,6 +160,7 @@ class _Search:
         self._started = time.perf_counter()
         self._deadline = None if limits.time_limit_s is None else self._started + limits.time_limit_s
         self._enumerated = [0] * len(families.problems)
+        self._bounds = [m.bound_independent for m in best.members]
 
     def run(self) -> NestedFamily:
         """The best of all families.
@@ -167,7 +169,7 @@ class _Search:
             GivenUp, TableTooLarge: where that is not proved; `bound` holds what is.
         """
         spaces = [self._whole(b) for b in range(len(self._families.problems))]
-        self._bounds = [s.bound for s in spaces]
+        self._bounds = [int(s.bound) for s in spaces]
         value = self._best.weighted_value
         bound = max(value, self._weighted([s.bound for s in spaces]))
         self.bound = bound
@@ -238,26 +240,44 @@ class _Search:
         chain = best_chain(lists, self._families.weights, goal)
         if chain is None:
             return None
-        seconds = (time.perf_counter() - self._started) / len(chain)
-        members = tuple(
-            NestedSolution(self._solution(b, tuple(lists[b].choices[at].tolist()), seconds), self._bounds[b])
-            for b, at in enumerate(chain)
-        )
+        members = self._members([tuple(lists[b].choices[at].tolist()) for b, at in enumerate(chain)], True)
         value = self._weighted([m.value for m in members])
         return NestedFamily(members, self._families.weights, value, tuple(self._enumerated))
 
-    def _solution(self, budget: int, choice: tuple[int, ...], seconds: float) -> Solution:
-        """`choice` as the optimum of its budget between its neighbours in the family."""
+    def branched(self, why: str) -> NestedFamily:
+        """The best of all families by branching, or the best one known with a bound; `why` enumeration was given up."""
+        families, best = self._families, self._best
+        note = f"not proved best of all families: {why}"
+        if self.bound is None:
+            return replace(best, bound=None, detail=(note,))
+        branching = Branching(families.problems, families.weights, families.solve, self._limits.solves, self._deadline)
+        free = [families.free(b) for b in range(len(families.problems))]
+        found = branching.run(free, best.weighted_value, self.bound)
+        members = best.members if found.choices is None else self._members(found.choices, found.stopped is None)
+        detail = () if found.stopped is None else (f"{note}, and {found.stopped}",)
+        return NestedFamily(members, families.weights, found.bound, detail=detail)
+
+    def _members(self, choices: Sequence[tuple[int, ...]], proved: bool) -> tuple[NestedSolution, ...]:
+        """`choices` as a family; `proved` says whether no family is worth more."""
+        seconds = (time.perf_counter() - self._started) / len(choices)
+        return tuple(
+            NestedSolution(self._solution(b, choice, proved, seconds), self._bounds[b])
+            for b, choice in enumerate(choices)
+        )
+
+    def _solution(self, budget: int, choice: tuple[int, ...], proved: bool, seconds: float) -> Solution:
+        """`choice` as the answer for its budget between its neighbours in the family."""
         problem, anchored = self._families.problems[budget], self._best.members[budget].solution
         evaluation = problem.evaluate(choice)
+        bound = evaluation.value if proved else self._bounds[budget]
         return replace(
             anchored,
-            status=Status.OPTIMAL,
+            status=Status.OPTIMAL if bound == evaluation.value else Status.FEASIBLE,
             limit=None,
             choice=choice,
             value=evaluation.value,
-            bound=evaluation.value,
-            gap=0.0,
+            bound=bound,
+            gap=relative_gap(evaluation.value, bound),
             widths=problem.widths(choice),
             usage=evaluation.usage,
             wall_s=anchored.wall_s + seconds,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_plugins import BruteSolver
 
-from reds_core.enumeration import EnumerationLimits, GivenUp, NearOptimal, near_optimal
+from reds_core.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError
 from reds_core.joint import best_chain, joint
 from reds_core.nested import NestedFamily, Solve, anchored, bottom_up, top_down
@@ -239,10 +239,10 @@ def hard_family(seed: int = 8) -> list[KnapsackProblem]:
 
 @pytest.mark.parametrize(
     "limits",
-    [EnumerationLimits(choices=0), EnumerationLimits(partial=1), EnumerationLimits(time_limit_s=1e-9)],
+    [FamilyLimits(choices=0, solves=0), FamilyLimits(partial=1, solves=0), FamilyLimits(time_limit_s=1e-9)],
     ids=["choices", "partial", "time"],
 )
-def test_at_a_limit_the_best_anchored_family_comes_with_a_bound(limits: EnumerationLimits) -> None:
+def test_at_a_limit_the_best_anchored_family_comes_with_a_bound(limits: FamilyLimits) -> None:
     problems = hard_family()
     best = joint(problems, exact)
     stopped = joint(problems, exact, limits=limits)
@@ -256,7 +256,65 @@ def test_at_a_limit_the_best_anchored_family_comes_with_a_bound(limits: Enumerat
     assert "not proved" in stopped.detail[0]
 
 
-def test_a_network_too_dense_for_max_sum_is_answered_by_anchored_families(monkeypatch: pytest.MonkeyPatch) -> None:
+@given(families(), st.sampled_from([exact, loosely_bounded, without_bound]))
+@EXAMPLES
+def test_branching_finds_and_proves_the_best_where_nothing_is_enumerated(
+    problems: list[KnapsackProblem], solver: Solve
+) -> None:
+    if first_infeasible(problems):
+        return
+    family = joint(problems, solver, limits=FamilyLimits(choices=0, solves=1000))
+    best = best_family(problems, (1,) * len(problems))
+    assert best is not None
+    check_nested(family, problems)
+    assert family.bound is not None
+    assert family.weighted_value <= best <= family.bound
+    assert bool(family.detail) != family.optimal
+    if solver is exact:
+        assert family.weighted_value == best
+        assert family.optimal
+
+
+def test_branching_improves_on_the_anchored_families() -> None:
+    problems = hard_family()
+    family = joint(problems, exact, limits=FamilyLimits(choices=0))
+    assert family.optimal
+    assert family.weighted_value == best_family(problems, (1, 1, 1))
+    assert all(m.solution.status is Status.OPTIMAL and m.solution.gap == 0.0 for m in family.members)
+
+
+@pytest.mark.parametrize("solves", [1, 2, 4, 8])
+def test_branching_stops_at_its_limit_with_a_true_bound(solves: int) -> None:
+    problems = hard_family()
+    best = best_family(problems, (1, 1, 1))
+    family = joint(problems, exact, limits=FamilyLimits(choices=0, solves=solves))
+    assert best is not None
+    assert family.bound is not None
+    assert family.weighted_value <= best <= family.bound
+    check_nested(family, problems)
+    assert family.optimal or f"{solves} solves" in family.detail[0]
+    assert solves > 1 or not family.optimal
+
+
+def test_branching_goes_on_where_the_solver_stops_now_and_then() -> None:
+    problems = hard_family()
+    asked: list[KnapsackProblem] = []
+
+    def tired(problem: KnapsackProblem) -> Solution:
+        asked.append(problem)
+        if len(asked) > 12 and len(asked) % 3 == 0:
+            raise NoChoiceError("stopped", "give it time")
+        return exact(problem)
+
+    family = joint(problems, tired, limits=FamilyLimits(choices=0))
+    best = best_family(problems, (1, 1, 1))
+    assert best is not None
+    assert family.bound is not None
+    assert family.weighted_value <= best <= family.bound
+    assert len(asked) > 12
+
+
+def test_a_network_too_dense_for_max_sum_is_answered_by_branching(monkeypatch: pytest.MonkeyPatch) -> None:
     problems = hard_family()
 
     def dense(problem: KnapsackProblem) -> None:
@@ -264,6 +322,9 @@ def test_a_network_too_dense_for_max_sum_is_answered_by_anchored_families(monkey
 
     monkeypatch.setattr("reds_core.joint.whole", dense)
     family = joint(problems, exact)
+    assert family.optimal
+    assert family.weighted_value == best_family(problems, (1, 1, 1))
+    family = joint(problems, exact, limits=FamilyLimits(solves=0))
     assert not family.optimal
     assert family.bound == sum(brute_force(p).value or 0 for p in problems)
     assert joint(problems, without_bound).bound is None
@@ -399,7 +460,7 @@ def listed(problem: KnapsackProblem, target: int) -> NearOptimal:
     left = None if region is None else narrow(region, target)
     if left is None:
         return NearOptimal(np.zeros((0, len(problem.groups)), np.int64), np.zeros(0, np.int64))
-    return near_optimal(left, target, EnumerationLimits())
+    return near_optimal(left, target, FamilyLimits())
 
 
 @given(knapsack_problems(groups=3, options=3), st.integers(0, 30))
@@ -440,12 +501,12 @@ def test_peaks_that_do_not_fit_the_tables_are_still_respected(seed: int) -> None
     region = whole(problem, 30)
     assert region is not None
     assert all(len(mask.scope) == 2 for mask in region.factors.masks)
-    found = near_optimal(region, target, EnumerationLimits())
+    found = near_optimal(region, target, FamilyLimits())
     assert {tuple(c) for c in found.choices.tolist()} == {tuple(c) for c in choices[values >= target].tolist()}
 
 
-@pytest.mark.parametrize("limits", [EnumerationLimits(choices=3), EnumerationLimits(partial=3)])
-def test_limits_are_kept(limits: EnumerationLimits) -> None:
+@pytest.mark.parametrize("limits", [FamilyLimits(choices=3), FamilyLimits(partial=3)])
+def test_limits_are_kept(limits: FamilyLimits) -> None:
     region = whole(long_chain(5, groups=4, options=5))
     assert region is not None
     with pytest.raises(GivenUp, match="more than 3"):
