@@ -135,10 +135,10 @@ class Ascent:
 
     def _fits(self, g: int, changes: IntArray) -> BoolArray:
         """Which options of `g` leave all within the capacities."""
-        fits: BoolArray = (self._usage[:, None] + changes[1:] <= self._room[:, None]).all(axis=0)
+        fits: BoolArray = np.all(self._usage[:, None] + changes[1:] <= self._room[:, None], axis=0)
         for s in self._steps_of[g]:
             cost = self._steps[s].costs[g]
-            fits = fits & (cost <= self._steps[s].spare - self._held[s] + int(cost[self._x[g]]))
+            fits &= cost <= self._steps[s].spare - self._held[s] + int(cost[self._x[g]])
         return fits
 
     def _excess(self, g: int | None = None, changes: IntArray | None = None) -> FloatArray:

@@ -2,8 +2,8 @@
 
 Sequential tree-reweighted message passing (Kolmogorov, IEEE Trans. PAMI 28, 2006): the graph is covered by chains that
 run forward in a fixed order of the groups, messages move weight between them, and the sum of the chains' maxima bounds
-the maximum. On forests it is exact after one sweep; with cycles it converges to (nearly) the bound of the local
-polytope. Messages stay valid when the weights change, so that one set serves all multipliers.
+the maximum. It is exact on a chain in order after one sweep and on forests in the limit; with cycles it converges to
+(nearly) the bound of the local polytope. Messages stay valid when the weights change, so that one set serves all multipliers.
 """
 
 from __future__ import annotations
