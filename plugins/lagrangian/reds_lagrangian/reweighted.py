@@ -3,7 +3,7 @@
 Sequential tree-reweighted message passing (Kolmogorov, IEEE Trans. PAMI 28, 2006): the graph is covered by chains that
 run forward in a fixed order of the groups, messages move weight between them, and the sum of the chains' maxima bounds
 the maximum. It is exact on a chain in order after one sweep and on forests in the limit; with cycles it converges to
-(nearly) the bound of the local polytope. Messages stay valid when the weights change, so that one set serves all multipliers.
+(nearly) the bound of the local polytope. Messages stay valid when the weights change: one set serves all multipliers.
 """
 
 from __future__ import annotations
@@ -110,12 +110,13 @@ class Reweighted:
             bound += float(total.max()) * (ending / chains)
             largest = max(largest, float(np.abs(total).max()))
             for k in outgoing[g]:
-                self._send(k, total / chains, row, penalty, forward)
+                largest = max(largest, self._send(k, total / chains, row, penalty, forward))
                 chosen_rows[k] = self._row(k, choice[g], row, penalty, forward)
         operations = 16.0 * (len(self._edges) + len(choice)) * (len(weights) + 8)
         return bound + operations * float(np.finfo(np.float64).eps) * largest, choice
 
-    def _send(self, k: int, share: FloatArray, row: FloatArray, penalty: float, forward: bool) -> None:
+    def _send(self, k: int, share: FloatArray, row: FloatArray, penalty: float, forward: bool) -> float:
+        """Renew one message; its largest magnitude."""
         edge = self._edges[k]
         if forward:
             base = share - self._to_first[k]
@@ -131,6 +132,7 @@ class Reweighted:
                 table += base
                 table.max(axis=1, out=message[block])
             self._to_first[k] = message
+        return float(np.abs(message).max())
 
     def _row(self, k: int, at: int, row: FloatArray, penalty: float, forward: bool) -> FloatArray:
         """The weighted terms of edge `k` with one end's option fixed."""
