@@ -30,12 +30,14 @@ class Branched:
         value: weighted value of it, or what was known.
         bound: proven upper limit on the weighted value of every nested family.
         stopped: why that is not proved to be the value, or None.
+        solves: how many were made.
     """
 
     choices: tuple[Choice, ...] | None
     value: int
     bound: int
     stopped: str | None
+    solves: int = 0
 
 
 @dataclass(frozen=True, order=True)
@@ -141,7 +143,7 @@ class Branching:
         top = max([value, unproved, *(n.bound for n in nodes)])
         if stopped is None and top > value:
             stopped = "the solver left choices unproved"
-        return Branched(best, value, top, stopped if top > value else None)
+        return Branched(best, value, top, stopped if top > value else None, self._limit - self._left)
 
     def _stopped(self) -> str | None:
         if self._left <= 0:

@@ -86,12 +86,14 @@ class _Open:
     """Choices of one budget, not enumerated.
 
     Attributes:
+        target: what the region was last narrowed by; None before.
         bound: none is worth more.
         low, high: none has an option below or above, one option index a group.
         size: grows with the work of enumerating them.
     """
 
     region: Region
+    target: int | None = None
 
     @property
     def bound(self) -> int:
@@ -112,8 +114,10 @@ class _Open:
     def narrowed(self, target: int, low: Sequence[int], high: Sequence[int]) -> _Open | None:
         """Without choices outside `low` and `high` or worth less than `target`; None if none is left."""
         inside = within(self.region, low, high)
+        if inside is not None and inside.options == self.region.options and target == self.target:
+            return self
         left = None if inside is None else narrow(inside, target)
-        return None if left is None else _Open(left)
+        return None if left is None else _Open(left, target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +259,7 @@ class _Search:
         found = branching.run(free, best.weighted_value, self.bound)
         members = best.members if found.choices is None else self._members(found.choices, found.stopped is None)
         detail = () if found.stopped is None else (f"{note}, and {found.stopped}",)
-        return NestedFamily(members, families.weights, found.bound, detail=detail)
+        return NestedFamily(members, families.weights, found.bound, solves=found.solves, detail=detail)
 
     def _members(self, choices: Sequence[tuple[int, ...]], proved: bool) -> tuple[NestedSolution, ...]:
         """`choices` as a family; `proved` says whether no family is worth more."""

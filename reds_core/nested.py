@@ -52,7 +52,8 @@ class NestedFamily:
         members: one a budget.
         weights: of the members' values, whole and above 0.
         bound: proven upper limit on the weighted value of every nested family, or None.
-        enumerated: for each budget how many near-optimal choices were compared; empty where none were sought.
+        enumerated: for each budget how many near-optimal choices were compared; empty where none were.
+        solves: how many solves were made in branching.
         detail: remarks for the user, one clause each.
     """
 
@@ -60,6 +61,7 @@ class NestedFamily:
     weights: tuple[int, ...]
     bound: int | None
     enumerated: tuple[int, ...] = ()
+    solves: int = 0
     detail: tuple[str, ...] = ()
 
     @property

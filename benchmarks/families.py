@@ -1,0 +1,241 @@
+"""How far bottom-up and top-down families are from the best of all, on every test instance and on hard networks.
+
+    python benchmarks/families.py            writes docs/families.md
+
+Budgets are 25, 50 and 75 % of what the widest choice uses, or of the way there from the least that can be reached
+where the network's own 25 % cannot be met. All three members weigh the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from networks import NETWORKS, knapsack
+
+from reds_core.errors import InfeasibleError
+from reds_core.joint import joint
+from reds_core.nested import NestedFamily, Solve, bottom_up, top_down
+from reds_core.no_choice import least_usage
+from reds_core.problem import KnapsackProblem
+from reds_core.problem_file import load_problem
+from reds_core.registry import Registry
+from reds_core.search import Search
+from reds_core.solver import Controls
+
+ROOT = Path(__file__).parents[1]
+INSTANCES = ROOT.parent / "shared" / "instances"
+OUT = ROOT / "docs" / "families.md"
+FRACTIONS = (0.25, 0.5, 0.75)
+Made = TypeVar("Made")
+GENERATED = [
+    (network, kind, step)
+    for kind in ("lognormal", "near-equal", "convex")
+    for network, step in (("ds-cnn-s", 1), ("mobilenet-v1", 8), ("resnet-50", 8))
+]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A family and what it took."""
+
+    family: NestedFamily
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network at three budgets.
+
+    Attributes:
+        budgets: "full" or "span": what the budgets are fractions of.
+        alone_s: seconds of solving the three budgets without regard to each other.
+    """
+
+    name: str
+    budgets: str
+    alone_s: float
+    up: Timed
+    down: Timed
+    best: Timed
+
+    def lost(self, timed: Timed) -> float:
+        """What a family loses against the joint one, as a part of its value."""
+        value = self.best.family.weighted_value
+        return (value - timed.family.weighted_value) / abs(value)
+
+    @property
+    def price(self) -> float:
+        """What nesting costs at least: the joint family against the three budgets alone."""
+        bound = sum(m.bound_independent or 0 for m in self.best.family.members)
+        return (bound - self.best.family.weighted_value) / abs(bound)
+
+
+def budgets_of(problem: KnapsackProblem) -> tuple[str, list[KnapsackProblem]]:
+    """The problem at rising budgets, and what they are fractions of."""
+    full, least = problem.evaluate(problem.ceilings).usage, least_usage(problem)
+    plain = {r: int(FRACTIONS[0] * use) for r, use in full.items()}
+    within = all(least[r] <= capacity for r, capacity in plain.items())
+    start = dict.fromkeys(full, 0) if within else least
+    rising = [{r: start[r] + int(f * (use - start[r])) for r, use in full.items()} for f in FRACTIONS]
+    return "full" if within else "span", [problem.with_capacities(c) for c in rising]
+
+
+def timed(repeats: int, make: Callable[[], Made]) -> tuple[Made, float]:
+    """What `make` makes, and the least seconds it took."""
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        made = make()
+        seconds.append(time.perf_counter() - started)
+    return made, min(seconds)
+
+
+def measure(name: str, problem: KnapsackProblem, solve: Solve, repeats: int) -> Case:
+    """All families of one network."""
+    budgets, problems = budgets_of(problem)
+    _, alone_s = timed(repeats, lambda: [solve(p) for p in problems])
+    kinds = [Timed(*timed(repeats, lambda kind=kind: kind(problems, solve))) for kind in (bottom_up, top_down, joint)]
+    return Case(name, budgets, alone_s, *kinds)
+
+
+def instances() -> Iterator[tuple[str, KnapsackProblem]]:
+    """Each network of the test instances once, whatever its budgets there."""
+    seen = set()
+    for path in sorted(INSTANCES.glob("*.npz")):
+        name = re.sub(r"-(25|50|75)$", "", path.stem)
+        if name not in seen:
+            seen.add(name)
+            yield name, load_problem(path)
+
+
+def generated() -> Iterator[tuple[str, KnapsackProblem]]:
+    """Real shapes with synthetic scores, among them the kinds that are hard for knapsacks."""
+    for network, kind, step in GENERATED:
+        yield f"{network}, {kind}, steps of {step}", knapsack(NETWORKS[network](), kind, step)
+
+
+# --- the page -----------------------------------------------------------------------------------------------------
+
+
+def percent(share: float) -> str:
+    return "0" if share == 0 else f"{100 * share:.4f}" if share < 1e-4 else f"{100 * share:.3f}"
+
+
+def row(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(str(c) for c in cells) + " |"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    return "\n".join([row(head), row(["---", *["---:"] * (len(head) - 1)]), *map(row, rows)])
+
+
+def losses(cases: Sequence[Case]) -> str:
+    head = ["network", "budgets", "bottom-up loses %", "top-down loses %", "nesting costs %", "proved", "by"]
+    return table(
+        head,
+        [
+            [
+                case.name,
+                case.budgets,
+                percent(case.lost(case.up)),
+                percent(case.lost(case.down)),
+                percent(case.price),
+                "yes" if case.best.family.optimal else f"within {percent(open_gap(case))} %",
+                proof(case.best.family),
+            ]
+            for case in cases
+        ],
+    )
+
+
+def proof(family: NestedFamily) -> str:
+    """What the joint family's proof took."""
+    if family.solves:
+        return f"{family.solves} solves in branching"
+    return " + ".join(map(str, family.enumerated)) + " choices" if family.enumerated else "free solves"
+
+
+def open_gap(case: Case) -> float:
+    family = case.best.family
+    return ((family.bound or 0) - family.weighted_value) / abs(family.weighted_value)
+
+
+def values(cases: Sequence[Case]) -> str:
+    head = ["network", "family", "25 %", "50 %", "75 %", "sum", "seconds", "x three solves"]
+    rows = []
+    for case in cases:
+        for name, one in (("bottom-up", case.up), ("top-down", case.down), ("joint", case.best)):
+            members = [f"{m.value:,}" for m in one.family.members]
+            ratio = one.seconds / case.alone_s
+            total = f"{one.family.weighted_value:,}"
+            rows.append([case.name, name, *members, total, f"{one.seconds:.3f}", f"{ratio:.1f}"])
+    return table(head, rows)
+
+
+def summary(cases: Sequence[Case]) -> str:
+    best = sum(case.lost(case.up) == 0 for case in cases), sum(case.lost(case.down) == 0 for case in cases)
+    worst = max(case.lost(case.up) for case in cases), max(case.lost(case.down) for case in cases)
+    proved = sum(case.best.family.optimal for case in cases)
+    neither = sum(case.lost(case.up) > 0 and case.lost(case.down) > 0 for case in cases)
+    return (
+        f"Of {len(cases)} networks the joint family is proved best on {proved}. Bottom-up reaches it on {best[0]} and "
+        f"loses at most {percent(worst[0])} %; top-down reaches it on {best[1]} and loses at most "
+        f"{percent(worst[1])} %; on {neither} neither does."
+    )
+
+
+def page(solver: str, given: Sequence[Case], hard: Sequence[Case], refused: Sequence[str]) -> str:
+    parts = [
+        "# Families: bottom-up, top-down, joint",
+        "Made by `python benchmarks/families.py`. "
+        f"Each budget is solved by `{solver}`; all three weigh the same. "
+        "Budgets are 25, 50 and 75 % of the widest choice's use (full), or of "
+        "the way there from the least that can be reached (span), where a quarter of the full use cannot be met.",
+        "Loses: value of the joint family less that of this one, in percent of the joint. Nesting costs: what the "
+        "three budgets would be worth alone less the joint family. By: what the proof took; free solves alone where an "
+        "anchored family is worth as much as the budgets alone; else near-optimal choices enumerated for each budget "
+        "(0 where one has none good enough, others then need none); else, where those are too many, branching.",
+        "## Test instances",
+        summary(given),
+        losses(given),
+        *([f"Left out, since 25 % cannot be met: {', '.join(refused)}."] if refused else []),
+        "## Networks with synthetic scores",
+        "Lognormal scores are what trained networks look like; near-equal and convex ones are the hard kinds.",
+        summary(hard),
+        losses(hard),
+        "## Values and times",
+        "Seconds are the least of a few runs on a shared machine; read the last column, the time as a multiple of "
+        "solving the three budgets alone.",
+        values([*given, *hard]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--solver", default="dp")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=OUT)
+    asked = parser.parse_args()
+    search = Search(Registry(), asked.solver, controls=Controls(time_limit_s=60))
+    refused, groups = [], []
+    for source in (instances(), generated()):
+        cases = []
+        for name, problem in source:
+            try:
+                cases.append(measure(name, problem, search.answer, asked.repeats))
+            except InfeasibleError:
+                refused.append(name)
+        groups.append(cases)
+    asked.out.write_text(page(asked.solver, *groups, refused), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
