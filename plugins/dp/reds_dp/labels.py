@@ -130,7 +130,7 @@ class LabelSearch:
                 extended.append(_thinned(_Labels(state, value, usage, new_slacks), parent, option, limits))
             fresh, parent, option = _joined(extended, limits) if len(extended) > 1 else extended[0]
             if beam is not None and len(parent) > beam:
-                fresh, parent, option = _taken(fresh, parent, option, _spread(fresh, messages.weights[0], beam))
+                fresh, parent, option = _taken(fresh, parent, option, _spread(fresh, messages.weights, beam))
                 complete = False
             if len(parent) > limits.labels:
                 raise OutOfLabels
@@ -192,10 +192,11 @@ def _spread(labels: _Labels, weights: FloatArray, beam: int) -> IntArray:
 
     Where value is nearly proportional to usage, slacks alone say little about which partial choices can be completed.
     """
-    priced = -weights[1:] @ labels.usage
+    priced = -weights[0, 1:] @ labels.usage
     strata = np.empty(len(priced), np.int64)
     strata[np.argsort(priced, kind="stable")] = np.arange(len(priced)) * _STRATA // len(priced)
-    order = np.lexsort((-labels.slacks.min(axis=1), strata))
+    valued = labels.slacks[:, weights[:, 0] > 0].min(axis=1)
+    order = np.lexsort((-valued, strata))
     sorted_strata = strata[order]
     place = np.arange(len(order)) - np.searchsorted(sorted_strata, sorted_strata)
     return np.sort(order[place < max(beam // _STRATA, 1)])

@@ -23,6 +23,9 @@ _SWEEP_ENTRIES = 1 << 22
 _BEAM = 256
 _FIRST_SHARE = 1 / 64
 _FIRST_RELATIVE = 2.0**-20
+_FIRST_STUBBORN = 2.0**-26
+_STUBBORN = 0.25
+_SURGE = 8
 _CHEAP_LABELS = 4000
 _LAST_SHARE = 0.7
 
@@ -35,6 +38,7 @@ def prove(search: Search, factors: Factors) -> NoReturn:
         OutOfTime, OutOfLabels: if a limit is met before.
     """
     dual = Dual(search, factors)
+    possible = factors.sizes
     if search.entries(factors) > 4 * _SCOUT_ENTRIES:
         _scout(search, dual, factors)
     factors = _narrowed(search, dual, factors, whole=True)
@@ -45,13 +49,20 @@ def prove(search: Search, factors: Factors) -> NoReturn:
         _feasible(search, factors)
     assert search.bound is not None
     top = search.bound
-    step = min(search.gap() * _FIRST_SHARE, abs(top) * _FIRST_RELATIVE)
+    stubborn = sum(factors.sizes) > _STUBBORN * sum(possible)
+    step = min(search.gap() * _FIRST_SHARE, abs(top) * (_FIRST_STUBBORN if stubborn else _FIRST_RELATIVE))
+    growth, entries = 1.0, math.inf
     while True:
         floor = search.floor()
-        depth = top + 1 - floor
-        step = min(max(step, 1.0), float(depth))
-        threshold = floor if step > _LAST_SHARE * depth else top + 1 - math.floor(step)
-        labels = _run_at(search, factors, weights, threshold)
+        threshold, narrowed = _at(search, factors, weights, top, step * growth)
+        if narrowed is not None and growth > 2 and search.entries(narrowed) > _SURGE * entries:
+            growth = 2.0
+            threshold, narrowed = _at(search, factors, weights, top, step * growth)
+        step = max(step * growth, 1.0)
+        labels = 0
+        if narrowed is not None:
+            entries = search.entries(narrowed)
+            labels = label_run(search, narrowed, weights, threshold)
         if search.floor() > threshold or threshold <= floor:
             raise NothingBetter
         search.limit(threshold - 1)
@@ -59,7 +70,21 @@ def prove(search: Search, factors: Factors) -> NoReturn:
             beam *= 4
             spent += label_run(search, factors, weights, search.floor(), beam)
             factors = fixed(search, factors, _fitting(search, factors, weights), search.floor())
-        step *= 4 if labels < _CHEAP_LABELS else 2
+        growth = 4.0 if labels < _CHEAP_LABELS else 2.0
+
+
+def _at(search: Search, factors: Factors, weights: FloatArray, top: int, step: float) -> tuple[int, Factors | None]:
+    """The threshold `step` below `top`, or the floor where that is near; and the options it leaves, if any."""
+    floor = search.floor()
+    depth = top + 1 - floor
+    step = min(max(step, 1.0), float(depth))
+    threshold = floor if step > _LAST_SHARE * depth else top + 1 - math.floor(step)
+    try:
+        for part in (weights[:1], weights, weights):
+            factors = fixed(search, factors, _fitting(search, factors, part), threshold)
+    except NothingBetter:
+        return threshold, None
+    return threshold, factors
 
 
 def _feasible(search: Search, factors: Factors) -> None:
@@ -117,16 +142,6 @@ def _narrowed(search: Search, dual: Dual, factors: Factors, whole: bool) -> Fact
 def _fitting(search: Search, factors: Factors, weights: FloatArray) -> FloatArray:
     """As many of `weights` as keep one sweep within `_SWEEP_ENTRIES`, the first in any case."""
     return weights[: max(_SWEEP_ENTRIES // search.entries(factors), 1)]
-
-
-def _run_at(search: Search, factors: Factors, weights: FloatArray, threshold: int) -> int:
-    """All choices worth `threshold` or more; how many labels that took."""
-    try:
-        for part in (weights[:1], weights, weights):
-            factors = fixed(search, factors, _fitting(search, factors, part), threshold)
-    except NothingBetter:
-        return 0  # at this threshold
-    return label_run(search, factors, weights, threshold)
 
 
 def label_run(search: Search, factors: Factors, weights: FloatArray, threshold: int, beam: int | None = None) -> int:
