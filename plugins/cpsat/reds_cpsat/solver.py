@@ -21,6 +21,9 @@ LEAST = -(2**63)
 SUM_LIMIT = 2**62
 """CP-SAT refuses linear expressions whose coefficients could sum up to about 2^63."""
 
+COLUMNS_PER_S = 150_000
+"""Handing a model over takes CP-SAT's Python interface, and then its presolve, about a second for so many columns."""
+
 
 class CpsatSolver(LinearSolver):
     """Exact search by CP-SAT (Perron and Didier, OR-Tools)."""
@@ -34,6 +37,8 @@ class CpsatSolver(LinearSolver):
     def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
         if _largest_sum(model) >= SUM_LIMIT:
             return Outcome(detail=("the sums of its coefficients are too large for CP-SAT",))
+        if controls.time_limit_s is not None and model.columns > COLUMNS_PER_S * controls.time_limit_s:
+            return Outcome(limit=Limit.TIME, detail=("no time was left to hand the model to CP-SAT",))
         started = time.perf_counter()
         from ortools.sat.python import cp_model
 
@@ -65,12 +70,10 @@ class CpsatSolver(LinearSolver):
         return Outcome(choice, bound, status == cp_model.OPTIMAL, limit, spent)
 
 
-def _largest_sum(model: LinearModel) -> int:
-    """The largest sum of coefficients of a row or the objective, whatever their order."""
-    magnitudes = np.abs(model.coefficient).astype(object)
-    starts = model.row_starts()
-    rows = [int(magnitudes[a:b].sum()) for a, b in pairwise(starts)]
-    return max(abs(int(model.objective.astype(object).sum())), *rows)
+def _largest_sum(model: LinearModel) -> float:
+    """The largest sum of magnitudes of a row or the objective; in floats, for it is compared coarsely."""
+    sums = np.bincount(model.row, np.abs(model.coefficient).astype(np.float64), model.rows)
+    return max(float(np.abs(model.objective).astype(np.float64).sum()), float(sums.max(initial=0.0)))
 
 
 def _fill(proto: Any, model: LinearModel, start: IntArray | None) -> None:

@@ -41,46 +41,58 @@ def _build(pulp: Any, request: Arrays) -> tuple[Any, list[Any]]:
     return problem, variables
 
 
-def _solver(pulp: Any, request: Arrays, warm: bool) -> Any:
+def _solver(pulp: Any, request: Arrays, **settings: Any) -> Any:
     """The back end with as much of what is wanted as its constructor takes."""
     backend = str(request["backend"])
-    wanted: dict[str, Any] = {"msg": False, "gapRel": 0.0, "gapAbs": 0.0, "warmStart": warm}
+    wanted: dict[str, Any] = {"msg": False, "gapRel": 0.0, "gapAbs": 0.0, "options": request["options"].tolist()}
     if float(request["deadline"]) > 0:
         wanted["timeLimit"] = max(float(request["deadline"]) - time.time() - REPORT_S, 0.01)
     if int(request["threads"]) > 0:
         wanted["threads"] = int(request["threads"])
-    if int(request["seed"]) >= 0:
-        wanted["options"] = [f"randomSeed {int(request['seed'])}", f"randomCbcSeed {int(request['seed'])}"]
+    wanted |= settings
     accepted = inspect.signature(getattr(pulp, backend).__init__).parameters
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values())
-    return pulp.getSolver(
-        backend, **{k: v for k, v in wanted.items() if k in accepted or (takes_any and k != "warmStart")}
-    )
+    known = {k: v for k, v in wanted.items() if k in accepted or (takes_any and k != "warmStart")}
+    return pulp.getSolver(backend, **known)
+
+
+def _solve(pulp: Any, problem: Any, request: Arrays) -> bool:
+    """Have the back end solve `problem`; whether its saying that it is optimal can be believed.
+
+    CBC without its preprocessing crashes on some infeasible models. The relaxation then tells whether it was one; with
+    its preprocessing CBC survives, but has been seen to miss optima, so that it counts as stopped early.
+    """
+    try:
+        problem.solve(_solver(pulp, request, warmStart=bool(request["start"].size)))
+        return True
+    except pulp.PulpSolverError:
+        if not request["cbc"]:
+            raise
+    problem.solve(_solver(pulp, request, mip=False))
+    if problem.status != pulp.LpStatusInfeasible:
+        problem.solve(_solver(pulp, request, options=[]))
+        return False
+    return True
 
 
 def answer(request: Arrays) -> dict[str, Any]:
     """What the back end says of the model in `request`; see `reds_pulp.solver` for the names."""
     import pulp
 
-    backend = str(request["backend"])
-    if backend not in pulp.listSolvers() or not _solver(pulp, request, False).available():
+    if str(request["backend"]) not in pulp.listSolvers() or not _solver(pulp, request).available():
         return {"unavailable": ", ".join(pulp.listSolvers(onlyAvailable=True)) or "none"}
     problem, variables = _build(pulp, request)
-    start = request["start"]
-    for variable, level in zip(variables, start.tolist(), strict=False):
+    for variable, level in zip(variables, request["start"].tolist(), strict=False):
         variable.setInitialValue(level)
-    solver = _solver(pulp, request, bool(start.size))
     started = time.perf_counter()
-    problem.solve(solver)
-    seconds = time.perf_counter() - started
-    levels = np.array([np.nan if v.varValue is None else v.varValue for v in variables], np.float64)
-    infeasible = pulp.LpSolutionInfeasible in (problem.sol_status, problem.status)
+    believed = _solve(pulp, problem, request)
     return {
-        "optimal": problem.sol_status == pulp.LpSolutionOptimal,
-        "infeasible": infeasible,
+        "seconds": time.perf_counter() - started,
+        "believed": believed,
+        "optimal": believed and problem.sol_status == pulp.LpSolutionOptimal,
+        "infeasible": believed and pulp.LpSolutionInfeasible in (problem.sol_status, problem.status),
         "found": problem.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible),
-        "levels": levels,
-        "seconds": seconds,
+        "levels": np.array([np.nan if v.varValue is None else v.varValue for v in variables], np.float64),
     }
 
 
