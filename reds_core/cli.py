@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # typer vendors click or imports it, by version: its own usage errors are found through what it exports
 _UsageError: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="reds",
     help="Shrink a trained Keras network to fit a device, and know how good the choice is.",
@@ -85,8 +87,12 @@ def plugins(as_json: Json = False) -> None:
 
     print_table(
         ["kind", "name", "status", "from", "detail"],
-        [[r.kind or "-", r.name, r.status.value, f"{r.distribution} {r.version}", r.detail] for r in records],
+        [[r.kind or "-", r.name, r.status.value, _source(r), r.detail] for r in records],
     )
+
+
+def _source(record: PluginRecord) -> str:
+    return f"{record.distribution} {record.version}" if record.distribution else "-"
 
 
 def _plugin_facts(record: PluginRecord) -> dict[str, Any]:
@@ -183,9 +189,9 @@ def solve_command(
     if as_json:
         print_json(solution_facts(solution))
     else:
-        from reds_core.console import print_solution
+        from reds_core.solution_text import solution_text
 
-        print_solution(solution)
+        typer.echo(solution_text(solution))
     if solution.choice is None:
         raise without_choice(stated, solution)
 
@@ -293,15 +299,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """The exit status of a command line; arguments are the process's own by default."""
     try:
-        status = app(None if arguments is None else list(arguments), standalone_mode=False)
+        status = app(None if arguments is None else list(arguments), prog_name="reds", standalone_mode=False)
+        if status == _INTERRUPTED:  # some versions of typer catch Ctrl-C themselves
+            raise KeyboardInterrupt
         return status if isinstance(status, int) else 0
     except RedsError as error:
         return _failed(str(error), error.exit_status)
     except _UsageError as error:
-        message = " ".join(error.format_message().split()).rstrip(".")
-        return _failed(f"{message}; see `reds --help`", 2) if message else 2
+        message = " ".join(error.format_message().split()).rstrip(".") or "no command is given"
+        command = error.ctx.command_path if getattr(error, "ctx", None) else "reds"
+        return _failed(f"{message}; see `{command} --help`", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _failed("interrupted; finished steps are kept, go on with --resume", 130)
+        return _failed("interrupted; a run keeps its finished steps, go on with --resume", _INTERRUPTED)
     except MemoryError:
         return _failed("the machine ran out of memory; take a smaller batch size or model", 1)
     except BrokenPipeError:

@@ -15,7 +15,6 @@ from reds_core.framework import EpochProgress
 from reds_core.inspection import Inspection
 from reds_core.plan import Plan
 from reds_core.report.terminal import summary_table
-from reds_core.solution import Solution
 from reds_core.watcher import Watcher
 
 
@@ -94,21 +93,6 @@ def print_inspection(inspection: Inspection) -> None:
     )
     totals = f"{inspection.macs:,} MACs, {inspection.params:,} bytes of params, {inspection.peak_ram:,} bytes peak RAM"
     Console().print(f"\n{totals}", highlight=False)
-
-
-def print_solution(solution: Solution) -> None:
-    """What was found, how good it is, and what it uses."""
-    rows = [["status", solution.status.value + (f" ({solution.limit.value} limit)" if solution.limit else "")]]
-    rows.append(["solver", f"{solution.solver} {solution.version}, {solution.wall_s:.3f} s"])
-    if solution.value is not None:
-        rows.append(["value", f"{solution.value:,}"])
-    if solution.bound is not None:
-        gap = "" if solution.gap is None else f" (gap {100 * solution.gap:.3g} %)"
-        rows.append(["bound", f"{solution.bound:,}{gap}"])
-    rows += [[name, f"{amount:,}"] for name, amount in (solution.usage or {}).items()]
-    rows += [[f"  {group}", str(width)] for group, width in (solution.widths or {}).items()]
-    rows += [["note", note] for note in solution.detail]
-    print_table(["", ""], rows)
 
 
 def print_plan(plan: Plan, folder: Path) -> None:

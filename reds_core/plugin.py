@@ -56,8 +56,13 @@ class Plugin:
 
 
 @functools.cache  # looking through all that is installed takes longer than many a solve
+def installed_entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
+    """The entry points of all plugins installed when it was first called, or since `cache_clear`."""
+    return tuple(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))
+
+
 def _version_of(package: str) -> str:
-    for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+    for entry_point in installed_entry_points():
         if entry_point.module.partition(".")[0] == package and entry_point.dist is not None:
             return entry_point.dist.version
     return "unknown"

@@ -16,7 +16,7 @@ import pluggy
 from reds_core import hooks
 from reds_core.errors import ContractViolation, InputError, RedsError, UnavailableError, UnsupportedError
 from reds_core.framework import Framework
-from reds_core.plugin import ENTRY_POINT_GROUP, Plugin, build_options
+from reds_core.plugin import Plugin, build_options, installed_entry_points
 from reds_core.problem import KnapsackProblem
 from reds_core.pruner import Pruner
 from reds_core.scorer import Scorer
@@ -154,7 +154,8 @@ class Registry:
 
     def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> None:
         if entry_points is None:
-            entry_points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+            installed_entry_points.cache_clear()
+            entry_points = installed_entry_points()
         self.manager = pluggy.PluginManager(hooks.PROJECT)
         self.manager.add_hookspecs(hooks)
         unique: dict[str, importlib.metadata.EntryPoint] = {}

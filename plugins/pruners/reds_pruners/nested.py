@@ -9,7 +9,6 @@ from typing import ClassVar, Literal
 
 from reds_core.budget import SubnetworkBudget
 from reds_core.framework import Family, member_kept
-from reds_core.joint import joint
 from reds_core.nested import NestedSolution, choose_above, top_down
 from reds_core.network import Network
 from reds_core.pruner import Choice, Pruner, PruningState, Step, Tools
@@ -74,6 +73,8 @@ class NestedPruner(Pruner):
     def _choose_all(self, state: PruningState, tools: Tools) -> PruningState:
         assert state.scores is not None
         formulations = [tools.formulate(state.scores, budget) for budget in tools.budgets]
+        from reds_core.joint import joint  # not at the top: every command line loads every plugin
+
         problems = [f.problem for f in formulations]
         family = joint(problems, tools.solve) if self.options.family == "joint" else top_down(problems, tools.solve)
         choices = tuple(_choice(member) for member in family.members)

@@ -1,0 +1,112 @@
+"""`reds prune` and `reds extract` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Outcome, Reds
+from toy_framework import ToyFramework
+from toy_plugins import FIRST_PARTY, IdleSolver, PluginModule
+from toy_runs import Workplace, make_workplace, skip_report
+
+from reds_core.plan import load_plan
+
+
+@pytest.fixture
+def reds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Reds:
+    skip_report(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "200")
+    return Reds(capsys, monkeypatch)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    return make_workplace(tmp_path)
+
+
+def pruned(reds: Reds, place: Workplace, *more: object) -> Outcome:
+    return reds("prune", place.model, "--data", place.data, "--out", place.out, *more)
+
+
+def test_prune_with_its_defaults(reds: Reds, place: Workplace) -> None:
+    outcome = pruned(reds, place)
+    assert outcome.status == 0
+    plan = load_plan(place.out)
+    assert [s.name for s in plan.subnetworks] == ["25", "50", "75"]
+    assert (plan.pruner, plan.scorer, plan.seed) == ("nested", "taylor", 0)
+    for text in ("75", "50", "25", str(place.out)):
+        assert text in outcome.out
+
+
+def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
+    arguments = [
+        *("--budget", "macs=0.6,0.3", "--budget", "peak_ram=160", "--pruner", "nested", "--scorer", "magnitude"),
+        *("--solver", "brute", "--option", "magnitude.norm=l1", "--finetune-epochs", "1", "--batch-size", "8"),
+        *("--learning-rate", "0.01", "--holdout", "0.2", "--time-limit", "5", "--threads", "1", "--element-size", "4"),
+        *("--seed", "4"),
+    ]
+    assert pruned(reds, place, *arguments).status == 0
+    options = load_plan(place.out).options
+    assert options["budgets"] == ["macs=0.6,0.3", "peak_ram=160"]
+    assert options["options"] == {"magnitude": {"norm": "l1"}}
+    assert options["finetune"] == {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "seed": 0}
+    assert (options["solver"], options["time_limit_s"], options["threads"]) == ("brute", 5.0, 1)
+    assert (options["element_size_bytes"], options["holdout"], options["seed"]) == (4, 0.2, 4)
+
+
+def test_prune_without_a_model_trains_one_on_digits(reds: Reds, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
+    out = tmp_path / "out"
+    assert reds("prune", "--out", out, "--finetune-epochs", "0").status == 0
+    plan = load_plan(out)
+    assert (plan.options["model"], plan.options["data"]) == (None, "digits")
+    assert (out / "model.keras").exists()
+
+
+def test_prune_refuses_resumes_and_overwrites(reds: Reds, place: Workplace) -> None:
+    assert pruned(reds, place).status == 0
+    pruned(reds, place).check_error(2, "holds a finished run; add --resume")
+    assert pruned(reds, place, "--resume").status == 0
+    pruned(reds, place, "--resume", "--seed", "1").check_error(2, "started with seed 0, not 1")
+    assert pruned(reds, place, "--overwrite", "--seed", "1").status == 0
+    assert load_plan(place.out).seed == 1
+
+
+def test_prune_exit_statuses(reds: Reds, place: Workplace) -> None:
+    pruned(reds, place, "--budget", "macs=0.001").check_error(
+        3, "the least that can be reached is .*; raise the budget"
+    )
+    reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, IdleSolver)))
+    pruned(reds, place, "--solver", "idle").check_error(4, "solver 'idle' stopped without a choice")
+
+
+def test_prune_without_data(reds: Reds, place: Workplace) -> None:
+    reds("prune", place.model, "--out", place.out).check_error(2, "scorer 'taylor' needs training data; give --data")
+    arguments = ("--scorer", "magnitude", "--finetune-epochs", "0")
+    assert reds("prune", place.model, "--out", place.out, *arguments).status == 0
+    assert load_plan(place.out).full.accuracy.after is None
+
+
+def test_prune_interrupted(reds: Reds, place: Workplace) -> None:
+    class Interrupted(ToyFramework):
+        def finetune(self, *arguments: Any) -> None:
+            raise KeyboardInterrupt
+
+    reds.install(PluginModule("toy", (*FIRST_PARTY, Interrupted)))
+    pruned(reds, place).check_error(130, "interrupted; .* --resume")
+    reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework)))
+    pruned(reds, place).check_error(2, "holds an unfinished run; add --resume")
+    assert pruned(reds, place, "--resume").status == 0
+
+
+def test_extract(reds: Reds, place: Workplace) -> None:
+    pruned(reds, place)
+    outcome = reds("extract", place.out, "--budget", "macs=0.4")
+    assert outcome.status == 0
+    assert "40" in outcome.out
+    assert [s.name for s in load_plan(place.out).subnetworks] == ["25", "40", "50", "75"]
+    reds("extract", place.out, "--budget", "macs=0.4").check_error(2, "already holds a subnetwork '40'")
+    reds("extract", place.out, "--budget", "macs=0.001").check_error(3, "the least that can be reached")
+    reds("extract", place.folder / "nowhere", "--budget", "macs=0.4").check_error(2, "holds no finished run")
