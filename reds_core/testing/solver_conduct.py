@@ -12,8 +12,9 @@ from reds_core.problem import KnapsackProblem, SumResource
 from reds_core.solution import Status
 from reds_core.solver import Claim, Control, Controls, Feature, solve, why_not
 from reds_core.testing import problems
-from reds_core.testing.isolation import captured_stdout, imports_of
+from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.oracle import brute_force, chain_optimum
+from reds_core.testing.plugin_checks import check_declaration, imports_nothing_heavy
 from reds_core.testing.report import Failure, Skip
 from reds_core.testing.runner import Check
 from reds_core.testing.solver_answers import FOUNDATIONS
@@ -26,32 +27,12 @@ GRACE_S = 2.5
 def declares_what_it_is(subject: SolverSubject) -> None:
     """Discovery, `reds plugins` and `--solver auto` read these declarations and nothing else."""
     solver = subject.solver
+    check_declaration(solver)
     for attribute, wanted in (("features", Feature), ("claims", Claim), ("controls", Control), ("auto_rank", int)):
         if not isinstance(getattr(solver, attribute, None), wanted):
             raise Failure(f"{attribute} is {getattr(solver, attribute, None)!r}, not a {wanted.__name__}")
-    if not isinstance(solver.name, str) or not solver.name or solver.name != solver.name.strip().lower():
-        raise Failure(f"the name {solver.name!r} is not a lower-case word")
-    if not isinstance(solver.requires, tuple) or not all(isinstance(r, str) for r in solver.requires):
-        raise Failure(f"requires is {solver.requires!r}, not a tuple of import names")
     if not isinstance(solver.exact_below, int | None):
         raise Failure(f"exact_below is {solver.exact_below!r}, neither an integer nor None")
-    options = type(solver).Options
-    if not dataclasses.is_dataclass(options) or not isinstance(solver.options, options):
-        raise Failure("options are not an object of the frozen dataclass Options")
-
-
-def imports_nothing_heavy(subject: SolverSubject) -> None:
-    """Every command imports every plugin; a library imported at the top of a module delays them all, or breaks them.
-
-    Imported in a fresh interpreter, the module may bring the standard library, numpy, pluggy, reds_core and its own
-    package, and nothing else. Import the rest inside solve().
-    """
-    module = type(subject.solver).__module__
-    brought = imports_of(module)
-    if brought is None:
-        raise Skip(f"its module {module} cannot be imported by name in a fresh interpreter")
-    if brought:
-        raise Failure(f"importing {module} imports {', '.join(sorted(brought))}; import them inside solve()")
 
 
 def refuses_in_words(subject: SolverSubject) -> None:
@@ -196,7 +177,7 @@ def prints_nothing(subject: SolverSubject) -> None:
 
 
 _GROUND = tuple(check.name for check in FOUNDATIONS)
-DECLARATIONS = (Check(declares_what_it_is), Check(imports_nothing_heavy))
+DECLARATIONS: tuple[Check[SolverSubject], ...] = (Check(declares_what_it_is), Check(imports_nothing_heavy))
 CONDUCT = tuple(
     Check(run, _GROUND)
     for run in (

@@ -13,6 +13,7 @@ from reds_core.solution import Answer, Limit, Status
 from reds_core.solver import Claim, Control, Controls, Feature, Solver, why_not
 from reds_core.testing import problems
 from reds_core.testing.oracle import Truth, brute_force
+from reds_core.testing.plugin_checks import PluginSubject
 from reds_core.testing.report import Failure, Settings, Skip
 
 
@@ -78,7 +79,7 @@ def well_formed(problem: KnapsackProblem, answer: object) -> str | None:
     return None
 
 
-class SolverSubject:
+class SolverSubject(PluginSubject[Solver]):
     """A solver and what the kit has seen of it.
 
     Args:
@@ -87,9 +88,8 @@ class SolverSubject:
     """
 
     def __init__(self, make: Callable[[], Solver], settings: Settings) -> None:
-        self.make = make
-        self.settings = settings
-        self.solver = make()
+        super().__init__(make, settings)
+        self.solver = self.plugin
 
     # --- what applies -------------------------------------------------------------------------------------------------
 

@@ -6,12 +6,14 @@ import difflib
 import importlib
 import inspect
 
-from reds_core.errors import InputError, UnavailableError
+from reds_core.errors import InputError, UnavailableError, UnsupportedError
 from reds_core.plugin import Plugin
+from reds_core.pruner import Pruner
 from reds_core.registry import PluginStatus, Registry
+from reds_core.scorer import Scorer
 from reds_core.solver import Solver
 
-CHECKED: tuple[type[Plugin], ...] = (Solver,)
+CHECKED: tuple[type[Plugin], ...] = (Solver, Scorer, Pruner)
 """Kinds that the kit has checks for."""
 
 
@@ -20,6 +22,7 @@ def find_targets(target: str, registry: Registry | None = None) -> list[type[Plu
 
     Raises:
         InputError: if there is none, or it is broken.
+        UnsupportedError: if it is of another kind.
         UnavailableError: if it needs a library that is not installed.
     """
     found = [_imported(target)] if ":" in target else _installed(target, registry or Registry())
@@ -40,6 +43,9 @@ def _installed(name: str, registry: Registry) -> list[type[Plugin]]:
     for record in registry.records:
         if record.name == name and record.status is PluginStatus.BROKEN:
             raise InputError(f"plugin '{name}' is broken ({record.detail})", "mend or uninstall it")
+    for record in registry.records:
+        if record.name == name:
+            raise UnsupportedError(f"there are no checks for a {record.kind}", "check a solver, scorer or pruner")
     names = sorted({r.name for r in records})
     close = difflib.get_close_matches(name, names, n=1)
     mend = f"did you mean '{close[0]}'? " if close else ""

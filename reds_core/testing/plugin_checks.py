@@ -1,0 +1,56 @@
+"""What every plugin owes, of whatever kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from reds_core.plugin import Plugin
+from reds_core.testing.isolation import imports_of
+from reds_core.testing.report import Failure, Settings, Skip
+
+P = TypeVar("P", bound=Plugin)
+
+
+class PluginSubject(Generic[P]):
+    """A plugin under test.
+
+    Args:
+        make: makes a plugin with its options.
+        settings: what the author says of it.
+    """
+
+    def __init__(self, make: Callable[[], P], settings: Settings) -> None:
+        self.make = make
+        self.settings = settings
+        self.plugin = make()
+
+
+def check_declaration(plugin: Plugin) -> None:
+    """Hold the declarations that all kinds share against what the host reads.
+
+    Raises:
+        Failure: if one is missing or of another type.
+    """
+    if not isinstance(plugin.name, str) or not plugin.name or plugin.name != "".join(plugin.name.split()).lower():
+        raise Failure(f"the name {plugin.name!r} is not a lower-case word")
+    if not isinstance(plugin.requires, tuple) or not all(isinstance(r, str) for r in plugin.requires):
+        raise Failure(f"requires is {plugin.requires!r}, not a tuple of import names")
+    options = type(plugin).Options
+    if not dataclasses.is_dataclass(options) or not isinstance(plugin.options, options):
+        raise Failure("options are not an object of the frozen dataclass Options")
+
+
+def imports_nothing_heavy(subject: PluginSubject[Any]) -> None:
+    """Every command imports every plugin; a library imported at the top of a module delays them all, or breaks them.
+
+    Imported in a fresh interpreter, the module may bring the standard library, numpy, pluggy, reds_core and its own
+    package, and nothing else. Import the rest inside the methods.
+    """
+    module = type(subject.plugin).__module__
+    brought = imports_of(module)
+    if brought is None:
+        raise Skip(f"its module {module} cannot be imported by name in a fresh interpreter")
+    if brought:
+        raise Failure(f"importing {module} imports {', '.join(sorted(brought))}; import them inside the methods")

@@ -1,0 +1,288 @@
+"""What a pruning strategy owes. One function a behaviour; its docstring begins with the reason."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reds_core import cost
+from reds_core.axis import Kept
+from reds_core.budget import SubnetworkBudget, parse_budgets, smallest_first
+from reds_core.formulate import Formulation, formulate
+from reds_core.framework import Family, FinetuneSettings, Task, member_kept
+from reds_core.problem import KnapsackProblem
+from reds_core.pruner import Pruner, PruningState, Step, Tools
+from reds_core.scorer import ScoreTable
+from reds_core.solution import Answer, Solution, Status
+from reds_core.solver import Claim, Control, Controls, Feature, Solver, solve
+from reds_core.testing.isolation import captured_stdout
+from reds_core.testing.oracle import brute_force
+from reds_core.testing.plugin_checks import PluginSubject, check_declaration, imports_nothing_heavy
+from reds_core.testing.report import Failure, Settings
+from reds_core.testing.runner import Check
+from reds_core.testing.tiny import TinyFramework, TinyModel, tiny_data, tiny_model
+
+MODEL = 3, 6, 5
+"""Seed and hidden widths of the input model."""
+
+BUDGETS = (("macs=0.75,0.5,0.25",), ("macs=0.6",), ("macs=0.8,0.4", "params=0.9,0.5"))
+
+
+class Exhaustive(Solver):
+    """Tries every choice."""
+
+    name = "exhaustive"
+    features = Feature.ALL
+    claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
+    controls = Control.NONE
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        truth = brute_force(problem)
+        if truth.value is None:
+            return Answer(Status.INFEASIBLE)
+        return Answer(Status.OPTIMAL, tuple(int(k) for k in truth.optima[0]), bound=truth.value)
+
+
+class CheckTools(Tools):
+    """Tools on a tiny model: scores are sums of squares, every problem is solved by trying every choice.
+
+    Attributes:
+        trained: epochs asked for by each call of `finetune`.
+    """
+
+    def __init__(self, model: TinyModel, budgets: tuple[SubnetworkBudget, ...], epochs: int, seed: int) -> None:
+        self.framework = TinyFramework()
+        self.model, self.budgets, self.seed = model, budgets, seed
+        self.network = self.framework.inspect(model)
+        self.trained: list[int] = []
+        self.forms = cost.resource_forms(self.network, budgets[0].amounts)
+        self._epochs = epochs
+
+    @property
+    def finetune_epochs(self) -> int:
+        return self._epochs
+
+    def score(self, model: TinyModel) -> ScoreTable:
+        kernels = model.weights[0 : 2 * len(self.network.groups) : 2]
+        sums = [np.square(k.astype(np.float64)).sum(axis=0) for k in kernels]
+        return ScoreTable({g.name: s for g, s in zip(self.network.groups, sums, strict=True)})
+
+    def capacities(self, budget: SubnetworkBudget) -> dict[str, int]:
+        """The most of each resource under a budget."""
+        return budget.capacities({r: form.at(self.network.channels) for r, form in self.forms.items()})
+
+    def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
+        return formulate(self.network, scores, self.forms, self.capacities(budget), budget.name, order)
+
+    def solve(self, problem: KnapsackProblem) -> Solution:
+        return solve(problem, Exhaustive())
+
+    def extract(self, model: TinyModel, kept: Kept) -> TinyModel:
+        return self.framework.extract(model, self.network, kept)
+
+    def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
+        self.trained.append(self._epochs if epochs is None else epochs)
+        settings = FinetuneSettings(epochs=self.trained[-1], learning_rate=0.1)
+        self.framework.finetune(family, tiny_data(0), Task(), settings, lambda progress: None)
+        return family
+
+
+@dataclass
+class Case:
+    """One run of a strategy.
+
+    Attributes:
+        states: before each step, and at the end.
+    """
+
+    tools: CheckTools
+    steps: Sequence[Step]
+    states: list[PruningState] = field(default_factory=list)
+
+    @property
+    def end(self) -> PruningState:
+        """The state after the last step."""
+        return self.states[-1]
+
+    @property
+    def full(self) -> TinyModel:
+        """The full network of the family."""
+        assert self.end.family is not None
+        model: TinyModel = self.end.family.full
+        return model
+
+    def __str__(self) -> str:
+        return f"budgets {[dict(b.amounts) for b in self.tools.budgets]}, {self.tools.finetune_epochs} epochs"
+
+
+class PrunerSubject(PluginSubject[Pruner]):
+    """A strategy under test."""
+
+    def __init__(self, make: Callable[[], Pruner], settings: Settings) -> None:
+        super().__init__(make, settings)
+        self._cases: dict[int, list[Case]] = {}
+
+    def cases(self, epochs: int = 0) -> list[Case]:
+        """The strategy run on every list of budgets."""
+        if epochs not in self._cases:
+            self._cases[epochs] = [self.take(texts, epochs) for texts in BUDGETS]
+        return self._cases[epochs]
+
+    def take(self, texts: Sequence[str], epochs: int, renew: bool = False) -> Case:
+        """Run the strategy, with a new object for each step if `renew`."""
+        budgets = parse_budgets(texts)
+        model = tiny_model(*MODEL)
+        tools = CheckTools(model, budgets, epochs, seed=5)
+        ordered = smallest_first(budgets, {r: f.at(tools.network.channels) for r, f in tools.forms.items()})
+        tools.budgets = ordered
+        case = Case(tools, self.plugin.steps(tools.network, ordered, epochs), [PruningState()])
+        for step in case.steps:
+            pruner = self.make() if renew else self.plugin
+            case.states.append(pruner.take(step, case.end, tools))
+        return case
+
+
+def declares_what_it_is(subject: PrunerSubject) -> None:
+    """Discovery reads these declarations and nothing else."""
+    check_declaration(subject.plugin)
+
+
+def names_its_steps(subject: PrunerSubject) -> None:
+    """A run is resumed after the last finished step, which is found by its name; users read it while they wait."""
+    for case in subject.cases():
+        names = [step.name for step in case.steps]
+        groups = {g for step in case.steps for g in step.groups}
+        if not names or not all(names) or len(set(names)) < len(names):
+            raise Failure(f"its steps are named {names}: not each once")
+        if groups - set(case.tools.network.channels):
+            raise Failure(f"a step decides {sorted(groups)}, which are not all groups of the network")
+        again = subject.make().steps(case.tools.network, case.tools.budgets, 0)
+        if list(again) != list(case.steps):
+            raise Failure("a new object has other steps for the same run")
+
+
+def decides_every_budget(subject: PrunerSubject) -> None:
+    """The plan has one entry a budget, and every entry a model."""
+    for case in subject.cases():
+        wanted, family = len(case.tools.budgets), case.end.family
+        if len(case.end.choices) != wanted or case.end.order is None:
+            raise Failure(f"decided {len(case.end.choices)} of {wanted} budgets, or no order of channels ({case})")
+        if family is None or len(family.members) != wanted or len(family.widths) != wanted:
+            raise Failure(f"made no family of {wanted} members ({case})")
+        for group, kept in case.end.order.items():
+            if sorted(kept) != list(range(case.tools.network.channels[group])):
+                raise Failure(f"the order of {group} is {kept}: not each channel once")
+
+
+def keeps_every_budget(subject: PrunerSubject) -> None:
+    """A budget is a promise, whatever the strategy."""
+    for case in subject.cases():
+        for budget, choice in zip(case.tools.budgets, case.end.choices, strict=True):
+            for resource, capacity in case.tools.capacities(budget).items():
+                used = case.tools.forms[resource].at(choice.widths)
+                if used > capacity:
+                    raise Failure(f"subnetwork {budget.name} uses {used} {resource} of {capacity} ({case})")
+
+
+def nests(subject: PrunerSubject) -> None:
+    """One set of weights serves all subnetworks only if each larger one keeps what the smaller ones keep."""
+    for case in subject.cases():
+        for small, large in itertools.pairwise(case.end.choices):
+            shrunk = [g for g in small.widths if small.widths[g] > large.widths[g]]
+            if shrunk:
+                raise Failure(f"{shrunk[0]} shrinks from {small.widths} to {large.widths} ({case})")
+
+
+def makes_the_models_that_it_decided(subject: PrunerSubject) -> None:
+    """The models are what users get: the full one permuted, each member the first channels of it."""
+    x, original = tiny_data(1).x, tiny_model(*MODEL)
+    for case in subject.cases():
+        tools, family, order = case.tools, case.end.family, case.end.order
+        assert family is not None
+        assert order is not None
+        expected = tools.framework.predict(original, x)
+        if not np.allclose(tools.framework.predict(family.full, x), expected, atol=1e-5):
+            raise Failure(f"the full network of the family does not compute what the input model did ({case})")
+        if any(
+            np.any(a != b) for a, b in zip(family.full.weights, tools.extract(original, order).weights, strict=True)
+        ):
+            raise Failure(f"the channels of the full network are not in the order that the state names ({case})")
+        for member, widths, choice in zip(family.members, family.widths, case.end.choices, strict=True):
+            if dict(widths) != dict(choice.widths):
+                raise Failure(f"a member has widths {dict(widths)} where {dict(choice.widths)} were decided ({case})")
+            cut = tools.extract(family.full, member_kept(widths))
+            if not np.allclose(tools.framework.predict(member, x), tools.framework.predict(cut, x), atol=1e-5):
+                raise Failure(f"a member is not the first channels of the full network ({case})")
+
+
+def trains_as_asked(subject: PrunerSubject) -> None:
+    """The epochs of a run are the user's: none where 0 is asked, and no more in all than asked."""
+    for epochs in (0, 4):
+        for case in subject.cases(epochs):
+            total = sum(case.tools.trained)
+            if total > epochs or (epochs and not total):
+                raise Failure(f"trained {total} epochs in all where {epochs} are asked ({case})")
+
+
+def resumes_after_every_step(subject: PrunerSubject) -> None:
+    """Nothing crosses a step but the state, so that a run that was killed ends like one that was not."""
+    for texts, whole in zip(BUDGETS, subject.cases(4), strict=True):
+        if not alike(subject.take(texts, 4, renew=True), whole):
+            raise Failure(f"a new object for each step comes to another end ({whole})")
+
+
+def repeats_itself(subject: PrunerSubject) -> None:
+    """Same seed, same plan; what an object remembers of one run must not change the next."""
+    for texts, first in zip(BUDGETS, subject.cases(4), strict=True):
+        if not alike(subject.take(texts, 4), first):
+            raise Failure(f"the same run comes to another end ({first})")
+
+
+def alike(one: Case, other: Case) -> bool:
+    """Whether two runs came to the same end."""
+    return [c.widths for c in one.end.choices] == [c.widths for c in other.end.choices] and all(
+        np.array_equal(a, b) for a, b in zip(one.full.weights, other.full.weights, strict=True)
+    )
+
+
+def leaves_the_input_model_unchanged(subject: PrunerSubject) -> None:
+    """The input model is what the result is compared with at the end."""
+    original = [w.tobytes() for w in tiny_model(*MODEL).weights]
+    for case in (*subject.cases(), *subject.cases(4)):
+        if [w.tobytes() for w in case.tools.model.weights] != original:
+            raise Failure(f"the weights of the input model changed ({case})")
+
+
+def prints_nothing(subject: PrunerSubject) -> None:
+    """With --json stdout holds the JSON alone."""
+    with captured_stdout() as captured:
+        subject.take(BUDGETS[0], 0)
+    if captured.text:
+        raise Failure(f"printed {captured.text[:80]!r}")
+
+
+_GROUND = ("decides_every_budget",)
+PRUNER_CHECKS: tuple[Check[PrunerSubject], ...] = (
+    Check(declares_what_it_is),
+    Check(imports_nothing_heavy),
+    Check(names_its_steps, ("declares_what_it_is",)),
+    Check(decides_every_budget, ("names_its_steps",)),
+    *(
+        Check(run, _GROUND)
+        for run in (
+            keeps_every_budget,
+            nests,
+            makes_the_models_that_it_decided,
+            trains_as_asked,
+            repeats_itself,
+            leaves_the_input_model_unchanged,
+            prints_nothing,
+        )
+    ),
+    Check(resumes_after_every_step, (*_GROUND, "repeats_itself")),
+)
+"""Every check of a pruning strategy, in the order of the report."""

@@ -1,0 +1,157 @@
+"""What a scorer owes. One function a behaviour; its docstring begins with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from reds_core.errors import RedsError
+from reds_core.framework import Arrays, Task
+from reds_core.scorer import FloatArray, Scorer, ScoreTable, score
+from reds_core.testing.isolation import captured_stdout
+from reds_core.testing.plugin_checks import PluginSubject, check_declaration, imports_nothing_heavy
+from reds_core.testing.report import Failure, Settings, Skip
+from reds_core.testing.runner import Check
+from reds_core.testing.tiny import TinyFramework, TinyModel, tiny_data, tiny_model
+
+SHAPES = ((6, 5), (1, 7), (8,), (4, 4, 4))
+"""Hidden widths of the models; a group may have a single channel."""
+
+
+class ScorerSubject(PluginSubject[Scorer]):
+    """A scorer under test, and the models it is tried on."""
+
+    def __init__(self, make: Callable[[], Scorer], settings: Settings) -> None:
+        super().__init__(make, settings)
+        self.framework = TinyFramework()
+        self.data = tiny_data(0)
+        self.models = [tiny_model(seed, *widths) for seed, widths in enumerate(SHAPES)]
+
+    def ask(self, model: TinyModel, seed: int = 0, scorer: Scorer | None = None) -> ScoreTable:
+        """Scores without the host's guard."""
+        given = self.data if self.plugin.needs_data else None
+        network = self.framework.inspect(model)
+        return (scorer or self.plugin).score(self.framework, model, network, given, Task(), seed)
+
+
+def same(one: ScoreTable, other: ScoreTable, tolerance: float = 0.0) -> bool:
+    """Whether two tables hold the same scores, up to `tolerance` relative to the largest."""
+
+    def near(a: Mapping[Any, FloatArray], b: Mapping[Any, FloatArray]) -> bool:
+        return set(a) == set(b) and all(
+            a[key].shape == b[key].shape
+            and np.all(np.abs(a[key] - b[key]) <= tolerance * np.abs(a[key]).max(initial=0))
+            for key in a
+        )
+
+    return near(one.channels, other.channels) and near(one.pairs, other.pairs)
+
+
+def declares_what_it_is(subject: ScorerSubject) -> None:
+    """Discovery reads these declarations, and a run asks for data before it starts where they are needed."""
+    check_declaration(subject.plugin)
+    if not isinstance(getattr(subject.plugin, "needs_data", None), bool):
+        raise Failure(f"needs_data is {getattr(subject.plugin, 'needs_data', None)!r}, not a bool")
+
+
+def scores_every_channel(subject: ScorerSubject) -> None:
+    """Every channel of every group needs a finite float64 score; what is left out cannot be compared."""
+    for model in subject.models:
+        given = subject.data if subject.plugin.needs_data else None
+        try:
+            score(subject.plugin, subject.framework, model, subject.framework.inspect(model), given, Task())
+        except RedsError as error:
+            raise Failure(error.what) from error
+
+
+def scores_follow_the_channels(subject: ScorerSubject) -> None:
+    """A network with its channels in another order computes the same, so each channel keeps its score."""
+    for seed, model in enumerate(subject.models):
+        network = subject.framework.inspect(model)
+        rng = np.random.default_rng(seed)
+        order = {g.name: rng.permutation(g.channels) for g in network.groups}
+        expected = subject.ask(model).ordered(order)
+        if not same(subject.ask(subject.framework.extract(model, network, order)), expected, 1e-4):
+            raise Failure(f"the scores of a model of widths {model.widths[:-1]} change with the order of its channels")
+
+
+def ranks_a_dead_channel_last(subject: ScorerSubject) -> None:
+    """A channel whose weights are all zero does nothing; whoever finds it important removes what matters."""
+    for model in subject.models[:1] + subject.models[2:]:
+        dead = TinyModel([w.copy() for w in model.weights])
+        for array, channel in ((dead.weights[0], (slice(None), 1)), (dead.weights[1], (1,)), (dead.weights[2], (1,))):
+            array[channel] = 0
+        group = subject.framework.inspect(dead).groups[0].name
+        totals = subject.ask(dead).totals()[group]
+        if totals[1] > np.delete(totals, 1).min():
+            raise Failure(f"a channel without weights is scored {totals[1]:g}, others of its group less: {totals}")
+
+
+def answers_the_same_twice(subject: ScorerSubject) -> None:
+    """One object scores many models; what it remembers of one must not change the next."""
+    first = [subject.ask(model, scorer=subject.make()) for model in subject.models]
+    for _ in range(2):
+        for model, expected in zip(subject.models, first, strict=True):
+            if not same(subject.ask(model), expected):
+                raise Failure(f"a used object scores a model of widths {model.widths[:-1]} unlike a new one")
+
+
+def repeats_itself_with_one_seed(subject: ScorerSubject) -> None:
+    """Same seed, same plan: a run that cannot be repeated cannot be reported."""
+    for model in subject.models:
+        one, other = (subject.ask(model, seed=7, scorer=subject.make()) for _ in range(2))
+        if not same(one, other):
+            raise Failure(f"two scores of a model of widths {model.widths[:-1]} differ under one seed")
+
+
+def leaves_model_and_data_unchanged(subject: ScorerSubject) -> None:
+    """The model is cut and trained afterwards, on the same data."""
+    model = tiny_model(9, 6, 5)
+    given = Arrays(subject.data.x.copy(), subject.data.y.copy())
+    before = [a.tobytes() for a in (*model.weights, given.x, given.y)]
+    network = subject.framework.inspect(model)
+    subject.plugin.score(subject.framework, model, network, given if subject.plugin.needs_data else None, Task(), 0)
+    if [a.tobytes() for a in (*model.weights, given.x, given.y)] != before:
+        raise Failure("scoring changed the model or the data")
+
+
+def takes_data_it_does_not_need(subject: ScorerSubject) -> None:
+    """Data are given wherever there are some; a scorer that needs none must score with them and without."""
+    if subject.plugin.needs_data:
+        raise Skip("needs data")
+    for model in subject.models:
+        network = subject.framework.inspect(model)
+        table = subject.make().score(subject.framework, model, network, subject.data, Task(), 0)
+        if not same(table, subject.ask(model, scorer=subject.make())):
+            raise Failure("scores differently with data, although it declares that it needs none")
+
+
+def prints_nothing(subject: ScorerSubject) -> None:
+    """With --json stdout holds the JSON alone."""
+    with captured_stdout() as captured:
+        subject.ask(subject.models[0])
+    if captured.text:
+        raise Failure(f"printed {captured.text[:80]!r}")
+
+
+_GROUND = ("scores_every_channel",)
+SCORER_CHECKS: tuple[Check[ScorerSubject], ...] = (
+    Check(declares_what_it_is),
+    Check(imports_nothing_heavy),
+    Check(scores_every_channel, ("declares_what_it_is",)),
+    *(
+        Check(run, _GROUND)
+        for run in (
+            scores_follow_the_channels,
+            ranks_a_dead_channel_last,
+            repeats_itself_with_one_seed,
+            leaves_model_and_data_unchanged,
+            prints_nothing,
+        )
+    ),
+    Check(takes_data_it_does_not_need, (*_GROUND, "repeats_itself_with_one_seed")),
+    Check(answers_the_same_twice, (*_GROUND, "repeats_itself_with_one_seed")),
+)
+"""Every check of a scorer, in the order of the report."""

@@ -1,0 +1,180 @@
+"""A framework of a hundred lines for checking scorers and pruners: chains of dense layers in plain NumPy.
+
+Gradients are exact, training is plain gradient descent, everything is deterministic. It has no files.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.axis import Axis, Channels, Fixed, Kept
+from reds_core.errors import UnsupportedError
+from reds_core.framework import (
+    Arrays,
+    EpochProgress,
+    Family,
+    FinetuneSettings,
+    Framework,
+    Progress,
+    Task,
+    WeightArrays,
+    batches,
+    member_kept,
+)
+from reds_core.network import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
+
+FEATURES, CLASSES = 4, 3
+
+
+@dataclass(eq=False)
+class TinyModel:
+    """dense - relu - ... - dense: a kernel (inputs, outputs) and a bias (outputs,) a layer, float32, in order."""
+
+    weights: WeightArrays
+
+    @property
+    def widths(self) -> list[int]:
+        """Outputs of each layer, the last one's included."""
+        return [len(bias) for bias in self.weights[1::2]]
+
+
+def tiny_model(seed: int, *widths: int) -> TinyModel:
+    """A model with these hidden widths and random weights, none of which is zero."""
+    rng = np.random.default_rng(seed)
+    sizes = [FEATURES, *widths, CLASSES]
+    weights: WeightArrays = []
+    for inputs, outputs in itertools.pairwise(sizes):
+        weights.append(rng.normal(0, inputs**-0.5, (inputs, outputs)).astype(np.float32))
+        weights.append(rng.normal(0, 0.3, outputs).astype(np.float32))
+    return TinyModel(weights)
+
+
+def tiny_data(seed: int, examples: int = 48) -> Arrays:
+    """Random inputs with labels that follow from them."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 1, (examples, FEATURES)).astype(np.float32)
+    return Arrays(x, x[:, :CLASSES].argmax(axis=1).astype(np.int64))
+
+
+def _activations(model: TinyModel, x: npt.NDArray[Any]) -> list[npt.NDArray[np.float64]]:
+    """The input of each layer, and the outputs at the end."""
+    found = [x.astype(np.float64)]
+    layers = len(model.weights) // 2
+    for i in range(layers):
+        values = found[-1] @ model.weights[2 * i] + model.weights[2 * i + 1]
+        found.append(np.maximum(values, 0) if i + 1 < layers else values)
+    return found
+
+
+def _log_likelihood(outputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    likelihood: npt.NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return likelihood
+
+
+class TinyFramework(Framework):
+    """Describes, differentiates, cuts and trains `TinyModel`s."""
+
+    name = "tiny"
+
+    def owns(self, model: Any) -> bool:
+        return isinstance(model, TinyModel)
+
+    def input_shape(self, model: TinyModel) -> tuple[int | None, ...]:
+        return (FEATURES,)
+
+    def inspect(self, model: TinyModel) -> Network:
+        widths = model.widths
+        hidden = [f"dense{i}" for i in range(len(widths) - 1)]
+        axes: list[Axis] = [Fixed(FEATURES), *(Channels(name) for name in hidden), Fixed(CLASSES)]
+        groups = tuple(ChannelGroup(name, width, (name,)) for name, width in zip(hidden, widths, strict=False))
+        weights, layers = [], []
+        for i, name in enumerate([*hidden, "head"]):
+            source, target = axes[i], axes[i + 1]
+            weights.append(Weight(f"{name}/kernel", name, WeightKind.KERNEL, (source, target), 1, True))
+            weights.append(Weight(f"{name}/bias", name, WeightKind.BIAS, (target,), 0, True))
+            macs = (MacsTerm(1, (source, target)),)
+            layers.append(Layer(name, "Dense", (i,), (i + 1,), (2 * i, 2 * i + 1), macs, (widths[i],)))
+        tensors = tuple(Tensor(1, axis, i) for i, axis in enumerate(axes))
+        return Network("tiny", groups, tuple(layers), tensors, tuple(weights), (0,), (len(axes) - 1,))
+
+    def weights(self, model: TinyModel, network: Network) -> WeightArrays:
+        return [w.copy() for w in model.weights]
+
+    def gradients(
+        self, model: TinyModel, network: Network, data: Arrays, task: Task, batch_size: int
+    ) -> Iterator[WeightArrays]:
+        for part in batches(len(data), batch_size):
+            yield self._gradient(model, data.take(part))
+
+    def _gradient(self, model: TinyModel, data: Arrays) -> WeightArrays:
+        values = _activations(model, data.x)
+        flowing = np.exp(_log_likelihood(values[-1]))
+        flowing[np.arange(len(data)), data.y] -= 1
+        flowing /= len(data)
+        found: WeightArrays = []
+        for i in reversed(range(len(model.weights) // 2)):
+            found[:0] = [(values[i].T @ flowing).astype(np.float32), flowing.sum(axis=0).astype(np.float32)]
+            flowing = (flowing @ model.weights[2 * i].T) * (values[i] > 0)
+        return found
+
+    def extract(self, model: TinyModel, network: Network, kept: Kept) -> TinyModel:
+        cut = []
+        for weight, array in zip(network.weights, model.weights, strict=True):
+            cut.append(array[np.ix_(*(axis.positions(kept, network.channels) for axis in weight.axes))].copy())
+        return TinyModel(cut)
+
+    def finetune(
+        self, family: Family[Any], data: Arrays, task: Task, settings: FinetuneSettings, progress: Progress
+    ) -> None:
+        full = family.full
+        network = self.inspect(full)
+        for epoch in range(settings.epochs):
+            for array, gradient in zip(full.weights, self._gradient(full, data), strict=True):
+                array -= settings.learning_rate * gradient
+            progress(EpochProgress(epoch, settings.epochs, 1, 1, self.loss(full, data, task), 0.0))
+        for member, widths in zip(family.members, family.widths, strict=True):
+            member.weights[:] = self.extract(full, network, member_kept(widths)).weights
+
+    def predict(self, model: TinyModel, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
+        return _activations(model, x)[-1].astype(np.float32)
+
+    def accuracy(self, model: TinyModel, data: Arrays, task: Task) -> float:
+        return float((self.predict(model, data.x).argmax(axis=1) == data.y).mean())
+
+    def loss(self, model: TinyModel, data: Arrays, task: Task) -> float:
+        return float(-_log_likelihood(_activations(model, data.x)[-1])[np.arange(len(data)), data.y].mean())
+
+    def check_data(self, model: TinyModel, data: Arrays, task: Task, what: str) -> Arrays:
+        return data
+
+    def _no_files(self) -> NoReturn:
+        raise UnsupportedError("the framework of the conformance kit has no files", "use another framework")
+
+    def load_model(self, path: Path) -> Any:
+        self._no_files()
+
+    def save_model(self, model: Any, path: Path) -> None:
+        self._no_files()
+
+    def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
+        self._no_files()
+
+    def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
+        self._no_files()
+
+    def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
+        self._no_files()
+
+    def build_baseline(self, data: Arrays, settings: FinetuneSettings, progress: Progress) -> Any:
+        return tiny_model(settings.seed, 6, 5)
+
+    def library_versions(self) -> Mapping[str, str]:
+        return {"numpy": np.__version__}

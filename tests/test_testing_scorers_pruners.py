@@ -1,0 +1,163 @@
+"""The conformance kit for scorers and pruners: honest ones pass, each bad one fails the check meant for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reds_core.errors import UnsupportedError
+from reds_core.framework import Arrays, Family, FinetuneSettings, Task
+from reds_core.pruner import Pruner
+from reds_core.scorer import Scorer
+from reds_core.testing import (
+    PRUNER_CHECKS,
+    SCORER_CHECKS,
+    Outcome,
+    Report,
+    check,
+    check_pruner,
+    check_scorer,
+    pruner_conformance,
+    scorer_conformance,
+)
+from reds_core.testing.tiny import TinyFramework, tiny_data, tiny_model
+
+SUPPORT = Path(__file__).parent / "support"
+sys.path.insert(0, str(SUPPORT))  # so that a fresh interpreter, too, can import the mocks by name
+import mock_scorers as mocks  # noqa: E402
+
+sys.path.remove(str(SUPPORT))
+
+BAD_SCORERS: list[tuple[type[Scorer], str, str]] = [
+    (mocks.Undeclared, "declares_what_it_is", "needs_data is None"),
+    (mocks.Incomplete, "scores_every_channel", "group 'dense0'"),
+    (mocks.Positional, "scores_follow_the_channels", "change with the order of its channels"),
+    (mocks.Inverted, "ranks_a_dead_channel_last", "a channel without weights is scored"),
+    (mocks.Unseeded, "repeats_itself_with_one_seed", "differ under one seed"),
+    (mocks.Remembering, "answers_the_same_twice", "unlike a new one"),
+    (mocks.Spoiling, "leaves_model_and_data_unchanged", "changed the model"),
+    (mocks.Curious, "takes_data_it_does_not_need", "scores differently with data"),
+    (mocks.PrintingScorer, "prints_nothing", "printed 'scoring"),
+]
+BAD_PRUNERS: list[tuple[type[Pruner], str, str]] = [
+    (mocks.Shouting, "declares_what_it_is", "not a lower-case word"),
+    (mocks.SameNames, "names_its_steps", "not each once"),
+    (mocks.LeavesOneOut, "decides_every_budget", "decided 2 of 3 budgets"),
+    (mocks.Wasteful, "keeps_every_budget", "macs of"),
+    (mocks.Unnested, "nests", "shrinks from"),
+    (mocks.Suffix, "makes_the_models_that_it_decided", "not the first channels"),
+    (mocks.Overtraining, "trains_as_asked", "trained 8 epochs in all where 4 are asked"),
+    (mocks.Hoarding, "resumes_after_every_step", "comes to another end"),
+    (mocks.Wandering, "repeats_itself", "comes to another end"),
+    (mocks.Vandal, "leaves_the_input_model_unchanged", "weights of the input model changed"),
+    (mocks.PrintingPruner, "prints_nothing", "printed 'choosing"),
+]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a process for each look at imports."""
+    monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
+
+
+def failed(report: Report) -> dict[str, str]:
+    return {r.name: r.reason for r in report.with_outcome(Outcome.FAILED)}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("scorer", "name", "reason"), BAD_SCORERS, ids=lambda x: getattr(x, "__name__", None))
+def test_a_bad_scorer_fails_the_check_meant_for_it(scorer: type[Scorer], name: str, reason: str) -> None:
+    found = failed(check_scorer(scorer))
+    assert list(found) == [name]
+    assert reason in found[name]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("pruner", "name", "reason"), BAD_PRUNERS, ids=lambda x: getattr(x, "__name__", None))
+def test_a_bad_pruner_fails_the_check_meant_for_it(pruner: type[Pruner], name: str, reason: str) -> None:
+    found = failed(check_pruner(pruner))
+    assert list(found) == [name]
+    assert reason in found[name]
+
+
+def test_every_check_has_a_plugin_that_fails_it() -> None:
+    shared = {"imports_nothing_heavy"}
+    assert {b[1] for b in BAD_SCORERS} | shared == {c.name for c in SCORER_CHECKS}
+    assert {b[1] for b in BAD_PRUNERS} | shared == {c.name for c in PRUNER_CHECKS}
+
+
+@scorer_conformance(mocks.HonestScorer)
+def test_an_honest_scorer_passes(check: Callable[[], None]) -> None:
+    check()
+
+
+@pruner_conformance(mocks.HonestPruner)
+def test_an_honest_pruner_passes(check: Callable[[], None]) -> None:
+    check()
+
+
+def test_check_finds_scorers_and_pruners_by_name() -> None:
+    for name, kind in (("magnitude", "scorer"), ("taylor", "scorer"), ("nested", "pruner")):
+        (report,) = check(name)
+        assert (report.plugin, report.kind, report.ok) == (name, kind, True)
+
+
+def test_frameworks_are_not_checked() -> None:
+    with pytest.raises(UnsupportedError, match="no checks for a framework"):
+        check("tensorflow")
+
+
+# --- the tiny framework ----------------------------------------------------------------------------------------------
+
+
+def test_gradients_are_those_of_the_loss() -> None:
+    framework, model, data = TinyFramework(), tiny_model(0, 5, 4), tiny_data(0, 8)
+    network = framework.inspect(model)
+    (found,) = framework.gradients(model, network, data, Task(), 8)
+    model.weights = [w.astype(np.float64) for w in model.weights]
+    step = 1e-6
+    for array, gradient in zip(model.weights, found, strict=True):
+        for at in np.ndindex(array.shape):
+            array[at] += step
+            above = framework.loss(model, data, Task())
+            array[at] -= 2 * step
+            below = framework.loss(model, data, Task())
+            array[at] += step
+            assert (above - below) / (2 * step) == pytest.approx(gradient[at], abs=2e-5)
+
+
+def test_extracting_equals_masking_and_training_lowers_the_loss() -> None:
+    framework, model, data = TinyFramework(), tiny_model(0, 6, 5), tiny_data(0)
+    network = framework.inspect(model)
+    kept = {"dense0": np.array([4, 0, 2]), "dense1": np.array([1, 3])}
+    masked = tiny_model(0, 6, 5)
+    for layer, group in enumerate(kept):
+        gone = np.setdiff1d(np.arange(network.channels[group]), kept[group])
+        masked.weights[2 * layer + 2][gone] = 0
+    small = framework.extract(model, network, kept)
+    assert small.widths == [3, 2, 3]
+    assert np.allclose(framework.predict(small, data.x), framework.predict(masked, data.x), atol=1e-6)
+    assert np.ptp(framework.predict(small, data.x)) > 0.1
+
+    before = framework.loss(model, data, Task())
+    family: Family[object] = Family(model, (small,), ({"dense0": 3, "dense1": 2},))
+    framework.finetune(family, data, Task(), FinetuneSettings(epochs=20, learning_rate=0.1), lambda progress: None)
+    assert framework.loss(model, data, Task()) < before
+    assert np.array_equal(small.weights[0], model.weights[0][:, :3])
+
+
+def test_the_framework_has_no_files(tmp_path: Path) -> None:
+    framework = TinyFramework()
+    for attempt in (
+        lambda: framework.load_model(tmp_path),
+        lambda: framework.save_model(tiny_model(0, 2), tmp_path),
+        lambda: framework.export(tiny_model(0, 2), tmp_path, None, False),
+        lambda: framework.exported_accuracy(tmp_path, Arrays(np.zeros((1, 4), np.float32), np.zeros(1)), Task()),
+        lambda: framework.load_dataset("digits"),
+    ):
+        with pytest.raises(UnsupportedError, match="no files"):
+            attempt()
