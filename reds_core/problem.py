@@ -33,8 +33,15 @@ def _refuse(what: str, mend: str = "correct the problem file or the code that bu
     return InputError(f"knapsack problem: {what}", mend)
 
 
+def _is_sealed(array: object, dtype: type[np.generic]) -> bool:
+    """Whether `array` is read-only and no view of another, so that the variants of a problem can share it."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype:
+        return False
+    return bool(array.flags.owndata) and not array.flags.writeable
+
+
 def as_integers(array: object, what: str) -> IntArray:
-    """A read-only int64 copy of `array`; whole floats are accepted.
+    """A read-only int64 copy of `array`, or itself where it is one already; whole floats are accepted.
 
     Raises:
         InputError: if an entry is not a whole number, or does not fit int64.
@@ -48,6 +55,8 @@ def as_integers(array: object, what: str) -> IntArray:
             raise _refuse(f"{what} holds a number above 2^62", "scale the numbers down")
     elif raw.dtype.kind not in "i":
         raise _refuse(f"{what} has type {raw.dtype}, not integers", "store it as int64")
+    if _is_sealed(raw, np.int64):
+        return raw
     result = raw.astype(np.int64)
     result.setflags(write=False)
     return result
@@ -246,7 +255,7 @@ class KnapsackProblem:
         what = f"pair values of '{a.name}' and '{b.name}'"
         kernel = pair.kernel
         if kernel is not None:
-            kernel = np.array(kernel, dtype=np.float64)
+            kernel = kernel if _is_sealed(kernel, np.float64) else np.array(kernel, dtype=np.float64)
             if kernel.shape != (int(a.widths[-1]), int(b.widths[-1])) or not np.all(np.isfinite(kernel)):
                 raise _refuse(f"kernel scores of '{a.name}' and '{b.name}' are not finite numbers, channels x channels")
             kernel.setflags(write=False)
@@ -379,10 +388,12 @@ class KnapsackProblem:
         self, floors: Iterable[int] | None = None, ceilings: Iterable[int] | None = None
     ) -> KnapsackProblem:
         """The same problem under other floors or ceilings (None keeps them)."""
-        return replace(
-            self,
-            floors=self.floors if floors is None else tuple(floors),
-            ceilings=self.ceilings if ceilings is None else tuple(ceilings),
+        return self._sharing(
+            replace(
+                self,
+                floors=self.floors if floors is None else tuple(floors),
+                ceilings=self.ceilings if ceilings is None else tuple(ceilings),
+            )
         )
 
     def with_capacities(self, capacities: Mapping[str, int]) -> KnapsackProblem:
@@ -395,4 +406,9 @@ class KnapsackProblem:
         if unknown:
             raise _refuse(f"it has no resource '{min(unknown)}'", "name one of its resources")
         resources = tuple(replace(r, capacity=capacities.get(r.name, r.capacity)) for r in self.resources)
-        return replace(self, resources=resources)
+        return self._sharing(replace(self, resources=resources))
+
+    def _sharing(self, variant: KnapsackProblem) -> KnapsackProblem:
+        """`variant`, whose tables are the same, with the tables computed so far."""
+        variant._caches.update(self._caches)
+        return variant

@@ -435,6 +435,30 @@ def test_weights_that_could_overflow_are_refused() -> None:
         joint(conflict(), exact, (2**61, 2**61))
 
 
+def test_the_budgets_of_a_family_share_their_tables() -> None:
+    rng = np.random.default_rng(0)
+    groups = tuple(Group(f"g{g}", np.arange(1, 4), rng.integers(0, 9, 3)) for g in range(2))
+    pairs = (Pair(0, 1, rng.integers(0, 9, (3, 3)), rng.random((3, 3))),)
+    problem = KnapsackProblem("p", groups, pairs, (SumResource("r", 9, 0, (None, rng.integers(0, 9, 3)), (2,)),))
+    table = problem.pair_cost(problem.sum_resources[0], 0)
+    for variant in (problem.with_capacities({"r": 5}), problem.with_bounds(floors=(1, 0))):
+        resource = variant.sum_resources[0]
+        assert variant.groups[0].values is problem.groups[0].values
+        assert variant.pairs[0].values is problem.pairs[0].values
+        assert variant.pairs[0].kernel is problem.pairs[0].kernel
+        assert resource.costs[1] is problem.sum_resources[0].costs[1]
+        assert variant.pair_cost(resource, 0) is table
+
+
+def test_read_only_views_of_arrays_that_may_change_are_copied() -> None:
+    values = np.array([1, 2, 3])
+    view = values.view()
+    view.setflags(write=False)
+    group = Group("a", np.arange(1, 4), view)
+    values[0] = 99
+    assert group.values.tolist() == [1, 2, 3]
+
+
 # --- enumeration ----------------------------------------------------------------------------------------------------
 
 
