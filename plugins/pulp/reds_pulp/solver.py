@@ -78,14 +78,12 @@ class PulpSolver(LinearSolver):
             "deadline": 0.0 if deadline is None else deadline,
             "threads": controls.threads or 0,
         }
-        detail: tuple[str, ...] = () if controls.seed is None or cbc else (f"PuLP's {backend} is given no seed",)
+        detail = () if controls.seed is None or cbc else (f"PuLP's {backend} is given no seed",)
         reply = run_isolated(WORKER, request, deadline)
         if reply is None:
             return Outcome(limit=Limit.TIME, detail=detail)
         if "unavailable" in reply:
             raise UnavailableError(f"PuLP has no back end '{backend}' here", f"choose one of: {reply['unavailable']}")
-        if not reply["believed"]:
-            detail += ("CBC crashed and was asked again with its preprocessing, which proves nothing",)
         return replace(_outcome(model, reply, deadline), detail=detail)
 
 

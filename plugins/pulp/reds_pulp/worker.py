@@ -19,25 +19,35 @@ REPORT_S = 0.1
 """Seconds before the deadline at which the back end is to stop, to leave time for its report."""
 
 
-def _build(pulp: Any, request: Arrays) -> tuple[Any, list[Any]]:
-    """The LpProblem and its variables in column order."""
+def _build(pulp: Any, request: Arrays, way_out: bool = False) -> tuple[Any, list[Any]]:
+    """The LpProblem, a minimisation, and its variables in column order.
+
+    Args:
+        way_out: add a last column that stands for choosing nothing and costs more than every choice, so that the model
+            has a solution whatever its limits.
+    """
     problem = pulp.LpProblem("reds", pulp.LpMinimize)
-    objective = request["objective"]
-    kinds = [pulp.LpInteger if whole else pulp.LpContinuous for whole in request["whole"].tolist()]
-    uppers = request["upper"].tolist()
+    costs, uppers, whole = (request[key].tolist() for key in ("objective", "upper", "whole"))
+    if way_out:
+        costs, uppers, whole = [*costs, sum(costs) - 1], [*uppers, 1], [*whole, True]
     variables = [
-        pulp.LpVariable(f"z{i}", 0, upper, kind) for i, (upper, kind) in enumerate(zip(uppers, kinds, strict=True))
+        pulp.LpVariable(f"z{i}", 0, upper, pulp.LpInteger if integer else pulp.LpContinuous)
+        for i, (upper, integer) in enumerate(zip(uppers, whole, strict=True))
     ]
 
     def weighted(columns: Iterable[int], coefficients: Iterable[int]) -> Any:
         return pulp.LpAffineExpression([(variables[c], k) for c, k in zip(columns, coefficients, strict=True)])
 
-    problem.setObjective(weighted(range(objective.size), (-objective).tolist()))
-    columns, coefficients, starts = (request[k].tolist() for k in ("column", "coefficient", "starts"))
+    # a maximisation would do, but for CBC's starts: it takes their value with the wrong sign and stops there
+    problem.setObjective(weighted(range(len(costs)), [-value for value in costs]))
+    columns, coefficients, starts = (request[key].tolist() for key in ("column", "coefficient", "starts"))
     for row, (equal, rhs) in enumerate(zip(request["equality"].tolist(), request["rhs"].tolist(), strict=True)):
         span = slice(starts[row], starts[row + 1])
+        expression = weighted(columns[span], coefficients[span])
+        if way_out and equal and rhs == 1:
+            expression += variables[-1]
         sense = pulp.LpConstraintEQ if equal else pulp.LpConstraintLE
-        problem.addConstraint(pulp.LpConstraint(weighted(columns[span], coefficients[span]), sense, f"r{row}", rhs))
+        problem.addConstraint(pulp.LpConstraint(expression, sense, f"r{row}", rhs))
     return problem, variables
 
 
@@ -56,25 +66,6 @@ def _solver(pulp: Any, request: Arrays, **settings: Any) -> Any:
     return pulp.getSolver(backend, **known)
 
 
-def _solve(pulp: Any, problem: Any, request: Arrays) -> bool:
-    """Have the back end solve `problem`; whether its saying that it is optimal can be believed.
-
-    CBC without its preprocessing crashes on some infeasible models. The relaxation then tells whether it was one; with
-    its preprocessing CBC survives, but has been seen to miss optima, so that it counts as stopped early.
-    """
-    try:
-        problem.solve(_solver(pulp, request, warmStart=bool(request["start"].size)))
-        return True
-    except pulp.PulpSolverError:
-        if not request["cbc"]:
-            raise
-    problem.solve(_solver(pulp, request, mip=False))
-    if problem.status != pulp.LpStatusInfeasible:
-        problem.solve(_solver(pulp, request, options=[]))
-        return False
-    return True
-
-
 def answer(request: Arrays) -> dict[str, Any]:
     """What the back end says of the model in `request`; see `reds_pulp.solver` for the names."""
     import pulp
@@ -85,14 +76,24 @@ def answer(request: Arrays) -> dict[str, Any]:
     for variable, level in zip(variables, request["start"].tolist(), strict=False):
         variable.setInitialValue(level)
     started = time.perf_counter()
-    believed = _solve(pulp, problem, request)
+    try:
+        problem.solve(_solver(pulp, request, warmStart=bool(request["start"].size)))
+        infeasible = pulp.LpSolutionInfeasible in (problem.sol_status, problem.status)
+    except pulp.PulpSolverError:
+        if not request["cbc"]:
+            raise
+        # without its preprocessing CBC crashes on some infeasible models, so it is asked again with a way out
+        problem, variables = _build(pulp, request, way_out=True)
+        problem.solve(_solver(pulp, request))
+        infeasible = problem.sol_status == pulp.LpSolutionOptimal and variables[-1].varValue > 0.5
     return {
         "seconds": time.perf_counter() - started,
-        "believed": believed,
-        "optimal": believed and problem.sol_status == pulp.LpSolutionOptimal,
-        "infeasible": believed and pulp.LpSolutionInfeasible in (problem.sol_status, problem.status),
+        "optimal": problem.sol_status == pulp.LpSolutionOptimal,
+        "infeasible": infeasible,
         "found": problem.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible),
-        "levels": np.array([np.nan if v.varValue is None else v.varValue for v in variables], np.float64),
+        "levels": np.array(
+            [np.nan if v.varValue is None else v.varValue for v in variables[: request["whole"].size]], np.float64
+        ),
     }
 
 
