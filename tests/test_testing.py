@@ -18,6 +18,7 @@ from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.oracle import brute_force, chain_optimum
 from reds_core.testing.report import Failure, Skip
 from reds_core.testing.runner import Check, Run
+from reds_core.testing.subject import fresh
 
 SUPPORT = Path(__file__).parent / "support"
 sys.path.insert(0, str(SUPPORT))  # so that a fresh interpreter, too, can import the mocks by name
@@ -361,6 +362,27 @@ def test_permuting_keeps_the_optimum_and_scaling_multiplies_it(seed: int) -> Non
     assert (turned.value, turned.feasible) == (truth.value, truth.feasible)
     scaled = brute_force(problems.scaled(problem, 7)).value
     assert scaled == (None if truth.value is None else 7 * truth.value)
+
+
+def test_a_fresh_copy_shares_nothing() -> None:
+    """Read-only tables are shared by the variants of a problem; what a solver under test changes must not spread."""
+    for seed in range(8):
+        problem = problems.random_problem(seed, Feature.ALL)
+        before = repr(brute_force(problem))
+        copy = fresh(problem)
+        for group in copy.groups:
+            for table in (group.widths, group.values):
+                table.setflags(write=True)
+                table[:] = 1
+        tables = [t for p in copy.pairs for t in (p.values,)] + [
+            c for r in copy.sum_resources for c in (*r.costs, *r.pair_costs)
+        ]
+        tables += [c for r in copy.peak_resources for s in r.steps for c in s.costs]
+        for each in tables:
+            if each is not None:
+                each.setflags(write=True)
+                each[:] = 0
+        assert repr(brute_force(problem)) == before
 
 
 @pytest.mark.parametrize("linked", [False, True])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
-from reds_core.problem import KnapsackProblem, PeakResource
+from reds_core.problem import KnapsackProblem, PeakResource, Resource, Table
 from reds_core.solution import Answer, Limit, Status
 from reds_core.solver import Claim, Control, Controls, Feature, Solver, why_not
 from reds_core.testing import problems
@@ -31,8 +31,31 @@ class Asked:
 
 
 def fresh(problem: KnapsackProblem) -> KnapsackProblem:
-    """A copy that shares no table with `problem`."""
-    return replace(problem, groups=tuple(replace(g) for g in problem.groups))
+    """A copy that shares no table with `problem`: read-only tables would be taken over as they are."""
+
+    def copied(tables: Iterable[Table]) -> tuple[Table, ...]:
+        return tuple(None if table is None else table.copy() for table in tables)
+
+    resources: list[Resource] = []
+    for r in problem.resources:
+        if isinstance(r, PeakResource):
+            steps = tuple(replace(s, costs=copied(s.costs)) for s in r.steps)
+            resources.append(replace(r, steps=steps))
+        else:
+            resources.append(replace(r, costs=copied(r.costs), pair_costs=copied(r.pair_costs)))
+    return replace(
+        problem,
+        groups=tuple(replace(g, widths=g.widths.copy(), values=g.values.copy()) for g in problem.groups),
+        pairs=tuple(
+            replace(
+                p,
+                values=None if p.values is None else p.values.copy(),
+                kernel=None if p.kernel is None else p.kernel.copy(),
+            )
+            for p in problem.pairs
+        ),
+        resources=tuple(resources),
+    )
 
 
 def described(problem: KnapsackProblem) -> str:

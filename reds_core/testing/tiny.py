@@ -132,7 +132,13 @@ class TinyFramework(Framework):
         return TinyModel(cut)
 
     def finetune(
-        self, family: Family[Any], data: Arrays, task: Task, settings: FinetuneSettings, progress: Progress
+        self,
+        family: Family[Any],
+        data: Arrays,
+        task: Task,
+        settings: FinetuneSettings,
+        progress: Progress,
+        validation: Arrays | None = None,
     ) -> None:
         full = family.full
         network = self.inspect(full)
