@@ -184,13 +184,23 @@ class Framework(Plugin, ABC):
 
     @abstractmethod
     def finetune(
-        self, family: Family[Any], data: Arrays, task: Task, settings: FinetuneSettings, progress: Progress
+        self,
+        family: Family[Any],
+        data: Arrays,
+        task: Task,
+        settings: FinetuneSettings,
+        progress: Progress,
+        validation: Arrays | None = None,
     ) -> None:
         """Train the full network and all members together, in place, with one set of weights.
 
         The loss is the weighted sum of all losses, each weighted by the square root of the network's share of the
         parameters, normalised (REDS, arXiv 2311.13349). Afterwards the members' weights are slices of the full
-        network's, save for their batch-norm statistics.
+        network's, save for their batch-norm statistics, which are measured on training data.
+
+        Args:
+            validation: examples held back from training; the epoch with the least weighted loss on them is kept.
+                None keeps the last.
         """
 
     @abstractmethod

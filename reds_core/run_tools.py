@@ -95,12 +95,13 @@ class RunTools(Tools):
         return self._inputs.framework.extract(model, self.network, kept)
 
     def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
-        if self._inputs.train is None:
+        inputs, task = self._inputs, self._settings.task
+        if inputs.train is None:
             raise InputError("fine-tuning needs training data", "give --data, or --finetune-epochs 0")
         settings = dataclasses.replace(
             self._settings.finetune, epochs=self.finetune_epochs if epochs is None else epochs, seed=self.seed
         )
         started = time.perf_counter()
-        self._inputs.framework.finetune(family, self._inputs.train, self._settings.task, settings, self._watcher.epoch)
+        inputs.framework.finetune(family, inputs.train, task, settings, self._watcher.epoch, inputs.validation)
         self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started
         return family

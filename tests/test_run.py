@@ -208,9 +208,11 @@ def test_only_training_data_is_scored_trained_and_calibrated_on(place: Workplace
             seen.setdefault("gradients", []).append(data.x)
             return super().gradients(model, network, data, task, batch_size)
 
-        def finetune(self, family: Any, data: Arrays, task: Any, settings: Any, progress: Any) -> None:
+        def finetune(
+            self, family: Any, data: Arrays, task: Any, settings: Any, progress: Any, validation: Any = None
+        ) -> None:
             seen.setdefault("finetune", []).append(data.x)
-            super().finetune(family, data, task, settings, progress)
+            super().finetune(family, data, task, settings, progress, validation)
 
         def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
             if calibration is not None:

@@ -329,7 +329,13 @@ class ToyFramework(Framework):
         return ToyModel(model.name, model.input_shape, model.layers, weights)
 
     def finetune(
-        self, family: Family[Any], data: Arrays, task: Task, settings: FinetuneSettings, progress: Progress
+        self,
+        family: Family[Any],
+        data: Arrays,
+        task: Task,
+        settings: FinetuneSettings,
+        progress: Progress,
+        validation: Arrays | None = None,
     ) -> None:
         rng = np.random.default_rng(settings.seed)
         network = describe(family.full)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from reds_core.axis import IntArray
 from reds_core.framework import Family, member_kept
 from reds_core.network import Network
 from reds_tensorflow.extraction import variables
+from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.task import Objective
 
 
@@ -97,7 +98,7 @@ def _cuts(model: Any, network: Network, widths: Any) -> tuple[Cut, ...]:
 
 def _own_state(variable: Any, seed: int, index: int) -> Any:
     """A copy of a variable that gradients do not train. Random generators start from the seed, whoever made them."""
-    start = variable.value
+    start = _value(variable)
     if keras.backend.standardize_dtype(variable.dtype) == "uint32" and tuple(variable.shape) == (2,):
         start = tf.constant([seed % 2**32, index], tf.uint32)
     return keras.Variable(start, trainable=False, dtype=variable.dtype, name=f"state_{index}")
@@ -149,9 +150,40 @@ class JointStep:
         self.metric.update_state(metric_targets, self._aim.scores(outputs))
         return total
 
+    def inference_loss(self, x: Any, loss_targets: Any) -> Any:
+        """The weighted loss of one batch at inference. To be compiled."""
+        total = tf.constant(0.0)
+        for student in self._students:
+            weights = [cut.of(self.weights[cut.weight].value) for cut in student.cuts]
+            outputs, _ = student.model.stateless_call(
+                weights, [state.value for state in student.states], x, training=False
+            )
+            total += student.share * tf.cast(self._aim.loss(loss_targets, outputs), tf.float32)
+        return total
+
+    def snapshot(self) -> list[Any]:
+        """Copies of the shared weights and all states."""
+        return [variable.numpy() for variable in self._moving()]
+
+    def restore(self, snapshot: list[Any]) -> None:
+        """Go back to a snapshot."""
+        for variable, value in zip(self._moving(), snapshot, strict=True):
+            variable.assign(value)
+
+    def _moving(self) -> list[Any]:
+        return [*self.weights.values(), *(state for student in self._students for state in student.states)]
+
     def is_finite(self) -> bool:
         """Whether all shared weights are finite."""
         return all(bool(np.all(np.isfinite(np.asarray(variable)))) for variable in self.weights.values())
+
+    def statistics(self, x: Any) -> tuple[BatchNormStatistics, ...]:
+        """What measures the batch norms of each network on examples like `x`."""
+
+        def weights_of(student: Student) -> Callable[[], list[Any]]:
+            return lambda: [cut.of(self.weights[cut.weight].value) for cut in student.cuts]
+
+        return tuple(BatchNormStatistics(s.model, weights_of(s), s.states, x) for s in self._students)
 
     def write_back(self) -> None:
         """Give every model its slices of the trained weights, and the states it ended with."""
@@ -165,6 +197,11 @@ class JointStep:
 
 def _shared(variable: Any) -> Any:
     """A variable of the same value and constraint as `variable`."""
-    shared = keras.Variable(variable.value, dtype=variable.dtype, name=variable.name)
+    shared = keras.Variable(_value(variable), dtype=variable.dtype, name=variable.name)
     shared.constraint = variable.constraint
     return shared
+
+
+def _value(variable: Any) -> Any:
+    """The value as a tensor of its own: given a TensorFlow variable, a Keras variable would share it."""
+    return tf.identity(variable.value)

@@ -64,11 +64,17 @@ class TensorFlowFramework(Framework):
         return extraction.extract(model, network, kept)
 
     def finetune(
-        self, family: Family[Any], data: Arrays, task: Task, settings: FinetuneSettings, progress: Progress
+        self,
+        family: Family[Any],
+        data: Arrays,
+        task: Task,
+        settings: FinetuneSettings,
+        progress: Progress,
+        validation: Arrays | None = None,
     ) -> None:
         with importing():
             from reds_tensorflow import training
-        training.finetune(family, data, task, settings, progress)
+        training.finetune(family, data, task, settings, progress, validation)
 
     def predict(self, model: Any, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
         with importing():

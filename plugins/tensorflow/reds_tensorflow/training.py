@@ -23,13 +23,16 @@ from reds_core.framework import (
     batches,
 )
 from reds_core.network import Network
-from reds_tensorflow.evaluation import compiled, resolve
+from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import JointStep, students_of
 from reds_tensorflow.strided import strides_taken_first
+from reds_tensorflow.task import Objective
 from reds_tensorflow.tracing import inspect
 
 SECONDS_BETWEEN_REPORTS = 0.25
+STATISTICS_EXAMPLES = 2048
+"""Training examples, at most, whose statistics batch norms get after an epoch."""
 
 
 def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size: int) -> Iterator[WeightArrays]:
@@ -60,12 +63,20 @@ def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size
         ]
 
 
-def finetune(family: Family[Any], data: Arrays, task: Task, settings: FinetuneSettings, progress: Progress) -> None:
+def finetune(
+    family: Family[Any],
+    data: Arrays,
+    task: Task,
+    settings: FinetuneSettings,
+    progress: Progress,
+    validation: Arrays | None = None,
+) -> None:
     """Train the full network and all members together, in place, with one set of weights.
 
     Adam, its learning rate falling to zero along a cosine. The data is shuffled each epoch and dealt into batches whose
-    sizes differ by one at most. Models change only when training has ended: an error or an interruption leaves them as
-    they were.
+    sizes differ by one at most. After an epoch each network's batch-norm statistics are measured on its own; with
+    `validation` the epoch of the least weighted loss on it is kept, otherwise the last. Models change only when
+    training has ended: an error or an interruption leaves them as they were.
 
     Raises:
         InputError: if labels do not fit, or the loss is not finite.
@@ -79,6 +90,7 @@ def finetune(family: Family[Any], data: Arrays, task: Task, settings: FinetuneSe
     step = JointStep(family, network, students, aim, keras.optimizers.Adam(schedule))
     with strides_taken_first(family.full, *family.members):
         run = compiled(step, data.x, loss_targets, metric_targets)
+        choice = _Choice(step, data, validation, aim, settings)
     generator = np.random.default_rng(settings.seed)
     reported = -math.inf
     for epoch in range(settings.epochs):
@@ -94,9 +106,48 @@ def finetune(family: Family[Any], data: Arrays, task: Task, settings: FinetuneSe
                 reported = now
                 metric = float(np.mean(step.metric.result()))
                 progress(EpochProgress(epoch, settings.epochs, index + 1, count, loss_sum / seen, metric))
-    if not step.is_finite():
-        raise _diverged(settings.epochs - 1, settings)
+        if not step.is_finite():
+            raise _diverged(epoch, settings)
+        choice.consider(last=epoch + 1 == settings.epochs)
     step.write_back()
+
+
+class _Choice:
+    """Which epoch's networks are kept."""
+
+    def __init__(
+        self, step: JointStep, data: Arrays, validation: Arrays | None, aim: Objective, settings: FinetuneSettings
+    ) -> None:
+        self._step = step
+        self._statistics = step.statistics(data.x)
+        # drawn, since data often comes sorted by class
+        self._examples = data.x[np.random.default_rng(settings.seed).permutation(len(data))[:STATISTICS_EXAMPLES]]
+        self._validation = validation
+        if validation is not None:
+            self._targets = aim.loss_targets(validation.y)
+            self._loss = compiled(step.inference_loss, validation.x, self._targets)
+        self._least = math.inf
+        self._best: list[Any] | None = None
+
+    def consider(self, last: bool) -> None:
+        """Bring the statistics up to date and remember the networks if they are the best; at the last, take the best.
+
+        Without validation data only the last epoch is looked at.
+        """
+        if self._validation is None and not last:
+            return
+        for statistics in self._statistics:
+            statistics.measure(self._examples)
+        if self._validation is None:
+            return
+        loss = 0.0
+        for part in batches(len(self._validation), BATCH_SIZE):
+            size = len(self._targets[part])
+            loss += size * float(self._loss(tf.constant(self._validation.x[part]), tf.constant(self._targets[part])))
+        if loss < self._least or self._best is None:
+            self._least, self._best = loss, self._step.snapshot()
+        if last:
+            self._step.restore(self._best)
 
 
 def _diverged(epoch: int, settings: FinetuneSettings) -> InputError:
