@@ -268,7 +268,7 @@ def prune_command(
         seed=seed,
     )
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
-    with ConsoleWatcher() as watcher:
+    with ConsoleWatcher(metric) as watcher:
         plan = prune(model, data, budget or DEFAULT_BUDGETS, out, settings=settings, mode=mode, watcher=watcher)
     print_plan(plan, out)
 

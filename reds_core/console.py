@@ -7,29 +7,34 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from reds_core.framework import EpochProgress
 from reds_core.inspection import Inspection
 from reds_core.plan import Plan
+from reds_core.report.facts import metric_of
 from reds_core.report.terminal import summary_table
 from reds_core.watcher import Watcher
 
 
 class ConsoleWatcher(Watcher):
-    """Shows stages, and training as a bar with loss, accuracy and time left. A context manager."""
+    """Shows stages, and training as a bar with loss, metric and time left. A context manager.
 
-    def __init__(self) -> None:
+    Args:
+        metric: name of what is measured in place of accuracy.
+    """
+
+    def __init__(self, metric: str | None = None) -> None:
+        self._metric = metric_of({"metric": metric})
         self._console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=10),
+            TextColumn("{task.fields[figures]}", markup=False),
+            TimeRemainingColumn(elapsed_when_finished=True),
             console=self._console,
         )
         self._task: TaskID | None = None
@@ -54,11 +59,11 @@ class ConsoleWatcher(Watcher):
         assert self._task is not None
         done = progress.epoch * progress.batches + progress.batch
         figures = f"epoch {progress.epoch + 1}/{progress.epochs}, loss {progress.loss:.3f}"
-        figures += f", accuracy {100 * progress.accuracy:.1f} %"
+        figures += f", {self._metric.name} {self._metric.text(progress.accuracy)}"
         self._progress.update(self._task, total=progress.epochs * progress.batches, completed=done, figures=figures)
 
     def warn(self, text: str) -> None:
-        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     def _end(self, finished: bool) -> None:
         if self._task is not None and finished:
@@ -92,10 +97,10 @@ def print_inspection(inspection: Inspection) -> None:
         ["group", "channels", "layers"], [[g.name, str(g.channels), ", ".join(g.layers)] for g in inspection.groups]
     )
     totals = f"{inspection.macs:,} MACs, {inspection.params:,} bytes of params, {inspection.peak_ram:,} bytes peak RAM"
-    Console().print(f"\n{totals}", highlight=False)
+    Console().print(f"\n{totals}", highlight=False, soft_wrap=True)
 
 
 def print_plan(plan: Plan, folder: Path) -> None:
     """The short table at the end of a run, and where its files are."""
     Console().print(summary_table(plan, folder))
-    Console().print(f"Files, plan and report are in {folder}", markup=False, highlight=False)
+    Console().print(f"Files, plan and report are in {folder}", markup=False, highlight=False, soft_wrap=True)

@@ -494,7 +494,7 @@ def test_figures_that_are_not_numbers_are_as_if_missing(tmp_path: Path) -> None:
 def test_another_metric_is_no_percentage(tmp_path: Path) -> None:
     record = proven(0.5, DS_CNN_S, accuracy=Accuracy(2.31, 1.625, 1.63, 1.7))
     full = FullRecord(FULL_MACS, FULL_PARAMS, FULL_PEAK_RAM, FullAccuracy(1.5, 1.5))
-    plan = plan_of(DS_CNN_S, [record], full=full, options={"metric": "mean_absolute_error"})
+    plan = plan_of(DS_CNN_S, [record], full=full, options={"task": {"loss": None, "metric": "mean_absolute_error"}})
     page = page_of(plan, tmp_path)
     assert "reaches 1.625 mean_absolute_error, where the input model has 1.5" in page.text
     row = page.tables[RESULTS]["Mean_absolute_error on test data: LiteRT int8"]

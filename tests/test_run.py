@@ -29,8 +29,10 @@ from reds_core.errors import (
     InputError,
     UnavailableError,
 )
-from reds_core.framework import Arrays, FinetuneSettings
+from reds_core.framework import Arrays, FinetuneSettings, Task
 from reds_core.plan import load_plan
+from reds_core.report.facts import Metric, gather
+from reds_core.run_folder import Mode
 from reds_core.settings import RunSettings
 
 EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
@@ -253,3 +255,10 @@ def test_calibration_is_spread_over_data_sorted_by_class(place: Workplace) -> No
     place.prune(registry=toy_registry(framework=Recording))
     assert [len(y) for y in labels] == [200, 200, 200]
     assert set(labels[0]) == set(arrays["y_train"])
+
+
+def test_reports_know_the_metric_of_the_run(place: Workplace) -> None:
+    accuracy, other = gather(place.prune(), place.out).metric, Task(metric="mean_absolute_error")
+    assert accuracy.is_share
+    plan = place.prune(settings=settings(task=other), mode=Mode.OVERWRITE)
+    assert gather(plan, place.out).metric == Metric("mean_absolute_error", is_share=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from reds_core.plan import Accuracy, Files, Plan, SubnetworkRecord
 from reds_core.report import units
@@ -115,7 +116,7 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
     full = Member("full", usage, dict.fromkeys(usage, 1.0), accuracy, found, None)
     subnetworks = tuple(_subnetwork(s, usage, folder) for s in plan.subnetworks)
     reference = accuracy.after if accuracy.before is None else accuracy.before
-    return FamilyFacts(full, subnetworks, _metric(plan), reference)
+    return FamilyFacts(full, subnetworks, metric_of(plan.options.get("task")), reference)
 
 
 def _subnetwork(record: SubnetworkRecord, full: Mapping[str, int], folder: Path) -> Member:
@@ -160,9 +161,9 @@ def _number(figure: float | None) -> float | None:
     return figure if units.exists(figure) else None
 
 
-def _metric(plan: Plan) -> Metric:
-    """The metric by the run's options; accuracy unless they name another."""
-    name = plan.options.get("metric")
+def metric_of(task: Any) -> Metric:
+    """The metric by a run's option "task"; accuracy unless it names another."""
+    name = task.get("metric") if isinstance(task, Mapping) else None
     if not isinstance(name, str) or not name or "acc" in name.lower():
         return Metric()
     return Metric(name, is_share=False)
