@@ -294,7 +294,7 @@ def knapsack(
     kind: str = "lognormal",
     step: int = 1,
     resources: Sequence[str] = ("macs",),
-    fraction: float = 0.5,
+    fraction: float | Mapping[str, float] = 0.5,
     seed: int = 0,
 ) -> KnapsackProblem:
     """The problem of choosing widths of `network`.
@@ -304,7 +304,7 @@ def knapsack(
         kind: one of `KINDS`.
         step: distance of the widths on offer; groups of up to 16 channels offer all.
         resources: of macs, params, peak_ram.
-        fraction: capacity of each resource as a part of the full network's use.
+        fraction: capacity of each resource as a part of the full network's use; one for all, or by resource.
         seed: of the scores.
     """
     names = list(network.groups)
@@ -329,7 +329,8 @@ def knapsack(
             built.append(SumResource(name, 2**60, 0, costs, bilinear))
     problem = KnapsackProblem(f"{network.name}-{kind}-{step}", groups, pairs, tuple(built))
     full = problem.evaluate([g.options - 1 for g in groups]).usage
-    return problem.with_capacities({r: int(fraction * use) for r, use in full.items()})
+    shares = fraction if isinstance(fraction, Mapping) else dict.fromkeys(full, fraction)
+    return problem.with_capacities({r: int(shares[r] * use) for r, use in full.items()})
 
 
 def main() -> None:

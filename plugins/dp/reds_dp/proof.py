@@ -22,10 +22,11 @@ _SCOUT_ENTRIES = 1 << 16
 _SWEEP_ENTRIES = 1 << 22
 _BEAM = 256
 _FIRST_SHARE = 1 / 64
-_FIRST_RELATIVE = 2.0**-20
+_FIRST_RELATIVE = 2.0**-14
 _FIRST_STUBBORN = 2.0**-26
 _STUBBORN = 0.25
 _SURGE = 8
+_SHRUNK = 0.9
 _CHEAP_LABELS = 4000
 _LAST_SHARE = 0.7
 
@@ -49,6 +50,7 @@ def prove(search: Search, factors: Factors) -> NoReturn:
         _feasible(search, factors)
     assert search.bound is not None
     top = search.bound
+    search.polish(dual.multipliers)
     stubborn = sum(factors.sizes) > _STUBBORN * sum(possible)
     step = min(search.gap() * _FIRST_SHARE, abs(top) * (_FIRST_STUBBORN if stubborn else _FIRST_RELATIVE))
     growth, entries = 1.0, math.inf
@@ -69,6 +71,7 @@ def prove(search: Search, factors: Factors) -> NoReturn:
         if labels > 4 * spent and search.gap() > 0:
             beam *= 4
             spent += label_run(search, factors, weights, search.floor(), beam)
+            search.polish(dual.multipliers)
             factors = fixed(search, factors, _fitting(search, factors, weights), search.floor())
         growth = 4.0 if labels < _CHEAP_LABELS else 2.0
 
@@ -80,8 +83,12 @@ def _at(search: Search, factors: Factors, weights: FloatArray, top: int, step: f
     step = min(max(step, 1.0), float(depth))
     threshold = floor if step > _LAST_SHARE * depth else top + 1 - math.floor(step)
     try:
-        for part in (weights[:1], weights, weights):
-            factors = fixed(search, factors, _fitting(search, factors, part), threshold)
+        if len(_fitting(search, factors, weights)) < len(weights):
+            factors = fixed(search, factors, weights[:1], threshold)
+        before = math.inf
+        while sum(factors.sizes) < _SHRUNK * before:
+            before = sum(factors.sizes)
+            factors = fixed(search, factors, _fitting(search, factors, weights), threshold)
     except NothingBetter:
         return threshold, None
     return threshold, factors
@@ -133,7 +140,7 @@ def _narrowed(search: Search, dual: Dual, factors: Factors, whole: bool) -> Fact
         before = sum(factors.sizes)
         weights = priced([dual.multipliers])
         factors = fixed(search, factors, weights if large else with_usage(weights, factors), search.floor())
-        if sum(factors.sizes) > 0.9 * before:
+        if sum(factors.sizes) > _SHRUNK * before:
             if not reached:
                 dual.minimise(factors, whole)
             return factors

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reds_core.ascent import Ascent
 from reds_core.elimination import Elimination
-from reds_core.factors import Factors
-from reds_core.maxsum import MaxSum
+from reds_core.factors import Factors, FloatArray
+from reds_core.maxsum import MaxSum, positions
 from reds_core.problem import Evaluation, KnapsackProblem
+
+_NEAR = 1e-4
+"""Incumbents closer to the bound than this part of their value are left to label setting."""
 
 
 class NothingBetter(Exception):
@@ -76,6 +80,7 @@ class Search:
         self.labels = 0
         self.runs = 0
         self._order = order
+        self._factors = factors
         self._least = -math.ceil(float(factors.magnitudes[0]) * (1 + 1e-9)) - 1
 
     def offer(self, choice: tuple[int, ...]) -> Evaluation:
@@ -108,6 +113,16 @@ class Search:
     def over(self, problem: KnapsackProblem, factors: Factors) -> Search:
         """A fresh search over another problem with the same groups, pairs and limits."""
         return Search(problem, self._order, factors, self.limits)
+
+    def polish(self, multipliers: FloatArray) -> None:
+        """Improve the incumbent by local search where it is far from the bound."""
+        if self.incumbent is None or self.gap() <= _NEAR * abs(self.incumbent.value):
+            return
+        start = positions(self._factors, self.incumbent.choice)
+        if start is not None:
+            better = Ascent(self.problem, self._factors.kept, self.limits.check_time).improve(start, multipliers)
+            if better is not None:
+                self.offer(better)
 
     def buckets(self, factors: Factors) -> MaxSum:
         """Max-sum over `factors` in the order of this search."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reds_core.ascent import Ascent
 from reds_core.cutting_planes import CuttingPlanes
 from reds_core.factors import Factors, FloatArray, build_factors, possible_options
 from reds_core.maxsum import original
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer, Limit, Status
 from reds_core.solver import Claim, Control, Controls, Feature, Solver
-from reds_lagrangian.ascent import Ascent
 from reds_lagrangian.masks import pair_masks, supported
 from reds_lagrangian.reweighted import Reweighted
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reds_lagrangian import LagrangianSolver
-from reds_lagrangian.ascent import Ascent
 from reds_lagrangian.solver import LagrangianOptions
 
 from reds_core.problem import Group, KnapsackProblem, Pair, SumResource
@@ -90,20 +89,3 @@ def test_more_sweeps_never_loosen_the_bound() -> None:
     problem = dense(8, 20, 1)
     bounds = [solve(problem, LagrangianSolver(LagrangianOptions(sweeps=n))).bound for n in (1, 10, 100)]
     assert bounds == sorted((b for b in bounds if b is not None), reverse=True)
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_local_search_ends_where_no_single_group_can_improve(seed: int) -> None:
-    problem = random_problem(seed, Feature.ALL)
-    kept = [np.arange(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
-    ascent = Ascent(problem, kept, lambda: None)
-    rng = np.random.default_rng(seed)
-    found = ascent.improve([int(rng.integers(0, len(k))) for k in kept], np.zeros(len(problem.sum_resources)))
-    if found is None:
-        return
-    result = problem.evaluate(found)
-    assert result.feasible
-    for g, options in enumerate(kept):
-        for option in options:
-            other = problem.evaluate((*found[:g], int(option), *found[g + 1 :]))
-            assert not other.feasible or other.value <= result.value

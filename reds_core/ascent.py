@@ -107,7 +107,7 @@ class Ascent:
 
     # --- the present choice -----------------------------------------------------------------------------------------
 
-    def _start(self, positions: Sequence[int]) -> None:
+    def _start(self, positions: Sequence[int] | IntArray) -> None:
         self._x = [int(p) for p in positions]
         self._beside = [own.copy() for own in self._own]
         for g, neighbours in enumerate(self._pairs):
@@ -154,7 +154,7 @@ class Ascent:
 
     # --- search ---------------------------------------------------------------------------------------------------
 
-    def improve(self, positions: Sequence[int], multipliers: FloatArray) -> tuple[int, ...] | None:
+    def improve(self, positions: Sequence[int] | IntArray, multipliers: FloatArray) -> tuple[int, ...] | None:
         """A feasible choice (option indices) near `positions`; None if repair fails.
 
         Args:
