@@ -81,6 +81,8 @@ def finetune(
     Raises:
         InputError: if labels do not fit, or the loss is not finite.
     """
+    if settings.epochs < 1:
+        return
     network = inspect(family.full)
     data, aim = resolve(family.full, data, task)
     loss_targets, metric_targets = aim.loss_targets(data.y), aim.metric_targets(data.y)
