@@ -201,7 +201,7 @@ class Run:
         elif known.hashes.model is not None and not path.exists():
             raise InputError(f"the run's model '{path}' is gone", "start anew with --overwrite")
         if known is None or not path.exists():
-            self.watcher.stage(f"training a small network on {dataset.name}")
+            self.watcher.stage(f"training on {dataset.name}")
             model = framework.build_baseline(dataset.train, self.settings.baseline, self.watcher.epoch)
             framework.save_model(model, path)
         return framework.load_model(path), _file_hash(path)
@@ -248,7 +248,7 @@ class Run:
         settings, framework, state = self.settings, inputs.framework, checkpoint.state
         assert state.family is not None
         exporter = Exporter(framework, self.folder, settings.task, inputs.train, inputs.test)
-        self.watcher.stage("measuring the full network")
+        self.watcher.stage("measuring")
         before = exporter.accuracy(inputs.model)
         after = exporter.save_full(state.family.full)
         if state.scores is not None and state.order is not None:
@@ -258,7 +258,7 @@ class Run:
         check_model(framework, state.family.full, usage, settings.element_size_bytes, "full")
         records = []
         for i, budget in enumerate(budgets):
-            self.watcher.stage(f"exporting subnetwork {budget.name} ({i + 1} of {len(budgets)})")
+            self.watcher.stage(f"exporting {budget.name} ({i + 1} of {len(budgets)})")
             records.append(self._export(inputs, exporter, state, i, budget))
         groups = tuple(GroupRecord(g.name, g.channels, g.layers) for g in inputs.network.groups)
         plan = Plan(

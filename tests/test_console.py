@@ -43,6 +43,7 @@ def test_time_left_is_readable_on_80_columns(capsys: pytest.CaptureFixture[str])
     with ConsoleWatcher() as watcher:
         watcher.stage("step 6 of 6: finetune")
         watcher.epoch(progress())
+        watcher.stage("exporting 12.5 (1 of 3)")
     shown = capsys.readouterr().err
     assert re.search(r"accuracy 87.5.% .*-?:--:--|accuracy 87.5.% .*\d:\d\d:\d\d", shown), shown
     assert "…" not in shown
