@@ -78,6 +78,7 @@ BAD: list[tuple[str, Callable[[], Solver], str, str]] = [
     ("blind to one point", blind("single_point"), "survives_a_single_feasible_choice", "infeasibility"),
     ("blind to order", blind("permuted"), "answers_permuted_groups_alike", "on permuted("),
     ("blind to scale", blind("scaled"), "answers_scaled_values_alike", "on scaled("),
+    ("blind to correlation", blind("correlated"), "takes_values_that_follow_costs", "infeasibility"),
     ("blind to generated", blind("generated"), "agrees_with_brute_force_on_generated_problems", "widths [1]"),
 ]
 """What is bad, what makes it, the one check that it fails, and what the reason says."""

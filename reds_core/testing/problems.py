@@ -312,6 +312,24 @@ def long_chain(seed: int, groups: int = 10, options: int = 12, linked: bool = Fa
     return problem.with_capacities({"sum": problem.evaluate(problem.ceilings).usage["sum"] // 2})
 
 
+def correlated(seed: int, features: Feature) -> KnapsackProblem:
+    """Value = cost + noise on a ring of groups with pair values, akin to `long_chain`: bounds are of little use."""
+    rng = np.random.default_rng(seed)
+    chain = long_chain(seed, groups=5, options=7, linked=Feature.PAIR_TERMS in features)
+    pairs = chain.pairs
+    resource = chain.sum_resources[0]
+    if pairs:
+        ends = Pair(0, 4, rng.integers(0, 900, (7, 7)))
+        pairs = (*(Pair(p.first, p.second, rng.integers(0, 900, (7, 7))) for p in pairs), ends)
+        resource = SumResource("sum", 0, 0, resource.costs, (1,) * len(pairs))
+    resources: list[Resource] = [resource]
+    if Feature.MULTI_RESOURCE in features:
+        resources.append(SumResource("other", 0, 0, tuple(rng.integers(0, 60, 7).cumsum() for _ in chain.groups)))
+    name = f"correlated(seed={seed}, features={_names(features)})"
+    problem = KnapsackProblem(name, chain.groups, pairs, tuple(resources))
+    return problem.with_capacities({r: u // 2 for r, u in problem.evaluate(problem.ceilings).usage.items()})
+
+
 def large(seed: int, features: Feature, groups: int = 40, options: int = 64) -> KnapsackProblem:
     """Near-equal scores on many groups: more work than a short time limit allows. Its optimum is not known."""
     rng = np.random.default_rng(seed)

@@ -195,6 +195,12 @@ def answers_scaled_values_alike(subject: SolverSubject) -> None:
     subject.judge_all(problems.scaled(p, factor) for factor in (7, 1_000_003) for p in cases[:2])
 
 
+def takes_values_that_follow_costs(subject: SolverSubject) -> None:
+    """Where value is cost plus noise, all choices near the budget are nearly optimal: few are cut off, many tried."""
+    features = subject.solver.features & (Feature.PAIR_TERMS | Feature.MULTI_RESOURCE)
+    subject.judge_all(problems.correlated(seed, f) for seed in subject.seeds for f in {Feature.NONE, features})
+
+
 def agrees_with_brute_force_on_generated_problems(subject: SolverSubject) -> None:
     """Hypothesis looks for a problem on which an answer is untrue, and shrinks it to one that can be read."""
     try:
@@ -251,6 +257,7 @@ CASES = tuple(
         survives_a_single_feasible_choice,
         answers_permuted_groups_alike,
         answers_scaled_values_alike,
+        takes_values_that_follow_costs,
         agrees_with_brute_force_on_generated_problems,
     )
 )

@@ -171,7 +171,7 @@ class GapStopper(Honest):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         answer = super().solve(problem, controls)
-        if answer.status is not Status.OPTIMAL or answer.bound is None or answer.bound > 2**50:
+        if answer.status is not Status.OPTIMAL or answer.bound is None or not 10**8 < answer.bound < 2**50:
             return answer
         for choice in choices_by_value(problem):
             value = problem.evaluate(choice).value
