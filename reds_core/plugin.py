@@ -8,11 +8,12 @@ import importlib.metadata
 import importlib.util
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, PluginFailure, RedsError
 
 ENTRY_POINT_GROUP = "reds"
 
@@ -53,6 +54,27 @@ class Plugin:
     def version(cls) -> str:
         """Version of the distribution that brings the plugin; "unknown" where no entry point names its package."""
         return _version_of(cls.__module__.partition(".")[0])
+
+
+@contextmanager
+def guarded(plugin: Plugin, doing: str = "") -> Iterator[None]:
+    """Run a plugin's code under its name.
+
+    Args:
+        doing: what it does, as it follows "failed": " at step 'score'".
+
+    Raises:
+        PluginFailure: for every error that is neither reds's own nor a want of memory.
+    """
+    try:
+        yield
+    except (RedsError, MemoryError):
+        raise
+    except Exception as error:
+        raise PluginFailure(
+            f"{plugin.kind} '{plugin.name}' failed{doing} with {type(error).__name__}: {error}",
+            f"report it to its author, or choose another {plugin.kind}",
+        ) from error
 
 
 @functools.cache  # looking through all that is installed takes longer than many a solve

@@ -36,6 +36,7 @@ from reds_core.plan import (
     SubnetworkRecord,
     save_plan,
 )
+from reds_core.plugin import guarded
 from reds_core.promise import check_family, check_model, check_reachable
 from reds_core.pruner import Pruner, PruningState
 from reds_core.records import to_json
@@ -227,7 +228,8 @@ class Run:
             step = steps[index]
             self.watcher.stage(f"step {index + 1} of {len(steps)}: {step.name}")
             tools = RunTools(inputs, self.settings, budgets, forms, plugins, self.watcher, index)
-            state = plugins.pruner.take(step, checkpoint.state, tools)
+            with guarded(plugins.pruner, f" at step '{step.name}'"):
+                state = plugins.pruner.take(step, checkpoint.state, tools)
             widths = state.choices[-1].widths if step.groups and state.choices else {}
             decided = {g: widths[g] for g in step.groups if g in widths}
             record = StepRecord(index, step.name, step.groups, decided, tools.search_s, tools.finetune_s)

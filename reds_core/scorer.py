@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Kept
-from reds_core.errors import ContractViolation, InputError, PluginFailure, RedsError
+from reds_core.errors import ContractViolation, InputError
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
-from reds_core.plugin import Plugin
+from reds_core.plugin import Plugin, guarded
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -89,15 +89,8 @@ def score(
             f"scorer '{scorer.name}' gave {what}", "report it to its author, or choose another scorer"
         )
 
-    try:
+    with guarded(scorer):
         table = scorer.score(framework, model, network, data, task, seed)
-    except RedsError:
-        raise
-    except Exception as error:
-        raise PluginFailure(
-            f"scorer '{scorer.name}' failed with {type(error).__name__}: {error}",
-            "report it to its author, or choose another scorer",
-        ) from error
     if not isinstance(table, ScoreTable):
         raise violated(f"{type(table).__name__}, not a ScoreTable")
     channels = network.channels

@@ -275,6 +275,26 @@ def test_a_scorer_that_fails_is_named(place: Workplace) -> None:
         place.prune(registry=toy_registry(Failing), settings=settings(scorer="bad"))
 
 
+def test_a_pruner_that_fails_is_named_with_its_step(place: Workplace) -> None:
+    class Failing(BadPruner):
+        def broken(self, state: PruningState) -> PruningState:
+            raise KeyError("gone")
+
+    with pytest.raises(
+        PluginFailure, match="pruner 'bad' failed at step 'everything' with KeyError: 'gone'; report it"
+    ):
+        place.prune(registry=toy_registry(Failing), settings=settings(pruner="bad"))
+
+
+def test_a_want_of_memory_is_no_plugin_s_fault(place: Workplace) -> None:
+    class Hungry(BadScorer):
+        def broken(self, channels: dict[str, Any]) -> ScoreTable:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        place.prune(registry=toy_registry(Hungry), settings=settings(scorer="bad"))
+
+
 def test_a_model_that_holds_nan_is_not_the_scorer_s_fault(place: Workplace) -> None:
     model = residual_model()
     model.weights["inside/kernel"][0, 0] = np.nan
