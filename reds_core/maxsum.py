@@ -198,8 +198,9 @@ class MaxSum:
         total = np.zeros((len(messages.weights), states, self.sizes[g]))
         for part in self._parts(g, messages.weights, messages.upward):
             zero = np.zeros(states, np.int64)
-            at = tuple(columns[a] if n > 1 else zero for a, n in zip(separator, part.shape[1:-1], strict=True))
-            total += part[(slice(None), *at)] if separator else part[:, None]
+            places = (columns[a] if n > 1 else zero for a, n in zip(separator, part.shape[1:-1], strict=True))
+            at: tuple[slice | IntArray, ...] = (slice(None), *places)
+            total += part[at] if separator else part[:, None]
         return total
 
     def sweep(self, weights: FloatArray) -> Messages:
@@ -210,10 +211,7 @@ class MaxSum:
             separator = self.separators[g]
             whole = np.empty((len(weights), *(self.sizes[a] for a in separator)))
             for block, table in self._blocks(g, weights, upward):
-                if separator:
-                    table.max(axis=-1, out=whole[:, block])
-                else:
-                    table.max(axis=-1, out=whole)
+                np.maximum.reduce(table, axis=-1, out=whole[:, block] if separator else whole)
             upward[g] = whole
             if not separator:
                 best = best + whole

@@ -20,6 +20,7 @@ _SCOUT_ENTRIES = 1 << 16
 """Larger tables are scouted on so many entries first."""
 
 _SWEEP_ENTRIES = 1 << 22
+_SMALL_ENTRIES = 1 << 12
 _BEAM = 256
 _FIRST_SHARE = 1 / 64
 _FIRST_RELATIVE = 2.0**-14
@@ -89,6 +90,8 @@ def _at(search: Search, factors: Factors, weights: FloatArray, top: int, step: f
         while sum(factors.sizes) < _SHRUNK * before:
             before = sum(factors.sizes)
             factors = fixed(search, factors, _fitting(search, factors, weights), threshold)
+            if search.entries(factors) < _SMALL_ENTRIES:
+                break
     except NothingBetter:
         return threshold, None
     return threshold, factors
