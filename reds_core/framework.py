@@ -73,9 +73,9 @@ class FinetuneSettings:
         InputError: if a figure is out of range.
     """
 
-    epochs: int = 3
-    batch_size: int = 64
-    learning_rate: float = 1e-3
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 3e-3
     seed: int = 0
 
     def __post_init__(self) -> None:
