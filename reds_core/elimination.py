@@ -17,6 +17,9 @@ from reds_core.problem import KnapsackProblem
 
 Scope = tuple[int, ...]
 
+_FILL_COUNTED = 16
+"""Neighbours up to which the edges that an elimination would add are counted."""
+
 
 @dataclass(frozen=True)
 class Elimination:
@@ -74,7 +77,8 @@ def _fill(neighbours: Sequence[Collection[int]], weights: Sequence[float]) -> li
 
     def cost(g: int) -> tuple[float, int, int]:
         near = left[g]
-        missing = sum(len(near - left[a]) - 1 for a in near) // 2
+        # a tie-break that would take long to count where it no longer matters
+        missing = sum(len(near - left[a]) - 1 for a in near) // 2 if len(near) <= _FILL_COUNTED else len(near) ** 2
         return weights[g] + sum(weights[a] for a in near), missing, g
 
     costs = {g: cost(g) for g in todo}

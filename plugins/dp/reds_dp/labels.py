@@ -32,12 +32,10 @@ class Found:
 
     Attributes:
         positions: the best choice that meets the threshold, as positions among the kept options; None if there is none.
-        labels: labels kept, over all steps.
         complete: whether all choices that meet the threshold were considered.
     """
 
     positions: tuple[int, ...] | None
-    labels: int
     complete: bool
 
 
@@ -58,6 +56,9 @@ class LabelSearch:
         sweeps: buckets and float tables.
         terms: the exact tables.
         room: capacity - base of each sum resource, exact.
+
+    Attributes:
+        kept: labels kept so far, over all steps and runs.
     """
 
     def __init__(self, sweeps: MaxSum, terms: ExactTerms, room: tuple[int, ...]) -> None:
@@ -65,6 +66,7 @@ class LabelSearch:
         self._terms = terms
         self._room = np.array(room, dtype=np.int64)
         self._closing = self._closing_steps()
+        self.kept = 0
 
     def _closing_steps(self) -> list[list[int]]:
         """For each processing step the groups that no later step refers to."""
@@ -97,12 +99,12 @@ class LabelSearch:
         sizes = self._sweeps.sizes
         trail: list[tuple[IntArray, IntArray]] = []
         columns: dict[int, IntArray] = {}
-        states, total, complete = 1, 0, True
+        states, complete = 1, True
         labels = _Labels(
             np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros((len(self._room), 1), np.int64), slacks[None, :]
         )
         if slacks.min() < 0 or messages.best.min() < POSSIBLE:
-            return Found(None, 0, True)
+            return Found(None, True)
         for step, g in enumerate(self._sweeps.processing):
             separator = self._sweeps.separators[g]
             row_of, row_columns = distinct([columns[a] for a in separator], [sizes[a] for a in separator], states)
@@ -135,8 +137,8 @@ class LabelSearch:
             if len(parent) > limits.labels:
                 raise OutOfLabels
             if len(parent) == 0:
-                return Found(None, total, complete)
-            total += len(parent)
+                return Found(None, complete)
+            self.kept += len(parent)
             present, state = np.unique(fresh.state, return_inverse=True)
             labels = _Labels(state, fresh.value, fresh.usage, fresh.slacks)
             states = len(present)
@@ -147,8 +149,8 @@ class LabelSearch:
             trail.append((parent, option))
         within = np.flatnonzero((labels.usage <= self._room[:, None]).all(axis=0))
         if len(within) == 0:
-            return Found(None, total, complete)
-        return Found(self._choice(trail, int(within[labels.value[within].argmax()])), total, complete)
+            return Found(None, complete)
+        return Found(self._choice(trail, int(within[labels.value[within].argmax()])), complete)
 
     def _choice(self, trail: list[tuple[IntArray, IntArray]], at: int) -> tuple[int, ...]:
         choice = [0] * len(self._sweeps.sizes)

@@ -164,13 +164,14 @@ def label_run(search: Search, factors: Factors, weights: FloatArray, threshold: 
     sweeps = search.buckets(factors)
     messages = sweeps.sweep(_fitting(search, factors, weights))
     terms = ExactTerms(search.problem, factors, sweeps)
-    found = LabelSearch(sweeps, terms, search.room).run(
-        messages, slacks(factors, messages, threshold), search.limits, beam
-    )
-    search.labels += found.labels
+    labels = LabelSearch(sweeps, terms, search.room)
     search.runs += 1
+    try:
+        found = labels.run(messages, slacks(factors, messages, threshold), search.limits, beam)
+    finally:
+        search.labels += labels.kept
     if found.positions is not None:
         search.offer(original(factors, found.positions))
     if beam is not None and found.complete:
         raise NothingBetter
-    return found.labels
+    return labels.kept

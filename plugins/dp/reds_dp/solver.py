@@ -42,7 +42,7 @@ class DpSolver(Solver):
         if entries <= self.options.table_limit:
             return None
         return (
-            f"its group graph needs a table of {entries:.3g} entries, more than the option table_limit "
+            f"its group graph needs a table of about 10^{math.log10(entries):.1f} entries, more than the option table_limit "
             f"({self.options.table_limit}) allows"
         )
 

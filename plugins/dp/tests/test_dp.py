@@ -146,9 +146,15 @@ def test_a_dense_graph_is_refused_before_anything_is_allocated() -> None:
     started = time.perf_counter()
     reason = why_not(DpSolver(), problem)
     assert reason is not None
-    assert "1e+16 entries" in reason
+    assert "10^16.0 entries" in reason
     assert time.perf_counter() - started < 0.5
     assert why_not(DpSolver(DpOptions(table_limit=10**17)), problem) is None
+
+
+def test_a_table_larger_than_any_float_is_refused_in_words() -> None:
+    reason = why_not(DpSolver(), _clique(160, 100))
+    assert reason is not None
+    assert "10^320.0 entries" in reason
 
 
 def test_floors_and_ceilings_shrink_the_table_that_counts() -> None:

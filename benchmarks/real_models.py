@@ -1,0 +1,117 @@
+"""Prunes the real models of ../shared/assets and writes docs/real-models.md. One command: `python benchmarks/real_models.py`.
+
+Finished runs in OUT are not made again, so that the command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from reds_core.checkpoint import save_arrays
+from reds_core.cli import run
+from reds_core.plan import Plan, load_plan
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ASSETS = REPOSITORY.parent / "shared" / "assets"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model, its data and the options of its run."""
+
+    name: str
+    model: str
+    data: str | None
+    options: tuple[str, ...]
+
+
+CASES = (
+    Case("ds-cnn-s", "arm_kws_ds_cnn_s.keras", "speech_commands.npz", ("--budget", "macs=0.75,0.5,0.25")),
+    Case("ds-cnn-m", "arm_kws_ds_cnn_m.keras", "speech_commands.npz", ("--budget", "macs=0.75,0.5,0.25")),
+    Case("cnn-s", "arm_kws_cnn_s.keras", "speech_commands.npz", ("--budget", "macs=0.75,0.5,0.25")),
+    Case("dnn-s", "arm_kws_dnn_s.keras", "speech_commands_flat.npz", ("--budget", "macs=0.75,0.5,0.25")),
+    Case("resnet8", "mlperf_tiny_resnet8_cifar10.h5", "cifar10.npz", ("--budget", "macs=0.75,0.5")),
+    Case(
+        "vww-96",
+        "mlperf_tiny_vww_96.keras",
+        None,
+        ("--budget", "macs=0.5", "--budget", "peak_ram=0.7", "--scorer", "magnitude", "--finetune-epochs", "0"),
+    ),
+)
+
+
+def flat_speech_commands(folder: Path) -> Path:
+    """The data as the fully connected model takes it: every second frame, in one row."""
+    path = folder / "speech_commands_flat.npz"
+    if not path.exists():
+        with np.load(ASSETS / "data" / "speech_commands.npz", allow_pickle=False) as data:
+            arrays = {key: data[key] for key in data.files}
+        for key in ("x_train", "x_test"):
+            arrays[key] = arrays[key][:, ::2].reshape(-1, 250)
+        save_arrays(path, arrays)
+    return path
+
+
+def prune(case: Case, out: Path) -> Plan:
+    """The plan of one case, made or found in OUT."""
+    folder = out / case.name
+    arguments = ["prune", str(ASSETS / "models" / case.model), *case.options, "--out", str(folder), "--resume"]
+    if case.data is not None:
+        shared = ASSETS / "data" / case.data
+        arguments += ["--data", str(shared if shared.exists() else flat_speech_commands(out))]
+    status = run(arguments)
+    if status:
+        sys.exit(status)
+    return load_plan(folder)
+
+
+def percent(share: float | None) -> str:
+    """A share as text, or a dash."""
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def table(plans: dict[str, Plan]) -> str:
+    """One line a network."""
+    lines = [
+        "| model | network | MACs | params, bytes | peak RAM, bytes | accuracy before | after | LiteRT | int8 | gap | solver, ms |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, plan in plans.items():
+        full = plan.full
+        lines.append(
+            f"| {name} | full | {full.macs:,} | {full.params:,} | {full.peak_ram:,} | {percent(full.accuracy.before)} "
+            f"| {percent(full.accuracy.after)} | - | - | - | - |"
+        )
+        for s in reversed(plan.subnetworks):
+            a, usage = s.accuracy, s.usage
+            gap = "none" if s.gap is None else f"{100 * s.gap:.3g} %"
+            lines.append(
+                f"| {name} | {s.name} | {usage['macs']:,} | {usage['params']:,} | {usage['peak_ram']:,} "
+                f"| {percent(a.before)} | {percent(a.after)} | {percent(a.tflite)} | {percent(a.tflite_int8)} "
+                f"| {gap} | {s.solver}, {1000 * (s.wall_s or 0):.0f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("out/real-models"), help="folder of the runs")
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    plans = {case.name: prune(case, out) for case in CASES}
+    text = (
+        "# Real models\n\nMade by `python benchmarks/real_models.py`. Accuracies in percent on test data that chose "
+        "nothing. Before: of the input model, or extracted and not fine-tuned; after: of the exported Keras file. "
+        "All settings are the defaults but for the budgets, and for vww-96, which has no data here.\n\n"
+    )
+    (REPOSITORY / "docs" / "real-models.md").write_text(text + table(plans), encoding="utf-8")
+    sys.stdout.write(table(plans))
+
+
+if __name__ == "__main__":
+    main()
