@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from reds_core.digits import in_digits
+from reds_core.domain import Domain
 from reds_core.incumbent import Improver
 from reds_core.linear import MAGNITUDE_LIMIT, LinearModel, linear_model
 from reds_core.presolve import Presolved, presolve, untouched
@@ -25,6 +26,9 @@ from reds_core.solver import Claim, Controls, Feature, Solver
 
 LEAKS = 20
 """How many choices over a limit are excluded before the search is given up."""
+
+BUILD_COLUMNS_PER_S = 500_000
+"""Columns of the linear model that are built in a second, at least."""
 
 PRESOLVE_SHARE = 0.4
 """Share of the time limit that presolve may take."""
@@ -120,6 +124,9 @@ class LinearSolver(Solver):
         trusted = self.exact_below is None or problem.magnitude < self.exact_below
         if known.domain is None:
             return conclude(problem, known, Outcome(exhausted=True), trusted, proved=True)
+        deadline = None if limit is None else started + limit
+        if no_time_to_build(known.domain, deadline):
+            return conclude(problem, known, unasked(problem, known, deadline), trusted)
         model = linear_model(problem, known.domain, () if known.cut is None else (known.cut,))
         if model.contradictory:
             return conclude(problem, known, Outcome(exhausted=True), trusted, proved=True)
@@ -127,8 +134,7 @@ class LinearSolver(Solver):
             model = in_digits(model, self.coefficient_bits)
         outcome = self._search(problem, known, model, controls, started)
         if outcome.choice is None and known.incumbent is None and not (trusted and outcome.exhausted):
-            deadline = None if limit is None else started + limit
-            outcome = replace(outcome, choice=least(problem, model, deadline))
+            outcome = replace(outcome, choice=least(problem, known.domain, deadline))
         return conclude(problem, known, outcome, trusted)
 
     def _search(
@@ -152,7 +158,7 @@ class LinearSolver(Solver):
                 break
             leaks += 1
             if leaks > LEAKS or outcome.limit is not None:
-                outcome = replace(outcome, choice=repaired(problem, model, outcome.choice), exhausted=False)
+                outcome = replace(outcome, choice=repaired(problem, model.domain, outcome.choice), exhausted=False)
                 break
             model, start = model.without(outcome.choice), None
         detail = outcome.detail
@@ -162,17 +168,28 @@ class LinearSolver(Solver):
 
 
 def repaired(
-    problem: KnapsackProblem, model: LinearModel, choice: Sequence[int], deadline: float | None = None
+    problem: KnapsackProblem, domain: Domain, choice: Sequence[int], deadline: float | None = None
 ) -> tuple[int, ...] | None:
     """A feasible choice near `choice`, locally best; None where repair finds none."""
-    positions = [int(np.searchsorted(o, i)) for o, i in zip(model.domain.options, choice, strict=True)]
-    improved = Improver(problem, rows_of(problem), model.domain, deadline).improve(positions)
-    return None if improved is None else model.domain.choice(improved)
+    positions = [int(np.searchsorted(o, i)) for o, i in zip(domain.options, choice, strict=True)]
+    improved = Improver(problem, rows_of(problem), domain, deadline).improve(positions)
+    return None if improved is None else domain.choice(improved)
 
 
-def least(problem: KnapsackProblem, model: LinearModel, deadline: float | None) -> tuple[int, ...] | None:
+def least(problem: KnapsackProblem, domain: Domain, deadline: float | None) -> tuple[int, ...] | None:
     """A feasible choice near the first options, locally best; None where repair finds none."""
-    return repaired(problem, model, model.domain.choice([0] * len(model.domain.options)), deadline)
+    return repaired(problem, domain, domain.choice([0] * len(domain.options)), deadline)
+
+
+def no_time_to_build(domain: Domain, deadline: float | None) -> bool:
+    """Whether building the linear model would take longer than is left until `deadline` (`time.perf_counter()`)."""
+    return deadline is not None and domain.size > BUILD_COLUMNS_PER_S * (deadline - time.perf_counter())
+
+
+def unasked(problem: KnapsackProblem, known: Presolved, deadline: float | None) -> Outcome:
+    """What is left to say where there is no time for the linear model."""
+    choice = None if known.incumbent is not None or known.domain is None else least(problem, known.domain, deadline)
+    return Outcome(choice, limit=Limit.TIME, detail=("no time was left to build the linear model",))
 
 
 def conclude(

@@ -136,3 +136,9 @@ def test_float_bounds_are_rounded_down_only_past_their_error() -> None:
 def test_numbers_without_a_linear_model_are_refused() -> None:
     groups = (Group("g", np.array([1, 2]), np.array([0, 2**61 + 1])),)
     assert why_not(Scripted(), KnapsackProblem("p", groups)) == "its sums may pass 2^61"
+
+
+def test_no_model_is_built_without_time_to_do_so() -> None:
+    solution = answered(saying(Outcome((0, 0, 0), 0, True)), problem(), time_limit_s=1e-9)
+    assert (solution.status, solution.limit, solution.bound) == (Status.FEASIBLE, Limit.TIME, None)
+    assert any("no time" in d for d in solution.detail)

@@ -10,7 +10,17 @@ import numpy.typing as npt
 
 from reds_core.dual import Certificate, Dual
 from reds_core.linear import LinearModel, linear_model
-from reds_core.milp import PRESOLVE_SHARE, LinearOptions, Outcome, conclude, least, refusal, repaired
+from reds_core.milp import (
+    PRESOLVE_SHARE,
+    LinearOptions,
+    Outcome,
+    conclude,
+    least,
+    no_time_to_build,
+    refusal,
+    repaired,
+    unasked,
+)
 from reds_core.presolve import Presolved, presolve, untouched
 from reds_core.problem import KnapsackProblem
 from reds_core.rows import rows_of
@@ -47,6 +57,8 @@ class ScipyLpSolver(Solver):
             known = untouched(problem, controls.hint)
         if known.domain is None:
             return conclude(problem, known, Outcome(exhausted=True))
+        if no_time_to_build(known.domain, deadline):
+            return conclude(problem, known, unasked(problem, known, deadline))
         model = linear_model(problem, known.domain)
         relaxed = ask(model, "lp", _left(deadline))
         if relaxed is not None and int(relaxed["status"]) == INFEASIBLE:
@@ -55,9 +67,9 @@ class ScipyLpSolver(Solver):
         # without an optimum the duals are 0, which prove little, but something
         duals = np.zeros(model.rows) if relaxed is None else relaxed["duals"]
         bound = certificate(problem, model, duals, values=True).value_bound
-        choice = repaired(problem, model, model.choice(columns), deadline) if columns.size else None
+        choice = repaired(problem, model.domain, model.choice(columns), deadline) if columns.size else None
         if choice is None and known.incumbent is None:
-            choice = least(problem, model, deadline)
+            choice = least(problem, model.domain, deadline)
         stopped = Limit.TIME if relaxed is None or int(relaxed["status"]) == STOPPED else None
         spent = None if relaxed is None else float(relaxed["seconds"])
         return conclude(problem, known, Outcome(choice, bound, False, stopped, spent))
@@ -70,7 +82,7 @@ class ScipyLpSolver(Solver):
         duals = np.zeros(model.rows) if elastic is None else elastic["duals"]
         exhausted = certificate(problem, model, duals, values=False).bound < 0
         bound = certificate(problem, model, np.zeros(model.rows), values=True).value_bound
-        choice = None if exhausted or known.incumbent is not None else least(problem, model, deadline)
+        choice = None if exhausted or known.incumbent is not None else least(problem, model.domain, deadline)
         stopped = Limit.TIME if elastic is None or int(elastic["status"]) == STOPPED else None
         spent = None if elastic is None else float(elastic["seconds"])
         return conclude(problem, known, Outcome(choice, bound, exhausted, stopped, spent))
