@@ -42,8 +42,8 @@ class DpSolver(Solver):
         if entries <= self.options.table_limit:
             return None
         return (
-            f"its group graph needs a table of about 10^{math.log10(entries):.1f} entries, more than the option table_limit "
-            f"({self.options.table_limit}) allows"
+            f"its group graph needs a table of about 10^{math.log10(entries):.1f} entries, more than the "
+            f"option table_limit ({self.options.table_limit}) allows"
         )
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
