@@ -1,4 +1,4 @@
-"""Prunes the real models of ../shared/assets and writes docs/real-models.md. One command: `python benchmarks/real_models.py`.
+"""Prunes the real models of ../shared/assets and writes docs/real-models.md: `python benchmarks/real_models.py`.
 
 Finished runs in OUT are not made again, so that the command goes on where it stopped.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reds_core.checkpoint import save_arrays
+from reds_core.archive import write_archive
 from reds_core.cli import run
 from reds_core.plan import Plan, load_plan
 
@@ -53,7 +53,7 @@ def flat_speech_commands(folder: Path) -> Path:
             arrays = {key: data[key] for key in data.files}
         for key in ("x_train", "x_test"):
             arrays[key] = arrays[key][:, ::2].reshape(-1, 250)
-        save_arrays(path, arrays)
+        write_archive(path, arrays)
     return path
 
 
@@ -77,10 +77,9 @@ def percent(share: float | None) -> str:
 
 def table(plans: dict[str, Plan]) -> str:
     """One line a network."""
-    lines = [
-        "| model | network | MACs | params, bytes | peak RAM, bytes | accuracy before | after | LiteRT | int8 | gap | solver, ms |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    columns = ("model", "network", "MACs", "params, bytes", "peak RAM, bytes", "accuracy before", "after", "LiteRT")
+    columns += ("int8", "gap", "solver, ms")
+    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for name, plan in plans.items():
         full = plan.full
         lines.append(
