@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reds_core.errors import InputError, RedsError
+from reds_core.errors import ContractViolation, InputError, RedsError
 
 if TYPE_CHECKING:
     from reds_core.registry import PluginRecord
@@ -289,6 +289,26 @@ def extract_command(
     with ConsoleWatcher() as watcher:
         extract(folder, tuple(budget), Registry(), watcher)
     print_plan(load_plan(folder), folder)
+
+
+@app.command(name="check")
+def check_command(
+    target: Annotated[str, typer.Argument(help="An installed plugin's name, or module:Class.")],
+    as_json: Json = False,
+) -> None:
+    """Run the conformance kit on a solver, a scorer or a pruner. Exit status 1 if a check fails."""
+    from reds_core.testing import Outcome, check
+
+    sys.path.insert(0, "")  # module:Class may name a module of the working folder, as `python -m` does
+    reports = check(target)
+    if as_json:
+        print_json(reports)
+    else:
+        for report in reports:
+            typer.echo(str(report))
+    failed = [result.name for report in reports for result in report.with_outcome(Outcome.FAILED)]
+    if failed:
+        raise ContractViolation(f"'{target}' failed {len(failed)} checks, the first is '{failed[0]}'", "mend the plugin")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
