@@ -93,7 +93,8 @@ def table(points: Sequence[Point]) -> str:
     lines = ["| axis | size | scores | time (s) | one sweep (s) | labels | result |", "|---|---|---|---|---|---|---|"]
     for p in points:
         gap = "no choice" if p.solution.gap is None else f"gap {p.solution.gap:.1e}"
-        result = "proven" if p.proven else gap
+        stopped = "" if p.solution.limit is None else f" ({p.solution.limit.value})"
+        result = "proven" if p.proven else gap + stopped
         lines.append(f"| {p.axis} | {p.size} | {p.kind} | {p.solve_s:.3f} | {p.sweep_s:.4f} | {p.labels} | {result} |")
     return "\n".join(lines)
 
@@ -149,8 +150,8 @@ chain of 5 groups, groups of 64 channels each, resources (MACs; and params; and 
 Elsewhere all widths are on offer. Budgets are 50 % of the full network, 70 % for peak RAM. Scores: `lognormal` is what
 trained networks look like; `near-equal` kernels differ by 1 %; with `convex` scores value grows faster than cost, so
 that the Lagrangian bound is weak; `cost-noise` is value = cost + 5 % noise. Solves stop after {given.time_limit:g} s of
-wall time (hollow points; the gap stands in the table). Times are processor time of one run on a machine that others
-used too; the labels of proven points do not depend on the machine.
+wall time or with 2^21 labels at one step (hollow points; the gap and the limit stand in the table).
+Times are processor time of one run on a machine that others used too; the labels of proven points do not depend on it.
 
 ![processor time and labels](solver-growth.png)
 
