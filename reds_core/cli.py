@@ -308,7 +308,9 @@ def check_command(
             typer.echo(str(report))
     failed = [result.name for report in reports for result in report.with_outcome(Outcome.FAILED)]
     if failed:
-        raise ContractViolation(f"'{target}' failed {len(failed)} checks, the first is '{failed[0]}'", "mend the plugin")
+        raise ContractViolation(
+            f"'{target}' failed {len(failed)} of the checks, the first is '{failed[0]}'", "mend the plugin"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -35,7 +35,9 @@ def in_digits(model: LinearModel, bits: int) -> LinearModel:
         return model
     keep = ~large[model.row]
     rows, columns, coefficients = [model.row[keep]], [model.column[keep]], [model.coefficient[keep]]
-    rhs, new_rhs, carries = model.rhs.copy(), [], []
+    rhs = model.rhs.copy()
+    new_rhs: list[int] = []
+    carries: list[int] = []
     for row in np.flatnonzero(large):
         span = slice(starts[row], starts[row + 1])
         whole, room = model.coefficient[span], int(model.rhs[row])

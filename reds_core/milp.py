@@ -154,13 +154,14 @@ class LinearSolver(Solver):
                 left = replace(controls, time_limit_s=remaining)
             outcome = self.optimise(model, left, start)
             spent += outcome.backend_s or 0.0
-            if outcome.choice is None or problem.evaluate(outcome.choice).feasible:
+            leaked = outcome.choice
+            if leaked is None or problem.evaluate(leaked).feasible:
                 break
             leaks += 1
             if leaks > LEAKS or outcome.limit is not None:
-                outcome = replace(outcome, choice=repaired(problem, model.domain, outcome.choice), exhausted=False)
+                outcome = replace(outcome, choice=repaired(problem, model.domain, leaked), exhausted=False)
                 break
-            model, start = model.without(outcome.choice), None
+            model, start = model.without(leaked), None
         detail = outcome.detail
         if leaks:
             detail += (f"the back end's tolerance let {leaks} choice{'s' * (leaks > 1)} over a limit; excluded",)

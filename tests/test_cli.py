@@ -322,3 +322,21 @@ def test_a_bug_is_status_1_and_one_line(
 
     monkeypatch.setattr("reds_core.problem_file.load_problem", broken)
     reds("solve", problem).check_error(1, why)
+
+
+def test_check_reports_every_behaviour(reds: Reds) -> None:
+    outcome = reds("check", "nested", "--json")
+    assert outcome.status == 0
+    (report,) = outcome.json
+    assert (report["plugin"], report["kind"]) == ("nested", "pruner")
+    assert {r["outcome"] for r in report["results"]} <= {"passed", "skipped"}
+
+
+def test_a_failed_check_is_status_1(reds: Reds) -> None:
+    outcome = reds("check", "mock_solvers:OverBudget")
+    outcome.check_error(1, "'mock_solvers:OverBudget' failed 1 of the checks, ")
+    assert "failed" in outcome.out
+
+
+def test_checking_what_is_not_there_is_status_2(reds: Reds) -> None:
+    reds("check", "nothing").check_error(2, "unknown plugin 'nothing'; installed: ")

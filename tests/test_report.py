@@ -33,7 +33,7 @@ from reds_core.plan import (
 from reds_core.report import drawing, figures, units, write_report
 from reds_core.report.facts import FILE_KINDS, gather
 from reds_core.report.page import Block, Cell, Row, Table
-from reds_core.report.proof import proof_summary, prove
+from reds_core.report.proof import Proof, proof_summary, prove
 from reds_core.report.terminal import summary_table
 
 DS_CNN_S = {"conv2d": 64, "depthwise_1": 64, "depthwise_2": 64, "depthwise_3": 64, "pointwise_4": 64}
@@ -465,7 +465,7 @@ def test_the_headline_says_what_was_reached(complete_page: Page, tmp_path: Path)
 
 def test_the_headline_sums_the_proofs_up() -> None:
     best, close, open_ended = (
-        prove(record, has_smaller=False)
+        prove(record, has_smaller=False, has_larger=False)
         for record in (
             proven(0.5, DS_CNN_S),
             proven(0.5, DS_CNN_S, status="feasible", value=1000, bound=1003, gap=0.003),
@@ -569,17 +569,57 @@ EMPTY_PAGE: dict[str, Any] = {
 # --- proofs ---------------------------------------------------------------------------------------------------------
 
 
+def alone(record: SubnetworkRecord) -> Proof:
+    return prove(record, has_smaller=False, has_larger=False)
+
+
 def test_an_optimum_is_called_proven() -> None:
-    proof = prove(proven(0.5, DS_CNN_S), has_smaller=True)
+    proof = prove(proven(0.5, DS_CNN_S), has_smaller=True, has_larger=False)
     assert proof.is_optimal
     assert proof.badge == "optimal"
-    assert proof.sentence.startswith("Proven optimal: no other choice of widths within the budget that contains")
+    assert proof.sentence == (
+        "Proven optimal: no other choice of widths within the budget that contains the smaller subnetworks "
+        "keeps more importance."
+    )
     assert proof.nesting.startswith(f"Nesting costs at most 0.33{THIN}%")
     assert proof.price == pytest.approx(0.0033, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("has_smaller", "has_larger", "limits"),
+    [
+        (True, False, "that contains the smaller subnetworks"),
+        (False, True, "that lies within the larger ones"),
+        (True, True, "that contains the smaller subnetworks and lies within the larger ones"),
+    ],
+)
+def test_a_proof_speaks_of_what_fits_between_the_neighbours(has_smaller: bool, has_larger: bool, limits: str) -> None:
+    for bound in (10, 11, None):
+        record = proven(0.5, DS_CNN_S, value=10, bound=bound, gap=None, status="feasible", bound_independent=20)
+        proof = prove(record, has_smaller, has_larger)
+        assert limits in proof.sentence
+        assert proof.nesting.startswith(f"Nesting costs at most 100{THIN}%")
+        assert proof.price == 1
+
+
+@pytest.mark.parametrize(("has_smaller", "has_larger"), [(True, False), (False, True), (True, True)])
+def test_a_proof_that_needs_no_neighbours_names_none(has_smaller: bool, has_larger: bool) -> None:
+    record = proven(0.5, DS_CNN_S, value=10, bound=10, bound_independent=10)
+    proof = prove(record, has_smaller, has_larger)
+    assert proof.sentence == "Proven optimal: no other choice of widths within the budget keeps more importance."
+    assert proof.nesting == "Nesting costs nothing: a choice free of it could not be better."
+    assert proof.price == 0
+
+
+def test_a_lone_subnetwork_pays_nothing_for_nesting_and_is_told_nothing_of_it() -> None:
+    proof = alone(proven(0.5, DS_CNN_S))
+    assert (proof.nesting, proof.price) == ("", None)
+    assert "smaller" not in proof.sentence
+    assert "larger" not in proof.sentence
+
+
 def test_a_gap_is_said_in_percent() -> None:
-    proof = prove(proven(0.5, DS_CNN_S, status="feasible", value=1000, bound=1003, gap=0.003), has_smaller=False)
+    proof = alone(proven(0.5, DS_CNN_S, status="feasible", value=1000, bound=1003, gap=0.003))
     assert not proof.is_optimal
     assert proof.badge == f"gap 0.3{THIN}%"
     assert proof.sentence == (
@@ -588,7 +628,7 @@ def test_a_gap_is_said_in_percent() -> None:
 
 
 def test_no_bound_is_no_proof_and_names_the_solver() -> None:
-    proof = prove(subnetwork(0.5, DS_CNN_S), has_smaller=True)
+    proof = prove(subnetwork(0.5, DS_CNN_S), has_smaller=True, has_larger=False)
     assert not proof.is_optimal
     assert proof.badge == "no bound"
     assert proof.sentence.startswith("No proof: solver greedy gives no bound")
@@ -597,26 +637,21 @@ def test_no_bound_is_no_proof_and_names_the_solver() -> None:
 
 
 def test_a_bound_that_is_met_is_a_proof_whatever_the_status() -> None:
-    assert prove(subnetwork(0.5, DS_CNN_S, value=7, bound=7), has_smaller=False).is_optimal
+    assert alone(subnetwork(0.5, DS_CNN_S, value=7, bound=7)).is_optimal
 
 
 def test_no_gap_at_value_zero_but_the_bound_is_told() -> None:
-    proof = prove(subnetwork(0.5, DS_CNN_S, value=0, bound=1234), has_smaller=False)
+    proof = alone(subnetwork(0.5, DS_CNN_S, value=0, bound=1234))
     assert proof.badge == "bounded"
     assert f"above 1{THIN}234" in proof.sentence
 
 
 def test_without_a_search_nothing_is_claimed() -> None:
-    proof = prove(subnetwork(0.5, DS_CNN_S, value=None, status=None, solver=None), has_smaller=False)
+    record = subnetwork(0.5, DS_CNN_S, value=None, status=None, solver=None)
+    proof = prove(record, has_smaller=True, has_larger=True)
     assert proof.sentence == "No search was recorded for this subnetwork."
+    assert proof.nesting == ""
     assert not proof.is_optimal
-
-
-def test_nesting_is_free_where_the_free_bound_is_met() -> None:
-    record = proven(0.5, DS_CNN_S, value=10, bound=10, bound_independent=10)
-    assert prove(record, has_smaller=True).nesting.startswith("Nesting costs nothing")
-    record = proven(0.5, DS_CNN_S, value=10, bound=12, bound_independent=12, status="feasible")
-    assert prove(record, has_smaller=False).price == 0
 
 
 # --- figures --------------------------------------------------------------------------------------------------------

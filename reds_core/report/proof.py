@@ -14,12 +14,12 @@ class Proof:
     """What is known of how good a choice is.
 
     Attributes:
-        badge: in two or three words: optimal, gap 0.31 %, no bound; a dash where there was no search.
-        is_optimal: whether nothing better exists within the budget and the floors.
+        badge: as of `badge`.
+        is_optimal: whether nothing better exists within the budget and between the neighbours in the family.
         sentence: the same for people who are no experts.
-        nesting: what keeping the smaller subnetworks' channels costs at most, as a sentence.
+        nesting: what fitting between the other subnetworks costs at most, as a sentence; empty where there are none.
         gap: (bound - value) / |value|, or None.
-        price: (bound without floors - value) / |value|, or None.
+        price: (bound without the other subnetworks - value) / |value|, or None.
     """
 
     badge: str
@@ -30,24 +30,27 @@ class Proof:
     price: float | None
 
 
-def prove(record: SubnetworkRecord, has_smaller: bool) -> Proof:
-    """The proof of one subnetwork. has_smaller: whether it had to contain a smaller one."""
-    gap = record.gap if units.exists(record.gap) else relative_gap(record.value, record.bound)
-    is_optimal = record.status == Status.OPTIMAL.value or (record.value is not None and record.value == record.bound)
-    free_bound = record.bound_independent if has_smaller else record.value
-    price = relative_gap(record.value, free_bound)
+def prove(record: SubnetworkRecord, has_smaller: bool, has_larger: bool) -> Proof:
+    """The proof of one subnetwork. has_smaller, has_larger: whether the family has such subnetworks beside it.
+
+    Which of them a strategy decided first is not told apart: a choice that is the best around the smaller ones, or
+    within the larger ones, is also the best between both.
+    """
+    price = relative_gap(record.value, record.bound_independent) if has_smaller or has_larger else None
     return Proof(
-        badge=_badge(record, is_optimal, gap),
-        is_optimal=is_optimal,
-        sentence=_sentence(record, has_smaller, is_optimal, gap),
-        nesting=_nesting(record, has_smaller, price),
-        gap=gap,
+        badge=badge(record),
+        is_optimal=_is_optimal(record),
+        sentence=_sentence(record, _alternatives(record, has_smaller, has_larger)),
+        nesting=_nesting(record, price) if has_smaller or has_larger else "",
+        gap=_gap(record),
         price=price,
     )
 
 
-def _badge(record: SubnetworkRecord, is_optimal: bool, gap: float | None) -> str:
-    if is_optimal:
+def badge(record: SubnetworkRecord) -> str:
+    """The proof in two or three words: optimal, gap 0.31 %, no bound; a dash where there was no search."""
+    gap = _gap(record)
+    if _is_optimal(record):
         return "optimal"
     if gap is not None:
         return f"gap {units.small_percent(gap)}"
@@ -56,27 +59,41 @@ def _badge(record: SubnetworkRecord, is_optimal: bool, gap: float | None) -> str
     return "no bound" if record.bound is None else "bounded"
 
 
-def _sentence(record: SubnetworkRecord, has_smaller: bool, is_optimal: bool, gap: float | None) -> str:
-    alternatives = "choice of widths within the budget"
-    if has_smaller:
-        alternatives += " that contains the smaller subnetwork"
-    solver = "its solver" if record.solver is None else f"solver {record.solver}"
-    if is_optimal:
+def _is_optimal(record: SubnetworkRecord) -> bool:
+    return record.status == Status.OPTIMAL.value or (record.value is not None and record.value == record.bound)
+
+
+def _gap(record: SubnetworkRecord) -> float | None:
+    return record.gap if units.exists(record.gap) else relative_gap(record.value, record.bound)
+
+
+def _alternatives(record: SubnetworkRecord, has_smaller: bool, has_larger: bool) -> str:
+    """The choices that a proof speaks of."""
+    every = "choice of widths within the budget"
+    free = record.bound_independent
+    if free is not None and record.bound is not None and free <= record.bound:
+        return every
+    nested = ["contains the smaller subnetworks"] * has_smaller + ["lies within the larger ones"] * has_larger
+    return f"{every} that {' and '.join(nested)}" if nested else every
+
+
+def _sentence(record: SubnetworkRecord, alternatives: str) -> str:
+    gap = _gap(record)
+    if _is_optimal(record):
         return f"Proven optimal: no other {alternatives} keeps more importance."
     if gap is not None:
         return f"Within {units.small_percent(gap)} of the best possible: no {alternatives} can be better by more."
     if record.value is None:
         return "No search was recorded for this subnetwork."
     if record.bound is None:
+        solver = "its solver" if record.solver is None else f"solver {record.solver}"
         return f"No proof: {solver} gives no bound, so how much better another {alternatives} could be is unknown."
     return f"No {alternatives} can reach a value above {units.count(record.bound)}; a gap is not defined at value 0."
 
 
-def _nesting(record: SubnetworkRecord, has_smaller: bool, price: float | None) -> str:
+def _nesting(record: SubnetworkRecord, price: float | None) -> str:
     if record.value is None:
         return ""
-    if not has_smaller:
-        return "It is the smallest, so it had no other subnetwork to contain: nesting costs nothing."
     if price is None:
         return "What nesting costs is unknown: there is no bound for a choice free of it."
     if price <= 0:

@@ -56,8 +56,9 @@ def run_page(plan: Plan, folder: Path) -> str:
         UnavailableError: if Jinja2 or matplotlib is not installed.
     """
     family = gather(plan, folder)
+    last = len(family.subnetworks) - 1
     verdicts = tuple(
-        Verdict(m.label, prove(m.record, has_smaller=index > 0))
+        Verdict(m.label, prove(m.record, has_smaller=index > 0, has_larger=index < last))
         for index, m in enumerate(family.subnetworks)
         if m.record is not None
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reds_core.plan import Plan
 from reds_core.report import units
 from reds_core.report.facts import FamilyFacts, Member, Metric, gather
-from reds_core.report.proof import prove
+from reds_core.report.proof import badge
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,16 +34,16 @@ def summary_table(plan: Plan, folder: Path) -> Table:
     headings = ("MACs", "of\nfull", "params", "peak\nRAM", quality, f"int8\n{quality}", "int8\nfile", "proof", "search")
     for heading in headings:
         table.add_column(Text(heading), justify="right", vertical="bottom")
-    for index, member in reversed(list(enumerate((*family.subnetworks, family.full)))):
-        table.add_row(*(Text(cell) for cell in _row(family, member, has_smaller=index > 0)))
+    for member in family.largest_first:
+        table.add_row(*(Text(cell) for cell in _row(family, member)))
     return table
 
 
-def _row(family: FamilyFacts, member: Member, has_smaller: bool) -> tuple[str, ...]:
+def _row(family: FamilyFacts, member: Member) -> tuple[str, ...]:
     usage, metric, int8 = member.usage, family.metric, member.file("tflite_int8")
     proof, search = units.DASH, units.DASH
     if member.record is not None:
-        proof, search = prove(member.record, has_smaller).badge, units.seconds(member.record.wall_s)
+        proof, search = badge(member.record), units.seconds(member.record.wall_s)
     return (
         units.shortened(member.label, _NAME_LIMIT),
         units.amount("macs", usage.get("macs")).removesuffix("MAC").rstrip(),
