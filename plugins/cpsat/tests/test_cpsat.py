@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +50,28 @@ def test_no_model_is_handed_over_without_time_to_do_so() -> None:
     solution = solve(problem, CpsatSolver(LinearOptions(presolve=False)), Controls(time_limit_s=0.5))
     assert solution.limit is Limit.TIME
     assert any("no time" in d for d in solution.detail)
+
+
+BESIDE_TENSORFLOW = """
+import sys
+import numpy as np
+import tensorflow as tf
+from reds_core.problem import Group, KnapsackProblem, SumResource
+from reds_core.solver import solve
+from reds_cpsat import CpsatSolver
+
+widths = np.arange(1, 9)
+groups = tuple(Group(name, widths, 3 * widths) for name in "ab")
+problem = KnapsackProblem("beside", groups, (), (SumResource("macs", 9, 0, (widths, widths)),))
+for presolve in (True, False):
+    solution = solve(problem, CpsatSolver(CpsatSolver.Options(presolve=presolve)))
+    assert (solution.status.value, solution.value) == ("optimal", 27), solution
+assert float(tf.reduce_sum(tf.ones((3, 3)) @ tf.ones((3, 3)))) == 27
+"""
+
+
+def test_it_lives_beside_tensorflow_loaded_first() -> None:
+    """Without deep binding CP-SAT crashed the process of a `reds prune --solver cpsat`."""
+    pytest.importorskip("tensorflow")
+    done = subprocess.run([sys.executable, "-c", BESIDE_TENSORFLOW], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]

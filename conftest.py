@@ -1,0 +1,17 @@
+"""What every test of the repository needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from reds_core.plugin import installed_entry_points
+
+
+@pytest.fixture(autouse=True)
+def _installed_plugins_are_looked_up_anew() -> Iterator[None]:
+    """Tests that pretend other plugins are installed leave no trace in those after them."""
+    installed_entry_points.cache_clear()
+    yield
+    installed_entry_points.cache_clear()
