@@ -598,7 +598,7 @@ def test_a_proof_speaks_of_what_fits_between_the_neighbours(has_smaller: bool, h
         record = proven(0.5, DS_CNN_S, value=10, bound=bound, gap=None, status="feasible", bound_independent=20)
         proof = prove(record, has_smaller, has_larger)
         assert limits in proof.sentence
-        assert proof.nesting.startswith(f"Nesting costs at most 100{THIN}%")
+        assert proof.nesting.startswith(f"Nesting costs at most 100.0{THIN}%")
         assert proof.price == 1
 
 
