@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from reds_core import cost
 from reds_core.budget import budget_texts, parse_budgets
-from reds_core.data import Dataset, load_data
+from reds_core.data import Dataset, dataset_from_arrays, load_data
 from reds_core.errors import InputError
 from reds_core.formulate import Formulation, formulate
 from reds_core.framework import Framework, Task
@@ -19,9 +21,11 @@ from reds_core.registry import Registry
 from reds_core.run import Run
 from reds_core.run_folder import Mode
 from reds_core.scorer import Scorer, score
-from reds_core.settings import RunSettings
+from reds_core.settings import DEFAULT_BUDGETS, RunSettings
 from reds_core.watcher import Watcher
 
+Examples = tuple[tuple[npt.ArrayLike, npt.ArrayLike], tuple[npt.ArrayLike, npt.ArrayLike]]
+"""(x_train, y_train), (x_test, y_test), as Keras's loaders return them."""
 Budgets = Mapping[str, float | str | Sequence[float | str]]
 
 
@@ -32,12 +36,18 @@ def _texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
 
 def prune(
     model: Any,
-    data: str | Path | Dataset | None,
-    budgets: Budgets | Sequence[str],
-    out: str | Path,
+    data: str | Path | Dataset | Examples | None,
+    budgets: Budgets | Sequence[str] = DEFAULT_BUDGETS,
+    out: str | Path = "reds-out",
     *,
+    pruner: str | None = None,
+    scorer: str | None = None,
+    solver: str | None = None,
+    options: Mapping[str, Mapping[str, str]] | None = None,
+    finetune_epochs: int | None = None,
+    seed: int | None = None,
     settings: RunSettings | None = None,
-    mode: Mode = Mode.REFUSE,
+    mode: Mode | str = Mode.REFUSE,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
 ) -> Plan:
@@ -45,10 +55,11 @@ def prune(
 
     Args:
         model: the path of a model file, a model object (Keras), or None to train a small network on `data` first.
-        data: `digits`, a path, the name of a data set, a `Dataset`, or None.
+        data: `digits`, a path, the name of a data set, ((x_train, y_train), (x_test, y_test)), a `Dataset`, or None.
         budgets: {"macs": [0.5, 0.25], "peak_ram": "64KiB"}, or texts as on the command line.
+        pruner, scorer, solver, options, finetune_epochs, seed: as on the command line; None keeps those of `settings`.
         settings: everything else; its own budgets are not read.
-        mode: what to do where `out` holds a run already.
+        mode: what to do where `out` holds a run already: "refuse", "resume" or "overwrite".
 
     Returns:
         The plan; also in OUT/plan.json.
@@ -56,12 +67,23 @@ def prune(
     Raises:
         RedsError: whatever is wrong with the input, the budgets or a plugin.
     """
+    settings = settings or RunSettings()
+    finetune = settings.finetune
     run = Run(
-        replace(settings or RunSettings(), budgets=_texts(budgets)),
+        replace(
+            settings,
+            budgets=_texts(budgets),
+            pruner=settings.pruner if pruner is None else pruner,
+            scorer=settings.scorer if scorer is None else scorer,
+            solver=settings.solver if solver is None else solver,
+            options=settings.options if options is None else options,
+            finetune=finetune if finetune_epochs is None else replace(finetune, epochs=finetune_epochs),
+            seed=settings.seed if seed is None else seed,
+        ),
         Path(model) if isinstance(model, str) else model,
-        str(data) if isinstance(data, Path) else data,
+        dataset_from_arrays(*data) if isinstance(data, tuple) else str(data) if isinstance(data, Path) else data,
         Path(out),
-        mode,
+        Mode(mode),
         registry or Registry(),
         watcher or Watcher(),
     )

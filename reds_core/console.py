@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from reds_core.framework import EpochProgress
 from reds_core.inspection import Inspection
 from reds_core.plan import Plan
 from reds_core.report.facts import metric_of
-from reds_core.report.terminal import summary_table
+from reds_core.report.terminal import WIDE_COLUMNS, summary_table
 from reds_core.watcher import Watcher
 
 
@@ -102,5 +103,9 @@ def print_inspection(inspection: Inspection) -> None:
 
 def print_plan(plan: Plan, folder: Path) -> None:
     """The short table at the end of a run, and where its files are."""
-    Console().print(summary_table(plan, folder))
-    Console().print(f"Files, plan and report are in {folder}", markup=False, highlight=False, soft_wrap=True)
+    # what is piped or logged has no width of its own
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE_COLUMNS)
+    console.print(summary_table(plan, folder, console.width))
+    if any(member.files.tflite_int8 is None for member in plan.subnetworks):
+        console.print("Without training data nothing calibrates int8: no int8 files were written.", soft_wrap=True)
+    console.print(f"Files, plan and report are in {folder}", markup=False, highlight=False, soft_wrap=True)

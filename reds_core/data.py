@@ -67,6 +67,18 @@ def load_data(
     return _checked(source, train, test)
 
 
+def dataset_from_arrays(
+    train: tuple[npt.ArrayLike, npt.ArrayLike], test: tuple[npt.ArrayLike, npt.ArrayLike], name: str = "arrays"
+) -> Dataset:
+    """A data set from (x_train, y_train) and (x_test, y_test), as Keras's loaders return them.
+
+    Raises:
+        InputError: if the arrays do not fit together or hold no numbers.
+    """
+    first, second = (Arrays(np.asarray(x), np.asarray(y)) for x, y in (train, test))
+    return _checked(name, first, second)
+
+
 def split_validation(train: Arrays, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
     """Hold back a part of the training data for choosing; stratified where labels are classes.
 

@@ -34,9 +34,14 @@ def check_reachable(
             if least > capacity:
                 raise InfeasibleError(
                     f"no subnetwork meets the budget '{budget.name}': {resource} {capacity} is asked for, "
-                    f"the least that can be reached is {least} ({100 * least / full[resource]:.2g} % of the network)",
-                    f"raise the budget to {least} or more",
+                    f"the least that can be reached is {least}",
+                    f"raise the budget to {least}, or to {_share_above(least, full[resource])} of the network",
                 )
+
+
+def _share_above(least: int, full: int) -> float:
+    """The least share of three decimals at which floor(share x full) is `least` or more, so that it can be typed."""
+    return -(-1000 * least // full) / 1000
 
 
 def check_family(

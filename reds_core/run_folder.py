@@ -59,7 +59,8 @@ class RunRecord:
         for key in options:
             was = self.options.get(key)
             if options[key] != was and key not in _SOURCES:
-                raise InputError(f"the run in '{where}' was started with {key} {was}, not {options[key]}", _MEND)
+                what = f"the run in '{where}' was started with {key} {_told(was)}, not {_told(options[key])}"
+                raise InputError(what, _MEND)
 
     def check_hashes(self, hashes: Hashes, where: Path) -> None:
         """Refuse to resume with another model or other data.
@@ -71,6 +72,15 @@ class RunRecord:
             raise InputError(f"the model is not the one that the run in '{where}' was started with", _MEND)
         if hashes.data != self.hashes.data:
             raise InputError(f"the data is not what the run in '{where}' was started with", _MEND)
+
+
+def _told(setting: Any) -> str:
+    """A setting as a user would write it."""
+    if isinstance(setting, Mapping):
+        return ", ".join(f"{key} {_told(value)}" for key, value in setting.items()) or "none"
+    if isinstance(setting, list):
+        return " ".join(_told(value) for value in setting) or "none"
+    return "none" if setting is None else str(setting)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from reds_core.framework import FinetuneSettings, Task
 
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
+DEFAULT_OUT = "reds-out"
 
 
 @dataclass(frozen=True)

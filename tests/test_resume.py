@@ -126,7 +126,7 @@ def killed(place: Workplace, finished: bool) -> None:
         ({"options": {"taylor": {"criterion": "squared"}}}, "options"),
         ({"finetune": FinetuneSettings(epochs=1, batch_size=16, learning_rate=0.05)}, "finetune"),
         ({"element_size_bytes": 4}, "element_size_bytes 1, not 4"),
-        ({"time_limit_s": 5.0}, "time_limit_s None, not 5.0"),
+        ({"time_limit_s": 5.0}, "time_limit_s none, not 5.0"),
     ],
 )
 def test_resuming_with_other_options_is_refused(

@@ -13,15 +13,18 @@ from reds_core.report.proof import badge
 if TYPE_CHECKING:
     from rich.table import Table
 
+WIDE_COLUMNS = 100
+_WIDE_ONLY = ("of\nfull", "search")
 _NAME_LIMIT = 10
 
 
-def summary_table(plan: Plan, folder: Path) -> Table:
-    """The run in a table that fits 100 columns: a row for each network, the full one first.
+def summary_table(plan: Plan, folder: Path, columns: int = WIDE_COLUMNS) -> Table:
+    """The run in a table: a row for each network, the full one first.
 
     Args:
         plan: what the run decided.
         folder: where its files are; only their sizes are read.
+        columns: room there is; below 100 the search time and the share of the MACs are left out, which fits 80.
     """
     from rich import box
     from rich.table import Table
@@ -32,10 +35,12 @@ def summary_table(plan: Plan, folder: Path) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
     table.add_column("network", vertical="bottom")
     headings = ("MACs", "of\nfull", "params", "peak\nRAM", quality, f"int8\n{quality}", "int8\nfile", "proof", "search")
-    for heading in headings:
-        table.add_column(Text(heading), justify="right", vertical="bottom")
+    shown = [i for i, heading in enumerate(headings) if columns >= WIDE_COLUMNS or heading not in _WIDE_ONLY]
+    for i in shown:
+        table.add_column(Text(headings[i]), justify="right", vertical="bottom")
     for member in family.largest_first:
-        table.add_row(*(Text(cell) for cell in _row(family, member)))
+        name, *cells = (Text(cell) for cell in _row(family, member))
+        table.add_row(name, *(cells[i] for i in shown))
     return table
 
 
