@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -340,4 +341,8 @@ def _versions(registry: Registry, framework: Framework) -> dict[str, str]:
     """Of Python, reds, every library behind it and every distribution that brings plugins."""
     distributions = {r.distribution: r.version for r in registry.records if r.distribution and r.version}
     libraries = {name: importlib.metadata.version(name) for name in ("numpy", "pluggy")}
+    required = {name.replace("_", "-") for r in registry.records if r.plugin is not None for name in r.plugin.requires}
+    for name in sorted(required):
+        with suppress(importlib.metadata.PackageNotFoundError):  # not installed, or installed under another name
+            libraries[name] = importlib.metadata.version(name)
     return {"python": platform.python_version(), **distributions, **libraries, **framework.library_versions()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from toy_framework import ToyFramework, describe, residual_model, toy_arrays
-from toy_plugins import toy_registry
+from toy_plugins import BruteSolver, toy_registry
 from toy_runs import (
     NO_TRAINING,
     QUICK,
@@ -262,3 +263,13 @@ def test_reports_know_the_metric_of_the_run(place: Workplace) -> None:
     assert accuracy.is_share
     plan = place.prune(settings=settings(task=other), mode=Mode.OVERWRITE)
     assert gather(plan, place.out).metric == Metric("mean_absolute_error", is_share=False)
+
+
+def test_versions_name_the_libraries_behind_the_plugins(place: Workplace) -> None:
+    class Needy(BruteSolver):
+        name = "needy"
+        requires = ("scipy", "no_such_library")
+
+    plan = place.prune(registry=toy_registry(Needy))
+    assert plan.versions["scipy"] == importlib.metadata.version("scipy")
+    assert "no-such-library" not in plan.versions
