@@ -19,7 +19,7 @@ from typing import TypeVar
 from networks import NETWORKS, knapsack
 
 from reds_core.errors import InfeasibleError
-from reds_core.joint import joint
+from reds_core.families.joint import joint
 from reds_core.nested import NestedFamily, Solve, bottom_up, top_down
 from reds_core.no_choice import least_usage
 from reds_core.problem import KnapsackProblem

@@ -20,8 +20,8 @@ import numpy as np
 from networks import KINDS, chain, knapsack, mobilenet_v2
 from reds_dp import DpSolver
 
-from reds_core.factors import build_factors
-from reds_core.maxsum import MaxSum
+from reds_core.inference.factors import build_factors
+from reds_core.inference.maxsum import MaxSum
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Solution, Status
 from reds_core.solver import Controls, solve

@@ -16,8 +16,8 @@ import pytest
 from reds_dp import DpSolver
 from reds_lagrangian import LagrangianSolver
 
-from reds_core.factors import build_factors
-from reds_core.maxsum import MaxSum
+from reds_core.inference.factors import build_factors
+from reds_core.inference.maxsum import MaxSum
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Status
 from reds_core.solver import Controls, solve, why_not

@@ -35,7 +35,7 @@ def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: f
     Args:
         worker: path of a Python script; this interpreter runs it.
         request: arrays, numbers and texts by name.
-        deadline: `time.time()` at which the worker should have stopped, or None.
+        deadline: `time.monotonic()` at which the worker should have stopped, or None.
 
     Raises:
         RuntimeError: if the worker fails; with the last line of its standard error.
@@ -55,7 +55,7 @@ def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: f
                 start_new_session=True,
             )
             try:
-                process.wait(None if deadline is None else max(deadline + GRACE_S - time.time(), 0.0))
+                process.wait(None if deadline is None else max(deadline + GRACE_S - time.monotonic(), 0.0))
             except subprocess.TimeoutExpired:
                 return None
             finally:

@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.domain import BoolArray, Domain
 from reds_core.problem import IntArray, KnapsackProblem, Table
-from reds_core.rows import Row, rows_of
+from reds_core.relaxation.domain import BoolArray, Domain
+from reds_core.relaxation.rows import Row, rows_of
 
 MAGNITUDE_LIMIT = 2**61
 """Problems of at most this magnitude have a linear model whose coefficients fit int64."""

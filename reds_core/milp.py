@@ -14,13 +14,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from reds_core.digits import in_digits
-from reds_core.domain import Domain
-from reds_core.incumbent import Improver
 from reds_core.linear import MAGNITUDE_LIMIT, LinearModel, linear_model
 from reds_core.presolve import Presolved, presolve, untouched
 from reds_core.problem import IntArray, KnapsackProblem
-from reds_core.rows import rows_of
+from reds_core.relaxation.digits import in_digits
+from reds_core.relaxation.domain import Domain
+from reds_core.relaxation.incumbent import Improver
+from reds_core.relaxation.rows import rows_of
 from reds_core.solution import Answer, Limit, Status
 from reds_core.solver import Claim, Controls, Feature, Solver
 

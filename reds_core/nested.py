@@ -2,7 +2,7 @@
 
 An anchored family solves one budget freely, then the smaller ones inside its choice and the larger ones around it.
 REDS's bottom-up family (arXiv 2311.13349, section 3) is anchored at the smallest budget, the top-down family at the
-largest. `reds_core.joint` finds the best family of all.
+largest. `reds_core.families.joint` finds the best family of all.
 """
 
 from __future__ import annotations

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.domain import Domain
-from reds_core.dual import Certificate, Dual, FloatArray
-from reds_core.incumbent import Improver
 from reds_core.linear import Cut
-from reds_core.multipliers import DualSearch
 from reds_core.problem import KnapsackProblem
-from reds_core.rows import Row, rows_of
+from reds_core.relaxation.domain import Domain
+from reds_core.relaxation.dual import Certificate, Dual, FloatArray
+from reds_core.relaxation.incumbent import Improver
+from reds_core.relaxation.multipliers import DualSearch
+from reds_core.relaxation.rows import Row, rows_of
 
 ROUNDS = 8
 WORTHWHILE = 0.9

@@ -21,9 +21,9 @@ from family_problems import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.enumeration import FamilyLimits
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError
-from reds_core.joint import joint
+from reds_core.families.enumeration import FamilyLimits
+from reds_core.families.joint import joint
 from reds_core.nested import Solve, anchored, bottom_up, top_down
 from reds_core.problem import Group, KnapsackProblem, Pair, SumResource
 from reds_core.solution import Solution, Status

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reds_core.digits import in_digits
-from reds_core.domain import Domain
 from reds_core.linear import Cut, LinearModel, linear_model
 from reds_core.problem import Group, IntArray, KnapsackProblem, Pair, PeakResource, SumResource
-from reds_core.rows import rows_of
+from reds_core.relaxation.digits import in_digits
+from reds_core.relaxation.domain import Domain
+from reds_core.relaxation.rows import rows_of
 from reds_core.solver import Feature
 from reds_core.testing.oracle import all_choices
 from reds_core.testing.problems import random_problem

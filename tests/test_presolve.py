@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reds_core.domain import Domain
-from reds_core.dual import Dual, Shares
-from reds_core.forest import Forest
-from reds_core.incumbent import Improver
 from reds_core.linear import linear_model
 from reds_core.presolve import presolve, untouched
 from reds_core.problem import Group, KnapsackProblem, Pair, SumResource
 from reds_core.problem_file import load_problem
-from reds_core.rows import rows_of
+from reds_core.relaxation.domain import Domain
+from reds_core.relaxation.dual import Dual, Shares
+from reds_core.relaxation.forest import Forest
+from reds_core.relaxation.incumbent import Improver
+from reds_core.relaxation.rows import rows_of
 from reds_core.solver import Feature
 from reds_core.testing import problems
 from reds_core.testing.oracle import all_choices, brute_force

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reds_core.elimination import Elimination, Scope, eliminate, open_sizes, pair_scopes, peak_scopes
-from reds_core.factors import build_factors, peak_masks, possible_options
+from reds_core.inference.elimination import Elimination, Scope, eliminate, open_sizes, pair_scopes, peak_scopes
+from reds_core.inference.factors import build_factors, peak_masks, possible_options
 from reds_core.problem import IntArray, KnapsackProblem
 from reds_core.solution import Answer, Limit, Status
 from reds_dp.proof import prove

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reds_core.factors import BoolArray
+from reds_core.inference.factors import BoolArray
 from reds_core.problem import IntArray
 
 _SHIFTS = 12

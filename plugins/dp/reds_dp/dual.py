@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reds_core.cutting_planes import CuttingPlanes
-from reds_core.factors import POSSIBLE, Factors, FloatArray
-from reds_core.maxsum import original
+from reds_core.inference.cutting_planes import CuttingPlanes
+from reds_core.inference.factors import POSSIBLE, Factors, FloatArray
+from reds_core.inference.maxsum import original
 from reds_dp.search import NothingBetter, Search
 
 STEPS = 60

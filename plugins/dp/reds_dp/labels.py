@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.factors import POSSIBLE, FloatArray
-from reds_core.maxsum import MaxSum, Messages
+from reds_core.inference.factors import POSSIBLE, FloatArray
+from reds_core.inference.maxsum import MaxSum, Messages
 from reds_core.problem import IntArray
 from reds_dp.dominance import undominated
 from reds_dp.search import Limits, OutOfLabels

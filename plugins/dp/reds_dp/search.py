@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.ascent import Ascent
-from reds_core.elimination import Elimination
-from reds_core.factors import Factors, FloatArray
-from reds_core.maxsum import MaxSum, positions
+from reds_core.inference.ascent import Ascent
+from reds_core.inference.elimination import Elimination
+from reds_core.inference.factors import Factors, FloatArray
+from reds_core.inference.maxsum import MaxSum, positions
 from reds_core.problem import Evaluation, KnapsackProblem
 
 _NEAR = 1e-4

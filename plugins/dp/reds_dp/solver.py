@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from reds_core.elimination import largest_table
+from reds_core.inference.elimination import largest_table
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer
 from reds_core.solver import Claim, Control, Controls, Feature, Solver

@@ -7,8 +7,8 @@ from functools import reduce
 
 import numpy as np
 
-from reds_core.factors import BoolArray, Factors, FloatArray
-from reds_core.maxsum import MaxSum, Messages
+from reds_core.inference.factors import BoolArray, Factors, FloatArray
+from reds_core.inference.maxsum import MaxSum, Messages
 from reds_core.problem import IntArray, KnapsackProblem, Table
 
 Columns = Mapping[int, IntArray]

@@ -6,8 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from reds_core.elimination import Scope
-from reds_core.factors import BoolArray, Factors, Mask
+from reds_core.inference.elimination import Scope
+from reds_core.inference.factors import BoolArray, Factors, Mask
 from reds_core.problem import IntArray, KnapsackProblem
 
 _NEW_EDGE = 1 << 22

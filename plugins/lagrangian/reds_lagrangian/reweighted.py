@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.factors import BoolArray, Factors, FloatArray
-from reds_core.maxsum import mix
+from reds_core.inference.factors import BoolArray, Factors, FloatArray
+from reds_core.inference.maxsum import mix
 
 _BLOCK = 1 << 15
 

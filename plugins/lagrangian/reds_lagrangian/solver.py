@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.ascent import Ascent
-from reds_core.cutting_planes import CuttingPlanes
-from reds_core.factors import Factors, FloatArray, build_factors, possible_options
-from reds_core.maxsum import original
+from reds_core.inference.ascent import Ascent
+from reds_core.inference.cutting_planes import CuttingPlanes
+from reds_core.inference.factors import Factors, FloatArray, build_factors, possible_options
+from reds_core.inference.maxsum import original
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer, Limit, Status
 from reds_core.solver import Claim, Control, Controls, Feature, Solver

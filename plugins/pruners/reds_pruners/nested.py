@@ -73,7 +73,7 @@ class NestedPruner(Pruner):
     def _choose_all(self, state: PruningState, tools: Tools) -> PruningState:
         assert state.scores is not None
         formulations = [tools.formulate(state.scores, budget) for budget in tools.budgets]
-        from reds_core.joint import joint  # not at the top: every command line loads every plugin
+        from reds_core.families.joint import joint  # not at the top: every command line loads every plugin
 
         problems = [f.problem for f in formulations]
         family = joint(problems, tools.solve) if self.options.family == "joint" else top_down(problems, tools.solve)

@@ -61,7 +61,7 @@ class PulpSolver(LinearSolver):
         options = list(CBC_OPTIONS) if cbc else []
         if cbc and controls.seed is not None:
             options += [f"randomSeed {controls.seed % 2**31}", f"randomCbcSeed {controls.seed % 2**31}"]
-        deadline = None if controls.time_limit_s is None else time.time() + controls.time_limit_s
+        deadline = None if controls.time_limit_s is None else time.monotonic() + controls.time_limit_s
         request = {
             "backend": backend,
             "cbc": cbc,
@@ -90,7 +90,7 @@ class PulpSolver(LinearSolver):
 def _outcome(model: LinearModel, reply: Arrays, deadline: float | None) -> Outcome:
     """What the worker's reply means; `sol_status` decided its flags, for PuLP's `status` calls stopped runs optimal."""
     seconds, levels = float(reply["seconds"]), reply["levels"]
-    stopped = deadline is not None and time.time() >= deadline - MARGIN_S
+    stopped = deadline is not None and time.monotonic() >= deadline - MARGIN_S
     if reply["infeasible"] and not stopped:
         return Outcome(exhausted=True, backend_s=seconds)
     if not reply["found"] or np.any(np.isnan(levels[: model.group_starts[-1]])):

@@ -51,14 +51,16 @@ def _build(pulp: Any, request: Arrays, way_out: bool = False) -> tuple[Any, list
     return problem, variables
 
 
-def _solver(pulp: Any, request: Arrays, **settings: Any) -> Any:
+def back_end(pulp: Any, request: Arrays, **settings: Any) -> Any:
     """The back end with as much of what is wanted as its constructor takes."""
     backend = str(request["backend"])
     wanted: dict[str, Any] = {"msg": False, "gapRel": 0.0, "gapAbs": 0.0, "options": request["options"].tolist()}
     if float(request["deadline"]) > 0:
-        wanted["timeLimit"] = max(float(request["deadline"]) - time.time() - REPORT_S, 0.01)
-    if int(request["threads"]) > 0:
-        wanted["threads"] = int(request["threads"])
+        wanted["timeLimit"] = max(float(request["deadline"]) - time.monotonic() - REPORT_S, 0.01)
+    threads = int(request["threads"])
+    # one thread is CBC's default; told so, it starts a thread pool of one, which hangs about once in a hundred solves
+    if threads > 1 or (threads == 1 and not request["cbc"]):
+        wanted["threads"] = threads
     wanted |= settings
     accepted = inspect.signature(getattr(pulp, backend).__init__).parameters
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values())
@@ -70,21 +72,21 @@ def answer(request: Arrays) -> dict[str, Any]:
     """What the back end says of the model in `request`; see `reds_pulp.solver` for the names."""
     import pulp
 
-    if str(request["backend"]) not in pulp.listSolvers() or not _solver(pulp, request).available():
+    if str(request["backend"]) not in pulp.listSolvers() or not back_end(pulp, request).available():
         return {"unavailable": ", ".join(pulp.listSolvers(onlyAvailable=True)) or "none"}
     problem, variables = _build(pulp, request)
     for variable, level in zip(variables, request["start"].tolist(), strict=False):
         variable.setInitialValue(level)
     started = time.perf_counter()
     try:
-        problem.solve(_solver(pulp, request, warmStart=bool(request["start"].size)))
+        problem.solve(back_end(pulp, request, warmStart=bool(request["start"].size)))
         infeasible = pulp.LpSolutionInfeasible in (problem.sol_status, problem.status)
     except pulp.PulpSolverError:
         if not request["cbc"]:
             raise
         # without its preprocessing CBC crashes on some infeasible models, so it is asked again with a way out
         problem, variables = _build(pulp, request, way_out=True)
-        problem.solve(_solver(pulp, request))
+        problem.solve(back_end(pulp, request))
         infeasible = problem.sol_status == pulp.LpSolutionOptimal and variables[-1].varValue > 0.5
     return {
         "seconds": time.perf_counter() - started,

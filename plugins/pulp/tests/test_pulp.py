@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pulp
 import pytest
-from reds_pulp import PulpOptions, PulpSolver
+from reds_pulp import PulpOptions, PulpSolver, worker
 
 from reds_core.errors import UnavailableError
 from reds_core.plugin import build_options
@@ -55,6 +56,19 @@ def test_cbc_does_not_miss_the_optimum() -> None:
     solution = solve(problem, PulpSolver(plain))
     assert (solution.status, solution.value) == (Status.OPTIMAL, brute_force(problem).value)
     assert solution.value == 276
+
+
+@pytest.mark.parametrize(("backend", "threads", "told"), [("PULP_CBC_CMD", 1, None), ("PULP_CBC_CMD", 2, 2)])
+def test_cbc_is_not_told_to_use_one_thread(backend: str, threads: int, told: int | None) -> None:
+    """Told `-threads 1`, which is its default, it hung until its time limit in about one solve of a hundred."""
+    request = {
+        "backend": np.asarray(backend),
+        "cbc": np.asarray(True),
+        "options": np.zeros(0, np.str_),
+        "deadline": np.asarray(0.0),
+        "threads": np.asarray(threads),
+    }
+    assert worker.back_end(pulp, request).threads == told
 
 
 def test_infeasible_models_that_crash_cbc_are_called_infeasible() -> None:

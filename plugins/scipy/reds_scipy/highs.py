@@ -39,7 +39,7 @@ def ask(model: LinearModel, task: str, seconds: float | None) -> Arrays | None:
         `status`, `seconds`, `columns` (empty without a solution); of MILPs `bound` (of the minimum, without offset;
         -inf where there is none), of LPs `duals` of all rows (zeros without an optimum); `message`.
     """
-    deadline = None if seconds is None else time.time() + seconds
+    deadline = None if seconds is None else time.monotonic() + seconds
     request: dict[str, npt.ArrayLike] = {
         "task": task,
         "objective": model.objective,
@@ -74,7 +74,7 @@ def _matrix(request: Arrays) -> Any:
 
 
 def _seconds(request: Arrays) -> float:
-    return max(float(request["deadline"]) - time.time() - REPORT_S, 0.01)
+    return max(float(request["deadline"]) - time.monotonic() - REPORT_S, 0.01)
 
 
 def _milp(request: Arrays) -> dict[str, Any]:

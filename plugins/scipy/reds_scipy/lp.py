@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.dual import Certificate, Dual
 from reds_core.linear import LinearModel, linear_model
 from reds_core.milp import (
     PRESOLVE_SHARE,
@@ -23,7 +22,8 @@ from reds_core.milp import (
 )
 from reds_core.presolve import Presolved, presolve, untouched
 from reds_core.problem import KnapsackProblem
-from reds_core.rows import rows_of
+from reds_core.relaxation.dual import Certificate, Dual
+from reds_core.relaxation.rows import rows_of
 from reds_core.solution import Answer, Limit
 from reds_core.solver import Claim, Control, Controls, Feature, Solver
 from reds_scipy.highs import INFEASIBLE, STOPPED, ask
@@ -96,7 +96,7 @@ def certificate(problem: KnapsackProblem, model: LinearModel, duals: FloatArray,
     """What `duals` prove, in whole numbers: those of limits as multipliers, those of chords' marginals as shares.
 
     Any numbers prove some bound; those of an optimal LP prove its value, for the messages inside the forest are then
-    maximised exactly (weak duality; see `reds_core.dual`).
+    maximised exactly (weak duality; see `reds_core.relaxation.dual`).
     """
     dual = Dual(problem, rows_of(problem), model.domain, values)
     used = model.limit_rows >= 0

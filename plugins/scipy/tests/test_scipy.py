@@ -13,11 +13,11 @@ from reds_scipy import ScipyLpSolver, ScipyMilpSolver
 from reds_scipy.highs import ask
 from reds_scipy.lp import certificate
 
-from reds_core.digits import in_digits
 from reds_core.linear import linear_model
 from reds_core.milp import LinearOptions
 from reds_core.problem import Group, KnapsackProblem, Pair, SumResource
 from reds_core.problem_file import load_problem
+from reds_core.relaxation.digits import in_digits
 from reds_core.solution import Limit, Status
 from reds_core.solver import Controls, Feature, solve
 from reds_core.testing import problems

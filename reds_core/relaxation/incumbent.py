@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from reds_core.domain import Domain
 from reds_core.problem import IntArray, KnapsackProblem, Table
-from reds_core.rows import Row
+from reds_core.relaxation.domain import Domain
+from reds_core.relaxation.rows import Row
 
 EXCHANGE_LIMIT = 2**20
 """Two groups are not changed together where that means trying more joint choices than this."""

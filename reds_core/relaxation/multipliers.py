@@ -1,4 +1,4 @@
-"""Search for multipliers and shares that make the dual bound of `reds_core.dual` small."""
+"""Search for multipliers and shares that make the dual bound of `reds_core.relaxation.dual` small."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reds_core.dual import Dual, FloatArray, Point, Shares
+from reds_core.relaxation.dual import Dual, FloatArray, Point, Shares
 
 LINE_STEPS = 40
 POLYAK_STEPS = 60

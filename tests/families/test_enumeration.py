@@ -14,10 +14,10 @@ from family_problems import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
-from reds_core.joint import best_chain
+from reds_core.families.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
+from reds_core.families.joint import best_chain
+from reds_core.families.region import TableTooLarge, narrow, whole
 from reds_core.problem import Group, KnapsackProblem, Pair
-from reds_core.region import TableTooLarge, narrow, whole
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.problems import long_chain, peak_of_three, scaled
 from reds_core.testing.strategies import knapsack_problems

@@ -17,12 +17,12 @@ from family_problems import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.enumeration import FamilyLimits
 from reds_core.errors import NoChoiceError
-from reds_core.joint import joint
+from reds_core.families.enumeration import FamilyLimits
+from reds_core.families.joint import joint
+from reds_core.families.region import TableTooLarge
 from reds_core.nested import Solve
 from reds_core.problem import KnapsackProblem
-from reds_core.region import TableTooLarge
 from reds_core.solution import Solution, Status
 from reds_core.testing.oracle import brute_force
 
@@ -92,7 +92,7 @@ def test_a_network_too_dense_for_max_sum_is_answered_by_branching(monkeypatch: p
     def dense(problem: KnapsackProblem) -> None:
         raise TableTooLarge("too large")
 
-    monkeypatch.setattr("reds_core.joint.whole", dense)
+    monkeypatch.setattr("reds_core.families.joint.whole", dense)
     family = joint(problems, exact)
     assert family.optimal
     assert family.weighted_value == best_family(problems, (1, 1, 1))

@@ -15,11 +15,11 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.domain import Domain
-from reds_core.forest import Forest
 from reds_core.linear import Cut
 from reds_core.problem import IntArray, KnapsackProblem, Table
-from reds_core.rows import Row
+from reds_core.relaxation.domain import Domain
+from reds_core.relaxation.forest import Forest
+from reds_core.relaxation.rows import Row
 
 FloatArray = npt.NDArray[np.float64]
 Shares = tuple[tuple[FloatArray, FloatArray], ...]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.elimination import Elimination, Scope, eliminate
-from reds_core.factors import FORBIDDEN, Factors, FloatArray
+from reds_core.inference.elimination import Elimination, Scope, eliminate
+from reds_core.inference.factors import FORBIDDEN, Factors, FloatArray
 from reds_core.problem import IntArray
 
 _BLOCK = 1 << 15

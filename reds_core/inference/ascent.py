@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from reds_core.factors import BoolArray, FloatArray
+from reds_core.inference.factors import BoolArray, FloatArray
 from reds_core.problem import IntArray, KnapsackProblem
 
 _CANDIDATES = 32

@@ -13,7 +13,7 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.elimination import Scope
+from reds_core.inference.elimination import Scope
 from reds_core.problem import IntArray, KnapsackProblem, PeakStep
 
 FloatArray = npt.NDArray[np.float64]

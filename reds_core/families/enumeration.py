@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.factors import FloatArray
-from reds_core.maxsum import MaxSum, Messages
+from reds_core.families.region import LARGEST_TABLE, Region, sweeps_entries
+from reds_core.inference.factors import FloatArray
+from reds_core.inference.maxsum import MaxSum, Messages
 from reds_core.problem import IntArray, KnapsackProblem
-from reds_core.region import LARGEST_TABLE, Region, sweeps_entries
 
 _SHARES = (1.0, 0.5, 0.8, 0.95, 1.05, 1.25, 2.0, 0.0)
 """Multiples of the best multipliers whose bounds cut off partial choices; those that fit the tables' limit are used."""

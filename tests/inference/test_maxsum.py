@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from reds_core.elimination import eliminate, largest_table, open_sizes, pair_scopes, peak_scopes
-from reds_core.factors import (
+from reds_core.inference.elimination import eliminate, largest_table, open_sizes, pair_scopes, peak_scopes
+from reds_core.inference.factors import (
     FORBIDDEN,
     POSSIBLE,
     Factors,
@@ -18,7 +18,7 @@ from reds_core.factors import (
     peak_masks,
     possible_options,
 )
-from reds_core.maxsum import MaxSum, original, positions
+from reds_core.inference.maxsum import MaxSum, original, positions
 from reds_core.problem import KnapsackProblem, PeakResource
 from reds_core.solver import Feature
 from reds_core.testing.oracle import all_choices, usages_of, values_of
@@ -102,7 +102,7 @@ def test_blocks_of_large_tables_change_nothing(monkeypatch: pytest.MonkeyPatch) 
     whole = MaxSum(factors)
     expected = whole.sweep(weights)
     by_group = whole.marginals(expected).groups
-    monkeypatch.setattr("reds_core.maxsum._BLOCK", 2)
+    monkeypatch.setattr("reds_core.inference.maxsum._BLOCK", 2)
     pieces = MaxSum(factors)
     found = pieces.sweep(weights)
     np.testing.assert_allclose(found.best, expected.best)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reds_core.ascent import Ascent
+from reds_core.inference.ascent import Ascent
 from reds_core.problem import KnapsackProblem
 from reds_core.solver import Feature
 from reds_core.testing.oracle import brute_force

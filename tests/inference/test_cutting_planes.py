@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from reds_core.cutting_planes import CuttingPlanes
+from reds_core.inference.cutting_planes import CuttingPlanes
 
 
 @pytest.mark.parametrize("resources", [0, 1, 2, 3, 4])

@@ -13,10 +13,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reds_core.cutting_planes import CuttingPlanes
-from reds_core.elimination import Elimination, eliminate, pair_scopes, peak_scopes
-from reds_core.factors import POSSIBLE, BoolArray, Factors, FloatArray, build_factors, peak_masks, possible_options
-from reds_core.maxsum import MaxSum, Messages
+from reds_core.inference.cutting_planes import CuttingPlanes
+from reds_core.inference.elimination import Elimination, eliminate, pair_scopes, peak_scopes
+from reds_core.inference.factors import (
+    POSSIBLE,
+    BoolArray,
+    Factors,
+    FloatArray,
+    build_factors,
+    peak_masks,
+    possible_options,
+)
+from reds_core.inference.maxsum import MaxSum, Messages
 from reds_core.problem import KnapsackProblem
 
 LARGEST_TABLE = 2**24

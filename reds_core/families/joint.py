@@ -5,7 +5,8 @@ goal - what all others can be worth at most. That excludes most options of every
 excluded from one budget to the next (no option below what a smaller member must have, none above what a larger one can
 have), which lowers what each can be worth, and so on. The choices that remain for each budget are enumerated and joined
 under nesting. Goals are asked from the top down, so that a family that is found at a high goal is proved best by few
-choices, and a goal that fails lowers the bound. Where too many choices remain, `reds_core.branching` takes over.
+choices, and a goal that fails lowers the bound. Where too many choices remain, `reds_core.families.branching` takes
+over.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reds_core.branching import Branching
-from reds_core.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
 from reds_core.errors import InfeasibleError, NoChoiceError
+from reds_core.families.branching import Branching
+from reds_core.families.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
+from reds_core.families.region import Region, TableTooLarge, narrow, whole, within
 from reds_core.nested import Families, NestedFamily, NestedSolution, Solve, weighted_sum
 from reds_core.problem import IntArray, KnapsackProblem
-from reds_core.region import Region, TableTooLarge, narrow, whole, within
 from reds_core.solution import Solution, Status, relative_gap
 
 _SHARES = (64, 8, 1)

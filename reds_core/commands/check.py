@@ -1,0 +1,32 @@
+"""`reds check`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from reds_core.commands.shared import Json, print_json
+from reds_core.errors import ContractViolation
+
+
+def check_command(
+    target: Annotated[str, typer.Argument(help="An installed plugin's name, or module:Class.")],
+    as_json: Json = False,
+) -> None:
+    """Run the conformance kit on a solver, a scorer or a pruner. Exit status 1 if a check fails."""
+    from reds_core.testing import Outcome, check
+
+    sys.path.insert(0, "")  # module:Class may name a module of the working folder, as `python -m` does
+    reports = check(target)
+    if as_json:
+        print_json(reports)
+    else:
+        for report in reports:
+            typer.echo(str(report))
+    failed = [result.name for report in reports for result in report.with_outcome(Outcome.FAILED)]
+    if failed:
+        raise ContractViolation(
+            f"'{target}' failed {len(failed)} of the checks, the first is '{failed[0]}'", "mend the plugin"
+        )

@@ -1,0 +1,28 @@
+"""`reds extract`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reds_core.commands.shared import BudgetTexts
+from reds_core.errors import InputError
+
+
+def extract_command(
+    folder: Annotated[Path, typer.Argument(help="A finished run.")],
+    budget: BudgetTexts = None,
+) -> None:
+    """Add one more member to a finished family, without training."""
+    from reds_core.console import ConsoleWatcher, print_plan
+    from reds_core.extract import extract
+    from reds_core.plan import load_plan
+    from reds_core.registry import Registry
+
+    if not budget:
+        raise InputError("no budget is given", "give one such as --budget macs=0.4")
+    with ConsoleWatcher() as watcher:
+        extract(folder, tuple(budget), Registry(), watcher)
+    print_plan(load_plan(folder), folder)

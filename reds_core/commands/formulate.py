@@ -1,0 +1,54 @@
+"""`reds formulate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reds_core.commands.shared import (
+    BudgetTexts,
+    DataSource,
+    ElementSize,
+    Loss,
+    Metric,
+    OptionTexts,
+    ScorerName,
+    Seed,
+    parse_plugin_options,
+)
+from reds_core.errors import InputError
+
+
+def formulate_command(
+    model: Path,
+    out: Annotated[Path, typer.Option(help="The problem file to write, .npz.")],
+    budget: BudgetTexts = None,
+    data: DataSource = None,
+    scorer: ScorerName = "taylor",
+    option: OptionTexts = None,
+    element_size: ElementSize = 1,
+    loss: Loss = None,
+    metric: Metric = None,
+    seed: Seed = 0,
+) -> None:
+    """State a model's pruning as a knapsack problem, in a file that `reds solve` reads."""
+    from reds_core.api import formulate_model
+    from reds_core.framework import Task
+    from reds_core.problem_file import save_problem
+
+    if not budget:
+        raise InputError("no budget is given", "give one such as --budget macs=0.5")
+    formulation = formulate_model(
+        model,
+        data,
+        budget,
+        scorer=scorer,
+        options=parse_plugin_options(option or []),
+        task=Task(loss, metric),
+        element_size_bytes=element_size,
+        seed=seed,
+    )
+    save_problem(formulation.problem, out)
+    typer.echo(f"wrote {out}")

@@ -1,0 +1,30 @@
+"""`reds inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from reds_core.commands.shared import ElementSize, Json, print_json
+
+
+def inspect_command(
+    model: Path,
+    element_size: ElementSize = 1,
+    as_json: Json = False,
+) -> None:
+    """Show the channel groups of a model and what it costs."""
+    from reds_core.api import load_for_inspection
+    from reds_core.inspection import describe
+
+    _, _, network = load_for_inspection(model)
+    for warning in network.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    described = describe(network, element_size)
+    if as_json:
+        print_json(described)
+        return
+    from reds_core.console import print_inspection
+
+    print_inspection(described)

@@ -1,0 +1,56 @@
+"""Options that several commands take, and how they print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from reds_core.errors import InputError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+OptionTexts = Annotated[
+    list[str] | None, typer.Option("--option", help="Option of a plugin: NAME.KEY=VALUE. Repeatable.")
+]
+BudgetTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget", help="R=V[,V...]: at most 1 is a fraction of the full network; units k M G KiB MiB. Repeatable."
+    ),
+]
+SolverName = Annotated[str, typer.Option(help="A solver plugin, or auto.")]
+ScorerName = Annotated[str, typer.Option(help="A scorer plugin.")]
+DataSource = Annotated[
+    str | None, typer.Option(help="digits, mnist, fashion_mnist, cifar10, an .npz, or a folder of images.")
+]
+TimeLimit = Annotated[float | None, typer.Option(help="Seconds a solve may take.")]
+Threads = Annotated[int | None, typer.Option(help="Threads a solve may use.")]
+ElementSize = Annotated[int, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4.")]
+Loss = Annotated[str | None, typer.Option(help="Keras loss identifier, where crossentropy does not fit.")]
+Metric = Annotated[str | None, typer.Option(help="Keras metric identifier, where accuracy does not fit.")]
+
+
+def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Options of plugins from NAME.KEY=VALUE texts.
+
+    Raises:
+        InputError: if a text is malformed.
+    """
+    parsed: dict[str, dict[str, str]] = {}
+    for text in texts:
+        target, equals, setting = text.partition("=")
+        name, dot, key = target.partition(".")
+        if not (equals and dot and name and key):
+            raise InputError(f"option '{text}' is malformed", "write NAME.KEY=VALUE, such as taylor.batch_size=64")
+        parsed.setdefault(name, {})[key] = setting
+    return parsed
+
+
+def print_json(content: Any) -> None:
+    """Print records or plain values as JSON; figures that do not exist are null."""
+    from reds_core.records import to_json
+
+    sys.stdout.write(to_json(content))

@@ -1,0 +1,72 @@
+"""`reds solve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reds_core.commands.shared import (
+    Json,
+    OptionTexts,
+    SolverName,
+    Threads,
+    TimeLimit,
+    parse_plugin_options,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from reds_core.solution import Solution
+
+
+def solve_command(
+    problem: Path,
+    solver: SolverName = "auto",
+    time_limit: TimeLimit = 60.0,
+    seed: Annotated[int | None, typer.Option(help="Seed of the solver.", min=0)] = None,
+    threads: Threads = None,
+    option: OptionTexts = None,
+    as_json: Json = False,
+) -> None:
+    """Solve a problem file."""
+    from reds_core.no_choice import without_choice
+    from reds_core.problem_file import load_problem
+    from reds_core.registry import Registry
+    from reds_core.search import Search
+    from reds_core.solver import Controls
+
+    registry = Registry()
+    settings = parse_plugin_options(option or [])
+    registry.check_settings(settings)
+    search = Search(registry, solver, settings, Controls(time_limit, seed, threads))
+    search.check()
+    stated = load_problem(problem)
+    solution = search.answer(stated)
+    if as_json:
+        print_json(solution_facts(solution))
+    else:
+        from reds_core.solution_text import solution_text
+
+        typer.echo(solution_text(solution))
+    if solution.choice is None:
+        raise without_choice(stated, solution)
+
+
+def solution_facts(solution: Solution) -> dict[str, Any]:
+    """What `reds solve --json` prints."""
+    return {
+        "status": solution.status,
+        "limit": solution.limit,
+        "value": solution.value,
+        "bound": solution.bound,
+        "gap": solution.gap,
+        "widths": solution.widths,
+        "usage": solution.usage,
+        "wall_s": solution.wall_s,
+        "backend_s": solution.backend_s,
+        "solver": solution.solver,
+        "version": solution.version,
+        "detail": "; ".join(solution.detail),
+    }

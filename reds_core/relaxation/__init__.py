@@ -1,0 +1,1 @@
+"""The dual bounds and feasible choices behind presolve and the linear model."""
