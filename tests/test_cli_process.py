@@ -120,6 +120,8 @@ def test_ctrl_c_ends_the_process_with_130_and_one_line(problem: Path, tmp_path: 
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        # a shell that runs the tests in the background has Ctrl-C ignored, which children inherit
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert running.stdout is not None
     assert running.stdout.readline() == "solving\n"
