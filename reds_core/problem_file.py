@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -164,6 +165,31 @@ def save_problem(problem: KnapsackProblem, path: str | Path) -> None:
     Raises:
         InputError: if the file cannot be written, or two tables would share an array because names hold '/'.
     """
+    header, arrays = _contents(problem)
+    write_archive(Path(path), {"header": np.array(json.dumps(header)), **arrays}, compressed=True)
+
+
+def problem_digest(problem: KnapsackProblem) -> str:
+    """SHA-256 of what the problem states, in hexadecimal: equal for a problem and its copy read from a file.
+
+    Everything a solver or an answer can depend on takes part, kernel scores and the names of groups and resources
+    included; the problem's own name does not, nor does whether a table of zeros is written out.
+
+    Raises:
+        InputError: if two tables would share an array of the file format because names hold '/'.
+    """
+    header, arrays = _contents(problem)
+    header.pop("name")
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for key in sorted(arrays):
+        table = np.ascontiguousarray(arrays[key], dtype=arrays[key].dtype.newbyteorder("<"))
+        digest.update(json.dumps([key, table.dtype.str, table.shape]).encode())
+        digest.update(table.tobytes())
+    return digest.hexdigest()
+
+
+def _contents(problem: KnapsackProblem) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Header and arrays of the file format."""
     names = [g.name for g in problem.groups]
     arrays: dict[str, npt.NDArray[Any]] = {}
     claimed: set[str] = set()
@@ -210,4 +236,4 @@ def save_problem(problem: KnapsackProblem, path: str | Path) -> None:
     floors = {g.name: f for g, f in zip(problem.groups, problem.floors, strict=True) if f > 0}
     ceilings = {g.name: c for g, c in zip(problem.groups, problem.ceilings, strict=True) if c < g.options - 1}
     header |= {key: bounds for key, bounds in (("floors", floors), ("ceilings", ceilings)) if bounds}
-    write_archive(Path(path), {"header": np.array(json.dumps(header)), **arrays}, compressed=True)
+    return header, arrays
