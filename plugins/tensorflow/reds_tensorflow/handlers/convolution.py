@@ -1,0 +1,80 @@
+"""Convolutions of every kind.
+
+Conventions of Keras: kernels have the spatial dimensions first, then input channels, then output channels, whatever the
+data format; depthwise output channel `c * depth_multiplier + j` comes of input channel c.
+"""
+
+from __future__ import annotations
+
+import math
+
+from reds_core.axis import Axis, Fixed
+from reds_core.dims import Dims, fixed_dims
+from reds_core.grouping import repeat
+from reds_tensorflow.calls import Call
+from reds_tensorflow.handlers.layout import channel_dimension, positions
+
+
+def convolution(call: Call) -> tuple[Dims, ...]:
+    """Conv1D, 2D, 3D. With as many groups as input channels it is depthwise; other groups stay whole."""
+    layer, at = call.layer, channel_dimension(call.layer)
+    inner = call.channel_axis(at)
+    work = math.prod(layer.kernel_size) * positions(call.output_shape, at)
+    if layer.groups == 1:
+        outer, each = call.fresh(layer.filters), inner
+        call.count(work, inner, outer)
+    elif layer.groups == call.size(inner):
+        outer, each = repeat(inner, layer.filters // layer.groups), Fixed(1)
+        call.count(work, outer)
+        call.resize(groups=inner)
+    else:
+        outer, each = call.fresh(layer.filters), Fixed(call.size(inner) // layer.groups)
+        call.count(work, each, outer)
+        call.freeze(f"has {layer.groups} groups", inner, outer)
+    call.kernel(layer.kernel, (*fixed_dims(layer.kernel_size), each, outer), len(layer.kernel_size) + 1)
+    return _convolved(call, at, outer)
+
+
+def depthwise_convolution(call: Call) -> tuple[Dims, ...]:
+    """DepthwiseConv1D, 2D."""
+    layer, at = call.layer, channel_dimension(call.layer)
+    inner = call.channel_axis(at)
+    outer = repeat(inner, layer.depth_multiplier)
+    call.count(math.prod(layer.kernel_size) * positions(call.output_shape, at), outer)
+    kernel = (*fixed_dims(layer.kernel_size), inner, Fixed(layer.depth_multiplier))
+    call.kernel(layer.kernel, kernel, len(layer.kernel_size))
+    call.bias(outer)
+    call.activation(layer.activation, (outer,))
+    return call.output_dims(at, outer)
+
+
+def separable_convolution(call: Call) -> tuple[Dims, ...]:
+    """SeparableConv1D, 2D: a depthwise convolution and a pointwise one, without anything between them."""
+    layer, at = call.layer, channel_dimension(call.layer)
+    inner, outer = call.channel_axis(at), call.fresh(layer.filters)
+    between, spatial = repeat(inner, layer.depth_multiplier), positions(call.output_shape, at)
+    call.count(math.prod(layer.kernel_size) * spatial, between)
+    call.count(spatial, between, outer)
+    kernel = (*fixed_dims(layer.kernel_size), inner, Fixed(layer.depth_multiplier))
+    call.kernel(layer.depthwise_kernel, kernel, None)
+    ones = (Fixed(1),) * len(layer.kernel_size)
+    call.kernel(layer.pointwise_kernel, (*ones, between, outer), len(ones) + 1)
+    return _convolved(call, at, outer)
+
+
+def transposed_convolution(call: Call) -> tuple[Dims, ...]:
+    """Conv1DTranspose, 2D, 3D: every input position meets the whole kernel."""
+    layer, at = call.layer, channel_dimension(call.layer)
+    inner, outer = call.channel_axis(at), call.fresh(layer.filters)
+    call.count(math.prod(layer.kernel_size) * positions(call.sizes(call.dims), at), inner, outer)
+    call.kernel(layer.kernel, (*fixed_dims(layer.kernel_size), outer, inner), len(layer.kernel_size))
+    return _convolved(call, at, outer)
+
+
+def _convolved(call: Call, at: int, outer: Axis) -> tuple[Dims, ...]:
+    """What every convolution with filters ends with."""
+    call.bias(outer)
+    call.resize(filters=outer)
+    dims = call.output_dims(at, outer)
+    call.activation(call.layer.activation, dims[0])
+    return dims

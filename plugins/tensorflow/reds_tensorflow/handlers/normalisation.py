@@ -1,0 +1,41 @@
+"""Normalisation of each channel by itself, learnt or given."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reds_core.dims import Dims
+from reds_core.network import WeightKind
+from reds_tensorflow.calls import Call
+
+
+def batch_normalization(call: Call) -> tuple[Dims, ...]:
+    """BatchNormalization: each channel by itself."""
+    layer = call.layer
+    axis = call.dims[layer.axis - 1 if layer.axis > 0 else layer.axis]
+    call.weight(layer.gamma, WeightKind.SCALE, (axis,), 0)
+    call.weight(layer.beta, WeightKind.OFFSET, (axis,), 0)
+    call.weight(layer.moving_mean, WeightKind.STATISTIC, (axis,), 0)
+    call.weight(layer.moving_variance, WeightKind.STATISTIC, (axis,), 0)
+    return call.inputs
+
+
+def normalization(call: Call) -> tuple[Dims, ...]:
+    """Normalization by statistics of the data, learnt (weights) or given (numbers in the config)."""
+    layer = call.layer
+    kept = sorted(a - 1 if a > 0 else a + len(call.dims) for a in layer.axis)
+    axes = tuple(call.dims[a] for a in kept)
+    if layer.input_mean is None:
+        call.weight(layer.adapt_mean, WeightKind.STATISTIC, axes)
+        call.weight(layer.adapt_variance, WeightKind.STATISTIC, axes)
+        call.weight(layer.count, WeightKind.STATISTIC, ())
+    elif np.ndim(layer.input_mean):
+        call.freeze("has a mean for each channel in its config", *axes)
+    return call.inputs
+
+
+def rescaling(call: Call) -> tuple[Dims, ...]:
+    """Rescaling by numbers; lists of them stand for channels in their order."""
+    if np.ndim(call.layer.scale) or np.ndim(call.layer.offset):
+        call.freeze("has a scale or an offset for each channel in its config", *call.dims)
+    return call.inputs
