@@ -14,7 +14,8 @@ from reds_core.hooks import hookimpl
 if TYPE_CHECKING:
     from reds_core.api import formulate_model, prune
     from reds_core.data import Dataset, load_data
-    from reds_core.framework import FinetuneSettings, Task
+    from reds_core.finetuning import FinetuneSettings
+    from reds_core.framework import Task
     from reds_core.plan import Plan, load_plan
     from reds_core.problem import KnapsackProblem
     from reds_core.problem_file import load_problem, save_problem
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "api": ("formulate_model", "prune"),
     "data": ("Dataset", "load_data"),
-    "framework": ("FinetuneSettings", "Task"),
+    "finetuning": ("FinetuneSettings",),
+    "framework": ("Task",),
     "plan": ("Plan", "load_plan"),
     "problem": ("KnapsackProblem",),
     "problem_file": ("load_problem", "save_problem"),

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from reds_core.framework import EpochProgress
+from reds_core.finetuning import EpochProgress
 from reds_core.inspection import Inspection
 from reds_core.plan import Plan
 from reds_core.report.facts import metric_of

@@ -6,9 +6,8 @@ A framework holds models as objects that core never looks into (`Any` below) and
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Kept
-from reds_core.errors import InputError
+from reds_core.finetuning import FinetuneSettings, Progress
 from reds_core.network import Network
 from reds_core.plugin import Plugin
 
@@ -60,58 +59,6 @@ class Task:
 
 
 @dataclass(frozen=True)
-class FinetuneSettings:
-    """How a family is trained.
-
-    Attributes:
-        epochs: passes over the training data.
-        batch_size: examples a step.
-        learning_rate: at the start; it falls to zero along a cosine.
-        seed: of shuffling and dropout.
-
-    Raises:
-        InputError: if a figure is out of range.
-    """
-
-    epochs: int = 10
-    batch_size: int = 32
-    learning_rate: float = 3e-3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.epochs < 0:
-            raise InputError(f"{self.epochs} epochs of training are asked for", "give 0 or more")
-        if self.batch_size < 1:
-            raise InputError(f"a batch size of {self.batch_size} is asked for", "give 1 or more")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning rate {self.learning_rate} is not above 0", "give a rate such as 0.001")
-
-
-@dataclass(frozen=True)
-class EpochProgress:
-    """Where training stands. Sent after every few batches and at the end of each epoch.
-
-    Attributes:
-        epoch: from 0.
-        epochs: how many there will be.
-        batch: finished batches of this epoch.
-        batches: of an epoch.
-        loss: running mean of the weighted loss over this epoch.
-        accuracy: running accuracy (or metric) of the full network over this epoch's batches.
-    """
-
-    epoch: int
-    epochs: int
-    batch: int
-    batches: int
-    loss: float
-    accuracy: float
-
-
-Progress = Callable[[EpochProgress], None]
-
-
-@dataclass(frozen=True)
 class Family(Generic[T]):
     """One full-width network and its nested members, which share one set of weights.
 
@@ -126,6 +73,27 @@ class Family(Generic[T]):
     full: T
     members: tuple[T, ...]
     widths: tuple[Mapping[str, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What a training works on and how.
+
+    Attributes:
+        data: training examples.
+        settings: as the user gave them.
+        seed: of shuffling, dropout and whatever else is random.
+        progress: called after every few batches and at the end of each epoch.
+        task: how outputs are compared with labels.
+        validation: examples held back from training, by which the best epoch is chosen; None keeps the last.
+    """
+
+    data: Arrays
+    settings: FinetuneSettings
+    seed: int
+    progress: Progress
+    task: Task = Task()
+    validation: Arrays | None = None
 
 
 class Framework(Plugin, ABC):
@@ -183,24 +151,13 @@ class Framework(Plugin, ABC):
         """
 
     @abstractmethod
-    def finetune(
-        self,
-        family: Family[Any],
-        data: Arrays,
-        task: Task,
-        settings: FinetuneSettings,
-        progress: Progress,
-        validation: Arrays | None = None,
-    ) -> None:
+    def finetune(self, family: Family[Any], training: Training) -> None:
         """Train the full network and all members together, in place, with one set of weights.
 
         The loss is the weighted sum of all losses, each weighted by the square root of the network's share of the
         parameters, normalised (REDS, arXiv 2311.13349). Afterwards the members' weights are slices of the full
-        network's, save for their batch-norm statistics, which are measured on training data.
-
-        Args:
-            validation: examples held back from training; the epoch with the least weighted loss on them is kept.
-                None keeps the last.
+        network's, save for their batch-norm statistics, which are measured on training data. With validation data the
+        epoch of the least weighted loss on it is kept.
         """
 
     @abstractmethod
@@ -244,8 +201,8 @@ class Framework(Plugin, ABC):
         """
 
     @abstractmethod
-    def build_baseline(self, data: Arrays, settings: FinetuneSettings, progress: Progress) -> Any:
-        """A small DS-CNN for images, built for the shape of `data` and trained on it."""
+    def build_baseline(self, training: Training) -> Any:
+        """A small DS-CNN for images, built for the shape of the data and trained on it."""
 
     @abstractmethod
     def library_versions(self) -> Mapping[str, str]:

@@ -25,7 +25,7 @@ from reds_core.checkpoint import (
 from reds_core.data import Dataset, load_data, split_validation
 from reds_core.errors import InputError, RedsError, UnavailableError
 from reds_core.exporting import Exporter
-from reds_core.framework import Framework
+from reds_core.framework import Framework, Training
 from reds_core.network import Network
 from reds_core.plan import (
     FullAccuracy,
@@ -204,7 +204,9 @@ class Run:
             raise InputError(f"the run's model '{path}' is gone", "start anew with --overwrite")
         if known is None or not path.exists():
             self.watcher.stage(f"training on {dataset.name}")
-            model = framework.build_baseline(dataset.train, self.settings.baseline, self.watcher.epoch)
+            model = framework.build_baseline(
+                Training(dataset.train, self.settings.baseline, self.settings.seed, self.watcher.epoch)
+            )
             framework.save_model(model, path)
         return framework.load_model(path), _file_hash(path)
 

@@ -13,7 +13,7 @@ from reds_core.axis import Kept
 from reds_core.budget import SubnetworkBudget
 from reds_core.errors import InputError
 from reds_core.formulate import Formulation, formulate
-from reds_core.framework import Arrays, Family, Framework
+from reds_core.framework import Arrays, Family, Framework, Training
 from reds_core.network import Network
 from reds_core.plan import Hashes
 from reds_core.problem import KnapsackProblem
@@ -95,13 +95,16 @@ class RunTools(Tools):
         return self._inputs.framework.extract(model, self.network, kept)
 
     def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
-        inputs, task = self._inputs, self._settings.task
+        inputs = self._inputs
         if inputs.train is None:
             raise InputError("fine-tuning needs training data", "give --data, or --finetune-epochs 0")
         settings = dataclasses.replace(
-            self._settings.finetune, epochs=self.finetune_epochs if epochs is None else epochs, seed=self.seed
+            self._settings.finetune, epochs=self.finetune_epochs if epochs is None else epochs
+        )
+        training = Training(
+            inputs.train, settings, self.seed, self._watcher.epoch, self._settings.task, inputs.validation
         )
         started = time.perf_counter()
-        inputs.framework.finetune(family, inputs.train, task, settings, self._watcher.epoch, inputs.validation)
+        inputs.framework.finetune(family, training)
         self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started
         return family

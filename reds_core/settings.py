@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
 from reds_core.errors import InputError
-from reds_core.framework import FinetuneSettings, Task
+from reds_core.finetuning import FinetuneSettings
+from reds_core.framework import Task
 
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
@@ -54,7 +55,7 @@ class RunSettings:
     @property
     def baseline(self) -> FinetuneSettings:
         """How the small network of a run without a model is trained."""
-        return FinetuneSettings(BASELINE_EPOCHS, batch_size=64, learning_rate=3e-3, seed=self.seed)
+        return FinetuneSettings(BASELINE_EPOCHS, batch_size=64, learning_rate=3e-3)
 
     def step_seed(self, step: int) -> int:
         """The seed of a step, derived from the run's, so that a resumed run draws what an undisturbed one draws."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reds_core.framework import EpochProgress
+from reds_core.finetuning import EpochProgress
 
 
 class Watcher:

@@ -10,7 +10,7 @@ from toy_framework import describe, residual_model
 
 from reds_core import inspection
 from reds_core.console import ConsoleWatcher, print_inspection, print_plan, print_table
-from reds_core.framework import EpochProgress
+from reds_core.finetuning import EpochProgress
 from reds_core.plan import FullRecord, Hashes, Plan
 from reds_core.solution import Limit, Solution, Status
 from reds_core.solution_text import solution_text

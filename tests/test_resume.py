@@ -27,7 +27,8 @@ from reds_core.data import Dataset
 from reds_core.errors import (
     InputError,
 )
-from reds_core.framework import Arrays, FinetuneSettings
+from reds_core.finetuning import FinetuneSettings
+from reds_core.framework import Arrays
 from reds_core.settings import RunSettings
 
 EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]

@@ -30,7 +30,8 @@ from reds_core.errors import (
     InputError,
     UnavailableError,
 )
-from reds_core.framework import Arrays, FinetuneSettings, Task
+from reds_core.finetuning import FinetuneSettings
+from reds_core.framework import Arrays, Task, Training
 from reds_core.plan import load_plan
 from reds_core.report.facts import Metric, gather
 from reds_core.run_folder import Mode
@@ -211,11 +212,9 @@ def test_only_training_data_is_scored_trained_and_calibrated_on(place: Workplace
             seen.setdefault("gradients", []).append(data.x)
             return super().gradients(model, network, data, task, batch_size)
 
-        def finetune(
-            self, family: Any, data: Arrays, task: Any, settings: Any, progress: Any, validation: Any = None
-        ) -> None:
-            seen.setdefault("finetune", []).append(data.x)
-            super().finetune(family, data, task, settings, progress, validation)
+        def finetune(self, family: Any, training: Training) -> None:
+            seen.setdefault("finetune", []).append(training.data.x)
+            super().finetune(family, training)
 
         def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
             if calibration is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reds_core.errors import InputError
-from reds_core.framework import FinetuneSettings
+from reds_core.finetuning import FinetuneSettings
 from reds_core.records import from_plain, to_json
 from reds_core.settings import RunSettings
 

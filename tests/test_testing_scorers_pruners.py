@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from reds_core.errors import UnsupportedError
-from reds_core.framework import Arrays, Family, FinetuneSettings, Task
+from reds_core.finetuning import FinetuneSettings
+from reds_core.framework import Arrays, Family, Task, Training
 from reds_core.pruner import Pruner
 from reds_core.scorer import Scorer
 from reds_core.testing import (
@@ -145,7 +146,8 @@ def test_extracting_equals_masking_and_training_lowers_the_loss() -> None:
 
     before = framework.loss(model, data, Task())
     family: Family[object] = Family(model, (small,), ({"dense0": 3, "dense1": 2},))
-    framework.finetune(family, data, Task(), FinetuneSettings(epochs=20, learning_rate=0.1), lambda progress: None)
+    settings = FinetuneSettings(epochs=20, learning_rate=0.1)
+    framework.finetune(family, Training(data, settings, 0, lambda progress: None))
     assert framework.loss(model, data, Task()) < before
     assert np.array_equal(small.weights[0], model.weights[0][:, :3])
 

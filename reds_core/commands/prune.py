@@ -49,7 +49,8 @@ def prune_command(
     """Prune a model to a family of nested subnetworks within their budgets, and write .keras and .tflite files."""
     from reds_core.api import prune
     from reds_core.console import ConsoleWatcher, print_plan
-    from reds_core.framework import FinetuneSettings, Task
+    from reds_core.finetuning import FinetuneSettings
+    from reds_core.framework import Task
     from reds_core.run_folder import Mode
     from reds_core.settings import DEFAULT_BUDGETS, RunSettings
 

@@ -12,8 +12,9 @@ import numpy as np
 from reds_core import cost
 from reds_core.axis import Kept
 from reds_core.budget import SubnetworkBudget, parse_budgets, smallest_first
+from reds_core.finetuning import FinetuneSettings
 from reds_core.formulate import Formulation, formulate
-from reds_core.framework import Family, FinetuneSettings, Task, member_kept
+from reds_core.framework import Family, Training, member_kept
 from reds_core.problem import KnapsackProblem
 from reds_core.pruner import Pruner, PruningState, Step, Tools
 from reds_core.scorer import ScoreTable
@@ -87,7 +88,7 @@ class CheckTools(Tools):
     def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
         self.trained.append(self._epochs if epochs is None else epochs)
         settings = FinetuneSettings(epochs=self.trained[-1], learning_rate=0.1)
-        self.framework.finetune(family, tiny_data(0), Task(), settings, lambda progress: None)
+        self.framework.finetune(family, Training(tiny_data(0), settings, self.seed, lambda progress: None))
         return family
 
 

@@ -16,14 +16,13 @@ import numpy.typing as npt
 
 from reds_core.axis import Axis, Channels, Fixed, Kept
 from reds_core.errors import UnsupportedError
+from reds_core.finetuning import EpochProgress
 from reds_core.framework import (
     Arrays,
-    EpochProgress,
     Family,
-    FinetuneSettings,
     Framework,
-    Progress,
     Task,
+    Training,
     WeightArrays,
     batches,
     member_kept,
@@ -131,21 +130,14 @@ class TinyFramework(Framework):
             cut.append(array[np.ix_(*(axis.positions(kept, network.channels) for axis in weight.axes))].copy())
         return TinyModel(cut)
 
-    def finetune(
-        self,
-        family: Family[Any],
-        data: Arrays,
-        task: Task,
-        settings: FinetuneSettings,
-        progress: Progress,
-        validation: Arrays | None = None,
-    ) -> None:
+    def finetune(self, family: Family[Any], training: Training) -> None:
+        settings, data, task = training.settings, training.data, training.task
         full = family.full
         network = self.inspect(full)
         for epoch in range(settings.epochs):
             for array, gradient in zip(full.weights, self._gradient(full, data), strict=True):
                 array -= settings.learning_rate * gradient
-            progress(EpochProgress(epoch, settings.epochs, 1, 1, self.loss(full, data, task), 0.0))
+            training.progress(EpochProgress(epoch, settings.epochs, 1, 1, self.loss(full, data, task), 0.0))
         for member, widths in zip(family.members, family.widths, strict=True):
             member.weights[:] = self.extract(full, network, member_kept(widths)).weights
 
@@ -179,8 +171,8 @@ class TinyFramework(Framework):
     def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
         self._no_files()
 
-    def build_baseline(self, data: Arrays, settings: FinetuneSettings, progress: Progress) -> Any:
-        return tiny_model(settings.seed, 6, 5)
+    def build_baseline(self, training: Training) -> Any:
+        return tiny_model(training.seed, 6, 5)
 
     def library_versions(self) -> Mapping[str, str]:
         return {"numpy": np.__version__}

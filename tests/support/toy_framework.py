@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,13 @@ import numpy.typing as npt
 from reds_core.axis import Axis, Channels, Fixed, Kept
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.files import write_bytes
+from reds_core.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework import (
     Arrays,
-    EpochProgress,
     Family,
-    FinetuneSettings,
     Framework,
-    Progress,
     Task,
+    Training,
     WeightArrays,
     batches,
 )
@@ -328,16 +327,9 @@ class ToyFramework(Framework):
             weights[weight.name] = model.weights[weight.name][np.ix_(*positions)].copy()
         return ToyModel(model.name, model.input_shape, model.layers, weights)
 
-    def finetune(
-        self,
-        family: Family[Any],
-        data: Arrays,
-        task: Task,
-        settings: FinetuneSettings,
-        progress: Progress,
-        validation: Arrays | None = None,
-    ) -> None:
-        rng = np.random.default_rng(settings.seed)
+    def finetune(self, family: Family[Any], training: Training) -> None:
+        settings, data, task = training.settings, training.data, training.task
+        rng = np.random.default_rng(training.seed)
         network = describe(family.full)
         parts = batches(len(data), settings.batch_size)
         for epoch in range(settings.epochs):
@@ -346,7 +338,7 @@ class ToyFramework(Framework):
                 batch = shuffled.take(part)
                 for name, gradient in backward(family.full, batch).items():
                     family.full.weights[name] -= settings.learning_rate * gradient
-                progress(
+                training.progress(
                     EpochProgress(epoch, settings.epochs, i + 1, len(parts), self.loss(family.full, batch, task), 0.5)
                 )
         channels = network.channels
@@ -397,12 +389,13 @@ class ToyFramework(Framework):
         arrays = toy_arrays(residual_model())
         return Arrays(arrays["x_train"], arrays["y_train"]), Arrays(arrays["x_test"], arrays["y_test"])
 
-    def build_baseline(self, data: Arrays, settings: FinetuneSettings, progress: Progress) -> ToyModel:
+    def build_baseline(self, training: Training) -> ToyModel:
+        data, settings = training.data, training.settings
         x = data.x.reshape(len(data), -1, data.x.shape[-1])
         classes = int(data.y.max()) + 1
-        model = residual_model(6, 5, x.shape[2], x.shape[1], classes, settings.seed)
-        short = FinetuneSettings(2, settings.batch_size, settings.learning_rate, settings.seed)
-        self.finetune(Family(model, (), ()), Arrays(x, data.y), Task(), short, progress)
+        model = residual_model(6, 5, x.shape[2], x.shape[1], classes, training.seed)
+        short = FinetuneSettings(2, settings.batch_size, settings.learning_rate)
+        self.finetune(Family(model, (), ()), replace(training, data=Arrays(x, data.y), settings=short))
         return model
 
     def library_versions(self) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from toy_framework import ToyFramework, residual_model, toy_arrays
 from toy_plugins import toy_registry
 
 from reds_core import api
-from reds_core.framework import FinetuneSettings
+from reds_core.finetuning import FinetuneSettings
 from reds_core.plan import Plan
 from reds_core.registry import Registry
 from reds_core.run_folder import Mode

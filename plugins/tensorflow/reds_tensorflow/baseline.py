@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from reds_core.errors import InputError
-from reds_core.framework import Arrays, Family, FinetuneSettings, Progress, Task
+from reds_core.framework import Arrays, Family, Training
 from reds_tensorflow.training import finetune
 
 SMALLEST = 8
@@ -20,18 +20,19 @@ _BLOCKS = 3
 _DROPOUT = 0.1
 
 
-def build_baseline(data: Arrays, settings: FinetuneSettings, progress: Progress) -> Any:
-    """A DS-CNN (Zhang et al., arXiv 1711.07128) for images, built for the shape of `data` and trained on it.
+def build_baseline(training: Training) -> Any:
+    """A DS-CNN (Zhang et al., arXiv 1711.07128) for images, built for the shape of the data and trained on it.
 
     A convolution, depthwise-separable blocks, average pooling, one dense layer that puts out logits. Images are halved
     until their maps are about 8 pixels. Inputs are brought to -1..1 by a Rescaling layer in the model.
 
     Args:
-        data: images (N, H, W, C) of at least 8 x 8, and class numbers or one-hot labels.
+        training: its data are images (N, H, W, C) of at least 8 x 8, and class numbers or one-hot labels.
 
     Raises:
         InputError: if the data is no such images or labels.
     """
+    data = training.data
     classes = _classes(data)
     if data.x.ndim != 4 or min(data.x.shape[1:3]) < SMALLEST:
         shape = " x ".join(str(n) for n in data.x.shape[1:])
@@ -39,8 +40,8 @@ def build_baseline(data: Arrays, settings: FinetuneSettings, progress: Progress)
             f"no network can be built for examples of shape {shape}",
             f"give images (height, width, channels) of at least {SMALLEST} x {SMALLEST}, or a model",
         )
-    model = _network(data, classes, settings.seed)
-    finetune(Family(model, (), ()), data, Task(), settings, progress)
+    model = _network(data, classes, training.seed)
+    finetune(Family(model, (), ()), training)
     return model
 
 

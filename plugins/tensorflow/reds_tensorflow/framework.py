@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Kept
-from reds_core.framework import Arrays, Family, FinetuneSettings, Framework, Progress, Task, WeightArrays
+from reds_core.framework import Arrays, Family, Framework, Task, Training, WeightArrays
 from reds_core.network import Network
 from reds_tensorflow.quiet import importing
 
@@ -63,18 +63,10 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import extraction
         return extraction.extract(model, network, kept)
 
-    def finetune(
-        self,
-        family: Family[Any],
-        data: Arrays,
-        task: Task,
-        settings: FinetuneSettings,
-        progress: Progress,
-        validation: Arrays | None = None,
-    ) -> None:
+    def finetune(self, family: Family[Any], training: Training) -> None:
         with importing():
-            from reds_tensorflow import training
-        training.finetune(family, data, task, settings, progress, validation)
+            from reds_tensorflow import training as loops
+        loops.finetune(family, training)
 
     def predict(self, model: Any, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
         with importing():
@@ -111,10 +103,10 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import datasets
         return datasets.load_dataset(name)
 
-    def build_baseline(self, data: Arrays, settings: FinetuneSettings, progress: Progress) -> Any:
+    def build_baseline(self, training: Training) -> Any:
         with importing():
             from reds_tensorflow import baseline
-        return baseline.build_baseline(data, settings, progress)
+        return baseline.build_baseline(training)
 
     def library_versions(self) -> Mapping[str, str]:
         return {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "ai-edge-litert")}

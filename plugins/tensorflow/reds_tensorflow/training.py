@@ -12,16 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework import (
-    Arrays,
-    EpochProgress,
-    Family,
-    FinetuneSettings,
-    Progress,
-    Task,
-    WeightArrays,
-    batches,
-)
+from reds_core.finetuning import EpochProgress, FinetuneSettings
+from reds_core.framework import Arrays, Family, Task, Training, WeightArrays, batches
 from reds_core.network import Network
 from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
 from reds_tensorflow.extraction import variables
@@ -63,37 +55,31 @@ def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size
         ]
 
 
-def finetune(
-    family: Family[Any],
-    data: Arrays,
-    task: Task,
-    settings: FinetuneSettings,
-    progress: Progress,
-    validation: Arrays | None = None,
-) -> None:
+def finetune(family: Family[Any], training: Training) -> None:
     """Train the full network and all members together, in place, with one set of weights.
 
     Adam, its learning rate falling to zero along a cosine. The data is shuffled each epoch and dealt into batches whose
     sizes differ by one at most. After an epoch each network's batch-norm statistics are measured on its own; with
-    `validation` the epoch of the least weighted loss on it is kept, otherwise the last. Models change only when
+    validation data the epoch of the least weighted loss on it is kept, otherwise the last. Models change only when
     training has ended: an error or an interruption leaves them as they were.
 
     Raises:
         InputError: if labels do not fit, or the loss is not finite.
     """
+    settings = training.settings
     if settings.epochs < 1:
         return
     network = inspect(family.full)
-    data, aim = resolve(family.full, data, task)
+    data, aim = resolve(family.full, training.data, training.task)
     loss_targets, metric_targets = aim.loss_targets(data.y), aim.metric_targets(data.y)
     count = math.ceil(len(data) / settings.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(settings.epochs * count, 1))
-    students = students_of(family, network, settings.seed)
+    students = students_of(family, network, training.seed)
     step = JointStep(family, network, students, aim, keras.optimizers.Adam(schedule))
     with strides_taken_first(family.full, *family.members):
         run = compiled(step, data.x, loss_targets, metric_targets)
-        choice = _Choice(step, data, validation, aim, settings)
-    generator = np.random.default_rng(settings.seed)
+        choice = _Choice(step, data, training, aim)
+    generator = np.random.default_rng(training.seed)
     reported = -math.inf
     for epoch in range(settings.epochs):
         step.metric.reset_state()
@@ -107,7 +93,7 @@ def finetune(
             if index + 1 == count or now - reported >= SECONDS_BETWEEN_REPORTS:
                 reported = now
                 metric = float(np.mean(step.metric.result()))
-                progress(EpochProgress(epoch, settings.epochs, index + 1, count, loss_sum / seen, metric))
+                training.progress(EpochProgress(epoch, settings.epochs, index + 1, count, loss_sum / seen, metric))
         if not step.is_finite():
             raise _diverged(epoch, settings)
         choice.consider(last=epoch + 1 == settings.epochs)
@@ -117,17 +103,15 @@ def finetune(
 class _Choice:
     """Which epoch's networks are kept."""
 
-    def __init__(
-        self, step: JointStep, data: Arrays, validation: Arrays | None, aim: Objective, settings: FinetuneSettings
-    ) -> None:
+    def __init__(self, step: JointStep, data: Arrays, training: Training, aim: Objective) -> None:
         self._step = step
         self._statistics = step.statistics(data.x)
         # drawn, since data often comes sorted by class
-        self._examples = data.x[np.random.default_rng(settings.seed).permutation(len(data))[:STATISTICS_EXAMPLES]]
-        self._validation = validation
-        if validation is not None:
-            self._targets = aim.loss_targets(validation.y)
-            self._loss = compiled(step.inference_loss, validation.x, self._targets)
+        self._examples = data.x[np.random.default_rng(training.seed).permutation(len(data))[:STATISTICS_EXAMPLES]]
+        self._validation = training.validation
+        if self._validation is not None:
+            self._targets = aim.loss_targets(self._validation.y)
+            self._loss = compiled(step.inference_loss, self._validation.x, self._targets)
         self._least = math.inf
         self._best: list[Any] | None = None
 

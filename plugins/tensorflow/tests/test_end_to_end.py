@@ -15,7 +15,7 @@ from keras_reference import count_macs, masked_outputs
 from reds_tensorflow.framework import TensorFlowFramework
 
 import reds_core
-from reds_core.framework import FinetuneSettings
+from reds_core.finetuning import FinetuneSettings
 from reds_core.plan import Plan, load_plan
 from reds_core.settings import RunSettings
 

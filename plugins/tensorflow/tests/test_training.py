@@ -19,11 +19,13 @@ from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune, gradients
 
 from reds_core.errors import InputError
-from reds_core.framework import Arrays, EpochProgress, Family, FinetuneSettings, Task, member_kept
+from reds_core.finetuning import EpochProgress, FinetuneSettings
+from reds_core.framework import Arrays, Family, Task, Training, member_kept
 from reds_core.network import WeightKind
 
 IMAGES = (6, 6, 2)
-SETTINGS = FinetuneSettings(epochs=2, batch_size=16, learning_rate=1e-2, seed=3)
+SETTINGS = FinetuneSettings(epochs=2, batch_size=16, learning_rate=1e-2)
+SEED = 3
 Progress = list[EpochProgress]
 
 
@@ -89,10 +91,16 @@ def examples(count: int = 50, shape: tuple[int, ...] = (6,), classes: int = 3) -
     return Arrays(x.astype(np.float32), y)
 
 
-def train(family: Family[Any], data: Arrays | None = None, settings: FinetuneSettings = SETTINGS) -> Progress:
+def train(
+    family: Family[Any], data: Arrays | None = None, settings: FinetuneSettings = SETTINGS, seed: int = SEED
+) -> Progress:
     reports: Progress = []
-    finetune(family, data or examples(), Task(), settings, reports.append)
+    finetune(family, Training(data or examples(), settings, seed, reports.append))
     return reports
+
+
+def baseline(data: Arrays, settings: FinetuneSettings = SETTINGS, seed: int = SEED) -> Any:
+    return build_baseline(Training(data, settings, seed, lambda p: None))
 
 
 def all_weights(family: Family[Any]) -> list[Any]:
@@ -256,7 +264,7 @@ def test_epoch_of_least_validation_loss_is_kept() -> None:
     losses = []
     for validation in (None, rest):
         family = family_of(dense(), 0.5)
-        finetune(family, data, Task(), settings, lambda p: None, validation)
+        finetune(family, Training(data, settings, 0, lambda p: None, validation=validation))
         models = (*family.members, family.full)
         shares = np.sqrt([m.count_params() for m in models])
         losses.append(float(np.average([loss(m, rest, Task()) for m in models], weights=shares)))
@@ -268,7 +276,7 @@ def test_same_seed_same_weights_whatever_was_random_before() -> None:
     for noise, seed in ((1, 3), (2, 3), (2, 4)):
         family = family_of(dense(dropout=0.5), 0.5)
         keras.utils.set_random_seed(noise)
-        train(family, settings=FinetuneSettings(2, 16, 1e-2, seed))
+        train(family, settings=FinetuneSettings(2, 16, 1e-2), seed=seed)
         results.append(all_weights(family))
     assert all(np.array_equal(a, b) for a, b in zip(results[0], results[1], strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(results[0], results[2], strict=True))
@@ -279,7 +287,7 @@ def test_dropout_follows_the_seed_alone() -> None:
     results = []
     for seed in (3, 4):
         family = family_of(dense(dropout=0.5))
-        train(family, settings=FinetuneSettings(1, 50, 1e-2, seed))
+        train(family, settings=FinetuneSettings(1, 50, 1e-2), seed=seed)
         results.append(family.full.get_layer("logits").get_weights()[0])
     assert np.abs(results[0] - results[1]).max() > 1e-4
 
@@ -294,7 +302,7 @@ def test_global_random_states_are_left_alone() -> None:
     np.random.seed(1)  # noqa: NPY002
     tf.random.set_seed(1)
     train(family)
-    build_baseline(examples(20, (8, 8, 1)), FinetuneSettings(1, 20), lambda p: None)
+    baseline(examples(20, (8, 8, 1)), FinetuneSettings(1, 20))
     assert (random.random(), np.random.rand(), float(tf.random.uniform(()))) == expected  # noqa: NPY002
 
 
@@ -360,7 +368,7 @@ def test_interruption_leaves_the_models_as_they_were() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        finetune(family, examples(), Task(), SETTINGS, interrupt)
+        finetune(family, Training(examples(), SETTINGS, SEED, interrupt))
     assert all(np.array_equal(a, b) for a, b in zip(before, all_weights(family), strict=True))
 
 
@@ -399,7 +407,7 @@ def test_odd_batches_of_narrow_projections_train() -> None:
 @pytest.mark.parametrize("shape", [(8, 8, 1), (9, 13, 3), (28, 28, 1), (96, 96, 3)])
 def test_baseline_fits_images_of_any_size(shape: tuple[int, ...]) -> None:
     data = examples(6, shape, classes=4)
-    model = build_baseline(data, FinetuneSettings(1, 6), lambda p: None)
+    model = baseline(data, FinetuneSettings(1, 6))
     assert model.input_shape[1:] == shape
     assert model.output_shape[1] == data.y.max() + 1
     assert len(inspect(model).groups) >= 4
@@ -410,7 +418,7 @@ def test_baseline_fits_images_of_any_size(shape: tuple[int, ...]) -> None:
 def test_baseline_takes_one_hot_labels_and_follows_the_seed() -> None:
     data = examples(20, (8, 8, 1))
     hot = Arrays(data.x, np.eye(5, dtype=np.float32)[data.y])
-    first, again, other = (build_baseline(hot, FinetuneSettings(1, 20, seed=s), lambda p: None) for s in (1, 1, 2))
+    first, again, other = (baseline(hot, FinetuneSettings(1, 20), s) for s in (1, 1, 2))
     assert first.output_shape == (None, 5)
     same = [np.array_equal(a, b) for a, b in zip(first.get_weights(), again.get_weights(), strict=True)]
     assert all(same)
@@ -420,13 +428,13 @@ def test_baseline_takes_one_hot_labels_and_follows_the_seed() -> None:
 @pytest.mark.parametrize("shape", [(7, 8, 1), (250,), (8, 8)])
 def test_baseline_for_what_is_no_image_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="at least 8 x 8"):
-        build_baseline(examples(6, shape), SETTINGS, lambda p: None)
+        baseline(examples(6, shape))
 
 
 def test_baseline_for_labels_that_are_no_classes_is_refused() -> None:
     data = examples(6, (8, 8, 1))
     with pytest.raises(InputError, match="no classes"):
-        build_baseline(Arrays(data.x, data.y.astype(np.float32)), SETTINGS, lambda p: None)
+        baseline(Arrays(data.x, data.y.astype(np.float32)))
 
 
 @pytest.mark.slow
@@ -436,5 +444,5 @@ def test_baseline_learns_digits(seed: int) -> None:
 
     nothing: Any = None
     digits = load_data("digits", nothing)
-    model = build_baseline(digits.train, FinetuneSettings(20, 64, 3e-3, seed), lambda p: None)
+    model = baseline(digits.train, FinetuneSettings(20, 64, 3e-3), seed)
     assert accuracy(model, digits.test, Task()) >= 0.97
