@@ -28,6 +28,92 @@ Arrays = dict[str, npt.NDArray[Any]]
 GRACE_S = 0.4
 """Seconds past the deadline after which the worker and its children are ended."""
 
+COMPLAINT_BYTES = 64 * 1024
+"""How much of the end of a worker's standard error is looked at."""
+
+
+class Isolated:
+    """A worker that runs, or has run, in its own process group and folder; made by `isolated`.
+
+    Attributes:
+        process: of the worker, which leads its group.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self.process = process
+        self._folder = folder
+
+    @property
+    def has_replied(self) -> bool:
+        """Whether the reply is there, whole; the process may still be about to end."""
+        return _reply_in(self._folder).exists()
+
+    def reply(self) -> Arrays | None:
+        """What the worker replied; None as long as it has not."""
+        if not self.has_replied:
+            return None
+        with np.load(_reply_in(self._folder), allow_pickle=False) as reply:
+            return dict(reply)
+
+    def marks(self) -> dict[str, float]:
+        """The points that the worker came to, by name, with `time.monotonic()` of the last time; see `mark`."""
+        try:
+            lines = _marks_in(self._folder).read_text().splitlines(keepends=True)
+        except OSError:
+            return {}
+        whole = (line.split() for line in lines if line.endswith("\n"))
+        return {name: float(moment) for name, moment in whole}
+
+    def complaint(self, lines: int = 1) -> tuple[str, ...]:
+        """The last lines of the worker's standard error."""
+        with _stderr_in(self._folder).open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - COMPLAINT_BYTES, 0))
+            return tuple(file.read().decode(errors="replace").strip().splitlines()[-lines:])
+
+
+def _reply_in(folder: Path) -> Path:
+    return folder / "reply.npz"
+
+
+def _marks_in(folder: Path) -> Path:
+    return folder / "marks"
+
+
+def _stderr_in(folder: Path) -> Path:
+    return folder / "stderr"
+
+
+@contextlib.contextmanager
+def isolated(
+    worker: Path, request: Mapping[str, npt.ArrayLike], environment: Mapping[str, str] | None = None
+) -> Iterator[Isolated]:
+    """Run the script `worker`, which calls `serve`, inside the block; afterwards its group and folder are gone.
+
+    Args:
+        worker: path of a Python script; this interpreter runs it.
+        request: arrays, numbers and texts by name.
+        environment: variables to set for it beside this process's own.
+    """
+    with tempfile.TemporaryDirectory(prefix="reds-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        asked = folder / "request.npz"
+        _save(asked, request)
+        with _stderr_in(folder).open("wb") as stderr:
+            process = subprocess.Popen(
+                # -P: the script's folder is a package whose modules must not shadow others
+                [sys.executable, "-P", "-W", "ignore", str(worker), str(asked), str(_reply_in(folder))],
+                cwd=folder,
+                env={**os.environ, **(environment or {}), "TMPDIR": name, "TEMP": name, "TMP": name},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        try:
+            yield Isolated(process, folder)
+        finally:
+            _end(process)
+
 
 def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: float | None) -> Arrays | None:
     """The reply of the script `worker`, which calls `serve`, to `request`; None if it had to be ended at the deadline.
@@ -40,32 +126,16 @@ def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: f
     Raises:
         RuntimeError: if the worker fails; with the last line of its standard error.
     """
-    with tempfile.TemporaryDirectory(prefix="reds-", ignore_cleanup_errors=True) as folder:
-        asked, replied = Path(folder, "request.npz"), Path(folder, "reply.npz")
-        _save(asked, request)
-        with Path(folder, "stderr").open("w+b") as stderr:
-            process = subprocess.Popen(
-                # -P: the script's folder is a package whose modules must not shadow others
-                [sys.executable, "-P", "-W", "ignore", str(worker), str(asked), str(replied)],
-                cwd=folder,
-                env={**os.environ, "TMPDIR": folder, "TEMP": folder, "TMP": folder},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                start_new_session=True,
-            )
-            try:
-                process.wait(None if deadline is None else max(deadline + GRACE_S - time.monotonic(), 0.0))
-            except subprocess.TimeoutExpired:
-                return None
-            finally:
-                _end(process)
-            stderr.seek(0)
-            complaint = stderr.read().decode(errors="replace").strip().splitlines()
-        if not replied.exists():
-            raise RuntimeError(complaint[-1] if complaint else f"the worker ended with status {process.returncode}")
-        with np.load(replied, allow_pickle=False) as reply:
-            return dict(reply)
+    with isolated(worker, request) as running:
+        try:
+            running.process.wait(None if deadline is None else max(deadline + GRACE_S - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired:
+            return None
+        reply = running.reply()
+        if reply is None:
+            status = f"the worker ended with status {running.process.returncode}"
+            raise RuntimeError(next(iter(running.complaint()), status))
+        return reply
 
 
 def _save(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
@@ -127,6 +197,12 @@ def serve(answer: Callable[[Arrays], Mapping[str, npt.ArrayLike]]) -> None:
     part = replied.with_name("part.npz")
     _save(part, answer(request))
     part.replace(replied)
+
+
+def mark(point: str) -> None:
+    """Called by a worker: tell the caller that it has come to `point`, a word, and when; see `Isolated.marks`."""
+    with _marks_in(Path(sys.argv[2]).parent).open("a") as file:
+        file.write(f"{point} {time.monotonic()!r}\n")
 
 
 def _watch_parent() -> None:
