@@ -28,7 +28,7 @@ FOLDER = ".checkpoint"
 _PREFIX = "step-"
 _STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
 _FULL = "full.keras"
-_GROUP = "group/"
+_GROUP, _CURVE = "group/", "curve/"
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,11 @@ def _damaged(path: Path, error: Exception) -> InputError:
 
 
 def save_scores(path: Path, scores: ScoreTable) -> None:
-    """Write a ScoreTable as .npz: `group/NAME`, `kernel/K`, and the names of each pair in `header`."""
+    """Write a ScoreTable as .npz: `group/NAME`, `curve/NAME`, `kernel/K`, and the names of each pair in `header`."""
     pairs = list(scores.pairs)
     arrays: dict[str, npt.NDArray[Any]] = {"header": np.array(json.dumps(pairs))}
     arrays |= {f"{_GROUP}{g}": s for g, s in scores.channels.items()}
+    arrays |= {f"{_CURVE}{g}": curve for g, curve in scores.curves.items()}
     arrays |= {f"kernel/{k}": scores.pairs[pair] for k, pair in enumerate(pairs)}
     write_archive(path, arrays)
 
@@ -82,6 +83,7 @@ def load_scores(path: Path) -> ScoreTable:
         return ScoreTable(
             {key.removeprefix(_GROUP): array for key, array in arrays.items() if key.startswith(_GROUP)},
             {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},
+            {key.removeprefix(_CURVE): array for key, array in arrays.items() if key.startswith(_CURVE)},
         )
     except (KeyError, ValueError, TypeError) as error:
         raise _damaged(path, error) from error

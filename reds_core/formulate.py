@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import IntArray, Kept
-from reds_core.cost import PeakForm, ResourceForm, SumForm
+from reds_core.cost import PeakForm, ResourceForm, SumForm, TableForm
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network
 from reds_core.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
@@ -93,9 +93,14 @@ def formulate(
 
 
 def _total(scores: ScoreTable) -> float:
-    """Sum of all scores' magnitudes: what FULL_VALUE stands for. Exact, so that no order of channels changes it."""
-    tables = (*scores.channels.values(), *scores.pairs.values())
-    return math.fsum(itertools.chain.from_iterable(np.abs(t).ravel().tolist() for t in tables)) or 1.0
+    """Sum of all scores' magnitudes: what FULL_VALUE stands for. Exact, so that no order of channels changes it.
+
+    Of a curve its largest entry counts.
+    """
+    summed = (*(t for g, t in scores.channels.items() if g not in scores.curves), *scores.pairs.values())
+    largest = (np.abs(curve).max(initial=0.0) for curve in scores.curves.values())
+    entries = itertools.chain.from_iterable(np.abs(t).ravel().tolist() for t in summed)
+    return math.fsum((*entries, *map(float, largest))) or 1.0
 
 
 def _rounded(values: FloatArray, total: float) -> IntArray:
@@ -110,8 +115,9 @@ def _prefix_sums(kernel: FloatArray) -> FloatArray:
 def _own_value(
     group: str, order: IntArray, scores: ScoreTable, kernels: Mapping[tuple[str, str], FloatArray]
 ) -> FloatArray:
-    """Value of each width from 1 up: the channels' scores, and the kernels that join the group to itself."""
-    value = np.cumsum(scores.channels[group][order])
+    """Value of each width from 1 up: the curve or the channels' scores, and kernels that join the group to itself."""
+    curve = scores.curves.get(group)
+    value = np.cumsum(scores.channels[group][order]) if curve is None else curve.copy()
     if (group, group) in kernels:
         value += np.diagonal(_prefix_sums(kernels[group, group][np.ix_(order, order)]))
     return value
@@ -122,13 +128,19 @@ def _pairs(
 ) -> tuple[list[tuple[str, str]], dict[tuple[str, str], FloatArray]]:
     """Pairs of different groups with a cost or a score in common, in network order, and their kernels."""
     rank = {g: i for i, g in enumerate(names)}
-    joined = {(a, b) for form in forms.values() if isinstance(form, SumForm) for a, b in form.products if a != b}
+    joined = {(a, b) for form in forms.values() for a, b in _joined(form) if a != b}
     kernels: dict[tuple[str, str], FloatArray] = {}
     for (a, b), kernel in scores.pairs.items():
         key, table = ((a, b), kernel) if rank[a] <= rank[b] else ((b, a), kernel.T)
         kernels[key] = kernels[key] + table if key in kernels else table
     pairs = sorted(joined | {k for k in kernels if k[0] != k[1]}, key=lambda p: (rank[p[0]], rank[p[1]]))
     return pairs, kernels
+
+
+def _joined(form: ResourceForm) -> Iterable[tuple[str, str]]:
+    if isinstance(form, SumForm):
+        return form.products
+    return form.pairs if isinstance(form, TableForm) else ()
 
 
 def _resource(
@@ -149,6 +161,12 @@ def _resource(
             for s in form.steps
         )
         return PeakResource(name, capacity, steps)
+    if isinstance(form, TableForm):
+        own = tuple(form.groups[g][w - 1] if g in form.groups else np.zeros(len(w), np.int64) for g, w in widths.items())
+        tables = tuple(
+            form.pairs[a, b][np.ix_(widths[a] - 1, widths[b] - 1)] if (a, b) in form.pairs else None for a, b in pairs
+        )
+        return SumResource(name, capacity, form.constant, own, pair_costs=tables)
     costs = tuple(form.linear.get(g, 0) * w + form.products.get((g, g), 0) * w * w for g, w in widths.items())
     bilinear = tuple(form.products.get(pair, 0) for pair in pairs)
     return SumResource(name, capacity, form.constant, costs, bilinear)

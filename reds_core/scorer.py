@@ -6,13 +6,14 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Kept
-from reds_core.errors import ContractViolation, InputError
+from reds_core.errors import ContractViolation, InputError, UnsupportedError
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
 from reds_core.plugin import Plugin, guarded
@@ -20,18 +21,29 @@ from reds_core.plugin import Plugin, guarded
 FloatArray = npt.NDArray[np.float64]
 
 
+class ScoreLevel(Enum):
+    """What a score is given to: a channel with all that makes it, or each kernel that joins two channels."""
+
+    CHANNEL = "channel"
+    KERNEL = "kernel"
+
+
 @dataclass(frozen=True)
 class ScoreTable:
     """Importance of every channel, accumulated in float64.
 
     Attributes:
-        channels: by group name float64 (channels,), finite; larger is more important.
+        channels: by group name float64 (channels,), finite; larger is more important. They order the channels, and
+            their sums are the value of a group's widths unless it has a curve.
         pairs: by (producer group, consumer group) float64 (channels of producer, channels of consumer): importance of
             each kernel that joins two channels. Where a scorer gives them, they count beside `channels`.
+        curves: by group name float64 (channels,): entry w - 1 is the value of keeping the w most important channels, in
+            place of their scores' sum. Only differences count. For scorers that measure whole widths.
     """
 
     channels: Mapping[str, FloatArray]
     pairs: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
+    curves: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def totals(self) -> dict[str, FloatArray]:
         """Importance of each channel with the kernels of all its pairs added, by which channels are ordered."""
@@ -46,6 +58,7 @@ class ScoreTable:
         return ScoreTable(
             {group: scores[order[group]] for group, scores in self.channels.items()},
             {(a, b): kernel[np.ix_(order[a], order[b])] for (a, b), kernel in self.pairs.items()},
+            self.curves,
         )
 
 
@@ -54,10 +67,14 @@ class Scorer(Plugin, ABC):
 
     Attributes:
         needs_data: whether training data must be given.
+        levels: what it can score; more than channels only with `score_kernels`.
+        informed: whether scores follow from what channels do; only a baseline's do not.
     """
 
     kind = "scorer"
     needs_data: ClassVar[bool]
+    levels: ClassVar[frozenset[ScoreLevel]] = frozenset({ScoreLevel.CHANNEL})
+    informed: ClassVar[bool] = True
 
     @abstractmethod
     def score(
@@ -72,13 +89,44 @@ class Scorer(Plugin, ABC):
             seed: of whatever is random.
         """
 
+    def score_kernels(
+        self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
+    ) -> ScoreTable:
+        """Score every kernel that joins two channels in `pairs`, and in `channels` what no pair holds.
+
+        Arguments are those of `score`. Only asked of scorers that declare the level.
+        """
+        raise NotImplementedError
+
+
+def check_level(scorer: Scorer, level: ScoreLevel) -> None:
+    """Refuse a level that `scorer` does not declare.
+
+    Raises:
+        UnsupportedError: if it cannot score at that level.
+    """
+    if level not in scorer.levels:
+        able = ", ".join(sorted(known.value for known in scorer.levels))
+        raise UnsupportedError(
+            f"scorer '{scorer.name}' has no scores for the level '{level.value}'",
+            f"give --score-level {able}, or another scorer such as taylor",
+        )
+
 
 def score(
-    scorer: Scorer, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int = 0
+    scorer: Scorer,
+    framework: Framework,
+    model: Any,
+    network: Network,
+    data: Arrays | None,
+    task: Task,
+    seed: int = 0,
+    level: ScoreLevel = ScoreLevel.CHANNEL,
 ) -> ScoreTable:
     """Ask `scorer` and check what it says.
 
     Raises:
+        UnsupportedError: if it cannot score at that level.
         InputError: if weights of the model are not finite numbers, so that no score can be.
         ContractViolation: if a group has no score, or one of the wrong shape or that is not finite.
         PluginFailure: if the scorer raises an error of its own.
@@ -89,17 +137,21 @@ def score(
             f"scorer '{scorer.name}' gave {what}", "report it to its author, or choose another scorer"
         )
 
+    check_level(scorer, level)
+    ask = scorer.score if level is ScoreLevel.CHANNEL else scorer.score_kernels
     with guarded(scorer):
-        table = scorer.score(framework, model, network, data, task, seed)
+        table = ask(framework, model, network, data, task, seed)
     if not isinstance(table, ScoreTable):
         raise violated(f"{type(table).__name__}, not a ScoreTable")
     channels = network.channels
-    unknown = {group for group in (*table.channels, *itertools.chain(*table.pairs)) if group not in channels}
+    named = (*table.channels, *table.curves, *itertools.chain(*table.pairs))
+    unknown = {group for group in named if group not in channels}
     if unknown:
         raise violated(f"scores for '{min(unknown)}', which is no group of the network")
     shapes = {
         **{f"group '{g}'": ((n,), table.channels.get(g)) for g, n in channels.items()},
         **{f"groups '{a}' and '{b}'": ((channels[a], channels[b]), k) for (a, b), k in table.pairs.items()},
+        **{f"the curve of group '{g}'": ((channels[g],), curve) for g, curve in table.curves.items()},
     }
     for what, (shape, scores) in shapes.items():
         if not isinstance(scores, np.ndarray) or scores.shape != shape or scores.dtype != np.float64:
