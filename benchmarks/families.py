@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from networks import NETWORKS, knapsack
-
+from reds_core.bench.shapes import NETWORKS
+from reds_core.bench.synthetic import knapsack
 from reds_core.errors import InfeasibleError
 from reds_core.families.joint import joint
 from reds_core.nested import NestedFamily, Solve, bottom_up, top_down

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from networks import KINDS, chain, knapsack, mobilenet_v2
 from reds_dp import DpSolver
 
+from reds_core.bench.graphs import chain
+from reds_core.bench.shapes import mobilenet_v2
+from reds_core.bench.synthetic import KINDS, knapsack
 from reds_core.inference.factors import build_factors
 from reds_core.inference.maxsum import MaxSum
 from reds_core.problem import KnapsackProblem

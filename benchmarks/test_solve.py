@@ -5,10 +5,8 @@ python -m pytest benchmarks/test_solve.py --benchmark-group-by=param:case
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +14,14 @@ import pytest
 from reds_dp import DpSolver
 from reds_lagrangian import LagrangianSolver
 
+from reds_core.bench.graphs import chain
+from reds_core.bench.shapes import NETWORKS
+from reds_core.bench.synthetic import knapsack
 from reds_core.inference.factors import build_factors
 from reds_core.inference.maxsum import MaxSum
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Status
 from reds_core.solver import Controls, solve, why_not
-
-sys.path.insert(0, str(Path(__file__).parent))
-from networks import NETWORKS, chain, knapsack
 
 SUM = {"macs": 0.5}
 SUMS_AND_PEAK = {"macs": 0.5, "params": 0.5, "peak_ram": 0.7}
