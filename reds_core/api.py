@@ -111,6 +111,7 @@ def formulate_model(
     options: Mapping[str, Mapping[str, str]] | None = None,
     task: Task | None = None,
     element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES,
+    latency_table: str | None = None,
     seed: int = 0,
     registry: Registry | None = None,
 ) -> Formulation:
@@ -123,7 +124,7 @@ def formulate_model(
     parsed = parse_budgets(_texts(budgets))
     if len(parsed) != 1:
         raise InputError(f"{len(parsed)} budgets are given", "give one value a resource: a problem has one budget")
-    cost.check_resources(parsed[0].amounts)
+    cost.check_resources(parsed[0].amounts, latency_table is not None)
     plugin = registry.create(Scorer, scorer, options)
     if data is None and plugin.needs_data:
         raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
@@ -134,7 +135,8 @@ def formulate_model(
         dataset = data if isinstance(data, Dataset) else load_data(data, framework, framework.input_shape(loaded), seed)
         train = framework.check_data(loaded, dataset.train, task, "training data")
     scores = score(plugin, framework, loaded, network, train, task, seed)
-    forms = cost.resource_forms(network, parsed[0].amounts, element_size_bytes)
+    costs = RunSettings(element_size_bytes=element_size_bytes, latency_table=latency_table).costs(network)
+    forms = cost.resource_forms(network, parsed[0].amounts, costs)
     full = {name: form.at(network.channels) for name, form in forms.items()}
     name = f"{Path(model).stem}-{parsed[0].name}"
     return formulate(network, scores, forms, parsed[0].capacities(full), name)

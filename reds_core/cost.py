@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reds_core.axis import Axis, LinearForm
+from reds_core.axis import Axis, IntArray, LinearForm
 from reds_core.errors import InputError
 from reds_core.network import Network
 
@@ -44,7 +44,26 @@ class PeakForm:
         return max((s.at(widths) for s in self.steps), default=0)
 
 
-ResourceForm = SumForm | PeakForm
+@dataclass(frozen=True)
+class TableForm:
+    """constant + a table for each group + a table for each pair of groups: costs that follow no formula.
+
+    Attributes:
+        groups: int64 (channels,) by group: what width w costs, at w - 1.
+        pairs: int64 (channels of a, channels of b) by pair of groups, a before b in the network.
+    """
+
+    constant: int
+    groups: Mapping[str, IntArray]
+    pairs: Mapping[tuple[str, str], IntArray]
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """The resource's use where group g has `widths[g]` channels."""
+        total = self.constant + sum(int(table[widths[g] - 1]) for g, table in self.groups.items())
+        return total + sum(int(table[widths[a] - 1, widths[b] - 1]) for (a, b), table in self.pairs.items())
+
+
+ResourceForm = SumForm | PeakForm | TableForm
 
 
 class _SumBuilder:
@@ -167,33 +186,68 @@ def check_element_size(element_size_bytes: int) -> None:
         raise InputError(f"element size {element_size_bytes} is neither 1 nor 4", "give 1 (int8) or 4 (float32)")
 
 
-def check_resources(names: Iterable[str]) -> None:
-    """Refuse resources that are not known.
+LATENCY = "latency"
+"""The resource that needs a table of measurements."""
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """How resources are counted.
+
+    Attributes:
+        element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
+        latency: of the network, in ns, where it was measured.
+
+    Raises:
+        InputError: if the element size is neither 1 nor 4.
+    """
+
+    element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+    latency: TableForm | None = None
+
+    def __post_init__(self) -> None:
+        check_element_size(self.element_size_bytes)
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Names of the resources that can be counted."""
+        return (*RESOURCES, LATENCY) if self.latency is not None else tuple(RESOURCES)
+
+    def form(self, network: Network, resource: str) -> ResourceForm:
+        """The form of one of `resources`."""
+        if resource == LATENCY and self.latency is not None:
+            return self.latency
+        return RESOURCES[resource](network, self.element_size_bytes)
+
+
+def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
+    """Refuse resources that cannot be counted.
 
     Raises:
         InputError: naming the first of them.
     """
     for name in names:
-        if name not in RESOURCES:
-            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join(RESOURCES)}")
+        if name == LATENCY:
+            if not has_latency:
+                raise InputError(
+                    "a latency budget needs measurements", "make them with `reds latency` and give --latency-table"
+                )
+        elif name not in RESOURCES:
+            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join((*RESOURCES, LATENCY))}")
 
 
-def resource_forms(
-    network: Network, names: Iterable[str], element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
-) -> dict[str, ResourceForm]:
+def resource_forms(network: Network, names: Iterable[str], costs: CostModel | None = None) -> dict[str, ResourceForm]:
     """The forms of the resources `names`.
 
     Raises:
-        InputError: if a resource is unknown, or the element size is neither 1 nor 4.
+        InputError: if a resource cannot be counted.
     """
-    names = list(names)
-    check_resources(names)
-    check_element_size(element_size_bytes)
-    return {name: RESOURCES[name](network, element_size_bytes) for name in names}
+    names, costs = list(names), costs or CostModel()
+    check_resources(names, costs.latency is not None)
+    return {name: costs.form(network, name) for name in names}
 
 
-def usage(
-    network: Network, widths: Mapping[str, int], element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
-) -> dict[str, int]:
-    """Use of every resource where group g has `widths[g]` channels."""
-    return {name: form.at(widths) for name, form in resource_forms(network, RESOURCES, element_size_bytes).items()}
+def usage(network: Network, widths: Mapping[str, int], costs: CostModel | None = None) -> dict[str, int]:
+    """Use of every resource that can be counted, where group g has `widths[g]` channels."""
+    costs = costs or CostModel()
+    return {name: form.at(widths) for name, form in resource_forms(network, costs.resources, costs).items()}

@@ -58,8 +58,9 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     network = framework.inspect(full)
     scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
     _check_fit(network, scores, order, folder)
-    cost.check_resources(budget.amounts)
-    forms = cost.resource_forms(network, budget.amounts, settings.element_size_bytes)
+    cost.check_resources(budget.amounts, settings.latency_table is not None)
+    costs = settings.costs(network)
+    forms = cost.resource_forms(network, budget.amounts, costs)
     at_full = {name: form.at(network.channels) for name, form in forms.items()}
     capacities = budget.capacities(at_full)
     unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in network.groups}
@@ -77,8 +78,8 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     source = full if above is None or above.files.keras is None else framework.load_model(folder / above.files.keras)
     source_network = network if source is full else framework.inspect(source)
     model = framework.extract(source, source_network, member_kept(solution.widths))
-    usage = cost.usage(network, solution.widths, settings.element_size_bytes)
-    check_model(framework, model, usage, settings.element_size_bytes, budget.name)
+    usage = cost.usage(network, solution.widths, costs)
+    check_model(framework, model, usage, costs, budget.name)
     train, test = _data(plan, settings, framework, model, watcher)
     watcher.stage(f"exporting subnetwork {budget.name}")
     exporter = Exporter(framework, folder, settings.task, train, test)

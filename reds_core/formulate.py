@@ -162,7 +162,9 @@ def _resource(
         )
         return PeakResource(name, capacity, steps)
     if isinstance(form, TableForm):
-        own = tuple(form.groups[g][w - 1] if g in form.groups else np.zeros(len(w), np.int64) for g, w in widths.items())
+        own = tuple(
+            form.groups[g][w - 1] if g in form.groups else np.zeros(len(w), np.int64) for g, w in widths.items()
+        )
         tables = tuple(
             form.pairs[a, b][np.ix_(widths[a] - 1, widths[b] - 1)] if (a, b) in form.pairs else None for a, b in pairs
         )

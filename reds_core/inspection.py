@@ -33,7 +33,7 @@ class Inspection:
 
 def describe(network: Network, element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:
     """The inspection of `network`."""
-    usage = cost.usage(network, network.channels, element_size_bytes)
+    usage = cost.usage(network, network.channels, cost.CostModel(element_size_bytes))
     seen: set[int] = set()
     layers = []
     for layer in network.layers:

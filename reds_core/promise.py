@@ -81,14 +81,14 @@ def check_family(
             raise violated(f"gave subnetwork '{small.name}' channels that '{large.name}' does not have")
 
 
-def check_model(framework: Framework, model: Any, usage: Mapping[str, int], element_size_bytes: int, name: str) -> None:
+def check_model(framework: Framework, model: Any, usage: Mapping[str, int], costs: cost.CostModel, name: str) -> None:
     """Recount `model` from its own layers: a budget is a promise.
 
     Raises:
         ContractViolation: if the recount differs from `usage`.
     """
     network = framework.inspect(model)
-    recounted = cost.usage(network, network.channels, element_size_bytes)
+    recounted = cost.usage(network, network.channels, costs)
     if recounted != dict(usage):
         raise ContractViolation(
             f"network '{name}' uses {recounted} where {dict(usage)} was planned", "report this as a bug of reds"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import json
@@ -91,7 +92,7 @@ class Run:
         plugins.search.check()
         self.registry.check_settings(settings.options)
         budgets = parse_budgets(settings.budgets)
-        cost.check_resources(r for b in budgets for r in b.amounts)
+        cost.check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
         if self.data is None and (settings.finetune.epochs or plugins.scorer.needs_data):
             what = f"scorer '{plugins.scorer.name}'" if plugins.scorer.needs_data else "fine-tuning"
             raise InputError(
@@ -128,9 +129,8 @@ class Run:
         if finished is not None:
             remove_checkpoints(self.folder)
             return finished
-        forms = cost.resource_forms(
-            inputs.network, dict.fromkeys(r for b in budgets for r in b.amounts), settings.element_size_bytes
-        )
+        costs = settings.costs(inputs.network)
+        forms = cost.resource_forms(inputs.network, dict.fromkeys(r for b in budgets for r in b.amounts), costs)
         full = {name: form.at(inputs.network.channels) for name, form in forms.items()}
         budgets = smallest_first(budgets, full)
         check_reachable(inputs.network, forms, budgets, full)
@@ -233,10 +233,9 @@ class Run:
             tools = RunTools(inputs, self.settings, budgets, forms, plugins, self.watcher, index)
             with guarded(plugins.pruner, f" at step '{step.name}'"):
                 state = plugins.pruner.take(step, checkpoint.state, tools)
-            widths = state.choices[-1].widths if step.groups and state.choices else {}
-            decided = {g: widths[g] for g in step.groups if g in widths}
-            record = StepRecord(index, step.name, step.groups, decided, tools.search_s, tools.finetune_s)
-            checkpoint = Checkpoint(state, (*checkpoint.steps, record))
+            widths = dict(state.decided)
+            record = StepRecord(index, step.name, tuple(widths), widths, tools.search_s, tools.finetune_s)
+            checkpoint = Checkpoint(dataclasses.replace(state, decided={}), (*checkpoint.steps, record))
             save_checkpoint(self.folder, checkpoint, inputs.framework)
         return checkpoint
 
@@ -259,8 +258,9 @@ class Run:
         if state.scores is not None and state.order is not None:
             save_scores(self.folder / SCORES_FILE, state.scores.ordered(state.order))
             save_order(self.folder / ORDER_FILE, state.order)
-        usage = cost.usage(inputs.network, inputs.network.channels, settings.element_size_bytes)
-        check_model(framework, state.family.full, usage, settings.element_size_bytes, "full")
+        costs = settings.costs(inputs.network)
+        usage = cost.usage(inputs.network, inputs.network.channels, costs)
+        check_model(framework, state.family.full, usage, costs, "full")
         records = []
         for i, budget in enumerate(budgets):
             self.watcher.stage(f"exporting {budget.name} ({i + 1} of {len(budgets)})")
@@ -288,9 +288,10 @@ class Run:
     ) -> SubnetworkRecord:
         assert state.family is not None
         choice, kept, framework = state.choices[member], state.kept(member), inputs.framework
-        usage = cost.usage(inputs.network, choice.widths, self.settings.element_size_bytes)
+        costs = self.settings.costs(inputs.network)
+        usage = cost.usage(inputs.network, choice.widths, costs)
         model = state.family.members[member]
-        check_model(framework, model, usage, self.settings.element_size_bytes, budget.name)
+        check_model(framework, model, usage, costs, budget.name)
         raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, kept)
         files, accuracy = exporter.save_member(model, budget.name, None if raw is None else exporter.accuracy(raw))
         solution = choice.solution

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
+from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES, CostModel, check_element_size
 from reds_core.errors import InputError
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Task
+from reds_core.latency_table import load_latency_table
+from reds_core.network import Network
 
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
@@ -28,6 +31,7 @@ class RunSettings:
         time_limit_s: of each solve, in seconds; None means none.
         threads: of each solve; None leaves it to the solver.
         element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
+        latency_table: file of `reds latency` that latency budgets are counted by.
         holdout: share of the training data held back for choosing, 0 to below 1.
         seed: of everything random.
     """
@@ -42,6 +46,7 @@ class RunSettings:
     time_limit_s: float | None = None
     threads: int | None = None
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+    latency_table: str | None = None
     holdout: float = 0.1
     seed: int = 0
 
@@ -51,6 +56,17 @@ class RunSettings:
             raise InputError(f"holdout {self.holdout} is not a share from 0 to below 1", "give a share such as 0.1")
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
+
+    def costs(self, network: Network) -> CostModel:
+        """How the resources of `network` are counted.
+
+        Raises:
+            InputError: if the latency table cannot be read or does not fit the network.
+        """
+        latency = None
+        if self.latency_table is not None:
+            latency = load_latency_table(Path(self.latency_table)).form_for(network, self.element_size_bytes)
+        return CostModel(self.element_size_bytes, latency)
 
     @property
     def baseline(self) -> FinetuneSettings:

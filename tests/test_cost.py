@@ -102,7 +102,7 @@ def test_costs_at_any_widths_are_those_of_the_extracted_model(model: ToyModel, d
     network = describe(model)
     widths = {g.name: data.draw(st.integers(1, g.channels)) for g in network.groups}
     small = TOY.extract(model, network, member_kept(widths))
-    assert cost.usage(network, widths, size) == {
+    assert cost.usage(network, widths, cost.CostModel(size)) == {
         "macs": counted_macs(small),
         "params": size * sum(w.size for w in small.weights.values()),
         "peak_ram": size * simulated_peak(small),
@@ -217,4 +217,4 @@ def test_unknown_resources_are_refused_with_those_there_are() -> None:
 @pytest.mark.parametrize("size", [0, 2, -1])
 def test_element_sizes_other_than_1_and_4_are_refused(size: int) -> None:
     with pytest.raises(InputError, match=f"element size {size} is neither 1 nor 4"):
-        cost.usage(describe(residual_model()), {"stem": 1, "inside": 1}, size)
+        cost.usage(describe(residual_model()), {"stem": 1, "inside": 1}, cost.CostModel(size))

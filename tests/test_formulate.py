@@ -77,12 +77,12 @@ def test_the_full_network_is_worth_about_2_to_31(seed: int, pairs: int) -> None:
 @settings(max_examples=50, deadline=None)
 def test_costs_are_those_of_the_network_at_every_choice(seed: int, pairs: int, element_size: int) -> None:
     network = describe(residual_model(4, 3))
-    forms = cost.resource_forms(network, cost.RESOURCES, element_size)
+    forms = cost.resource_forms(network, cost.RESOURCES, cost.CostModel(element_size))
     capacities = dict.fromkeys(forms, 50)
     problem = formulate(network, random_scores(network, seed, pairs), forms, capacities, "p").problem
     for choice in itertools.product(*(range(g.options) for g in problem.groups)):
         result = problem.evaluate(choice)
-        assert result.usage == cost.usage(network, problem.widths(choice), element_size)
+        assert result.usage == cost.usage(network, problem.widths(choice), cost.CostModel(element_size))
         assert result.feasible == all(used <= 50 for used in result.usage.values())
 
 

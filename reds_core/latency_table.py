@@ -1,0 +1,125 @@
+"""Tables of measured latencies: the file `reds-latency/1`, and the form that budgets are counted by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reds_core.cost import TableForm
+from reds_core.errors import InputError
+from reds_core.files import write_text
+from reds_core.latency import Sample, Segment, Timing, Whole, latency_form
+from reds_core.network import Network
+from reds_core.records import from_plain, to_json
+
+FORMAT = "reds-latency/1"
+
+
+@dataclass(frozen=True)
+class LatencySettings:
+    """How latencies were measured; a table is only gone on with under the same settings.
+
+    Attributes:
+        element_size_bytes: 1 for int8 files, 4 for float32.
+        threads: of the interpreter.
+        repeats: timed runs of each sample.
+        points: widths of each group that are sampled, at most.
+        checks: whole subnetworks that are measured beside their prediction.
+
+    Raises:
+        InputError: if a figure is out of range.
+    """
+
+    element_size_bytes: int = 1
+    threads: int = 1
+    repeats: int = 200
+    points: int = 5
+    checks: int = 4
+
+    def __post_init__(self) -> None:
+        for name, least in (("threads", 1), ("repeats", 10), ("points", 2), ("checks", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{getattr(self, name)} {name} are asked for", f"give {least} or more")
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Everything measured of one network on one machine. Times in ns.
+
+    Attributes:
+        network: name of the network.
+        model: SHA-256 of the model file.
+        channels: full width of each group.
+        machine, versions: where and with what it was measured.
+        overhead: of running anything at all.
+        full: the whole network, exported at full width.
+        checks: whole subnetworks, predicted and measured.
+        complete: whether all samples and checks are there.
+    """
+
+    network: str
+    model: str
+    channels: Mapping[str, int]
+    settings: LatencySettings
+    machine: Mapping[str, str]
+    versions: Mapping[str, str]
+    segments: tuple[Segment, ...]
+    overhead: Timing
+    full: Timing
+    samples: tuple[Sample, ...] = ()
+    checks: tuple[Whole, ...] = ()
+    complete: bool = False
+    format: str = FORMAT
+
+    def form(self, network: Network) -> TableForm:
+        """Latency of `network`, which the table is of, in ns; at full width as measured."""
+        plain = latency_form(network, self.segments, self.samples, self.overhead.ns)
+        scale = self.full.ns / max(plain.at(self.channels), 1)
+        return latency_form(network, self.segments, self.samples, self.overhead.ns, scale)
+
+    def form_for(self, network: Network, element_size_bytes: int) -> TableForm:
+        """As `form`, for a network that the table may not be of.
+
+        Raises:
+            InputError: if it is not of this network, not of this element size, or not complete.
+        """
+        if dict(self.channels) != dict(network.channels):
+            raise InputError(f"the latency table is of network '{self.network}', not of this one", "measure this one")
+        if self.settings.element_size_bytes != element_size_bytes:
+            raise InputError(
+                f"the latency table is for an element size of {self.settings.element_size_bytes} bytes, "
+                f"the run for {element_size_bytes}",
+                f"measure again with --element-size {element_size_bytes}",
+            )
+        if not self.complete:
+            raise InputError("the latency table is not complete", "run the same `reds latency` again, which goes on")
+        return self.form(network)
+
+
+def save_latency_table(table: LatencyTable, path: Path) -> None:
+    """Write the table, whole or not at all.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    write_text(path, to_json(table))
+
+
+def load_latency_table(path: Path) -> LatencyTable:
+    """Read a table.
+
+    Raises:
+        InputError: if the file is missing or no such table.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("format") != FORMAT:
+            raise ValueError("another format")
+        table: LatencyTable = from_plain(LatencyTable, content)
+        return table
+    except OSError as error:
+        raise InputError(f"latency table '{path}' cannot be read", "make one with `reds latency`") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"'{path}' is no latency table of format {FORMAT}", "make one with `reds latency`") from error
