@@ -1,0 +1,199 @@
+"""Suites of problems to compare solvers on. Each instance has a reason, and what is known of it is shipped beside.
+
+`suite_facts.json` holds, by name, the SHA-256 of the problem, the value that two exact solvers agree on, and the bound
+of the LP relaxation. Facts of a problem that has changed since are not used. `benchmarks/suites.py --write` makes the
+file anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reds_core.bench.graphs import TOPOLOGIES, chain
+from reds_core.bench.shapes import NETWORKS
+from reds_core.bench.synthetic import KINDS, knapsack
+from reds_core.errors import InputError
+from reds_core.problem import KnapsackProblem
+from reds_core.problem_file import problem_digest
+
+FACTS = Path(__file__).with_name("suite_facts.json")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an instance.
+
+    Attributes:
+        sha256: digest of the problem that the rest was found for.
+        optimum: proven optimal value; None where it is infeasible or no proof is known.
+        infeasible: proven that no choice meets the budgets.
+        lp_bound: floor of the value of the LP relaxation, or None.
+        proved_by: solvers that proved optimum or infeasibility, each on its own.
+    """
+
+    sha256: str
+    optimum: int | None
+    infeasible: bool
+    lp_bound: int | None
+    proved_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SuiteProblem:
+    """One instance of a suite.
+
+    Attributes:
+        problem: named uniquely over all suites.
+        reason: why it is there, in a sentence.
+        optimum: proven optimal value; None where it is infeasible or no proof is known.
+        lp_bound: floor of the value of the LP relaxation, or None.
+        infeasible: proven that no choice meets the budgets.
+    """
+
+    problem: KnapsackProblem
+    reason: str
+    optimum: int | None = None
+    lp_bound: int | None = None
+    infeasible: bool = False
+
+
+Instances = Iterator[tuple[KnapsackProblem, str]]
+
+
+def suite(name: str) -> tuple[SuiteProblem, ...]:
+    """The instances of a suite, always the same.
+
+    Raises:
+        InputError: if there is no suite of that name.
+    """
+    if name not in _MAKERS:
+        raise InputError(f"unknown suite '{name}'", f"choose one of {', '.join(SUITES)}")
+    facts = read_facts()
+    return tuple(_known(problem, reason, facts.get(problem.name)) for problem, reason in _MAKERS[name]())
+
+
+def read_facts() -> Mapping[str, Facts]:
+    """What is known of the instances, by name; empty where nothing was found yet."""
+    if not FACTS.exists():
+        return {}
+    entries = json.loads(FACTS.read_text(encoding="utf-8"))
+    return {
+        name: Facts(e["sha256"], e["optimum"], e["infeasible"], e["lp_bound"], tuple(e["proved_by"]))
+        for name, e in entries.items()
+    }
+
+
+def _known(problem: KnapsackProblem, reason: str, facts: Facts | None) -> SuiteProblem:
+    if facts is None or facts.sha256 != problem_digest(problem):
+        return SuiteProblem(problem, reason)
+    return SuiteProblem(problem, reason, facts.optimum, facts.lp_bound, facts.infeasible)
+
+
+def _at_percent(problem: KnapsackProblem, percent: int) -> KnapsackProblem:
+    """`problem` with `percent` of the full network's use as capacity of every resource, and in its name."""
+    full = problem.evaluate([g.options - 1 for g in problem.groups]).usage
+    budgeted = problem.with_capacities({r: use * percent // 100 for r, use in full.items()})
+    return replace(budgeted, name=f"{problem.name}-{percent}")
+
+
+# --- paper ------------------------------------------------------------------------------------------------------------
+
+_PAPER = (
+    ("ds-cnn-s", 1, "depthwise-separable chain of the REDS paper, the size its search times are given for"),
+    ("ds-cnn-m", 1, "the same with 172 channels a layer: four times the table entries"),
+    ("ds-cnn-l", 1, "the same with 276 channels and a block more, for which three hours of search were suggested"),
+    ("cnn-s", 1, "few groups of unlike widths, one pair with nearly all the costs"),
+    ("cnn-m", 1, "the same, with a narrow layer between wide ones"),
+    ("cnn-l", 1, "the same, with a wider dense layer"),
+    ("dnn-s", 1, "dense layers only: products of widths are all there is"),
+    ("dnn-m", 1, "the same with 256 neurons a layer"),
+    ("dnn-l", 1, "the same with 436 neurons a layer"),
+    ("mobilenet-v1-0.25-96", 1, "the microcontroller's image network, every width on offer"),
+    ("mobilenet-v1", 8, "14 groups of up to 1,024 channels in steps of 8, as compilers for phones like widths"),
+    ("vit-b", 8, "a star: one embedding joined to heads and hidden layer of every block"),
+)
+_PERCENT = (10, 25, 50, 75)
+
+
+def _paper() -> Instances:
+    """Shapes of the REDS paper's networks, at shares of the full network's MACs."""
+    for network, step, reason in _PAPER:
+        problem = replace(knapsack(NETWORKS[network](), step=step), name=network)
+        for percent in _PERCENT:
+            yield _at_percent(problem, percent), f"{reason}; {percent} % of the MACs"
+    problem = replace(knapsack(NETWORKS["ds-cnn-s"](), seed=1, kernels=True), name="ds-cnn-s-kernels")
+    for percent in _PERCENT:
+        yield _at_percent(problem, percent), f"DS-CNN S with the score of every kernel; {percent} % of the MACs"
+
+
+# --- graphs -----------------------------------------------------------------------------------------------------------
+
+_SIZES = (6, 12, 24)
+_SCORES = {
+    "lognormal": "scores as trained networks have them",
+    "near-equal": "kernels within 1 % of each other, so that hardly any option can be ruled out",
+    "convex": "value grows faster than cost, so that mixtures of choices are worth more than choices",
+    "cost-noise": "value is cost and a little noise, so that all choices near the budget are nearly optimal",
+}
+_GRAPHS = {
+    "chain": "each group feeds the next",
+    "tree": "each group feeds any number of others",
+    "residual": "blocks add to what they read, which closes circles",
+}
+
+
+def _graphs() -> Instances:
+    """Random networks of growing size, for every kind of scores."""
+    for topology, shape in _GRAPHS.items():
+        for size in _SIZES:
+            network = TOPOLOGIES[topology](size, size)
+            for kind in KINDS:
+                problem = replace(knapsack(network, kind, seed=size), name=f"{network.name}-{kind}")
+                yield _at_percent(problem, 40), f"{size} groups, {shape}; {_SCORES[kind]}"
+
+
+# --- tiny -------------------------------------------------------------------------------------------------------------
+
+
+def _tiny() -> Instances:
+    """Every feature of a problem, each solved in moments by every solver that takes it."""
+
+    def named(name: str, problem: KnapsackProblem) -> KnapsackProblem:
+        return replace(problem, name=f"tiny-{name}")
+
+    both = ("macs", "params")
+    all_three = (*both, "peak_ram")
+    yield named("brute", knapsack(chain(4, 5))), "625 choices: brute force knows the answer"
+    yield named("kernels", knapsack(chain(3, 8), kernels=True)), "kernel scores, for solvers that choose kernels"
+    tree = TOPOLOGIES["tree"](5, 2)
+    yield (
+        named("two-sums", knapsack(tree, step=4, resources=both, fraction={"macs": 0.5, "params": 0.4})),
+        "two sums that bind at once, on a tree",
+    )
+    yield (
+        named("peak", knapsack(TOPOLOGIES["residual"](5, 3), step=4, resources=all_three, fraction=0.6)),
+        "a peak beside two sums, on a residual network",
+    )
+    below = knapsack(chain(4, 6))
+    least = below.evaluate([0] * len(below.groups)).usage
+    yield (
+        named("infeasible", below.with_capacities({r: use - 1 for r, use in least.items()})),
+        "one unit below the least that can be reached",
+    )
+    bounded = knapsack(chain(5, 8))
+    yield (
+        named("bounds", bounded.with_bounds([2, 0, 3, 0, 1], [7, 4, 7, 7, 5])),
+        "floors and ceilings, as members of a family have them",
+    )
+    yield named("near-equal", knapsack(chain(5, 12), "near-equal")), "near-equal scores: bounds are of little use"
+    yield named("convex", knapsack(chain(5, 12), "convex")), "convex scores: the LP relaxation is weak"
+    network = NETWORKS["ds-cnn-s"]()
+    yield named("ds-cnn-s", _at_percent(knapsack(network, step=8), 25)), "the DS-CNN S of the paper in steps of 8"
+
+
+_MAKERS: Mapping[str, Callable[[], Instances]] = {"paper": _paper, "graphs": _graphs, "tiny": _tiny}
+SUITES: tuple[str, ...] = tuple(_MAKERS)
+"""Names of the suites."""
