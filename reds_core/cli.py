@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from reds_core.commands.bench import bench_command
 from reds_core.commands.check import check_command
 from reds_core.commands.extract import extract_command
 from reds_core.commands.formulate import formulate_command
@@ -36,6 +37,7 @@ app.command("formulate")(formulate_command)
 app.command("solve")(solve_command)
 app.command("prune")(prune_command)
 app.command("extract")(extract_command)
+app.command("bench")(bench_command)
 app.command("check")(check_command)
 
 

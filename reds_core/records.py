@@ -36,6 +36,11 @@ def to_json(content: Any) -> str:
     return json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
 
 
+def to_json_line(content: Any) -> str:
+    """As `to_json`, in one line that ends with a newline: for files that hold one record a line."""
+    return json.dumps(_plain(content), allow_nan=False) + "\n"
+
+
 def from_plain(wanted: Any, content: Any) -> Any:
     """`content`, as json.loads gives it, as the type `wanted`: records, tuples, mappings, numbers, None.
 

@@ -1,0 +1,152 @@
+"""Who takes part: solvers, each perhaps several times with other options, from texts such as cpsat[presolve=false]."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reds_core.bench.history import LeftOut
+from reds_core.bench.record import Contender
+from reds_core.errors import InputError, UnavailableError
+from reds_core.plugin import build_options
+from reds_core.registry import PluginRecord, PluginStatus, Registry, Settings
+from reds_core.solver import Solver
+
+ALL = "all"
+"""Stands for every solver that is available, with its default options."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A contender and what is needed to ask it.
+
+    Attributes:
+        settings: options as typed, those of --option included.
+        solver: the class.
+    """
+
+    contender: Contender
+    settings: Mapping[str, str]
+    solver: type[Solver]
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who takes part, and who was wanted and cannot."""
+
+    entrants: tuple[Entrant, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def split_contenders(text: str) -> list[tuple[str, dict[str, str]]]:
+    """Names and options from a list such as "dp,cpsat[presolve=false],pulp[backend=HiGHS,presolve=false]".
+
+    Raises:
+        InputError: if it is malformed.
+    """
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+        if depth not in (0, 1):
+            break
+    if depth != 0:
+        raise _malformed(text)
+    return [_contender(part.strip()) for part in parts]
+
+
+def _malformed(text: str) -> InputError:
+    return InputError(
+        f"'{text}' is no list of solvers", "write NAME or NAME[KEY=VALUE,...], joined by commas: dp,cpsat[presolve=no]"
+    )
+
+
+def _contender(text: str) -> tuple[str, dict[str, str]]:
+    name, bracket, inside = text.partition("[")
+    if not name.strip() or (bracket and not inside.endswith("]")):
+        raise _malformed(text)
+    options: dict[str, str] = {}
+    for entry in inside.removesuffix("]").split(",") if inside.removesuffix("]").strip() else ():
+        key, equals, setting = (piece.strip() for piece in entry.partition("="))
+        if not key or not equals:
+            raise _malformed(text)
+        options[key] = setting
+    return name.strip(), options
+
+
+def make_roster(registry: Registry, texts: Sequence[str], settings: Settings) -> Roster:
+    """Who takes part.
+
+    Args:
+        texts: lists of contenders; none stand for all solvers.
+        settings: options of plugins for all contenders of a solver; those in brackets go before them.
+
+    Raises:
+        InputError: if a solver or option is unknown, or two contenders are one.
+        UnavailableError: if none is left.
+    """
+    registry.check_settings(settings)
+    wanted = [each for text in texts or (ALL,) for each in split_contenders(text)]
+    records = {r.name: r for r in registry.records if r.kind == Solver.kind}
+    left_out: dict[str, LeftOut] = {}
+    entrants: dict[str, Entrant] = {}
+    for name, options in wanted:
+        if name == ALL:
+            left_out |= {r.name: _left_out(r) for r in registry.records if _is_missed(r)}
+            names = [r.name for r in records.values() if r.status is PluginStatus.OK]
+        else:
+            names = [name]
+        for each in names:
+            record = records.get(each)
+            if record is not None and record.status is PluginStatus.UNAVAILABLE:
+                left_out[each] = _left_out(record)
+                continue
+            entrant = _entrant(registry, record, each, {**settings.get(each, {}), **options})
+            label = entrant.contender.label
+            if label not in entrants:
+                entrants[label] = entrant
+            elif name != ALL and (ALL, {}) not in wanted:
+                raise InputError(f"solver '{label}' is named twice", "name it once, or with other options")
+    if not entrants:
+        missing = "; ".join(f"{each.name}: {each.detail}" for each in left_out.values())
+        raise UnavailableError(f"no solver is available ({missing or 'none is installed'})", "see `reds plugins`")
+    return Roster(tuple(entrants.values()), tuple(left_out.values()))
+
+
+def _is_missed(record: PluginRecord) -> bool:
+    """Whether "all" cannot have the plugin; of a broken one nobody knows what it is, so it is told."""
+    if record.status is PluginStatus.UNAVAILABLE:
+        return record.kind == Solver.kind
+    return record.status is PluginStatus.BROKEN
+
+
+def _left_out(record: PluginRecord) -> LeftOut:
+    return LeftOut(record.name, record.status.value, record.detail)
+
+
+def _entrant(registry: Registry, record: PluginRecord | None, name: str, settings: Mapping[str, str]) -> Entrant:
+    solver = registry.get(Solver, name)
+    options = build_options(solver, settings)
+    texts = {f.name: _text(getattr(options, f.name)) for f in dataclasses.fields(options)}
+    defaults = solver.Options()
+    changed = [f"{key}={text}" for key, text in texts.items() if text != _text(getattr(defaults, key))]
+    presolve = getattr(options, "presolve", None)
+    contender = Contender(
+        label=f"{name}[{','.join(changed)}]" if changed else name,
+        solver=name,
+        options=texts,
+        presolve=presolve if isinstance(presolve, bool) else None,
+        distribution=(record and record.distribution) or "unknown",
+        version=solver.version(),
+    )
+    return Entrant(contender, settings, solver)
+
+
+def _text(option: Any) -> str:
+    """As users write it."""
+    return str(option).lower() if isinstance(option, bool | None) else str(option)

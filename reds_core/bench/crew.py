@@ -1,0 +1,181 @@
+"""Who runs the solves: this process, several beside it (loky), or a Dask cluster; all through joblib."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from reds_core.bench.supervision import supervise
+from reds_core.bench.task import SolveResult, SolveTask
+from reds_core.errors import InputError, RedsError, UnavailableError
+
+LOKY, DASK = "loky", "dask"
+BACKENDS = (LOKY, DASK)
+
+CONNECTION_S = 10
+"""How long to wait for a scheduler, and for its first worker."""
+
+IDLE_S = 10
+"""Seconds after which a process of loky that has nothing to do ends."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A task, and what is needed to run it.
+
+    Attributes:
+        number: tells the results apart, which come in any order.
+        libraries: import names whose versions are told.
+    """
+
+    number: int
+    task: SolveTask
+    libraries: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Runs errands.
+
+    Attributes:
+        jobs: how many at once.
+        warnings: what speaks against comparing their times.
+    """
+
+    jobs: int
+    warnings: tuple[str, ...]
+    _configured: Callable[[], contextlib.AbstractContextManager[Any]]
+
+    def run(self, errands: Iterable[Errand]) -> Generator[tuple[int, SolveResult], None, None]:
+        """Number and result of each, in the order in which they end; close it to stop those that run.
+
+        Raises:
+            RedsError: if a process that watches solves is lost.
+        """
+        import joblib
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        with self._configured():
+            parallel = joblib.Parallel(
+                n_jobs=self.jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=self.jobs
+            )
+            results = parallel(joblib.delayed(_run)(errand, os.getpid()) for errand in errands)
+            with contextlib.closing(results):
+                try:
+                    yield from results
+                except (TerminatedWorkerError, OSError) as error:
+                    raise RedsError(
+                        f"a process that watches the solves was lost ({_first_line(error)})",
+                        "the same command goes on where it stopped",
+                    ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _run(errand: Errand, host: int) -> tuple[int, SolveResult]:
+    """In the process that watches."""
+    if os.getpid() != host and os.getppid() == host:
+        _depend_on_parent()
+    return errand.number, supervise(errand.task, errand.libraries)
+
+
+def _depend_on_parent() -> None:
+    """A process of loky leaves Ctrl-C to the comparison's, and ends where that was killed; solves end with it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if any(thread.name == _watch_parent.__name__ for thread in threading.enumerate()):
+        return
+    threading.Thread(target=_watch_parent, args=(os.getppid(),), name=_watch_parent.__name__, daemon=True).start()
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def assembled(backend: str, jobs: int | None, scheduler: str | None) -> Iterator[Crew]:
+    """Whoever runs the solves, inside the block.
+
+    Args:
+        backend: loky or dask.
+        jobs: how many solves at once; None: 1 with loky, and as many as the cluster has threads with Dask.
+        scheduler: address of Dask's scheduler.
+
+    Raises:
+        InputError: if the back end is unknown, or Dask's scheduler is not named or does not answer.
+        UnavailableError: if Dask is not installed.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"unknown back end '{backend}'", f"give one of: {', '.join(BACKENDS)}")
+    if (backend == DASK) != (scheduler is not None):
+        what = "Dask needs a scheduler" if backend == DASK else "a scheduler is for Dask"
+        raise InputError(what, "give --backend dask --scheduler HOST:PORT together")
+    if scheduler is None:
+        yield _on_this_machine(jobs or 1)
+        return
+    with _client(scheduler) as client:
+        yield _on_cluster(client, jobs)
+
+
+def _on_this_machine(jobs: int) -> Crew:
+    import joblib
+
+    def configured() -> contextlib.AbstractContextManager[Any]:
+        context: contextlib.AbstractContextManager[Any] = joblib.parallel_config(LOKY, idle_worker_timeout=IDLE_S)
+        return context
+
+    warnings = (f"{jobs} solves run side by side and share cores and memory: compare their times with care",)
+    return Crew(jobs, warnings if jobs > 1 else (), configured)
+
+
+@contextlib.contextmanager
+def _client(scheduler: str) -> Iterator[Any]:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UnavailableError("Dask is not installed", "pip install 'reds-core[bench]'") from None
+    try:
+        client = Client(scheduler, timeout=CONNECTION_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"the Dask scheduler '{scheduler}' does not answer ({_first_line(error)})", "check its address"
+        ) from error
+    with client:
+        yield client
+
+
+def _on_cluster(client: Any, jobs: int | None) -> Crew:
+    import joblib
+
+    try:
+        client.wait_for_workers(1, timeout=CONNECTION_S)
+    except TimeoutError as error:
+        raise InputError("the Dask scheduler has no workers", "start some: dask worker ADDRESS --nthreads 1") from error
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    slots = sum(worker["nthreads"] for worker in workers)
+    by_host = Counter[str]()
+    for worker in workers:
+        by_host[worker["host"]] += worker["nthreads"]
+    jobs = slots if jobs is None else min(jobs, slots)
+    warnings = []
+    if jobs > 1 and max(by_host.values()) > 1:
+        warnings.append("several solves at once on a machine share its cores and memory: compare their times with care")
+    if len(by_host) > 1:
+        warnings.append("solves run on several machines: compare times of one machine only")
+
+    def configured() -> contextlib.AbstractContextManager[Any]:
+        context: contextlib.AbstractContextManager[Any] = joblib.parallel_config(DASK, client=client, pure=False)
+        return context
+
+    return Crew(jobs, tuple(warnings), configured)

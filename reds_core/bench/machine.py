@@ -1,0 +1,53 @@
+"""Facts of the machine that a solve runs on, and versions of the libraries behind it."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from reds_core.bench.record import Machine
+
+
+def this_machine() -> Machine:
+    """The machine that this process runs on; cores are those that it may use."""
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine(
+        system=f"{platform.system()} {platform.release()}",
+        cpu=_cpu_model(),
+        cores=cores,
+        memory_bytes=int(psutil.virtual_memory().total),
+        python=platform.python_version(),
+    )
+
+
+def _cpu_model() -> str:
+    """Linux tells the model in /proc/cpuinfo alone; elsewhere Python knows it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            key, _, text = line.partition(":")
+            if key.strip() in ("model name", "Model", "cpu model") and text.strip():
+                return text.strip()
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def library_versions(import_names: Iterable[str]) -> dict[str, str]:
+    """Versions of reds-core, numpy and the distributions that bring `import_names`, as far as they are installed."""
+    tops = [name.partition(".")[0] for name in import_names]
+    wanted = {"reds-core", "numpy", *(d for top in tops for d in _distributions().get(top, [top]))}
+    versions = {}
+    for name in sorted(wanted):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+@functools.cache  # looks through everything that is installed
+def _distributions() -> Mapping[str, Sequence[str]]:
+    return importlib.metadata.packages_distributions()

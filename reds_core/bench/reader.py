@@ -1,0 +1,176 @@
+"""Reads records.jsonl: as records, and as a table for analysis."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reds_core.bench.record import Outcome, SolveRecord
+from reds_core.bench.verdicts import judge
+from reds_core.errors import InputError
+from reds_core.records import from_plain
+
+if TYPE_CHECKING:
+    import pandas
+
+RECORDS_FILE = "records.jsonl"
+
+
+def read_records(path: str | Path) -> tuple[SolveRecord, ...]:
+    """The records of a comparison in the order in which the solves ended.
+
+    A last line that was not written whole, as a killed process leaves it, is passed over.
+
+    Args:
+        path: a records.jsonl, or the folder that holds one.
+
+    Raises:
+        InputError: if it is missing, or a line is no record.
+    """
+    path = Path(path)
+    path = path / RECORDS_FILE if path.is_dir() else path
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise InputError(f"'{path}' {why}", "give the folder or the records.jsonl of a `reds bench`") from None
+    *whole, _ = content.split(b"\n")
+    return tuple(_parse(line, path, number) for number, line in enumerate(whole, 1))
+
+
+def _parse(line: bytes, path: Path, number: int) -> SolveRecord:
+    try:
+        record: SolveRecord = from_plain(SolveRecord, json.loads(line))
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"line {number} of '{path}' is no record of a solve ({type(error).__name__}: {error})",
+            "remove the line, or give another folder",
+        ) from None
+    return record
+
+
+def without_figures(record: SolveRecord, outcome: Outcome, reason: str) -> SolveRecord:
+    """The record with another outcome and none of the figures of a solution."""
+    return replace(
+        record,
+        outcome=outcome,
+        reason=reason,
+        status=None,
+        limit=None,
+        value=None,
+        bound=None,
+        gap=None,
+        widths=None,
+    )
+
+
+def judged_records(records: tuple[SolveRecord, ...]) -> tuple[SolveRecord, ...]:
+    """The records, those whose claims cannot be true beside the others' values as BROKE_CONTRACT with the reason."""
+    false = judge(records).false_claims
+    return tuple(
+        without_figures(r, Outcome.BROKE_CONTRACT, false[i]) if i in false else r for i, r in enumerate(records)
+    )
+
+
+def records_frame(path: str | Path, judged: bool = True) -> pandas.DataFrame:
+    """The records as a table: a row a solve. Columns that lack a figure in some rows are of pandas's nullable types.
+
+    problem, sha256, groups, options, pairs, resources (names, joined by a comma), optimum, lp_bound
+        of the problem;
+    contender, solver, solver_options (as KEY=VALUE, joined by a comma), presolve, distribution, version
+        of the solver;
+    repeat, time_limit_s, memory_limit_bytes, threads, seed, jobs, started_at (UTC)
+        how it was asked;
+    outcome, reason, status, limit, value, bound, gap, wall_s, backend_s, peak_memory_bytes, widths (by group), detail
+        (joined by "; "): what came of it;
+    system, cpu, cores, memory_bytes, python, versions (by name)
+        where it ran.
+
+    Args:
+        path: a records.jsonl, or the folder that holds one.
+        judged: show a claim that another record refutes as outcome "broke_contract", without figures.
+
+    Raises:
+        InputError: as `read_records`.
+    """
+    import pandas
+
+    records = read_records(path)
+    rows = [_row(r) for r in (judged_records(records) if judged else records)]
+    frame = pandas.DataFrame(rows, columns=list(_TYPES))
+    return frame.astype(_TYPES)
+
+
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("problem", "sha256"), "string"),
+    **dict.fromkeys(("groups", "options", "pairs"), "int64"),
+    "resources": "string",
+    **dict.fromkeys(("optimum", "lp_bound"), "Int64"),
+    **dict.fromkeys(("contender", "solver", "solver_options"), "string"),
+    "presolve": "boolean",
+    **dict.fromkeys(("distribution", "version"), "string"),
+    "repeat": "int64",
+    "time_limit_s": "float64",
+    **dict.fromkeys(("memory_limit_bytes", "threads", "seed"), "Int64"),
+    "jobs": "int64",
+    "started_at": "datetime64[us, UTC]",
+    **dict.fromkeys(("outcome", "reason", "status", "limit"), "string"),
+    **dict.fromkeys(("value", "bound"), "Int64"),
+    "gap": "Float64",
+    "wall_s": "float64",
+    "backend_s": "Float64",
+    "peak_memory_bytes": "Int64",
+    "widths": "object",
+    **dict.fromkeys(("detail", "system", "cpu"), "string"),
+    **dict.fromkeys(("cores", "memory_bytes"), "int64"),
+    "python": "string",
+    "versions": "object",
+}
+"""Columns of the table and their types. Values and bounds are whole numbers that doubles do not hold exactly."""
+
+
+def _row(record: SolveRecord) -> dict[str, Any]:
+    problem, contender, machine = record.problem, record.contender, record.machine
+    return {
+        "problem": problem.name,
+        "sha256": problem.sha256,
+        "groups": problem.groups,
+        "options": problem.options,
+        "pairs": problem.pairs,
+        "resources": ",".join(problem.resources),
+        "optimum": problem.optimum,
+        "lp_bound": problem.lp_bound,
+        "contender": contender.label,
+        "solver": contender.solver,
+        "solver_options": ",".join(f"{key}={text}" for key, text in contender.options.items()),
+        "presolve": contender.presolve,
+        "distribution": contender.distribution,
+        "version": contender.version,
+        "repeat": record.repeat,
+        "time_limit_s": record.time_limit_s,
+        "memory_limit_bytes": record.memory_limit_bytes,
+        "threads": record.threads,
+        "seed": record.seed,
+        "jobs": record.jobs,
+        "started_at": record.started_at,
+        "outcome": record.outcome.value,
+        "reason": record.reason,
+        "status": None if record.status is None else record.status.value,
+        "limit": None if record.limit is None else record.limit.value,
+        "value": record.value,
+        "bound": record.bound,
+        "gap": record.gap,
+        "wall_s": record.wall_s,
+        "backend_s": record.backend_s,
+        "peak_memory_bytes": record.peak_memory_bytes,
+        "widths": record.widths,
+        "detail": "; ".join(record.detail),
+        "system": machine.system,
+        "cpu": machine.cpu,
+        "cores": machine.cores,
+        "memory_bytes": machine.memory_bytes,
+        "python": machine.python,
+        "versions": record.versions,
+    }

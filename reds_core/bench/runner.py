@@ -1,0 +1,220 @@
+"""Runs a comparison: every contender on every problem, each solve recorded as soon as it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+
+from reds_core.bench.contenders import Entrant, Roster, make_roster
+from reds_core.bench.crew import LOKY, Crew, Errand, assembled
+from reds_core.bench.history import BenchHistory, BenchRun, Ending, read_history, write_history
+from reds_core.bench.machine import library_versions, this_machine
+from reds_core.bench.record import SolveRecord
+from reds_core.bench.record_file import RecordFile, key_of, opened, solve_key
+from reds_core.bench.sources import BenchProblem, gather
+from reds_core.bench.task import Limits, SolveTask
+from reds_core.bench.verification import Question, record_of
+from reds_core.bench.watcher import BenchWatcher
+from reds_core.errors import InputError, UnavailableError
+from reds_core.files import remove_partial_files
+from reds_core.registry import Registry
+from reds_core.solver import Controls
+
+DEFAULT_TIME_LIMIT_S = 60.0
+DEFAULT_MEMORY_LIMIT_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """What is compared, and how. The same settings in the same folder go on where a run stopped.
+
+    Attributes:
+        problems: files of format reds-problem/1.
+        suites: names of suites that come with reds.
+        solvers: lists of contenders, such as "dp,cpsat[presolve=false]"; none stand for all solvers.
+        options: of plugins, for all contenders of a solver: plugin name -> key -> text.
+        time_limit_s: of each solve; told to the solver, and enforced some seconds later.
+        memory_limit_bytes: of each solve with all its processes; None: no limit.
+        repeat: how often each solve is done.
+        seed, threads: told to the solvers; None leaves them to them.
+        jobs: solves at once; None: 1, or as many as Dask's cluster has threads.
+        backend: loky (this machine) or dask.
+        scheduler: address of Dask's scheduler.
+    """
+
+    problems: tuple[Path, ...] = ()
+    suites: tuple[str, ...] = ()
+    solvers: tuple[str, ...] = ()
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    memory_limit_bytes: int | None = DEFAULT_MEMORY_LIMIT_BYTES
+    repeat: int = 1
+    seed: int | None = 0
+    threads: int | None = 1
+    jobs: int | None = None
+    backend: str = LOKY
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        Controls(self.time_limit_s, self.seed, self.threads)
+        for name, number in (("repeat", self.repeat), ("jobs", self.jobs)):
+            if number is not None and number < 1:
+                raise InputError(f"the number {number} of --{name} is below 1", "give 1 or more")
+        if self.memory_limit_bytes is not None and self.memory_limit_bytes < 1:
+            raise InputError(
+                f"the memory limit {self.memory_limit_bytes} is below 1 byte", "give an amount such as 4GiB"
+            )
+
+    @property
+    def limits(self) -> Limits:
+        """What each solve is told and allowed."""
+        return Limits(self.time_limit_s, self.memory_limit_bytes, self.threads, self.seed)
+
+
+@dataclass(frozen=True)
+class _Solve:
+    """One solve that is to be done."""
+
+    question: Question
+    problem: BenchProblem
+    entrant: Entrant
+
+    def errand(self, number: int) -> Errand:
+        contender = self.question.contender
+        task = SolveTask(
+            self.problem.content, contender.solver, contender.version, self.entrant.settings, self.question.limits
+        )
+        return Errand(number, task, self.entrant.solver.requires)
+
+
+def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, registry: Registry) -> BenchRun:
+    """Solve what is not solved yet, write records.jsonl and bench.json, and say how it went, or was interrupted.
+
+    Whatever solvers do becomes a record; only what concerns the comparison itself is raised.
+
+    Raises:
+        InputError, UnavailableError: if something asked for cannot be used.
+    """
+    _require_libraries()
+    roster = make_roster(registry, settings.solvers, settings.options)
+    problems = gather(settings.problems, settings.suites)
+    with assembled(settings.backend, settings.jobs, settings.scheduler) as crew, opened(folder) as records:
+        remove_partial_files(folder)
+        _refuse_other_problems(problems, records.before, folder)
+        solves = list(_solves(settings, roster, problems, crew.jobs))
+        done = {key_of(record) for record in records.before}
+        missing = [s for s in solves if _key(s.question) not in done]
+        run = _run_of(settings, roster, problems, crew, len(solves), len(solves) - len(missing))
+        log = _Log(folder, run)
+        watcher.planned(run.solves, run.kept)
+        for warning in run.warnings:
+            watcher.warn(warning)
+        try:
+            _work(crew, missing, records, log, watcher)
+            log.end(Ending.FINISHED)
+        except KeyboardInterrupt:
+            log.end(Ending.INTERRUPTED)
+        except BaseException:
+            log.end(Ending.FAILED)
+            raise
+    return log.run
+
+
+def _require_libraries() -> None:
+    import importlib.util
+
+    missing = [n for n in ("joblib", "psutil", "pandas", "jinja2", "matplotlib") if not importlib.util.find_spec(n)]
+    if missing:
+        raise UnavailableError(f"a comparison needs {', '.join(missing)}", "pip install 'reds-core[bench]'")
+
+
+def _solves(settings: BenchSettings, roster: Roster, problems: Sequence[BenchProblem], jobs: int) -> Iterator[_Solve]:
+    """All solves; repeats go last, so that a run stopped early has every solve once rather than some of them often."""
+    for repeat, problem, entrant in product(range(settings.repeat), problems, roster.entrants):
+        yield _Solve(Question(problem.facts, entrant.contender, settings.limits, repeat, jobs), problem, entrant)
+
+
+def _key(question: Question) -> object:
+    return solve_key(question.facts.sha256, question.contender, question.repeat, question.limits)
+
+
+def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[SolveRecord], folder: Path) -> None:
+    """A name means one problem in a folder, or tables of the report would mix figures of two."""
+    known = {record.problem.name: record.problem.sha256 for record in before}
+    for each in problems:
+        name = each.facts.name
+        if known.get(name, each.facts.sha256) != each.facts.sha256:
+            raise InputError(
+                f"'{folder}' holds records of another problem named '{name}'",
+                "give another folder with --out, or the file another name",
+            )
+
+
+def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile, log: _Log, watcher: BenchWatcher) -> None:
+    def errands() -> Iterator[Errand]:
+        for number, solve in enumerate(missing):
+            watcher.started(solve.question)
+            yield solve.errand(number)
+
+    with contextlib.closing(crew.run(errands())) as results:
+        for number, result in results:
+            solve = missing[number]
+            record = record_of(solve.question, solve.problem.problem, solve.entrant.solver, result)
+            records.append(record)
+            log.count()
+            watcher.ended(solve.question, record)
+
+
+class _Log:
+    """The entry of this run in bench.json; written at its start and end, so that a killed run has one, too."""
+
+    def __init__(self, folder: Path, run: BenchRun) -> None:
+        self._folder = folder
+        self._earlier = read_history(folder).runs
+        self.run = run
+        self._write()
+
+    def count(self) -> None:
+        self.run = replace(self.run, done=self.run.done + 1)
+
+    def end(self, ending: Ending) -> None:
+        self.run = replace(self.run, ended_at=_now(), ending=ending)
+        self._write()
+
+    def _write(self) -> None:
+        write_history(self._folder, BenchHistory((*self._earlier, self.run)))
+
+
+def _run_of(
+    settings: BenchSettings, roster: Roster, problems: Sequence[BenchProblem], crew: Crew, solves: int, kept: int
+) -> BenchRun:
+    return BenchRun(
+        started_at=_now(),
+        ended_at=None,
+        ending=None,
+        problems=tuple(each.facts.name for each in problems),
+        suites=settings.suites,
+        contenders=tuple(each.contender.label for each in roster.entrants),
+        left_out=roster.left_out,
+        time_limit_s=settings.time_limit_s,
+        memory_limit_bytes=settings.memory_limit_bytes,
+        threads=settings.threads,
+        seed=settings.seed,
+        repeat=settings.repeat,
+        jobs=crew.jobs,
+        backend=settings.backend,
+        solves=solves,
+        kept=kept,
+        done=0,
+        warnings=crew.warnings,
+        machine=this_machine(),
+        versions=library_versions(("joblib", *({"distributed"} if settings.scheduler else ()))),
+    )
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,84 @@
+"""The problems of a comparison: from files, and from suites."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from reds_core.bench.record import ProblemFacts
+from reds_core.errors import InputError
+from reds_core.problem import KnapsackProblem
+from reds_core.problem_file import load_problem, problem_digest, save_problem
+
+
+@dataclass(frozen=True, eq=False)
+class BenchProblem:
+    """A problem and what records say of it."""
+
+    facts: ProblemFacts
+    problem: KnapsackProblem
+
+    @cached_property
+    def content(self) -> bytes:
+        """A file of format reds-problem/1."""
+        with tempfile.TemporaryDirectory(prefix="reds-") as folder:
+            path = Path(folder, "problem.npz")
+            save_problem(self.problem, path)
+            return path.read_bytes()
+
+
+def gather(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, ...]:
+    """The problems of the suites, then those of the files; a file is named by its stem, or as much more as tells it.
+
+    Raises:
+        InputError: if there are none, a file or suite cannot be had, or two state the same.
+    """
+    found = [each for name in suites for each in _from_suite(name)]
+    taken = [each.facts.name for each in found]
+    for path, name in zip(paths, _names(paths, taken), strict=True):
+        found.append(_stated(name, load_problem(path), None, None))
+    if not found:
+        raise InputError("there is nothing to solve", "name problem files, or --suite NAME")
+    by_digest: dict[str, str] = {}
+    for each in found:
+        same = by_digest.setdefault(each.facts.sha256, each.facts.name)
+        if same != each.facts.name:
+            raise InputError(f"problems '{same}' and '{each.facts.name}' state the same", "leave one of them out")
+    repeated = [name for name, count in Counter(each.facts.name for each in found).items() if count > 1]
+    if repeated:
+        raise InputError(f"problem '{repeated[0]}' is named twice", "name it once")
+    return tuple(found)
+
+
+def _from_suite(name: str) -> list[BenchProblem]:
+    from reds_core.bench.suites import suite
+
+    return [_stated(each.problem.name, each.problem, each.optimum, each.lp_bound) for each in suite(name)]
+
+
+def _stated(name: str, problem: KnapsackProblem, optimum: int | None, lp_bound: int | None) -> BenchProblem:
+    facts = ProblemFacts(
+        name=name,
+        sha256=problem_digest(problem),
+        groups=len(problem.groups),
+        options=sum(group.options for group in problem.groups),
+        pairs=len(problem.pairs),
+        resources=tuple(resource.name for resource in problem.resources),
+        optimum=optimum,
+        lp_bound=lp_bound,
+    )
+    return BenchProblem(facts, problem)
+
+
+def _names(paths: Sequence[Path], taken: Sequence[str]) -> list[str]:
+    """Stems of the files, with so many folders before them that no two are the same where the paths are not."""
+    parts = [(*path.absolute().parent.parts[1:], path.stem) for path in paths]
+    names = [own[-1] for own in parts]
+    for length in range(2, max(map(len, parts), default=0) + 1):
+        counts = Counter([*names, *taken])
+        names = ["/".join(own[-length:]) if counts[name] > 1 else name for own, name in zip(parts, names, strict=True)]
+    return names

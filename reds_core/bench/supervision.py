@@ -1,0 +1,172 @@
+"""Runs one solve in a process of its own and watches it: its time, its memory, and how it ends."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import signal
+import subprocess
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.bench.machine import library_versions, this_machine
+from reds_core.bench.processes import ProcessTree
+from reds_core.bench.record import Machine, Outcome
+from reds_core.bench.task import ANSWERED, READY, WARM, Limits, Reply, SolveResult, SolveTask
+from reds_core.isolation import Isolated, isolated
+from reds_core.records import from_plain
+from reds_core.solver import Controls
+
+WORKER = Path(__file__).with_name("worker.py")
+
+GRACE_S = 2.0
+GRACE_SHARE = 0.1
+"""A process is ended so many seconds, and so much of its time limit, after the limit."""
+
+PREPARATION_S = 120.0
+"""The most that starting Python, importing plugins and reading the problem may take."""
+
+LEAST_WAIT_S, MOST_WAIT_S = 0.01, 0.2
+"""A process is looked at so often: the shortest of solves is not held up, a long one not disturbed."""
+
+COMPLAINT_LINES = 20
+COMPLAINT_CHARACTERS = 300
+
+
+def grace_s(time_limit_s: float) -> float:
+    """Seconds after the time limit at which a solve is ended by force."""
+    return GRACE_S + GRACE_SHARE * time_limit_s
+
+
+def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
+    """Run `task` in a process of its own; whatever it does, it has ended with all its children when this returns.
+
+    Args:
+        libraries: import names of the libraries behind the solver, whose versions are told.
+    """
+    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    with isolated(WORKER, _request(task), _environment(task.limits)) as running:
+        tree = ProcessTree(running.process.pid)
+        try:
+            reply = _watch(running, tree, task.limits)
+            gave_none = reply.said is None and reply.outcome in (Outcome.CRASHED, Outcome.RAISED)
+            complaint = running.complaint(COMPLAINT_LINES) if gave_none else ()
+        finally:
+            tree.end_children()
+    detail = tuple(line[:COMPLAINT_CHARACTERS] for line in complaint)
+    return SolveResult(reply, started_at, _machine(), library_versions(libraries), detail)
+
+
+@functools.cache
+def _machine() -> Machine:
+    return this_machine()
+
+
+def _request(task: SolveTask) -> dict[str, npt.ArrayLike]:
+    limits = task.limits
+    controls = Controls(limits.time_limit_s, limits.seed, limits.threads)
+    return {
+        "problem": np.frombuffer(task.problem, np.uint8),
+        "solver": task.solver,
+        "version": task.version,
+        "settings": json.dumps(dict(task.settings)),
+        "controls": json.dumps(asdict(controls)),
+    }
+
+
+def _environment(limits: Limits) -> dict[str, str]:
+    """Libraries of linear algebra read how many threads they may use when they are loaded."""
+    if limits.threads is None:
+        return {}
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    return dict.fromkeys(names, str(limits.threads))
+
+
+def _watch(running: Isolated, tree: ProcessTree, limits: Limits) -> Reply:
+    """Wait for the reply, the end of the process, or the moment at which it must be ended."""
+    started = time.monotonic()
+    peak = 0
+    while True:
+        now = time.monotonic()
+        peak = max(peak, tree.resident_bytes())
+        if running.has_replied:
+            return _with_peak(_reply_of(running, now - started), peak)
+        if running.process.poll() is not None:
+            # it may have replied since it was looked for
+            return _with_peak(_reply_of(running, now - started) if running.has_replied else _crash(running), peak)
+        ending = _reason_to_end(running.marks(), started, now, peak, limits)
+        if ending is not None:
+            outcome, reason = ending
+            return Reply(outcome, reason, None, _spent_s(running, now), peak)
+        wait_s = min(max((now - started) / 20, LEAST_WAIT_S), MOST_WAIT_S)
+        try:
+            running.process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _reason_to_end(
+    marks: dict[str, float], started: float, now: float, memory_bytes: int, limits: Limits
+) -> tuple[Outcome, str] | None:
+    if limits.memory_limit_bytes is not None and memory_bytes > limits.memory_limit_bytes:
+        held, limit = memory_bytes / 2**20, limits.memory_limit_bytes / 2**20
+        return Outcome.OUT_OF_MEMORY, f"held {held:,.0f} MiB, above the limit of {limit:,.0f} MiB, and was ended"
+    if READY not in marks:
+        if now - started > PREPARATION_S:
+            return Outcome.TIMED_OUT, f"was not ready to solve after {PREPARATION_S:g} s and was ended"
+        return None
+    # what was told to the solver was told to it anew for each of the two solves
+    begun = max(marks.values())
+    if now - begun <= limits.time_limit_s + grace_s(limits.time_limit_s):
+        return None
+    what = "did not answer" if WARM in marks else "did not answer a first problem of three groups"
+    return (
+        Outcome.TIMED_OUT,
+        f"{what} within {now - begun:.1f} s at a limit of {limits.time_limit_s:g} s, and was ended",
+    )
+
+
+def _spent_s(running: Isolated, now: float) -> float:
+    """Seconds since the solve began that the process did not end; 0 where it had not begun."""
+    marks = running.marks()
+    begun = marks.get(WARM, marks.get(READY, now))
+    return max(min(marks.get(ANSWERED, now), now) - begun, 0.0)
+
+
+def _reply_of(running: Isolated, elapsed_s: float) -> Reply:
+    """The reply, if it has the form of one and a time that can be; what it says of the problem is checked elsewhere."""
+    try:
+        arrays = running.reply() or {}
+        reply: Reply = from_plain(Reply, json.loads(str(arrays["reply"])))
+        if (reply.said is not None) != (reply.outcome is Outcome.ANSWERED):
+            raise ValueError("an answer without its outcome, or an outcome without its answer")
+        if not 0 <= reply.wall_s <= elapsed_s:
+            raise ValueError(f"a solve of {reply.wall_s} s in a process of {elapsed_s:.3f} s")
+    except Exception as error:  # whatever a file can hold that another process wrote
+        reason = f"its process gave a malformed reply ({type(error).__name__}: {error})"
+        return Reply(Outcome.BROKE_CONTRACT, reason, None, elapsed_s, None)
+    return reply
+
+
+def _crash(running: Isolated) -> Reply:
+    status = running.process.returncode
+    if status < 0:
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = f"signal {-status}"
+        hint = ", as the system does where memory runs out" if name == "SIGKILL" else ""
+        reason = f"its process was ended by {name}{hint}"
+    else:
+        reason = f"its process ended with status {status} and no answer"
+    return Reply(Outcome.CRASHED, reason, None, _spent_s(running, time.monotonic()), None)
+
+
+def _with_peak(reply: Reply, seen_bytes: int) -> Reply:
+    """The reply with the larger of the peak that it tells and the one that was seen, which counts all processes."""
+    return replace(reply, peak_memory_bytes=max(seen_bytes, reply.peak_memory_bytes or 0) or None)

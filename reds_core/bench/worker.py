@@ -1,0 +1,163 @@
+"""One solve; a script that `reds_core.isolation` runs in a process of its own.
+
+A small problem is solved first and not timed, since solvers import the libraries behind them when they are first asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reds_core.bench.record import Outcome
+from reds_core.bench.task import ANSWERED, READY, WARM, Reply, Said
+from reds_core.errors import ContractViolation, RedsError, UnavailableError, UnsupportedError
+from reds_core.isolation import Arrays, mark, serve
+from reds_core.problem import Group, KnapsackProblem, Pair, SumResource
+from reds_core.problem_file import load_problem
+from reds_core.records import to_json
+from reds_core.registry import Registry
+from reds_core.solution import Limit, Solution, Status
+from reds_core.solver import Controls, Solver, solve, why_not
+
+
+def answer(request: Arrays) -> dict[str, Any]:
+    """The reply to a task, as JSON."""
+    faulthandler.enable()
+    _go_first_where_memory_runs_out()
+    _keep_orphans()
+    return {"reply": to_json(_reply(request))}
+
+
+def _reply(request: Arrays) -> Reply:
+    started = None
+    try:
+        problem = _problem(request)
+        name = str(request["solver"])
+        solver = Registry().create(Solver, name, {name: json.loads(str(request["settings"]))})
+        if solver.version() != str(request["version"]):
+            raise UnavailableError(
+                f"solver '{name}' has version {solver.version()} where the solve runs and {request['version']} where "
+                "the comparison runs",
+                "install the same version on all machines",
+            )
+        controls = Controls(**json.loads(str(request["controls"])))
+        mark(READY)
+        _warm_up(solver, problem, controls)
+        mark(WARM)
+        started = time.perf_counter()
+        solution = solve(problem, solver, controls)
+        wall_s = time.perf_counter() - started
+        mark(ANSWERED)
+    except (Exception, SystemExit) as error:
+        wall_s = 0.0 if started is None else time.perf_counter() - started
+        mark(ANSWERED)
+        return Reply(_outcome_of(error), _reason_of(error), None, wall_s, _peak_memory_bytes())
+    if _failed_for_memory(solution):
+        return Reply(Outcome.OUT_OF_MEMORY, "; ".join(solution.detail), None, wall_s, _peak_memory_bytes())
+    said = Said(
+        solution.status,
+        solution.limit,
+        solution.choice,
+        solution.bound,
+        None if solution.backend_s is None else float(solution.backend_s),
+        solution.detail,
+    )
+    return Reply(Outcome.ANSWERED, None, said, wall_s, _peak_memory_bytes())
+
+
+def _problem(request: Arrays) -> KnapsackProblem:
+    path = Path("problem.npz")
+    path.write_bytes(request["problem"].tobytes())
+    problem = load_problem(path)
+    path.unlink()
+    return problem
+
+
+def _failed_for_memory(solution: Solution) -> bool:
+    """Whether the solver has nothing to say because it ran out of memory, as `solve` puts it for a MemoryError."""
+    nothing = solution.status is Status.NO_SOLUTION and solution.bound is None
+    return nothing and solution.limit is Limit.MEMORY
+
+
+def _outcome_of(error: BaseException) -> Outcome:
+    if isinstance(error, UnsupportedError):
+        return Outcome.REFUSED
+    if isinstance(error, ContractViolation):
+        return Outcome.BROKE_CONTRACT
+    return Outcome.OUT_OF_MEMORY if isinstance(error, MemoryError) else Outcome.RAISED
+
+
+def _reason_of(error: BaseException) -> str:
+    if isinstance(error, UnavailableError):
+        return str(error)
+    if isinstance(error, RedsError):
+        return error.what
+    if isinstance(error, MemoryError):
+        return "the process ran out of memory"
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _warm_up(solver: Solver, problem: KnapsackProblem, controls: Controls) -> None:
+    """Have `solver` load what it needs; what it answers is of no account, what it does to the process is."""
+    if why_not(solver, problem) is not None:
+        return
+    small = next(
+        (p for p in (_small_problem(paired=True), _small_problem(paired=False)) if not why_not(solver, p)), None
+    )
+    if small is not None:
+        with contextlib.suppress(Exception):
+            solve(small, solver, controls)
+
+
+def _small_problem(paired: bool) -> KnapsackProblem:
+    """Three groups whose values are their costs, all even, under an odd capacity: no relaxation settles it.
+
+    Args:
+        paired: also with a pair that has kernel scores.
+    """
+    widths, costs = np.arange(1, 5), (np.array([2, 6, 8, 14]), np.array([2, 10, 12, 18]), np.array([4, 6, 16, 20]))
+    groups = tuple(Group(name, widths, cost) for name, cost in zip("abc", costs, strict=True))
+    kernel = np.full((4, 4), 2.0)
+    pairs = (Pair(0, 1, 2 * np.multiply.outer(widths, widths), kernel),) if paired else ()
+    return KnapsackProblem("small", groups, pairs, (SumResource("cost", 31, 0, costs, (2,) * len(pairs)),))
+
+
+def _go_first_where_memory_runs_out() -> None:
+    """Where the whole machine runs out of memory, Linux is to end this process rather than the comparison."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _keep_orphans() -> None:
+    """On Linux, processes whose parent ended become children of this one, so that they are found and ended with it."""
+    if sys.platform == "linux":
+        set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def _peak_memory_bytes() -> int | None:
+    """The most resident memory of this process so far, or of a child that it waited for."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    with contextlib.suppress(OSError, ValueError):
+        # not getrusage, whose maximum on Linux counts the process that started this one
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return max(int(line.split()[1]) * 1024, children)
+    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, children)
+
+
+if __name__ == "__main__":
+    serve(answer)
