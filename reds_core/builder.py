@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from reds_core.axis import Axis, Channels, Fixed
 from reds_core.dims import Dims, fixed_dims
 from reds_core.grouping import Grouping
-from reds_core.network import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight
+from reds_core.network import Buffer, ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,10 @@ class NetworkBuilder:
         """Make all groups of `axis` stay whole. The warning is given only if nothing else keeps them whole silently."""
         self._freezes.append((axis, warning))
 
+    def warn(self, warning: str) -> None:
+        """Give a warning whatever else is found."""
+        self._warnings.append(warning)
+
     def declare(self, key: Hashable, dims: Dims, where: str) -> None:
         """Say that what `key` stands for has these dims. A second declaration ties them to the first's."""
         for known, axis in zip(self._declared.setdefault(key, dims), dims, strict=True):
@@ -103,6 +107,7 @@ class NetworkBuilder:
         weights: Iterable[Hashable] = (),
         macs: Iterable[MacsTerm] = (),
         in_place: bool = False,
+        inside: Iterable[tuple[Buffer, ...]] = (),
     ) -> tuple[Value, ...]:
         """A call of a layer; gives its output tensors.
 
@@ -110,6 +115,7 @@ class NetworkBuilder:
             weights: keys of weights listed before.
             macs: multiply-accumulates of the call.
             in_place: whether the first output may take the storage of the first input.
+            inside: for each inner step the tensors that are held beside the inputs.
         """
         order = list(self._weights)
         values = tuple(self._value(self._with_one_moving(dims, f"layer '{name}' of type {kind}")) for dims in outputs)
@@ -121,6 +127,7 @@ class NetworkBuilder:
             weights=tuple(order.index(key) for key in weights),
             macs=tuple(macs),
             output_shape=tuple(self.length(axis) for axis in outputs[0]),
+            inside=tuple(inside),
         )
         self._calls.append(_Call(layer, in_place))
         return values
@@ -136,18 +143,19 @@ class NetworkBuilder:
         output_indices = tuple(v.index for v in outputs)
         groups = self._named_groups()
         storages = self._storages(output_indices)
-        return Network(
+        network = Network(
             name=name,
             groups=groups,
-            layers=tuple(replace(c.layer, macs=tuple(map(self._resolved_macs, c.layer.macs))) for c in self._calls),
+            layers=tuple(self._resolved_layer(c.layer) for c in self._calls),
             tensors=tuple(self._tensor(dims, storage) for dims, storage in zip(self._tensors, storages, strict=True)),
             weights=tuple(
                 replace(weight, axes=tuple(map(self.resolved, weight.axes))) for weight in self._weights.values()
             ),
             inputs=tuple(self._inputs),
             outputs=output_indices,
-            warnings=tuple(dict.fromkeys(self._warnings)),
         )
+        stays = f"{network.prunable_share:.0%} of the parameters stay prunable"
+        return replace(network, warnings=tuple(f"{w} ({stays})" for w in dict.fromkeys(self._warnings)))
 
     def _value(self, dims: Dims) -> Value:
         self._tensors.append(dims)
@@ -187,14 +195,16 @@ class NetworkBuilder:
         self._names = {group: Channels(named.name) for group, named in zip(members, groups, strict=True)}
         return tuple(groups)
 
-    def _resolved_macs(self, term: MacsTerm) -> MacsTerm:
-        return MacsTerm(term.coefficient, tuple(map(self.resolved, term.factors)))
+    def _resolved_layer(self, layer: Layer) -> Layer:
+        macs = (MacsTerm(term.coefficient, tuple(map(self.resolved, term.factors))) for term in layer.macs)
+        inside = (tuple(Buffer(b.elements, self.resolved(b.axis)) for b in step) for step in layer.inside)
+        return replace(layer, macs=tuple(macs), inside=tuple(inside))
 
     def _tensor(self, dims: Dims, storage: int) -> Tensor:
         resolved = [self.resolved(axis) for axis in dims] or [Fixed(1)]
         at = next((i for i, axis in enumerate(resolved) if axis.groups()), len(resolved) - 1)
         others = [axis.length().constant for i, axis in enumerate(resolved) if i != at]
-        return Tensor(math.prod(others), resolved[at], storage)
+        return Tensor(math.prod(others), resolved[at], storage, at - len(resolved))
 
     def _storages(self, outputs: tuple[int, ...]) -> list[int]:
         """For each tensor its storage: an in-place output takes its input's unless that is still needed."""

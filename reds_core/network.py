@@ -6,6 +6,7 @@ need no knowledge of layer types.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -37,6 +38,7 @@ class WeightKind(Enum):
     SCALE = "scale"
     OFFSET = "offset"
     STATISTIC = "statistic"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,13 @@ class Tensor:
         positions: elements for each channel (height x width for a feature map).
         axis: its channel axis.
         storage: tensors of one storage share memory. An in-place layer's output shares its input's.
+        dimension: which of its dimensions the channel axis is, counted from the end: -1 is the last.
     """
 
     positions: int
     axis: Axis
     storage: int
+    dimension: int = -1
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,14 @@ class MacsTerm:
 
     coefficient: int
     factors: tuple[Axis, ...]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A tensor inside a layer: `elements` for each position of `axis`."""
+
+    elements: int
+    axis: Axis
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,7 @@ class Layer:
         weights: indices into `Network.weights`.
         macs: multiply-accumulates of this call.
         output_shape: of the first output at full width, without the batch dimension.
+        inside: for each of its inner steps the tensors that are held beside its inputs; its outputs come last.
     """
 
     name: str
@@ -103,6 +116,7 @@ class Layer:
     weights: tuple[int, ...]
     macs: tuple[MacsTerm, ...]
     output_shape: tuple[int | None, ...]
+    inside: tuple[tuple[Buffer, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,3 +143,10 @@ class Network:
     def channels(self) -> Mapping[str, int]:
         """Full number of channels of each group, by name."""
         return {g.name: g.channels for g in self.groups}
+
+    @cached_property
+    def prunable_share(self) -> float:
+        """Share of the parameters, 0 to 1, that stand in weights with channels of a group on an axis."""
+        sizes = [math.prod(axis.full(self.channels) for axis in weight.axes) for weight in self.weights]
+        prunable = sum(n for n, w in zip(sizes, self.weights, strict=True) if any(axis.groups() for axis in w.axes))
+        return prunable / sum(sizes) if prunable else 0.0

@@ -121,7 +121,7 @@ def test_a_freeze_that_changes_something_is_told_once() -> None:
     builder.freeze(a.dims[-1], "layer 'other' keeps them too")
     network = builder.finish("net", [produce(builder, "out", a, 3)])
     assert network.groups == ()
-    assert network.warnings == ("layer 'odd' keeps them",)
+    assert network.warnings == ("layer 'odd' keeps them (0% of the parameters stay prunable)",)
 
 
 def test_orders_that_cannot_be_joined_are_told() -> None:
@@ -134,7 +134,8 @@ def test_orders_that_cannot_be_joined_are_told() -> None:
     network = builder.finish("net", [produce(builder, "out", c, 3)])
     assert [g.name for g in network.groups] == []
     assert network.warnings == (
-        "layer 'add_2' joins channels that lie in different orders, so they stay at full width",
+        "layer 'add_2' joins channels that lie in different orders, so they stay at full width"
+        " (0% of the parameters stay prunable)",
     )
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import copy
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-from reds_core.axis import Axis
+from reds_core.axis import Axis, Fixed
 from reds_core.builder import NetworkBuilder
 from reds_core.dims import Dims, fixed_dims
 from reds_core.errors import UnsupportedError
-from reds_core.network import MacsTerm, Weight, WeightKind
+from reds_core.network import Buffer, MacsTerm, Weight, WeightKind
+from reds_tensorflow.names import weight_names
+from reds_tensorflow.options import TensorFlowOptions
 
 # Layers and functions that work on each element alone: channels pass them whatever their width.
 ELEMENTWISE_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU)
@@ -37,12 +41,12 @@ class Resizing:
     """An entry of a layer's config that follows the widths.
 
     Attributes:
-        key: of the config.
+        path: keys and indices that lead to it, for it may stand in the config of a layer inside.
         declared: key of the axes whose lengths it holds, as the builder knows them.
         is_shape: whether the entry is a tuple; else one number.
     """
 
-    key: str
+    path: tuple[str | int, ...]
     declared: Hashable
     is_shape: bool
 
@@ -54,9 +58,12 @@ class Call:
         layer: the Keras layer.
         name: its name, with those of the models it is nested in before it.
         kind: its type, such as "Conv2D".
-        inputs: axes of each input tensor, without the batch dimension.
+        arguments: positional arguments of the call, with symbolic tensors.
+        inputs: axes of each input tensor, without the batch dimension; constant arrays are inputs as well.
+        constants: which of the inputs are constant arrays.
         output_shapes: full shape of each output tensor, without the batch dimension.
-        weights, macs, resizings: what the handler has said.
+        options: of the framework.
+        weights, macs, resizings, buffers: what the handler has said.
     """
 
     def __init__(
@@ -66,16 +73,29 @@ class Call:
         name: str,
         inputs: tuple[Dims, ...],
         output_shapes: tuple[tuple[int, ...], ...],
+        arguments: tuple[Any, ...] = (),
+        constants: frozenset[int] = frozenset(),
+        named: Mapping[str, Any] | None = None,
+        options: TensorFlowOptions | None = None,
+        handler_of: Callable[[Any], Handler] | None = None,
     ) -> None:
         self._builder = builder
+        self._weight_names = weight_names(layer) if isinstance(layer, keras.Layer) else {}
         self.layer = layer
         self.name = name
         self.kind = type(layer).__name__
+        self.arguments = arguments
         self.inputs = inputs
+        self.constants = constants
         self.output_shapes = output_shapes
+        self.options = options or TensorFlowOptions()
+        self._named = named or {}
+        self._handler_of = handler_of
+        self._owner, self._path, self._times = name, (), 1
         self.weights: list[Any] = []
         self.macs: list[MacsTerm] = []
         self.resizings: list[Resizing] = []
+        self.buffers: list[tuple[Buffer, ...]] = []
 
     @property
     def where(self) -> str:
@@ -120,6 +140,45 @@ class Call:
         for axis in axes:
             self._builder.freeze(axis, f"{self.where} {why}, so the channels it touches stay at full width")
 
+    def normalise(self, *axes: Axis) -> None:
+        """Say that the layer normalises over these axes: their groups stay whole unless the options say otherwise."""
+        if not self.options.prune_normalised:
+            self.freeze("normalises over channels", *axes)
+
+    def argument(self, name: str) -> Any:
+        """What the layer's `call` was given for its parameter `name`: dims in place of tensors; None for nothing."""
+        return self._named.get(name)
+
+    def axes_of(self, variable: Any) -> Dims:
+        """Axes of a weight that was listed before."""
+        return self._builder.declared(id(variable))
+
+    def part(
+        self,
+        layer: Any,
+        path: tuple[str | int, ...],
+        arguments: Mapping[str, Any],
+        output_shapes: tuple[tuple[int, ...], ...] | None = None,
+        times: int = 1,
+    ) -> tuple[Dims, ...]:
+        """Follow a call of a layer inside this one; what it says counts as said of this one.
+
+        Args:
+            path: where its config stands in this layer's.
+            arguments: of its `call`, by name, with dims in place of tensors.
+            output_shapes: as of this call by default.
+            times: how often it is called, one call after the other.
+        """
+        part = copy.copy(self)  # with the same lists of weights, costs and config entries
+        part.layer, part.name, part.kind = layer, f"{self.name}/{layer.name}", type(layer).__name__
+        part._named, part.inputs = arguments, tuple(dims_in(tuple(arguments.values())))
+        part.arguments, part.constants = (), frozenset()
+        part._path, part._times = (*self._path, *path), self._times * times
+        if output_shapes is not None:
+            part.output_shapes = output_shapes
+        assert self._handler_of is not None, "only layers of a model have parts"
+        return self._handler_of(layer).flow(part)
+
     def channel_axis(self, at: int) -> Axis:
         """The axis of the only input at dimension `at`, for a layer that mixes all the others: those stay whole."""
         others = list(self.dims)
@@ -140,9 +199,9 @@ class Call:
         if not isinstance(variable, keras.Variable):
             raise self.unsupported("computes a weight from others, as LoRA does", "merge the adapters into the weights")
         self.weights.append(variable)
-        name = f"{self.name}/{variable.name}"
+        name = f"{self._owner}/{self._weight_names[id(variable)]}"
         trainable = bool(variable.trainable)
-        self._builder.weight(id(variable), Weight(name, self.name, kind, axes, output_axis, trainable))
+        self._builder.weight(id(variable), Weight(name, self._owner, kind, axes, output_axis, trainable))
 
     def kernel(self, variable: Any, axes: Dims, output_axis: int | None) -> None:
         """List a kernel."""
@@ -154,7 +213,17 @@ class Call:
 
     def count(self, coefficient: int, *factors: Axis) -> None:
         """Add `coefficient` x the product of the lengths of `factors` to the multiply-accumulates."""
-        self.macs.append(MacsTerm(coefficient, factors))
+        self.macs.append(MacsTerm(coefficient * self._times, factors))
+
+    def buffer(self, elements: int, *axes: Axis) -> Buffer:
+        """A tensor inside the layer: `elements` for each position of `axes`, of which one may hold channels."""
+        moving = [axis for axis in axes if not isinstance(axis, Fixed)]
+        elements *= math.prod(self.size(axis) for axis in axes if isinstance(axis, Fixed))
+        return Buffer(elements, *moving) if moving else Buffer(elements, Fixed(1))
+
+    def inside(self, *buffers: Buffer) -> None:
+        """Add an inner step: what is held inside the layer at once, beside its inputs and before its outputs."""
+        self.buffers.append(buffers)
 
     def resize(self, **entries: Axis) -> None:
         """Entries of the layer's config that hold the length of an axis."""
@@ -165,23 +234,46 @@ class Call:
         """An entry of the layer's config that holds a shape."""
         self._resize(key, dims, True)
 
-    def activation(self, function: Any, dims: Dims) -> None:
-        """Check a fused activation; one that works across channels freezes them.
+    def opaque(self, why: str) -> tuple[Dims, ...]:
+        """Pass data through a call whose working is not known: all that it reads, makes and owns stays whole.
 
-        Raises:
-            UnsupportedError: if it is not one of Keras's own, whose working is known.
+        A warning of the form "layer 'x' of type Y WHY" is always given, for the call's own multiply-accumulates are
+        not counted.
         """
+        for dims in self.inputs:
+            for axis in dims:
+                self._builder.freeze(axis)
+        for variable in self.layer.weights if isinstance(self.layer, keras.Layer) else ():
+            self.weight(variable, WeightKind.OTHER, fixed_dims(variable.shape))
+        self._builder.warn(
+            f"{self.where} {why}, so the channels it touches stay at full width and its own work counts as 0 MACs"
+        )
+        return tuple(fixed_dims(shape) for shape in self.output_shapes)
+
+    def activation(self, function: Any, dims: Dims) -> None:
+        """Check a fused activation; one that works across channels, or is not Keras's own, freezes them."""
         if _stock_activation(_ELEMENTWISE, function) or type(function) in ELEMENTWISE_LAYERS or function is None:
             return
-        if not _stock_activation(_OVER_LAST_AXIS, function):
-            name = getattr(function, "__name__", type(function).__name__)
-            raise self.unsupported(f"has activation '{name}', which is not supported", "use one of Keras's activations")
-        self.freeze(f"has activation '{function.__name__}' over channels", dims[-1])
+        name = getattr(function, "__name__", type(function).__name__)
+        if _stock_activation(_OVER_LAST_AXIS, function):
+            if not self.options.prune_normalised:
+                self.freeze(f"has activation '{name}' over channels", dims[-1])
+        else:
+            self.freeze(f"has activation '{name}', which is not known to treat each element by itself", *dims)
 
     def _resize(self, key: str, dims: Dims, is_shape: bool) -> None:
         declared = (id(self.layer), key)
         self._builder.declare(declared, dims, self.where)
-        self.resizings.append(Resizing(key, declared, is_shape))
+        self.resizings.append(Resizing((*self._path, key), declared, is_shape))
+
+
+def dims_in(argument: Any) -> Iterator[Dims]:
+    """The dims in an argument of a call: of one tensor, of several, or none."""
+    if isinstance(argument, tuple) and argument and all(isinstance(axis, Axis) for axis in argument):
+        yield argument
+    elif isinstance(argument, list | tuple):
+        for element in argument:
+            yield from dims_in(element)
 
 
 Flow = Callable[[Call], tuple[Dims, ...]]
@@ -195,7 +287,9 @@ class Handler:
     Attributes:
         flow: says how channels flow through a call of it, what it costs and how it is resized.
         in_place: whether its output may take the storage of its input.
+        constants: whether the flow knows what to do with constant arrays among the inputs.
     """
 
     flow: Flow
     in_place: bool = False
+    constants: bool = False

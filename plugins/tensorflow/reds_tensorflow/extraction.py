@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import keras
@@ -10,11 +11,13 @@ import numpy as np
 
 from reds_core.axis import Kept
 from reds_core.dims import Dims
-from reds_core.errors import InputError
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import WeightArrays
 from reds_core.network import Network
 from reds_tensorflow.calls import Resizing
-from reds_tensorflow.tracing import Trace, as_functional, trace
+from reds_tensorflow.messages import first_sentence
+from reds_tensorflow.names import as_functional, graph_of, named_variables
+from reds_tensorflow.tracing import Trace, trace
 
 
 def variables(model: Any, network: Network) -> tuple[Any, ...]:
@@ -26,10 +29,10 @@ def variables(model: Any, network: Network) -> tuple[Any, ...]:
     Raises:
         InputError: if it is the description of another model.
     """
-    traced = trace(model)
-    if [w.name for w in traced.network.weights] != [w.name for w in network.weights]:
+    named = named_variables(model)
+    if named.keys() != {weight.name for weight in network.weights}:
         raise _of_another_model(model)
-    return traced.variables
+    return tuple(named[weight.name] for weight in network.weights)
 
 
 def weights(model: Any, network: Network) -> WeightArrays:
@@ -60,11 +63,11 @@ def extract(model: Any, network: Network, kept: Kept) -> Any:
         id(variable): np.ix_(*(axis.positions(kept, network.channels) for axis in weight.axes))
         for variable, weight in zip(traced.variables, network.weights, strict=True)
     }
-    for layer, copy in rebuild.layers:
-        for source, target in zip(layer.weights, copy.weights, strict=True):
+    for layer, resized in rebuild.layers:
+        for source, target in zip(layer.weights, resized.weights, strict=True):
             target.assign(np.asarray(source)[slices[id(source)]])
-        if isinstance(copy, keras.layers.Normalization):
-            copy.finalize_state()  # it computes with values derived from its weights
+        if isinstance(resized, keras.layers.Normalization):
+            resized.finalize_state()  # it computes with values derived from its weights
     return small
 
 
@@ -92,18 +95,31 @@ class _Rebuild:
         structured = keras.tree.pack_sequence_as(functional.input, inputs)
         return keras.models.clone_model(functional, input_tensors=structured, clone_function=self._copy)
 
-    def _copy(self, layer: Any) -> Any:
-        if id(layer) not in self._copies:
-            self._copies[id(layer)] = self.model(layer) if isinstance(layer, keras.Model) else self._resized(layer)
-        return self._copies[id(layer)]
+    def _copy(self, operation: Any) -> Any:
+        if id(operation) not in self._copies:
+            if graph_of(operation) is not None:
+                copied = self.model(operation)
+            elif isinstance(operation, keras.Layer):
+                copied = self._resized(operation)
+            else:
+                copied = _detached(operation)
+            self._copies[id(operation)] = copied
+        return self._copies[id(operation)]
 
     def _resized(self, layer: Any) -> Any:
-        config = layer.get_config()
-        for resizing, dims in self._traced.configs[id(layer)]:
-            config[resizing.key] = self._entry(resizing, dims)
-        copy = type(layer).from_config(config)
-        self.layers.append((layer, copy))
-        return copy
+        resizings = self._traced.configs[id(layer)]
+        try:
+            config = layer.get_config()
+            config.update((resizing.key, self._entry(resizing, dims)) for resizing, dims in resizings)
+            resized = type(layer).from_config(config)
+        except Exception as error:  # code of the user's own
+            raise UnsupportedError(
+                f"layer '{layer.name}' of type {type(layer).__name__} cannot be copied"
+                f" ({type(error).__name__}: {first_sentence(error)})",
+                "give the class a get_config and a from_config that make an equal layer",
+            ) from error
+        self.layers.append((layer, resized))
+        return resized
 
     def _entry(self, resizing: Resizing, dims: Dims) -> int | tuple[int, ...]:
         shape = self._shape(dims)
@@ -111,6 +127,13 @@ class _Rebuild:
 
     def _shape(self, dims: Dims) -> tuple[int, ...]:
         return tuple(axis.length().at(self._widths) for axis in dims)
+
+
+def _detached(operation: Any) -> Any:
+    """A copy of a function call in the graph: it has no weights, and arguments that need no change."""
+    copied = copy(operation)
+    copied._inbound_nodes, copied._outbound_nodes = [], []
+    return copied
 
 
 def _of_another_model(model: Any) -> InputError:

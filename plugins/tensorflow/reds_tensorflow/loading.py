@@ -15,6 +15,7 @@ import keras
 
 from reds_core.errors import InputError, RedsError, UnsupportedError
 from reds_core.files import written_beside
+from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.quiet import silenced
 
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -92,7 +93,7 @@ def load_model(path: Path) -> Any:
     except RedsError:
         raise
     except (OSError, EOFError, KeyError, ValueError, RecursionError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise InputError(f"'{path}' is damaged ({_first_sentence(error)})", "save or copy the model again") from error
+        raise InputError(f"'{path}' is damaged ({first_sentence(error)})", "save or copy the model again") from error
 
 
 def save_model(model: Any, path: Path) -> None:
@@ -211,17 +212,9 @@ def _load(plain: Path, path: Path, entries: list[_Entry]) -> Any:
                     with silenced():
                         keras.layers.deserialize({"module": "keras.layers", **entry.serialized})
                 except Exception as reason:
-                    why = f"of type {entry.kind} cannot be loaded ({_first_sentence(reason)})"
+                    why = f"of type {entry.kind} cannot be loaded ({first_sentence(reason)})"
                     raise entry.unsupported(why) from error
         raise InputError(
-            f"'{path}' cannot be loaded by Keras {keras.__version__} ({_first_sentence(error)})",
+            f"'{path}' cannot be loaded by Keras {keras.__version__} ({first_sentence(error)})",
             "save the model again with this version",
         ) from error
-
-
-def _first_sentence(error: BaseException) -> str:
-    """What the error at the root of a library's error says first, short enough for one line."""
-    while error.__context__ is not None:
-        error = error.__context__
-    words = str(error.args[0] if error.args else error).strip() or type(error).__name__
-    return words.splitlines()[0].split(". ")[0].rstrip(".")[:160]

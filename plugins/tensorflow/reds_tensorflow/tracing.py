@@ -11,11 +11,13 @@ import numpy as np
 
 from reds_core.axis import Fixed
 from reds_core.builder import NetworkBuilder, Value
-from reds_core.dims import Dims
+from reds_core.dims import Dims, fixed_dims
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network
 from reds_tensorflow.calls import Call, Handler, Resizing
-from reds_tensorflow.handlers import HANDLERS
+from reds_tensorflow.handlers import HANDLERS, private_handler
+from reds_tensorflow.handlers.opaque import unknown
+from reds_tensorflow.names import as_functional, graph_of, layer_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +53,10 @@ def trace(model: Any, handlers: Mapping[type, Handler] = HANDLERS) -> Trace:
     Raises:
         UnsupportedError: as `inspect`.
     """
-    tracer = _Tracer(handlers)
     functional = as_functional(model)
+    tracer = _Tracer(handlers, layer_names(functional))
     inputs = [tracer.builder.input(_fixed_shape(tensor)) for tensor in functional.inputs]
-    outputs = tracer.follow(functional, id(model), inputs, "")
+    outputs = tracer.follow(functional, id(model), inputs)
     _check_all_known(model, tracer.variables)
     network = tracer.builder.finish(model.name, outputs)
     configs = {
@@ -68,33 +70,7 @@ def trace(model: Any, handlers: Mapping[type, Handler] = HANDLERS) -> Trace:
     return Trace(network, tuple(tracer.variables.values()), configs, models)
 
 
-def as_functional(model: Any) -> Any:
-    """A plain uncompiled Functional model over the same layers and graph as `model`.
-
-    Raises:
-        UnsupportedError: if `model` has no graph of layers, or does something else than run it.
-    """
-    what, mend = f"model '{model.name}' of type {type(model).__name__}", "build it as a Functional or Sequential model"
-    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    if not inputs or not outputs:
-        raise UnsupportedError(f"{what} has no graph of layers with inputs", mend)
-    if isinstance(model, keras.Sequential):
-        functional = keras.Model(inputs[0], outputs[0], name=model.name)
-        stock_call = keras.Sequential.call
-    else:
-        functional = keras.Model(_only_or_all(model.input), _only_or_all(model.output), name=model.name)
-        stock_call = type(functional).call
-    if type(model).call is not stock_call:
-        raise UnsupportedError(f"{what} has a call method of its own", mend)
-    return functional
-
-
-def _only_or_all(tensors: Any) -> Any:
-    """The only tensor of a list, as old model files have them: Keras would warn at every call; else all."""
-    return tensors[0] if isinstance(tensors, list | tuple) and len(tensors) == 1 else tensors
-
-
-class _Seen(keras.Operation):  # type: ignore[misc]
+class Seen(keras.Operation):  # type: ignore[misc]
     """Stands for an operation in the graph that is made while tracing, so that the model's layers gain no calls."""
 
     def __init__(self, operation: Any) -> None:
@@ -108,20 +84,19 @@ class _Seen(keras.Operation):  # type: ignore[misc]
 class _Tracer:
     """The state of one trace."""
 
-    def __init__(self, handlers: Mapping[type, Handler]) -> None:
+    def __init__(self, handlers: Mapping[type, Handler], names: Mapping[int, str]) -> None:
         self.builder = NetworkBuilder()
         self.variables: dict[int, Any] = {}
         self.resizings: dict[int, list[Resizing]] = {}
         self.models: dict[int, int] = {}
         self._handlers = handlers
-        self._names: dict[int, str] = {}
+        self._names = names
 
-    def follow(self, functional: Any, key: int, inputs: Sequence[Value], prefix: str) -> list[Value]:
+    def follow(self, functional: Any, key: int, inputs: Sequence[Value]) -> list[Value]:
         """Follow one call of a model; nested models are followed where they are called.
 
         Args:
             key: under which the axes of its inputs are declared.
-            prefix: names of the models it is nested in, each with a "/" behind.
         """
         self.models[key] = len(inputs)
         for i, (reference, value) in enumerate(zip(functional.inputs, inputs, strict=True)):
@@ -137,20 +112,16 @@ class _Tracer:
 
         def record(operation: Any, *args: Any, **kwargs: Any) -> Any:
             arguments = keras.tree.flatten((args, kwargs))
-            for argument in arguments:
-                if isinstance(argument, np.ndarray) or (keras.ops.is_tensor(argument) and id(argument) not in values):
-                    raise UnsupportedError(
-                        f"layer '{prefix}{operation.name}' of type {type(operation).__name__} takes a constant array",
-                        "make the array a layer's weight or an input",
-                    )
-            read = [values[id(a)][1] for a in arguments if id(a) in values]
-            made = _Seen(operation)(*args, **kwargs)
+            made = Seen(operation)(*args, **kwargs)
             tensors = keras.tree.flatten(made)
-            if isinstance(operation, keras.Model):
-                inner = as_functional(operation)
-                outputs: Sequence[Value] = self.follow(inner, id(operation), read, f"{prefix}{operation.name}/")
+            inner = graph_of(operation)
+            outputs: Sequence[Value]
+            if inner is not None:
+                outputs = self.follow(inner, id(operation), [values[id(a)][1] for a in arguments if id(a) in values])
             else:
-                outputs = self._call(operation, f"{prefix}{operation.name}", read, [_fixed_shape(t) for t in tensors])
+                shapes = tuple(_fixed_shape(t) for t in tensors)
+                read = [values[id(a)][1] if id(a) in values else a for a in arguments]
+                outputs = self._call(operation, args, [i for i in read if _is_input(i)], shapes)
             values.update((id(t), (t, v)) for t, v in zip(tensors, outputs, strict=True))
             return made
 
@@ -166,22 +137,50 @@ class _Tracer:
         return [values[id(tensor)][1] for tensor in copy.outputs]
 
     def _call(
-        self, layer: Any, name: str, inputs: Sequence[Value], output_shapes: list[tuple[int, ...]]
+        self, layer: Any, arguments: tuple[Any, ...], inputs: Sequence[Any], output_shapes: tuple[tuple[int, ...], ...]
     ) -> tuple[Value, ...]:
-        """Hand one call to the handler of its layer type."""
-        name = self._names.setdefault(id(layer), name)  # one layer has one name, in whichever model it is called
-        dims = tuple(tuple(self.builder.resolved(axis) for axis in value.dims) for value in inputs)
-        call = Call(self.builder, layer, name, dims, tuple(output_shapes))
-        handler = self._handlers.get(type(layer))
-        if handler is None:
-            raise call.unsupported("is not supported", "replace it by a supported layer, or prune the model without it")
-        outputs = handler.flow(call)
+        """Hand one call to the handler of its layer type; what has none passes with all its channels.
+
+        Args:
+            arguments: the positional ones.
+            inputs: values, and constant arrays among them.
+        """
+        name = self._names[id(layer)]  # one layer has one name, in whichever model it is called
+        rank = max(map(len, output_shapes))
+        dims = tuple(
+            tuple(map(self.builder.resolved, v.dims)) if isinstance(v, Value) else _constant_dims(v, rank)
+            for v in inputs
+        )
+        constants = frozenset(i for i, v in enumerate(inputs) if not isinstance(v, Value))
+
+        def begun() -> Call:
+            return Call(self.builder, layer, name, dims, output_shapes, arguments, constants)
+
+        call, handler = begun(), self._handler(layer)
+        takes_all = handler.constants or not constants
+        outputs = handler.flow(call) if takes_all else call.opaque("takes a constant array")
         if tuple(call.sizes(d) for d in outputs) != call.output_shapes:
-            raise call.unsupported("gives another shape than reds expects", "report it with the model")
+            call = begun()
+            outputs = call.opaque("gives another shape than reds expects")
         self.variables.update((id(v), v) for v in call.weights)
         self.resizings[id(layer)] = call.resizings
         keys = [id(v) for v in call.weights]
-        return self.builder.call(name, call.kind, inputs, outputs, keys, call.macs, handler.in_place)
+        values = [v for v in inputs if isinstance(v, Value)]
+        return self.builder.call(name, call.kind, values, outputs, keys, call.macs, handler.in_place)
+
+    def _handler(self, layer: Any) -> Handler:
+        """The handler of a layer's own type, not of one that it is derived from: that may do something else."""
+        return self._handlers.get(type(layer)) or private_handler(type(layer)) or Handler(unknown)
+
+
+def _is_input(argument: Any) -> bool:
+    """Whether an argument of a call is a value that is followed, or an array."""
+    return isinstance(argument, Value | np.ndarray) or bool(keras.ops.is_tensor(argument))
+
+
+def _constant_dims(array: Any, rank: int) -> Dims:
+    """Dimensions of a constant array that meets tensors of `rank`; if it has one for the batch, without that."""
+    return fixed_dims(array.shape[-rank:] if rank else ())
 
 
 def _fixed_shape(tensor: Any) -> tuple[int, ...]:

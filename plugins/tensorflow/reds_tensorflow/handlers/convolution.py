@@ -16,21 +16,20 @@ from reds_tensorflow.handlers.layout import channel_dimension, positions
 
 
 def convolution(call: Call) -> tuple[Dims, ...]:
-    """Conv1D, 2D, 3D. With as many groups as input channels it is depthwise; other groups stay whole."""
+    """Conv1D, 2D, 3D. With several groups, as many as input channels if it is depthwise, whole groups go or stay."""
     layer, at = call.layer, channel_dimension(call.layer)
     inner = call.channel_axis(at)
     work = math.prod(layer.kernel_size) * positions(call.output_shape, at)
     if layer.groups == 1:
         outer, each = call.fresh(layer.filters), inner
         call.count(work, inner, outer)
-    elif layer.groups == call.size(inner):
-        outer, each = repeat(inner, layer.filters // layer.groups), Fixed(1)
-        call.count(work, outer)
-        call.resize(groups=inner)
     else:
-        outer, each = call.fresh(layer.filters), Fixed(call.size(inner) // layer.groups)
+        each = Fixed(call.size(inner) // layer.groups)
+        groups = call.fresh(layer.groups)
+        call.tie(inner, repeat(groups, each.size))
+        outer = repeat(groups, layer.filters // layer.groups)
         call.count(work, each, outer)
-        call.freeze(f"has {layer.groups} groups", inner, outer)
+        call.resize(groups=groups)
     call.kernel(layer.kernel, (*fixed_dims(layer.kernel_size), each, outer), len(layer.kernel_size) + 1)
     return _convolved(call, at, outer)
 

@@ -39,3 +39,10 @@ def rescaling(call: Call) -> tuple[Dims, ...]:
     if np.ndim(call.layer.scale) or np.ndim(call.layer.offset):
         call.freeze("has a scale or an offset for each channel in its config", *call.dims)
     return call.inputs
+
+
+def layer_scale(call: Call) -> tuple[Dims, ...]:
+    """A learnt factor for each channel (arXiv 2103.17239)."""
+    call.weight(call.layer.gamma, WeightKind.SCALE, call.dims[-1:], 0)
+    call.resize(projection_dim=call.dims[-1])
+    return call.inputs

@@ -15,14 +15,35 @@ from reds_tensorflow.handlers.convolution import (
 )
 from reds_tensorflow.handlers.dense import dense
 from reds_tensorflow.handlers.elementwise import activation, dropout, elementwise, prelu, softmax
-from reds_tensorflow.handlers.merging import concatenate, merge
-from reds_tensorflow.handlers.normalisation import batch_normalization, normalization, rescaling
+from reds_tensorflow.handlers.merging import concatenate, dot, merge
+from reds_tensorflow.handlers.normalisation import batch_normalization, layer_scale, normalization, rescaling
+from reds_tensorflow.handlers.opaque import preprocessing, refused
+from reds_tensorflow.handlers.operations import OPERATIONS
 from reds_tensorflow.handlers.shape import flatten, permute, repeat_vector, reshape
 from reds_tensorflow.handlers.spatial import global_pooling, spatial
 
+# fmt: off
+_PREPROCESSING = (
+    "AugMix", "AutoContrast", "CategoryEncoding", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix",
+    "Discretization", "Equalization", "HashedCrossing", "Hashing", "Masking", "MelSpectrogram", "MixUp", "RandAugment",
+    "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomCrop",
+    "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue",
+    "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation",
+    "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom", "Solarization",
+)
+# fmt: on
+
+
+def _layers(*names: str) -> tuple[type, ...]:
+    """Layer types by name, those that the installed Keras has."""
+    return tuple(getattr(layers, name) for name in names if hasattr(layers, name))
+
+
 IN_PLACE = Handler(elementwise, in_place=True)
 SPATIAL = Handler(spatial)
-MERGE = Handler(merge)
+MERGE = Handler(merge, constants=True)
+PREPROCESSING = Handler(preprocessing)
+_NO_FILE = "cannot be copied with its content", "take its work out of the model"
 
 HANDLERS: Mapping[type, Handler] = {
     layers.Conv1D: Handler(convolution),
@@ -85,12 +106,29 @@ HANDLERS: Mapping[type, Handler] = {
     layers.Average: MERGE,
     layers.Maximum: MERGE,
     layers.Minimum: MERGE,
-    layers.Concatenate: Handler(concatenate),
-    # pooling to a size given, newer than the oldest Keras supported
-    **{
-        getattr(layers, f"Adaptive{kind}Pooling{rank}D"): SPATIAL
-        for kind in ("Average", "Max")
-        for rank in (1, 2, 3)
-        if hasattr(layers, f"Adaptive{kind}Pooling{rank}D")
-    },
+    layers.Concatenate: Handler(concatenate, constants=True),
+    layers.Dot: Handler(dot),
+    layers.CenterCrop: SPATIAL,
+    layers.Resizing: SPATIAL,
+    layers.Lambda: Handler(refused("holds code, which no model file may", "replace it by layers of Keras")),
+    **dict.fromkeys(_layers("StringLookup", "IntegerLookup", "TextVectorization"), Handler(refused(*_NO_FILE))),
+    **dict.fromkeys(_layers("JaxLayer", "FlaxLayer", "TorchModuleWrapper", "TFSMLayer"), Handler(refused(*_NO_FILE))),
+    **dict.fromkeys(_layers(*_PREPROCESSING), PREPROCESSING),
+    **dict.fromkeys(
+        _layers(*(f"Adaptive{kind}Pooling{n}D" for kind in ("Average", "Max") for n in (1, 2, 3))), SPATIAL
+    ),
 }
+
+PRIVATE: Mapping[str, Handler] = {
+    **{f"ops.{name}": handler for name, handler in OPERATIONS.items()},
+    "applications.CustomScaleLayer": MERGE,  # InceptionResNetV2: the first tensor and a share of the second
+    "applications.LayerScale": Handler(layer_scale, in_place=True),  # ConvNeXt
+    "applications.StochasticDepth": IN_PLACE,
+}
+"""Classes of Keras without public names: the part of Keras, and the name of the class."""
+
+
+def private_handler(kind: type) -> Handler | None:
+    """The handler of a class of Keras that has no public name; None for all others."""
+    root, _, rest = kind.__module__.partition(".src.")
+    return PRIVATE.get(f"{rest.partition('.')[0]}.{kind.__name__}") if root == "keras" else None

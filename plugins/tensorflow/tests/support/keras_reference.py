@@ -57,7 +57,10 @@ def masked_outputs(model: Any, network: Network, kept: Kept, *inputs: np.ndarray
                 return inner._run_through_graph(read, call_fn=call(name + "/"))
             args, kwargs = keras.tree.map_structure(lambda a: a.values if isinstance(a, Masked) else a, (args, kwargs))
             values = operation(*args, **kwargs)
-            mask = _mask(operation, read, tuple(values.shape[1:]), kept_outputs[name])
+            if isinstance(values, list | tuple):
+                assert all(r.mask.all() for r in read), f"{name} reads removed channels"
+                return [Masked(v, np.ones(v.shape[1:])) for v in values]
+            mask = _mask(operation, read, args, tuple(values.shape[1:]), kept_outputs[name])
             return Masked(values * mask.astype(values.dtype.name), mask)
 
         return one_call
@@ -68,8 +71,12 @@ def masked_outputs(model: Any, network: Network, kept: Kept, *inputs: np.ndarray
     return [np.asarray(o.values) for o in keras.tree.flatten(outputs)]
 
 
-def _mask(layer: Any, read: list[Masked], shape: tuple[int, ...], kept: np.ndarray) -> np.ndarray:
+def _mask(layer: Any, read: list[Masked], args: Any, shape: tuple[int, ...], kept: np.ndarray) -> np.ndarray:
     first = read[0].mask
+    if all(r.mask.all() for r in read) and not isinstance(layer, PRODUCERS):
+        return np.ones(shape)
+    if not isinstance(layer, keras.Layer):
+        return _mask_of_operation(layer, [r.mask for r in read], args, shape)
     first_dimension = getattr(layer, "data_format", None) == "channels_first"
     at, input_at = (0, 0) if first_dimension else (len(shape) - 1, first.ndim - 1)
     groups = getattr(layer, "groups", 1)
@@ -94,6 +101,30 @@ def _mask(layer: Any, read: list[Masked], shape: tuple[int, ...], kept: np.ndarr
     if first.shape == shape:  # elementwise
         return first
     return _spread(_channels(first, input_at), at if len(shape) == first.ndim else 0, shape)
+
+
+OF_OPERATIONS_THAT_MOVE = ("Transpose", "ExpandDims", "Squeeze", "GetItem", "Concatenate")
+OF_OPERATIONS_THAT_REDUCE = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Prod", "Std", "Var")
+
+
+def _mask_of_operation(operation: Any, masks: list[np.ndarray], args: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The mask of a function's output: moved as the function moves values, or that of its elements."""
+    kind = type(operation).__name__
+    if kind == "GetItem":
+        return np.asarray(operation(masks[0][None], args[1]))[0]
+    if kind == "Concatenate":
+        return np.asarray(operation([m[None] for m in masks]))[0]
+    if kind in OF_OPERATIONS_THAT_MOVE:
+        return np.asarray(operation(masks[0][None]))[0]
+    if kind in OF_OPERATIONS_THAT_REDUCE:
+        axes = tuple(a - 1 if a > 0 else a for a in np.atleast_1d(operation.axis))
+        low, high = (f(masks[0], axis=axes, keepdims=operation.keepdims) for f in (np.min, np.max))
+        assert np.array_equal(low, high), f"{kind} mixes kept channels with removed ones"
+        return low
+    spread = np.broadcast_arrays(*(_aligned(m, len(shape)) for m in masks), np.zeros(shape))[:-1]
+    if kind != "Multiply":
+        assert all(np.array_equal(spread[0], m) for m in spread), f"{kind} joins kept channels to removed ones"
+    return np.prod(spread, axis=0)
 
 
 def _channels(mask: np.ndarray, at: int) -> np.ndarray:

@@ -344,7 +344,7 @@ CASES: dict[str, Case] = {
     "reshape_splits_channels": Case(reshape_splits_channels, {"b": 5}, warns="'reshape"),
     "depth_multiplier": Case(depth_multiplier, {"a": 4}),
     "grouped_as_depthwise": Case(grouped_as_depthwise, {"a": 4, "b": 5}),
-    "grouped": Case(grouped, {"b": 5}, warns="'grouped' of type Conv2D has 2 groups"),
+    "grouped": Case(grouped, {"a": 2, "b": 5}),
     "separable": Case(separable, {"a": 4, "b": 6}),
     "transposed": Case(transposed, {"a": 6, "b": 5}),
     "one_dimension": Case(one_dimension, {"a": 6, "b": 5, "c": 4, "d": 6}),

@@ -1,0 +1,36 @@
+"""Embeddings: numbers looked up for tokens. What is looked up costs no multiply-accumulates."""
+
+from __future__ import annotations
+
+from reds_core.axis import Fixed
+from reds_core.dims import Dims
+from reds_tensorflow.calls import Call
+from reds_tensorflow.handlers.layout import positions
+
+
+def embedding(call: Call) -> tuple[Dims, ...]:
+    """Embedding: a vector for each token; its width is made here."""
+    call.freeze("takes channels for tokens", *call.dims)
+    outer = call.fresh(call.layer.output_dim)
+    call.kernel(call.layer.embeddings, (Fixed(call.layer.input_dim), outer), 1)
+    call.resize(output_dim=outer)
+    return ((*call.dims, outer),)
+
+
+def reversible_embedding(call: Call) -> tuple[Dims, ...]:
+    """ReversibleEmbedding: an Embedding, or with `reverse` the product of vectors with the vectors of all tokens."""
+    layer = call.layer
+    tokens = Fixed(layer.input_dim)
+    if call.argument("reverse"):
+        *others, width = call.argument("inputs")
+        dims = (*others, tokens)
+        call.count(positions(call.output_shape, -1), width, tokens)
+    else:
+        width = call.fresh(layer.output_dim)
+        call.freeze("takes channels for tokens", *call.argument("inputs"))
+        dims = (*call.argument("inputs"), width)
+    call.kernel(layer.embeddings, (tokens, width), 1)
+    if not layer.tie_weights:
+        call.kernel(layer.reverse_embeddings, (width, tokens), None)
+    call.resize(output_dim=width)
+    return (dims,)

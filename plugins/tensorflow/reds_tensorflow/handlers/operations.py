@@ -1,0 +1,150 @@
+"""Calls of functions of keras.ops in a model's graph: those that are known to keep channels apart.
+
+Dimensions in their arguments count the batch as dimension 0. A call that mixes the examples of a batch, or that holds
+a shape or numbers that pruning would have to change, passes with all its channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reds_core.axis import Axis, Fixed
+from reds_core.dims import Dims
+from reds_tensorflow.calls import Call, Handler
+from reds_tensorflow.handlers.elementwise import elementwise
+from reds_tensorflow.handlers.merging import concatenated, merge
+
+# fmt: off
+_ACTIVATIONS = (
+    "Celu", "Elu", "Erf", "Exp", "Gelu", "HardShrink", "HardSigmoid", "HardSilu", "HardTanh", "LeakyRelu", "LogSigmoid",
+    "Relu", "Relu6", "Selu", "Sigmoid", "Silu", "SoftShrink", "Softplus", "Softsign", "SparsePlus", "SparseSigmoid",
+    "Squareplus", "Tanh", "TanhShrink", "Threshold",
+)
+_OF_ONE_TENSOR = (
+    "Abs", "Absolute", "Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cast", "Cbrt", "Ceil", "Clip",
+    "Copy", "Cos", "Cosh", "Deg2rad", "Erfc", "Erfinv", "Exp2", "Expm1", "Fabs", "Floor", "Isfinite", "Isinf", "Isnan",
+    "Log", "Log10", "Log1p", "Log2", "LogicalNot", "NanToNum", "Negative", "OnesLike", "Rad2deg", "Reciprocal", "Round",
+    "Rsqrt", "SaturateCast", "Sign", "Signbit", "Sin", "Sinc", "Sinh", "Sqrt", "Square", "StopGradient", "Tan", "Trunc",
+    "ZerosLike",
+)
+_OF_SEVERAL_TENSORS = (
+    "Add", "Arctan2", "Divide", "DivideNoNan", "Equal", "FloorDivide", "Fmax", "Fmin", "Fmod", "Greater",
+    "GreaterEqual", "Heaviside", "Hypot", "Less", "LessEqual", "Logaddexp", "Logaddexp2", "LogicalAnd", "LogicalOr",
+    "LogicalXor", "Maximum", "Minimum", "Mod", "Multiply", "NotEqual", "Power", "Subtract", "TrueDivide", "Where",
+)
+_REDUCTIONS = (
+    "All", "Amax", "Amin", "Any", "Logsumexp", "Max", "Mean", "Median", "Min", "Prod", "Std", "Sum", "Var",
+)
+# fmt: on
+_MIXES_EXAMPLES = "mixes the examples of a batch"
+
+
+def _dimensions(axes: Any, rank: int) -> list[int] | None:
+    """Which dimensions, the batch not counted, `axes` names; None where the batch is among them.
+
+    Args:
+        axes: a number, several, or None for all.
+        rank: of the tensor that they count in, with the batch.
+    """
+    if axes is None:
+        return None
+    numbers = [a % rank for a in (axes if isinstance(axes, list | tuple) else [axes])]
+    return None if 0 in numbers else [n - 1 for n in numbers]
+
+
+def reduction(call: Call) -> tuple[Dims, ...]:
+    """Mean, maximum and so on over some dimensions; channels among those stay whole."""
+    reduced = _dimensions(call.layer.axis, len(call.dims) + 1)
+    if reduced is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    call.freeze("works across channels", *(call.dims[d] for d in reduced))
+    if call.layer.keepdims:
+        return (tuple(Fixed(1) if d in reduced else axis for d, axis in enumerate(call.dims)),)
+    return (tuple(axis for d, axis in enumerate(call.dims) if d not in reduced),)
+
+
+def softmax(call: Call) -> tuple[Dims, ...]:
+    """Softmax and its like along some dimensions."""
+    along = _dimensions(call.layer.axis, len(call.dims) + 1)
+    if along is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    call.freeze("normalises over channels", *(call.dims[d] for d in along))
+    return call.inputs
+
+
+def transpose(call: Call) -> tuple[Dims, ...]:
+    """Dimensions change places, the batch stays the first."""
+    axes = call.layer.axes
+    order = None if axes is None or axes[0] != 0 else _dimensions(list(axes[1:]), len(call.dims) + 1)
+    if order is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    return (tuple(call.dims[d] for d in order),)
+
+
+def expand_dims(call: Call) -> tuple[Dims, ...]:
+    """New dimensions of length 1."""
+    new = _dimensions(call.layer.axis, len(call.output_shape) + 1)
+    if new is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    rest = iter(call.dims)
+    return (tuple(Fixed(1) if d in new else next(rest) for d in range(len(call.output_shape))),)
+
+
+def squeeze(call: Call) -> tuple[Dims, ...]:
+    """Dimensions of length 1 go."""
+    gone = _dimensions(call.layer.axis, len(call.dims) + 1)
+    if gone is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    call.freeze("removes the dimension of channels", *(call.dims[d] for d in gone))
+    return (tuple(axis for d, axis in enumerate(call.dims) if d not in gone),)
+
+
+def get_item(call: Call) -> tuple[Dims, ...]:
+    """Indexing and slicing: channels must be taken whole, else they stay."""
+    key = call.arguments[1] if len(call.arguments) > 1 else None
+    parts = list(key) if isinstance(key, list | tuple) else [key]
+    if not all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in parts) or key is None:
+        return call.opaque("takes elements at places that are not known")
+    if Ellipsis not in parts:
+        parts.append(Ellipsis)
+    at = parts.index(Ellipsis)
+    named = sum(part is not None for part in parts) - 1
+    parts[at : at + 1] = [slice(None)] * (len(call.dims) + 1 - named)
+    if parts[0] != slice(None):
+        return call.opaque(_MIXES_EXAMPLES)
+    taken: list[Axis] = []
+    rest = iter(call.dims)
+    for part in parts[1:]:
+        if part is None:
+            taken.append(Fixed(1))
+            continue
+        axis = next(rest)
+        if part == slice(None):
+            taken.append(axis)
+            continue
+        call.freeze("takes some channels by their number", axis)
+        if isinstance(part, slice):
+            taken.append(Fixed(len(range(*part.indices(call.size(axis))))))
+    return (tuple(taken),)
+
+
+def concatenate(call: Call) -> tuple[Dims, ...]:
+    """Tensors one after the other."""
+    at = _dimensions(call.layer.axis, len(call.output_shape) + 1)
+    return call.opaque(_MIXES_EXAMPLES) if at is None else concatenated(call, at[0])
+
+
+OPERATIONS: Mapping[str, Handler] = {
+    **dict.fromkeys(_ACTIVATIONS, Handler(elementwise, in_place=True)),
+    **dict.fromkeys(_OF_ONE_TENSOR, Handler(elementwise)),
+    **dict.fromkeys(_OF_SEVERAL_TENSORS, Handler(merge, constants=True)),
+    **dict.fromkeys(_REDUCTIONS, Handler(reduction)),
+    **dict.fromkeys(("LogSoftmax", "Softmax", "Sparsemax"), Handler(softmax)),
+    "Transpose": Handler(transpose),
+    "ExpandDims": Handler(expand_dims),
+    "Squeeze": Handler(squeeze),
+    "GetItem": Handler(get_item),
+    "Concatenate": Handler(concatenate, constants=True),
+}
+"""By name of the class of the operation, which Keras keeps private."""

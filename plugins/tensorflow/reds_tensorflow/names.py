@@ -1,0 +1,88 @@
+"""Names of layers and weights: the same in a model and in every model that is extracted from it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import keras
+
+from reds_core.errors import UnsupportedError
+
+_AUTOMATIC = re.compile(r"variable(_\d+)?$")  # given by Keras to weights without a name, counted in each process
+
+
+def as_functional(model: Any) -> Any:
+    """A plain uncompiled Functional model over the same layers and graph as `model`.
+
+    Raises:
+        UnsupportedError: if `model` has no graph of layers, or does something else than run it.
+    """
+    what, mend = f"model '{model.name}' of type {type(model).__name__}", "build it as a Functional or Sequential model"
+    if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
+        raise UnsupportedError(f"{what} has no graph of layers with inputs", mend)
+    if isinstance(model, keras.Sequential):
+        functional = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+        stock_call = keras.Sequential.call
+    else:
+        functional = keras.Model(_only_or_all(model.input), _only_or_all(model.output), name=model.name)
+        stock_call = type(functional).call
+    if type(model).call is not stock_call:
+        raise UnsupportedError(f"{what} has a call method of its own", mend)
+    return functional
+
+
+def graph_of(operation: Any) -> Any | None:
+    """The Functional model of an operation that is a model whose layers can be followed; else None."""
+    if not isinstance(operation, keras.Model):
+        return None
+    try:
+        return as_functional(operation)
+    except UnsupportedError:
+        return None
+
+
+def layer_names(functional: Any) -> dict[int, str]:
+    """By id the name of each layer, behind those of the models that it is nested in, where it is met first."""
+    names: dict[int, str] = {}
+    for operation, name in _operations(functional, ""):
+        names.setdefault(id(operation), name)
+    return names
+
+
+def weight_names(layer: Any) -> dict[int, str]:
+    """By id the name of each weight of a layer, unique in it."""
+    names, seen = {}, Counter[str]()
+    for variable in layer.weights:
+        name = "variable" if _AUTOMATIC.match(variable.name) else variable.name
+        seen[name] += 1
+        names[id(variable)] = name if seen[name] == 1 else f"{name}/{seen[name]}"
+    return names
+
+
+def named_variables(model: Any) -> dict[str, Any]:
+    """The weights of `model` by the names that its description has for them."""
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+    for operation, name in _operations(as_functional(model), ""):
+        if isinstance(operation, keras.Layer) and id(operation) not in seen:
+            seen.add(id(operation))
+            own = weight_names(operation)
+            found.update((f"{name}/{own[id(v)]}", v) for v in operation.weights)
+    return found
+
+
+def _operations(functional: Any, prefix: str) -> list[tuple[Any, str]]:
+    """Every operation of the graph, and of the graphs in it, with its name behind those of their models."""
+    found: list[tuple[Any, str]] = []
+    for operation in functional.operations:
+        name = f"{prefix}{operation.name}"
+        inner = graph_of(operation)
+        found += [(operation, name)] if inner is None else _operations(inner, f"{name}/")
+    return found
+
+
+def _only_or_all(tensors: Any) -> Any:
+    """The only tensor of a list, as old model files have them: Keras would warn at every call; else all."""
+    return tensors[0] if isinstance(tensors, list | tuple) and len(tensors) == 1 else tensors

@@ -1,0 +1,160 @@
+"""Layers and functions that are not known: data pass, channels stay, a warning names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from keras_reference import enliven, masked_outputs, random_kept, relative_error
+from reds_tensorflow.extraction import extract, variables
+from reds_tensorflow.loading import load_model
+from reds_tensorflow.tracing import inspect
+
+from reds_core.errors import UnsupportedError
+from reds_core.network import WeightKind
+
+X = np.random.default_rng(0).normal(size=(32, 6, 5)).astype("float32")
+
+
+@keras.saving.register_keras_serializable("reds-tests")
+class Mixed(L.Layer):
+    """A layer of a user's own that mixes channels, with layers and nameless weights inside."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inner, self.outer = L.Dense(4, activation="relu"), L.Dense(3)
+
+    def build(self, shape: Any) -> None:
+        self.inner.build(shape)
+        self.outer.build((*shape[:-1], 4))
+        self.one, self.two = self.add_weight(shape=(3,)), self.add_weight(shape=(3,), trainable=False)
+
+    def call(self, x: Any) -> Any:
+        return self.outer(self.inner(x)) * self.one + self.two
+
+
+@keras.saving.register_keras_serializable("reds-tests")
+class Block(keras.Model):
+    """A subclassed model used as a layer."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dense = L.Dense(5)
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.tanh(self.dense(x))
+
+
+class Uncopied(L.Layer):
+    def __init__(self, factors: list[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factors = factors
+
+    def call(self, x: Any) -> Any:
+        return x * self.factors
+
+
+@keras.saving.register_keras_serializable("reds-tests")
+def swish_times_two(x: Any) -> Any:
+    return 2 * keras.activations.swish(x)
+
+
+def around(middle: Callable[[Any], Any]) -> Any:
+    """A network with something between two prunable layers and an untouched prunable branch."""
+    inputs = keras.Input((6, 5))
+    x = middle(L.Dense(4, activation="relu", name="a")(inputs))
+    x = L.Flatten()(L.Dense(6, activation="relu", name="b")(x))
+    y = L.Dense(7, activation="relu", name="c")(L.GlobalAveragePooling1D()(inputs))
+    return keras.Model(inputs, L.Dense(3, name="out")(L.Concatenate()([x, y])))
+
+
+SHIFT = np.random.default_rng(1).normal(size=(4,)).astype("float32")
+PASSED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "custom": (Mixed(name="mine"), "layer 'mine' of type Mixed is not known to reds"),
+    "subclassed": (Block(name="block"), "layer 'block' of type Block is not known to reds"),
+    "reshape": (lambda x: keras.ops.reshape(x, (-1, 4, 6)), "the keras.ops call 'reshape.*' of type Reshape is not"),
+    "split": (lambda x: keras.ops.split(x, 2, axis=-1)[1], "the keras.ops call 'split.*' of type Split is not known"),
+    "slice": (lambda x: x[:, :, :2], "the keras.ops call 'get_item.*' takes some channels by their number"),
+    "channel": (lambda x: keras.ops.expand_dims(x[..., 1], -1), "takes some channels by their number"),
+    "flip": (lambda x: keras.ops.flip(x, axis=-1), "the keras.ops call 'flip.*' of type Flip is not known"),
+    "sum": (lambda x: keras.ops.sum(x, -1, keepdims=True), "'sum.*' of type Sum works across channels"),
+    "matmul": (lambda x: keras.ops.matmul(keras.ops.transpose(x, (0, 2, 1)), x), "'matmul.*' of type Matmul is not"),
+    "softmax": (lambda x: keras.ops.softmax(x), "'softmax.*' of type Softmax normalises over channels"),
+    "constant": (lambda x: x + SHIFT, "'add.*' of type Add takes a constant array with a number for each channel"),
+    "constant tensor": (lambda x: L.Add(name="shift")([x, keras.ops.convert_to_tensor(SHIFT)[None, None]]), "'shift'"),
+    "activation": (L.Dense(4, activation=swish_times_two, name="d"), "'d' of type Dense has activation 'swish_times"),
+    "glu": (L.Activation("glu", name="gate"), "'gate' of type Activation gives another shape than reds expects"),
+    "dot": (lambda x: L.Dot(2, name="dot")([x, x]), "layer 'dot' of type Dot multiplies tensors"),
+}
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_what_is_not_known_passes_and_is_named(name: str, tmp_path: Path) -> None:
+    middle, message = PASSED[name]
+    model = enliven(around(middle), X)
+    network = inspect(model)
+    assert set(network.channels) == {"b", "c"}
+    assert any(re.search(message, warning) for warning in network.warnings), network.warnings
+    assert all("of the parameters stay prunable" in warning for warning in network.warnings)
+    kept = random_kept(network, 0.5, seed=1)
+    small = extract(model, network, kept)
+    (expected,) = masked_outputs(model, network, kept, X)
+    assert relative_error(np.asarray(small(X)), expected) < 1e-4
+    assert small.count_params() < model.count_params()
+    assert inspect(small).channels == {g: len(k) for g, k in kept.items()}
+    small.save(tmp_path / "small.keras")
+    np.testing.assert_array_equal(np.asarray(load_model(tmp_path / "small.keras")(X)), np.asarray(small(X)))
+
+
+def test_weights_of_an_unknown_layer_are_counted_whole_and_keep_their_names() -> None:
+    model = around(Mixed(name="mine"))
+    network = inspect(model)
+    own = {w.name: w for w in network.weights if w.layer == "mine"}
+    assert sorted(own) == [
+        "mine/bias", "mine/bias/2", "mine/kernel", "mine/kernel/2", "mine/variable", "mine/variable/2"
+    ]  # fmt: skip
+    assert all(weight.kind is WeightKind.OTHER for weight in own.values())
+    assert sum(w.trainable for w in own.values()) == 5
+    small = extract(model, network, {"c": np.array([1, 2])})
+    shapes = [tuple(v.shape) for v in variables(small, network)]
+    assert [s for s, w in zip(shapes, network.weights, strict=True) if w.name in own] == [
+        tuple(axis.length().constant for axis in w.axes) for w in own.values()
+    ]
+
+
+def test_the_share_that_stays_prunable_is_that_of_weights_with_channels_to_choose() -> None:
+    model = around(Mixed())
+    network = inspect(model)
+    # all but the layer a (5 x 4 + 4), the unknown one (4 x 4 + 4 + 4 x 3 + 3 + 3 + 3) and the last layer's bias (3)
+    assert network.prunable_share == 1 - (24 + 41 + 3) / model.count_params()
+    assert f"({network.prunable_share:.0%} of the parameters stay prunable)" in network.warnings[0]
+
+
+def test_a_layer_that_cannot_be_copied_is_named() -> None:
+    model = around(Uncopied([1.0, 2.0, 3.0, 4.0], name="mine"))
+    network = inspect(model)
+    with pytest.raises(UnsupportedError, match=r"layer 'mine' of type Uncopied cannot be copied \(NotImplementedError"):
+        extract(model, network, {"c": np.array([1, 2])})
+
+
+def test_image_preprocessing_is_silent_at_the_input_and_keeps_channels_elsewhere() -> None:
+    image = keras.Input((8, 8, 3))
+    chain = (
+        L.Rescaling(1 / 255), L.RandomFlip(), L.RandomRotation(0.1), L.RandomContrast(0.1), L.RandomCrop(7, 7),
+        L.CenterCrop(6, 6), L.Resizing(5, 5), L.Normalization(mean=[0.1, 0.2, 0.3], variance=[1, 2, 3]),
+        L.Conv2D(4, 1, name="a"), L.Resizing(3, 3), L.CenterCrop(2, 2), L.Conv2D(5, 1, name="b"),
+    )  # fmt: skip
+    x = image
+    for layer in chain:
+        x = layer(x)
+    network = inspect(keras.Model(image, L.Dense(3)(L.Flatten()(x))))
+    assert (network.channels, network.warnings) == ({"a": 4, "b": 5}, ())
+    network = inspect(keras.Model(image, L.Dense(3)(L.Flatten()(L.RandomFlip(name="flip")(x)))))
+    assert network.channels == {"a": 4}
+    assert "layer 'flip' of type RandomFlip is made for the network's input" in network.warnings[0]
