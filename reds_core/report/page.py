@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import hashlib
 from dataclasses import dataclass
-from typing import Any
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
 from reds_core.report import units
-from reds_core.report.drawing import unavailable
+from reds_core.report.drawing import inline_svg, unavailable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -17,11 +24,15 @@ class Cell:
         text: as shown.
         value: the exact figure behind `text`, for machines and for the tooltip; None where there is none.
         note: a second, smaller line.
+        tone: "proved" or "failed" where the cell is to stand out; "" for plain.
+        meaning: what `text` says, where it is a mere sign.
     """
 
     text: str
     value: int | float | None = None
     note: str = ""
+    tone: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class Table:
         corner: heading of the column of row headings.
         columns: headings of the other columns.
         is_prose: whether its cells are texts to be read, rather than figures to be compared.
+        is_sortable: whether readers may want its rows in another order.
     """
 
     caption: str
@@ -61,11 +73,12 @@ class Table:
     columns: tuple[str, ...]
     blocks: tuple[Block, ...]
     is_prose: bool = False
+    is_sortable: bool = False
 
     def without_empty_rows(self) -> Table:
         """The same table without rows that hold nothing, and without blocks that have no row left."""
         blocks = (Block(b.title, tuple(r for r in b.rows if not r.is_empty)) for b in self.blocks)
-        return Table(self.caption, self.corner, self.columns, tuple(b for b in blocks if b.rows), self.is_prose)
+        return dataclasses.replace(self, blocks=tuple(b for b in blocks if b.rows))
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,31 @@ class Picture:
 
     svg: str
     caption: str
+
+
+def picture(figure: Figure, prefix: str, caption: str, description: str) -> Picture:
+    """A figure with its caption; prefix: starts its ids, different for each figure of a page."""
+    return Picture(inline_svg(figure, prefix, units.printable(description)), caption)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script within a page.
+
+    Attributes:
+        text: trusted.
+        policy: what the page's content security policy calls it: nothing else may run.
+    """
+
+    text: str
+    policy: str
+
+
+def inline_script(name: str) -> Script:
+    """A script of this package."""
+    text = (resources.files("reds_core.report") / "templates" / name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Script(text, f"'sha256-{digest}'")
 
 
 def _shown(value: Any) -> Any:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from reds_core.plan import Plan
 from reds_core.report import figures, units
-from reds_core.report.drawing import inline_svg
 from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member, gather
-from reds_core.report.page import Picture, render
+from reds_core.report.page import Picture, picture, render
 from reds_core.report.proof import Proof, proof_summary, prove
 from reds_core.report.run_tables import (
     channels_table,
@@ -23,7 +22,7 @@ from reds_core.report.run_tables import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 _WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 
@@ -173,7 +172,7 @@ def _accuracy_pictures(family: FamilyFacts) -> tuple[Picture, ...]:
             what = "file size" if abscissa == figures.FILE_SIZE else units.resource_noun(abscissa)
             caption = f"{family.metric.name.capitalize()} against {what}"
             description = f"{caption}. {_points_in_words(family, abscissa)}."
-            pictures.append(_picture(figure, f"accuracy{index}", caption, description))
+            pictures.append(picture(figure, f"accuracy{index}", caption, description))
     return tuple(pictures)
 
 
@@ -189,9 +188,7 @@ def _points_in_words(family: FamilyFacts, abscissa: str) -> str:
 
 def _usage_picture(family: FamilyFacts) -> Picture | None:
     figure, caption = figures.usage_figure(family), "What each subnetwork uses of the full network's cost"
-    return (
-        None if figure is None else _picture(figure, "usage", caption, f"{caption}. The table below has the figures.")
-    )
+    return None if figure is None else picture(figure, "usage", caption, f"{caption}. The table below has the figures.")
 
 
 def _channel_pictures(plan: Plan, family: FamilyFacts) -> tuple[Picture, ...]:
@@ -199,9 +196,5 @@ def _channel_pictures(plan: Plan, family: FamilyFacts) -> tuple[Picture, ...]:
     for index, figure in enumerate(drawn):
         part = f", part {index + 1} of {len(drawn)}" if len(drawn) > 1 else ""
         caption = f"Channels kept in each group{part}"
-        pictures.append(_picture(figure, f"channels{index}", caption, f"{caption}. The table below has the figures."))
+        pictures.append(picture(figure, f"channels{index}", caption, f"{caption}. The table below has the figures."))
     return tuple(pictures)
-
-
-def _picture(figure: Figure, prefix: str, caption: str, description: str) -> Picture:
-    return Picture(inline_svg(figure, prefix, units.printable(description)), caption)

@@ -1,0 +1,53 @@
+"""The report of a solver comparison: one self-contained HTML page and a short text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from reds_core.bench.record import SolveRecord
+from reds_core.files import write_text
+from reds_core.report.bench.page import comparison_page
+from reds_core.report.bench.results import compare
+from reds_core.report.bench.summary import comparison_summary
+
+__all__ = ["REPORT_FILE", "SUMMARY_FILE", "bench_page", "bench_summary", "write_bench_report"]
+
+REPORT_FILE = "report.html"
+SUMMARY_FILE = "summary.md"
+_TITLE = "Solver comparison"
+_NONE: Mapping[str, str] = {}
+
+
+def bench_page(records: Sequence[SolveRecord], title: str = _TITLE, unavailable: Mapping[str, str] = _NONE) -> str:
+    """The report of a comparison as one HTML page. The same records give the same text.
+
+    Args:
+        records: in the order in which the solves ended.
+        title: heading of the page.
+        unavailable: by solver that could not take part: why, and what to install.
+
+    Raises:
+        UnavailableError: if Jinja2 or matplotlib is not installed.
+    """
+    return comparison_page(compare(records), title, unavailable)
+
+
+def bench_summary(records: Sequence[SolveRecord], title: str = _TITLE, unavailable: Mapping[str, str] = _NONE) -> str:
+    """The same in short, as Markdown; arguments as of `bench_page`."""
+    return comparison_summary(compare(records), title, unavailable)
+
+
+def write_bench_report(folder: Path) -> None:
+    """Write FOLDER/report.html and FOLDER/summary.md from FOLDER/records.jsonl.
+
+    Raises:
+        UnavailableError: if Jinja2 or matplotlib is not installed.
+        InputError: if the records cannot be read or the files cannot be written.
+    """
+    from reds_core.bench.reader import read_records
+
+    records = read_records(folder / "records.jsonl")
+    title = folder.resolve().name or _TITLE
+    write_text(folder / SUMMARY_FILE, bench_summary(records, title))
+    write_text(folder / REPORT_FILE, bench_page(records, title))
