@@ -38,11 +38,13 @@ class _SavedState:
     choices: tuple[Choice, ...]
     steps: tuple[StepRecord, ...]
     members: int
+    bounds: tuple[int | None, ...] = ()
+    sequence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state and the records of the steps that led to it."""
+    """A state and the records of the steps that led to it. What the last of them decided stands in its record alone."""
 
     state: PruningState
     steps: tuple[StepRecord, ...]
@@ -120,7 +122,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) 
         models = len(state.family.members)
         for i, member in enumerate(state.family.members):
             framework.save_model(member, partial / _member_file(i))
-    write_text(partial / _STATE, to_json(_SavedState(state.choices, checkpoint.steps, models)))
+    saved = _SavedState(state.choices, checkpoint.steps, models, state.bounds, state.sequence)
+    write_text(partial / _STATE, to_json(saved))
     shutil.rmtree(target, ignore_errors=True)
     try:
         partial.rename(target)
@@ -157,7 +160,8 @@ def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
         members = tuple(framework.load_model(source / _member_file(i)) for i in range(saved.members))
         widths = tuple(choice.widths for choice in saved.choices[: saved.members])
         family = Family(framework.load_model(source / _FULL), members, widths)
-    return Checkpoint(PruningState(scores, order, saved.choices, family), saved.steps)
+    state = PruningState(scores, order, saved.choices, family, bounds=saved.bounds, sequence=saved.sequence)
+    return Checkpoint(state, saved.steps)
 
 
 def remove_checkpoints(folder: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reds_core.axis import Kept
@@ -25,15 +25,15 @@ from reds_core.solution import Solution
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a strategy.
+    """One step of a strategy, which may derive a frozen dataclass of its own to say more.
 
     Attributes:
         name: what it does, as users see it; unique in the run.
-        groups: names of the groups that it decides; empty where it decides none.
+        epochs: of fine-tuning: what `Tools.finetune` trains in this step.
     """
 
     name: str
-    groups: tuple[str, ...] = ()
+    epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,22 @@ class PruningState:
     """All that crosses a step.
 
     Attributes:
-        scores: of the channels, by their index in the input model; None until scored.
+        scores: of the channels of the input model, by their index there; None until scored.
         order: for each group the channels of the input model in the order of `family.full`; None until decided.
         choices: for each budget, smallest first, what was decided; shorter while some are undecided.
-        family: the models; None until extracted.
+        family: the models; None until extracted. Members stand as in `choices`.
+        decided: what the last step decided: widths by group name. Empty when the next step begins.
+        bounds: for each budget, smallest first, a proven upper limit on its value by `scores`; empty where not asked.
+        sequence: groups in the order in which they are decided, where that is found out in the run.
     """
 
     scores: ScoreTable | None = None
     order: Kept | None = None
     choices: tuple[Choice, ...] = ()
     family: Family[Any] | None = None
+    decided: Mapping[str, int] = field(default_factory=dict)
+    bounds: tuple[int | None, ...] = ()
+    sequence: tuple[str, ...] = ()
 
     def kept(self, member: int) -> Kept:
         """For each group the channels of the input model that a member keeps, most important first."""
@@ -90,8 +96,21 @@ class Tools(ABC):
     seed: int
 
     @abstractmethod
-    def score(self, model: Any) -> ScoreTable:
-        """Scores of `model`, which has the layers and widths of `network`."""
+    def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
+        """Scores of the channels of the input model, as they now are in `model`.
+
+        Args:
+            kept: for each group the channels of the input model that `model` has, in its order; None means all.
+                Channels that it has no more are scored 0.
+        """
+
+    @abstractmethod
+    def loss(self, model: Any) -> float:
+        """Mean loss of `model` on the training data held back for choosing, or on the rest if none is held back.
+
+        Raises:
+            InputError: if the run has no data.
+        """
 
     @abstractmethod
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
@@ -108,11 +127,14 @@ class Tools(ABC):
 
     @abstractmethod
     def extract(self, model: Any, kept: Kept) -> Any:
-        """`model` reduced to the channels of `kept`, in their order."""
+        """`model`, or a network cut from it, reduced to the channels of `kept` (its own indices), in their order."""
 
     @abstractmethod
-    def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
-        """Train the family together, by the run's settings; `epochs` overrides theirs."""
+    def finetune(self, family: Family[Any]) -> Family[Any]:
+        """Train the family together, by the run's settings, for the epochs of this step.
+
+        A family of a full network alone trains that network by itself.
+        """
 
     @property
     @abstractmethod
@@ -127,7 +149,12 @@ class Pruner(Plugin, ABC):
 
     @abstractmethod
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
-        """The steps of this strategy, decided before the first is taken."""
+        """The steps of this strategy, decided before the first is taken.
+
+        Args:
+            budgets: of the subnetworks, smallest first.
+            finetune_epochs: the epochs of the run. In all its steps together no subnetwork is trained for more.
+        """
 
     @abstractmethod
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:

@@ -230,7 +230,7 @@ class Run:
         for index in range(len(checkpoint.steps), len(steps)):
             step = steps[index]
             self.watcher.stage(f"step {index + 1} of {len(steps)}: {step.name}")
-            tools = RunTools(inputs, self.settings, budgets, forms, plugins, self.watcher, index)
+            tools = RunTools(inputs, self.settings, budgets, forms, plugins, self.watcher, step, index)
             with guarded(plugins.pruner, f" at step '{step.name}'"):
                 state = plugins.pruner.take(step, checkpoint.state, tools)
             widths = dict(state.decided)

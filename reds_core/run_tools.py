@@ -17,7 +17,7 @@ from reds_core.framework import Arrays, Family, Framework, Training
 from reds_core.network import Network
 from reds_core.plan import Hashes
 from reds_core.problem import KnapsackProblem
-from reds_core.pruner import Pruner, Tools
+from reds_core.pruner import Pruner, Step, Tools
 from reds_core.scorer import Scorer, ScoreTable, score
 from reds_core.search import Search
 from reds_core.settings import RunSettings
@@ -64,22 +64,32 @@ class RunTools(Tools):
         forms: Mapping[str, cost.ResourceForm],
         plugins: RunPlugins,
         watcher: Watcher,
-        step: int,
+        step: Step,
+        index: int,
     ) -> None:
         self.network, self.model, self.budgets = inputs.network, inputs.model, budgets
-        self.seed = settings.step_seed(step)
+        self.seed = settings.step_seed(index)
         self.search_s: float | None = None
         self.finetune_s: float | None = None
         self._inputs, self._settings, self._forms = inputs, settings, forms
-        self._plugins, self._watcher = plugins, watcher
+        self._plugins, self._watcher, self._step = plugins, watcher, step
 
     @property
     def finetune_epochs(self) -> int:
         return self._settings.finetune.epochs
 
-    def score(self, model: Any) -> ScoreTable:
-        i = self._inputs
-        return score(self._plugins.scorer, i.framework, model, self.network, i.train, self._settings.task, self.seed)
+    def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
+        i, task = self._inputs, self._settings.task
+        table = score(self._plugins.scorer, i.framework, model, self._described(model), i.train, task, self.seed)
+        return table if kept is None else table.spread(kept, self.network.channels)
+
+    def loss(self, model: Any) -> float:
+        held_back = self._inputs.validation or self._inputs.train
+        if held_back is None:
+            raise InputError(
+                f"pruner '{self._plugins.pruner.name}' measures losses, which needs training data", "give --data"
+            )
+        return self._inputs.framework.loss(model, held_back, self._settings.task)
 
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
         full = {name: form.at(self.network.channels) for name, form in self._forms.items()}
@@ -92,15 +102,13 @@ class RunTools(Tools):
         return solution
 
     def extract(self, model: Any, kept: Kept) -> Any:
-        return self._inputs.framework.extract(model, self.network, kept)
+        return self._inputs.framework.extract(model, self._described(model), kept)
 
-    def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
+    def finetune(self, family: Family[Any]) -> Family[Any]:
         inputs = self._inputs
         if inputs.train is None:
             raise InputError("fine-tuning needs training data", "give --data, or --finetune-epochs 0")
-        settings = dataclasses.replace(
-            self._settings.finetune, epochs=self.finetune_epochs if epochs is None else epochs
-        )
+        settings = dataclasses.replace(self._settings.finetune, epochs=self._step.epochs)
         training = Training(
             inputs.train, settings, self.seed, self._watcher.epoch, self._settings.task, inputs.validation
         )
@@ -108,3 +116,6 @@ class RunTools(Tools):
         inputs.framework.finetune(family, training)
         self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started
         return family
+
+    def _described(self, model: Any) -> Network:
+        return self.network if model is self.model else self._inputs.framework.inspect(model)

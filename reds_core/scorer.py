@@ -61,6 +61,24 @@ class ScoreTable:
             self.curves,
         )
 
+    def spread(self, kept: Kept, channels: Mapping[str, int]) -> ScoreTable:
+        """These scores of a smaller network by the channels of the network that it was cut from.
+
+        Channels that are gone score 0; curves stay level beyond the widths that are left.
+
+        Args:
+            kept: for each group its channels there, in the order of these scores.
+            channels: how many each group has there.
+        """
+        wide = {group: np.zeros(channels[group]) for group in self.channels}
+        for group, scores in self.channels.items():
+            wide[group][kept[group]] = scores
+        kernels = {(a, b): np.zeros((channels[a], channels[b])) for a, b in self.pairs}
+        for (a, b), kernel in self.pairs.items():
+            kernels[a, b][np.ix_(kept[a], kept[b])] = kernel
+        curves = {g: np.pad(curve, (0, channels[g] - len(curve)), mode="edge") for g, curve in self.curves.items()}
+        return ScoreTable(wide, kernels, curves)
+
 
 class Scorer(Plugin, ABC):
     """Base class of scorer plugins. An instance holds its options and nothing else.

@@ -111,14 +111,14 @@ class BadPruner(Pruner):
     name = "bad"
 
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
-        return [Step("everything", tuple(network.channels))]
+        return [Step("everything")]
 
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
         widths = [dict.fromkeys(tools.network.channels, w) for w in range(1, len(tools.budgets) + 1)]
         order = {g: np.arange(n) for g, n in tools.network.channels.items()}
         models = tuple(tools.extract(tools.model, {g: order[g][:w] for g, w in some.items()}) for some in widths)
         choices = tuple(Choice(w) for w in widths)
-        return self.broken(PruningState(None, order, choices, Family(tools.model, models, tuple(widths))))
+        return self.broken(PruningState(None, order, choices, Family(tools.model, models, tuple(widths)), widths[-1]))
 
     def broken(self, state: PruningState) -> PruningState:
         return state

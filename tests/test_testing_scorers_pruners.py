@@ -51,7 +51,7 @@ BAD_PRUNERS: list[tuple[type[Pruner], str, str]] = [
     (mocks.Wasteful, "keeps_every_budget", "macs of"),
     (mocks.Unnested, "nests", "shrinks from"),
     (mocks.Suffix, "makes_the_models_that_it_decided", "not the first channels"),
-    (mocks.Overtraining, "trains_as_asked", "trained 8 epochs in all where 4 are asked"),
+    (mocks.Overtraining, "trains_as_asked", "8 epochs in all where 4 are asked"),
     (mocks.Hoarding, "resumes_after_every_step", "comes to another end"),
     (mocks.Wandering, "repeats_itself", "comes to another end"),
     (mocks.Vandal, "leaves_the_input_model_unchanged", "weights of the input model changed"),

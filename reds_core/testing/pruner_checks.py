@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from reds_core.axis import Kept
 from reds_core.budget import SubnetworkBudget, parse_budgets, smallest_first
 from reds_core.finetuning import FinetuneSettings
 from reds_core.formulate import Formulation, formulate
-from reds_core.framework import Family, Training, member_kept
+from reds_core.framework import Family, Task, Training, member_kept
 from reds_core.problem import KnapsackProblem
 from reds_core.pruner import Pruner, PruningState, Step, Tools
 from reds_core.scorer import ScoreTable
@@ -52,14 +53,16 @@ class CheckTools(Tools):
     """Tools on a tiny model: scores are sums of squares, every problem is solved by trying every choice.
 
     Attributes:
-        trained: epochs asked for by each call of `finetune`.
+        step: the step that is being taken.
     """
 
     def __init__(self, model: TinyModel, budgets: tuple[SubnetworkBudget, ...], epochs: int, seed: int) -> None:
+        self.step = Step("none")
         self.framework = TinyFramework()
         self.model, self.budgets, self.seed = model, budgets, seed
         self.network = self.framework.inspect(model)
-        self.trained: list[int] = []
+        self._trained: dict[int, int] = {}
+        self._seen: list[TinyModel] = []  # so that no two models have one id
         self.forms = cost.resource_forms(self.network, budgets[0].amounts)
         self._epochs = epochs
 
@@ -67,10 +70,14 @@ class CheckTools(Tools):
     def finetune_epochs(self) -> int:
         return self._epochs
 
-    def score(self, model: TinyModel) -> ScoreTable:
+    def score(self, model: TinyModel, kept: Kept | None = None) -> ScoreTable:
         kernels = model.weights[0 : 2 * len(self.network.groups) : 2]
         sums = [np.square(k.astype(np.float64)).sum(axis=0) for k in kernels]
-        return ScoreTable({g.name: s for g, s in zip(self.network.groups, sums, strict=True)})
+        table = ScoreTable({g.name: s for g, s in zip(self.network.groups, sums, strict=True)})
+        return table if kept is None else table.spread(kept, self.network.channels)
+
+    def loss(self, model: TinyModel) -> float:
+        return self.framework.loss(model, tiny_data(0), Task())
 
     def capacities(self, budget: SubnetworkBudget) -> dict[str, int]:
         """The most of each resource under a budget."""
@@ -83,13 +90,24 @@ class CheckTools(Tools):
         return solve(problem, Exhaustive())
 
     def extract(self, model: TinyModel, kept: Kept) -> TinyModel:
-        return self.framework.extract(model, self.network, kept)
+        small = self.framework.extract(model, self.framework.inspect(model), kept)
+        self._remember(small, self.epochs_of(model))
+        return small
 
-    def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
-        self.trained.append(self._epochs if epochs is None else epochs)
-        settings = FinetuneSettings(epochs=self.trained[-1], learning_rate=0.1)
+    def finetune(self, family: Family[Any]) -> Family[Any]:
+        settings = FinetuneSettings(epochs=self.step.epochs, learning_rate=0.1)
         self.framework.finetune(family, Training(tiny_data(0), settings, self.seed, lambda progress: None))
+        for model in (family.full, *family.members):
+            self._remember(model, self.epochs_of(model) + self.step.epochs)
         return family
+
+    def epochs_of(self, model: TinyModel) -> int:
+        """Epochs that a network was trained for, those of the networks that it was cut from included."""
+        return self._trained.get(id(model), 0)
+
+    def _remember(self, model: TinyModel, epochs: int) -> None:
+        self._seen.append(model)
+        self._trained[id(model)] = epochs
 
 
 @dataclass
@@ -142,8 +160,8 @@ class PrunerSubject(PluginSubject[Pruner]):
         tools.budgets = ordered
         case = Case(tools, self.plugin.steps(tools.network, ordered, epochs), [PruningState()])
         for step in case.steps:
-            pruner = self.make() if renew else self.plugin
-            case.states.append(pruner.take(step, case.end, tools))
+            pruner, tools.step = self.make() if renew else self.plugin, step
+            case.states.append(pruner.take(step, dataclasses.replace(case.end, decided={}), tools))
         return case
 
 
@@ -156,7 +174,7 @@ def names_its_steps(subject: PrunerSubject) -> None:
     """A run is resumed after the last finished step, which is found by its name; users read it while they wait."""
     for case in subject.cases():
         names = [step.name for step in case.steps]
-        groups = {g for step in case.steps for g in step.groups}
+        groups = {g for state in case.states for g in state.decided}
         if not names or not all(names) or len(set(names)) < len(names):
             raise Failure(f"its steps are named {names}: not each once")
         if groups - set(case.tools.network.channels):
@@ -221,12 +239,15 @@ def makes_the_models_that_it_decided(subject: PrunerSubject) -> None:
 
 
 def trains_as_asked(subject: PrunerSubject) -> None:
-    """The epochs of a run are the user's: none where 0 is asked, and no more in all than asked."""
+    """The epochs of a run are the user's: none where 0 is asked, and no subnetwork gets more in all than asked."""
     for epochs in (0, 4):
         for case in subject.cases(epochs):
-            total = sum(case.tools.trained)
-            if total > epochs or (epochs and not total):
-                raise Failure(f"trained {total} epochs in all where {epochs} are asked ({case})")
+            assert case.end.family is not None
+            trained = [case.tools.epochs_of(model) for model in (*case.end.family.members, case.end.family.full)]
+            if max(trained) > epochs:
+                raise Failure(f"trained a network {max(trained)} epochs in all where {epochs} are asked ({case})")
+            if epochs and not max(trained):
+                raise Failure(f"trained nothing where {epochs} epochs are asked ({case})")
 
 
 def resumes_after_every_step(subject: PrunerSubject) -> None:

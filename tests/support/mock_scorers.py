@@ -109,8 +109,8 @@ class HonestPruner(Pruner):
     name = "honest"
 
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
-        train = [Step("train")] if finetune_epochs else []
-        return [Step("choose", tuple(network.channels)), Step("extract"), *train]
+        train = [Step("train", finetune_epochs)] if finetune_epochs else []
+        return [Step("choose"), Step("extract"), *train]
 
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
         if step.name == "choose":
@@ -146,7 +146,8 @@ class Shouting(HonestPruner):
 
 class SameNames(HonestPruner):
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
-        return [*super().steps(network, budgets, finetune_epochs), Step("extract")]
+        choose, extract, *train = super().steps(network, budgets, finetune_epochs)
+        return [choose, extract, extract, *train]
 
 
 class LeavesOneOut(HonestPruner):

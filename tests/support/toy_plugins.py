@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reds_pruners import NestedPruner
+from reds_pruners import LayerwisePruner, NestedPruner, OneShotPruner, ProgressivePruner, UniformPruner
 from reds_scorers import MagnitudeScorer, TaylorScorer
 from toy_framework import ToyFramework
 
@@ -94,7 +94,8 @@ def _hook(name: str, found: Sequence[type[Plugin]]) -> Any:
     return hookimpl(implementation)
 
 
-FIRST_PARTY: tuple[type[Plugin], ...] = (NestedPruner, MagnitudeScorer, TaylorScorer, BruteSolver)
+PRUNERS: tuple[type[Pruner], ...] = (NestedPruner, LayerwisePruner, ProgressivePruner, OneShotPruner, UniformPruner)
+FIRST_PARTY: tuple[type[Plugin], ...] = (*PRUNERS, MagnitudeScorer, TaylorScorer, BruteSolver)
 
 
 def toy_registry(*more: type[Plugin], framework: type[Framework] = ToyFramework) -> Registry:

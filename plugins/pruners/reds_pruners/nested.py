@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from reds_core.budget import SubnetworkBudget
-from reds_core.framework import Family, member_kept
-from reds_core.nested import NestedSolution, choose_above, top_down
-from reds_core.network import Network
-from reds_core.pruner import Choice, Pruner, PruningState, Step, Tools
-
-SCORE, CHOOSE, EXTRACT, FINETUNE = "score", "choose", "extract", "finetune"
+from reds_core.nested import top_down
+from reds_core.pruner import PruningState, Tools
+from reds_pruners.at_once import AtOncePruner, Choose, choice_from, choose_next_above
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class NestedOptions:
     family: Literal["bottom-up", "top-down", "joint"] = "bottom-up"
 
 
-class NestedPruner(Pruner):
+class NestedPruner(AtOncePruner):
     """Nested subnetworks (Corti et al., REDS, arXiv 2311.13349, section 3).
 
     Every larger subnetwork keeps what the smaller ones keep. Channels are permuted by score, so that every subnetwork
@@ -40,59 +37,17 @@ class NestedPruner(Pruner):
     name = "nested"
     Options: ClassVar[type] = NestedOptions
 
-    def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
-        groups = tuple(g.name for g in network.groups)
-        stepwise = self.options.family == "bottom-up"
-        choosing = [Step(_choosing(b), groups) for b in budgets] if stepwise else [Step(CHOOSE, groups)]
-        finetuning = [Step(FINETUNE)] if finetune_epochs else []
-        return [Step(SCORE), *choosing, Step(EXTRACT), *finetuning]
+    def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Choose]:
+        return super().choosing(budgets) if self.options.family == "bottom-up" else [Choose("choose")]
 
-    def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
-        if step.name == SCORE:
-            return dataclasses.replace(state, scores=tools.score(tools.model))
-        if step.name == EXTRACT:
-            return dataclasses.replace(state, family=_extracted(state, tools))
-        if step.name == FINETUNE:
-            assert state.family is not None
-            return dataclasses.replace(state, family=tools.finetune(state.family))
-        if step.name == CHOOSE:
-            return self._choose_all(state, tools)
-        return self._choose(tools.budgets[len(state.choices)], state, tools)
-
-    def _choose(self, budget: SubnetworkBudget, state: PruningState, tools: Tools) -> PruningState:
-        assert state.scores is not None
-        formulation = tools.formulate(state.scores, budget)
-        smaller = None
-        if state.choices:
-            widths = state.choices[-1].widths
-            groups = formulation.problem.groups
-            smaller = [int(g.widths.searchsorted(widths[g.name])) for g in groups]
-        member = choose_above(formulation.problem, smaller, tools.solve)
-        return dataclasses.replace(state, order=formulation.order, choices=(*state.choices, _choice(member)))
-
-    def _choose_all(self, state: PruningState, tools: Tools) -> PruningState:
-        assert state.scores is not None
-        formulations = [tools.formulate(state.scores, budget) for budget in tools.budgets]
+    def choose(self, budget: int | None, state: PruningState, tools: Tools) -> PruningState:
+        if budget is not None:
+            return choose_next_above(budget, state, tools)
         from reds_core.families.joint import joint  # not at the top: every command line loads every plugin
 
-        problems = [f.problem for f in formulations]
+        assert state.scores is not None
+        stated = [tools.formulate(state.scores, b) for b in tools.budgets]
+        problems = [s.problem for s in stated]
         family = joint(problems, tools.solve) if self.options.family == "joint" else top_down(problems, tools.solve)
-        choices = tuple(_choice(member) for member in family.members)
-        return dataclasses.replace(state, order=formulations[0].order, choices=choices)
-
-
-def _choice(member: NestedSolution) -> Choice:
-    assert member.solution.widths is not None
-    return Choice(member.solution.widths, member.solution, member.bound_independent)
-
-
-def _choosing(budget: SubnetworkBudget) -> str:
-    return f"choose {budget.name}"
-
-
-def _extracted(state: PruningState, tools: Tools) -> Family[object]:
-    """The permuted full network and its prefixes."""
-    assert state.order is not None
-    full = tools.extract(tools.model, state.order)
-    widths = tuple(choice.widths for choice in state.choices)
-    return Family(full, tuple(tools.extract(full, member_kept(w)) for w in widths), widths)
+        choices = tuple(choice_from(member) for member in family.members)
+        return dataclasses.replace(state, order=stated[0].order, choices=choices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class RememberingTools(Tools):
     def finetune_epochs(self) -> int:
         return self.epochs
 
-    def score(self, model: Any) -> ScoreTable:
+    def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
         self.log.append("score")
         assert model is MODEL
         rng = np.random.default_rng(3)
@@ -59,17 +60,19 @@ class RememberingTools(Tools):
         self.log.append("extract")
         return ToyFramework().extract(model, NETWORK, kept)
 
-    def finetune(self, family: Family[Any], epochs: int | None = None) -> Family[Any]:
+    def finetune(self, family: Family[Any]) -> Family[Any]:
         self.log.append("finetune")
-        assert epochs is None
         return family
+
+    def loss(self, model: Any) -> float:
+        raise AssertionError("a nested family measures no loss")
 
 
 def run(pruner: NestedPruner, tools: RememberingTools) -> tuple[list[Step], list[PruningState]]:
     steps = list(pruner.steps(NETWORK, tools.budgets, tools.epochs))
     states = [PruningState()]
     for step in steps:
-        states.append(pruner.take(step, states[-1], tools))
+        states.append(pruner.take(step, replace(states[-1], decided={}), tools))
     return steps, states
 
 
@@ -81,7 +84,8 @@ def test_the_steps_of_a_bottom_up_family() -> None:
     tools = RememberingTools(["macs=0.75,0.5,0.25"])
     steps, states = run(NestedPruner(), tools)
     assert [s.name for s in steps] == ["score", "choose 25", "choose 50", "choose 75", "extract", "finetune"]
-    assert [s.groups for s in steps[1:4]] == [("stem", "inside")] * 3
+    assert [list(s.decided) for s in states[2:5]] == [["stem", "inside"]] * 3
+    assert [s.epochs for s in steps] == [0, 0, 0, 0, 0, 2]
     assert [len(s.choices) for s in states] == [0, 0, 1, 2, 3, 3, 3]
     assert tools.log.count("score") == tools.log.count("finetune") == 1
     assert tools.log.count("extract") == 4

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reds_pruners import NestedPruner
+import pytest
+from reds_pruners import LayerwisePruner, NestedPruner, OneShotPruner, ProgressivePruner, UniformPruner
+from reds_pruners.layerwise import LayerwiseOptions
 from reds_pruners.nested import NestedOptions
+from reds_pruners.progressive import ProgressiveOptions
+from reds_pruners.uniform import UniformOptions
 
-from reds_core.testing import pruner_conformance
+from reds_core.pruner import Pruner
+from reds_core.testing import check_pruner, pruner_conformance
 
 
 @pruner_conformance(NestedPruner)
@@ -15,11 +20,41 @@ def test_bottom_up(check: Callable[[], None]) -> None:
     check()
 
 
-@pruner_conformance(lambda: NestedPruner(NestedOptions("top-down")))
-def test_top_down(check: Callable[[], None]) -> None:
+@pruner_conformance(LayerwisePruner)
+def test_layerwise(check: Callable[[], None]) -> None:
     check()
 
 
-@pruner_conformance(lambda: NestedPruner(NestedOptions("joint")))
-def test_joint(check: Callable[[], None]) -> None:
+@pruner_conformance(ProgressivePruner)
+def test_progressive(check: Callable[[], None]) -> None:
     check()
+
+
+@pruner_conformance(OneShotPruner)
+def test_oneshot(check: Callable[[], None]) -> None:
+    check()
+
+
+@pruner_conformance(UniformPruner)
+def test_uniform(check: Callable[[], None]) -> None:
+    check()
+
+
+@pytest.mark.parametrize(
+    "pruner",
+    [
+        NestedPruner(NestedOptions("top-down")),
+        NestedPruner(NestedOptions("joint")),
+        LayerwisePruner(LayerwiseOptions(order="backward", horizon="local", block=2)),
+        LayerwisePruner(LayerwiseOptions(order="sensitivity", finetune="joint", final=0.0)),
+        LayerwisePruner(LayerwiseOptions(horizon="local", final=1.0)),
+        ProgressivePruner(ProgressiveOptions(steps=1, finetune="joint")),
+        ProgressivePruner(ProgressiveOptions(steps=3, schedule="geometric")),
+        UniformPruner(UniformOptions("joint")),
+        UniformPruner(UniformOptions("alone")),
+    ],
+    ids=lambda pruner: f"{pruner.name}-{pruner.options}",
+)
+def test_every_option_keeps_the_contract(pruner: Pruner) -> None:
+    report = check_pruner(pruner)
+    assert report.ok, report

@@ -1,0 +1,105 @@
+"""Strategies that decide everything by the scores of the input model, cut once and then fine-tune."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reds_core.budget import SubnetworkBudget
+from reds_core.framework import Family, member_kept
+from reds_core.nested import NestedSolution, choose_above
+from reds_core.network import Network
+from reds_core.pruner import Choice, Pruner, PruningState, Step, Tools
+from reds_pruners.training import train
+from reds_pruners.widths import choice_of
+
+SCORE, EXTRACT, FINETUNE = "score", "extract", "finetune"
+
+
+@dataclass(frozen=True)
+class Choose(Step):
+    """Decides one budget.
+
+    Attributes:
+        budget: its index, smallest first; None decides all.
+    """
+
+    budget: int | None = None
+
+
+@dataclass(frozen=True)
+class Finetune(Step):
+    """Trains one member by itself.
+
+    Attributes:
+        member: its index, smallest first.
+    """
+
+    member: int = 0
+
+
+class AtOncePruner(Pruner):
+    """Base of the strategies that decide at once: they say how they choose, and who is trained."""
+
+    @abstractmethod
+    def choose(self, budget: int | None, state: PruningState, tools: Tools) -> PruningState:
+        """Add the choice of one budget, or of all where it is None, and the order of channels."""
+
+    def alone(self, budgets: int) -> bool:
+        """Whether subnetworks are trained each by itself, each for all epochs."""
+        return False
+
+    def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Choose]:
+        """The steps that choose; one a budget."""
+        return [Choose(f"choose {budget.name}", budget=i) for i, budget in enumerate(budgets)]
+
+    def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
+        return [
+            Step(SCORE),
+            *self.choosing(budgets),
+            Step(EXTRACT),
+            *(self._finetuning(budgets, finetune_epochs) if finetune_epochs else []),
+        ]
+
+    def _finetuning(self, budgets: Sequence[SubnetworkBudget], epochs: int) -> list[Step]:
+        if not self.alone(len(budgets)):
+            return [Step(FINETUNE, epochs)]
+        return [Finetune(f"{FINETUNE} {budget.name}", epochs, member) for member, budget in enumerate(budgets)]
+
+    def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
+        if step.name == SCORE:
+            return dataclasses.replace(state, scores=tools.score(tools.model))
+        if isinstance(step, Choose):
+            state = self.choose(step.budget, state, tools)
+            return dataclasses.replace(state, decided=state.choices[-1].widths)
+        if step.name == EXTRACT:
+            return dataclasses.replace(state, family=_extracted(state, tools))
+        assert state.family is not None
+        member = step.member if isinstance(step, Finetune) else None
+        return dataclasses.replace(state, family=train(state.family, step, tools, member))
+
+
+def choose_next_above(budget: int, state: PruningState, tools: Tools) -> PruningState:
+    """The best choice of a budget that contains the choice of the next smaller one: bottom-up, as in REDS."""
+    assert state.scores is not None
+    stated = tools.formulate(state.scores, tools.budgets[budget])
+    smaller = choice_of(stated.problem, state.choices[-1].widths) if state.choices else None
+    member = choose_above(stated.problem, smaller, tools.solve)
+    return dataclasses.replace(state, order=stated.order, choices=(*state.choices, choice_from(member)))
+
+
+def choice_from(member: NestedSolution) -> Choice:
+    """What a state holds of a member of a family."""
+    assert member.solution.widths is not None
+    return Choice(member.solution.widths, member.solution, member.bound_independent)
+
+
+def _extracted(state: PruningState, tools: Tools) -> Family[Any]:
+    """The permuted full network and its prefixes."""
+    assert state.order is not None
+    full = tools.extract(tools.model, state.order)
+    widths = tuple(choice.widths for choice in state.choices)
+    return Family(full, tuple(tools.extract(full, member_kept(w)) for w in widths), widths)

@@ -1,0 +1,100 @@
+"""Layer by layer: one group at a time is decided with all others in view, cut, trained; then the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reds_core.errors import InputError
+from reds_core.formulate import channel_order
+from reds_core.network import Network
+from reds_core.problem import KnapsackProblem
+from reds_core.pruner import PruningState, Tools
+from reds_pruners.narrowing import Cut, NarrowingOptions, NarrowingPruner
+from reds_pruners.widths import choice_of, uniform_choice
+
+
+@dataclass(frozen=True)
+class LayerwiseOptions(NarrowingOptions):
+    """Options of `layerwise`.
+
+    Attributes:
+        order: in which groups are decided. forward: as data flows; backward: the last first; sensitivity: first those
+            whose narrowing alone raises the loss on held-back training data least.
+        horizon: global: the whole budget is shared out anew at each cut, over all groups not yet decided; local: every
+            group has the share of the budget that one ratio of channels for all groups would give it, and a cut
+            shares out only what its own groups have together.
+        block: how many groups are decided at a cut.
+    """
+
+    order: Literal["forward", "backward", "sensitivity"] = "forward"
+    horizon: Literal["global", "local"] = "global"
+    block: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.block < 1:
+            raise InputError(f"option layerwise.block is {self.block}", "give 1 or more")
+
+
+class LayerwisePruner(NarrowingPruner):
+    """Iterative pruning by knapsack, one group at a time.
+
+    At each cut the knapsack over all groups not yet decided is solved with the scores of the network as it now is; the
+    next group takes the width that the solution gives it, and the others are decided anew after fine-tuning.
+    """
+
+    name = "layerwise"
+    Options = LayerwiseOptions
+
+    def cuts(self, network: Network) -> Sequence[str]:
+        groups, block = list(network.channels), self.options.block
+        count = -(-len(groups) // block)
+        if self.options.order == "sensitivity":
+            return [f"decide by sensitivity ({i + 1} of {count})" for i in range(count)]
+        if self.options.order == "backward":
+            groups.reverse()
+        blocks = [groups[i : i + block] for i in range(0, len(groups), block)]
+        return [f"decide {_named(b)} ({i + 1} of {count})" for i, b in enumerate(blocks)]
+
+    def sequence(self, state: PruningState, tools: Tools) -> tuple[str, ...]:
+        groups = super().sequence(state, tools)
+        if self.options.order == "sensitivity":
+            return by_sensitivity(state, tools)
+        return groups[::-1] if self.options.order == "backward" else groups
+
+    def settled(self, cut: Cut, state: PruningState) -> Sequence[str]:
+        return state.sequence[cut.part * self.options.block :][: self.options.block]
+
+    def posed(self, cut: Cut, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:
+        done = state.sequence[: cut.part * self.options.block]
+        fixed = dict(zip(problem.index, problem.ceilings, strict=True))
+        pinned = {g: fixed[g] for g in done}
+        if self.options.horizon == "local":
+            # under the widths that the budget started from, so that shares do not move while it is being reached
+            start = state.choices[1].widths if len(state.choices) > 1 else tools.network.channels
+            shares = uniform_choice(problem.with_bounds(ceilings=choice_of(problem, start)))
+            waiting = state.sequence[(cut.part + 1) * self.options.block :]
+            pinned |= {g: shares[problem.index[g]] for g in waiting}
+        floors = (pinned.get(g, low) for g, low in zip(problem.index, problem.floors, strict=True))
+        ceilings = (pinned.get(g, high) for g, high in fixed.items())
+        return problem.with_bounds(floors, ceilings)
+
+
+def by_sensitivity(state: PruningState, tools: Tools) -> tuple[str, ...]:
+    """Groups by the loss of the network with that group alone narrowed, least first; ties in network order.
+
+    Each is narrowed to its width at the one ratio of channels that meets the smallest budget. The loss is measured on
+    held-back training data, without fine-tuning: one evaluation a group.
+    """
+    assert state.scores is not None
+    order = channel_order(state.scores)
+    problem = tools.formulate(state.scores, tools.budgets[0], order).problem
+    narrowed = problem.widths(uniform_choice(problem))
+    losses = {g: tools.loss(tools.extract(tools.model, {g: order[g][:w]})) for g, w in narrowed.items()}
+    return tuple(sorted(losses, key=lambda g: losses[g]))
+
+
+def _named(block: Sequence[str]) -> str:
+    return ", ".join(block) if len(block) < 4 else f"{block[0]} to {block[-1]}"

@@ -1,0 +1,191 @@
+"""Networks that are narrowed cut by cut towards their budgets, the largest first, and trained in between.
+
+One cut: score the network as it now is, state the knapsack over what it has left, solve it, take some of its widths,
+cut, fine-tune. The next smaller budget goes on from the subnetwork of the larger, so all are nested.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reds_core.axis import Kept
+from reds_core.budget import SubnetworkBudget
+from reds_core.errors import InputError
+from reds_core.formulate import channel_order
+from reds_core.framework import Family
+from reds_core.network import Network
+from reds_core.problem import KnapsackProblem
+from reds_core.pruner import Choice, Pruner, PruningState, Step, Tools
+from reds_pruners.training import Together, is_alone, spread, train
+from reds_pruners.values import measured, proven_bound
+from reds_pruners.widths import choice_of
+
+SCORE, FINETUNE = "score", "finetune"
+
+
+@dataclass(frozen=True)
+class NarrowingOptions:
+    """Options of every strategy that narrows.
+
+    Attributes:
+        finetune: who is trained. joint: the network that is narrowed, the subnetworks that are done and the full
+            network, with one set of weights; alone: the network that is narrowed, for one budget only; auto: alone for
+            one budget, joint for several.
+        final: share of the run's epochs that are kept for the end, when everything is decided; the rest is spread
+            evenly over the cuts.
+
+    Raises:
+        InputError: if `final` is not a share.
+    """
+
+    finetune: Together = "auto"
+    final: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.final <= 1:
+            raise InputError(f"option final is {self.final}, which is no share", "give 0 to 1")
+
+
+@dataclass(frozen=True)
+class Cut(Step):
+    """One cut.
+
+    Attributes:
+        budget: index of the budget that it leads to, smallest first.
+        part: which of the cuts towards that budget, from 0.
+        parts: how many there are.
+    """
+
+    budget: int = 0
+    part: int = 0
+    parts: int = 1
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the budget is met afterwards."""
+        return self.part + 1 == self.parts
+
+
+class NarrowingPruner(Pruner):
+    """Base of the strategies that narrow: they say which cuts there are, and what one cut may change."""
+
+    Options = NarrowingOptions
+
+    @abstractmethod
+    def cuts(self, network: Network) -> Sequence[str]:
+        """What the cuts towards one budget are called."""
+
+    @abstractmethod
+    def posed(self, cut: Cut, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:
+        """The problem that one cut solves.
+
+        Args:
+            problem: of the cut's budget, its ceilings the widths that are left.
+        """
+
+    def settled(self, cut: Cut, state: PruningState) -> Sequence[str]:
+        """Groups that take the widths of the cut's solution; the others wait for a later one."""
+        return tuple(state.choices[0].widths)
+
+    def sequence(self, state: PruningState, tools: Tools) -> tuple[str, ...]:
+        """Groups in the order in which they are settled."""
+        return tuple(tools.network.channels)
+
+    def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
+        if self.options.finetune == "alone" and len(budgets) > 1:
+            raise InputError(
+                f"pruner '{self.name}' trains a subnetwork alone only for a single budget, "
+                "since each goes on from the one before",
+                f"give one budget, or --option {self.name}.finetune=joint",
+            )
+        names = self.cuts(network)
+        final = int(finetune_epochs * self.options.final)
+        epochs = iter(spread(finetune_epochs - final, len(names) * len(budgets)))
+        cuts = [
+            Cut(name if len(budgets) == 1 else f"{name} for {budgets[i].name}", next(epochs), i, part, len(names))
+            for i in reversed(range(len(budgets)))
+            for part, name in enumerate(names)
+        ]
+        return [Step(SCORE), *cuts, *([Step(FINETUNE, final)] if final else [])]
+
+    def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
+        alone = 0 if is_alone(self.options.finetune, len(tools.budgets)) else None
+        if isinstance(step, Cut):
+            state = self._cut(step, state, tools)
+        elif step.name == SCORE:
+            return self._scored(state, tools)
+        assert state.family is not None
+        return dataclasses.replace(state, family=train(state.family, step, tools, alone))
+
+    def _scored(self, state: PruningState, tools: Tools) -> PruningState:
+        scores = tools.score(tools.model)
+        bounds = tuple(proven_bound(scores, budget, tools) for budget in tools.budgets)
+        state = dataclasses.replace(state, scores=scores, bounds=bounds)
+        return dataclasses.replace(state, sequence=self.sequence(state, tools))
+
+    def _cut(self, cut: Cut, state: PruningState, tools: Tools) -> PruningState:
+        untouched = state.family is None
+        if cut.part == 0:
+            state = _opened(state, tools)
+        assert state.order is not None
+        assert state.family is not None
+        assert state.scores is not None
+        budget, now, kept = tools.budgets[cut.budget], state.choices[0], state.kept(0)
+        scores = state.scores if untouched else tools.score(state.family.members[0], kept)
+        ranking = channel_order(scores, kept)
+        order = {g: np.concatenate([ranking[g][:w], state.order[g][w:]]) for g, w in now.widths.items()}
+        stated = tools.formulate(scores, budget, order).problem
+        problem = self.posed(cut, stated.with_bounds(ceilings=choice_of(stated, now.widths)), state, tools)
+        solution = tools.solve(problem)
+        assert solution.widths is not None
+        decided = {g: solution.widths[g] for g in self.settled(cut, state)}
+        widths = {**now.widths, **decided}
+        family = _cut_again(state.family, state.order, order, widths, tools)
+        spent = 0.0 if now.solution is None else now.solution.wall_s
+        chosen = dataclasses.replace(solution, wall_s=spent + solution.wall_s)
+        bound = state.bounds[cut.budget]
+        if cut.is_last:
+            left = {g: order[g][:w] for g, w in widths.items()}
+            chosen = measured(tools, state.scores, budget, widths, left, bound, chosen)
+        choices = (Choice(widths, chosen, bound), *state.choices[1:])
+        return dataclasses.replace(state, order=order, choices=choices, family=family, decided=decided)
+
+
+def _opened(state: PruningState, tools: Tools) -> PruningState:
+    """The state in which a budget's network begins as a copy of the one before it: the next larger, or the whole.
+
+    It stands first. The models are the same objects until the cut replaces both.
+    """
+    if state.family is None:
+        channels = tools.network.channels
+        family = Family(tools.model, (tools.model,), (channels,))
+        order: Kept = {g: np.arange(n, dtype=np.int64) for g, n in channels.items()}
+        return dataclasses.replace(state, order=order, choices=(Choice(channels),), family=family)
+    family, largest = state.family, state.choices[0].widths
+    members, widths = (family.members[0], *family.members), (family.widths[0], *family.widths)
+    return dataclasses.replace(
+        state, choices=(Choice(largest), *state.choices), family=Family(family.full, members, widths)
+    )
+
+
+def _cut_again(family: Family[Any], old: Kept, new: Kept, widths: Mapping[str, int], tools: Tools) -> Family[Any]:
+    """The family with its channels in another order and its first member cut to `widths`.
+
+    Each model is cut from itself, since each has batch-norm statistics, or even weights, of its own.
+
+    Args:
+        old, new: orders of the channels of the input model; every member but the first keeps the same channels first.
+    """
+    places = {g: np.argsort(old[g])[new[g]] for g in old}
+    all_widths = (widths, *family.widths[1:])
+    members = tuple(
+        tools.extract(model, {g: places[g][:w] for g, w in wanted.items()})
+        for model, wanted in zip(family.members, all_widths, strict=True)
+    )
+    return Family(tools.extract(family.full, places), members, all_widths)

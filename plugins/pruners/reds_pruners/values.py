@@ -1,0 +1,67 @@
+"""What a subnetwork is worth by the scores of the input model: the one measure that all strategies share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reds_core.axis import Kept
+from reds_core.budget import SubnetworkBudget
+from reds_core.errors import NoChoiceError
+from reds_core.formulate import channel_order
+from reds_core.pruner import Tools
+from reds_core.scorer import ScoreTable
+from reds_core.solution import Solution, Status, relative_gap
+from reds_pruners.widths import choice_of
+
+
+def proven_bound(scores: ScoreTable, budget: SubnetworkBudget, tools: Tools) -> int | None:
+    """The proven upper limit on the value of every subnetwork within the budget; None where there is none.
+
+    With scores of pairs there is none: they make the value of a set of channels depend on the order of all others.
+
+    Raises:
+        InfeasibleError: if no subnetwork meets the budget.
+    """
+    if scores.pairs:
+        return None
+    try:
+        return tools.solve(tools.formulate(scores, budget).problem).bound
+    except NoChoiceError:
+        return None
+
+
+def measured(
+    tools: Tools,
+    scores: ScoreTable,
+    budget: SubnetworkBudget,
+    widths: Mapping[str, int],
+    kept: Kept,
+    bound: int | None = None,
+    chosen: Solution | None = None,
+) -> Solution:
+    """A subnetwork as a solution of the problem that `scores` state, whatever it was chosen by.
+
+    Args:
+        kept: its channels of the input model.
+        bound: upper limit on its value, from `proven_bound`.
+        chosen: tells who chose it and how long that took; None where no solver was asked.
+    """
+    # kept channels by descending score, so that sums are rounded as in the problem that gave the bound
+    problem = tools.formulate(scores, budget, channel_order(scores, kept)).problem
+    choice = choice_of(problem, widths)
+    found = problem.evaluate(choice)
+    return Solution(
+        status=Status.OPTIMAL if bound == found.value else Status.FEASIBLE,
+        limit=None,
+        choice=choice,
+        value=found.value,
+        bound=bound,
+        gap=relative_gap(found.value, bound),
+        widths=dict(widths),
+        usage=found.usage,
+        wall_s=0.0 if chosen is None else chosen.wall_s,
+        backend_s=None,
+        solver="none" if chosen is None else chosen.solver,
+        version="" if chosen is None else chosen.version,
+        detail=("valued by the scores of the input model",),
+    )

@@ -1,0 +1,43 @@
+"""Widths by name and option indices of a problem, and the widths of one ratio for all groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from reds_core.errors import InfeasibleError
+from reds_core.problem import KnapsackProblem
+
+
+def choice_of(problem: KnapsackProblem, widths: Mapping[str, int]) -> tuple[int, ...]:
+    """The option indices of `widths`, each of which must be an option."""
+    return tuple(int(g.widths.searchsorted(widths[g.name])) for g in problem.groups)
+
+
+def uniform_choice(problem: KnapsackProblem) -> tuple[int, ...]:
+    """Option indices of the widths floor(r x channels), one ratio r for all groups, the largest that meets the budget.
+
+    A group keeps its narrowest option at least, and never more than its ceiling. The ratio is found by bisection, so
+    it is the largest where costs rise with widths; it meets the budget in any case.
+
+    Raises:
+        InfeasibleError: if not even the narrowest options meet the budget.
+    """
+    ratios = sorted({Fraction(int(w), int(g.widths[-1])) for g in problem.groups for w in g.widths})
+
+    def at(ratio: Fraction) -> tuple[int, ...]:
+        fitting = (int(g.widths.searchsorted(int(ratio * int(g.widths[-1])), side="right")) - 1 for g in problem.groups)
+        return tuple(min(max(k, 0), high) for k, high in zip(fitting, problem.ceilings, strict=True))
+
+    def meets(choice: tuple[int, ...]) -> bool:
+        usage = problem.evaluate(choice).usage
+        return all(usage[r.name] <= r.capacity for r in problem.resources)
+
+    low, high = -1, len(ratios)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if meets(at(ratios[middle])) else (low, middle)
+    found = at(ratios[low]) if low >= 0 else (0,) * len(problem.groups)
+    if low < 0 and not meets(found):
+        raise InfeasibleError(f"no common ratio of channels meets the budget of '{problem.name}'", "raise the budget")
+    return found
