@@ -13,6 +13,7 @@ from reds_core.commands.check import check_command
 from reds_core.commands.extract import extract_command
 from reds_core.commands.formulate import formulate_command
 from reds_core.commands.inspect import inspect_command
+from reds_core.commands.latency import latency_command
 from reds_core.commands.plugins import plugins_command
 from reds_core.commands.prune import prune_command
 from reds_core.commands.solve import solve_command
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command("plugins")(plugins_command)
 app.command("inspect")(inspect_command)
 app.command("formulate")(formulate_command)
+app.command("latency")(latency_command)
 app.command("solve")(solve_command)
 app.command("prune")(prune_command)
 app.command("extract")(extract_command)

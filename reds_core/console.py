@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 from reds_core.finetuning import EpochProgress
 from reds_core.inspection import Inspection
+from reds_core.latency_table import LatencyTable
 from reds_core.plan import Plan
 from reds_core.report.facts import metric_of
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
@@ -99,6 +109,50 @@ def print_inspection(inspection: Inspection) -> None:
     )
     totals = f"{inspection.macs:,} MACs, {inspection.params:,} bytes of params, {inspection.peak_ram:,} bytes peak RAM"
     Console().print(f"\n{totals}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def sampling(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr; yields what is told how many samples are done, and of how many."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+    ) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, of: progress.update(task, total=of, completed=done)
+
+
+SLOWEST_SEGMENTS = 15
+
+
+def print_latencies(table: LatencyTable) -> None:
+    """The slowest segments at full width, and whole subnetworks beside what the table says of them."""
+    full = {s.index: tuple(table.channels[g] for g in s.groups) for s in table.segments}
+    times = {s.segment: s.timing for s in table.samples if s.widths == full[s.segment]}
+    slowest = sorted(table.segments, key=lambda s: -times[s.index].ns)[:SLOWEST_SEGMENTS]
+    print_table(
+        ["segment", "us at full width", "spread, us"],
+        [
+            [", ".join(s.layers), f"{times[s.index].ns / 1000:.1f}", f"{times[s.index].spread_ns / 1000:.1f}"]
+            for s in slowest
+        ],
+    )
+    rows = [["full", f"{table.full.ns / 1000:.1f}", f"{table.full.ns / 1000:.1f}", "-"]]
+    rows += [
+        [
+            f"check {i + 1}",
+            f"{c.predicted_ns / 1000:.1f}",
+            f"{c.measured.ns / 1000:.1f}",
+            f"{100 * (c.predicted_ns / c.measured.ns - 1):+.1f} %",
+        ]
+        for i, c in enumerate(table.checks)
+    ]
+    Console().print()
+    print_table(["whole network", "predicted, us", "measured, us", "error"], rows)
 
 
 def print_plan(plan: Plan, folder: Path) -> None:

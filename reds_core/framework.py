@@ -7,18 +7,23 @@ A framework holds models as objects that core never looks into (`Any` below) and
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Kept
+from reds_core.errors import UnsupportedError
 from reds_core.finetuning import FinetuneSettings, Progress
 from reds_core.network import Network
 from reds_core.plugin import Plugin
+
+if TYPE_CHECKING:
+    from reds_core.latency_probe import LatencyProbe
+    from reds_core.latency_table import LatencySettings
 
 T = TypeVar("T")
 WeightArrays = list[npt.NDArray[np.floating[Any]]]
@@ -86,6 +91,7 @@ class Training:
         progress: called after every few batches and at the end of each epoch.
         task: how outputs are compared with labels.
         validation: examples held back from training, by which the best epoch is chosen; None keeps the last.
+        teacher: the model as it was before pruning, which may give soft targets; None where there is none.
     """
 
     data: Arrays
@@ -94,6 +100,20 @@ class Training:
     progress: Progress
     task: Task = Task()
     validation: Arrays | None = None
+    teacher: Any | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationStatistics:
+    """What a tensor holds at inference, over examples and positions, along its channel axis.
+
+    Attributes:
+        magnitude: mean of absolute values, float64 (length of the axis,).
+        active: share of values that are not zero, float64 (length of the axis,).
+    """
+
+    magnitude: npt.NDArray[np.float64]
+    active: npt.NDArray[np.float64]
 
 
 class Framework(Plugin, ABC):
@@ -144,10 +164,39 @@ class Framework(Plugin, ABC):
         """
 
     @abstractmethod
+    def activation_statistics(
+        self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[np.float32], batch_size: int
+    ) -> list[ActivationStatistics]:
+        """What some tensors hold at inference over examples `x`. Sums are kept, not activations.
+
+        Args:
+            tensors: indices into `network.tensors`.
+        """
+
+    @abstractmethod
+    def losses(
+        self, model: Any, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task
+    ) -> Iterator[float]:
+        """The task's mean loss on `data` with other weights in place of the model's own, for each of `variants`.
+
+        The model itself does not change. Each variant is asked for when the one before is measured.
+
+        Args:
+            variants: weights in the order of `network.weights`, of the same shapes.
+        """
+
+    @abstractmethod
     def extract(self, model: Any, network: Network, kept: Kept) -> Any:
         """A new plain model that holds only the channels of `kept`, in their order; groups not named stay whole.
 
         Keeping all channels in another order gives a permuted network that computes the same.
+        """
+
+    def check_finetuning(self, model: Any, data: Arrays, settings: FinetuneSettings) -> None:
+        """Refuse settings that `finetune` could not meet for `model` and training data, before a run begins.
+
+        Raises:
+            InputError: if they ask for what is unknown, or for what the data or the machine does not allow.
         """
 
     @abstractmethod
@@ -203,6 +252,14 @@ class Framework(Plugin, ABC):
     @abstractmethod
     def build_baseline(self, training: Training) -> Any:
         """A small DS-CNN for images, built for the shape of the data and trained on it."""
+
+    def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
+        """What times models on this machine.
+
+        Raises:
+            UnsupportedError: if the framework cannot, which is the default.
+        """
+        raise UnsupportedError(f"framework '{self.name}' cannot measure latencies", "set budgets for other resources")
 
     @abstractmethod
     def library_versions(self) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reds_core.bench.record import Machine
 from reds_core.cost import TableForm
 from reds_core.errors import InputError
 from reds_core.files import write_text
@@ -63,7 +64,7 @@ class LatencyTable:
     model: str
     channels: Mapping[str, int]
     settings: LatencySettings
-    machine: Mapping[str, str]
+    machine: Machine
     versions: Mapping[str, str]
     segments: tuple[Segment, ...]
     overhead: Timing

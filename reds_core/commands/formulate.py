@@ -11,6 +11,7 @@ from reds_core.commands.shared import (
     BudgetTexts,
     DataSource,
     ElementSize,
+    LatencyTableFile,
     Loss,
     Metric,
     OptionTexts,
@@ -29,6 +30,7 @@ def formulate_command(
     scorer: ScorerName = "taylor",
     option: OptionTexts = None,
     element_size: ElementSize = 1,
+    latency_table: LatencyTableFile = None,
     loss: Loss = None,
     metric: Metric = None,
     seed: Seed = 0,
@@ -48,6 +50,7 @@ def formulate_command(
         options=parse_plugin_options(option or []),
         task=Task(loss, metric),
         element_size_bytes=element_size,
+        latency_table=latency_table,
         seed=seed,
     )
     save_problem(formulation.problem, out)

@@ -11,6 +11,7 @@ from reds_core.commands.shared import (
     BudgetTexts,
     DataSource,
     ElementSize,
+    LatencyTableFile,
     Loss,
     Metric,
     OptionTexts,
@@ -39,6 +40,7 @@ def prune_command(
     time_limit: TimeLimit = None,
     threads: Threads = None,
     element_size: ElementSize = 1,
+    latency_table: LatencyTableFile = None,
     loss: Loss = None,
     metric: Metric = None,
     seed: Seed = 0,
@@ -74,6 +76,7 @@ def prune_command(
         time_limit_s=time_limit,
         threads=threads,
         element_size_bytes=element_size,
+        latency_table=latency_table,
         holdout=RunSettings().holdout if holdout is None else holdout,
         seed=seed,
     )

@@ -29,6 +29,9 @@ DataSource = Annotated[
 TimeLimit = Annotated[float | None, typer.Option(help="Seconds a solve may take.")]
 Threads = Annotated[int | None, typer.Option(help="Threads a solve may use.")]
 ElementSize = Annotated[int, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4.")]
+LatencyTableFile = Annotated[
+    str | None, typer.Option("--latency-table", help="File of `reds latency`, for latency budgets.")
+]
 Loss = Annotated[str | None, typer.Option(help="Keras loss identifier, where crossentropy does not fit.")]
 Metric = Annotated[str | None, typer.Option(help="Keras metric identifier, where accuracy does not fit.")]
 

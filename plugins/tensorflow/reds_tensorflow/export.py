@@ -20,6 +20,8 @@ from reds_tensorflow.task import Activation, Outputs, outputs_of
 CALIBRATION_EXAMPLES = 256
 THREADS = 2
 
+Inputs = list[npt.NDArray[np.float32]]
+
 
 def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
     """Write `model` as .tflite for one example at a time; with `quantise` full int8 (inputs, outputs, all between).
@@ -34,33 +36,51 @@ def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -
     if quantise and (calibration is None or not len(calibration)):
         raise InputError("int8 export needs examples to calibrate on", "give data, or export without int8")
     outputs_of(model)
-    try:
-        with silenced():
-            converter = tf.lite.TFLiteConverter.from_keras_model(_one_at_a_time(model))
-            if quantise and calibration is not None:
-                _ask_for_int8(converter, calibration)
-            content = converter.convert()
-    except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise UnsupportedError(
-            f"model '{model.name}' cannot be converted to {'int8 ' if quantise else ''}LiteRT: {reason}",
-            "replace the layer that LiteRT lacks, or export without it",
-        ) from error
+    examples: list[Inputs] | None = None
+    if quantise and calibration is not None:
+        count = min(len(calibration), CALIBRATION_EXAMPLES)
+        chosen = calibration.x[np.linspace(0, len(calibration) - 1, count).astype(np.int64)]
+        examples = [[example[None]] for example in chosen]
+    content = converted(model, examples)
     with written_beside(path) as temporary:
         temporary.write_bytes(content)
 
 
+def converted(model: Any, examples: list[Inputs] | None) -> bytes:
+    """The .tflite content of `model`, for one example at a time.
+
+    Args:
+        examples: for each example all inputs of the model, with a batch dimension of 1, to learn the ranges of
+            activations from: full int8 (inputs, outputs, all between). None: float32.
+
+    Raises:
+        UnsupportedError: if LiteRT cannot express the model.
+    """
+    try:
+        with silenced():
+            converter = tf.lite.TFLiteConverter.from_keras_model(_one_at_a_time(model))
+            if examples is not None:
+                _ask_for_int8(converter, examples)
+            content: bytes = converter.convert()
+            return content
+    except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UnsupportedError(
+            f"model '{model.name}' cannot be converted to {'' if examples is None else 'int8 '}LiteRT: {reason}",
+            "replace the layer that LiteRT lacks, or export without it",
+        ) from error
+
+
 def _one_at_a_time(model: Any) -> Any:
     """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
-    image = keras.Input(batch_shape=(1, *model.inputs[0].shape[1:]), dtype=model.inputs[0].dtype)
-    return keras.Model(image, model(image, training=False), name=model.name)
+    inputs = [keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype) for tensor in model.inputs]
+    given = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)
+    return keras.Model(inputs, model(given, training=False), name=model.name)
 
 
-def _ask_for_int8(converter: Any, calibration: Arrays) -> None:
-    count = min(len(calibration), CALIBRATION_EXAMPLES)
-    chosen = calibration.x[np.linspace(0, len(calibration) - 1, count).astype(np.int64)]
+def _ask_for_int8(converter: Any, examples: list[Inputs]) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([example[None]] for example in chosen)
+    converter.representative_dataset = lambda: iter(examples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
@@ -74,7 +94,7 @@ def exported_accuracy(path: Path, data: Arrays, task: Task) -> float:
     """
     try:
         content = path.read_bytes()
-        interpreter = _interpreter(content)
+        interpreter = interpreter_of(content)
         outputs = _outputs(content, interpreter)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
@@ -82,11 +102,12 @@ def exported_accuracy(path: Path, data: Arrays, task: Task) -> float:
     return measure(aim, data.y, _run(interpreter, data.x))
 
 
-def _interpreter(content: bytes) -> Any:
+def interpreter_of(content: bytes, threads: int = THREADS) -> Any:
+    """LiteRT's interpreter on a .tflite content, ready to run."""
     from ai_edge_litert.interpreter import Interpreter
 
     with silenced():
-        interpreter = Interpreter(model_content=content, num_threads=THREADS)
+        interpreter = Interpreter(model_content=content, num_threads=threads)
         interpreter.allocate_tensors()
     return interpreter
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Kept
-from reds_core.framework import Arrays, Family, Framework, Task, Training, WeightArrays
+from reds_core.finetuning import FinetuneSettings
+from reds_core.framework import ActivationStatistics, Arrays, Family, Framework, Task, Training, WeightArrays
+from reds_core.latency_probe import LatencyProbe
+from reds_core.latency_table import LatencySettings
 from reds_core.network import Network
 from reds_tensorflow.quiet import importing
 
@@ -58,10 +61,29 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import training
         return training.gradients(model, network, data, task, batch_size)
 
+    def activation_statistics(
+        self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[np.float32], batch_size: int
+    ) -> list[ActivationStatistics]:
+        with importing():
+            from reds_tensorflow import probing
+        return probing.activation_statistics(model, network, tensors, x, batch_size)
+
+    def losses(
+        self, model: Any, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task
+    ) -> Iterator[float]:
+        with importing():
+            from reds_tensorflow import probing
+        return probing.losses(model, network, variants, data, task)
+
     def extract(self, model: Any, network: Network, kept: Kept) -> Any:
         with importing():
             from reds_tensorflow import extraction
         return extraction.extract(model, network, kept)
+
+    def check_finetuning(self, model: Any, data: Arrays, settings: FinetuneSettings) -> None:
+        with importing():
+            from reds_tensorflow import training
+        training.check_finetuning(model, data, settings)
 
     def finetune(self, family: Family[Any], training: Training) -> None:
         with importing():
@@ -107,6 +129,11 @@ class TensorFlowFramework(Framework):
         with importing():
             from reds_tensorflow import baseline
         return baseline.build_baseline(training)
+
+    def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
+        with importing():
+            from reds_tensorflow import latency
+        return latency.LiteRtProbe(settings)
 
     def library_versions(self) -> Mapping[str, str]:
         return {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "ai-edge-litert")}

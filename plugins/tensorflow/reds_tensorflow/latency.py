@@ -1,0 +1,157 @@
+"""Times models, and segments of them, in LiteRT's interpreter on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from reds_core.errors import UnsupportedError
+from reds_core.latency import Segment, Timing, touched_groups
+from reds_core.latency_probe import LatencyProbe
+from reds_core.latency_table import LatencySettings
+from reds_core.network import Network
+from reds_tensorflow.export import Inputs, converted, interpreter_of
+from reds_tensorflow.handlers import HANDLERS
+from reds_tensorflow.names import as_functional, graph_of
+
+WARM_UP_RUNS = 10
+CALIBRATION_EXAMPLES = 4
+"""Random ones: what an int8 file computes does not change how long it takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One call of an operation at the top level of a model.
+
+    Attributes:
+        calls: how many layers it stands for: more than one where the operation is a nested model.
+    """
+
+    operation: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    calls: int
+
+
+class LiteRtProbe(LatencyProbe):
+    """Exports what it times: float32 or int8, by the element size of its settings."""
+
+    def __init__(self, settings: LatencySettings) -> None:
+        self._settings = settings
+
+    def segments(self, model: Any, network: Network) -> tuple[Segment, ...]:
+        """A layer with what LiteRT fuses into it; a nested model is one segment."""
+        calls = _recorded(model)
+        ends = np.cumsum([c.calls for c in calls]).tolist()
+        if (ends[-1] if ends else 0) != len(network.layers):
+            raise UnsupportedError(f"the calls of model '{model.name}' cannot be told apart", "report this as a bug")
+        found = []
+        for index, chain in enumerate(_chains(calls)):
+            at = tuple(i for c in chain for i in range(ends[c] - calls[c].calls, ends[c]))
+            layers = tuple(dict.fromkeys(network.layers[i].name for i in at))
+            found.append(Segment(index, layers, at, touched_groups(network, at)))
+        return tuple(found)
+
+    def parts(self, model: Any, indices: Sequence[int]) -> list[Timing]:
+        calls = _recorded(model)
+        chains = _chains(calls)
+        return [self.whole(_standalone([calls[c] for c in chains[index]])) for index in indices]
+
+    def whole(self, model: Any) -> Timing:
+        return self.exported(converted(model, _examples(model) if self._settings.element_size_bytes == 1 else None))
+
+    def exported(self, content: bytes) -> Timing:
+        interpreter = interpreter_of(content, self._settings.threads)
+        random = np.random.default_rng(0)
+        for tensor in interpreter.get_input_details():
+            interpreter.set_tensor(tensor["index"], random.integers(0, 2, tensor["shape"]).astype(tensor["dtype"]))
+        return timed(interpreter.invoke, self._settings.repeats)
+
+    def overhead(self) -> Timing:
+        one = keras.Input((1,), name="one")
+        return self.whole(keras.Model(one, keras.layers.ReLU()(one), name="nothing"))
+
+
+def timed(run: Callable[[], Any], repeats: int) -> Timing:
+    """Run it `repeats` times, after some that do not count."""
+    for _ in range(WARM_UP_RUNS):
+        run()
+    spent = np.empty(repeats)
+    for i in range(repeats):
+        started = time.perf_counter_ns()
+        run()
+        spent[i] = time.perf_counter_ns() - started
+    low, high = np.percentile(spent, [10, 90])
+    return Timing(float(low), float(high - low), repeats)
+
+
+def _examples(model: Any) -> list[Inputs]:
+    random = np.random.default_rng(0)
+    shapes = [(1, *tensor.shape[1:]) for tensor in model.inputs]
+    return [[random.standard_normal(s).astype(np.float32) for s in shapes] for _ in range(CALIBRATION_EXAMPLES)]
+
+
+def _recorded(model: Any) -> list[_Call]:
+    """The calls at the top level of `model`, in execution order."""
+    functional = as_functional(model)
+    calls: list[_Call] = []
+
+    def record(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        made = operation(*args, **kwargs)
+        inputs = tuple(t for t in keras.tree.flatten((args, kwargs)) if isinstance(t, keras.KerasTensor))
+        inner = graph_of(operation)
+        count = 1 if inner is None else sum(c.calls for c in _recorded(inner))
+        calls.append(_Call(operation, args, kwargs, inputs, tuple(keras.tree.flatten(made)), count))
+        return made
+
+    keras.models.clone_model(functional, clone_function=lambda layer: layer, call_function=record)
+    return calls
+
+
+def _chains(calls: list[_Call]) -> list[list[int]]:
+    """Each call with the in-place ones behind it that alone read what it gives."""
+    readers: dict[int, list[int]] = {}
+    for index, call in enumerate(calls):
+        for tensor in call.inputs:
+            readers.setdefault(id(tensor), []).append(index)
+    chains: list[list[int]] = []
+    taken: set[int] = set()
+    for index in range(len(calls)):
+        if index in taken:
+            continue
+        chain = [index]
+        while len(calls[chain[-1]].outputs) == 1:
+            behind = readers.get(id(calls[chain[-1]].outputs[0]), [])
+            handler = HANDLERS.get(type(calls[behind[0]].operation)) if len(behind) == 1 else None
+            if handler is None or not handler.in_place or len(calls[behind[0]].inputs) != 1:
+                break
+            chain.append(behind[0])
+        taken.update(chain)
+        chains.append(chain)
+    return chains
+
+
+def _standalone(chain: list[_Call]) -> Any:
+    """The calls of a chain as a model of their own."""
+    values: dict[int, Any] = {}
+    starts = []
+    for tensor in chain[0].inputs:
+        if id(tensor) not in values:
+            values[id(tensor)] = keras.Input(tensor.shape[1:], dtype=tensor.dtype)
+            starts.append(values[id(tensor)])
+    for call in chain:
+
+        def known(value: Any) -> Any:
+            return values.get(id(value), value)
+
+        args, kwargs = keras.tree.map_structure(known, (call.args, call.kwargs))
+        made = call.operation(*args, **kwargs)
+        values.update(zip(map(id, call.outputs), keras.tree.flatten(made), strict=True))
+    return keras.Model(starts[0] if len(starts) == 1 else starts, [values[id(t)] for t in chain[-1].outputs])

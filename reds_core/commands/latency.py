@@ -1,0 +1,35 @@
+"""`reds latency`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reds_core.commands.shared import ElementSize, Json, print_json
+
+
+def latency_command(
+    model: Path,
+    out: Annotated[Path, typer.Option(help="The table to write, .json; one that is unfinished is gone on with.")],
+    threads: Annotated[int, typer.Option(help="Threads of the interpreter.", min=1)] = 1,
+    repeats: Annotated[int, typer.Option(help="Timed runs of each sample.", min=10)] = 200,
+    points: Annotated[int, typer.Option(help="Widths of each channel group to sample, at most.", min=2)] = 5,
+    checks: Annotated[int, typer.Option(help="Whole subnetworks to measure beside their prediction.", min=0)] = 4,
+    element_size: ElementSize = 1,
+    as_json: Json = False,
+) -> None:
+    """Time a model's layers at several widths on this machine, for latency budgets."""
+    from reds_core.console import print_latencies, sampling
+    from reds_core.latency_api import latency
+    from reds_core.latency_table import LatencySettings
+
+    settings = LatencySettings(element_size, threads, repeats, points, checks)
+    with sampling("timing segments") as told:
+        table = latency(model, out, settings, told=told)
+    if as_json:
+        print_json(table)
+        return
+    print_latencies(table)
+    typer.echo(f"wrote {out}")

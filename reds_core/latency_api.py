@@ -1,0 +1,43 @@
+"""`reds latency` as one Python call."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from reds_core.api import load_for_inspection
+from reds_core.bench.machine import this_machine
+from reds_core.latency_measurement import Told, measure_latency
+from reds_core.latency_table import LatencySettings, LatencyTable
+from reds_core.registry import Registry
+
+
+def latency(
+    model: str | Path,
+    out: str | Path,
+    settings: LatencySettings | None = None,
+    *,
+    registry: Registry | None = None,
+    told: Told | None = None,
+) -> LatencyTable:
+    """Time a model file's segments on this machine, as exported; `out` is written after every round and gone on with.
+
+    Args:
+        told: hears how many samples are done, and of how many.
+
+    Raises:
+        InputError: if the model cannot be read, or `out` holds a table of something else.
+        UnsupportedError: if the model, or a part of it, cannot be exported.
+    """
+    framework, loaded, network = load_for_inspection(model, registry)
+    digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
+    return measure_latency(
+        framework,
+        loaded,
+        network,
+        digest,
+        settings or LatencySettings(),
+        this_machine(),
+        Path(out),
+        told or (lambda done, of: None),
+    )
