@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reds_core.attribution import masked
 from reds_core.errors import UnsupportedError
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Arrays, Family, Task, Training
@@ -135,14 +136,20 @@ def test_extracting_equals_masking_and_training_lowers_the_loss() -> None:
     framework, model, data = TinyFramework(), tiny_model(0, 6, 5), tiny_data(0)
     network = framework.inspect(model)
     kept = {"dense0": np.array([4, 0, 2]), "dense1": np.array([1, 3])}
-    masked = tiny_model(0, 6, 5)
+    by_hand = tiny_model(0, 6, 5)
     for layer, group in enumerate(kept):
         gone = np.setdiff1d(np.arange(network.channels[group]), kept[group])
-        masked.weights[2 * layer + 2][gone] = 0
+        by_hand.weights[2 * layer + 2][gone] = 0
     small = framework.extract(model, network, kept)
     assert small.widths == [3, 2, 3]
-    assert np.allclose(framework.predict(small, data.x), framework.predict(masked, data.x), atol=1e-6)
+    assert np.allclose(framework.predict(small, data.x), framework.predict(by_hand, data.x), atol=1e-6)
     assert np.ptp(framework.predict(small, data.x)) > 0.1
+    (found,) = framework.losses(model, network, [masked(network, model.weights, kept)], data, Task())
+    assert found == pytest.approx(framework.loss(small, data, Task()))
+    (inner,) = framework.activation_statistics(model, network, [1], data.x, 8)
+    hidden = np.maximum((data.x @ model.weights[0] + model.weights[1]) * model.weights[6], 0)
+    assert np.allclose(inner.magnitude, hidden.mean(axis=0))
+    assert np.array_equal(inner.active, (hidden > 0).mean(axis=0))
 
     before = framework.loss(model, data, Task())
     family: Family[object] = Family(model, (small,), ({"dense0": 3, "dense1": 2},))

@@ -81,9 +81,11 @@ def ranks_a_dead_channel_last(subject: ScorerSubject) -> None:
     """A channel whose weights are all zero does nothing; whoever finds it important removes what matters."""
     for model in subject.models[:1] + subject.models[2:]:
         dead = TinyModel([w.copy() for w in model.weights])
-        for array, channel in ((dead.weights[0], (slice(None), 1)), (dead.weights[1], (1,)), (dead.weights[2], (1,))):
-            array[channel] = 0
-        group = subject.framework.inspect(dead).groups[0].name
+        network = subject.framework.inspect(dead)
+        group = network.groups[0].name
+        for weight, array in zip(network.weights, dead.weights, strict=True):
+            for i, axis in enumerate(weight.axes):
+                array[(slice(None),) * i + (axis.owners(group, network.channels) == 1,)] = 0
         totals = subject.ask(dead).totals()[group]
         if totals[1] > np.delete(totals, 1).min():
             raise Failure(f"a channel without weights is scored {totals[1]:g}, others of its group less: {totals}")

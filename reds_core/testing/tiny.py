@@ -1,4 +1,4 @@
-"""A framework of a hundred lines for checking scorers and pruners: chains of dense layers in plain NumPy.
+"""A small framework for checking scorers and pruners: chains of dense and scaling layers in plain NumPy.
 
 Gradients are exact, training is plain gradient descent, everything is deterministic. It has no files.
 """
@@ -6,7 +6,7 @@ Gradients are exact, training is plain gradient descent, everything is determini
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ from reds_core.axis import Axis, Channels, Fixed, Kept
 from reds_core.errors import UnsupportedError
 from reds_core.finetuning import EpochProgress
 from reds_core.framework import (
+    ActivationStatistics,
     Arrays,
     Family,
     Framework,
@@ -34,14 +35,24 @@ FEATURES, CLASSES = 4, 3
 
 @dataclass(eq=False)
 class TinyModel:
-    """dense - relu - ... - dense: a kernel (inputs, outputs) and a bias (outputs,) a layer, float32, in order."""
+    """dense - scale - relu - ... - dense.
+
+    Attributes:
+        weights: a kernel (inputs, outputs) and a bias (outputs,) for each dense layer in order, then a scale (outputs,)
+            for each but the last; float32.
+    """
 
     weights: WeightArrays
 
     @property
+    def layers(self) -> int:
+        """How many dense layers there are."""
+        return (len(self.weights) + 1) // 3
+
+    @property
     def widths(self) -> list[int]:
-        """Outputs of each layer, the last one's included."""
-        return [len(bias) for bias in self.weights[1::2]]
+        """Outputs of each dense layer, the last one's included."""
+        return [len(bias) for bias in self.weights[1 : 2 * self.layers : 2]]
 
 
 def tiny_model(seed: int, *widths: int) -> TinyModel:
@@ -52,7 +63,7 @@ def tiny_model(seed: int, *widths: int) -> TinyModel:
     for inputs, outputs in itertools.pairwise(sizes):
         weights.append(rng.normal(0, inputs**-0.5, (inputs, outputs)).astype(np.float32))
         weights.append(rng.normal(0, 0.3, outputs).astype(np.float32))
-    return TinyModel(weights)
+    return TinyModel(weights + [rng.uniform(0.5, 1.5, width).astype(np.float32) for width in widths])
 
 
 def tiny_data(seed: int, examples: int = 48) -> Arrays:
@@ -62,14 +73,16 @@ def tiny_data(seed: int, examples: int = 48) -> Arrays:
     return Arrays(x, x[:, :CLASSES].argmax(axis=1).astype(np.int64))
 
 
-def _activations(model: TinyModel, x: npt.NDArray[Any]) -> list[npt.NDArray[np.float64]]:
-    """The input of each layer, and the outputs at the end."""
-    found = [x.astype(np.float64)]
-    layers = len(model.weights) // 2
-    for i in range(layers):
-        values = found[-1] @ model.weights[2 * i] + model.weights[2 * i + 1]
-        found.append(np.maximum(values, 0) if i + 1 < layers else values)
-    return found
+def _activations(
+    model: TinyModel, x: npt.NDArray[Any]
+) -> tuple[list[npt.NDArray[np.float64]], list[npt.NDArray[np.float64]]]:
+    """The input of each dense layer and the outputs at the end; what each dense layer puts out before its scale."""
+    found, before = [x.astype(np.float64)], []
+    for i in range(model.layers):
+        before.append(found[-1] @ model.weights[2 * i] + model.weights[2 * i + 1])
+        last = i + 1 == model.layers
+        found.append(before[-1] if last else np.maximum(before[-1] * model.weights[2 * model.layers + i], 0))
+    return found, before
 
 
 def _log_likelihood(outputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -100,7 +113,9 @@ class TinyFramework(Framework):
             weights.append(Weight(f"{name}/kernel", name, WeightKind.KERNEL, (source, target), 1, True))
             weights.append(Weight(f"{name}/bias", name, WeightKind.BIAS, (target,), 0, True))
             macs = (MacsTerm(1, (source, target)),)
-            layers.append(Layer(name, "Dense", (i,), (i + 1,), (2 * i, 2 * i + 1), macs, (widths[i],)))
+            own = (2 * i, 2 * i + 1, *([2 * len(widths) + i] if name in hidden else []))
+            layers.append(Layer(name, "Dense", (i,), (i + 1,), own, macs, (widths[i],)))
+        weights += [Weight(f"{name}/scale", name, WeightKind.SCALE, (Channels(name),), 0, True) for name in hidden]
         tensors = tuple(Tensor(1, axis, i) for i, axis in enumerate(axes))
         return Network("tiny", groups, tuple(layers), tensors, tuple(weights), (0,), (len(axes) - 1,))
 
@@ -114,15 +129,32 @@ class TinyFramework(Framework):
             yield self._gradient(model, data.take(part))
 
     def _gradient(self, model: TinyModel, data: Arrays) -> WeightArrays:
-        values = _activations(model, data.x)
+        values, before = _activations(model, data.x)
         flowing = np.exp(_log_likelihood(values[-1]))
         flowing[np.arange(len(data)), data.y] -= 1
         flowing /= len(data)
         found: WeightArrays = []
-        for i in reversed(range(len(model.weights) // 2)):
+        scales: WeightArrays = []
+        for i in reversed(range(model.layers)):
+            if i + 1 < model.layers:
+                flowing = flowing * (values[i + 1] > 0)
+                scales.insert(0, (flowing * before[i]).sum(axis=0).astype(np.float32))
+                flowing = flowing * model.weights[2 * model.layers + i]
             found[:0] = [(values[i].T @ flowing).astype(np.float32), flowing.sum(axis=0).astype(np.float32)]
-            flowing = (flowing @ model.weights[2 * i].T) * (values[i] > 0)
-        return found
+            flowing = flowing @ model.weights[2 * i].T
+        return found + scales
+
+    def activation_statistics(
+        self, model: TinyModel, network: Network, tensors: Sequence[int], x: npt.NDArray[np.float32], batch_size: int
+    ) -> list[ActivationStatistics]:
+        values, _ = _activations(model, x)
+        return [ActivationStatistics(np.abs(values[t]).mean(axis=0), (values[t] != 0).mean(axis=0)) for t in tensors]
+
+    def losses(
+        self, model: TinyModel, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task
+    ) -> Iterator[float]:
+        for weights in variants:
+            yield self.loss(TinyModel(weights), data, task)
 
     def extract(self, model: TinyModel, network: Network, kept: Kept) -> TinyModel:
         cut = []
@@ -142,13 +174,13 @@ class TinyFramework(Framework):
             member.weights[:] = self.extract(full, network, member_kept(widths)).weights
 
     def predict(self, model: TinyModel, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
-        return _activations(model, x)[-1].astype(np.float32)
+        return _activations(model, x)[0][-1].astype(np.float32)
 
     def accuracy(self, model: TinyModel, data: Arrays, task: Task) -> float:
         return float((self.predict(model, data.x).argmax(axis=1) == data.y).mean())
 
     def loss(self, model: TinyModel, data: Arrays, task: Task) -> float:
-        return float(-_log_likelihood(_activations(model, data.x)[-1])[np.arange(len(data)), data.y].mean())
+        return float(-_log_likelihood(_activations(model, data.x)[0][-1])[np.arange(len(data)), data.y].mean())
 
     def check_data(self, model: TinyModel, data: Arrays, task: Task, what: str) -> Arrays:
         return data

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from reds_core.errors import InputError, UnsupportedError
 from reds_core.files import write_bytes
 from reds_core.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework import (
+    ActivationStatistics,
     Arrays,
     Family,
     Framework,
@@ -319,6 +320,20 @@ class ToyFramework(Framework):
         for part in batches(len(data), batch_size):
             found = backward(model, data.take(part))
             yield [found[w.name] for w in network.weights]
+
+    def activation_statistics(
+        self, model: ToyModel, network: Network, tensors: Sequence[int], x: npt.NDArray[np.float32], batch_size: int
+    ) -> list[ActivationStatistics]:
+        values = forward(model, x)
+        held = [values[(INPUT, *(layer.name for layer in model.layers))[t]] for t in tensors]
+        return [ActivationStatistics(np.abs(v).mean(axis=(0, 1)), (v != 0).mean(axis=(0, 1))) for v in held]
+
+    def losses(
+        self, model: ToyModel, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task
+    ) -> Iterator[float]:
+        for weights in variants:
+            other = dict(zip((w.name for w in network.weights), weights, strict=True))
+            yield self.loss(ToyModel(model.name, model.input_shape, model.layers, other), data, task)
 
     def extract(self, model: ToyModel, network: Network, kept: Kept) -> ToyModel:
         weights = {}

@@ -1,0 +1,160 @@
+"""Looks into a network at inference: what its tensors hold, and its loss with other weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from reds_core.errors import InputError
+from reds_core.framework import ActivationStatistics, Arrays, Task, WeightArrays, batches
+from reds_core.network import Network
+from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
+from reds_tensorflow.extraction import variables
+from reds_tensorflow.names import as_functional, graph_of, layer_names
+from reds_tensorflow.tracing import Seen
+
+
+def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task) -> Iterator[float]:
+    """The task's mean loss on `data` with other weights in place of the model's own, for each of `variants`.
+
+    Traced once; the model's variables are not touched.
+
+    Args:
+        variants: weights in the order of `network.weights`, of the same shapes.
+    """
+    data, aim = resolve(model, data, task)
+    targets = aim.loss_targets(data.y)
+    order = {id(variable): i for i, variable in enumerate(variables(model, network))}
+    trained, others = model.trainable_variables, model.non_trainable_variables
+    # what the network does not list, such as the state of a random generator, stays as it is
+    given = [v for v in (*trained, *others) if id(v) in order]
+    place = {id(v): i for i, v in enumerate(given)}
+
+    def summed(x: Any, y: Any, *values: Any) -> Any:
+        def taken(wanted: Sequence[Any]) -> list[Any]:
+            return [values[place[id(v)]] if id(v) in place else v.value for v in wanted]
+
+        outputs, _ = model.stateless_call(taken(trained), taken(others), x, training=False)
+        return aim.loss(y, outputs) * tf.cast(tf.shape(x)[0], tf.float32)
+
+    signature = [tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)) for a in (data.x, targets)]
+    signature += [tf.TensorSpec(v.shape, v.dtype) for v in given]
+    run = tf.function(summed, input_signature=signature, autograph=False)
+    for weights in variants:
+        values = [tf.constant(weights[order[id(v)]], v.dtype) for v in given]
+        parts = batches(len(data), BATCH_SIZE)
+        total = sum(float(run(tf.constant(data.x[p]), tf.constant(targets[p]), *values)) for p in parts)
+        yield total / len(data)
+
+
+def activation_statistics(
+    model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[np.float32], batch_size: int
+) -> list[ActivationStatistics]:
+    """What some tensors hold at inference over examples `x`. Sums are kept, not activations.
+
+    Args:
+        tensors: indices into `network.tensors`.
+
+    Raises:
+        InputError: if `network` describes another model.
+    """
+    replay = _Replay(model, network)
+
+    def sums(batch: Any) -> list[Any]:
+        found = []
+        values = replay.run(batch)
+        for t in tensors:
+            value = values[t]
+            rank = len(value.shape)
+            others = [d for d in range(rank) if d != rank + network.tensors[t].dimension]
+            active = tf.cast(value != 0, tf.float32)
+            found.append((tf.reduce_sum(tf.abs(value), others), tf.reduce_sum(active, others)))
+        return found
+
+    run = compiled(sums, x)
+    totals = [[np.float64(0), np.float64(0)] for _ in tensors]
+    for part in batches(len(x), batch_size):
+        for total, pair in zip(totals, run(tf.constant(x[part])), strict=True):
+            for i, summed in enumerate(pair):
+                total[i] = total[i] + summed.numpy().astype(np.float64)
+    counts = [len(x) * network.tensors[t].positions for t in tensors]
+    return [ActivationStatistics(m / n, a / n) for (m, a), n in zip(totals, counts, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One call of a layer, by the symbolic tensors it takes and makes."""
+
+    operation: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    outputs: tuple[Any, ...]
+
+
+class _Replay:
+    """Runs a model call by call, nested models included, so that every tensor of the network can be looked at.
+
+    Raises:
+        InputError: if `network` describes another model.
+    """
+
+    def __init__(self, model: Any, network: Network) -> None:
+        self._network = network
+        self._steps: list[_Call | tuple[Any, Any]] = []  # or two tensors, the second of which is the first
+        functional = as_functional(model)
+        self._starts = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in functional.inputs]
+        self._follow(functional, self._starts)
+        names = layer_names(functional)
+        calls = [step for step in self._steps if isinstance(step, _Call)]
+        if [names[id(call.operation)] for call in calls] != [layer.name for layer in network.layers]:
+            raise InputError(f"model '{model.name}' is not the one that was described", "inspect it again")
+        self._indices = {
+            id(tensor): index
+            for call, layer in zip(calls, network.layers, strict=True)
+            for tensor, index in zip(call.outputs, layer.outputs, strict=True)
+        }
+
+    def _follow(self, functional: Any, starts: Sequence[Any]) -> list[Any]:
+        """Note every call of a graph that starts from `starts`; its outputs."""
+
+        def record(operation: Any, *args: Any, **kwargs: Any) -> Any:
+            made = Seen(operation)(*args, **kwargs)
+            outputs = tuple(keras.tree.flatten(made))
+            inner = graph_of(operation)
+            if inner is None:
+                self._steps.append(_Call(operation, args, kwargs, outputs))
+                return made
+            given = [a for a in keras.tree.flatten((args, kwargs)) if isinstance(a, keras.KerasTensor)]
+            inside = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in given]
+            self._steps += zip(given, inside, strict=True)
+            self._steps += zip(self._follow(inner, inside), outputs, strict=True)
+            return made
+
+        structured = keras.tree.pack_sequence_as(functional.input, list(starts))
+        copy = keras.models.clone_model(
+            functional, input_tensors=structured, clone_function=lambda layer: layer, call_function=record
+        )
+        return list(copy.outputs)
+
+    def run(self, x: Any) -> dict[int, Any]:
+        """Every tensor by its index in the network, for a batch `x` of a model of one input."""
+        values = {id(self._starts[0]): x}
+        found = {self._network.inputs[0]: x}
+        for step in self._steps:
+            if isinstance(step, tuple):
+                values[id(step[1])] = values[id(step[0])]
+                continue
+            args, kwargs = keras.tree.map_structure(
+                lambda a: values[id(a)] if isinstance(a, keras.KerasTensor) else a, (step.args, dict(step.kwargs))
+            )
+            made = keras.tree.flatten(step.operation(*args, **kwargs))
+            for symbol, value in zip(step.outputs, made, strict=True):
+                values[id(symbol)] = value
+                found[self._indices[id(symbol)]] = value
+        return found
