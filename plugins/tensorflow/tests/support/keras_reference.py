@@ -52,8 +52,8 @@ def masked_outputs(model: Any, network: Network, kept: Kept, *inputs: np.ndarray
         def one_call(operation: Any, *args: Any, **kwargs: Any) -> Any:
             read = [a for a in keras.tree.flatten((args, kwargs)) if isinstance(a, Masked)]
             name = prefix + operation.name
-            if isinstance(operation, keras.Model):
-                inner = getattr(operation, "_functional", None) or operation
+            inner = getattr(operation, "_functional", None) or operation
+            if hasattr(inner, "_run_through_graph"):
                 return inner._run_through_graph(read, call_fn=call(name + "/"))
             args, kwargs = keras.tree.map_structure(lambda a: a.values if isinstance(a, Masked) else a, (args, kwargs))
             values = operation(*args, **kwargs)
