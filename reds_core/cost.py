@@ -127,7 +127,8 @@ def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BY
     """Bytes of live activations, the most over the layers in execution order.
 
     Live while a layer runs: its inputs and outputs, and every earlier tensor, the network's input included, that a
-    later layer reads or that is an output of the network. Tensors of one storage count once, at the largest.
+    later layer reads or that is an output of the network. Tensors of one storage count once, at the largest. While an
+    inner step of a layer runs, what it holds inside is live in place of the layer's outputs.
     """
     storage_of = [t.storage for t in network.tensors]
     last_use: dict[int, int] = {}
@@ -141,13 +142,23 @@ def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BY
         last_use[storage_of[t]] = len(network.layers)
     size = _storage_sizes(network, element_size_bytes)
     steps: dict[LinearForm, None] = {}
-    for i in range(len(network.layers)):
-        total = LinearForm(0)
-        for storage, first in first_use.items():
-            if first <= i <= last_use.get(storage, first):
-                total = total.plus(size[storage])
-        steps[LinearForm(total.constant, tuple(sorted((g, c) for g, c in total.coefficients if c)))] = None
+    for i, layer in enumerate(network.layers):
+        live = [storage for storage, first in first_use.items() if first <= i <= last_use.get(storage, first)]
+        made = {storage_of[t] for t in layer.outputs} - {storage_of[t] for t in (*layer.inputs, *network.inputs)}
+        steps[_total(size[storage] for storage in live)] = None
+        before = [size[storage] for storage in live if storage not in made]
+        for buffers in layer.inside:
+            inner = (b.axis.length().times(b.elements * element_size_bytes) for b in buffers)
+            steps[_total((*before, *inner))] = None
     return PeakForm(_undominated(steps))
+
+
+def _total(forms: Iterable[LinearForm]) -> LinearForm:
+    """The sum of forms, alike for equal sums."""
+    total = LinearForm(0)
+    for form in forms:
+        total = total.plus(form)
+    return LinearForm(total.constant, tuple(sorted((g, c) for g, c in total.coefficients if c)))
 
 
 def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, LinearForm]:

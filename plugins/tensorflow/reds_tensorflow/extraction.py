@@ -110,7 +110,8 @@ class _Rebuild:
         resizings = self._traced.configs[id(layer)]
         try:
             config = layer.get_config()
-            config.update((resizing.key, self._entry(resizing, dims)) for resizing, dims in resizings)
+            for resizing, dims in resizings:
+                self._resize(config, resizing, dims)
             resized = type(layer).from_config(config)
         except Exception as error:  # code of the user's own
             raise UnsupportedError(
@@ -121,11 +122,16 @@ class _Rebuild:
         self.layers.append((layer, resized))
         return resized
 
-    def _entry(self, resizing: Resizing, dims: Dims) -> int | tuple[int, ...]:
-        shape = self._shape(dims)
-        return shape if resizing.is_shape else shape[0]
+    def _resize(self, config: Any, resizing: Resizing, dims: Dims) -> None:
+        *path, key = resizing.path
+        for step in path:
+            config = config[step]
+        shape, before = self._shape(dims), config.get(key)
+        if isinstance(before, list | tuple) and len(before) == len(shape):  # None follows the input
+            shape = tuple(None if old is None else n for old, n in zip(before, shape, strict=True))
+        config[key] = shape if resizing.is_shape else shape[0]
 
-    def _shape(self, dims: Dims) -> tuple[int, ...]:
+    def _shape(self, dims: Dims) -> tuple[int | None, ...]:
         return tuple(axis.length().at(self._widths) for axis in dims)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ from reds_tensorflow.calls import Call, Handler, Resizing
 from reds_tensorflow.handlers import HANDLERS, private_handler
 from reds_tensorflow.handlers.opaque import unknown
 from reds_tensorflow.names import as_functional, graph_of, layer_names
+from reds_tensorflow.options import TensorFlowOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,23 +40,23 @@ class Trace:
     inputs: Mapping[int, tuple[Dims, ...]]
 
 
-def inspect(model: Any) -> Network:
+def inspect(model: Any, options: TensorFlowOptions | None = None) -> Network:
     """Describe `model`: layers, tensors, weights, channel groups.
 
     Raises:
         UnsupportedError: naming a layer that is not understood, or if the model has no fixed graph or input shape.
     """
-    return trace(model).network
+    return trace(model, options=options).network
 
 
-def trace(model: Any, handlers: Mapping[type, Handler] = HANDLERS) -> Trace:
+def trace(model: Any, handlers: Mapping[type, Handler] = HANDLERS, options: TensorFlowOptions | None = None) -> Trace:
     """Follow `model`.
 
     Raises:
         UnsupportedError: as `inspect`.
     """
     functional = as_functional(model)
-    tracer = _Tracer(handlers, layer_names(functional))
+    tracer = _Tracer(handlers, layer_names(functional), options or TensorFlowOptions())
     inputs = [tracer.builder.input(_fixed_shape(tensor)) for tensor in functional.inputs]
     outputs = tracer.follow(functional, id(model), inputs)
     _check_all_known(model, tracer.variables)
@@ -84,13 +86,14 @@ class Seen(keras.Operation):  # type: ignore[misc]
 class _Tracer:
     """The state of one trace."""
 
-    def __init__(self, handlers: Mapping[type, Handler], names: Mapping[int, str]) -> None:
+    def __init__(self, handlers: Mapping[type, Handler], names: Mapping[int, str], options: TensorFlowOptions) -> None:
         self.builder = NetworkBuilder()
         self.variables: dict[int, Any] = {}
         self.resizings: dict[int, list[Resizing]] = {}
         self.models: dict[int, int] = {}
         self._handlers = handlers
         self._names = names
+        self._options = options
 
     def follow(self, functional: Any, key: int, inputs: Sequence[Value]) -> list[Value]:
         """Follow one call of a model; nested models are followed where they are called.
@@ -121,7 +124,8 @@ class _Tracer:
             else:
                 shapes = tuple(_fixed_shape(t) for t in tensors)
                 read = [values[id(a)][1] if id(a) in values else a for a in arguments]
-                outputs = self._call(operation, args, [i for i in read if _is_input(i)], shapes)
+                named = _by_name(operation, args, kwargs, {key: value for key, (_, value) in values.items()})
+                outputs = self._call(operation, args, named, [i for i in read if _is_input(i)], shapes)
             values.update((id(t), (t, v)) for t, v in zip(tensors, outputs, strict=True))
             return made
 
@@ -137,24 +141,35 @@ class _Tracer:
         return [values[id(tensor)][1] for tensor in copy.outputs]
 
     def _call(
-        self, layer: Any, arguments: tuple[Any, ...], inputs: Sequence[Any], output_shapes: tuple[tuple[int, ...], ...]
+        self,
+        layer: Any,
+        arguments: tuple[Any, ...],
+        named: Mapping[str, Any],
+        inputs: Sequence[Any],
+        output_shapes: tuple[tuple[int, ...], ...],
     ) -> tuple[Value, ...]:
         """Hand one call to the handler of its layer type; what has none passes with all its channels.
 
         Args:
             arguments: the positional ones.
+            named: all of them by name, with values in place of tensors.
             inputs: values, and constant arrays among them.
         """
         name = self._names[id(layer)]  # one layer has one name, in whichever model it is called
         rank = max(map(len, output_shapes))
-        dims = tuple(
-            tuple(map(self.builder.resolved, v.dims)) if isinstance(v, Value) else _constant_dims(v, rank)
-            for v in inputs
-        )
+
+        def resolved(argument: Any) -> Any:
+            if isinstance(argument, Value):
+                return tuple(map(self.builder.resolved, argument.dims))
+            return _constant_dims(argument, rank) if _is_input(argument) else argument
+
+        dims = tuple(map(resolved, inputs))
+        named = keras.tree.map_structure(resolved, named)
         constants = frozenset(i for i, v in enumerate(inputs) if not isinstance(v, Value))
 
         def begun() -> Call:
-            return Call(self.builder, layer, name, dims, output_shapes, arguments, constants)
+            context = (self._options, self._handler)
+            return Call(self.builder, layer, name, dims, output_shapes, arguments, constants, named, *context)
 
         call, handler = begun(), self._handler(layer)
         takes_all = handler.constants or not constants
@@ -166,11 +181,24 @@ class _Tracer:
         self.resizings[id(layer)] = call.resizings
         keys = [id(v) for v in call.weights]
         values = [v for v in inputs if isinstance(v, Value)]
-        return self.builder.call(name, call.kind, values, outputs, keys, call.macs, handler.in_place)
+        return self.builder.call(name, call.kind, values, outputs, keys, call.macs, handler.in_place, call.buffers)
 
     def _handler(self, layer: Any) -> Handler:
         """The handler of a layer's own type, not of one that it is derived from: that may do something else."""
         return self._handlers.get(type(layer)) or private_handler(type(layer)) or Handler(unknown)
+
+
+def _by_name(
+    operation: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], values: Mapping[int, Value]
+) -> Mapping[str, Any]:
+    """The arguments of a call by the names of its parameters, with values in place of tensors that are followed."""
+    try:
+        bound = signature(operation.call).bind(*args, **kwargs)
+    except (TypeError, ValueError):  # a call that Keras's wrapping lets pass, as with arguments it takes away
+        return {}
+    bound.apply_defaults()
+    named: Mapping[str, Any] = keras.tree.map_structure(lambda a: values.get(id(a), a), dict(bound.arguments))
+    return named
 
 
 def _is_input(argument: Any) -> bool:

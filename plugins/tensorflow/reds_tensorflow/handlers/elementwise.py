@@ -22,7 +22,7 @@ def activation(call: Call) -> tuple[Dims, ...]:
 def softmax(call: Call) -> tuple[Dims, ...]:
     """Softmax along one dimension or several."""
     axes = call.layer.axis if isinstance(call.layer.axis, (list, tuple)) else (call.layer.axis,)
-    call.freeze("normalises over channels", *(call.dims[a - 1 if a > 0 else a] for a in axes))
+    call.normalise(*(call.dims[a - 1 if a > 0 else a] for a in axes))
     return call.inputs
 
 

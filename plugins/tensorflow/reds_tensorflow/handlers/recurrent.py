@@ -10,16 +10,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from keras import layers
-
 from reds_core.axis import Axis, Fixed
 from reds_core.dims import Dims, fixed_dims
 from reds_core.grouping import concat, tile
 from reds_core.network import WeightKind
-from reds_tensorflow.calls import Call, Flow
+from reds_tensorflow.calls import Call, Flow, dims_in
 from reds_tensorflow.handlers.layout import channel_dimension
-
-MASKED_BY_ZEROS = "keeps its states from batch to batch"
 
 
 def gated_cell(gates: int, states: int) -> Flow:
@@ -108,7 +104,7 @@ def convolutional_lstm(call: Call) -> tuple[Dims, ...]:
 def bidirectional(call: Call) -> tuple[Dims, ...]:
     """Bidirectional: one layer forwards, one backwards, their outputs merged."""
     layer, sequences = call.layer, call.argument("sequences")
-    given = list(_dims_in(call.argument("initial_state")))
+    given = list(dims_in(call.argument("initial_state")))
     half = len(given) // 2
     outputs, states = [], []
     for inner, entry, initial in (
@@ -132,7 +128,7 @@ def bidirectional(call: Call) -> tuple[Dims, ...]:
 
 def _put_out(call: Call, steps: Axis, output: Dims, states: list[Dims]) -> tuple[Dims, ...]:
     """The outputs of a layer over all steps; initial states that it was given are tied to its own."""
-    for given, own in zip(_dims_in(call.argument("initial_state")), states, strict=False):
+    for given, own in zip(dims_in(call.argument("initial_state")), states, strict=False):
         for one, other in zip(given, own, strict=True):
             call.tie(one, other)
     if call.layer.return_sequences:
@@ -157,12 +153,3 @@ def _sizes(state_size: Any) -> Iterator[int]:
     else:
         for size in state_size:
             yield from _sizes(size)
-
-
-def _dims_in(argument: Any) -> Iterator[Dims]:
-    """The tensors of an argument that may be one, several or none."""
-    if isinstance(argument, tuple) and argument and all(isinstance(axis, Axis) for axis in argument):
-        yield argument
-    elif isinstance(argument, list | tuple):
-        for element in argument:
-            yield from _dims_in(element)

@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from keras import layers
 
 from reds_tensorflow.calls import Handler
+from reds_tensorflow.handlers.attention import attention, grouped_query_attention, multi_head_attention
+from reds_tensorflow.handlers.channel_norms import (
+    group_normalization,
+    layer_normalization,
+    rms_normalization,
+    unit_normalization,
+)
 from reds_tensorflow.handlers.convolution import (
     convolution,
     depthwise_convolution,
@@ -14,13 +21,24 @@ from reds_tensorflow.handlers.convolution import (
     transposed_convolution,
 )
 from reds_tensorflow.handlers.dense import dense
+from reds_tensorflow.handlers.einsum import einsum_dense
 from reds_tensorflow.handlers.elementwise import activation, dropout, elementwise, prelu, softmax
+from reds_tensorflow.handlers.embedding import embedding, reversible_embedding
 from reds_tensorflow.handlers.merging import concatenate, dot, merge
 from reds_tensorflow.handlers.normalisation import batch_normalization, layer_scale, normalization, rescaling
 from reds_tensorflow.handlers.opaque import preprocessing, refused
 from reds_tensorflow.handlers.operations import OPERATIONS
+from reds_tensorflow.handlers.recurrent import (
+    bidirectional,
+    convolutional_lstm,
+    gated_cell,
+    recurrent,
+    recurrent_cells,
+    stacked_cells,
+)
 from reds_tensorflow.handlers.shape import flatten, permute, repeat_vector, reshape
 from reds_tensorflow.handlers.spatial import global_pooling, spatial
+from reds_tensorflow.handlers.wrappers import spectral_normalization, time_distributed
 
 # fmt: off
 _PREPROCESSING = (
@@ -114,6 +132,31 @@ HANDLERS: Mapping[type, Handler] = {
     **dict.fromkeys(_layers("StringLookup", "IntegerLookup", "TextVectorization"), Handler(refused(*_NO_FILE))),
     **dict.fromkeys(_layers("JaxLayer", "FlaxLayer", "TorchModuleWrapper", "TFSMLayer"), Handler(refused(*_NO_FILE))),
     **dict.fromkeys(_layers(*_PREPROCESSING), PREPROCESSING),
+    layers.LayerNormalization: Handler(layer_normalization),
+    layers.GroupNormalization: Handler(group_normalization),
+    layers.UnitNormalization: Handler(unit_normalization),
+    **dict.fromkeys(_layers("RMSNormalization"), Handler(rms_normalization)),
+    layers.MultiHeadAttention: Handler(multi_head_attention, constants=True),
+    layers.GroupQueryAttention: Handler(grouped_query_attention, constants=True),
+    layers.Attention: Handler(attention),
+    layers.AdditiveAttention: Handler(attention),
+    layers.EinsumDense: Handler(einsum_dense),
+    layers.Embedding: Handler(embedding),
+    **dict.fromkeys(_layers("ReversibleEmbedding"), Handler(reversible_embedding)),
+    layers.LSTM: Handler(recurrent),
+    layers.GRU: Handler(recurrent),
+    layers.SimpleRNN: Handler(recurrent),
+    layers.RNN: Handler(recurrent_cells),
+    layers.LSTMCell: Handler(gated_cell(gates=4, states=2)),
+    layers.GRUCell: Handler(gated_cell(gates=3, states=1)),
+    layers.SimpleRNNCell: Handler(gated_cell(gates=1, states=1)),
+    layers.StackedRNNCells: Handler(stacked_cells),
+    layers.ConvLSTM1D: Handler(convolutional_lstm),
+    layers.ConvLSTM2D: Handler(convolutional_lstm),
+    layers.ConvLSTM3D: Handler(convolutional_lstm),
+    layers.Bidirectional: Handler(bidirectional),
+    layers.TimeDistributed: Handler(time_distributed),
+    layers.SpectralNormalization: Handler(spectral_normalization),
     **dict.fromkeys(
         _layers(*(f"Adaptive{kind}Pooling{n}D" for kind in ("Average", "Max") for n in (1, 2, 3))), SPATIAL
     ),

@@ -1,0 +1,18 @@
+"""Options of the framework. TensorFlow is not needed for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TensorFlowOptions:
+    """Settings of `tensorflow`.
+
+    Attributes:
+        prune_normalised: whether channels that a layer normalises over (LayerNormalization, softmax and the like) may
+            be pruned. The layer then normalises over the channels that are kept, which is not what it did before:
+            such a network needs fine-tuning.
+    """
+
+    prune_normalised: bool = False
