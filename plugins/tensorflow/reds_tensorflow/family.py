@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from reds_core.axis import IntArray
 from reds_core.framework import Family, member_kept
-from reds_core.network import Network
+from reds_core.network import Network, WeightKind
+from reds_tensorflow.distillation import Distillation
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.task import Objective
@@ -113,15 +114,27 @@ class JointStep:
     """
 
     def __init__(
-        self, family: Family[Any], network: Network, students: tuple[Student, ...], aim: Objective, optimizer: Any
+        self,
+        family: Family[Any],
+        network: Network,
+        students: tuple[Student, ...],
+        aim: Objective,
+        make_optimizer: Callable[[list[Any]], Any],
+        distillation: Distillation | None = None,
     ) -> None:
+        """Args:
+        students: the full network last.
+        make_optimizer: gives the optimizer when told which variables weight decay leaves alone: all but kernels.
+        """
         full = variables(family.full, network)
         self.metric = aim.new_metric()
         self.weights = {cut.weight: _shared(full[cut.weight]) for cut in students[-1].cuts}
         self._students = students
         self._aim = aim
-        self._optimizer = optimizer
-        optimizer.build(list(self.weights.values()))
+        self._distillation = distillation
+        kernels = [i for i in self.weights if network.weights[i].kind is WeightKind.KERNEL]
+        self._optimizer = make_optimizer([v for i, v in self.weights.items() if i not in kernels])
+        self._optimizer.build(list(self.weights.values()))
 
     def __call__(self, x: Any, loss_targets: Any, metric_targets: Any) -> Any:
         """Train on one batch, given as tensors; the weighted loss. To be compiled."""
@@ -129,8 +142,10 @@ class JointStep:
             # Tensors are watched instead of variables: gradients by variables that are gathered from are sparse.
             full = {i: tf.convert_to_tensor(variable.value) for i, variable in self.weights.items()}
             tape.watch(list(full.values()))
-            total, states, outputs = tf.constant(0.0), [], None
-            for student in self._students:
+            distillation, total, states = self._distillation, tf.constant(0.0), []
+            soft_targets = None if distillation is None else distillation.outputs(x)
+            full_outputs = None
+            for student in self._in_turn:
                 outputs, after, penalties = student.model.stateless_call(
                     [cut.of(full[cut.weight]) for cut in student.cuts],
                     [state.value for state in student.states],
@@ -138,17 +153,28 @@ class JointStep:
                     training=True,
                     return_losses=True,
                 )
-                total += student.share * tf.add_n(
-                    [tf.cast(self._aim.loss(loss_targets, outputs), tf.float32), *penalties]
-                )
+                loss = tf.cast(self._aim.loss(loss_targets, outputs), tf.float32)
+                if distillation is not None:
+                    loss = distillation.blend(loss, soft_targets, outputs)
+                total += student.share * tf.add_n([loss, *(tf.cast(p, tf.float32) for p in penalties)])
                 states.append(after)
-        gradients = tape.gradient(total, list(full.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+                if full_outputs is None:
+                    full_outputs = outputs
+                    if distillation is not None and soft_targets is None:
+                        soft_targets = tf.stop_gradient(outputs)
+            scaled = self._optimizer.scale_loss(total)
+        gradients = tape.gradient(scaled, list(full.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
         self._optimizer.apply([tf.convert_to_tensor(g) for g in gradients], list(self.weights.values()))
-        for student, after in zip(self._students, states, strict=True):
+        for student, after in zip(self._in_turn, states, strict=True):
             for state, new in zip(student.states, after, strict=True):
                 state.assign(new)
-        self.metric.update_state(metric_targets, self._aim.scores(outputs))
+        self.metric.update_state(metric_targets, self._aim.scores(full_outputs))
         return total
+
+    @property
+    def _in_turn(self) -> tuple[Student, ...]:
+        """The full network first, since it may teach the others."""
+        return (self._students[-1], *self._students[:-1])
 
     def inference_loss(self, x: Any, loss_targets: Any) -> Any:
         """The weighted loss of one batch at inference. To be compiled."""

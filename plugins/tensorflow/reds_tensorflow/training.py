@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
+from reds_core.augmentation import augmentations
 from reds_core.errors import InputError
 from reds_core.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework import Arrays, Family, Task, Training, WeightArrays, batches
 from reds_core.network import Network
+from reds_tensorflow.augmenting import augmenter, check_images
+from reds_tensorflow.distillation import distillation_of
 from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import JointStep, students_of
+from reds_tensorflow.optimizers import optimizer_of
+from reds_tensorflow.precision import check_precision, computing_in
+from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.strided import strides_taken_first
 from reds_tensorflow.task import Objective
 from reds_tensorflow.tracing import inspect
@@ -55,29 +62,51 @@ def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size
         ]
 
 
+def check_finetuning(model: Any, data: Arrays, settings: FinetuneSettings) -> None:
+    """Refuse settings that cannot be met, before anything is trained.
+
+    Raises:
+        InputError: if the optimizer is unknown, examples cannot be augmented, or the machine lacks the precision.
+    """
+    optimizer_of(settings, settings.rates(1))
+    if settings.augment:
+        check_images(data.x.shape)
+    check_precision(settings.precision)
+
+
 def finetune(family: Family[Any], training: Training) -> None:
     """Train the full network and all members together, in place, with one set of weights.
 
-    Adam, its learning rate falling to zero along a cosine. The data is shuffled each epoch and dealt into batches whose
-    sizes differ by one at most. After an epoch each network's batch-norm statistics are measured on its own; with
-    validation data the epoch of the least weighted loss on it is kept, otherwise the last. Models change only when
-    training has ended: an error or an interruption leaves them as they were.
+    The data is shuffled each epoch and dealt into batches whose sizes differ by one at most. After an epoch each
+    network's batch-norm statistics are measured on its own; with validation data the epoch of the least weighted loss
+    on it is kept, otherwise the last. Models change only when training has ended: an error or an interruption leaves
+    them as they were. With 0 epochs the members' statistics are measured, if `settings.recalibrate`, and no more.
 
     Raises:
-        InputError: if labels do not fit, or the loss is not finite.
+        InputError: if labels do not fit, the loss is not finite, or settings cannot be met.
     """
     settings = training.settings
-    if settings.epochs < 1:
-        return
     network = inspect(family.full)
     data, aim = resolve(family.full, training.data, training.task)
+    if settings.epochs < 1:
+        if settings.recalibrate:
+            _recalibrate(family, data, training.seed)
+        return
     loss_targets, metric_targets = aim.loss_targets(data.y), aim.metric_targets(data.y)
     count = math.ceil(len(data) / settings.batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(settings.epochs * count, 1))
     students = students_of(family, network, training.seed)
-    step = JointStep(family, network, students, aim, keras.optimizers.Adam(schedule))
-    with strides_taken_first(family.full, *family.members):
-        run = compiled(step, data.x, loss_targets, metric_targets)
+    distillation = distillation_of(settings, family.full, aim, training.teacher)
+    make_optimizer = partial(optimizer_of, settings, settings.rates(count))
+    step = JointStep(family, network, students, aim, make_optimizer, distillation)
+    change = augmenter(augmentations(settings.augment), data.x, training.seed)
+
+    def step_on_changed(x: Any, *targets: Any) -> Any:
+        return step(x if change is None else change(x), *targets)
+
+    models = (family.full, *family.members)
+    with strides_taken_first(*models), computing_in(settings.precision, *models):
+        run = compiled(step_on_changed, data.x, loss_targets, metric_targets)
+    with strides_taken_first(*models):
         choice = _Choice(step, data, training, aim)
     generator = np.random.default_rng(training.seed)
     reported = -math.inf
@@ -96,44 +125,73 @@ def finetune(family: Family[Any], training: Training) -> None:
                 training.progress(EpochProgress(epoch, settings.epochs, index + 1, count, loss_sum / seen, metric))
         if not step.is_finite():
             raise _diverged(epoch, settings)
-        choice.consider(last=epoch + 1 == settings.epochs)
+        if choice.settles(last=epoch + 1 == settings.epochs):
+            break
     step.write_back()
 
 
+def _recalibrate(family: Family[Any], data: Arrays, seed: int) -> None:
+    """Measure the batch-norm statistics of the members; the full network has its own."""
+
+    def weights_of(model: Any) -> Callable[[], list[Any]]:
+        return lambda: [variable.value for variable in model.trainable_variables]
+
+    examples = _drawn(data, seed)
+    for model in family.members:
+        BatchNormStatistics(model, weights_of(model), model.non_trainable_variables, examples).measure(examples)
+
+
+def _drawn(data: Arrays, seed: int) -> npt.NDArray[np.float32]:
+    """Examples to measure statistics on: drawn, since data often comes sorted by class."""
+    return data.x[np.random.default_rng(seed).permutation(len(data))[:STATISTICS_EXAMPLES]]
+
+
 class _Choice:
-    """Which epoch's networks are kept."""
+    """Which epoch's networks are kept, and whether it is worth going on."""
 
     def __init__(self, step: JointStep, data: Arrays, training: Training, aim: Objective) -> None:
         self._step = step
         self._statistics = step.statistics(data.x)
-        # drawn, since data often comes sorted by class
-        self._examples = data.x[np.random.default_rng(training.seed).permutation(len(data))[:STATISTICS_EXAMPLES]]
+        self._examples = _drawn(data, training.seed)
+        self._patience = training.settings.patience
         self._validation = training.validation
         if self._validation is not None:
             self._targets = aim.loss_targets(self._validation.y)
             self._loss = compiled(step.inference_loss, self._validation.x, self._targets)
+        elif self._patience is not None:
+            raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
         self._least = math.inf
         self._best: list[Any] | None = None
+        self._epochs_since_best = 0
 
-    def consider(self, last: bool) -> None:
-        """Bring the statistics up to date and remember the networks if they are the best; at the last, take the best.
+    def settles(self, last: bool) -> bool:
+        """Bring the statistics up to date after an epoch; whether training ends, the best networks being taken.
 
         Without validation data only the last epoch is looked at.
         """
         if self._validation is None and not last:
-            return
+            return False
         for statistics in self._statistics:
             statistics.measure(self._examples)
         if self._validation is None:
-            return
-        loss = 0.0
-        for part in batches(len(self._validation), BATCH_SIZE):
-            size = len(self._targets[part])
-            loss += size * float(self._loss(tf.constant(self._validation.x[part]), tf.constant(self._targets[part])))
+            return True
+        loss = self._validation_loss(self._validation)
         if loss < self._least or self._best is None:
-            self._least, self._best = loss, self._step.snapshot()
-        if last:
-            self._step.restore(self._best)
+            self._least, self._best, self._epochs_since_best = loss, self._step.snapshot(), 0
+        else:
+            self._epochs_since_best += 1
+        if not last and (self._patience is None or self._epochs_since_best < self._patience):
+            return False
+        self._step.restore(self._best)
+        return True
+
+    def _validation_loss(self, validation: Arrays) -> float:
+        """Sum over the held-back examples of the weighted loss, by the labels alone."""
+        loss = 0.0
+        for part in batches(len(validation), BATCH_SIZE):
+            targets = self._targets[part]
+            loss += len(targets) * float(self._loss(tf.constant(validation.x[part]), tf.constant(targets)))
+        return loss
 
 
 def _diverged(epoch: int, settings: FinetuneSettings) -> InputError:

@@ -181,7 +181,7 @@ def test_step_follows_the_gradient_that_members_have_on_their_own() -> None:
             place = np.ix_(*(a.positions(member_kept(widths), network.channels) for a in axes))
             expected[i][place] += root / roots.sum() * gradient.numpy()
 
-    step = JointStep(family, network, students_of(family, network, 0), aim, keras.optimizers.SGD(1.0))
+    step = JointStep(family, network, students_of(family, network, 0), aim, lambda undecayed: keras.optimizers.SGD(1.0))
     run = compiled(step, data.x, data.y, data.y)
     assert float(run(data.x, data.y, data.y)) == pytest.approx(value, rel=1e-5)
     step.write_back()
@@ -330,10 +330,24 @@ def test_constraints_and_penalties_of_the_model_count() -> None:
     assert np.abs(model.get_layer("logits").kernel.numpy()).sum() < 0.2 * before
 
 
-def test_no_epochs_change_nothing() -> None:
+def test_no_epochs_measure_the_statistics_of_members_and_change_no_more() -> None:
+    family, data = family_of(convolutional(), 0.5), examples(300, IMAGES)
+    before = [weights(m, inspect(m)) for m in (*family.members, family.full)]
+    assert train(family, data, FinetuneSettings(epochs=0)) == []
+    for model, old in zip((*family.members, family.full), before, strict=True):
+        network = inspect(model)
+        for weight, was, now in zip(network.weights, old, weights(model, network), strict=True):
+            moved = weight.kind is WeightKind.STATISTIC and model is not family.full
+            assert np.array_equal(was, now) != moved, weight.name
+    norm = family.members[0].get_layer("norm")
+    seen = predict(keras.Model(family.members[0].inputs[0], norm.input), data.x)
+    np.testing.assert_allclose(norm.moving_mean.numpy(), seen.mean(axis=(0, 1, 2)), atol=1e-5)
+
+
+def test_no_epochs_without_recalibration_change_nothing() -> None:
     family = family_of(dense(), 0.5)
     before = all_weights(family)
-    assert train(family, settings=FinetuneSettings(epochs=0)) == []
+    assert train(family, settings=FinetuneSettings(epochs=0, recalibrate=False)) == []
     assert all(np.array_equal(a, b) for a, b in zip(before, all_weights(family), strict=True))
 
 

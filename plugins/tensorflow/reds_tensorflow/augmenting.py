@@ -1,0 +1,69 @@
+"""Random changes of training images, as Keras preprocessing layers inside the training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.augmentation import Augmentation, Change
+from reds_core.errors import InputError
+
+
+def augmenter(
+    augmentations: tuple[Augmentation, ...], x: npt.NDArray[np.float32], seed: int
+) -> Callable[[Any], Any] | None:
+    """What changes a batch of images (N, H, W, C), given as a tensor, in the order named; None without augmentations.
+
+    Args:
+        x: the training images, whose least and largest value bound the changed ones.
+        seed: of all that is random; no global state is touched.
+
+    Raises:
+        InputError: if the examples are no images.
+    """
+    if not augmentations:
+        return None
+    check_images(x.shape)
+    seeds = np.random.default_rng(seed)
+    low, high = float(x.min()), float(x.max())
+    layers = [_layer(each, (low, max(high, low + 1e-6)), int(seeds.integers(2**31))) for each in augmentations]
+
+    def change(images: Any) -> Any:
+        for layer in layers:
+            images = layer(images, training=True)
+        return images
+
+    return change
+
+
+def check_images(shape: tuple[int, ...]) -> None:
+    """Refuse examples that are no images.
+
+    Raises:
+        InputError: if `shape` is not (N, H, W, C).
+    """
+    if len(shape) != 4:
+        raise InputError(
+            f"examples of shape {' x '.join(str(n) for n in shape[1:])} are no images, so none can be augmented",
+            "leave --augment out, or give images (height, width, channels)",
+        )
+
+
+def _layer(augmentation: Augmentation, value_range: tuple[float, float], seed: int) -> Any:
+    layers, strength = keras.layers, augmentation.strength
+    # In float32 whatever the global policy: what is changed here is data.
+    common: dict[str, Any] = {"seed": seed, "dtype": "float32"}
+    return {
+        Change.FLIP: lambda: layers.RandomFlip("horizontal", **common),
+        Change.FLIP_VERTICAL: lambda: layers.RandomFlip("vertical", **common),
+        Change.SHIFT: lambda: layers.RandomTranslation(strength, strength, **common),
+        Change.ROTATE: lambda: layers.RandomRotation(strength, **common),
+        Change.ZOOM: lambda: layers.RandomZoom(strength, **common),
+        Change.BRIGHTNESS: lambda: layers.RandomBrightness(strength, value_range, **common),
+        Change.CONTRAST: lambda: layers.RandomContrast(strength, value_range, **common),
+        Change.NOISE: lambda: layers.GaussianNoise(strength * (value_range[1] - value_range[0]), **common),
+    }[augmentation.change]()

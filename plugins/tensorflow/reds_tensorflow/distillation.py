@@ -1,0 +1,93 @@
+"""Soft targets: what a network learns from the outputs of another beside the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from reds_core.errors import InputError
+from reds_core.finetuning import FinetuneSettings, Teacher
+from reds_tensorflow.task import Activation, Labels, Objective, Outputs, outputs_of
+
+_SMALLEST = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Distillation:
+    """Who teaches, and how.
+
+    Attributes:
+        weight: share of the soft loss; the labels' has the rest.
+        loss: soft loss, a scalar tensor, of (the teacher's outputs, the network's).
+        teacher: the model that teaches all; None where the full network of the family teaches its members.
+    """
+
+    weight: float
+    loss: Callable[[Any, Any], Any]
+    teacher: Any | None
+
+    def outputs(self, x: Any) -> Any | None:
+        """What the teacher says of a batch, given as a tensor; None where the full network teaches."""
+        return None if self.teacher is None else tf.stop_gradient(self.teacher(x, training=False))
+
+    def blend(self, hard: Any, soft_targets: Any | None, outputs: Any) -> Any:
+        """The loss of a network: of the labels and, where there are soft targets, of these."""
+        if soft_targets is None:
+            return hard
+        return (1 - self.weight) * hard + self.weight * self.loss(soft_targets, tf.cast(outputs, tf.float32))
+
+
+def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teacher: Any | None) -> Distillation | None:
+    """The distillation that settings ask for; None without.
+
+    Args:
+        model: the network in training.
+        teacher: the network as it was before pruning.
+
+    Raises:
+        InputError: if the teacher's outputs are not of the kind of the model's.
+    """
+    if settings.distill is Teacher.NONE or not settings.distill_weight:
+        return None
+    outputs = outputs_of(model)
+    if settings.distill is Teacher.FULL:
+        teacher = None
+    elif teacher is None or outputs_of(teacher) != outputs:
+        raise InputError("there is no network of the same outputs to distil from", "take --distill full or none")
+    return Distillation(settings.distill_weight, soft_loss(outputs, aim, settings.distill_temperature), teacher)
+
+
+def soft_loss(outputs: Outputs, aim: Objective, temperature: float) -> Callable[[Any, Any], Any]:
+    """The soft loss of (teacher's outputs, network's outputs), meaned over examples.
+
+    For classes temperature^2 x KL(softmax(teacher / T) || softmax(network / T)) (Hinton et al., arXiv 1503.02531,
+    section 2.1: the factor keeps the gradients of soft and hard targets of one size); for yes-or-no outputs the same
+    of each one's two outcomes; for real numbers the task's own loss, which knows no temperature.
+    """
+    if outputs.activation is Activation.OTHER and aim.labels is Labels.REAL:
+        return aim.loss
+    binary = outputs.activation is Activation.SIGMOID or (
+        outputs.activation is Activation.OTHER and aim.labels is Labels.BINARY
+    )
+    probable = outputs.activation is not Activation.OTHER
+
+    def log_probabilities(given: Any) -> Any:
+        """(..., outcomes)."""
+        if not binary:
+            # The softmax of log probabilities is that of the logits behind them.
+            logits = tf.math.log(tf.maximum(given, _SMALLEST)) if probable else given
+            return tf.nn.log_softmax(logits / temperature)
+        if probable:
+            given = tf.clip_by_value(given, _SMALLEST, 1 - _SMALLEST)
+            given = tf.math.log(given) - tf.math.log1p(-given)
+        return tf.stack([tf.math.log_sigmoid(given / temperature), tf.math.log_sigmoid(-given / temperature)], axis=-1)
+
+    def loss(teacher: Any, network: Any) -> Any:
+        wanted, found = log_probabilities(teacher), log_probabilities(network)
+        divergence = tf.reduce_sum(tf.exp(wanted) * (wanted - found), axis=-1)
+        return temperature**2 * tf.reduce_mean(divergence)
+
+    return loss

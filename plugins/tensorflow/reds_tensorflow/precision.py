@@ -1,0 +1,63 @@
+"""Training in half precision: layers compute in 16 bits from weights that stay float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from reds_core.errors import InputError
+from reds_core.finetuning import Precision
+
+_OF_MANY_LAYERS = (
+    keras.layers.RNN,
+    keras.layers.Bidirectional,
+    keras.layers.Wrapper,
+    keras.layers.MultiHeadAttention,
+    keras.layers.GroupQueryAttention,
+)
+"""Layers that hold others, which would go on in float32 between them."""
+
+
+def check_precision(precision: Precision) -> None:
+    """Refuse what this machine has no arithmetic for.
+
+    Raises:
+        InputError: if mixed_float16 is asked for without a GPU.
+    """
+    if precision is Precision.FLOAT16 and not tf.config.list_physical_devices("GPU"):
+        raise InputError("mixed_float16 needs a GPU, and none is found", "take --precision mixed_bfloat16, or float32")
+
+
+@contextmanager
+def computing_in(precision: Precision, *models: Any) -> Iterator[None]:
+    """Inside, `models` are traced to compute in `precision`, save for their last weighted layer and what follows it.
+
+    Outputs stay float32, as losses need them (Micikevicius et al., arXiv 1710.03740).
+    """
+    changed = [] if precision is Precision.FLOAT32 else [layer for model in models for layer in _inner(model)]
+    before = [layer.dtype_policy for layer in changed]
+    for layer in changed:
+        layer.dtype_policy = keras.DTypePolicy(precision.value)
+    try:
+        yield
+    finally:
+        for layer, policy in zip(changed, before, strict=True):
+            layer.dtype_policy = policy
+
+
+def _inner(model: Any) -> list[Any]:
+    layers = list(_leaves(model))
+    last = max((i for i, layer in enumerate(layers) if layer.weights), default=0)
+    return [layer for layer in layers[:last] if not isinstance(layer, _OF_MANY_LAYERS)]
+
+
+def _leaves(model: Any) -> Iterator[Any]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        else:
+            yield layer
