@@ -1,0 +1,91 @@
+"""The formulation of REDS itself: a binary for each kernel."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from reds_baselines.kernel_model import kernel_model
+from reds_baselines.mathopt import Backend, maximise
+from reds_baselines.sequence import first_within
+from reds_baselines.threshold import cuts
+from reds_core.problem import IntArray, KnapsackProblem
+from reds_core.solution import Answer, Limit, Status
+from reds_core.solver import Claim, Control, Controls, Feature, Solver
+
+KERNELS_LIMIT = 2_000_000
+"""More kernels make a model of gigabytes."""
+
+KERNELS_PER_S = 100_000
+"""Kernels whose model is built and handed over in a second, at least."""
+
+
+@dataclass(frozen=True)
+class KernelOptions:
+    """Options of `reds-kernel`.
+
+    Attributes:
+        backend: which solver of OR-Tools is asked.
+    """
+
+    backend: Backend = "scip"
+
+
+class RedsKernelSolver(Solver):
+    """Solves the kernel-level program of REDS and keeps the widths that it chose.
+
+    The program picks kernels freely, so that neither its bound nor its optimum says anything about widths: it claims
+    none. What the program lets pass and the widths exceed is cut by score, as `global-threshold` does.
+    """
+
+    name: ClassVar[str] = "reds-kernel"
+    requires: ClassVar[tuple[str, ...]] = ("ortools",)
+    install: ClassVar[str | None] = "pip install ortools"
+    features: ClassVar[Feature] = Feature.PAIR_TERMS | Feature.MULTI_RESOURCE | Feature.BOUNDS
+    claims: ClassVar[Claim] = Claim.NONE
+    controls: ClassVar[Control] = Control.TIME_LIMIT | Control.SEED | Control.THREADS
+    auto_rank: ClassVar[int] = 140
+    Options: ClassVar[type] = KernelOptions
+
+    def refusal(self, problem: KnapsackProblem) -> str | None:
+        names = [g.name for g in problem.groups]
+        for pair in problem.pairs:
+            if pair.kernel is None:
+                joined = f"'{names[pair.first]}' and '{names[pair.second]}'"
+                return f"it chooses kernels, and there are no kernel scores (kernel/K) of the pair {joined}"
+        if any(table is not None and table.any() for r in problem.sum_resources for table in r.pair_costs):
+            return "pair costs in a table cannot be told apart by kernel"
+        kernels = sum(p.kernel.size for p in problem.pairs if p.kernel is not None)
+        return f"{kernels:,} kernels are more than {KERNELS_LIMIT:,}" if kernels > KERNELS_LIMIT else None
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        started = time.perf_counter()
+        deadline = None if controls.time_limit_s is None else started + controls.time_limit_s
+        kernels = sum(p.kernel.size for p in problem.pairs if p.kernel is not None)
+        if controls.time_limit_s is not None and kernels > KERNELS_PER_S * controls.time_limit_s:
+            late = f"no time was left to build a model of {kernels:,} kernels"
+            return Answer(Status.NO_SOLUTION, limit=Limit.TIME, detail=(late,))
+        model = kernel_model(problem)
+        found = maximise(model, self.options.backend, controls, deadline)
+        detail: tuple[str, ...] = (str(model),)
+        limit = Limit.TIME if found.stopped else None
+        choice = None
+        if found.widths is not None:
+            wanted = nearest_options(problem, found.widths)
+            choice = first_within(problem, cuts(problem, wanted))
+            if choice != wanted:
+                detail += ("its widths exceed a budget that its kernels meet",)
+        elif not found.stopped:
+            detail += ("no choice of kernels meets the budgets",)
+        if choice is None:
+            return Answer(Status.NO_SOLUTION, limit=limit, backend_s=found.backend_s, detail=detail)
+        return Answer(Status.FEASIBLE, choice, limit=limit, backend_s=found.backend_s, detail=detail)
+
+
+def nearest_options(problem: KnapsackProblem, widths: IntArray) -> tuple[int, ...]:
+    """The widest option of each group of at most `widths` channels, int64 (groups,), within floor and ceiling."""
+    options = [int(np.searchsorted(g.widths, w, side="right")) - 1 for g, w in zip(problem.groups, widths, strict=True)]
+    return tuple(int(k) for k in np.clip(options, problem.floors, problem.ceilings))
