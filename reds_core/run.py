@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from reds_core.data import Dataset, load_data, split_validation
 from reds_core.errors import InputError, RedsError, UnavailableError
 from reds_core.exporting import Exporter
 from reds_core.framework import Framework, Training
+from reds_core.interruption import deferred_interruption
 from reds_core.network import Network
 from reds_core.plan import (
     FullAccuracy,
@@ -40,7 +41,7 @@ from reds_core.plan import (
 )
 from reds_core.plugin import guarded
 from reds_core.promise import check_family, check_model, check_reachable
-from reds_core.pruner import Pruner, PruningState
+from reds_core.pruner import Pruner, PruningState, Step
 from reds_core.records import to_json
 from reds_core.registry import Registry
 from reds_core.report import write_report
@@ -143,6 +144,7 @@ class Run:
             self.watcher.warn(warning)
         checkpoint = self._take_steps(plugins, inputs, budgets, forms)
         check_family(plugins.pruner, inputs.network, forms, budgets, checkpoint.state)
+        self._recalibrate(inputs, checkpoint.state)
         return self._finish(inputs, plugins, budgets, checkpoint, options)
 
     # --- before the steps ---------------------------------------------------------------------------------------
@@ -188,6 +190,8 @@ class Run:
         if dataset is not None:
             train = framework.check_data(model, dataset.train, settings.task, "training data")
             test = framework.check_data(model, dataset.test, settings.task, "test data")
+            if settings.finetune.epochs:
+                framework.check_finetuning(model, train, settings.finetune)
             if settings.holdout and len(train) > 1:
                 train, validation = split_validation(train, settings.holdout, settings.seed)
         hashes = Hashes(model_hash, None if dataset is None else dataset.digest)
@@ -228,18 +232,43 @@ class Run:
                 "start anew with --overwrite",
             )
         for index in range(len(checkpoint.steps), len(steps)):
-            step = steps[index]
-            self.watcher.stage(f"step {index + 1} of {len(steps)}: {step.name}")
-            tools = RunTools(inputs, self.settings, budgets, forms, plugins, self.watcher, step, index)
+            checkpoint = self._take(steps, index, checkpoint, plugins, inputs, budgets, forms)
+        return checkpoint
+
+    def _take(
+        self,
+        steps: Sequence[Step],
+        index: int,
+        checkpoint: Checkpoint,
+        plugins: RunPlugins,
+        inputs: Inputs,
+        budgets: tuple[SubnetworkBudget, ...],
+        forms: Mapping[str, cost.ResourceForm],
+    ) -> Checkpoint:
+        """Take one step and save where it led. Ctrl-C ends the run after that; a second one ends it at once."""
+        step = steps[index]
+        self.watcher.stage(f"step {index + 1} of {len(steps)}: {step.name}")
+        tools = RunTools(inputs, self.settings, budgets, forms, plugins, self.watcher, step, index)
+        told = f"the run ends after step '{step.name}', which --resume then has; Ctrl-C again ends it at once"
+        with deferred_interruption(lambda: self.watcher.warn(told)) as interruption:
             with guarded(plugins.pruner, f" at step '{step.name}'"):
                 state = plugins.pruner.take(step, checkpoint.state, tools)
             widths = dict(state.decided)
             record = StepRecord(index, step.name, tuple(widths), widths, tools.search_s, tools.finetune_s)
-            checkpoint = Checkpoint(dataclasses.replace(state, decided={}), (*checkpoint.steps, record))
-            save_checkpoint(self.folder, checkpoint, inputs.framework)
-        return checkpoint
+            taken = Checkpoint(dataclasses.replace(state, decided={}), (*checkpoint.steps, record))
+            save_checkpoint(self.folder, taken, inputs.framework)
+        interruption.check()
+        return taken
 
     # --- after the steps ----------------------------------------------------------------------------------------
+
+    def _recalibrate(self, inputs: Inputs, state: PruningState) -> None:
+        """Give networks that no step has trained batch-norm statistics of their own, where there is data for that."""
+        settings = self.settings
+        if not settings.finetune.epochs and inputs.train is not None:
+            assert state.family is not None
+            training = Training(inputs.train, settings.finetune, settings.seed, self.watcher.epoch, settings.task)
+            inputs.framework.finetune(state.family, training)
 
     def _finish(
         self,
@@ -251,7 +280,9 @@ class Run:
     ) -> Plan:
         settings, framework, state = self.settings, inputs.framework, checkpoint.state
         assert state.family is not None
-        exporter = Exporter(framework, self.folder, settings.task, inputs.train, inputs.test)
+        exporter = Exporter(
+            framework, self.folder, settings.task, inputs.train, inputs.test, settings.latency_settings()
+        )
         self.watcher.stage("measuring")
         before = exporter.accuracy(inputs.model)
         after = exporter.save_full(state.family.full)
@@ -304,6 +335,7 @@ class Run:
             bound_independent=choice.bound_independent,
             accuracy=accuracy,
             files=files,
+            latency_measured_ns=exporter.measured_latency_ns(files),
             **({} if solution is None else solution_figures(solution)),
         )
 

@@ -1,0 +1,110 @@
+"""Tools on a toy model that remember what they were asked, and a strategy driven with them step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from toy_framework import ToyFramework, ToyModel, describe, residual_model
+from toy_plugins import BruteSolver
+
+from reds_core import cost
+from reds_core.axis import Kept
+from reds_core.budget import SubnetworkBudget, parse_budgets, smallest_first
+from reds_core.formulate import Formulation, formulate
+from reds_core.framework import Family
+from reds_core.problem import KnapsackProblem
+from reds_core.pruner import Pruner, PruningState, Step, Tools
+from reds_core.scorer import ScoreTable
+from reds_core.solution import Solution
+from reds_core.solver import solve
+
+MODEL = residual_model()
+NETWORK = describe(MODEL)
+FORMS = cost.resource_forms(NETWORK, ["macs"])
+FULL = {"macs": FORMS["macs"].at(NETWORK.channels)}
+
+
+def drawn_scores(channels: Mapping[str, int], seed: int = 3) -> dict[str, npt.NDArray[np.float64]]:
+    """Scores that have nothing to do with weights."""
+    rng = np.random.default_rng(seed)
+    return {g: rng.lognormal(0, 1, n) for g, n in channels.items()}
+
+
+class RememberingTools(Tools):
+    """Channels of the input model are scored the same in every network, unless `rescored` changes that.
+
+    Attributes:
+        rescored: scores by how many networks were scored before; None leaves them.
+        losses: what `loss` answers by the widths of the network.
+    """
+
+    def __init__(
+        self,
+        budgets: Sequence[str],
+        epochs: int = 2,
+        model: ToyModel = MODEL,
+        rescored: Callable[[int], Mapping[str, npt.NDArray[np.float64]]] | None = None,
+    ) -> None:
+        self.model, self.seed = model, 0
+        self.network = describe(model)
+        self.forms = cost.resource_forms(self.network, ["macs"])
+        self.full = {"macs": self.forms["macs"].at(self.network.channels)}
+        self.budgets = smallest_first(parse_budgets(budgets), self.full)
+        self.epochs = epochs
+        self.step = Step("none")
+        self.log: list[str] = []
+        self.problems: list[KnapsackProblem] = []
+        self.trained: list[tuple[int, int]] = []
+        self._rescored = rescored
+
+    @property
+    def finetune_epochs(self) -> int:
+        return self.epochs
+
+    def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
+        drawn = drawn_scores(self.network.channels)
+        scores = drawn if self._rescored is None else self._rescored(self.log.count("score"))
+        self.log.append("score")
+        if kept is None:
+            assert model is self.model
+            return ScoreTable(dict(scores))
+        assert describe(model).channels == {g: len(c) for g, c in kept.items()}
+        return ScoreTable({g: scores[g][c] for g, c in kept.items()}).spread(kept, self.network.channels)
+
+    def loss(self, model: Any) -> float:
+        self.log.append("loss")
+        # as if the later a group stands, the less it matters
+        channels = describe(model).channels
+        narrow = [g for g, n in self.network.channels.items() if channels[g] < n]
+        assert len(narrow) == 1
+        return -float(list(channels).index(narrow[0]))
+
+    def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
+        return formulate(self.network, scores, self.forms, budget.capacities(self.full), budget.name, order)
+
+    def solve(self, problem: KnapsackProblem) -> Solution:
+        self.log.append("solve")
+        self.problems.append(problem)
+        return solve(problem, BruteSolver())
+
+    def extract(self, model: Any, kept: Kept) -> Any:
+        self.log.append("extract")
+        return ToyFramework().extract(model, describe(model), kept)
+
+    def finetune(self, family: Family[Any]) -> Family[Any]:
+        self.log.append("finetune")
+        self.trained.append((len(family.members), self.step.epochs))
+        return family
+
+
+def taken(pruner: Pruner, tools: RememberingTools) -> tuple[list[Step], list[PruningState]]:
+    """The steps of a run, and the states before each and at the end."""
+    steps = list(pruner.steps(tools.network, tools.budgets, tools.epochs))
+    states = [PruningState()]
+    for tools.step in steps:
+        states.append(pruner.take(tools.step, replace(states[-1], decided={}), tools))
+    return steps, states

@@ -1,0 +1,94 @@
+"""Ctrl-C in a run: the first lets the running step finish, the second does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_framework import ToyFramework
+from toy_plugins import toy_registry
+from toy_runs import QUICK, Listener, Workplace, make_workplace, skip_report, without_times
+
+from reds_core.framework import Framework
+from reds_core.interruption import deferred_interruption
+
+LAYERWISE = dataclasses.replace(QUICK, pruner="layerwise")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
+    skip_report(monkeypatch)
+    # a shell that runs the tests in the background has Ctrl-C ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield make_workplace(tmp_path)
+    signal.signal(signal.SIGINT, before)
+
+
+def pressing(times: int) -> type[Framework]:
+    """A framework in whose training Ctrl-C is pressed, in a run's first training only."""
+
+    class Pressed(ToyFramework):
+        trainings = 0
+
+        def finetune(self, *arguments: Any) -> None:
+            Pressed.trainings += 1
+            super().finetune(*arguments)
+            if Pressed.trainings == 1:
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
+
+    return Pressed
+
+
+@pytest.mark.parametrize(("times", "trained_again"), [(1, False), (2, True)])
+def test_a_run_ends_after_saving_or_at_once(place: Workplace, times: int, trained_again: bool) -> None:
+    settings = {"settings": LAYERWISE}
+    whole = place.prune(out=place.folder / "whole", **settings)
+    trainings = sum(step.finetune_s is not None for step in whole.steps)
+    assert trainings > 1
+    framework, listener = pressing(times), Listener()
+    with pytest.raises(KeyboardInterrupt):
+        place.prune(registry=toy_registry(framework=framework), watcher=listener, **settings)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    (warning,) = listener.warnings
+    assert "Ctrl-C again ends it at once" in warning
+    stopped_at = listener.stages[-1].partition(": ")[2]
+    assert f"'{stopped_at}'" in warning
+
+    listener = Listener()
+    plan = place.resume(registry=toy_registry(framework=framework), watcher=listener, **settings)
+    assert without_times(plan) == without_times(whole)
+    assert any(stage.endswith(stopped_at) for stage in listener.stages) == trained_again
+    assert framework.trainings == trainings + trained_again  # type: ignore[attr-defined]
+
+
+def test_who_handles_ctrl_c_already_goes_on_doing_so() -> None:
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        with deferred_interruption(pytest.fail) as interruption:
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert pressed == [signal.SIGINT]
+    interruption.check()
+
+
+def test_outside_the_main_thread_nothing_changes() -> None:
+    found = []
+
+    def work() -> None:
+        with deferred_interruption(pytest.fail) as interruption:
+            found.append(signal.getsignal(signal.SIGINT))
+        interruption.check()
+
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [before]
