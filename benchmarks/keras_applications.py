@@ -1,0 +1,298 @@
+"""Halves the MACs of every family of keras.applications: `python benchmarks/keras_applications.py [NAME ...]`.
+
+Each network has random weights, scaled so that its outputs vary over inputs. Of each: how many groups and which share
+of the parameters can be pruned, how long it takes, what the solver answers, whether the smaller network equals the
+full one with its removed channels masked, and whether its files say the same. Figures are kept one file a network in
+--out; docs/keras-applications.md is written from all of them. Networks run one at a time, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reds_core import cost
+from reds_core.files import written_beside
+from reds_core.formulate import formulate
+from reds_core.framework import Task
+from reds_core.registry import Registry
+from reds_core.scorer import Scorer, score
+from reds_core.search import Search
+from reds_core.solver import Controls
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SUPPORT = REPOSITORY / "plugins" / "tensorflow" / "tests" / "support"
+PAGE = REPOSITORY / "docs" / "keras-applications.md"
+SHARE = 0.5
+CALIBRATION, TESTED, CONVERTED = 16, 8, 4
+"""Images that batch norms are calibrated on, that outputs are compared on, and that the LiteRT file is run on."""
+
+NETWORKS = (
+    "MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "ResNet50", "ResNet101", "ResNet50V2",
+    "DenseNet121", "InceptionV3", "InceptionResNetV2", "Xception", "VGG16", "EfficientNetB0", "EfficientNetV2B0",
+    "NASNetMobile", "ConvNeXtTiny",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of one network.
+
+    Attributes:
+        prunable_share: of the parameters that stand in weights with channels to choose.
+        inspect_s, formulate_s, solve_s: seconds; formulating includes scores and costs.
+        gap: of the solution to the proven bound; None without a bound.
+        macs_share: of the full network's MACs that the smaller one uses, recounted on it.
+        masked_deviation: largest difference of an output from the masked network's, as a share of the standard
+            deviation of that network's outputs over inputs.
+        reload_deviation: the same of the reloaded .keras file from the smaller network.
+        litert_deviation: the same of the .tflite file from the smaller network.
+    """
+
+    name: str
+    side: int
+    groups: int
+    channels: int
+    prunable_share: float
+    warnings: int
+    inspect_s: float
+    formulate_s: float
+    solve_s: float
+    solver: str
+    status: str
+    gap: float | None
+    macs_share: float
+    masked_deviation: float
+    reload_deviation: float
+    litert_deviation: float
+
+
+def images(count: int, side: int, seed: int) -> np.ndarray:
+    """Smooth random images (count, side, side, 3) in 0..255: noise without structure would look alike to a network."""
+    rng = np.random.default_rng(seed)
+    small = rng.uniform(0, 255, (count, 5, 5, 3))
+    at = np.linspace(0, 4, side)
+    low = np.minimum(at.astype(int), 3)
+    weight = (at - low)[:, None, None]
+    rows = small[:, low] * (1 - weight) + small[:, low + 1] * weight
+    weight = (at - low)[:, None]
+    smooth = rows[:, :, low] * (1 - weight) + rows[:, :, low + 1] * weight
+    return np.clip(smooth + rng.normal(0, 10, smooth.shape), 0, 255).astype("float32")
+
+
+def enliven(model: Any, x: np.ndarray, seed: int) -> None:
+    """Random weights with which outputs vary: He-scaled kernels, LayerScale near 1, batch norms calibrated on `x`."""
+    import keras
+
+    rng = np.random.default_rng(seed)
+    for layer in model._flatten_layers():
+        for variable in layer._trainable_variables:
+            shape = tuple(variable.shape)
+            if len(shape) > 1:
+                depthwise = "depthwise" in variable.name or isinstance(layer, keras.layers.DepthwiseConv2D)
+                fan_in = math.prod(shape[:-2] if depthwise else shape[:-1])
+                variable.assign(rng.normal(0, math.sqrt(2 / fan_in), shape))
+            else:
+                near_one = variable.name == "gamma" or type(layer).__name__ == "LayerScale"
+                variable.assign(rng.normal(float(near_one), 0.1, shape))
+    calibrate(model, x)
+
+
+def calibrate(model: Any, x: np.ndarray) -> None:
+    """Set the statistics of batch norms to those of `x`."""
+    import keras
+
+    norms = [(n, n.momentum) for n in model._flatten_layers() if isinstance(n, keras.layers.BatchNormalization)]
+    for layer, _ in norms:
+        layer.momentum = 0.0
+    model(x, training=True)
+    for layer, momentum in norms:
+        layer.momentum = momentum
+
+
+def deviation(actual: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference as a share of the standard deviation of `expected` over inputs, averaged over outputs."""
+    spread = float(np.std(expected, axis=0).mean())
+    if not spread > 1e-4 * float(np.abs(expected).mean()):
+        raise SystemExit("the outputs do not vary over inputs: nothing is tested")
+    return float(np.abs(actual - expected).max()) / spread
+
+
+def litert_outputs(path: Path, x: np.ndarray) -> np.ndarray:
+    """Outputs of a .tflite file, one example at a time."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    rows = []
+    for example in x:
+        interpreter.set_tensor(source, example[None])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(target)[0])
+    return np.array(rows)
+
+
+def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
+    """Everything about one network; its files stay in `out`."""
+    registry = Registry()
+    framework = registry.default_framework()
+    framework.library_versions()
+    from reds_tensorflow.quiet import importing
+
+    with importing():
+        import keras
+    sys.path.append(str(SUPPORT))
+    from keras_reference import masked_outputs
+
+    calibration, x = images(CALIBRATION, side, seed=0), images(TESTED, side, seed=1)
+
+    def build(precision: str) -> Any:
+        keras.utils.clear_session()  # layers have the same names in every precision
+        keras.config.set_floatx(precision)
+        builder = getattr(keras.applications, name)
+        model = builder(weights=None, input_shape=(side, side, 3), classifier_activation=None)
+        enliven(model, calibration, seed=0)
+        return model
+
+    model = build("float32")
+
+    started = time.perf_counter()
+    network = framework.inspect(model)
+    inspected = time.perf_counter()
+    scores = score(registry.create(Scorer, "magnitude"), framework, model, network, None, Task(), seed=0)
+    forms = cost.resource_forms(network, ["macs"])
+    full = forms["macs"].at(network.channels)
+    formulation = formulate(network, scores, forms, {"macs": math.floor(SHARE * full)}, name)
+    formulated = time.perf_counter()
+    solution = Search(registry, "auto", {}, Controls(time_limit_s)).answer(formulation.problem)
+    solved = time.perf_counter()
+    if solution.widths is None:
+        raise SystemExit(f"{name}: no choice was found")
+
+    kept = {group: np.sort(formulation.order[group][:width]) for group, width in solution.widths.items()}
+    small = framework.extract(model, network, kept)
+    calibrate(small, calibration)  # as reds does; else little may be left of the variation
+    actual = np.asarray(small(x))
+    recounted = framework.inspect(small)
+    keras_path, litert_path = out / f"{name}.keras", out / f"{name}.tflite"
+    framework.save_model(small, keras_path)
+    reloaded = np.asarray(keras.models.load_model(keras_path, compile=False, safe_mode=True)(x))
+    framework.export(small, litert_path, None, quantise=False)
+    litert = litert_outputs(litert_path, x[:CONVERTED])
+    exact = build("float64")
+    cut = np.asarray(framework.extract(exact, network, kept)(x))
+    (masked,) = masked_outputs(exact, network, kept, x.astype("float64"))
+    return Figures(
+        name=name,
+        side=side,
+        groups=len(network.groups),
+        channels=sum(network.channels.values()),
+        prunable_share=network.prunable_share,
+        warnings=len(network.warnings),
+        inspect_s=inspected - started,
+        formulate_s=formulated - inspected,
+        solve_s=solved - formulated,
+        solver=solution.solver,
+        status=solution.status.value,
+        gap=solution.gap,
+        macs_share=cost.macs(recounted).at(recounted.channels) / full,
+        masked_deviation=deviation(cut, masked),
+        reload_deviation=deviation(reloaded, actual),
+        litert_deviation=deviation(litert, actual[:CONVERTED]),
+    )
+
+
+def faults(figures: Figures) -> list[str]:
+    """What should not be."""
+    found = []
+    if not 0.45 <= figures.macs_share <= SHARE:
+        found.append(f"{100 * figures.macs_share:.1f} % of the MACs are used")
+    if figures.masked_deviation > 1e-6:
+        found.append(f"removed differs from masked by {figures.masked_deviation:.1e}")
+    if figures.reload_deviation > 0:
+        found.append(f"the reloaded file differs by {figures.reload_deviation:.1e}")
+    if figures.litert_deviation > 1e-3:
+        found.append(f"the LiteRT file differs by {figures.litert_deviation:.1e}")
+    return found
+
+
+def page(every: list[Figures]) -> str:
+    """docs/keras-applications.md."""
+    columns = (
+        "network", "groups", "channels", "prunable", "inspect (s)", "formulate (s)", "solve (s)", "solver", "gap",
+        "MACs used", "removed - masked", "LiteRT - Keras",
+    )  # fmt: skip
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for f in every:
+        gap = "none" if f.gap is None else "0" if f.gap == 0 else f"{f.gap:.1e}"
+        cells = (
+            f.name, f.groups, f.channels, f"{100 * f.prunable_share:.1f} %", f"{f.inspect_s:.2f}",
+            f"{f.formulate_s:.2f}", f"{f.solve_s:.2f}", f.solver, gap, f"{100 * f.macs_share:.2f} %",
+            f"{f.masked_deviation:.0e}", f"{f.litert_deviation:.0e}",
+        )  # fmt: skip
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return TEXT.replace("TABLE", "\n".join(lines))
+
+
+TEXT = """# The networks of keras.applications
+
+Made by `python benchmarks/keras_applications.py`. Every family of `keras.applications` in the installed Keras at
+96 x 96 with random weights: He-scaled kernels, LayerScale near 1, batch norms calibrated on random smooth images, so
+that outputs vary over inputs. Each network is cut to 50 % of its MACs by the `magnitude` scorer and the solver that
+`--solver auto` takes.
+
+TABLE
+
+*prunable*: share of the parameters in weights that have channels to choose on an axis. *gap*: (bound - value) / value;
+0 is proven optimal. *MACs used*: recounted on the smaller network. *removed - masked*: the largest difference between
+an output of the smaller network and of the full one with its removed channels zeroed where they are read, as a share of
+the standard deviation of the latter's outputs over inputs; in float64, since a random network that lost its widest
+layers keeps so little of the variation that float32 rounding would hide what matters.
+*LiteRT - Keras*: the same between the float32 .tflite file and the smaller network, its batch norms calibrated. Every
+smaller network was saved as .keras and reloaded by stock Keras in safe mode with equal outputs. Seconds are of one run on a machine that others used
+too, import and loading aside.
+"""
+
+
+def main() -> None:
+    """Measure the networks named, or all that have no figures yet, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("networks", nargs="*", help="all that have no figures yet by default")
+    parser.add_argument("--side", type=int, default=96, help="pixels")
+    parser.add_argument("--time-limit", type=float, default=30.0, help="of each solve, seconds")
+    parser.add_argument("--out", type=Path, default=Path("keras-applications-out"))
+    parser.add_argument("--here", action="store_true", help="measure the one network named in this process")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.here:
+        (name,) = arguments.networks
+        figures = measure(name, arguments.side, arguments.time_limit, arguments.out)
+        with written_beside(arguments.out / f"{name}.json") as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(figures), indent=1))
+        found = faults(figures)
+        print(f"{name}: {'; '.join(found) or 'as it should be'}")
+        sys.exit(1 if found else 0)
+    waiting = arguments.networks or [n for n in NETWORKS if not (arguments.out / f"{n}.json").exists()]
+    options = ["--side", str(arguments.side), "--time-limit", str(arguments.time_limit), "--out", str(arguments.out)]
+    failed = [n for n in waiting if subprocess.run([sys.executable, __file__, n, *options, "--here"]).returncode]
+    paths = [arguments.out / f"{name}.json" for name in NETWORKS]
+    every = [Figures(**json.loads(path.read_text())) for path in paths if path.exists()]
+    with written_beside(PAGE) as temporary:
+        temporary.write_text(page(every))
+    if failed:
+        sys.exit(f"not as they should be: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
