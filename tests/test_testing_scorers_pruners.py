@@ -42,6 +42,10 @@ BAD_SCORERS: list[tuple[type[Scorer], str, str]] = [
     (mocks.Unseeded, "repeats_itself_with_one_seed", "differ under one seed"),
     (mocks.Remembering, "answers_the_same_twice", "unlike a new one"),
     (mocks.Spoiling, "leaves_model_and_data_unchanged", "changed the model"),
+    (mocks.Levelless, "declares_what_it_is", "not a frozenset of ScoreLevel"),
+    (mocks.MissingKernels, "scores_every_channel", "(level kernel)"),
+    (mocks.TurnedKernels, "scores_follow_the_channels", "change with the order of its channels"),
+    (mocks.CurvedByPlace, "scores_follow_the_channels", "change with the order of its channels"),
     (mocks.Curious, "takes_data_it_does_not_need", "scores differently with data"),
     (mocks.PrintingScorer, "prints_nothing", "printed 'scoring"),
 ]
@@ -90,6 +94,19 @@ def test_every_check_has_a_plugin_that_fails_it() -> None:
     shared = {"imports_nothing_heavy"}
     assert {b[1] for b in BAD_SCORERS} | shared == {c.name for c in SCORER_CHECKS}
     assert {b[1] for b in BAD_PRUNERS} | shared == {c.name for c in PRUNER_CHECKS}
+
+
+@scorer_conformance(mocks.KernelScorer)
+def test_an_honest_scorer_of_kernels_passes(check: Callable[[], None]) -> None:
+    check()
+
+
+@pytest.mark.usefixtures("quick")
+def test_scores_that_mean_nothing_are_not_held_against_the_channels() -> None:
+    report = check_scorer(mocks.Uninformed)
+    assert failed(report) == {}
+    skipped = {r.name for r in report.with_outcome(Outcome.SKIPPED)}
+    assert {"scores_follow_the_channels", "ranks_a_dead_channel_last"} <= skipped
 
 
 @scorer_conformance(mocks.HonestScorer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from reds_core.errors import RedsError
 from reds_core.framework import Arrays, Task
-from reds_core.scorer import FloatArray, Scorer, ScoreTable, score
+from reds_core.scorer import FloatArray, ScoreLevel, Scorer, ScoreTable, score
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.plugin_checks import PluginSubject, check_declaration, imports_nothing_heavy
 from reds_core.testing.report import Failure, Settings, Skip
@@ -29,15 +30,33 @@ class ScorerSubject(PluginSubject[Scorer]):
         self.data = tiny_data(0)
         self.models = [tiny_model(seed, *widths) for seed, widths in enumerate(SHAPES)]
 
-    def ask(self, model: TinyModel, seed: int = 0, scorer: Scorer | None = None) -> ScoreTable:
-        """Scores without the host's guard."""
-        given = self.data if self.plugin.needs_data else None
+    @property
+    def given(self) -> Arrays | None:
+        """The data that the scorer says it needs."""
+        return self.data if self.plugin.needs_data else None
+
+    @property
+    def levels(self) -> list[ScoreLevel]:
+        """The levels that the scorer declares, in the order of their definition."""
+        return [level for level in ScoreLevel if level in self.plugin.levels]
+
+    def ask(
+        self, model: TinyModel, seed: int = 0, scorer: Scorer | None = None, data: Arrays | None = None
+    ) -> list[ScoreTable]:
+        """Scores at each level, without the host's guard; with `data`, or with what the scorer needs."""
+        scorer, data = scorer or self.plugin, data or self.given
+        asked = [scorer.score if level is ScoreLevel.CHANNEL else scorer.score_kernels for level in self.levels]
         network = self.framework.inspect(model)
-        return (scorer or self.plugin).score(self.framework, model, network, given, Task(), seed)
+        return [ask(self.framework, model, network, data, Task(), seed) for ask in asked]
+
+    def needs_sense(self) -> None:
+        """Skip the check if scores do not follow from what channels do."""
+        if not self.plugin.informed:
+            raise Skip("declares that its scores say nothing of the channels")
 
 
-def same(one: ScoreTable, other: ScoreTable, tolerance: float = 0.0) -> bool:
-    """Whether two tables hold the same scores, up to `tolerance` relative to the largest."""
+def same(one: list[ScoreTable], other: list[ScoreTable], tolerance: float = 0.0) -> bool:
+    """Whether tables hold the same scores, up to `tolerance` relative to the largest."""
 
     def near(a: Mapping[Any, FloatArray], b: Mapping[Any, FloatArray]) -> bool:
         return set(a) == set(b) and all(
@@ -46,7 +65,10 @@ def same(one: ScoreTable, other: ScoreTable, tolerance: float = 0.0) -> bool:
             for key in a
         )
 
-    return near(one.channels, other.channels) and near(one.pairs, other.pairs)
+    return all(
+        near(a.channels, b.channels) and near(a.pairs, b.pairs) and near(a.curves, b.curves)
+        for a, b in zip(one, other, strict=True)
+    )
 
 
 def declares_what_it_is(subject: ScorerSubject) -> None:
@@ -54,31 +76,36 @@ def declares_what_it_is(subject: ScorerSubject) -> None:
     check_declaration(subject.plugin)
     if not isinstance(getattr(subject.plugin, "needs_data", None), bool):
         raise Failure(f"needs_data is {getattr(subject.plugin, 'needs_data', None)!r}, not a bool")
+    levels = subject.plugin.levels
+    if not isinstance(levels, frozenset) or not levels or not all(isinstance(level, ScoreLevel) for level in levels):
+        raise Failure(f"levels is {levels!r}, not a frozenset of ScoreLevel")
 
 
 def scores_every_channel(subject: ScorerSubject) -> None:
     """Every channel of every group needs a finite float64 score; what is left out cannot be compared."""
-    for model in subject.models:
-        given = subject.data if subject.plugin.needs_data else None
+    for model, level in itertools.product(subject.models, subject.levels):
+        network = subject.framework.inspect(model)
         try:
-            score(subject.plugin, subject.framework, model, subject.framework.inspect(model), given, Task())
+            score(subject.plugin, subject.framework, model, network, subject.given, Task(), level=level)
         except RedsError as error:
-            raise Failure(error.what) from error
+            raise Failure(f"{error.what} (level {level.value})") from error
 
 
 def scores_follow_the_channels(subject: ScorerSubject) -> None:
     """A network with its channels in another order computes the same, so each channel keeps its score."""
+    subject.needs_sense()
     for seed, model in enumerate(subject.models):
         network = subject.framework.inspect(model)
         rng = np.random.default_rng(seed)
         order = {g.name: rng.permutation(g.channels) for g in network.groups}
-        expected = subject.ask(model).ordered(order)
+        expected = [table.ordered(order) for table in subject.ask(model)]
         if not same(subject.ask(subject.framework.extract(model, network, order)), expected, 1e-4):
             raise Failure(f"the scores of a model of widths {model.widths[:-1]} change with the order of its channels")
 
 
 def ranks_a_dead_channel_last(subject: ScorerSubject) -> None:
     """A channel whose weights are all zero does nothing; whoever finds it important removes what matters."""
+    subject.needs_sense()
     for model in subject.models[:1] + subject.models[2:]:
         dead = TinyModel([w.copy() for w in model.weights])
         network = subject.framework.inspect(dead)
@@ -86,9 +113,11 @@ def ranks_a_dead_channel_last(subject: ScorerSubject) -> None:
         for weight, array in zip(network.weights, dead.weights, strict=True):
             for i, axis in enumerate(weight.axes):
                 array[(slice(None),) * i + (axis.owners(group, network.channels) == 1,)] = 0
-        totals = subject.ask(dead).totals()[group]
-        if totals[1] > np.delete(totals, 1).min():
-            raise Failure(f"a channel without weights is scored {totals[1]:g}, others of its group less: {totals}")
+        for level, table in zip(subject.levels, subject.ask(dead), strict=True):
+            totals = table.totals()[group]
+            if totals[1] > np.delete(totals, 1).min():
+                what = f"a channel without weights is scored {totals[1]:g}, others of its group less"
+                raise Failure(f"{what}: {totals} (level {level.value})")
 
 
 def answers_the_same_twice(subject: ScorerSubject) -> None:
@@ -113,8 +142,7 @@ def leaves_model_and_data_unchanged(subject: ScorerSubject) -> None:
     model = tiny_model(9, 6, 5)
     given = Arrays(subject.data.x.copy(), subject.data.y.copy())
     before = [a.tobytes() for a in (*model.weights, given.x, given.y)]
-    network = subject.framework.inspect(model)
-    subject.plugin.score(subject.framework, model, network, given if subject.plugin.needs_data else None, Task(), 0)
+    subject.ask(model, data=given if subject.plugin.needs_data else None)
     if [a.tobytes() for a in (*model.weights, given.x, given.y)] != before:
         raise Failure("scoring changed the model or the data")
 
@@ -124,9 +152,8 @@ def takes_data_it_does_not_need(subject: ScorerSubject) -> None:
     if subject.plugin.needs_data:
         raise Skip("needs data")
     for model in subject.models:
-        network = subject.framework.inspect(model)
-        table = subject.make().score(subject.framework, model, network, subject.data, Task(), 0)
-        if not same(table, subject.ask(model, scorer=subject.make())):
+        with_data = subject.ask(model, scorer=subject.make(), data=subject.data)
+        if not same(with_data, subject.ask(model, scorer=subject.make())):
             raise Failure("scores differently with data, although it declares that it needs none")
 
 

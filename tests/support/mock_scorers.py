@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from reds_core.attribution import attribute_to_kernels
 from reds_core.budget import SubnetworkBudget
 from reds_core.framework import Arrays, Family, Framework, Task, member_kept
 from reds_core.network import Network
 from reds_core.pruner import Choice, Pruner, PruningState, Step, Tools
-from reds_core.scorer import Scorer, ScoreTable
+from reds_core.scorer import ScoreLevel, Scorer, ScoreTable
 
 
 class HonestScorer(Scorer):
@@ -95,6 +96,54 @@ class Curious(HonestScorer):
     ) -> ScoreTable:
         table = super().score(framework, model, network, data, task, seed)
         return ScoreTable({g: s * (1 if data is None else len(data)) for g, s in table.channels.items()})
+
+
+class Levelless(HonestScorer):
+    levels = ("channel",)  # type: ignore[assignment]
+
+
+class KernelScorer(HonestScorer):
+    """Honest at both levels: squares of the entries of the kernels that join two groups."""
+
+    levels = frozenset(ScoreLevel)
+
+    def score_kernels(
+        self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
+    ) -> ScoreTable:
+        weights = framework.weights(model, network)
+        squares = {i: np.square(w.astype(np.float64)) for i, w in enumerate(weights) if w.ndim == 2}
+        return ScoreTable(*attribute_to_kernels(network, squares))
+
+
+class MissingKernels(HonestScorer):
+    """Says that it scores kernels, and does not."""
+
+    levels = frozenset(ScoreLevel)
+
+    def score_kernels(self, *arguments: Any) -> ScoreTable:
+        return ScoreTable({})
+
+
+class TurnedKernels(KernelScorer):
+    """Takes the channels of a kernel for those of another."""
+
+    def score_kernels(self, *arguments: Any) -> ScoreTable:
+        table = super().score_kernels(*arguments)
+        return ScoreTable(table.channels, {pair: kernel[:, ::-1] for pair, kernel in table.pairs.items()})
+
+
+class CurvedByPlace(HonestScorer):
+    """Gives its groups curves that depend on where channels stand."""
+
+    def score(self, *arguments: Any) -> ScoreTable:
+        table = super().score(*arguments)
+        return ScoreTable(table.channels, curves={g: np.cumsum(s) for g, s in table.channels.items()})
+
+
+class Uninformed(Positional):
+    """Scores by where a channel stands, and says that its scores mean nothing."""
+
+    informed = False
 
 
 class PrintingScorer(HonestScorer):

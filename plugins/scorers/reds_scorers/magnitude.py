@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from reds_core.attribution import attribute_to_channels
+from reds_core.attribution import FloatArray, attribute_to_channels, attribute_to_kernels
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network, WeightKind
-from reds_core.scorer import Scorer, ScoreTable
+from reds_core.scorer import ScoreLevel, Scorer, ScoreTable
+from reds_scorers.normalising import Normalisation, normalised
 
 
 @dataclass(frozen=True)
@@ -19,27 +20,39 @@ class MagnitudeOptions:
 
     Attributes:
         norm: "l2" sums squares, "l1" sums absolute values.
+        normalise: what the scores of each group are divided by: none, their mean, max, sum or l2 norm.
     """
 
     norm: Literal["l2", "l1"] = "l2"
+    normalise: Normalisation = "none"
 
 
 class MagnitudeScorer(Scorer):
-    """Sum of squares, or of absolute values, of the kernels that produce a channel. Needs no data.
+    """Sum of squares, or of absolute values, of the kernels that produce a channel. Needs no data; costs nothing.
 
     Li et al., Pruning Filters for Efficient ConvNets (arXiv 1608.08710), for the absolute values. Biases and batch
-    norms do not count.
+    norms do not count. At kernel level each kernel that joins two channels has its own sum.
     """
 
     name = "magnitude"
     needs_data = False
+    levels = frozenset(ScoreLevel)
     Options = MagnitudeOptions
 
     def score(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
+        channels = attribute_to_channels(network, self._sizes(framework, model, network))
+        return normalised(ScoreTable(channels), self.options.normalise)
+
+    def score_kernels(
+        self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
+    ) -> ScoreTable:
+        channels, pairs = attribute_to_kernels(network, self._sizes(framework, model, network))
+        return normalised(ScoreTable(channels, pairs), self.options.normalise)
+
+    def _sizes(self, framework: Framework, model: Any, network: Network) -> dict[int, FloatArray]:
         weights = framework.weights(model, network)
         size = np.abs if self.options.norm == "l1" else np.square
         kernels = [i for i, w in enumerate(network.weights) if w.kind is WeightKind.KERNEL]
-        importance = {i: size(weights[i].astype(np.float64)) for i in kernels}
-        return ScoreTable(attribute_to_channels(network, importance))
+        return {i: size(weights[i].astype(np.float64)) for i in kernels}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from reds_core.attribution import attribute_to_channels
-from reds_core.errors import InputError
+from reds_core.attribution import FloatArray, Importance, attribute_to_channels, attribute_to_kernels
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
-from reds_core.scorer import FloatArray, Scorer, ScoreTable
+from reds_core.scorer import ScoreLevel, Scorer, ScoreTable
+from reds_scorers.examples import check_counts, training_examples
+from reds_scorers.normalising import Normalisation, normalised
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class TaylorOptions:
             batches (REDS); "squared" squares the sum of gradient x weight over a channel's weights, batch by batch
             (Molchanov).
         batch_size: examples a gradient.
-        examples: the most training examples used, drawn by the seed; 0 means all.
+        examples: the most training examples used, of every class alike, drawn by the seed; 0 means all.
+        normalise: what the scores of each group are divided by: none, their mean, max, sum or l2 norm.
 
     Raises:
         InputError: if a number is out of range.
@@ -32,44 +35,64 @@ class TaylorOptions:
     criterion: Literal["abs", "squared"] = "abs"
     batch_size: int = 256
     examples: int = 0
+    normalise: Normalisation = "none"
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise InputError(f"option taylor.batch_size is {self.batch_size}", "give 1 or more")
-        if self.examples < 0:
-            raise InputError(f"option taylor.examples is {self.examples}", "give 0 for all, or how many")
+        check_counts("taylor", self.batch_size, self.examples)
+
+
+_K = TypeVar("_K", bound=Hashable)
+Tables = tuple[Mapping[str, FloatArray], Mapping[tuple[str, str], FloatArray]]
+Attribution = Callable[[Network, Importance], Tables]
 
 
 class TaylorScorer(Scorer):
     """First-order Taylor estimate of the loss without a channel. Needs training data; costs one epoch of gradients.
 
     "abs": Corti et al., REDS (arXiv 2311.13349), section 3. "squared": Molchanov et al., Importance Estimation for
-    Neural Network Pruning (arXiv 1906.10771), eq. 8, on the trainable weights that produce a channel.
+    Neural Network Pruning (arXiv 1906.10771), eq. 8, on the trainable weights that produce a channel. At kernel level
+    each kernel that joins two channels has its own sum, as REDS has it for depthwise separable networks.
     """
 
     name = "taylor"
     needs_data = True
+    levels = frozenset(ScoreLevel)
     Options = TaylorOptions
 
     def score(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
-        if data is None:
-            raise InputError("scorer 'taylor' needs training data", "give --data, or take --scorer magnitude")
-        if 0 < self.options.examples < len(data):
-            data = data.take(np.sort(np.random.default_rng(seed).permutation(len(data))[: self.options.examples]))
+        data = training_examples(self.name, data, self.options.examples, seed)
+        return self._scored(framework, model, network, data, task, lambda n, i: (attribute_to_channels(n, i), {}))
+
+    def score_kernels(
+        self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
+    ) -> ScoreTable:
+        data = training_examples(self.name, data, self.options.examples, seed)
+        return self._scored(framework, model, network, data, task, attribute_to_kernels)
+
+    def _scored(
+        self, framework: Framework, model: Any, network: Network, data: Arrays, task: Task, attribute: Attribution
+    ) -> ScoreTable:
         weights = [w.astype(np.float64) for w in framework.weights(model, network)]
         trainable = [i for i, w in enumerate(network.weights) if w.trainable]
         batches = framework.gradients(model, network, data, task, self.options.batch_size)
+        channels: Mapping[str, FloatArray]
+        pairs: Mapping[tuple[str, str], FloatArray]
         if self.options.criterion == "abs":
             total = {i: np.zeros_like(weights[i]) for i in trainable}
             for gradients in batches:
                 for i in trainable:
                     total[i] += gradients[i]
-            return ScoreTable(attribute_to_channels(network, {i: np.abs(total[i] * weights[i]) for i in trainable}))
-        squares: dict[str, FloatArray] = {g.name: np.zeros(g.channels) for g in network.groups}
-        for gradients in batches:
-            signed = attribute_to_channels(network, {i: gradients[i] * weights[i] for i in trainable})
-            for group, sums in signed.items():
-                squares[group] += np.square(sums)
-        return ScoreTable(squares)
+            channels, pairs = attribute(network, {i: np.abs(total[i] * weights[i]) for i in trainable})
+        else:
+            channels, pairs = {}, {}
+            for gradients in batches:
+                signed = attribute(network, {i: gradients[i] * weights[i] for i in trainable})
+                channels, pairs = _with_squares(channels, signed[0]), _with_squares(pairs, signed[1])
+        return normalised(ScoreTable(channels, pairs), self.options.normalise)
+
+
+def _with_squares(sums: Mapping[_K, FloatArray], terms: Mapping[_K, FloatArray]) -> dict[_K, FloatArray]:
+    """`sums`, or zeros where there are none yet, with the squares of `terms` added."""
+    return {key: sums.get(key, 0.0) + np.square(array) for key, array in terms.items()}

@@ -1,0 +1,65 @@
+"""Importance of a channel by the scale of the batch norm behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from reds_core.attribution import FloatArray, filters
+from reds_core.errors import UnsupportedError
+from reds_core.framework import Arrays, Framework, Task
+from reds_core.network import Network, WeightKind
+from reds_core.scorer import Scorer, ScoreTable
+from reds_scorers.normalising import Normalisation, normalised
+
+
+@dataclass(frozen=True)
+class BatchNormScaleOptions:
+    """Settings of `bn-scale`.
+
+    Attributes:
+        without: what is done with groups that no batch norm scales: "refuse" names the first of them; "magnitude"
+            scores their channels by the sum of the absolute values of their kernels, brought to the mean of the scales
+            of all other groups.
+        normalise: what the scores of each group are divided by: none, their mean, max, sum or l2 norm.
+    """
+
+    without: Literal["refuse", "magnitude"] = "refuse"
+    normalise: Normalisation = "none"
+
+
+class BatchNormScaleScorer(Scorer):
+    """Mean of |gamma| over the batch norms that scale a channel. Needs no data; costs nothing.
+
+    Liu et al., Learning Efficient Convolutional Networks through Network Slimming (arXiv 1708.06519). They train with
+    a penalty that drives scales to zero; on networks trained without it the scales tell less. Where batch norms were
+    folded into the convolutions there is nothing to score.
+    """
+
+    name = "bn-scale"
+    needs_data = False
+    Options = BatchNormScaleOptions
+
+    def score(
+        self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
+    ) -> ScoreTable:
+        weights = dict(enumerate(framework.weights(model, network)))
+
+        def of_kind(kind: WeightKind) -> dict[str, FloatArray]:
+            return filters(network, {i: np.abs(a) for i, a in weights.items() if network.weights[i].kind is kind})
+
+        gammas = {g: scales.mean(axis=1) for g, scales in of_kind(WeightKind.SCALE).items() if scales.shape[1]}
+        missing = [g for g in network.channels if g not in gammas]
+        if missing and self.options.without == "refuse":
+            raise UnsupportedError(
+                f"group '{missing[0]}' has no batch norm, whose scale scorer 'bn-scale' reads",
+                "take another scorer such as magnitude, or give --option bn-scale.without=magnitude",
+            )
+        typical = float(np.concatenate(list(gammas.values())).mean()) if gammas else 1.0
+        kernels = of_kind(WeightKind.KERNEL)
+        for group in missing:
+            sums = kernels[group].sum(axis=1)
+            gammas[group] = sums * (typical / (float(sums.mean()) or 1.0))
+        return normalised(ScoreTable({g: gammas[g] for g in network.channels}), self.options.normalise)

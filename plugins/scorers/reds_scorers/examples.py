@@ -1,0 +1,57 @@
+"""The training examples that a scorer looks at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.errors import InputError
+from reds_core.framework import Arrays
+
+
+def check_counts(scorer: str, batch_size: int, examples: int) -> None:
+    """Refuse options that are out of range.
+
+    Raises:
+        InputError: if a batch is empty or fewer than no examples are asked for.
+    """
+    if batch_size < 1:
+        raise InputError(f"option {scorer}.batch_size is {batch_size}", "give 1 or more")
+    if examples < 0:
+        raise InputError(f"option {scorer}.examples is {examples}", "give 0 for all, or how many")
+
+
+def training_examples(scorer: str, data: Arrays | None, examples: int, seed: int) -> Arrays:
+    """At most `examples` of the training data (0: all), drawn by the seed, of every class as many as there are.
+
+    Where labels are class numbers or one-hot rows, classes are drawn in turn until their examples run out; other
+    labels are not looked at. The examples keep their order.
+
+    Raises:
+        InputError: if there are no data.
+    """
+    if data is None:
+        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
+    if not 0 < examples < len(data):
+        return data
+    drawn = np.random.default_rng(seed).permutation(len(data))
+    classes = _classes(data.y)[drawn]
+    # the first example of each class, then the second of each, ...
+    by_class = np.argsort(classes, kind="stable")
+    starts = np.searchsorted(classes[by_class], classes[by_class])
+    turn = np.empty(len(data), np.int64)
+    turn[by_class] = np.arange(len(data)) - starts
+    return data.take(np.sort(drawn[np.argsort(turn, kind="stable")[:examples]]))
+
+
+def _classes(y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """A class number for each label; the same for all where labels are none."""
+    flat = y.reshape(len(y), -1)
+    classes = np.zeros(len(y), np.int64)
+    if flat.shape[1] == 1 and flat.dtype.kind in "iub":
+        classes = np.unique(flat[:, 0], return_inverse=True)[1]
+    elif flat.shape[1] > 1 and y.ndim == 2 and np.all((flat == 0) | (flat == 1)) and np.all(flat.sum(axis=1) == 1):
+        classes = flat.argmax(axis=1)
+    return classes
