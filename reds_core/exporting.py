@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from reds_core.framework import Arrays, Framework, Task
+from reds_core.latency_table import LatencySettings
 from reds_core.plan import Accuracy, Files
 
+FLOAT_BYTES = 4
 NESTED_FILE = "nested.keras"
 CALIBRATION_EXAMPLES = 200
 
@@ -27,6 +29,7 @@ class Exporter:
     Attributes:
         train: training data, of which some examples calibrate int8; None writes no int8 file.
         test: test data for the final figures, or None.
+        latency: how files are timed; None leaves it.
     """
 
     framework: Framework
@@ -34,6 +37,16 @@ class Exporter:
     task: Task
     train: Arrays | None
     test: Arrays | None
+    latency: LatencySettings | None = None
+
+    def measured_latency_ns(self, files: Files) -> float | None:
+        """Of the exported file that the latency settings are for, on this machine; None without settings or file."""
+        if self.latency is None:
+            return None
+        name = files.tflite if self.latency.element_size_bytes == FLOAT_BYTES else files.tflite_int8
+        if name is None:
+            return None
+        return self.framework.latency_probe(self.latency).exported((self.folder / name).read_bytes()).ns
 
     def accuracy(self, model: Any) -> float | None:
         """Of a model on test data."""

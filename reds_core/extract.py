@@ -82,7 +82,7 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     check_model(framework, model, usage, costs, budget.name)
     train, test = _data(plan, settings, framework, model, watcher)
     watcher.stage(f"exporting subnetwork {budget.name}")
-    exporter = Exporter(framework, folder, settings.task, train, test)
+    exporter = Exporter(framework, folder, settings.task, train, test, settings.latency_settings())
     files, accuracy = exporter.save_member(model, budget.name, exporter.accuracy(model))
     record = SubnetworkRecord(
         name=budget.name,
@@ -93,6 +93,7 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
         bound_independent=independent,
         accuracy=accuracy,
         files=files,
+        latency_measured_ns=exporter.measured_latency_ns(files),
         **solution_figures(solution),
     )
     at = 0 if below is None else plan.subnetworks.index(below) + 1

@@ -26,12 +26,17 @@ class FullAccuracy:
 
 @dataclass(frozen=True)
 class FullRecord:
-    """The full network: nested.keras."""
+    """The full network: nested.keras.
+
+    Attributes:
+        latency: in ns, where it was measured.
+    """
 
     macs: int
     params: int
     peak_ram: int
     accuracy: FullAccuracy = FullAccuracy()
+    latency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class SubnetworkRecord:
         usage: macs, params, peak_ram and whatever has a budget.
         value, bound, gap, status, solver, wall_s: of the problem solved, floors included.
         bound_independent: the bound without floors.
+        latency_measured_ns: of the exported file on this machine, where a latency table was given.
     """
 
     name: str
@@ -88,6 +94,7 @@ class SubnetworkRecord:
     wall_s: float | None = None
     accuracy: Accuracy = Accuracy()
     files: Files = Files()
+    latency_measured_ns: float | None = None
 
 
 @dataclass(frozen=True)

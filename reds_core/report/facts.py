@@ -111,6 +111,8 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
     """The family of `plan`, with the sizes of its files as found in `folder`."""
     record = plan.full
     usage = {"macs": record.macs, "params": record.params, "peak_ram": record.peak_ram}
+    if record.latency is not None:
+        usage["latency"] = record.latency
     accuracy = Accuracy(before=_number(record.accuracy.before), after=_number(record.accuracy.after))
     found = tuple(f for f in _files(folder, FULL_FILES, accuracy) if f.kind == "keras" or f.size is not None)
     full = Member("full", usage, dict.fromkeys(usage, 1.0), accuracy, found, None)
