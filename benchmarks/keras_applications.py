@@ -22,9 +22,11 @@ from typing import Any
 import numpy as np
 
 from reds_core import cost
+from reds_core.axis import Kept
 from reds_core.files import written_beside
 from reds_core.formulate import formulate
 from reds_core.framework import Task
+from reds_core.network import Network, WeightKind
 from reds_core.registry import Registry
 from reds_core.scorer import Scorer, score
 from reds_core.search import Search
@@ -120,6 +122,17 @@ def calibrate(model: Any, x: np.ndarray) -> None:
         layer.momentum = momentum
 
 
+def take_statistics(whole: Any, cut: Any, network: Network, kept: Kept) -> None:
+    """Give `whole` the statistics that `cut` has of the channels it keeps."""
+    from reds_tensorflow.extraction import variables
+
+    for weight, target, source in zip(network.weights, variables(whole, network), variables(cut, network), strict=True):
+        if weight.kind is WeightKind.STATISTIC:
+            values = np.array(target)
+            values[np.ix_(*(axis.positions(kept, network.channels) for axis in weight.axes))] = np.asarray(source)
+            target.assign(values)
+
+
 def deviation(actual: np.ndarray, expected: np.ndarray) -> float:
     """Largest difference as a share of the standard deviation of `expected` over inputs, averaged over outputs."""
     spread = float(np.std(expected, axis=0).mean())
@@ -182,7 +195,7 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
 
     kept = {group: np.sort(formulation.order[group][:width]) for group, width in solution.widths.items()}
     small = framework.extract(model, network, kept)
-    calibrate(small, calibration)  # as reds does; else little may be left of the variation
+    calibrate(small, calibration)
     actual = np.asarray(small(x))
     recounted = framework.inspect(small)
     keras_path, litert_path = out / f"{name}.keras", out / f"{name}.tflite"
@@ -191,7 +204,9 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
     framework.export(small, litert_path, None, quantise=False)
     litert = litert_outputs(litert_path, x[:CONVERTED])
     exact = build("float64")
-    cut = np.asarray(framework.extract(exact, network, kept)(x))
+    cut = framework.extract(exact, network, kept)
+    calibrate(cut, calibration)
+    take_statistics(exact, cut, network, kept)
     (masked,) = masked_outputs(exact, network, kept, x.astype("float64"))
     return Figures(
         name=name,
@@ -207,7 +222,7 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
         status=solution.status.value,
         gap=solution.gap,
         macs_share=cost.macs(recounted).at(recounted.channels) / full,
-        masked_deviation=deviation(cut, masked),
+        masked_deviation=deviation(np.asarray(cut(x)), masked),
         reload_deviation=deviation(reloaded, actual),
         litert_deviation=deviation(litert, actual[:CONVERTED]),
     )
@@ -256,11 +271,12 @@ TABLE
 
 *prunable*: share of the parameters in weights that have channels to choose on an axis. *gap*: (bound - value) / value;
 0 is proven optimal. *MACs used*: recounted on the smaller network. *removed - masked*: the largest difference between
-an output of the smaller network and of the full one with its removed channels zeroed where they are read, as a share of
-the standard deviation of the latter's outputs over inputs; in float64, since a random network that lost its widest
-layers keeps so little of the variation that float32 rounding would hide what matters.
-*LiteRT - Keras*: the same between the float32 .tflite file and the smaller network, its batch norms calibrated. Every
-smaller network was saved as .keras and reloaded by stock Keras in safe mode with equal outputs. Seconds are of one run on a machine that others used
+an output of the smaller network and of the full one with its removed channels zeroed where they are read, in float64,
+as a share of the standard deviation of the latter's outputs over inputs. Batch norms of both have the statistics of the
+smaller network: with those of the full one, little of the variation passes a random network's narrowest layers.
+*LiteRT - Keras*: the same between the float32 .tflite file and the smaller network. Every smaller network was saved as
+.keras and reloaded by stock Keras in safe mode with equal outputs.
+Seconds are of one run on a machine that others used
 too, import and loading aside.
 """
 
