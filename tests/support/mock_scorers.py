@@ -199,6 +199,11 @@ class SameNames(HonestPruner):
         return [choose, extract, extract, *train]
 
 
+class Inventing(HonestPruner):
+    def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
+        return replace(super().take(step, state, tools), decided={"nowhere": 1})
+
+
 class LeavesOneOut(HonestPruner):
     def choose(self, state: PruningState, tools: Tools) -> PruningState:
         decided = super().choose(state, tools)
