@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from reds_core.bench.history import BenchRun, read_history
+from reds_core.bench.reader import read_records
 from reds_core.bench.record import SolveRecord
 from reds_core.files import write_text
 from reds_core.report.bench.page import comparison_page
@@ -16,38 +18,35 @@ __all__ = ["REPORT_FILE", "SUMMARY_FILE", "bench_page", "bench_summary", "write_
 REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.md"
 _TITLE = "Solver comparison"
-_NONE: Mapping[str, str] = {}
 
 
-def bench_page(records: Sequence[SolveRecord], title: str = _TITLE, unavailable: Mapping[str, str] = _NONE) -> str:
+def bench_page(records: Sequence[SolveRecord], title: str = _TITLE, runs: Sequence[BenchRun] = ()) -> str:
     """The report of a comparison as one HTML page. The same records give the same text.
 
     Args:
         records: in the order in which the solves ended.
         title: heading of the page.
-        unavailable: by solver that could not take part: why, and what to install.
+        runs: of the command that made them, the latest last.
 
     Raises:
         UnavailableError: if Jinja2 or matplotlib is not installed.
     """
-    return comparison_page(compare(records), title, unavailable)
+    return comparison_page(compare(records), title, runs)
 
 
-def bench_summary(records: Sequence[SolveRecord], title: str = _TITLE, unavailable: Mapping[str, str] = _NONE) -> str:
+def bench_summary(records: Sequence[SolveRecord], title: str = _TITLE, runs: Sequence[BenchRun] = ()) -> str:
     """The same in short, as Markdown; arguments as of `bench_page`."""
-    return comparison_summary(compare(records), title, unavailable)
+    return comparison_summary(compare(records), title, runs)
 
 
 def write_bench_report(folder: Path) -> None:
-    """Write FOLDER/report.html and FOLDER/summary.md from FOLDER/records.jsonl.
+    """Write FOLDER/report.html and FOLDER/summary.md from FOLDER/records.jsonl and, where it is there, bench.json.
 
     Raises:
         UnavailableError: if Jinja2 or matplotlib is not installed.
         InputError: if the records cannot be read or the files cannot be written.
     """
-    from reds_core.bench.reader import read_records
-
-    records = read_records(folder / "records.jsonl")
+    records, runs = read_records(folder), read_history(folder).runs
     title = folder.resolve().name or _TITLE
-    write_text(folder / SUMMARY_FILE, bench_summary(records, title))
-    write_text(folder / REPORT_FILE, bench_page(records, title))
+    write_text(folder / SUMMARY_FILE, bench_summary(records, title, runs))
+    write_text(folder / REPORT_FILE, bench_page(records, title, runs))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from reds_core.bench.history import BenchRun, Ending
 from reds_core.bench.record import SolveRecord
 from reds_core.report import units
 from reds_core.report.bench.results import Comparison, Kind
@@ -11,21 +14,33 @@ from reds_core.report.bench.tables import one_block, outcome_text, whole
 from reds_core.report.page import Cell, Row, Table
 
 _PROBLEMS_LISTED = 6
+_FIGURES = re.compile(r"\d[\d.,e+-]*")
 
 
 # --- what went wrong ------------------------------------------------------------------------------------------------
 
 
-def _reasons_table(caption: str, column: str, found: Sequence[tuple[str, str, str, str]]) -> Table:
-    """A row for each entrant, kind and reason. found: (entrant, kind, reason, problem) of each solve."""
-    problems: dict[tuple[str, str, str], list[str]] = {}
-    for entrant, kind, reason, problem in found:
-        problems.setdefault((entrant, kind, reason), []).append(problem)
+@dataclass(frozen=True)
+class _Remark:
+    """What is said of one solve: by its entrant, on a problem."""
+
+    entrant: str
+    kind: str
+    reason: str
+    problem: str
+
+
+def _reasons_table(caption: str, column: str, found: Iterable[_Remark]) -> Table:
+    """A row for each entrant, kind and reason; of reasons that differ in their figures only, the first is shown."""
+    alike: dict[tuple[str, str, str], list[_Remark]] = {}
+    for remark in found:
+        alike.setdefault((remark.entrant, remark.kind, _FIGURES.sub("#", remark.reason)), []).append(remark)
     rows = []
-    for (entrant, kind, reason), names in problems.items():
-        different = tuple(dict.fromkeys(names))
-        listed = Cell(units.listed(different, _PROBLEMS_LISTED))
-        rows.append(Row(entrant, (Cell(kind), Cell(reason or units.DASH), whole(len(names)), listed)))
+    for (entrant, kind, _), remarks in alike.items():
+        others = len({r.reason for r in remarks}) - 1
+        note = f"and {others} alike but for the figures" if others else ""
+        listed = Cell(units.listed(tuple(dict.fromkeys(r.problem for r in remarks)), _PROBLEMS_LISTED))
+        rows.append(Row(entrant, (Cell(kind), Cell(remarks[0].reason, note=note), whole(len(remarks)), listed)))
     return Table(caption, "Solver", (column, "Reason", "Solves", "Problems"), one_block(rows))
 
 
@@ -39,9 +54,9 @@ def refusals_table(comparison: Comparison) -> Table:
     return _reasons_table("Refusals", "Outcome", _unanswered(comparison, Kind.REFUSED))
 
 
-def _unanswered(comparison: Comparison, kind: Kind) -> list[tuple[str, str, str, str]]:
+def _unanswered(comparison: Comparison, kind: Kind) -> list[_Remark]:
     return [
-        (entrant.label, outcome_text(solve.record.outcome), solve.record.reason or "", name)
+        _Remark(entrant.label, outcome_text(solve.record.outcome), solve.record.reason or units.DASH, name)
         for entrant in comparison.entrants
         for name, run in entrant.runs.items()
         for solve in run.solves
@@ -52,7 +67,7 @@ def _unanswered(comparison: Comparison, kind: Kind) -> list[tuple[str, str, str,
 def false_claims_table(comparison: Comparison) -> Table:
     """Answers whose claim cannot be true."""
     found = [
-        (entrant.label, "false claim", solve.false_claim or "", name)
+        _Remark(entrant.label, "false claim", solve.false_claim or units.DASH, name)
         for entrant in comparison.entrants
         for name, run in entrant.runs.items()
         for solve in run.solves
@@ -64,7 +79,7 @@ def false_claims_table(comparison: Comparison) -> Table:
 def remarks_table(comparison: Comparison) -> Table:
     """What solvers said beside their answers, by entrant and remark."""
     found = [
-        (entrant.label, "remark", remark, name)
+        _Remark(entrant.label, "remark", remark, name)
         for entrant in comparison.entrants
         for name, run in entrant.runs.items()
         for solve in run.solves
@@ -138,3 +153,42 @@ def prose_table(caption: str, corner: str, texts: Mapping[str, str]) -> Table:
     return Table(
         caption, corner, ("Setting",), one_block([Row(k, (Cell(v),)) for k, v in texts.items()]), is_prose=True
     )
+
+
+# --- runs of the command --------------------------------------------------------------------------------------------
+
+
+def left_out_table(comparison: Comparison, runs: Sequence[BenchRun]) -> Table:
+    """Solvers that were wanted and could not take part in any run, with what to install."""
+    took_part = {e.contender.solver for e in comparison.entrants}
+    texts = {left.name: left for run in runs for left in run.left_out if left.name not in took_part}
+    rows = [Row(left.name, (Cell(left.status), Cell(left.detail or units.DASH))) for left in texts.values()]
+    return Table("Solvers that could not take part", "Solver", ("Status", "What to do"), one_block(rows))
+
+
+def runs_table(runs: Sequence[BenchRun]) -> Table:
+    """Each time that the command ran, the first first."""
+    rows = []
+    for run in runs:
+        ending = "did not end" if run.ending is None else run.ending.value
+        cells = (
+            Cell(ending, note=run.ended_at or ""),
+            whole(run.solves),
+            whole(run.kept),
+            whole(run.done),
+            Cell(f"{units.count(run.jobs)}, {run.backend}"),
+            Cell(", ".join(run.suites) or units.DASH),
+        )
+        rows.append(Row(run.started_at, cells))
+    columns = ("Ending", "Solves", "There before", "Done", "Side by side", "Suites")
+    return Table("Runs of the command", "Started", columns, one_block(rows))
+
+
+def unfinished(runs: Sequence[BenchRun]) -> str:
+    """What the last run of the command left undone, as a sentence; empty where it finished."""
+    if not runs or runs[-1].ending is Ending.FINISHED:
+        return ""
+    last = runs[-1]
+    words = {Ending.INTERRUPTED: "was interrupted", Ending.FAILED: "failed", None: "did not end"}
+    there = f"{units.count(last.kept + last.done)} of {units.count(last.solves)} solves"
+    return f"The last run of the command {words[last.ending]}: {there} are there."

@@ -165,11 +165,30 @@ def scatter_figure(series: Mapping[str, Sequence[Point]], drawn: Mapping[str, St
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, ground / 1.6), max(high, 12 * ground))
         axes.axhline(ground, color=INK, lw=0.8, zorder=1)
-        _second_ticks(axes.xaxis)
+        _plain_ticks(axes.xaxis)
         _percent_ticks(axes.yaxis, ground, zero)
         axes.set_xlabel("Time (s)")
         axes.set_ylabel(axis)
         _name_at_the_right(axes, {label: y for label, (_, y) in middles.items()}, drawn)
+        return figure
+
+
+def growth_figure(series: Mapping[str, Sequence[tuple[float, float]]], drawn: Mapping[str, Style]) -> Figure:
+    """Seconds to a proof against the number of options of the problem, both logarithmic, one point a proof.
+
+    Raises:
+        UnavailableError: if matplotlib is not installed.
+    """
+    with drawing():
+        figure = new_figure(*_PANEL_INCHES)
+        axes = figure.add_subplot()
+        _points_of_each(axes, series, drawn)
+        axes.set_xlabel("Options of the problem, all groups together")
+        axes.set_ylabel("Time to a proof (s)")
+        _plain_ticks(axes.xaxis)
+        _plain_ticks(axes.yaxis)
+        # as high as where each leads to
+        _name_at_the_right(axes, {label: max(points)[1] for label, points in series.items()}, drawn)
         return figure
 
 
@@ -185,25 +204,29 @@ def pairs_figure(series: Mapping[str, Sequence[tuple[float, float]]], drawn: Map
         figure = new_figure(*_SQUARE_INCHES)
         axes = figure.add_subplot()
         axes.plot([low, high], [low, high], color=INK, lw=0.8)
-        ends = {}
-        for label, pairs in series.items():
-            style = drawn[label]
-            xs, ys = [max(x, CLOCK_S) for x, _ in pairs], [max(y, CLOCK_S) for _, y in pairs]
-            axes.plot(xs, ys, ls="", marker=style.marker, color=style.colour, ms=5.5, mec="white", mew=0.5)
-            ends[label] = statistics.median(ys)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        _points_of_each(axes, series, drawn)
         axes.set_xlim(low, high)
         axes.set_ylim(low, high)
-        _second_ticks(axes.xaxis)
-        _second_ticks(axes.yaxis)
+        _plain_ticks(axes.xaxis)
+        _plain_ticks(axes.yaxis)
         axes.set_xlabel("Time to a proof without presolve (s)")
         axes.set_ylabel("Time to a proof with presolve (s)")
-        _name_at_the_right(axes, ends, drawn)
+        middles = {label: statistics.median(max(y, CLOCK_S) for _, y in pairs) for label, pairs in series.items()}
+        _name_at_the_right(axes, middles, drawn)
         return figure
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def _points_of_each(axes: Any, series: Mapping[str, Sequence[tuple[float, float]]], drawn: Mapping[str, Style]) -> None:
+    """Points of each label, both axes logarithmic."""
+    for label, points in series.items():
+        style = drawn[label]
+        xs, ys = [max(x, CLOCK_S) for x, _ in points], [max(y, CLOCK_S) for _, y in points]
+        axes.plot(xs, ys, ls="", marker=style.marker, color=style.colour, ms=5.5, mec="white", mew=0.5)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
 
 
 def _curve(axes: Any, xs: Sequence[float], ys: Sequence[float], style: Style) -> None:
@@ -270,7 +293,7 @@ def _factor_ticks(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}" if number < 1e6 else f"{number:.0e}"))
 
 
-def _second_ticks(axis: Any) -> None:
+def _plain_ticks(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter
 
     _logarithmic_ticks(axis)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from reds_core.bench.history import BenchRun
 from reds_core.report import units
-from reds_core.report.bench.conduct import memory_text
+from reds_core.report.bench.conduct import memory_text, unfinished
 from reds_core.report.bench.measures import time_ratios
 from reds_core.report.bench.results import Comparison, Entrant, Kind
 from reds_core.report.bench.tables import factor_text, gaps_left, losses_of
@@ -27,26 +28,31 @@ def headline(comparison: Comparison) -> str:
     opening = f"{many(len(comparison.entrants), 'solver')} on {many(total, 'problem')}"
     if not comparison.provers:
         return f"{opening}: nothing was proved."
-    first, *others = comparison.provers
-    proved = f"{first.label} proved {_how_many(first, total)}"
-    if others:
-        proved += ", " + _joined([f"{e.label} {_how_many(e, total)}" for e in others])
-    return f"{opening}: {proved}."
+    labels: dict[str, list[str]] = {}
+    for entrant in comparison.provers:
+        labels.setdefault(_how_many(entrant, total), []).append(entrant.label)
+    verb, parts = " proved", []
+    for proved, names in labels.items():
+        parts.append(f"{_joined(names)}{verb} {proved}")
+        verb = ""
+    return f"{opening}: {_joined(parts, '; ')}."
 
 
 def _how_many(entrant: Entrant, total: int) -> str:
     asked = len(entrant.runs)
     if asked < total:
-        return f"{entrant.proofs} of the {asked} it was given"
-    if entrant.proofs < total or total == 1:
-        return f"{entrant.proofs}" if total > 1 else "it"
-    return "all" if total > 2 else "both"
+        return f"{entrant.proofs} of the {asked} it was run on"
+    if entrant.proofs < total:
+        return str(entrant.proofs)
+    return {1: "it", 2: "both"}.get(total, "all")
 
 
-def _joined(parts: Sequence[str]) -> str:
-    """a, b and c."""
+def _joined(parts: Sequence[str], separator: str = "") -> str:
+    """a, b and c; with a separator of its own there is no "and"."""
     shown = [*parts[:_LISTED], f"{len(parts) - _LISTED} more"] if len(parts) > _LISTED + 1 else list(parts)
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    if separator or len(shown) < 2:
+        return separator.join(shown)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def findings(comparison: Comparison) -> tuple[str, ...]:
@@ -70,7 +76,9 @@ def _speed(comparison: Comparison) -> str:
         ratios = time_ratios(first.proof_times, other.proof_times)
         if ratios is None:
             continue
-        spread = f"{factor_text(ratios.least)} to {factor_text(ratios.most)}, {many(ratios.count, 'problem')}"
+        spread = "on the one problem both proved"
+        if ratios.count > 1:
+            spread = f"{factor_text(ratios.least)} to {factor_text(ratios.most)}, {ratios.count} problems"
         parts.append(f"{factor_text(ratios.mean)} as fast as {other.label} ({spread})")
     if not parts:
         return f"No other solver proved a problem that {first.label} proved."
@@ -92,18 +100,19 @@ def _losses(comparison: Comparison) -> str:
     parts, exact = [], []
     for entrant in comparison.entrants:
         lost = losses_of(entrant, optimal)
-        if lost is None:
+        if lost is None or entrant.proofs == len(entrant.runs):
             continue
+        asked = len(optimal & entrant.runs.keys())
+        on = f" (on {lost.count} of {asked})" if lost.count < asked else ""
         if lost.worst == 0:
-            exact.append(entrant.label)
+            exact.append(entrant.label + on)
         else:
-            parts.append(
-                f"{entrant.label} {units.small_percent(lost.median)} (worst {units.small_percent(lost.worst)})"
-            )
+            worst = f"worst {units.small_percent(lost.worst)}"
+            parts.append(f"{entrant.label}{on} {units.small_percent(lost.median)} ({worst})")
+    lossless = f"{_joined(exact)} lost nothing" if exact else ""
     if not parts:
-        return ""
-    lossless = f"; {_joined(exact)} lost nothing" if exact else ""
-    return f"Value lost against the proven optimum (median): {_joined(parts)}{lossless}."
+        return f"Against the proven optimum {lossless}." if exact else ""
+    return f"Value lost against the proven optimum (median): {'; '.join(filter(None, [_joined(parts), lossless]))}."
 
 
 def _infeasible(comparison: Comparison) -> str:
@@ -123,9 +132,10 @@ def _unanswered(comparison: Comparison) -> str:
     return f"Of {many(len(solves), 'solve')} {_joined(parts)}." if parts else ""
 
 
-def warnings(comparison: Comparison) -> tuple[str, ...]:
-    """What makes figures of this comparison less than comparable."""
-    records, found = comparison.records, []
+def warnings(comparison: Comparison, runs: Sequence[BenchRun]) -> tuple[str, ...]:
+    """What makes figures of this comparison less than complete or comparable."""
+    records = comparison.records
+    found = [sentence] if (sentence := unfinished(runs)) else []
     most = max((r.jobs for r in records), default=1)
     if most > 1:
         found.append(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
+from reds_core.bench.history import BenchRun
 from reds_core.report import units
 from reds_core.report.bench import conduct, findings, pictures, tables
 from reds_core.report.bench.presolve import presolve_pairs
@@ -11,13 +12,13 @@ from reds_core.report.bench.results import Comparison
 from reds_core.report.page import inline_script, render
 
 
-def comparison_page(comparison: Comparison, title: str, unavailable: Mapping[str, str]) -> str:
+def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
     """The report of a comparison as one HTML page.
 
     Args:
         comparison: what was measured.
         title: heading of the page.
-        unavailable: by solver that could not take part: why, and what to install.
+        runs: of the command that made it, the latest last.
 
     Raises:
         UnavailableError: if Jinja2 or matplotlib is not installed.
@@ -30,10 +31,11 @@ def comparison_page(comparison: Comparison, title: str, unavailable: Mapping[str
         script=inline_script("sort.js"),
         headline=findings.headline(comparison),
         findings=findings.findings(comparison),
-        warnings=findings.warnings(comparison),
+        warnings=findings.warnings(comparison, runs),
         overview=tables.overview_table(comparison),
         proof_profile=pictures.proof_profile(comparison),
         near_profile=pictures.near_profile(comparison),
+        growth=pictures.growth_scatter(comparison),
         unproved=findings.unproved(comparison),
         open_problems=findings.open_problems(comparison),
         reference=provers[0].label if provers else "",
@@ -50,10 +52,11 @@ def comparison_page(comparison: Comparison, title: str, unavailable: Mapping[str
         false_claims=conduct.false_claims_table(comparison),
         failures=conduct.failures_table(comparison),
         refusals=conduct.refusals_table(comparison),
-        unavailable=conduct.prose_table("Solvers that could not take part", "Solver", unavailable),
+        left_out=conduct.left_out_table(comparison, runs),
         settings=conduct.settings_table(comparison),
         machines=conduct.machines_table(comparison),
         contenders=conduct.contenders_table(comparison),
+        runs=conduct.runs_table(runs),
         remarks=conduct.remarks_table(comparison),
         near=units.small_percent(pictures.NEAR),
     )

@@ -16,6 +16,9 @@ from reds_core.report.page import Picture, picture
 NEAR = 0.001
 """A value that lies at most this share below the best known one is as good for most uses."""
 
+GROWTH_FROM_RATIO = 3
+"""Sizes that differ by this factor show how time grows with size."""
+
 _FACTORS_IN_WORDS = (1, 2, 10)
 _LOSSES_IN_WORDS = (0.0, 0.001, 0.01)
 
@@ -48,6 +51,23 @@ def _profile(
     return picture(figure, prefix, caption, f"{caption}. {_shares_in_words(profiles, places)}")
 
 
+def growth_scatter(comparison: Comparison) -> Picture | None:
+    """Time to a proof against the size of the problem; None where the problems are about equally large."""
+    sizes = {name: facts.options for name, facts in comparison.problems.items()}
+    series = {
+        e.label: tuple((float(sizes[n]), t) for n, t in e.proof_times.items() if math.isfinite(t) and sizes[n] > 0)
+        for e in comparison.provers
+    }
+    series = {label: points for label, points in series.items() if points}
+    drawn = [size for points in series.values() for size, _ in points]
+    if not drawn or max(drawn) < GROWTH_FROM_RATIO * min(drawn):
+        return None
+    figure = figures.growth_figure(series, figures.styles([e.label for e in comparison.entrants]))
+    largest = (f"{label}: {units.seconds(max(points)[1])} at {max(points)[0]:.0f}" for label, points in series.items())
+    caption = "Time to a proof against the size of the problem"
+    return picture(figure, "growth", caption, f"{caption}. The largest proved, by options: {'; '.join(largest)}.")
+
+
 def value_profile(comparison: Comparison) -> Picture | None:
     """How far values are below the best known ones; None where no value was reached."""
     losses = {e.label: e.losses for e in comparison.entrants}
@@ -70,17 +90,23 @@ def _shares_in_words(shares: Mapping[str, Steps], places: Sequence[tuple[str, fl
 
 def gap_scatter(comparison: Comparison) -> Picture | None:
     """Gap against time; None where no run has a gap."""
-    return _scatter(comparison, figures.gap_points(comparison.entrants), "gap", "Gap", "proved")
+    points = figures.gap_points(comparison.entrants)
+    return _scatter(comparison, points, "gap", "Gap against time", "Gap", "proved")
 
 
 def loss_scatter(comparison: Comparison) -> Picture | None:
     """Value lost against time; None where no run has a value."""
     points = figures.loss_points(comparison.entrants)
-    return _scatter(comparison, points, "loss", "Value lost against the best known", "0")
+    return _scatter(comparison, points, "loss", "Value lost against time", "Value lost against the best known", "0")
 
 
 def _scatter(
-    comparison: Comparison, points: Mapping[str, Sequence[figures.Point]], prefix: str, axis: str, zero: str
+    comparison: Comparison,
+    points: Mapping[str, Sequence[figures.Point]],
+    prefix: str,
+    caption: str,
+    axis: str,
+    zero: str,
 ) -> Picture | None:
     if not points:
         return None
@@ -90,7 +116,6 @@ def _scatter(
         f"{units.seconds(statistics.median(p.seconds for p in own))}"
         for label, own in points.items()
     )
-    caption = f"{axis} against time"
     return picture(figure, prefix, caption, f"{caption}, medians: {'; '.join(medians)}.")
 
 

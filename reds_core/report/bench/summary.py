@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
+from reds_core.bench.history import BenchRun
 from reds_core.report import units
 from reds_core.report.bench import conduct, findings, tables
 from reds_core.report.bench.presolve import presolve_pairs
@@ -14,13 +15,13 @@ from reds_core.report.page import Cell, Table
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#&~])")
 
 
-def comparison_summary(comparison: Comparison, title: str, unavailable: Mapping[str, str]) -> str:
+def comparison_summary(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
     """The sentences and the main tables of a comparison.
 
     Args:
         comparison: what was measured.
         title: heading.
-        unavailable: by solver that could not take part: why, and what to install.
+        runs: of the command that made it, the latest last.
     """
     provers = comparison.provers
     compared = [e for e in comparison.entrants[1:] if e.proofs or tables.gaps_left(e)]
@@ -34,14 +35,14 @@ def comparison_summary(comparison: Comparison, title: str, unavailable: Mapping[
         conduct.false_claims_table(comparison),
         conduct.failures_table(comparison),
         conduct.refusals_table(comparison),
-        conduct.prose_table("Solvers that could not take part", "Solver", unavailable),
+        conduct.left_out_table(comparison, runs),
         conduct.settings_table(comparison),
         conduct.machines_table(comparison),
         conduct.contenders_table(comparison),
     )
     parts = [f"# {escaped(title)}", escaped(findings.headline(comparison))]
     parts += [_list(findings.findings(comparison))]
-    if beware := findings.warnings(comparison):
+    if beware := findings.warnings(comparison, runs):
         parts += ["## To beware of", _list(beware)]
     parts += [markdown_table(table) for table in shown if table.blocks]
     return "\n\n".join(part for part in parts if part) + "\n"

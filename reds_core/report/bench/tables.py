@@ -47,7 +47,22 @@ def share(number: float | None, note: str = "") -> Cell:
 
 def seconds(number: float | None, note: str = "") -> Cell:
     """A cell of a duration in s."""
-    return figure(number, units.seconds(number), note)
+    return figure(number, duration(number), note)
+
+
+def duration(number: float | None) -> str:
+    """A duration in s with three digits, never in minutes, so that all compare at a glance: 12.0 ms, 60.1 s."""
+    if number is None or number < 1:
+        return units.seconds(number)
+    return units.NANOSECONDS.text(number * 1e9)
+
+
+def loss_text(loss: float) -> str:
+    """How far a value is below another: −0.31 %."""
+    if not math.isfinite(loss):
+        return "below 0"
+    text = units.small_percent(loss)
+    return f"{text} lost" if text.startswith("<") else f"−{text}"
 
 
 def factor(number: float | None, note: str = "") -> Cell:
@@ -59,7 +74,7 @@ def factor_text(number: float | None) -> str:
     """How many times: 12.3×, with three digits at most."""
     if number is None or not units.exists(number):
         return units.DASH
-    return (units.count(number) if number >= 99.5 else f"{number:.3g}") + "×"
+    return (units.count(number) if number >= 99.5 else f"{number:.3g}" if number >= 1 else f"{number:.2g}") + "×"
 
 
 def whole(number: int | None) -> Cell:
@@ -124,7 +139,15 @@ def speed_table(reference: Entrant, others: Sequence[Entrant]) -> Table:
         reference: the entrant compared with.
         others: all others with proofs or bounds.
     """
-    columns = ("Both proved", "Times as long", "at least", "at most", "Left open", "Gap left, median", "Gap left, worst")
+    columns = (
+        "Both proved",
+        "Times as long",
+        "at least",
+        "at most",
+        "Left open",
+        "Gap left, median",
+        "Gap left, worst",
+    )
     rows = []
     for other in others:
         ratios: Ratios | None = time_ratios(reference.proof_times, other.proof_times)
@@ -252,7 +275,7 @@ def _run(run: Run | None) -> Cell:
         return Cell("refused")
     walls = run.walls_s
     middle = statistics.median(walls)
-    notes = [f"{units.seconds(min(walls))} – {units.seconds(max(walls))}"] if len(walls) > 1 else []
+    notes = [f"{duration(min(walls))} – {duration(max(walls))}"] if len(walls) > 1 else []
     if kind in (Kind.OPTIMAL, Kind.INFEASIBLE, Kind.NOTHING):
         notes.append({Kind.OPTIMAL: "optimal", Kind.INFEASIBLE: "infeasible", Kind.NOTHING: "no choice"}[kind])
     elif kind is Kind.FAILED:
@@ -260,11 +283,11 @@ def _run(run: Run | None) -> Cell:
     elif kind is Kind.FALSE_CLAIM:
         notes.append("false claim")
     if kind is Kind.OPTIMAL and run.loss:
-        notes.append(f"−{units.small_percent(run.loss)} in the median")
+        notes.append(f"{loss_text(run.loss)} in the median")
     if kind in (Kind.ANSWERED, Kind.FALSE_CLAIM) and run.loss is not None:
-        notes.append("best known" if run.loss == 0 else f"−{units.small_percent(run.loss)}")
+        notes.append("best known" if run.loss == 0 else loss_text(run.loss))
     if kind is Kind.ANSWERED:
         notes.append("no bound" if run.bound is None else f"gap {units.small_percent(run.gap)}")
     limits = dict.fromkeys(s.record.limit.value for s in run.solves if s.record.limit is not None)
     notes += [f"{limit} limit" if limit != "interrupted" else limit for limit in limits]
-    return Cell(units.seconds(middle), middle, ", ".join(notes), tone=tone)
+    return Cell(duration(middle), middle, ", ".join(notes), tone=tone)
