@@ -42,10 +42,8 @@ def network() -> Network:
     return Network("n", groups, layers, tensors, (), (0,), (5,))
 
 
-SEGMENTS = tuple(
-    Segment(i, (name,), (i,), touched_groups(network(), (i,)))
-    for i, name in enumerate(["one", "two", "three", "joined"])
-)
+NAMES = ("one", "two", "three", "joined")
+SEGMENTS = tuple(Segment(i, (name,), (i,), touched_groups(network(), (i,))) for i, name in enumerate(NAMES))
 
 
 def time_ns(segment: int, widths: dict[str, int]) -> float:
