@@ -11,6 +11,7 @@ from reds_core.errors import RedsError
 from reds_core.registry import Registry
 
 DEFAULT_OUT = "reds-bench"
+_GO_ON = "the same command goes on where it stopped"
 
 
 class BenchInterrupted(RedsError):
@@ -38,13 +39,14 @@ def run_bench(
 
     watcher = watcher or BenchWatcher()
     folder = Path(out)
-    run = run_solves(settings, folder, watcher, registry or Registry())
-    there = run.kept + run.done
-    if there:
-        watcher.reporting()
-        write_bench_report(folder)
+    try:
+        run = run_solves(settings, folder, watcher, registry or Registry())
+        there = run.kept + run.done
+        if there:
+            watcher.reporting()
+            write_bench_report(folder)
+    except KeyboardInterrupt:
+        raise BenchInterrupted("interrupted outside of a solve", _GO_ON) from None
     if run.ending is Ending.INTERRUPTED:
-        raise BenchInterrupted(
-            f"interrupted after {there} of {run.solves} solves", "the same command goes on where it stopped"
-        )
+        raise BenchInterrupted(f"interrupted after {there} of {run.solves} solves", _GO_ON)
     return run

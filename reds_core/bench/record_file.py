@@ -35,9 +35,13 @@ class RecordFile:
         before: the records that it held when it was opened.
     """
 
-    def __init__(self, file: IO[bytes], before: tuple[SolveRecord, ...]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], path: Path, before: tuple[SolveRecord, ...]) -> None:
+        self._file, self._path = file, path
         self.before = before
+
+    def added(self) -> int:
+        """How many records have reached the file since it was opened, whenever Ctrl-C was pressed."""
+        return self._path.read_bytes().count(b"\n") - len(self.before)
 
     def append(self, record: SolveRecord) -> None:
         """Write a record; it is on disk when this returns.
@@ -75,7 +79,7 @@ def opened(folder: Path) -> Iterator[RecordFile]:
         before = read_records(path)
         content = path.read_bytes()
         file.truncate(content.rfind(b"\n") + 1)
-        yield RecordFile(file, before)
+        yield RecordFile(file, path, before)
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

@@ -114,13 +114,14 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
         for warning in run.warnings:
             watcher.warn(warning)
         try:
-            _work(crew, missing, records, log, watcher)
-            log.end(Ending.FINISHED)
+            _work(crew, missing, records, watcher)
+            ending = Ending.FINISHED
         except KeyboardInterrupt:
-            log.end(Ending.INTERRUPTED)
+            ending = Ending.INTERRUPTED
         except BaseException:
-            log.end(Ending.FAILED)
+            log.end(Ending.FAILED, records.added())
             raise
+        log.end(ending, records.added())
     return log.run
 
 
@@ -154,7 +155,7 @@ def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[So
             )
 
 
-def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile, log: _Log, watcher: BenchWatcher) -> None:
+def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile, watcher: BenchWatcher) -> None:
     def errands() -> Iterator[Errand]:
         for number, solve in enumerate(missing):
             watcher.started(solve.question)
@@ -165,7 +166,6 @@ def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile, log: _Log,
             solve = missing[number]
             record = record_of(solve.question, solve.problem.problem, solve.entrant.solver, result)
             records.append(record)
-            log.count()
             watcher.ended(solve.question, record)
 
 
@@ -178,11 +178,8 @@ class _Log:
         self.run = run
         self._write()
 
-    def count(self) -> None:
-        self.run = replace(self.run, done=self.run.done + 1)
-
-    def end(self, ending: Ending) -> None:
-        self.run = replace(self.run, ended_at=_now(), ending=ending)
+    def end(self, ending: Ending, done: int) -> None:
+        self.run = replace(self.run, ended_at=_now(), ending=ending, done=done)
         self._write()
 
     def _write(self) -> None:
