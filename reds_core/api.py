@@ -20,8 +20,8 @@ from reds_core.plan import Plan
 from reds_core.registry import Registry
 from reds_core.run import Run
 from reds_core.run_folder import Mode
-from reds_core.scorer import Scorer, score
-from reds_core.settings import DEFAULT_BUDGETS, RunSettings
+from reds_core.scorer import ScoreLevel, Scorer, check_level, score
+from reds_core.settings import DEFAULT_OUT, RunSettings, merged_options
 from reds_core.watcher import Watcher
 
 Examples = tuple[tuple[npt.ArrayLike, npt.ArrayLike], tuple[npt.ArrayLike, npt.ArrayLike]]
@@ -116,6 +116,7 @@ def formulate_model(
     registry: Registry | None = None,
 ) -> Formulation:
     """The knapsack problem of one model file under one budget.
+    score_level: ScoreLevel = ScoreLevel.CHANNEL,
 
     Raises:
         InputError: if more than one subnetwork is asked for, or input is bad.
@@ -134,7 +135,8 @@ def formulate_model(
     if data is not None:
         dataset = data if isinstance(data, Dataset) else load_data(data, framework, framework.input_shape(loaded), seed)
         train = framework.check_data(loaded, dataset.train, task, "training data")
-    scores = score(plugin, framework, loaded, network, train, task, seed)
+    check_level(plugin, score_level)
+    scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
     costs = RunSettings(element_size_bytes=element_size_bytes, latency_table=latency_table).costs(network)
     forms = cost.resource_forms(network, parsed[0].amounts, costs)
     full = {name: form.at(network.channels) for name, form in forms.items()}

@@ -47,7 +47,7 @@ from reds_core.registry import Registry
 from reds_core.report import write_report
 from reds_core.run_folder import ORDER_FILE, SCORES_FILE, Mode, RunFolder, RunRecord
 from reds_core.run_tools import Inputs, RunPlugins, RunTools
-from reds_core.scorer import Scorer
+from reds_core.scorer import Scorer, check_level
 from reds_core.search import Search
 from reds_core.settings import RunSettings
 from reds_core.solution import Solution
@@ -92,6 +92,7 @@ class Run:
         )
         plugins.search.check()
         self.registry.check_settings(settings.options)
+        check_level(plugins.scorer, settings.score_level)
         budgets = parse_budgets(settings.budgets)
         cost.check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
         if self.data is None and (settings.finetune.epochs or plugins.scorer.needs_data):

@@ -79,8 +79,9 @@ class RunTools(Tools):
         return self._settings.finetune.epochs
 
     def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
-        i, task = self._inputs, self._settings.task
-        table = score(self._plugins.scorer, i.framework, model, self._described(model), i.train, task, self.seed)
+        i, settings, network = self._inputs, self._settings, self._described(model)
+        scorer, level = self._plugins.scorer, settings.score_level
+        table = score(scorer, i.framework, model, network, i.train, settings.task, self.seed, level)
         return table if kept is None else table.spread(kept, self.network.channels)
 
     def loss(self, model: Any) -> float:

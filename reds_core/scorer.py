@@ -28,6 +28,19 @@ class ScoreLevel(Enum):
     KERNEL = "kernel"
 
 
+def parse_level(text: str) -> ScoreLevel:
+    """The level of this name.
+
+    Raises:
+        InputError: if there is none.
+    """
+    for level in ScoreLevel:
+        if level.value == text:
+            return level
+    names = " or ".join(level.value for level in ScoreLevel)
+    raise InputError(f"score level '{text}' is unknown", f"give {names}")
+
+
 @dataclass(frozen=True)
 class ScoreTable:
     """Importance of every channel, accumulated in float64.

@@ -12,6 +12,7 @@ from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Task
 from reds_core.latency_table import load_latency_table
 from reds_core.network import Network
+from reds_core.scorer import ScoreLevel
 
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
@@ -33,6 +34,7 @@ class RunSettings:
         element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency_table: file of `reds latency` that latency budgets are counted by.
         holdout: share of the training data held back for choosing, 0 to below 1.
+        score_level: whether channels are scored, or each kernel that joins two channels.
         seed: of everything random.
     """
 
@@ -47,6 +49,7 @@ class RunSettings:
     threads: int | None = None
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency_table: str | None = None
+    score_level: ScoreLevel = ScoreLevel.CHANNEL
     holdout: float = 0.1
     seed: int = 0
 

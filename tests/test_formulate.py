@@ -183,3 +183,21 @@ def test_a_network_without_groups_is_refused() -> None:
     network = describe(chain_model(()))
     with pytest.raises(UnsupportedError, match="network 'chain' has no channels that can be pruned; choose another"):
         stated(network, ScoreTable({}))
+
+
+def test_a_curve_is_the_value_of_its_group_whatever_the_order() -> None:
+    network = describe(chain_model((3, 2)))
+    channels = {"dense0": np.array([1.0, 5.0, 3.0]), "dense1": np.array([1.0, 1.0])}
+    table = ScoreTable(channels, curves={"dense0": np.array([0.0, 7.0, 6.0])})
+    problem = stated(network, table)
+    # the full network is worth the curve's largest entry and the scores of the group that has none
+    assert problem.groups[0].values.tolist() == [0, round(7 / 9 * 2**31), round(6 / 9 * 2**31)]
+    assert problem.groups[1].values.tolist() == [round(1 / 9 * 2**31), round(2 / 9 * 2**31)]
+    assert channel_order(table)["dense0"].tolist() == [1, 2, 0]
+
+
+def test_a_curve_of_a_group_joined_to_itself_keeps_its_kernels() -> None:
+    network = describe(chain_model((2,)))
+    kernel = np.array([[1.0, 2.0], [4.0, 9.0]])
+    table = ScoreTable({"dense0": np.zeros(2)}, {("dense0", "dense0"): kernel}, {"dense0": np.array([0.0, 4.0])})
+    assert stated(network, table).groups[0].values.tolist() == [round(9 / 20 * 2**31), 2**31]

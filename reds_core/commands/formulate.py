@@ -15,6 +15,7 @@ from reds_core.commands.shared import (
     Loss,
     Metric,
     OptionTexts,
+    ScoreLevelName,
     ScorerName,
     Seed,
     parse_plugin_options,
@@ -28,6 +29,7 @@ def formulate_command(
     budget: BudgetTexts = None,
     data: DataSource = None,
     scorer: ScorerName = "taylor",
+    score_level: ScoreLevelName = "channel",
     option: OptionTexts = None,
     element_size: ElementSize = 1,
     latency_table: LatencyTableFile = None,
@@ -39,6 +41,7 @@ def formulate_command(
     from reds_core.api import formulate_model
     from reds_core.framework import Task
     from reds_core.problem_file import save_problem
+    from reds_core.scorer import parse_level
 
     if not budget:
         raise InputError("no budget is given", "give one such as --budget macs=0.5")
@@ -47,6 +50,7 @@ def formulate_command(
         data,
         budget,
         scorer=scorer,
+        score_level=parse_level(score_level),
         options=parse_plugin_options(option or []),
         task=Task(loss, metric),
         element_size_bytes=element_size,

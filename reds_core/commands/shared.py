@@ -26,6 +26,9 @@ ScorerName = Annotated[str, typer.Option(help="A scorer plugin.")]
 DataSource = Annotated[
     str | None, typer.Option(help="digits, mnist, fashion_mnist, cifar10, an .npz, or a folder of images.")
 ]
+ScoreLevelName = Annotated[
+    str, typer.Option("--score-level", help="What is scored: channel or kernel, which joins two channels.")
+]
 TimeLimit = Annotated[float | None, typer.Option(help="Seconds a solve may take.")]
 Threads = Annotated[int | None, typer.Option(help="Threads a solve may use.")]
 ElementSize = Annotated[int, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4.")]

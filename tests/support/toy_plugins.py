@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reds_pruners import LayerwisePruner, NestedPruner, OneShotPruner, ProgressivePruner, UniformPruner
-from reds_scorers import MagnitudeScorer, TaylorScorer
+from reds_scorers import reds_scorers
 from toy_framework import ToyFramework
 
 from reds_core import hookimpl
@@ -95,7 +95,7 @@ def _hook(name: str, found: Sequence[type[Plugin]]) -> Any:
 
 
 PRUNERS: tuple[type[Pruner], ...] = (NestedPruner, LayerwisePruner, ProgressivePruner, OneShotPruner, UniformPruner)
-FIRST_PARTY: tuple[type[Plugin], ...] = (*PRUNERS, MagnitudeScorer, TaylorScorer, BruteSolver)
+FIRST_PARTY: tuple[type[Plugin], ...] = (*PRUNERS, *reds_scorers(), BruteSolver)
 
 
 def toy_registry(*more: type[Plugin], framework: type[Framework] = ToyFramework) -> Registry:
