@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reds_core.plan import Plan, load_plan
     from reds_core.problem import KnapsackProblem
     from reds_core.problem_file import load_problem, save_problem
+    from reds_core.recipe import Recipe, load_recipe
     from reds_core.registry import Registry
     from reds_core.run_folder import Mode
     from reds_core.settings import RunSettings
@@ -32,6 +33,7 @@ _MODULES = {
     "plan": ("Plan", "load_plan"),
     "problem": ("KnapsackProblem",),
     "problem_file": ("load_problem", "save_problem"),
+    "recipe": ("Recipe", "load_recipe"),
     "registry": ("Registry",),
     "run_folder": ("Mode",),
     "settings": ("RunSettings",),
@@ -45,6 +47,7 @@ __all__ = [
     "KnapsackProblem",
     "Mode",
     "Plan",
+    "Recipe",
     "Registry",
     "RunSettings",
     "Task",
@@ -53,6 +56,7 @@ __all__ = [
     "load_data",
     "load_plan",
     "load_problem",
+    "load_recipe",
     "prune",
     "save_problem",
     "solve",

@@ -17,6 +17,7 @@ from reds_core.formulate import Formulation, formulate
 from reds_core.framework import Framework, Task
 from reds_core.network import Network
 from reds_core.plan import Plan
+from reds_core.recipe import Recipe, load_recipe
 from reds_core.registry import Registry
 from reds_core.run import Run
 from reds_core.run_folder import Mode
@@ -35,11 +36,12 @@ def _texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
 
 
 def prune(
-    model: Any,
-    data: str | Path | Dataset | Examples | None,
-    budgets: Budgets | Sequence[str] = DEFAULT_BUDGETS,
-    out: str | Path = "reds-out",
+    model: Any = None,
+    data: str | Path | Dataset | Examples | None = None,
+    budgets: Budgets | Sequence[str] | None = None,
+    out: str | Path | None = None,
     *,
+    recipe: str | Path | Recipe | None = None,
     pruner: str | None = None,
     scorer: str | None = None,
     solver: str | None = None,
@@ -57,8 +59,11 @@ def prune(
         model: the path of a model file, a model object (Keras), or None to train a small network on `data` first.
         data: `digits`, a path, the name of a data set, ((x_train, y_train), (x_test, y_test)), a `Dataset`, or None.
         budgets: {"macs": [0.5, 0.25], "peak_ram": "64KiB"}, or texts as on the command line.
-        pruner, scorer, solver, options, finetune_epochs, seed: as on the command line; None keeps those of `settings`.
-        settings: everything else; its own budgets are not read.
+        out: the folder; None means reds-out.
+        recipe: a whole run, or the path of a recipe file; whatever else is given overrides it.
+        pruner, scorer, solver, options, finetune_epochs, seed: as on the command line; None keeps those of the recipe
+            or of `settings`; options are merged with them.
+        settings: everything else, in place of a recipe's.
         mode: what to do where `out` holds a run already: "refuse", "resume" or "overwrite".
 
     Returns:
@@ -67,22 +72,25 @@ def prune(
     Raises:
         RedsError: whatever is wrong with the input, the budgets or a plugin.
     """
-    settings = settings or RunSettings()
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe() if recipe is None else load_recipe(Path(recipe))
+    model = recipe.model if model is None else model
+    data = recipe.data if data is None else data
+    settings = settings or recipe.settings
     finetune = settings.finetune
     run = Run(
         replace(
             settings,
-            budgets=_texts(budgets),
+            budgets=settings.budgets if budgets is None else _texts(budgets),
             pruner=settings.pruner if pruner is None else pruner,
             scorer=settings.scorer if scorer is None else scorer,
             solver=settings.solver if solver is None else solver,
-            options=settings.options if options is None else options,
+            options=merged_options(settings.options, options or {}),
             finetune=finetune if finetune_epochs is None else replace(finetune, epochs=finetune_epochs),
             seed=settings.seed if seed is None else seed,
         ),
         Path(model) if isinstance(model, str) else model,
         dataset_from_arrays(*data) if isinstance(data, tuple) else str(data) if isinstance(data, Path) else data,
-        Path(out),
+        Path(out or recipe.out or DEFAULT_OUT),
         Mode(mode),
         registry or Registry(),
         watcher or Watcher(),
@@ -108,6 +116,7 @@ def formulate_model(
     budgets: Budgets | Sequence[str],
     *,
     scorer: str = "taylor",
+    score_level: ScoreLevel = ScoreLevel.CHANNEL,
     options: Mapping[str, Mapping[str, str]] | None = None,
     task: Task | None = None,
     element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES,
@@ -116,7 +125,6 @@ def formulate_model(
     registry: Registry | None = None,
 ) -> Formulation:
     """The knapsack problem of one model file under one budget.
-    score_level: ScoreLevel = ScoreLevel.CHANNEL,
 
     Raises:
         InputError: if more than one subnetwork is asked for, or input is bad.
@@ -127,6 +135,7 @@ def formulate_model(
         raise InputError(f"{len(parsed)} budgets are given", "give one value a resource: a problem has one budget")
     cost.check_resources(parsed[0].amounts, latency_table is not None)
     plugin = registry.create(Scorer, scorer, options)
+    check_level(plugin, score_level)
     if data is None and plugin.needs_data:
         raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
     framework, loaded, network = load_for_inspection(model, registry)
@@ -135,7 +144,6 @@ def formulate_model(
     if data is not None:
         dataset = data if isinstance(data, Dataset) else load_data(data, framework, framework.input_shape(loaded), seed)
         train = framework.check_data(loaded, dataset.train, task, "training data")
-    check_level(plugin, score_level)
     scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
     costs = RunSettings(element_size_bytes=element_size_bytes, latency_table=latency_table).costs(network)
     forms = cost.resource_forms(network, parsed[0].amounts, costs)

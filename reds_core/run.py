@@ -42,6 +42,7 @@ from reds_core.plan import (
 from reds_core.plugin import guarded
 from reds_core.promise import check_family, check_model, check_reachable
 from reds_core.pruner import Pruner, PruningState, Step
+from reds_core.recipe import save_recipe
 from reds_core.records import to_json
 from reds_core.registry import Registry
 from reds_core.report import write_report
@@ -91,8 +92,8 @@ class Run:
             ),
         )
         plugins.search.check()
-        self.registry.check_settings(settings.options)
         check_level(plugins.scorer, settings.score_level)
+        self.registry.check_settings(settings.options)
         budgets = parse_budgets(settings.budgets)
         cost.check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
         if self.data is None and (settings.finetune.epochs or plugins.scorer.needs_data):
@@ -311,6 +312,7 @@ class Run:
             hashes=inputs.hashes,
         )
         report(plan, self.folder, self.watcher)
+        save_recipe(self.folder, self.model, self.data, settings)
         save_plan(plan, self.folder)  # last: a folder with a plan is a finished run
         remove_checkpoints(self.folder)
         return plan

@@ -17,6 +17,7 @@ from reds_core.errors import InputError
 from reds_core.exporting import NESTED_FILE, member_files
 from reds_core.files import make_folder, remove_partial_files, write_text
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
+from reds_core.recipe import RECIPE_FILE
 from reds_core.records import from_plain, to_json
 from reds_core.report import REPORT_FILE
 
@@ -174,7 +175,7 @@ class RunFolder:
             members += [b.name for b in parse_budgets(record.options["budgets"])] if record else []
         (self.path / PLAN_FILE).unlink(missing_ok=True)
         remove_partial_files(self.path)
-        outputs = [REPORT_FILE, NESTED_FILE, SCORES_FILE, ORDER_FILE]
+        outputs = [REPORT_FILE, RECIPE_FILE, NESTED_FILE, SCORES_FILE, ORDER_FILE]
         for name in outputs + [file for member in members for file in member_files(member)]:
             (self.path / Path(name).name).unlink(missing_ok=True)
         remove_checkpoints(self.path)

@@ -110,9 +110,8 @@ class RunTools(Tools):
         if inputs.train is None:
             raise InputError("fine-tuning needs training data", "give --data, or --finetune-epochs 0")
         settings = dataclasses.replace(self._settings.finetune, epochs=self._step.epochs)
-        training = Training(
-            inputs.train, settings, self.seed, self._watcher.epoch, self._settings.task, inputs.validation
-        )
+        task, report = self._settings.task, self._watcher.epoch
+        training = Training(inputs.train, settings, self.seed, report, task, inputs.validation, inputs.model)
         started = time.perf_counter()
         inputs.framework.finetune(family, training)
         self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started

@@ -10,13 +10,21 @@ from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES, CostModel, check_element_
 from reds_core.errors import InputError
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Task
-from reds_core.latency_table import load_latency_table
+from reds_core.latency_table import LatencySettings, load_latency_table
 from reds_core.network import Network
 from reds_core.scorer import ScoreLevel
 
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
 DEFAULT_OUT = "reds-out"
+
+PluginOptions = Mapping[str, Mapping[str, str]]
+"""Plugin name -> key -> text."""
+
+
+def merged_options(first: PluginOptions, second: PluginOptions) -> dict[str, Mapping[str, str]]:
+    """Options of plugins, those of `second` before those of `first`."""
+    return {name: {**first.get(name, {}), **second.get(name, {})} for name in (*first, *second)}
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class RunSettings:
     Attributes:
         budgets: texts `R=V[,V...]`.
         pruner, scorer, solver: plugin names; solver "auto" takes the best that fits the problem.
+        score_level: whether channels are scored, or each kernel that joins two channels.
         options: options of plugins as typed: plugin name -> key -> text.
         finetune: how the family is trained.
         task: how outputs are compared with labels.
@@ -34,22 +43,21 @@ class RunSettings:
         element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency_table: file of `reds latency` that latency budgets are counted by.
         holdout: share of the training data held back for choosing, 0 to below 1.
-        score_level: whether channels are scored, or each kernel that joins two channels.
         seed: of everything random.
     """
 
     budgets: tuple[str, ...] = DEFAULT_BUDGETS
     pruner: str = "nested"
     scorer: str = "taylor"
+    score_level: ScoreLevel = ScoreLevel.CHANNEL
     solver: str = "auto"
-    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    options: PluginOptions = field(default_factory=dict)
     finetune: FinetuneSettings = FinetuneSettings()
     task: Task = Task()
     time_limit_s: float | None = None
     threads: int | None = None
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency_table: str | None = None
-    score_level: ScoreLevel = ScoreLevel.CHANNEL
     holdout: float = 0.1
     seed: int = 0
 
@@ -57,8 +65,14 @@ class RunSettings:
         check_element_size(self.element_size_bytes)
         if not 0 <= self.holdout < 1:
             raise InputError(f"holdout {self.holdout} is not a share from 0 to below 1", "give a share such as 0.1")
+        if self.finetune.patience is not None and not self.holdout:
+            raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
+
+    def latency_settings(self) -> LatencySettings | None:
+        """How the latency table was measured; None without one."""
+        return None if self.latency_table is None else load_latency_table(Path(self.latency_table)).settings
 
     def costs(self, network: Network) -> CostModel:
         """How the resources of `network` are counted.

@@ -44,14 +44,56 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
     arguments = [
         *("--budget", "macs=0.6,0.3", "--budget", "peak_ram=160", "--pruner", "nested", "--scorer", "magnitude"),
         *("--solver", "brute", "--option", "magnitude.norm=l1", "--finetune-epochs", "1", "--batch-size", "8"),
-        *("--learning-rate", "0.01", "--holdout", "0.2", "--time-limit", "5", "--threads", "1", "--element-size", "4"),
+        *(
+            "--learning-rate",
+            "0.01",
+            "--optimizer",
+            "sgd",
+            "--momentum",
+            "0.8",
+            "--schedule",
+            "step",
+            "--warmup-epochs",
+        ),
+        *("0.5", "--weight-decay", "0.001", "--clip-norm", "2", "--patience", "3", "--augment", "flip,shift=0.2"),
+        *("--augment", "noise", "--precision", "mixed_bfloat16", "--distill", "input", "--distill-weight", "0.7"),
+        *(
+            "--distill-temperature",
+            "2",
+            "--no-recalibrate",
+            "--holdout",
+            "0.2",
+            "--time-limit",
+            "5",
+            "--threads",
+            "1",
+            "--element-size",
+            "4",
+        ),
         *("--seed", "4"),
     ]
     assert pruned(reds, place, *arguments).status == 0
     options = load_plan(place.out).options
     assert options["budgets"] == ["macs=0.6,0.3", "peak_ram=160"]
     assert options["options"] == {"magnitude": {"norm": "l1"}}
-    assert options["finetune"] == {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
+    assert options["finetune"] == {
+        "epochs": 1,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "optimizer": "sgd",
+        "momentum": 0.8,
+        "schedule": "step",
+        "warmup_epochs": 0.5,
+        "weight_decay": 0.001,
+        "clip_norm": 2.0,
+        "patience": 3,
+        "augment": ["flip", "shift=0.2", "noise"],
+        "precision": "mixed_bfloat16",
+        "distill": "input",
+        "distill_weight": 0.7,
+        "distill_temperature": 2.0,
+        "recalibrate": False,
+    }
     assert (options["solver"], options["time_limit_s"], options["threads"]) == ("brute", 5.0, 1)
     assert (options["element_size_bytes"], options["holdout"], options["seed"]) == (4, 0.2, 4)
 

@@ -56,7 +56,7 @@ def settings(**changes: Any) -> RunSettings:
 def test_a_run_writes_what_the_design_says(place: Workplace) -> None:
     plan = place.prune()
     exports = [name.format(b) for b in ("25", "50", "75") for name in EXPORTS]
-    expected = {"plan.json", "nested.keras", "report.html", "scores.npz", "order.npz", *exports}
+    expected = {"plan.json", "recipe.yaml", "nested.keras", "report.html", "scores.npz", "order.npz", *exports}
     assert {p.name for p in place.out.iterdir()} == expected
     assert load_plan(place.out) == plan
     content = json.loads((place.out / "plan.json").read_text())

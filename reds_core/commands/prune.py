@@ -7,19 +7,17 @@ from typing import Annotated
 
 import typer
 
+from reds_core.commands import finetuning
 from reds_core.commands.shared import (
     BudgetTexts,
     DataSource,
-    ElementSize,
     LatencyTableFile,
     Loss,
     Metric,
     OptionTexts,
-    ScorerName,
-    Seed,
-    SolverName,
     Threads,
     TimeLimit,
+    override,
     parse_plugin_options,
 )
 from reds_core.errors import InputError
@@ -27,60 +25,97 @@ from reds_core.errors import InputError
 
 def prune_command(
     model: Annotated[Path | None, typer.Argument(help="A .keras or HDF5 file; none: train a small one first.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="YAML file of a whole run; other options override it.")] = None,
     data: DataSource = None,
     budget: BudgetTexts = None,
-    pruner: Annotated[str, typer.Option(help="A pruner plugin.")] = "nested",
-    scorer: ScorerName = "taylor",
-    solver: SolverName = "auto",
+    pruner: Annotated[str | None, typer.Option(help="A pruner plugin (default: nested)")] = None,
+    scorer: Annotated[str | None, typer.Option(help="A scorer plugin (default: taylor)")] = None,
+    score_level: Annotated[
+        str | None, typer.Option(help="What is scored: channel or kernel, which joins two channels. [default: channel]")
+    ] = None,
+    solver: Annotated[str | None, typer.Option(help="A solver plugin, or auto (default: auto)")] = None,
     option: OptionTexts = None,
-    finetune_epochs: Annotated[int | None, typer.Option(help="Passes over the training data.", min=0)] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a training step.", min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of fine-tuning, at its start.")] = None,
     holdout: Annotated[float | None, typer.Option(help="Share of the training data held back for choosing.")] = None,
     time_limit: TimeLimit = None,
     threads: Threads = None,
-    element_size: ElementSize = 1,
+    element_size: Annotated[
+        int | None, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4 (default: 1)")
+    ] = None,
     latency_table: LatencyTableFile = None,
     loss: Loss = None,
     metric: Metric = None,
-    seed: Seed = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("reds-out"),
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random (default: 0)", min=0)] = None,
+    finetune_epochs: finetuning.Epochs = None,
+    batch_size: finetuning.BatchSize = None,
+    learning_rate: finetuning.LearningRate = None,
+    optimizer: finetuning.Optimizer = None,
+    momentum: finetuning.Momentum = None,
+    schedule: finetuning.ScheduleName = None,
+    warmup_epochs: finetuning.WarmupEpochs = None,
+    weight_decay: finetuning.WeightDecay = None,
+    clip_norm: finetuning.ClipNorm = None,
+    patience: finetuning.Patience = None,
+    augment: finetuning.Augment = None,
+    precision: finetuning.PrecisionName = None,
+    distill: finetuning.Distill = None,
+    distill_weight: finetuning.DistillWeight = None,
+    distill_temperature: finetuning.DistillTemperature = None,
+    recalibrate: finetuning.Recalibrate = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results (default: reds-out)")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished step.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
 ) -> None:
     """Prune a model to a family of nested subnetworks within their budgets, and write .keras and .tflite files."""
     from reds_core.api import prune
     from reds_core.console import ConsoleWatcher, print_plan
-    from reds_core.finetuning import FinetuneSettings
-    from reds_core.framework import Task
+    from reds_core.recipe import Recipe, load_recipe
     from reds_core.run_folder import Mode
-    from reds_core.settings import DEFAULT_BUDGETS, RunSettings
+    from reds_core.scorer import parse_level
+    from reds_core.settings import DEFAULT_OUT, merged_options
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other", "give one of them")
-    if data is None and model is None:
-        data = "digits"
-    defaults = FinetuneSettings()
-    finetune = FinetuneSettings(
-        defaults.epochs if finetune_epochs is None else finetune_epochs,
-        defaults.batch_size if batch_size is None else batch_size,
-        defaults.learning_rate if learning_rate is None else learning_rate,
-    )
-    settings = RunSettings(
+    base = Recipe() if recipe is None else load_recipe(recipe)
+    settings = override(
+        base.settings,
+        budgets=tuple(budget) if budget else None,
         pruner=pruner,
         scorer=scorer,
+        score_level=None if score_level is None else parse_level(score_level),
         solver=solver,
-        options=parse_plugin_options(option or []),
-        finetune=finetune,
-        task=Task(loss, metric),
+        options=merged_options(base.settings.options, parse_plugin_options(option or [])),
+        finetune=override(
+            base.settings.finetune,
+            epochs=finetune_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            momentum=momentum,
+            schedule=schedule,
+            warmup_epochs=warmup_epochs,
+            weight_decay=weight_decay,
+            clip_norm=clip_norm,
+            patience=patience,
+            augment=finetuning.comma_separated(augment),
+            precision=precision,
+            distill=distill,
+            distill_weight=distill_weight,
+            distill_temperature=distill_temperature,
+            recalibrate=recalibrate,
+        ),
+        task=override(base.settings.task, loss=loss, metric=metric),
         time_limit_s=time_limit,
         threads=threads,
         element_size_bytes=element_size,
         latency_table=latency_table,
-        holdout=RunSettings().holdout if holdout is None else holdout,
+        holdout=holdout,
         seed=seed,
     )
+    base = override(base, model=None if model is None else str(model), data=data, settings=settings)
+    if base.data is None and base.model is None:
+        base = override(base, data="digits")
+    folder = out or Path(base.out or DEFAULT_OUT)
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
-    with ConsoleWatcher(metric) as watcher:
-        plan = prune(model, data, budget or DEFAULT_BUDGETS, out, settings=settings, mode=mode, watcher=watcher)
-    print_plan(plan, out)
+    with ConsoleWatcher(settings.task.metric) as watcher:
+        plan = prune(recipe=base, out=folder, mode=mode, watcher=watcher)
+    print_plan(plan, folder)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from reds_core.errors import InputError
+
+T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
@@ -23,11 +26,11 @@ BudgetTexts = Annotated[
 ]
 SolverName = Annotated[str, typer.Option(help="A solver plugin, or auto.")]
 ScorerName = Annotated[str, typer.Option(help="A scorer plugin.")]
-DataSource = Annotated[
-    str | None, typer.Option(help="digits, mnist, fashion_mnist, cifar10, an .npz, or a folder of images.")
-]
 ScoreLevelName = Annotated[
     str, typer.Option("--score-level", help="What is scored: channel or kernel, which joins two channels.")
+]
+DataSource = Annotated[
+    str | None, typer.Option(help="digits, mnist, fashion_mnist, cifar10, an .npz, or a folder of images.")
 ]
 TimeLimit = Annotated[float | None, typer.Option(help="Seconds a solve may take.")]
 Threads = Annotated[int | None, typer.Option(help="Threads a solve may use.")]
@@ -53,6 +56,11 @@ def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
             raise InputError(f"option '{text}' is malformed", "write NAME.KEY=VALUE, such as taylor.batch_size=64")
         parsed.setdefault(name, {})[key] = setting
     return parsed
+
+
+def override(record: T, **given: Any) -> T:
+    """The dataclass `record` with the figures that are not None in place of its own."""
+    return replace(record, **{name: value for name, value in given.items() if value is not None})  # type: ignore[type-var]
 
 
 def print_json(content: Any) -> None:
