@@ -18,6 +18,7 @@ import numpy.typing as npt
 from reds_core.axis import Kept
 from reds_core.errors import UnsupportedError
 from reds_core.finetuning import FinetuneSettings, Progress
+from reds_core.layer_plugin import LayerPlugin
 from reds_core.network import Network
 from reds_core.plugin import Plugin
 
@@ -117,9 +118,14 @@ class ActivationStatistics:
 
 
 class Framework(Plugin, ABC):
-    """Base class of framework plugins."""
+    """Base class of framework plugins.
+
+    Attributes:
+        layer_plugins: what other packages teach it of their layers; set by the registry.
+    """
 
     kind = "framework"
+    layer_plugins: tuple[LayerPlugin, ...] = ()
 
     @abstractmethod
     def owns(self, model: Any) -> bool:

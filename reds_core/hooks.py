@@ -13,6 +13,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from reds_core.framework import Framework
+    from reds_core.layer_plugin import LayerPlugin
     from reds_core.pruner import Pruner
     from reds_core.scorer import Scorer
     from reds_core.solver import Solver
@@ -43,4 +44,10 @@ def reds_pruners() -> Sequence[type[Pruner]]:
 @hookspec
 def reds_frameworks() -> Sequence[type[Framework]]:
     """Framework classes of this plugin package."""
+    raise NotImplementedError
+
+
+@hookspec
+def reds_layers() -> Sequence[type[LayerPlugin]]:
+    """Layer-plugin classes of this plugin package."""
     raise NotImplementedError

@@ -27,7 +27,7 @@ class Plugin:
     """Base of the base classes.
 
     Attributes:
-        kind: solver, scorer, pruner or framework; set by the base class of that kind.
+        kind: solver, scorer, pruner, framework or layers; set by the base class of that kind.
         name: what users write on the command line.
         requires: import names of libraries that must be installed; they are looked for, never imported, at discovery.
         install: what to install where one of them is missing.

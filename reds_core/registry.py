@@ -16,6 +16,7 @@ import pluggy
 from reds_core import hooks
 from reds_core.errors import ContractViolation, InputError, RedsError, UnavailableError, UnsupportedError
 from reds_core.framework import Framework
+from reds_core.layer_plugin import LayerPlugin
 from reds_core.plugin import Plugin, build_options, installed_entry_points
 from reds_core.problem import KnapsackProblem
 from reds_core.pruner import Pruner
@@ -31,6 +32,7 @@ _HOOKS: tuple[tuple[str, type[Plugin]], ...] = (
     ("reds_scorers", Scorer),
     ("reds_pruners", Pruner),
     ("reds_frameworks", Framework),
+    ("reds_layers", LayerPlugin),
 )
 
 
@@ -48,7 +50,7 @@ class PluginRecord:
 
     Attributes:
         name: of the plugin; of its entry point where it is broken.
-        kind: solver, scorer, pruner or framework; None where it is broken.
+        kind: solver, scorer, pruner, framework or layers; None where it is broken.
         detail: what to install, or why it is broken; empty where it is ok.
         plugin: the class; None where it is broken.
     """
@@ -84,7 +86,8 @@ def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
         raise violated(f"{cls.__name__}, which lacks {', '.join(sorted(vars(cls)['__abstractmethods__']))}")
     if not isinstance(getattr(cls, "name", None), str) or not cls.name:
         raise violated(f"{cls.__name__}, which has no name")
-    lacking = [a for a in ("features", "claims", "controls") if base is Solver and not hasattr(cls, a)]
+    declared = {Solver: ("features", "claims", "controls"), LayerPlugin: ("framework",)}.get(base, ())
+    lacking = [a for a in declared if not hasattr(cls, a)]
     if lacking:
         raise violated(f"{cls.__name__}, which does not declare {', '.join(lacking)}")
     options = cls.Options
@@ -206,7 +209,14 @@ class Registry:
             UnavailableError, InputError: as `get`, and if an option is unknown or malformed.
         """
         cls = self.get(base, name)
-        return cls(build_options(cls, (settings or {}).get(name, {})))
+        plugin = cls(build_options(cls, (settings or {}).get(name, {})))
+        if isinstance(plugin, Framework):
+            plugin.layer_plugins = self._layer_plugins(name, settings)
+        return plugin
+
+    def _layer_plugins(self, framework: str, settings: Settings | None) -> tuple[LayerPlugin, ...]:
+        found = self.available(LayerPlugin)
+        return tuple(self.create(LayerPlugin, name, settings) for name, c in found.items() if c.framework == framework)
 
     def default_framework(self) -> Framework:
         """The framework that reads model files.

@@ -91,7 +91,8 @@ class Call:
         self.options = options or TensorFlowOptions()
         self._named = named or {}
         self._handler_of = handler_of
-        self._owner, self._path, self._times = name, (), 1
+        self._owner, self._times = name, 1
+        self._path: tuple[str | int, ...] = ()
         self.weights: list[Any] = []
         self.macs: list[MacsTerm] = []
         self.resizings: list[Resizing] = []
@@ -198,6 +199,8 @@ class Call:
             return
         if not isinstance(variable, keras.Variable):
             raise self.unsupported("computes a weight from others, as LoRA does", "merge the adapters into the weights")
+        if self.sizes(axes) != tuple(variable.shape):
+            raise ValueError(f"weight '{variable.name}' of shape {tuple(variable.shape)} has axes {self.sizes(axes)}")
         self.weights.append(variable)
         name = f"{self._owner}/{self._weight_names[id(variable)]}"
         trainable = bool(variable.trainable)
@@ -288,8 +291,10 @@ class Handler:
         flow: says how channels flow through a call of it, what it costs and how it is resized.
         in_place: whether its output may take the storage of its input.
         constants: whether the flow knows what to do with constant arrays among the inputs.
+        plugin: name of the layer plugin that it comes of; None for those of this package.
     """
 
     flow: Flow
     in_place: bool = False
     constants: bool = False
+    plugin: str | None = None

@@ -17,6 +17,7 @@ from reds_core.network import Network
 from reds_tensorflow.calls import Resizing
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.names import as_functional, graph_of, named_variables
+from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.tracing import Trace, trace
 
 
@@ -44,15 +45,18 @@ def weights(model: Any, network: Network) -> WeightArrays:
     return [np.asarray(variable).copy() for variable in variables(model, network)]
 
 
-def extract(model: Any, network: Network, kept: Kept) -> Any:
+def extract(model: Any, network: Network, kept: Kept, reading: Reading = STOCK) -> Any:
     """A new plain Functional model that holds only the channels of `kept`, in their order.
 
     Layers keep names, types, dtypes and trainable flags; groups not named stay whole.
 
+    Args:
+        reading: with which `network` was described.
+
     Raises:
         InputError: if `network` describes another model, or `kept` is no choice of its channels.
     """
-    traced = trace(model)
+    traced = trace(model, reading)
     if traced.network.groups != network.groups or traced.network.weights != network.weights:
         raise _of_another_model(model)
     _check_kept(network, kept)
@@ -109,7 +113,7 @@ class _Rebuild:
     def _resized(self, layer: Any) -> Any:
         resizings = self._traced.configs[id(layer)]
         try:
-            config = layer.get_config()
+            config = _unbuilt(layer.get_config())
             for resizing, dims in resizings:
                 self._resize(config, resizing, dims)
             resized = type(layer).from_config(config)
@@ -133,6 +137,14 @@ class _Rebuild:
 
     def _shape(self, dims: Dims) -> tuple[int | None, ...]:
         return tuple(axis.length().at(self._widths) for axis in dims)
+
+
+def _unbuilt(config: Any) -> Any:
+    """`config` without the input shapes to which layers in it were built: these may be narrower now."""
+    if isinstance(config, dict):
+        stale = "build_config" if "class_name" in config else None
+        return {key: _unbuilt(value) for key, value in config.items() if key != stale}
+    return [_unbuilt(value) for value in config] if isinstance(config, list) else config
 
 
 def _detached(operation: Any) -> Any:

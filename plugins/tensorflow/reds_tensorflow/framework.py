@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,11 @@ from reds_core.framework import ActivationStatistics, Arrays, Family, Framework,
 from reds_core.latency_probe import LatencyProbe
 from reds_core.latency_table import LatencySettings
 from reds_core.network import Network
+from reds_tensorflow.options import TensorFlowOptions
 from reds_tensorflow.quiet import importing
+
+if TYPE_CHECKING:
+    from reds_tensorflow.reading import Reading
 
 
 class TensorFlowFramework(Framework):
@@ -26,14 +31,23 @@ class TensorFlowFramework(Framework):
     name = "tensorflow"
     requires = ("tensorflow", "ai_edge_litert")
     install = "pip install 'reds-core[tensorflow]'"
+    Options = TensorFlowOptions
 
     def owns(self, model: Any) -> bool:
         keras = sys.modules.get("keras")
         return keras is not None and isinstance(model, keras.Model)
 
+    @cached_property
+    def reading(self) -> Reading:
+        """How models are read: by this package's handlers and those of layer plugins, under the options."""
+        with importing():
+            from reds_tensorflow import reading
+        return reading.reading_with(self.layer_plugins, self.options)
+
     def load_model(self, path: Path) -> Any:
         with importing():
             from reds_tensorflow import loading
+        _ = self.reading  # layer plugins register the classes of their layers
         return loading.load_model(path)
 
     def save_model(self, model: Any, path: Path) -> None:
@@ -47,7 +61,7 @@ class TensorFlowFramework(Framework):
     def inspect(self, model: Any) -> Network:
         with importing():
             from reds_tensorflow import tracing
-        return tracing.inspect(model)
+        return tracing.inspect(model, self.reading)
 
     def weights(self, model: Any, network: Network) -> WeightArrays:
         with importing():
@@ -78,7 +92,7 @@ class TensorFlowFramework(Framework):
     def extract(self, model: Any, network: Network, kept: Kept) -> Any:
         with importing():
             from reds_tensorflow import extraction
-        return extraction.extract(model, network, kept)
+        return extraction.extract(model, network, kept, self.reading)
 
     def check_finetuning(self, model: Any, data: Arrays, settings: FinetuneSettings) -> None:
         with importing():
@@ -88,7 +102,7 @@ class TensorFlowFramework(Framework):
     def finetune(self, family: Family[Any], training: Training) -> None:
         with importing():
             from reds_tensorflow import training as loops
-        loops.finetune(family, training)
+        loops.finetune(family, training, self.reading)
 
     def predict(self, model: Any, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
         with importing():

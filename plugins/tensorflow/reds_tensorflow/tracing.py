@@ -13,13 +13,14 @@ import numpy as np
 from reds_core.axis import Fixed
 from reds_core.builder import NetworkBuilder, Value
 from reds_core.dims import Dims, fixed_dims
-from reds_core.errors import UnsupportedError
+from reds_core.errors import RedsError, UnsupportedError
 from reds_core.network import Network
 from reds_tensorflow.calls import Call, Handler, Resizing
-from reds_tensorflow.handlers import HANDLERS, private_handler
+from reds_tensorflow.handlers import private_handler
 from reds_tensorflow.handlers.opaque import unknown
+from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.names import as_functional, graph_of, layer_names
-from reds_tensorflow.options import TensorFlowOptions
+from reds_tensorflow.reading import STOCK, Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,23 +41,23 @@ class Trace:
     inputs: Mapping[int, tuple[Dims, ...]]
 
 
-def inspect(model: Any, options: TensorFlowOptions | None = None) -> Network:
+def inspect(model: Any, reading: Reading = STOCK) -> Network:
     """Describe `model`: layers, tensors, weights, channel groups.
 
     Raises:
         UnsupportedError: naming a layer that is not understood, or if the model has no fixed graph or input shape.
     """
-    return trace(model, options=options).network
+    return trace(model, reading).network
 
 
-def trace(model: Any, handlers: Mapping[type, Handler] = HANDLERS, options: TensorFlowOptions | None = None) -> Trace:
+def trace(model: Any, reading: Reading = STOCK) -> Trace:
     """Follow `model`.
 
     Raises:
         UnsupportedError: as `inspect`.
     """
     functional = as_functional(model)
-    tracer = _Tracer(handlers, layer_names(functional), options or TensorFlowOptions())
+    tracer = _Tracer(reading, layer_names(functional))
     inputs = [tracer.builder.input(_fixed_shape(tensor)) for tensor in functional.inputs]
     outputs = tracer.follow(functional, id(model), inputs)
     _check_all_known(model, tracer.variables)
@@ -86,14 +87,13 @@ class Seen(keras.Operation):  # type: ignore[misc]
 class _Tracer:
     """The state of one trace."""
 
-    def __init__(self, handlers: Mapping[type, Handler], names: Mapping[int, str], options: TensorFlowOptions) -> None:
+    def __init__(self, reading: Reading, names: Mapping[int, str]) -> None:
         self.builder = NetworkBuilder()
         self.variables: dict[int, Any] = {}
         self.resizings: dict[int, list[Resizing]] = {}
         self.models: dict[int, int] = {}
-        self._handlers = handlers
+        self._reading = reading
         self._names = names
-        self._options = options
 
     def follow(self, functional: Any, key: int, inputs: Sequence[Value]) -> list[Value]:
         """Follow one call of a model; nested models are followed where they are called.
@@ -168,15 +168,15 @@ class _Tracer:
         constants = frozenset(i for i, v in enumerate(inputs) if not isinstance(v, Value))
 
         def begun() -> Call:
-            context = (self._options, self._handler)
+            context = (self._reading.options, self._handler)
             return Call(self.builder, layer, name, dims, output_shapes, arguments, constants, named, *context)
 
         call, handler = begun(), self._handler(layer)
-        takes_all = handler.constants or not constants
-        outputs = handler.flow(call) if takes_all else call.opaque("takes a constant array")
-        if tuple(call.sizes(d) for d in outputs) != call.output_shapes:
+        followed = (), "takes a constant array"
+        outputs, why = _followed(call, handler) if handler.constants or not constants else followed
+        if why:
             call = begun()
-            outputs = call.opaque("gives another shape than reds expects")
+            outputs = call.opaque(why)
         self.variables.update((id(v), v) for v in call.weights)
         self.resizings[id(layer)] = call.resizings
         keys = [id(v) for v in call.weights]
@@ -185,7 +185,35 @@ class _Tracer:
 
     def _handler(self, layer: Any) -> Handler:
         """The handler of a layer's own type, not of one that it is derived from: that may do something else."""
-        return self._handlers.get(type(layer)) or private_handler(type(layer)) or Handler(unknown)
+        handler = self._reading.handlers.get(type(layer)) or private_handler(type(layer))
+        if handler is None:
+            handler = Handler(unknown)
+            for broken in self._reading.broken:
+                self.builder.warn(broken)
+        return handler
+
+
+def _followed(call: Call, handler: Handler) -> tuple[tuple[Dims, ...], str]:
+    """Axes of the outputs, and why the call cannot be followed: empty where it can."""
+    try:
+        outputs = handler.flow(call)
+        shapes = tuple(call.sizes(dims) for dims in outputs)
+        if shapes != call.output_shapes:
+            if handler.plugin is None:
+                return (), "gives another shape than reds expects"
+            raise ValueError(f"outputs of shapes {shapes} are told, but they are {call.output_shapes}")
+        listed = {id(variable) for variable in call.weights}
+        forgotten = [v.name for v in getattr(call.layer, "weights", ()) if handler.plugin and id(v) not in listed]
+        if forgotten:
+            raise ValueError(f"weight '{forgotten[0]}' is not listed")
+    except RedsError:
+        raise
+    except Exception as error:
+        if handler.plugin is None:
+            raise
+        reason = first_sentence(error)
+        return (), f"has a handler of layer plugin '{handler.plugin}' that failed ({type(error).__name__}: {reason})"
+    return outputs, ""
 
 
 def _by_name(

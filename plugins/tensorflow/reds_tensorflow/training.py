@@ -24,6 +24,7 @@ from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import JointStep, students_of
 from reds_tensorflow.optimizers import optimizer_of
 from reds_tensorflow.precision import check_precision, computing_in
+from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.strided import strides_taken_first
 from reds_tensorflow.task import Objective
@@ -74,7 +75,7 @@ def check_finetuning(model: Any, data: Arrays, settings: FinetuneSettings) -> No
     check_precision(settings.precision)
 
 
-def finetune(family: Family[Any], training: Training) -> None:
+def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) -> None:
     """Train the full network and all members together, in place, with one set of weights.
 
     The data is shuffled each epoch and dealt into batches whose sizes differ by one at most. After an epoch each
@@ -82,11 +83,14 @@ def finetune(family: Family[Any], training: Training) -> None:
     on it is kept, otherwise the last. Models change only when training has ended: an error or an interruption leaves
     them as they were. With 0 epochs the members' statistics are measured, if `settings.recalibrate`, and no more.
 
+    Args:
+        reading: with which the family was described.
+
     Raises:
         InputError: if labels do not fit, the loss is not finite, or settings cannot be met.
     """
     settings = training.settings
-    network = inspect(family.full)
+    network = inspect(family.full, reading)
     data, aim = resolve(family.full, training.data, training.task)
     if settings.epochs < 1:
         if settings.recalibrate:

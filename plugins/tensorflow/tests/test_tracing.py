@@ -11,6 +11,7 @@ import pytest
 from keras import layers as L
 from reds_tensorflow.calls import Call, Handler
 from reds_tensorflow.handlers import HANDLERS
+from reds_tensorflow.reading import Reading
 from reds_tensorflow.tracing import inspect, trace
 
 from reds_core.axis import Axis, Channels, Fixed
@@ -171,7 +172,7 @@ def test_the_table_can_be_widened() -> None:
 
     inputs = keras.Input((4,))
     model = keras.Model(inputs, L.Dense(2)(Doubled()(L.Dense(5, name="a")(inputs))))
-    network = trace(model, {**HANDLERS, Doubled: Handler(doubled, in_place=True)}).network
+    network = trace(model, Reading({**HANDLERS, Doubled: Handler(doubled, in_place=True)})).network
     assert network.groups[0].layers[0] == "a"
     assert network.tensors[1].storage == network.tensors[2].storage
 
@@ -182,6 +183,6 @@ def test_a_handler_that_tells_another_shape_is_found_out() -> None:
 
     inputs = keras.Input((5, 4))
     model = keras.Model(inputs, L.Dense(2)(Doubled(name="mine")(L.Dense(6)(inputs))))
-    network = trace(model, {**HANDLERS, Doubled: Handler(cut)}).network
+    network = trace(model, Reading({**HANDLERS, Doubled: Handler(cut)})).network
     assert network.groups == ()
     assert "'mine' of type Doubled gives another shape" in network.warnings[0]

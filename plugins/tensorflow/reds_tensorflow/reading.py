@@ -1,0 +1,47 @@
+"""How models are read: the handlers of layer types, those of layer plugins included, and the framework's options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from reds_core.layer_plugin import LayerPlugin
+from reds_tensorflow.calls import Handler
+from reds_tensorflow.handlers import HANDLERS
+from reds_tensorflow.messages import first_sentence
+from reds_tensorflow.options import TensorFlowOptions
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How models are read.
+
+    Attributes:
+        handlers: by layer type.
+        options: of the framework.
+        broken: what is wrong with layer plugins, one sentence each; told where a layer is met that is not known.
+    """
+
+    handlers: Mapping[type, Handler] = field(default_factory=lambda: HANDLERS)
+    options: TensorFlowOptions = field(default_factory=TensorFlowOptions)
+    broken: tuple[str, ...] = ()
+
+
+STOCK = Reading()
+"""Without layer plugins and with default options."""
+
+
+def reading_with(plugins: Iterable[LayerPlugin], options: TensorFlowOptions) -> Reading:
+    """The reading with the handlers of `plugins` beside those of this package, which none can take over."""
+    handlers = dict(HANDLERS)
+    broken: list[str] = []
+    for plugin in plugins:
+        try:
+            added = {kind: replace(handler, plugin=plugin.name) for kind, handler in plugin.handlers().items()}
+        except Exception as error:  # code of others
+            broken.append(f"layer plugin '{plugin.name}' is broken ({type(error).__name__}: {first_sentence(error)})")
+            continue
+        for kind, handler in added.items():
+            if handlers.setdefault(kind, handler) is not handler:
+                broken.append(f"layer plugin '{plugin.name}' has a handler of {kind.__name__}, which has one already")
+    return Reading(handlers, options, tuple(broken))
