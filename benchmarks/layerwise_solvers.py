@@ -1,0 +1,123 @@
+"""Layer-wise pruning of DS-CNN S by five solvers; writes docs/layerwise-solvers.md.
+
+`python benchmarks/layerwise_solvers.py`: finished runs in OUT are not made again, so that it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from reds_core.cli import run
+from reds_core.formulate import FULL_VALUE
+from reds_core.plan import Plan, StepRecord, load_plan
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ASSETS = REPOSITORY.parent / "shared" / "assets"
+SOLVERS = ("dp", "cpsat", "pulp", "scipy-lp", "greedy")
+EPOCHS, TIME_LIMIT_S = 10, 120
+
+
+def arguments(solver: str) -> list[str]:
+    """The command line of one run, without its folder."""
+    return [
+        *("prune", str(ASSETS / "models" / "arm_kws_ds_cnn_s.keras")),
+        *("--data", str(ASSETS / "data" / "speech_commands.npz")),
+        *("--pruner", "layerwise", "--budget", "macs=0.5", "--solver", solver),
+        *("--finetune-epochs", str(EPOCHS), "--time-limit", str(TIME_LIMIT_S)),
+    ]
+
+
+def cuts(plan: Plan) -> list[StepRecord]:
+    """The steps that decide a group."""
+    return [step for step in plan.steps if step.groups]
+
+
+def line(solver: str, plan: Plan) -> str:
+    """One solver's line of the table."""
+    (made,) = plan.subnetworks
+    seconds = [step.search_s or 0.0 for step in cuts(plan)]
+    gap = "-" if made.gap is None else f"{100 * made.gap:.2f} %"
+    figures = (
+        solver,
+        f"{statistics.median(seconds):.3g}",
+        f"{max(seconds):.3g}",
+        f"{100 * (made.value or 0) / FULL_VALUE:.2f} %",
+        gap,
+        *(
+            f"{100 * a:.1f}"
+            for a in (made.accuracy.before or 0, made.accuracy.after or 0, made.accuracy.tflite_int8 or 0)
+        ),
+        ", ".join(str(w) for w in made.widths.values()),
+    )
+    return f"| {' | '.join(figures)} |"
+
+
+def page(plans: Mapping[str, Plan]) -> str:
+    """The whole page."""
+    first = next(iter(plans.values()))
+    columns = (
+        "solver",
+        "search, s a cut: median",
+        "longest",
+        "value",
+        "gap",
+        "accuracy before",
+        "after",
+        "int8",
+        "widths",
+    )
+    steps = "\n".join(
+        f"| {cut.name} | {' | '.join(f'{cuts(plan)[i].search_s or 0:.3g}' for plan in plans.values())} |"
+        for i, cut in enumerate(cuts(first))
+    )
+    shown = [str(Path(a).name) if "/" in a else a for a in arguments("SOLVER")]
+    return "\n".join(
+        [
+            "# Layer by layer with five solvers",
+            "",
+            f"ARM's DS-CNN S on Speech Commands, pruned layer by layer to 50 % of its MACs with {EPOCHS} epochs of "
+            f"fine-tuning in all, seed {first.seed}. Made by `python benchmarks/layerwise_solvers.py`, which runs",
+            "",
+            "```sh",
+            f"reds {' '.join(shown)}",
+            "```",
+            "",
+            "A cut decides one group, with the knapsack over all groups not yet decided. **Search** is what the solver "
+            "took for it, on two cores that other work shared: compare by factors. **Value** is the share of the input "
+            "model's score that is kept; **gap** how far that is below the proven optimum of that score, which layer-wise "
+            "pruning does not seek: each cut follows the scores of the network as it then is. Accuracy in percent on "
+            f"test data; the input model has {100 * (first.full.accuracy.before or 0):.1f}.",
+            "",
+            f"| {' | '.join(columns)} |",
+            "| --- " * len(columns) + "|",
+            *(line(solver, plan) for solver, plan in plans.items()),
+            "",
+            "Seconds of search at each cut:",
+            "",
+            f"| cut | {' | '.join(plans)} |",
+            "| --- " * (len(plans) + 1) + "|",
+            steps,
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("out/layerwise-solvers"), help="folder of the runs")
+    out = parser.parse_args().out
+    plans = {}
+    for solver in SOLVERS:
+        status = run([*arguments(solver), "--out", str(out / solver), "--resume"])
+        if status:
+            sys.exit(status)
+        plans[solver] = load_plan(out / solver)
+    (REPOSITORY / "docs" / "layerwise-solvers.md").write_text(page(plans), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
