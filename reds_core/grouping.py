@@ -120,6 +120,11 @@ class Grouping:
                 return True
             case (Tile(a, m), Tile(b, n)) | (Repeat(a, m), Repeat(b, n)) if m == n:
                 return self._unified(a, b)
+            # blocks that divide blocks: the finer ones are repeated themselves
+            case Repeat(a, m), Repeat(b, n) if m % n == 0 or n % m == 0:
+                return self._unified(a, repeat(b, n // m)) if n > m else self._unified(repeat(a, m // n), b)
+            case Tile(a, m), Tile(b, n) if m % n == 0 or n % m == 0:
+                return self._unified(a, tile(b, n // m)) if n > m else self._unified(tile(a, m // n), b)
         if isinstance(first, Concat) or isinstance(second, Concat):
             return self._unified_in_pieces(list(_pieces(first)), list(_pieces(second)))
         return False

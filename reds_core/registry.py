@@ -218,13 +218,14 @@ class Registry:
         found = self.available(LayerPlugin)
         return tuple(self.create(LayerPlugin, name, settings) for name, c in found.items() if c.framework == framework)
 
-    def default_framework(self) -> Framework:
-        """The framework that reads model files.
+    def default_framework(self, settings: Settings | None = None) -> Framework:
+        """The framework that reads model files, with the options that `settings` holds for it.
 
         Raises:
             UnavailableError: if none is installed; says what to install.
+            InputError: if an option is unknown or malformed.
         """
-        return self.create(Framework, next(iter(self.available(Framework)), "tensorflow"))
+        return self.create(Framework, next(iter(self.available(Framework)), "tensorflow"), settings)
 
     def check_settings(self, settings: Settings) -> None:
         """Check every option given, also those of plugins that this run may not use.

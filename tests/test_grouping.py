@@ -1,5 +1,7 @@
 """Tied axes keep the same positions, whatever is kept; no more is frozen than must be."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -134,3 +136,13 @@ def test_axes_of_two_lengths_cannot_be_tied() -> None:
     grouping = Grouping()
     with pytest.raises(ValueError, match="4 and 3"):
         grouping.tie(grouping.fresh(4), Fixed(3))
+
+
+@pytest.mark.parametrize("make", [repeat, tile])
+def test_blocks_that_divide_blocks_are_repeated_themselves(make: Callable[[Axis, int], Axis]) -> None:
+    """Two group normalisations of one tensor, in six blocks and in three: blocks go in pairs."""
+    grouping = Grouping()
+    fine, coarse = grouping.fresh(6), grouping.fresh(3)
+    assert grouping.tie(make(fine, 2), make(coarse, 4))
+    assert grouping.resolved(fine) == make(coarse, 2)
+    assert grouping.tie(make(coarse, 4), make(fine, 2))

@@ -64,12 +64,21 @@ def reduction(call: Call) -> tuple[Dims, ...]:
     return (tuple(axis for d, axis in enumerate(call.dims) if d not in reduced),)
 
 
+def cumulative(call: Call) -> tuple[Dims, ...]:
+    """Sums or products of all elements so far along a dimension."""
+    along = _dimensions(call.layer.axis, len(call.dims) + 1)
+    if along is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    call.freeze("works across channels", *(call.dims[d] for d in along))
+    return call.inputs
+
+
 def softmax(call: Call) -> tuple[Dims, ...]:
     """Softmax and its like along some dimensions."""
     along = _dimensions(call.layer.axis, len(call.dims) + 1)
     if along is None:
         return call.opaque(_MIXES_EXAMPLES)
-    call.freeze("normalises over channels", *(call.dims[d] for d in along))
+    call.normalise(*(call.dims[d] for d in along))
     return call.inputs
 
 
@@ -140,6 +149,7 @@ OPERATIONS: Mapping[str, Handler] = {
     **dict.fromkeys(_OF_ONE_TENSOR, Handler(elementwise)),
     **dict.fromkeys(_OF_SEVERAL_TENSORS, Handler(merge, constants=True)),
     **dict.fromkeys(_REDUCTIONS, Handler(reduction)),
+    **dict.fromkeys(("Cumprod", "Cumsum"), Handler(cumulative)),
     **dict.fromkeys(("LogSoftmax", "Softmax", "Sparsemax"), Handler(softmax)),
     "Transpose": Handler(transpose),
     "ExpandDims": Handler(expand_dims),

@@ -8,12 +8,13 @@ own arithmetic.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import keras
+import keras_sequences
 import numpy as np
 from keras import layers
+from keras_sequences import Masked, masked
 
 from reds_core.axis import Kept
 from reds_core.network import Network
@@ -34,14 +35,6 @@ MERGES = (layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.M
 MOVES = (layers.Flatten, layers.Reshape, layers.Permute, layers.RepeatVector)
 
 
-@dataclass(frozen=True, eq=False)
-class Masked:
-    """Values (N, ...) of a tensor, zeroed where its mask (...) is 0."""
-
-    values: Any
-    mask: np.ndarray
-
-
 def masked_outputs(model: Any, network: Network, kept: Kept, *inputs: np.ndarray) -> list[np.ndarray]:
     """Outputs of `model` with the channels that are not in `kept` zeroed wherever they are read."""
     kept_outputs = {
@@ -55,13 +48,17 @@ def masked_outputs(model: Any, network: Network, kept: Kept, *inputs: np.ndarray
             inner = getattr(operation, "_functional", None) or operation
             if hasattr(inner, "_run_through_graph"):
                 return inner._run_through_graph(read, call_fn=call(name + "/"))
+            if type(operation) in keras_sequences.KINDS:
+                kept_of = keras_sequences.KeptAxes(network, kept, name, operation)
+                made = keras_sequences.masked_call(operation, args, kwargs, kept_of)
+                return made[0] if len(made) == 1 else made
             args, kwargs = keras.tree.map_structure(lambda a: a.values if isinstance(a, Masked) else a, (args, kwargs))
             values = operation(*args, **kwargs)
             if isinstance(values, list | tuple):
                 assert all(r.mask.all() for r in read), f"{name} reads removed channels"
                 return [Masked(v, np.ones(v.shape[1:])) for v in values]
             mask = _mask(operation, read, args, tuple(values.shape[1:]), kept_outputs[name])
-            return Masked(values * mask.astype(values.dtype.name), mask)
+            return masked(values, mask)
 
         return one_call
 
@@ -148,6 +145,9 @@ def count_macs(model: Any) -> int:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             total += count_macs(layer)
+            continue
+        if type(layer) in keras_sequences.KINDS:
+            total += keras_sequences.count_macs(layer)
             continue
         if not layer.weights or not isinstance(layer, PRODUCERS + DEPTHWISE):
             continue
