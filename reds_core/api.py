@@ -15,6 +15,7 @@ from reds_core.data import Dataset, dataset_from_arrays, load_data
 from reds_core.errors import InputError
 from reds_core.formulate import Formulation, formulate
 from reds_core.framework import Framework, Task
+from reds_core.inspection import refuse_unprunable
 from reds_core.network import Network
 from reds_core.plan import Plan
 from reds_core.recipe import Recipe, load_recipe
@@ -98,16 +99,32 @@ def prune(
     return run.execute()
 
 
-def load_for_inspection(path: str | Path, registry: Registry | None = None) -> tuple[Framework, Any, Network]:
+def load_for_inspection(
+    path: str | Path,
+    registry: Registry | None = None,
+    *,
+    options: Mapping[str, Mapping[str, str]] | None = None,
+    strict: bool = False,
+    watcher: Watcher | None = None,
+) -> tuple[Framework, Any, Network]:
     """A model file's framework, its model object and its description.
+
+    Args:
+        options: of plugins, those of the framework among them: plugin name -> key -> text.
+        strict: whether what cannot be pruned is an error; else `watcher` is warned.
 
     Raises:
         InputError, UnsupportedError, UnavailableError: if it cannot be read or understood.
     """
     registry = registry or Registry()
-    framework = registry.default_framework()
+    framework = registry.default_framework(options)
     model = framework.load_model(Path(path))
-    return framework, model, framework.inspect(model)
+    network = framework.inspect(model)
+    if strict:
+        refuse_unprunable(network)
+    for warning in network.warnings:
+        (watcher or Watcher()).warn(warning)
+    return framework, model, network
 
 
 def formulate_model(
@@ -121,10 +138,15 @@ def formulate_model(
     task: Task | None = None,
     element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES,
     latency_table: str | None = None,
+    strict: bool = False,
     seed: int = 0,
     registry: Registry | None = None,
+    watcher: Watcher | None = None,
 ) -> Formulation:
     """The knapsack problem of one model file under one budget.
+
+    Args:
+        strict: whether what cannot be pruned is an error; else `watcher` is warned.
 
     Raises:
         InputError: if more than one subnetwork is asked for, or input is bad.
@@ -138,7 +160,7 @@ def formulate_model(
     check_level(plugin, score_level)
     if data is None and plugin.needs_data:
         raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
-    framework, loaded, network = load_for_inspection(model, registry)
+    framework, loaded, network = load_for_inspection(model, registry, options=options, strict=strict, watcher=watcher)
     task = task or Task()
     train = None
     if data is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reds_core import cost
+from reds_core.errors import UnsupportedError
 from reds_core.network import Layer, Network
 from reds_core.plan import GroupRecord
 
@@ -29,6 +30,17 @@ class Inspection:
     macs: int
     params: int
     peak_ram: int
+
+
+def refuse_unprunable(network: Network) -> None:
+    """Refuse a network of which something cannot be pruned.
+
+    Raises:
+        UnsupportedError: with the first of its warnings.
+    """
+    if network.warnings:
+        more = f", and {len(network.warnings) - 1} more" if len(network.warnings) > 1 else ""
+        raise UnsupportedError(f"{network.warnings[0]}{more}", "replace the layer, or go on without --strict")
 
 
 def describe(network: Network, element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:

@@ -27,6 +27,7 @@ from reds_core.data import Dataset, load_data, split_validation
 from reds_core.errors import InputError, RedsError, UnavailableError
 from reds_core.exporting import Exporter
 from reds_core.framework import Framework, Training
+from reds_core.inspection import refuse_unprunable
 from reds_core.interruption import deferred_interruption
 from reds_core.network import Network
 from reds_core.plan import (
@@ -154,9 +155,9 @@ class Run:
     def _framework(self) -> Framework:
         """The framework that owns the model object, or the one that reads files."""
         if isinstance(self.model, Path | None):
-            return self.registry.default_framework()
+            return self.registry.default_framework(self.settings.options)
         for name in self.registry.available(Framework):
-            framework = self.registry.create(Framework, name)
+            framework = self.registry.create(Framework, name, self.settings.options)
             if framework.owns(self.model):
                 return framework
         raise InputError(
@@ -186,6 +187,8 @@ class Run:
             assert dataset is not None
             model, model_hash = self._baseline(framework, dataset, folder, known)
         network = framework.inspect(model)
+        if settings.strict:
+            refuse_unprunable(network)
         if model_hash is None:
             model_hash = _weights_hash(framework, model, network)
         train = validation = test = None

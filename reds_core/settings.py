@@ -43,6 +43,7 @@ class RunSettings:
         element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency_table: file of `reds latency` that latency budgets are counted by.
         holdout: share of the training data held back for choosing, 0 to below 1.
+        strict: whether a network is refused of which something cannot be pruned; else it is warned of.
         seed: of everything random.
     """
 
@@ -59,6 +60,7 @@ class RunSettings:
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency_table: str | None = None
     holdout: float = 0.1
+    strict: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

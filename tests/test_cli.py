@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import Reds, write_problem
+from reds_scorers import MagnitudeScorer
 from toy_framework import ToyFramework, describe, residual_model
 from toy_plugins import FIRST_PARTY, BruteSolver, IdleSolver, PluginModule
 from toy_runs import Workplace, make_workplace, skip_report
@@ -136,17 +138,37 @@ def test_inspect(reds: Reds, place: Workplace) -> None:
         assert word in text.out
 
 
+class Odd(ToyFramework):
+    """Says of every model that something in it cannot be pruned."""
+
+    def inspect(self, model: Any) -> Any:
+        return dataclasses.replace(super().inspect(model), warnings=("group x stays", "group y stays"))
+
+
 def test_inspect_shows_warnings_beside_its_json(reds: Reds, place: Workplace) -> None:
-    import dataclasses
-
-    class Warning_(ToyFramework):
-        def inspect(self, model: Any) -> Any:
-            return dataclasses.replace(super().inspect(model), warnings=("group x stays",))
-
-    reds.install(PluginModule("toy", (Warning_,)))
+    reds.install(PluginModule("toy", (Odd,)))
     outcome = reds("inspect", place.model, "--json")
     assert outcome.json["groups"]
-    assert outcome.err == "warning: group x stays\n"
+    assert outcome.err == "warning: group x stays\nwarning: group y stays\n"
+
+
+def test_formulate_shows_warnings(reds: Reds, place: Workplace) -> None:
+    reds.install(PluginModule("toy", (Odd, MagnitudeScorer)))
+    budget = ("--scorer", "magnitude", "--budget", "macs=0.5")
+    outcome = reds("formulate", place.model, *budget, "--out", place.folder / "p.npz")
+    assert (outcome.status, outcome.err) == (0, "warning: group x stays\nwarning: group y stays\n")
+
+
+@pytest.mark.parametrize("command", ["inspect", "formulate", "prune"])
+def test_strict_makes_warnings_errors(reds: Reds, place: Workplace, command: str) -> None:
+    reds.install(PluginModule("toy", (*FIRST_PARTY, Odd)))
+    options = (
+        () if command == "inspect" else ("--scorer", "magnitude", "--budget", "macs=0.5", "--out", place.folder / "o")
+    )
+    more = ("--finetune-epochs", 0) if command == "prune" else ()
+    outcome = reds(command, place.model, *options, *more, "--strict")
+    outcome.check_error(2, "group x stays, and 1 more; replace the layer, or go on without --strict")
+    assert not (place.folder / "o").is_file()
 
 
 @pytest.mark.parametrize("size", [0, 2, 8])

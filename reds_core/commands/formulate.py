@@ -18,6 +18,8 @@ from reds_core.commands.shared import (
     ScoreLevelName,
     ScorerName,
     Seed,
+    Strict,
+    WarningEcho,
     parse_plugin_options,
 )
 from reds_core.errors import InputError
@@ -35,6 +37,7 @@ def formulate_command(
     latency_table: LatencyTableFile = None,
     loss: Loss = None,
     metric: Metric = None,
+    strict: Strict = False,
     seed: Seed = 0,
 ) -> None:
     """State a model's pruning as a knapsack problem, in a file that `reds solve` reads."""
@@ -55,7 +58,9 @@ def formulate_command(
         task=Task(loss, metric),
         element_size_bytes=element_size,
         latency_table=latency_table,
+        strict=strict,
         seed=seed,
+        watcher=WarningEcho(),
     )
     save_problem(formulation.problem, out)
     typer.echo(f"wrote {out}")

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
-from reds_core.commands.shared import ElementSize, Json, print_json
+from reds_core.commands.shared import (
+    ElementSize,
+    Json,
+    OptionTexts,
+    Strict,
+    WarningEcho,
+    parse_plugin_options,
+    print_json,
+)
 
 
 def inspect_command(
     model: Path,
     element_size: ElementSize = 1,
+    option: OptionTexts = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Show the channel groups of a model and what it costs."""
     from reds_core.api import load_for_inspection
     from reds_core.inspection import describe
 
-    _, _, network = load_for_inspection(model)
-    for warning in network.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+    _, _, network = load_for_inspection(
+        model, options=parse_plugin_options(option or []), strict=strict, watcher=WarningEcho()
+    )
     described = describe(network, element_size)
     if as_json:
         print_json(described)

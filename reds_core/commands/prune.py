@@ -15,6 +15,7 @@ from reds_core.commands.shared import (
     Loss,
     Metric,
     OptionTexts,
+    Strict,
     Threads,
     TimeLimit,
     override,
@@ -61,6 +62,7 @@ def prune_command(
     distill_weight: finetuning.DistillWeight = None,
     distill_temperature: finetuning.DistillTemperature = None,
     recalibrate: finetuning.Recalibrate = None,
+    strict: Strict = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the results (default: reds-out)")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished step.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
@@ -109,6 +111,7 @@ def prune_command(
         element_size_bytes=element_size,
         latency_table=latency_table,
         holdout=holdout,
+        strict=strict or None,
         seed=seed,
     )
     base = override(base, model=None if model is None else str(model), data=data, settings=settings)

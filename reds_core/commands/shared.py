@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from reds_core.errors import InputError
+from reds_core.watcher import Watcher
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ LatencyTableFile = Annotated[
     str | None, typer.Option("--latency-table", help="File of `reds latency`, for latency budgets.")
 ]
 Loss = Annotated[str | None, typer.Option(help="Keras loss identifier, where crossentropy does not fit.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse models of which something cannot be pruned.")]
 Metric = Annotated[str | None, typer.Option(help="Keras metric identifier, where accuracy does not fit.")]
 
 
@@ -61,6 +63,13 @@ def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
 def override(record: T, **given: Any) -> T:
     """The dataclass `record` with the figures that are not None in place of its own."""
     return replace(record, **{name: value for name, value in given.items() if value is not None})  # type: ignore[type-var]
+
+
+class WarningEcho(Watcher):
+    """Prints warnings to stderr and passes over the rest."""
+
+    def warn(self, text: str) -> None:
+        typer.echo(f"warning: {text}", err=True)
 
 
 def print_json(content: Any) -> None:
