@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,7 +18,9 @@ MACHINE = Machine("Linux 6.1", "Example CPU @ 2.5 GHz", 2, 8 * 2**30, "3.11.9")
 
 def problem(name: str, **changes: Any) -> ProblemFacts:
     """A problem whose hash follows from its name, but for `changes`."""
-    facts = ProblemFacts(name, f"{name.encode().hex():0<64}"[:64], groups=5, options=60, pairs=4, resources=("macs",))
+    facts = ProblemFacts(
+        name, hashlib.sha256(name.encode()).hexdigest(), groups=5, options=60, pairs=4, resources=("macs",)
+    )
     return dataclasses.replace(facts, **changes)
 
 

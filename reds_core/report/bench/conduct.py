@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reds_core.bench.history import BenchRun, Ending
 from reds_core.bench.record import SolveRecord
 from reds_core.report import units
-from reds_core.report.bench.results import Comparison, Kind
+from reds_core.report.bench.results import Comparison, Kind, memory_limit_text, time_limit_text
 from reds_core.report.bench.tables import one_block, outcome_text, whole
 from reds_core.report.page import Cell, Row, Table
 
@@ -96,10 +96,8 @@ def settings_table(comparison: Comparison) -> Table:
     values = comparison.values
     times = sorted(r.started_at for r in comparison.records)
     texts: dict[str, Sequence[str]] = {
-        "Time limit": values(lambda r: units.seconds(r.time_limit_s)),
-        "Memory limit": values(
-            lambda r: "none" if r.memory_limit_bytes is None else units.byte_size(r.memory_limit_bytes)
-        ),
+        "Time limit": values(time_limit_text),
+        "Memory limit": values(memory_limit_text),
         "Threads": values(lambda r: "not told" if r.threads is None else r.threads),
         "Seeds": values(lambda r: "not told" if r.seed is None else r.seed),
         "Repeats": (str(1 + max((r.repeat for r in comparison.records), default=0)),) if times else (),
@@ -107,11 +105,6 @@ def settings_table(comparison: Comparison) -> Table:
         "First and last solve": (f"{times[0]} to {times[-1]}",) if times else (),
     }
     return prose_table("How each solve ran", "Setting", {k: ", ".join(v) for k, v in texts.items() if v})
-
-
-def memory_text(record: SolveRecord) -> str:
-    """How much memory a solve was allowed."""
-    return "none" if record.memory_limit_bytes is None else units.byte_size(record.memory_limit_bytes)
 
 
 def machines_table(comparison: Comparison) -> Table:

@@ -155,7 +155,7 @@ def scatter_figure(series: Mapping[str, Sequence[Point]], drawn: Mapping[str, St
             xs, ys = [max(p.seconds, CLOCK_S) for p in points], [max(p.share, ground) for p in points]
             if len(every) <= POINTS_DRAWN:
                 axes.plot(xs, ys, ls="", marker=style.marker, color=style.colour, ms=3.6, alpha=0.35, mew=0)
-            middles[label] = (statistics.median(xs), statistics.median(ys))
+            middles[label] = (statistics.median_high(xs), statistics.median_high(ys))
             axes.plot(
                 *middles[label], marker=style.marker, color=style.colour, ms=9, mec="white", mew=1.0, ls="", zorder=3
             )

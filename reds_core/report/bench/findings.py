@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from reds_core.bench.history import BenchRun
 from reds_core.report import units
-from reds_core.report.bench.conduct import memory_text, unfinished
+from reds_core.report.bench.conduct import unfinished
 from reds_core.report.bench.measures import time_ratios
-from reds_core.report.bench.results import Comparison, Entrant, Kind
+from reds_core.report.bench.results import Comparison, Entrant, Kind, memory_limit_text, time_limit_text
 from reds_core.report.bench.tables import factor_text, gaps_left, losses_of
 
 _LISTED = 12
@@ -145,10 +145,10 @@ def warnings(comparison: Comparison, runs: Sequence[BenchRun]) -> tuple[str, ...
     machines = {(r.machine.cpu, r.machine.cores, r.machine.memory_bytes, r.machine.system) for r in records}
     if len(machines) > 1:
         found.append(f"The solves ran on {len(machines)} different machines, whose times are not to be compared.")
-    limits = comparison.values(lambda r: units.seconds(r.time_limit_s))
+    limits = comparison.values(time_limit_text)
     if len(limits) > 1:
         found.append(f"Solves had different time limits: {', '.join(limits)}.")
-    memories = comparison.values(memory_text)
+    memories = comparison.values(memory_limit_text)
     if len(memories) > 1:
         found.append(f"Solves had different memory limits: {', '.join(memories)}.")
     threads = comparison.values(lambda r: "not told" if r.threads is None else r.threads)

@@ -231,12 +231,22 @@ def _problem_names(records: Sequence[SolveRecord]) -> dict[str, str]:
     return {sha256: name if times[name] == 1 else f"{name} ({sha256[:8]})" for sha256, name in called.items()}
 
 
+def time_limit_text(record: SolveRecord) -> str:
+    """How long a solve was allowed to take."""
+    return f"{record.time_limit_s:g}{units.THIN}s"
+
+
+def memory_limit_text(record: SolveRecord) -> str:
+    """How much memory a solve was allowed."""
+    return "none" if record.memory_limit_bytes is None else units.byte_size(record.memory_limit_bytes)
+
+
 _SETTINGS: Mapping[str, Callable[[SolveRecord], object]] = {
     "version {}": lambda r: f"{r.contender.distribution} {r.contender.version}",
     "{}": lambda r: ", ".join(f"{k}={v}" for k, v in sorted(r.contender.options.items())),
-    "limit {}": lambda r: units.seconds(r.time_limit_s),
-    "memory {}": lambda r: "free" if r.memory_limit_bytes is None else units.byte_size(r.memory_limit_bytes),
-    "threads {}": lambda r: "free" if r.threads is None else r.threads,
+    "limit {}": time_limit_text,
+    "memory {}": memory_limit_text,
+    "threads {}": lambda r: "not told" if r.threads is None else r.threads,
 }
 """What makes records of one contender ones that must not be taken together, as text after its label."""
 
