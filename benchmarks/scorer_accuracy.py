@@ -1,0 +1,217 @@
+"""Does a scorer's value tell the accuracy of a pruned network? ResNet8 on CIFAR-10 at half its MACs.
+
+`python benchmarks/scorer_accuracy.py [--choices 24] [--trained 8] [--out OUT]`. For every scorer the same random width
+choices that use the budget, and the one that the exact solver finds, are priced by the scorer and measured on training
+data held back from it: as cut, with batch-norm statistics measured anew, and after one epoch of training on 2,000
+images. Test data plays no part. Measurements in OUT/scorer-accuracy.jsonl are not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+from scorers import ASSETS, PAGE, WAYS, Way, put
+
+from reds_core.axis import Kept
+from reds_core.cost import CostModel, resource_forms
+from reds_core.data import load_data, split_validation
+from reds_core.finetuning import FinetuneSettings
+from reds_core.formulate import Formulation, formulate
+from reds_core.framework import Arrays, Family, Framework, Task, Training
+from reds_core.network import Network
+from reds_core.registry import Registry
+from reds_core.scorer import Scorer, score
+from reds_core.search import Search
+from reds_core.solver import Controls
+
+MODEL, DATA = "mlperf_tiny_resnet8_cifar10.h5", "cifar10.npz"
+BUDGET = 0.5
+HELD_BACK = 1000
+TRAINED_ON = 2000
+SOLVED = "solved"
+ALSO = (
+    Way("magnitude mean", "magnitude", (("normalise", "mean"),)),
+    Way("magnitude max", "magnitude", (("normalise", "max"),)),
+    Way("magnitude sum", "magnitude", (("normalise", "sum"),)),
+    Way("magnitude l2", "magnitude", (("normalise", "l2"),)),
+    Way("fpgm mean", "fpgm", (("normalise", "mean"),)),
+    Way("mean-activation mean", "mean-activation", (("normalise", "mean"),)),
+    Way("bn-scale mean", "bn-scale", (("normalise", "mean"),)),
+)
+"""Besides those of the other benchmark: the same measures with each group brought to one scale."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One network measured.
+
+    Attributes:
+        choice: number of the random widths, or "solved".
+        value: by the scorer, as a share of the full network's.
+        cut, loss: accuracy and loss on held-back data as extracted.
+        recalibrated: accuracy with batch-norm statistics of its own.
+        trained: accuracy after an epoch; None where not trained.
+    """
+
+    label: str
+    choice: str
+    widths: dict[str, int]
+    value: float
+    cut: float
+    loss: float
+    recalibrated: float
+    trained: float | None
+
+
+class Bench:
+    """The model, its data and the problem of half its MACs."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.framework: Framework = self.registry.default_framework()
+        self.model = self.framework.load_model(ASSETS / "models" / MODEL)
+        self.network: Network = self.framework.inspect(self.model)
+        data = load_data(str(ASSETS / "data" / DATA), self.framework, self.framework.input_shape(self.model), 0)
+        train = self.framework.check_data(self.model, data.train, Task(), "training data")
+        self.train, held = split_validation(train, HELD_BACK / len(train), 0)
+        self.held: Arrays = held
+        self.forms = resource_forms(self.network, ["macs"], CostModel())
+        self.capacities = {r: int(BUDGET * f.at(self.network.channels)) for r, f in self.forms.items()}
+
+    def stated(self, way: Way) -> Formulation:
+        scorer = self.registry.create(Scorer, way.scorer, {way.scorer: dict(way.options)})
+        table = score(scorer, self.framework, self.model, self.network, self.train, Task(), seed=0, level=way.level)
+        return formulate(self.network, table, self.forms, self.capacities, way.label)
+
+    def random_widths(self, seed: int) -> dict[str, int]:
+        """Random shares of all groups, then channels added to random groups while any fits."""
+        rng = np.random.default_rng(seed)
+        channels, form, most = self.network.channels, self.forms["macs"], self.capacities["macs"]
+        while True:
+            widths = {g: max(1, round(n * rng.uniform(0.1, 1))) for g, n in channels.items()}
+            if form.at(widths) <= most:
+                break
+        while True:
+            fits = [g for g, n in channels.items() if widths[g] < n and form.at({**widths, g: widths[g] + 1}) <= most]
+            if not fits:
+                return widths
+            widths[str(rng.choice(fits))] += 1
+
+    def solved_widths(self, stated: Formulation) -> dict[str, int]:
+        solution = Search(self.registry, "auto", {}, Controls(time_limit_s=120.0, seed=0)).choose(stated.problem)
+        return dict(solution.widths or {})
+
+    def measured(self, way: Way, choice: str, stated: Formulation, widths: dict[str, int], train: bool) -> Record:
+        problem = stated.problem
+        options = [widths[g.name] - 1 for g in problem.groups]
+        full = problem.evaluate([g.options - 1 for g in problem.groups]).value
+        kept: Kept = {g: stated.order[g][:w] for g, w in widths.items()}
+        small = self.framework.extract(self.model, self.network, kept)
+        cut, loss = self._accuracy(small), self.framework.loss(small, self.held, Task())
+        self._tuned(small, 0)
+        recalibrated = self._accuracy(small)
+        trained = None
+        if train:
+            self._tuned(small, 1)
+            trained = self._accuracy(small)
+        value = problem.evaluate(options).value / full
+        return Record(way.label, choice, widths, value, cut, loss, recalibrated, trained)
+
+    def _accuracy(self, model: Any) -> float:
+        return self.framework.accuracy(model, self.held, Task())
+
+    def _tuned(self, model: Any, epochs: int) -> None:
+        """Trained alone, in place; without epochs only its statistics are measured."""
+        part = self.train.take(np.sort(np.random.default_rng(1).permutation(len(self.train))[:TRAINED_ON]))
+        settings = FinetuneSettings(epochs=epochs, batch_size=32, learning_rate=1e-3)
+        widths = self.framework.inspect(model).channels
+        family: Family[Any] = Family(model, (model,), (widths,)) if epochs == 0 else Family(model, (), ())
+        self.framework.finetune(family, Training(part, settings, 0, lambda progress: None))
+
+
+def records(choices: int, trained: int, out: Path) -> Iterator[Record]:
+    out.mkdir(parents=True, exist_ok=True)
+    store = out / "scorer-accuracy.jsonl"
+    lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
+    found = {(r.label, r.choice): r for r in (Record(**json.loads(line)) for line in lines)}
+    bench = Bench()
+    for way in (*WAYS, *ALSO):
+        wanted = [SOLVED, *map(str, range(choices))]
+        train = {SOLVED, *map(str, range(trained))} if trained else set()
+        missing = [
+            c for c in wanted if (way.label, c) not in found or (c in train and found[way.label, c].trained is None)
+        ]
+        if missing:
+            stated = bench.stated(way)
+            for choice in missing:
+                widths = bench.solved_widths(stated) if choice == SOLVED else bench.random_widths(int(choice))
+                record = bench.measured(way, choice, stated, widths, choice in train)
+                found[way.label, choice] = record
+                with store.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(record)) + "\n")
+            sys.stdout.write(f"{way.label}: {len(missing)} measured\n")
+            sys.stdout.flush()
+        yield from (found[way.label, c] for c in wanted)
+
+
+def correlation(values: list[float], accuracies: list[float]) -> str:
+    """Spearman's, or a dash where one side does not vary."""
+    if len(values) < 3 or len(set(values)) < 2 or len(set(accuracies)) < 2:
+        return "-"
+    return f"{spearmanr(values, accuracies).statistic:.2f}"
+
+
+def table(made: list[Record]) -> str:
+    lines = [
+        "| scorer | rank correlation of the value with: accuracy as cut | minus loss as cut | accuracy recalibrated "
+        "| accuracy after an epoch | solved: as cut | recalibrated | after an epoch | mean of random: recalibrated "
+        "| after an epoch |",
+        "| --- " * 10 + "|",
+    ]
+    for label in dict.fromkeys(r.label for r in made):
+        own = [r for r in made if r.label == label]
+        drawn = [r for r in own if r.choice != SOLVED]
+        solved = next(r for r in own if r.choice == SOLVED)
+        tuned = [r for r in own if r.trained is not None]
+        values = [r.value for r in own]
+        cells = [
+            correlation(values, [r.cut for r in own]),
+            correlation(values, [-r.loss for r in own]),
+            correlation(values, [r.recalibrated for r in own]),
+            correlation([r.value for r in tuned], [r.trained or 0.0 for r in tuned]),
+            percent(solved.cut),
+            percent(solved.recalibrated),
+            percent(solved.trained),
+            percent(float(np.mean([r.recalibrated for r in drawn]))),
+            percent(float(np.mean([r.trained for r in drawn if r.trained is not None])) if tuned[1:] else None),
+        ]
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def percent(share: float | None) -> str:
+    """A share as text, or a dash."""
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--choices", type=int, default=24, help="random width choices a scorer")
+    parser.add_argument("--trained", type=int, default=0, help="how many of them are also trained")
+    parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder of the measurements")
+    given = parser.parse_args()
+    made = list(records(given.choices, given.trained, given.out))
+    text = f"{given.choices} random choices a scorer, {given.trained} of them trained.\n\n{table(made)}"
+    put(PAGE, "accuracy", text)
+
+
+if __name__ == "__main__":
+    main()
