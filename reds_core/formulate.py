@@ -16,6 +16,7 @@ from reds_core.errors import UnsupportedError
 from reds_core.network import Network
 from reds_core.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.scorer import FloatArray, ScoreTable
+from reds_core.width_rules import WidthRules
 
 FULL_VALUE = 2.0**31
 """Value of the full network: rounding to it loses no value that was ever seen, and sums stay far below 2^62."""
@@ -57,6 +58,7 @@ def formulate(
     capacities: Mapping[str, int],
     name: str,
     order: Kept | None = None,
+    rules: WidthRules | None = None,
 ) -> Formulation:
     """State which width each group should have.
 
@@ -64,6 +66,7 @@ def formulate(
         forms: resources with a budget, from `reds_core.cost`.
         capacities: the most of each of them.
         order: of the channels; by descending score where it is None.
+        rules: which widths are options; every width where it is None.
 
     Raises:
         UnsupportedError: if no group of the network can be pruned.
@@ -73,7 +76,10 @@ def formulate(
     order = channel_order(scores) if order is None else order
     names = [g.name for g in network.groups]
     index = {g: i for i, g in enumerate(names)}
-    widths = {g.name: np.arange(1, g.channels + 1, dtype=np.int64) for g in network.groups}
+    widths = {
+        g.name: np.arange(1, g.channels + 1, dtype=np.int64) if rules is None else rules.widths(g)
+        for g in network.groups
+    }
     total = _total(scores)
     pairs, kernels = _pairs(names, forms, scores)
     groups = tuple(

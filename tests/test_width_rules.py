@@ -1,0 +1,67 @@
+"""Options of groups under rules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reds_core.errors import InputError
+from reds_core.network import ChannelGroup, Layer, Network
+from reds_core.width_rules import WidthRules
+
+
+def group(channels: int) -> ChannelGroup:
+    return ChannelGroup("g", channels, ("block1_conv", "block1_add"))
+
+
+@given(st.integers(1, 3000), st.integers(1, 40), st.integers(1, 80), st.integers(2, 600))
+def test_options_rise_to_the_full_width_and_keep_the_rules(channels: int, align: int, least: int, most: int) -> None:
+    widths = WidthRules(align=align, min_width=least, max_options=most).widths(group(channels))
+    assert widths.dtype == np.int64
+    assert widths[-1] == channels
+    assert np.all(np.diff(widths) > 0)
+    assert len(widths) <= most
+    assert all(w % align == 0 and w >= least for w in widths[:-1].tolist())
+
+
+@given(st.integers(2, 600))
+def test_thinning_keeps_the_ends_and_spreads_evenly(most: int) -> None:
+    widths = WidthRules(max_options=most).widths(group(600))
+    assert (widths[0], widths[-1], len(widths)) == (1, 600, most)
+    assert np.ptp(np.diff(widths)) <= 1
+
+
+def test_without_rules_every_width_is_an_option() -> None:
+    assert WidthRules().widths(group(5)).tolist() == [1, 2, 3, 4, 5]
+
+
+def test_multiples_and_the_full_width() -> None:
+    assert WidthRules(align=8).widths(group(20)).tolist() == [8, 16, 20]
+    assert WidthRules(align=8, min_width=10).widths(group(24)).tolist() == [16, 24]
+    assert WidthRules(align=8).widths(group(5)).tolist() == [5]
+
+
+@pytest.mark.parametrize(("pattern", "kept"), [("block1_conv", True), ("*_add", True), ("block1", False), ("b*", True)])
+def test_groups_with_a_layer_that_matches_stay_whole(pattern: str, kept: bool) -> None:
+    assert (WidthRules(keep=(pattern,)).widths(group(5)).tolist() == [5]) is kept
+
+
+def test_thinned_groups_are_told() -> None:
+    network = Network("n", (ChannelGroup("a", 9, ()), ChannelGroup("b", 4, ())), (), (), (), (), ())
+    assert WidthRules(max_options=4).thinned(network) == {"a": (4, 9)}
+    assert WidthRules(align=4, max_options=4).thinned(network) == {}
+
+
+def test_patterns_that_match_no_layer_are_refused() -> None:
+    network = Network("n", (), (Layer("conv", "Conv2D", (), (), (), (), ()),), (), (), (), ())
+    WidthRules(keep=("c*",)).check(network)
+    with pytest.raises(InputError, match="no layer of network 'n' matches --keep 'covn'"):
+        WidthRules(keep=("conv", "covn")).check(network)
+
+
+@pytest.mark.parametrize("rules", [{"align": 0}, {"min_width": 0}, {"max_options": 1}])
+def test_figures_out_of_range_are_refused(rules: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="is below"):
+        WidthRules(**rules)
