@@ -136,6 +136,13 @@ class Tools(ABC):
         A family of a full network alone trains that network by itself.
         """
 
+    @abstractmethod
+    def recalibrate(self, model: Any) -> Any:
+        """`model` with batch-norm statistics measured anew, where the run has data and its settings ask for that.
+
+        For networks that were cut and are scored or measured before they are trained.
+        """
+
     @property
     @abstractmethod
     def finetune_epochs(self) -> int:

@@ -106,16 +106,23 @@ class RunTools(Tools):
         return self._inputs.framework.extract(model, self._described(model), kept)
 
     def finetune(self, family: Family[Any]) -> Family[Any]:
-        inputs = self._inputs
-        if inputs.train is None:
+        if self._inputs.train is None:
             raise InputError("fine-tuning needs training data", "give --data, or --finetune-epochs 0")
-        settings = dataclasses.replace(self._settings.finetune, epochs=self._step.epochs)
-        task, report = self._settings.task, self._watcher.epoch
-        training = Training(inputs.train, settings, self.seed, report, task, inputs.validation, inputs.model)
         started = time.perf_counter()
-        inputs.framework.finetune(family, training)
+        self._inputs.framework.finetune(family, self._training(self._inputs.train, self._step.epochs))
         self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started
         return family
+
+    def recalibrate(self, model: Any) -> Any:
+        if self._inputs.train is not None and self._settings.finetune.recalibrate:
+            own = Family(model, (model,), (self._described(model).channels,))  # 0 epochs: members are measured
+            self._inputs.framework.finetune(own, self._training(self._inputs.train, 0))
+        return model
+
+    def _training(self, train: Arrays, epochs: int) -> Training:
+        inputs, settings = self._inputs, self._settings
+        how = dataclasses.replace(settings.finetune, epochs=epochs)
+        return Training(train, how, self.seed, self._watcher.epoch, settings.task, inputs.validation, inputs.model)
 
     def _described(self, model: Any) -> Network:
         return self.network if model is self.model else self._inputs.framework.inspect(model)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reds_core.axis import IntArray
 from reds_core.errors import InputError
 from reds_core.formulate import channel_order
 from reds_core.network import Network
@@ -86,14 +87,18 @@ def by_sensitivity(state: PruningState, tools: Tools) -> tuple[str, ...]:
     """Groups by the loss of the network with that group alone narrowed, least first; ties in network order.
 
     Each is narrowed to its width at the one ratio of channels that meets the smallest budget. The loss is measured on
-    held-back training data, without fine-tuning: one evaluation a group.
+    held-back training data, with batch-norm statistics measured anew and without fine-tuning.
     """
     assert state.scores is not None
     order = channel_order(state.scores)
     problem = tools.formulate(state.scores, tools.budgets[0], order).problem
     narrowed = problem.widths(uniform_choice(problem))
-    losses = {g: tools.loss(tools.extract(tools.model, {g: order[g][:w]})) for g, w in narrowed.items()}
+    losses = {g: _loss_at(g, order[g][:w], tools) for g, w in narrowed.items()}
     return tuple(sorted(losses, key=lambda g: losses[g]))
+
+
+def _loss_at(group: str, channels: IntArray, tools: Tools) -> float:
+    return tools.loss(tools.recalibrate(tools.extract(tools.model, {group: channels})))
 
 
 def _named(block: Sequence[str]) -> str:

@@ -121,7 +121,11 @@ class NarrowingPruner(Pruner):
         elif step.name == SCORE:
             return self._scored(state, tools)
         assert state.family is not None
-        return dataclasses.replace(state, family=train(state.family, step, tools, alone))
+        family = train(state.family, step, tools, alone)
+        if not step.epochs:
+            # the next cut scores it: with the statistics of wider layers it would hardly work
+            family = dataclasses.replace(family, members=(tools.recalibrate(family.members[0]), *family.members[1:]))
+        return dataclasses.replace(state, family=family)
 
     def _scored(self, state: PruningState, tools: Tools) -> PruningState:
         scores = tools.score(tools.model)

@@ -225,6 +225,7 @@ def test_epochs_are_spread_over_the_cuts_and_the_end(
     assert [e for _, e in tools.trained] == [e for e in epochs if e]
     assert tools.trained[-1][0] == members
     assert sum(e for _, e in tools.trained) == 6
+    assert tools.log.count("recalibrate") == sum(not s.epochs for s in steps[1:])
 
 
 def test_joint_training_has_every_network_that_is_decided_so_far() -> None:
