@@ -36,7 +36,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SUPPORT = REPOSITORY / "plugins" / "tensorflow" / "tests" / "support"
 PAGE = REPOSITORY / "docs" / "keras-applications.md"
 SHARE = 0.5
-CALIBRATION, TESTED, CONVERTED = 16, 8, 4
+CALIBRATION, TESTED, CONVERTED = 12, 6, 2
 """Images that batch norms are calibrated on, that outputs are compared on, and that the LiteRT file is run on."""
 
 NETWORKS = (
@@ -52,7 +52,7 @@ class Figures:
 
     Attributes:
         prunable_share: of the parameters that stand in weights with channels to choose.
-        inspect_s, formulate_s, solve_s: seconds; formulating includes scores and costs.
+        inspect_s, formulate_s, solve_s: processor seconds; formulating includes scores and costs.
         gap: of the solution to the proven bound; None without a bound.
         macs_share: of the full network's MACs that the smaller one uses, recounted on it.
         masked_deviation: largest difference of an output from the masked network's, as a share of the standard
@@ -128,7 +128,7 @@ def take_statistics(whole: Any, cut: Any, network: Network, kept: Kept) -> None:
 
     for weight, target, source in zip(network.weights, variables(whole, network), variables(cut, network), strict=True):
         if weight.kind is WeightKind.STATISTIC:
-            values = np.array(target)
+            values = np.asarray(target).copy()
             values[np.ix_(*(axis.positions(kept, network.channels) for axis in weight.axes))] = np.asarray(source)
             target.assign(values)
 
@@ -180,16 +180,16 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
 
     model = build("float32")
 
-    started = time.perf_counter()
+    started = time.process_time()
     network = framework.inspect(model)
-    inspected = time.perf_counter()
+    inspected = time.process_time()
     scores = score(registry.create(Scorer, "magnitude"), framework, model, network, None, Task(), seed=0)
     forms = cost.resource_forms(network, ["macs"])
     full = forms["macs"].at(network.channels)
     formulation = formulate(network, scores, forms, {"macs": math.floor(SHARE * full)}, name)
-    formulated = time.perf_counter()
+    formulated = time.process_time()
     solution = Search(registry, "auto", {}, Controls(time_limit_s)).answer(formulation.problem)
-    solved = time.perf_counter()
+    solved = time.process_time()
     if solution.widths is None:
         raise SystemExit(f"{name}: no choice was found")
 
@@ -276,8 +276,8 @@ as a share of the standard deviation of the latter's outputs over inputs. Batch 
 smaller network: with those of the full one, little of the variation passes a random network's narrowest layers.
 *LiteRT - Keras*: the same between the float32 .tflite file and the smaller network. Every smaller network was saved as
 .keras and reloaded by stock Keras in safe mode with equal outputs.
-Seconds are of one run on a machine that others used
-too, import and loading aside.
+Seconds are of
+processor time of one run, import and loading aside.
 """
 
 
