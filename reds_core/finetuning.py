@@ -78,7 +78,7 @@ class FinetuneSettings:
 
     epochs: int = 10
     batch_size: int = 32
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     optimizer: str = "adam"
     momentum: float | None = None
     schedule: Schedule = Schedule.COSINE
@@ -88,7 +88,7 @@ class FinetuneSettings:
     patience: int | None = None
     augment: tuple[str, ...] = ()
     precision: Precision = Precision.FLOAT32
-    distill: Teacher = Teacher.NONE
+    distill: Teacher = Teacher.INPUT
     distill_weight: float = 0.5
     distill_temperature: float = 4.0
     recalibrate: bool = True

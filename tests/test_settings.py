@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from reds_core.errors import InputError
-from reds_core.finetuning import FinetuneSettings
 from reds_core.records import from_plain, to_json
 from reds_core.settings import RunSettings
 
@@ -27,22 +26,6 @@ from reds_core.settings import RunSettings
 def test_run_settings_out_of_range(field: str, value: Any, why: str) -> None:
     with pytest.raises(InputError, match=why):
         RunSettings(**{field: value})
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "why"),
-    [
-        ("epochs", -1, "-1 epochs"),
-        ("batch_size", 0, "batch size of 0"),
-        ("learning_rate", 0.0, "learning rate 0.0 is not above 0"),
-        ("learning_rate", -1e-3, "is not above 0"),
-        ("learning_rate", math.nan, "learning rate nan"),
-        ("learning_rate", math.inf, "learning rate inf"),
-    ],
-)
-def test_training_settings_out_of_range(field: str, value: Any, why: str) -> None:
-    with pytest.raises(InputError, match=why):
-        FinetuneSettings(**{field: value})
 
 
 def test_settings_come_back_from_a_plan() -> None:

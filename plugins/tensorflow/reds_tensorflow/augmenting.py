@@ -65,5 +65,16 @@ def _layer(augmentation: Augmentation, value_range: tuple[float, float], seed: i
         Change.ZOOM: lambda: layers.RandomZoom(strength, **common),
         Change.BRIGHTNESS: lambda: layers.RandomBrightness(strength, value_range, **common),
         Change.CONTRAST: lambda: layers.RandomContrast(strength, value_range, **common),
-        Change.NOISE: lambda: layers.GaussianNoise(strength * (value_range[1] - value_range[0]), **common),
+        Change.NOISE: lambda: _Noise(strength, value_range, common),
     }[augmentation.change]()
+
+
+class _Noise:
+    """Adds normal noise; Keras's layer alone knows none above 1, which is little for pixels up to 255."""
+
+    def __init__(self, strength: float, value_range: tuple[float, float], common: dict[str, Any]) -> None:
+        self._unit = keras.layers.GaussianNoise(strength, **common)
+        self._width = value_range[1] - value_range[0]
+
+    def __call__(self, images: Any, training: bool) -> Any:
+        return images + self._width * self._unit(keras.ops.zeros_like(images), training=training)

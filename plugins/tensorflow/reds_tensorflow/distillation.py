@@ -41,11 +41,11 @@ class Distillation:
 
 
 def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teacher: Any | None) -> Distillation | None:
-    """The distillation that settings ask for; None without.
+    """The distillation that settings ask for; None without, or where there is no network to distil from.
 
     Args:
         model: the network in training.
-        teacher: the network as it was before pruning.
+        teacher: the network as it was before pruning; None where the network is new.
 
     Raises:
         InputError: if the teacher's outputs are not of the kind of the model's.
@@ -55,8 +55,10 @@ def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teac
     outputs = outputs_of(model)
     if settings.distill is Teacher.FULL:
         teacher = None
-    elif teacher is None or outputs_of(teacher) != outputs:
-        raise InputError("there is no network of the same outputs to distil from", "take --distill full or none")
+    elif teacher is None:
+        return None
+    elif outputs_of(teacher) != outputs:
+        raise InputError("the network to distil from has other outputs", "take --distill full or none")
     return Distillation(settings.distill_weight, soft_loss(outputs, aim, settings.distill_temperature), teacher)
 
 
