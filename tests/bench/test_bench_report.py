@@ -22,10 +22,14 @@ from html_pages import (
     assert_nothing_is_fetched,
     assert_tables_and_figures_are_whole,
 )
+from toy_plugins import BruteSolver
 
-from reds_core.bench.history import BenchHistory, BenchRun, Ending, LeftOut, write_history
+from reds_core.bench.history import BenchHistory, BenchRun, Ending, LeftOut, read_history, write_history
 from reds_core.bench.record import Outcome, SolveRecord
+from reds_core.bench.runner import BenchSettings
+from reds_core.comparison import run_bench
 from reds_core.errors import InputError, UnavailableError
+from reds_core.problem_file import load_problem, save_problem
 from reds_core.records import to_json_line
 from reds_core.report.bench import bench_page, bench_summary, figures, write_bench_report
 from reds_core.report.bench.findings import findings, headline, warnings
@@ -35,6 +39,8 @@ from reds_core.report.bench.summary import escaped
 from reds_core.report.page import inline_script
 from reds_core.report.units import THIN
 from reds_core.solution import Limit, Status
+from reds_core.solver import solve
+from reds_core.testing.problems import near_equal_values
 
 Records = Sequence[SolveRecord]
 GLANCE, SPEED, LOSSES = (
@@ -234,6 +240,40 @@ def test_same_records_same_bytes() -> None:
     assert bench_page(one_problem()) == bench_page(one_problem())
 
 
+def test_the_parts_of_a_page_in_their_order(usual_page: Page) -> None:
+    assert list(usual_page.tables) == [
+        GLANCE,
+        SPEED,
+        "Who proved what",
+        "Every problem and solver",
+        LOSSES,
+        "Presolve on and off",
+        "Peak memory of a solve, Python and libraries included",
+        "Failures",
+        "Refusals",
+        "How each solve ran",
+        "Machines",
+        "Solvers and libraries",
+    ]
+    shown = [attributes["aria-label"].partition(".")[0] for tag, attributes in usual_page.elements if tag == "svg"]
+    assert [caption.replace(THIN, " ").partition(",")[0] for caption in shown] == [
+        "Performance profile: time to a proof of optimality or infeasibility",
+        "Performance profile: time to an answer within 0",
+        "Time to a proof against the size of the problem",
+        "Gap against time",
+        "Value lost against time",
+        "Value profile: how near each solver comes to the best known value",
+        "Time to a proof with presolve against the time without",
+    ]
+
+
+@pytest.mark.parametrize(("make", "left_out"), [(nothing, "table"), (all_failed, "svg"), (no_bounds, "Presolve")])
+def test_parts_that_have_nothing_to_show_are_left_out(make: Callable[[], Records], left_out: str) -> None:
+    page = Page(bench_page(make()))
+    assert left_out not in {tag for tag, _ in page.elements}
+    assert not any(left_out in caption for caption in page.tables)
+
+
 # --- facts ----------------------------------------------------------------------------------------------------------
 
 
@@ -296,11 +336,10 @@ def test_each_run_tells_its_time_and_what_came_of_it() -> None:
     }  # fmt: skip
 
 
-def test_failures_and_refusals_stand_apart_with_their_reasons() -> None:
-    page = Page(bench_page(usual()))
-    assert list(page.tables["Failures"]) == ["crasher"]
-    assert page.tables["Refusals"]["reds-kernel"][1][0] == "kernel arrays are missing"
-    assert page.row("Refusals", "reds-kernel")[2] == 24
+def test_failures_and_refusals_stand_apart_with_their_reasons(usual_page: Page) -> None:
+    assert list(usual_page.tables["Failures"]) == ["crasher"]
+    assert usual_page.tables["Refusals"]["reds-kernel"][1][0] == "kernel arrays are missing"
+    assert usual_page.row("Refusals", "reds-kernel")[2] == 24
 
 
 def test_reasons_that_differ_in_figures_take_one_row() -> None:
@@ -341,6 +380,23 @@ def test_profiles_drawn_are_those_measured() -> None:
 def test_thirteen_contenders_differ_without_colour() -> None:
     drawn = figures.styles([str(i) for i in range(13)]).values()
     assert len({s.marker for s in drawn}) == 13
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("dp", "cpsat[presolve=false]"),
+        tuple(f"solver-{i}[some_option=value,presolve=false]" for i in range(13)),
+        tuple(f"some-long-name-of-a-solver, limit {i} s" for i in range(13)),
+        tuple(f"{e}-quite-long-a-name-{i}-and-a-long-end-{e}" for i in range(5) for e in "ab"),
+    ],
+)
+def test_names_in_figures_are_short_and_differ(labels: tuple[str, ...]) -> None:
+    names = figures.short_names(labels, 20)
+    assert list(names) == list(labels)
+    assert len(set(names.values())) == len(labels)
+    assert all(len(name) <= 20 for name in names.values())
+    assert all(names[label] == label for label in labels if len(label) <= 12)
 
 
 def test_names_beside_a_figure_keep_their_order_and_do_not_touch() -> None:
@@ -388,7 +444,7 @@ def test_findings_tell_speed_gap_loss_and_failures() -> None:
         "To a proof dp was 2× as fast as cpsat (on the one problem both proved) and 8× as fast as pulp (on the one "
         "problem both proved): geometric means and ranges over the problems both proved.",
         "The gap left where there was no proof (median): cpsat 2.0 % (1 left open).",
-        "Value lost against the proven optimum (median): cpsat 0.5 % (worst 1.0 %) and greedy 5.0 % (worst 5.0 %); "
+        "Value lost against the proven optimum (median): greedy 5.0 % (worst 5.0 %) and cpsat 0.5 % (worst 1.0 %); "
         "pulp (on 1 of 2) lost nothing.",
         "Of 8 solves 1 failed.",
     ]
@@ -429,6 +485,20 @@ def test_a_folder_gets_report_and_summary_from_its_records(tmp_path: Path) -> No
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == bench_page(records, tmp_path.name, [RUN])
     assert (tmp_path / "summary.md").read_text(encoding="utf-8") == bench_summary(records, tmp_path.name, [RUN])
     assert {p.name for p in tmp_path.iterdir()} == {"records.jsonl", "bench.json", "report.html", "summary.md"}
+
+
+def test_the_report_of_a_comparison_that_ran(tmp_path: Path) -> None:
+    instance = tmp_path / "little.npz"
+    save_problem(near_equal_values(seed=3), instance)
+    out = tmp_path / "out"
+    run_bench(BenchSettings(problems=(instance,), solvers=("dp,greedy",), time_limit_s=30), out)
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert page.row(GLANCE, "dp")[:3] == [1, 1, 0]
+    assert page.row(GLANCE, "greedy")[:3] == [1, 0, 1]
+    best, *_ = page.row("Every problem and solver", "little")[2:]
+    assert best == solve(load_problem(instance), BruteSolver()).value
+    assert page.row("Runs of the command", read_history(out).runs[0].started_at)[1:4] == [2, 0, 2]
+    assert "| dp | 1 | 1 |" in (out / "summary.md").read_text(encoding="utf-8")
 
 
 def test_a_folder_without_records_is_an_input_error(tmp_path: Path) -> None:

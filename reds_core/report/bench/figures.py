@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 POINTS_DRAWN = 1500
 """Up to so many points a scatter shows each run; above, only the middle of each entrant."""
 
-_PANEL_INCHES = (4.7, 3.5)
-_SQUARE_INCHES = (4.7, 3.9)
-_LABEL_LIMIT = 22
+_PANEL_INCHES = (5.0, 3.6)
+_SQUARE_INCHES = (5.0, 4.0)
+_LABEL_LIMIT = 26
 _LINE_POINTS = 9.0
 _MARKS_A_CURVE = 5
 _COLOURS = ("#12395f", "#b3541e", "#2c7a4b", "#7b3294", "#8a6d00", "#00707f", "#a3195b", "#4d4d4d")
@@ -251,6 +251,7 @@ def _name_at_the_right(axes: Any, heights: Mapping[str, float], drawn: Mapping[s
     points = 72 / axes.figure.dpi
     wanted = {label: points * axes.transData.transform((1, y))[1] for label, y in heights.items()}
     low, high = points * box.y0, points * box.y1
+    names = short_names(list(drawn), _LABEL_LIMIT)
     places = spread_out(wanted, _LINE_POINTS + 1.5, low, high)
     for label, place in places.items():
         style, y = drawn[label], (place - low) / (high - low)
@@ -259,9 +260,29 @@ def _name_at_the_right(axes: Any, heights: Mapping[str, float], drawn: Mapping[s
             ls="", clip_on=False,
         )  # fmt: skip
         axes.text(
-            1.085, y, units.shortened(label, _LABEL_LIMIT), transform=axes.transAxes, va="center", fontsize=8.5,
-            color=style.colour,
+            1.085, y, names[label], transform=axes.transAxes, va="center", fontsize=8, color=style.colour,
         )  # fmt: skip
+
+
+def short_names(labels: Sequence[str], limit: int) -> dict[str, str]:
+    """Labels of at most `limit` characters that still differ: without their middle, end or beginning, or numbered.
+
+    Numbers count from 1, as the labels stand.
+    """
+    printable = {label: units.printable(label) for label in labels}
+    ways: tuple[Callable[[str], str], ...] = (
+        lambda text: units.shortened(text, limit),
+        lambda text: text if len(text) <= limit else text[: limit - 1] + "…",
+        lambda text: text if len(text) <= limit else "…" + text[1 - limit :],
+    )
+    for way in ways:
+        short = {label: way(text) for label, text in printable.items()}
+        if len(set(short.values())) == len(labels):
+            return short
+    return {
+        label: units.shortened(f"{number}: {text}", limit)
+        for number, (label, text) in enumerate(printable.items(), start=1)
+    }
 
 
 def spread_out(wanted: Mapping[str, float], distance: float, low: float, high: float) -> dict[str, float]:

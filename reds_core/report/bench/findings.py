@@ -12,7 +12,7 @@ from reds_core.report.bench.measures import time_ratios
 from reds_core.report.bench.results import Comparison, Entrant, Kind, memory_limit_text, time_limit_text
 from reds_core.report.bench.tables import factor_text, gaps_left, losses_of
 
-_LISTED = 12
+_LISTED = 6
 
 
 def many(count: int, noun: str) -> str:
@@ -97,7 +97,8 @@ def _gaps(comparison: Comparison) -> str:
 
 def _losses(comparison: Comparison) -> str:
     optimal = {name for name, known in comparison.known.items() if known.is_optimal}
-    parts, exact = [], []
+    lossy: list[tuple[float, str]] = []
+    exact = []
     for entrant in comparison.entrants:
         lost = losses_of(entrant, optimal)
         if lost is None or entrant.proofs == len(entrant.runs):
@@ -108,7 +109,9 @@ def _losses(comparison: Comparison) -> str:
             exact.append(entrant.label + on)
         else:
             worst = f"worst {units.small_percent(lost.worst)}"
-            parts.append(f"{entrant.label}{on} {units.small_percent(lost.median)} ({worst})")
+            lossy.append((lost.median, f"{entrant.label}{on} {units.small_percent(lost.median)} ({worst})"))
+    # the most lost first: where the list is cut short, those near the optimum go
+    parts = [text for _, text in sorted(lossy, key=lambda item: -item[0])]
     lossless = f"{_joined(exact)} lost nothing" if exact else ""
     if not parts:
         return f"Against the proven optimum {lossless}." if exact else ""
@@ -160,7 +163,7 @@ def warnings(comparison: Comparison, runs: Sequence[BenchRun]) -> tuple[str, ...
     found += _mixed_versions(comparison)
     partial = [e for e in comparison.entrants if len(e.runs) < len(comparison.problems)]
     if partial:
-        parts = [f"{e.label} {len(e.runs)}" for e in partial]
+        parts = [f"{e.label} ({len(e.runs)})" for e in partial]
         found.append(
             f"Not every solver has been run on all {many(len(comparison.problems), 'problem')}: {_joined(parts)}. "
             "Shares are of the problems that each was run on."
