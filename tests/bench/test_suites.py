@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from reds_core.bench import suites
 from reds_core.bench.graphs import TOPOLOGIES, chain
 from reds_core.bench.shapes import NETWORKS
+from reds_core.bench.suites import SUITES, read_facts, suite
 from reds_core.bench.synthetic import FULL_VALUE, KINDS, knapsack
+from reds_core.errors import InputError
 from reds_core.problem import SumResource
-from reds_core.problem_file import problem_digest
+from reds_core.problem_file import load_problem, problem_digest
+from reds_core.registry import Registry
+from reds_core.solution import Status
+from reds_core.solver import Controls, Feature, Solver, features_of, solve
+from reds_core.testing.oracle import brute_force
 
 MACS = {
     # recounted from the published Keras models: ARM's keyword spotting zoo, MLPerf Tiny's visual wake words
@@ -124,3 +136,126 @@ def test_random_networks_have_the_shape_that_is_asked(topology: str, size: int) 
         assert len(joined) > size - 1
     assert problem_digest(problem) == problem_digest(knapsack(TOPOLOGIES[topology](size, 3)))
     assert size < 3 or problem_digest(problem) != problem_digest(knapsack(TOPOLOGIES[topology](size, 4)))
+
+
+# --- suites -----------------------------------------------------------------------------------------------------------
+
+INSTANCES = {i.problem.name: i for name in SUITES for i in suite(name)}
+
+
+def test_there_are_three_suites_and_others_are_refused() -> None:
+    assert SUITES == ("paper", "graphs", "tiny")
+    with pytest.raises(InputError, match=r"unknown suite 'papre'.*paper, graphs, tiny"):
+        suite("papre")
+
+
+def test_instances_have_names_of_their_own_and_reasons() -> None:
+    assert len(INSTANCES) == sum(len(suite(name)) for name in SUITES)
+    assert all(name == name.lower() and " " not in name and "/" not in name for name in INSTANCES)
+    assert all(len(i.reason) > 20 for i in INSTANCES.values())
+
+
+def test_a_suite_is_the_same_problems_each_time() -> None:
+    for name in SUITES:
+        for instance in suite(name):
+            known = INSTANCES[instance.problem.name]
+            assert problem_digest(instance.problem) == problem_digest(known.problem)
+            assert replace(instance, problem=known.problem) == known
+
+
+def test_budgets_of_the_paper_are_shares_of_the_macs() -> None:
+    for name in ("ds-cnn-s", "mobilenet-v1", "vit-b"):
+        macs = NETWORKS[name]().macs
+        for percent in (10, 25, 50, 75):
+            (resource,) = INSTANCES[f"{name}-{percent}"].problem.resources
+            assert resource.capacity == macs * percent // 100
+
+
+def test_the_paper_suite_has_kernels_for_those_who_choose_kernels() -> None:
+    with_kernels = [n for n, i in INSTANCES.items() if any(p.kernel is not None for p in i.problem.pairs)]
+    assert with_kernels == [*(f"ds-cnn-s-kernels-{p}" for p in (10, 25, 50, 75)), "tiny-kernels"]
+
+
+def test_tiny_has_every_feature() -> None:
+    features = {n: features_of(i.problem) for n, i in INSTANCES.items() if n.startswith("tiny-")}
+    seen = Feature.NONE
+    for feature in features.values():
+        seen |= feature
+    assert seen == Feature.ALL
+    assert Feature.PEAK in features["tiny-peak"]
+    assert Feature.MULTI_RESOURCE in features["tiny-two-sums"]
+    assert Feature.BOUNDS in features["tiny-bounds"]
+
+
+def test_an_instance_that_changed_has_no_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = {n: replace(f, sha256="0" * 64) for n, f in read_facts().items()}
+    monkeypatch.setattr(suites, "read_facts", lambda: stale)
+    assert {(i.optimum, i.lp_bound, i.infeasible) for i in suite("tiny")} == {(None, None, False)}
+
+
+# --- what is shipped about them ---------------------------------------------------------------------------------------
+
+
+def test_facts_are_about_the_instances_as_they_are() -> None:
+    """If this fails, an instance changed: `python benchmarks/suites.py --write` proves its optimum anew."""
+    assert {n: problem_digest(i.problem) for n, i in INSTANCES.items()} == {
+        n: f.sha256 for n, f in read_facts().items()
+    }
+
+
+def test_every_optimum_of_paper_and_tiny_is_proved_twice() -> None:
+    facts = read_facts()
+    for name in ("paper", "tiny"):
+        for instance in suite(name):
+            assert facts[instance.problem.name].proved_by == ("cpsat", "dp"), instance.problem.name
+            assert instance.infeasible != (instance.optimum is not None)
+
+
+def test_bounds_are_not_below_optima() -> None:
+    for instance in INSTANCES.values():
+        assert instance.lp_bound is not None or instance.infeasible
+        if instance.optimum is not None and instance.lp_bound is not None:
+            assert instance.lp_bound >= instance.optimum
+
+
+def test_brute_force_agrees_where_it_can() -> None:
+    tried = 0
+    for instance in INSTANCES.values():
+        if np.prod([g.options for g in instance.problem.groups], dtype=float) <= 300_000:
+            truth = brute_force(instance.problem)
+            assert truth.value == instance.optimum
+            assert instance.infeasible == (truth.value is None)
+            tried += 1
+    assert tried >= 5
+
+
+@pytest.mark.parametrize("name", [n for n in INSTANCES if n.startswith(("tiny-", "ds-cnn-s-", "cnn-s-"))])
+def test_dp_still_proves_what_is_shipped(name: str) -> None:
+    instance = INSTANCES[name]
+    solution = solve(instance.problem, Registry().create(Solver, "dp"), Controls(time_limit_s=30))
+    assert solution.status is (Status.INFEASIBLE if instance.infeasible else Status.OPTIMAL)
+    assert solution.value == instance.optimum
+
+
+def test_the_command_writes_every_instance_as_a_file(tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "suites.py"
+    subprocess.run([sys.executable, script, "--out", tmp_path], check=True, timeout=120)
+    files = {p.stem: p for p in tmp_path.glob("*/*.npz")}
+    assert set(files) == set(INSTANCES)
+    for name in ("ds-cnn-s-kernels-25", "tiny-peak", "residual-12-convex-40"):
+        assert problem_digest(load_problem(files[name])) == problem_digest(INSTANCES[name].problem)
+        assert load_problem(files[name]).name == name
+
+
+def test_the_command_without_work_to_do_says_so() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "suites.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "nothing to do" in done.stderr
+
+
+def test_suites_import_no_library_behind_a_solver() -> None:
+    code = "import sys; from reds_core.bench.suites import suite; suite('tiny'); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    heavy = ("tensorflow", "scipy", "ortools", "pandas", "joblib", "matplotlib")
+    assert not [m for m in heavy if f"'{m}'" in done.stdout]

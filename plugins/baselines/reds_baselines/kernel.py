@@ -62,7 +62,7 @@ class RedsKernelSolver(Solver):
         return f"{kernels:,} kernels are more than {KERNELS_LIMIT:,}" if kernels > KERNELS_LIMIT else None
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
-        started = time.perf_counter()
+        started = time.monotonic()
         deadline = None if controls.time_limit_s is None else started + controls.time_limit_s
         kernels = sum(p.kernel.size for p in problem.pairs if p.kernel is not None)
         if controls.time_limit_s is not None and kernels > KERNELS_PER_S * controls.time_limit_s:

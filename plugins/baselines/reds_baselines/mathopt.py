@@ -1,18 +1,26 @@
-"""Hands the kernel-level program to SCIP, CP-SAT or HiGHS through OR-Tools MathOpt."""
+"""Hands the kernel-level program to SCIP, CP-SAT or HiGHS through OR-Tools MathOpt, in a process of its own.
+
+Also the script of that process (`reds_core.isolation`): MathOpt cannot be loaded beside TensorFlow, and HiGHS may run
+well past a time limit on models of this size.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import itertools
-import threading
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from reds_baselines.kernel_model import KernelModel
-from reds_core.binding import bound_deeply
+from reds_core.isolation import Arrays, run_isolated, serve
 from reds_core.problem import IntArray
 from reds_core.solver import Controls
 
@@ -20,8 +28,11 @@ Backend = Literal["scip", "cp-sat", "highs"]
 
 SOLVER_TYPES = {"scip": "GSCIP", "cp-sat": "CP_SAT", "highs": "HIGHS"}
 
-HIGHS_THREADS = 1
-"""HiGHS fixes its threads once a process: two numbers would be an error."""
+REPORT_S = 0.2
+"""Seconds before the deadline at which the back end is to stop, to leave time for its report."""
+
+NO_CONTROL = -1
+"""Stands for a seed or a number of threads that is left to the back end."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +41,13 @@ class Found:
 
     Attributes:
         widths: x of each group, int64 (groups,), or None.
-        stopped: whether it stopped at the time limit.
-        backend_s: seconds in the back end.
+        stopped: whether it stopped, or was ended, at the time limit.
+        backend_s: seconds in the back end, or None where it was ended.
     """
 
     widths: IntArray | None
     stopped: bool
-    backend_s: float
+    backend_s: float | None
 
 
 def maximise(model: KernelModel, backend: Backend, controls: Controls, deadline: float | None) -> Found:
@@ -44,30 +55,56 @@ def maximise(model: KernelModel, backend: Backend, controls: Controls, deadline:
 
     Args:
         controls: seed and threads.
-        deadline: `time.perf_counter()` at which to stop, or None.
+        deadline: `time.monotonic()` at which to stop, or None.
     """
-    with bound_deeply():
-        from ortools.math_opt.python import mathopt
-        from ortools.math_opt.solvers import highs_pb2
+    arrays: dict[str, npt.ArrayLike] = {f.name: getattr(model, f.name) for f in dataclasses.fields(model)}
+    request = arrays | {
+        "backend": backend,
+        "seed": NO_CONTROL if controls.seed is None else controls.seed % 2**31,
+        "threads": NO_CONTROL if controls.threads is None else controls.threads,
+        "deadline": math.inf if deadline is None else deadline,
+    }
+    reply = run_isolated(Path(__file__), request, deadline)
+    if reply is None:
+        return Found(None, True, None)
+    widths = reply["widths"].astype(np.int64) if reply["widths"].size else None
+    return Found(widths, bool(reply["stopped"]), float(reply["seconds"]))
+
+
+def answer(request: Arrays) -> Mapping[str, npt.ArrayLike]:
+    """Solve one request of `maximise`."""
+    from ortools.math_opt.python import mathopt
+
+    parts: dict[str, Any] = {f.name: request[f.name] for f in dataclasses.fields(KernelModel)}
+    model = KernelModel(**parts | {"groups": int(parts["groups"])})
+    backend = str(request["backend"])
     built = mathopt.Model.from_model_proto(_proto(model))
-    limit = None if deadline is None else datetime.timedelta(seconds=max(deadline - time.perf_counter(), 0.01))
-    highs = highs_pb2.HighsOptionsProto()
-    highs.int_options["threads"] = HIGHS_THREADS
+    left = float(request["deadline"]) - time.monotonic() - REPORT_S
     parameters = mathopt.SolveParameters(
-        time_limit=limit,
-        random_seed=None if controls.seed is None else controls.seed % 2**31,
-        threads=None if backend == "highs" else controls.threads,
+        time_limit=None if math.isinf(left) else datetime.timedelta(seconds=max(left, 0.01)),
         relative_gap_tolerance=0.0,
-        highs=highs,
+        **_controls(backend, int(request["seed"]), int(request["threads"])),
     )
     started = time.perf_counter()
-    result = _beside(lambda: mathopt.solve(built, mathopt.SolverType[SOLVER_TYPES[backend]], params=parameters))
-    spent = time.perf_counter() - started
-    exhausted = result.termination.reason in (mathopt.TerminationReason.OPTIMAL, mathopt.TerminationReason.INFEASIBLE)
-    if not result.has_primal_feasible_solution():
-        return Found(None, not exhausted, spent)
-    values = result.variable_values(list(itertools.islice(built.variables(), model.groups)))
-    return Found(np.rint(values).astype(np.int64), not exhausted, spent)
+    result = mathopt.solve(built, mathopt.SolverType[SOLVER_TYPES[backend]], params=parameters)
+    seconds = time.perf_counter() - started
+    widths = np.zeros(0)
+    if result.has_primal_feasible_solution():
+        widths = np.rint(result.variable_values(list(itertools.islice(built.variables(), model.groups))))
+    done = result.termination.reason in (mathopt.TerminationReason.OPTIMAL, mathopt.TerminationReason.INFEASIBLE)
+    return {"widths": widths, "stopped": not done, "seconds": seconds}
+
+
+def _controls(backend: str, seed: int, threads: int) -> dict[str, Any]:
+    """Seed and threads as MathOpt's parameters."""
+    given: dict[str, Any] = {} if seed == NO_CONTROL else {"random_seed": seed}
+    if threads != NO_CONTROL and backend == "highs":  # MathOpt does not pass the common parameter on to HiGHS
+        from ortools.math_opt.solvers import highs_pb2
+
+        given["highs"] = highs_pb2.HighsOptionsProto(int_options={"threads": threads})
+    elif threads != NO_CONTROL:
+        given["threads"] = threads
+    return given
 
 
 def _proto(model: KernelModel) -> Any:
@@ -94,21 +131,5 @@ def _proto(model: KernelModel) -> Any:
     return proto
 
 
-def _beside(work: Any) -> Any:
-    """The result of `work`, done beside this thread: Ctrl-C is answered at once, not when the back end returns."""
-    results: list[Any] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.1)
-    if errors:
-        raise errors[0]
-    return results[0]
+if __name__ == "__main__":
+    serve(answer)

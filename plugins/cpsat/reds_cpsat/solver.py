@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reds_core.binding import bound_deeply
 from reds_core.linear import LinearModel
 from reds_core.milp import LinearSolver, Outcome
 from reds_core.problem import IntArray
 from reds_core.solution import Limit
 from reds_core.solver import Control, Controls
+from reds_cpsat.loading import load_cp_model
 
 LEAST = -(2**63)
 """CP-SAT's minus infinity."""
@@ -41,8 +41,7 @@ class CpsatSolver(LinearSolver):
         if controls.time_limit_s is not None and model.columns > COLUMNS_PER_S * controls.time_limit_s:
             return Outcome(limit=Limit.TIME, detail=("no time was left to hand the model to CP-SAT",))
         started = time.perf_counter()
-        with bound_deeply():
-            from ortools.sat.python import cp_model
+        cp_model = load_cp_model()
         built = cp_model.CpModel()
         _fill(built.Proto(), model, start)
         solver = cp_model.CpSolver()

@@ -1,0 +1,25 @@
+"""Loads OR-Tools so that it can live beside TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+
+def load_cp_model() -> Any:
+    """The module `ortools.sat.python.cp_model`.
+
+    TensorFlow and OR-Tools each carry libraries of their own whose symbols have the same names. Where TensorFlow was
+    loaded first, OR-Tools would bind to its copies and CP-SAT would crash; bound deeply, it keeps to its own.
+    """
+    deeply = getattr(os, "RTLD_DEEPBIND", 0) if "tensorflow" in sys.modules else 0
+    flags = sys.getdlopenflags() if deeply else 0
+    if deeply:
+        sys.setdlopenflags(flags | deeply)
+    try:
+        from ortools.sat.python import cp_model
+    finally:
+        if deeply:
+            sys.setdlopenflags(flags)
+    return cp_model
