@@ -25,6 +25,7 @@ from reds_core.run_folder import Mode
 from reds_core.scorer import ScoreLevel, Scorer, check_level, score
 from reds_core.settings import DEFAULT_OUT, RunSettings, merged_options
 from reds_core.watcher import Watcher
+from reds_core.width_rules import WidthRules
 
 Examples = tuple[tuple[npt.ArrayLike, npt.ArrayLike], tuple[npt.ArrayLike, npt.ArrayLike]]
 """(x_train, y_train), (x_test, y_test), as Keras's loaders return them."""
@@ -138,6 +139,7 @@ def formulate_model(
     task: Task | None = None,
     element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES,
     latency_table: str | None = None,
+    widths: WidthRules | None = None,
     strict: bool = False,
     seed: int = 0,
     registry: Registry | None = None,
@@ -146,6 +148,7 @@ def formulate_model(
     """The knapsack problem of one model file under one budget.
 
     Args:
+        widths: which widths are options.
         strict: whether what cannot be pruned is an error; else `watcher` is warned.
 
     Raises:
@@ -167,8 +170,10 @@ def formulate_model(
         dataset = data if isinstance(data, Dataset) else load_data(data, framework, framework.input_shape(loaded), seed)
         train = framework.check_data(loaded, dataset.train, task, "training data")
     scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
+    rules = widths or WidthRules()
+    rules.check(network)
     costs = RunSettings(element_size_bytes=element_size_bytes, latency_table=latency_table).costs(network)
     forms = cost.resource_forms(network, parsed[0].amounts, costs)
     full = {name: form.at(network.channels) for name, form in forms.items()}
     name = f"{Path(model).stem}-{parsed[0].name}"
-    return formulate(network, scores, forms, parsed[0].capacities(full), name)
+    return formulate(network, scores, forms, parsed[0].capacities(full), name, rules=rules)

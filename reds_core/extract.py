@@ -64,7 +64,8 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     at_full = {name: form.at(network.channels) for name, form in forms.items()}
     capacities = budget.capacities(at_full)
     unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in network.groups}
-    problem = formulate(network, scores, forms, capacities, f"{network.name}-{budget.name}", unchanged).problem
+    name = f"{network.name}-{budget.name}"
+    problem = formulate(network, scores, forms, capacities, name, unchanged, settings.widths).problem
 
     below, above = _neighbours(plan, forms, capacities)
     bounded = _between(problem, below, above)

@@ -14,6 +14,7 @@ from reds_core.errors import ContractViolation, InfeasibleError
 from reds_core.framework import Framework
 from reds_core.network import Network
 from reds_core.pruner import Pruner, PruningState
+from reds_core.width_rules import WidthRules
 
 
 def check_reachable(
@@ -21,13 +22,14 @@ def check_reachable(
     forms: Mapping[str, cost.ResourceForm],
     budgets: Sequence[SubnetworkBudget],
     full: Mapping[str, int],
+    rules: WidthRules,
 ) -> None:
-    """Refuse budgets below one channel a group before any time is spent on scores.
+    """Refuse budgets below the narrowest network before any time is spent on scores.
 
     Raises:
         InfeasibleError: says the least that can be reached.
     """
-    narrowest = dict.fromkeys(network.channels, 1)
+    narrowest = rules.narrowest(network)
     for budget in budgets:
         for resource, capacity in budget.capacities(full).items():
             least = forms[resource].at(narrowest)

@@ -133,11 +133,12 @@ class Run:
         if finished is not None:
             remove_checkpoints(self.folder)
             return finished
+        settings.widths.check(inputs.network)
         costs = settings.costs(inputs.network)
         forms = cost.resource_forms(inputs.network, dict.fromkeys(r for b in budgets for r in b.amounts), costs)
         full = {name: form.at(inputs.network.channels) for name, form in forms.items()}
         budgets = smallest_first(budgets, full)
-        check_reachable(inputs.network, forms, budgets, full)
+        check_reachable(inputs.network, forms, budgets, full, settings.widths)
         record = RunRecord(options, inputs.hashes)
         if known is None and self.model is not None:
             folder.begin(record)

@@ -95,7 +95,7 @@ class RunTools(Tools):
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
         full = {name: form.at(self.network.channels) for name, form in self._forms.items()}
         name = f"{self.network.name}-{budget.name}"
-        return formulate(self.network, scores, self._forms, budget.capacities(full), name, order)
+        return formulate(self.network, scores, self._forms, budget.capacities(full), name, order, self._settings.widths)
 
     def solve(self, problem: KnapsackProblem) -> Solution:
         solution = self._plugins.search.choose(problem)

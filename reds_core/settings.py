@@ -13,6 +13,7 @@ from reds_core.framework import Task
 from reds_core.latency_table import LatencySettings, load_latency_table
 from reds_core.network import Network
 from reds_core.scorer import ScoreLevel
+from reds_core.width_rules import WidthRules
 
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
@@ -42,6 +43,7 @@ class RunSettings:
         threads: of each solve; None leaves it to the solver.
         element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency_table: file of `reds latency` that latency budgets are counted by.
+        widths: which widths groups may have.
         holdout: share of the training data held back for choosing, 0 to below 1.
         strict: whether a network is refused of which something cannot be pruned; else it is warned of.
         seed: of everything random.
@@ -59,6 +61,7 @@ class RunSettings:
     threads: int | None = None
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency_table: str | None = None
+    widths: WidthRules = WidthRules()
     holdout: float = 0.1
     strict: bool = False
     seed: int = 0

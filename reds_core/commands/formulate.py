@@ -8,12 +8,16 @@ from typing import Annotated
 import typer
 
 from reds_core.commands.shared import (
+    Align,
     BudgetTexts,
     DataSource,
     ElementSize,
+    Keep,
     LatencyTableFile,
     Loss,
+    MaxOptions,
     Metric,
+    MinWidth,
     OptionTexts,
     ScoreLevelName,
     ScorerName,
@@ -21,6 +25,7 @@ from reds_core.commands.shared import (
     Strict,
     WarningEcho,
     parse_plugin_options,
+    width_rules,
 )
 from reds_core.errors import InputError
 
@@ -35,6 +40,10 @@ def formulate_command(
     option: OptionTexts = None,
     element_size: ElementSize = 1,
     latency_table: LatencyTableFile = None,
+    keep: Keep = None,
+    align: Align = None,
+    min_width: MinWidth = None,
+    max_options: MaxOptions = None,
     loss: Loss = None,
     metric: Metric = None,
     strict: Strict = False,
@@ -45,6 +54,7 @@ def formulate_command(
     from reds_core.framework import Task
     from reds_core.problem_file import save_problem
     from reds_core.scorer import parse_level
+    from reds_core.width_rules import WidthRules
 
     if not budget:
         raise InputError("no budget is given", "give one such as --budget macs=0.5")
@@ -58,6 +68,7 @@ def formulate_command(
         task=Task(loss, metric),
         element_size_bytes=element_size,
         latency_table=latency_table,
+        widths=width_rules(WidthRules(), keep, align, min_width, max_options),
         strict=strict,
         seed=seed,
         watcher=WarningEcho(),

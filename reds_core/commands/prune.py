@@ -9,17 +9,22 @@ import typer
 
 from reds_core.commands import finetuning
 from reds_core.commands.shared import (
+    Align,
     BudgetTexts,
     DataSource,
+    Keep,
     LatencyTableFile,
     Loss,
+    MaxOptions,
     Metric,
+    MinWidth,
     OptionTexts,
     Strict,
     Threads,
     TimeLimit,
     override,
     parse_plugin_options,
+    width_rules,
 )
 from reds_core.errors import InputError
 
@@ -43,6 +48,10 @@ def prune_command(
         int | None, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4 (default: 1)")
     ] = None,
     latency_table: LatencyTableFile = None,
+    keep: Keep = None,
+    align: Align = None,
+    min_width: MinWidth = None,
+    max_options: MaxOptions = None,
     loss: Loss = None,
     metric: Metric = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random (default: 0)", min=0)] = None,
@@ -110,6 +119,7 @@ def prune_command(
         threads=threads,
         element_size_bytes=element_size,
         latency_table=latency_table,
+        widths=width_rules(base.settings.widths, keep, align, min_width, max_options),
         holdout=holdout,
         strict=strict or None,
         seed=seed,

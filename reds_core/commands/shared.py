@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from reds_core.errors import InputError
+
+if TYPE_CHECKING:
+    from reds_core.width_rules import WidthRules
 from reds_core.watcher import Watcher
 
 T = TypeVar("T")
@@ -38,6 +41,14 @@ Threads = Annotated[int | None, typer.Option(help="Threads a solve may use.")]
 ElementSize = Annotated[int, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4.")]
 LatencyTableFile = Annotated[
     str | None, typer.Option("--latency-table", help="File of `reds latency`, for latency budgets.")
+]
+Keep = Annotated[
+    list[str] | None, typer.Option("--keep", help="Shell pattern of layers to leave as they are. Repeatable.")
+]
+Align = Annotated[int | None, typer.Option(help="Widths in multiples of this; the full width stays an option.", min=1)]
+MinWidth = Annotated[int | None, typer.Option(help="The fewest channels a layer may keep.", min=1)]
+MaxOptions = Annotated[
+    int | None, typer.Option(help="The most widths on offer for a layer; wider ones are thinned (default: 512)", min=2)
 ]
 Loss = Annotated[str | None, typer.Option(help="Keras loss identifier, where crossentropy does not fit.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse models of which something cannot be pruned.")]
@@ -77,3 +88,11 @@ def print_json(content: Any) -> None:
     from reds_core.records import to_json
 
     sys.stdout.write(to_json(content))
+
+
+def width_rules(
+    base: WidthRules, keep: list[str] | None, align: int | None, min_width: int | None, max_options: int | None
+) -> WidthRules:
+    """`base` with what was given on the command line."""
+    patterns = tuple(keep) if keep else None
+    return override(base, keep=patterns, align=align, min_width=min_width, max_options=max_options)
