@@ -59,6 +59,8 @@ def state() -> PruningState:
         {"stem": np.array([5, 1, 0, 2, 3, 4]), "inside": np.arange(5)},
         (Choice(widths[0], SOLUTION, 2**61 + 2), Choice(widths[1])),
         Family(model, members, tuple(widths)),
+        bounds=(2**61 + 2, None),
+        sequence=("inside", "stem"),
     )
 
 
@@ -74,6 +76,7 @@ def same_model(a: ToyModel, b: ToyModel) -> bool:
 
 def check_same(found: PruningState, expected: PruningState) -> None:
     assert found.choices == expected.choices
+    assert (found.bounds, found.sequence) == (expected.bounds, expected.sequence)
     for table in ("channels", "pairs"):
         mine, other = getattr(found.scores, table), getattr(expected.scores, table)
         assert mine.keys() == other.keys()

@@ -14,7 +14,7 @@ from toy_framework import ToyFramework
 from toy_plugins import toy_registry
 from toy_runs import QUICK, Listener, Workplace, make_workplace, skip_report, without_times
 
-from reds_core.framework import Framework
+from reds_core.framework import Family, Framework, Training
 from reds_core.interruption import deferred_interruption
 
 LAYERWISE = dataclasses.replace(QUICK, pruner="layerwise")
@@ -35,10 +35,10 @@ def pressing(times: int) -> type[Framework]:
     class Pressed(ToyFramework):
         trainings = 0
 
-        def finetune(self, *arguments: Any) -> None:
-            Pressed.trainings += 1
-            super().finetune(*arguments)
-            if Pressed.trainings == 1:
+        def finetune(self, family: Family[Any], training: Training) -> None:
+            super().finetune(family, training)
+            Pressed.trainings += training.settings.epochs > 0
+            if Pressed.trainings == 1 and training.settings.epochs:
                 for _ in range(times):
                     signal.raise_signal(signal.SIGINT)
 
