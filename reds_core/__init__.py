@@ -13,6 +13,9 @@ from reds_core.hooks import hookimpl
 
 if TYPE_CHECKING:
     from reds_core.api import formulate_model, prune
+    from reds_core.bench.reader import read_records, records_frame
+    from reds_core.bench.runner import BenchSettings
+    from reds_core.comparison import run_bench
     from reds_core.data import Dataset, load_data
     from reds_core.finetuning import FinetuneSettings
     from reds_core.framework import Task
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "api": ("formulate_model", "prune"),
+    "bench.reader": ("read_records", "records_frame"),
+    "bench.runner": ("BenchSettings",),
+    "comparison": ("run_bench",),
     "data": ("Dataset", "load_data"),
     "finetuning": ("FinetuneSettings",),
     "framework": ("Task",),
@@ -41,6 +47,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "BenchSettings",
     "Controls",
     "Dataset",
     "FinetuneSettings",
@@ -58,6 +65,9 @@ __all__ = [
     "load_problem",
     "load_recipe",
     "prune",
+    "read_records",
+    "records_frame",
+    "run_bench",
     "save_problem",
     "solve",
 ]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,21 +61,22 @@ class Crew:
             RedsError: if a process that watches solves is lost.
         """
         import joblib
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
 
         with self._configured():
             parallel = joblib.Parallel(
                 n_jobs=self.jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=self.jobs
             )
             results = parallel(joblib.delayed(_run)(errand, os.getpid()) for errand in errands)
-            with contextlib.closing(results):
-                try:
-                    yield from results
-                except (TerminatedWorkerError, OSError) as error:
-                    raise RedsError(
-                        f"a process that watches the solves was lost ({_first_line(error)})",
-                        "the same command goes on where it stopped",
-                    ) from error
+            try:
+                yield from results
+            except (BrokenExecutor, OSError) as error:
+                raise RedsError(
+                    f"a process that watches the solves was lost ({_first_line(error)})",
+                    "the same command goes on where it stopped",
+                ) from error
+            finally:
+                with contextlib.suppress(Exception):  # of processes that Ctrl-C reached, too
+                    results.close()
 
 
 def _first_line(error: Exception) -> str:

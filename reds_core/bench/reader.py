@@ -99,7 +99,8 @@ def records_frame(path: str | Path, judged: bool = True) -> pandas.DataFrame:
 
     records = read_records(path)
     rows = [_row(r) for r in (judged_records(records) if judged else records)]
-    frame = pandas.DataFrame(rows, columns=list(_TYPES))
+    # as objects first: pandas would make doubles of whole numbers beside None
+    frame = pandas.DataFrame(rows, columns=list(_TYPES), dtype=object)
     return frame.astype(_TYPES)
 
 

@@ -34,12 +34,11 @@ class BenchView(BenchWatcher):
             TimeRemainingColumn(elapsed_when_finished=True),
             console=self._console,
         )
-        self._task = self._progress.add_task("reading the problems", total=None, failures="")
+        self._task = self._progress.add_task("solving", total=None, failures="")
         self._running: list[Question] = []
         self._failures = 0
 
     def __enter__(self) -> BenchView:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -48,7 +47,8 @@ class BenchView(BenchWatcher):
         self._progress.stop()
 
     def planned(self, solves: int, kept: int) -> None:
-        self._progress.update(self._task, total=solves, completed=kept, description="solving")
+        self._progress.update(self._task, total=solves, completed=kept)
+        self._progress.start()
         if kept:
             self._console.print(f"{kept} of {solves} solves are done already", highlight=False)
 

@@ -194,9 +194,16 @@ class Stopped(Plain):
         return Answer(Status.FEASIBLE, problem.floors, limit=Limit.MEMORY)
 
 
+class Narrow(Plain):
+    """Takes no pair terms."""
+
+    name = "narrow"
+    features = Feature.MULTI_RESOURCE
+
+
 @hookimpl
 def reds_solvers() -> Sequence[type[Solver]]:
     return [
         *(Plain, Segfault, Sleeper, Glutton, HiddenGlutton, Greedy, OverBudget, Raiser, Quitter, Leaver, Liar, Forger),
-        *(Boaster, Parent, Lingerer, Napper, Stopped),
+        *(Boaster, Parent, Lingerer, Napper, Stopped, Narrow),
     ]

@@ -1,0 +1,38 @@
+"""Back ends whose libraries cannot share a process, in one comparison."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+from bench_tools import Place, write_problem
+
+from reds_core.bench.record import Outcome
+from reds_core.solution import Status
+
+
+def test_back_ends_are_compared_side_by_side(place: Place) -> None:
+    """CBC through PuLP, CP-SAT, HiGHS through SciPy."""
+    records = place.solve("cpsat[presolve=false],pulp[presolve=false],scipy-milp[presolve=false]", time_limit_s=20.0)
+    assert [r.status for r in records] == [Status.OPTIMAL] * 3
+    assert len({r.value for r in records}) == 1
+    assert all(r.backend_s is not None and 0 < r.backend_s <= r.wall_s for r in records)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("highspy") is None, reason="highspy is not installed")
+def test_pulp_with_highs_and_cpsat_in_one_comparison(place: Place) -> None:
+    """highspy and OR-Tools cannot be imported in one process."""
+    write_problem(place.folder / "p.npz", 120, 18)
+    names = ("cpsat[presolve=false]", "pulp[presolve=false,backend=HiGHS]", "pulp[presolve=false]")
+    records = place.solve(*names, time_limit_s=20.0, repeat=2)
+    assert [r.contender.label for r in records] == [*names, *names]
+    assert [(r.outcome, r.status) for r in records] == [(Outcome.ANSWERED, Status.OPTIMAL)] * 6, records
+    assert len({r.value for r in records}) == 1
+
+
+@pytest.mark.skipif(importlib.util.find_spec("highspy") is not None, reason="highspy is installed")
+def test_a_back_end_that_is_missing_is_a_record_that_says_what_there_is(place: Place) -> None:
+    (record,) = place.solve("pulp[presolve=false,backend=HiGHS]")
+    assert record.outcome is Outcome.RAISED
+    assert record.reason is not None
+    assert "PuLP has no back end 'HiGHS' here; choose one of: " in record.reason
