@@ -10,7 +10,7 @@ from typing import Any
 
 from reds_core.errors import InputError
 from reds_core.files import write_text
-from reds_core.records import from_plain, to_json
+from reds_core.records import LEFT_OUT, from_plain, to_json
 
 FORMAT = "reds-plan/1"
 PLAN_FILE = "plan.json"
@@ -36,7 +36,7 @@ class FullRecord:
     params: int
     peak_ram: int
     accuracy: FullAccuracy = FullAccuracy()
-    latency: int | None = None
+    latency: int | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class SubnetworkRecord:
     wall_s: float | None = None
     accuracy: Accuracy = Accuracy()
     files: Files = Files()
-    latency_measured_ns: float | None = None
+    latency_measured_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+LEFT_OUT = "left out where it is None"
+"""In the metadata of a field: it is no part of the format unless it says something."""
+
 
 def _plain(value: Any) -> Any:
     """`value` as JSON knows it; numbers that are not finite become null."""
@@ -21,7 +24,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: (getattr(value, f.name), LEFT_OUT in f.metadata) for f in dataclasses.fields(value)}
+        return {name: _plain(own) for name, (own, left_out) in fields.items() if own is not None or not left_out}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):

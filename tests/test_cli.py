@@ -15,12 +15,15 @@ from toy_runs import Workplace, make_workplace, skip_report
 
 from reds_core import cost
 from reds_core.plan import load_plan
+from reds_core.plugin import Plugin
 from reds_core.problem import KnapsackProblem
 from reds_core.problem_file import load_problem
+from reds_core.pruner import Pruner
+from reds_core.scorer import Scorer
 from reds_core.solution import Answer
 from reds_core.solver import Controls
 
-COMMANDS = ["plugins", "inspect", "formulate", "solve", "prune", "extract"]
+COMMANDS = ["plugins", "inspect", "latency", "formulate", "solve", "prune", "extract"]
 
 
 @pytest.fixture
@@ -97,6 +100,10 @@ def test_usage_errors(reds: Reds, arguments: list[str], why: str, tmp_path: Path
 # --- plugins --------------------------------------------------------------------------------------------------------
 
 
+def names(kind: type[Plugin]) -> set[str]:
+    return {p.name for p in FIRST_PARTY if issubclass(p, kind)}
+
+
 def test_plugins_are_listed(reds: Reds) -> None:
     class Faraway(BruteSolver):
         name = "faraway"
@@ -107,7 +114,8 @@ def test_plugins_are_listed(reds: Reds) -> None:
         PluginModule("toy", FIRST_PARTY), PluginModule("far", (Faraway,)), PluginModule("bad", (), OSError("x"))
     )
     found = {entry["name"]: entry for entry in reds("plugins", "--json").json}
-    assert list(found) == ["brute", "faraway", "magnitude", "taylor", "nested", "bad"]
+    kinds = [("solver", {"brute", "faraway"}), ("scorer", names(Scorer)), ("pruner", names(Pruner)), (None, {"bad"})]
+    assert [(kind, {n for n, f in found.items() if f["kind"] == kind}) for kind, _ in kinds] == kinds
     assert set(found["brute"]) == {"name", "kind", "status", "detail", "distribution", "version"}
     assert (found["brute"]["kind"], found["brute"]["status"], found["brute"]["detail"]) == ("solver", "ok", "")
     assert found["brute"]["version"] is None

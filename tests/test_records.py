@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.records import from_plain, to_json
+from reds_core.records import LEFT_OUT, from_plain, to_json
 
 
 class Colour(Enum):
@@ -102,6 +102,15 @@ GOOD: dict[str, Any] = {
     "many": [{"number": 1}],
     "table": {"a": [1.0]},
 }
+
+
+def test_a_field_that_says_nothing_can_be_left_out() -> None:
+    @dataclass(frozen=True)
+    class Spare:
+        figure: int
+        remark: str | None = field(default=None, metadata={LEFT_OUT: True})
+
+    assert json.loads(to_json([Spare(1), Spare(2, "two")])) == [{"figure": 1}, {"figure": 2, "remark": "two"}]
 
 
 def test_defaults_fill_what_is_left_out() -> None:
