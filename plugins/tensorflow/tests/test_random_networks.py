@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 import keras_reference as reference
 import numpy as np
 import pytest
 from keras_random import RandomNetwork
+from keras_reference import run_exported
+from reds_tensorflow.export import export
 from reds_tensorflow.extraction import extract
+from reds_tensorflow.loading import load_model, save_model
 from reds_tensorflow.tracing import inspect
+
+from reds_core import cost
 
 
 @pytest.fixture(autouse=True)
@@ -26,20 +31,42 @@ def double_precision() -> Iterator[None]:
 
 def check(seed: int) -> None:
     model = RandomNetwork(seed).build()
-    x = np.random.default_rng(seed).normal(size=(16, *model.inputs[0].shape[1:]))
-    reference.enliven(model, x, seed=seed)
+    rng = np.random.default_rng(seed)
+    arrays = [rng.normal(size=(16, *tensor.shape[1:])) for tensor in model.inputs]
+    feed = arrays if len(arrays) > 1 else arrays[0]
+    reference.enliven(model, *arrays, seed=seed)
     network = inspect(model)
     kept = reference.random_kept(network, 0.6, seed, ordered=seed % 2 == 0)
     small = extract(model, network, kept)
-    masked = reference.masked_outputs(model, network, kept, x)
-    for actual, expected in zip(keras.tree.flatten(small(x)), masked, strict=True):
+    masked = reference.masked_outputs(model, network, kept, *arrays)
+    for actual, expected in zip(keras.tree.flatten(small(feed)), masked, strict=True):
         # where all of a random network's live channels are gone, outputs are constant and must still agree
         spread = max(float(np.std(expected, axis=0).mean()), 1e-3 * float(np.abs(expected).mean()))
         assert np.abs(np.asarray(actual) - expected).max() <= 1e-9 * spread
-    widths = {group: len(channels) for group, channels in kept.items()}
-    for whole, at in ((model, network.channels), (small, {**network.channels, **widths})):
-        sizes = [math.prod(axis.length().at(at) for axis in weight.axes) for weight in network.weights]
-        assert sum(sizes) == whole.count_params()
+    widths = {**network.channels, **{group: len(channels) for group, channels in kept.items()}}
+    for whole, at in ((model, network.channels), (small, widths)):
+        assert cost.params(network).at(at) == whole.count_params()
+        assert cost.macs(network).at(at) == reference.count_macs_by_running(whole, *arrays)
+    recounted = inspect(small)
+    assert cost.peak_ram(network).at(widths) == cost.peak_ram(recounted).at(recounted.channels)
+    assert [layer.kind for layer in network.layers] == [layer.kind for layer in recounted.layers]
+
+
+def check_exported(seed: int, folder: Path) -> None:
+    """The .keras file of the smaller network and its .tflite file say what the smaller network says."""
+    keras.config.set_floatx("float32")
+    model = RandomNetwork(seed, plain=True).build()
+    x = np.random.default_rng(seed).normal(size=(16, *model.inputs[0].shape[1:])).astype("float32")
+    reference.enliven(model, x, seed=seed)
+    network = inspect(model)
+    small = extract(model, network, reference.random_kept(network, 0.6, seed))
+    reference.enliven(small, x, seed=seed)  # alive by its own weights, so that outputs vary
+    expected = np.asarray(small(x))
+    save_model(small, folder / "small.keras")
+    np.testing.assert_array_equal(np.asarray(load_model(folder / "small.keras")(x)), expected)
+    export(small, folder / "small.tflite", None, quantise=False)
+    actual = run_exported(folder / "small.tflite", x)
+    assert np.abs(actual - expected).max() <= 1e-3 * max(float(np.std(expected, axis=0).mean()), 1e-6)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -47,7 +74,18 @@ def test_removed_equals_masked_on_random_networks(seed: int) -> None:
     check(seed)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_files_of_random_networks_equal_them(seed: int, tmp_path: Path) -> None:
+    check_exported(seed, tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1000, 1300))
 def test_removed_equals_masked_on_many_random_networks(seed: int) -> None:
     check(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1000, 1040))
+def test_files_of_many_random_networks_equal_them(seed: int, tmp_path: Path) -> None:
+    check_exported(seed, tmp_path)

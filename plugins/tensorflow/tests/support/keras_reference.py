@@ -8,6 +8,7 @@ own arithmetic.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -149,18 +150,41 @@ def count_macs(model: Any) -> int:
         if type(layer) in keras_sequences.KINDS:
             total += keras_sequences.count_macs(layer)
             continue
-        if not layer.weights or not isinstance(layer, PRODUCERS + DEPTHWISE):
-            continue
-        first = getattr(layer, "data_format", None) == "channels_first"
-        spatial = lambda shape: math.prod(shape[2:] if first else shape[1:-1])  # noqa: B023, E731
-        if isinstance(layer, layers.SeparableConv1D | layers.SeparableConv2D):
-            kernels = math.prod(layer.depthwise_kernel.shape) + math.prod(layer.pointwise_kernel.shape)
-            total += spatial(layer.output.shape) * kernels
-        elif "Transpose" in type(layer).__name__:
-            total += spatial(layer.input.shape) * math.prod(layer.kernel.shape)
-        else:
-            total += spatial(layer.output.shape) * math.prod(layer.kernel.shape)
+        if isinstance(layer, PRODUCERS + DEPTHWISE):
+            total += _layer_macs(layer, tuple(layer.input.shape), tuple(layer.output.shape))
     return total
+
+
+def count_macs_by_running(model: Any, *inputs: np.ndarray) -> int:
+    """Multiply-accumulates at batch 1 from what each call of a layer reads and makes, however often it is called."""
+    total = 0
+
+    def one_call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal total
+        inner = getattr(operation, "_functional", None) or operation
+        if hasattr(inner, "_run_through_graph"):
+            return inner._run_through_graph(keras.tree.flatten((args, kwargs)), call_fn=one_call)
+        made = operation(*args, **kwargs)
+        if isinstance(operation, PRODUCERS + DEPTHWISE):
+            total += _layer_macs(operation, tuple(args[0].shape), tuple(made.shape))
+        elif type(operation) in keras_sequences.KINDS:
+            total += keras_sequences.count_macs(operation)
+        return made
+
+    keras.Model(model.inputs, model.outputs)._run_through_graph(list(inputs), call_fn=one_call)
+    return total
+
+
+def _layer_macs(layer: Any, read: tuple[int, ...], made: tuple[int, ...]) -> int:
+    """Multiply-accumulates of one call with tensors of these shapes, the batch included."""
+    first = getattr(layer, "data_format", None) == "channels_first"
+
+    def spatial(shape: tuple[int, ...]) -> int:
+        return math.prod(shape[2:] if first else shape[1:-1])
+
+    if isinstance(layer, layers.SeparableConv1D | layers.SeparableConv2D):
+        return spatial(made) * (math.prod(layer.depthwise_kernel.shape) + math.prod(layer.pointwise_kernel.shape))
+    return spatial(read if "Transpose" in type(layer).__name__ else made) * math.prod(layer.kernel.shape)
 
 
 def enliven(model: Any, *inputs: np.ndarray, seed: int = 0) -> Any:
@@ -182,6 +206,21 @@ def enliven(model: Any, *inputs: np.ndarray, seed: int = 0) -> Any:
     for layer, momentum in norms:
         layer.momentum = momentum
     return model
+
+
+def run_exported(path: Path, x: np.ndarray) -> np.ndarray:
+    """Outputs (N, ...) of a .tflite file of one input and one output, one example at a time."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    rows = []
+    for example in x:
+        interpreter.set_tensor(source, example[None])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(target)[0])
+    return np.array(rows)
 
 
 def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
