@@ -3,7 +3,8 @@
 `python benchmarks/scorer_accuracy.py [--choices 24] [--trained 8] [--out OUT]`. For every scorer the same random width
 choices that use the budget, and the one that the exact solver finds, are priced by the scorer and measured on training
 data held back from it: as cut, with batch-norm statistics measured anew, and after one epoch of training on 2,000
-images. Test data plays no part. Measurements in OUT/scorer-accuracy.jsonl are not made again.
+images. `--scales` measures, instead, what the solver finds where the scores of each group are brought to one scale, on
+DS-CNN S, too. Test data plays no part. Measurements in OUT/scorer-accuracy.jsonl are not made again.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
-from scorers import ASSETS, PAGE, WAYS, Way, put
+from scorers import ASSETS, CASES, PAGE, WAYS, Case, Way, put
 
 from reds_core.axis import Kept
 from reds_core.cost import CostModel, resource_forms
 from reds_core.data import load_data, split_validation
+from reds_core.errors import RedsError
 from reds_core.finetuning import FinetuneSettings
 from reds_core.formulate import Formulation, formulate
 from reds_core.framework import Arrays, Family, Framework, Task, Training
@@ -32,21 +33,18 @@ from reds_core.scorer import Scorer, score
 from reds_core.search import Search
 from reds_core.solver import Controls
 
-MODEL, DATA = "mlperf_tiny_resnet8_cifar10.h5", "cifar10.npz"
 BUDGET = 0.5
 HELD_BACK = 1000
 TRAINED_ON = 2000
 SOLVED = "solved"
-ALSO = (
-    Way("magnitude mean", "magnitude", (("normalise", "mean"),)),
-    Way("magnitude max", "magnitude", (("normalise", "max"),)),
-    Way("magnitude sum", "magnitude", (("normalise", "sum"),)),
-    Way("magnitude l2", "magnitude", (("normalise", "l2"),)),
-    Way("fpgm mean", "fpgm", (("normalise", "mean"),)),
-    Way("mean-activation mean", "mean-activation", (("normalise", "mean"),)),
-    Way("bn-scale mean", "bn-scale", (("normalise", "mean"),)),
-)
-"""Besides those of the other benchmark: the same measures with each group brought to one scale."""
+SCALED = ("magnitude", "fpgm", "bn-scale", "mean-activation", "apoz")
+"""Scorers whose scores do not say what a channel is worth to the loss, so that groups differ in scale."""
+
+
+def scaled_ways() -> list[Way]:
+    """Those scorers with every kind of scale."""
+    kinds = ("none", "mean", "max", "sum", "l2")
+    return [Way(f"{scorer} / {kind}", scorer, (("normalise", kind),)) for scorer in SCALED for kind in kinds]
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ class Record:
         trained: accuracy after an epoch; None where not trained.
     """
 
+    case: str
     label: str
     choice: str
     widths: dict[str, int]
@@ -72,14 +71,15 @@ class Record:
 
 
 class Bench:
-    """The model, its data and the problem of half its MACs."""
+    """A model, its data and the problem of half its MACs."""
 
-    def __init__(self) -> None:
+    def __init__(self, case: Case) -> None:
+        self.case = case
         self.registry = Registry()
         self.framework: Framework = self.registry.default_framework()
-        self.model = self.framework.load_model(ASSETS / "models" / MODEL)
+        self.model = self.framework.load_model(ASSETS / "models" / case.model)
         self.network: Network = self.framework.inspect(self.model)
-        data = load_data(str(ASSETS / "data" / DATA), self.framework, self.framework.input_shape(self.model), 0)
+        data = load_data(str(ASSETS / "data" / case.data), self.framework, self.framework.input_shape(self.model), 0)
         train = self.framework.check_data(self.model, data.train, Task(), "training data")
         self.train, held = split_validation(train, HELD_BACK / len(train), 0)
         self.held: Arrays = held
@@ -123,7 +123,7 @@ class Bench:
             self._tuned(small, 1)
             trained = self._accuracy(small)
         value = problem.evaluate(options).value / full
-        return Record(way.label, choice, widths, value, cut, loss, recalibrated, trained)
+        return Record(self.case.name, way.label, choice, widths, value, cut, loss, recalibrated, trained)
 
     def _accuracy(self, model: Any) -> float:
         return self.framework.accuracy(model, self.held, Task())
@@ -137,29 +137,41 @@ class Bench:
         self.framework.finetune(family, Training(part, settings, 0, lambda progress: None))
 
 
-def records(choices: int, trained: int, out: Path) -> Iterator[Record]:
-    out.mkdir(parents=True, exist_ok=True)
-    store = out / "scorer-accuracy.jsonl"
-    lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
-    found = {(r.label, r.choice): r for r in (Record(**json.loads(line)) for line in lines)}
-    bench = Bench()
-    for way in (*WAYS, *ALSO):
+class Store:
+    """Measurements, each kept as it is made."""
+
+    def __init__(self, out: Path) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self._path = out / "scorer-accuracy.jsonl"
+        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
+        self._found = {(r.case, r.label, r.choice): r for r in (Record(**json.loads(line)) for line in lines)}
+
+    def records(self, bench: Bench, way: Way, choices: int, trained: int) -> list[Record]:
+        """What the solver finds, and `choices` random choices.
+
+        Where some are `trained`, what the solver finds is trained, too.
+        """
         wanted = [SOLVED, *map(str, range(choices))]
         train = {SOLVED, *map(str, range(trained))} if trained else set()
+        keys = {choice: (bench.case.name, way.label, choice) for choice in wanted}
         missing = [
-            c for c in wanted if (way.label, c) not in found or (c in train and found[way.label, c].trained is None)
+            c for c, k in keys.items() if k not in self._found or (c in train and self._found[k].trained is None)
         ]
-        if missing:
-            stated = bench.stated(way)
-            for choice in missing:
-                widths = bench.solved_widths(stated) if choice == SOLVED else bench.random_widths(int(choice))
-                record = bench.measured(way, choice, stated, widths, choice in train)
-                found[way.label, choice] = record
-                with store.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(record)) + "\n")
-            sys.stdout.write(f"{way.label}: {len(missing)} measured\n")
-            sys.stdout.flush()
-        yield from (found[way.label, c] for c in wanted)
+        try:
+            stated = bench.stated(way) if missing else None
+        except RedsError as error:
+            sys.stdout.write(f"{way.label}: {error}\n")
+            return []
+        for choice in missing:
+            assert stated is not None
+            widths = bench.solved_widths(stated) if choice == SOLVED else bench.random_widths(int(choice))
+            record = bench.measured(way, choice, stated, widths, choice in train)
+            self._found[keys[choice]] = record
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(record)) + "\n")
+        sys.stdout.write(f"{bench.case.name} {way.label}: {len(missing)} measured\n")
+        sys.stdout.flush()
+        return [self._found[key] for key in keys.values()]
 
 
 def correlation(values: list[float], accuracies: list[float]) -> str:
@@ -197,6 +209,20 @@ def table(made: list[Record]) -> str:
     return "\n".join(lines)
 
 
+def scales_table(made: list[Record]) -> str:
+    """What the solver finds at each scale: accuracy as cut, recalibrated, and the least share that a group keeps."""
+    lines = [
+        "| model | scorer / scale | accuracy as cut | loss as cut | accuracy recalibrated | widths |",
+        "| --- " * 6 + "|",
+    ]
+    lines += [
+        f"| {r.case} | {r.label} | {percent(r.cut)} | {r.loss:.2f} | {percent(r.recalibrated)} "
+        f"| {' '.join(map(str, r.widths.values()))} |"
+        for r in made
+    ]
+    return "\n".join(lines)
+
+
 def percent(share: float | None) -> str:
     """A share as text, or a dash."""
     return "-" if share is None else f"{100 * share:.1f}"
@@ -207,8 +233,16 @@ def main() -> None:
     parser.add_argument("--choices", type=int, default=24, help="random width choices a scorer")
     parser.add_argument("--trained", type=int, default=0, help="how many of them are also trained")
     parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder of the measurements")
+    parser.add_argument("--scales", action="store_true", help="compare scales instead of scorers")
     given = parser.parse_args()
-    made = list(records(given.choices, given.trained, given.out))
+    store = Store(given.out)
+    if given.scales:
+        benches = [Bench(case) for case in CASES]
+        scaled = [r for bench in benches for way in scaled_ways() for r in store.records(bench, way, 0, 0)]
+        put(PAGE, "scales", scales_table(scaled))
+        return
+    bench = Bench(next(case for case in CASES if case.name == "resnet8"))
+    made = [r for way in WAYS for r in store.records(bench, way, given.choices, given.trained)]
     text = f"{given.choices} random choices a scorer, {given.trained} of them trained.\n\n{table(made)}"
     put(PAGE, "accuracy", text)
 

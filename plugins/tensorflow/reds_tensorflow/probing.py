@@ -78,11 +78,12 @@ def activation_statistics(
         return found
 
     run = compiled(sums, x)
-    totals = [[np.float64(0), np.float64(0)] for _ in tensors]
+    lengths = [network.tensors[t].axis.full(network.channels) for t in tensors]
+    totals = [(np.zeros(length), np.zeros(length)) for length in lengths]
     for part in batches(len(x), batch_size):
-        for total, pair in zip(totals, run(tf.constant(x[part])), strict=True):
-            for i, summed in enumerate(pair):
-                total[i] = total[i] + summed.numpy().astype(np.float64)
+        for total, found in zip(totals, run(tf.constant(x[part])), strict=True):
+            for summed, more in zip(total, found, strict=True):
+                summed += more.numpy()
     counts = [len(x) * network.tensors[t].positions for t in tensors]
     return [ActivationStatistics(m / n, a / n) for (m, a), n in zip(totals, counts, strict=True)]
 
