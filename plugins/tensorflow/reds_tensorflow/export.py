@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from reds_core.files import written_beside
 from reds_core.framework import Arrays, Task
 from reds_tensorflow.evaluation import measure, resolve_outputs
 from reds_tensorflow.quiet import silenced
+from reds_tensorflow.sequences import reads_tokens, steps_written_out
 from reds_tensorflow.task import Activation, Outputs, outputs_of
 
 CALIBRATION_EXAMPLES = 256
@@ -49,6 +51,9 @@ def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -
 def converted(model: Any, examples: list[Inputs] | None) -> bytes:
     """The .tflite content of `model`, for one example at a time.
 
+    An int8 file takes tokens as int32, for eight bits tell 256 of them apart, and holds the steps of recurrent layers
+    one after the other; a float32 file takes the model's own inputs and holds recurrent layers as loops.
+
     Args:
         examples: for each example all inputs of the model, with a batch dimension of 1, to learn the ranges of
             activations from: full int8 (inputs, outputs, all between). None: float32.
@@ -57,10 +62,12 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
         UnsupportedError: if LiteRT cannot express the model.
     """
     try:
-        with silenced():
-            converter = tf.lite.TFLiteConverter.from_keras_model(_one_at_a_time(model))
+        with silenced(), nullcontext() if examples is None else steps_written_out(model):
+            single = _one_at_a_time(model, tokens_as_integers=examples is not None)
+            converter = tf.lite.TFLiteConverter.from_keras_model(single)
             if examples is not None:
-                _ask_for_int8(converter, examples)
+                types = [tensor.dtype for tensor in single.inputs]
+                _ask_for_int8(converter, [[x.astype(t) for x, t in zip(e, types, strict=True)] for e in examples])
             content: bytes = converter.convert()
             return content
     except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
@@ -71,14 +78,18 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
         ) from error
 
 
-def _one_at_a_time(model: Any) -> Any:
+def _one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
     """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
-    inputs = [keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype) for tensor in model.inputs]
+    are_tokens = reads_tokens(model) if tokens_as_integers else [False] * len(model.inputs)
+    inputs = [
+        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype="int32" if is_tokens else tensor.dtype)
+        for tensor, is_tokens in zip(model.inputs, are_tokens, strict=True)
+    ]
     given = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)
     return keras.Model(inputs, model(given, training=False), name=model.name)
 
 
-def _ask_for_int8(converter: Any, examples: list[Inputs]) -> None:
+def _ask_for_int8(converter: Any, examples: list[list[npt.NDArray[Any]]]) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: iter(examples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
