@@ -342,10 +342,11 @@ def test_failures_and_refusals_stand_apart_with_their_reasons(usual_page: Page) 
     assert usual_page.row("Refusals", "reds-kernel")[2] == 24
 
 
-def test_reasons_that_differ_in_figures_take_one_row() -> None:
-    records = [failed(f"p{i}", "eater", Outcome.OUT_OF_MEMORY, f"held {4100 + i} MiB") for i in range(9)]
+def test_reasons_that_differ_in_names_and_figures_take_one_row() -> None:
+    reasons = [f"problem 'p{i}' held {4100 + i} MiB" for i in range(9)]
+    records = [failed(f"p{i}", "eater", Outcome.OUT_OF_MEMORY, reason) for i, reason in enumerate(reasons)]
     (row,) = Page(bench_page(records)).tables["Failures"].values()
-    assert row[1][0] == "held 4100 MiB|and 8 alike but for the figures"
+    assert row[1][0] == "problem 'p0' held 4100 MiB|and 8 alike but for names and figures"
     assert row[3][0] == "p0, p1, p2, p3, p4, p5 and 3 more"
 
 

@@ -14,7 +14,8 @@ from reds_core.report.bench.tables import one_block, outcome_text, whole
 from reds_core.report.page import Cell, Row, Table
 
 _PROBLEMS_LISTED = 6
-_FIGURES = re.compile(r"\d[\d.,e+-]*")
+_PARTICULARS = re.compile(r"'[^']*'|\d[\d.,e+-]*")
+"""Names in quotes and figures: what reasons may differ in and still be one."""
 
 
 # --- what went wrong ------------------------------------------------------------------------------------------------
@@ -31,14 +32,14 @@ class _Remark:
 
 
 def _reasons_table(caption: str, column: str, found: Iterable[_Remark]) -> Table:
-    """A row for each entrant, kind and reason; of reasons that differ in their figures only, the first is shown."""
+    """A row for each entrant, kind and reason; of reasons that differ in names and figures only, the first is shown."""
     alike: dict[tuple[str, str, str], list[_Remark]] = {}
     for remark in found:
-        alike.setdefault((remark.entrant, remark.kind, _FIGURES.sub("#", remark.reason)), []).append(remark)
+        alike.setdefault((remark.entrant, remark.kind, _PARTICULARS.sub("#", remark.reason)), []).append(remark)
     rows = []
     for (entrant, kind, _), remarks in alike.items():
         others = len({r.reason for r in remarks}) - 1
-        note = f"and {others} alike but for the figures" if others else ""
+        note = f"and {others} alike but for names and figures" if others else ""
         listed = Cell(units.listed(tuple(dict.fromkeys(r.problem for r in remarks)), _PROBLEMS_LISTED))
         rows.append(Row(entrant, (Cell(kind), Cell(remarks[0].reason, note=note), whole(len(remarks)), listed)))
     return Table(caption, "Solver", (column, "Reason", "Solves", "Problems"), one_block(rows))
