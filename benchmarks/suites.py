@@ -2,6 +2,7 @@
 
     python benchmarks/suites.py --out DIR          every instance as DIR/SUITE/NAME.npz (format reds-problem/1)
     python benchmarks/suites.py --write            reds_core/bench/suite_facts.json: proven optima and LP bounds
+    python benchmarks/suites.py --suite tiny ...   of one suite; what is known of others stays
 
 An optimum is what `dp` proves; `cpsat`, which shares no search with it, must agree where it comes to a proof in its
 time. The LP bound is the Lagrangian dual's, which is the LP's value (Geoffrion, 1974) where the dual search gets to its
@@ -14,12 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from reds_core.bench.suites import FACTS, SUITES, Facts, suite
+from reds_core.bench.suites import FACTS, SUITES, Facts, read_facts, suite
 from reds_core.errors import UnsupportedError
 from reds_core.files import write_bytes
 from reds_core.problem import KnapsackProblem
@@ -86,11 +88,11 @@ def facts_of(problem: KnapsackProblem, registry: Registry, limit_s: float) -> Fa
     return Facts(problem_digest(problem), optimum, None in proven, relaxed, tuple(sorted(proofs)))
 
 
-def write_facts(limit_s: float) -> None:
-    """Prove what can be proved of every instance, and replace the file that is shipped."""
-    registry = Registry()
-    found: dict[str, Facts] = {}
-    for name in SUITES:
+def write_facts(names: Sequence[str], limit_s: float) -> None:
+    """Prove what can be proved of every instance of some suites, and replace the file that is shipped."""
+    registry, known = Registry(), read_facts()
+    found = {i.problem.name: known[i.problem.name] for s in SUITES if s not in names for i in suite(s)}
+    for name in names:
         for instance in suite(name):
             facts = found[instance.problem.name] = facts_of(instance.problem, registry, limit_s)
             proved = ", ".join(facts.proved_by) or "nobody"
@@ -100,9 +102,9 @@ def write_facts(limit_s: float) -> None:
     write_bytes(FACTS, f"{{\n{entries}\n}}\n".encode())
 
 
-def write_problems(folder: Path) -> None:
-    """Write every instance as a problem file."""
-    for name in SUITES:
+def write_problems(names: Sequence[str], folder: Path) -> None:
+    """Write every instance of some suites as a problem file."""
+    for name in names:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for instance in suite(name):
             save_problem(instance.problem, folder / name / f"{instance.problem.name}.npz")
@@ -110,6 +112,7 @@ def write_problems(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", choices=SUITES, action="append", help="repeatable; all by default")
     parser.add_argument("--out", type=Path, help="folder for problem files")
     parser.add_argument("--write", action="store_true", help="prove optima and bounds anew")
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds a solve, for --write")
@@ -117,9 +120,9 @@ def main() -> None:
     if given.out is None and not given.write:
         parser.error("nothing to do: give --out DIR, or --write")
     if given.out is not None:
-        write_problems(given.out)
+        write_problems(given.suite or SUITES, given.out)
     if given.write:
-        write_facts(given.time_limit)
+        write_facts(given.suite or SUITES, given.time_limit)
 
 
 if __name__ == "__main__":
