@@ -58,7 +58,8 @@ class PruningState:
     Attributes:
         scores: of the channels of the input model, by their index there; None until scored.
         order: for each group the channels of the input model in the order of `family.full`; None until decided.
-        choices: for each budget, smallest first, what was decided; shorter while some are undecided.
+        choices: for each budget, smallest first, what was decided, or what a network has that is on its way there;
+            shorter while some are not begun.
         family: the models; None until extracted. Members stand as in `choices`.
         decided: what the last step decided: widths by group name. Empty when the next step begins.
         bounds: for each budget, smallest first, a proven upper limit on its value by `scores`; empty where not asked.
