@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Axis, IntArray, Kept
+from reds_core.errors import UnsupportedError
 from reds_core.framework import WeightArrays
 from reds_core.network import Network, Weight
 
@@ -121,6 +122,23 @@ def masked(network: Network, weights: WeightArrays, kept: Kept) -> WeightArrays:
             stays[axis.positions(kept, network.channels)] = True
             array[(slice(None),) * i + (~stays,)] = 0
     return copies
+
+
+def check_readers(network: Network, what: str) -> None:
+    """Refuse a network that has a group whose channels no weight reads, as those of queries in a product of attention.
+
+    Args:
+        what: needs the readers, as "scorer 'fisher'".
+
+    Raises:
+        UnsupportedError: naming the first of them.
+    """
+    read = {g for weight in network.weights for i in _reading(weight) for g in weight.axes[i].groups()}
+    for group in network.channels:
+        if group not in read:
+            raise UnsupportedError(
+                f"no weight reads the channels of group '{group}', which {what} needs", "take another scorer: taylor"
+            )
 
 
 def _reading(weight: Weight) -> Iterator[int]:

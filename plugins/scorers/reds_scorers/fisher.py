@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.attribution import attribute_to_readers
+from reds_core.attribution import attribute_to_readers, check_readers
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
 from reds_core.scorer import Scorer, ScoreTable
@@ -52,6 +52,7 @@ class FisherScorer(Scorer):
     def score(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
+        check_readers(network, f"scorer '{self.name}'")
         data = training_examples(self.name, data, self.options.examples, seed)
         weights = [w.astype(np.float64) for w in framework.weights(model, network)]
         squares = {g.name: np.zeros(g.channels) for g in network.groups}

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.attribution import FloatArray, masked
+from reds_core.attribution import FloatArray, check_readers, masked
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Framework, Task, WeightArrays
 from reds_core.network import Network
@@ -62,6 +62,7 @@ class SensitivityScorer(Scorer):
     def score(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
+        check_readers(network, f"scorer '{self.name}'")
         data = training_examples(self.name, data, self.options.examples, seed)
         ranker: Scorer = MagnitudeScorer() if self.options.order == "magnitude" else TaylorScorer(TaylorOptions())
         channels = ranker.score(framework, model, network, data, task, seed).channels

@@ -227,6 +227,21 @@ def test_channels_that_no_layer_reads_from_a_tensor_are_named(model: ToyModel) -
         score(ZerosScorer(), TOY, model, hidden, training_data(model), Task())
 
 
+@pytest.mark.parametrize("scorer", [FisherScorer, SensitivityScorer], ids=lambda s: s.name)
+def test_channels_that_no_weight_reads_are_named(model: ToyModel, scorer: type[Scorer]) -> None:
+    """As those of queries, which a product with keys reads."""
+    network = describe(model)
+    unread = dataclasses.replace(
+        network,
+        weights=tuple(
+            dataclasses.replace(w, output_axis=None) if w.name == "out/kernel" else w for w in network.weights
+        ),
+    )
+    why = f"no weight reads the channels of group 'inside', which scorer '{scorer.name}' needs"
+    with pytest.raises(UnsupportedError, match=why):
+        score(scorer(), TOY, model, unread, training_data(model), Task())
+
+
 # --- sensitivity ----------------------------------------------------------------------------------------------------
 
 
