@@ -84,7 +84,9 @@ def save_recipe(folder: Path, model: Any, data: Any, settings: RunSettings) -> N
         InputError: if it cannot be written.
     """
     is_object = not isinstance(model, str | Path | None) or not isinstance(data, str | None)
-    named_model = str(Path(model).resolve()) if isinstance(model, str | Path) else model and type(model).__name__
+    named_model = None if model is None else type(model).__name__
+    if isinstance(model, str | Path):
+        named_model = str(Path(model).resolve())
     named_data = data if isinstance(data, str | None) else data.name
     if isinstance(data, str) and data != "digits" and Path(data).exists():
         named_data = str(Path(data).resolve())
