@@ -82,8 +82,7 @@ def _running_text(running: list[Question]) -> str:
 
 def print_bench(run: BenchRun, folder: Path) -> None:
     """How each contender of the run did, who could not take part, and where the files are."""
-    wanted = set(run.problems)
-    records = [r for r in judged_records(read_records(folder)) if r.problem.name in wanted]
+    records = [r for r in judged_records(read_records(folder)) if _belongs_to(run, r)]
     print_table(
         ["solver", "solves", "proved", "found", "nothing", "refused", "failed"],
         [_row(label, [r for r in records if r.contender.label == label]) for label in run.contenders],
@@ -92,6 +91,13 @@ def print_bench(run: BenchRun, folder: Path) -> None:
     for each in run.left_out:
         console.print(f"left out: {each.name} is {each.status}: {each.detail}")
     console.print(f"Records and report are in {folder}")
+
+
+def _belongs_to(run: BenchRun, record: SolveRecord) -> bool:
+    """Whether the run asked for the solve, be it that an earlier one did it."""
+    asked = (run.time_limit_s, run.memory_limit_bytes, run.threads, run.seed)
+    told = (record.time_limit_s, record.memory_limit_bytes, record.threads, record.seed)
+    return asked == told and record.problem.name in run.problems and record.repeat < run.repeat
 
 
 def _row(label: str, records: list[SolveRecord]) -> list[str]:

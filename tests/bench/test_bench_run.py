@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from bench_tools import Place, write_problem
 from command_line import Outcome as CommandOutcome
+from rich.console import Console
 from toy_plugins import BruteSolver, IdleSolver, PluginModule
 
 from reds_core import cli
@@ -20,9 +23,12 @@ from reds_core.bench.machine import library_versions, this_machine
 from reds_core.bench.reader import read_records
 from reds_core.bench.record import Outcome, SolveRecord
 from reds_core.bench.runner import BenchSettings, run_solves
+from reds_core.bench.supervision import supervise
+from reds_core.bench.task import SolveTask
 from reds_core.bench.verification import Question
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.commands.bench import parse_bytes
+from reds_core.commands.bench_view import BenchView
 from reds_core.errors import InputError, UnavailableError
 from reds_core.problem_file import load_problem, problem_digest
 from reds_core.registry import Registry
@@ -97,6 +103,15 @@ def test_a_refusal_is_its_own_outcome(place: Place) -> None:
     assert record.reason is not None
     assert record.reason.endswith("it does not handle pair_terms")
     assert (record.status, record.value, record.detail) == (None, None, ())
+
+
+def test_another_version_where_the_solve_runs_is_told(place: Place) -> None:
+    limits = BenchSettings().limits
+    task = SolveTask((place.folder / "p.npz").read_bytes(), "plain", "0.9", {}, limits)
+    reply = supervise(task, ()).reply
+    assert (reply.outcome, reply.said) == (Outcome.RAISED, None)
+    assert reply.reason is not None
+    assert "version 1.0 where the solve runs and 0.9 where the comparison runs; install the same" in reply.reason
 
 
 # --- contenders ------------------------------------------------------------------------------------------------------
@@ -288,6 +303,17 @@ def test_solves_side_by_side_are_recorded_as_such_and_warned_of(place: Place) ->
     assert warning.startswith("2 solves run side by side and share cores")
     assert read_history(place.out).runs[0].warnings == (warning,)
     assert sorted(listener.events) == sorted((e, r.contender.label) for r in records for e in ("started", "ended"))
+
+
+def test_the_bar_says_what_is_done_what_runs_and_what_failed(place: Place) -> None:
+    shown = io.StringIO()
+    with BenchView(Console(file=shown, force_terminal=True, width=200, _environ={})) as view:
+        place.solve("plain", "raiser", "quitter", watcher=view)
+        view.warn("a [warning]")
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
+    assert "raiser on p" in text
+    assert "3/3 2 failed" in text
+    assert "warning: a [warning]" in text
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
