@@ -30,9 +30,9 @@ def test_pulp_with_highs_and_cpsat_in_one_comparison(place: Place) -> None:
     assert len({r.value for r in records}) == 1
 
 
-@pytest.mark.skipif(importlib.util.find_spec("highspy") is not None, reason="highspy is installed")
+@pytest.mark.skipif(importlib.util.find_spec("mosek") is not None, reason="MOSEK is installed")
 def test_a_back_end_that_is_missing_is_a_record_that_says_what_there_is(place: Place) -> None:
-    (record,) = place.solve("pulp[presolve=false,backend=HiGHS]")
+    (record,) = place.solve("pulp[presolve=false,backend=MOSEK]")
     assert record.outcome is Outcome.RAISED
     assert record.reason is not None
-    assert "PuLP has no back end 'HiGHS' here; choose one of: " in record.reason
+    assert "PuLP has no back end 'MOSEK' here; choose one of: " in record.reason
