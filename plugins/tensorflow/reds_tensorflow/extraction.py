@@ -112,6 +112,7 @@ class _Rebuild:
 
     def _resized(self, layer: Any) -> Any:
         resizings = self._traced.configs[id(layer)]
+        _check_registered(layer)
         try:
             config = _unbuilt(layer.get_config())
             for resizing, dims in resizings:
@@ -145,6 +146,18 @@ def _unbuilt(config: Any) -> Any:
         stale = "build_config" if "class_name" in config else None
         return {key: _unbuilt(value) for key, value in config.items() if key != stale}
     return [_unbuilt(value) for value in config] if isinstance(config, list) else config
+
+
+def _check_registered(layer: Any) -> None:
+    """Refuse a layer that could be saved, but not read again: better now than when training is done."""
+    kind = type(layer)
+    known = kind.__module__.partition(".")[0] == "keras"
+    if not known and keras.saving.get_registered_object(keras.saving.get_registered_name(kind)) is not kind:
+        raise UnsupportedError(
+            f"layer '{layer.name}' of type {kind.__name__} is not registered with Keras, so that files with it cannot"
+            " be read",
+            "put @keras.saving.register_keras_serializable() before the class",
+        )
 
 
 def _detached(operation: Any) -> Any:

@@ -180,7 +180,10 @@ def _refuse_code(entries: list[_Entry]) -> None:
             )
         if not entry.is_known():
             what = f"is of type {entry.kind}" if entry.is_layer else f"refers to '{entry.kind}'"
-            raise entry.unsupported(f"{what}, which is not Keras's own")
+            raise UnsupportedError(
+                f"layer '{entry.layer}' {what}, which is neither Keras's own nor registered with it",
+                "install a layer plugin that registers it, or replace it by a layer of Keras 3",
+            )
 
 
 def _modernised(entries: list[_Entry]) -> bool:

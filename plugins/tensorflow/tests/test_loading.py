@@ -141,7 +141,7 @@ def test_code_in_a_nested_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_a_layer_of_the_users_own_is_named(tmp_path: Path, suffix: str) -> None:
     path = saved_with(Doubled(name="mine"), tmp_path / f"custom{suffix}")
-    with pytest.raises(UnsupportedError, match="layer 'mine' is of type Doubled, which is not Keras's own"):
+    with pytest.raises(UnsupportedError, match="layer 'mine' is of type Doubled, which is neither Keras's own"):
         load_model(path)
 
 
@@ -161,7 +161,7 @@ def test_a_layer_that_the_user_registered_loads(tmp_path: Path) -> None:
 def test_a_function_of_another_module_is_never_looked_up(saved: Path) -> None:
     function = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
     path = edited(saved, lambda config: layer_config(config, "Dense").update(activation=function))
-    with pytest.raises(UnsupportedError, match="layer 'dense' refers to 'function', which is not Keras's own"):
+    with pytest.raises(UnsupportedError, match="layer 'dense' refers to 'function', which is neither Keras's own"):
         load_model(path)
 
 

@@ -51,6 +51,7 @@ class Block(keras.Model):
         return keras.ops.tanh(self.dense(x))
 
 
+@keras.saving.register_keras_serializable("reds-tests")
 class Uncopied(L.Layer):
     def __init__(self, factors: np.ndarray, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -143,6 +144,17 @@ def test_a_layer_that_cannot_be_copied_is_named() -> None:
     network = inspect(model)
     with pytest.raises(UnsupportedError, match=r"layer 'mine' of type Uncopied cannot be copied \(NotImplementedError"):
         extract(model, network, {"c": np.array([1, 2])})
+
+
+class Unregistered(L.Layer):
+    def call(self, x: Any) -> Any:
+        return 2 * x
+
+
+def test_a_layer_whose_files_could_not_be_read_is_named_before_anything_is_trained() -> None:
+    model = around(Unregistered(name="mine"))
+    with pytest.raises(UnsupportedError, match="layer 'mine' of type Unregistered is not registered with Keras"):
+        extract(model, inspect(model), {"c": np.array([1, 2])})
 
 
 def test_image_preprocessing_is_silent_at_the_input_and_keeps_channels_elsewhere() -> None:
