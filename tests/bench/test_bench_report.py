@@ -350,6 +350,16 @@ def test_reasons_that_differ_in_names_and_figures_take_one_row() -> None:
     assert row[3][0] == "p0, p1, p2, p3, p4, p5 and 3 more"
 
 
+def test_remarks_take_one_row_with_those_who_made_them() -> None:
+    told = {"dp": ("does not honour seed", "8 nodes"), "greedy": ("does not honour seed",), "cpsat": ("12 nodes",)}
+    page = Page(bench_page([record("p", by, detail=detail) for by, detail in told.items()]))
+    rows = page.tables["Remarks of the solvers"]
+    assert {remark: [text for text, _ in cells] for remark, cells in rows.items()} == {
+        "does not honour seed": ["2", "dp, greedy"],
+        "8 nodes": ["2", "dp, cpsat|one of 2 alike but for names and figures"],
+    }
+
+
 def test_claims_that_cannot_be_true_are_shown_and_count_as_no_proof() -> None:
     html = bench_page(conflicting())
     page = Page(html)

@@ -78,15 +78,19 @@ def false_claims_table(comparison: Comparison) -> Table:
 
 
 def remarks_table(comparison: Comparison) -> Table:
-    """What solvers said beside their answers, by entrant and remark."""
-    found = [
-        _Remark(entrant.label, "remark", remark, name)
-        for entrant in comparison.entrants
-        for name, run in entrant.runs.items()
-        for solve in run.solves
-        for remark in solve.record.detail
-    ]
-    return _reasons_table("Remarks of the solvers", "Kind", found)
+    """What solvers said beside their answers: a row for each remark, with who said it how often."""
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for entrant in comparison.entrants:
+        for run in entrant.runs.values():
+            for remark in (remark for solve in run.solves for remark in solve.record.detail):
+                alike.setdefault(_PARTICULARS.sub("#", remark), []).append((entrant.label, remark))
+    rows = []
+    for said in alike.values():
+        others = len({remark for _, remark in said}) - 1
+        note = f"one of {others + 1} alike but for names and figures" if others else ""
+        speakers = ", ".join(dict.fromkeys(label for label, _ in said))
+        rows.append(Row(said[0][1], (whole(len(said)), Cell(speakers, note=note))))
+    return Table("Remarks of the solvers", "Remark", ("Solves", "Solvers"), one_block(rows))
 
 
 # --- how it was run -------------------------------------------------------------------------------------------------
