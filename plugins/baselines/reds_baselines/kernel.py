@@ -71,6 +71,8 @@ class RedsKernelSolver(Solver):
         model = kernel_model(problem)
         found = maximise(model, self.options.backend, controls, deadline)
         detail: tuple[str, ...] = (str(model),)
+        if found.backend_s is None:
+            detail += ("the back end ran past the time limit and was ended",)
         limit = Limit.TIME if found.stopped else None
         choice = None
         if found.widths is not None:

@@ -29,7 +29,9 @@ Backend = Literal["scip", "cp-sat", "highs"]
 SOLVER_TYPES = {"scip": "GSCIP", "cp-sat": "CP_SAT", "highs": "HIGHS"}
 
 REPORT_S = 0.2
-"""Seconds before the deadline at which the back end is to stop, to leave time for its report."""
+REPORT_SHARE = 0.05
+"""Seconds, and share of the time left, before the deadline at which the back end is to stop: SCIP and HiGHS look at the
+clock between steps that take seconds, and what they have found is lost if they have to be ended."""
 
 NO_CONTROL = -1
 """Stands for a seed or a number of threads that is left to the back end."""
@@ -79,7 +81,7 @@ def answer(request: Arrays) -> Mapping[str, npt.ArrayLike]:
     model = KernelModel(**parts | {"groups": int(parts["groups"])})
     backend = str(request["backend"])
     built = mathopt.Model.from_model_proto(_proto(model))
-    left = float(request["deadline"]) - time.monotonic() - REPORT_S
+    left = (1 - REPORT_SHARE) * (float(request["deadline"]) - time.monotonic()) - REPORT_S
     parameters = mathopt.SolveParameters(
         time_limit=None if math.isinf(left) else datetime.timedelta(seconds=max(left, 0.01)),
         relative_gap_tolerance=0.0,

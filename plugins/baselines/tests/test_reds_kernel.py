@@ -210,6 +210,13 @@ def test_no_model_is_built_without_time_to_do_so() -> None:
     assert "no time was left to build a model of 16,384 kernels" in found.detail
 
 
+def test_a_back_end_that_had_to_be_ended_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reds_baselines.mathopt.run_isolated", lambda *_: None)
+    found = solve(random_chain(0), RedsKernelSolver(), Controls(time_limit_s=1))
+    assert (found.status, found.limit, found.backend_s) == (Status.NO_SOLUTION, Limit.TIME, None)
+    assert found.detail[1] == "the back end ran past the time limit and was ended"
+
+
 def test_it_refuses_what_it_cannot_state() -> None:
     solver = RedsKernelSolver()
     without = knapsack(chain(3, 4))
