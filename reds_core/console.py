@@ -23,7 +23,7 @@ from rich.text import Text
 
 from reds_core.finetuning import EpochProgress
 from reds_core.inspection import Inspection
-from reds_core.latency_table import LatencyTable
+from reds_core.latency.table import LatencyTable
 from reds_core.plan import Plan
 from reds_core.report.facts import metric_of
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table

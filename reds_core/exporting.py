@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.framework import Arrays, Framework, Task
-from reds_core.latency_table import LatencySettings
+from reds_core.latency.table import LatencySettings
 from reds_core.plan import Accuracy, Files
 
 FLOAT_BYTES = 4

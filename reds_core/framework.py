@@ -23,8 +23,8 @@ from reds_core.network import Network
 from reds_core.plugin import Plugin
 
 if TYPE_CHECKING:
-    from reds_core.latency_probe import LatencyProbe
-    from reds_core.latency_table import LatencySettings
+    from reds_core.latency.probe import LatencyProbe
+    from reds_core.latency.table import LatencySettings
 
 T = TypeVar("T")
 WeightArrays = list[npt.NDArray[np.floating[Any]]]

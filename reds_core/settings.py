@@ -10,7 +10,7 @@ from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES, CostModel, check_element_
 from reds_core.errors import InputError
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Task
-from reds_core.latency_table import LatencySettings, load_latency_table
+from reds_core.latency.table import LatencySettings, load_latency_table
 from reds_core.network import Network
 from reds_core.scorer import ScoreLevel
 from reds_core.width_rules import WidthRules

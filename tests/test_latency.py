@@ -16,8 +16,17 @@ from reds_core.axis import Channels, Concat, Fixed
 from reds_core.bench.record import Machine
 from reds_core.errors import InputError
 from reds_core.formulate import formulate
-from reds_core.latency import Sample, Segment, Timing, latency_form, levels, rounds, touched_groups, wanted_samples
-from reds_core.latency_table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
+from reds_core.latency.sampling import (
+    Sample,
+    Segment,
+    Timing,
+    latency_form,
+    levels,
+    rounds,
+    touched_groups,
+    wanted_samples,
+)
+from reds_core.latency.table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
 from reds_core.network import ChannelGroup, Layer, MacsTerm, Network, Tensor
 from reds_core.scorer import ScoreTable
 

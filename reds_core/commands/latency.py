@@ -22,8 +22,8 @@ def latency_command(
 ) -> None:
     """Time a model's layers at several widths on this machine, for latency budgets."""
     from reds_core.console import print_latencies, sampling
-    from reds_core.latency_api import latency
-    from reds_core.latency_table import LatencySettings
+    from reds_core.latency.api import latency
+    from reds_core.latency.table import LatencySettings
 
     settings = LatencySettings(element_size, threads, repeats, points, checks)
     with sampling("timing segments") as told:

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from reds_core.axis import Kept
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import ActivationStatistics, Arrays, Family, Framework, Task, Training, WeightArrays
-from reds_core.latency_probe import LatencyProbe
-from reds_core.latency_table import LatencySettings
+from reds_core.latency.probe import LatencyProbe
+from reds_core.latency.table import LatencySettings
 from reds_core.network import Network
 from reds_tensorflow.options import TensorFlowOptions
 from reds_tensorflow.quiet import importing

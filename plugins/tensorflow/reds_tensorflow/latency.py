@@ -11,9 +11,9 @@ import keras
 import numpy as np
 
 from reds_core.errors import UnsupportedError
-from reds_core.latency import Segment, Timing, touched_groups
-from reds_core.latency_probe import LatencyProbe
-from reds_core.latency_table import LatencySettings
+from reds_core.latency.probe import LatencyProbe
+from reds_core.latency.sampling import Segment, Timing, touched_groups
+from reds_core.latency.table import LatencySettings
 from reds_core.network import Network
 from reds_tensorflow.export import Inputs, converted, interpreter_of
 from reds_tensorflow.handlers import HANDLERS

@@ -13,8 +13,8 @@ import numpy as np
 from reds_core.bench.record import Machine
 from reds_core.errors import InputError
 from reds_core.framework import Framework, member_kept
-from reds_core.latency import Sample, Timing, Whole, rounds, wanted_samples
-from reds_core.latency_table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
+from reds_core.latency.sampling import Sample, Timing, Whole, rounds, wanted_samples
+from reds_core.latency.table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
 from reds_core.network import Network
 
 CHECK_SEED = 0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from reds_core.api import load_for_inspection
 from reds_core.bench.machine import this_machine
-from reds_core.latency_measurement import Told, measure_latency
-from reds_core.latency_table import LatencySettings, LatencyTable
+from reds_core.latency.measurement import Told, measure_latency
+from reds_core.latency.table import LatencySettings, LatencyTable
 from reds_core.registry import Registry
 
 

@@ -11,7 +11,7 @@ from reds_core.bench.record import Machine
 from reds_core.cost import TableForm
 from reds_core.errors import InputError
 from reds_core.files import write_text
-from reds_core.latency import Sample, Segment, Timing, Whole, latency_form
+from reds_core.latency.sampling import Sample, Segment, Timing, Whole, latency_form
 from reds_core.network import Network
 from reds_core.records import from_plain, to_json
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from reds_core.latency import Segment, Timing
+from reds_core.latency.sampling import Segment, Timing
 from reds_core.network import Network
 
 
