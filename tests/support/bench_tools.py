@@ -84,6 +84,8 @@ def make_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.02)
-    return condition()
+    return True
