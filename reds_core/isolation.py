@@ -209,7 +209,8 @@ def _watch_parent() -> None:
     """Wait for standard input to end, which the caller holds open until it has the reply, or is gone."""
     while os.read(0, 1):  # not through sys.stdin, whose lock would hold up the end of the process for a second
         pass
-    shutil.rmtree(Path.cwd(), ignore_errors=True)
+    # not the working directory: where the caller's own folder held it, it may be gone already
+    shutil.rmtree(Path(sys.argv[2]).parent, ignore_errors=True)
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)

@@ -107,6 +107,27 @@ def test_a_worker_does_not_outlive_its_caller(scratch: Path) -> None:
 
 
 @posix
+def test_a_worker_whose_folder_is_gone_does_not_outlive_its_caller(scratch: Path) -> None:
+    """As that of a worker that another worker started, whose folder held it."""
+    pids = scratch / "pids"
+    worker = script(
+        scratch,
+        f"import shutil\nshutil.rmtree(os.getcwd())\nPath({str(pids)!r}).write_text(str(os.getpid()))\ntime.sleep(600)",
+    )
+    code = (
+        "import tempfile; from pathlib import Path; from reds_core.isolation import run_isolated\n"
+        f"tempfile.tempdir = {str(scratch)!r}\nrun_isolated(Path({str(worker)!r}), {{}}, None)"
+    )
+    caller = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        assert eventually(lambda: pids.exists() and pids.read_text() != "", 30.0)
+    finally:
+        caller.kill()
+        caller.wait()
+    assert eventually(lambda: gone(int(pids.read_text())))
+
+
+@posix
 def test_muted_output_stays_out_and_later_output_comes_through() -> None:
     code = (
         "import ctypes, os; from reds_core.isolation import muted_stdout\n"
