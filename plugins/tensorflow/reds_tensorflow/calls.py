@@ -63,6 +63,7 @@ class Call:
         constants: which of the inputs are constant arrays.
         output_shapes: full shape of each output tensor, without the batch dimension.
         options: of the framework.
+        times: how often the layer is called here: 1, but in a layer that goes step by step.
         weights, macs, resizings, buffers: what the handler has said.
     """
 
@@ -91,7 +92,7 @@ class Call:
         self.options = options or TensorFlowOptions()
         self._named = named or {}
         self._handler_of = handler_of
-        self._owner, self._times = name, 1
+        self._owner, self.times = name, 1
         self._path: tuple[str | int, ...] = ()
         self.weights: list[Any] = []
         self.macs: list[MacsTerm] = []
@@ -174,7 +175,7 @@ class Call:
         part.layer, part.name, part.kind = layer, f"{self.name}/{layer.name}", type(layer).__name__
         part._named, part.inputs = arguments, tuple(dims_in(tuple(arguments.values())))
         part.arguments, part.constants = (), frozenset()
-        part._path, part._times = (*self._path, *path), self._times * times
+        part._path, part.times = (*self._path, *path), self.times * times
         if output_shapes is not None:
             part.output_shapes = output_shapes
         assert self._handler_of is not None, "only layers of a model have parts"
@@ -216,7 +217,7 @@ class Call:
 
     def count(self, coefficient: int, *factors: Axis) -> None:
         """Add `coefficient` x the product of the lengths of `factors` to the multiply-accumulates."""
-        self.macs.append(MacsTerm(coefficient * self._times, factors))
+        self.macs.append(MacsTerm(coefficient * self.times, factors))
 
     def buffer(self, elements: int, *axes: Axis) -> Buffer:
         """A tensor inside the layer: `elements` for each position of `axes`, of which one may hold channels."""

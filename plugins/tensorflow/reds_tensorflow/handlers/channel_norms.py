@@ -16,6 +16,8 @@ def layer_normalization(call: Call) -> tuple[Dims, ...]:
     call.normalise(*axes)
     call.weight(layer.gamma, WeightKind.SCALE, axes, _channels(axes))
     call.weight(layer.beta, WeightKind.OFFSET, axes, _channels(axes))
+    # x y + z, where y is as large as x once gamma is in it, and z once beta is
+    _hold(call, 3 if layer.gamma is not None else 2 if layer.beta is not None else 1)
     return call.inputs
 
 
@@ -24,12 +26,14 @@ def rms_normalization(call: Call) -> tuple[Dims, ...]:
     axes = _axes(call)
     call.normalise(*axes)
     call.weight(call.layer.scale, WeightKind.SCALE, axes, _channels(axes))
+    _hold(call, 1)
     return call.inputs
 
 
 def unit_normalization(call: Call) -> tuple[Dims, ...]:
     """UnitNormalization: the input divided by its length."""
     call.normalise(*_axes(call))
+    _hold(call, 1)
     return call.inputs
 
 
@@ -48,6 +52,7 @@ def group_normalization(call: Call) -> tuple[Dims, ...]:
     call.freeze("normalises over dimensions that hold channels", *(other for other in call.dims if other is not axis))
     call.weight(layer.gamma, WeightKind.SCALE, (axis,), 0)
     call.weight(layer.beta, WeightKind.OFFSET, (axis,), 0)
+    _hold(call, 1)
     return call.inputs
 
 
@@ -55,6 +60,11 @@ def _axes(call: Call) -> Dims:
     """The axes that the layer's `axis` names, which counts the batch."""
     numbers = call.layer.axis if isinstance(call.layer.axis, list | tuple) else (call.layer.axis,)
     return tuple(call.dims[a - 1 if a > 0 else a] for a in numbers)
+
+
+def _hold(call: Call, count: int) -> None:
+    """Say that tensors as large as the input are held inside, beside the input: LiteRT has no operator of its own."""
+    call.inside(*[call.buffer(1, *call.dims)] * count)
 
 
 def _channels(axes: tuple[Axis, ...]) -> int | None:

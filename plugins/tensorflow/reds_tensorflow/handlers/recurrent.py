@@ -40,8 +40,9 @@ def gated_cell(gates: int, states: int) -> Flow:
         call.count(1, units, gate)
         call.resize(units=units)
         _activations(call, cell, (units,))
-        states_and_gates = call.buffer(2 * (gates + states), units)
-        call.inside(states_and_gates)
+        # a loop (float32) copies the sequence twice and holds gates three times; steps (int8) hold the gates of all
+        call.inside(call.buffer(2 * call.times, inner), call.buffer(3 * gates + states + 2, units))
+        call.inside(call.buffer(gates * call.times, units))
         return ((units,),) * (1 + states)
 
     return flow
@@ -97,12 +98,15 @@ def convolutional_lstm(call: Call) -> tuple[Dims, ...]:
     call.weight(cell.bias, WeightKind.BIAS, (gate,), 0)
     call.resize(filters=units)
     _activations(call, cell, tuple(output))
-    call.inside(call.buffer(12 * math.prod(shape) // shape[at], units))
+    call.inside(call.buffer(4 * call.size(steps) * math.prod(shape) // shape[at], units))
     return _put_out(call, steps, tuple(output), [tuple(output)] * 2)
 
 
 def bidirectional(call: Call) -> tuple[Dims, ...]:
-    """Bidirectional: one layer forwards, one backwards, their outputs merged."""
+    """Bidirectional: one layer forwards, one backwards, their outputs merged.
+
+    A unit goes with the one of its number in the other direction: Keras takes both directions to be of one width.
+    """
     layer, sequences = call.layer, call.argument("sequences")
     given = list(dims_in(call.argument("initial_state")))
     half = len(given) // 2
@@ -115,14 +119,15 @@ def bidirectional(call: Call) -> tuple[Dims, ...]:
         output, *own = call.part(inner, (entry, "config"), arguments)
         outputs.append(output)
         states += own
+    forward, backward = outputs
+    if call.sizes(forward) != call.sizes(backward):
+        raise call.unsupported("has directions of two widths", "give both as many units")
+    for one, other in zip(forward, backward, strict=True):
+        call.tie(one, other)
     if layer.merge_mode is None:
         return (*outputs, *states)
-    forward, backward = outputs
-    for one, other in zip(forward[:-1], backward[:-1], strict=True):
-        call.tie(one, other)
     if layer.merge_mode == "concat":
         return ((*forward[:-1], concat((forward[-1], backward[-1]))), *states)
-    call.tie(forward[-1], backward[-1])
     return (forward, *states)
 
 

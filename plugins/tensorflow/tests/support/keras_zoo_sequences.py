@@ -280,7 +280,7 @@ CASES: dict[str, Case] = {
         {"a": 7, "b": 6, "c": 5, "d": 4},
     ),
     "states": Case(states, {"a": 6}),
-    "both_ways": Case(both_ways, {"a": 4, "a/2": 4, "b": 5, "c": 4, "d": 3, "d/2": 3, "e": 4}),
+    "both_ways": Case(both_ways, {"a": 4, "b": 5, "c": 4, "d": 3, "e": 4}),
     "cells": Case(cells, {"a": 5, "a/2": 6, "b": 4}),
     "convolving": Case(convolving, {"a": 4, "b": 3}),
     "distributed": Case(distributed, {"a": 4, "b": 6, "c": 5}),

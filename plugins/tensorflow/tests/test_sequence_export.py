@@ -1,0 +1,108 @@
+"""Files for the device of networks over sequences: equal to Keras, and int8 where a loop could not be quantised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_reference as reference
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from keras import layers as L
+from keras_zoo_sequences import CASES
+from reds_tensorflow.export import export
+from reds_tensorflow.extraction import extract
+from reds_tensorflow.options import TensorFlowOptions
+from reds_tensorflow.reading import Reading
+from reds_tensorflow.tracing import inspect
+
+from reds_core.framework import Arrays
+
+FAST = ("residual_attention", "grouped_queries", "states", "both_ways", "embedded", "layer_norms_pruned", "group_norms")
+SLOW = tuple(name for name in CASES if name not in FAST)
+
+
+def lite(path: Path, x: np.ndarray) -> np.ndarray:
+    """Outputs of a file, dequantised, one example at a time."""
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    found = []
+    for example in x:
+        scale, zero = source["quantization"]
+        given = example[None] if not scale else np.clip(np.round(example[None] / scale) + zero, -128, 127)
+        interpreter.set_tensor(source["index"], given.astype(source["dtype"]))
+        interpreter.invoke()
+        scale, zero = target["quantization"]
+        got = interpreter.get_tensor(target["index"])[0]
+        found.append(got if not scale else (got.astype(np.float32) - zero) * scale)
+    return np.stack(found)
+
+
+def input_type(path: Path) -> Any:
+    return Interpreter(model_path=str(path)).get_input_details()[0]["dtype"]
+
+
+@pytest.mark.parametrize("name", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_a_pruned_network_computes_in_litert_what_it_does_in_keras(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    model, rng = case.build(), np.random.default_rng(0)
+    shape = (6, *model.inputs[0].shape[1:])
+    x = (rng.integers(0, case.tokens, shape) if case.tokens else rng.normal(size=shape)).astype(np.float32)
+    reference.enliven(model, x)
+    reading = Reading(options=TensorFlowOptions(case.normalised))
+    network = inspect(model, reading)
+    small = extract(model, network, reference.random_kept(network, 0.6, seed=0), reading)
+    export(small, tmp_path / "small.tflite", None, quantise=False)
+    expected = np.asarray(small(x))
+    assert np.abs(lite(tmp_path / "small.tflite", x) - expected).max() < 1e-3 * max(1.0, np.abs(expected).max())
+
+
+def sequences(steps: int = 5) -> tuple[Any, Arrays]:
+    x = np.random.default_rng(0).normal(size=(64, steps, 4)).astype(np.float32)
+    return keras.Input((steps, 4)), Arrays(x, np.zeros(64, np.int64))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: L.LSTM(6),
+        pytest.param(lambda: L.Bidirectional(L.GRU(5, reset_after=False)), marks=pytest.mark.slow),
+        pytest.param(lambda: L.RNN([L.LSTMCell(4), L.GRUCell(3)]), marks=pytest.mark.slow),
+    ],
+)
+def test_recurrent_layers_are_quantised_step_by_step(layer: Any, tmp_path: Path) -> None:
+    """As a loop, an LSTM ended the converter's process."""
+    inputs, data = sequences()
+    model = keras.Model(inputs, L.Dense(3)(layer()(inputs)))
+    reference.enliven(model, data.x)
+    export(model, tmp_path / "int8.tflite", data, quantise=True)
+    expected = np.asarray(model(data.x))
+    error = np.abs(lite(tmp_path / "int8.tflite", data.x) - expected).max()
+    assert error < 0.15 * np.ptp(expected)
+    assert not any(r.unroll for r in model._flatten_layers() if isinstance(r, L.RNN))
+
+
+def test_an_int8_file_takes_tokens_as_integers(tmp_path: Path) -> None:
+    """Eight bits cannot tell a thousand tokens apart."""
+    x = np.random.default_rng(0).integers(0, 1000, (64, 6)).astype(np.float32)
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, L.Dense(3)(L.LSTM(4)(L.Embedding(1000, 5, mask_zero=True)(inputs))))
+    reference.enliven(model, x)
+    data = Arrays(x, np.zeros(64, np.int64))
+    export(model, tmp_path / "int8.tflite", data, quantise=True)
+    export(model, tmp_path / "float.tflite", None, quantise=False)
+    expected = np.asarray(model(x))
+    assert input_type(tmp_path / "int8.tflite") == np.int32
+    assert input_type(tmp_path / "float.tflite") == np.float32
+    assert np.abs(lite(tmp_path / "int8.tflite", x) - expected).max() < 0.1 * np.ptp(expected)
+
+
+def test_numbers_that_another_layer_reads_are_no_tokens(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 9, (64, 6)).astype(np.float32)
+    inputs = keras.Input((6,))
+    both = L.Concatenate()([L.Flatten()(L.Embedding(9, 2)(inputs)), L.Dense(3)(inputs)])
+    export(keras.Model(inputs, L.Dense(2)(both)), tmp_path / "a.tflite", Arrays(x, np.zeros(64)), quantise=True)
+    assert input_type(tmp_path / "a.tflite") == np.int8
