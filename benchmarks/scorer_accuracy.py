@@ -43,7 +43,7 @@ SCALED = ("magnitude", "fpgm", "bn-scale", "mean-activation", "apoz")
 
 def scaled_ways() -> list[Way]:
     """Those scorers with every kind of scale."""
-    kinds = ("none", "mean", "max", "sum", "l2")
+    kinds = ("none", "mean", "max", "sum", "l2", "log")
     return [Way(f"{scorer} / {kind}", scorer, (("normalise", kind),)) for scorer in SCALED for kind in kinds]
 
 

@@ -47,6 +47,7 @@ def test_kernel_scores_are_saved_with_the_problem(place: Workplace, tmp_path: Pa
         {"macs": 0.5},
         scorer="magnitude",
         score_level=ScoreLevel.KERNEL,
+        options={"magnitude": {"normalise": "none"}},
         registry=toy_registry(),
     )
     save_problem(stated.problem, tmp_path / "p.npz")
@@ -70,6 +71,7 @@ def test_the_value_is_what_the_subnetwork_holds(place: Workplace) -> None:
         {"macs": 0.5},
         scorer="magnitude",
         score_level=ScoreLevel.KERNEL,
+        options={"magnitude": {"normalise": "none"}},
         registry=toy_registry(),
     )
     model = ToyFramework().load_model(place.model)

@@ -23,7 +23,8 @@ class MeanActivationOptions:
     Attributes:
         batch_size: examples at a time.
         examples: the most training examples used, of every class alike, drawn by the seed; 0 means all.
-        normalise: what the scores of each group are divided by: none, their mean, max, sum or l2 norm.
+        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
+            keeps), none, or divided by their mean, max, sum or l2 norm.
 
     Raises:
         InputError: if a number is out of range.
@@ -32,7 +33,7 @@ class MeanActivationOptions:
     name: ClassVar[str] = "mean-activation"
     batch_size: int = 256
     examples: int = 2048
-    normalise: Normalisation = "none"
+    normalise: Normalisation = "log"
 
     def __post_init__(self) -> None:
         check_counts(self.name, self.batch_size, self.examples)

@@ -23,11 +23,12 @@ class BatchNormScaleOptions:
         without: what is done with groups that no batch norm scales: "refuse" names the first of them; "magnitude"
             scores their channels by the sum of the absolute values of their kernels, brought to the mean of the scales
             of all other groups.
-        normalise: what the scores of each group are divided by: none, their mean, max, sum or l2 norm.
+        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
+            keeps), none, or divided by their mean, max, sum or l2 norm.
     """
 
     without: Literal["refuse", "magnitude"] = "refuse"
-    normalise: Normalisation = "none"
+    normalise: Normalisation = "log"
 
 
 class BatchNormScaleScorer(Scorer):

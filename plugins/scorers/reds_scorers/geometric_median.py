@@ -22,10 +22,11 @@ class GeometricMedianOptions:
     """Settings of `fpgm`.
 
     Attributes:
-        normalise: what the scores of each group are divided by: none, their mean, max, sum or l2 norm.
+        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
+            keeps), none, or divided by their mean, max, sum or l2 norm.
     """
 
-    normalise: Normalisation = "none"
+    normalise: Normalisation = "log"
 
 
 class GeometricMedianScorer(Scorer):

@@ -20,11 +20,12 @@ class MagnitudeOptions:
 
     Attributes:
         norm: "l2" sums squares, "l1" sums absolute values.
-        normalise: what the scores of each group are divided by: none, their mean, max, sum or l2 norm.
+        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
+            keeps), none, or divided by their mean, max, sum or l2 norm; auto is log for channels and sum for kernels.
     """
 
     norm: Literal["l2", "l1"] = "l2"
-    normalise: Normalisation = "none"
+    normalise: Literal["auto", Normalisation] = "auto"
 
 
 class MagnitudeScorer(Scorer):
@@ -43,13 +44,16 @@ class MagnitudeScorer(Scorer):
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         channels = attribute_to_channels(network, self._sizes(framework, model, network))
-        return normalised(ScoreTable(channels), self.options.normalise)
+        return normalised(ScoreTable(channels), self._scale("log"))
 
     def score_kernels(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         channels, pairs = attribute_to_kernels(network, self._sizes(framework, model, network))
-        return normalised(ScoreTable(channels, pairs), self.options.normalise)
+        return normalised(ScoreTable(channels, pairs), self._scale("sum"))
+
+    def _scale(self, default: Normalisation) -> Normalisation:
+        return default if self.options.normalise == "auto" else self.options.normalise
 
     def _sizes(self, framework: Framework, model: Any, network: Network) -> dict[int, FloatArray]:
         weights = framework.weights(model, network)

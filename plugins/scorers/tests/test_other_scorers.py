@@ -27,10 +27,13 @@ from reds_scorers.sensitivity import SensitivityOptions, measured_widths, rising
 from reds_scorers.taylor import TaylorOptions
 from toy_framework import ToyFramework, ToyModel, backward, chain_model, describe, forward, residual_model, toy_arrays
 
+from reds_core.cost import CostModel, resource_forms
 from reds_core.errors import InputError, UnsupportedError
+from reds_core.formulate import formulate
 from reds_core.framework import Arrays, Task, batches
 from reds_core.plugin import build_options
 from reds_core.scorer import ScoreLevel, Scorer, ScoreTable, score
+from reds_core.testing.oracle import brute_force
 
 TOY = ToyFramework()
 NEED_DATA = (TaylorScorer, FisherScorer, MeanActivationScorer, ZerosScorer, SensitivityScorer)
@@ -116,7 +119,7 @@ def assert_same(found: ScoreTable, expected: ScoreTable, rel: float) -> None:
 
 def test_magnitude_of_kernels(model: ToyModel) -> None:
     expected = {n: np.abs(w).astype(float) for n, w in model.weights.items() if n.endswith("kernel")}
-    found = scored(MagnitudeScorer(MagnitudeOptions("l1")), model, None, ScoreLevel.KERNEL)
+    found = scored(MagnitudeScorer(MagnitudeOptions("l1", "none")), model, None, ScoreLevel.KERNEL)
     assert_same(found, kernel_parts(model, expected), 1e-9)
 
 
@@ -145,7 +148,7 @@ def test_scales_of_batch_norms_and_a_refusal_where_there_are_none(model: ToyMode
     with pytest.raises(UnsupportedError, match=r"group 'inside' has no batch norm.*bn-scale\.without=magnitude"):
         scored(BatchNormScaleScorer(), model, None)
     model.weights["norm/gamma"][2] *= -1
-    table = scored(BatchNormScaleScorer(BatchNormScaleOptions(without="magnitude")), model, None)
+    table = scored(BatchNormScaleScorer(BatchNormScaleOptions("magnitude", "none")), model, None)
     gamma = np.abs(model.weights["norm/gamma"]).astype(float)
     np.testing.assert_allclose(table.channels["stem"], gamma)
     sums = np.abs(model.weights["inside/kernel"]).astype(float).sum(axis=0)
@@ -154,7 +157,7 @@ def test_scales_of_batch_norms_and_a_refusal_where_there_are_none(model: ToyMode
 
 def test_a_network_without_batch_norms_has_magnitudes_where_asked() -> None:
     model = chain_model((4, 3))
-    table = scored(BatchNormScaleScorer(BatchNormScaleOptions(without="magnitude")), model, None)
+    table = scored(BatchNormScaleScorer(BatchNormScaleOptions("magnitude", "none")), model, None)
     for group in ("dense0", "dense1"):
         sums = np.abs(model.weights[f"{group}/kernel"]).astype(float).sum(axis=0)
         np.testing.assert_allclose(table.channels[group], sums / sums.mean(), rtol=1e-6)
@@ -344,12 +347,57 @@ def test_options_that_are_refused(scorer: type[Scorer], options: dict[str, str],
         build_options(scorer, options)
 
 
-@pytest.mark.parametrize("scorer", [MagnitudeScorer, TaylorScorer, FisherScorer, GeometricMedianScorer, ZerosScorer])
-def test_scores_can_be_brought_to_one_scale(scorer: type[Scorer], model: ToyModel) -> None:
+SCALES = {
+    MagnitudeScorer: "log",
+    GeometricMedianScorer: "log",
+    MeanActivationScorer: "log",
+    ZerosScorer: "log",
+    TaylorScorer: "none",
+    FisherScorer: "none",
+}
+"""How scorers bring groups to one scale unless told otherwise."""
+
+
+@pytest.mark.parametrize("scorer", SCALES, ids=lambda s: s.name)
+def test_groups_are_brought_to_one_scale(scorer: type[Scorer], model: ToyModel) -> None:
     data = training_data(model)
-    plain = scored(scorer(), model, data)
-    scaled = scored(scorer(build_options(scorer, {"normalise": "mean"})), model, data)
+
+    def at(**options: str) -> ScoreTable:
+        return scored(scorer(build_options(scorer, options)), model, data)
+
+    plain, mean, log, default = at(normalise="none"), at(normalise="mean"), at(normalise="log"), at()
+    assert plain.curves == {}
     for group, scores in plain.channels.items():
-        default = build_options(scorer, {}).normalise
-        factor = 1.0 if default == "mean" else scores.mean()
-        np.testing.assert_allclose(scaled.channels[group], scores / factor)
+        np.testing.assert_allclose(mean.channels[group], scores / scores.mean())
+        np.testing.assert_array_equal(log.channels[group], scores)
+        best = sorted(scores, reverse=True)
+        shares = [sum(best[: w + 1]) / sum(best) for w in range(len(best))]
+        np.testing.assert_allclose(log.curves[group], np.log(shares) - np.log(shares[0]), atol=1e-9)
+        if SCALES[scorer] == "log":
+            np.testing.assert_array_equal(default.curves[group], log.curves[group])
+    assert bool(default.curves) == (SCALES[scorer] == "log")
+
+
+def test_kernels_are_brought_to_one_scale_by_their_sums(model: ToyModel) -> None:
+    table = scored(MagnitudeScorer(), model, None, ScoreLevel.KERNEL)
+    assert table.curves == {}
+    for scores in (*table.pairs.values(), table.channels["stem"]):
+        assert scores.sum() == pytest.approx(1)
+    with pytest.raises(InputError, match="shares of kernels do not multiply over groups; give another normalise"):
+        scored(MagnitudeScorer(MagnitudeOptions(normalise="log")), model, None, ScoreLevel.KERNEL)
+
+
+def test_no_group_is_given_up_for_the_others() -> None:
+    """What goes wrong with sums: a group of small kernels keeps one channel however many there are."""
+    model = chain_model((8, 8, 8))
+    model.weights["dense0/kernel"] *= 0.05
+    network = describe(model)
+    forms = resource_forms(network, ["macs"], CostModel())
+    most = forms["macs"].at(network.channels) // 2
+    kept = {}
+    for how in ("none", "log"):
+        table = scored(MagnitudeScorer(MagnitudeOptions(normalise=how)), model, None)  # type: ignore[arg-type]
+        problem = formulate(network, table, forms, {"macs": most}, "half").problem
+        kept[how] = problem.widths(brute_force(problem).optima[0].tolist())
+    assert kept["none"]["dense0"] == 1
+    assert kept["log"]["dense0"] >= 4

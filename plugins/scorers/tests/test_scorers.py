@@ -40,7 +40,7 @@ def scored(scorer: Scorer, model: ToyModel, data: Arrays | None, seed: int = 0) 
 
 @pytest.mark.parametrize(("norm", "power"), [("l2", 2), ("l1", 1)])
 def test_magnitude_sums_powers_of_kernels(model: ToyModel, norm: Any, power: int) -> None:
-    table = scored(MagnitudeScorer(MagnitudeOptions(norm)), model, None)
+    table = scored(MagnitudeScorer(MagnitudeOptions(norm, "none")), model, None)
     for group, producers in PRODUCERS.items():
         for channel, found in enumerate(table.channels[group]):
             expected = 0.0
