@@ -32,7 +32,9 @@ from reds_tensorflow.tracing import inspect
 
 SECONDS_BETWEEN_REPORTS = 0.25
 STATISTICS_EXAMPLES = 2048
-"""Training examples, at most, whose statistics batch norms get after an epoch."""
+"""Training examples, at most, whose statistics batch norms end with."""
+EPOCH_STATISTICS_EXAMPLES = 512
+"""The same for the comparison of epochs, of which there are many."""
 
 
 def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size: int) -> Iterator[WeightArrays]:
@@ -175,10 +177,10 @@ class _Choice:
         """
         if self._validation is None and not last:
             return False
-        for statistics in self._statistics:
-            statistics.measure(self._examples)
         if self._validation is None:
+            self._measure(self._examples)
             return True
+        self._measure(self._examples[:EPOCH_STATISTICS_EXAMPLES])
         loss = self._validation_loss(self._validation)
         if loss < self._least or self._best is None:
             self._least, self._best, self._epochs_since_best = loss, self._step.snapshot(), 0
@@ -187,7 +189,12 @@ class _Choice:
         if not last and (self._patience is None or self._epochs_since_best < self._patience):
             return False
         self._step.restore(self._best)
+        self._measure(self._examples)
         return True
+
+    def _measure(self, examples: npt.NDArray[np.float32]) -> None:
+        for statistics in self._statistics:
+            statistics.measure(examples)
 
     def _validation_loss(self, validation: Arrays) -> float:
         """Sum over the held-back examples of the weighted loss, by the labels alone."""
