@@ -233,6 +233,7 @@ def main() -> None:
     parser.add_argument("--choices", type=int, default=24, help="random width choices a scorer")
     parser.add_argument("--trained", type=int, default=0, help="how many of them are also trained")
     parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder of the measurements")
+    parser.add_argument("--only", default="", help="scorers of the table, comma-separated; all without")
     parser.add_argument("--scales", action="store_true", help="compare scales instead of scorers")
     given = parser.parse_args()
     store = Store(given.out)
@@ -242,7 +243,8 @@ def main() -> None:
         put(PAGE, "scales", scales_table(scaled))
         return
     bench = Bench(next(case for case in CASES if case.name == "resnet8"))
-    made = [r for way in WAYS for r in store.records(bench, way, given.choices, given.trained)]
+    ways = [way for way in WAYS if not given.only or way.label in given.only.split(",")]
+    made = [r for way in ways for r in store.records(bench, way, given.choices, given.trained)]
     text = f"{given.choices} random choices a scorer, {given.trained} of them trained.\n\n{table(made)}"
     put(PAGE, "accuracy", text)
 
