@@ -20,7 +20,7 @@ from reds_tensorflow.tracing import inspect
 
 from reds_core.framework import Arrays
 
-FAST = ("residual_attention", "grouped_queries", "states", "both_ways", "embedded", "layer_norms_pruned", "group_norms")
+FAST = ("residual_attention", "states", "embedded", "layer_norms_pruned")
 SLOW = tuple(name for name in CASES if name not in FAST)
 
 

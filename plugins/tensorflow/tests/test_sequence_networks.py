@@ -62,7 +62,7 @@ def test_groups_and_warnings_are_those_known_by_hand(built: Built) -> None:
         assert any(built.case.warns in warning for warning in built.network.warnings)
 
 
-@pytest.mark.parametrize(("share", "ordered"), [(0.75, True), (0.5, False)])
+@pytest.mark.parametrize(("share", "ordered"), [pytest.param(0.75, True, marks=pytest.mark.slow), (0.5, False)])
 def test_removed_equals_masked(built: Built, share: float, ordered: bool) -> None:
     kept = reference.random_kept(built.network, share, seed=1, ordered=ordered)
     small = built.small(kept)

@@ -78,8 +78,7 @@ def _attention(call: Call, heads: _Heads, made: Dims, across: tuple[int, ...]) -
         (layer._query_dense, query, (heads.queries, heads.keys)),
         (layer._key_dense, key, (heads.sources, heads.keys)),
         (layer._value_dense, value, (heads.sources, heads.values)),
-        *([(layer._gate_dense, query, (heads.queries, heads.values))] if getattr(layer, "_use_gate", False) else []),
-        *([(layer._gate_dense, query, (heads.queries, heads.values))] if getattr(layer, "use_gate", False) else []),
+        *([(layer._gate_dense, query, (heads.queries, heads.values))] if hasattr(layer, "_gate_dense") else []),
     ):
         owner = 1 if axes[1].groups() else 0
         call.kernel(projection.kernel, (source[-1], *axes), owner + 1)
@@ -92,8 +91,9 @@ def _attention(call: Call, heads: _Heads, made: Dims, across: tuple[int, ...]) -
     call.count(pairs, heads.queries, heads.values)
     call.count(asked, heads.queries, heads.values, *made)
 
-    queries, keys = call.buffer(asked, heads.queries, heads.keys), call.buffer(read, heads.sources, heads.keys)
-    values, mixed = call.buffer(read, heads.sources, heads.values), call.buffer(asked, heads.queries, heads.values)
+    # heads of keys and values that several queries read are repeated for them
+    queries, keys = call.buffer(asked, heads.queries, heads.keys), call.buffer(read, heads.queries, heads.keys)
+    values, mixed = call.buffer(read, heads.queries, heads.values), call.buffer(asked, heads.queries, heads.values)
     scores = call.buffer(pairs, heads.queries)
     _inside(call, queries, keys, values, scores, mixed)
     outputs: tuple[Dims, ...] = ((*query[:-1], *made),)

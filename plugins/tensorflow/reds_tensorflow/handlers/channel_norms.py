@@ -9,6 +9,9 @@ from reds_core.grouping import repeat
 from reds_core.network import WeightKind
 from reds_tensorflow.calls import Call
 
+_SQUARED = 8
+"""An int8 file squares in float32: the input and its square, four bytes an element each."""
+
 
 def layer_normalization(call: Call) -> tuple[Dims, ...]:
     """LayerNormalization over one dimension or several."""
@@ -26,14 +29,14 @@ def rms_normalization(call: Call) -> tuple[Dims, ...]:
     axes = _axes(call)
     call.normalise(*axes)
     call.weight(call.layer.scale, WeightKind.SCALE, axes, _channels(axes))
-    _hold(call, 1)
+    _hold(call, _SQUARED)
     return call.inputs
 
 
 def unit_normalization(call: Call) -> tuple[Dims, ...]:
     """UnitNormalization: the input divided by its length."""
     call.normalise(*_axes(call))
-    _hold(call, 1)
+    _hold(call, _SQUARED)
     return call.inputs
 
 
