@@ -40,8 +40,11 @@ class Roster:
     left_out: tuple[LeftOut, ...]
 
 
-def split_contenders(text: str) -> list[tuple[str, dict[str, str]]]:
+def split_contenders(text: str, kind: str = Solver.kind) -> list[tuple[str, dict[str, str]]]:
     """Names and options from a list such as "dp,cpsat[presolve=false],pulp[backend=HiGHS,presolve=false]".
+
+    Args:
+        kind: of the plugins, for messages.
 
     Raises:
         InputError: if it is malformed.
@@ -56,25 +59,25 @@ def split_contenders(text: str) -> list[tuple[str, dict[str, str]]]:
         if depth not in (0, 1):
             break
     if depth != 0:
-        raise _malformed(text)
-    return [_contender(part.strip()) for part in parts]
+        raise _malformed(text, kind)
+    return [_contender(part.strip(), kind) for part in parts]
 
 
-def _malformed(text: str) -> InputError:
+def _malformed(text: str, kind: str) -> InputError:
     return InputError(
-        f"'{text}' is no list of solvers", "write NAME or NAME[KEY=VALUE,...], joined by commas: dp,cpsat[presolve=no]"
+        f"'{text}' is no list of {kind}s", "write NAME or NAME[KEY=VALUE,...], joined by commas: dp,cpsat[presolve=no]"
     )
 
 
-def _contender(text: str) -> tuple[str, dict[str, str]]:
+def _contender(text: str, kind: str) -> tuple[str, dict[str, str]]:
     name, bracket, inside = text.partition("[")
     if not name.strip() or (bracket and not inside.endswith("]")):
-        raise _malformed(text)
+        raise _malformed(text, kind)
     options: dict[str, str] = {}
     for entry in inside.removesuffix("]").split(",") if inside.removesuffix("]").strip() else ():
         key, equals, setting = (piece.strip() for piece in entry.partition("="))
         if not key or not equals:
-            raise _malformed(text)
+            raise _malformed(text, kind)
         options[key] = setting
     return name.strip(), options
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reds_core.bench.record import Outcome, SolveRecord
 from reds_core.bench.verdicts import judge
-from reds_core.errors import InputError
-from reds_core.records import from_plain
+from reds_core.record_lines import RecordKind
 
 if TYPE_CHECKING:
     import pandas
 
-RECORDS_FILE = "records.jsonl"
+SOLVES = RecordKind(SolveRecord, "a solve", "reds bench")
 
 
 def read_records(path: str | Path) -> tuple[SolveRecord, ...]:
@@ -29,26 +27,7 @@ def read_records(path: str | Path) -> tuple[SolveRecord, ...]:
     Raises:
         InputError: if it is missing, or a line is no record.
     """
-    path = Path(path)
-    path = path / RECORDS_FILE if path.is_dir() else path
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise InputError(f"'{path}' {why}", "give the folder or the records.jsonl of a `reds bench`") from None
-    *whole, _ = content.split(b"\n")
-    return tuple(_parse(line, path, number) for number, line in enumerate(whole, 1))
-
-
-def _parse(line: bytes, path: Path, number: int) -> SolveRecord:
-    try:
-        record: SolveRecord = from_plain(SolveRecord, json.loads(line))
-    except (TypeError, ValueError, KeyError, RecursionError) as error:
-        raise InputError(
-            f"line {number} of '{path}' is no record of a solve ({type(error).__name__}: {error})",
-            "remove the line, or give another folder",
-        ) from None
-    return record
+    return SOLVES.read(path)
 
 
 def without_figures(record: SolveRecord, outcome: Outcome, reason: str) -> SolveRecord:

@@ -14,13 +14,14 @@ from reds_core.bench.crew import LOKY, Crew, Errand, assembled
 from reds_core.bench.history import BenchHistory, BenchRun, Ending, read_history, write_history
 from reds_core.bench.machine import library_versions, this_machine
 from reds_core.bench.record import SolveRecord
-from reds_core.bench.record_file import RecordFile, key_of, opened, solve_key
+from reds_core.bench.record_file import key_of, opened, solve_key
 from reds_core.bench.sources import BenchProblem, gather
 from reds_core.bench.task import Limits, SolveTask
 from reds_core.bench.verification import Question, record_of
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.errors import InputError, UnavailableError
 from reds_core.files import remove_partial_files
+from reds_core.record_lines import RecordFile
 from reds_core.registry import Registry
 from reds_core.solver import Controls
 
@@ -155,7 +156,7 @@ def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[So
             )
 
 
-def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile, watcher: BenchWatcher) -> None:
+def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile[SolveRecord], watcher: BenchWatcher) -> None:
     def errands() -> Iterator[Errand]:
         for number, solve in enumerate(missing):
             watcher.started(solve.question)
