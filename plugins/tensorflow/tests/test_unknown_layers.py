@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from keras import layers as L
 from keras_reference import enliven, masked_outputs, random_kept, relative_error
 from reds_tensorflow.extraction import extract, variables
+from reds_tensorflow.handlers.operations import OPERATIONS, reduction, softmax, transpose
 from reds_tensorflow.loading import load_model
 from reds_tensorflow.tracing import inspect
 
@@ -144,6 +147,20 @@ def test_a_layer_that_cannot_be_copied_is_named() -> None:
     network = inspect(model)
     with pytest.raises(UnsupportedError, match=r"layer 'mine' of type Uncopied cannot be copied \(NotImplementedError"):
         extract(model, network, {"c": np.array([1, 2])})
+
+
+def test_products_of_tensors_are_counted() -> None:
+    network = inspect(around(lambda x: L.Dot(2, name="dot")([x, x])))
+    (terms,) = [layer.macs for layer in network.layers if layer.name == "dot"]
+    assert [(t.coefficient, [axis.length().constant for axis in t.factors]) for t in terms] == [(6 * 6, [4])]
+
+
+def test_every_function_in_the_table_is_one_of_keras() -> None:
+    modules = [importlib.import_module(f"keras.src.ops.{name}") for name in ("numpy", "nn", "math", "core")]
+    for name, handler in OPERATIONS.items():
+        (kind,) = {vars(m)[name] for m in modules if isinstance(vars(m).get(name), type)}
+        wanted = {reduction: {"axis", "keepdims"}, softmax: {"axis"}, transpose: {"axes"}}.get(handler.flow, set())
+        assert wanted <= signature(kind.__init__).parameters.keys(), name
 
 
 class Unregistered(L.Layer):
