@@ -57,7 +57,7 @@ def _layer(augmentation: Augmentation, value_range: tuple[float, float], seed: i
     layers, strength = keras.layers, augmentation.strength
     # In float32 whatever the global policy: what is changed here is data.
     common: dict[str, Any] = {"seed": seed, "dtype": "float32"}
-    return {
+    kinds: dict[Change, Callable[[], Any]] = {
         Change.FLIP: lambda: layers.RandomFlip("horizontal", **common),
         Change.FLIP_VERTICAL: lambda: layers.RandomFlip("vertical", **common),
         Change.SHIFT: lambda: layers.RandomTranslation(strength, strength, **common),
@@ -66,7 +66,8 @@ def _layer(augmentation: Augmentation, value_range: tuple[float, float], seed: i
         Change.BRIGHTNESS: lambda: layers.RandomBrightness(strength, value_range, **common),
         Change.CONTRAST: lambda: layers.RandomContrast(strength, value_range, **common),
         Change.NOISE: lambda: _Noise(strength, value_range, common),
-    }[augmentation.change]()
+    }
+    return kinds[augmentation.change]()
 
 
 class _Noise:
