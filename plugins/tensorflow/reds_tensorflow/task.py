@@ -83,6 +83,8 @@ def outputs_of(model: Any) -> Outputs:
 def _last_activation(model: Any) -> Activation:
     # The layers that end a graph of one output stand last, so that what comes before a layer of one input feeds it.
     for layer in reversed(model.layers):
+        while isinstance(layer, keras.layers.Wrapper):  # a layer at each step
+            layer = layer.layer
         if isinstance(layer, keras.Model):
             return _last_activation(layer)
         if isinstance(layer, keras.layers.Softmax):

@@ -45,6 +45,9 @@ def test_predict_is_the_model_called(batch_size: int) -> None:
     np.testing.assert_allclose(predict(LOGITS, data.x, batch_size), LOGITS(data.x).numpy(), rtol=1e-5, atol=1e-6)
 
 
+AT_EACH_STEP = keras.layers.TimeDistributed(keras.layers.Dense(3, activation="softmax"))
+
+
 def test_predict_of_nothing_has_the_right_shape() -> None:
     assert predict(LOGITS, np.zeros((0, 5), np.float32)).shape == (0, 4)
 
@@ -60,6 +63,7 @@ def test_predict_of_nothing_has_the_right_shape() -> None:
         ((keras.layers.Activation("softmax"), keras.layers.Activation("linear")), {}, Activation.SOFTMAX),
         ((), {"activation": "sigmoid"}, Activation.SIGMOID),
         ((keras.layers.Activation("sigmoid"), keras.layers.Reshape((4,))), {}, Activation.SIGMOID),
+        ((keras.layers.Reshape((2, 2)), AT_EACH_STEP), {}, Activation.SOFTMAX),
     ],
 )
 def test_last_activation_is_found(last: Any, options: Any, activation: Activation) -> None:

@@ -99,6 +99,28 @@ def check(out: Path, x: np.ndarray) -> Plan:
     return plan
 
 
+def test_attention_recurrence_and_dropout_are_trained_together(tmp_path: Path) -> None:
+    """One epoch; every network of the family draws its own dropout."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    inputs = keras.Input((3, 4))
+    x = L.MultiHeadAttention(2, 3, dropout=0.2, name="heads")(inputs, inputs)
+    x = L.LSTM(4, dropout=0.2, name="units")(L.LayerNormalization()(x))
+    model = keras.Model(inputs, L.Dense(2, name="out")(x))
+    before = [np.asarray(v).copy() for v in model.weights]
+    x, y = rng.normal(size=(60, 3, 4)).astype(np.float32), rng.integers(0, 2, 60)
+    settings = RunSettings(finetune=FinetuneSettings(1, batch_size=30), scorer="magnitude")
+    plan = reds_core.prune(model, ((x, y), (x, y)), {"macs": [0.6]}, tmp_path / "run", settings=settings)
+    assert {g.name: g.channels for g in plan.groups} == {"heads": 2, "units": 4}
+    small = keras.saving.load_model(tmp_path / "run" / "subnet-60.keras")
+    assert count_macs(small) == plan.subnetworks[0].usage["macs"] <= 0.6 * plan.full.macs
+    nested = keras.saving.load_model(tmp_path / "run" / "nested.keras")
+    pairs = zip(before, map(np.asarray, nested.weights), strict=True)
+    moved = [np.abs(np.sort(a.ravel()) - np.sort(b.ravel())).max() for a, b in pairs]
+    assert np.count_nonzero(moved) >= len(moved) - 1  # a softmax does not feel the bias of keys
+
+
+@pytest.mark.slow
 def test_a_text_classifier_is_pruned_trained_together_and_exported(tmp_path: Path) -> None:
     (x, y), test = texts(480, 0), texts(200, 1)
     keras.utils.set_random_seed(0)
