@@ -23,7 +23,7 @@ from reds_core.axis import Axis, Channels, Concat, Fixed, Repeat, Tile
 from reds_core.cost import PeakForm, SumForm
 from reds_core.errors import InputError
 from reds_core.framework import member_kept
-from reds_core.network import ChannelGroup, Layer, Network, Tensor
+from reds_core.network import Buffer, ChannelGroup, Layer, Network, Tensor
 
 TOY = ToyFramework()
 
@@ -174,6 +174,18 @@ def test_an_early_output_of_the_network_stays_alive() -> None:
     layers = (call("a", (0,), (1,)), call("b", (1,), (2,)), call("c", (2,), (3,)))
     assert cost.peak_ram(network_of(layers, tensors, (3,))).at({"a": 3}) == 60
     assert cost.peak_ram(network_of(layers, tensors, (1, 3))).at({"a": 3}) == 90
+
+
+def test_what_a_layer_holds_inside_is_live_in_place_of_its_outputs() -> None:
+    """The scores of attention: beside the input and what lives on, before the output is made."""
+    a, b = Channels("a"), Channels("b")
+    tensors = (Tensor(10, Fixed(1), 0), Tensor(10, a, 1), Tensor(10, a, 2), Tensor(10, a, 3))
+    inside = ((Buffer(4, b), Buffer(7, Fixed(2))), (Buffer(30, b),))
+    attention = Layer("attention", "Any", (1,), (2,), (), (), (1,), inside)
+    form = cost.peak_ram(network_of((call("a", (0,), (1,)), attention, call("add", (1, 2), (3,))), tensors, (3,)), 4)
+    assert form.at({"a": 1, "b": 1}) == 4 * (10 + 30)
+    assert form.at({"a": 3, "b": 1}) == 4 * (3 * 30)
+    assert form.at({"a": 1, "b": 5}) == 4 * (10 + 150)
 
 
 def test_the_input_lives_until_its_last_reader() -> None:

@@ -10,6 +10,7 @@ import keras
 import keras_reference as reference
 import numpy as np
 import pytest
+from keras import layers as L
 from keras_zoo_sequences import CASES, Case
 from reds_tensorflow.extraction import extract
 from reds_tensorflow.options import TensorFlowOptions
@@ -60,6 +61,35 @@ def test_groups_and_warnings_are_those_known_by_hand(built: Built) -> None:
         assert built.network.warnings == ()
     else:
         assert any(built.case.warns in warning for warning in built.network.warnings)
+
+
+def test_a_model_at_each_step_passes_with_all_its_channels() -> None:
+    inputs = keras.Input((4, 6, 6, 2))
+    inner = keras.Sequential([L.Conv2D(3, 3), L.GlobalAveragePooling2D()])
+    x = L.TimeDistributed(inner)(L.TimeDistributed(L.Conv2D(5, 1, name="a"))(inputs))
+    model = keras.Model(inputs, L.Dense(3)(L.LSTM(4, name="b")(x)))
+    network = inspect(model)
+    assert {g.name for g in network.groups} == {"b"}
+    assert any("of type Sequential is not known" in warning for warning in network.warnings)
+    assert extract(model, network, {"b": np.array([0, 2])})(np.ones((1, 4, 6, 6, 2))).shape == (1, 3)
+
+
+def test_a_mask_for_each_head_keeps_the_heads() -> None:
+    inputs, mask = keras.Input((6, 4)), keras.Input((3, 6, 6), dtype="bool")
+    x = L.MultiHeadAttention(3, 2, name="mha")(inputs, inputs, attention_mask=mask)
+    network = inspect(keras.Model([inputs, mask], L.Dense(3)(L.Flatten()(x))))
+    assert {g.name: g.channels for g in network.groups} == {"mha": 4}
+
+
+@pytest.mark.parametrize("shape", [(3, 6, 6), (1, 6, 6), (6, 6)])
+def test_scores_are_held_for_every_head(shape: tuple[int, ...]) -> None:
+    """Beside the input: a head's scores before and after the softmax."""
+    inputs, mask = keras.Input((6, 4)), keras.Input(shape, dtype="bool")
+    x = L.MultiHeadAttention(3, 2, name="mha")(inputs, inputs, attention_mask=mask)
+    network = inspect(keras.Model([inputs, mask], L.Dense(3)(L.Flatten()(x))))
+    (layer,) = (layer for layer in network.layers if layer.name == "mha")
+    held = [sum(b.elements * b.axis.full(network.channels) for b in step) for step in layer.inside]
+    assert max(held) == 2 * 3 * 36
 
 
 @pytest.mark.parametrize(("share", "ordered"), [pytest.param(0.75, True, marks=pytest.mark.slow), (0.5, False)])
