@@ -34,8 +34,6 @@ def residual() -> Any:
     image = keras.Input((8, 8, 3))
     stem = layers.Conv2D(6, 3, padding="same", name="stem")(image)
     stem = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(stem))
-        layers.BatchNormalization(name="norm")(layers.Conv2D(6, 3, name="stem", padding="same")(image))
-    )
     x = layers.ReLU(name="sum_relu")(layers.Add(name="sum")([stem, block(stem)]))
     return keras.Model(image, layers.Dense(4, name="logits")(layers.GlobalAveragePooling2D(name="pool")(x)))
 
