@@ -78,7 +78,7 @@ class FinetuneSettings:
 
     epochs: int = 10
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     optimizer: str = "adam"
     momentum: float | None = None
     schedule: Schedule = Schedule.COSINE
