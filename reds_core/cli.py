@@ -10,6 +10,7 @@ import typer
 
 from reds_core.commands.bench import bench_command
 from reds_core.commands.check import check_command
+from reds_core.commands.compare import compare_command
 from reds_core.commands.extract import extract_command
 from reds_core.commands.formulate import formulate_command
 from reds_core.commands.inspect import inspect_command
@@ -40,6 +41,7 @@ app.command("solve")(solve_command)
 app.command("prune")(prune_command)
 app.command("extract")(extract_command)
 app.command("bench")(bench_command)
+app.command("compare")(compare_command)
 app.command("check")(check_command)
 
 

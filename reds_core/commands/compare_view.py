@@ -1,0 +1,95 @@
+"""What `reds compare` shows: a progress bar on stderr while it works, tables on stdout at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from reds_core.compare.grid import RunPlan
+from reds_core.compare.reader import read_results
+from reds_core.compare.record import ResultRecord, RunOutcome
+from reds_core.compare.runner import CompareRun
+from reds_core.compare.watcher import CompareWatcher
+from reds_core.console import print_table
+from reds_core.report.compare import texts
+from reds_core.report.compare.findings import findings
+from reds_core.report.compare.results import RecipeResults, accuracy, change, compare_runs
+
+_STAGE_CHARACTERS = 60
+
+
+class CompareView(CompareWatcher):
+    """A bar with what is done, the run that is being made and its stage. A context manager."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[stage]}", markup=False),
+            TimeElapsedColumn(),
+            console=self._console,
+        )
+        self._task = self._progress.add_task("runs", total=None, stage="")
+
+    def __enter__(self) -> CompareView:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def planned(self, runs: int, kept: int) -> None:
+        self._progress.update(self._task, total=runs, completed=kept)
+        self._progress.start()
+        if kept:
+            self._console.print(f"{kept} of {runs} runs are done already", highlight=False)
+
+    def started(self, run: RunPlan) -> None:
+        self._progress.update(self._task, description=run.name, stage="")
+
+    def stage(self, text: str) -> None:
+        self._progress.update(self._task, stage=text[:_STAGE_CHARACTERS])
+
+    def ended(self, run: RunPlan, records: tuple[ResultRecord, ...]) -> None:
+        self._progress.advance(self._task)
+        for record in records:
+            if record.outcome is not RunOutcome.FINISHED:
+                text = f"{run.name} failed: {record.reason}"
+                self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def reporting(self) -> None:
+        self._progress.update(self._task, description="writing the report", stage="")
+
+
+def print_comparison(run: CompareRun, folder: Path) -> None:
+    """Accuracy of the runs that were asked for, who wins, and where the files are."""
+    asked = {plan.key for plan in run.runs}
+    comparison = compare_runs([r for r in read_results(folder) if r.run in asked])
+    print_table(
+        ["recipe", "budget", "pruner", "seeds", "accuracy", "against the input model"],
+        [row for recipe in comparison.recipes for row in _rows(recipe)],
+    )
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for sentence in findings(comparison):
+        console.print(sentence)
+    failed = len({r.run for r in comparison.failures})
+    if failed:
+        console.print(f"{failed} of {len(run.runs)} runs failed; --retry makes them again")
+    console.print(f"Runs, records and report are in {folder}")
+
+
+def _rows(recipe: RecipeResults) -> list[list[str]]:
+    rows = []
+    for budget in recipe.budgets:
+        for entry in budget.entries:
+            measured = texts.mean_cell(entry.spread(accuracy), recipe.metric).text
+            lost = texts.change_cell(entry.spread(change), recipe.metric).text
+            rows.append([recipe.name, budget.title, entry.label, str(len(entry.by_seed)), measured, lost])
+    return rows

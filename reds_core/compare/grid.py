@@ -1,0 +1,176 @@
+"""Which runs a comparison stands for: recipes x pruners x scorers x solvers x seeds, each with a name of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from reds_core.bench.contenders import split_contenders
+from reds_core.budget import parse_budgets
+from reds_core.compare.record import RunKey
+from reds_core.cost import check_resources
+from reds_core.errors import InputError
+from reds_core.plugin import Plugin
+from reds_core.pruner import Pruner
+from reds_core.recipe import Recipe, load_recipe
+from reds_core.registry import Registry
+from reds_core.scorer import Scorer, check_level
+from reds_core.settings import RunSettings, merged_options
+from reds_core.solver import Solver
+
+_AUTO = "auto"
+_NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9_.=-]")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is compared. Lists such as "nested,layerwise[order=backward]"; none takes what each recipe says.
+
+    Attributes:
+        recipes: files of recipes, each with a name of its own.
+        seeds: of the runs; none takes the seed of each recipe.
+    """
+
+    recipes: tuple[Path, ...]
+    pruners: str | None = None
+    scorers: str | None = None
+    solvers: str | None = None
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One run that a comparison stands for.
+
+    Attributes:
+        name: unique in the comparison, fit for a folder.
+        recipe: all that it is asked for.
+    """
+
+    key: RunKey
+    name: str
+    recipe: Recipe
+
+    @property
+    def budgets(self) -> tuple[str, ...]:
+        """Names of its budgets."""
+        return tuple(budget.name for budget in parse_budgets(self.recipe.settings.budgets))
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """A plugin with options of its own, as it was written."""
+
+    label: str
+    plugin: str
+    options: dict[str, str]
+
+
+def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
+    """All runs; seeds go last, so that a comparison stopped early has every run once rather than some of them often.
+
+    Raises:
+        InputError, UnavailableError: if a recipe is bad, a plugin or option unknown, or two runs are one.
+    """
+    if not grid.recipes:
+        raise InputError("no recipe is given", "give a YAML file as `reds prune --recipe` takes it")
+    recipes = _recipes(grid.recipes)
+    pruners, scorers, solvers = (
+        _variants(text, kind)
+        for text, kind in ((grid.pruners, Pruner.kind), (grid.scorers, Scorer.kind), (grid.solvers, Solver.kind))
+    )
+    _refuse_twins(grid.seeds, "seed")
+    runs: dict[str, RunPlan] = {}
+    for place in range(max(len(grid.seeds), 1)):
+        for name, recipe in recipes.items():
+            own = recipe.settings
+            chosen = product(
+                pruners or (_Variant(own.pruner, own.pruner, {}),),
+                scorers or (_Variant(own.scorer, own.scorer, {}),),
+                solvers or (_Variant(own.solver, own.solver, {}),),
+            )
+            for pruner, scorer, solver in chosen:
+                seed = grid.seeds[place] if grid.seeds else own.seed
+                run = _run(name, recipe, pruner, scorer, solver, seed)
+                if place == 0:
+                    _check(run.recipe.settings, name, registry)
+                if run.name in runs:
+                    raise InputError(f"two runs would be named '{run.name}'", "give a recipe another file name")
+                runs[run.name] = run
+    return tuple(runs.values())
+
+
+def _recipes(paths: Sequence[Path]) -> dict[str, Recipe]:
+    _refuse_twins([path.stem for path in paths], "recipe")
+    recipes = {}
+    for path in paths:
+        recipe = load_recipe(path)
+        if recipe.model is not None and not Path(recipe.model).exists():
+            raise InputError(f"recipe '{path}': model file '{recipe.model}' does not exist", "check the path")
+        if recipe.model is None and recipe.data is None:
+            recipe = replace(recipe, data="digits")
+        recipes[path.stem] = _absolute(recipe)
+    return recipes
+
+
+def _absolute(recipe: Recipe) -> Recipe:
+    """The recipe with paths that hold wherever a process runs."""
+
+    def absolute(path: str | None) -> str | None:
+        return path if path is None or not Path(path).exists() else str(Path(path).resolve())
+
+    data = recipe.data if recipe.data == "digits" else absolute(recipe.data)
+    settings = replace(recipe.settings, latency_table=absolute(recipe.settings.latency_table))
+    return Recipe(absolute(recipe.model), data, None, settings)
+
+
+def _variants(text: str | None, kind: str) -> tuple[_Variant, ...]:
+    variants = []
+    for name, options in split_contenders(text, kind) if text is not None else ():
+        shown = ",".join(f"{key}={setting}" for key, setting in options.items())
+        variants.append(_Variant(f"{name}[{shown}]" if shown else name, name, options))
+    _refuse_twins([variant.label for variant in variants], kind)
+    return tuple(variants)
+
+
+def _refuse_twins(names: Iterable[object], what: str) -> None:
+    seen: set[object] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{what} '{name}' is named twice", "name it once, or give files of different names")
+        seen.add(name)
+
+
+def _run(name: str, recipe: Recipe, pruner: _Variant, scorer: _Variant, solver: _Variant, seed: int) -> RunPlan:
+    settings = recipe.settings
+    options = settings.options
+    for variant in (pruner, scorer, solver):
+        if variant.options:
+            options = merged_options(options, {variant.plugin: variant.options})
+    settings = replace(
+        settings, pruner=pruner.plugin, scorer=scorer.plugin, solver=solver.plugin, options=options, seed=seed
+    )
+    key = RunKey(name, pruner.label, scorer.label, solver.label, seed)
+    parts = (name, pruner.label, scorer.label, solver.label, f"seed{seed}")
+    folder = "--".join(_NOT_IN_FILE_NAMES.sub("_", part).rstrip("_") for part in parts)
+    return RunPlan(key, folder, replace(recipe, settings=settings))
+
+
+def _check(settings: RunSettings, name: str, registry: Registry) -> None:
+    """Refuse before anything starts what no run could begin with."""
+    chosen: list[tuple[type[Plugin], str]] = [(Pruner, settings.pruner), (Scorer, settings.scorer)]
+    if settings.solver != _AUTO:
+        chosen.append((Solver, settings.solver))
+    try:
+        for base, plugin in chosen:
+            registry.create(base, plugin, settings.options)
+        registry.check_settings(settings.options)
+        check_level(registry.create(Scorer, settings.scorer, settings.options), settings.score_level)
+        check_resources(
+            (r for b in parse_budgets(settings.budgets) for r in b.amounts), settings.latency_table is not None
+        )
+    except InputError as error:
+        raise InputError(f"recipe '{name}': {error.what}", error.mend) from error

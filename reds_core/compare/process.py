@@ -1,0 +1,114 @@
+"""One pruning run in a process of its own: what it leaks, breaks or leaves in its libraries ends with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reds_core.compare.record import RunOutcome
+from reds_core.isolation import Isolated, isolated
+
+WORKER = Path(__file__).with_name("worker.py")
+INTERRUPTED = "interrupted"
+_LOOK_EVERY_S = 0.5
+_COMPLAINT_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Where one run is kept.
+
+    Attributes:
+        recipe: the file that it is made from.
+        folder: as `reds prune --out` fills it.
+        log: its stages, a line each.
+    """
+
+    recipe: Path
+    folder: Path
+    log: Path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the process of a run ended.
+
+    Attributes:
+        reason: a sentence, empty where it finished.
+    """
+
+    outcome: RunOutcome
+    reason: str
+
+
+Perform = Callable[[RunPaths, Callable[[str], None]], Ended]
+"""Brings the run to its end, or raises KeyboardInterrupt where it was interrupted; told of each stage."""
+
+
+def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> Ended:
+    """Run, or go on with, a run in a child process.
+
+    Ctrl-C lets the child save the step that it is in; a second one ends it at once. If this process is killed, the
+    child ends, too.
+
+    Raises:
+        KeyboardInterrupt: once the child has ended.
+    """
+    request = {"recipe": str(paths.recipe), "folder": str(paths.folder), "log": str(paths.log)}
+    with isolated(WORKER, request) as running:
+        try:
+            _wait(running, paths.log, told)
+        except KeyboardInterrupt:
+            told("interrupted: the step that runs is finished and saved; Ctrl-C again ends it at once")
+            _interrupt(running)
+            _wait(running, paths.log, told)
+            raise
+        return _ending(running)
+
+
+def _wait(running: Isolated, log: Path, told: Callable[[str], None]) -> None:
+    last = ""
+    while True:
+        try:
+            running.process.wait(_LOOK_EVERY_S)
+            return
+        except subprocess.TimeoutExpired:
+            stage = last_stage(log)
+            if stage != last:
+                last = stage
+                told(stage)
+
+
+def last_stage(log: Path) -> str:
+    """The latest stage that a run has logged; empty where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - 1000, 0))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return lines[-2].partition(" ")[2] if len(lines) > 1 else ""
+
+
+def _interrupt(running: Isolated) -> None:
+    """Hand Ctrl-C on: the child is in a session of its own, where a terminal's does not reach it."""
+    if running.process.poll() is None:
+        running.process.send_signal(signal.SIGINT)
+
+
+def _ending(running: Isolated) -> Ended:
+    reply = running.reply()
+    if reply is not None:
+        if str(reply["outcome"]) == INTERRUPTED:
+            raise KeyboardInterrupt
+        return Ended(RunOutcome(str(reply["outcome"])), str(reply["reason"]))
+    status = running.process.returncode
+    how = f"with status {status} and no answer"
+    if status < 0:
+        how = f"by {signal.Signals(-status).name}" if -status in set(signal.Signals) else f"by signal {-status}"
+    said = " ".join(running.complaint())[:_COMPLAINT_CHARACTERS]
+    return Ended(RunOutcome.CRASHED, f"its process ended {how}" + (f": {said}" if said else ""))

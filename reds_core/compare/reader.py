@@ -1,0 +1,131 @@
+"""Reads records.jsonl of a comparison of runs: as records, and as a table for analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reds_core.compare.record import RESULTS, ResultRecord, RunKey
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def read_results(path: str | Path) -> tuple[ResultRecord, ...]:
+    """What came of each run, in the order in which the runs were first done; of a run done again the latest.
+
+    Args:
+        path: a records.jsonl, or the folder that holds one.
+
+    Raises:
+        InputError: if it is missing, or a line is no record.
+    """
+    return latest(RESULTS.read(path))
+
+
+def latest(records: Sequence[ResultRecord]) -> tuple[ResultRecord, ...]:
+    """Without records that later ones of the same run replace: figures replace a failure and the same budget's."""
+    found: dict[RunKey, dict[str | None, ResultRecord]] = {}
+    for record in records:
+        own = found.setdefault(record.run, {})
+        if record.subnetwork is None:
+            own.clear()
+            own[None] = record
+        else:
+            own.pop(None, None)
+            own[record.subnetwork.name] = record
+    return tuple(record for own in found.values() for record in own.values())
+
+
+def results_frame(path: str | Path) -> pandas.DataFrame:
+    """The results as a table: a row a run and budget, one row for a run that failed. Missing figures are NA.
+
+    recipe, pruner, scorer, solver, seed, name
+        of the run;
+    outcome, reason
+        how it ended;
+    budget (its name), macs, params, peak_ram, latency (base units), share_macs, share_params, share_peak_ram,
+    share_latency (of the full network), value, bound, gap, status, answered_by (the solver), widths (by group)
+        what was chosen;
+    accuracy_before, accuracy_after, accuracy_tflite, accuracy_int8, full_before, full_after, metric
+        on test data: extracted, not fine-tuned; of each exported file; of the full network;
+    search_s, finetune_s, wall_s, epochs, steps
+        what the whole run took;
+    started_at (UTC), system, cpu, cores, memory_bytes, python, versions (by name), model_sha256, data_sha256
+        how it was run.
+
+    Raises:
+        InputError: as `read_results`.
+    """
+    import pandas
+
+    rows = [_row(record) for record in read_results(path)]
+    return pandas.DataFrame(rows, columns=list(_TYPES), dtype=object).astype(_TYPES)
+
+
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("recipe", "pruner", "scorer", "solver"), "string"),
+    "seed": "int64",
+    **dict.fromkeys(("name", "outcome", "reason", "budget"), "string"),
+    **dict.fromkeys(("macs", "params", "peak_ram", "latency"), "Int64"),
+    **dict.fromkeys(("share_macs", "share_params", "share_peak_ram", "share_latency"), "Float64"),
+    **dict.fromkeys(("value", "bound"), "Int64"),
+    "gap": "Float64",
+    **dict.fromkeys(("status", "answered_by"), "string"),
+    "widths": "object",
+    **dict.fromkeys(("accuracy_before", "accuracy_after", "accuracy_tflite", "accuracy_int8"), "Float64"),
+    **dict.fromkeys(("full_before", "full_after"), "Float64"),
+    "metric": "string",
+    **dict.fromkeys(("search_s", "finetune_s", "wall_s"), "Float64"),
+    "epochs": "int64",
+    "steps": "Int64",
+    "started_at": "datetime64[us, UTC]",
+    **dict.fromkeys(("system", "cpu"), "string"),
+    **dict.fromkeys(("cores", "memory_bytes"), "int64"),
+    "python": "string",
+    "versions": "object",
+    **dict.fromkeys(("model_sha256", "data_sha256"), "string"),
+}
+"""Columns of the table and their types."""
+
+
+def _row(record: ResultRecord) -> dict[str, Any]:
+    machine, made = record.machine, record.subnetwork
+    row: dict[str, Any] = dict.fromkeys(_TYPES)
+    row |= {
+        **vars(record.run),
+        "name": record.name,
+        "outcome": record.outcome.value,
+        "reason": record.reason,
+        "full_before": record.full.before,
+        "full_after": record.full.after,
+        "metric": record.metric,
+        "search_s": record.search_s,
+        "finetune_s": record.finetune_s,
+        "wall_s": record.wall_s,
+        "epochs": record.epochs,
+        "steps": record.steps,
+        "started_at": record.started_at,
+        **vars(machine),
+        "versions": dict(record.versions),
+        "model_sha256": record.model_sha256,
+        "data_sha256": record.data_sha256,
+    }
+    if made is not None:
+        row |= {
+            "budget": made.name,
+            **{resource: amount for resource, amount in made.usage.items() if resource in _TYPES},
+            **{f"share_{r}": share for r, share in made.share.items() if f"share_{r}" in _TYPES},
+            "value": made.value,
+            "bound": made.bound,
+            "gap": made.gap,
+            "status": made.status,
+            "answered_by": made.solver,
+            "widths": dict(made.widths),
+            "accuracy_before": made.accuracy.before,
+            "accuracy_after": made.accuracy.after,
+            "accuracy_tflite": made.accuracy.tflite,
+            "accuracy_int8": made.accuracy.tflite_int8,
+        }
+    return row

@@ -1,0 +1,194 @@
+"""Runs a comparison: every run that is not done yet, one after the other, each recorded as soon as it ends."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reds_core.bench.machine import this_machine
+from reds_core.compare.grid import Grid, RunPlan, planned_runs
+from reds_core.compare.process import Ended, Perform, RunPaths, perform_in_process
+from reds_core.compare.reader import latest
+from reds_core.compare.record import RESULTS, ResultRecord, RunOutcome, Subnetwork
+from reds_core.compare.watcher import CompareWatcher
+from reds_core.errors import InputError, UnavailableError
+from reds_core.files import make_folder, remove_partial_files, write_text
+from reds_core.plan import FullAccuracy, Plan, SubnetworkRecord, load_plan
+from reds_core.recipe import recipe_text
+from reds_core.registry import Registry
+
+RUNS_FOLDER = "runs"
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """What is compared, and how. The same settings in the same folder go on where a comparison stopped.
+
+    Attributes:
+        retry: whether runs that failed are made again.
+    """
+
+    grid: Grid
+    retry: bool = False
+
+
+@dataclass(frozen=True)
+class CompareRun:
+    """How one call of the comparison went.
+
+    Attributes:
+        runs: that the call stands for.
+        kept: how many of them were there when it started.
+        done: how many it has added.
+        interrupted: whether the user stopped it.
+    """
+
+    runs: tuple[RunPlan, ...]
+    kept: int
+    done: int
+    interrupted: bool
+
+
+def run_grid(
+    settings: CompareSettings,
+    folder: Path,
+    watcher: CompareWatcher,
+    registry: Registry,
+    perform: Perform = perform_in_process,
+) -> CompareRun:
+    """Make the runs that are not made yet, write records.jsonl, and say how it went, or was interrupted.
+
+    Whatever runs do becomes a record; only what concerns the comparison itself is raised.
+
+    Args:
+        perform: brings one run to its end.
+
+    Raises:
+        InputError, UnavailableError: if something asked for cannot be used; before anything is started.
+    """
+    _require_libraries()
+    runs = planned_runs(settings.grid, registry)
+    folder = folder.resolve()
+    with RESULTS.opened(folder) as records:
+        make_folder(folder / RUNS_FOLDER)
+        for where in (folder, folder / RUNS_FOLDER):
+            remove_partial_files(where)
+        _write_recipes(runs, folder)
+        missing = _missing(runs, records.before, settings.retry)
+        kept = len(runs) - len(missing)
+        watcher.planned(len(runs), kept)
+        done = 0
+        try:
+            for run in missing:
+                watcher.started(run)
+                made = _make(run, _paths(folder, run), watcher, perform)
+                records.append(*made)
+                done += 1
+                watcher.ended(run, made)
+        except KeyboardInterrupt:
+            return CompareRun(runs, kept, done, True)
+    return CompareRun(runs, kept, done, False)
+
+
+def _require_libraries() -> None:
+    missing = [n for n in ("psutil", "pandas", "jinja2", "matplotlib") if not importlib.util.find_spec(n)]
+    if missing:
+        raise UnavailableError(f"a comparison needs {', '.join(missing)}", "pip install 'reds-core[bench]'")
+
+
+def _paths(folder: Path, run: RunPlan) -> RunPaths:
+    runs = folder / RUNS_FOLDER
+    return RunPaths(runs / f"{run.name}.yaml", runs / run.name, runs / f"{run.name}.log")
+
+
+def _write_recipes(runs: Sequence[RunPlan], folder: Path) -> None:
+    """Write the recipe of every run; a name means one recipe in a folder, or tables would mix figures of two."""
+    texts = {_paths(folder, run).recipe: recipe_text(run.recipe) for run in runs}
+    for path, text in texts.items():
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            raise InputError(
+                f"the recipe of '{path.stem}' differs from that of the run in '{folder}'",
+                "give another folder with --out, or the recipe another file name",
+            )
+    for path, text in texts.items():
+        if not path.exists():
+            write_text(path, text)
+
+
+def _missing(runs: Sequence[RunPlan], before: Sequence[ResultRecord], retry: bool) -> list[RunPlan]:
+    """Runs without a record for each of their budgets. A failure counts as done unless it is to be tried again."""
+    there: dict[object, set[str | None]] = {}
+    for record in latest(before):
+        there.setdefault(record.run, set()).add(None if record.subnetwork is None else record.subnetwork.name)
+
+    def is_done(run: RunPlan) -> bool:
+        found = there.get(run.key, set())
+        return (None in found and not retry) or set(run.budgets) <= found
+
+    return [run for run in runs if not is_done(run)]
+
+
+def _make(run: RunPlan, paths: RunPaths, watcher: CompareWatcher, perform: Perform) -> tuple[ResultRecord, ...]:
+    begun = paths.folder.exists()
+    started_at, started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
+    ended = perform(paths, watcher.stage)
+    wall_s = None if begun else time.monotonic() - started
+    plan = None
+    if ended.outcome is RunOutcome.FINISHED:
+        try:
+            plan = load_plan(paths.folder)
+        except InputError as error:  # the run says that it has finished: nobody else should have touched it
+            ended = Ended(RunOutcome.CRASHED, str(error))
+    return _records(run, ended, plan, wall_s, started_at)
+
+
+def _records(
+    run: RunPlan, ended: Ended, plan: Plan | None, wall_s: float | None, started_at: str
+) -> tuple[ResultRecord, ...]:
+    settings = run.recipe.settings
+
+    def record(made: Subnetwork | None) -> ResultRecord:
+        return ResultRecord(
+            run=run.key,
+            name=run.name,
+            outcome=ended.outcome,
+            reason=ended.reason or None,
+            subnetwork=made,
+            metric=settings.task.metric,
+            full=FullAccuracy() if plan is None else plan.full.accuracy,
+            epochs=settings.finetune.epochs,
+            steps=None if plan is None else len(plan.steps),
+            search_s=None if plan is None else sum(step.search_s or 0.0 for step in plan.steps),
+            finetune_s=None if plan is None else sum(step.finetune_s or 0.0 for step in plan.steps),
+            wall_s=wall_s,
+            started_at=started_at,
+            machine=this_machine(),
+            versions={} if plan is None else plan.versions,
+            model_sha256=None if plan is None else plan.hashes.model,
+            data_sha256=None if plan is None else plan.hashes.data,
+        )
+
+    return (record(None),) if plan is None else tuple(record(_subnetwork(plan, each)) for each in plan.subnetworks)
+
+
+def _subnetwork(plan: Plan, made: SubnetworkRecord) -> Subnetwork:
+    full = {"macs": plan.full.macs, "params": plan.full.params, "peak_ram": plan.full.peak_ram}
+    if plan.full.latency is not None:
+        full["latency"] = plan.full.latency
+    return Subnetwork(
+        name=made.name,
+        budget=made.budget,
+        usage=made.usage,
+        share={r: used / full[r] for r, used in made.usage.items() if full.get(r)},
+        widths=made.widths,
+        accuracy=made.accuracy,
+        value=made.value,
+        bound=made.bound,
+        gap=made.gap,
+        status=made.status,
+        solver=made.solver,
+    )

@@ -1,0 +1,54 @@
+"""The process of one pruning run, started by path: it goes on with the run of a folder, and says how that ended."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy.typing as npt
+
+from reds_core.api import prune
+from reds_core.errors import ContractViolation, PluginFailure, RedsError
+from reds_core.isolation import Arrays, serve
+from reds_core.run_folder import Mode
+from reds_core.watcher import Watcher
+
+FINISHED, REFUSED, RAISED, OUT_OF_MEMORY, INTERRUPTED = "finished", "refused", "raised", "out_of_memory", "interrupted"
+
+
+class Log(Watcher):
+    """Writes stages and warnings to a file, a line each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def stage(self, text: str) -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{now} {text}\n")
+
+    def warn(self, text: str) -> None:
+        self.stage(f"warning: {text}")
+
+
+def answer(request: Arrays) -> Mapping[str, npt.ArrayLike]:
+    """Prune by the recipe to the folder; the outcome and its reason."""
+    recipe, folder, log = (Path(str(request[key])) for key in ("recipe", "folder", "log"))
+    try:
+        prune(recipe=recipe, out=folder, mode=Mode.RESUME, watcher=Log(log))
+    except (ContractViolation, PluginFailure) as error:
+        return {"outcome": RAISED, "reason": str(error)}
+    except RedsError as error:
+        return {"outcome": REFUSED, "reason": str(error)}
+    except KeyboardInterrupt:
+        return {"outcome": INTERRUPTED, "reason": ""}
+    except MemoryError:
+        return {"outcome": OUT_OF_MEMORY, "reason": "the machine ran out of memory"}
+    except Exception as error:
+        return {"outcome": RAISED, "reason": " ".join(f"{type(error).__name__}: {error}".split())}
+    return {"outcome": FINISHED, "reason": ""}
+
+
+if __name__ == "__main__":
+    serve(answer)

@@ -1,0 +1,214 @@
+"""Records of pruning runs as a comparison: recipes, their budgets, their contenders, seed by seed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from reds_core.compare.record import ResultRecord, RunKey, RunOutcome
+from reds_core.compare.statistics import Difference, Spread, paired_difference, spread
+from reds_core.report import units
+from reds_core.report.facts import Metric, metric_of
+
+Figure = Callable[[ResultRecord], float | None]
+
+
+def accuracy(record: ResultRecord) -> float | None:
+    """Of the exported Keras file."""
+    return None if record.subnetwork is None else record.subnetwork.accuracy.after
+
+
+def accuracy_before(record: ResultRecord) -> float | None:
+    """Extracted, not fine-tuned."""
+    return None if record.subnetwork is None else record.subnetwork.accuracy.before
+
+
+def accuracy_int8(record: ResultRecord) -> float | None:
+    """Of the int8 LiteRT file."""
+    return None if record.subnetwork is None else record.subnetwork.accuracy.tflite_int8
+
+
+def change(record: ResultRecord) -> float | None:
+    """Accuracy less that of the input model: negative where pruning cost something."""
+    after = accuracy(record)
+    return None if after is None or record.full.before is None else after - record.full.before
+
+
+def value(record: ResultRecord) -> float | None:
+    """What the choice is worth to the search."""
+    return None if record.subnetwork is None else record.subnetwork.value
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contender at one budget.
+
+    Attributes:
+        by_seed: its results.
+    """
+
+    label: str
+    by_seed: Mapping[int, ResultRecord]
+
+    def figures(self, figure: Figure) -> dict[int, float]:
+        """A figure by seed; seeds without it are left out."""
+        found = {seed: figure(record) for seed, record in self.by_seed.items()}
+        return {seed: number for seed, number in found.items() if number is not None and units.exists(number)}
+
+    def spread(self, figure: Figure) -> Spread | None:
+        """A figure over seeds; None where no seed has it."""
+        return spread(list(self.figures(figure).values()))
+
+    def above(self, other: Entry) -> Difference | None:
+        """How far its accuracy is above the other's, paired by seed."""
+        return paired_difference(self.figures(accuracy), other.figures(accuracy))
+
+
+@dataclass(frozen=True)
+class BudgetResults:
+    """All contenders at one budget.
+
+    Attributes:
+        limits: the budget as given: a fraction, or an amount in base units, by resource.
+        entries: the highest mean accuracy first; where another metric is measured, as they ran.
+    """
+
+    name: str
+    limits: Mapping[str, float]
+    entries: tuple[Entry, ...]
+
+    @property
+    def title(self) -> str:
+        """The budget as people read it: MACs ≤ 50 %."""
+        return ", ".join(f"{units.resource_title(r)} {units.budget_text(r, b)}" for r, b in self.limits.items())
+
+    @property
+    def resource(self) -> str:
+        """The first that is limited."""
+        return next(iter(self.limits), "macs")
+
+    def share(self, entry: Entry) -> Spread | None:
+        """What an entry uses of the first resource, as a share of the full network."""
+        return entry.spread(lambda r: None if r.subnetwork is None else r.subnetwork.share.get(self.resource))
+
+
+@dataclass(frozen=True)
+class RecipeResults:
+    """One recipe.
+
+    Attributes:
+        records: all of its records.
+        labels: of its contenders as they first ran: what differs between them.
+        budgets: the largest first.
+    """
+
+    name: str
+    records: tuple[ResultRecord, ...]
+    labels: tuple[str, ...]
+    budgets: tuple[BudgetResults, ...]
+
+    @property
+    def metric(self) -> Metric:
+        """What accuracies measure."""
+        return metric_of({"metric": self.records[0].metric})
+
+    @cached_property
+    def runs(self) -> dict[str, tuple[ResultRecord, ...]]:
+        """By contender one record of each run that finished."""
+        found: dict[str, dict[RunKey, ResultRecord]] = {label: {} for label in self.labels}
+        label_of = _labels(self.records)
+        for record in self.records:
+            if record.outcome is RunOutcome.FINISHED:
+                found[label_of(record.run)].setdefault(record.run, record)
+        return {label: tuple(own.values()) for label, own in found.items()}
+
+    @property
+    def failures(self) -> tuple[ResultRecord, ...]:
+        """Records of runs that came to nothing."""
+        return tuple(r for r in self.records if r.outcome is not RunOutcome.FINISHED)
+
+    def label(self, run: RunKey) -> str:
+        """The contender that a run belongs to."""
+        return _labels(self.records)(run)
+
+    @property
+    def full_before(self) -> Spread | None:
+        """Accuracy of the input model, over runs: it differs only where each run trains its own."""
+        by_run = {r.run: r.full.before for r in self.records if r.full.before is not None}
+        return spread(list(by_run.values()))
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """All that was compared."""
+
+    records: tuple[ResultRecord, ...]
+    recipes: tuple[RecipeResults, ...]
+
+    @property
+    def failures(self) -> tuple[ResultRecord, ...]:
+        """Records of runs that came to nothing."""
+        return tuple(r for recipe in self.recipes for r in recipe.failures)
+
+    @property
+    def run_count(self) -> int:
+        """How many runs there are, failed ones included."""
+        return len({r.run for r in self.records})
+
+
+def compare_runs(records: Sequence[ResultRecord]) -> RunComparison:
+    """The comparison that records make, recipes as they first ran."""
+    by_recipe: dict[str, list[ResultRecord]] = {}
+    for record in records:
+        by_recipe.setdefault(record.run.recipe, []).append(record)
+    return RunComparison(tuple(records), tuple(_recipe(name, own) for name, own in by_recipe.items()))
+
+
+def _recipe(name: str, records: Sequence[ResultRecord]) -> RecipeResults:
+    label_of = _labels(records)
+    labels = tuple(dict.fromkeys(label_of(r.run) for r in records))
+    by_budget: dict[str, list[ResultRecord]] = {}
+    for record in records:
+        if record.subnetwork is not None:
+            by_budget.setdefault(record.subnetwork.name, []).append(record)
+    is_ranked = metric_of({"metric": records[0].metric}).is_share
+    budgets = [_budget(budget, own, label_of, is_ranked) for budget, own in by_budget.items()]
+    budgets.sort(key=_size, reverse=True)
+    return RecipeResults(name, tuple(records), labels, tuple(budgets))
+
+
+def _budget(
+    name: str, records: Sequence[ResultRecord], label_of: Callable[[RunKey], str], is_ranked: bool
+) -> BudgetResults:
+    by_label: dict[str, dict[int, ResultRecord]] = {}
+    for record in records:
+        by_label.setdefault(label_of(record.run), {})[record.run.seed] = record
+    entries = [Entry(label, dict(sorted(own.items()))) for label, own in by_label.items()]
+    if is_ranked:
+        entries.sort(key=lambda e: -_mean_or_less(e))
+    first = records[0].subnetwork
+    return BudgetResults(name, {} if first is None else first.budget, tuple(entries))
+
+
+def _mean_or_less(entry: Entry) -> float:
+    found = entry.spread(accuracy)
+    return -1.0 if found is None else found.mean
+
+
+def _size(budget: BudgetResults) -> float:
+    shares = [found.mean for found in map(budget.share, budget.entries) if found is not None]
+    return statistics.fmean(shares) if shares else 0.0
+
+
+def _labels(records: Iterable[ResultRecord]) -> Callable[[RunKey], str]:
+    """Contenders by the pruner, and by whatever else differs between the runs of a recipe."""
+    runs = [record.run for record in records]
+    varied = {part for part in ("scorer", "solver") if len({getattr(run, part) for run in runs}) > 1}
+
+    def label(run: RunKey) -> str:
+        parts = (run.pruner, *(getattr(run, part) for part in ("scorer", "solver") if part in varied))
+        return " · ".join(parts)
+
+    return label

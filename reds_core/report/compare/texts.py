@@ -1,0 +1,67 @@
+"""Figures of accuracy as a comparison shows them: two digits behind the point, since seeds differ by tenths."""
+
+from __future__ import annotations
+
+from reds_core.compare.statistics import Difference, Spread
+from reds_core.report import units
+from reds_core.report.facts import Metric
+from reds_core.report.page import Cell
+
+NOTHING = Cell(units.DASH)
+
+
+def many(count: int, noun: str) -> str:
+    """1 seed, 3 seeds."""
+    return f"{units.count(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def number(figure: float, metric: Metric) -> str:
+    """A figure of the metric without its unit, shares in percent."""
+    return f"{100 * figure:.2f}" if metric.is_share else f"{figure:.4g}"
+
+
+def signed(figure: float, metric: Metric) -> str:
+    """A difference with its sign; shares in percentage points."""
+    text = f"{100 * figure:+.2f}" if metric.is_share else f"{figure:+.4g}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+
+
+def unit(metric: Metric) -> str:
+    """What follows a figure."""
+    return f"{units.THIN}%" if metric.is_share else ""
+
+
+def mean(found: Spread, metric: Metric) -> str:
+    """Mean ± standard deviation: 89.93 ± 0.12 %."""
+    deviation = "" if found.deviation is None else f" ± {number(found.deviation, metric)}"
+    return f"{number(found.mean, metric)}{deviation}{unit(metric)}"
+
+
+def mean_cell(found: Spread | None, metric: Metric, with_count: bool = False, tone: str = "") -> Cell:
+    """A cell of mean ± standard deviation; a dash where there is no figure."""
+    if found is None:
+        return NOTHING
+    return Cell(mean(found, metric), found.mean, note=many(found.n, "seed") if with_count else "", tone=tone)
+
+
+def change_cell(found: Spread | None, metric: Metric) -> Cell:
+    """A cell of a mean difference with its sign, ± standard deviation."""
+    if found is None:
+        return NOTHING
+    deviation = "" if found.deviation is None else f" ± {number(found.deviation, metric)}"
+    return Cell(f"{signed(found.mean, metric)}{deviation}", found.mean)
+
+
+def verdict(found: Difference) -> str:
+    """Whether a difference is more than what seeds make."""
+    if found.exceeds_spread is None:
+        return "one seed cannot tell"
+    return "more than the spread" if found.exceeds_spread else "not more than the spread"
+
+
+def difference_cell(found: Difference | None, metric: Metric) -> Cell:
+    """A cell of a paired difference ± its standard error, with the verdict."""
+    if found is None:
+        return NOTHING
+    error = "" if found.error is None else f" ± {number(found.error, metric)}"
+    return Cell(f"{signed(found.mean, metric)}{error}", found.mean, note=verdict(found))
