@@ -89,11 +89,16 @@ def make_compare_place(folder: Path) -> ComparePlace:
 
 
 def result(
-    pruner: str = "nested", seed: int = 0, after: float | None = 0.9, budget: float = 0.5, **changes: Any
+    pruner: str = "nested",
+    seed: int = 0,
+    after: float | None = 0.9,
+    budget: float = 0.5,
+    before: float | None = 0.3,
+    **changes: Any,
 ) -> ResultRecord:
-    """A finished run at one budget. Keys of RunKey, Subnetwork and Accuracy may stand among `changes`."""
+    """A finished run at one budget. Fields of RunKey and Subnetwork may stand among `changes`."""
     key = RunKey("fashion", pruner, "taylor", "auto", seed)
-    accuracy = Accuracy(before=0.3, after=after, tflite=after, tflite_int8=after)
+    accuracy = Accuracy(before=before, after=after, tflite=after, tflite_int8=after)
     made = Subnetwork(
         name=f"{100 * budget:g}",
         budget={"macs": budget},

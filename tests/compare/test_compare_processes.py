@@ -1,0 +1,153 @@
+"""Compared runs as processes: crashes are recorded, kill -9 leaves nothing behind and loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench_tools import eventually
+from command_line import Outcome, Reds
+from compare_tools import ComparePlace, make_compare_place, write_recipe
+from toy_runs import without_times
+
+from reds_core.compare.reader import read_results
+from reds_core.compare.record import RunOutcome
+from reds_core.plan import load_plan
+
+SUPPORT = Path(__file__).parents[1] / "support"
+PLUGIN = """
+import ctypes, os, time
+from pathlib import Path
+import toy_framework
+from reds_core import hookimpl
+from reds_pruners import NestedPruner
+
+class Framework(toy_framework.ToyFramework):
+    name = "a-toy"  # before all others, so that it reads model files
+
+class Crashing(NestedPruner):
+    name = "crashing"
+    def take(self, step, state, tools):
+        ctypes.string_at(0)
+
+class Waiting(NestedPruner):
+    name = "waiting"
+    def take(self, step, state, tools):
+        gate = Path(os.environ["REDS_TEST_GATE"])
+        if step.name != self.steps(tools.network, (), 0)[0].name and not gate.exists():
+            gate.with_suffix(".waits").write_text(str(os.getpid()))
+            while not gate.exists():
+                time.sleep(0.02)
+        return super().take(step, state, tools)
+
+@hookimpl
+def reds_frameworks():
+    return [Framework]
+
+@hookimpl
+def reds_pruners():
+    return [Crashing, Waiting]
+"""
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ComparePlace:
+    """A place whose child processes find the toy framework and two pruners that misbehave."""
+    site = tmp_path / "site"
+    info = site / "odd_plugin-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "odd_plugin.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[reds]\nodd = odd_plugin\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(site), str(SUPPORT))))
+    monkeypatch.setenv("REDS_TEST_GATE", str(tmp_path / "gate"))
+    return make_compare_place(tmp_path)
+
+
+def start(place: ComparePlace, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "reds_core", "compare", str(place.recipe), *arguments, "--out", str(place.out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def finish(running: subprocess.Popen[str]) -> Outcome:
+    out, err = running.communicate(timeout=120)
+    return Outcome(running.returncode, out, err)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_a_crash_is_a_record_and_the_rest_goes_on(place: ComparePlace) -> None:
+    done = finish(start(place, "--pruners", "crashing,nested"))
+    assert done.status == 0, done.err
+    assert "1 of 2 runs failed; --retry makes them again" in done.out
+    crashed, *finished = read_results(place.out)
+    assert crashed.outcome is RunOutcome.CRASHED
+    assert crashed.reason is not None
+    assert "SIGSEGV" in crashed.reason
+    assert [r.outcome for r in finished] == [RunOutcome.FINISHED] * 2
+    assert "SIGSEGV" in (place.out / "report.html").read_text()
+    log = (place.out / "runs" / "toy--nested--magnitude--auto--seed0.log").read_text()
+    assert "measuring" in log
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_in_the_middle_goes_on_to_the_plan_of_an_undisturbed_one(place: ComparePlace, sent: int) -> None:
+    gate, waits = place.folder / "gate", place.folder / "gate.waits"
+    arguments = ("--pruners", "waiting", "--seeds", "4")
+    running = start(place, *arguments)
+    assert eventually(lambda: waits.exists() and bool(waits.read_text()), 60)
+    child = int(waits.read_text())
+    running.send_signal(sent)
+    if sent == signal.SIGINT:  # the step that runs is finished and saved first
+        gate.touch()
+    stopped = finish(running)
+    assert stopped.status == (130 if sent == signal.SIGINT else -signal.SIGKILL)
+    if sent == signal.SIGINT:
+        stopped.check_error(130, "interrupted after 0 of 1 runs; the same command goes on")
+    assert eventually(lambda: not is_alive(child))
+    assert read_results(place.out) == ()
+    gate.touch()
+    assert finish(start(place, *arguments)).status == 0
+    (name,) = {r.name for r in read_results(place.out)}
+    went_on = without_times(load_plan(place.out / "runs" / name))
+    undisturbed = ComparePlace(place.folder)
+    place.out.rename(place.folder / "stopped")
+    undisturbed.run(pruners="nested", seeds=(4,))
+    expected = without_times(load_plan(undisturbed.out / "runs" / name.replace("waiting", "nested")))
+    assert went_on.subnetworks == expected.subnetworks
+    assert went_on.full == expected.full
+
+
+def test_bad_input_ends_with_2_and_one_line(
+    place: ComparePlace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reds = Reds(capsys, monkeypatch)
+    out = ("--out", place.out)
+    reds("compare", place.recipe, "--pruners", "nestd", *out).check_error(2, "unknown pruner 'nestd'")
+    reds("compare", place.recipe, place.recipe, *out).check_error(2, "recipe 'toy' is named twice")
+    reds("compare", place.folder / "none.yaml", *out).check_error(2, "does not exist")
+    reds("compare", place.recipe, "--seeds", "0,x", *out).check_error(2, "'0,x' is no list of seeds")
+    reds("compare", place.recipe, "--seeds=-1", *out).check_error(2, "seed -1 is below 0")
+    reds("compare", place.recipe, "--solvers", "brut", *out).check_error(2, "unknown solver 'brut'")
+    reds("compare").check_error(2, "(?i)missing argument")
+    bad = write_recipe(place.folder, "bad", finetune={"epochs": -1})
+    reds("compare", bad, *out).check_error(2, "-1 epochs")
+    assert not place.out.exists()

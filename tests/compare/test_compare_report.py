@@ -1,0 +1,188 @@
+"""The report of compared runs: what it says, its special cases, and that it stands alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from compare_tools import failure, result
+from html_pages import (
+    Page,
+    assert_drawings_are_whole,
+    assert_no_placeholder_shows,
+    assert_nothing_is_fetched,
+    assert_tables_and_figures_are_whole,
+)
+
+from reds_core.bench.record import Machine
+from reds_core.compare.record import RESULTS, ResultRecord
+from reds_core.plan import FullAccuracy
+from reds_core.report.compare import compare_page, compare_summary, write_compare_report
+from reds_core.report.compare.findings import findings, headline, warnings
+from reds_core.report.compare.results import compare_runs
+from reds_core.report.units import THIN
+
+NESTED, UNIFORM = (0.90, 0.91, 0.92), (0.89, 0.89, 0.90)
+
+
+def family(budget: float = 0.5, offset: float = 0.0) -> list[ResultRecord]:
+    """nested is 0.01, 0.02 and 0.02 above uniform: mean 1.67 points, error 0.33, t = 5 against 4.3."""
+    pairs = {"nested": NESTED, "uniform": UNIFORM}
+    return [
+        result(pruner, seed, after + offset, budget)
+        for pruner, figures in pairs.items()
+        for seed, after in enumerate(figures)
+    ]
+
+
+def plain(text: str) -> str:
+    return text.replace(THIN, " ")
+
+
+def checked(records: list[ResultRecord]) -> Page:
+    html = compare_page(records)
+    assert_nothing_is_fetched(html)
+    assert_no_placeholder_shows(html)
+    assert_drawings_are_whole(html)
+    assert_tables_and_figures_are_whole(html)
+    compare_summary(records)
+    return Page(html)
+
+
+def test_the_page_shows_means_deviations_and_paired_differences() -> None:
+    page = checked(family() + family(0.25, -0.1))
+    caption = "fashion: accuracy at each budget, mean ± standard deviation over seeds"
+    table = page.tables[caption]
+    half = f"MACs ≤{THIN}50{THIN}%"
+    nested, uniform = table[f"{half}: nested"], table[f"{half}: uniform"]
+    assert list(table) == [f"MACs ≤{THIN}{b}{THIN}%: {p}" for b in (50, 25) for p in ("nested", "uniform")]
+    assert plain(nested[0][0]) == "91.00 ± 1.00 %|3 seeds"
+    assert float(nested[0][1] or 0) == pytest.approx(0.91)
+    assert nested[1][0] == "best"
+    # 0.89, 0.89, 0.90: deviation 0.00577
+    assert plain(uniform[0][0]) == "89.33 ± 0.58 %|3 seeds"
+    # -0.01, -0.02, -0.02: mean -1.67, deviation 0.577, error 0.577 / sqrt(3)
+    assert uniform[1][0] == "−1.67 ± 0.33|more than the spread"
+    assert float(uniform[1][1] or 0) == pytest.approx(-0.05 / 3)
+    # against the input model's 0.92: -0.02, -0.01, 0
+    assert nested[2][0] == "−1.00 ± 1.00"
+    assert plain(nested[3][0]) == "30.00 ± 0.00 %"
+    assert "49.0" in nested[5][0]
+
+
+def test_the_winner_is_named_with_its_lead() -> None:
+    (sentence,) = findings(compare_runs(family()))
+    assert plain(sentence) == (
+        "fashion, MACs ≤ 50 %: nested has 91.00 ± 1.00 % (3 seeds), +1.67 ± 0.33 points against uniform "
+        "over 3 common seeds: more than the spread."
+    )
+
+
+def test_a_lead_within_the_spread_is_said_to_be_none() -> None:
+    records = [result("nested", s, a) for s, a in enumerate((0.90, 0.91, 0.92))]
+    records += [result("uniform", s, a) for s, a in enumerate((0.91, 0.90, 0.91))]
+    (sentence,) = findings(compare_runs(records))
+    assert sentence.endswith("over 3 common seeds: not more than the spread.")
+
+
+def test_one_seed_cannot_tell() -> None:
+    records = [result("nested", 0, 0.9), result("uniform", 0, 0.8)]
+    (sentence,) = findings(compare_runs(records))
+    assert plain(sentence).endswith(
+        "nested has 90.00 % (1 seed), +10.00 points against uniform over 1 common seed: one seed cannot tell."
+    )
+    checked(records)
+
+
+def test_contenders_without_a_common_seed_are_not_compared() -> None:
+    (sentence,) = findings(compare_runs([result("nested", 0, 0.9), result("uniform", 1, 0.8)]))
+    assert sentence.endswith("then uniform, which shares no seed with it.")
+
+
+def test_one_contender_has_no_rival() -> None:
+    (sentence,) = findings(compare_runs([result("nested", 0, 0.9)]))
+    assert plain(sentence) == "fashion, MACs ≤ 50 %: nested has 90.00 % (1 seed)."
+
+
+def test_labels_hold_what_varies_and_no_more() -> None:
+    records = [result("nested", 0, 0.9, scorer=scorer) for scorer in ("taylor", "random")]
+    (recipe,) = compare_runs(records).recipes
+    assert recipe.labels == ("nested · taylor", "nested · random")
+    both = [result("nested", 0, 0.9, scorer=s, solver=t) for s, t in (("taylor", "dp"), ("random", "greedy"))]
+    assert compare_runs(both).recipes[0].labels == ("nested · taylor · dp", "nested · random · greedy")
+    assert compare_runs([result()]).recipes[0].labels == ("nested",)
+
+
+def test_recipes_have_sections_of_their_own() -> None:
+    page = checked([*family(), result("oneshot", 0, 0.7, recipe="resnet <8>")])
+    headings = [tag for tag, _ in page.elements]
+    assert headings.count("svg") == 2
+    assert "resnet <8>" in page.text
+    assert headline(compare_runs(family())) == "6 runs of 1 recipe with 3 seeds, all finished."
+
+
+def test_failures_are_told_with_their_reasons() -> None:
+    records = [*family(), failure("layerwise", 0, "out of <memory>; buy some")]
+    page = checked(records)
+    assert page.tables["Runs that failed"]["fashion"][0][0] == "layerwise"
+    assert page.tables["Runs that failed"]["fashion"][2][0] == "out of memory"
+    assert "out of <memory>; buy some" in page.text
+    assert "7 runs of 1 recipe with 3 seeds, 1 of them failed." in page.text
+    assert "out of \\<memory\\>; buy some" in compare_summary(records)
+
+
+def test_nothing_but_failures() -> None:
+    page = checked([failure("nested", 0), failure("uniform", 0)])
+    assert "svg" not in [tag for tag, _ in page.elements]
+    assert list(page.tables) == ["Runs that failed", "Recipes", "How it was run"]
+
+
+def test_no_record_at_all() -> None:
+    assert "No run was recorded." in checked([]).text
+
+
+def test_runs_without_data_have_no_accuracy() -> None:
+    bare = [result("nested", s, None, before=None, full=FullAccuracy()) for s in (0, 1)]
+    page = checked(bare)
+    assert findings(compare_runs(bare)) == ()
+    assert "svg" not in [tag for tag, _ in page.elements]
+
+
+def test_another_metric_is_not_ranked() -> None:
+    records = [result(p, s, a, metric="mse") for p, a in (("nested", 3.5), ("uniform", 2.5)) for s in (0, 1)]
+    page = checked(records)
+    assert findings(compare_runs(records)) == ()
+    cells = page.tables["fashion: mse at each budget, mean ± standard deviation over seeds"]
+    assert cells[f"MACs ≤{THIN}50{THIN}%: nested"][0][0] == "3.5 ± 0|2 seeds"
+
+
+def test_what_speaks_against_comparing_is_said() -> None:
+    other = Machine("Linux 6.1", "Other CPU", 8, 2**34, "3.12.1")
+    records = [
+        *(result("nested", seed) for seed in (0, 1)),
+        result("uniform", 0, wall_s=None, machine=other, data_sha256="c" * 64),
+    ]
+    assert warnings(compare_runs(family())) == ()
+    assert warnings(compare_runs(records)) == (
+        "fashion: not every contender has every seed: uniform (1 of 2).",
+        "fashion: its runs did not all have the same data.",
+        "The runs were made on 2 machines: their times do not compare.",
+        "1 run went on after an interruption: the time of the whole run is unknown.",
+    )
+
+
+def test_the_summary_has_the_page_s_tables() -> None:
+    summary = compare_summary(family(), "my_runs")
+    assert summary.startswith("# my\\_runs\n\n6 runs of 1 recipe")
+    assert "| nested | **91.00 ± 1.00 %** (3 seeds) | best | −1.00 ± 1.00 |" in summary
+    assert "## fashion: what a run takes, mean" in summary
+    assert "| nested | 3 | 1.50 s | 60.0 s | 70.0 s | 5 | 2 |" in summary
+
+
+def test_the_report_is_written_from_the_records_and_the_same_ones_give_the_same(tmp_path: Path) -> None:
+    with RESULTS.opened(tmp_path) as file:
+        file.append(*family())
+    write_compare_report(tmp_path)
+    first = (tmp_path / "report.html").read_bytes(), (tmp_path / "summary.md").read_bytes()
+    write_compare_report(tmp_path)
+    assert first == ((tmp_path / "report.html").read_bytes(), (tmp_path / "summary.md").read_bytes())
