@@ -110,8 +110,8 @@ def einsum() -> Any:
     x = L.EinsumDense("...x,xy->...y", 5, activation="relu", bias_axes="y", name="a")(inputs)
     x = L.EinsumDense("abc,cde->abde", (6, 2, 7), activation="relu", bias_axes="de", name="b")(x)
     x = L.EinsumDense("abde,def->abf", (6, 8), bias_axes="f", name="c")(x)
-    x = L.EinsumDense("abc,bc->abc", (6, 8), name="d")(x)
-    x = L.EinsumDense("ab...,bc->ac...", 3, bias_axes="c", name="e")(x)
+    x = L.EinsumDense("abc,bc->abc", (6, 8), bias_axes="c", name="d")(x)
+    x = L.EinsumDense("ab...,bc->ac...", 3, name="e")(x)
     return _ended(inputs, x)
 
 
