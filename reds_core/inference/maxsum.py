@@ -126,36 +126,29 @@ class MaxSum:
         inside = set(scope)
         return tuple(self.sizes[a] if a in inside else 1 for a in (*self.separators[g], g))
 
-    def _parts(
-        self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None], block: slice | None = None
-    ) -> list[FloatArray]:
-        """What the table of the bucket of `g` is the sum of, smallest first, each with the bucket's axes.
+    def _parts(self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]) -> list[FloatArray]:
+        """What the table of the bucket of `g` is the sum of, smallest first, each with the bucket's axes."""
+        parts = [self._mixed(term, weights) for term in self._terms[g]]
+        return sorted([*parts, *self._from_children(g, weights, upward)], key=lambda p: p.size)
 
-        Only positions `block` of the separator's first axis; the parts that do not have that axis are whole, or left
-        out where `block` starts above 0 (the caller keeps them).
-        """
-        parts = []
-        for term in self._terms[g]:
-            table, shape = term.table, term.shape
-            if block is not None and shape[0] > 1:
-                row = table.shape[1] // shape[0]
-                table = table[:, block.start * row : block.stop * row]
-                shape = (block.stop - block.start, *shape[1:])
-            elif block is not None and block.start > 0:
-                continue
-            table = mix(weights, table) if term.weighted else table
-            parts.append(table.reshape(len(table), *shape))
+    def _mixed(self, term: _Term, weights: FloatArray, block: slice | None = None) -> FloatArray:
+        """A term under each of `weights`; with `block` only these positions of the first axis, which it must have."""
+        table, shape = term.table, term.shape
+        if block is not None:
+            row = table.shape[1] // shape[0]
+            table = table[:, block.start * row : block.stop * row]
+            shape = (block.stop - block.start, *shape[1:])
+        table = mix(weights, table) if term.weighted else table
+        return table.reshape(len(table), *shape)
+
+    def _from_children(self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]) -> list[FloatArray]:
+        """The messages that enter the bucket of `g`, each with the bucket's axes."""
+        found = []
         for child in self.children[g]:
             message = upward[child]
             assert message is not None
-            part = message.reshape(len(weights), *self._aligned(self.separators[child], g))
-            if block is not None and part.shape[1] > 1:
-                part = part[:, block]
-            elif block is not None and block.start > 0:
-                continue
-            parts.append(part)
-        parts.sort(key=lambda p: p.size)
-        return parts
+            found.append(message.reshape(len(weights), *self._aligned(self.separators[child], g)))
+        return found
 
     @staticmethod
     def _sum(parts: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
@@ -175,14 +168,16 @@ class MaxSum:
             yield slice(0, rows), self._sum(self._parts(g, weights, upward), shape)
             return
         step = max(_BLOCK // per_row, 1)
-        constant: list[FloatArray] = []
+        messages = self._from_children(g, weights, upward)
+        # what has no first axis is the same in every block: told by the whole, since a block may be one position wide
+        same = [self._mixed(t, weights) for t in self._terms[g] if t.shape[0] == 1]
+        same += [m for m in messages if m.shape[1] == 1]
+        along = [t for t in self._terms[g] if t.shape[0] > 1]
         for start in range(0, rows, step):
             block = slice(start, min(start + step, rows))
-            parts = self._parts(g, weights, upward, block)
-            if start == 0:
-                constant = [p for p in parts if p.shape[1] == 1]
-            else:
-                parts = sorted([*constant, *parts], key=lambda p: p.size)
+            parts = [self._mixed(t, weights, block) for t in along]
+            parts += [m[:, block] for m in messages if m.shape[1] > 1]
+            parts = sorted([*same, *parts], key=lambda p: p.size)
             yield block, self._sum(parts, (shape[0], block.stop - start, *shape[2:]))
 
     def rows(self, g: int, messages: Messages, columns: Mapping[int, IntArray], states: int) -> FloatArray:

@@ -94,17 +94,22 @@ def test_generated_problems_agree_with_all_choices(problem: KnapsackProblem) -> 
     _check(problem, 1)
 
 
-def test_blocks_of_large_tables_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = random_problem(3, Feature.ALL, groups=6, options=6)
-    factors = _factors(problem)
-    assert factors is not None
-    weights = np.concatenate(([1.0], -np.linspace(0.1, 0.3, factors.rows - 1)))[None]
+@pytest.mark.parametrize("block", [1, 7, 40, 150])
+@pytest.mark.parametrize("seed", range(6))
+def test_blocks_of_large_tables_change_nothing(monkeypatch: pytest.MonkeyPatch, seed: int, block: int) -> None:
+    """Blocks of one position once counted some terms twice: wrong bounds where tables are wide."""
+    problem = random_problem(seed, Feature.PAIR_TERMS | Feature.MULTI_RESOURCE, groups=6, options=6)
+    factors = build_factors(problem)
+    weights = np.concatenate((np.ones((3, 1)), -np.linspace(0.1, 0.3, 3 * factors.rows - 3).reshape(3, -1)), axis=1)
     whole = MaxSum(factors)
+    assert any(len(s) > 0 and whole.sizes[s[0]] > 1 for s in whole.separators)
     expected = whole.sweep(weights)
     by_group = whole.marginals(expected).groups
-    monkeypatch.setattr("reds_core.inference.maxsum._BLOCK", 2)
+    monkeypatch.setattr("reds_core.inference.maxsum._BLOCK", block)
     pieces = MaxSum(factors)
     found = pieces.sweep(weights)
+    for message, other in zip(found.upward, expected.upward, strict=True):
+        np.testing.assert_allclose(message, other)
     np.testing.assert_allclose(found.best, expected.best)
     for a, b in zip(pieces.marginals(found).groups, by_group, strict=True):
         np.testing.assert_allclose(a, b)
