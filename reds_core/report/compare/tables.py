@@ -27,7 +27,7 @@ from reds_core.report.page import Block, Cell, Row, Table
 
 def accuracy_table(recipe: RecipeResults) -> Table:
     """Mean ± standard deviation at each budget, the best first."""
-    columns = ("After", "Against the best", "Against the input model", "Before", "int8", "Used", "Value")
+    columns = ("After", "Against the best", "Change", "Before", "int8", "Used", "Value")
     blocks = []
     for budget in recipe.budgets:
         best = budget.entries[0] if recipe.metric.is_share else None

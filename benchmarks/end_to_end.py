@@ -1,0 +1,192 @@
+"""What pruning strategies are worth in accuracy; writes the experiments' parts of docs/results.md.
+
+    python benchmarks/fashion_mnist.py --archives FOLDER --out out/fashion-mnist
+    python benchmarks/end_to_end.py --experiment fashion
+    python benchmarks/end_to_end.py --experiment resnet8 --epochs 4 --seeds 0
+
+Writes the recipes of an experiment to OUT/recipes, runs `reds compare` on them in OUT/NAME, and puts the tables into
+the experiment's part of the page. The same command goes on where it stopped; other epochs need another --out. Data and
+model of `fashion` are made by benchmarks/fashion_mnist.py; those of the others lie in ../shared/assets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reds_core.cli import run
+from reds_core.compare.reader import read_results
+from reds_core.files import make_folder, write_text
+from reds_core.finetuning import FinetuneSettings
+from reds_core.recipe import Recipe, recipe_text
+from reds_core.report.bench.summary import escaped, markdown_table
+from reds_core.report.compare.findings import findings, warnings
+from reds_core.report.compare.results import compare_runs
+from reds_core.report.compare.tables import accuracy_table, failures_table, time_table
+from reds_core.settings import RunSettings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ASSETS = REPOSITORY.parent / "shared" / "assets"
+FASHION = Path("out/fashion-mnist").resolve()
+PAGE = REPOSITORY / "docs" / "results.md"
+HEAD = "# Results\n\nEach part names the command that makes it; the same command goes on where it stopped.\n"
+ALL_PRUNERS = ("layerwise", "progressive", "nested", "oneshot", "uniform")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One part of the page.
+
+    Attributes:
+        title: its heading.
+        about: what is asked, in a sentence or two.
+        model, data: where they lie; None for a model that each run trains itself.
+        budgets: as on the command line.
+        settings: of fine-tuning, epochs aside.
+        epochs: in all, of a run.
+    """
+
+    title: str
+    about: str
+    model: str | None
+    data: str
+    budgets: str
+    pruners: tuple[str, ...]
+    epochs: int
+    seeds: tuple[int, ...] = (0, 1, 2)
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+
+    @property
+    def recipe(self) -> Recipe:
+        """As `reds compare` takes it."""
+        finetune = dataclasses.replace(self.finetune, epochs=self.epochs)
+        return Recipe(self.model, self.data, None, RunSettings(budgets=(self.budgets,), finetune=finetune))
+
+
+EXPERIMENTS = {
+    "fashion": Experiment(
+        "DS-CNN S on Fashion-MNIST: nested subnetworks against uniform ones",
+        "A family at 75, 50 and 25 % of the MACs, all of Fashion-MNIST. The REDS paper (arXiv 2311.13349) loses 0.5, "
+        "1.1 and 3.2 points against its full network.",
+        str(FASHION / "ds_cnn_s.keras"),
+        str(FASHION / "fashion_mnist.npz"),
+        "macs=0.75,0.5,0.25",
+        ("nested", "uniform"),
+        epochs=5,
+        finetune=FinetuneSettings(batch_size=64),
+    ),
+    "resnet8": Experiment(
+        "ResNet8 on CIFAR-10: five strategies with the same epochs",
+        "One subnetwork at 50 % of the MACs, every strategy with the same total of fine-tuning epochs.",
+        str(ASSETS / "models" / "mlperf_tiny_resnet8_cifar10.h5"),
+        str(ASSETS / "data" / "cifar10.npz"),
+        "macs=0.5",
+        ALL_PRUNERS,
+        epochs=10,
+        finetune=FinetuneSettings(batch_size=64, augment=("flip", "shift")),
+    ),
+    "speech": Experiment(
+        "DS-CNN S on Speech Commands: five strategies with the same epochs",
+        "ARM's keyword spotter, one subnetwork at 50 % of the MACs, every strategy with the same total of fine-tuning "
+        "epochs.",
+        str(ASSETS / "models" / "arm_kws_ds_cnn_s.keras"),
+        str(ASSETS / "data" / "speech_commands.npz"),
+        "macs=0.5",
+        ALL_PRUNERS,
+        epochs=10,
+    ),
+    "digits": Experiment(
+        "A small DS-CNN on digits: nested subnetworks against uniform ones",
+        "The 8 x 8 digits of scikit-learn, a network of some thousand weights that each run trains first: a check that "
+        "the experiments run, in minutes.",
+        None,
+        "digits",
+        "macs=0.5,0.25",
+        ("nested", "uniform"),
+        epochs=1,
+        seeds=(0, 1),
+    ),
+}
+
+
+def compare(name: str, experiment: Experiment, out: Path) -> Path:
+    """Make the runs of an experiment; the folder of their records."""
+    recipe, folder = out / "recipes" / f"{name}.yaml", out / name
+    make_folder(recipe.parent)
+    write_text(recipe, recipe_text(experiment.recipe))
+    seeds = ",".join(str(seed) for seed in experiment.seeds)
+    asked = ["compare", str(recipe), "--pruners", ",".join(experiment.pruners), "--seeds", seeds, "--out", str(folder)]
+    status = run(asked)
+    if status:
+        sys.exit(status)
+    return folder
+
+
+def part(name: str, experiment: Experiment, folder: Path, command: str) -> str:
+    """The part of the page for an experiment, from its records."""
+    comparison = compare_runs(read_results(folder))
+    sentences = [*findings(comparison), *warnings(comparison)]
+    tables = [table(recipe) for recipe in comparison.recipes for table in (accuracy_table, time_table)]
+    shown = [markdown_table(each).replace("## ", "### ", 1) for each in (*tables, failures_table(comparison))
+             if each.blocks]  # fmt: skip
+    epochs = ", ".join(dict.fromkeys(str(r.epochs) for r in comparison.records))
+    return "\n\n".join(
+        [
+            f"## {experiment.title}",
+            f"{experiment.about} {epochs} epochs of fine-tuning in all. Made by",
+            f"```sh\n{command}\n```",
+            "\n".join(f"- {escaped(sentence)}" for sentence in sentences),
+            *shown,
+        ]
+    )
+
+
+def with_part(page: str, name: str, text: str) -> str:
+    """The page with a part put in place of the one of that name, or at its end."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    block = f"{begin}\n{text}\n{end}"
+    before, found, rest = page.partition(begin)
+    if not found:
+        return f"{page.rstrip()}\n\n{block}\n"
+    return before + block + rest.partition(end)[2]
+
+
+def shown_command(arguments: Sequence[str]) -> str:
+    """The command line without folders of this machine."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in arguments]
+    return shlex.join(["python", "benchmarks/end_to_end.py", *words])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiment", choices=list(EXPERIMENTS), action="append", required=True)
+    parser.add_argument("--epochs", type=int, help="of fine-tuning, in all")
+    parser.add_argument("--seeds", help="such as 0,1,2")
+    parser.add_argument("--pruners", help="such as nested,uniform")
+    parser.add_argument("--data", type=Path, help="in place of the experiment's")
+    parser.add_argument("--model", type=Path, help="in place of the experiment's")
+    parser.add_argument("--out", type=Path, default=Path("out/end-to-end"), help="folder of recipes, runs and reports")
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the tables go")
+    given = parser.parse_args(arguments)
+    changes = {
+        "epochs": given.epochs,
+        "seeds": tuple(int(seed) for seed in given.seeds.split(",")) if given.seeds else None,
+        "pruners": tuple(given.pruners.split(",")) if given.pruners else None,
+        "data": str(given.data.resolve()) if given.data else None,
+        "model": str(given.model.resolve()) if given.model else None,
+    }
+    for name in given.experiment:
+        experiment = dataclasses.replace(EXPERIMENTS[name], **{k: v for k, v in changes.items() if v is not None})
+        folder = compare(name, experiment, given.out.resolve())
+        page = given.page.read_text(encoding="utf-8") if given.page.exists() else HEAD
+        write_text(given.page, with_part(page, name, part(name, experiment, folder, shown_command(arguments))))
+
+
+if __name__ == "__main__":
+    main()
