@@ -257,14 +257,17 @@ def page(every: list[Figures]) -> str:
             f"{f.masked_deviation:.0e}", f"{f.litert_deviation:.0e}",
         )  # fmt: skip
         lines.append("| " + " | ".join(map(str, cells)) + " |")
+    missing = [name for name in NETWORKS if name not in {f.name for f in every}]
+    if missing:
+        lines += ["", f"Without figures as yet: {', '.join(missing)}."]
     return TEXT.replace("TABLE", "\n".join(lines))
 
 
 TEXT = """# The networks of keras.applications
 
-Made by `python benchmarks/keras_applications.py`. Every family of `keras.applications` in the installed Keras at
-96 x 96 with random weights: He-scaled kernels, LayerScale near 1, batch norms calibrated on random smooth images, so
-that outputs vary over inputs. Each network is cut to 50 % of its MACs by the `magnitude` scorer and the solver that
+Made by `python benchmarks/keras_applications.py`. Families of `keras.applications` in the installed Keras at 96 x 96
+with random weights: He-scaled kernels, LayerScale near 1, batch norms calibrated on random smooth images, so that
+outputs vary over inputs. Each network is cut to 50 % of its MACs by the `magnitude` scorer and the solver that
 `--solver auto` takes.
 
 TABLE
@@ -275,9 +278,8 @@ an output of the smaller network and of the full one with its removed channels z
 as a share of the standard deviation of the latter's outputs over inputs. Batch norms of both have the statistics of the
 smaller network: with those of the full one, little of the variation passes a random network's narrowest layers.
 *LiteRT - Keras*: the same between the float32 .tflite file and the smaller network. Every smaller network was saved as
-.keras and reloaded by stock Keras in safe mode with equal outputs.
-Seconds are of
-processor time of one run, import and loading aside.
+.keras and reloaded by stock Keras in safe mode with equal outputs. Seconds are processor time of one run, import and
+loading aside.
 """
 
 
