@@ -28,6 +28,7 @@ from reds_core.report.bench.summary import escaped, markdown_table
 from reds_core.report.compare.findings import findings, warnings
 from reds_core.report.compare.results import compare_runs
 from reds_core.report.compare.tables import accuracy_table, failures_table, time_table
+from reds_core.report.compare.texts import many
 from reds_core.settings import RunSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -134,11 +135,10 @@ def part(name: str, experiment: Experiment, folder: Path, command: str) -> str:
     tables = [table(recipe) for recipe in comparison.recipes for table in (accuracy_table, time_table)]
     shown = [markdown_table(each).replace("## ", "### ", 1) for each in (*tables, failures_table(comparison))
              if each.blocks]  # fmt: skip
-    epochs = ", ".join(dict.fromkeys(str(r.epochs) for r in comparison.records))
     return "\n\n".join(
         [
             f"## {experiment.title}",
-            f"{experiment.about} {epochs} epochs of fine-tuning in all. Made by",
+            f"{experiment.about} {many(experiment.epochs, 'epoch')} of fine-tuning in all. Made by",
             f"```sh\n{command}\n```",
             "\n".join(f"- {escaped(sentence)}" for sentence in sentences),
             *shown,
@@ -157,8 +157,13 @@ def with_part(page: str, name: str, text: str) -> str:
 
 
 def shown_command(arguments: Sequence[str]) -> str:
-    """The command line without folders of this machine."""
-    words = [Path(word).name if Path(word).is_absolute() else word for word in arguments]
+    """The command line without folders of this machine, and without what changes no figure."""
+    words, rest = [], iter(arguments)
+    for word in rest:
+        if word in ("--out", "--page"):
+            next(rest, None)
+        elif not word.startswith(("--out=", "--page=")):
+            words.append(Path(word).name if Path(word).is_absolute() else word)
     return shlex.join(["python", "benchmarks/end_to_end.py", *words])
 
 

@@ -160,21 +160,33 @@ def test_what_speaks_against_comparing_is_said() -> None:
     other = Machine("Linux 6.1", "Other CPU", 8, 2**34, "3.12.1")
     records = [
         *(result("nested", seed) for seed in (0, 1)),
-        result("uniform", 0, wall_s=None, machine=other, data_sha256="c" * 64),
+        result("uniform", 0, wall_s=None, machine=other, data_sha256="c" * 64, full=FullAccuracy(0.91, 0.9)),
     ]
     assert warnings(compare_runs(family())) == ()
     assert warnings(compare_runs(records)) == (
         "fashion: not every contender has every seed: uniform (1 of 2).",
         "fashion: its runs did not all have the same data.",
+        "fashion: runs of one seed did not start from the same network.",
         "The runs were made on 2 machines: their times do not compare.",
         "1 run went on after an interruption: the time of the whole run is unknown.",
     )
 
 
+def test_models_that_each_run_trains_may_have_other_hashes() -> None:
+    """A saved model holds the time of saving, so that equal networks differ in their hash."""
+    records = [result(pruner, 0, model_sha256=letter * 64) for pruner, letter in (("nested", "a"), ("uniform", "d"))]
+    assert warnings(compare_runs(records)) == ()
+    other_seed = result("nested", 1, full=FullAccuracy(0.95, 0.9))
+    assert "same network" not in " ".join(warnings(compare_runs([*records, other_seed])))
+
+
 def test_the_summary_has_the_page_s_tables() -> None:
-    summary = compare_summary(family(), "my_runs")
+    summary = plain(compare_summary(family() + family(0.25), "my_runs"))
     assert summary.startswith("# my\\_runs\n\n6 runs of 1 recipe")
     assert "| nested | **91.00 ± 1.00 %** (3 seeds) | best | −1.00 ± 1.00 |" in summary
+    lines = summary.splitlines()
+    budgets = [lines.index(f"| **MACs ≤ {budget} %** |  |  |  |  |  |  |  |") for budget in (50, 25)]
+    assert [lines[at + 1].startswith("| nested | **91.00") for at in budgets] == [True, True]
     assert "## fashion: what a run takes, mean" in summary
     assert "| nested | 3 | 1.50 s | 60.0 s | 70.0 s | 5 | 2 |" in summary
 

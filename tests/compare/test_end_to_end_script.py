@@ -55,11 +55,13 @@ def test_a_part_holds_the_command_the_findings_and_the_tables(script: ModuleType
     with RESULTS.opened(tmp_path) as file:
         file.append(*(result(p, s, a) for p, a in (("nested", 0.9), ("uniform", 0.8)) for s in (0, 1)))
         file.append(failure("layerwise"))
-    command = script.shown_command(["--experiment", "digits", "--data", "/home/me/data.npz"])
+    command = script.shown_command(
+        ["--experiment", "digits", "--data", "/home/me/data.npz", "--out", "mine", "--page=p.md"]
+    )
     text = script.part("digits", script.EXPERIMENTS["digits"], tmp_path, command)
-    assert "python benchmarks/end_to_end.py --experiment digits --data data.npz" in text
+    assert "python benchmarks/end_to_end.py --experiment digits --data data.npz\n" in text
     assert "/home/me" not in text
     assert "nested has 90.00 ± 0.00 % (2 seeds), +10.00 ± 0.00 points against uniform" in text
-    assert "5 epochs of fine-tuning in all" in text
+    assert "1 epoch of fine-tuning in all" in text
     assert "### Runs that failed" in text
     assert "| uniform | 80.00 ± 0.00 % (2 seeds) |" in text

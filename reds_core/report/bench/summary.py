@@ -58,6 +58,8 @@ def markdown_table(table: Table) -> str:
     ruler = ["---", *(["---"] if table.is_prose else ["---:"]) * len(table.columns)]
     lines = [_line(map(escaped, head)), _line(ruler)]
     for block in table.blocks:
+        if block.title:
+            lines.append(_line([f"**{escaped(block.title)}**", *[""] * len(table.columns)]))
         for row in block.rows:
             lines.append(_line([escaped(row.heading), *map(_cell, row.cells)]))
     return f"## {escaped(table.caption)}\n\n" + "\n".join(lines)
