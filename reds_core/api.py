@@ -37,6 +37,26 @@ def _texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
     return budget_texts(budgets) if isinstance(budgets, Mapping) else tuple(budgets)
 
 
+def _source(data: Any) -> str | Dataset | None:
+    """Data as a run takes it.
+
+    Raises:
+        InputError: if it is none.
+    """
+    if isinstance(data, str | Dataset | None):
+        return data
+    if isinstance(data, Path):
+        return str(data)
+    try:
+        (x_train, y_train), (x_test, y_test) = data
+    except (TypeError, ValueError):
+        raise InputError(
+            f"data of type {type(data).__name__} is no data set",
+            "give the name or path of one, or ((x_train, y_train), (x_test, y_test))",
+        ) from None
+    return dataset_from_arrays((x_train, y_train), (x_test, y_test))
+
+
 def prune(
     model: Any = None,
     data: str | Path | Dataset | Examples | None = None,
@@ -91,7 +111,7 @@ def prune(
             seed=settings.seed if seed is None else seed,
         ),
         Path(model) if isinstance(model, str) else model,
-        dataset_from_arrays(*data) if isinstance(data, tuple) else str(data) if isinstance(data, Path) else data,
+        _source(data),
         Path(out or recipe.out or DEFAULT_OUT),
         Mode(mode),
         registry or Registry(),
@@ -155,6 +175,7 @@ def formulate_model(
         InputError: if more than one subnetwork is asked for, or input is bad.
     """
     registry = registry or Registry()
+    settings = RunSettings(element_size_bytes=element_size_bytes, latency_table=latency_table)
     parsed = parse_budgets(_texts(budgets))
     if len(parsed) != 1:
         raise InputError(f"{len(parsed)} budgets are given", "give one value a resource: a problem has one budget")
@@ -163,16 +184,17 @@ def formulate_model(
     check_level(plugin, score_level)
     if data is None and plugin.needs_data:
         raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
+    latencies = settings.read_latencies()
     framework, loaded, network = load_for_inspection(model, registry, options=options, strict=strict, watcher=watcher)
+    costs = settings.costs(network, latencies)
+    rules = widths or WidthRules()
+    rules.check(network)
     task = task or Task()
     train = None
     if data is not None:
         dataset = data if isinstance(data, Dataset) else load_data(data, framework, framework.input_shape(loaded), seed)
         train = framework.check_data(loaded, dataset.train, task, "training data")
     scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
-    rules = widths or WidthRules()
-    rules.check(network)
-    costs = RunSettings(element_size_bytes=element_size_bytes, latency_table=latency_table).costs(network)
     forms = cost.resource_forms(network, parsed[0].amounts, costs)
     full = {name: form.at(network.channels) for name, form in forms.items()}
     name = f"{Path(model).stem}-{parsed[0].name}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from reds_core.axis import Axis, IntArray, LinearForm
 from reds_core.errors import InputError
 from reds_core.network import Network
@@ -61,6 +63,12 @@ class TableForm:
         """The resource's use where group g has `widths[g]` channels."""
         total = self.constant + sum(int(table[widths[g] - 1]) for g, table in self.groups.items())
         return total + sum(int(table[widths[a] - 1, widths[b] - 1]) for (a, b), table in self.pairs.items())
+
+    def least(self, options: Mapping[str, IntArray]) -> int:
+        """A lower limit on the use by any choice of the widths `options`, by group; each table's least is taken."""
+        total = self.constant + sum(int(table[options[g] - 1].min()) for g, table in self.groups.items())
+        tables = (table[np.ix_(options[a] - 1, options[b] - 1)] for (a, b), table in self.pairs.items())
+        return total + sum(int(table.min()) for table in tables)
 
 
 ResourceForm = SumForm | PeakForm | TableForm

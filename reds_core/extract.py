@@ -59,7 +59,10 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
     _check_fit(network, scores, order, folder)
     cost.check_resources(budget.amounts, settings.latency_table is not None)
-    costs = settings.costs(network)
+    latencies = settings.read_latencies()
+    if latencies is not None and latencies.digest != plan.hashes.latency_table:
+        raise InputError(f"latency table '{settings.latency_table}' has changed since the run", "make the run anew")
+    costs = settings.costs(network, latencies)
     forms = cost.resource_forms(network, budget.amounts, costs)
     at_full = {name: form.at(network.channels) for name, form in forms.items()}
     capacities = budget.capacities(at_full)
@@ -83,7 +86,8 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     check_model(framework, model, usage, costs, budget.name)
     train, test = _data(plan, settings, framework, model, watcher)
     watcher.stage(f"exporting subnetwork {budget.name}")
-    exporter = Exporter(framework, folder, settings.task, train, test, settings.latency_settings())
+    timing = None if latencies is None else latencies.settings
+    exporter = Exporter(framework, folder, settings.task, train, test, timing)
     files, accuracy = exporter.save_member(model, budget.name, exporter.accuracy(model))
     record = SubnetworkRecord(
         name=budget.name,

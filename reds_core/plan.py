@@ -111,10 +111,11 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Hashes:
-    """SHA-256 of the input model file and of the data, hexadecimal."""
+    """SHA-256 of the input model file, of the data, and of the latency table where there is one, hexadecimal."""
 
     model: str | None = None
     data: str | None = None
+    latency_table: str | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

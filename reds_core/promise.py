@@ -30,14 +30,18 @@ def check_reachable(
         InfeasibleError: says the least that can be reached.
     """
     narrowest = rules.narrowest(network)
+    options = {g.name: rules.widths(g) for g in network.groups}
     for budget in budgets:
         for resource, capacity in budget.capacities(full).items():
-            least = forms[resource].at(narrowest)
+            form = forms[resource]
+            reached = form.at(narrowest)
+            # what is measured may fall where widths rise
+            least = form.least(options) if isinstance(form, cost.TableForm) else reached
             if least > capacity:
                 raise InfeasibleError(
                     f"no subnetwork meets the budget '{budget.name}': {resource} {capacity} is asked for, "
                     f"the least that can be reached is {least}",
-                    f"raise the budget to {least}, or to {_share_above(least, full[resource])} of the network",
+                    f"raise the budget to {reached}, or to {_share_above(reached, full[resource])} of the network",
                 )
 
 
@@ -51,6 +55,7 @@ def check_family(
     network: Network,
     forms: Mapping[str, cost.ResourceForm],
     budgets: Sequence[SubnetworkBudget],
+    rules: WidthRules,
     state: PruningState,
 ) -> None:
     """Hold what a pruner decided against its contract.
@@ -71,9 +76,13 @@ def check_family(
         if group not in state.order or not np.array_equal(np.sort(state.order[group]), np.arange(count)):
             raise violated(f"gave no order of the {count} channels of group '{group}'")
     full = {name: form.at(channels) for name, form in forms.items()}
+    options = {g.name: rules.widths(g) for g in network.groups}
     for budget, choice in zip(budgets, state.choices, strict=True):
         if choice.widths.keys() != channels.keys() or any(not 1 <= w <= channels[g] for g, w in choice.widths.items()):
             raise violated(f"gave subnetwork '{budget.name}' no width from 1 up for every group")
+        for name, width in choice.widths.items():
+            if width not in options[name]:
+                raise violated(f"gave group '{name}' {width} channels in '{budget.name}', which is no option of it")
         for resource, capacity in budget.capacities(full).items():
             used = forms[resource].at(choice.widths)
             if used > capacity:

@@ -134,8 +134,8 @@ class Run:
             remove_checkpoints(self.folder)
             return finished
         settings.widths.check(inputs.network)
-        costs = settings.costs(inputs.network)
-        forms = cost.resource_forms(inputs.network, dict.fromkeys(r for b in budgets for r in b.amounts), costs)
+        wanted = dict.fromkeys(r for b in budgets for r in b.amounts)
+        forms = cost.resource_forms(inputs.network, wanted, inputs.costs)
         full = {name: form.at(inputs.network.channels) for name, form in forms.items()}
         budgets = smallest_first(budgets, full)
         check_reachable(inputs.network, forms, budgets, full, settings.widths)
@@ -147,7 +147,7 @@ class Run:
         for warning in inputs.network.warnings:
             self.watcher.warn(warning)
         checkpoint = self._take_steps(plugins, inputs, budgets, forms)
-        check_family(plugins.pruner, inputs.network, forms, budgets, checkpoint.state)
+        check_family(plugins.pruner, inputs.network, forms, budgets, settings.widths, checkpoint.state)
         self._recalibrate(inputs, checkpoint.state)
         return self._finish(inputs, plugins, budgets, checkpoint, options)
 
@@ -170,11 +170,15 @@ class Run:
         options: dict[str, Any] = json.loads(to_json(self.settings))
         model = self.model if isinstance(self.model, Path | None) else type(self.model).__name__
         data = self.data.name if isinstance(self.data, Dataset) else self.data
+        table = self.settings.latency_table
+        options["latency_table"] = None if table is None else str(Path(table).resolve())
         return {"model": None if model is None else str(model), "data": data, **options}
 
     def _read_inputs(self, framework: Framework, folder: RunFolder, known: RunRecord | None) -> Inputs:
         settings, watcher = self.settings, self.watcher
         watcher.stage("reading")
+        latencies = settings.read_latencies()  # first: what it lacks should not be found out after training
+        latency_hash = None if latencies is None else latencies.digest
         model, model_hash = None, None
         if isinstance(self.model, Path):
             model, model_hash = framework.load_model(self.model), _file_hash(self.model)
@@ -186,7 +190,7 @@ class Run:
             dataset = load_data(self.data, framework, shape, settings.seed)
         if model is None:
             assert dataset is not None
-            model, model_hash = self._baseline(framework, dataset, folder, known)
+            model, model_hash = self._baseline(framework, dataset, folder, known, latency_hash)
         network = framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
@@ -200,16 +204,22 @@ class Run:
                 framework.check_finetuning(model, train, settings.finetune)
             if settings.holdout and len(train) > 1:
                 train, validation = split_validation(train, settings.holdout, settings.seed)
-        hashes = Hashes(model_hash, None if dataset is None else dataset.digest)
-        return Inputs(framework, model, network, train, validation, test, hashes)
+        hashes = Hashes(model_hash, None if dataset is None else dataset.digest, latency_hash)
+        costs = settings.costs(network, latencies)
+        return Inputs(framework, model, network, train, validation, test, latencies, costs, hashes)
 
     def _baseline(
-        self, framework: Framework, dataset: Dataset, folder: RunFolder, known: RunRecord | None
+        self,
+        framework: Framework,
+        dataset: Dataset,
+        folder: RunFolder,
+        known: RunRecord | None,
+        latency_hash: str | None,
     ) -> tuple[Any, str]:
         """The small network trained on the data, made once a run, and its hash."""
         path = folder.baseline
         if known is None:
-            folder.begin(RunRecord(self._options(), Hashes(None, dataset.digest)))
+            folder.begin(RunRecord(self._options(), Hashes(None, dataset.digest, latency_hash)))
         elif known.hashes.model is not None and not path.exists():
             raise InputError(f"the run's model '{path}' is gone", "start anew with --overwrite")
         if known is None or not path.exists():
@@ -286,18 +296,16 @@ class Run:
     ) -> Plan:
         settings, framework, state = self.settings, inputs.framework, checkpoint.state
         assert state.family is not None
-        exporter = Exporter(
-            framework, self.folder, settings.task, inputs.train, inputs.test, settings.latency_settings()
-        )
+        timing = None if inputs.latencies is None else inputs.latencies.settings
+        exporter = Exporter(framework, self.folder, settings.task, inputs.train, inputs.test, timing)
         self.watcher.stage("measuring")
         before = exporter.accuracy(inputs.model)
         after = exporter.save_full(state.family.full)
         if state.scores is not None and state.order is not None:
             save_scores(self.folder / SCORES_FILE, state.scores.ordered(state.order))
             save_order(self.folder / ORDER_FILE, state.order)
-        costs = settings.costs(inputs.network)
-        usage = cost.usage(inputs.network, inputs.network.channels, costs)
-        check_model(framework, state.family.full, usage, costs, "full")
+        usage = cost.usage(inputs.network, inputs.network.channels, inputs.costs)
+        check_model(framework, state.family.full, usage, inputs.costs, "full")
         records = []
         for i, budget in enumerate(budgets):
             self.watcher.stage(f"exporting {budget.name} ({i + 1} of {len(budgets)})")
@@ -326,10 +334,9 @@ class Run:
     ) -> SubnetworkRecord:
         assert state.family is not None
         choice, kept, framework = state.choices[member], state.kept(member), inputs.framework
-        costs = self.settings.costs(inputs.network)
-        usage = cost.usage(inputs.network, choice.widths, costs)
+        usage = cost.usage(inputs.network, choice.widths, inputs.costs)
         model = state.family.members[member]
-        check_model(framework, model, usage, costs, budget.name)
+        check_model(framework, model, usage, inputs.costs, budget.name)
         raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, kept)
         files, accuracy = exporter.save_member(model, budget.name, None if raw is None else exporter.accuracy(raw))
         solution = choice.solution

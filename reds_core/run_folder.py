@@ -27,7 +27,7 @@ ORDER_FILE = "order.npz"
 RUN_FILE = "run.json"
 
 _MEND = "resume with what it was started with, or start anew with --overwrite"
-_SOURCES = ("model", "data")
+_SOURCES = ("model", "data", "latency_table")
 """Options that only say where to read from: hashes tell whether it is the same."""
 
 
@@ -45,7 +45,8 @@ class RunRecord:
 
     Attributes:
         options: every setting, by name.
-        hashes: of the input model and the data; the model's is None while a baseline is being trained.
+        hashes: of the input model, the data and the latency table; the model's is None while a baseline is being
+            trained.
     """
 
     options: Mapping[str, Any]
@@ -64,7 +65,7 @@ class RunRecord:
                 raise InputError(what, _MEND)
 
     def check_hashes(self, hashes: Hashes, where: Path) -> None:
-        """Refuse to resume with another model or other data.
+        """Refuse to resume with another model, other data or other latencies.
 
         Raises:
             InputError: naming what differs.
@@ -73,6 +74,8 @@ class RunRecord:
             raise InputError(f"the model is not the one that the run in '{where}' was started with", _MEND)
         if hashes.data != self.hashes.data:
             raise InputError(f"the data is not what the run in '{where}' was started with", _MEND)
+        if hashes.latency_table != self.hashes.latency_table:
+            raise InputError(f"the latency table is not the one that the run in '{where}' was started with", _MEND)
 
 
 def _told(setting: Any) -> str:

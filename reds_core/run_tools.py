@@ -14,6 +14,7 @@ from reds_core.budget import SubnetworkBudget
 from reds_core.errors import InputError
 from reds_core.formulate import Formulation, formulate
 from reds_core.framework import Arrays, Family, Framework, Training
+from reds_core.latency.table import LatencyTable
 from reds_core.network import Network
 from reds_core.plan import Hashes
 from reds_core.problem import KnapsackProblem
@@ -42,6 +43,8 @@ class Inputs:
         train: training data less what is held back; None without data.
         validation: the part held back for choosing; None without data or where nothing is held back.
         test: for the final figures only; None without data.
+        latencies: measured ones; None without a table.
+        costs: how the resources of the network are counted.
     """
 
     framework: Framework
@@ -50,6 +53,8 @@ class Inputs:
     train: Arrays | None
     validation: Arrays | None
     test: Arrays | None
+    latencies: LatencyTable | None
+    costs: cost.CostModel
     hashes: Hashes
 
 

@@ -10,7 +10,7 @@ from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES, CostModel, check_element_
 from reds_core.errors import InputError
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Task
-from reds_core.latency.table import LatencySettings, load_latency_table
+from reds_core.latency.table import LatencyTable, load_latency_table
 from reds_core.network import Network
 from reds_core.scorer import ScoreLevel
 from reds_core.width_rules import WidthRules
@@ -75,20 +75,25 @@ class RunSettings:
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
 
-    def latency_settings(self) -> LatencySettings | None:
-        """How the latency table was measured; None without one."""
-        return None if self.latency_table is None else load_latency_table(Path(self.latency_table)).settings
-
-    def costs(self, network: Network) -> CostModel:
-        """How the resources of `network` are counted.
+    def read_latencies(self) -> LatencyTable | None:
+        """The latency table; None without one.
 
         Raises:
-            InputError: if the latency table cannot be read or does not fit the network.
+            InputError: if it cannot be read.
         """
-        latency = None
-        if self.latency_table is not None:
-            latency = load_latency_table(Path(self.latency_table)).form_for(network, self.element_size_bytes)
-        return CostModel(self.element_size_bytes, latency)
+        return None if self.latency_table is None else load_latency_table(Path(self.latency_table))
+
+    def costs(self, network: Network, latencies: LatencyTable | None) -> CostModel:
+        """How the resources of `network` are counted.
+
+        Args:
+            latencies: what `read_latencies` gave.
+
+        Raises:
+            InputError: if the latencies are not of the network.
+        """
+        form = None if latencies is None else latencies.form_for(network, self.element_size_bytes)
+        return CostModel(self.element_size_bytes, form)
 
     @property
     def baseline(self) -> FinetuneSettings:

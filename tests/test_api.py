@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,13 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     x = np.zeros((4, 3))
     with pytest.raises(InputError, match="4 examples and 3 labels"):
         dataset_from_arrays((x, np.zeros(3, np.int64)), (x, np.zeros(4, np.int64)))
+
+
+@pytest.mark.parametrize("data", [[1, 2, 3], {"x_train": 1}, (np.zeros((4, 3)), np.zeros(4)), 7])
+def test_data_of_another_form_are_refused(data: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"data of type {type(data).__name__} is no data set"):
+        prune(residual_model(), data, out=tmp_path / "out", settings=NO_TRAINING, registry=toy_registry())
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_share_that_an_unreachable_budget_is_answered_with_can_be_reached(tmp_path: Path) -> None:

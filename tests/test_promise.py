@@ -36,6 +36,7 @@ from reds_core.registry import Registry
 from reds_core.scorer import Scorer, ScoreTable
 from reds_core.settings import RunSettings
 from reds_core.solution import Answer, Status
+from reds_core.width_rules import WidthRules
 
 
 @pytest.fixture
@@ -191,6 +192,12 @@ def test_pruners_that_break_a_promise_are_found_out(place: Workplace, pruner: ty
         place.prune(registry=toy_registry(pruner), settings=settings(pruner="bad"))
     assert caught.value.exit_status == 1
     assert not (place.out / "plan.json").exists()
+
+
+def test_widths_that_are_no_option_are_found_out(place: Workplace) -> None:
+    asked = settings(pruner="bad", widths=WidthRules(align=2))
+    with pytest.raises(ContractViolation, match="gave group 'stem' 1 channels in '25', which is no option of it"):
+        place.prune(registry=toy_registry(BadPruner), settings=asked)
 
 
 def test_a_pruner_that_asks_no_solver_and_no_scorer_is_fine(place: Workplace) -> None:

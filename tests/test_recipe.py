@@ -22,7 +22,9 @@ from reds_core.finetuning import FinetuneSettings, Precision, Schedule, Teacher
 from reds_core.framework import Task
 from reds_core.plan import load_plan
 from reds_core.recipe import Recipe, load_recipe, recipe_text
+from reds_core.scorer import ScoreLevel
 from reds_core.settings import RunSettings
+from reds_core.width_rules import WidthRules
 
 
 @pytest.fixture
@@ -182,6 +184,17 @@ SETTINGS = st.builds(
     task=st.builds(Task, st.none() | WORDS, st.none() | WORDS),
     time_limit_s=st.none() | st.floats(0.1, 1e6),
     threads=st.none() | st.integers(1, 64),
+    score_level=st.sampled_from(ScoreLevel),
+    element_size_bytes=st.sampled_from((1, 4)),
+    latency_table=st.none() | st.just("/latencies/table.json"),
+    widths=st.builds(
+        WidthRules,
+        keep=st.lists(WORDS, max_size=3).map(tuple),
+        align=st.integers(1, 64),
+        min_width=st.integers(1, 64),
+        max_options=st.integers(2, 600),
+    ),
+    strict=st.booleans(),
     holdout=st.floats(0, 0.99),
     seed=st.integers(0, 2**40),
 )

@@ -11,12 +11,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from reds_core.bench.record import Machine
+from reds_core.errors import UnavailableError
 
 
 def this_machine() -> Machine:
-    """The machine that this process runs on; cores are those that it may use."""
-    import psutil
+    """The machine that this process runs on; cores are those that it may use.
 
+    Raises:
+        UnavailableError: if psutil is not installed.
+    """
+    try:
+        import psutil
+    except ImportError:
+        raise UnavailableError("psutil is not installed", "pip install 'reds-core[bench]'") from None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(
         system=f"{platform.system()} {platform.release()}",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.shared import ElementSize, Json, print_json
+from reds_core.commands.shared import ElementSize, Json, OptionTexts, parse_plugin_options, print_json
 
 
 def latency_command(
@@ -18,6 +18,7 @@ def latency_command(
     points: Annotated[int, typer.Option(help="Widths of each channel group to sample, at most.", min=2)] = 5,
     checks: Annotated[int, typer.Option(help="Whole subnetworks to measure beside their prediction.", min=0)] = 4,
     element_size: ElementSize = 1,
+    option: OptionTexts = None,
     as_json: Json = False,
 ) -> None:
     """Time a model's layers at several widths on this machine, for latency budgets."""
@@ -27,7 +28,7 @@ def latency_command(
 
     settings = LatencySettings(element_size, threads, repeats, points, checks)
     with sampling("timing segments") as told:
-        table = latency(model, out, settings, told=told)
+        table = latency(model, out, settings, options=parse_plugin_options(option or []), told=told)
     if as_json:
         print_json(table)
         return

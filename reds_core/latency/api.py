@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from reds_core.api import load_for_inspection
@@ -17,19 +18,25 @@ def latency(
     out: str | Path,
     settings: LatencySettings | None = None,
     *,
+    options: Mapping[str, Mapping[str, str]] | None = None,
     registry: Registry | None = None,
     told: Told | None = None,
 ) -> LatencyTable:
     """Time a model file's segments on this machine, as exported; `out` is written after every round and gone on with.
 
     Args:
+        options: of plugins, those of the framework among them: plugin name -> key -> text.
         told: hears how many samples are done, and of how many.
 
     Raises:
         InputError: if the model cannot be read, or `out` holds a table of something else.
         UnsupportedError: if the model, or a part of it, cannot be exported.
+        UnavailableError: if a library that it needs is not installed.
     """
-    framework, loaded, network = load_for_inspection(model, registry)
+    registry = registry or Registry()
+    registry.check_settings(options or {})
+    machine = this_machine()
+    framework, loaded, network = load_for_inspection(model, registry, options=options)
     digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
     return measure_latency(
         framework,
@@ -37,7 +44,7 @@ def latency(
         network,
         digest,
         settings or LatencySettings(),
-        this_machine(),
+        machine,
         Path(out),
         told or (lambda done, of: None),
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from reds_core import cost
 from reds_core.bench.record import Machine
 from reds_core.errors import InputError
 from reds_core.framework import Framework, member_kept
@@ -45,6 +46,7 @@ def measure_latency(
         network=network.name,
         model=model_hash,
         channels=network.channels,
+        macs=cost.macs(network).at(network.channels),
         settings=settings,
         machine=machine,
         versions=framework.library_versions(),
@@ -95,6 +97,7 @@ def _continued(started: LatencyTable, path: Path) -> LatencyTable:
     known = load_latency_table(path)
     asked = {
         "of another model": known.model == started.model,
+        "of other channel groups": (known.channels, known.segments) == (started.channels, started.segments),
         "with other settings": known.settings == started.settings,
         "on another machine": known.machine == started.machine,
         "with other versions of libraries": known.versions == started.versions,

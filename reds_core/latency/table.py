@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from reds_core import cost
 from reds_core.bench.record import Machine
-from reds_core.cost import TableForm
+from reds_core.cost import TableForm, check_element_size
 from reds_core.errors import InputError
 from reds_core.files import write_text
 from reds_core.latency.sampling import Sample, Segment, Timing, Whole, latency_form
 from reds_core.network import Network
-from reds_core.records import from_plain, to_json
+from reds_core.records import LEFT_OUT, from_plain, to_json
 
 FORMAT = "reds-latency/1"
 
@@ -40,6 +42,7 @@ class LatencySettings:
     checks: int = 4
 
     def __post_init__(self) -> None:
+        check_element_size(self.element_size_bytes)
         for name, least in (("threads", 1), ("repeats", 10), ("points", 2), ("checks", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{getattr(self, name)} {name} are asked for", f"give {least} or more")
@@ -58,6 +61,8 @@ class LatencyTable:
         full: the whole network, exported at full width.
         checks: whole subnetworks, predicted and measured.
         complete: whether all samples and checks are there.
+        macs: of the full network, which tell networks of the same channels on other inputs apart; None where the table
+            does not say.
     """
 
     network: str
@@ -72,7 +77,13 @@ class LatencyTable:
     samples: tuple[Sample, ...] = ()
     checks: tuple[Whole, ...] = ()
     complete: bool = False
+    macs: int | None = field(default=None, metadata={LEFT_OUT: True})
     format: str = FORMAT
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all it holds, hexadecimal."""
+        return hashlib.sha256(to_json(self).encode()).hexdigest()
 
     def form(self, network: Network) -> TableForm:
         """Latency of `network`, which the table is of, in ns; at full width as measured."""
@@ -86,7 +97,8 @@ class LatencyTable:
         Raises:
             InputError: if it is not of this network, not of this element size, or not complete.
         """
-        if dict(self.channels) != dict(network.channels):
+        macs = cost.macs(network).at(network.channels)
+        if dict(self.channels) != dict(network.channels) or self.macs not in (None, macs):
             raise InputError(f"the latency table is of network '{self.network}', not of this one", "measure this one")
         if self.settings.element_size_bytes != element_size_bytes:
             raise InputError(

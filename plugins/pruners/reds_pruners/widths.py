@@ -17,11 +17,11 @@ def choice_of(problem: KnapsackProblem, widths: Mapping[str, int]) -> tuple[int,
 def uniform_choice(problem: KnapsackProblem) -> tuple[int, ...]:
     """Option indices of the widths floor(r x channels), one ratio r for all groups, the largest that meets the budget.
 
-    A group keeps its narrowest option at least, and never more than its ceiling. The ratio is found by bisection, so
-    it is the largest where costs rise with widths; it meets the budget in any case.
+    A group keeps its narrowest option at least, and never more than its ceiling. Every ratio is looked at, the largest
+    first: measured costs need not fall with it.
 
     Raises:
-        InfeasibleError: if not even the narrowest options meet the budget.
+        InfeasibleError: if no ratio meets the budget.
     """
     ratios = sorted({Fraction(int(w), int(g.widths[-1])) for g in problem.groups for w in g.widths})
 
@@ -33,11 +33,7 @@ def uniform_choice(problem: KnapsackProblem) -> tuple[int, ...]:
         usage = problem.evaluate(choice).usage
         return all(usage[r.name] <= r.capacity for r in problem.resources)
 
-    low, high = -1, len(ratios)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if meets(at(ratios[middle])) else (low, middle)
-    found = at(ratios[low]) if low >= 0 else (0,) * len(problem.groups)
-    if low < 0 and not meets(found):
-        raise InfeasibleError(f"no common ratio of channels meets the budget of '{problem.name}'", "raise the budget")
-    return found
+    for choice in dict.fromkeys(map(at, reversed(ratios))):
+        if meets(choice):
+            return choice
+    raise InfeasibleError(f"no common ratio of channels meets the budget of '{problem.name}'", "raise the budget")

@@ -1,0 +1,66 @@
+"""Latencies of toy models: made up, so that they are the same on every machine and fall where widths are even."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from toy_framework import ToyFramework, ToyModel, describe
+from toy_plugins import toy_registry
+
+from reds_core.bench.record import Machine
+from reds_core.latency.measurement import measure_latency
+from reds_core.latency.probe import LatencyProbe
+from reds_core.latency.sampling import Segment, Timing, touched_groups
+from reds_core.latency.table import LatencySettings, LatencyTable
+from reds_core.network import Network
+from reds_core.registry import Registry
+
+MACHINE = Machine("Linux", "a processor", 2, 2**30, "3.11")
+EVERY_WIDTH = LatencySettings(points=100, checks=1)
+ODD_NS = 40.0
+"""What an odd number of columns costs beside the work, as on units that work in pairs."""
+
+
+class ToyProbe(LatencyProbe):
+    """Ten ns a layer, one ns a weight, and more for odd numbers of columns."""
+
+    def segments(self, model: ToyModel, network: Network) -> tuple[Segment, ...]:
+        return tuple(
+            Segment(i, (layer.name,), (i,), touched_groups(network, [i])) for i, layer in enumerate(network.layers)
+        )
+
+    def parts(self, model: ToyModel, indices: Sequence[int]) -> list[Timing]:
+        return [Timing(_layer_ns(model, model.layers[i].name), 0.0, 10) for i in indices]
+
+    def whole(self, model: ToyModel) -> Timing:
+        return Timing(sum(_layer_ns(model, layer.name) for layer in model.layers), 0.0, 10)
+
+    def exported(self, content: bytes) -> Timing:
+        return Timing(1.0, 0.0, 10)
+
+    def overhead(self) -> Timing:
+        return Timing(0.0, 0.0, 10)
+
+
+def _layer_ns(model: ToyModel, layer: str) -> float:
+    kernel = model.weights.get(f"{layer}/kernel")
+    return 10.0 if kernel is None else 10.0 + kernel.size + ODD_NS * (kernel.shape[1] % 2)
+
+
+class TimedToyFramework(ToyFramework):
+    """A toy framework that can time."""
+
+    def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
+        return ToyProbe()
+
+
+def timed_registry() -> Registry:
+    return toy_registry(framework=TimedToyFramework)
+
+
+def toy_latencies(model: Any, path: Path, settings: LatencySettings = EVERY_WIDTH, name: str = "0f") -> LatencyTable:
+    """The table of `model`, every width sampled unless `settings` say otherwise; also in the file `path`."""
+    framework = TimedToyFramework()
+    return measure_latency(framework, model, describe(model), name, settings, MACHINE, path, lambda done, of: None)
