@@ -366,7 +366,7 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["p.npz"]
 
 
-# --- the digest --------------------------------------------------------------------------------------------------------
+# --- the digest -------------------------------------------------------------------------------------------------------
 
 
 @given(problem=knapsack_problems())

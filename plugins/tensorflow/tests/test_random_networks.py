@@ -39,7 +39,7 @@ def check(seed: int) -> None:
     kept = reference.random_kept(network, 0.6, seed, ordered=seed % 2 == 0)
     small = extract(model, network, kept)
     masked = reference.masked_outputs(model, network, kept, *arrays)
-    for actual, expected in zip(keras.tree.flatten(small(feed)), masked, strict=True):
+    for actual, expected in zip(keras.tree.flatten(small(feed, training=False)), masked, strict=True):
         # where all of a random network's live channels are gone, outputs are constant and must still agree
         spread = max(float(np.std(expected, axis=0).mean()), 1e-3 * float(np.abs(expected).mean()))
         assert np.abs(np.asarray(actual) - expected).max() <= 1e-9 * spread
@@ -61,9 +61,9 @@ def check_exported(seed: int, folder: Path) -> None:
     network = inspect(model)
     small = extract(model, network, reference.random_kept(network, 0.6, seed))
     reference.enliven(small, x, seed=seed)  # alive by its own weights, so that outputs vary
-    expected = np.asarray(small(x))
+    expected = np.asarray(small(x, training=False))
     save_model(small, folder / "small.keras")
-    np.testing.assert_array_equal(np.asarray(load_model(folder / "small.keras")(x)), expected)
+    np.testing.assert_array_equal(np.asarray(load_model(folder / "small.keras")(x, training=False)), expected)
     export(small, folder / "small.tflite", None, quantise=False)
     actual = run_exported(folder / "small.tflite", x)
     assert np.abs(actual - expected).max() <= 1e-3 * max(float(np.std(expected, axis=0).mean()), 1e-6)

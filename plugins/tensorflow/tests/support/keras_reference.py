@@ -54,6 +54,8 @@ def masked_outputs(model: Any, network: Network, kept: Kept, *inputs: np.ndarray
                 made = keras_sequences.masked_call(operation, args, kwargs, kept_of)
                 return made[0] if len(made) == 1 else made
             args, kwargs = keras.tree.map_structure(lambda a: a.values if isinstance(a, Masked) else a, (args, kwargs))
+            if getattr(operation, "_call_has_training_arg", False):
+                kwargs = {**kwargs, "training": False}  # Resizing trains by default, and Keras all that follows it
             values = operation(*args, **kwargs)
             if isinstance(values, list | tuple):
                 assert all(r.mask.all() for r in read), f"{name} reads removed channels"
