@@ -18,7 +18,7 @@ from reds_core.exporting import NESTED_FILE, Exporter
 from reds_core.formulate import formulate
 from reds_core.framework import Arrays, Framework, member_kept
 from reds_core.network import Network
-from reds_core.plan import Plan, SubnetworkRecord, load_plan, save_plan
+from reds_core.plan import PLAN_FILE, Plan, SubnetworkRecord, load_plan, save_plan
 from reds_core.problem import KnapsackProblem
 from reds_core.promise import check_model
 from reds_core.records import from_plain
@@ -43,9 +43,7 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
         InfeasibleError: if no subnetwork meets the budget.
     """
     plan = load_plan(folder)
-    settings: RunSettings = from_plain(
-        RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data")}
-    )
+    settings = _settings_of(plan, folder)
     parsed = parse_budgets(budget_texts)
     if len(parsed) != 1:
         raise InputError(f"{len(parsed)} budgets are given", "give one value a resource")
@@ -107,6 +105,24 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     save_plan(plan, folder)
     report(plan, folder, watcher)
     return record
+
+
+def _settings_of(plan: Plan, folder: Path) -> RunSettings:
+    """What the run was asked for.
+
+    Raises:
+        InputError: if the plan does not hold it in the form that is read now.
+    """
+    try:
+        settings: RunSettings = from_plain(
+            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data")}
+        )
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(
+            f"the options in '{folder / PLAN_FILE}' are not those of this version ({type(error).__name__}: {error})",
+            "make the run anew",
+        ) from None
+    return settings
 
 
 def _check_fit(network: Network, scores: ScoreTable, order: Kept, folder: Path) -> None:

@@ -173,7 +173,7 @@ class RunFolder:
         members: list[str] = []
         with suppress(InputError):
             members += [s.name for s in load_plan(self.path).subnetworks]
-        with suppress(InputError, TypeError):
+        with suppress(InputError, TypeError, KeyError):
             record = self._record()
             members += [b.name for b in parse_budgets(record.options["budgets"])] if record else []
         (self.path / PLAN_FILE).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -68,8 +69,8 @@ class Controls:
     hint: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.time_limit_s is not None and not self.time_limit_s > 0:
-            raise InputError(f"the time limit {self.time_limit_s} is not above 0", "give seconds above 0")
+        if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
+            raise InputError(f"the time limit {self.time_limit_s} is not above 0 and finite", "give seconds such as 60")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"the number of threads {self.threads} is below 1", "give 1 or more")
         if self.seed is not None and self.seed < 0:

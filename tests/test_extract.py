@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,15 @@ def test_files_that_are_gone_or_damaged_are_named(place: Workplace, file: str, d
     with pytest.raises(InputError) as caught:
         more(place, "macs=0.5")
     assert file in str(caught.value)
+
+
+def test_a_plan_of_another_version_is_named(place: Workplace) -> None:
+    path = place.out / "plan.json"
+    plan = json.loads(path.read_text())
+    plan["options"]["surprise"] = 1
+    path.write_text(json.dumps(plan))
+    with pytest.raises(InputError, match=r"the options in '.*plan\.json' are not those of this version .*surprise"):
+        more(place, "macs=0.5")
 
 
 def test_files_of_different_runs_are_refused(place: Workplace) -> None:

@@ -131,3 +131,10 @@ def test_other_files_in_the_folder_stay_after_a_failed_start(place: Workplace) -
     with pytest.raises(InfeasibleError):
         place.prune(budgets={"macs": 1e-9})
     assert [p.name for p in place.out.iterdir()] == ["notes.txt"]
+
+
+def test_a_damaged_note_of_a_run_is_replaced_with_the_run(place: Workplace) -> None:
+    note = place.out / ".checkpoint" / "run.json"
+    note.parent.mkdir(parents=True)
+    note.write_text('{"options": {}, "hashes": {}}')
+    assert len(place.prune(mode=Mode.OVERWRITE).subnetworks) == 3

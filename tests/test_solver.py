@@ -261,7 +261,15 @@ def test_given_controls() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"time_limit_s": 0}, {"time_limit_s": -1.0}, {"time_limit_s": float("nan")}, {"threads": 0}, {"seed": -1}]
+    "bad",
+    [
+        {"time_limit_s": 0},
+        {"time_limit_s": -1.0},
+        {"time_limit_s": float("nan")},
+        {"time_limit_s": float("inf")},
+        {"threads": 0},
+        {"seed": -1},
+    ],
 )
 def test_bad_controls_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(InputError):
