@@ -127,13 +127,13 @@ def test_files_that_are_no_models(
     run_on(reds, tmp_path, command, path).check_error(2, why)
 
 
-def run_on(reds: Callable[..., Outcome], folder: Path, command: str, model: Path) -> Outcome:
+def run_on(reds: Callable[..., Outcome], folder: Path, command: str, model: Path, *more: str) -> Outcome:
     data = ["--data", save(folder)]
     if command == "inspect":
-        return reds("inspect", model)
+        return reds("inspect", model, *more)
     if command == "formulate":
-        return reds("formulate", model, *data, "--budget", "macs=0.5", "--out", folder / "p.npz")
-    return prune(reds, folder, model, *data)
+        return reds("formulate", model, *data, "--budget", "macs=0.5", "--out", folder / "p.npz", *more)
+    return prune(reds, folder, model, *data, *more)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.95])
@@ -174,9 +174,10 @@ def test_weights_alone_are_no_model(reds: Callable[..., Outcome], model: Path, t
 def test_a_layer_that_is_not_supported_is_named(reds: Callable[..., Outcome], tmp_path: Path) -> None:
     import keras
 
-    path = small_model(tmp_path, keras.layers.ConvLSTM1D(3, 3, return_sequences=True, name="odd_one"))
+    path = small_model(tmp_path, keras.layers.UnitNormalization(name="odd_one"))
     for command in COMMANDS:
-        run_on(reds, tmp_path, command, path).check_error(2, "odd_one")
+        run_on(reds, tmp_path, command, path, "--strict").check_error(2, "odd_one")
+    assert "odd_one" in run_on(reds, tmp_path, "inspect", path).err
 
 
 def test_code_in_a_model_is_not_run(reds: Callable[..., Outcome], tmp_path: Path) -> None:
