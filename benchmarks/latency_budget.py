@@ -22,7 +22,7 @@ from reds_core.latency.table import LatencySettings, LatencyTable
 from reds_core.registry import Registry
 from reds_core.settings import RunSettings
 
-SHARES = (0.8, 0.6, 0.4)
+SHARES = (0.8, 0.7, 0.6)
 TURNS = 9
 SETTINGS = LatencySettings(element_size_bytes=4, points=4, checks=4)
 

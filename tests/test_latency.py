@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -22,6 +23,7 @@ from reds_core.latency.sampling import (
     Timing,
     latency_form,
     levels,
+    narrow_widths,
     rounds,
     touched_groups,
     wanted_samples,
@@ -144,11 +146,14 @@ def test_a_problem_counts_latency_as_the_form_does() -> None:
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
+NARROW = Timing(1200.0, 1.0, 10)
+
+
 def table(complete: bool = True) -> LatencyTable:
     full = Timing(4 * sum(time_ns(i, CHANNELS) for i in range(4)), 1.0, 10)
     machine = Machine("Linux", "a processor", 2, 2**30, "3.11")
     return LatencyTable(
-        "n", "0" * 64, CHANNELS, LatencySettings(4), machine, {"x": "1"}, SEGMENTS, Timing(0.0, 0.0, 10), full,
+        "n", "0" * 64, CHANNELS, LatencySettings(4), machine, {"x": "1"}, SEGMENTS, Timing(0.0, 0.0, 10), full, NARROW,
         tuple(sampled(4)), (), complete,
     )  # fmt: skip
 
@@ -159,7 +164,17 @@ def test_a_table_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_the_full_network_takes_what_was_measured() -> None:
-    assert table().form_for(network(), 4).at(CHANNELS) == pytest.approx(table().full.ns, abs=30)
+    form = table().form_for(network(), 4)
+    assert form.at(CHANNELS) == pytest.approx(table().full.ns, abs=30)
+    assert form.at(narrow_widths(CHANNELS)) == pytest.approx(NARROW.ns, abs=30)
+
+
+def test_noise_that_makes_the_narrow_network_slower_is_not_scaled_up() -> None:
+    odd = dataclasses.replace(table(), narrow=dataclasses.replace(NARROW, ns=2 * table().full.ns))
+    plain = latency_form(network(), SEGMENTS, odd.samples, 0.0)
+    share = plain.at(narrow_widths(CHANNELS)) / plain.at(CHANNELS)
+    form = odd.form(network())
+    assert form.at(narrow_widths(CHANNELS)) == pytest.approx(share * odd.full.ns, rel=0.01)
 
 
 def test_tables_of_something_else_are_refused() -> None:

@@ -14,7 +14,7 @@ from reds_core import cost
 from reds_core.bench.record import Machine
 from reds_core.errors import InputError
 from reds_core.framework import Framework, member_kept
-from reds_core.latency.sampling import Sample, Timing, Whole, rounds, wanted_samples
+from reds_core.latency.sampling import Sample, Timing, Whole, narrow_widths, rounds, wanted_samples
 from reds_core.latency.table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
 from reds_core.network import Network
 
@@ -53,11 +53,13 @@ def measure_latency(
         segments=segments,
         overhead=Timing(0.0, 0.0, 0),
         full=Timing(0.0, 0.0, 0),
+        narrow=Timing(0.0, 0.0, 0),
     )
     if path.exists():
         table = _continued(table, path)
     else:
-        table = replace(table, overhead=probe.overhead(), full=probe.whole(model))
+        narrow = framework.extract(model, network, member_kept(narrow_widths(network.channels)))
+        table = replace(table, overhead=probe.overhead(), full=probe.whole(model), narrow=probe.whole(narrow))
     wanted = wanted_samples(segments, network.channels, settings.points)
     done = {(s.segment, s.widths) for s in table.samples}
     for widths, points in rounds(segments, [p for p in wanted if p not in done], network.channels):

@@ -101,6 +101,11 @@ def levels(channels: int, points: int, multiple: int = 8) -> tuple[int, ...]:
     return tuple(sorted({1, channels} | {min(w, channels) for w in between}))
 
 
+def narrow_widths(channels: Mapping[str, int]) -> dict[str, int]:
+    """A quarter of each group's channels, at least one."""
+    return {group: max(round(count / 4), 1) for group, count in channels.items()}
+
+
 def wanted_samples(segments: Sequence[Segment], channels: Mapping[str, int], points: int) -> list[Point]:
     """(segment, widths) for every sample of the tables.
 
@@ -146,13 +151,19 @@ def rounds(
 
 
 def latency_form(
-    network: Network, segments: Sequence[Segment], samples: Iterable[Sample], overhead_ns: float, scale: float = 1.0
+    network: Network,
+    segments: Sequence[Segment],
+    samples: Iterable[Sample],
+    overhead_ns: float,
+    scale: float = 1.0,
+    offset_ns: float = 0.0,
 ) -> TableForm:
     """Time of the network as a form in the group widths, in whole nanoseconds.
 
     Args:
         overhead_ns: of running anything at all, which each sample holds and the whole network has once.
         scale: factor on all times.
+        offset_ns: is added in the end.
     """
     tables = _Tables(network.channels)
     by_segment: dict[int, dict[tuple[int, ...], float]] = {s.index: {} for s in segments}
@@ -169,7 +180,7 @@ def latency_form(
         else:
             tables.add_fitted(network, segment, times)
     tables.constant += overhead_ns
-    return tables.form(scale)
+    return tables.form(scale, offset_ns)
 
 
 class _Tables:
@@ -215,9 +226,9 @@ class _Tables:
                 else:
                     self._pair(a, b, price * coefficient * np.outer(rows, columns))
 
-    def form(self, scale: float) -> TableForm:
+    def form(self, scale: float, offset_ns: float) -> TableForm:
         return TableForm(
-            round(self.constant * scale),
+            round(self.constant * scale + offset_ns),
             {g: np.rint(t * scale).astype(np.int64) for g, t in self._groups.items()},
             {p: np.rint(t * scale).astype(np.int64) for p, t in self._pairs.items()},
         )

@@ -13,7 +13,7 @@ from reds_core.bench.record import Machine
 from reds_core.cost import TableForm, check_element_size
 from reds_core.errors import InputError
 from reds_core.files import write_text
-from reds_core.latency.sampling import Sample, Segment, Timing, Whole, latency_form
+from reds_core.latency.sampling import Sample, Segment, Timing, Whole, latency_form, narrow_widths
 from reds_core.network import Network
 from reds_core.records import LEFT_OUT, from_plain, to_json
 
@@ -59,6 +59,8 @@ class LatencyTable:
         machine, versions: where and with what it was measured.
         overhead: of running anything at all.
         full: the whole network, exported at full width.
+        narrow: the same at a quarter of the widths: with `full` it says what each segment's time holds that the whole
+            network has once, or not at all.
         checks: whole subnetworks, predicted and measured.
         complete: whether all samples and checks are there.
         macs: of the full network, which tell networks of the same channels on other inputs apart; None where the table
@@ -74,6 +76,7 @@ class LatencyTable:
     segments: tuple[Segment, ...]
     overhead: Timing
     full: Timing
+    narrow: Timing
     samples: tuple[Sample, ...] = ()
     checks: tuple[Whole, ...] = ()
     complete: bool = False
@@ -86,10 +89,14 @@ class LatencyTable:
         return hashlib.sha256(to_json(self).encode()).hexdigest()
 
     def form(self, network: Network) -> TableForm:
-        """Latency of `network`, which the table is of, in ns; at full width as measured."""
+        """Latency of `network`, which the table is of, in ns; at full width and at a quarter of it as measured."""
         plain = latency_form(network, self.segments, self.samples, self.overhead.ns)
-        scale = self.full.ns / max(plain.at(self.channels), 1)
-        return latency_form(network, self.segments, self.samples, self.overhead.ns, scale)
+        full, narrow = plain.at(self.channels), plain.at(narrow_widths(self.channels))
+        scale = (self.full.ns - self.narrow.ns) / (full - narrow) if full > narrow else 0.0
+        if scale <= 0:  # the network hardly depends on its widths: noise is not to be scaled up
+            scale = self.full.ns / max(full, 1)
+        offset_ns = self.full.ns - scale * full
+        return latency_form(network, self.segments, self.samples, self.overhead.ns, scale, offset_ns)
 
     def form_for(self, network: Network, element_size_bytes: int) -> TableForm:
         """As `form`, for a network that the table may not be of.

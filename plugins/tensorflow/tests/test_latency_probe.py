@@ -117,7 +117,7 @@ def test_the_command_makes_a_table_that_a_run_meets(tmp_path: Path, capsys: pyte
     assert "check 1" in printed
     # times are made up, so that the test does not depend on the machine: the convolution takes 100 ns a channel
     content = json.loads(out.read_text())
-    content["overhead"]["ns"], content["full"]["ns"] = 0.0, 400.0
+    content["overhead"]["ns"], content["full"]["ns"], content["narrow"]["ns"] = 0.0, 400.0, 100.0
     for sample in content["samples"]:
         alone = content["segments"][sample["segment"]]["layers"][0] == "first"
         sample["timing"]["ns"] = 100.0 * sample["widths"][0] if alone else 0.0
