@@ -24,6 +24,7 @@ from reds_core.run import Run
 from reds_core.run_folder import Mode
 from reds_core.scorer import ScoreLevel, Scorer, check_level, score
 from reds_core.settings import DEFAULT_OUT, RunSettings, merged_options
+from reds_core.thinning import thinning_warning
 from reds_core.watcher import Watcher
 from reds_core.width_rules import WidthRules
 
@@ -189,6 +190,9 @@ def formulate_model(
     costs = settings.costs(network, latencies)
     rules = widths or WidthRules()
     rules.check(network)
+    thinned = thinning_warning(network, rules)
+    if thinned is not None:
+        (watcher or Watcher()).warn(thinned)
     task = task or Task()
     train = None
     if data is not None:

@@ -77,6 +77,8 @@ class SubnetworkRecord:
         usage: macs, params, peak_ram and whatever has a budget.
         value, bound, gap, status, solver, wall_s: of the problem solved, floors included.
         bound_independent: the bound without floors.
+        thinning_price: the most by which value could rise, as a share of it, if wide layers had all widths on offer;
+            where some have not.
         latency_measured_ns: of the exported file on this machine, where a latency table was given.
     """
 
@@ -95,6 +97,7 @@ class SubnetworkRecord:
     accuracy: Accuracy = Accuracy()
     files: Files = Files()
     latency_measured_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
+    thinning_price: float | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import importlib.metadata
 import json
-import platform
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +25,6 @@ from reds_core.exporting import Exporter
 from reds_core.framework import Framework, Training
 from reds_core.inspection import refuse_unprunable
 from reds_core.interruption import deferred_interruption
-from reds_core.network import Network
 from reds_core.plan import (
     FullAccuracy,
     FullRecord,
@@ -42,6 +37,7 @@ from reds_core.plan import (
 )
 from reds_core.plugin import guarded
 from reds_core.promise import check_family, check_model, check_reachable
+from reds_core.provenance import file_hash, versions_of, weights_hash
 from reds_core.pruner import Pruner, PruningState, Step
 from reds_core.recipe import save_recipe
 from reds_core.records import to_json
@@ -54,6 +50,7 @@ from reds_core.search import Search
 from reds_core.settings import RunSettings
 from reds_core.solution import Solution
 from reds_core.solver import Controls
+from reds_core.thinning import thinning_price, thinning_warning
 from reds_core.watcher import Watcher
 
 
@@ -144,8 +141,9 @@ class Run:
             folder.begin(record)
         else:
             folder.note(record)
-        for warning in inputs.network.warnings:
-            self.watcher.warn(warning)
+        for warning in (*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)):
+            if warning is not None:
+                self.watcher.warn(warning)
         checkpoint = self._take_steps(plugins, inputs, budgets, forms)
         check_family(plugins.pruner, inputs.network, forms, budgets, settings.widths, checkpoint.state)
         self._recalibrate(inputs, checkpoint.state)
@@ -181,7 +179,7 @@ class Run:
         latency_hash = None if latencies is None else latencies.digest
         model, model_hash = None, None
         if isinstance(self.model, Path):
-            model, model_hash = framework.load_model(self.model), _file_hash(self.model)
+            model, model_hash = framework.load_model(self.model), file_hash(self.model)
         elif self.model is not None:
             model = self.model
         dataset = self.data if isinstance(self.data, Dataset) else None
@@ -195,7 +193,7 @@ class Run:
         if settings.strict:
             refuse_unprunable(network)
         if model_hash is None:
-            model_hash = _weights_hash(framework, model, network)
+            model_hash = weights_hash(framework, model, network)
         train = validation = test = None
         if dataset is not None:
             train = framework.check_data(model, dataset.train, settings.task, "training data")
@@ -228,7 +226,7 @@ class Run:
                 Training(dataset.train, self.settings.baseline, self.settings.seed, self.watcher.epoch)
             )
             framework.save_model(model, path)
-        return framework.load_model(path), _file_hash(path)
+        return framework.load_model(path), file_hash(path)
 
     # --- the steps ----------------------------------------------------------------------------------------------
 
@@ -320,7 +318,7 @@ class Run:
             steps=checkpoint.steps,
             seed=settings.seed,
             options=options,
-            versions=_versions(self.registry, framework),
+            versions=versions_of(self.registry, framework),
             hashes=inputs.hashes,
         )
         report(plan, self.folder, self.watcher)
@@ -339,7 +337,14 @@ class Run:
         check_model(framework, model, usage, inputs.costs, budget.name)
         raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, kept)
         files, accuracy = exporter.save_member(model, budget.name, None if raw is None else exporter.accuracy(raw))
-        solution = choice.solution
+        solution, price = choice.solution, None
+        if solution is not None and solution.value is not None and state.scores is not None and state.order is not None:
+            scores, order = state.scores, state.order
+            price = thinning_price(
+                inputs.network, self.settings.widths, scores, order, budget, inputs.costs, solution.value, self.registry
+            )
+        if price is not None:
+            self.watcher.warn(f"with all widths on offer '{budget.name}' could be worth at most {price:.2%} more")
         return SubnetworkRecord(
             name=budget.name,
             budget={r: a.plain for r, a in budget.amounts.items()},
@@ -350,6 +355,7 @@ class Run:
             accuracy=accuracy,
             files=files,
             latency_measured_ns=exporter.measured_latency_ns(files),
+            thinning_price=price,
             **({} if solution is None else solution_figures(solution)),
         )
 
@@ -372,26 +378,3 @@ def solution_figures(solution: Solution) -> dict[str, Any]:
         "solver": solution.solver,
         "wall_s": solution.wall_s,
     }
-
-
-def _file_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _weights_hash(framework: Framework, model: Any, network: Network) -> str:
-    """For a model that has no file: of its layers and weights."""
-    digest = hashlib.sha256(repr([(layer.name, layer.kind) for layer in network.layers]).encode())
-    for array in framework.weights(model, network):
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def _versions(registry: Registry, framework: Framework) -> dict[str, str]:
-    """Of Python, reds, every library behind it and every distribution that brings plugins."""
-    distributions = {r.distribution: r.version for r in registry.records if r.distribution and r.version}
-    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "pluggy")}
-    required = {name.replace("_", "-") for r in registry.records if r.plugin is not None for name in r.plugin.requires}
-    for name in sorted(required):
-        with suppress(importlib.metadata.PackageNotFoundError):  # not installed, or installed under another name
-            libraries[name] = importlib.metadata.version(name)
-    return {"python": platform.python_version(), **distributions, **libraries, **framework.library_versions()}

@@ -1,0 +1,67 @@
+"""What thinned options cost in value."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from reds_core import cost
+from reds_core.axis import Kept
+from reds_core.budget import SubnetworkBudget
+from reds_core.cost import CostModel, ResourceForm, SumForm, TableForm
+from reds_core.formulate import formulate
+from reds_core.network import Network
+from reds_core.registry import Registry
+from reds_core.scorer import ScoreTable
+from reds_core.search import Search
+from reds_core.solver import Controls
+from reds_core.width_rules import WidthRules
+
+TIME_LIMIT_S = 60.0
+TABLE_ENTRIES_LIMIT = 50_000_000
+"""Joint choices of neighbours beyond which not even a bound on the whole problem is asked for."""
+
+
+def thinning_warning(network: Network, rules: WidthRules) -> str | None:
+    """Which groups have fewer widths on offer than the other rules allow; None where none has."""
+    thinned = rules.thinned(network)
+    if not thinned:
+        return None
+    group, (few, all_of_them) = max(thinned.items(), key=lambda item: item[1][1])
+    return (
+        f"{len(thinned)} of {len(network.groups)} groups have thinned widths, such as {few} of {all_of_them} for "
+        f"'{group}'; --max-options {all_of_them} offers all"
+    )
+
+
+def thinning_price(
+    network: Network,
+    rules: WidthRules,
+    scores: ScoreTable,
+    order: Kept,
+    budget: SubnetworkBudget,
+    costs: CostModel,
+    value: int,
+    registry: Registry,
+) -> float | None:
+    """The most by which `value` could rise if all widths were on offer, as a share of it.
+
+    From a proven bound on the problem with all widths, nesting left aside. None where no group is thinned, where the
+    tables are too large, or where no bound was found in time.
+    """
+    channels = network.channels
+    forms = cost.resource_forms(network, budget.amounts, costs)
+    joined = {pair for form in forms.values() for pair in _pairs(form)} | set(scores.pairs)
+    entries = sum(channels[a] * channels[b] for a, b in joined)
+    if not rules.thinned(network) or entries > TABLE_ENTRIES_LIMIT or not value:
+        return None
+    full = {name: form.at(channels) for name, form in forms.items()}
+    whole = dataclasses.replace(rules, max_options=max(2, *channels.values()))
+    stated = formulate(network, scores, forms, budget.capacities(full), "all-widths", order, whole)
+    bound = Search(registry, controls=Controls(TIME_LIMIT_S)).answer(stated.problem).bound
+    return None if bound is None else max(bound - value, 0) / abs(value)
+
+
+def _pairs(form: ResourceForm) -> set[tuple[str, str]]:
+    if isinstance(form, SumForm):
+        return {(a, b) for a, b in form.products if a != b}
+    return set(form.pairs) if isinstance(form, TableForm) else set()

@@ -1,0 +1,45 @@
+"""What thinned options cost: told before a run, priced after it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from toy_plugins import toy_registry
+from toy_runs import NO_TRAINING, Listener, Workplace, make_workplace, skip_report
+
+from reds_core.plan import load_plan
+from reds_core.width_rules import WidthRules
+
+THIN = dataclasses.replace(NO_TRAINING, widths=WidthRules(max_options=2))
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    skip_report(monkeypatch)
+    return make_workplace(tmp_path)
+
+
+def test_the_price_is_what_all_widths_would_add(place: Workplace) -> None:
+    """The toy registry's solver is exact, so the bound is the optimum."""
+    heard = Listener()
+    thin = place.prune(settings=THIN, budgets={"macs": [0.5]}, watcher=heard).subnetworks[0]
+    whole = place.prune(settings=NO_TRAINING, budgets={"macs": [0.5]}, out=place.folder / "whole").subnetworks[0]
+    assert thin.value is not None
+    assert whole.value is not None
+    assert thin.value < whole.value
+    assert thin.thinning_price == pytest.approx((whole.value - thin.value) / thin.value)
+    assert load_plan(place.out).subnetworks[0].thinning_price == thin.thinning_price
+    told = [w for w in heard.warnings if "thinned" in w or "all widths" in w]
+    assert len(told) == 2
+    assert told[0].endswith("--max-options 6 offers all")
+    assert told[1].startswith("with all widths on offer '50' could be worth at most ")
+
+
+def test_where_nothing_is_thinned_nothing_is_said(place: Workplace) -> None:
+    heard = Listener()
+    place.prune(settings=NO_TRAINING, registry=toy_registry(), watcher=heard)
+    assert not any("widths" in w for w in heard.warnings)
+    assert "thinning_price" not in json.loads((place.out / "plan.json").read_text())["subnetworks"][0]
