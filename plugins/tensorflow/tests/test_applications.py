@@ -11,6 +11,7 @@ import keras_reference as reference
 import numpy as np
 import pytest
 from keras import applications as A
+from keras_precision import precision
 from reds_tensorflow.extraction import extract
 from reds_tensorflow.tracing import inspect
 
@@ -40,11 +41,8 @@ FAMILIES: dict[str, tuple[Callable[..., Any], int, float]] = {
 @pytest.fixture(autouse=True)
 def double_precision() -> Iterator[None]:
     """Deep networks of random weights amplify rounding; in double precision every real difference stands out."""
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
-    keras.utils.clear_session()
+    with precision("float64"):
+        yield
 
 
 def check(model: Any, groups: int, least_share: float) -> Any:

@@ -9,6 +9,7 @@ import keras
 import keras_reference as reference
 import numpy as np
 import pytest
+from keras_precision import precision
 from keras_random import RandomNetwork
 from keras_reference import run_exported
 from reds_tensorflow.export import export
@@ -23,11 +24,8 @@ from reds_core.errors import UnsupportedError
 @pytest.fixture(autouse=True)
 def double_precision() -> Iterator[None]:
     """Deep random networks amplify rounding; in double precision every real difference stands out."""
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
-    keras.utils.clear_session()
+    with precision("float64"):
+        yield
 
 
 def check(seed: int) -> None:
@@ -55,7 +53,11 @@ def check(seed: int) -> None:
 
 def check_exported(seed: int, folder: Path) -> None:
     """The .keras file of the smaller network and its .tflite file say what the smaller network says."""
-    keras.config.set_floatx("float32")
+    with precision("float32"):
+        _check_exported(seed, folder)
+
+
+def _check_exported(seed: int, folder: Path) -> None:
     model = RandomNetwork(seed, plain=True).build()
     x = np.random.default_rng(seed).normal(size=(16, *model.inputs[0].shape[1:])).astype("float32")
     reference.enliven(model, x, seed=seed)
