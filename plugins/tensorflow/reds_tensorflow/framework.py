@@ -147,7 +147,7 @@ class TensorFlowFramework(Framework):
     def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
         with importing():
             from reds_tensorflow import latency
-        return latency.LiteRtProbe(settings)
+        return latency.LiteRtProbe(settings, self.reading)
 
     def library_versions(self) -> Mapping[str, str]:
         return {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "ai-edge-litert")}

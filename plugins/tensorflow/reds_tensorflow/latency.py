@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,10 @@ from reds_core.latency.probe import LatencyProbe
 from reds_core.latency.sampling import Segment, Timing, touched_groups
 from reds_core.latency.table import LatencySettings
 from reds_core.network import Network
+from reds_tensorflow.calls import Handler
 from reds_tensorflow.export import Inputs, converted, interpreter_of
-from reds_tensorflow.handlers import HANDLERS
 from reds_tensorflow.names import as_functional, graph_of
+from reds_tensorflow.reading import STOCK, Reading
 
 WARM_UP_RUNS = 10
 CALIBRATION_EXAMPLES = 4
@@ -43,8 +44,9 @@ class _Call:
 class LiteRtProbe(LatencyProbe):
     """Exports what it times: float32 or int8, by the element size of its settings."""
 
-    def __init__(self, settings: LatencySettings) -> None:
+    def __init__(self, settings: LatencySettings, reading: Reading = STOCK) -> None:
         self._settings = settings
+        self._handlers = reading.handlers
 
     def segments(self, model: Any, network: Network) -> tuple[Segment, ...]:
         """A layer with what LiteRT fuses into it; a nested model is one segment."""
@@ -53,7 +55,7 @@ class LiteRtProbe(LatencyProbe):
         if (ends[-1] if ends else 0) != len(network.layers):
             raise UnsupportedError(f"the calls of model '{model.name}' cannot be told apart", "report this as a bug")
         found = []
-        for index, chain in enumerate(_chains(calls)):
+        for index, chain in enumerate(_chains(calls, self._handlers)):
             at = tuple(i for c in chain for i in range(ends[c] - calls[c].calls, ends[c]))
             layers = tuple(dict.fromkeys(network.layers[i].name for i in at))
             found.append(Segment(index, layers, at, touched_groups(network, at)))
@@ -61,7 +63,7 @@ class LiteRtProbe(LatencyProbe):
 
     def parts(self, model: Any, indices: Sequence[int]) -> list[Timing]:
         calls = _recorded(model)
-        chains = _chains(calls)
+        chains = _chains(calls, self._handlers)
         return [self.whole(_standalone([calls[c] for c in chains[index]])) for index in indices]
 
     def whole(self, model: Any) -> Timing:
@@ -115,7 +117,7 @@ def _recorded(model: Any) -> list[_Call]:
     return calls
 
 
-def _chains(calls: list[_Call]) -> list[list[int]]:
+def _chains(calls: list[_Call], handlers: Mapping[type, Handler]) -> list[list[int]]:
     """Each call with the in-place ones behind it that alone read what it gives."""
     readers: dict[int, list[int]] = {}
     for index, call in enumerate(calls):
@@ -129,7 +131,7 @@ def _chains(calls: list[_Call]) -> list[list[int]]:
         chain = [index]
         while len(calls[chain[-1]].outputs) == 1:
             behind = readers.get(id(calls[chain[-1]].outputs[0]), [])
-            handler = HANDLERS.get(type(calls[behind[0]].operation)) if len(behind) == 1 else None
+            handler = handlers.get(type(calls[behind[0]].operation)) if len(behind) == 1 else None
             if handler is None or not handler.in_place or len(calls[behind[0]].inputs) != 1:
                 break
             chain.append(behind[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import keras
 import numpy as np
 import pytest
 from reds_tensorflow.extraction import extract
+from reds_tensorflow.handlers.table import IN_PLACE
 from reds_tensorflow.latency import LiteRtProbe, timed
+from reds_tensorflow.reading import STOCK
 from reds_tensorflow.tracing import inspect
 
 import reds_core
@@ -59,6 +62,20 @@ def test_segments_are_what_the_device_fuses() -> None:
     assert sorted(call for s in segments for call in s.calls) == list(range(len(network.layers)))
     stem, inner = (next(g.name for g in network.groups if layer in g.layers) for layer in ("stem", "block/inner"))
     assert [s.groups for s in segments] == [(stem,), (stem, inner), (stem,), (stem,), (stem,)]
+
+
+def test_layers_of_plugins_are_fused_as_their_handlers_say() -> None:
+    @keras.saving.register_keras_serializable("tests")
+    class Mine(layers.ReLU):  # a class of its own, which this package does not know
+        pass
+
+    image = keras.Input((8, 8, 1))
+    x = layers.GlobalAveragePooling2D(name="pool")(Mine(name="mine")(layers.Conv2D(4, 3, name="first")(image)))
+    model = keras.Model(image, layers.Dense(3, name="logits")(x))
+    reading = replace(STOCK, handlers={**STOCK.handlers, Mine: IN_PLACE})
+    network = inspect(model, reading)
+    segments = LiteRtProbe(FLOAT, reading).segments(extract(model, network, {}, reading), network)
+    assert [s.layers for s in segments] == [("first", "mine"), ("pool",), ("logits",)]
 
 
 def test_every_segment_can_be_timed_alone_as_float_and_as_int8() -> None:

@@ -1,0 +1,80 @@
+"""Every solver on the networks of the paper: runs the comparison and writes its page.
+
+    python benchmarks/comparison.py --out DIR [--page docs/comparison.md] [--only-page]
+
+Two comparisons of `reds bench`, each gone on with where it stopped: all solvers, with presolve and without, on the
+suite `paper` for 60 s each (two hours on a quiet machine, most of it without presolve), and the paper's own program for
+300 s on DS-CNN S. DIR/paper/report.html and DIR/kernel/report.html have the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from reds_core.bench.suites import suite
+from reds_core.cli import run
+from reds_core.problem_file import save_problem
+
+SOLVERS = "dp,lagrangian,greedy,uniform-width,global-threshold,cpsat,pulp,scipy-lp,scipy-milp"
+WITHOUT_PRESOLVE = ",".join(f"{name}[presolve=false]" for name in ("cpsat", "pulp", "scipy-lp", "scipy-milp"))
+SHARES = (25, 50, 75, 10)
+"""In this order, so that a comparison cut short has seen every network."""
+
+
+def problem_files(folder: Path, share: int, prefix: str = "") -> list[str]:
+    """The problems of the suite at one share of the MACs, as files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for each in suite("paper"):
+        name = each.problem.name
+        if name.endswith(f"-{share}") and name.startswith(prefix):
+            path = folder / f"{name}.npz"
+            if not path.exists():
+                save_problem(each.problem, path)
+            files.append(str(path))
+    return files
+
+
+def compare(out: Path) -> None:
+    """Run, or go on with, both comparisons."""
+    everything = ["bench", "--suite", "paper", "--solvers", SOLVERS, "--time-limit", "60", "--out", str(out / "paper")]
+    _done(run(everything))
+    for share in SHARES:
+        files = problem_files(out / "problems", share)
+        _done(run(["bench", *files, "--solvers", WITHOUT_PRESOLVE, "--time-limit", "60", "--out", str(out / "paper")]))
+    files = [f for share in SHARES for f in problem_files(out / "problems", share, "ds-cnn-s-kernels")]
+    _done(run(["bench", *files, "--solvers", "reds-kernel", "--time-limit", "300", "--out", str(out / "kernel")]))
+
+
+def _done(status: int) -> None:
+    if status:
+        sys.exit(status)
+
+
+def page(out: Path) -> str:
+    """The page as Markdown: the summaries of both comparisons."""
+    parts = ["# Solvers compared on the networks of the paper", "", "Made by `python benchmarks/comparison.py`.", ""]
+    titles = {"paper": "All solvers, 60 s each", "kernel": "The program of the paper, a binary a kernel, 300 s each"}
+    for name, title in titles.items():
+        summary = (out / name / "summary.md").read_text()
+        body = re.sub(r"\A# .*\n", "", summary)
+        parts += [f"## {title}", re.sub(r"^#", "##", body, flags=re.MULTILINE).rstrip(), ""]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--page", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "comparison.md")
+    parser.add_argument("--only-page", action="store_true", help="write the page of what there is")
+    arguments = parser.parse_args()
+    if not arguments.only_page:
+        compare(arguments.out)
+    arguments.page.write_text(page(arguments.out))
+
+
+if __name__ == "__main__":
+    main()
