@@ -46,7 +46,7 @@ def compare(out: Path) -> None:
         files = problem_files(out / "problems", share)
         _done(run(["bench", *files, "--solvers", WITHOUT_PRESOLVE, "--time-limit", "60", "--out", str(out / "paper")]))
     files = [f for share in SHARES for f in problem_files(out / "problems", share, "ds-cnn-s-kernels")]
-    _done(run(["bench", *files, "--solvers", "reds-kernel", "--time-limit", "300", "--out", str(out / "kernel")]))
+    _done(run(["bench", *files, "--solvers", "reds-kernel,dp", "--time-limit", "300", "--out", str(out / "kernel")]))
 
 
 def _done(status: int) -> None:

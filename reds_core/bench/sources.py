@@ -40,7 +40,7 @@ def gather(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, 
     found = [each for name in suites for each in _from_suite(name)]
     taken = [each.facts.name for each in found]
     for path, name in zip(paths, _names(paths, taken), strict=True):
-        found.append(_stated(name, load_problem(path), None, None))
+        found.append(_from_file(name, load_problem(path)))
     if not found:
         raise InputError("there is nothing to solve", "name problem files, or --suite NAME")
     by_digest: dict[str, str] = {}
@@ -58,6 +58,15 @@ def _from_suite(name: str) -> list[BenchProblem]:
     from reds_core.bench.suites import suite
 
     return [_stated(each.problem.name, each.problem, each.optimum, each.lp_bound) for each in suite(name)]
+
+
+def _from_file(name: str, problem: KnapsackProblem) -> BenchProblem:
+    """A problem of a file; an instance of a suite that was written to one is still known."""
+    from reds_core.bench.suites import read_facts
+
+    digest = problem_digest(problem)
+    known = next((facts for facts in read_facts().values() if facts.sha256 == digest), None)
+    return _stated(name, problem, *((None, None) if known is None else (known.optimum, known.lp_bound)))
 
 
 def _stated(name: str, problem: KnapsackProblem, optimum: int | None, lp_bound: int | None) -> BenchProblem:

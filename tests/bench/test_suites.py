@@ -13,11 +13,12 @@ import pytest
 from reds_core.bench import suites
 from reds_core.bench.graphs import TOPOLOGIES, chain
 from reds_core.bench.shapes import NETWORKS
+from reds_core.bench.sources import gather
 from reds_core.bench.suites import SUITES, read_facts, suite
 from reds_core.bench.synthetic import FULL_VALUE, KINDS, knapsack
 from reds_core.errors import InputError
 from reds_core.problem import SumResource
-from reds_core.problem_file import load_problem, problem_digest
+from reds_core.problem_file import load_problem, problem_digest, save_problem
 from reds_core.registry import Registry
 from reds_core.solution import Status
 from reds_core.solver import Controls, Feature, Solver, features_of, solve
@@ -259,3 +260,11 @@ def test_suites_import_no_library_behind_a_solver() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     heavy = ("tensorflow", "scipy", "ortools", "pandas", "joblib", "matplotlib")
     assert not [m for m in heavy if f"'{m}'" in done.stdout]
+
+
+def test_an_instance_in_a_file_keeps_what_is_known_of_it(tmp_path: Path) -> None:
+    instance = next(each for each in suite("tiny") if each.optimum is not None)
+    save_problem(instance.problem, tmp_path / "renamed.npz")
+    (found,) = gather([tmp_path / "renamed.npz"], [])
+    assert (found.facts.name, found.facts.optimum) == ("renamed", instance.optimum)
+    assert found.facts.lp_bound == instance.lp_bound
