@@ -54,9 +54,15 @@ def _done(status: int) -> None:
         sys.exit(status)
 
 
-def page(out: Path) -> str:
-    """The page as Markdown: the summaries of both comparisons."""
-    parts = ["# Solvers compared on the networks of the paper", "", "Made by `python benchmarks/comparison.py`.", ""]
+def page(out: Path, remark: str) -> str:
+    """The page as Markdown: the summaries of both comparisons. remark: how they came about."""
+    parts = [
+        "# Solvers compared on the networks of the paper",
+        "",
+        "Made by `python benchmarks/comparison.py`.",
+        "",
+        *([remark, ""] if remark else []),
+    ]
     titles = {"paper": "All solvers, 60 s each", "kernel": "The program of the paper, a binary a kernel, 300 s each"}
     for name, title in titles.items():
         summary = (out / name / "summary.md").read_text()
@@ -70,10 +76,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--page", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "comparison.md")
     parser.add_argument("--only-page", action="store_true", help="write the page of what there is")
+    parser.add_argument("--remark", default="", help="a sentence for the page: what disturbed the measurement, say")
     arguments = parser.parse_args()
     if not arguments.only_page:
         compare(arguments.out)
-    arguments.page.write_text(page(arguments.out))
+    arguments.page.write_text(page(arguments.out, arguments.remark))
 
 
 if __name__ == "__main__":
