@@ -141,21 +141,6 @@ def deviation(actual: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(actual - expected).max()) / spread
 
 
-def litert_outputs(path: Path, x: np.ndarray) -> np.ndarray:
-    """Outputs of a .tflite file, one example at a time."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(path))
-    interpreter.allocate_tensors()
-    source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-    rows = []
-    for example in x:
-        interpreter.set_tensor(source, example[None])
-        interpreter.invoke()
-        rows.append(interpreter.get_tensor(target)[0])
-    return np.array(rows)
-
-
 def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
     """Everything about one network; its files stay in `out`."""
     registry = Registry()
@@ -166,7 +151,7 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
     with importing():
         import keras
     sys.path.append(str(SUPPORT))
-    from keras_reference import masked_outputs
+    from keras_reference import masked_outputs, run_exported
 
     calibration, x = images(CALIBRATION, side, seed=0), images(TESTED, side, seed=1)
 
@@ -202,7 +187,7 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
     framework.save_model(small, keras_path)
     reloaded = np.asarray(keras.models.load_model(keras_path, compile=False, safe_mode=True)(x))
     framework.export(small, litert_path, None, quantise=False)
-    litert = litert_outputs(litert_path, x[:CONVERTED])
+    litert = run_exported(litert_path, x[:CONVERTED])
     exact = build("float64")
     cut = framework.extract(exact, network, kept)
     calibrate(cut, calibration)

@@ -74,6 +74,13 @@ class TableForm:
 ResourceForm = SumForm | PeakForm | TableForm
 
 
+def joined_groups(form: ResourceForm) -> set[tuple[str, str]]:
+    """Pairs of different groups whose widths a resource counts together."""
+    if isinstance(form, SumForm):
+        return {(a, b) for a, b in form.products if a != b}
+    return set(form.pairs) if isinstance(form, TableForm) else set()
+
+
 class _SumBuilder:
     """Adds products of axes up into a SumForm."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import IntArray, Kept
-from reds_core.cost import PeakForm, ResourceForm, SumForm, TableForm
+from reds_core.cost import PeakForm, ResourceForm, TableForm, joined_groups
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network
 from reds_core.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
@@ -134,19 +134,13 @@ def _pairs(
 ) -> tuple[list[tuple[str, str]], dict[tuple[str, str], FloatArray]]:
     """Pairs of different groups with a cost or a score in common, in network order, and their kernels."""
     rank = {g: i for i, g in enumerate(names)}
-    joined = {(a, b) for form in forms.values() for a, b in _joined(form) if a != b}
+    joined = {pair for form in forms.values() for pair in joined_groups(form)}
     kernels: dict[tuple[str, str], FloatArray] = {}
     for (a, b), kernel in scores.pairs.items():
         key, table = ((a, b), kernel) if rank[a] <= rank[b] else ((b, a), kernel.T)
         kernels[key] = kernels[key] + table if key in kernels else table
     pairs = sorted(joined | {k for k in kernels if k[0] != k[1]}, key=lambda p: (rank[p[0]], rank[p[1]]))
     return pairs, kernels
-
-
-def _joined(form: ResourceForm) -> Iterable[tuple[str, str]]:
-    if isinstance(form, SumForm):
-        return form.products
-    return form.pairs if isinstance(form, TableForm) else ()
 
 
 def _resource(

@@ -7,7 +7,7 @@ import dataclasses
 from reds_core import cost
 from reds_core.axis import Kept
 from reds_core.budget import SubnetworkBudget
-from reds_core.cost import CostModel, ResourceForm, SumForm, TableForm
+from reds_core.cost import CostModel
 from reds_core.formulate import formulate
 from reds_core.network import Network
 from reds_core.registry import Registry
@@ -50,7 +50,7 @@ def thinning_price(
     """
     channels = network.channels
     forms = cost.resource_forms(network, budget.amounts, costs)
-    joined = {pair for form in forms.values() for pair in _pairs(form)} | set(scores.pairs)
+    joined = {pair for form in forms.values() for pair in cost.joined_groups(form)} | set(scores.pairs)
     entries = sum(channels[a] * channels[b] for a, b in joined)
     if not rules.thinned(network) or entries > TABLE_ENTRIES_LIMIT or not value:
         return None
@@ -59,9 +59,3 @@ def thinning_price(
     stated = formulate(network, scores, forms, budget.capacities(full), "all-widths", order, whole)
     bound = Search(registry, controls=Controls(TIME_LIMIT_S)).answer(stated.problem).bound
     return None if bound is None else max(bound - value, 0) / abs(value)
-
-
-def _pairs(form: ResourceForm) -> set[tuple[str, str]]:
-    if isinstance(form, SumForm):
-        return {(a, b) for a, b in form.products if a != b}
-    return set(form.pairs) if isinstance(form, TableForm) else set()

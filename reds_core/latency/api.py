@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from reds_core.api import load_for_inspection
 from reds_core.bench.machine import this_machine
 from reds_core.latency.measurement import Told, measure_latency
 from reds_core.latency.table import LatencySettings, LatencyTable
+from reds_core.provenance import file_hash
 from reds_core.registry import Registry
 
 
@@ -37,7 +37,7 @@ def latency(
     registry.check_settings(options or {})
     machine = this_machine()
     framework, loaded, network = load_for_inspection(model, registry, options=options)
-    digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
+    digest = file_hash(Path(model))
     return measure_latency(
         framework,
         loaded,
