@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -41,6 +41,7 @@ class Teacher(Enum):
 
     `input`: the network as it was given, before pruning, teaches all (Hinton et al., arXiv 1503.02531). `full`: the
     full network of the family, as it learns, teaches the members (in-place distillation: Yu & Huang, arXiv 1903.05134).
+    Where a strategy trains a subnetwork by itself the full network does not learn: it is the network as it was given.
     """
 
     NONE = "none"
@@ -113,6 +114,10 @@ class FinetuneSettings:
             if wrong:
                 raise InputError(what, mend)
         augmentations(self.augment)
+
+    def alone(self) -> FinetuneSettings:
+        """The settings of a subnetwork that trains by itself: its full network is the one that was given."""
+        return replace(self, distill=Teacher.INPUT) if self.distill is Teacher.FULL else self
 
     def rates(self, steps_per_epoch: int) -> npt.NDArray[np.float64]:
         """The learning rate at every step: (epochs x steps_per_epoch,)."""

@@ -12,6 +12,7 @@ from reds_core import cost
 from reds_core.axis import Kept
 from reds_core.budget import SubnetworkBudget
 from reds_core.errors import InputError
+from reds_core.finetuning import FinetuneSettings
 from reds_core.formulate import Formulation, formulate
 from reds_core.framework import Arrays, Family, Framework, Training
 from reds_core.latency.table import LatencyTable
@@ -114,20 +115,21 @@ class RunTools(Tools):
         if self._inputs.train is None:
             raise InputError("fine-tuning needs training data", "give --data, or --finetune-epochs 0")
         started = time.perf_counter()
-        self._inputs.framework.finetune(family, self._training(self._inputs.train, self._step.epochs))
+        settings = self._settings.finetune if family.members else self._settings.finetune.alone()
+        self._inputs.framework.finetune(family, self._training(self._inputs.train, self._step.epochs, settings))
         self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started
         return family
 
     def recalibrate(self, model: Any) -> Any:
         if self._inputs.train is not None and self._settings.finetune.recalibrate:
             own = Family(model, (model,), (self._described(model).channels,))  # 0 epochs: members are measured
-            self._inputs.framework.finetune(own, self._training(self._inputs.train, 0))
+            self._inputs.framework.finetune(own, self._training(self._inputs.train, 0, self._settings.finetune))
         return model
 
-    def _training(self, train: Arrays, epochs: int) -> Training:
-        inputs, settings = self._inputs, self._settings
-        how = dataclasses.replace(settings.finetune, epochs=epochs)
-        return Training(train, how, self.seed, self._watcher.epoch, settings.task, inputs.validation, inputs.model)
+    def _training(self, train: Arrays, epochs: int, settings: FinetuneSettings) -> Training:
+        inputs, task = self._inputs, self._settings.task
+        how = dataclasses.replace(settings, epochs=epochs)
+        return Training(train, how, self.seed, self._watcher.epoch, task, inputs.validation, inputs.model)
 
     def _described(self, model: Any) -> Network:
         return self.network if model is self.model else self._inputs.framework.inspect(model)

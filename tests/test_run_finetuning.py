@@ -12,8 +12,9 @@ from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, QUICK, Workplace, make_workplace, skip_report
 
 from reds_core.errors import InputError
-from reds_core.finetuning import FinetuneSettings
+from reds_core.finetuning import FinetuneSettings, Teacher
 from reds_core.framework import Arrays, Training
+from reds_core.plan import load_plan
 
 
 @pytest.fixture
@@ -66,3 +67,34 @@ def test_settings_are_checked_before_a_run_begins(place: Workplace) -> None:
         place.prune(registry=toy_registry(framework=Strict), settings=asked)
     assert not place.out.exists()
     place.prune(registry=toy_registry(framework=Strict), settings=NO_TRAINING)
+
+
+@pytest.mark.parametrize("who", list(Teacher))
+@pytest.mark.parametrize(
+    ("pruner", "option", "budgets", "alone"),
+    [
+        ("oneshot", {}, {"macs": [0.75, 0.5]}, True),
+        ("uniform", {}, {"macs": 0.5}, True),
+        ("uniform", {"finetune": "alone"}, {"macs": [0.75, 0.5]}, True),
+        ("layerwise", {}, {"macs": 0.5}, True),
+        ("layerwise", {"finetune": "joint"}, {"macs": 0.5}, False),
+        ("progressive", {}, {"macs": 0.5}, True),
+        ("progressive", {}, {"macs": [0.75, 0.5]}, False),
+        ("nested", {}, {"macs": 0.5}, False),
+    ],
+)
+def test_a_subnetwork_that_trains_alone_is_taught_by_the_full_network_as_it_was_given(
+    place: Workplace, pruner: str, option: dict[str, str], budgets: dict[str, Any], alone: bool, who: Teacher
+) -> None:
+    """There the full network does not learn: without this `full` would be an option that does nothing."""
+    asked = dataclasses.replace(
+        QUICK, pruner=pruner, options={pruner: option}, finetune=dataclasses.replace(QUICK.finetune, distill=who)
+    )
+    trainings = [(f, t) for f, t in recorded(place, settings=asked, budgets=budgets) if t.settings.epochs]
+    assert trainings
+    taught_by = Teacher.INPUT if alone and who is Teacher.FULL else who
+    for family, training in trainings:
+        assert bool(family.members) is not alone
+        assert training.settings.distill is taught_by
+        assert training.teacher is not None
+    assert load_plan(place.out).options["finetune"]["distill"] == who.value
