@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from reds_core import cost
 from reds_core.axis import Channels, Concat, Fixed
-from reds_core.bench.record import Machine
 from reds_core.errors import InputError
 from reds_core.formulate import formulate
 from reds_core.latency.sampling import (
@@ -29,6 +28,7 @@ from reds_core.latency.sampling import (
     wanted_samples,
 )
 from reds_core.latency.table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
+from reds_core.machine import Machine
 from reds_core.network import ChannelGroup, Layer, MacsTerm, Network, Tensor
 from reds_core.scorer import ScoreTable
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from reds_core.bench.record import Machine
 from reds_core.errors import InputError
 from reds_core.files import write_text
+from reds_core.machine import Machine
 from reds_core.records import from_plain, to_json
 
 HISTORY_FILE = "bench.json"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from reds_core.machine import Machine
 from reds_core.solution import Limit, Status
 
 
@@ -68,17 +69,6 @@ class Contender:
     presolve: bool | None
     distribution: str
     version: str
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where a solve ran. Figures of different machines are not to be compared."""
-
-    system: str
-    cpu: str
-    cores: int
-    memory_bytes: int
-    python: str
 
 
 @dataclass(frozen=True)

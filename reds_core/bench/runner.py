@@ -12,7 +12,6 @@ from pathlib import Path
 from reds_core.bench.contenders import Entrant, Roster, make_roster
 from reds_core.bench.crew import LOKY, Crew, Errand, assembled
 from reds_core.bench.history import BenchHistory, BenchRun, Ending, read_history, write_history
-from reds_core.bench.machine import library_versions, this_machine
 from reds_core.bench.record import SolveRecord
 from reds_core.bench.record_file import key_of, opened, solve_key
 from reds_core.bench.sources import BenchProblem, gather
@@ -21,6 +20,7 @@ from reds_core.bench.verification import Question, record_of
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.errors import InputError, UnavailableError
 from reds_core.files import remove_partial_files
+from reds_core.machine import library_versions, this_machine
 from reds_core.record_lines import RecordFile
 from reds_core.registry import Registry
 from reds_core.solver import Controls

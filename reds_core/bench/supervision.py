@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import json
 import signal
 import subprocess
@@ -14,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.bench.machine import library_versions, this_machine
 from reds_core.bench.processes import ProcessTree
-from reds_core.bench.record import Machine, Outcome
+from reds_core.bench.record import Outcome
 from reds_core.bench.task import ANSWERED, READY, WARM, Limits, Reply, SolveResult, SolveTask
 from reds_core.isolation import Isolated, isolated
+from reds_core.machine import library_versions, this_machine
 from reds_core.records import from_plain
 from reds_core.solver import Controls
 
@@ -59,12 +58,7 @@ def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
         finally:
             tree.end_children()
     detail = tuple(line[:COMPLAINT_CHARACTERS] for line in complaint)
-    return SolveResult(reply, started_at, _machine(), library_versions(libraries), detail)
-
-
-@functools.cache
-def _machine() -> Machine:
-    return this_machine()
+    return SolveResult(reply, started_at, this_machine(), library_versions(libraries), detail)
 
 
 def _request(task: SolveTask) -> dict[str, npt.ArrayLike]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reds_core.bench.record import Machine, Outcome
+from reds_core.bench.record import Outcome
+from reds_core.machine import Machine
 from reds_core.solution import Limit, Status
 
 READY, WARM, ANSWERED = "ready", "warm", "answered"

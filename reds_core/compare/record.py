@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from reds_core.bench.record import Machine
+from reds_core.machine import Machine
 from reds_core.plan import Accuracy, FullAccuracy
 from reds_core.record_lines import RecordKind
 

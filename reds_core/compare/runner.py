@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reds_core.bench.machine import this_machine
 from reds_core.compare.grid import Grid, RunPlan, planned_runs
 from reds_core.compare.process import Ended, Perform, RunPaths, perform_in_process
 from reds_core.compare.reader import latest
@@ -17,6 +16,7 @@ from reds_core.compare.record import RESULTS, ResultRecord, RunOutcome, Subnetwo
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.errors import InputError, UnavailableError
 from reds_core.files import make_folder, remove_partial_files, write_text
+from reds_core.machine import this_machine
 from reds_core.plan import FullAccuracy, Plan, SubnetworkRecord, load_plan
 from reds_core.recipe import recipe_text
 from reds_core.registry import Registry

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reds_core.api import load_for_inspection
-from reds_core.bench.machine import this_machine
 from reds_core.latency.measurement import Told, measure_latency
 from reds_core.latency.table import LatencySettings, LatencyTable
+from reds_core.machine import this_machine
 from reds_core.provenance import file_hash
 from reds_core.registry import Registry
 

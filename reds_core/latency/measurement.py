@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from reds_core import cost
-from reds_core.bench.record import Machine
 from reds_core.errors import InputError
 from reds_core.framework import Framework, member_kept
 from reds_core.latency.sampling import Sample, Timing, Whole, narrow_widths, rounds, wanted_samples
 from reds_core.latency.table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
+from reds_core.machine import Machine
 from reds_core.network import Network
 
 CHECK_SEED = 0

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reds_core import cost
-from reds_core.bench.record import Machine
 from reds_core.cost import TableForm, check_element_size
 from reds_core.errors import InputError
 from reds_core.files import write_text
 from reds_core.latency.sampling import Sample, Segment, Timing, Whole, latency_form, narrow_widths
+from reds_core.machine import Machine
 from reds_core.network import Network
 from reds_core.records import LEFT_OUT, from_plain, to_json
 

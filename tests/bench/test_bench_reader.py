@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 import reds_core
 from reds_core.bench.reader import judged_records, read_records, records_frame
-from reds_core.bench.record import Contender, Machine, Outcome, ProblemFacts, SolveRecord
+from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
 from reds_core.bench.record_file import opened
 from reds_core.errors import InputError
+from reds_core.machine import Machine
 from reds_core.solution import Limit, Status
 
 whole = st.integers(-(2**62), 2**62)

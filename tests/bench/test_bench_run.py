@@ -19,7 +19,6 @@ from toy_plugins import BruteSolver, IdleSolver, PluginModule
 from reds_core import cli
 from reds_core.bench.contenders import make_roster, split_contenders
 from reds_core.bench.history import Ending, LeftOut, read_history
-from reds_core.bench.machine import library_versions, this_machine
 from reds_core.bench.reader import read_records
 from reds_core.bench.record import Outcome, SolveRecord
 from reds_core.bench.runner import BenchSettings, run_solves
@@ -30,6 +29,7 @@ from reds_core.bench.watcher import BenchWatcher
 from reds_core.commands.bench import parse_bytes
 from reds_core.commands.bench_view import BenchView
 from reds_core.errors import InputError, UnavailableError
+from reds_core.machine import library_versions, this_machine
 from reds_core.problem_file import load_problem, problem_digest
 from reds_core.registry import Registry
 from reds_core.solution import Status

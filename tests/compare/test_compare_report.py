@@ -14,8 +14,8 @@ from html_pages import (
     assert_tables_and_figures_are_whole,
 )
 
-from reds_core.bench.record import Machine
 from reds_core.compare.record import RESULTS, ResultRecord
+from reds_core.machine import Machine
 from reds_core.plan import FullAccuracy
 from reds_core.report.compare import compare_page, compare_summary, write_compare_report
 from reds_core.report.compare.findings import findings, headline, warnings

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.bench.record import Contender, Machine, Outcome, ProblemFacts, SolveRecord
+from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
+from reds_core.machine import Machine
 from reds_core.solution import Limit, Status, relative_gap
 
 MACHINE = Machine("Linux 6.1", "Example CPU @ 2.5 GHz", 2, 8 * 2**30, "3.11.9")

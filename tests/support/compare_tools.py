@@ -13,7 +13,6 @@ from toy_plugins import toy_registry
 from toy_runs import make_workplace
 
 from reds_core.api import prune
-from reds_core.bench.record import Machine
 from reds_core.compare.grid import Grid
 from reds_core.compare.process import Ended, RunPaths
 from reds_core.compare.reader import read_results
@@ -21,6 +20,7 @@ from reds_core.compare.record import ResultRecord, RunKey, RunOutcome, Subnetwor
 from reds_core.compare.runner import CompareRun, CompareSettings, run_grid
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.errors import RedsError
+from reds_core.machine import Machine
 from reds_core.plan import Accuracy, FullAccuracy
 from reds_core.registry import Registry
 from reds_core.run_folder import Mode

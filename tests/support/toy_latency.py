@@ -9,11 +9,11 @@ from typing import Any
 from toy_framework import ToyFramework, ToyModel, describe
 from toy_plugins import toy_registry
 
-from reds_core.bench.record import Machine
 from reds_core.latency.measurement import measure_latency
 from reds_core.latency.probe import LatencyProbe
 from reds_core.latency.sampling import Segment, Timing, touched_groups
 from reds_core.latency.table import LatencySettings, LatencyTable
+from reds_core.machine import Machine
 from reds_core.network import Network
 from reds_core.registry import Registry
 

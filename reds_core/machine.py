@@ -1,4 +1,4 @@
-"""Facts of the machine that a solve runs on, and versions of the libraries behind it."""
+"""The machine that something was measured on, and the versions of the libraries behind it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from reds_core.bench.record import Machine
 from reds_core.errors import UnavailableError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where something was measured. Times of different machines are not to be compared."""
+
+    system: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    python: str
 
 
 def this_machine() -> Machine:
@@ -36,8 +47,8 @@ def this_machine() -> Machine:
 
 def _cpu_model() -> str:
     """Linux tells the model in /proc/cpuinfo alone; elsewhere Python knows it."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+    with suppress(OSError), Path("/proc/cpuinfo").open(errors="replace") as lines:
+        for line in lines:  # of the first core: the system makes the text of all others when they are read
             key, _, text = line.partition(":")
             if key.strip() in ("model name", "Model", "cpu model") and text.strip():
                 return text.strip()
