@@ -164,6 +164,18 @@ class Pruner(Plugin, ABC):
             finetune_epochs: the epochs of the run. In all its steps together no subnetwork is trained for more.
         """
 
+    def steps_where(
+        self, free: Sequence[str], network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int
+    ) -> Sequence[Step]:
+        """The steps of a run whose rules leave only some groups a choice of widths: those of `steps` by default.
+
+        For strategies that decide group by group, so that no step is spent on a group that stays whole.
+
+        Args:
+            free: names of the groups with more than one width, in network order.
+        """
+        return self.steps(network, budgets, finetune_epochs)
+
     @abstractmethod
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
         """Take one step. After the last, `choices` has one entry a budget and `family` is set."""

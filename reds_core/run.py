@@ -238,7 +238,8 @@ class Run:
         forms: Mapping[str, cost.ResourceForm],
     ) -> Checkpoint:
         """Take the steps that are left, each from the checkpoint of the one before."""
-        steps = plugins.pruner.steps(inputs.network, budgets, self.settings.finetune.epochs)
+        free = self.settings.widths.free(inputs.network)
+        steps = plugins.pruner.steps_where(free, inputs.network, budgets, self.settings.finetune.epochs)
         checkpoint = load_checkpoint(self.folder, inputs.framework) or Checkpoint(PruningState(), ())
         if [s.name for s in checkpoint.steps] != [s.name for s in steps[: len(checkpoint.steps)]]:
             raise InputError(

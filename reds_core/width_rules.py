@@ -72,6 +72,10 @@ class WidthRules:
             return widths
         return widths[np.rint(np.linspace(0, len(widths) - 1, self.max_options)).astype(np.int64)]
 
+    def free(self, network: Network) -> tuple[str, ...]:
+        """The groups with more than one option, in network order; the others stay whole."""
+        return tuple(g.name for g in network.groups if len(self.widths(g)) > 1)
+
     def thinned(self, network: Network) -> dict[str, tuple[int, int]]:
         """Groups that have fewer options than their widths allow: how many there are, and how many there could be."""
         counts = {g.name: (len(self.widths(g)), len(self.all_widths(g))) for g in network.groups}

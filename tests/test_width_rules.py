@@ -54,6 +54,14 @@ def test_thinned_groups_are_told() -> None:
     assert WidthRules(align=4, max_options=4).thinned(network) == {}
 
 
+def test_groups_with_a_choice_are_told() -> None:
+    groups = (ChannelGroup("a", 9, ("x",)), ChannelGroup("b", 4, ()), ChannelGroup("c", 8, ("y",)))
+    network = Network("n", groups, (), (), (), (), ())
+    assert WidthRules().free(network) == ("a", "b", "c")
+    assert WidthRules(keep=("x",), align=4).free(network) == ("c",)
+    assert WidthRules(min_width=9).free(network) == ()
+
+
 def test_patterns_that_match_no_layer_are_refused() -> None:
     network = Network("n", (), (Layer("conv", "Conv2D", (), (), (), (), ()),), (), (), (), ())
     WidthRules(keep=("c*",)).check(network)

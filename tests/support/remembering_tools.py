@@ -21,6 +21,7 @@ from reds_core.pruner import Pruner, PruningState, Step, Tools
 from reds_core.scorer import ScoreTable
 from reds_core.solution import Solution
 from reds_core.solver import solve
+from reds_core.width_rules import WidthRules
 
 MODEL = residual_model()
 NETWORK = describe(MODEL)
@@ -39,7 +40,7 @@ class RememberingTools(Tools):
 
     Attributes:
         rescored: scores by how many networks were scored before; None leaves them.
-        losses: what `loss` answers by the widths of the network.
+        rules: which widths groups may have.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class RememberingTools(Tools):
         epochs: int = 2,
         model: ToyModel = MODEL,
         rescored: Callable[[int], Mapping[str, npt.NDArray[np.float64]]] | None = None,
+        rules: WidthRules | None = None,
     ) -> None:
         self.model, self.seed = model, 0
+        self.rules = rules or WidthRules()
         self.network = describe(model)
         self.forms = cost.resource_forms(self.network, ["macs"])
         self.full = {"macs": self.forms["macs"].at(self.network.channels)}
@@ -80,11 +83,12 @@ class RememberingTools(Tools):
         # as if the later a group stands, the less it matters
         channels = describe(model).channels
         narrow = [g for g, n in self.network.channels.items() if channels[g] < n]
-        assert len(narrow) == 1
+        assert len(narrow) == 1, "a group that cannot be narrowed is not measured"
         return -float(list(channels).index(narrow[0]))
 
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
-        return formulate(self.network, scores, self.forms, budget.capacities(self.full), budget.name, order)
+        capacities = budget.capacities(self.full)
+        return formulate(self.network, scores, self.forms, capacities, budget.name, order, self.rules)
 
     def solve(self, problem: KnapsackProblem) -> Solution:
         self.log.append("solve")
@@ -107,7 +111,8 @@ class RememberingTools(Tools):
 
 def taken(pruner: Pruner, tools: RememberingTools) -> tuple[list[Step], list[PruningState]]:
     """The steps of a run, and the states before each and at the end."""
-    steps = list(pruner.steps(tools.network, tools.budgets, tools.epochs))
+    free = tools.rules.free(tools.network)
+    steps = list(pruner.steps_where(free, tools.network, tools.budgets, tools.epochs))
     states = [PruningState()]
     for tools.step in steps:
         states.append(pruner.take(tools.step, replace(states[-1], decided={}), tools))

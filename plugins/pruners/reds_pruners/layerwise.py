@@ -9,11 +9,10 @@ from typing import Literal
 from reds_core.axis import IntArray
 from reds_core.errors import InputError
 from reds_core.formulate import channel_order
-from reds_core.network import Network
 from reds_core.problem import KnapsackProblem
 from reds_core.pruner import PruningState, Tools
 from reds_pruners.narrowing import Cut, NarrowingOptions, NarrowingPruner
-from reds_pruners.widths import choice_of, uniform_choice
+from reds_pruners.widths import choice_of, free_groups, uniform_choice
 
 
 @dataclass(frozen=True)
@@ -43,26 +42,30 @@ class LayerwisePruner(NarrowingPruner):
     """Iterative pruning by knapsack, one group at a time.
 
     At each cut the knapsack over all groups not yet decided is solved with the scores of the network as it now is; the
-    next group takes the width that the solution gives it, and the others are decided anew after fine-tuning.
+    next group takes the width that the solution gives it, and the others are decided anew after fine-tuning. Groups
+    that the run's rules leave whole take no cut.
     """
 
     name = "layerwise"
     Options = LayerwiseOptions
 
-    def cuts(self, network: Network) -> Sequence[str]:
-        groups, block = list(network.channels), self.options.block
+    def cuts(self, free: Sequence[str]) -> Sequence[str]:
+        if not free:
+            return ["leave all groups whole"]
+        block, groups = self.options.block, self._ordered(tuple(free))
         count = -(-len(groups) // block)
         if self.options.order == "sensitivity":
             return [f"decide by sensitivity ({i + 1} of {count})" for i in range(count)]
-        if self.options.order == "backward":
-            groups.reverse()
         blocks = [groups[i : i + block] for i in range(0, len(groups), block)]
         return [f"decide {_named(b)} ({i + 1} of {count})" for i, b in enumerate(blocks)]
 
     def sequence(self, state: PruningState, tools: Tools) -> tuple[str, ...]:
-        groups = super().sequence(state, tools)
         if self.options.order == "sensitivity":
             return by_sensitivity(state, tools)
+        assert state.scores is not None
+        return self._ordered(free_groups(tools.formulate(state.scores, tools.budgets[0]).problem))
+
+    def _ordered(self, groups: tuple[str, ...]) -> tuple[str, ...]:
         return groups[::-1] if self.options.order == "backward" else groups
 
     def settled(self, cut: Cut, state: PruningState) -> Sequence[str]:
@@ -84,7 +87,7 @@ class LayerwisePruner(NarrowingPruner):
 
 
 def by_sensitivity(state: PruningState, tools: Tools) -> tuple[str, ...]:
-    """Groups by the loss of the network with that group alone narrowed, least first; ties in network order.
+    """Groups with a choice by the loss of the network with that one alone narrowed, least first; ties in network order.
 
     Each is narrowed to its width at the one ratio of channels that meets the smallest budget. The loss is measured on
     held-back training data, with batch-norm statistics measured anew and without fine-tuning.
@@ -93,7 +96,7 @@ def by_sensitivity(state: PruningState, tools: Tools) -> tuple[str, ...]:
     order = channel_order(state.scores)
     problem = tools.formulate(state.scores, tools.budgets[0], order).problem
     narrowed = problem.widths(uniform_choice(problem))
-    losses = {g: _loss_at(g, order[g][:w], tools) for g, w in narrowed.items()}
+    losses = {g: _loss_at(g, order[g][: narrowed[g]], tools) for g in free_groups(problem)}
     return tuple(sorted(losses, key=lambda g: losses[g]))
 
 

@@ -78,8 +78,12 @@ class NarrowingPruner(Pruner):
     Options = NarrowingOptions
 
     @abstractmethod
-    def cuts(self, network: Network) -> Sequence[str]:
-        """What the cuts towards one budget are called."""
+    def cuts(self, free: Sequence[str]) -> Sequence[str]:
+        """What the cuts towards one budget are called; at least one.
+
+        Args:
+            free: the groups that have a choice of widths, in network order.
+        """
 
     @abstractmethod
     def posed(self, cut: Cut, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:
@@ -98,13 +102,18 @@ class NarrowingPruner(Pruner):
         return tuple(tools.network.channels)
 
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
+        return self.steps_where(tuple(network.channels), network, budgets, finetune_epochs)
+
+    def steps_where(
+        self, free: Sequence[str], network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int
+    ) -> Sequence[Step]:
         if self.options.finetune == "alone" and len(budgets) > 1:
             raise InputError(
                 f"pruner '{self.name}' trains a subnetwork alone only for a single budget, "
                 "since each goes on from the one before",
                 f"give one budget, or --option {self.name}.finetune=joint",
             )
-        names = self.cuts(network)
+        names = self.cuts(free)
         final = int(finetune_epochs * self.options.final)
         epochs = iter(spread(finetune_epochs - final, len(names) * len(budgets)))
         cuts = [

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reds_core.errors import InputError
-from reds_core.network import Network
 from reds_core.problem import KnapsackProblem
 from reds_core.pruner import PruningState, Tools
 from reds_pruners.narrowing import Cut, NarrowingOptions, NarrowingPruner
@@ -38,7 +37,7 @@ class ProgressivePruner(NarrowingPruner):
     name = "progressive"
     Options = ProgressiveOptions
 
-    def cuts(self, network: Network) -> Sequence[str]:
+    def cuts(self, free: Sequence[str]) -> Sequence[str]:
         return [f"narrow all ({i + 1} of {self.options.steps})" for i in range(self.options.steps)]
 
     def posed(self, cut: Cut, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:

@@ -14,6 +14,11 @@ def choice_of(problem: KnapsackProblem, widths: Mapping[str, int]) -> tuple[int,
     return tuple(int(g.widths.searchsorted(widths[g.name])) for g in problem.groups)
 
 
+def free_groups(problem: KnapsackProblem) -> tuple[str, ...]:
+    """The groups with more than one option, in the problem's order."""
+    return tuple(g.name for g in problem.groups if g.options > 1)
+
+
 def uniform_choice(problem: KnapsackProblem) -> tuple[int, ...]:
     """Option indices of the widths floor(r x channels), one ratio r for all groups, the largest that meets the budget.
 

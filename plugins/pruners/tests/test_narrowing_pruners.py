@@ -22,6 +22,7 @@ from reds_core.errors import InputError
 from reds_core.framework import Family
 from reds_core.pruner import PruningState
 from reds_core.solution import Status
+from reds_core.width_rules import WidthRules
 
 CHAIN = chain_model((4, 5, 3, 4))
 GROUPS = tuple(describe(CHAIN).channels)
@@ -171,7 +172,35 @@ def test_blocks_are_named_and_settled_together() -> None:
     steps, states = taken(layerwise(block=3, order="backward"), tools)
     assert [s.name for s in steps[1:]] == ["decide dense3, dense2, dense1 (1 of 2)", "decide dense0 (2 of 2)"]
     assert [list(s.decided) for s in states[2:]] == [["dense3", "dense2", "dense1"], ["dense0"]]
-    assert layerwise(block=4).cuts(describe(CHAIN)) == ["decide dense0 to dense3 (1 of 1)"]
+    assert layerwise(block=4).cuts(GROUPS) == ["decide dense0 to dense3 (1 of 1)"]
+
+
+@pytest.mark.parametrize("budgets", [ONE, THREE])
+@pytest.mark.parametrize("horizon", ["global", "local"])
+@pytest.mark.parametrize("order", ["forward", "backward", "sensitivity"])
+def test_no_cut_is_spent_on_a_group_that_stays_whole(order: Any, horizon: Any, budgets: list[str]) -> None:
+    tools = on_chain(*budgets, epochs=12, rescored=changing, rules=WidthRules(keep=("relu1",)))
+    steps, states = taken(layerwise(order=order, horizon=horizon), tools)
+    free = ("dense0", "dense2", "dense3") if order == "forward" else ("dense3", "dense2", "dense0")
+    assert states[1].sequence == free
+    assert [list(s.decided) for s in states[2:-1]] == [[g] for g in free] * len(tools.budgets)
+    assert [s.epochs for s in steps] == {1: [0, 2, 2, 2, 6], 3: [0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 6]}[len(tools.budgets)]
+    assert tools.log.count("loss") == (3 if order == "sensitivity" else 0)
+    if order != "sensitivity":
+        assert steps[1].name.startswith(f"decide {free[0]} (1 of 3)")
+    for choice in states[-1].choices:
+        assert choice.widths["dense1"] == 5
+
+
+@pytest.mark.parametrize("horizon", ["global", "local"])
+def test_a_run_without_any_choice_is_one_cut_that_trains(horizon: Any) -> None:
+    rules = WidthRules(keep=("dense1",), min_width=4)
+    tools = on_chain("macs=1", epochs=3, rules=rules)
+    assert rules.free(tools.network) == ()
+    steps, states = taken(layerwise(horizon=horizon), tools)
+    assert [(s.name, s.epochs) for s in steps] == [("score", 0), ("leave all groups whole", 2), ("finetune", 1)]
+    assert states[-1].choices[0].widths == tools.network.channels
+    assert tools.trained == [(0, 2), (0, 1)]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from toy_runs import (
 from reds_core.errors import InputError
 from reds_core.framework import Family, Training
 from reds_core.settings import RunSettings
+from reds_core.width_rules import WidthRules
 
 ONE: dict[str, Any] = {"macs": 0.5}
 THREE: dict[str, Any] = {"macs": [0.75, 0.5, 0.25]}
@@ -104,6 +105,21 @@ def test_killed_at_any_step_a_run_is_resumed_to_the_same_plan(
         assert without_times(place.resume(out=out, watcher=again, **run)) == without_times(straight)
         assert contents(out) == contents(place.folder / "straight")
         assert sum(stage.startswith("step ") for stage in again.stages) == len(straight.steps) - step + 1
+
+
+@pytest.mark.parametrize("order", ["forward", "sensitivity"])
+def test_a_group_that_stays_whole_takes_no_step_of_a_run_killed_at_any(place: Workplace, order: str) -> None:
+    base = dataclasses.replace(QUICK, widths=WidthRules(keep=("inside",)))
+    run = asked("layerwise", {"order": order}, {"macs": [0.95, 0.7]}, base)
+    straight = place.prune(out=place.folder / "straight", **run)
+    assert [step.groups for step in straight.steps] == [(), ("stem",), ("stem",), ()]
+    assert [record.widths["inside"] for record in straight.subnetworks] == [5, 5]
+    for step in range(1, len(straight.steps) + 1):
+        out = place.folder / f"killed-{step}"
+        with pytest.raises(Interrupted):
+            place.prune(out=out, watcher=KilledAt(step), **run)
+        assert without_times(place.resume(out=out, **run)) == without_times(straight)
+        assert contents(out) == contents(place.folder / "straight")
 
 
 def test_killed_within_a_step_a_run_is_resumed_to_the_same_plan(place: Workplace) -> None:
