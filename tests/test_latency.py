@@ -20,10 +20,10 @@ from reds_core.latency.sampling import (
     Sample,
     Segment,
     Timing,
-    latency_form,
     levels,
     narrow_widths,
     rounds,
+    summed_times,
     touched_groups,
     wanted_samples,
 )
@@ -109,7 +109,7 @@ def test_rounds_take_every_sample_once_at_widths_that_it_is_of(points: int) -> N
 
 def test_a_form_of_all_widths_gives_back_what_was_measured() -> None:
     """With every width sampled nothing is left to interpolate; the segment of three groups follows its formula."""
-    form = latency_form(network(), SEGMENTS, sampled(100), 0.0)
+    form = summed_times(network(), SEGMENTS, sampled(100), 0.0).form()
     random = np.random.default_rng(0)
     for _ in range(50):
         widths = {g: int(random.integers(1, n + 1)) for g, n in CHANNELS.items()}
@@ -118,22 +118,22 @@ def test_a_form_of_all_widths_gives_back_what_was_measured() -> None:
 
 
 def test_overhead_is_counted_once_and_scale_counts_everything() -> None:
-    plain = latency_form(network(), SEGMENTS, sampled(100), 0.0)
-    with_overhead = latency_form(network(), SEGMENTS, sampled(100, overhead=1000.0), 1000.0)
+    plain = summed_times(network(), SEGMENTS, sampled(100), 0.0).form()
+    with_overhead = summed_times(network(), SEGMENTS, sampled(100, overhead=1000.0), 1000.0).form()
     assert with_overhead.at(CHANNELS) == pytest.approx(plain.at(CHANNELS) + 1000, abs=6)
-    assert latency_form(network(), SEGMENTS, sampled(100), 0.0, 2.0).at(CHANNELS) == pytest.approx(
+    assert summed_times(network(), SEGMENTS, sampled(100), 0.0).form(2.0).at(CHANNELS) == pytest.approx(
         2 * plain.at(CHANNELS), abs=12
     )
 
 
 def test_between_samples_times_lie_between_their_neighbours() -> None:
     samples = [Sample(0, (w,), Timing(t, 0.0, 1)) for w, t in ((1, 10.0), (5, 50.0), (12, 120.0))]
-    form = latency_form(network(), SEGMENTS[:1], samples, 0.0)
+    form = summed_times(network(), SEGMENTS[:1], samples, 0.0).form()
     assert [form.at({**CHANNELS, "a": w}) for w in (1, 3, 5, 12)] == [10, 30, 50, 120]
 
 
 def test_a_problem_counts_latency_as_the_form_does() -> None:
-    form = latency_form(network(), SEGMENTS, sampled(4), 0.0)
+    form = summed_times(network(), SEGMENTS, sampled(4), 0.0).form()
     full = form.at(CHANNELS)
     scores = ScoreTable({g: np.arange(1.0, n + 1) for g, n in CHANNELS.items()})
     problem = formulate(network(), scores, {"latency": form}, {"latency": full // 2}, "p").problem
@@ -171,7 +171,7 @@ def test_the_full_network_takes_what_was_measured() -> None:
 
 def test_noise_that_makes_the_narrow_network_slower_is_not_scaled_up() -> None:
     odd = dataclasses.replace(table(), narrow=dataclasses.replace(NARROW, ns=2 * table().full.ns))
-    plain = latency_form(network(), SEGMENTS, odd.samples, 0.0)
+    plain = summed_times(network(), SEGMENTS, odd.samples, 0.0).form()
     share = plain.at(narrow_widths(CHANNELS)) / plain.at(CHANNELS)
     form = odd.form(network())
     assert form.at(narrow_widths(CHANNELS)) == pytest.approx(share * odd.full.ns, rel=0.01)

@@ -150,22 +150,15 @@ def rounds(
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def latency_form(
-    network: Network,
-    segments: Sequence[Segment],
-    samples: Iterable[Sample],
-    overhead_ns: float,
-    scale: float = 1.0,
-    offset_ns: float = 0.0,
-) -> TableForm:
-    """Time of the network as a form in the group widths, in whole nanoseconds.
+def summed_times(
+    network: Network, segments: Sequence[Segment], samples: Iterable[Sample], overhead_ns: float
+) -> SummedTimes:
+    """Time of the network by the group widths.
 
     Args:
         overhead_ns: of running anything at all, which each sample holds and the whole network has once.
-        scale: factor on all times.
-        offset_ns: is added in the end.
     """
-    tables = _Tables(network.channels)
+    tables = SummedTimes(network.channels)
     by_segment: dict[int, dict[tuple[int, ...], float]] = {s.index: {} for s in segments}
     for sample in samples:
         by_segment[sample.segment][sample.widths] = max(sample.timing.ns - overhead_ns, 0.0)
@@ -180,11 +173,11 @@ def latency_form(
         else:
             tables.add_fitted(network, segment, times)
     tables.constant += overhead_ns
-    return tables.form(scale, offset_ns)
+    return tables
 
 
-class _Tables:
-    """Adds up what segments take, as floats; rounded once in the end."""
+class SummedTimes:
+    """Adds up what segments take, in ns, as floats; rounded once, when it is told as a form."""
 
     def __init__(self, channels: Mapping[str, int]) -> None:
         self.constant = 0.0
@@ -226,7 +219,8 @@ class _Tables:
                 else:
                     self._pair(a, b, price * coefficient * np.outer(rows, columns))
 
-    def form(self, scale: float, offset_ns: float) -> TableForm:
+    def form(self, scale: float = 1.0, offset_ns: float = 0.0) -> TableForm:
+        """The sum x `scale` + `offset_ns` as a form in the group widths, in whole nanoseconds."""
         return TableForm(
             round(self.constant * scale + offset_ns),
             {g: np.rint(t * scale).astype(np.int64) for g, t in self._groups.items()},

@@ -12,7 +12,7 @@ from reds_core import cost
 from reds_core.cost import TableForm, check_element_size
 from reds_core.errors import InputError
 from reds_core.files import write_text
-from reds_core.latency.sampling import Sample, Segment, Timing, Whole, latency_form, narrow_widths
+from reds_core.latency.sampling import Sample, Segment, Timing, Whole, narrow_widths, summed_times
 from reds_core.machine import Machine
 from reds_core.network import Network
 from reds_core.records import LEFT_OUT, from_plain, to_json
@@ -90,13 +90,14 @@ class LatencyTable:
 
     def form(self, network: Network) -> TableForm:
         """Latency of `network`, which the table is of, in ns; at full width and at a quarter of it as measured."""
-        plain = latency_form(network, self.segments, self.samples, self.overhead.ns)
+        times = summed_times(network, self.segments, self.samples, self.overhead.ns)
+        plain = times.form()
         full, narrow = plain.at(self.channels), plain.at(narrow_widths(self.channels))
         scale = (self.full.ns - self.narrow.ns) / (full - narrow) if full > narrow else 0.0
         if scale <= 0:  # the network hardly depends on its widths: noise is not to be scaled up
             scale = self.full.ns / max(full, 1)
         offset_ns = self.full.ns - scale * full
-        return latency_form(network, self.segments, self.samples, self.overhead.ns, scale, offset_ns)
+        return times.form(scale, offset_ns)
 
     def form_for(self, network: Network, element_size_bytes: int) -> TableForm:
         """As `form`, for a network that the table may not be of.
