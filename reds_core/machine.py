@@ -1,17 +1,16 @@
-"""The machine that something was measured on, and the versions of the libraries behind it."""
+"""The machine that something was measured on, and its clock."""
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
+import datetime
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from reds_core.errors import UnavailableError
+from reds_core.libraries import INSTALL_BENCH
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def this_machine() -> Machine:
     try:
         import psutil
     except ImportError:
-        raise UnavailableError("psutil is not installed", "pip install 'reds-core[bench]'") from None
+        raise UnavailableError("psutil is not installed", INSTALL_BENCH) from None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(
         system=f"{platform.system()} {platform.release()}",
@@ -55,17 +54,6 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
-def library_versions(import_names: Iterable[str]) -> dict[str, str]:
-    """Versions of reds-core, numpy and the distributions that bring `import_names`, as far as they are installed."""
-    tops = [name.partition(".")[0] for name in import_names]
-    wanted = {"reds-core", "numpy", *(d for top in tops for d in _distributions().get(top, [top]))}
-    versions = {}
-    for name in sorted(wanted):
-        with suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
-    return versions
-
-
-@functools.cache  # looks through everything that is installed
-def _distributions() -> Mapping[str, Sequence[str]]:
-    return importlib.metadata.packages_distributions()
+def utc_now(timespec: str = "seconds") -> str:
+    """The time, UTC, ISO 8601; `timespec` as of `datetime.isoformat`."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec=timespec)

@@ -1,4 +1,4 @@
-"""What a run tells those who watch it. Command lines show it; libraries ignore it."""
+"""What runs and comparisons tell those who watch them. Command lines show it; libraries ignore it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,13 @@ class Watcher:
 
     def warn(self, text: str) -> None:
         """Something the user should know, one sentence."""
+
+
+class ComparisonWatcher:
+    """Hears what a comparison does, be it of solvers or of pruning runs. Does nothing with it."""
+
+    def planned(self, count: int, kept: int) -> None:
+        """The command stands for `count` pieces of work, of which `kept` are done already."""
+
+    def reporting(self) -> None:
+        """All work is done, or was interrupted; the report is being written."""

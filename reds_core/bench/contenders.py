@@ -11,6 +11,7 @@ from reds_core.bench.history import LeftOut
 from reds_core.bench.record import Contender
 from reds_core.errors import InputError, UnavailableError
 from reds_core.plugin import build_options
+from reds_core.plugin_lists import parse_plugin_list, plugin_text
 from reds_core.registry import PluginRecord, PluginStatus, Registry, Settings
 from reds_core.solver import Solver
 
@@ -19,7 +20,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Entrant:
+class RosterEntry:
     """A contender and what is needed to ask it.
 
     Attributes:
@@ -36,50 +37,8 @@ class Entrant:
 class Roster:
     """Who takes part, and who was wanted and cannot."""
 
-    entrants: tuple[Entrant, ...]
+    entries: tuple[RosterEntry, ...]
     left_out: tuple[LeftOut, ...]
-
-
-def split_contenders(text: str, kind: str = Solver.kind) -> list[tuple[str, dict[str, str]]]:
-    """Names and options from a list such as "dp,cpsat[presolve=false],pulp[backend=HiGHS,presolve=false]".
-
-    Args:
-        kind: of the plugins, for messages.
-
-    Raises:
-        InputError: if it is malformed.
-    """
-    parts, depth = [""], 0
-    for character in text:
-        depth += (character == "[") - (character == "]")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-        if depth not in (0, 1):
-            break
-    if depth != 0:
-        raise _malformed(text, kind)
-    return [_contender(part.strip(), kind) for part in parts]
-
-
-def _malformed(text: str, kind: str) -> InputError:
-    return InputError(
-        f"'{text}' is no list of {kind}s", "write NAME or NAME[KEY=VALUE,...], joined by commas: dp,cpsat[presolve=no]"
-    )
-
-
-def _contender(text: str, kind: str) -> tuple[str, dict[str, str]]:
-    name, bracket, inside = text.partition("[")
-    if not name.strip() or (bracket and not inside.endswith("]")):
-        raise _malformed(text, kind)
-    options: dict[str, str] = {}
-    for entry in inside.removesuffix("]").split(",") if inside.removesuffix("]").strip() else ():
-        key, equals, setting = (piece.strip() for piece in entry.partition("="))
-        if not key or not equals:
-            raise _malformed(text, kind)
-        options[key] = setting
-    return name.strip(), options
 
 
 def make_roster(registry: Registry, texts: Sequence[str], settings: Settings) -> Roster:
@@ -94,10 +53,10 @@ def make_roster(registry: Registry, texts: Sequence[str], settings: Settings) ->
         UnavailableError: if none is left.
     """
     registry.check_settings(settings)
-    wanted = [each for text in texts or (ALL,) for each in split_contenders(text)]
+    wanted = [each for text in texts or (ALL,) for each in parse_plugin_list(text, Solver.kind)]
     records = {r.name: r for r in registry.records if r.kind == Solver.kind}
     left_out: dict[str, LeftOut] = {}
-    entrants: dict[str, Entrant] = {}
+    entries: dict[str, RosterEntry] = {}
     for name, options in wanted:
         if name == ALL:
             left_out |= {r.name: _left_out(r) for r in registry.records if _is_missed(r)}
@@ -109,16 +68,16 @@ def make_roster(registry: Registry, texts: Sequence[str], settings: Settings) ->
             if record is not None and record.status is PluginStatus.UNAVAILABLE:
                 left_out[each] = _left_out(record)
                 continue
-            entrant = _entrant(registry, record, each, {**settings.get(each, {}), **options})
-            label = entrant.contender.label
-            if label not in entrants:
-                entrants[label] = entrant
+            entry = _entry(registry, record, each, {**settings.get(each, {}), **options})
+            label = entry.contender.label
+            if label not in entries:
+                entries[label] = entry
             elif name != ALL and (ALL, {}) not in wanted:
                 raise InputError(f"solver '{label}' is named twice", "name it once, or with other options")
-    if not entrants:
+    if not entries:
         missing = "; ".join(f"{each.name}: {each.detail}" for each in left_out.values())
         raise UnavailableError(f"no solver is available ({missing or 'none is installed'})", "see `reds plugins`")
-    return Roster(tuple(entrants.values()), tuple(left_out.values()))
+    return Roster(tuple(entries.values()), tuple(left_out.values()))
 
 
 def _is_missed(record: PluginRecord) -> bool:
@@ -132,22 +91,22 @@ def _left_out(record: PluginRecord) -> LeftOut:
     return LeftOut(record.name, record.status.value, record.detail)
 
 
-def _entrant(registry: Registry, record: PluginRecord | None, name: str, settings: Mapping[str, str]) -> Entrant:
+def _entry(registry: Registry, record: PluginRecord | None, name: str, settings: Mapping[str, str]) -> RosterEntry:
     solver = registry.get(Solver, name)
     options = build_options(solver, settings)
     texts = {f.name: _text(getattr(options, f.name)) for f in dataclasses.fields(options)}
     defaults = solver.Options()
-    changed = [f"{key}={text}" for key, text in texts.items() if text != _text(getattr(defaults, key))]
+    changed = {key: text for key, text in texts.items() if text != _text(getattr(defaults, key))}
     presolve = getattr(options, "presolve", None)
     contender = Contender(
-        label=f"{name}[{','.join(changed)}]" if changed else name,
+        label=plugin_text(name, changed),
         solver=name,
         options=texts,
         presolve=presolve if isinstance(presolve, bool) else None,
         distribution=(record and record.distribution) or "unknown",
         version=solver.version(),
     )
-    return Entrant(contender, settings, solver)
+    return RosterEntry(contender, settings, solver)
 
 
 def _text(option: Any) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from reds_core.bench.supervision import supervise
 from reds_core.bench.task import SolveResult, SolveTask
 from reds_core.errors import InputError, RedsError, UnavailableError
+from reds_core.libraries import INSTALL_BENCH
 
 LOKY, DASK = "loky", "dask"
 BACKENDS = (LOKY, DASK)
@@ -146,7 +147,7 @@ def _client(scheduler: str) -> Iterator[Any]:
     try:
         from distributed import Client
     except ImportError:
-        raise UnavailableError("Dask is not installed", "pip install 'reds-core[bench]'") from None
+        raise UnavailableError("Dask is not installed", INSTALL_BENCH) from None
     try:
         client = Client(scheduler, timeout=CONNECTION_S, set_as_default=False)
     except (OSError, ValueError) as error:

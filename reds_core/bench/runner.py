@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
-from reds_core.bench.contenders import Entrant, Roster, make_roster
+from reds_core.bench.contenders import Roster, RosterEntry, make_roster
 from reds_core.bench.crew import LOKY, Crew, Errand, assembled
 from reds_core.bench.history import BenchHistory, BenchRun, Ending, read_history, write_history
 from reds_core.bench.record import SolveRecord
@@ -18,9 +17,10 @@ from reds_core.bench.sources import BenchProblem, gather
 from reds_core.bench.task import Limits, SolveTask
 from reds_core.bench.verification import Question, record_of
 from reds_core.bench.watcher import BenchWatcher
-from reds_core.errors import InputError, UnavailableError
+from reds_core.errors import InputError
 from reds_core.files import remove_partial_files
-from reds_core.machine import library_versions, this_machine
+from reds_core.libraries import library_versions, require_libraries
+from reds_core.machine import this_machine, utc_now
 from reds_core.record_lines import RecordFile
 from reds_core.registry import Registry
 from reds_core.solver import Controls
@@ -82,14 +82,14 @@ class _Solve:
 
     question: Question
     problem: BenchProblem
-    entrant: Entrant
+    entry: RosterEntry
 
     def errand(self, number: int) -> Errand:
         contender = self.question.contender
         task = SolveTask(
-            self.problem.content, contender.solver, contender.version, self.entrant.settings, self.question.limits
+            self.problem.content, contender.solver, contender.version, self.entry.settings, self.question.limits
         )
-        return Errand(number, task, self.entrant.solver.requires)
+        return Errand(number, task, self.entry.solver.requires)
 
 
 def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, registry: Registry) -> BenchRun:
@@ -100,7 +100,7 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
     Raises:
         InputError, UnavailableError: if something asked for cannot be used.
     """
-    _require_libraries()
+    require_libraries("a comparison", ("joblib", "psutil", "pandas", "jinja2", "matplotlib"))
     roster = make_roster(registry, settings.solvers, settings.options)
     problems = gather(settings.problems, settings.suites)
     with assembled(settings.backend, settings.jobs, settings.scheduler) as crew, opened(folder) as records:
@@ -126,18 +126,10 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
     return log.run
 
 
-def _require_libraries() -> None:
-    import importlib.util
-
-    missing = [n for n in ("joblib", "psutil", "pandas", "jinja2", "matplotlib") if not importlib.util.find_spec(n)]
-    if missing:
-        raise UnavailableError(f"a comparison needs {', '.join(missing)}", "pip install 'reds-core[bench]'")
-
-
 def _solves(settings: BenchSettings, roster: Roster, problems: Sequence[BenchProblem], jobs: int) -> Iterator[_Solve]:
     """All solves; repeats go last, so that a run stopped early has every solve once rather than some of them often."""
-    for repeat, problem, entrant in product(range(settings.repeat), problems, roster.entrants):
-        yield _Solve(Question(problem.facts, entrant.contender, settings.limits, repeat, jobs), problem, entrant)
+    for repeat, problem, entry in product(range(settings.repeat), problems, roster.entries):
+        yield _Solve(Question(problem.facts, entry.contender, settings.limits, repeat, jobs), problem, entry)
 
 
 def _key(question: Question) -> object:
@@ -165,7 +157,7 @@ def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile[SolveRecord
     with contextlib.closing(crew.run(errands())) as results:
         for number, result in results:
             solve = missing[number]
-            record = record_of(solve.question, solve.problem.problem, solve.entrant.solver, result)
+            record = record_of(solve.question, solve.problem.problem, solve.entry.solver, result)
             records.append(record)
             watcher.ended(solve.question, record)
 
@@ -180,7 +172,7 @@ class _Log:
         self._write()
 
     def end(self, ending: Ending, done: int) -> None:
-        self.run = replace(self.run, ended_at=_now(), ending=ending, done=done)
+        self.run = replace(self.run, ended_at=utc_now(), ending=ending, done=done)
         self._write()
 
     def _write(self) -> None:
@@ -191,12 +183,12 @@ def _run_of(
     settings: BenchSettings, roster: Roster, problems: Sequence[BenchProblem], crew: Crew, solves: int, kept: int
 ) -> BenchRun:
     return BenchRun(
-        started_at=_now(),
+        started_at=utc_now(),
         ended_at=None,
         ending=None,
         problems=tuple(each.facts.name for each in problems),
         suites=settings.suites,
-        contenders=tuple(each.contender.label for each in roster.entrants),
+        contenders=tuple(each.contender.label for each in roster.entries),
         left_out=roster.left_out,
         time_limit_s=settings.time_limit_s,
         memory_limit_bytes=settings.memory_limit_bytes,
@@ -212,7 +204,3 @@ def _run_of(
         machine=this_machine(),
         versions=library_versions(("joblib", *({"distributed"} if settings.scheduler else ()))),
     )
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import signal
 import subprocess
@@ -17,7 +16,8 @@ from reds_core.bench.processes import ProcessTree
 from reds_core.bench.record import Outcome
 from reds_core.bench.task import ANSWERED, READY, WARM, Limits, Reply, SolveResult, SolveTask
 from reds_core.isolation import Isolated, isolated
-from reds_core.machine import library_versions, this_machine
+from reds_core.libraries import library_versions
+from reds_core.machine import this_machine, utc_now
 from reds_core.records import from_plain
 from reds_core.solver import Controls
 
@@ -48,7 +48,7 @@ def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
     Args:
         libraries: import names of the libraries behind the solver, whose versions are told.
     """
-    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    started_at = utc_now("milliseconds")
     with isolated(WORKER, _request(task), _environment(task.limits)) as running:
         tree = ProcessTree(running.process.pid)
         try:

@@ -3,79 +3,54 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from reds_core.bench.history import BenchRun
 from reds_core.bench.reader import judged_records, read_records
 from reds_core.bench.record import Outcome, SolveRecord
 from reds_core.bench.verification import Question
 from reds_core.bench.watcher import BenchWatcher
+from reds_core.commands.comparison_bar import ComparisonBar
 from reds_core.console import print_table
 from reds_core.solution import Status
 
 FAILURES = (Outcome.BROKE_CONTRACT, Outcome.RAISED, Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
+_IDLE = "solving"
 
 
-class BenchView(BenchWatcher):
-    """A bar with what is done, what runs, what failed and the time left. A context manager."""
+class BenchView(ComparisonBar, BenchWatcher):
+    """A bar with what is done, what runs, what failed and the time left."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[failures]}", markup=False),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=self._console,
-        )
-        self._task = self._progress.add_task("solving", total=None, failures="")
+        super().__init__("solves", _IDLE, TimeRemainingColumn(elapsed_when_finished=True), console)
         self._running: list[Question] = []
         self._failures = 0
 
-    def __enter__(self) -> BenchView:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def planned(self, solves: int, kept: int) -> None:
-        self._progress.update(self._task, total=solves, completed=kept)
-        self._progress.start()
-        if kept:
-            self._console.print(f"{kept} of {solves} solves are done already", highlight=False)
-
     def warn(self, text: str) -> None:
-        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        self.complain(f"warning: {text}")
 
     def started(self, question: Question) -> None:
         self._running.append(question)
-        self._show()
+        self._tell()
 
     def ended(self, question: Question, record: SolveRecord) -> None:
         self._running.remove(question)
         self._failures += record.outcome in FAILURES
-        self._progress.advance(self._task)
-        self._show()
+        self.advance()
+        self._tell()
 
-    def reporting(self) -> None:
-        self._progress.update(self._task, description="writing the report")
-
-    def _show(self) -> None:
-        failures = f"{self._failures} failed" if self._failures else ""
-        self._progress.update(self._task, description=_running_text(self._running), failures=failures)
+    def _tell(self) -> None:
+        # a copy: another thread may start a solve meanwhile
+        self.show(_running_text(tuple(self._running)), f"{self._failures} failed" if self._failures else "")
 
 
-def _running_text(running: list[Question]) -> str:
+def _running_text(running: Sequence[Question]) -> str:
     if not running:
-        return "solving"
+        return _IDLE
     first = f"{running[0].contender.label} on {running[0].facts.name}"
     return first if len(running) == 1 else f"{first} and {len(running) - 1} more"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import TimeElapsedColumn
 
+from reds_core.commands.comparison_bar import ComparisonBar
 from reds_core.compare.grid import RunPlan
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import ResultRecord, RunOutcome
@@ -21,51 +21,26 @@ from reds_core.report.compare.results import RecipeResults, accuracy, change, co
 _STAGE_CHARACTERS = 60
 
 
-class CompareView(CompareWatcher):
-    """A bar with what is done, the run that is being made and its stage. A context manager."""
+class CompareView(ComparisonBar, CompareWatcher):
+    """A bar with what is done, the run that is being made and its stage."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[stage]}", markup=False),
-            TimeElapsedColumn(),
-            console=self._console,
-        )
-        self._task = self._progress.add_task("runs", total=None, stage="")
-
-    def __enter__(self) -> CompareView:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def planned(self, runs: int, kept: int) -> None:
-        self._progress.update(self._task, total=runs, completed=kept)
-        self._progress.start()
-        if kept:
-            self._console.print(f"{kept} of {runs} runs are done already", highlight=False)
+        super().__init__("runs", "runs", TimeElapsedColumn(), console)
 
     def started(self, run: RunPlan) -> None:
-        self._progress.update(self._task, description=run.name, stage="")
+        self.show(run.name, "")
 
     def stage(self, text: str) -> None:
-        self._progress.update(self._task, stage=text[:_STAGE_CHARACTERS])
+        self.show(note=text[:_STAGE_CHARACTERS])
 
     def ended(self, run: RunPlan, records: tuple[ResultRecord, ...]) -> None:
-        self._progress.advance(self._task)
+        self.advance()
         for record in records:
             if record.outcome is not RunOutcome.FINISHED:
-                text = f"{run.name} failed: {record.reason}"
-                self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+                self.complain(f"{run.name} failed: {record.reason}")
 
     def reporting(self) -> None:
-        self._progress.update(self._task, description="writing the report", stage="")
+        self.show("writing the report", "")
 
 
 def print_comparison(run: CompareRun, folder: Path) -> None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from reds_core.bench.contenders import split_contenders
 from reds_core.budget import parse_budgets
 from reds_core.compare.record import RunKey
 from reds_core.cost import check_resources
 from reds_core.errors import InputError
 from reds_core.plugin import Plugin
+from reds_core.plugin_lists import parse_plugin_list, plugin_text
 from reds_core.pruner import Pruner
 from reds_core.recipe import Recipe, load_recipe
 from reds_core.registry import Registry
@@ -128,10 +128,8 @@ def _absolute(recipe: Recipe) -> Recipe:
 
 
 def _variants(text: str | None, kind: str) -> tuple[_Variant, ...]:
-    variants = []
-    for name, options in split_contenders(text, kind) if text is not None else ():
-        shown = ",".join(f"{key}={setting}" for key, setting in options.items())
-        variants.append(_Variant(f"{name}[{shown}]" if shown else name, name, options))
+    named = parse_plugin_list(text, kind) if text is not None else []
+    variants = [_Variant(plugin_text(name, options), name, options) for name, options in named]
     _refuse_twins([variant.label for variant in variants], kind)
     return tuple(variants)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import importlib.util
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +12,10 @@ from reds_core.compare.process import Ended, Perform, RunPaths, perform_in_proce
 from reds_core.compare.reader import latest
 from reds_core.compare.record import RESULTS, ResultRecord, RunOutcome, Subnetwork
 from reds_core.compare.watcher import CompareWatcher
-from reds_core.errors import InputError, UnavailableError
+from reds_core.errors import InputError
 from reds_core.files import make_folder, remove_partial_files, write_text
-from reds_core.machine import this_machine
+from reds_core.libraries import require_libraries
+from reds_core.machine import this_machine, utc_now
 from reds_core.plan import FullAccuracy, Plan, SubnetworkRecord, load_plan
 from reds_core.recipe import recipe_text
 from reds_core.registry import Registry
@@ -70,7 +69,7 @@ def run_grid(
     Raises:
         InputError, UnavailableError: if something asked for cannot be used; before anything is started.
     """
-    _require_libraries()
+    require_libraries("a comparison", ("psutil", "pandas", "jinja2", "matplotlib"))
     runs = planned_runs(settings.grid, registry)
     folder = folder.resolve()
     with RESULTS.opened(folder) as records:
@@ -92,12 +91,6 @@ def run_grid(
         except KeyboardInterrupt:
             return CompareRun(runs, kept, done, True)
     return CompareRun(runs, kept, done, False)
-
-
-def _require_libraries() -> None:
-    missing = [n for n in ("psutil", "pandas", "jinja2", "matplotlib") if not importlib.util.find_spec(n)]
-    if missing:
-        raise UnavailableError(f"a comparison needs {', '.join(missing)}", "pip install 'reds-core[bench]'")
 
 
 def _paths(folder: Path, run: RunPlan) -> RunPaths:
@@ -134,7 +127,7 @@ def _missing(runs: Sequence[RunPlan], before: Sequence[ResultRecord], retry: boo
 
 def _make(run: RunPlan, paths: RunPaths, watcher: CompareWatcher, perform: Perform) -> tuple[ResultRecord, ...]:
     begun = paths.folder.exists()
-    started_at, started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
+    started_at, started = utc_now(), time.monotonic()
     ended = perform(paths, watcher.stage)
     wall_s = None if begun else time.monotonic() - started
     plan = None

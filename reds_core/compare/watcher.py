@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from reds_core.compare.grid import RunPlan
 from reds_core.compare.record import ResultRecord
+from reds_core.watcher import ComparisonWatcher
 
 
-class CompareWatcher:
-    """Told of what happens, in this order."""
-
-    def planned(self, runs: int, kept: int) -> None:
-        """The command stands for `runs` runs, of which `kept` are done already."""
+class CompareWatcher(ComparisonWatcher):
+    """Told of each run in this order, between `planned` and `reporting`."""
 
     def started(self, run: RunPlan) -> None:
         """A run begins, or goes on."""
@@ -20,6 +18,3 @@ class CompareWatcher:
 
     def ended(self, run: RunPlan, records: tuple[ResultRecord, ...]) -> None:
         """Its records are on disk."""
-
-    def reporting(self) -> None:
-        """All runs are done, or were interrupted; the report is being written."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from reds_core.api import prune
 from reds_core.errors import ContractViolation, PluginFailure, RedsError
 from reds_core.isolation import Arrays, serve
+from reds_core.machine import utc_now
 from reds_core.run_folder import Mode
 from reds_core.watcher import Watcher
 
@@ -24,9 +24,8 @@ class Log(Watcher):
         self._path = path
 
     def stage(self, text: str) -> None:
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{now} {text}\n")
+            file.write(f"{utc_now()} {text}\n")
 
     def warn(self, text: str) -> None:
         self.stage(f"warning: {text}")

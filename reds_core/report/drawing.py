@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reds_core.errors import UnavailableError
 from reds_core.files import write_bytes
+from reds_core.libraries import INSTALL_BENCH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +77,7 @@ def drawing() -> Iterator[None]:
 
 def unavailable(library: str) -> UnavailableError:
     """The error for a library that reports need and that is missing."""
-    return UnavailableError(f"reports need {library}, which is not installed", "pip install 'reds-core[bench]'")
+    return UnavailableError(f"reports need {library}, which is not installed", INSTALL_BENCH)
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -17,7 +17,7 @@ from rich.console import Console
 from toy_plugins import BruteSolver, IdleSolver, PluginModule
 
 from reds_core import cli
-from reds_core.bench.contenders import make_roster, split_contenders
+from reds_core.bench.contenders import make_roster
 from reds_core.bench.history import Ending, LeftOut, read_history
 from reds_core.bench.reader import read_records
 from reds_core.bench.record import Outcome, SolveRecord
@@ -29,7 +29,8 @@ from reds_core.bench.watcher import BenchWatcher
 from reds_core.commands.bench import parse_bytes
 from reds_core.commands.bench_view import BenchView
 from reds_core.errors import InputError, UnavailableError
-from reds_core.machine import library_versions, this_machine
+from reds_core.libraries import library_versions
+from reds_core.machine import this_machine
 from reds_core.problem_file import load_problem, problem_digest
 from reds_core.registry import Registry
 from reds_core.solution import Status
@@ -117,25 +118,8 @@ def test_another_version_where_the_solve_runs_is_told(place: Place) -> None:
 # --- contenders ------------------------------------------------------------------------------------------------------
 
 
-def test_a_list_of_contenders_is_split_at_commas_outside_of_brackets() -> None:
-    assert split_contenders("dp, cpsat[presolve=false] ,pulp[backend=HiGHS, presolve=no],x[]") == [
-        ("dp", {}),
-        ("cpsat", {"presolve": "false"}),
-        ("pulp", {"backend": "HiGHS", "presolve": "no"}),
-        ("x", {}),
-    ]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "dp,", "dp[", "dp]", "dp[a=1", "dp[a=1]b", "dp[a]", "dp[=1]", "a[[b=1]]", "[a=1]"]
-)
-def test_a_malformed_list_of_contenders_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="is no list of solvers"):
-        split_contenders(text)
-
-
 def labels(*texts: str, options: dict[str, dict[str, str]] | None = None) -> list[str]:
-    return [e.contender.label for e in make_roster(Registry(), texts, options or {}).entrants]
+    return [e.contender.label for e in make_roster(Registry(), texts, options or {}).entries]
 
 
 def test_a_label_names_what_differs_from_the_defaults() -> None:
@@ -144,10 +128,10 @@ def test_a_label_names_what_differs_from_the_defaults() -> None:
     assert labels("pulp[backend=HiGHS,presolve=0]") == ["pulp[presolve=false,backend=HiGHS]"]
     everyone = {"cpsat": {"presolve": "false"}}
     assert labels("cpsat,cpsat[presolve=true],dp", options=everyone) == ["cpsat[presolve=false]", "cpsat", "dp"]
-    (entrant,) = make_roster(Registry(), ("pulp[backend=HiGHS]",), {}).entrants
-    assert entrant.contender.options == {"presolve": "true", "backend": "HiGHS"}
-    assert entrant.contender.presolve is True
-    assert make_roster(Registry(), ("dp",), {}).entrants[0].contender.presolve is None
+    (entry,) = make_roster(Registry(), ("pulp[backend=HiGHS]",), {}).entries
+    assert entry.contender.options == {"presolve": "true", "backend": "HiGHS"}
+    assert entry.contender.presolve is True
+    assert make_roster(Registry(), ("dp",), {}).entries[0].contender.presolve is None
 
 
 def test_without_a_list_all_take_part() -> None:
@@ -190,7 +174,7 @@ def partial_registry() -> Registry:
 def test_who_cannot_take_part_is_told_and_the_rest_runs() -> None:
     lacking = LeftOut("lacking", "unavailable", "needs no_such_library: pip install no-such-library")
     everyone = make_roster(partial_registry(), (), {})
-    assert [e.contender.label for e in everyone.entrants] == ["brute"]
+    assert [e.contender.label for e in everyone.entries] == ["brute"]
     assert everyone.left_out == (lacking, LeftOut("bad", "broken", "ValueError: spoilt"))
     assert make_roster(partial_registry(), ("lacking,brute",), {}).left_out == (lacking,)
     assert make_roster(partial_registry(), ("brute",), {}).left_out == ()

@@ -1,0 +1,67 @@
+"""What a comparison shows on stderr while it works: a bar with what is done, what runs now, and a note beside it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
+
+from reds_core.watcher import ComparisonWatcher
+
+
+class ComparisonBar(ComparisonWatcher):
+    """A context manager; the bar appears once the work is planned.
+
+    Args:
+        pieces: what is counted: "solves".
+        first: what runs before anything has started.
+        clock: the column of time.
+        console: stderr by default.
+    """
+
+    def __init__(self, pieces: str, first: str, clock: ProgressColumn, console: Console | None) -> None:
+        self._pieces = pieces
+        self._console = console or Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            clock,
+            console=self._console,
+        )
+        self._task = self._progress.add_task(first, total=None, note="")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def planned(self, count: int, kept: int) -> None:
+        self._progress.update(self._task, total=count, completed=kept)
+        self._progress.start()
+        if kept:
+            self._console.print(f"{kept} of {count} {self._pieces} are done already", highlight=False)
+
+    def reporting(self) -> None:
+        self.show("writing the report")
+
+    def show(self, running: str | None = None, note: str | None = None) -> None:
+        """Show what runs now, and the note; None leaves what stands there."""
+        self._progress.update(self._task, description=running)
+        if note is not None:
+            self._progress.update(self._task, note=note)
+
+    def advance(self) -> None:
+        """One more piece is done."""
+        self._progress.advance(self._task)
+
+    def complain(self, text: str) -> None:
+        """Print a line above the bar that the user should read."""
+        self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
