@@ -86,15 +86,21 @@ def prune(
         recipe: a whole run, or the path of a recipe file; whatever else is given overrides it.
         pruner, scorer, solver, options, finetune_epochs, seed: as on the command line; None keeps those of the recipe
             or of `settings`; options are merged with them.
-        settings: everything else, in place of a recipe's.
+        settings: everything else, where no recipe is given.
         mode: what to do where `out` holds a run already: "refuse", "resume" or "overwrite".
 
     Returns:
         The plan; also in OUT/plan.json.
 
     Raises:
+        InputError: if settings and a recipe are both given.
         RedsError: whatever is wrong with the input, the budgets or a plugin.
     """
+    if settings is not None and recipe is not None:
+        raise InputError(
+            "settings and a recipe are both given",
+            "give one of them: put the settings into the recipe, or leave it out",
+        )
     recipe = recipe if isinstance(recipe, Recipe) else Recipe() if recipe is None else load_recipe(Path(recipe))
     model = recipe.model if model is None else model
     data = recipe.data if data is None else data

@@ -249,6 +249,16 @@ def test_arguments_override_a_recipe(place: Workplace) -> None:
     assert (plan.seed, plan.scorer, plan.options["options"]) == (3, "magnitude", options)
 
 
+def test_settings_beside_a_recipe_are_refused(place: Workplace) -> None:
+    """Each holds every setting: one of them would be dropped."""
+    for recipe in (Recipe(settings=NO_TRAINING), place.folder / "no such file.yaml"):
+        with pytest.raises(InputError, match="settings and a recipe are both given; give one of them"):
+            place.prune(recipe=recipe, settings=QUICK)
+    assert not place.out.exists()
+    other = Recipe(settings=dataclasses.replace(NO_TRAINING, seed=9))
+    assert place.prune(recipe=other, settings=None).seed == 9
+
+
 def test_the_command_line_overrides_a_recipe(reds: Reds, place: Workplace) -> None:
     write_text(
         place.folder / "r.yaml",

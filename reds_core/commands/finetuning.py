@@ -1,4 +1,4 @@
-"""Options of fine-tuning, as commands take them: None leaves a setting as it is."""
+"""Options of fine-tuning, as commands take them: None leaves a setting as it is, `Absent` takes it away."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reds_core.commands.overriding import listed, or_none
 from reds_core.finetuning import FinetuneSettings, Precision, Schedule, Teacher
 
 _PANEL = "Fine-tuning"
@@ -25,13 +26,13 @@ Epochs = Annotated[
 BatchSize = Annotated[int | None, _option("Examples a training step", _DEFAULTS.batch_size, least=1)]
 LearningRate = Annotated[float | None, _option("The highest learning rate", _DEFAULTS.learning_rate)]
 Optimizer = Annotated[str | None, _option("Keras optimizer: adam, adamw, sgd, ...", _DEFAULTS.optimizer)]
-Momentum = Annotated[float | None, _option("Of optimizers that have one", "0.9 for sgd")]
+Momentum = Annotated[Any, or_none(float, _option("Of optimizers that have one", "0.9 for sgd"))]
 ScheduleName = Annotated[Schedule | None, _option("How the rate falls", _DEFAULTS.schedule.value, "--schedule")]
 WarmupEpochs = Annotated[float | None, _option("Over which the rate first rises", _DEFAULTS.warmup_epochs)]
-WeightDecay = Annotated[float | None, _option("Of kernels, decoupled", "the optimizer's own")]
-ClipNorm = Annotated[float | None, _option("Norm to which gradients are shortened", _DEFAULTS.clip_norm)]
+WeightDecay = Annotated[Any, or_none(float, _option("Of kernels, decoupled", "the optimizer's own"))]
+ClipNorm = Annotated[Any, or_none(float, _option("Norm to which gradients are shortened", _DEFAULTS.clip_norm))]
 Patience = Annotated[
-    int | None, _option("Epochs without a lower held-back loss until training stops", _DEFAULTS.patience, least=1)
+    Any, or_none(int, _option("Epochs without a lower held-back loss until training stops", _DEFAULTS.patience))
 ]
 Augment = Annotated[
     list[str] | None,
@@ -48,5 +49,5 @@ Recalibrate = Annotated[
 
 
 def comma_separated(texts: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The parts of texts such as "flip,shift=0.1"; None where no text is given."""
-    return None if texts is None else tuple(part for text in texts for part in text.split(","))
+    """The parts of texts such as "flip,shift=0.1"; none alone has none. None where no text is given."""
+    return None if texts is None else listed([part for text in texts for part in text.split(",")])

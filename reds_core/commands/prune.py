@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from reds_core.commands import finetuning
+from reds_core.commands.overriding import or_none, override
 from reds_core.commands.shared import (
+    DATA,
+    LATENCY_TABLE,
+    LOSS,
+    METRIC,
+    THREADS,
+    TIME_LIMIT,
     Align,
     BudgetTexts,
-    DataSource,
     Keep,
-    LatencyTableFile,
-    Loss,
     MaxOptions,
-    Metric,
     MinWidth,
     OptionTexts,
-    Strict,
-    Threads,
-    TimeLimit,
-    override,
     parse_plugin_options,
     width_rules,
 )
@@ -31,8 +30,10 @@ from reds_core.errors import InputError
 
 def prune_command(
     model: Annotated[Path | None, typer.Argument(help="A .keras or HDF5 file; none: train a small one first.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="YAML file of a whole run; other options override it.")] = None,
-    data: DataSource = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="YAML file of a whole run; other options override it, none clears a setting.")
+    ] = None,
+    data: Annotated[Any, or_none(str, DATA)] = None,
     budget: BudgetTexts = None,
     pruner: Annotated[str | None, typer.Option(help="A pruner plugin (default: nested)")] = None,
     scorer: Annotated[str | None, typer.Option(help="A scorer plugin (default: taylor)")] = None,
@@ -42,18 +43,18 @@ def prune_command(
     solver: Annotated[str | None, typer.Option(help="A solver plugin, or auto (default: auto)")] = None,
     option: OptionTexts = None,
     holdout: Annotated[float | None, typer.Option(help="Share of the training data held back for choosing.")] = None,
-    time_limit: TimeLimit = None,
-    threads: Threads = None,
+    time_limit: Annotated[Any, or_none(float, TIME_LIMIT)] = None,
+    threads: Annotated[Any, or_none(int, THREADS)] = None,
     element_size: Annotated[
         int | None, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4 (default: 1)")
     ] = None,
-    latency_table: LatencyTableFile = None,
+    latency_table: Annotated[Any, or_none(str, LATENCY_TABLE)] = None,
     keep: Keep = None,
     align: Align = None,
     min_width: MinWidth = None,
     max_options: MaxOptions = None,
-    loss: Loss = None,
-    metric: Metric = None,
+    loss: Annotated[Any, or_none(str, LOSS)] = None,
+    metric: Annotated[Any, or_none(str, METRIC)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random (default: 0)", min=0)] = None,
     finetune_epochs: finetuning.Epochs = None,
     batch_size: finetuning.BatchSize = None,
@@ -71,7 +72,10 @@ def prune_command(
     distill_weight: finetuning.DistillWeight = None,
     distill_temperature: finetuning.DistillTemperature = None,
     recalibrate: finetuning.Recalibrate = None,
-    strict: Strict = False,
+    strict: Annotated[
+        bool | None,
+        typer.Option("--strict/--no-strict", help="Refuse models of which something cannot be pruned. (default: off)"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results (default: reds-out)")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished step.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
@@ -121,11 +125,11 @@ def prune_command(
         latency_table=latency_table,
         widths=width_rules(base.settings.widths, keep, align, min_width, max_options),
         holdout=holdout,
-        strict=strict or None,
+        strict=strict,
         seed=seed,
     )
     base = override(base, model=None if model is None else str(model), data=data, settings=settings)
-    if base.data is None and base.model is None:
+    if data is None and base.data is None and base.model is None:
         base = override(base, data="digits")
     folder = out or Path(base.out or DEFAULT_OUT)
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE

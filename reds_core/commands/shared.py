@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reds_core.commands.overriding import listed, override
 from reds_core.errors import InputError
 
 if TYPE_CHECKING:
     from reds_core.width_rules import WidthRules
 from reds_core.watcher import Watcher
-
-T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
@@ -33,15 +31,15 @@ ScorerName = Annotated[str, typer.Option(help="A scorer plugin.")]
 ScoreLevelName = Annotated[
     str, typer.Option("--score-level", help="What is scored: channel or kernel, which joins two channels.")
 ]
-DataSource = Annotated[
-    str | None, typer.Option(help="digits, mnist, fashion_mnist, cifar10, an .npz, or a folder of images.")
-]
-TimeLimit = Annotated[float | None, typer.Option(help="Seconds a solve may take.")]
-Threads = Annotated[int | None, typer.Option(help="Threads a solve may use.")]
+DATA = typer.Option(help="digits, mnist, fashion_mnist, cifar10, an .npz, or a folder of images.")
+DataSource = Annotated[str | None, DATA]
+TIME_LIMIT = typer.Option(help="Seconds a solve may take.")
+TimeLimit = Annotated[float | None, TIME_LIMIT]
+THREADS = typer.Option(help="Threads a solve may use.")
+Threads = Annotated[int | None, THREADS]
 ElementSize = Annotated[int, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4.")]
-LatencyTableFile = Annotated[
-    str | None, typer.Option("--latency-table", help="File of `reds latency`, for latency budgets.")
-]
+LATENCY_TABLE = typer.Option("--latency-table", help="File of `reds latency`, for latency budgets.")
+LatencyTableFile = Annotated[str | None, LATENCY_TABLE]
 Keep = Annotated[
     list[str] | None, typer.Option("--keep", help="Shell pattern of layers to leave as they are. Repeatable.")
 ]
@@ -50,9 +48,11 @@ MinWidth = Annotated[int | None, typer.Option(help="The fewest channels a layer 
 MaxOptions = Annotated[
     int | None, typer.Option(help="The most widths on offer for a layer; wider ones are thinned (default: 512)", min=2)
 ]
-Loss = Annotated[str | None, typer.Option(help="Keras loss identifier, where crossentropy does not fit.")]
+LOSS = typer.Option(help="Keras loss identifier, where crossentropy does not fit.")
+Loss = Annotated[str | None, LOSS]
+METRIC = typer.Option(help="Keras metric identifier, where accuracy does not fit.")
+Metric = Annotated[str | None, METRIC]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse models of which something cannot be pruned.")]
-Metric = Annotated[str | None, typer.Option(help="Keras metric identifier, where accuracy does not fit.")]
 
 
 def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -69,11 +69,6 @@ def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
             raise InputError(f"option '{text}' is malformed", "write NAME.KEY=VALUE, such as taylor.batch_size=64")
         parsed.setdefault(name, {})[key] = setting
     return parsed
-
-
-def override(record: T, **given: Any) -> T:
-    """The dataclass `record` with the figures that are not None in place of its own."""
-    return replace(record, **{name: value for name, value in given.items() if value is not None})  # type: ignore[type-var]
 
 
 class WarningEcho(Watcher):
@@ -94,5 +89,5 @@ def width_rules(
     base: WidthRules, keep: list[str] | None, align: int | None, min_width: int | None, max_options: int | None
 ) -> WidthRules:
     """`base` with what was given on the command line."""
-    patterns = tuple(keep) if keep else None
+    patterns = None if keep is None else listed(keep)
     return override(base, keep=patterns, align=align, min_width=min_width, max_options=max_options)
