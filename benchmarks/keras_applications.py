@@ -329,7 +329,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", help="all that have no figures yet by default")
     parser.add_argument("--side", type=int, default=96, help="pixels")
-    parser.add_argument("--time-limit", type=float, default=30.0, help="of each solve, seconds")
+    parser.add_argument("--time-limit", type=float, default=600.0, help="of each solve, seconds of the wall clock")
     parser.add_argument("--out", type=Path, default=Path("keras-applications-out"))
     parser.add_argument("--here", action="store_true", help="measure the one network named in this process")
     arguments = parser.parse_args()
