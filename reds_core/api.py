@@ -21,7 +21,7 @@ from reds_core.plan import Plan
 from reds_core.recipe import Recipe, load_recipe
 from reds_core.registry import Registry
 from reds_core.run import Run
-from reds_core.run_folder import Mode
+from reds_core.run_folder import Mode, RunFolder
 from reds_core.scorer import ScoreLevel, Scorer, check_level, score
 from reds_core.settings import DEFAULT_OUT, RunSettings, merged_options
 from reds_core.thinning import thinning_warning
@@ -87,7 +87,8 @@ def prune(
         pruner, scorer, solver, options, finetune_epochs, seed: as on the command line; None keeps those of the recipe
             or of `settings`; options are merged with them.
         settings: everything else, where no recipe is given.
-        mode: what to do where `out` holds a run already: "refuse", "resume" or "overwrite".
+        mode: what to do where `out` holds a run already: "refuse", "resume" or "overwrite". A resumed run reads model,
+            data and latency table from where it was started with unless they are given again.
 
     Returns:
         The plan; also in OUT/plan.json.
@@ -105,6 +106,13 @@ def prune(
     model = recipe.model if model is None else model
     data = recipe.data if data is None else data
     settings = settings or recipe.settings
+    folder = RunFolder(Path(out or recipe.out or DEFAULT_OUT), Mode(mode))
+    known = folder.known()
+    if known is not None:  # where it read from is not said again
+        model = known.source("model", folder.path) if model is None else model
+        data = known.source("data", folder.path) if data is None else data
+        if settings.latency_table is None:
+            settings = replace(settings, latency_table=known.source("latency_table", folder.path))
     finetune = settings.finetune
     run = Run(
         replace(
@@ -119,8 +127,8 @@ def prune(
         ),
         Path(model) if isinstance(model, str) else model,
         _source(data),
-        Path(out or recipe.out or DEFAULT_OUT),
-        Mode(mode),
+        folder.path,
+        folder.mode,
         registry or Registry(),
         watcher or Watcher(),
     )

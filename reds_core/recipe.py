@@ -84,6 +84,17 @@ def save_recipe(folder: Path, model: Any, data: Any, settings: RunSettings) -> N
         InputError: if it cannot be written.
     """
     is_object = not isinstance(model, str | Path | None) or not isinstance(data, str | None)
+    text = recipe_text(recipe_of(model, data, settings))
+    write_text(folder / RECIPE_FILE, _HEADER + (_OBJECT if is_object else "") + text)
+
+
+def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:
+    """A run as files can hold it, from whatever folder they are read: its paths absolute.
+
+    Args:
+        model: a path, None, or an object, which is named by its type.
+        data: a name, a path, None, or a data set in memory, which is named.
+    """
     named_model = None if model is None else type(model).__name__
     if isinstance(model, str | Path):
         named_model = str(Path(model).resolve())
@@ -92,8 +103,7 @@ def save_recipe(folder: Path, model: Any, data: Any, settings: RunSettings) -> N
         named_data = str(Path(data).resolve())
     table = settings.latency_table
     settings = dataclasses.replace(settings, latency_table=None if table is None else str(Path(table).resolve()))
-    text = recipe_text(Recipe(named_model, named_data, None, settings))
-    write_text(folder / RECIPE_FILE, _HEADER + (_OBJECT if is_object else "") + text)
+    return Recipe(named_model, named_data, None, settings)
 
 
 def _budgets(plain: Any) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ from reds_core.plugin import guarded
 from reds_core.promise import check_family, check_model, check_reachable
 from reds_core.provenance import file_hash, versions_of, weights_hash
 from reds_core.pruner import Pruner, PruningState, Step
-from reds_core.recipe import save_recipe
+from reds_core.recipe import recipe_of, save_recipe
 from reds_core.records import to_json
 from reds_core.registry import Registry
 from reds_core.report import write_report
@@ -164,13 +164,10 @@ class Run:
         )
 
     def _options(self) -> dict[str, Any]:
-        """Every setting by name, as plan.json holds it."""
-        options: dict[str, Any] = json.loads(to_json(self.settings))
-        model = self.model if isinstance(self.model, Path | None) else type(self.model).__name__
-        data = self.data.name if isinstance(self.data, Dataset) else self.data
-        table = self.settings.latency_table
-        options["latency_table"] = None if table is None else str(Path(table).resolve())
-        return {"model": None if model is None else str(model), "data": data, **options}
+        """Every setting by name, as plan.json holds it; paths absolute."""
+        recipe = recipe_of(self.model, self.data, self.settings)
+        options: dict[str, Any] = json.loads(to_json(recipe.settings))
+        return {"model": recipe.model, "data": recipe.data, **options}
 
     def _read_inputs(self, framework: Framework, folder: RunFolder, known: RunRecord | None) -> Inputs:
         settings, watcher = self.settings, self.watcher

@@ -52,6 +52,17 @@ class RunRecord:
     options: Mapping[str, Any]
     hashes: Hashes
 
+    def source(self, key: str, where: Path) -> str | None:
+        """Where the run read its model, data or latency table from: an absolute path, or the name of a data set.
+
+        Raises:
+            InputError: if the model was an object in Python, or of a run whose notes hold another path.
+        """
+        place: str | None = self.options.get(key)
+        if key == "model" and place is not None and not Path(place).is_absolute():
+            raise InputError(f"the run in '{where}' does not say where its model '{place}' lies", "give it again")
+        return place
+
     def check_options(self, options: Mapping[str, Any], where: Path) -> None:
         """Refuse to resume under other settings.
 
@@ -99,6 +110,19 @@ class RunFolder:
         """The small network of a run without a model."""
         return self.path / BASELINE_FILE
 
+    def known(self) -> RunRecord | None:
+        """What the run to go on with was started with; None where a new one starts.
+
+        Raises:
+            InputError: if the notes of the run are damaged.
+        """
+        if self.mode is not Mode.RESUME:
+            return None
+        if (self.path / PLAN_FILE).exists():
+            plan = load_plan(self.path)
+            return RunRecord(plan.options, plan.hashes)
+        return self._record() if (self.path / CHECKPOINT_FOLDER).exists() else None
+
     def accept(self, model: Any) -> RunRecord | None:
         """Refuse the folder, or make it. What the run to go on with was started with; None where a new one starts.
 
@@ -120,13 +144,9 @@ class RunFolder:
                 "give it as the model, train another in its place with --overwrite, or choose another --out",
             )
         make_folder(self.path)
-        if self.mode is not Mode.RESUME:
-            return None
-        remove_partial_files(self.path)
-        if finished:
-            plan = load_plan(self.path)
-            return RunRecord(plan.options, plan.hashes)
-        return self._record() if begun else None
+        if self.mode is Mode.RESUME:
+            remove_partial_files(self.path)
+        return self.known()
 
     def finished_plan(self) -> Plan | None:
         """The plan of the run that is resumed, where it is finished."""

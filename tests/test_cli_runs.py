@@ -143,6 +143,15 @@ def test_prune_interrupted(reds: Reds, place: Workplace) -> None:
     assert pruned(reds, place, "--resume").status == 0
 
 
+def test_prune_is_resumed_from_anywhere(reds: Reds, place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.folder)
+    arguments = ("--budget", "macs=0.6", "--finetune-epochs", "1", "--out")
+    assert reds("prune", "model.keras", "--data", "data.npz", *arguments, "out").status == 0
+    monkeypatch.chdir("/")
+    assert reds("prune", *arguments, place.out, "--resume").status == 0
+    reds("prune", "--data", "digits", *arguments, place.out, "--resume").check_error(2, "is not|features|shape")
+
+
 def test_extract(reds: Reds, place: Workplace) -> None:
     pruned(reds, place)
     outcome = reds("extract", place.out, "--budget", "macs=0.4")

@@ -103,6 +103,8 @@ def test_a_member_is_added_from_any_folder_by_the_same_latencies(
     settings = dataclasses.replace(asked(place)["settings"], latency_table="table.json")
     place.prune(**asked(place) | {"settings": settings})
     monkeypatch.chdir("/")
+    left_out = dataclasses.replace(settings, latency_table=None)
+    assert place.resume(**asked(place) | {"settings": left_out, "model": None, "data": None}).subnetworks
     assert load_recipe(place.out / "recipe.yaml").settings.latency_table == str(table_of(place).resolve())
     assert extract(place.out, ("latency=0.8",), timed_registry(), Watcher()).usage["latency"] > 0
     table_of(place).unlink()

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from toy_framework import ToyFramework, residual_model, toy_arrays
 from toy_plugins import toy_registry
@@ -23,12 +24,15 @@ from toy_runs import (
     without_times,
 )
 
-from reds_core.data import Dataset
+from reds_core.data import Dataset, dataset_from_arrays
 from reds_core.errors import (
     InputError,
 )
+from reds_core.extract import extract
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Arrays
+from reds_core.plan import Plan
+from reds_core.run_folder import Mode
 from reds_core.settings import RunSettings
 
 EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
@@ -166,6 +170,72 @@ def test_model_and_data_may_have_moved(place: Workplace) -> None:
     place.model.rename(model)
     place.data.rename(data)
     assert place.resume(model=model, data=data).subnetworks
+
+
+def left_out(place: Workplace, **changes: Any) -> Plan:
+    """The run resumed without saying where its model and its data lie."""
+    return place.resume(**({"model": None, "data": None} | changes))
+
+
+def elsewhere(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go to a folder that has another model and other data of the same names."""
+    other = place.folder / "elsewhere"
+    other.mkdir()
+    ToyFramework().save_model(residual_model(seed=5), other / "model.keras")
+    np.savez(other / "data.npz", **toy_arrays(residual_model(seed=5)))
+    monkeypatch.chdir(other)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_run_is_resumed_and_extended_from_anywhere(
+    place: Workplace, finished: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = place.prune(out=place.folder / "straight")
+    monkeypatch.chdir(place.folder)
+    wire = Tripwire(None if finished else 20)
+    with suppress(Interrupted):
+        place.prune(model="model.keras", data="data.npz", out="out", registry=tripping_registry(wire))
+    assert (place.out / "plan.json").exists() is finished
+    elsewhere(place, monkeypatch)
+    with pytest.raises(InputError, match="the model is not the one"):
+        place.resume(model="model.keras")
+    with pytest.raises(InputError, match="the data is not what"):
+        place.resume(data="data.npz")
+    assert without_times(left_out(place)) == without_times(straight)
+    assert contents(place.out) == contents(place.folder / "straight")
+    listener = Listener()
+    assert extract(place.out, ("macs=0.4",), toy_registry(), listener).accuracy.tflite_int8 is not None
+    assert not listener.warnings
+
+
+def test_a_run_without_a_model_is_resumed_without_saying_what_its_data_was(place: Workplace) -> None:
+    source: dict[str, Any] = {"model": None, "data": "toyset"}
+    straight = place.prune(out=place.folder / "straight", **source)
+    with pytest.raises(Interrupted):
+        place.prune(registry=tripping_registry(Tripwire(20)), **source)
+    assert without_times(left_out(place)) == without_times(straight)
+
+
+def test_an_object_is_asked_for_again(place: Workplace) -> None:
+    place.prune(model=residual_model())
+    with pytest.raises(InputError, match="does not say where its model 'ToyModel' lies; give it again"):
+        left_out(place)
+    assert left_out(place, model=residual_model()).subnetworks
+    arrays = toy_arrays(residual_model())
+    data = dataset_from_arrays((arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"]))
+    place.prune(data=data, mode="overwrite")
+    with pytest.raises(InputError, match="arrays"):
+        left_out(place)
+    assert left_out(place, data=data).subnetworks
+
+
+def test_what_is_left_out_is_only_taken_over_when_a_run_is_resumed(place: Workplace) -> None:
+    place.prune()
+    for mode in (Mode.REFUSE, Mode.OVERWRITE):
+        with pytest.raises(InputError, match="needs training data"):
+            place.prune(model=None, data=None, mode=mode)
+    with pytest.raises(InputError, match="needs training data"):
+        left_out(place, out=place.folder / "nothing here")
 
 
 def test_a_baseline_is_not_taken_over_from_a_run_with_another_seed(place: Workplace) -> None:

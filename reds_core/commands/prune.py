@@ -84,7 +84,7 @@ def prune_command(
     from reds_core.api import prune
     from reds_core.console import ConsoleWatcher, print_plan
     from reds_core.recipe import Recipe, load_recipe
-    from reds_core.run_folder import Mode
+    from reds_core.run_folder import Mode, RunFolder
     from reds_core.scorer import parse_level
     from reds_core.settings import DEFAULT_OUT, merged_options
 
@@ -129,10 +129,11 @@ def prune_command(
         seed=seed,
     )
     base = override(base, model=None if model is None else str(model), data=data, settings=settings)
-    if data is None and base.data is None and base.model is None:
-        base = override(base, data="digits")
     folder = out or Path(base.out or DEFAULT_OUT)
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
+    nothing_given = data is None and base.data is None and base.model is None
+    if nothing_given and RunFolder(folder, mode).known() is None:
+        base = override(base, data="digits")
     with ConsoleWatcher(settings.task.metric) as watcher:
         plan = prune(recipe=base, out=folder, mode=mode, watcher=watcher)
     print_plan(plan, folder)
