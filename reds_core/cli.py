@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from reds_core.broken_pipes import write_nowhere
 from reds_core.commands.bench import bench_command
 from reds_core.commands.check import check_command
 from reds_core.commands.compare import compare_command
@@ -76,5 +77,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(message: str, status: int) -> int:
-    typer.echo(f"error: {message}", err=True)
+    try:
+        typer.echo(f"error: {message}", err=True)
+    except OSError:  # nobody reads it; the status still tells
+        write_nowhere(sys.stderr)
     return status

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from reds_core.broken_pipes import write_nowhere
 from reds_core.finetuning import EpochProgress
 from reds_core.inspection import Inspection
 from reds_core.latency.table import LatencyTable
@@ -28,6 +29,17 @@ from reds_core.plan import Plan
 from reds_core.report.facts import metric_of
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
 from reds_core.watcher import Watcher
+
+
+class StatusConsole(Console):
+    """What goes to stderr while something works. Where nobody reads it any more, the work goes on all the same."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        write_nowhere(sys.stderr)
 
 
 class ConsoleWatcher(Watcher):
@@ -39,7 +51,7 @@ class ConsoleWatcher(Watcher):
 
     def __init__(self, metric: str | None = None) -> None:
         self._metric = metric_of({"metric": metric})
-        self._console = Console(stderr=True)
+        self._console = StatusConsole()
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -120,7 +132,7 @@ def sampling(what: str) -> Iterator[Callable[[int, int], None]]:
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True),
+        console=StatusConsole(),
     ) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, of: progress.update(task, total=of, completed=done)

@@ -1,7 +1,8 @@
-"""Ctrl-C while steps are taken: the step that runs is finished and saved first, so that no work is lost."""
+"""Ctrl-C: while steps are taken the one that runs is saved first; processes can be started that never hear of it."""
 
 from __future__ import annotations
 
+import multiprocessing.resource_tracker
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -58,3 +59,36 @@ def deferred_interruption(told: Callable[[], None]) -> Iterator[Interruption]:
         yield interruption
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def unheard_interruption() -> Iterator[Callable[[], None]]:
+    """Processes started between a call of what this yields and the end of the block never hear of Ctrl-C.
+
+    It is held back from the calling thread meanwhile, which they inherit for good, and raised at the end of the block
+    at the latest. Outside of the block a call does nothing; nor where the system cannot hold back signals.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield lambda: None
+        return
+    is_over = False
+
+    def hold_back() -> None:
+        if not is_over:
+            # a process that multiprocessing starts once, and lets signals through again afterwards
+            multiprocessing.resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        yield hold_back
+    finally:
+        is_over = True
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def follows_interruption(error: BaseException | None) -> bool:
+    """Whether `error` was raised while a KeyboardInterrupt was handled: what failed then was the clearing up."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from toy_plugins import toy_registry
 from toy_runs import QUICK, Listener, Workplace, make_workplace, skip_report, without_times
 
 from reds_core.framework import Family, Framework, Training
-from reds_core.interruption import deferred_interruption
+from reds_core.interruption import deferred_interruption, unheard_interruption
 
 LAYERWISE = dataclasses.replace(QUICK, pruner="layerwise")
 
@@ -92,3 +94,34 @@ def test_outside_the_main_thread_nothing_changes() -> None:
     thread.start()
     thread.join()
     assert found == [before]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signal masks")
+def test_processes_never_hear_of_an_interruption_that_is_held_back_and_this_one_does_in_the_end() -> None:
+    def child() -> subprocess.Popen[bytes]:
+        sleeping = "import time; print(1, flush=True); time.sleep(1); print(2)"
+        # Ctrl-C not ignored, as it is in what a shell runs in the background
+        unignored = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+        return subprocess.Popen([sys.executable, "-c", sleeping], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                preexec_fn=unignored)  # fmt: skip
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        reached = []
+        with pytest.raises(KeyboardInterrupt), unheard_interruption() as hold_back:  # noqa: PT012
+            hearing = child()
+            hold_back()
+            deaf = child()
+            signal.raise_signal(signal.SIGINT)
+            reached.append("the end of the block")
+        assert reached == ["the end of the block"]
+        hold_back()  # does nothing any more
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        for process, written in ((hearing, b"1\n"), (deaf, b"1\n2\n")):
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert first + process.communicate()[0] == written
+    finally:
+        signal.signal(signal.SIGINT, before)

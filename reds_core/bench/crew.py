@@ -12,10 +12,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from reds_core.bench.supervision import supervise
 from reds_core.bench.task import SolveResult, SolveTask
 from reds_core.errors import InputError, RedsError, UnavailableError
+from reds_core.interruption import follows_interruption, unheard_interruption
 from reds_core.libraries import INSTALL_BENCH
 
 LOKY, DASK = "loky", "dask"
@@ -63,21 +65,47 @@ class Crew:
         """
         import joblib
 
-        with self._configured():
+        with _own_errors(), self._configured():
             parallel = joblib.Parallel(
                 n_jobs=self.jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=self.jobs
             )
-            results = parallel(joblib.delayed(_run)(errand, os.getpid()) for errand in errands)
+            with unheard_interruption() as hold_back:
+                results = parallel(joblib.delayed(_run)(errand, os.getpid()) for errand in _led_by(hold_back, errands))
             try:
-                yield from results
-            except (BrokenExecutor, OSError) as error:
-                raise RedsError(
-                    f"a process that watches the solves was lost ({_first_line(error)})",
-                    "the same command goes on where it stopped",
-                ) from error
+                # not `yield from`, which would hand on the end of this generator to the other
+                for result in results:  # noqa: UP028
+                    yield result
             finally:
-                with contextlib.suppress(Exception):  # of processes that Ctrl-C reached, too
+                with contextlib.suppress(Exception), catch_warnings():
+                    simplefilter("ignore")  # that tasks are cancelled is what is wanted
                     results.close()
+
+
+def _led_by(hold_back: Callable[[], None], errands: Iterable[Errand]) -> Iterator[Errand]:
+    """The errands; before each, `hold_back`: joblib starts its processes when it has taken the first."""
+    for errand in errands:
+        hold_back()
+        yield errand
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Ctrl-C stays Ctrl-C, whatever fails while joblib ends its processes; where it loses one, that is told.
+
+    Raises:
+        RedsError: if a process that watches solves is lost.
+    """
+    try:
+        yield
+    except Exception as error:
+        if follows_interruption(error):
+            raise KeyboardInterrupt from error
+        if isinstance(error, BrokenExecutor | OSError):
+            raise RedsError(
+                f"a process that watches the solves was lost ({_first_line(error)})",
+                "the same command goes on where it stopped",
+            ) from error
+        raise
 
 
 def _first_line(error: Exception) -> str:

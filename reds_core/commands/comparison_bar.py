@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
 
+from reds_core.console import StatusConsole
 from reds_core.watcher import ComparisonWatcher
 
 
@@ -23,7 +24,7 @@ class ComparisonBar(ComparisonWatcher):
 
     def __init__(self, pieces: str, first: str, clock: ProgressColumn, console: Console | None) -> None:
         self._pieces = pieces
-        self._console = console or Console(stderr=True)
+        self._console = console or StatusConsole()
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),

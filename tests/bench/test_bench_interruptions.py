@@ -6,18 +6,26 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
+from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from bench_tools import Place, eventually
 
+from reds_core.bench.crew import Errand, assembled
 from reds_core.bench.history import Ending, read_history
 from reds_core.bench.reader import read_records
 from reds_core.bench.record import Outcome
 from reds_core.bench.record_file import key_of, opened
-from reds_core.errors import InputError
+from reds_core.bench.runner import BenchSettings
+from reds_core.bench.task import SolveTask
+from reds_core.errors import InputError, RedsError
 from reds_core.problem import Group, KnapsackProblem, SumResource
 from reds_core.problem_file import save_problem
 
@@ -97,6 +105,76 @@ def test_ctrl_c_keeps_what_is_done_and_reports_it(place: Place, jobs: int) -> No
     assert [(r.ending, r.done) for r in read_history(place.out).runs] == [(Ending.INTERRUPTED, 2)]
     assert (place.out / "report.html").exists()
     assert eventually(lambda: place.processes() == []), place.processes()
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_ctrl_c_that_ends_the_reader_of_the_messages_too_is_no_failure(place: Place, jobs: int) -> None:
+    """As with `reds bench ... 2>&1 | tee log`: a terminal's Ctrl-C ends tee first."""
+    running = start(place, place.folder / "p.npz", "--solvers", "plain,napper,sleeper", "--jobs", jobs)
+    wait_for_records(place, running, 2)
+    for pipe in (running.stdout, running.stderr):
+        assert pipe is not None
+        pipe.close()
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.wait(timeout=60) == 130
+    assert [(r.ending, r.done) for r in read_history(place.out).runs] == [(Ending.INTERRUPTED, 2)]
+    assert (place.out / "report.html").exists()
+
+
+def test_ctrl_c_while_the_processes_that_watch_start_leaves_no_traceback(place: Place) -> None:
+    running = start(place, place.folder / "p.npz", "--solvers", "sleeper", "--repeat", 2, "--jobs", 2)
+    assert eventually(lambda: any("popen_loky" in p for p in place.processes()), 60.0), running.communicate()
+    time.sleep(0.4)  # they import
+    os.killpg(running.pid, signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert err.rstrip().splitlines()[-1].startswith("error: interrupted after 0 of 2 solves; ")
+    assert "Traceback" not in err
+    assert "Warning" not in err
+
+
+def errands(place: Place) -> Iterator[Errand]:
+    task = SolveTask((place.folder / "p.npz").read_bytes(), "plain", "1.0", {}, BenchSettings().limits)
+    for number in range(2):
+        yield Errand(number, task, ())
+
+
+def interrupted(place: Place) -> Iterator[Errand]:
+    yield from errands(place)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "expected"),
+    [
+        (interrupted, RuntimeError("no way to end them"), KeyboardInterrupt),
+        (interrupted, OSError("no way to end them"), KeyboardInterrupt),
+        (errands, BrokenExecutor("gone"), RedsError),
+        (errands, OSError("gone"), RedsError),
+        (errands, RuntimeError("a bug"), RuntimeError),
+    ],
+)
+def test_ctrl_c_is_told_from_what_fails_after_it(
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: Callable[[Place], Iterator[Errand]],
+    error: Exception,
+    expected: type[BaseException],
+) -> None:
+    """Ends of joblib's processes that fail stand for what happened first; those that nobody asked for are told."""
+
+    class Failing(joblib.Parallel):  # type: ignore[misc]
+        def __call__(self, tasks: Iterable[Any]) -> Any:
+            try:
+                list(tasks)
+            finally:
+                raise error
+
+    monkeypatch.setattr(joblib, "Parallel", Failing)
+    with assembled("loky", 2, None) as crew, pytest.raises(expected) as raised:
+        list(crew.run(asked(place)))
+    if expected is RedsError:
+        assert "a process that watches the solves was lost (gone); the same command goes on" in str(raised.value)
 
 
 def write_long_problem(path: Path) -> None:
