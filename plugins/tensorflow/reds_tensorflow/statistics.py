@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_tensorflow.evaluation import compiled
+from reds_tensorflow.fused import norms_fused
 
 BATCH_SIZE = 256
 
@@ -46,7 +47,8 @@ class BatchNormStatistics:
             return [(after[mean] / rate, after[variance] / rate) for mean, variance, rate in norms]
 
         self._targets = [(states[mean], states[variance]) for mean, variance, _ in norms]
-        self._run = compiled(step, x) if norms else None
+        with norms_fused(model):
+            self._run = compiled(step, x) if norms else None
 
     def measure(self, x: npt.NDArray[np.float32]) -> None:
         """Take the statistics of `x` (N, *input shape)."""

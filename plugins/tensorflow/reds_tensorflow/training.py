@@ -22,6 +22,7 @@ from reds_tensorflow.distillation import distillation_of
 from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import JointStep, students_of
+from reds_tensorflow.fused import norms_fused
 from reds_tensorflow.optimizers import optimizer_of
 from reds_tensorflow.precision import check_precision, computing_in
 from reds_tensorflow.reading import STOCK, Reading
@@ -110,7 +111,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         return step(x if change is None else change(x), *targets)
 
     models = (family.full, *family.members)
-    with strides_taken_first(*models), computing_in(settings.precision, *models):
+    with strides_taken_first(*models), norms_fused(*models), computing_in(settings.precision, *models):
         run = compiled(step_on_changed, data.x, loss_targets, metric_targets)
     with strides_taken_first(*models):
         choice = _Choice(step, data, training, aim)

@@ -1,0 +1,58 @@
+"""Trains batch norms by TensorFlow's fused kernel: Keras composes them of a dozen operations, most of a step's time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@contextmanager
+def norms_fused(*models: Any) -> Iterator[None]:
+    """Inside, batch norms of `models` are traced as one operation where they train; elsewhere nothing changes."""
+    changed = {id(layer): layer for model in models for layer in _fusible(model) if "call" not in vars(layer)}
+    for layer in changed.values():
+        layer.call = partial(_call, layer)
+    try:
+        yield
+    finally:
+        for layer in changed.values():
+            vars(layer).pop("call", None)
+
+
+def _fusible(model: Any) -> Iterator[Any]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _fusible(layer)
+        elif type(layer) is keras.layers.BatchNormalization and not (layer.renorm or layer.synchronized):
+            yield layer
+
+
+def _call(layer: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    """What the layer computes; its moving averages take the biased variance, as those of Keras do."""
+    channels_last = layer.axis in (-1, len(inputs.shape) - 1)
+    in_single = keras.backend.result_type(inputs.dtype, "float32") == "float32"
+    if training is not True or not layer.trainable or mask is not None or not channels_last or not in_single:
+        return type(layer).call(layer, inputs, training=training, mask=mask)
+    x = tf.cast(inputs, tf.float32)
+    channels = x.shape[-1]
+    images = x if len(x.shape) == 4 else tf.reshape(x, (tf.shape(x)[0], 1, -1, channels))
+    found = tf.raw_ops.FusedBatchNormV3(
+        x=images,
+        scale=tf.cast(layer.gamma, tf.float32) if layer.scale else tf.ones(channels),
+        offset=tf.cast(layer.beta, tf.float32) if layer.center else tf.zeros(channels),
+        mean=tf.zeros(0),
+        variance=tf.zeros(0),
+        epsilon=layer.epsilon,
+        is_training=True,
+    )
+    count = tf.cast(tf.size(x) // channels, tf.float32)
+    variance = found.batch_variance * ((count - 1) / count)
+    for moving, measured in ((layer.moving_mean, found.batch_mean), (layer.moving_variance, variance)):
+        moving.assign(moving * layer.momentum + measured * (1 - layer.momentum))
+    outputs = found.y if len(x.shape) == 4 else tf.reshape(found.y, tf.shape(x))
+    return tf.cast(tf.ensure_shape(outputs, x.shape), layer.compute_dtype)

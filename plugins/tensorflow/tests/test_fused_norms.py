@@ -1,0 +1,113 @@
+"""Batch norms traced as one operation compute what Keras does: outputs, gradients and moving averages."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reds_tensorflow.fused import norms_fused
+
+SHAPES = {"dense": (6,), "sequence": (5, 6), "image": (4, 5, 6), "volume": (3, 2, 4, 6)}
+
+
+def _trained(model: keras.Model, x: np.ndarray, fused: bool) -> tuple[list[np.ndarray], set[str]]:
+    """Outputs, moving averages and gradients of one call in training mode, and the operations it took."""
+
+    def step(batch: tf.Tensor) -> list[tf.Tensor]:
+        weights = [v.value for v in model.trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch([batch, *weights])
+            states = [v.value for v in model.non_trainable_variables]
+            outputs, after = model.stateless_call(weights, states, batch, training=True)
+            total = tf.reduce_sum(tf.sin(3 * tf.cast(outputs, tf.float32)))
+        found = tape.gradient(total, [batch, *weights])
+        return [outputs, *after, *(g for g in found if g is not None)]
+
+    graph = tf.function(step, input_signature=[tf.TensorSpec((None, *x.shape[1:]), x.dtype)], autograph=False)
+    if fused:
+        with norms_fused(model):
+            concrete = graph.get_concrete_function()
+    else:
+        concrete = graph.get_concrete_function()
+    results = [np.asarray(tf.cast(t, tf.float64)) for t in concrete(tf.constant(x))]
+    return results, {operation.type for operation in concrete.graph.get_operations()}
+
+
+def _varied(model: keras.Model) -> keras.Model:
+    rng = np.random.default_rng(5)
+    for variable in model.variables:
+        variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    return model
+
+
+def _examples(*shape: int) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    return rng.normal(rng.uniform(-2, 2, shape[-1]), rng.uniform(0.3, 3, shape[-1]), shape).astype("float32")
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("affine", [(True, True), (False, True), (True, False), (False, False)])
+def test_outputs_gradients_and_moving_averages_are_those_of_keras(
+    shape: tuple[int, ...], affine: tuple[bool, bool]
+) -> None:
+    scale, center = affine
+    norm = keras.layers.BatchNormalization(scale=scale, center=center, momentum=0.9)
+    model = _varied(keras.Sequential([keras.Input(shape), norm]))
+    x = _examples(7, *shape)
+    expected, plain = _trained(model, x, fused=False)
+    found, operations = _trained(model, x, fused=True)
+    assert "FusedBatchNormV3" in operations - plain
+    for actual, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(wanted).max()))
+
+
+def test_an_epsilon_below_that_of_the_gpu_kernel_is_taken_as_it_is() -> None:
+    model = _varied(keras.Sequential([keras.Input((4, 4, 3)), keras.layers.BatchNormalization(epsilon=1e-7)]))
+    x = 1e-3 * _examples(6, 4, 4, 3)
+    for actual, wanted in zip(_trained(model, x, True)[0], _trained(model, x, False)[0], strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        pytest.param({"axis": 1}, id="channels-first"),
+        pytest.param({"dtype": "float64"}, id="float64"),
+        pytest.param({"trainable": False}, id="frozen"),
+        pytest.param({"renorm": True}, id="renorm"),
+    ],
+)
+def test_what_the_kernel_cannot_do_is_left_to_keras(norm: dict[str, object]) -> None:
+    dtype = str(norm.get("dtype", "float32"))
+    layers = [keras.Input((4, 5, 6), dtype=dtype), keras.layers.BatchNormalization(**norm)]
+    model = _varied(keras.Sequential(layers))
+    x = _examples(7, 4, 5, 6).astype(dtype)
+    found, operations = _trained(model, x, fused=True)
+    assert "FusedBatchNormV3" not in operations
+    for actual, wanted in zip(found, _trained(model, x, fused=False)[0], strict=True):
+        np.testing.assert_array_equal(actual, wanted)
+
+
+def test_in_half_precision_statistics_stay_single() -> None:
+    policy = keras.mixed_precision.DTypePolicy("mixed_bfloat16")
+    norm = keras.layers.BatchNormalization(dtype=policy)
+    model = _varied(keras.Sequential([keras.Input((4, 5, 6)), norm]))
+    x = _examples(7, 4, 5, 6)
+    expected, _ = _trained(model, x, fused=False)
+    found, _ = _trained(model, x, fused=True)
+    np.testing.assert_array_equal(found[0], expected[0])
+    for actual, wanted in zip(found[1:3], expected[1:3], strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=1e-5)
+
+
+def test_nested_and_shared_norms_are_found_and_given_back() -> None:
+    shared = keras.layers.BatchNormalization()
+    inner = keras.Sequential([keras.Input((4,)), shared, keras.layers.Dense(4), keras.layers.BatchNormalization()])
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, shared(inner(inputs)))
+    with norms_fused(model):
+        with norms_fused(inner):
+            assert all("call" in vars(norm) for norm in (shared, inner.layers[-1]))
+        assert all("call" in vars(norm) for norm in (shared, inner.layers[-1])), "the outer change is not undone"
+    assert not any("call" in vars(norm) for norm in (shared, inner.layers[-1]))
