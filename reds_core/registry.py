@@ -148,6 +148,11 @@ def _without_conflicts(records: Iterable[PluginRecord]) -> list[PluginRecord]:
     return result
 
 
+def _made(cls: type[P], settings: Settings | None) -> P:
+    """A plugin with the options that `settings` holds for it."""
+    return cls(build_options(cls, (settings or {}).get(cls.name, {})))
+
+
 class Registry:
     """The plugins that were found. Owns the pluggy manager; read-only once made.
 
@@ -203,15 +208,16 @@ class Registry:
         raise InputError(f"unknown {base.kind} '{name}'", f"{mend}installed: {', '.join(sorted(found)) or 'none'}")
 
     def create(self, base: type[P], name: str, settings: Settings | None = None) -> P:
-        """The plugin named `name` with the options that `settings` holds for it.
+        """The plugin named `name` with the options that `settings` holds for it, and for the scorers that it asks.
 
         Raises:
             UnavailableError, InputError: as `get`, and if an option is unknown or malformed.
         """
-        cls = self.get(base, name)
-        plugin = cls(build_options(cls, (settings or {}).get(name, {})))
+        plugin = _made(self.get(base, name), settings)
         if isinstance(plugin, Framework):
             plugin.layer_plugins = self._layer_plugins(name, settings)
+        if isinstance(plugin, Scorer):
+            plugin.asked = {cls.name: _made(cls, settings) for cls in plugin.asks}
         return plugin
 
     def _layer_plugins(self, framework: str, settings: Settings | None) -> tuple[LayerPlugin, ...]:

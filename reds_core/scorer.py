@@ -94,18 +94,25 @@ class ScoreTable:
 
 
 class Scorer(Plugin, ABC):
-    """Base class of scorer plugins. An instance holds its options and nothing else.
+    """Base class of scorer plugins. An instance holds its options, those of scorers that it asks, and nothing else.
 
     Attributes:
         needs_data: whether training data must be given.
         levels: what it can score; more than channels only with `score_kernels`.
         informed: whether scores follow from what channels do; only a baseline's do not.
+        asks: other scorers whose scores it builds on, classes of its own package.
+        asked: an object of each of them by name; the registry gives them the options that users give that scorer.
     """
 
     kind = "scorer"
     needs_data: ClassVar[bool]
     levels: ClassVar[frozenset[ScoreLevel]] = frozenset({ScoreLevel.CHANNEL})
     informed: ClassVar[bool] = True
+    asks: ClassVar[tuple[type[Scorer], ...]] = ()
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.asked: Mapping[str, Scorer] = {cls.name: cls() for cls in self.asks}
 
     @abstractmethod
     def score(

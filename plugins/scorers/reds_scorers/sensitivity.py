@@ -16,7 +16,7 @@ from reds_core.network import Network
 from reds_core.scorer import Scorer, ScoreTable
 from reds_scorers.examples import check_counts, training_examples
 from reds_scorers.magnitude import MagnitudeScorer
-from reds_scorers.taylor import TaylorOptions, TaylorScorer
+from reds_scorers.taylor import TaylorScorer
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SensitivityOptions:
 
     Attributes:
         widths: how many widths of each group are measured beside the full one, the least of them 1 channel.
-        order: which scorer says what channels a width keeps: taylor or magnitude.
+        order: which scorer says what channels a width keeps: taylor or magnitude, each with its own options.
         curve: "measured" joins the measured losses by straight lines; "monotone" first makes them fall with the width
             (isotonic regression): what rises is noise of the examples, or a channel that is better gone.
         examples: the most training examples used, of every class alike, drawn by the seed; 0 means all.
@@ -58,14 +58,14 @@ class SensitivityScorer(Scorer):
     name = "sensitivity"
     needs_data = True
     Options = SensitivityOptions
+    asks = (TaylorScorer, MagnitudeScorer)
 
     def score(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         check_readers(network, f"scorer '{self.name}'")
         data = training_examples(self.name, data, self.options.examples, seed)
-        ranker: Scorer = MagnitudeScorer() if self.options.order == "magnitude" else TaylorScorer(TaylorOptions())
-        channels = ranker.score(framework, model, network, data, task, seed).channels
+        channels = self.asked[self.options.order].score(framework, model, network, data, task, seed).channels
         measured = {g.name: measured_widths(g.channels, self.options.widths) for g in network.groups}
         weights = framework.weights(model, network)
 
