@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from reds_core.width_rules import WidthRules
 
 FULL_VALUE = 2.0**31
 """Value of the full network: rounding to it loses no value that was ever seen, and sums stay far below 2^62."""
+_CANCELLED = 1024
+"""How many times the magnitudes may sum up to the full network's value until that is no measure of them."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +100,21 @@ def formulate(
 
 
 def _total(scores: ScoreTable) -> float:
-    """Sum of all scores' magnitudes: what FULL_VALUE stands for. Exact, so that no order of channels changes it.
+    """What FULL_VALUE stands for: the value of the full network. Exact, so that no order of channels changes it.
 
-    Of a curve its largest entry counts.
+    Where scores of both signs, or curves that fall again, leave nearly nothing of it, the sum of all magnitudes.
     """
     summed = (*(t for g, t in scores.channels.items() if g not in scores.curves), *scores.pairs.values())
-    largest = (np.abs(curve).max(initial=0.0) for curve in scores.curves.values())
-    entries = itertools.chain.from_iterable(np.abs(t).ravel().tolist() for t in summed)
-    return math.fsum((*entries, *map(float, largest))) or 1.0
+    entries = [entry for table in summed for entry in table.ravel().tolist()]
+    curves = [_from_one_channel(curve) for curve in scores.curves.values()]
+    magnitude = math.fsum((*map(abs, entries), *(float(np.abs(c).max()) for c in curves)))
+    full = math.fsum((*entries, *(float(c[-1]) for c in curves)))
+    return full if full > magnitude / _CANCELLED else magnitude or 1.0
+
+
+def _from_one_channel(curve: FloatArray) -> FloatArray:
+    """A curve as what widths are worth beyond one channel: only its differences count."""
+    return curve - curve[0]
 
 
 def _rounded(values: FloatArray, total: float) -> IntArray:
@@ -123,7 +131,7 @@ def _own_value(
 ) -> FloatArray:
     """Value of each width from 1 up: the curve or the channels' scores, and kernels that join the group to itself."""
     curve = scores.curves.get(group)
-    value = np.cumsum(scores.channels[group][order]) if curve is None else curve.copy()
+    value = np.cumsum(scores.channels[group][order]) if curve is None else _from_one_channel(curve)
     if (group, group) in kernels:
         value += np.diagonal(_prefix_sums(kernels[group, group][np.ix_(order, order)]))
     return value

@@ -59,9 +59,12 @@ def test_values_are_the_scores_of_what_is_kept(
     problem = stated(network, scores)
     choice = [widths[g.name] - 1 for g in problem.groups]
     magnitude = math.fsum(float(np.abs(t).sum()) for t in [*scores.channels.values(), *scores.pairs.values()])
-    expected = true_value(network, scores, channel_order(scores), widths) / magnitude * FULL_VALUE
+    full = true_value(network, scores, channel_order(scores), dict(network.channels))
+    unit = full if full > magnitude / 1024 else magnitude
+    expected = true_value(network, scores, channel_order(scores), widths) / unit * FULL_VALUE
     entries = len(problem.groups) + len(problem.pairs)
-    assert abs(problem.evaluate(choice).value - expected) <= 0.5 * entries + 1e-4
+    # half a unit for each entry rounded, and the error of float sums, which is a share of the magnitudes
+    assert abs(problem.evaluate(choice).value - expected) <= 0.5 * entries + 1e-4 * magnitude / unit
 
 
 @given(st.integers(0, 2**16), st.integers(0, 4))
@@ -190,10 +193,62 @@ def test_a_curve_is_the_value_of_its_group_whatever_the_order() -> None:
     channels = {"dense0": np.array([1.0, 5.0, 3.0]), "dense1": np.array([1.0, 1.0])}
     table = ScoreTable(channels, curves={"dense0": np.array([0.0, 7.0, 6.0])})
     problem = stated(network, table)
-    # the full network is worth the curve's largest entry and the scores of the group that has none
-    assert problem.groups[0].values.tolist() == [0, round(7 / 9 * 2**31), round(6 / 9 * 2**31)]
-    assert problem.groups[1].values.tolist() == [round(1 / 9 * 2**31), round(2 / 9 * 2**31)]
+    # the full network is worth the curve's last entry and the scores of the group that has none
+    assert problem.groups[0].values.tolist() == [0, round(7 / 8 * 2**31), round(6 / 8 * 2**31)]
+    assert problem.groups[1].values.tolist() == [round(1 / 8 * 2**31), round(2 / 8 * 2**31)]
     assert channel_order(table)["dense0"].tolist() == [1, 2, 0]
+
+
+CURVED = describe(chain_model((4, 3, 5)))
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=12, max_size=12),
+    st.sets(st.sampled_from(sorted(CURVED.channels)), min_size=1),
+    st.booleans(),
+    st.sampled_from([0, 10**9, -3, -(10**12)]),
+    st.data(),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_value_is_a_share_of_the_full_network_s_whatever_its_curves_start_from(
+    drawn: list[int], curved: set[str], falling: bool, offset: int, data: st.DataObject
+) -> None:
+    """Only differences of a curve count, so its zero is where one channel is left."""
+    figures = iter(drawn)
+    channels = {g: np.array([float(next(figures)) for _ in range(n)]) for g, n in CURVED.channels.items()}
+    curves = {g: np.cumsum(channels[g]) - channels[g][0] for g in sorted(curved)}
+    if falling:  # as measured ones may, where the loss rises with a channel
+        curves = {g: np.append(c[:-1], c[-1] // 2) for g, c in curves.items()}
+    kernel = {("dense0", "dense1"): np.outer(channels["dense0"], channels["dense1"]) % 7}
+    plain = ScoreTable(channels, kernel, curves)
+    moved = ScoreTable(channels, kernel, {g: c + offset for g, c in curves.items()})
+    problem = stated(CURVED, moved)
+    for a, b in zip(stated(CURVED, plain).groups, problem.groups, strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+
+    order = channel_order(plain)
+
+    def worth(widths: dict[str, int]) -> float:
+        own = sum(curves[g][w - 1] if g in curves else channels[g][order[g][:w]].sum() for g, w in widths.items())
+        kept = np.ix_(*(order[g][: widths[g]] for g in ("dense0", "dense1")))
+        return float(own + kernel["dense0", "dense1"][kept].sum())
+
+    full, tolerance = worth(dict(CURVED.channels)), len(problem.groups) + len(problem.pairs)
+    peaks = sum(float(np.abs(c).max()) for c in curves.values())
+    if full > 0 and peaks < 100 * full:
+        assert abs(problem.evaluate(problem.ceilings).value - 2**31) <= tolerance
+        widths = {g: data.draw(st.integers(1, n)) for g, n in CURVED.channels.items()}
+        value = problem.evaluate([widths[g.name] - 1 for g in problem.groups]).value
+        assert value == pytest.approx(worth(widths) / full * 2**31, abs=tolerance)
+
+
+@pytest.mark.parametrize("last", [0.0, 1e-9, -5.0])
+def test_curves_whose_full_width_is_worth_next_to_nothing_stay_small(last: float) -> None:
+    network = describe(chain_model((3,)))
+    table = ScoreTable({"dense0": np.zeros(3)}, curves={"dense0": np.array([0.0, 1.0, last])})
+    values = stated(network, table).groups[0].values
+    assert values[1] > 2**28
+    assert np.abs(values).max() <= 2**31
 
 
 def test_a_curve_of_a_group_joined_to_itself_keeps_its_kernels() -> None:

@@ -1,8 +1,9 @@
-"""`sensitivity` orders channels by another scorer, with that scorer's own options."""
+"""`sensitivity`: its order is another scorer's, with that one's options; its value is a share of the loss."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, make_workplace, skip_report
 
 from reds_core.checkpoint import load_scores
+from reds_core.cost import resource_forms
 from reds_core.errors import InputError
+from reds_core.formulate import formulate
 from reds_core.framework import Arrays, Task
 from reds_core.registry import Registry
 from reds_core.scorer import Scorer, ScoreTable, score
@@ -69,3 +72,18 @@ def test_a_run_passes_them_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         )
         found.append(load_scores(tmp_path / name / "scores.npz").channels)
     assert any(not np.allclose(found[0][g], found[1][g]) for g in found[0])
+
+
+@pytest.mark.parametrize("curve", ["measured", "monotone"])
+def test_a_value_is_the_share_of_the_loss_that_widths_beyond_one_channel_take_off(curve: str) -> None:
+    """The full network is worth 2^31 also where a measured loss rises with a channel."""
+    network = describe(MODEL)
+    table = scored("sensitivity", {"sensitivity": {"order": "taylor", "curve": curve, "widths": "10"}})
+    falls = [np.any(np.diff(c) < 0) for c in table.curves.values()]
+    assert any(falls) is (curve == "measured")
+    problem = formulate(network, table, resource_forms(network, ["macs"]), {"macs": 1}, "p").problem
+    assert problem.evaluate(problem.ceilings).value == pytest.approx(2**31, abs=2)
+    full = sum(c[-1] for c in table.curves.values())
+    for choice in itertools.product(*(range(g.options) for g in problem.groups)):
+        share = sum(table.curves[g.name][k] for g, k in zip(problem.groups, choice, strict=True)) / full
+        assert problem.evaluate(choice).value == pytest.approx(share * 2**31, abs=2)
