@@ -24,11 +24,11 @@ from reds_core.compare.reader import read_results
 from reds_core.files import make_folder, write_text
 from reds_core.finetuning import FinetuneSettings
 from reds_core.recipe import Recipe, recipe_text
-from reds_core.report.bench.summary import escaped, markdown_table
 from reds_core.report.compare.findings import findings, warnings
 from reds_core.report.compare.results import compare_runs
 from reds_core.report.compare.tables import accuracy_table, failures_table, time_table
-from reds_core.report.compare.texts import many
+from reds_core.report.markdown import escaped, markdown_table
+from reds_core.report.units import many
 from reds_core.settings import RunSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -37,8 +37,8 @@ from reds_core.plan import (
 )
 from reds_core.report import drawing, figures, units, write_report
 from reds_core.report.facts import FILE_KINDS, gather
-from reds_core.report.page import Block, Cell, Row, Table
 from reds_core.report.proof import Proof, proof_summary, prove
+from reds_core.report.table import Block, Cell, Row, Table
 from reds_core.report.terminal import summary_table
 
 DS_CNN_S = {"conv2d": 64, "depthwise_1": 64, "depthwise_2": 64, "depthwise_3": 64, "pointwise_4": 64}

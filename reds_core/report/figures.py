@@ -11,6 +11,7 @@ from reds_core.plan import GroupRecord, Plan
 from reds_core.report import units
 from reds_core.report.drawing import INK, drawing, new_figure
 from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member
+from reds_core.report.series import Style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,19 +30,10 @@ _HATCHES = ("", "////", "\\\\\\\\", "xxxx", "----", "||||", "++++")
 _DARKEST, _LIGHTEST = (0x12, 0x39, 0x5F), (0xC3, 0xD9, 0xEE)
 
 
-@dataclass(frozen=True)
-class _Style:
-    """How one kind of file is drawn."""
-
-    colour: str
-    marker: str
-    line: str
-
-
 _STYLES = {
-    "keras": _Style("#12395f", "o", "-"),
-    "tflite": _Style("#b3541e", "s", "--"),
-    "tflite_int8": _Style("#2c7a4b", "^", ":"),
+    "keras": Style("#12395f", "o", "-"),
+    "tflite": Style("#b3541e", "s", "--"),
+    "tflite_int8": Style("#2c7a4b", "^", ":"),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
@@ -14,71 +13,6 @@ from reds_core.report.drawing import inline_svg, unavailable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table.
-
-    Attributes:
-        text: as shown.
-        value: the exact figure behind `text`, for machines and for the tooltip; None where there is none.
-        note: a second, smaller line.
-        tone: "proved" or "failed" where the cell is to stand out; "" for plain.
-        meaning: what `text` says, where it is a mere sign.
-    """
-
-    text: str
-    value: int | float | None = None
-    note: str = ""
-    tone: str = ""
-    meaning: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a table: its heading, then one cell a column."""
-
-    heading: str
-    cells: tuple[Cell, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no cell holds anything."""
-        return all(cell.text == units.DASH for cell in self.cells)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows of a table that belong together; title "" for none."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table.
-
-    Attributes:
-        caption: what it holds.
-        corner: heading of the column of row headings.
-        columns: headings of the other columns.
-        is_prose: whether its cells are texts to be read, rather than figures to be compared.
-        is_sortable: whether readers may want its rows in another order.
-    """
-
-    caption: str
-    corner: str
-    columns: tuple[str, ...]
-    blocks: tuple[Block, ...]
-    is_prose: bool = False
-    is_sortable: bool = False
-
-    def without_empty_rows(self) -> Table:
-        """The same table without rows that hold nothing, and without blocks that have no row left."""
-        blocks = (Block(b.title, tuple(r for r in b.rows if not r.is_empty)) for b in self.blocks)
-        return dataclasses.replace(self, blocks=tuple(b for b in blocks if b.rows))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from functools import partial
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
 from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member
-from reds_core.report.page import Block, Cell, Row, Table
 from reds_core.report.proof import Proof
+from reds_core.report.table import Block, Cell, Row, Table
 
 _NOTHING = Cell(units.DASH)
 

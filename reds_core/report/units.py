@@ -29,6 +29,11 @@ def count(number: float | None) -> str:
     return f"{number:,.0f}".replace(",", THIN)
 
 
+def many(number: int, noun: str) -> str:
+    """1 problem, 24 problems."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def _three_digits(number: float) -> str:
     """`number` with three significant digits, without exponent; larger ones whole and grouped."""
     size = abs(number)

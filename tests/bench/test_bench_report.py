@@ -31,11 +31,12 @@ from reds_core.comparison import run_bench
 from reds_core.errors import InputError, UnavailableError
 from reds_core.problem_file import load_problem, save_problem
 from reds_core.records import to_json_line
+from reds_core.report import series
 from reds_core.report.bench import bench_page, bench_summary, figures, write_bench_report
 from reds_core.report.bench.findings import findings, headline, warnings
 from reds_core.report.bench.measures import performance_profiles
 from reds_core.report.bench.results import compare
-from reds_core.report.bench.summary import escaped
+from reds_core.report.markdown import escaped
 from reds_core.report.page import inline_script
 from reds_core.report.units import THIN
 from reds_core.solution import Limit, Status
@@ -375,7 +376,7 @@ def test_claims_that_cannot_be_true_are_shown_and_count_as_no_proof() -> None:
 def test_profiles_drawn_are_those_measured() -> None:
     entrants = compare(usual()).provers
     profiles = performance_profiles({e.label: e.proof_times for e in entrants})
-    styles = figures.styles([e.label for e in entrants])
+    styles = series.styles([e.label for e in entrants])
     axes = figures.profile_figure(profiles, styles, "times the fastest").axes[0]
     curves = axes.get_lines()[: len(profiles)]
     for (label, profile), curve in zip(profiles.items(), curves, strict=True):
@@ -389,7 +390,7 @@ def test_profiles_drawn_are_those_measured() -> None:
 
 
 def test_thirteen_contenders_differ_without_colour() -> None:
-    drawn = figures.styles([str(i) for i in range(13)]).values()
+    drawn = series.styles([str(i) for i in range(13)]).values()
     assert len({s.marker for s in drawn}) == 13
 
 
@@ -403,7 +404,7 @@ def test_thirteen_contenders_differ_without_colour() -> None:
     ],
 )
 def test_names_in_figures_are_short_and_differ(labels: tuple[str, ...]) -> None:
-    names = figures.short_names(labels, 20)
+    names = series.short_names(labels, 20)
     assert list(names) == list(labels)
     assert len(set(names.values())) == len(labels)
     assert all(len(name) <= 20 for name in names.values())

@@ -8,19 +8,16 @@ from pathlib import Path
 from reds_core.bench.history import BenchRun, read_history
 from reds_core.bench.reader import read_records
 from reds_core.bench.record import SolveRecord
-from reds_core.files import write_text
+from reds_core.report.bench.opening import KIND
 from reds_core.report.bench.page import comparison_page
 from reds_core.report.bench.results import compare
 from reds_core.report.bench.summary import comparison_summary
+from reds_core.report.comparison import write_reports
 
-__all__ = ["REPORT_FILE", "SUMMARY_FILE", "bench_page", "bench_summary", "write_bench_report"]
-
-REPORT_FILE = "report.html"
-SUMMARY_FILE = "summary.md"
-_TITLE = "Solver comparison"
+__all__ = ["bench_page", "bench_summary", "write_bench_report"]
 
 
-def bench_page(records: Sequence[SolveRecord], title: str = _TITLE, runs: Sequence[BenchRun] = ()) -> str:
+def bench_page(records: Sequence[SolveRecord], title: str = KIND, runs: Sequence[BenchRun] = ()) -> str:
     """The report of a comparison as one HTML page. The same records give the same text.
 
     Args:
@@ -34,7 +31,7 @@ def bench_page(records: Sequence[SolveRecord], title: str = _TITLE, runs: Sequen
     return comparison_page(compare(records), title, runs)
 
 
-def bench_summary(records: Sequence[SolveRecord], title: str = _TITLE, runs: Sequence[BenchRun] = ()) -> str:
+def bench_summary(records: Sequence[SolveRecord], title: str = KIND, runs: Sequence[BenchRun] = ()) -> str:
     """The same in short, as Markdown; arguments as of `bench_page`."""
     return comparison_summary(compare(records), title, runs)
 
@@ -47,6 +44,6 @@ def write_bench_report(folder: Path) -> None:
         InputError: if the records cannot be read or the files cannot be written.
     """
     records, runs = read_records(folder), read_history(folder).runs
-    title = folder.resolve().name or _TITLE
-    write_text(folder / SUMMARY_FILE, bench_summary(records, title, runs))
-    write_text(folder / REPORT_FILE, bench_page(records, title, runs))
+    write_reports(
+        folder, KIND, lambda title: bench_summary(records, title, runs), lambda title: bench_page(records, title, runs)
+    )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reds_core.bench.history import BenchRun, Ending
 from reds_core.bench.record import SolveRecord
 from reds_core.report import units
 from reds_core.report.bench.results import Comparison, Kind, memory_limit_text, time_limit_text
-from reds_core.report.bench.tables import one_block, outcome_text, whole
-from reds_core.report.page import Cell, Row, Table
+from reds_core.report.bench.tables import outcome_text
+from reds_core.report.table import Cell, Row, Table, one_block, prose_table, whole
 
 _PROBLEMS_LISTED = 6
 _PARTICULARS = re.compile(r"'[^']*'|\d[\d.,e+-]*")
@@ -144,13 +144,6 @@ def _versions(records: Sequence[SolveRecord]) -> str:
         for library, version in record.versions.items():
             found.setdefault(library, {})[version] = None
     return ", ".join(f"{library} {' and '.join(found[library])}" for library in sorted(found)) or units.DASH
-
-
-def prose_table(caption: str, corner: str, texts: Mapping[str, str]) -> Table:
-    """A table of names and texts."""
-    return Table(
-        caption, corner, ("Setting",), one_block([Row(k, (Cell(v),)) for k, v in texts.items()]), is_prose=True
-    )
 
 
 # --- runs of the command --------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from reds_core.report import units
 from reds_core.report.bench.measures import CLOCK_S, Steps
 from reds_core.report.bench.results import Entrant
 from reds_core.report.drawing import INK, drawing, new_figure
+from reds_core.report.series import Style, short_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,28 +25,8 @@ _SQUARE_INCHES = (5.0, 4.0)
 _LABEL_LIMIT = 26
 _LINE_POINTS = 9.0
 _MARKS_A_CURVE = 5
-_COLOURS = ("#12395f", "#b3541e", "#2c7a4b", "#7b3294", "#8a6d00", "#00707f", "#a3195b", "#4d4d4d")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
-_LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
 _PRECISION = 1e-9
 """Shares below this are drawn as this."""
-
-
-@dataclass(frozen=True)
-class Style:
-    """How an entrant is drawn in every figure."""
-
-    colour: str
-    marker: str
-    line: Any
-
-
-def styles(labels: Sequence[str]) -> dict[str, Style]:
-    """A style for each label; thirteen and more stay apart by marker."""
-    return {
-        label: Style(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)], _LINES[i % len(_LINES)])
-        for i, label in enumerate(labels)
-    }
 
 
 def profile_figure(profiles: Mapping[str, Steps], drawn: Mapping[str, Style], axis: str) -> Figure:
@@ -262,27 +243,6 @@ def _name_at_the_right(axes: Any, heights: Mapping[str, float], drawn: Mapping[s
         axes.text(
             1.085, y, names[label], transform=axes.transAxes, va="center", fontsize=8, color=style.colour,
         )  # fmt: skip
-
-
-def short_names(labels: Sequence[str], limit: int) -> dict[str, str]:
-    """Labels of at most `limit` characters that still differ: without their middle, end or beginning, or numbered.
-
-    Numbers count from 1, as the labels stand.
-    """
-    printable = {label: units.printable(label) for label in labels}
-    ways: tuple[Callable[[str], str], ...] = (
-        lambda text: units.shortened(text, limit),
-        lambda text: text if len(text) <= limit else text[: limit - 1] + "…",
-        lambda text: text if len(text) <= limit else "…" + text[1 - limit :],
-    )
-    for way in ways:
-        short = {label: way(text) for label, text in printable.items()}
-        if len(set(short.values())) == len(labels):
-            return short
-    return {
-        label: units.shortened(f"{number}: {text}", limit)
-        for number, (label, text) in enumerate(printable.items(), start=1)
-    }
 
 
 def spread_out(wanted: Mapping[str, float], distance: float, low: float, high: float) -> dict[str, float]:

@@ -10,14 +10,11 @@ from reds_core.report import units
 from reds_core.report.bench.conduct import unfinished
 from reds_core.report.bench.measures import time_ratios
 from reds_core.report.bench.results import Comparison, Entrant, Kind, memory_limit_text, time_limit_text
-from reds_core.report.bench.tables import factor_text, gaps_left, losses_of
+from reds_core.report.bench.tables import gaps_left, losses_of
+from reds_core.report.table import factor_text
+from reds_core.report.units import many
 
 _LISTED = 6
-
-
-def many(count: int, noun: str) -> str:
-    """1 problem, 24 problems."""
-    return f"{units.count(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def headline(comparison: Comparison) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reds_core.bench.history import BenchRun
 from reds_core.report import units
 from reds_core.report.bench import conduct, findings, pictures, tables
+from reds_core.report.bench.opening import opening
 from reds_core.report.bench.presolve import presolve_pairs
 from reds_core.report.bench.results import Comparison
 from reds_core.report.page import inline_script, render
@@ -24,14 +25,10 @@ def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]
         UnavailableError: if Jinja2 or matplotlib is not installed.
     """
     provers, pairs = comparison.provers, presolve_pairs(comparison.entrants)
-    compared = [e for e in comparison.entrants[1:] if e.proofs or tables.gaps_left(e)]
     return render(
         "bench.html",
-        title=title,
+        opening=opening(comparison, title, runs),
         script=inline_script("sort.js"),
-        headline=findings.headline(comparison),
-        findings=findings.findings(comparison),
-        warnings=findings.warnings(comparison, runs),
         overview=tables.overview_table(comparison),
         proof_profile=pictures.proof_profile(comparison),
         near_profile=pictures.near_profile(comparison),
@@ -39,7 +36,7 @@ def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]
         unproved=findings.unproved(comparison),
         open_problems=findings.open_problems(comparison),
         reference=provers[0].label if provers else "",
-        speed=tables.speed_table(provers[0], compared) if provers else None,
+        speed=tables.speed_table(comparison),
         scatters=[p for p in (pictures.gap_scatter(comparison), pictures.loss_scatter(comparison)) if p],
         marks=[(tables.MARKS[kind], meaning) for kind, meaning in tables.MARK_MEANINGS.items()],
         proofs=tables.proofs_table(comparison),

@@ -12,6 +12,7 @@ from reds_core.report.bench.measures import Steps, cumulative, performance_profi
 from reds_core.report.bench.presolve import PresolvePair
 from reds_core.report.bench.results import Comparison, Entrant
 from reds_core.report.page import Picture, picture
+from reds_core.report.series import styles
 
 NEAR = 0.001
 """A value that lies at most this share below the best known one is as good for most uses."""
@@ -45,7 +46,7 @@ def _profile(
     if not times:
         return None
     profiles = performance_profiles(times)
-    drawn = figures.styles([e.label for e in comparison.entrants])
+    drawn = styles([e.label for e in comparison.entrants])
     figure = figures.profile_figure(profiles, drawn, axis)
     places = [(f"within {factor}× the fastest time", float(factor)) for factor in _FACTORS_IN_WORDS]
     return picture(figure, prefix, caption, f"{caption}. {_shares_in_words(profiles, places)}")
@@ -62,7 +63,7 @@ def growth_scatter(comparison: Comparison) -> Picture | None:
     drawn = [size for points in series.values() for size, _ in points]
     if not drawn or max(drawn) < GROWTH_FROM_RATIO * min(drawn):
         return None
-    figure = figures.growth_figure(series, figures.styles([e.label for e in comparison.entrants]))
+    figure = figures.growth_figure(series, styles([e.label for e in comparison.entrants]))
     largest = (f"{label}: {units.seconds(max(points)[1])} at {max(points)[0]:.0f}" for label, points in series.items())
     caption = "Time to a proof against the size of the problem"
     return picture(figure, "growth", caption, f"{caption}. The largest proved, by options: {'; '.join(largest)}.")
@@ -75,7 +76,7 @@ def value_profile(comparison: Comparison) -> Picture | None:
     if not shares:
         return None
     caption = "Value profile: how near each solver comes to the best known value"
-    figure = figures.value_figure(shares, figures.styles([e.label for e in comparison.entrants]))
+    figure = figures.value_figure(shares, styles([e.label for e in comparison.entrants]))
     places = [(f"within {units.small_percent(loss)} of the best known value", loss) for loss in _LOSSES_IN_WORDS]
     return picture(figure, "value", caption, f"{caption}. {_shares_in_words(shares, places)}")
 
@@ -110,7 +111,7 @@ def _scatter(
 ) -> Picture | None:
     if not points:
         return None
-    figure = figures.scatter_figure(points, figures.styles([e.label for e in comparison.entrants]), axis, zero)
+    figure = figures.scatter_figure(points, styles([e.label for e in comparison.entrants]), axis, zero)
     medians = (
         f"{label}: {units.small_percent(statistics.median(p.share for p in own))} after "
         f"{units.seconds(statistics.median(p.seconds for p in own))}"
@@ -124,7 +125,7 @@ def presolve_scatter(pairs: Sequence[PresolvePair], entrants: Sequence[Entrant])
     times = {pair.label: pair.times_s for pair in pairs if pair.times_s}
     if not times:
         return None
-    figure = figures.pairs_figure(times, figures.styles([e.label for e in entrants]))
+    figure = figures.pairs_figure(times, styles([e.label for e in entrants]))
     wins = (f"{label}: faster with presolve on {sum(on < off for off, on in own)} of {len(own)} problems"
             for label, own in times.items())  # fmt: skip
     caption = "Time to a proof with presolve against the time without"

@@ -11,7 +11,19 @@ from reds_core.report import units
 from reds_core.report.bench.measures import Ratios, Spread, spread, time_ratios
 from reds_core.report.bench.presolve import PresolvePair
 from reds_core.report.bench.results import Comparison, Entrant, Kind, Run
-from reds_core.report.page import Block, Cell, Row, Table
+from reds_core.report.table import (
+    NOTHING,
+    Cell,
+    Row,
+    Table,
+    duration,
+    factor,
+    figure,
+    one_block,
+    seconds,
+    share,
+    whole,
+)
 
 MARKS = {
     Kind.OPTIMAL: "●",
@@ -32,29 +44,6 @@ MARK_MEANINGS = {
     Kind.FALSE_CLAIM: "false claim",
 }
 _TONES = {Kind.OPTIMAL: "proved", Kind.INFEASIBLE: "proved", Kind.FAILED: "failed", Kind.FALSE_CLAIM: "failed"}
-_NOTHING = Cell(units.DASH)
-
-
-def figure(number: float | None, text: str, note: str = "") -> Cell:
-    """A cell of an exact figure; a dash where there is none."""
-    return _NOTHING if number is None or not units.exists(number) else Cell(text, number, note)
-
-
-def share(number: float | None, note: str = "") -> Cell:
-    """A cell of a share, in percent."""
-    return figure(number, units.small_percent(number), note)
-
-
-def seconds(number: float | None, note: str = "") -> Cell:
-    """A cell of a duration in s."""
-    return figure(number, duration(number), note)
-
-
-def duration(number: float | None) -> str:
-    """A duration in s with three digits, never in minutes, so that all compare at a glance: 12.0 ms, 60.1 s."""
-    if number is None or number < 1:
-        return units.seconds(number)
-    return units.NANOSECONDS.text(number * 1e9)
 
 
 def loss_text(loss: float) -> str:
@@ -63,28 +52,6 @@ def loss_text(loss: float) -> str:
         return "below 0"
     text = units.small_percent(loss)
     return f"{text} lost" if text.startswith("<") else f"−{text}"
-
-
-def factor(number: float | None, note: str = "") -> Cell:
-    """A cell of a factor: 12.3×."""
-    return figure(number, factor_text(number), note)
-
-
-def factor_text(number: float | None) -> str:
-    """How many times: 12.3×, with three digits at most."""
-    if number is None or not units.exists(number):
-        return units.DASH
-    return (units.count(number) if number >= 99.5 else f"{number:.3g}" if number >= 1 else f"{number:.2g}") + "×"
-
-
-def whole(number: int | None) -> Cell:
-    """A cell of a count."""
-    return figure(number, units.count(number))
-
-
-def one_block(rows: Sequence[Row]) -> tuple[Block, ...]:
-    """The rows as a table's only block; no block without rows."""
-    return (Block("", tuple(rows)),) if rows else ()
 
 
 # --- entrants -------------------------------------------------------------------------------------------------------
@@ -132,13 +99,9 @@ def gaps_left(entrant: Entrant) -> Spread | None:
     return spread(gaps)
 
 
-def speed_table(reference: Entrant, others: Sequence[Entrant]) -> Table:
-    """How many times as long each other needs to a proof, and the gap it is left with where it has none.
-
-    Args:
-        reference: the entrant compared with.
-        others: all others with proofs or bounds.
-    """
+def speed_table(comparison: Comparison) -> Table:
+    """How many times as long as the best each other with proofs or bounds needs to a proof, and the gap it is left with
+    where it has none; without rows where nobody proved anything."""
     columns = (
         "Both proved",
         "Times as long",
@@ -148,6 +111,10 @@ def speed_table(reference: Entrant, others: Sequence[Entrant]) -> Table:
         "Gap left, median",
         "Gap left, worst",
     )
+    if not comparison.provers:
+        return Table("Time to a proof", "Solver", columns, ())
+    reference = comparison.provers[0]
+    others = [e for e in comparison.entrants[1:] if e.proofs or gaps_left(e)]
     rows = []
     for other in others:
         ratios: Ratios | None = time_ratios(reference.proof_times, other.proof_times)
@@ -251,7 +218,7 @@ def results_table(comparison: Comparison) -> Table:
     rows = []
     for name, facts in comparison.problems.items():
         known = comparison.known[name]
-        best = _NOTHING if known.value is None else whole(known.value)
+        best = NOTHING if known.value is None else whole(known.value)
         if known.value is not None:
             best = Cell(best.text, best.value, "optimal" if known.is_optimal else "best known")
         elif known.is_infeasible:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reds_core.report import units
-from reds_core.report.bench.figures import Style, short_names, styles
 from reds_core.report.compare import texts
 from reds_core.report.compare.results import BudgetResults, Entry, RecipeResults, accuracy
 from reds_core.report.drawing import INK, drawing, new_figure
 from reds_core.report.facts import Metric
 from reds_core.report.page import Picture, picture
+from reds_core.report.series import Style, short_names, styles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

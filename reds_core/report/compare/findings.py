@@ -5,8 +5,8 @@ from __future__ import annotations
 from reds_core.report import units
 from reds_core.report.compare import texts
 from reds_core.report.compare.results import BudgetResults, RecipeResults, RunComparison, accuracy
-from reds_core.report.compare.texts import many
 from reds_core.report.facts import Metric
+from reds_core.report.units import many
 
 _LISTED = 6
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 
 from reds_core.compare.record import ResultRecord, RunKey
 from reds_core.report import units
-from reds_core.report.bench.conduct import prose_table
-from reds_core.report.bench.tables import one_block, seconds, whole
 from reds_core.report.compare import texts
 from reds_core.report.compare.results import (
     BudgetResults,
@@ -21,8 +19,7 @@ from reds_core.report.compare.results import (
     change,
     value,
 )
-from reds_core.report.compare.texts import NOTHING
-from reds_core.report.page import Block, Cell, Row, Table
+from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table, seconds, whole
 
 
 def accuracy_table(recipe: RecipeResults) -> Table:

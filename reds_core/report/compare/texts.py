@@ -5,14 +5,8 @@ from __future__ import annotations
 from reds_core.compare.statistics import Difference, Spread
 from reds_core.report import units
 from reds_core.report.facts import Metric
-from reds_core.report.page import Cell
-
-NOTHING = Cell(units.DASH)
-
-
-def many(count: int, noun: str) -> str:
-    """1 seed, 3 seeds."""
-    return f"{units.count(count)} {noun}{'' if count == 1 else 's'}"
+from reds_core.report.table import NOTHING, Cell
+from reds_core.report.units import many
 
 
 def number(figure: float, metric: Metric) -> str:
