@@ -161,7 +161,8 @@ class PrunerSubject(PluginSubject[Pruner]):
         tools = CheckTools(model, budgets, epochs, seed=5)
         ordered = smallest_first(budgets, {r: f.at(tools.network.channels) for r, f in tools.forms.items()})
         tools.budgets = ordered
-        case = Case(tools, self.plugin.steps(tools.network, ordered, epochs), [PruningState()])
+        every_group = tuple(tools.network.channels)
+        case = Case(tools, self.plugin.steps_where(every_group, tools.network, ordered, epochs), [PruningState()])
         for step in case.steps:
             pruner, tools.step = self.make() if renew else self.plugin, step
             case.states.append(pruner.take(step, dataclasses.replace(case.end, decided={}), tools))
@@ -184,7 +185,7 @@ def names_its_steps(subject: PrunerSubject) -> None:
             raise Failure(f"a step decides {sorted(groups)}, which are not all groups of the network")
         again = subject.make().steps(case.tools.network, case.tools.budgets, 0)
         if list(again) != list(case.steps):
-            raise Failure("a new object has other steps for the same run")
+            raise Failure("a new object has other steps for the same run, or steps_where for one with every choice")
 
 
 def decides_every_budget(subject: PrunerSubject) -> None:

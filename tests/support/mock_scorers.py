@@ -199,6 +199,15 @@ class SameNames(HonestPruner):
         return [choose, extract, extract, *train]
 
 
+class OtherWhere(HonestPruner):
+    """Has a step more where it is told that every group has a choice."""
+
+    def steps_where(
+        self, free: Sequence[str], network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int
+    ) -> Sequence[Step]:
+        return [*self.steps(network, budgets, finetune_epochs), Step("linger")]
+
+
 class Inventing(HonestPruner):
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
         return replace(super().take(step, state, tools), decided={"nowhere": 1})
