@@ -114,7 +114,8 @@ def _total(scores: ScoreTable) -> float:
 
 def _from_one_channel(curve: FloatArray) -> FloatArray:
     """A curve as what widths are worth beyond one channel: only its differences count."""
-    return curve - curve[0]
+    gained: FloatArray = curve - curve[0]
+    return gained
 
 
 def _rounded(values: FloatArray, total: float) -> IntArray:
