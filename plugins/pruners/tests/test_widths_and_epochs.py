@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reds_pruners import UniformPruner
 from reds_pruners.training import is_alone, spread
@@ -29,6 +29,7 @@ def meets(problem, choice) -> bool:  # type: ignore[no-untyped-def]
 
 
 @given(st.integers(100, 1000))
+@settings(deadline=None)
 def test_one_ratio_is_the_largest_that_meets_the_budget(permille: int) -> None:
     tools = RememberingTools([f"macs={permille / 1000}"], model=CHAIN)
     problem = tools.formulate(SCORES, tools.budgets[0]).problem
@@ -62,6 +63,7 @@ def test_a_budget_below_everything_is_refused() -> None:
 
 
 @given(st.integers(0, 50), st.integers(1, 40))
+@settings(deadline=None)
 def test_epochs_are_dealt_evenly_and_the_last_step_is_never_left_out(epochs: int, steps: int) -> None:
     dealt = spread(epochs, steps)
     assert len(dealt) == steps
@@ -77,6 +79,7 @@ def test_who_is_trained() -> None:
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_no_kept_channels_are_worth_more_than_the_bound(data: st.DataObject) -> None:
     """Exactly, although sums of floats are rounded: the same sums are taken in the same order."""
     channels = {
