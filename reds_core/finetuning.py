@@ -66,6 +66,8 @@ class FinetuneSettings:
         clip_norm: to which the gradient of all weights together is shortened; None: not.
         patience: epochs without a lower loss on held-back data after which training stops; None: never.
         augment: changes of training images, each NAME or NAME=STRENGTH; see `reds_core.augmentation`.
+        dropout: share of the rates of the model's dropout that fine-tuning keeps, 0 to 1. A narrow network has little
+            to spare and few epochs to learn in, so that by default it trains with all it has.
         precision: in what numbers is computed.
         distill: who gives soft targets.
         distill_weight: share of the soft targets in the loss, 0 to 1; the labels have the rest.
@@ -88,6 +90,7 @@ class FinetuneSettings:
     clip_norm: float | None = None
     patience: int | None = None
     augment: tuple[str, ...] = ()
+    dropout: float = 0.0
     precision: Precision = Precision.FLOAT32
     distill: Teacher = Teacher.INPUT
     distill_weight: float = 0.5
@@ -104,6 +107,7 @@ class FinetuneSettings:
             (not _size(self.weight_decay), f"weight decay {self.weight_decay} is below 0", "give 0.0001"),
             (not _size(self.clip_norm, zero=False), f"gradient norm {self.clip_norm} is not above 0", "give 1.0"),
             (self.patience is not None and self.patience < 1, f"a patience of {self.patience} is asked for", "give 3"),
+            (not _share(self.dropout), f"dropout {self.dropout} is no share of the model's own", "give 0 to 1"),
             (not _share(self.distill_weight), f"distillation weight {self.distill_weight} is no share", "give 0.5"),
             (
                 not _size(self.distill_temperature, zero=False),

@@ -56,7 +56,8 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
             "--warmup-epochs",
         ),
         *("0.5", "--weight-decay", "0.001", "--clip-norm", "2", "--patience", "3", "--augment", "flip,shift=0.2"),
-        *("--augment", "noise", "--precision", "mixed_bfloat16", "--distill", "input", "--distill-weight", "0.7"),
+        *("--augment", "noise", "--dropout", "0.5"),
+        *("--precision", "mixed_bfloat16", "--distill", "input", "--distill-weight", "0.7"),
         *(
             "--distill-temperature",
             "2",
@@ -88,6 +89,7 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
         "clip_norm": 2.0,
         "patience": 3,
         "augment": ["flip", "shift=0.2", "noise"],
+        "dropout": 0.5,
         "precision": "mixed_bfloat16",
         "distill": "input",
         "distill_weight": 0.7,

@@ -45,6 +45,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "clip_norm": ("finetune: {clip_norm: 1}", ("--clip-norm", "none")),
     "patience": ("finetune: {patience: 3}", ("--patience", "none")),
     "augment": ("finetune: {augment: [flip, noise]}", ("--augment", "none")),
+    "dropout": ("finetune: {dropout: 0.5}", ("--dropout", "0")),
     "precision": ("finetune: {precision: mixed_bfloat16}", ("--precision", "float32")),
     "distill": ("finetune: {distill: none}", ("--distill", "input")),
     "distill_weight": ("finetune: {distill_weight: 0.1}", ("--distill-weight", "0.5")),

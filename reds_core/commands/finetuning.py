@@ -38,6 +38,7 @@ Augment = Annotated[
     list[str] | None,
     _option("Change of training images, NAME[=STRENGTH]: flip, shift, rotate, zoom, ... Repeatable", "none"),
 ]
+Dropout = Annotated[float | None, _option("Share of the model's dropout rates that is kept", _DEFAULTS.dropout)]
 PrecisionName = Annotated[Precision | None, _option("What is computed in", _DEFAULTS.precision.value, "--precision")]
 Distill = Annotated[Teacher | None, _option("Who gives soft targets", _DEFAULTS.distill.value)]
 DistillWeight = Annotated[float | None, _option("Share of soft targets in the loss", _DEFAULTS.distill_weight)]

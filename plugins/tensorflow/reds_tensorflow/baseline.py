@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -41,7 +42,8 @@ def build_baseline(training: Training) -> Any:
             f"give images (height, width, channels) of at least {SMALLEST} x {SMALLEST}, or a model",
         )
     model = _network(data, classes, training.seed)
-    finetune(Family(model, (), ()), training)
+    settings = replace(training.settings, dropout=1.0)  # it is trained from scratch, not fine-tuned
+    finetune(Family(model, (), ()), replace(training, settings=settings))
     return model
 
 

@@ -19,6 +19,7 @@ from reds_core.framework import Arrays, Family, Task, Training, WeightArrays, ba
 from reds_core.network import Network
 from reds_tensorflow.augmenting import augmenter, check_images
 from reds_tensorflow.distillation import distillation_of
+from reds_tensorflow.dropping import dropout_times
 from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import JointStep, students_of
@@ -111,7 +112,12 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         return step(x if change is None else change(x), *targets)
 
     models = (family.full, *family.members)
-    with strides_taken_first(*models), norms_fused(*models), computing_in(settings.precision, *models):
+    with (
+        strides_taken_first(*models),
+        norms_fused(*models),
+        dropout_times(settings.dropout, *models),
+        computing_in(settings.precision, *models),
+    ):
         run = compiled(step_on_changed, data.x, loss_targets, metric_targets)
     with strides_taken_first(*models):
         choice = _Choice(step, data, training, aim)
