@@ -78,8 +78,8 @@ EXPERIMENTS = {
         str(FASHION / "fashion_mnist.npz"),
         "macs=0.75,0.5,0.25",
         ("nested", "uniform"),
-        epochs=5,
-        finetune=FinetuneSettings(batch_size=64),
+        epochs=3,
+        finetune=FinetuneSettings(batch_size=64, learning_rate=6e-3),
     ),
     "resnet8": Experiment(
         "ResNet8 on CIFAR-10: five strategies with the same epochs",
@@ -88,7 +88,7 @@ EXPERIMENTS = {
         str(ASSETS / "data" / "cifar10.npz"),
         "macs=0.5",
         ALL_PRUNERS,
-        epochs=10,
+        epochs=6,
         finetune=FinetuneSettings(batch_size=64, augment=("flip", "shift")),
     ),
     "speech": Experiment(
