@@ -60,6 +60,17 @@ def _shown(value: Any) -> Any:
     return units.printable(value) if type(value) is str else value
 
 
+def _breakable(text: str) -> Any:
+    """A name that may be broken where its options begin and between them: cpsat[presolve=false]."""
+    import markupsafe
+
+    return (
+        markupsafe.escape(_shown(text))
+        .replace("[", markupsafe.Markup("<wbr>["))
+        .replace(",", markupsafe.Markup(",<wbr>"))
+    )
+
+
 def render(template: str, **content: Any) -> str:
     """The page that `template` makes of `content`.
 
@@ -80,5 +91,6 @@ def render(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     environment.globals["dash"] = units.DASH
+    environment.filters["breakable"] = _breakable
     environment.filters["trusted"] = markupsafe.Markup
     return environment.get_template(template).render(**content)

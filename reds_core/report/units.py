@@ -106,6 +106,8 @@ def small_percent(fraction: float | None) -> str:
     if fraction is None or not exists(fraction):
         return DASH
     size = abs(100 * fraction)
+    if size >= 999.95:
+        return f"{count(100 * fraction)}{THIN}%"
     if size == 0 or size >= 0.95:
         return percent(fraction, 0 if size == 0 else 1)
     if size < 0.001:

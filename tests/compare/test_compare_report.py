@@ -68,6 +68,7 @@ def test_the_page_shows_means_deviations_and_paired_differences() -> None:
     assert nested[2][0] == "−1.00 ± 1.00"
     assert plain(nested[3][0]) == "30.00 ± 0.00 %"
     assert "49.0" in nested[5][0]
+    assert page.columns[caption][2:4] == ["Against the best, points", "Change, points"]
 
 
 def test_the_winner_is_named_with_its_lead() -> None:

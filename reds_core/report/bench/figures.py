@@ -25,6 +25,7 @@ _SQUARE_INCHES = (5.0, 4.0)
 _LABEL_LIMIT = 26
 _LINE_POINTS = 9.0
 _MARKS_A_CURVE = 5
+_TICKS_AT_LEAST = 3
 _PRECISION = 1e-9
 """Shares below this are drawn as this."""
 
@@ -291,6 +292,10 @@ def _percent_ticks(axis: Any, ground: float, zero: str) -> None:
         if number < ground * 1.01:
             return zero
         percent = 100 * number
+        if percent > 0.9e3:
+            return (
+                f"{units.count(percent)}{units.THIN}%" if percent < 0.9e5 else f"{_power_of_ten(percent)}{units.THIN}%"
+            )
         return f"{percent:.4g}{units.THIN}%" if percent > 0.9e-3 else f"{_power_of_ten(percent)}{units.THIN}%"
 
     _logarithmic_ticks(axis, most=5)
@@ -303,10 +308,17 @@ def _power_of_ten(number: float) -> str:
 
 
 def _logarithmic_ticks(axis: Any, most: int = 7) -> None:
-    """A tick a decade, fewer where there are many; finer ones where there are less than two decades."""
-    from matplotlib.ticker import LogLocator, NullLocator
+    """A tick a decade, fewer where there are many, finer ones where that were less than three."""
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
-    low, high = axis.get_view_interval()
-    decades = math.log10(high / low)
-    axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0) if decades < 1.5 else (1.0,), numticks=most))
     axis.set_minor_locator(NullLocator())
+    low, high = axis.get_view_interval()
+    # or another locator would have other limits where all points lie at one place
+    (axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim)(low, high)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1,), (1, 2, 5), range(1, 10)):
+        ticks = [tick for power in powers for step in steps if low <= (tick := step * 10.0**power) <= high]
+        if len(ticks) >= _TICKS_AT_LEAST:
+            axis.set_major_locator(FixedLocator(ticks) if len(steps) > 1 else LogLocator(10, numticks=most))
+            return
+    axis.set_major_locator(MaxNLocator(most // 2))

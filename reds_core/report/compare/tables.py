@@ -24,7 +24,8 @@ from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, 
 
 def accuracy_table(recipe: RecipeResults) -> Table:
     """Mean ± standard deviation at each budget, the best first."""
-    columns = ("After", "Against the best", "Change", "Before", "int8", "Used", "Value")
+    unit = ", points" if recipe.metric.is_share else ""
+    columns = ("After", f"Against the best{unit}", f"Change{unit}", "Before", "int8", "Used", "Value")
     blocks = []
     for budget in recipe.budgets:
         best = budget.entries[0] if recipe.metric.is_share else None

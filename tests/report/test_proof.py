@@ -1,0 +1,101 @@
+"""What a report says of how optimal a choice is."""
+
+from __future__ import annotations
+
+import pytest
+from sample_plans import (
+    DS_CNN_S,
+    THIN,
+    proven,
+    subnetwork,
+)
+
+from reds_core.plan import (
+    SubnetworkRecord,
+)
+from reds_core.report.proof import Proof, prove
+
+
+def alone(record: SubnetworkRecord) -> Proof:
+    return prove(record, has_smaller=False, has_larger=False)
+
+
+def test_an_optimum_is_called_proven() -> None:
+    proof = prove(proven(0.5, DS_CNN_S), has_smaller=True, has_larger=False)
+    assert proof.is_optimal
+    assert proof.badge == "optimal"
+    assert proof.sentence == (
+        "Proven optimal: no other choice of widths within the budget that contains the smaller subnetworks "
+        "keeps more importance."
+    )
+    assert proof.nesting.startswith(f"Nesting costs at most 0.33{THIN}%")
+    assert proof.price == pytest.approx(0.0033, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("has_smaller", "has_larger", "limits"),
+    [
+        (True, False, "that contains the smaller subnetworks"),
+        (False, True, "that lies within the larger ones"),
+        (True, True, "that contains the smaller subnetworks and lies within the larger ones"),
+    ],
+)
+def test_a_proof_speaks_of_what_fits_between_the_neighbours(has_smaller: bool, has_larger: bool, limits: str) -> None:
+    for bound in (10, 11, None):
+        record = proven(0.5, DS_CNN_S, value=10, bound=bound, gap=None, status="feasible", bound_independent=20)
+        proof = prove(record, has_smaller, has_larger)
+        assert limits in proof.sentence
+        assert proof.nesting.startswith(f"Nesting costs at most 100.0{THIN}%")
+        assert proof.price == 1
+
+
+@pytest.mark.parametrize(("has_smaller", "has_larger"), [(True, False), (False, True), (True, True)])
+def test_a_proof_that_needs_no_neighbours_names_none(has_smaller: bool, has_larger: bool) -> None:
+    record = proven(0.5, DS_CNN_S, value=10, bound=10, bound_independent=10)
+    proof = prove(record, has_smaller, has_larger)
+    assert proof.sentence == "Proven optimal: no other choice of widths within the budget keeps more importance."
+    assert proof.nesting == "Nesting costs nothing: a choice free of it could not be better."
+    assert proof.price == 0
+
+
+def test_a_lone_subnetwork_pays_nothing_for_nesting_and_is_told_nothing_of_it() -> None:
+    proof = alone(proven(0.5, DS_CNN_S))
+    assert (proof.nesting, proof.price) == ("", None)
+    assert "smaller" not in proof.sentence
+    assert "larger" not in proof.sentence
+
+
+def test_a_gap_is_said_in_percent() -> None:
+    proof = alone(proven(0.5, DS_CNN_S, status="feasible", value=1000, bound=1003, gap=0.003))
+    assert not proof.is_optimal
+    assert proof.badge == f"gap 0.3{THIN}%"
+    assert proof.sentence == (
+        f"Within 0.3{THIN}% of the best possible: no choice of widths within the budget can be better by more."
+    )
+
+
+def test_no_bound_is_no_proof_and_names_the_solver() -> None:
+    proof = prove(subnetwork(0.5, DS_CNN_S), has_smaller=True, has_larger=False)
+    assert not proof.is_optimal
+    assert proof.badge == "no bound"
+    assert proof.sentence.startswith("No proof: solver greedy gives no bound")
+    assert proof.nesting.startswith("What nesting costs is unknown")
+    assert proof.price is None
+
+
+def test_a_bound_that_is_met_is_a_proof_whatever_the_status() -> None:
+    assert alone(subnetwork(0.5, DS_CNN_S, value=7, bound=7)).is_optimal
+
+
+def test_no_gap_at_value_zero_but_the_bound_is_told() -> None:
+    proof = alone(subnetwork(0.5, DS_CNN_S, value=0, bound=1234))
+    assert proof.badge == "bounded"
+    assert f"above 1{THIN}234" in proof.sentence
+
+
+def test_without_a_search_nothing_is_claimed() -> None:
+    record = subnetwork(0.5, DS_CNN_S, value=None, status=None, solver=None)
+    proof = prove(record, has_smaller=True, has_larger=True)
+    assert proof.sentence == "No search was recorded for this subnetwork."
+    assert proof.nesting == ""
+    assert not proof.is_optimal

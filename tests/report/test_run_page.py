@@ -1,0 +1,132 @@
+"""The page of a pruning run: whole, self-contained, and safe from names that no one should trust."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from html_pages import (
+    Page,
+    assert_drawings_are_whole,
+    assert_no_placeholder_shows,
+    assert_nothing_is_fetched,
+    assert_tables_and_figures_are_whole,
+)
+from sample_plans import (
+    CHANNELS,
+    ODD,
+    PLANS,
+    complete,
+    html_of,
+    odd,
+)
+
+from reds_core.errors import InputError, UnavailableError
+from reds_core.plan import (
+    Plan,
+)
+from reds_core.report import drawing, figures, units, write_report
+from reds_core.report.facts import gather
+from reds_core.report.table import Block, Cell, Row, Table
+
+
+@pytest.fixture(scope="module", params=PLANS, ids=lambda make: make.__name__)
+def any_html(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    plan: Plan = request.param()
+    return html_of(plan, tmp_path_factory.mktemp("run"))
+
+
+# --- every page -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_fetched_and_nothing_runs(any_html: str) -> None:
+    assert_nothing_is_fetched(any_html)
+
+
+def test_no_placeholder_of_a_missing_figure_shows(any_html: str) -> None:
+    assert_no_placeholder_shows(any_html)
+
+
+def test_svg_is_well_formed_described_and_refers_to_itself_only(any_html: str) -> None:
+    assert_drawings_are_whole(any_html)
+
+
+def test_tables_and_figures_are_whole(any_html: str) -> None:
+    assert_tables_and_figures_are_whole(any_html)
+
+
+def test_same_plan_and_files_same_bytes(tmp_path: Path) -> None:
+    first, second = tmp_path / "a" / "run", tmp_path / "b" / "run"
+    first.mkdir(parents=True)
+    second.mkdir(parents=True)
+    assert html_of(complete(), first) == html_of(complete(), second)
+
+
+# --- names that no one should trust ---------------------------------------------------------------------------------
+
+
+def test_names_are_shown_as_they_are_and_rule_nothing(tmp_path: Path) -> None:
+    html = html_of(odd(), tmp_path)
+    page = Page(html)
+    assert "<script" not in html.lower()
+    assert "alert(1)" in page.text
+    for name in ODD:
+        assert units.printable(name) in page.tables[CHANNELS]
+    assert "\x1b" not in html
+    assert "bell\\x07\\x1b[31m" in page.text
+    assert "lone\\ud800" in page.text
+    assert page.tables["Options"]["bell\\x07\\x1b[31m"] == [("k=1, –, –", None)]
+
+
+def test_an_odd_name_is_drawn_as_text_not_as_formula(tmp_path: Path) -> None:
+    plan = odd()
+    (figure,) = figures.channel_figures(plan, gather(plan, tmp_path))
+    assert "$x^$" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert ">$x^$<" in drawing.inline_svg(figure, "p", "description")
+
+
+def test_no_page_has_markup_from_a_cell() -> None:
+    table = Table("<b>", "<i>", ("<u>",), (Block("<s>", (Row("<q>", (Cell("<a>", 1, "<em>"),)),)),))
+    from reds_core.report.page import render
+
+    html = render("run.html", **{**EMPTY_PAGE, "results": table})
+    assert not {"b", "i", "u", "s", "q", "a", "em"} & {tag for tag, _ in Page(html).elements}
+
+
+NO_TABLE = Table("", "", (), ())
+EMPTY_PAGE: dict[str, Any] = {
+    **dict.fromkeys(("title", "headline", "smallest", "scorer", "pruner"), ""),
+    **dict.fromkeys(("tiles", "accuracy_pictures", "channel_pictures", "verdicts"), ()),
+    **dict.fromkeys(("channels", "search", "steps", "files", "settings", "options", "versions", "hashes"), NO_TABLE),
+    "usage_picture": None,
+    "metric": None,
+}
+
+
+# --- what can go wrong ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", ["matplotlib", "jinja2"])
+def test_a_missing_library_is_named_with_what_to_install(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UnavailableError, match=rf"reports need {library}.*reds-core\[bench\]"):
+        write_report(complete(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_missing_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report(complete(), tmp_path / "missing")
+
+
+def test_importing_the_report_imports_no_optional_library() -> None:
+    code = (
+        "import sys, reds_core.report, reds_core.report.terminal\n"
+        "print(sorted({'matplotlib', 'jinja2', 'rich', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
