@@ -127,7 +127,7 @@ class Families:
     """
 
     def __init__(self, problems: Sequence[KnapsackProblem], solve: Solve, weights: Sequence[int] | None = None) -> None:
-        check_family(problems)
+        check_problems(problems)
         self.problems = tuple(problems)
         self.solve = solve
         self.weights = check_weights(problems, weights)
@@ -210,7 +210,7 @@ def _beside(
     return NestedSolution(_chosen(problem.with_bounds(floors, ceilings), solve), bound)
 
 
-def check_family(problems: Sequence[KnapsackProblem]) -> None:
+def check_problems(problems: Sequence[KnapsackProblem]) -> None:
     """Refuse problems that do not differ in their capacities only, smallest first.
 
     Raises:

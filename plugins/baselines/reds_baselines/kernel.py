@@ -10,9 +10,9 @@ import numpy as np
 
 from reds_baselines.kernel_model import kernel_model
 from reds_baselines.mathopt import Backend, maximise
-from reds_baselines.sequence import first_within
 from reds_baselines.threshold import cuts
 from reds_core.problem import IntArray, KnapsackProblem
+from reds_core.sequence import first_within
 from reds_core.solution import Answer, Limit, Status
 from reds_core.solver import Claim, Control, Controls, Feature, Solver
 

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from reds_baselines import GlobalThresholdSolver, UniformWidthSolver
-from reds_baselines.sequence import first_within
 from reds_baselines.threshold import channel_scores, cuts
-from reds_baselines.uniform import uniform_choices
 
 from reds_core.bench.graphs import chain
 from reds_core.bench.suites import suite
@@ -19,7 +17,6 @@ from reds_core.problem import Group, KnapsackProblem, Pair, PeakResource, PeakSt
 from reds_core.registry import Registry
 from reds_core.solution import Status
 from reds_core.solver import Solver, solve
-from reds_core.testing.oracle import all_choices
 from reds_core.testing.strategies import knapsack_problems
 
 TINY = [i for i in suite("tiny") if i.problem.name != "tiny-infeasible"]
@@ -27,26 +24,6 @@ TINY = [i for i in suite("tiny") if i.problem.name != "tiny-infeasible"]
 
 def ordered(problem: KnapsackProblem) -> bool:
     return all(low <= high for low, high in zip(problem.floors, problem.ceilings, strict=True))
-
-
-# --- the first within -------------------------------------------------------------------------------------------------
-
-
-@given(problem=knapsack_problems(groups=3, options=3))
-@settings(max_examples=150, deadline=None)
-def test_the_first_within_is_the_first_that_evaluates_as_feasible(problem: KnapsackProblem) -> None:
-    if not ordered(problem):
-        return
-    choices = all_choices(problem)
-    expected = next((tuple(c) for c in choices.tolist() if problem.evaluate(c).feasible), None)
-    assert first_within(problem, choices) == expected
-
-
-def test_a_peak_without_steps_uses_nothing() -> None:
-    group = Group("a", np.array([1]), np.array([0]))
-    one = np.zeros((1, 1), np.int64)
-    assert first_within(KnapsackProblem("p", (group,), (), (PeakResource("peak", 0),)), one) == (0,)
-    assert first_within(KnapsackProblem("p", (group,), (), (PeakResource("peak", -1),)), one) is None
 
 
 # --- one ratio --------------------------------------------------------------------------------------------------------
@@ -71,15 +48,6 @@ def test_uniform_width_takes_the_largest_ratio(problem: KnapsackProblem) -> None
     dense = sorted(ratios | {(a + b) / 2 for a in ratios for b in ratios}, reverse=True)
     expected = next((c for r in dense if problem.evaluate(c := at_ratio(problem, r)).feasible), None)
     assert solve(problem, UniformWidthSolver()).choice == expected
-
-
-def test_equal_ratios_of_different_groups_are_one() -> None:
-    """1/3 and 5/15 are one ratio, 7/21 too; as products with a ratio they would not be."""
-    groups = tuple(Group(f"g{n}", np.arange(1, n + 1), np.zeros(n, np.int64)) for n in (3, 15, 21, 49, 147))
-    choices = uniform_choices(KnapsackProblem("ratios", groups))
-    assert [0, 4, 6, 15, 48] in choices.tolist()
-    exact = {Fraction(w, n) for n in (3, 15, 21, 49, 147) for w in range(1, n + 1)} | {Fraction(0)}
-    assert len(choices) == len(exact)
 
 
 def test_uniform_width_passes_over_ratios_above_a_gap() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 
 from reds_core.errors import InfeasibleError
 from reds_core.problem import KnapsackProblem
+from reds_core.uniform import choice_at_largest_ratio
 
 
 def choice_of(problem: KnapsackProblem, widths: Mapping[str, int]) -> tuple[int, ...]:
@@ -22,23 +22,10 @@ def free_groups(problem: KnapsackProblem) -> tuple[str, ...]:
 def uniform_choice(problem: KnapsackProblem) -> tuple[int, ...]:
     """Option indices of the widths floor(r x channels), one ratio r for all groups, the largest that meets the budget.
 
-    A group keeps its narrowest option at least, and never more than its ceiling. Every ratio is looked at, the largest
-    first: measured costs need not fall with it.
-
     Raises:
         InfeasibleError: if no ratio meets the budget.
     """
-    ratios = sorted({Fraction(int(w), int(g.widths[-1])) for g in problem.groups for w in g.widths})
-
-    def at(ratio: Fraction) -> tuple[int, ...]:
-        fitting = (int(g.widths.searchsorted(int(ratio * int(g.widths[-1])), side="right")) - 1 for g in problem.groups)
-        return tuple(min(max(k, 0), high) for k, high in zip(fitting, problem.ceilings, strict=True))
-
-    def meets(choice: tuple[int, ...]) -> bool:
-        usage = problem.evaluate(choice).usage
-        return all(usage[r.name] <= r.capacity for r in problem.resources)
-
-    for choice in dict.fromkeys(map(at, reversed(ratios))):
-        if meets(choice):
-            return choice
-    raise InfeasibleError(f"no common ratio of channels meets the budget of '{problem.name}'", "raise the budget")
+    choice = choice_at_largest_ratio(problem)
+    if choice is None:
+        raise InfeasibleError(f"no common ratio of channels meets the budget of '{problem.name}'", "raise the budget")
+    return choice
