@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from reds_core.api import formulate_model, prune
     from reds_core.bench.reader import read_records, records_frame
     from reds_core.bench.runner import BenchSettings
-    from reds_core.comparison import run_bench
+    from reds_core.compare.grid import Grid
+    from reds_core.compare.reader import read_results, results_frame
+    from reds_core.compare.runner import CompareSettings
+    from reds_core.comparison import run_bench, run_comparison
     from reds_core.data import Dataset, load_data
     from reds_core.finetuning import FinetuneSettings
     from reds_core.framework import Task
@@ -32,7 +35,10 @@ _MODULES = {
     "api": ("formulate_model", "prune"),
     "bench.reader": ("read_records", "records_frame"),
     "bench.runner": ("BenchSettings",),
-    "comparison": ("run_bench",),
+    "compare.grid": ("Grid",),
+    "compare.reader": ("read_results", "results_frame"),
+    "compare.runner": ("CompareSettings",),
+    "comparison": ("run_bench", "run_comparison"),
     "data": ("Dataset", "load_data"),
     "finetuning": ("FinetuneSettings",),
     "framework": ("Task",),
@@ -48,9 +54,11 @@ _MODULES = {
 
 __all__ = [
     "BenchSettings",
+    "CompareSettings",
     "Controls",
     "Dataset",
     "FinetuneSettings",
+    "Grid",
     "KnapsackProblem",
     "Mode",
     "Plan",
@@ -66,8 +74,11 @@ __all__ = [
     "load_recipe",
     "prune",
     "read_records",
+    "read_results",
     "records_frame",
+    "results_frame",
     "run_bench",
+    "run_comparison",
     "save_problem",
     "solve",
 ]
