@@ -55,6 +55,7 @@ def grouped_query_attention(call: Call) -> tuple[Dims, ...]:
         sources, queries = Fixed(1), call.fresh(layer.num_query_heads)
     call.resize(num_query_heads=queries, num_key_value_heads=sources)
     made = call.argument("query")[-1:]  # the output is as wide as the query: the config has no entry for it
+    call.tie(made[0], call.argument("value")[-1])  # Keras builds no other
     return _attention(call, _Heads(queries, sources, features, features), made, (0,))
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers as L
 
 
@@ -27,14 +26,15 @@ class Swirl(L.Layer):
 
 
 class RandomNetwork:
-    """Grows one network from a seed. Every tensor that is still an image may be read again.
+    """Grows one network. Every tensor that is still an image may be read again.
 
     Attributes:
+        rng: what decides: a generator of NumPy, or `random_draws.Drawn`.
         plain: whether it has one input and one output, and nothing that LiteRT lacks.
     """
 
-    def __init__(self, seed: int, plain: bool = False) -> None:
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, rng: Any, plain: bool = False) -> None:
+        self.rng = rng
         self.shared: list[Any] = []
         self.inputs: list[Any] = []
         self.plain = plain

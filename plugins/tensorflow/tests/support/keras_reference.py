@@ -150,7 +150,7 @@ def count_macs(model: Any) -> int:
             total += count_macs(layer)
             continue
         if type(layer) in keras_sequences.KINDS:
-            total += keras_sequences.count_macs(layer)
+            total += keras_sequences.count_macs_of_only_call(layer)
             continue
         if isinstance(layer, PRODUCERS + DEPTHWISE):
             total += _layer_macs(layer, tuple(layer.input.shape), tuple(layer.output.shape))
@@ -170,7 +170,8 @@ def count_macs_by_running(model: Any, *inputs: np.ndarray) -> int:
         if isinstance(operation, PRODUCERS + DEPTHWISE):
             total += _layer_macs(operation, tuple(args[0].shape), tuple(made.shape))
         elif type(operation) in keras_sequences.KINDS:
-            total += keras_sequences.count_macs(operation)
+            read = [tuple(a.shape[1:]) for a in keras.tree.flatten((args, kwargs)) if keras.ops.is_tensor(a)]
+            total += keras_sequences.count_macs(operation, read, tuple(keras.tree.flatten(made)[0].shape[1:]))
         return made
 
     keras.Model(model.inputs, model.outputs)._run_through_graph(list(inputs), call_fn=one_call)

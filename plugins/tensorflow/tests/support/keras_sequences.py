@@ -38,10 +38,10 @@ class Masked:
 
 
 def masked(values: Any, mask: np.ndarray) -> Masked:
-    """`values` zeroed; a mask of time steps that Keras hung to them is kept."""
+    """`values` zeroed, quotients of removed zeros too; a mask of time steps that Keras hung to them is kept."""
     if mask.all():
         return Masked(values, mask)
-    zeroed = values * mask.astype(values.dtype.name)
+    zeroed = keras.ops.where(mask != 0, values, keras.ops.zeros_like(values))
     zeroed._keras_mask = getattr(values, "_keras_mask", None)
     return Masked(zeroed, mask)
 
@@ -78,6 +78,8 @@ def masked_call(layer: Any, args: Any, kwargs: Any, kept: KeptAxes) -> list[Mask
     args, kwargs = keras.tree.map_structure(lambda a: a.values if isinstance(a, Masked) else a, (args, kwargs))
     if isinstance(layer, NORMS):
         values = _normalised(layer, args[0], given.mask)
+        if layer.supports_masking:
+            values._keras_mask = getattr(args[0], "_keras_mask", None)
         return [masked(values, given.mask)]
     zeroed = [(v, v.value * mask.astype(v.dtype)) for v, mask in _read_inside(layer, kept)]
     with keras.StatelessScope(state_mapping=zeroed):
@@ -127,11 +129,19 @@ def _normalised(layer: Any, x: Any, mask: np.ndarray) -> Any:
     return keras.ops.convert_to_tensor(y.astype(x.dtype))
 
 
-def count_macs(layer: Any) -> int:
-    """Multiply-accumulates of a layer of `KINDS` that is called once, from the shapes of its weights and tensors."""
+def count_macs_of_only_call(layer: Any) -> int:
+    """Multiply-accumulates of a layer of `KINDS` that is called once."""
     node = layer._inbound_nodes[0]
-    shapes = [tuple(t.shape[1:]) for t in node.input_tensors]
-    made = tuple(node.outputs[0].shape[1:])
+    return count_macs(layer, [tuple(t.shape[1:]) for t in node.input_tensors], tuple(node.outputs[0].shape[1:]))
+
+
+def count_macs(layer: Any, shapes: list[tuple[int, ...]], made: tuple[int, ...]) -> int:
+    """Multiply-accumulates of one call of a layer of `KINDS`, from the shapes of its weights and tensors.
+
+    Args:
+        shapes: of the tensors that it reads, in order, without the batch.
+        made: of its first output.
+    """
     if isinstance(layer, ATTENTION):
         return _attention_macs(layer, *shapes[:3])
     if isinstance(layer, PRODUCTS):

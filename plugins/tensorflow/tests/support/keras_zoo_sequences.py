@@ -97,6 +97,13 @@ def grouped_queries(**settings: Any) -> Any:
     return _ended(inputs, L.GroupQueryAttention(**{"head_dim": 3, "name": "gqa", **settings})(x, x))
 
 
+def grouped_queries_elsewhere() -> Any:
+    """Of another tensor, which Keras wants as wide as the queries."""
+    inputs = keras.Input((6, 5))
+    x, y = L.Dense(8, activation="relu", name="a")(inputs), L.Conv1D(8, 2, activation="relu", name="b")(inputs)
+    return _ended(inputs, L.GroupQueryAttention(2, 6, 3, name="gqa")(x, y))
+
+
 def products(layer: Any) -> Any:
     inputs = keras.Input((6, 5))
     x = L.Dense(8, activation="relu", name="a")(inputs)
@@ -257,6 +264,7 @@ CASES: dict[str, Case] = {
         macs=6 * 5 * 8 + 2 * (4 * 6 * 8 * 12 + 2 * 36 * 12) + 6 * 8 * 3,
     ),
     "grouped_queries": Case(lambda: grouped_queries(num_query_heads=6, num_key_value_heads=3), {"a": 8, "gqa": 3}),
+    "grouped_queries_elsewhere": Case(grouped_queries_elsewhere, {"a": 8, "gqa": 3}),
     "one_source_of_queries": Case(
         lambda: grouped_queries(num_query_heads=4, num_key_value_heads=1), {"a": 8, "gqa": 4}
     ),
