@@ -23,7 +23,7 @@ ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
 PRODUCTS = (layers.Attention, layers.AdditiveAttention)
 CONVOLVING = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
 RECURRENT = (layers.LSTM, layers.GRU, layers.SimpleRNN, layers.RNN, *CONVOLVING)
-NORMS = (layers.LayerNormalization, layers.RMSNormalization, layers.UnitNormalization)
+NORMS = (layers.LayerNormalization, layers.RMSNormalization, layers.UnitNormalization, layers.GroupNormalization)
 WRAPPERS = (layers.Bidirectional, layers.TimeDistributed, layers.SpectralNormalization)
 LOOKUPS = (layers.Embedding, layers.ReversibleEmbedding)
 KINDS = (*ATTENTION, *PRODUCTS, *RECURRENT, *NORMS, *WRAPPERS, *LOOKUPS, layers.EinsumDense)
@@ -76,7 +76,7 @@ def masked_call(layer: Any, args: Any, kwargs: Any, kept: KeptAxes) -> list[Mask
     """The outputs of a layer of `KINDS` whose removed channels are zeroed wherever they are read."""
     given = next(a for a in keras.tree.flatten((args, kwargs)) if isinstance(a, Masked))
     args, kwargs = keras.tree.map_structure(lambda a: a.values if isinstance(a, Masked) else a, (args, kwargs))
-    if isinstance(layer, NORMS):
+    if isinstance(layer, NORMS) and getattr(layer, "groups", 1) == 1:  # several blocks go or stay as a whole
         values = _normalised(layer, args[0], given.mask)
         if layer.supports_masking:
             values._keras_mask = getattr(args[0], "_keras_mask", None)
@@ -109,9 +109,10 @@ def _normalised(layer: Any, x: Any, mask: np.ndarray) -> Any:
     """What a normalisation makes of the kept channels alone."""
     x = np.asarray(x)
     numbers = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
-    axes = tuple(a % x.ndim for a in numbers)
+    weighted = tuple(a % x.ndim for a in numbers)
+    axes = tuple(range(1, x.ndim)) if isinstance(layer, layers.GroupNormalization) else weighted
     weights = np.broadcast_to(mask, x.shape)
-    beside = [n if i in axes else 1 for i, n in enumerate(x.shape)]
+    beside = [n if i in weighted else 1 for i, n in enumerate(x.shape)]
 
     def mean(v: np.ndarray) -> np.ndarray:
         return (v * weights).sum(axis=axes, keepdims=True) / np.maximum(weights.sum(axis=axes, keepdims=True), 1)
