@@ -36,7 +36,7 @@ ASSETS = REPOSITORY.parent / "shared" / "assets"
 FASHION = Path("out/fashion-mnist").resolve()
 PAGE = REPOSITORY / "docs" / "results.md"
 HEAD = "# Results\n\nEach part names the command that makes it; the same command goes on where it stopped.\n"
-ALL_PRUNERS = ("layerwise", "progressive", "nested", "oneshot", "uniform")
+ALL_PRUNERS = (("layerwise,progressive,nested,oneshot,uniform", "taylor"),)
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Experiment:
         about: what is asked, in a sentence or two.
         model, data: where they lie; None for a model that each run trains itself.
         budgets: as on the command line.
+        grids: pruners and scorers that are tried with each other, as `reds compare` takes them.
         settings: of fine-tuning, epochs aside.
         epochs: in all, of a run.
     """
@@ -57,7 +58,7 @@ class Experiment:
     model: str | None
     data: str
     budgets: str
-    pruners: tuple[str, ...]
+    grids: tuple[tuple[str, str], ...]
     epochs: int
     seeds: tuple[int, ...] = (0, 1, 2)
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
@@ -77,7 +78,7 @@ EXPERIMENTS = {
         str(FASHION / "ds_cnn_s.keras"),
         str(FASHION / "fashion_mnist.npz"),
         "macs=0.75,0.5,0.25",
-        ("nested", "uniform"),
+        (("nested,uniform", "taylor"), ("nested", "taylor[normalise=log]")),
         epochs=3,
         finetune=FinetuneSettings(batch_size=64, learning_rate=6e-3),
     ),
@@ -108,7 +109,7 @@ EXPERIMENTS = {
         None,
         "digits",
         "macs=0.5,0.25",
-        ("nested", "uniform"),
+        (("nested,uniform", "taylor"),),
         epochs=1,
         seeds=(0, 1),
     ),
@@ -121,10 +122,11 @@ def compare(name: str, experiment: Experiment, out: Path) -> Path:
     make_folder(recipe.parent)
     write_text(recipe, recipe_text(experiment.recipe))
     seeds = ",".join(str(seed) for seed in experiment.seeds)
-    asked = ["compare", str(recipe), "--pruners", ",".join(experiment.pruners), "--seeds", seeds, "--out", str(folder)]
-    status = run(asked)
-    if status:
-        sys.exit(status)
+    for pruners, scorers in experiment.grids:
+        grid = ["--pruners", pruners, "--scorers", scorers, "--seeds", seeds]
+        status = run(["compare", str(recipe), *grid, "--out", str(folder)])
+        if status:
+            sys.exit(status)
     return folder
 
 
@@ -173,7 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--experiment", choices=list(EXPERIMENTS), action="append", required=True)
     parser.add_argument("--epochs", type=int, help="of fine-tuning, in all")
     parser.add_argument("--seeds", help="such as 0,1,2")
-    parser.add_argument("--pruners", help="such as nested,uniform")
+    parser.add_argument("--pruners", help="such as nested,uniform, in place of the experiment's")
+    parser.add_argument("--scorers", default="taylor", help="with --pruners: such as taylor,magnitude")
     parser.add_argument("--data", type=Path, help="in place of the experiment's")
     parser.add_argument("--model", type=Path, help="in place of the experiment's")
     parser.add_argument("--out", type=Path, default=Path("out/end-to-end"), help="folder of recipes, runs and reports")
@@ -182,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     changes = {
         "epochs": given.epochs,
         "seeds": tuple(int(seed) for seed in given.seeds.split(",")) if given.seeds else None,
-        "pruners": tuple(given.pruners.split(",")) if given.pruners else None,
+        "grids": ((given.pruners, given.scorers),) if given.pruners else None,
         "data": str(given.data.resolve()) if given.data else None,
         "model": str(given.model.resolve()) if given.model else None,
     }
