@@ -109,7 +109,7 @@ def test_attention_recurrence_and_dropout_are_trained_together(tmp_path: Path) -
     model = keras.Model(inputs, L.Dense(2, name="out")(x))
     before = [np.asarray(v).copy() for v in model.weights]
     x, y = rng.normal(size=(60, 3, 4)).astype(np.float32), rng.integers(0, 2, 60)
-    settings = RunSettings(finetune=FinetuneSettings(1, batch_size=30), scorer="magnitude")
+    settings = RunSettings(finetune=FinetuneSettings(1, batch_size=30, dropout=1.0), scorer="magnitude")
     plan = reds_core.prune(model, ((x, y), (x, y)), {"macs": [0.6]}, tmp_path / "run", settings=settings)
     assert {g.name: g.channels for g in plan.groups} == {"heads": 2, "units": 4}
     small = keras.saving.load_model(tmp_path / "run" / "subnet-60.keras")
