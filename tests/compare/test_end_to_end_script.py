@@ -38,8 +38,10 @@ def test_every_experiment_is_a_recipe_that_can_be_planned(script: ModuleType, tm
         path.write_text(recipe_text(experiment.recipe))
         assert load_recipe(path).settings == experiment.recipe.settings
         if experiment.model is None or Path(experiment.model).exists():  # assets are not everywhere
-            runs = planned_runs(Grid((path,), ",".join(experiment.pruners), seeds=experiment.seeds), registry)
-            assert len(runs) == len(experiment.pruners) * len(experiment.seeds)
+            for pruners, scorers in experiment.grids:
+                runs = planned_runs(Grid((path,), pruners, scorers, seeds=experiment.seeds), registry)
+                contenders = len(pruners.split(",")) * len(scorers.split(","))
+                assert len(runs) == contenders * len(experiment.seeds)
 
 
 def test_a_part_replaces_its_own_and_nothing_else(script: ModuleType) -> None:
