@@ -163,17 +163,21 @@ class _Tracer:
                 return tuple(map(self.builder.resolved, argument.dims))
             return _constant_dims(argument, rank) if _is_input(argument) else argument
 
-        dims = tuple(map(resolved, inputs))
+        # Keras hands its masks of steps to every layer that knows of masks; they hold no channels to follow.
+        mask = named.get("mask")
+        is_of_steps = isinstance(mask, Value) and not any(axis.groups() for axis in resolved(mask))
+        followed = [v for v in inputs if not (is_of_steps and v is mask)]
+        dims = tuple(map(resolved, followed))
+        constants = frozenset(i for i, v in enumerate(followed) if not isinstance(v, Value))
         named = keras.tree.map_structure(resolved, named)
-        constants = frozenset(i for i, v in enumerate(inputs) if not isinstance(v, Value))
 
         def begun() -> Call:
             context = (self._reading.options, self._handler)
             return Call(self.builder, layer, name, dims, output_shapes, arguments, constants, named, *context)
 
         call, handler = begun(), self._handler(layer)
-        followed = (), "takes a constant array"
-        outputs, why = _followed(call, handler) if handler.constants or not constants else followed
+        refused = (), "takes a constant array"
+        outputs, why = _followed(call, handler) if handler.constants or not constants else refused
         if why:
             call = begun()
             outputs = call.opaque(why)

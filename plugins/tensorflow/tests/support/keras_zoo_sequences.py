@@ -217,6 +217,14 @@ def untied() -> Any:
     return keras.Model(inputs, table(L.ReLU()(table(inputs)), reverse=True))
 
 
+def masked_steps() -> Any:
+    """A mask of steps that Keras hands to layers with one input besides."""
+    inputs = keras.Input((7,))
+    x = L.BatchNormalization()(L.Embedding(11, 6, mask_zero=True, name="table")(inputs))
+    x = L.BatchNormalization()(L.Dense(5, activation="relu", name="a")(x))
+    return keras.Model(inputs, L.Dense(3, name="out")(L.GlobalAveragePooling1D()(x)))
+
+
 def layer_norms() -> Any:
     inputs = keras.Input((6, 6, 3))
     x = L.LayerNormalization()(L.Conv2D(8, 3, activation="relu", name="a")(inputs))
@@ -297,6 +305,7 @@ CASES: dict[str, Case] = {
     "positions": Case(positions, {"tokens": 6, "mha": 3}, tokens=11),
     "reversible": Case(reversible, {"table": 6, "a": 8}, tokens=11, macs=7 * (6 * 8 + 8 * 6 + 6 * 11)),
     "untied": Case(untied, {"table": 6}, tokens=11, macs=7 * 6 * 11),
+    "masked_steps": Case(masked_steps, {"table": 6, "a": 5}, tokens=11),
     "layer_norms": Case(layer_norms, {"b": 7}, warns="normalises over channels"),
     "layer_norms_pruned": Case(layer_norms, {"a": 8, "b": 7, "c": 6, "d": 5, "e": 6}, normalised=True),
     "group_norms": Case(group_norms, {"a": 4, "b": 6, "c": 3}, warns="normalises over channels"),
