@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from html_pages import (
-    Page,
-)
+from html_pages import Page
 
 from reds_core.plan import (
     Accuracy,

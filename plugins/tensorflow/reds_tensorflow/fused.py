@@ -10,11 +10,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from reds_tensorflow.nesting import leaves
+
 
 @contextmanager
 def norms_fused(*models: Any) -> Iterator[None]:
     """Inside, batch norms of `models` are traced as one operation where they train; elsewhere nothing changes."""
-    changed = {id(layer): layer for model in models for layer in _fusible(model) if "call" not in vars(layer)}
+    found = {id(layer): layer for model in models for layer in leaves(model) if _is_fusible(layer)}
+    changed = {key: layer for key, layer in found.items() if "call" not in vars(layer)}
     for layer in changed.values():
         layer.call = partial(_call, layer)
     try:
@@ -24,12 +27,8 @@ def norms_fused(*models: Any) -> Iterator[None]:
             vars(layer).pop("call", None)
 
 
-def _fusible(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _fusible(layer)
-        elif type(layer) is keras.layers.BatchNormalization and not (layer.renorm or layer.synchronized):
-            yield layer
+def _is_fusible(layer: Any) -> bool:
+    return type(layer) is keras.layers.BatchNormalization and not (layer.renorm or layer.synchronized)
 
 
 def _call(layer: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:

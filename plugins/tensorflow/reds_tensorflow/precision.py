@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from reds_core.errors import InputError
 from reds_core.finetuning import Precision
+from reds_tensorflow.nesting import leaves
 
 _OF_MANY_LAYERS = (
     keras.layers.RNN,
@@ -50,14 +51,6 @@ def computing_in(precision: Precision, *models: Any) -> Iterator[None]:
 
 
 def _inner(model: Any) -> list[Any]:
-    layers = list(_leaves(model))
+    layers = list(leaves(model))
     last = max((i for i, layer in enumerate(layers) if layer.weights), default=0)
     return [layer for layer in layers[:last] if not isinstance(layer, _OF_MANY_LAYERS)]
-
-
-def _leaves(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
-        else:
-            yield layer

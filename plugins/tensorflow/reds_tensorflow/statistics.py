@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from reds_tensorflow.evaluation import compiled
 from reds_tensorflow.fused import norms_fused
+from reds_tensorflow.nesting import leaves
 
 BATCH_SIZE = 256
 
@@ -35,8 +36,8 @@ class BatchNormStatistics:
         order = {id(variable): i for i, variable in enumerate(model.non_trainable_variables)}
         norms = [
             (order[id(n.moving_mean)], order[id(n.moving_variance)], 1 - n.momentum)
-            for n in _batch_norms(model)
-            if n.trainable and n.momentum < 1
+            for n in leaves(model)
+            if isinstance(n, keras.layers.BatchNormalization) and n.trainable and n.momentum < 1
         ]
         measured = {i for mean, variance, _ in norms for i in (mean, variance)}
 
@@ -62,11 +63,3 @@ class BatchNormStatistics:
             mean = shares @ means
             mean_state.assign(mean)
             variance_state.assign(shares @ (variances + (means - mean) ** 2))
-
-
-def _batch_norms(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _batch_norms(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            yield layer

@@ -15,13 +15,15 @@ from typing import Any
 
 import keras
 
+from reds_tensorflow.nesting import leaves
+
 _KINDS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 
 @contextmanager
 def strides_taken_first(*models: Any) -> Iterator[None]:
     """Inside, strided 1 x 1 convolutions of `models` are traced as slicing and a convolution of stride 1."""
-    changed = [layer for model in models for layer in _strided_pointwise(model)]
+    changed = [layer for model in models for layer in leaves(model) if _is_strided_pointwise(layer)]
     for layer in changed:
         layer.convolution_op = partial(_sliced_convolution, layer)
     try:
@@ -31,12 +33,8 @@ def strides_taken_first(*models: Any) -> Iterator[None]:
             vars(layer).pop("convolution_op", None)
 
 
-def _strided_pointwise(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _strided_pointwise(layer)
-        elif type(layer) in _KINDS and set(layer.kernel_size) == {1} and set(layer.strides) != {1}:
-            yield layer
+def _is_strided_pointwise(layer: Any) -> bool:
+    return type(layer) in _KINDS and set(layer.kernel_size) == {1} and set(layer.strides) != {1}
 
 
 def _sliced_convolution(layer: Any, inputs: Any, kernel: Any) -> Any:
