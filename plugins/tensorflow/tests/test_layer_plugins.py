@@ -25,6 +25,7 @@ from reds_core.registry import Registry
 X = np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype("float32")
 
 
+@keras.saving.register_keras_serializable("mixers")  # whichever test runs first
 class Mixer(L.Layer):
     """1 x 1 mixing of channels and a factor for each: a layer that Keras does not have."""
 
