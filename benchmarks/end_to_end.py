@@ -78,7 +78,7 @@ EXPERIMENTS = {
         str(FASHION / "ds_cnn_s.keras"),
         str(FASHION / "fashion_mnist.npz"),
         "macs=0.75,0.5,0.25",
-        (("nested,uniform", "taylor"), ("nested", "taylor[normalise=log]")),
+        (("nested,uniform", "taylor"),),
         epochs=3,
         finetune=FinetuneSettings(batch_size=64, learning_rate=6e-3),
     ),

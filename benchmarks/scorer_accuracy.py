@@ -71,9 +71,9 @@ class Record:
 
 
 class Bench:
-    """A model, its data and the problem of half its MACs."""
+    """A model, its data and the problem of a share of its MACs."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, budget: float = BUDGET) -> None:
         self.case = case
         self.registry = Registry()
         self.framework: Framework = self.registry.default_framework()
@@ -84,7 +84,7 @@ class Bench:
         self.train, held = split_validation(train, HELD_BACK / len(train), 0)
         self.held: Arrays = held
         self.forms = resource_forms(self.network, ["macs"], CostModel())
-        self.capacities = {r: int(BUDGET * f.at(self.network.channels)) for r, f in self.forms.items()}
+        self.capacities = {r: int(budget * f.at(self.network.channels)) for r, f in self.forms.items()}
 
     def stated(self, way: Way) -> Formulation:
         scorer = self.registry.create(Scorer, way.scorer, {way.scorer: dict(way.options)})

@@ -22,8 +22,8 @@ class FisherOptions:
     Attributes:
         batch_size: examples a gradient: 1 is the criterion as published; more is quicker and squares means.
         examples: the most training examples used, of every class alike, drawn by the seed; 0 means all.
-        normalise: how groups are brought to one scale: none, since losses compare; log (the value of a width is the
-            logarithm of the share that it keeps), or divided by their mean, max, sum or l2 norm.
+        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
+            keeps), none (losses add up, as published), or divided by their mean, max, sum or l2 norm.
 
     Raises:
         InputError: if a number is out of range.
@@ -31,7 +31,7 @@ class FisherOptions:
 
     batch_size: int = 1
     examples: int = 1024
-    normalise: Normalisation = "none"
+    normalise: Normalisation = "log"
 
     def __post_init__(self) -> None:
         check_counts("fisher", self.batch_size, self.examples)

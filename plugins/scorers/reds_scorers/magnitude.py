@@ -11,7 +11,7 @@ from reds_core.attribution import FloatArray, attribute_to_channels, attribute_t
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network, WeightKind
 from reds_core.scorer import ScoreLevel, Scorer, ScoreTable
-from reds_scorers.normalising import Normalisation, normalised
+from reds_scorers.normalising import ByLevel, normalised, of_level
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class MagnitudeOptions:
     """
 
     norm: Literal["l2", "l1"] = "l2"
-    normalise: Literal["auto", Normalisation] = "auto"
+    normalise: ByLevel = "auto"
 
 
 class MagnitudeScorer(Scorer):
@@ -44,16 +44,13 @@ class MagnitudeScorer(Scorer):
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         channels = attribute_to_channels(network, self._sizes(framework, model, network))
-        return normalised(ScoreTable(channels), self._scale("log"))
+        return normalised(ScoreTable(channels), of_level(self.options.normalise, "log"))
 
     def score_kernels(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         channels, pairs = attribute_to_kernels(network, self._sizes(framework, model, network))
-        return normalised(ScoreTable(channels, pairs), self._scale("sum"))
-
-    def _scale(self, default: Normalisation) -> Normalisation:
-        return default if self.options.normalise == "auto" else self.options.normalise
+        return normalised(ScoreTable(channels, pairs), of_level(self.options.normalise, "sum"))
 
     def _sizes(self, framework: Framework, model: Any, network: Network) -> dict[int, FloatArray]:
         weights = framework.weights(model, network)

@@ -11,6 +11,8 @@ from reds_core.errors import InputError
 from reds_core.scorer import FloatArray, ScoreTable
 
 Normalisation = Literal["none", "mean", "max", "sum", "l2", "log"]
+ByLevel = Literal["auto", "none", "mean", "max", "sum", "l2", "log"]
+"""A normalisation, or the one that suits the level of the scores."""
 
 _K = TypeVar("_K")
 _SIZES: Mapping[str, Callable[[FloatArray], np.floating]] = {
@@ -45,6 +47,11 @@ def normalised(table: ScoreTable, how: Normalisation) -> ScoreTable:
         return {key: array / (float(size(array)) or 1.0) for key, array in scores.items()}
 
     return ScoreTable(scaled(table.channels), scaled(table.pairs), table.curves)
+
+
+def of_level(how: ByLevel, suits: Normalisation) -> Normalisation:
+    """What is asked for, or what `suits` the level."""
+    return suits if how == "auto" else how
 
 
 def _log_shares(scores: FloatArray) -> FloatArray:

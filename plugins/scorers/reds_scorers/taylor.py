@@ -13,7 +13,7 @@ from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
 from reds_core.scorer import ScoreLevel, Scorer, ScoreTable
 from reds_scorers.examples import check_counts, training_examples
-from reds_scorers.normalising import Normalisation, normalised
+from reds_scorers.normalising import ByLevel, normalised, of_level
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class TaylorOptions:
             (Molchanov).
         batch_size: examples a gradient.
         examples: the most training examples used, of every class alike, drawn by the seed; 0 means all.
-        normalise: how groups are brought to one scale: none, since losses compare; log (the value of a width is the
-            logarithm of the share that it keeps), or divided by their mean, max, sum or l2 norm.
+        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
+            keeps), none (REDS: losses add up), or divided by their mean, max, sum or l2 norm; auto is log for channels
+            and none for kernels.
 
     Raises:
         InputError: if a number is out of range.
@@ -36,7 +37,7 @@ class TaylorOptions:
     criterion: Literal["abs", "squared"] = "abs"
     batch_size: int = 256
     examples: int = 0
-    normalise: Normalisation = "none"
+    normalise: ByLevel = "auto"
 
     def __post_init__(self) -> None:
         check_counts("taylor", self.batch_size, self.examples)
@@ -64,34 +65,34 @@ class TaylorScorer(Scorer):
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         data = training_examples(self.name, data, self.options.examples, seed)
-        return self._scored(framework, model, network, data, task, lambda n, i: (attribute_to_channels(n, i), {}))
+        channels, _ = self._sums(framework, model, network, data, task, lambda n, i: (attribute_to_channels(n, i), {}))
+        return normalised(ScoreTable(channels), of_level(self.options.normalise, "log"))
 
     def score_kernels(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         data = training_examples(self.name, data, self.options.examples, seed)
-        return self._scored(framework, model, network, data, task, attribute_to_kernels)
+        channels, pairs = self._sums(framework, model, network, data, task, attribute_to_kernels)
+        return normalised(ScoreTable(channels, pairs), of_level(self.options.normalise, "none"))
 
-    def _scored(
+    def _sums(
         self, framework: Framework, model: Any, network: Network, data: Arrays, task: Task, attribute: Attribution
-    ) -> ScoreTable:
+    ) -> Tables:
         weights = [w.astype(np.float64) for w in framework.weights(model, network)]
         trainable = [i for i, w in enumerate(network.weights) if w.trainable]
         batches = framework.gradients(model, network, data, task, self.options.batch_size)
-        channels: Mapping[str, FloatArray]
-        pairs: Mapping[tuple[str, str], FloatArray]
         if self.options.criterion == "abs":
             total = {i: np.zeros_like(weights[i]) for i in trainable}
             for gradients in batches:
                 for i in trainable:
                     total[i] += gradients[i]
-            channels, pairs = attribute(network, {i: np.abs(total[i] * weights[i]) for i in trainable})
-        else:
-            channels, pairs = {}, {}
-            for gradients in batches:
-                signed = attribute(network, {i: gradients[i] * weights[i] for i in trainable})
-                channels, pairs = _with_squares(channels, signed[0]), _with_squares(pairs, signed[1])
-        return normalised(ScoreTable(channels, pairs), self.options.normalise)
+            return attribute(network, {i: np.abs(total[i] * weights[i]) for i in trainable})
+        channels: Mapping[str, FloatArray] = {}
+        pairs: Mapping[tuple[str, str], FloatArray] = {}
+        for gradients in batches:
+            signed = attribute(network, {i: gradients[i] * weights[i] for i in trainable})
+            channels, pairs = _with_squares(channels, signed[0]), _with_squares(pairs, signed[1])
+        return channels, pairs
 
 
 def _with_squares(sums: Mapping[_K, FloatArray], terms: Mapping[_K, FloatArray]) -> dict[_K, FloatArray]:

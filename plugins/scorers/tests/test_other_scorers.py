@@ -352,8 +352,8 @@ SCALES = {
     GeometricMedianScorer: "log",
     MeanActivationScorer: "log",
     ZerosScorer: "log",
-    TaylorScorer: "none",
-    FisherScorer: "none",
+    TaylorScorer: "log",
+    FisherScorer: "log",
 }
 """How scorers bring groups to one scale unless told otherwise."""
 

@@ -1,0 +1,113 @@
+"""What is a scale of scores worth after fine-tuning? Scorers of the loss on ResNet8 and DS-CNN S; a table of docs/scorers.md.
+
+`python benchmarks/trained_scales.py [--scorers taylor,fisher] [--scales none,mean,log] [--out OUT]`. For every scorer
+and scale the exact solver decides the widths at a half and at a quarter of the MACs; the subnetwork is trained by itself,
+taught by the input network, and measured on training data held back from it. Test data plays no part. Measurements in
+OUT/trained-scales.jsonl are not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scorer_accuracy import Bench, percent
+from scorers import CASES, PAGE, Case, Way, put
+
+from reds_core.axis import Kept
+from reds_core.finetuning import FinetuneSettings
+from reds_core.framework import Family, Task, Training
+
+BUDGETS = (0.5, 0.25)
+EPOCHS = {"ds-cnn-s": 10, "resnet8": 5}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One subnetwork, trained with one seed.
+
+    Attributes:
+        budget: share of the full network's MACs.
+        widths: of the groups, in the order of the network.
+        accuracy: on held-back training data, after training.
+    """
+
+    case: str
+    scorer: str
+    scale: str
+    budget: float
+    seed: int
+    widths: tuple[int, ...]
+    accuracy: float
+
+    @property
+    def key(self) -> tuple[str, str, str, float, int]:
+        """What was asked."""
+        return self.case, self.scorer, self.scale, self.budget, self.seed
+
+
+def trained(bench: Bench, kept: Kept, seed: int) -> float:
+    """Held-back accuracy of the subnetwork after training by itself."""
+    small = bench.framework.extract(bench.model, bench.network, kept)
+    settings = FinetuneSettings(epochs=EPOCHS[bench.case.name], batch_size=32)
+    family = Family(small, (), ())
+    training = Training(bench.train, settings, seed, lambda progress: None, teacher=bench.model)
+    bench.framework.finetune(family, training)
+    return bench.framework.accuracy(small, bench.held, Task())
+
+
+def records(case: Case, scorers: list[str], scales: list[str], seeds: list[int], store: Path) -> list[Record]:
+    """Every measurement, made or found."""
+    lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
+    stored = (Record(**{**json.loads(line), "widths": tuple(json.loads(line)["widths"])}) for line in lines)
+    found = {record.key: record for record in stored}
+    made = []
+    for budget in BUDGETS:
+        bench = Bench(case, budget)
+        for scorer, scale in ((scorer, scale) for scorer in scorers for scale in scales):
+            keys = [(case.name, scorer, scale, budget, seed) for seed in seeds]
+            if any(key not in found for key in keys):
+                stated = bench.stated(Way(f"{scorer} / {scale}", scorer, (("normalise", scale),)))
+                widths = bench.solved_widths(stated)
+                kept: Kept = {g: np.sort(stated.order[g][:w]) for g, w in widths.items()}
+                for key in (key for key in keys if key not in found):
+                    found[key] = Record(*key, tuple(widths.values()), trained(bench, kept, key[-1]))
+                    with store.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(asdict(found[key])) + "\n")
+                    sys.stdout.write(f"{found[key]}\n")
+                    sys.stdout.flush()
+            made += [found[key] for key in keys]
+    return made
+
+
+def table(made: list[Record]) -> str:
+    lines = ["| model | scorer | scale | MACs | held-back accuracy, by seed | mean | widths |", "| --- " * 7 + "|"]
+    for case, scorer, budget, scale in dict.fromkeys((r.case, r.scorer, r.budget, r.scale) for r in made):
+        own = [r for r in made if (r.case, r.scorer, r.budget, r.scale) == (case, scorer, budget, scale)]
+        by_seed = ", ".join(percent(r.accuracy) for r in own)
+        mean = percent(float(np.mean([r.accuracy for r in own])))
+        widths = " ".join(map(str, own[0].widths))
+        lines.append(f"| {case} | {scorer} | {scale} | {budget:.0%} | {by_seed} | {mean} | {widths} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scorers", default="taylor,fisher", help="that have the option normalise")
+    parser.add_argument("--scales", default="none,mean,log", help="values of normalise")
+    parser.add_argument("--seeds", default="0,1", help="of training")
+    parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder of the measurements")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    asked = (given.scorers.split(","), given.scales.split(","), seeds, given.out / "trained-scales.jsonl")
+    made = [record for case in CASES for record in records(case, *asked)]
+    put(PAGE, "trained-scales", table(made))
+
+
+if __name__ == "__main__":
+    main()
