@@ -1,9 +1,9 @@
-"""What is a scale of scores worth after fine-tuning? Scorers of the loss on ResNet8 and DS-CNN S; a table of docs/scorers.md.
+"""What is a scale of scores worth after fine-tuning, on ResNet8 and DS-CNN S? Writes a table of docs/scorers.md.
 
 `python benchmarks/trained_scales.py [--scorers taylor,fisher] [--scales none,mean,log] [--out OUT]`. For every scorer
-and scale the exact solver decides the widths at a half and at a quarter of the MACs; the subnetwork is trained by itself,
-taught by the input network, and measured on training data held back from it. Test data plays no part. Measurements in
-OUT/trained-scales.jsonl are not made again.
+and scale the exact solver decides the widths at a half and at a quarter of the MACs; the subnetwork is trained by
+itself, taught by the input network, and measured on training data held back from it. Test data plays no part.
+Measurements in OUT/trained-scales.jsonl are not made again.
 """
 
 from __future__ import annotations

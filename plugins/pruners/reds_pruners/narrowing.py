@@ -39,6 +39,7 @@ class NarrowingOptions:
             one budget, joint for several.
         final: share of the run's epochs that are kept for the end, when everything is decided; the rest is spread
             evenly over the cuts.
+        rescore: whether a cut is decided by scores of the network as it now is; else by those of the input model.
 
     Raises:
         InputError: if `final` is not a share.
@@ -46,6 +47,7 @@ class NarrowingOptions:
 
     finetune: Together = "auto"
     final: float = 0.5
+    rescore: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.final <= 1:
@@ -143,14 +145,14 @@ class NarrowingPruner(Pruner):
         return dataclasses.replace(state, sequence=self.sequence(state, tools))
 
     def _cut(self, cut: Cut, state: PruningState, tools: Tools) -> PruningState:
-        untouched = state.family is None
+        anew = self.options.rescore and state.family is not None
         if cut.part == 0:
             state = _opened(state, tools)
         assert state.order is not None
         assert state.family is not None
         assert state.scores is not None
         budget, now, kept = tools.budgets[cut.budget], state.choices[0], state.kept(0)
-        scores = state.scores if untouched else tools.score(state.family.members[0], kept)
+        scores = tools.score(state.family.members[0], kept) if anew else state.scores
         ranking = channel_order(scores, kept)
         order = {g: np.concatenate([ranking[g][:w], state.order[g][w:]]) for g, w in now.widths.items()}
         stated = tools.formulate(scores, budget, order).problem

@@ -53,6 +53,7 @@ EVERY = [
     layerwise(block=2),
     progressive(),
     progressive(steps=2, schedule="geometric"),
+    progressive(rescore=False),
 ]
 
 
@@ -99,15 +100,16 @@ def test_models_are_those_of_the_kept_channels(pruner: NarrowingPruner) -> None:
 
 @pytest.mark.parametrize("order", ["forward", "backward", "sensitivity"])
 @pytest.mark.parametrize("block", [1, 2, 9])
-def test_without_new_knowledge_deciding_one_by_one_is_deciding_at_once(order: Any, block: int) -> None:
+@pytest.mark.parametrize("asked", [True, False], ids=["the same scores again", "scores not asked again"])
+def test_without_new_knowledge_deciding_one_by_one_is_deciding_at_once(order: Any, block: int, asked: bool) -> None:
     """Scores that never change: what is settled is part of an optimum, so the rest of one is still to be had."""
-    tools = on_chain(*ONE)
-    _, states = taken(layerwise(order=order, block=block), tools)
+    drawn = None if asked else changing
+    _, states = taken(layerwise(order=order, block=block, rescore=asked), on_chain(*ONE, rescored=drawn))
     (choice,) = states[-1].choices
     assert choice.solution is not None
     assert choice.solution.status is Status.OPTIMAL
     assert choice.solution.value == choice.solution.bound == choice.bound_independent == states[-1].bounds[0]
-    _, at_once = taken(OneShotPruner(), on_chain(*ONE))
+    _, at_once = taken(OneShotPruner(), on_chain(*ONE, rescored=drawn))
     assert at_once[-1].choices[0].solution is not None
     assert choice.solution.value == at_once[-1].choices[0].solution.value
 
