@@ -1,10 +1,11 @@
-"""The whole of Fashion-MNIST, and the DS-CNN S of the REDS paper trained on it.
+"""The DS-CNN S of the REDS paper, trained on the whole of Fashion-MNIST or on the CIFAR-10 of ../shared/assets.
 
-    python benchmarks/fashion_mnist.py --archives FOLDER --out FOLDER [--epochs 12]
+    python benchmarks/ds_cnn.py --data fashion-mnist --archives FOLDER [--epochs 12] [--out out/ds-cnn/fashion-mnist]
+    python benchmarks/ds_cnn.py --data cifar10 [--epochs 60] [--out out/ds-cnn/cifar10]
 
 FOLDER of --archives holds the four .gz files of Fashion-MNIST; Debian's package `dataset-fashion-mnist` has them in
-usr/share/datasets/fashion-mnist. Writes OUT/fashion_mnist.npz and OUT/ds_cnn_s.keras. A killed training goes on after
-its last finished epoch.
+usr/share/datasets/fashion-mnist. Writes OUT/data.npz and OUT/ds_cnn_s.keras. Images of CIFAR-10 are flipped and shifted
+in training, as there are few of them. A killed training goes on after its last finished epoch.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ import numpy.typing as npt
 
 from reds_core.archive import write_archive
 
+ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
+EPOCHS = {"fashion-mnist": 12, "cifar10": 60}
 FILTERS = 64
 BLOCKS = 4
 BATCH_SIZE = 64
@@ -34,7 +38,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
-def write_data(archives: Path, path: Path) -> None:
+def write_fashion_mnist(archives: Path, path: Path) -> None:
     """The whole data set as `reds prune --data` takes it."""
     arrays = {}
     for part, stem in (("train", "train"), ("test", "t10k")):
@@ -68,9 +72,11 @@ def ds_cnn_s(shape: tuple[int, ...], classes: int):  # type: ignore[no-untyped-d
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="ds_cnn_s")
 
 
-def train(data: Path, out: Path, epochs: int) -> None:
+def train(data: Path, out: Path, epochs: int, augmented: bool) -> None:
     """Train on the training images alone; the test images are looked at once, at the end."""
     import keras
+    import tensorflow as tf
+    from keras import layers
 
     with np.load(data, allow_pickle=False) as arrays:
         x_train, y_train, x_test, y_test = (arrays[k] for k in ("x_train", "y_train", "x_test", "y_test"))
@@ -80,23 +86,37 @@ def train(data: Path, out: Path, epochs: int) -> None:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
     backup = keras.callbacks.BackupAndRestore(str(out / "backup"))
-    model.fit(x_train.astype(np.float32), y_train, BATCH_SIZE, epochs, verbose=2, callbacks=[backup])
+    if augmented:
+        shifts = layers.RandomTranslation(0.125, 0.125, fill_mode="constant", seed=SEED)
+        changes = keras.Sequential([layers.RandomFlip("horizontal", seed=SEED), shifts])
+        images = tf.data.Dataset.from_tensor_slices((x_train.astype(np.float32), y_train))
+        images = images.shuffle(len(x_train), SEED).batch(BATCH_SIZE)
+        images = images.map(lambda x, y: (changes(x, training=True), y)).prefetch(2)
+        model.fit(images, epochs=epochs, verbose=2, callbacks=[backup])
+    else:
+        model.fit(x_train.astype(np.float32), y_train, BATCH_SIZE, epochs, verbose=2, callbacks=[backup])
     print("test accuracy", model.evaluate(x_test.astype(np.float32), y_test, 256, verbose=0)[1])
     model.save(out / "ds_cnn_s.keras")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--archives", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=12)
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    data = arguments.out / "fashion_mnist.npz"
-    if not data.exists():
-        write_data(arguments.archives, data)
-    if not (arguments.out / "ds_cnn_s.keras").exists():
-        train(data, arguments.out, arguments.epochs)
+    parser.add_argument("--data", choices=list(EPOCHS), required=True)
+    parser.add_argument("--archives", type=Path, help="of Fashion-MNIST")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    out = given.out or Path("out/ds-cnn", given.data)
+    out.mkdir(parents=True, exist_ok=True)
+    data = out / "data.npz"
+    if not data.exists() and given.data == "cifar10":
+        shutil.copyfile(ASSETS / "data" / "cifar10.npz", data)
+    elif not data.exists():
+        if given.archives is None:
+            parser.error("--data fashion-mnist needs --archives FOLDER")
+        write_fashion_mnist(given.archives, data)
+    if not (out / "ds_cnn_s.keras").exists():
+        train(data, out, given.epochs or EPOCHS[given.data], augmented=given.data == "cifar10")
 
 
 if __name__ == "__main__":
