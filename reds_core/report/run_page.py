@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from reds_core.plan import Plan
 from reds_core.report import figures, units
@@ -18,11 +17,8 @@ from reds_core.report.run_tables import (
     search_table,
     settings_table,
     steps_table,
-    texts_table,
 )
-
-if TYPE_CHECKING:
-    pass
+from reds_core.report.table import prose_table
 
 _WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 
@@ -81,9 +77,9 @@ def run_page(plan: Plan, folder: Path) -> str:
         steps=steps_table(plan),
         files=files_table(family),
         settings=settings_table(plan),
-        options=texts_table("Options", "Option", {k: units.setting(v) for k, v in plan.options.items()}),
-        versions=texts_table("Versions", "Part", plan.versions),
-        hashes=texts_table("SHA-256 of the input", "Input", {"model": plan.hashes.model, "data": plan.hashes.data}),
+        options=prose_table("Options", "Option", {k: units.setting(v) for k, v in plan.options.items()}),
+        versions=prose_table("Versions", "Part", plan.versions),
+        hashes=prose_table("SHA-256 of the input", "Input", {"model": plan.hashes.model, "data": plan.hashes.data}),
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
 from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member
 from reds_core.report.proof import Proof
-from reds_core.report.table import Block, Cell, Row, Table
+from reds_core.report.table import Block, Cell, Row, Table, prose_table
 
 _NOTHING = Cell(units.DASH)
 
@@ -138,10 +138,4 @@ def settings_table(plan: Plan) -> Table:
     """How the run was made."""
     solvers = tuple(dict.fromkeys(s.solver for s in plan.subnetworks if s.solver))
     texts = {"pruner": plan.pruner, "scorer": plan.scorer, "solver": ", ".join(solvers), "seed": str(plan.seed)}
-    return texts_table("Method", "Part", texts)
-
-
-def texts_table(caption: str, corner: str, texts: Mapping[str, str | None]) -> Table:
-    """A table of names and texts; a text that is missing gets a dash."""
-    rows = tuple(Row(name, (Cell(text or units.DASH),)) for name, text in texts.items())
-    return Table(caption, corner, ("Setting",), (Block("", rows),) if rows else (), is_prose=True)
+    return prose_table("Method", "Part", texts)

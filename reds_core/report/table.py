@@ -121,8 +121,7 @@ def one_block(rows: Sequence[Row]) -> tuple[Block, ...]:
     return (Block("", tuple(rows)),) if rows else ()
 
 
-def prose_table(caption: str, corner: str, texts: Mapping[str, str]) -> Table:
-    """A table of names and texts."""
-    return Table(
-        caption, corner, ("Setting",), one_block([Row(k, (Cell(v),)) for k, v in texts.items()]), is_prose=True
-    )
+def prose_table(caption: str, corner: str, texts: Mapping[str, str | None]) -> Table:
+    """A table of names and texts; a text that is missing gets a dash."""
+    rows = [Row(name, (Cell(text or units.DASH),)) for name, text in texts.items()]
+    return Table(caption, corner, ("Value",), one_block(rows), is_prose=True)
