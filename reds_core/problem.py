@@ -15,81 +15,14 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.errors import InputError
-
-IntArray = npt.NDArray[np.int64]
-Table = IntArray | None
-
-MAGNITUDE_LIMIT = 2**62
-"""No sum of values or costs may pass this, so that int64 arithmetic on partial sums cannot overflow."""
-
-
-def _refuse(what: str, mend: str = "correct the problem file or the code that builds it") -> InputError:
-    return InputError(f"knapsack problem: {what}", mend)
-
-
-def _is_sealed(array: object, dtype: type[np.generic]) -> bool:
-    """Whether `array` is read-only and no view of another, so that the variants of a problem can share it."""
-    if not isinstance(array, np.ndarray) or array.dtype != dtype:
-        return False
-    return bool(array.flags.owndata) and not array.flags.writeable
-
-
-def as_integers(array: object, what: str) -> IntArray:
-    """A read-only int64 copy of `array`, or itself where it is one already; whole floats are accepted.
-
-    Raises:
-        InputError: if an entry is not a whole number, or does not fit int64.
-    """
-    raw = np.asarray(array)
-    if raw.dtype.kind == "f":
-        if not np.all(np.isfinite(raw)) or np.any(raw != np.rint(raw)) or np.any(np.abs(raw) > MAGNITUDE_LIMIT):
-            raise _refuse(f"{what} holds a number that is not whole", "round it; all numbers are 64-bit integers")
-    elif raw.dtype.kind == "u":
-        if raw.size and int(raw.max()) > MAGNITUDE_LIMIT:
-            raise _refuse(f"{what} holds a number above 2^62", "scale the numbers down")
-    elif raw.dtype.kind not in "i":
-        raise _refuse(f"{what} has type {raw.dtype}, not integers", "store it as int64")
-    if _is_sealed(raw, np.int64):
-        return raw
-    result = raw.astype(np.int64)
-    result.setflags(write=False)
-    return result
-
-
-def as_integer(number: object, what: str) -> int:
-    """`number` as a Python integer of any size; whole floats are accepted.
-
-    Raises:
-        InputError: if it is not a whole number.
-    """
-    if isinstance(number, float | np.floating) and np.isfinite(number) and number == np.rint(number):
-        return int(number)
-    if isinstance(number, bool) or not isinstance(number, SupportsIndex):
-        raise _refuse(f"{what} is {number!r}, which is not whole", "round it; all numbers are 64-bit integers")
-    return operator.index(number)
-
-
-def _table(array: object, shape: tuple[int, ...], what: str) -> Table:
-    """`array` checked against `shape`; None stands for all zeros and stays None."""
-    if array is None:
-        return None
-    result = as_integers(array, what)
-    if result.shape != shape:
-        raise _refuse(f"{what} has shape {result.shape} where {shape} is expected")
-    return result
-
-
-def _largest(table: Table) -> int:
-    """The largest magnitude in `table`, as an unbounded Python integer."""
-    if table is None or table.size == 0:
-        return 0
-    return max(abs(int(table.max())), abs(int(table.min())))
+from reds_core.integers import MAGNITUDE_LIMIT as MAGNITUDE_LIMIT
+from reds_core.integers import IntArray as IntArray
+from reds_core.integers import Table as Table
+from reds_core.integers import as_integer, as_integers, checked_table, is_sealed, largest, refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +42,10 @@ class Group:
     def __post_init__(self) -> None:
         widths = as_integers(self.widths, f"widths of group '{self.name}'")
         if widths.ndim != 1 or widths.size == 0:
-            raise _refuse(f"group '{self.name}' has no options")
+            raise refused(f"group '{self.name}' has no options")
         if widths[0] < 1 or np.any(widths[1:] <= widths[:-1]):
-            raise _refuse(f"widths of group '{self.name}' do not rise strictly from 1 or more")
-        values = _table(self.values, widths.shape, f"values of group '{self.name}'")
+            raise refused(f"widths of group '{self.name}' do not rise strictly from 1 or more")
+        values = checked_table(self.values, widths.shape, f"values of group '{self.name}'")
         object.__setattr__(self, "widths", widths)
         object.__setattr__(self, "values", np.zeros_like(widths) if values is None else values)
         self.values.setflags(write=False)
@@ -226,11 +159,11 @@ class KnapsackProblem:
         for part in ("groups", "pairs", "resources"):
             object.__setattr__(self, part, tuple(getattr(self, part)))
         if not self.groups:
-            raise _refuse("it has no groups")
+            raise refused("it has no groups")
         for names in ([g.name for g in self.groups], [r.name for r in self.resources]):
             for name in names:
                 if not name or names.count(name) > 1:
-                    raise _refuse(f"the name '{name}' is empty or used twice")
+                    raise refused(f"the name '{name}' is empty or used twice")
         counts = [g.options for g in self.groups]
         floors = tuple(as_integer(f, "a floor") for f in self.floors) or (0,) * len(counts)
         ceilings = tuple(as_integer(c, "a ceiling") for c in self.ceilings) or tuple(n - 1 for n in counts)
@@ -238,28 +171,28 @@ class KnapsackProblem:
         object.__setattr__(self, "ceilings", ceilings)
         for bounds in (self.floors, self.ceilings):
             if len(bounds) != len(counts) or any(not 0 <= b < n for b, n in zip(bounds, counts, strict=True)):
-                raise _refuse("a floor or ceiling is not an option index of its group")
+                raise refused("a floor or ceiling is not an option index of its group")
         object.__setattr__(self, "pairs", tuple(self._checked_pair(p) for p in self.pairs))
         joined = [frozenset((p.first, p.second)) for p in self.pairs]
         if len(set(joined)) != len(joined):
-            raise _refuse("two pairs join the same groups", "add their tables up into one pair")
+            raise refused("two pairs join the same groups", "add their tables up into one pair")
         object.__setattr__(self, "resources", tuple(self._checked_resource(r) for r in self.resources))
         if self.magnitude > MAGNITUDE_LIMIT:
-            raise _refuse("a sum of its numbers could pass 2^62", "scale the values or costs down")
+            raise refused("a sum of its numbers could pass 2^62", "scale the values or costs down")
 
     def _checked_pair(self, pair: Pair) -> Pair:
         first, second = pair.first, pair.second
         if first == second or not (0 <= first < len(self.groups) and 0 <= second < len(self.groups)):
-            raise _refuse(f"a pair joins groups {first} and {second}; it must join two different groups")
+            raise refused(f"a pair joins groups {first} and {second}; it must join two different groups")
         a, b = self.groups[first], self.groups[second]
         what = f"pair values of '{a.name}' and '{b.name}'"
         kernel = pair.kernel
         if kernel is not None:
-            kernel = kernel if _is_sealed(kernel, np.float64) else np.array(kernel, dtype=np.float64)
+            kernel = kernel if is_sealed(kernel, np.float64) else np.array(kernel, dtype=np.float64)
             if kernel.shape != (int(a.widths[-1]), int(b.widths[-1])) or not np.all(np.isfinite(kernel)):
-                raise _refuse(f"kernel scores of '{a.name}' and '{b.name}' are not finite numbers, channels x channels")
+                raise refused(f"kernel scores of '{a.name}' and '{b.name}' are not finite numbers, channels x channels")
             kernel.setflags(write=False)
-        return Pair(first, second, _table(pair.values, (a.options, b.options), what), kernel)
+        return Pair(first, second, checked_table(pair.values, (a.options, b.options), what), kernel)
 
     def _checked_resource(self, resource: Resource) -> Resource:
         if isinstance(resource, SumResource):
@@ -267,11 +200,11 @@ class KnapsackProblem:
         steps = []
         for step in resource.steps:
             if len(set(step.groups)) != len(step.groups) or len(step.costs) != len(step.groups):
-                raise _refuse(f"a step of '{resource.name}' names a group twice or lacks its costs")
+                raise refused(f"a step of '{resource.name}' names a group twice or lacks its costs")
             if any(not 0 <= g < len(self.groups) for g in step.groups):
-                raise _refuse(f"a step of '{resource.name}' names a group that does not exist")
+                raise refused(f"a step of '{resource.name}' names a group that does not exist")
             costs = tuple(
-                _table(c, (self.groups[g].options,), f"costs of '{resource.name}'")
+                checked_table(c, (self.groups[g].options,), f"costs of '{resource.name}'")
                 for g, c in zip(step.groups, step.costs, strict=True)
             )
             base = as_integer(step.base, f"a base of '{resource.name}'")
@@ -285,15 +218,15 @@ class KnapsackProblem:
         bilinear = resource.bilinear or (0,) * len(self.pairs)
         pair_costs = resource.pair_costs or (None,) * len(self.pairs)
         if len(costs) != len(self.groups) or len(bilinear) != len(self.pairs) or len(pair_costs) != len(self.pairs):
-            raise _refuse(f"{what} are not one a group and one a pair")
+            raise refused(f"{what} are not one a group and one a pair")
         return SumResource(
             resource.name,
             as_integer(resource.capacity, f"the capacity of '{resource.name}'"),
             as_integer(resource.base, f"the base of '{resource.name}'"),
-            tuple(_table(c, (g.options,), what) for c, g in zip(costs, self.groups, strict=True)),
+            tuple(checked_table(c, (g.options,), what) for c, g in zip(costs, self.groups, strict=True)),
             tuple(as_integer(b, f"a bilinear coefficient of '{resource.name}'") for b in bilinear),
             tuple(
-                _table(c, (self.groups[p.first].options, self.groups[p.second].options), what)
+                checked_table(c, (self.groups[p.first].options, self.groups[p.second].options), what)
                 for c, p in zip(pair_costs, self.pairs, strict=True)
             ),
         )
@@ -301,17 +234,17 @@ class KnapsackProblem:
     @cached_property
     def magnitude(self) -> int:
         """No partial sum of values or of one resource's costs is larger than this."""
-        sums = [sum(_largest(g.values) for g in self.groups) + sum(_largest(p.values) for p in self.pairs)]
+        sums = [sum(largest(g.values) for g in self.groups) + sum(largest(p.values) for p in self.pairs)]
         for r in self.resources:
             sums.append(abs(r.capacity))
             if isinstance(r, SumResource):
-                total = abs(r.base) + sum(_largest(c) for c in r.costs) + sum(_largest(c) for c in r.pair_costs)
+                total = abs(r.base) + sum(largest(c) for c in r.costs) + sum(largest(c) for c in r.pair_costs)
                 for p, coefficient in zip(self.pairs, r.bilinear, strict=True):
                     widest = int(self.groups[p.first].widths[-1]) * int(self.groups[p.second].widths[-1])
                     total += abs(coefficient) * widest
                 sums.append(total)
             else:
-                sums += [abs(s.base) + sum(_largest(c) for c in s.costs) for s in r.steps]
+                sums += [abs(s.base) + sum(largest(c) for c in s.costs) for s in r.steps]
         return max(sums)
 
     # --- tables -------------------------------------------------------------------------------------------------
@@ -355,7 +288,7 @@ class KnapsackProblem:
         except TypeError:  # not even a sequence of integers
             x = []
         if len(x) != len(self.groups) or any(not 0 <= i < g.options for i, g in zip(x, self.groups, strict=True)):
-            raise _refuse("a choice is not one option index a group", "give one index for each group")
+            raise refused("a choice is not one option index a group", "give one index for each group")
         value = sum(int(g.values[i]) for g, i in zip(self.groups, x, strict=True))
         value += sum(int(p.values[x[p.first], x[p.second]]) for p in self.pairs if p.values is not None)
         usage = {r.name: self._usage(r, x) for r in self.resources}
@@ -404,7 +337,7 @@ class KnapsackProblem:
         """
         unknown = set(capacities) - {r.name for r in self.resources}
         if unknown:
-            raise _refuse(f"it has no resource '{min(unknown)}'", "name one of its resources")
+            raise refused(f"it has no resource '{min(unknown)}'", "name one of its resources")
         resources = tuple(replace(r, capacity=capacities.get(r.name, r.capacity)) for r in self.resources)
         return self._sharing(replace(self, resources=resources))
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from reds_core.archive import ArchiveError, read_archive, write_archive
 from reds_core.errors import InputError
+from reds_core.integers import as_integer
 from reds_core.problem import (
     Group,
     KnapsackProblem,
@@ -22,7 +23,6 @@ from reds_core.problem import (
     Resource,
     SumResource,
     Table,
-    as_integer,
 )
 
 FORMAT = "reds-problem/1"

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reds_core.errors import InputError
+from reds_core.integers import as_integers
 from reds_core.problem import (
     MAGNITUDE_LIMIT,
     Group,
@@ -21,7 +22,6 @@ from reds_core.problem import (
     PeakResource,
     PeakStep,
     SumResource,
-    as_integers,
 )
 from reds_core.problem_file import load_problem
 from reds_core.solver import Feature

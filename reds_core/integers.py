@@ -1,0 +1,81 @@
+"""Arrays of whole numbers as problems hold them: int64, checked, read-only."""
+
+from __future__ import annotations
+
+import operator
+from typing import SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.errors import InputError
+
+IntArray = npt.NDArray[np.int64]
+Table = IntArray | None
+
+MAGNITUDE_LIMIT = 2**62
+"""No sum of values or costs may pass this, so that int64 arithmetic on partial sums cannot overflow."""
+
+
+def refused(what: str, mend: str = "correct the problem file or the code that builds it") -> InputError:
+    """The error of a problem that is none."""
+    return InputError(f"knapsack problem: {what}", mend)
+
+
+def is_sealed(array: object, dtype: type[np.generic]) -> bool:
+    """Whether `array` is read-only and no view of another, so that the variants of a problem can share it."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype:
+        return False
+    return bool(array.flags.owndata) and not array.flags.writeable
+
+
+def as_integers(array: object, what: str) -> IntArray:
+    """A read-only int64 copy of `array`, or itself where it is one already; whole floats are accepted.
+
+    Raises:
+        InputError: if an entry is not a whole number, or does not fit int64.
+    """
+    raw = np.asarray(array)
+    if raw.dtype.kind == "f":
+        if not np.all(np.isfinite(raw)) or np.any(raw != np.rint(raw)) or np.any(np.abs(raw) > MAGNITUDE_LIMIT):
+            raise refused(f"{what} holds a number that is not whole", "round it; all numbers are 64-bit integers")
+    elif raw.dtype.kind == "u":
+        if raw.size and int(raw.max()) > MAGNITUDE_LIMIT:
+            raise refused(f"{what} holds a number above 2^62", "scale the numbers down")
+    elif raw.dtype.kind not in "i":
+        raise refused(f"{what} has type {raw.dtype}, not integers", "store it as int64")
+    if is_sealed(raw, np.int64):
+        return raw
+    result = raw.astype(np.int64)
+    result.setflags(write=False)
+    return result
+
+
+def as_integer(number: object, what: str) -> int:
+    """`number` as a Python integer of any size; whole floats are accepted.
+
+    Raises:
+        InputError: if it is not a whole number.
+    """
+    if isinstance(number, float | np.floating) and np.isfinite(number) and number == np.rint(number):
+        return int(number)
+    if isinstance(number, bool) or not isinstance(number, SupportsIndex):
+        raise refused(f"{what} is {number!r}, which is not whole", "round it; all numbers are 64-bit integers")
+    return operator.index(number)
+
+
+def checked_table(array: object, shape: tuple[int, ...], what: str) -> Table:
+    """`array` checked against `shape`; None stands for all zeros and stays None."""
+    if array is None:
+        return None
+    result = as_integers(array, what)
+    if result.shape != shape:
+        raise refused(f"{what} has shape {result.shape} where {shape} is expected")
+    return result
+
+
+def largest(table: Table) -> int:
+    """The largest magnitude in `table`, as an unbounded Python integer."""
+    if table is None or table.size == 0:
+        return 0
+    return max(abs(int(table.max())), abs(int(table.min())))
