@@ -28,18 +28,20 @@ Inputs = list[npt.NDArray[np.float32]]
 def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
     """Write `model` as .tflite for one example at a time; with `quantise` full int8 (inputs, outputs, all between).
 
+    The inputs of the file are named after those of the model.
+
     Args:
         calibration: examples from which the ranges of activations are learned; 256 of them, evenly spread, are used.
 
     Raises:
         InputError: if `quantise` is asked for without calibration data, or the file cannot be written.
-        UnsupportedError: if LiteRT cannot express the model.
+        UnsupportedError: if LiteRT cannot express the model, or an int8 file of several inputs or outputs is asked for.
     """
     if quantise and (calibration is None or not len(calibration)):
         raise InputError("int8 export needs examples to calibrate on", "give data, or export without int8")
-    outputs_of(model)
     examples: list[Inputs] | None = None
     if quantise and calibration is not None:
+        outputs_of(model)  # the examples are those of one input
         count = min(len(calibration), CALIBRATION_EXAMPLES)
         chosen = calibration.x[np.linspace(0, len(calibration) - 1, count).astype(np.int64)]
         examples = [[example[None]] for example in chosen]
@@ -82,7 +84,7 @@ def _one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
     """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
     are_tokens = reads_tokens(model) if tokens_as_integers else [False] * len(model.inputs)
     inputs = [
-        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype="int32" if is_tokens else tensor.dtype)
+        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype="int32" if is_tokens else tensor.dtype, name=tensor.name)
         for tensor, is_tokens in zip(model.inputs, are_tokens, strict=True)
     ]
     given = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)

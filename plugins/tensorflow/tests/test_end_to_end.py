@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from keras_reference import count_macs, masked_outputs
+from keras_reference import count_macs, count_macs_by_running, masked_outputs
 from reds_tensorflow.framework import TensorFlowFramework
 
 import reds_core
@@ -173,3 +173,25 @@ def test_real_models_keep_their_promises_without_data(tmp_path: Path, name: str)
         assert s.files.tflite_int8 is None
         error = np.abs(framework.predict(member, x) - np.asarray(expected)).max()
         assert error <= 1e-4 * np.ptp(framework.predict(model, x))
+
+
+def test_models_of_several_inputs_and_outputs_are_pruned_without_data(tmp_path: Path) -> None:
+    """Nothing but the loss needs to know which output is which."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    encoder = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(6, 3), layers.Flatten(), layers.Dense(8)])
+    left, right = keras.Input((8, 8, 1), name="left"), keras.Input((8, 8, 1), name="right")
+    apart = keras.ops.abs(encoder(left) - encoder(right))
+    model = keras.Model([left, right], {"far": layers.Dense(1)(apart), "kind": layers.Dense(3)(encoder(left))})
+    settings = RunSettings(scorer="magnitude", finetune=FinetuneSettings(epochs=0))
+    plan = reds_core.prune(model, None, {"macs": [0.5]}, tmp_path, settings=settings)
+    (half,) = plan.subnetworks
+    member = keras.saving.load_model(tmp_path / str(half.files.keras))
+    x = list(np.random.default_rng(0).normal(size=(2, 8, 8, 8, 1)).astype(np.float32))
+    assert count_macs_by_running(member, *x) == half.usage["macs"] <= 0.5 * plan.full.macs
+    network = TensorFlowFramework().inspect(model)
+    kept = {group: np.array(channels) for group, channels in half.kept.items()}
+    for actual, expected in zip(member(x).values(), masked_outputs(model, network, kept, *x), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-4)
+    assert (tmp_path / str(half.files.tflite)).exists()
+    assert half.files.tflite_int8 is None

@@ -162,6 +162,32 @@ def test_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         export(convolutional(), tmp_path / "missing" / "m.tflite", None, quantise=False)
 
 
+def test_models_of_several_inputs_and_outputs_become_files_whose_inputs_have_their_names(tmp_path: Path) -> None:
+    """They need no data: nothing is measured."""
+    keras.utils.set_random_seed(0)
+    left, right = keras.Input((6,), name="left"), keras.Input((4,), name="right")
+    both = keras.layers.Concatenate()([left, right])
+    model = keras.Model({"right": right, "left": left}, [keras.layers.Dense(3)(both), keras.layers.Dense(5)(right)])
+    export(model, tmp_path / "m.tflite", None, quantise=False)
+    x = np.random.default_rng(0).normal(size=(1, 10)).astype(np.float32)
+    interpreter = Interpreter(model_path=str(tmp_path / "m.tflite"))
+    interpreter.allocate_tensors()
+    for source in interpreter.get_input_details():
+        interpreter.set_tensor(source["index"], x[:, :6] if "left" in source["name"] else x[:, 6:])
+    interpreter.invoke()
+    found = {t["shape"][1]: interpreter.get_tensor(t["index"]) for t in interpreter.get_output_details()}
+    expected = model({"left": x[:, :6], "right": x[:, 6:]})
+    np.testing.assert_allclose(found[3], expected[0], atol=1e-5)
+    np.testing.assert_allclose(found[5], expected[1], atol=1e-5)
+
+
+def test_an_int8_file_of_several_outputs_is_refused(tmp_path: Path) -> None:
+    inputs = keras.Input((8, 8, 1))
+    outputs = [convolutional()(inputs), keras.layers.Flatten()(inputs)]
+    with pytest.raises(UnsupportedError, match="1 inputs and 2 outputs; .* or prune it without data"):
+        export(keras.Model(inputs, outputs), tmp_path / "m.tflite", examples(), quantise=True)
+
+
 def test_model_that_litert_cannot_express_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.ops.svd(keras.layers.Reshape((2, 2))(inputs), compute_uv=False))
