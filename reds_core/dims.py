@@ -62,3 +62,18 @@ def reshaped(dims: Dims, sizes: Sequence[int], shape: Sequence[int]) -> Dims | N
         if found is None or outer * inner == 1:  # beside dimensions of length 1 there are several: the plainest
             found = (*fixed_dims(shape[:place]), axis, *fixed_dims(shape[place + 1 :]))
     return found
+
+
+def blocks(sizes: Sequence[int], at: int, shape: Sequence[int]) -> tuple[int, int] | None:
+    """Blocks of equal length that a row-major reshape from `sizes` to `shape` makes of dimension `at`.
+
+    Returns:
+        The dimension of `shape` on which the elements of one block lie, and the number of blocks; None where no
+        dimension holds whole blocks alone.
+    """
+    before, after = math.prod(sizes[:at]), math.prod(sizes[at + 1 :])
+    for place in reversed(range(len(shape))):
+        count, rest = divmod(math.prod(shape[:place]), before)
+        if math.prod(shape[place + 1 :]) == after:
+            return (place, count) if not rest and shape[place] > 1 and count * shape[place] == sizes[at] else None
+    return None

@@ -44,11 +44,13 @@ class Resizing:
         path: keys and indices that lead to it, for it may stand in the config of a layer inside.
         declared: key of the axes whose lengths it holds, as the builder knows them.
         is_shape: whether the entry is a tuple; else one number.
+        with_batch: whether the tuple begins with the batch dimension.
     """
 
     path: tuple[str | int, ...]
     declared: Hashable
     is_shape: bool
+    with_batch: bool = False
 
 
 class Call:
@@ -138,9 +140,18 @@ class Call:
         self._builder.tie(first, second, self.where)
 
     def freeze(self, why: str, *axes: Axis) -> None:
-        """Make the groups of `axes` stay whole, with a warning of the form "layer 'x' of type Y WHY"."""
+        """Make the groups of `axes` stay whole, with a warning of the form "layer 'x' of type Y WHY".
+
+        A single channel stays in any case: nothing is said of it.
+        """
+        warning = f"{self.where} {why}, so the channels it touches stay at full width"
         for axis in axes:
-            self._builder.freeze(axis, f"{self.where} {why}, so the channels it touches stay at full width")
+            self._builder.freeze(axis, warning if self.size(axis) > 1 else None)
+
+    def keep(self, *axes: Axis) -> None:
+        """Make the groups of `axes` stay whole without a word, where there is nothing to lose."""
+        for axis in axes:
+            self._builder.freeze(axis)
 
     def normalise(self, *axes: Axis) -> None:
         """Say that the layer normalises over these axes: their groups stay whole unless the options say otherwise."""
@@ -234,9 +245,9 @@ class Call:
         for key, axis in entries.items():
             self._resize(key, (axis,), False)
 
-    def resize_shape(self, key: str, dims: Dims) -> None:
-        """An entry of the layer's config that holds a shape."""
-        self._resize(key, dims, True)
+    def resize_shape(self, key: str, dims: Dims, with_batch: bool = False) -> None:
+        """An entry of the layer's config that holds a shape, of functions with the batch dimension before it."""
+        self._resize(key, dims, True, with_batch)
 
     def opaque(self, why: str) -> tuple[Dims, ...]:
         """Pass data through a call whose working is not known: all that it reads, makes and owns stays whole.
@@ -245,8 +256,7 @@ class Call:
         not counted.
         """
         for dims in self.inputs:
-            for axis in dims:
-                self._builder.freeze(axis)
+            self.keep(*dims)
         for variable in self.layer.weights if isinstance(self.layer, keras.Layer) else ():
             self.weight(variable, WeightKind.OTHER, fixed_dims(variable.shape))
         self._builder.warn(
@@ -265,10 +275,10 @@ class Call:
         else:
             self.freeze(f"has activation '{name}', which is not known to treat each element by itself", *dims)
 
-    def _resize(self, key: str, dims: Dims, is_shape: bool) -> None:
+    def _resize(self, key: str, dims: Dims, is_shape: bool, with_batch: bool = False) -> None:
         declared = (id(self.layer), key)
         self._builder.declare(declared, dims, self.where)
-        self.resizings.append(Resizing((*self._path, key), declared, is_shape))
+        self.resizings.append(Resizing((*self._path, key), declared, is_shape, with_batch))
 
 
 def dims_in(argument: Any) -> Iterator[Dims]:

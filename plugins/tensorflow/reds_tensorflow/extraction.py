@@ -105,19 +105,17 @@ class _Rebuild:
                 copied = self.model(operation)
             elif isinstance(operation, keras.Layer):
                 copied = self._resized(operation)
+            elif self._traced.configs[id(operation)]:
+                copied = type(operation).from_config(self._config(operation))
             else:
                 copied = _detached(operation)
             self._copies[id(operation)] = copied
         return self._copies[id(operation)]
 
     def _resized(self, layer: Any) -> Any:
-        resizings = self._traced.configs[id(layer)]
         _check_registered(layer)
         try:
-            config = _unbuilt(layer.get_config())
-            for resizing, dims in resizings:
-                self._resize(config, resizing, dims)
-            resized = type(layer).from_config(config)
+            resized = type(layer).from_config(self._config(layer))
         except Exception as error:  # code of the user's own
             raise UnsupportedError(
                 f"layer '{layer.name}' of type {type(layer).__name__} cannot be copied"
@@ -127,11 +125,18 @@ class _Rebuild:
         self.layers.append((layer, resized))
         return resized
 
+    def _config(self, operation: Any) -> Any:
+        """The config of a layer, or of a function call, whose entries follow the widths."""
+        config = _unbuilt(operation.get_config())
+        for resizing, dims in self._traced.configs[id(operation)]:
+            self._resize(config, resizing, dims)
+        return config
+
     def _resize(self, config: Any, resizing: Resizing, dims: Dims) -> None:
         *path, key = resizing.path
         for step in path:
             config = config[step]
-        shape, before = self._shape(dims), config.get(key)
+        shape, before = (*[-1] * resizing.with_batch, *self._shape(dims)), config.get(key)
         if isinstance(before, list | tuple) and len(before) == len(shape):  # None follows the input
             shape = tuple(None if old is None else n for old, n in zip(before, shape, strict=True))
         config[key] = shape if resizing.is_shape else shape[0]

@@ -75,7 +75,7 @@ def outputs_of(model: Any) -> Outputs:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UnsupportedError(
             f"model '{model.name}' has {len(model.inputs)} inputs and {len(model.outputs)} outputs",
-            "give a model of one input and one output, or prune it without data: --scorer magnitude --finetune-epochs 0",
+            "give a model of one of each, or prune without data: --scorer magnitude --finetune-epochs 0",
         )
     return Outputs(tuple(model.outputs[0].shape[1:]), _last_activation(model))
 

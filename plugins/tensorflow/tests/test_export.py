@@ -184,7 +184,7 @@ def test_models_of_several_inputs_and_outputs_become_files_whose_inputs_have_the
 def test_an_int8_file_of_several_outputs_is_refused(tmp_path: Path) -> None:
     inputs = keras.Input((8, 8, 1))
     outputs = [convolutional()(inputs), keras.layers.Flatten()(inputs)]
-    with pytest.raises(UnsupportedError, match="1 inputs and 2 outputs; .* or prune it without data"):
+    with pytest.raises(UnsupportedError, match=r"1 inputs and 2 outputs; .* or prune without data"):
         export(keras.Model(inputs, outputs), tmp_path / "m.tflite", examples(), quantise=True)
 
 

@@ -1,19 +1,23 @@
 """Calls of functions of keras.ops in a model's graph: those that are known to keep channels apart.
 
 Dimensions in their arguments count the batch as dimension 0. A call that mixes the examples of a batch, or that holds
-a shape or numbers that pruning would have to change, passes with all its channels.
+numbers that pruning would have to change, passes with all its channels.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from reds_core.axis import Axis, Fixed
 from reds_core.dims import Dims
+from reds_core.grouping import tile
 from reds_tensorflow.calls import Call, Handler
 from reds_tensorflow.handlers.elementwise import elementwise
-from reds_tensorflow.handlers.merging import concatenated, merge
+from reds_tensorflow.handlers.merging import broadcast, concatenated, merge, product
+from reds_tensorflow.handlers.shape import moved_to
+from reds_tensorflow.handlers.spatial import spatial
 
 # fmt: off
 _ACTIVATIONS = (
@@ -34,7 +38,7 @@ _OF_SEVERAL_TENSORS = (
     "LogicalXor", "Maximum", "Minimum", "Mod", "Multiply", "NotEqual", "Power", "Subtract", "TrueDivide", "Where",
 )
 _REDUCTIONS = (
-    "All", "Amax", "Amin", "Any", "Logsumexp", "Max", "Mean", "Median", "Min", "Prod", "Std", "Sum", "Var",
+    "All", "Amax", "Amin", "Any", "Logsumexp", "Max", "Mean", "Median", "Min", "Prod", "Std", "Var",
 )
 # fmt: on
 _MIXES_EXAMPLES = "mixes the examples of a batch"
@@ -59,13 +63,23 @@ def reduction(call: Call) -> tuple[Dims, ...]:
     if reduced is None:
         return call.opaque(_MIXES_EXAMPLES)
     call.freeze("works across channels", *(call.dims[d] for d in reduced))
+    return _reduced(call, reduced)
+
+
+def total(call: Call) -> tuple[Dims, ...]:
+    """A sum over some dimensions; a channel that goes takes no more than its own summand with it."""
+    reduced = _dimensions(call.layer.axis, len(call.dims) + 1)
+    return call.opaque(_MIXES_EXAMPLES) if reduced is None else _reduced(call, reduced)
+
+
+def _reduced(call: Call, reduced: list[int]) -> tuple[Dims, ...]:
     if call.layer.keepdims:
         return (tuple(Fixed(1) if d in reduced else axis for d, axis in enumerate(call.dims)),)
     return (tuple(axis for d, axis in enumerate(call.dims) if d not in reduced),)
 
 
-def cumulative(call: Call) -> tuple[Dims, ...]:
-    """Sums or products of all elements so far along a dimension."""
+def along_positions(call: Call) -> tuple[Dims, ...]:
+    """Elements change places along some dimensions, or each becomes the sum or product of all so far."""
     along = _dimensions(call.layer.axis, len(call.dims) + 1)
     if along is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -89,6 +103,17 @@ def transpose(call: Call) -> tuple[Dims, ...]:
     if order is None:
         return call.opaque(_MIXES_EXAMPLES)
     return (tuple(call.dims[d] for d in order),)
+
+
+def swapaxes(call: Call) -> tuple[Dims, ...]:
+    """Two dimensions change places."""
+    swapped = _dimensions([call.layer.axis1, call.layer.axis2], len(call.dims) + 1)
+    if swapped is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    first, second = swapped
+    dims = list(call.dims)
+    dims[first], dims[second] = dims[second], dims[first]
+    return (tuple(dims),)
 
 
 def expand_dims(call: Call) -> tuple[Dims, ...]:
@@ -144,14 +169,84 @@ def concatenate(call: Call) -> tuple[Dims, ...]:
     return call.opaque(_MIXES_EXAMPLES) if at is None else concatenated(call, at[0])
 
 
+def stack(call: Call) -> tuple[Dims, ...]:
+    """Tensors side by side along a new dimension."""
+    at = _dimensions(call.layer.axis, len(call.output_shape) + 1)
+    if at is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    first = call.inputs[0]
+    for dims in call.inputs[1:]:
+        for one, other in zip(first, dims, strict=True):
+            call.tie(one, other)
+    return ((*first[: at[0]], Fixed(len(call.inputs)), *first[at[0] :]),)
+
+
+def split(call: Call) -> tuple[Dims, ...]:
+    """Equal parts of a dimension; of channels all parts keep the same ones, so that they stay equal."""
+    parts, at = call.layer.indices_or_sections, _dimensions(call.layer.axis, len(call.dims) + 1)
+    if at is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    axis = call.dims[at[0]]
+    if not isinstance(parts, int):
+        call.freeze("splits channels at numbers", axis)
+        return tuple(_with(call.dims, at[0], Fixed(shape[at[0]])) for shape in call.output_shapes)
+    part: Axis = Fixed(call.size(axis) // parts)
+    if axis.groups():
+        part = call.fresh(call.size(axis) // parts)
+        call.tie(axis, tile(part, parts))
+    return (_with(call.dims, at[0], part),) * parts
+
+
+def _with(dims: Dims, at: int, axis: Axis) -> Dims:
+    return (*dims[:at], axis, *dims[at + 1 :])
+
+
+def pad(call: Call) -> tuple[Dims, ...]:
+    """Elements beside those that there are."""
+    widths = call.layer.pad_width
+    if len(widths) == 1 or any(widths[0]):
+        return call.opaque(_MIXES_EXAMPLES)
+    dims = tuple(
+        Fixed(n) if any(w) else axis for w, axis, n in zip(widths[1:], call.dims, call.output_shape, strict=True)
+    )
+    call.freeze("adds channels", *(axis for w, axis in zip(widths[1:], call.dims, strict=True) if any(w)))
+    return (dims,)
+
+
+def reshape(call: Call) -> tuple[Dims, ...]:
+    """As the layer of that name, where examples stay apart."""
+    if math.prod(call.sizes(call.dims)) != math.prod(call.output_shape):
+        return call.opaque(_MIXES_EXAMPLES)
+    dims = moved_to(call, call.output_shape)
+    call.resize_shape("newshape", dims, with_batch=True)
+    return (dims,)
+
+
+def matmul(call: Call) -> tuple[Dims, ...]:
+    """Products of the matrices on the last two dimensions; the dimensions before them are broadcast."""
+    first, second = call.inputs
+    if min(len(first), len(second)) < 2:
+        return call.opaque("multiplies by vectors")
+    before = broadcast(call, [first[:-2], second[:-2]], call.output_shape[:-2])
+    return product(call, (*before, first[-2], second[-1]), first[-1], second[-2])
+
+
 OPERATIONS: Mapping[str, Handler] = {
     **dict.fromkeys(_ACTIVATIONS, Handler(elementwise, in_place=True)),
     **dict.fromkeys(_OF_ONE_TENSOR, Handler(elementwise)),
     **dict.fromkeys(_OF_SEVERAL_TENSORS, Handler(merge, constants=True)),
     **dict.fromkeys(_REDUCTIONS, Handler(reduction)),
-    **dict.fromkeys(("Cumprod", "Cumsum"), Handler(cumulative)),
+    "Sum": Handler(total),
+    **dict.fromkeys(("Cumprod", "Cumsum", "Flip", "Roll"), Handler(along_positions)),
     **dict.fromkeys(("LogSoftmax", "Softmax", "Sparsemax"), Handler(softmax)),
     "Transpose": Handler(transpose),
+    "Swapaxes": Handler(swapaxes),
+    "Stack": Handler(stack),
+    "Split": Handler(split),
+    "Pad": Handler(pad),
+    "Reshape": Handler(reshape, in_place=True),
+    "Matmul": Handler(matmul, constants=True),
+    "Resize": Handler(spatial),
     "ExpandDims": Handler(expand_dims),
     "Squeeze": Handler(squeeze),
     "GetItem": Handler(get_item),

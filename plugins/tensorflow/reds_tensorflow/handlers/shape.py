@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from reds_core.axis import Fixed
-from reds_core.dims import Dims, fixed_dims, reshaped
+from reds_core.dims import Dims, blocks, fixed_dims, reshaped\nfrom reds_core.grouping import tile
 from reds_tensorflow.calls import Call
 from reds_tensorflow.handlers.layout import channel_dimension
 
 
 def reshape(call: Call) -> tuple[Dims, ...]:
-    """Reshape: followed where the channels keep to one dimension, else they stay whole."""
-    dims = reshaped(call.dims, call.sizes(call.dims), call.output_shape)
-    if dims is None:
-        call.freeze("spreads channels over dimensions", *call.dims)
-        dims = fixed_dims(call.output_shape)
+    """Reshape to the shape in the config."""
+    dims = moved_to(call, call.output_shape)
     call.resize_shape("target_shape", dims)
     return (dims,)
+
+
+def moved_to(call: Call, shape: tuple[int, ...]) -> Dims:
+    """Dimensions of the only input after a row-major reshape to `shape`.
+
+    Channels that do not keep to one dimension are blocks of equal channels, of which all blocks keep the same: the
+    last dimension holds those of one block. Where there are no such blocks the channels stay whole.
+    """
+    sizes = call.sizes(call.dims)
+    dims = reshaped(call.dims, sizes, shape)
+    if dims is not None:
+        return dims
+    (at,) = (i for i, axis in enumerate(call.dims) if axis.groups())
+    found = blocks(sizes, at, shape)
+    if found is None:
+        call.freeze("spreads channels over dimensions", *call.dims)
+        return fixed_dims(shape)
+    place, count = found
+    block = call.fresh(shape[place])
+    call.tie(call.dims[at], tile(block, count))
+    return (*fixed_dims(shape[:place]), block, *fixed_dims(shape[place + 1 :]))
 
 
 def flatten(call: Call) -> tuple[Dims, ...]:
