@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reds_core.axis import Channels, Fixed, Repeat, Tile
-from reds_core.dims import Dims, fixed_dims, reshaped, unfolded
+from reds_core.dims import Dims, blocks, fixed_dims, reshaped, unfolded
 from reds_core.grouping import repeat, tile
 
 CHANNELS = {"g": 3}
@@ -68,6 +68,39 @@ def test_reshaped_dims_follow_every_channel_or_none_could(dims: Dims, data: st.D
     assert back is not None
     for channel in range(3):
         np.testing.assert_array_equal(mask(back, channel), mask(dims, channel))
+
+
+@given(st.lists(small, max_size=2), st.integers(2, 24), st.lists(small, max_size=2), st.data())
+def test_blocks_lie_where_the_reshape_puts_them(
+    before: list[int], n: int, after: list[int], data: st.DataObject
+) -> None:
+    sizes = (*before, n, *after)
+    block = data.draw(st.sampled_from([d for d in range(1, n + 1) if n % d == 0]))
+    outer = data.draw(st.sampled_from([d for d in range(1, n // block + 1) if (n // block) % d == 0]))
+    shape = (*before, outer, n // block // outer, block, *after)
+    found = blocks(sizes, len(before), shape)
+    if block == 1 or after[:1] == [1]:  # single elements, or what looks like them
+        assert found is None
+        return
+    assert found == (len(before) + 2, n // block)
+    place, count = found
+    elements = np.arange(math.prod(sizes)).reshape(sizes)
+    moved = elements.reshape(shape)
+    for kept in range(block):
+        of_block = np.arange(kept, n, block)  # this element of each of `count` blocks
+        assert len(of_block) == count
+        np.testing.assert_array_equal(
+            np.sort(moved.take(kept, axis=place), axis=None),
+            np.sort(elements.take(of_block, axis=len(before)), axis=None),
+        )
+
+
+def test_blocks_must_be_whole() -> None:
+    assert blocks((4, 6), 1, (8, 3)) == (1, 2)
+    assert blocks((4, 6), 1, (6, 4)) is None
+    assert blocks((49 * 24,), 0, (7, 7, 24)) == (2, 49)
+    assert blocks((6, 5), 0, (2, 3, 5)) == (1, 2)
+    assert blocks((6, 5), 0, (30,)) is None
 
 
 def test_flatten_of_both_data_formats() -> None:

@@ -21,6 +21,8 @@ def as_functional(model: Any) -> Any:
     """
     what, mend = f"model '{model.name}' of type {type(model).__name__}", "build it as a Functional or Sequential model"
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
+        if isinstance(model, keras.Sequential):
+            raise UnsupportedError(f"{what} does not know the shape of its input", "begin it with a keras.Input")
         raise UnsupportedError(f"{what} has no graph of layers with inputs", mend)
     if isinstance(model, keras.Sequential):
         functional = keras.Model(model.inputs[0], model.outputs[0], name=model.name)

@@ -249,7 +249,7 @@ def _fixed_shape(tensor: Any) -> tuple[int, ...]:
     if None in shape:
         raise UnsupportedError(
             f"tensor '{tensor.name}' has no fixed shape, but {tuple(tensor.shape)}",
-            "build the model with a fixed input shape",
+            "give the model an input of fixed shape: x = keras.Input(shape), keras.Model(x, model(x))",
         )
     return shape
 

@@ -77,8 +77,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "layer 'words' of type IntegerLookup cannot be copied",
     ),
-    "no fixed shape": (lambda: functional((None, 4), L.Dense(3)), "has no fixed shape"),
-    "unbuilt": (lambda: keras.Sequential([L.Dense(3)], name="unbuilt"), "'unbuilt' of type Sequential has no graph"),
+    "no fixed shape": (lambda: functional((None, 4), L.Dense(3)), r"has no fixed shape.*keras.Model\(x, model\(x\)\)"),
+    "unbuilt": (lambda: keras.Sequential([L.Dense(3)], name="unbuilt"), "'unbuilt' .*; begin it with a keras.Input"),
     "subclassed": (called_subclass, "'subclassed' of type Subclassed has no graph"),
     "own call": (
         lambda: OwnCall(x := keras.Input((4,)), L.Dense(3)(x), name="own"),
@@ -186,3 +186,11 @@ def test_a_handler_that_tells_another_shape_is_found_out() -> None:
     network = trace(model, Reading({**HANDLERS, Doubled: Handler(cut)})).network
     assert network.groups == ()
     assert "'mine' of type Doubled gives another shape" in network.warnings[0]
+
+
+def test_a_model_of_any_size_is_followed_behind_an_input_of_fixed_shape() -> None:
+    """As the message about it says."""
+    model = keras.Sequential([keras.Input((None, None, 3)), L.Conv2D(4, 3), L.GlobalAveragePooling2D(), L.Dense(2)])
+    fixed = keras.Input((8, 8, 3))
+    network = inspect(keras.Model(fixed, model(fixed)))
+    assert (list(network.channels.values()), network.warnings) == ([4], ())

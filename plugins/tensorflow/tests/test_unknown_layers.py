@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import re
 from collections.abc import Callable
 from inspect import signature
@@ -78,25 +79,42 @@ def around(middle: Callable[[Any], Any]) -> Any:
     return keras.Model(inputs, L.Dense(3, name="out")(L.Concatenate()([x, y])))
 
 
+MATRIX = np.random.default_rng(2).normal(size=(4, 4)).astype("float32")
 SHIFT = np.random.default_rng(1).normal(size=(4,)).astype("float32")
 PASSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "custom": (Mixed(name="mine"), "layer 'mine' of type Mixed is not known to reds"),
     "subclassed": (Block(name="block"), "layer 'block' of type Block is not known to reds"),
-    "reshape": (lambda x: keras.ops.reshape(x, (-1, 4, 6)), "the keras.ops call 'reshape.*' of type Reshape is not"),
-    "split": (lambda x: keras.ops.split(x, 2, axis=-1)[1], "the keras.ops call 'split.*' of type Split is not known"),
+    "reshape": (lambda x: keras.ops.reshape(x, (-1, 8, 3)), "the keras.ops call 'reshape.*' of type Reshape spreads"),
+    "examples": (
+        lambda x: keras.ops.reshape(keras.ops.reshape(x, (-1, 4)), (-1, 6, 4)),
+        "'reshape.*' of type Reshape mixes the examples",
+    ),
+    "split": (
+        lambda x: keras.ops.split(x, [1], axis=-1)[1],
+        "the keras.ops call 'split.*' of type Split splits channels at numbers",
+    ),
     "slice": (
         lambda x: x[:, :, :2],
         "the keras.ops call 'get_item.*' of type GetItem takes some channels by their number",
     ),
     "channel": (lambda x: keras.ops.expand_dims(x[..., 1], -1), "takes some channels by their number"),
-    "flip": (lambda x: keras.ops.flip(x, axis=-1), "the keras.ops call 'flip.*' of type Flip is not known"),
-    "sum": (lambda x: keras.ops.sum(x, -1, keepdims=True), "'sum.*' of type Sum works across channels"),
-    "matmul": (lambda x: keras.ops.matmul(keras.ops.transpose(x, (0, 2, 1)), x), "'matmul.*' of type Matmul is not"),
+    "flip": (lambda x: keras.ops.flip(x, axis=-1), "the keras.ops call 'flip.*' of type Flip works across"),
+    "pad": (lambda x: keras.ops.pad(x, [[0, 0], [0, 0], [1, 1]]), "'pad.*' of type Pad adds channels"),
+    "mean": (lambda x: keras.ops.mean(x, -1, keepdims=True), "'mean.*' of type Mean works across channels"),
+    "matmul": (
+        lambda x: keras.ops.matmul(keras.ops.transpose(x, (0, 2, 1)), x),
+        "'matmul.*' of type Matmul has channels on two dimensions",
+    ),
+    "matrix": (lambda x: keras.ops.matmul(x, MATRIX), "'matmul.*' of type Matmul multiplies by a constant array"),
+    "einsum": (lambda x: keras.ops.einsum("bnd,bmd->bnm", x, x), "'einsum.*' of type Einsum is not known"),
     "softmax": (lambda x: keras.ops.softmax(x), "'softmax.*' of type Softmax normalises over channels"),
     "constant": (lambda x: x + SHIFT, "'add.*' of type Add takes a constant array with a number for each channel"),
     "constant tensor": (lambda x: L.Add(name="shift")([x, keras.ops.convert_to_tensor(SHIFT)[None, None]]), "'shift'"),
     "activation": (L.Activation(swish_times_two, name="act"), "'act' of type Activation has activation 'swish_times"),
-    "dot": (lambda x: L.Dot(2, name="dot")([x, x]), "layer 'dot' of type Dot multiplies tensors"),
+    "cosines": (
+        lambda x: L.Dot(2, normalize=True, name="dot")([x, x]),
+        "layer 'dot' of type Dot normalises over channels",
+    ),
 }
 
 
@@ -152,11 +170,11 @@ def test_a_layer_that_cannot_be_copied_is_named() -> None:
 def test_products_of_tensors_are_counted() -> None:
     network = inspect(around(lambda x: L.Dot(2, name="dot")([x, x])))
     (terms,) = [layer.macs for layer in network.layers if layer.name == "dot"]
-    assert [(t.coefficient, [axis.length().constant for axis in t.factors]) for t in terms] == [(6 * 6, [4])]
+    assert [t.coefficient * math.prod(axis.full(network.channels) for axis in t.factors) for t in terms] == [6 * 6 * 4]
 
 
 def test_every_function_in_the_table_is_one_of_keras() -> None:
-    modules = [importlib.import_module(f"keras.src.ops.{name}") for name in ("numpy", "nn", "math", "core")]
+    modules = [importlib.import_module(f"keras.src.ops.{name}") for name in ("numpy", "nn", "math", "core", "image")]
     for name, handler in OPERATIONS.items():
         (kind,) = {vars(m)[name] for m in modules if isinstance(vars(m).get(name), type)}
         wanted = {reduction: {"axis", "keepdims"}, softmax: {"axis"}, transpose: {"axes"}}.get(handler.flow, set())
@@ -189,3 +207,20 @@ def test_image_preprocessing_is_silent_at_the_input_and_keeps_channels_elsewhere
     network = inspect(keras.Model(image, L.Dense(3)(L.Flatten()(L.RandomFlip(name="flip")(x)))))
     assert network.channels == {"a": 4}
     assert "layer 'flip' of type RandomFlip is made for the network's input" in network.warnings[0]
+
+
+@pytest.mark.parametrize("mode", ["log", "stft", "real"])
+def test_spectrograms_of_the_input_are_counted_and_silent(mode: str) -> None:
+    samples = keras.Input((64, 2))
+    spectrum = L.STFTSpectrogram(mode=mode, frame_length=16, frame_step=8, fft_length=16, name="stft")(samples)
+    x = L.Flatten()(L.Conv1D(4, 3, name="a")(spectrum))
+    model = keras.Model(samples, L.Dense(3)(x))
+    network = inspect(model)
+    assert (network.channels, network.warnings) == ({"a": 4}, ())
+    (terms,) = [layer.macs for layer in network.layers if layer.name == "stft"]
+    frames, bins, transforms = (64 - 16) // 8 + 1, 16 // 2 + 1, 1 if mode == "real" else 2
+    counted = [t.coefficient * math.prod(axis.full(network.channels) for axis in t.factors) for t in terms]
+    assert counted == [frames * 2 * bins * 16 * transforms]
+    small = extract(model, network, {"a": np.array([2, 0])})
+    assert inspect(small).channels == {"a": 2}
+    np.testing.assert_array_equal(small.get_layer("stft").get_weights(), model.get_layer("stft").get_weights())

@@ -69,7 +69,8 @@ def product(call: Call, made: Dims, one: Axis, other: Axis) -> tuple[Dims, ...]:
     """Sums of products along two axes, which keep the same positions; each element of `made` is such a sum."""
     if call.constants:
         call.freeze("multiplies by a constant array", one, other)
-    call.tie(one, other)
+    else:
+        call.tie(one, other)
     call.count(1, *made, one)
     return (made,)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from reds_core.axis import Fixed
 from reds_core.dims import Dims, fixed_dims
 from reds_tensorflow.calls import Call, Flow
 
@@ -15,6 +18,16 @@ def preprocessing(call: Call) -> tuple[Dims, ...]:
     """Layers that take data as they come, such as random changes of images: silent where channels are fixed."""
     call.freeze("is made for the network's input", *(axis for dims in call.inputs for axis in dims))
     return tuple(fixed_dims(shape) for shape in call.output_shapes)
+
+
+def stft_spectrogram(call: Call) -> tuple[Dims, ...]:
+    """STFTSpectrogram: convolutions of each input channel with the waves of the transform, which stay."""
+    kernels = call.layer.weights
+    for kernel in kernels:
+        call.kernel(kernel, fixed_dims(kernel.shape), None)
+    bins = kernels[0].shape[-1] * (2 if call.layer.mode == "stft" else 1)
+    call.count(math.prod(call.output_shape) // bins, Fixed(sum(math.prod(kernel.shape) for kernel in kernels)))
+    return preprocessing(call)
 
 
 def refused(why: str, mend: str) -> Flow:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reds_core.axis import Fixed
-from reds_core.dims import Dims, blocks, fixed_dims, reshaped\nfrom reds_core.grouping import tile
+from reds_core.dims import Dims, blocks, fixed_dims, reshaped
+from reds_core.grouping import tile
 from reds_tensorflow.calls import Call
 from reds_tensorflow.handlers.layout import channel_dimension
 

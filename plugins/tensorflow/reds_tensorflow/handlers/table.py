@@ -26,7 +26,7 @@ from reds_tensorflow.handlers.elementwise import activation, dropout, elementwis
 from reds_tensorflow.handlers.embedding import embedding, reversible_embedding
 from reds_tensorflow.handlers.merging import concatenate, dot, merge
 from reds_tensorflow.handlers.normalisation import batch_normalization, layer_scale, normalization, rescaling
-from reds_tensorflow.handlers.opaque import preprocessing, refused
+from reds_tensorflow.handlers.opaque import preprocessing, refused, stft_spectrogram
 from reds_tensorflow.handlers.operations import OPERATIONS
 from reds_tensorflow.handlers.recurrent import (
     bidirectional,
@@ -132,6 +132,7 @@ HANDLERS: Mapping[type, Handler] = {
     **dict.fromkeys(_layers("StringLookup", "IntegerLookup", "TextVectorization"), Handler(refused(*_NO_FILE))),
     **dict.fromkeys(_layers("JaxLayer", "FlaxLayer", "TorchModuleWrapper", "TFSMLayer"), Handler(refused(*_NO_FILE))),
     **dict.fromkeys(_layers(*_PREPROCESSING), PREPROCESSING),
+    **dict.fromkeys(_layers("STFTSpectrogram"), Handler(stft_spectrogram)),
     layers.LayerNormalization: Handler(layer_normalization),
     layers.GroupNormalization: Handler(group_normalization),
     layers.UnitNormalization: Handler(unit_normalization),

@@ -57,6 +57,9 @@ def masked_outputs(model: Any, network: Network, kept: Kept, *inputs: np.ndarray
             if getattr(operation, "_call_has_training_arg", False):
                 kwargs = {**kwargs, "training": False}  # Resizing trains by default, and Keras all that follows it
             values = operation(*args, **kwargs)
+            if type(operation).__name__ == "Split":
+                parts = operation(read[0].mask[None])
+                return [masked(v, np.asarray(part)[0]) for v, part in zip(values, parts, strict=True)]
             if isinstance(values, list | tuple):
                 assert all(r.mask.all() for r in read), f"{name} reads removed channels"
                 return [Masked(v, np.ones(v.shape[1:])) for v in values]
@@ -96,6 +99,8 @@ def _mask(layer: Any, read: list[Masked], args: Any, shape: tuple[int, ...], kep
     if isinstance(layer, layers.Concatenate):
         axis = layer.axis - 1 if layer.axis > 0 else layer.axis
         return np.concatenate([r.mask for r in read], axis=axis)
+    if isinstance(layer, layers.Dot):
+        return _some(layer, [r.mask for r in read])
     if isinstance(layer, MOVES):
         return np.asarray(layer(first[None]))[0]
     if first.shape == shape:  # elementwise
@@ -103,8 +108,9 @@ def _mask(layer: Any, read: list[Masked], args: Any, shape: tuple[int, ...], kep
     return _spread(_channels(first, input_at), at if len(shape) == first.ndim else 0, shape)
 
 
-OF_OPERATIONS_THAT_MOVE = ("Transpose", "ExpandDims", "Squeeze", "GetItem", "Concatenate")
-OF_OPERATIONS_THAT_REDUCE = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Prod", "Std", "Var")
+OF_OPERATIONS_THAT_MOVE = ("Transpose", "Swapaxes", "ExpandDims", "Squeeze", "Reshape", "Flip", "Roll")
+OF_OPERATIONS_THAT_JOIN = ("Concatenate", "Stack")
+OF_OPERATIONS_THAT_REDUCE = ("Mean", "Max", "Min", "Amax", "Amin", "Prod", "Std", "Var")
 
 
 def _mask_of_operation(operation: Any, masks: list[np.ndarray], args: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -112,8 +118,14 @@ def _mask_of_operation(operation: Any, masks: list[np.ndarray], args: Any, shape
     kind = type(operation).__name__
     if kind == "GetItem":
         return np.asarray(operation(masks[0][None], args[1]))[0]
-    if kind == "Concatenate":
+    if kind in OF_OPERATIONS_THAT_JOIN:
         return np.asarray(operation([m[None] for m in masks]))[0]
+    if kind in ("Sum", "Matmul"):
+        return _some(operation, masks)
+    if kind == "Resize":
+        return _spread(_channels(masks[0], -1), len(shape) - 1, shape)
+    if kind == "Pad":
+        return np.pad(masks[0], operation.pad_width[1:], mode="edge")
     if kind in OF_OPERATIONS_THAT_MOVE:
         return np.asarray(operation(masks[0][None]))[0]
     if kind in OF_OPERATIONS_THAT_REDUCE:
@@ -125,6 +137,13 @@ def _mask_of_operation(operation: Any, masks: list[np.ndarray], args: Any, shape
     if kind != "Multiply":
         assert all(np.array_equal(spread[0], m) for m in spread), f"{kind} joins kept channels to removed ones"
     return np.prod(spread, axis=0)
+
+
+def _some(operation: Any, masks: list[np.ndarray]) -> np.ndarray:
+    """1 where a sum of products has kept terms. That it is of kept channels alone, zeros see to."""
+    batches = [m[None] for m in masks]
+    of_list = isinstance(operation, keras.Layer)
+    return (np.asarray(operation(batches) if of_list else operation(*batches))[0] > 0).astype(float)
 
 
 def _channels(mask: np.ndarray, at: int) -> np.ndarray:
@@ -169,6 +188,10 @@ def count_macs_by_running(model: Any, *inputs: np.ndarray) -> int:
         made = operation(*args, **kwargs)
         if isinstance(operation, PRODUCERS + DEPTHWISE):
             total += _layer_macs(operation, tuple(args[0].shape), tuple(made.shape))
+        elif type(operation).__name__ in ("Dot", "Matmul"):
+            first = args[0][0] if isinstance(operation, layers.Dot) else args[0]
+            summed = np.atleast_1d(getattr(operation, "axes", -1))[0]
+            total += math.prod(made.shape[1:]) * first.shape[summed]
         elif type(operation) in keras_sequences.KINDS:
             read = [tuple(a.shape[1:]) for a in keras.tree.flatten((args, kwargs)) if keras.ops.is_tensor(a)]
             total += keras_sequences.count_macs(operation, read, tuple(keras.tree.flatten(made)[0].shape[1:]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 from keras import layers as L
+from keras_zoo_functions import functions, sums_of_products, vectors_to_images
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,18 @@ def reshape_splits_channels() -> Any:
         L.Reshape((4, 4, 2, 3)),
         L.Flatten(),
         L.Dense(5, activation="relu", name="b"),
+        L.Dense(3, name="out"),
+    )
+
+
+def reshape_to_single_channels() -> Any:
+    """Pixels are no channels, though a Dense layer made them."""
+    return _model(
+        (4,),
+        L.Dense(16, activation="relu", name="a"),
+        L.Reshape((4, 4, 1)),
+        L.Conv2D(5, 3, activation="relu", name="b"),
+        L.Flatten(),
         L.Dense(3, name="out"),
     )
 
@@ -341,7 +354,9 @@ CASES: dict[str, Case] = {
     "chain_2d": Case(chain_2d, {"a": 6, "b": 5}),
     "flatten": Case(flatten, {"a": 5, "b": 7}),
     "reshape_there_and_back": Case(reshape_there_and_back, {"a": 6, "b": 5, "c": 4}),
-    "reshape_splits_channels": Case(reshape_splits_channels, {"b": 5}, warns="'reshape"),
+    "reshape_splits_channels": Case(reshape_splits_channels, {"a": 3, "b": 5}),
+    "reshape_to_single_channels": Case(reshape_to_single_channels, {"b": 5}, warns="spreads channels over dimensions"),
+    "vectors_to_images": Case(vectors_to_images, {"a": 5, "b": 6, "c": 4}),
     "depth_multiplier": Case(depth_multiplier, {"a": 4}),
     "grouped_as_depthwise": Case(grouped_as_depthwise, {"a": 4, "b": 5}),
     "grouped": Case(grouped, {"a": 2, "b": 5}),
@@ -352,7 +367,7 @@ CASES: dict[str, Case] = {
     "dense_of_rank_3": Case(dense_of_rank_3, {"a": 6, "b": 7}),
     "channels_first": Case(channels_first, {"a": 10, "b": 5}),
     "residual": Case(residual, {"stem": 6, "inner": 4, "down": 8}),
-    "squeeze_and_excite": Case(squeeze_and_excite, {"stem": 6, "squeeze": 4}, warns="repeats a channel"),
+    "squeeze_and_excite": Case(squeeze_and_excite, {"stem": 6, "squeeze": 4}),
     "concatenation": Case(concatenation, {"a": 4, "b": 5, "c": 6}),
     "concatenations_added": Case(concatenations_added, {"c": 4, "c/2": 2, "d": 4}),
     "flatten_added": Case(flatten_added, {"a": 4}),
@@ -363,5 +378,11 @@ CASES: dict[str, Case] = {
     ),
     "several_inputs_and_outputs": Case(several_inputs_and_outputs, {"a": 5, "b": 7}),
     "softmax_in_the_middle": Case(softmax_in_the_middle, {"a": 8}, warns="softmax"),
+    "functions": Case(functions, {"a": 5, "halves": 4}),
+    "sums_of_products": Case(
+        sums_of_products,
+        {"stem": 6, "k": 4, "v": 5, "left": 7},
+        macs=16 * (27 * 6 + 6 * 13 + 2 * 16 * (4 + 5) + 5 * 6) + 96 * 14 + 7 + 2 * 3,
+    ),
     "given_numbers": Case(given_numbers, {"c": 5}, warns="in its config"),
 }
