@@ -1,6 +1,6 @@
-"""Prunes the real models of ../shared/assets and writes docs/real-models.md: `python benchmarks/real_models.py`.
+"""Prunes the real models of ../shared/assets: writes docs/real-models.md and the picture of the README.
 
-Finished runs in OUT are not made again, so that the command goes on where it stopped.
+`python benchmarks/real_models.py`. Finished runs in OUT are not made again: the command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ import numpy as np
 from reds_core.archive import write_archive
 from reds_core.cli import run
 from reds_core.plan import Plan, load_plan
+from reds_core.report.facts import gather
+from reds_core.report.figures import accuracy_figure
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ASSETS = REPOSITORY.parent / "shared" / "assets"
+SHOWN = "ds-cnn-m"
+"""The case in the picture."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,9 @@ def main() -> None:
         "All settings are the defaults but for the budgets, and for vww-96, which has no data here.\n\n"
     )
     (REPOSITORY / "docs" / "real-models.md").write_text(text + table(plans), encoding="utf-8")
+    picture = accuracy_figure(gather(plans[SHOWN], out / SHOWN), "macs")
+    assert picture is not None
+    picture.savefig(REPOSITORY / "docs" / "example-accuracy.png", dpi=160)
     sys.stdout.write(table(plans))
 
 
