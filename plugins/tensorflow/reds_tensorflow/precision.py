@@ -54,3 +54,17 @@ def _inner(model: Any) -> list[Any]:
     layers = list(leaves(model))
     last = max((i for i, layer in enumerate(layers) if layer.weights), default=0)
     return [layer for layer in layers[:last] if not isinstance(layer, _OF_MANY_LAYERS)]
+
+
+@contextmanager
+def in_float32(model: Any) -> Iterator[None]:
+    """Inside, a model that was built to compute in half precision is traced in float32."""
+    halves = [layer for layer in model._flatten_layers() if layer.compute_dtype in ("float16", "bfloat16")]
+    before = [layer.dtype_policy for layer in halves]
+    for layer in halves:
+        layer.dtype_policy = keras.DTypePolicy("float32")
+    try:
+        yield
+    finally:
+        for layer, policy in zip(halves, before, strict=True):
+            layer.dtype_policy = policy

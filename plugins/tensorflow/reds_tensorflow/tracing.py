@@ -22,6 +22,12 @@ from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.names import as_functional, graph_of, layer_names
 from reds_tensorflow.reading import STOCK, Reading
 
+_USERS_OWN = (
+    "activity_regularizer",
+    *(f"{part}_{role}" for part in ("kernel", "bias", "embeddings") for role in ("regularizer", "constraint")),
+)
+"""What may be code of the user's own, beside the layer."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -181,6 +187,11 @@ class _Tracer:
         if why:
             call = begun()
             outputs = call.opaque(why)
+        for role in _USERS_OWN:
+            own = getattr(layer, role, None)
+            if own is not None and type(own).__module__.partition(".")[0] != "keras":
+                why = f"has {role} '{type(own).__name__}', which may need the widths as they are"
+                call.freeze(why, *(axis for made in (*dims, *outputs) for axis in made))
         self.variables.update((id(v), v) for v in call.weights)
         self.resizings[id(layer)] = call.resizings
         keys = [id(v) for v in call.weights]

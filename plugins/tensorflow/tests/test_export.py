@@ -208,3 +208,19 @@ def test_damaged_file_is_refused(exported: tuple[Any, Path, Path], tmp_path: Pat
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read as a LiteRT model"):
         exported_accuracy(tmp_path / "m.tflite", examples(), Task())
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_models_that_compute_in_half_precision_become_float32_files(tmp_path: Path, policy: str) -> None:
+    """LiteRT has no half-precision kernels for most operators."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    inputs = keras.Input((6, 4))
+    x = layers.Conv1D(5, 3, activation="relu", dtype=policy)(inputs)
+    x = layers.LSTM(4, dtype=policy)(layers.MultiHeadAttention(2, 3, dtype=policy)(x, x))
+    model = keras.Model(inputs, layers.Dense(3, dtype="float32")(x))
+    export(model, tmp_path / "m.tflite", None, quantise=False)
+    x = np.random.default_rng(0).normal(size=(8, 6, 4)).astype(np.float32)
+    expected = predict(model, x)
+    np.testing.assert_allclose(run(tmp_path / "m.tflite", x), expected, atol=0.03 * float(np.ptp(expected)))
+    assert [layer.dtype_policy.name for layer in model.layers[1:]] == [policy, policy, policy, "float32"]

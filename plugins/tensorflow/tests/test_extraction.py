@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -116,3 +117,23 @@ def test_the_description_of_another_model_is_refused() -> None:
     smaller = extract(model, network, {"a": np.array([0, 1])})
     with pytest.raises(InputError, match="is not the one that was described"):
         extract(smaller, network, {"a": np.array([0])})
+
+
+def test_initial_values_for_each_channel_do_not_hinder(tmp_path: Path) -> None:
+    """Word vectors are given as an initializer (keras.io): of the copy they would have another shape."""
+    vectors = np.random.default_rng(0).normal(size=(9, 6)).astype("float32")
+    tokens = keras.Input((5,))
+    x = keras.layers.Embedding(9, 6, embeddings_initializer=keras.initializers.Constant(vectors), name="words")(tokens)
+    start = keras.initializers.Constant(np.arange(4.0))
+    x = keras.layers.Dense(4, bias_initializer=start, kernel_initializer=keras.initializers.Constant(0.5), name="a")(x)
+    model = keras.Model(tokens, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+    path = tmp_path / "model.keras"
+    model.save(path)
+    for given in (model, keras.saving.load_model(path)):
+        network = inspect(given)
+        small = extract(given, network, {"words": np.array([5, 1]), "a": np.array([3, 0])})
+        np.testing.assert_array_equal(small.get_layer("words").get_weights()[0], vectors[:, [5, 1]])
+        np.testing.assert_array_equal(small.get_layer("a").bias, [3, 0])
+        assert small.get_layer("a").get_config()["kernel_initializer"]["config"]["value"] == 0.5
+        small.save(tmp_path / "small.keras")
+        keras.saving.load_model(tmp_path / "small.keras")

@@ -70,6 +70,17 @@ def swish_times_two(x: Any) -> Any:
     return 2 * keras.activations.swish(x)
 
 
+@keras.saving.register_keras_serializable("reds-tests")
+class OfFour(keras.regularizers.Regularizer):
+    """It knows how wide the layer is (as in PointNet's example of keras.io)."""
+
+    def __call__(self, x: Any) -> Any:
+        return keras.ops.sum(keras.ops.square(keras.ops.reshape(x, (-1, 2, 2))))
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
 def around(middle: Callable[[Any], Any]) -> Any:
     """A network with something between two prunable layers and an untouched prunable branch."""
     inputs = keras.Input((6, 5))
@@ -111,6 +122,10 @@ PASSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "constant": (lambda x: x + SHIFT, "'add.*' of type Add takes a constant array with a number for each channel"),
     "constant tensor": (lambda x: L.Add(name="shift")([x, keras.ops.convert_to_tensor(SHIFT)[None, None]]), "'shift'"),
     "activation": (L.Activation(swish_times_two, name="act"), "'act' of type Activation has activation 'swish_times"),
+    "regularizer": (
+        L.Dense(4, activity_regularizer=OfFour(), name="own"),
+        "'own' of type Dense has activity_regularizer 'OfFour', which may need the widths as they are",
+    ),
     "cosines": (
         lambda x: L.Dot(2, normalize=True, name="dot")([x, x]),
         "layer 'dot' of type Dot normalises over channels",
