@@ -81,9 +81,13 @@ def load_model(path: Path) -> Any:
     try:
         text = _zip_config(path) if is_zip else _hdf5_config(path)
         config = json.loads(text)
+        is_of_model = isinstance(config, dict) and "class_name" in config
+        compiled = config.pop("compile_config", None) if is_of_model else None  # a loss of the user's own: not needed
+        if is_of_model:
+            _refuse_class_of_file(config, path)
         entries = list(_entries(config, ""))
         _refuse_code(entries)
-        changed = _modernised(entries)
+        changed = _modernised(entries) or compiled is not None
         with tempfile.TemporaryDirectory(prefix="reds-") as folder:
             # Keras goes by the suffix
             plain = Path(folder) / ("model.keras" if is_zip else "model.h5")
@@ -168,6 +172,16 @@ def _entries(node: Any, layer: str, in_layers: bool = False) -> Iterator[_Entry]
     elif isinstance(node, list):
         for element in node:
             yield from _entries(element, layer)
+
+
+def _refuse_class_of_file(config: dict[str, Any], path: Path) -> None:
+    """Refuse a model that is more than a graph of layers: its code is not in the file."""
+    whole = _Entry("", str(config.get("class_name")), True, config)
+    if not whole.is_known():
+        raise UnsupportedError(
+            f"'{path}' is a model of type {whole.kind}, whose code is not in the file",
+            "build it as a Functional or Sequential model",
+        )
 
 
 def _refuse_code(entries: list[_Entry]) -> None:

@@ -252,3 +252,33 @@ def test_loading_and_saving_are_silent(model: Any, tmp_path: Path, capfd: pytest
     save_model(model, tmp_path / "a.h5")
     load_model(tmp_path / "a.h5")
     assert capfd.readouterr() == ("", "")
+
+
+class Unheard(keras.Model):
+    """A subclassed model."""
+
+    def call(self, x: Any) -> Any:
+        return 2 * x
+
+
+class OwnLoss(keras.losses.Loss):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.mean(keras.ops.square(y_true - y_pred))
+
+
+def test_a_subclassed_model_is_refused_as_such(tmp_path: Path) -> None:
+    model = Unheard()
+    model(np.zeros((1, 3)))
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(
+        UnsupportedError, match=r"is a model of type Unheard, whose .*; build it as a Functional or Sequential"
+    ):
+        load_model(tmp_path / "m.keras")
+
+
+def test_a_loss_of_the_users_own_is_no_obstacle(tmp_path: Path) -> None:
+    """It is not used: models are loaded uncompiled."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("adam", OwnLoss())
+    model.save(tmp_path / "m.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "m.keras").get_weights()[0], model.get_weights()[0])
