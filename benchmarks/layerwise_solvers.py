@@ -87,9 +87,10 @@ def page(plans: Mapping[str, Plan]) -> str:
             "```",
             "",
             "A cut decides one group, with the knapsack over all groups not yet decided. **Search** is what the solver "
-            "took for it, on a core that other work shared: compare by factors. **Value** is the objective by the scores "
-            "of the input model, as a share of the full network's; **gap** how far that is below its proven optimum, "
-            "which layer-wise pruning does not seek: each cut follows the scores of the network as it then is. Accuracy in "
+            "took for it, on a core that other work shared: compare by factors. **Value** is the objective by the "
+            "scores of the input model, as a share of the full network's; **gap** how far that is below its proven "
+            "optimum, which layer-wise pruning does not seek: each cut follows the scores of the network as it then "
+            "is. Accuracy in "
             f"percent on test data; the input model has {100 * (first.full.accuracy.before or 0):.1f}.",
             "",
             f"| {' | '.join(columns)} |",
