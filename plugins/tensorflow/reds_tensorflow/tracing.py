@@ -191,7 +191,8 @@ class _Tracer:
             own = getattr(layer, role, None)
             if own is not None and type(own).__module__.partition(".")[0] != "keras":
                 why = f"has {role} '{type(own).__name__}', which may need the widths as they are"
-                call.freeze(why, *(axis for made in (*dims, *outputs) for axis in made))
+                seen = outputs if role == "activity_regularizer" else (*dims, *outputs)
+                call.freeze(why, *(axis for tensor in seen for axis in tensor))
         self.variables.update((id(v), v) for v in call.weights)
         self.resizings[id(layer)] = call.resizings
         keys = [id(v) for v in call.weights]

@@ -123,8 +123,8 @@ PASSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "constant tensor": (lambda x: L.Add(name="shift")([x, keras.ops.convert_to_tensor(SHIFT)[None, None]]), "'shift'"),
     "activation": (L.Activation(swish_times_two, name="act"), "'act' of type Activation has activation 'swish_times"),
     "regularizer": (
-        L.Dense(4, activity_regularizer=OfFour(), name="own"),
-        "'own' of type Dense has activity_regularizer 'OfFour', which may need the widths as they are",
+        L.Dense(4, kernel_regularizer=OfFour(), name="own"),
+        "'own' of type Dense has kernel_regularizer 'OfFour', which may need the widths as they are",
     ),
     "cosines": (
         lambda x: L.Dot(2, normalize=True, name="dot")([x, x]),
@@ -149,6 +149,12 @@ def test_what_is_not_known_passes_and_is_named(name: str, tmp_path: Path) -> Non
     assert inspect(small).channels == {g: len(k) for g, k in kept.items()}
     small.save(tmp_path / "small.keras")
     np.testing.assert_array_equal(np.asarray(load_model(tmp_path / "small.keras")(X)), np.asarray(small(X)))
+
+
+def test_an_activity_regularizer_of_the_users_own_sees_the_outputs_alone() -> None:
+    network = inspect(around(L.Dense(4, activity_regularizer=OfFour(), name="own")))
+    assert set(network.channels) == {"a", "b", "c"}
+    assert "'own' of type Dense has activity_regularizer 'OfFour'" in network.warnings[0]
 
 
 def test_weights_of_an_unknown_layer_are_counted_whole_and_keep_their_names() -> None:
