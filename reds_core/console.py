@@ -172,6 +172,6 @@ def print_plan(plan: Plan, folder: Path) -> None:
     # what is piped or logged has no width of its own
     console = Console() if sys.stdout.isatty() else Console(width=WIDE_COLUMNS)
     console.print(summary_table(plan, folder, console.width))
-    if any(member.files.tflite_int8 is None for member in plan.subnetworks):
+    if plan.hashes.data is None:
         console.print("Without training data nothing calibrates int8: no int8 files were written.", soft_wrap=True)
     console.print(f"Files, plan and report are in {folder}", markup=False, highlight=False, soft_wrap=True)

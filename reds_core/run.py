@@ -293,7 +293,7 @@ class Run:
         settings, framework, state = self.settings, inputs.framework, checkpoint.state
         assert state.family is not None
         timing = None if inputs.latencies is None else inputs.latencies.settings
-        exporter = Exporter(framework, self.folder, settings.task, inputs.train, inputs.test, timing)
+        exporter = Exporter(framework, self.folder, settings.task, inputs.train, inputs.test, self.watcher.warn, timing)
         self.watcher.stage("measuring")
         before = exporter.accuracy(inputs.model)
         after = exporter.save_full(state.family.full)

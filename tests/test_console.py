@@ -117,6 +117,14 @@ def test_a_plan_ends_with_where_its_files_are(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.endswith(f"Files, plan and report are in {folder}\n")
 
 
+@pytest.mark.parametrize("data", [None, "0" * 64])
+def test_a_run_without_data_says_why_there_are_no_int8_files(
+    data: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_plan(Plan(FullRecord(1, 1, 1), (), (), "nested", "taylor", (), 0, {}, {}, Hashes(data=data)), Path("out"))
+    assert ("Without training data nothing calibrates int8" in capsys.readouterr().out) == (data is None)
+
+
 def solution(**changes: object) -> Solution:
     fields = {
         "status": Status.FEASIBLE,

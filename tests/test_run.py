@@ -29,6 +29,7 @@ from reds_core.data import load_data
 from reds_core.errors import (
     InputError,
     UnavailableError,
+    UnsupportedError,
 )
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Arrays, Task, Training
@@ -255,6 +256,30 @@ def test_calibration_is_spread_over_data_sorted_by_class(place: Workplace) -> No
     place.prune(registry=toy_registry(framework=Recording))
     assert [len(y) for y in labels] == [200, 200, 200]
     assert set(labels[0]) == set(arrays["y_train"])
+
+
+@pytest.mark.parametrize("lacking", [False, True], ids=["no file", "no int8 file"])
+def test_what_the_device_cannot_express_is_left_out_with_a_warning(place: Workplace, lacking: bool) -> None:
+    class Limited(ToyFramework):
+        def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
+            if quantise or not lacking:
+                raise UnsupportedError("the device has no such operation", "replace the layer")
+            super().export(model, path, calibration, quantise)
+
+    listener, left_out = Listener(), "" if not lacking else "-int8"
+    plan = place.prune(registry=toy_registry(framework=Limited), watcher=listener)
+    for record in plan.subnetworks:
+        kept, exact = record.files, record.accuracy
+        assert kept.tflite_int8 is exact.tflite_int8 is None
+        assert (kept.tflite is None) == (exact.tflite is None) == (not lacking)
+        assert exact.after is not None
+    found = {p.name for p in place.out.iterdir()}
+    assert {n for n in found if n.endswith(".keras")} >= {f"subnet-{b}.keras" for b in (25, 50, 75)}
+    assert len([n for n in found if n.endswith(".tflite")]) == (3 if lacking else 0)
+    assert listener.warnings == [
+        f"'subnet-{b}{left_out}.tflite' is left out, 'subnet-{b}.keras' is written: the device has no such operation"
+        for b in (25, 50, 75)
+    ]
 
 
 def test_reports_know_the_metric_of_the_run(place: Workplace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from reds_tensorflow.task import Activation, Outputs, outputs_of
 
 CALIBRATION_EXAMPLES = 256
 THREADS = 2
+_MISSING_OPERATION = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 Inputs = list[npt.NDArray[np.float32]]
 
@@ -74,11 +76,19 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
             content: bytes = converter.convert()
             return content
     except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        kind = "LiteRT" if examples is None else "int8 LiteRT"
         raise UnsupportedError(
-            f"model '{model.name}' cannot be converted to {'' if examples is None else 'int8 '}LiteRT: {reason}",
-            "replace the layer that LiteRT lacks, or export without it",
+            f"model '{model.name}' cannot be converted to {kind}: {_reason(error)}",
+            "replace the layer that LiteRT lacks",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What the converter says: the operations that are missing where it names any, else the beginning of its text."""
+    missing = dict.fromkeys(_MISSING_OPERATION.findall(str(error)))
+    if missing:
+        return f"LiteRT has no operation {', '.join(missing)}"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:

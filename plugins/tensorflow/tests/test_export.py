@@ -191,7 +191,7 @@ def test_an_int8_file_of_several_outputs_is_refused(tmp_path: Path) -> None:
 def test_model_that_litert_cannot_express_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.ops.svd(keras.layers.Reshape((2, 2))(inputs), compute_uv=False))
-    with pytest.raises(UnsupportedError, match="cannot be converted to LiteRT"):
+    with pytest.raises(UnsupportedError, match="cannot be converted to LiteRT: LiteRT has no operation Svd; replace"):
         export(model, tmp_path / "m.tflite", None, quantise=False)
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
