@@ -91,7 +91,8 @@ def page(plans: Mapping[str, Plan]) -> str:
             "scores of the input model, as a share of the full network's; **gap** how far that is below its proven "
             "optimum, which layer-wise pruning does not seek: each cut follows the scores of the network as it then "
             "is. Accuracy in "
-            f"percent on test data; the input model has {100 * (first.full.accuracy.before or 0):.1f}.",
+            f"percent on test data; the input model has {100 * (first.full.accuracy.before or 0):.1f}; "
+            "differences of a point are noise (1,630 examples, one seed).",
             "",
             f"| {' | '.join(columns)} |",
             "| --- " * len(columns) + "|",
