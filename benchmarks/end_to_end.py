@@ -78,7 +78,7 @@ EXPERIMENTS = {
         str(BASELINES / "fashion-mnist" / "ds_cnn_s.keras"),
         str(BASELINES / "fashion-mnist" / "data.npz"),
         "macs=0.75,0.5,0.25",
-        (("nested,uniform", "taylor"),),
+        (("nested,uniform", "taylor"), ("nested", "taylor[normalise=none]")),
         epochs=3,
         finetune=FinetuneSettings(batch_size=64, learning_rate=6e-3),
     ),
