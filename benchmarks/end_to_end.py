@@ -99,7 +99,7 @@ EXPERIMENTS = {
         str(ASSETS / "models" / "mlperf_tiny_resnet8_cifar10.h5"),
         str(ASSETS / "data" / "cifar10.npz"),
         "macs=0.5",
-        (ALL_PRUNERS, ("layerwise[rescore=false]", "taylor"), ("nested", "taylor[normalise=none]")),
+        (ALL_PRUNERS, ("layerwise[rescore=false]", "taylor"), ("nested,layerwise", "taylor[normalise=none]")),
         epochs=6,
         finetune=FinetuneSettings(batch_size=64, augment=("flip", "shift")),
     ),

@@ -125,7 +125,7 @@ class RandomSequenceNetwork:
             return layer(
                 query, value if value.shape[-1] == width else L.Dense(width)(value)
             )  # Keras wants equal widths
-        heads, features = self._pick(1, 2, 3, 4), self._pick(1, 2, 3)
+        heads, features = self._pick(1, 2, 3, 4), self._pick(2, 2, 3)
         layer = L.MultiHeadAttention(
             heads,
             features,
