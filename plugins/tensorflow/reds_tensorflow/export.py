@@ -15,6 +15,7 @@ import tensorflow as tf
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.files import written_beside
 from reds_core.framework import Arrays, Task
+from reds_tensorflow.addition import addends_kept_apart
 from reds_tensorflow.evaluation import measure, resolve_outputs
 from reds_tensorflow.precision import in_float32
 from reds_tensorflow.quiet import silenced
@@ -67,7 +68,8 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
         UnsupportedError: if LiteRT cannot express the model.
     """
     try:
-        with silenced(), in_float32(model), nullcontext() if examples is None else steps_written_out(model):
+        unrolled = nullcontext() if examples is None else steps_written_out(model)
+        with silenced(), in_float32(model), addends_kept_apart(), unrolled:
             single = _one_at_a_time(model, tokens_as_integers=examples is not None)
             converter = tf.lite.TFLiteConverter.from_keras_model(single)
             if examples is not None:

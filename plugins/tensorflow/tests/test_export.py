@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from keras_reference import run_exported
 from reds_tensorflow.evaluation import accuracy, predict
 from reds_tensorflow.export import export, exported_accuracy
 
@@ -186,6 +187,17 @@ def test_an_int8_file_of_several_outputs_is_refused(tmp_path: Path) -> None:
     outputs = [convolutional()(inputs), keras.layers.Flatten()(inputs)]
     with pytest.raises(UnsupportedError, match=r"1 inputs and 2 outputs; .* or prune without data"):
         export(keras.Model(inputs, outputs), tmp_path / "m.tflite", examples(), quantise=True)
+
+
+@pytest.mark.parametrize("features", [1, 5], ids=["on a dimension of its own", "on one as long as the last"])
+def test_a_sequence_of_one_channel_is_no_bias(features: int, tmp_path: Path) -> None:
+    """Keras adds it as one where there is one example, which LiteRT cannot convert or which is another sum."""
+    inputs = keras.Input((5, 3))
+    wide, narrow = (keras.layers.Conv1D(n, 2, padding="same")(inputs) for n in (features, 1))
+    model = keras.Model(inputs, keras.layers.Flatten()(keras.layers.Add()([wide, narrow])))
+    export(model, tmp_path / "m.tflite", None, quantise=False)
+    x = np.random.default_rng(0).normal(size=(3, 5, 3)).astype(np.float32)
+    np.testing.assert_allclose(run_exported(tmp_path / "m.tflite", x), model(x), atol=1e-5)
 
 
 def test_model_that_litert_cannot_express_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
