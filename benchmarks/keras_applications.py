@@ -65,8 +65,7 @@ class Figures:
             deviation of that network's outputs over inputs.
         reload_deviation: the same of the reloaded .keras file from the smaller network.
         litert_deviation: the same of the .tflite file from the smaller network.
-        float32_deviation: the same of the smaller network from itself in float64: what rounding alone does. None
-            of an earlier run, which compared the .tflite file over two images.
+        float32_deviation: the same of the smaller network from itself in float64: what rounding alone does.
     """
 
     name: str
@@ -85,7 +84,7 @@ class Figures:
     masked_deviation: float
     reload_deviation: float
     litert_deviation: float
-    float32_deviation: float | None = None
+    float32_deviation: float
 
 
 def images(count: int, side: int, seed: int) -> np.ndarray:
@@ -293,15 +292,9 @@ def page(every: list[Figures]) -> str:
         cells = (
             f.name, f.groups, f.channels, f"{100 * f.prunable_share:.1f} %", f"{f.inspect_s:.2f}",
             f"{f.formulate_s:.2f}", f"{f.solve_s:.2f}", f.solver, gap, f"{100 * f.macs_share:.2f} %",
-            f"{f.masked_deviation:.0e}", f"{f.litert_deviation:.0e}",
-            "" if f.float32_deviation is None else f"{f.float32_deviation:.0e}",
+            f"{f.masked_deviation:.0e}", f"{f.litert_deviation:.0e}", f"{f.float32_deviation:.0e}",
         )  # fmt: skip
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    if any(f.float32_deviation is None for f in every):
-        lines += [
-            "",
-            "Rows without *float32 - float64* are of an earlier run, which compared the file over two images.",
-        ]
     missing = [name for name in NETWORKS if name not in {f.name for f in every}]
     if missing:
         lines += ["", f"Without figures as yet: {', '.join(missing)}."]

@@ -9,9 +9,7 @@ from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
 from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member
 from reds_core.report.proof import Proof
-from reds_core.report.table import Block, Cell, Row, Table, prose_table
-
-_NOTHING = Cell(units.DASH)
+from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table
 
 
 def results_table(family: FamilyFacts) -> Table:
@@ -42,7 +40,7 @@ def results_table(family: FamilyFacts) -> Table:
 
 
 def _figure(number: int | float | None, text: Callable[[float], str], note: str = "") -> Cell:
-    return Cell(text(number), number, note) if number is not None and units.exists(number) else _NOTHING
+    return Cell(text(number), number, note) if number is not None and units.exists(number) else NOTHING
 
 
 def _usage(member: Member, resource: str) -> Cell:
@@ -87,7 +85,7 @@ def search_table(family: FamilyFacts, proofs: tuple[Proof, ...]) -> Table:
         row("Search time", lambda r: _figure(r.wall_s, units.seconds)),
     )
     labels = tuple(m.label for m in members)
-    return Table("What the search found", "Subnetwork", labels, (Block("", rows),)).without_empty_rows()
+    return Table("What the search found", "Subnetwork", labels, one_block(rows)).without_empty_rows()
 
 
 def _words(status: str | None) -> str:
@@ -103,7 +101,7 @@ def channels_table(plan: Plan, family: FamilyFacts) -> Table:
         cells = [Cell(units.listed(group.layers)), _figure(group.channels, units.count)]
         rows.append(Row(group.name, (*cells, *(_figure(w, units.count) for w in widths))))
     columns = ("Layers", family.full.label, *(m.label for m in members))
-    return Table("Channels kept in each group", "Group", columns, (Block("", tuple(rows)),) if rows else ())
+    return Table("Channels kept in each group", "Group", columns, one_block(rows))
 
 
 def steps_table(plan: Plan) -> Table:
@@ -115,9 +113,9 @@ def steps_table(plan: Plan) -> Table:
         rows.append(Row(step.name, (groups, *times)))
     if len(rows) > 1:
         sums = (sum(s.search_s or 0 for s in plan.steps), sum(s.finetune_s or 0 for s in plan.steps))
-        rows.append(Row("All steps", (_NOTHING, *(_figure(s, units.seconds) for s in sums))))
+        rows.append(Row("All steps", (NOTHING, *(_figure(s, units.seconds) for s in sums))))
     columns = ("Groups decided", "Search", "Fine-tuning")
-    return Table("Steps of the run", "Step", columns, (Block("", tuple(rows)),) if rows else ())
+    return Table("Steps of the run", "Step", columns, one_block(rows))
 
 
 def files_table(family: FamilyFacts) -> Table:
@@ -131,7 +129,7 @@ def files_table(family: FamilyFacts) -> Table:
             cells.append(_figure(file.accuracy, family.metric.text))
         rows.append(Row(file.name, tuple(cells)))
     columns = ("Network", "Kind", "Size", *((family.metric.name.capitalize(),) if is_measured else ()))
-    return Table("Files in the folder of this report", "File", columns, (Block("", tuple(rows)),) if rows else ())
+    return Table("Files in the folder of this report", "File", columns, one_block(rows))
 
 
 def settings_table(plan: Plan) -> Table:

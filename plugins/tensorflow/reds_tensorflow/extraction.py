@@ -127,7 +127,7 @@ class _Rebuild:
 
     def _config(self, operation: Any) -> Any:
         """The config of a layer, or of a function call, whose entries follow the widths."""
-        config = _without_initial_values(_unbuilt(operation.get_config()))
+        config = _of_any_width(operation.get_config())
         for resizing, dims in self._traced.configs[id(operation)]:
             self._resize(config, resizing, dims)
         return config
@@ -145,23 +145,22 @@ class _Rebuild:
         return tuple(axis.length().at(self._widths) for axis in dims)
 
 
-def _unbuilt(config: Any) -> Any:
-    """`config` without the input shapes to which layers in it were built: these may be narrower now."""
-    if isinstance(config, dict):
-        stale = "build_config" if "class_name" in config else None
-        return {key: _unbuilt(value) for key, value in config.items() if key != stale}
-    return [_unbuilt(value) for value in config] if isinstance(config, list) else config
+def _of_any_width(config: Any) -> Any:
+    """`config` without what holds full widths beside the entries that follow them.
 
-
-def _without_initial_values(config: Any) -> Any:
-    """`config` without initializers that hold an array: it has the full widths, and the weights are given anyway."""
-    if isinstance(config, dict):
-        settings = config.get("config")
-        of_array = isinstance(settings, dict) and not isinstance(settings.get("value"), int | float)
-        if config.get("class_name") == "Constant" and of_array:
-            return keras.initializers.serialize(keras.initializers.Zeros())
-        return {key: _without_initial_values(value) for key, value in config.items()}
-    return [_without_initial_values(value) for value in config] if isinstance(config, list) else config
+    That is the input shapes to which layers in it were built, and initializers that hold an array: the weights are
+    given anyway.
+    """
+    if isinstance(config, list):
+        return [_of_any_width(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    settings = config.get("config")
+    of_array = isinstance(settings, dict) and not isinstance(settings.get("value"), int | float)
+    if config.get("class_name") == "Constant" and of_array:
+        return keras.initializers.serialize(keras.initializers.Zeros())
+    stale = "build_config" if "class_name" in config else None
+    return {key: _of_any_width(value) for key, value in config.items() if key != stale}
 
 
 def _check_registered(layer: Any) -> None:

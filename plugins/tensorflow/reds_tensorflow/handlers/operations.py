@@ -12,11 +12,10 @@ from typing import Any
 
 from reds_core.axis import Axis, Fixed
 from reds_core.dims import Dims
-from reds_core.grouping import tile
 from reds_tensorflow.calls import Call, Handler
 from reds_tensorflow.handlers.elementwise import elementwise
 from reds_tensorflow.handlers.merging import broadcast, concatenated, merge, product
-from reds_tensorflow.handlers.shape import moved_to
+from reds_tensorflow.handlers.shape import block_of, moved_to
 from reds_tensorflow.handlers.spatial import spatial
 
 # fmt: off
@@ -190,10 +189,7 @@ def split(call: Call) -> tuple[Dims, ...]:
     if not isinstance(parts, int):
         call.freeze("splits channels at numbers", axis)
         return tuple(_with(call.dims, at[0], Fixed(shape[at[0]])) for shape in call.output_shapes)
-    part: Axis = Fixed(call.size(axis) // parts)
-    if axis.groups():
-        part = call.fresh(call.size(axis) // parts)
-        call.tie(axis, tile(part, parts))
+    part = block_of(call, axis, parts) if axis.groups() else Fixed(call.size(axis) // parts)
     return (_with(call.dims, at[0], part),) * parts
 
 

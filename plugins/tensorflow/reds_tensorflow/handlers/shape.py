@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reds_core.axis import Fixed
+from reds_core.axis import Axis, Fixed
 from reds_core.dims import Dims, blocks, fixed_dims, reshaped
 from reds_core.grouping import tile
 from reds_tensorflow.calls import Call
@@ -32,9 +32,15 @@ def moved_to(call: Call, shape: tuple[int, ...]) -> Dims:
         call.freeze("spreads channels over dimensions", *call.dims)
         return fixed_dims(shape)
     place, count = found
-    block = call.fresh(shape[place])
-    call.tie(call.dims[at], tile(block, count))
+    block = block_of(call, call.dims[at], count)
     return (*fixed_dims(shape[:place]), block, *fixed_dims(shape[place + 1 :]))
+
+
+def block_of(call: Call, axis: Axis, count: int) -> Axis:
+    """The axis of one of `count` equal blocks of an axis, of which all keep the same positions."""
+    block = call.fresh(call.size(axis) // count)
+    call.tie(axis, tile(block, count))
+    return block
 
 
 def flatten(call: Call) -> tuple[Dims, ...]:
