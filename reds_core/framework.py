@@ -166,7 +166,8 @@ class Framework(Plugin, ABC):
     ) -> Iterator[WeightArrays]:
         """For each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
 
-        Zeros for weights that are not trainable. The model runs as at inference (batch norms use their statistics).
+        By frozen weights as well: a gradient measures what a weight is worth, whether or not training may move it.
+        Zeros for statistics. The model runs as at inference (batch norms use their statistics).
         """
 
     @abstractmethod

@@ -61,6 +61,11 @@ class Weight:
     output_axis: int | None
     trainable: bool
 
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the loss has a gradient by it that says what it is worth: that of frozen weights counts as well."""
+        return self.kind is not WeightKind.STATISTIC
+
 
 @dataclass(frozen=True)
 class Tensor:

@@ -52,7 +52,7 @@ class TaylorScorer(Scorer):
     """First-order Taylor estimate of the loss without a channel. Needs training data; costs one epoch of gradients.
 
     "abs": Corti et al., REDS (arXiv 2311.13349), section 3. "squared": Molchanov et al., Importance Estimation for
-    Neural Network Pruning (arXiv 1906.10771), eq. 8, on the trainable weights that produce a channel. At kernel level
+    Neural Network Pruning (arXiv 1906.10771), eq. 8, on the weights that produce a channel. At kernel level
     each kernel that joins two channels has its own sum, as REDS has it for depthwise separable networks.
     """
 
@@ -79,18 +79,18 @@ class TaylorScorer(Scorer):
         self, framework: Framework, model: Any, network: Network, data: Arrays, task: Task, attribute: Attribution
     ) -> Tables:
         weights = [w.astype(np.float64) for w in framework.weights(model, network)]
-        trainable = [i for i, w in enumerate(network.weights) if w.trainable]
+        measured = [i for i, w in enumerate(network.weights) if w.has_gradient]
         batches = framework.gradients(model, network, data, task, self.options.batch_size)
         if self.options.criterion == "abs":
-            total = {i: np.zeros_like(weights[i]) for i in trainable}
+            total = {i: np.zeros_like(weights[i]) for i in measured}
             for gradients in batches:
-                for i in trainable:
+                for i in measured:
                     total[i] += gradients[i]
-            return attribute(network, {i: np.abs(total[i] * weights[i]) for i in trainable})
+            return attribute(network, {i: np.abs(total[i] * weights[i]) for i in measured})
         channels: Mapping[str, FloatArray] = {}
         pairs: Mapping[tuple[str, str], FloatArray] = {}
         for gradients in batches:
-            signed = attribute(network, {i: gradients[i] * weights[i] for i in trainable})
+            signed = attribute(network, {i: gradients[i] * weights[i] for i in measured})
             channels, pairs = _with_squares(channels, signed[0]), _with_squares(pairs, signed[1])
         return channels, pairs
 

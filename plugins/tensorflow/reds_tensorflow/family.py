@@ -204,12 +204,18 @@ class JointStep:
         return all(bool(np.all(np.isfinite(np.asarray(variable)))) for variable in self.weights.values())
 
     def statistics(self, x: Any) -> tuple[BatchNormStatistics, ...]:
-        """What measures the batch norms of each network on examples like `x`."""
+        """What measures the batch norms of each network on examples like `x`; the full network stands last.
+
+        Frozen batch norms of the full network keep the statistics that the user gave them.
+        """
 
         def weights_of(student: Student) -> Callable[[], list[Any]]:
             return lambda: [cut.of(self.weights[cut.weight].value) for cut in student.cuts]
 
-        return tuple(BatchNormStatistics(s.model, weights_of(s), s.states, x) for s in self._students)
+        full = self._students[-1]
+        return tuple(
+            BatchNormStatistics(s.model, weights_of(s), s.states, x, frozen=s is not full) for s in self._students
+        )
 
     def write_back(self) -> None:
         """Give every model its slices of the trained weights, and the states it ended with."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -10,32 +10,49 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from reds_tensorflow.nesting import leaves
-
 
 @contextmanager
 def norms_fused(*models: Any) -> Iterator[None]:
     """Inside, batch norms of `models` are traced as one operation where they train; elsewhere nothing changes."""
-    found = {id(layer): layer for model in models for layer in leaves(model) if _is_fusible(layer)}
-    changed = {key: layer for key, layer in found.items() if "call" not in vars(layer)}
-    for layer in changed.values():
-        layer.call = partial(_call, layer)
+    norms = {id(norm): norm for model in models for norm in batch_norms(model) if _is_fusible(norm)}
+    with calls_replaced([norm for norm in norms.values() if "call" not in vars(norm)], batch_norm_call):
+        yield
+
+
+def batch_norms(model: Any) -> list[Any]:
+    """Every batch norm of `model`, each once; also those inside other models, wrappers and layers of other packages."""
+    layers = model._flatten_layers(include_self=False)
+    return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+@contextmanager
+def calls_replaced(layers: Sequence[Any], call: Callable[..., Any]) -> Iterator[None]:
+    """Inside, each of `layers` computes `call(layer, inputs, training, mask)`; afterwards what it computed before."""
+    before = [vars(layer).get("call") for layer in layers]
+    for layer in layers:
+        layer.call = partial(call, layer)
     try:
         yield
     finally:
-        for layer in changed.values():
+        for layer, own in zip(layers, before, strict=True):
             vars(layer).pop("call", None)
+            if own is not None:
+                layer.call = own
 
 
 def _is_fusible(layer: Any) -> bool:
     return type(layer) is keras.layers.BatchNormalization and not (layer.renorm or layer.synchronized)
 
 
-def _call(layer: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-    """What the layer computes; its moving averages take the biased variance, as those of Keras do."""
+def batch_norm_call(layer: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    """What a batch norm computes, by the fused kernel where that can.
+
+    Moving averages take the biased variance, as those of Keras do.
+    """
+    fusible = _is_fusible(layer) and training is True and layer.trainable and mask is None
     channels_last = layer.axis in (-1, len(inputs.shape) - 1)
     in_single = keras.backend.result_type(inputs.dtype, "float32") == "float32"
-    if training is not True or not layer.trainable or mask is not None or not channels_last or not in_single:
+    if not (fusible and channels_last and in_single):
         return type(layer).call(layer, inputs, training=training, mask=mask)
     x = tf.cast(inputs, tf.float32)
     channels = x.shape[-1]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from reds_tensorflow.evaluation import compiled
-from reds_tensorflow.fused import norms_fused
-from reds_tensorflow.nesting import leaves
+from reds_tensorflow.fused import batch_norm_call, batch_norms, calls_replaced
 
 BATCH_SIZE = 256
 
@@ -22,34 +21,41 @@ class BatchNormStatistics:
     """Sets the moving means and variances of a network's batch norms to those of data. Traced once.
 
     Networks that share weights need statistics of their own, measured after training (Yu et al., "Slimmable neural
-    networks", arXiv 1812.08928, section 3.3). Batch norms that are frozen keep theirs.
+    networks", arXiv 1812.08928, section 3.3). Only the batch norms run as in training. Every other layer runs as at
+    inference, so that dropout, noise, augmentation and random layers of any package leave no trace in the statistics.
 
     Args:
         weights: gives the values of the model's trainable variables, as tensors.
         states: variables that stand for its other variables; those of the batch norms are changed.
         x: examples (N, *input shape) like those that will be measured.
+        frozen: whether batch norms that are not trainable are measured as well. A narrowed network needs that, since
+            the statistics that it was given are those of wider layers; a network as the user gave it keeps its own.
+
+    Attributes:
+        has_frozen: whether batch norms are measured that are not trainable.
     """
 
     def __init__(
-        self, model: Any, weights: Callable[[], Sequence[Any]], states: Sequence[Any], x: npt.NDArray[np.float32]
+        self,
+        model: Any,
+        weights: Callable[[], Sequence[Any]],
+        states: Sequence[Any],
+        x: npt.NDArray[np.float32],
+        frozen: bool = True,
     ) -> None:
         order = {id(variable): i for i, variable in enumerate(model.non_trainable_variables)}
-        norms = [
-            (order[id(n.moving_mean)], order[id(n.moving_variance)], 1 - n.momentum)
-            for n in leaves(model)
-            if isinstance(n, keras.layers.BatchNormalization) and n.trainable and n.momentum < 1
-        ]
-        measured = {i for mean, variance, _ in norms for i in (mean, variance)}
+        norms = [norm for norm in batch_norms(model) if frozen or norm.trainable]
+        self.has_frozen = any(not norm.trainable for norm in norms)
+        self._targets: list[tuple[Any, Any]] = []
 
-        def step(batch: Any) -> Any:
-            # A moving average that starts from zero is the batch's own statistic times 1 - momentum.
-            start = [tf.zeros_like(s.value) if i in measured else s.value for i, s in enumerate(states)]
-            _, after = model.stateless_call(weights(), start, batch, training=True)
-            return [(after[mean] / rate, after[variance] / rate) for mean, variance, rate in norms]
+        def step(batch: Any) -> list[tuple[Any, Any]]:
+            with _measuring(norms) as calls:
+                model.stateless_call(weights(), [state.value for state in states], batch, training=False)
+            called = [norm for norm in norms if calls[id(norm)]]  # a part of another model may stand unused
+            self._targets = [(states[order[id(n.moving_mean)]], states[order[id(n.moving_variance)]]) for n in called]
+            return [_pooled(calls[id(norm)]) for norm in called]
 
-        self._targets = [(states[mean], states[variance]) for mean, variance, _ in norms]
-        with norms_fused(model):
-            self._run = compiled(step, x) if norms else None
+        self._run = compiled(step, x) if norms else None
 
     def measure(self, x: npt.NDArray[np.float32]) -> None:
         """Take the statistics of `x` (N, *input shape)."""
@@ -63,3 +69,33 @@ class BatchNormStatistics:
             mean = shares @ means
             mean_state.assign(mean)
             variance_state.assign(shares @ (variances + (means - mean) ** 2))
+
+
+@contextmanager
+def _measuring(norms: Sequence[Any]) -> Iterator[dict[int, list[tuple[Any, Any]]]]:
+    """Inside, `norms` normalise by the batch, trained or not; yields the mean and variance of each call of each.
+
+    The key is the id of the layer. Attributes are set in place of Keras's, since a layer that is told that it trains
+    would have its variables counted among those that gradients move.
+    """
+    calls: dict[int, list[tuple[Any, Any]]] = {id(norm): [] for norm in norms}
+
+    def call(norm: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        before = norm._trainable, norm.momentum
+        norm._trainable, norm.momentum = True, 0.0  # so that the moving averages become the batch's own
+        try:
+            outputs = batch_norm_call(norm, inputs, training=True, mask=mask)
+        finally:
+            norm._trainable, norm.momentum = before
+        calls[id(norm)].append((norm.moving_mean.value, norm.moving_variance.value))
+        return outputs
+
+    with calls_replaced(norms, call):
+        yield calls
+
+
+def _pooled(calls: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Mean and variance over all calls of one layer, which a shared one or one in TimeDistributed has several of."""
+    means, variances = (tf.stack(values) for values in zip(*calls, strict=True))
+    mean = tf.reduce_mean(means, axis=0)
+    return mean, tf.reduce_mean(variances + tf.square(means - mean), axis=0)

@@ -42,19 +42,25 @@ EPOCH_STATISTICS_EXAMPLES = 512
 def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size: int) -> Iterator[WeightArrays]:
     """For each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
 
-    Zeros for weights that are not trainable. The model runs as at inference (batch norms use their statistics).
+    By frozen weights as well: a gradient measures what a weight is worth, whether or not training may move it. Zeros
+    for statistics and for weights that are no real numbers. The model runs as at inference (batch norms use their
+    statistics).
     """
     data, aim = resolve(model, data, task)
     targets = aim.loss_targets(data.y)
     every = variables(model, network)
-    trained = [v for v, weight in zip(every, network.weights, strict=True) if weight.trainable]
+    is_measured = [
+        weight.has_gradient and tf.as_dtype(variable.dtype).is_floating
+        for variable, weight in zip(every, network.weights, strict=True)
+    ]
+    measured = [variable for variable, is_one in zip(every, is_measured, strict=True) if is_one]
 
     def gradient(x: Any, y: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            for variable in trained:
+            for variable in measured:
                 tape.watch(variable.value)
             loss = aim.loss(y, model(x, training=False))
-        found = tape.gradient(loss, [v.value for v in trained], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        found = tape.gradient(loss, [v.value for v in measured], unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [tf.convert_to_tensor(g) for g in found]
 
     with strides_taken_first(model):
@@ -62,8 +68,8 @@ def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size
     for part in batches(len(data), batch_size):
         found = iter(run(tf.constant(data.x[part]), tf.constant(targets[part])))
         yield [
-            next(found).numpy() if weight.trainable else np.zeros(variable.shape, np.float32)
-            for variable, weight in zip(every, network.weights, strict=True)
+            next(found).numpy() if is_one else np.zeros(variable.shape, np.float32)
+            for variable, is_one in zip(every, is_measured, strict=True)
         ]
 
 
@@ -85,7 +91,8 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     The data is shuffled each epoch and dealt into batches whose sizes differ by one at most. After an epoch each
     network's batch-norm statistics are measured on its own; with validation data the epoch of the least weighted loss
     on it is kept, otherwise the last. Models change only when training has ended: an error or an interruption leaves
-    them as they were. With 0 epochs the members' statistics are measured, if `settings.recalibrate`, and no more.
+    them as they were. With 0 epochs, or where every layer is frozen, the members' statistics are measured, if
+    `settings.recalibrate`, and no more.
 
     Args:
         reading: with which the family was described.
@@ -96,7 +103,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     settings = training.settings
     network = inspect(family.full, reading)
     data, aim = resolve(family.full, training.data, training.task)
-    if settings.epochs < 1:
+    if settings.epochs < 1 or not family.full.trainable_variables:
         if settings.recalibrate:
             _recalibrate(family, data, training.seed)
         return
@@ -121,6 +128,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         run = compiled(step_on_changed, data.x, loss_targets, metric_targets)
     with strides_taken_first(*models):
         choice = _Choice(step, data, training, aim)
+    choice.start()
     generator = np.random.default_rng(training.seed)
     reported = -math.inf
     for epoch in range(settings.epochs):
@@ -176,6 +184,12 @@ class _Choice:
         self._least = math.inf
         self._best: list[Any] | None = None
         self._epochs_since_best = 0
+
+    def start(self) -> None:
+        """Give members whose batch norms are frozen statistics of their own, since they train with them as they are."""
+        for statistics in self._statistics[:-1]:
+            if statistics.has_frozen:
+                statistics.measure(self._examples)
 
     def settles(self, last: bool) -> bool:
         """Bring the statistics up to date after an epoch; whether training ends, the best networks being taken.
