@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from reds_core import cost
@@ -41,6 +42,24 @@ def refuse_unprunable(network: Network) -> None:
     if network.warnings:
         more = f", and {len(network.warnings) - 1} more" if len(network.warnings) > 1 else ""
         raise UnsupportedError(f"{network.warnings[0]}{more}", "replace the layer, or go on without --strict")
+
+
+def frozen_share(network: Network) -> float:
+    """Share of the parameters, 0 to 1, that fine-tuning does not move because their layers are frozen."""
+    channels = network.channels
+    sizes = [(w, math.prod(a.full(channels) for a in w.axes)) for w in network.weights if w.has_gradient]
+    return sum(n for w, n in sizes if not w.trainable) / max(sum(n for _, n in sizes), 1)
+
+
+def frozen_warning(network: Network) -> str | None:
+    """What fine-tuning leaves as it is; None where nothing that can be pruned is frozen."""
+    if not any(w.has_gradient and not w.trainable and any(a.groups() for a in w.axes) for w in network.weights):
+        return None
+    return (
+        f"{frozen_share(network):.0%} of the parameters are frozen: they are pruned, but not fine-tuned, so that the "
+        "subnetworks recover less; set `trainable = True` on their layers to fine-tune them, or leave them whole with "
+        "--keep"
+    )
 
 
 def describe(network: Network, element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:

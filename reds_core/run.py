@@ -23,7 +23,7 @@ from reds_core.data import Dataset, load_data, split_validation
 from reds_core.errors import InputError, RedsError, UnavailableError
 from reds_core.exporting import Exporter
 from reds_core.framework import Framework, Training
-from reds_core.inspection import refuse_unprunable
+from reds_core.inspection import frozen_warning, refuse_unprunable
 from reds_core.interruption import deferred_interruption
 from reds_core.plan import (
     FullAccuracy,
@@ -141,7 +141,10 @@ class Run:
             folder.begin(record)
         else:
             folder.note(record)
-        for warning in (*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)):
+        warnings = [*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)]
+        if settings.finetune.epochs:
+            warnings.append(frozen_warning(inputs.network))
+        for warning in warnings:
             if warning is not None:
                 self.watcher.warn(warning)
         checkpoint = self._take_steps(plugins, inputs, budgets, forms)

@@ -58,6 +58,15 @@ class ScoreTable:
     pairs: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
     curves: Mapping[str, FloatArray] = field(default_factory=dict)
 
+    @property
+    def tells_channels_apart(self) -> bool:
+        """Whether there is anything to choose by: a score that is not that of all others, or a curve that moves."""
+        scores = np.concatenate(
+            [array.ravel() for array in (*self.channels.values(), *self.pairs.values())] or [np.zeros(1)]
+        )
+        is_measured = any(np.ptp(curve) > 0 for curve in self.curves.values()) and not np.any(scores)
+        return bool(len(scores) < 2 or np.ptp(scores) > 0 or is_measured)
+
     def totals(self) -> dict[str, FloatArray]:
         """Importance of each channel with the kernels of all its pairs added, by which channels are ordered."""
         totals = {group: scores.copy() for group, scores in self.channels.items()}
@@ -165,7 +174,8 @@ def score(
 
     Raises:
         UnsupportedError: if it cannot score at that level.
-        InputError: if weights of the model are not finite numbers, so that no score can be.
+        InputError: if weights of the model are not finite numbers, so that no score can be; or if all channels of all
+            groups have the same score, by which any choice is as good as any other.
         ContractViolation: if a group has no score, or one of the wrong shape or that is not finite.
         PluginFailure: if the scorer raises an error of its own.
     """
@@ -197,6 +207,11 @@ def score(
         if not np.all(np.isfinite(scores)):
             _check_weights(framework, model, network)
             raise violated(f"{what} scores that are not finite")
+    if not table.tells_channels_apart:
+        raise InputError(
+            f"scorer '{scorer.name}' gives every channel the same score, so that no choice is better than another",
+            "check that the model is trained and that the labels are its own, or take another scorer such as magnitude",
+        )
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,3 +30,25 @@ def test_spreading_puts_scores_back_where_they_came_from(a: list[int], b: list[i
     np.testing.assert_array_equal(found.pairs["a", "b"][both], full.pairs["a", "b"][both])
     assert np.count_nonzero(found.pairs["a", "b"]) == few * some
     assert found.curves["a"].tolist() == [(min(w, few)) ** 2 for w in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("table", "tells"),
+    [
+        pytest.param(ScoreTable({"a": np.zeros(3), "b": np.zeros(4)}), False, id="zeros"),
+        pytest.param(ScoreTable({"a": np.full(3, 2.0), "b": np.full(4, 2.0)}), False, id="constant"),
+        pytest.param(ScoreTable({"a": np.zeros(3)}, curves={"a": np.zeros(3)}), False, id="flat-curve"),
+        pytest.param(
+            ScoreTable({"a": np.ones(3)}, curves={"a": np.log(np.arange(1.0, 4))}), False, id="shares-of-ones"
+        ),
+        pytest.param(ScoreTable({"a": np.zeros(3)}, {("a", "a"): np.zeros((3, 3))}), False, id="kernels-of-zeros"),
+        pytest.param(ScoreTable({"a": np.zeros(3), "b": np.ones(4)}), True, id="groups-differ"),
+        pytest.param(ScoreTable({"a": np.array([1.0, 2.0])}), True, id="channels-differ"),
+        pytest.param(ScoreTable({"a": np.zeros(2)}, curves={"a": np.array([0.0, 1.0])}), True, id="measured-curve"),
+        pytest.param(ScoreTable({"a": np.zeros(2)}, {("a", "a"): np.eye(2)}), True, id="kernels-differ"),
+        pytest.param(ScoreTable({"a": np.ones(1)}), True, id="one-channel"),
+        pytest.param(ScoreTable({}), True, id="no-groups"),
+    ],
+)
+def test_a_table_in_which_all_is_alike_tells_nothing(table: ScoreTable, tells: bool) -> None:
+    assert table.tells_channels_apart == tells
