@@ -102,8 +102,8 @@ def part(records: Sequence[ResultRecord]) -> str:
     return (
         f"DS-CNN S with dropout of 0.2 and 0.4, trained on {BASELINE_IMAGES:,} images of Fashion-MNIST to "
         f"{100 * (before or 0):.1f} %, then fine-tuned on {FINETUNE_IMAGES:,} of them for {FINETUNING['epochs']} "
-        f"epochs in batches of {FINETUNING['batch_size']}. Accuracy in percent on {MEASURED_IMAGES:,} other images at 25, "
-        f"50, 75 and 100 % of the MACs, mean and standard deviation over {len(SEEDS)} seeds, made by "
+        f"epochs in batches of {FINETUNING['batch_size']}. Accuracy in percent on {MEASURED_IMAGES:,} other images at "
+        f"25, 50, 75 and 100 % of the MACs, mean and standard deviation over {len(SEEDS)} seeds, made by "
         f"`python benchmarks/dropout.py` on {records[0].machine.cpu}:\n\n{table(records)}"
     )
 

@@ -11,9 +11,11 @@ import tensorflow as tf
 
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Task, batches
+from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.task import Objective, Outputs, normalise_labels, objective, outputs_of
 
 BATCH_SIZE = 256
+TRIED_EXAMPLES = 2
 
 
 def compiled(function: Callable[..., Any], *arrays: npt.NDArray[Any]) -> Callable[..., Any]:
@@ -74,8 +76,11 @@ def loss(model: Any, data: Arrays, task: Task) -> float:
 def check_data(model: Any, data: Arrays, task: Task, what: str) -> Arrays:
     """`data` as `model` takes it: a missing last dimension of 1 added, labels in their plain form.
 
+    The loss and the metric are tried on two examples: what cannot be measured is refused before any work is done.
+
     Raises:
-        InputError: if shapes do not fit the model's input or labels not its output; `what` names the data.
+        InputError: if shapes do not fit the model's input or labels not its output, or the loss or the metric cannot be
+            computed from them; `what` names the data.
         UnsupportedError: if the model has several inputs or outputs.
     """
     outputs = outputs_of(model)
@@ -90,8 +95,31 @@ def check_data(model: Any, data: Arrays, task: Task, what: str) -> Arrays:
         )
     if len(x) == 0 or len(x) != len(data.y):
         raise InputError(f"the {what} has {len(x)} examples and {len(data.y)} labels", "give one label an example")
-    checked, _ = resolve_outputs(outputs, Arrays(x, data.y), task, what)
-    return Arrays(np.asarray(checked.x, np.float32), checked.y)
+    checked, aim = resolve_outputs(outputs, Arrays(x, data.y), task, what)
+    checked = Arrays(np.asarray(checked.x, np.float32), checked.y)
+    _try(model, checked.take(np.arange(min(len(x), TRIED_EXAMPLES))), aim)
+    return checked
+
+
+def _try(model: Any, data: Arrays, aim: Objective) -> None:
+    """Compute the loss and the metric of a few examples.
+
+    Raises:
+        InputError: naming the one that cannot be computed, and the shape of the outputs.
+    """
+    outputs = np.asarray(model(tf.constant(data.x), training=False))
+    puts_out = f"outputs of shape {_shape(outputs.shape[1:])}"
+    for kind, name, compute in (
+        ("loss", aim.loss_name, lambda: aim.loss(tf.constant(aim.loss_targets(data.y)), tf.constant(outputs))),
+        ("metric", aim.metric_name, lambda: measure(aim, data.y, outputs)),
+    ):
+        try:
+            float(compute())
+        except Exception as error:  # whatever Keras, or a class of the user's own, raises
+            reason = first_sentence(error)
+            raise InputError(
+                f"{kind} '{name}' does not fit {puts_out} ({reason})", f"give another --{kind}, one for such outputs"
+            ) from error
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:

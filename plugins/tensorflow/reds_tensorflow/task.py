@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import Task
+from reds_tensorflow.identifiers import keras_object
 
 _ACCURACY = frozenset({"accuracy", "acc"})
 _PASSED_BY = ("Dropout", "Flatten", "Reshape", "Identity")
@@ -50,6 +51,7 @@ class Objective:
     """Loss and metric of a task.
 
     Attributes:
+        loss_name, metric_name: what they are called.
         labels: kind of the labels.
         loss: mean loss, a scalar tensor, of (targets of the loss, outputs).
         loss_targets: labels as the loss takes them.
@@ -58,6 +60,8 @@ class Objective:
         scores: outputs as the metric takes them: probabilities where labels are classes.
     """
 
+    loss_name: str
+    metric_name: str
     labels: Labels
     loss: Callable[[Any, Any], Any]
     loss_targets: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
@@ -114,7 +118,7 @@ def normalise_labels(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[
         if np.all((y == 0) | (y == 1)):
             one_hot = bool(np.all(y.sum(axis=-1) == 1))
             return y.astype(np.float32), Labels.ONE_HOT if one_hot else Labels.BINARY
-        return y.astype(np.float32), Labels.REAL
+        return _as_real(y, outputs, what)
     if width == 1 and y.shape[1:] == outputs.shape:
         y = y[..., 0]
     if y.shape[1:] != outputs.shape[:-1]:
@@ -125,7 +129,7 @@ def normalise_labels(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[
     if width == 1:
         if whole and np.all((y == 0) | (y == 1)):
             return y.astype(np.int64), Labels.BINARY
-        return y.astype(np.float32), Labels.REAL
+        return _as_real(y, outputs, what)
     if not whole:
         raise InputError(
             f"the labels of the {what} are no whole numbers, but the model has {width} outputs",
@@ -148,22 +152,42 @@ def objective(task: Task, outputs: Outputs, labels: Labels) -> Objective:
     """
     loss_name = task.loss or _default_loss(outputs, labels)
     metric_name = task.metric if task.metric and task.metric.lower() not in _ACCURACY else _accuracy(labels)
-    _build_metric(metric_name)
     classes = outputs.shape[-1]
+    _build_metric(metric_name, classes)
     return Objective(
+        loss_name=loss_name,
+        metric_name=metric_name,
         labels=labels,
         loss=_build_loss(loss_name, from_logits=outputs.activation is Activation.OTHER),
         loss_targets=partial(_targets, labels=labels, sparse="sparse" in loss_name.lower(), classes=classes),
         metric_targets=partial(_targets, labels=labels, sparse="sparse" in metric_name.lower(), classes=classes),
-        new_metric=partial(_build_metric, metric_name),
+        new_metric=partial(_build_metric, metric_name, classes),
         scores=_scores(outputs, labels),
     )
+
+
+def _as_real(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[npt.NDArray[Any], Labels]:
+    """Labels of one real number an output.
+
+    Raises:
+        InputError: if the model ends in a sigmoid, which can never put them out, as masks of 0 and 255.
+    """
+    lowest, highest = float(y.min()), float(y.max())
+    if outputs.activation is Activation.SIGMOID and (lowest < 0 or highest > 1):
+        two = bool(np.all((y == lowest) | (y == highest))) and lowest < highest
+        told = f"are {lowest:g} and {highest:g}" if two else f"run from {lowest:g} to {highest:g}"
+        raise InputError(
+            f"the labels of the {what} {told}, but the model ends in a sigmoid, which puts out 0 to 1",
+            f"divide the labels by {highest:g}" if lowest >= 0 else "bring the labels to 0 to 1",
+        )
+    return y.astype(np.float32), Labels.REAL
 
 
 def _default_loss(outputs: Outputs, labels: Labels) -> str:
     if labels is Labels.REAL:
         raise InputError(
-            "the labels are real numbers, for which there is no default loss", "give a loss such as mean_squared_error"
+            "the labels are real numbers, for which there is no default loss",
+            "give a loss such as mean_squared_error, or labels of 0 and 1 if they are two classes",
         )
     if labels is Labels.BINARY or outputs.activation is Activation.SIGMOID:
         return "binary_crossentropy"
@@ -184,28 +208,23 @@ def _accuracy(labels: Labels) -> str:
 
 def _build_loss(name: str, from_logits: bool) -> Callable[[Any, Any], Any]:
     """The mean of a Keras loss, told whether outputs are logits where it asks."""
-    try:
-        found = keras.losses.get(name)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"loss '{name}' cannot be used", "give the name of a Keras loss") from error
+    found = keras_object("loss", name, {"from_logits": from_logits})
     if isinstance(found, keras.losses.Loss):
-        settings = found.get_config()
-        if "from_logits" in settings:
-            found = type(found).from_config({**settings, "from_logits": from_logits})
         return lambda targets, outputs: found(targets, outputs)
     if "from_logits" in inspect.signature(found).parameters:
         found = partial(found, from_logits=from_logits)
     return lambda targets, outputs: keras.ops.mean(found(targets, outputs))
 
 
-def _build_metric(name: str) -> Any:
-    try:
-        found = keras.metrics.get(name)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"metric '{name}' cannot be used", "give the name of a Keras metric") from error
-    if isinstance(found, keras.metrics.Metric):
-        return found
-    return keras.metrics.MeanMetricWrapper(found, name=name)
+def _build_metric(name: str, classes: int | None) -> Any:
+    """A fresh Keras metric, told how many classes there are where it asks; it is given labels as rows of classes."""
+    filled = {"num_classes": classes, "sparse_y_true": False, "sparse_y_pred": False}
+    found = keras_object("metric", name, filled)
+    if getattr(found, "num_classes", None) == 1:
+        raise InputError(
+            f"metric '{name}' compares classes, but the model puts out one number for each label", "take BinaryIoU"
+        )
+    return found if isinstance(found, keras.metrics.Metric) else keras.metrics.MeanMetricWrapper(found, name=name)
 
 
 def _targets(y: npt.NDArray[Any], labels: Labels, sparse: bool, classes: int | None) -> npt.NDArray[Any]:

@@ -199,8 +199,107 @@ def test_unknown_identifiers_are_named(name: str) -> None:
     assert f"metric '{name}'" in refusal(LOGITS, examples(classes(4)), Task(metric=name))
 
 
-def test_metric_that_needs_arguments_is_refused() -> None:
-    assert "metric 'MeanIoU'" in refusal(LOGITS, examples(classes(4)), Task(metric="MeanIoU"))
+@pytest.mark.parametrize(
+    ("kind", "name", "what", "cure"),
+    [
+        ("metric", "PrecisionAtRecall", "metric 'PrecisionAtRecall' needs recall", "PrecisionAtRecall[recall=VALUE]"),
+        ("metric", "precision_at_recall", "metric 'precision_at_recall' needs recall", "[recall=VALUE]"),
+        ("metric", "IoU[num_classes=4]", "needs target_class_ids", "IoU[num_classes=4,target_class_ids=VALUE]"),
+        ("metric", "AUC[curves=PR]", "metric 'AUC' has no setting 'curves'", "choose from num_thresholds, curve"),
+        ("metric", "AUC[num_thresholds=-3]", "metric 'AUC[num_thresholds=-3]' cannot be used (", "other settings"),
+        ("metric", "AUC[curve", "metric 'AUC[curve' cannot be read", "NAME[KEY=VALUE,...]"),
+        ("loss", "Huber[delta=wide]", "loss 'Huber[delta=wide]'", "give"),
+        ("loss", "mse[delta=2]", "loss 'mse' takes no settings", "class"),
+    ],
+)
+def test_settings_that_are_missing_or_wrong_are_named(kind: str, name: str, what: str, cure: str) -> None:
+    told = refusal(LOGITS, examples(classes(4)), Task(**{kind: name}))
+    assert what in told
+    assert cure in told
+
+
+def test_settings_in_brackets_are_taken() -> None:
+    data = examples(classes(4))
+    keras_auc = keras.metrics.AUC(num_thresholds=20, curve="PR")
+    keras_auc.update_state(np.eye(4)[data.y], softmax(LOGITS(data.x).numpy()))
+    found = accuracy(LOGITS, data, Task(metric="AUC[num_thresholds=20,curve=PR]"))
+    assert found == pytest.approx(float(keras_auc.result()))
+    one_hot = np.eye(4)[data.y]
+    expected = float(keras.losses.Huber(delta=0.2)(one_hot, LOGITS(data.x)))
+    assert loss(LOGITS, data, Task(loss="Huber[delta=0.2]")) == pytest.approx(expected, rel=1e-5)
+
+
+def test_mean_iou_knows_the_classes_of_the_outputs() -> None:
+    """Of every pixel, against the definition: the mean over classes of intersection over union."""
+    model = keras.Sequential([keras.Input((3, 2)), keras.layers.Dense(4)])
+    y = np.random.default_rng(0).integers(0, 4, (N, 3))
+    data = examples(y, (3, 2))
+    chosen = model(data.x).numpy().argmax(axis=-1)
+    shares = [np.sum((chosen == c) & (y == c)) / np.sum((chosen == c) | (y == c)) for c in range(4)]
+    for name in ("MeanIoU", "mean_io_u", "MeanIoU[num_classes=4]"):
+        assert accuracy(model, check_data(model, data, Task(metric=name), "data"), Task(metric=name)) == pytest.approx(
+            np.mean(shares)
+        )
+
+
+def test_mean_iou_of_one_number_a_label_is_refused() -> None:
+    model = build(1, activation="sigmoid")
+    assert "take BinaryIoU" in refusal(model, examples(classes(2)), Task(metric="MeanIoU"))
+    assert 0 <= accuracy(model, examples(classes(2)), Task(metric="BinaryIoU")) <= 1
+
+
+def masks(values: tuple[float, float], activation: str | None = "sigmoid") -> tuple[Any, Arrays]:
+    """A network that says something of every pixel, and masks of two values."""
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 3, padding="same", activation=activation)])
+    y = np.random.default_rng(0).choice(np.array(values), (N, 4, 4, 1))
+    return model, examples(y, (4, 4, 1))
+
+
+def test_a_metric_that_does_not_fit_the_outputs_is_refused_before_any_work() -> None:
+    model, data = masks((0, 1))
+    told = refusal(model, data, Task(metric="F1Score"))
+    assert told.startswith("metric 'F1Score' does not fit outputs of shape 4 x 4 x 1 (")
+    assert told.endswith("; give another --metric, one for such outputs")
+
+
+def test_a_loss_that_does_not_fit_the_outputs_is_refused_before_any_work() -> None:
+    data = examples(classes(4))
+    told = refusal(LOGITS, data, Task(loss="CategoricalGeneralizedCrossEntropy[q=0.5]"))
+    assert told.startswith("loss 'CategoricalGeneralizedCrossEntropy[q=0.5]' does not fit outputs of shape 4 (")
+
+
+@pytest.mark.parametrize(
+    ("values", "told", "cure"),
+    [
+        ((0, 255), "are 0 and 255", "divide the labels by 255"),
+        ((-1, 1), "are -1 and 1", "bring the labels to 0 to 1"),
+        ((0, 2), "are 0 and 2", "divide the labels by 2"),
+    ],
+)
+def test_labels_that_a_sigmoid_cannot_put_out_are_refused(values: tuple[float, float], told: str, cure: str) -> None:
+    model, data = masks(values)
+    for task in (Task(), Task(loss="mse", metric="mean_absolute_error")):
+        said = refusal(model, data, task)
+        assert f"the labels of the test data {told}, but the model ends in a sigmoid" in said
+        assert said.endswith(cure)
+
+
+def test_images_under_a_sigmoid_are_told_by_their_range() -> None:
+    model, data = masks((0, 1))
+    told = refusal(model, Arrays(data.x, np.linspace(0, 255, N * 16).reshape(N, 4, 4, 1)))
+    assert "run from 0 to 255" in told
+    assert told.endswith("divide the labels by 255")
+
+
+def test_two_values_of_a_network_without_a_sigmoid_may_be_real_numbers() -> None:
+    model, data = masks((0, 255), activation=None)
+    assert "labels of 0 and 1 if they are two classes" in refusal(model, data)
+    task = Task(loss="mse", metric="mean_absolute_error")
+    assert check_data(model, data, task, "data").y.max() == 255
+
+
+def test_class_numbers_under_sigmoids_are_classes() -> None:
+    assert check_data(build(4, activation="sigmoid"), examples(classes(4)), Task(), "data").y.max() == 3
 
 
 def test_lengths_that_differ_are_refused() -> None:

@@ -1,0 +1,86 @@
+"""Losses and metrics by the names that users give them, with settings in brackets: MeanIoU[num_classes=2]."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from reds_core.errors import InputError
+from reds_core.plugin_lists import parse_plugin_list, plugin_text
+from reds_tensorflow.messages import first_sentence
+
+_MODULES = {"loss": keras.losses, "metric": keras.metrics}
+_BASES = {"loss": keras.losses.Loss, "metric": keras.metrics.Metric}
+
+
+def keras_object(kind: str, text: str, filled: Mapping[str, Any]) -> Any:
+    """The Keras loss or metric that `text` names: an object of a class, or a function.
+
+    Args:
+        kind: "loss" or "metric".
+        text: a Keras identifier such as `mean_squared_error`, `F1Score` or `MeanIoU[num_classes=2]`. Values in brackets
+            are numbers, true, false, lists or text, as in JSON.
+        filled: settings that a class is given where it has them and the text does not say otherwise.
+
+    Raises:
+        InputError: if there is none of that name, or a setting is missing, unknown or refused.
+    """
+    try:
+        ((name, settings),) = parse_plugin_list(text, kind)
+    except (InputError, ValueError):
+        raise InputError(
+            f"{kind} '{text}' cannot be read", f"write NAME or NAME[KEY=VALUE,...] of a Keras {kind}"
+        ) from None
+    cls = _class_named(kind, name)
+    if cls is None:
+        return _function_named(kind, name, settings)
+    known = {p.name: p for p in inspect.signature(cls.__init__).parameters.values() if p.name != "self"}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    unknown = [key for key in settings if key not in known and not takes_any]
+    if unknown:
+        raise InputError(f"{kind} '{name}' has no setting '{unknown[0]}'", f"choose from {', '.join(known)}")
+    given = {key: setting for key, setting in filled.items() if key in known}
+    given |= {key: _converted(setting) for key, setting in settings.items()}
+    missing = [key for key, p in known.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    missing = [key for key in missing if key not in given]
+    if missing:
+        example = plugin_text(name, {**settings, **dict.fromkeys(missing, "VALUE")})
+        raise InputError(f"{kind} '{name}' needs {' and '.join(missing)}", f"say it in brackets: {example}")
+    try:
+        return cls(**given)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{kind} '{text}' cannot be used ({first_sentence(error)})", "give other settings") from error
+
+
+def _class_named(kind: str, name: str) -> Any | None:
+    """The class of that name, written as Keras does or in snake case."""
+    folded = name.replace("_", "").lower()
+    for known, cls in vars(_MODULES[kind]).items():
+        is_of_kind = inspect.isclass(cls) and issubclass(cls, _BASES[kind]) and cls is not _BASES[kind]
+        if is_of_kind and (known == name or ("_" in name and known.lower() == folded)):
+            return cls
+    registered = keras.saving.get_registered_object(name)
+    return registered if inspect.isclass(registered) and issubclass(registered, _BASES[kind]) else None
+
+
+def _function_named(kind: str, name: str, settings: Mapping[str, str]) -> Any:
+    unknown = InputError(f"{kind} '{name}' cannot be used", f"give the name of a Keras {kind}")
+    try:
+        found = _MODULES[kind].get(name)
+    except (ValueError, TypeError) as error:
+        raise unknown from error
+    if settings:
+        raise InputError(f"{kind} '{name}' takes no settings", f"give the name of the class of that {kind}")
+    return found
+
+
+def _converted(text: str) -> Any:
+    """A setting as JSON reads it; text where it is no JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
