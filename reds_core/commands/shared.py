@@ -48,13 +48,9 @@ MinWidth = Annotated[int | None, typer.Option(help="The fewest channels a layer 
 MaxOptions = Annotated[
     int | None, typer.Option(help="The most widths on offer for a layer; wider ones are thinned (default: 512)", min=2)
 ]
-LOSS = typer.Option(
-    help="Keras loss, where crossentropy does not fit, such as mean_squared_error or Huber with [delta=2] behind it."
-)
+LOSS = typer.Option(help="Keras loss where crossentropy does not fit; settings go in brackets behind its name.")
 Loss = Annotated[str | None, LOSS]
-METRIC = typer.Option(
-    help="Keras metric, where accuracy does not fit, such as AUC, or MeanIoU with [num_classes=2] behind it."
-)
+METRIC = typer.Option(help="Keras metric where accuracy does not fit; settings go in brackets behind its name.")
 Metric = Annotated[str | None, METRIC]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse models of which something cannot be pruned.")]
 
