@@ -1,4 +1,4 @@
-"""Data sets: read, checked, split. Examples are fed as they are, cast to float32."""
+"""Data sets: read, checked, split. Examples are held in their own type if it is small, and fed as float32."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from reds_core.archive import ArchiveError, read_archive
 from reds_core.errors import InputError, UnavailableError
-from reds_core.framework import Arrays, Framework
+from reds_core.framework import Arrays, Framework, as_examples
 from reds_core.image_folder import ImageFiles, choose_format, class_names, list_images, read_images
 
 TEST_FRACTION = 0.2
@@ -50,21 +50,32 @@ def load_data(
         seed: of the split into training and test data, where a folder does not have one.
 
     Raises:
-        InputError: if the data is missing, damaged or of no use.
+        InputError: if the data is missing, damaged, too large for the memory or of no use.
         UnavailableError: if a library to read it is not installed.
     """
+    try:
+        return _checked(source, *_loaded(source, framework, input_shape, seed))
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        raise InputError(
+            f"data '{source}' does not fit into memory{reason}",
+            "give fewer examples, or save them in a smaller type such as uint8",
+        ) from error
+
+
+def _loaded(
+    source: str, framework: Framework, input_shape: tuple[int | None, ...] | None, seed: int
+) -> tuple[Arrays, Arrays]:
     path = Path(source)
     if source == "digits":
-        train, test = _digits()
-    elif path.is_dir():
-        train, test = _folder(path, input_shape, seed)
-    elif path.exists():
-        train, test = _npz(path)
-    elif path.suffix or path.name != source:
+        return _digits()
+    if path.is_dir():
+        return _folder(path, input_shape, seed)
+    if path.exists():
+        return _npz(path)
+    if path.suffix or path.name != source:
         raise InputError(f"data '{source}' does not exist", "give digits, a named data set, an .npz or a folder")
-    else:
-        train, test = framework.load_dataset(source)
-    return _checked(source, train, test)
+    return framework.load_dataset(source)
 
 
 def dataset_from_arrays(
@@ -217,13 +228,13 @@ def _finite(array: npt.NDArray[Any], what: str) -> None:
         raise InputError(f"the {what} hold NaN or infinite numbers", "remove or replace them")
 
 
-def _examples(x: npt.NDArray[Any], what: str) -> npt.NDArray[np.float32]:
+def _examples(x: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
     if x.dtype.kind not in "biuf":
         raise InputError(f"the {what} are of type {x.dtype}, not numbers", "save them as numbers")
     if x.ndim < 2 or x.size == 0:
         raise InputError(f"the {what} are empty (shape {x.shape})", "give at least one example of at least one number")
     with np.errstate(over="ignore"):
-        examples = x.astype(np.float32)
+        examples = as_examples(x)
     _finite(examples, what)
     return examples
 

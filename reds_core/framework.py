@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from reds_core.latency.table import LatencySettings
 
 T = TypeVar("T")
+SMALL_BYTES = 4
+"""Examples of fewer bytes an element are held as they are: all at once as float32 they would fill the memory."""
 WeightArrays = list[npt.NDArray[np.floating[Any]]]
 
 
@@ -35,11 +37,11 @@ class Arrays:
     """Examples and their labels.
 
     Attributes:
-        x: float32 (N, *input shape).
+        x: (N, *input shape), float32 or a type of fewer bytes, such as images of bytes: frameworks cast each batch.
         y: labels as the task's loss takes them: integers (N,), or one-hot or real numbers (N, ...).
     """
 
-    x: npt.NDArray[np.float32]
+    x: npt.NDArray[Any]
     y: npt.NDArray[Any]
 
     def __len__(self) -> int:
@@ -172,7 +174,7 @@ class Framework(Plugin, ABC):
 
     @abstractmethod
     def activation_statistics(
-        self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[np.float32], batch_size: int
+        self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
     ) -> list[ActivationStatistics]:
         """What some tensors hold at inference over examples `x`. Sums are kept, not activations.
 
@@ -217,7 +219,7 @@ class Framework(Plugin, ABC):
         """
 
     @abstractmethod
-    def predict(self, model: Any, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
+    def predict(self, model: Any, x: npt.NDArray[Any], batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Outputs (N, ...) of `model` at inference."""
 
     @abstractmethod
@@ -276,6 +278,11 @@ class Framework(Plugin, ABC):
 def member_kept(widths: Mapping[str, int]) -> dict[str, npt.NDArray[np.int64]]:
     """The first `widths[g]` channels of every group g: what a member of a family keeps of the full network."""
     return {group: np.arange(width, dtype=np.int64) for group, width in widths.items()}
+
+
+def as_examples(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Examples in the type in which they are held: of fewer bytes than float32 as they are, others as float32."""
+    return x if x.dtype.kind in "iuf" and x.dtype.itemsize < SMALL_BYTES else x.astype(np.float32, copy=False)
 
 
 def batches(count: int, batch_size: int) -> list[slice]:

@@ -118,8 +118,8 @@ def choose_format(paths: tuple[Path, ...], input_shape: tuple[int | None, ...] |
     return ImageFormat(LARGEST_OWN_SIZE, LARGEST_OWN_SIZE, channels)
 
 
-def read_images(paths: tuple[Path, ...], format_: ImageFormat) -> npt.NDArray[np.float32]:
-    """Images as float32 (N, height, width, channels) in 0..255, turned upright by their EXIF data and resized.
+def read_images(paths: tuple[Path, ...], format_: ImageFormat) -> npt.NDArray[np.uint8]:
+    """Images as uint8 (N, height, width, channels) in 0..255, turned upright by their EXIF data and resized.
 
     Raises:
         InputError: naming images that cannot be read.
@@ -158,7 +158,7 @@ def _read_header(path: Path) -> tuple[tuple[int, int], str]:
         return ((height, width) if sideways else (width, height)), image.mode
 
 
-def _read_image(path: Path, format_: ImageFormat) -> npt.NDArray[np.float32]:
+def _read_image(path: Path, format_: ImageFormat) -> npt.NDArray[np.uint8]:
     image_module, ops = _pillow()
     with image_module.open(path) as opened:
         image = ops.exif_transpose(opened)
@@ -167,5 +167,5 @@ def _read_image(path: Path, format_: ImageFormat) -> npt.NDArray[np.float32]:
         image = image.convert(_MODES[format_.channels])
         if image.size != (format_.width, format_.height):
             image = image.resize((format_.width, format_.height), image_module.Resampling.BILINEAR)
-        pixels = np.asarray(image, np.float32)
+        pixels = np.asarray(image, np.uint8)
     return pixels.reshape(format_.height, format_.width, format_.channels)

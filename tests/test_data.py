@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reds_core.data import is_one_hot, load_data, split_validation
+from reds_core.data import dataset_from_arrays, is_one_hot, load_data, split_validation
 from reds_core.errors import InputError
 from reds_core.framework import Arrays
 
@@ -64,10 +65,10 @@ def test_digits_are_the_same_every_time_and_split_over_all_classes() -> None:
     assert np.all(np.abs(shares - 0.8) < 0.01)
 
 
-def test_npz_is_read_and_cast(tmp_path: Path) -> None:
+def test_npz_is_read_as_it_is(tmp_path: Path) -> None:
     contents = arrays()
     data = load_data(write(tmp_path / "d.npz"), NO_FRAMEWORK)
-    assert data.train.x.dtype == np.float32
+    assert data.train.x.dtype == np.uint8
     assert data.train.y.dtype == np.int64
     np.testing.assert_array_equal(data.train.x, contents["x_train"])
     np.testing.assert_array_equal(data.test.y, contents["y_test"])
@@ -170,7 +171,7 @@ def test_missing_path_is_refused(source: str) -> None:
 
 def test_other_names_are_the_frameworks() -> None:
     data = load_data("known", NamedData())  # type: ignore[arg-type]
-    assert data.train.x.dtype == np.float32
+    assert data.train.x.dtype == np.uint8
     assert data.train.y.tolist() == [0, 1, 0, 1]
     with pytest.raises(InputError, match="'strange' is unknown"):
         load_data("strange", NamedData())  # type: ignore[arg-type]
@@ -331,3 +332,53 @@ def test_holding_back_what_cannot_be_held_back_is_refused() -> None:
             split_validation(numbered([0, 1]), fraction, 0)
     with pytest.raises(InputError, match="cannot be split"):
         split_validation(numbered([0]), 0.5, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        (np.uint8, np.uint8),
+        (np.int8, np.int8),
+        (np.uint16, np.uint16),
+        (np.float16, np.float16),
+        (np.float32, np.float32),
+        (np.float64, np.float32),
+        (np.int64, np.float32),
+        (np.bool_, np.float32),
+    ],
+)
+def test_examples_of_small_types_keep_them(given: type, held: type) -> None:
+    x, y = np.arange(12).reshape(6, 2).astype(given), np.arange(6) % 2
+    data = dataset_from_arrays((x, y), (x, y))
+    assert data.train.x.dtype == held
+    np.testing.assert_array_equal(data.train.x, x.astype(np.float32))
+
+
+def test_images_of_bytes_take_little_more_than_their_own_size(tmp_path: Path) -> None:
+    """Read, checked and split: one copy of all, and one of each part."""
+    path = tmp_path / "images.npz"
+    x = np.random.default_rng(0).integers(0, 255, (1000, 32, 32, 3), np.uint8)
+    np.savez(path, x_train=x, y_train=np.arange(1000) % 10, x_test=x[:10], y_test=np.arange(10))
+    tracemalloc.start()
+    try:
+        data = load_data(str(path), NO_FRAMEWORK)
+        split_validation(data.train, 0.1, 0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.5 * x.nbytes
+
+
+def test_data_that_does_not_fit_into_memory_is_told_by_its_size(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "d.npz")
+
+    def fail(*arguments: Any) -> Any:
+        raise MemoryError("Unable to allocate 3.00 GiB for an array with shape (1000000, 3072) and data type uint8")
+
+    monkeypatch.setattr("reds_core.data.read_archive", fail)
+    with pytest.raises(
+        InputError, match=r"does not fit into memory \(Unable to allocate 3.00 GiB.*; give fewer examples"
+    ):
+        load_data(path, NO_FRAMEWORK)

@@ -13,9 +13,7 @@ from reds_core.augmentation import Augmentation, Change
 from reds_core.errors import InputError
 
 
-def augmenter(
-    augmentations: tuple[Augmentation, ...], x: npt.NDArray[np.float32], seed: int
-) -> Callable[[Any], Any] | None:
+def augmenter(augmentations: tuple[Augmentation, ...], x: npt.NDArray[Any], seed: int) -> Callable[[Any], Any] | None:
     """What changes a batch of images (N, H, W, C), given as a tensor, in the order named; None without augmentations.
 
     Args:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework import Arrays, Task, batches
+from reds_core.framework import SMALL_BYTES, Arrays, Task, as_examples, batches
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.task import Objective, Outputs, normalise_labels, objective, outputs_of
 
@@ -19,14 +19,26 @@ TRIED_EXAMPLES = 2
 
 
 def compiled(function: Callable[..., Any], *arrays: npt.NDArray[Any]) -> Callable[..., Any]:
-    """`function` of batches of `arrays` as a graph, traced here and once, for batches of every size."""
+    """`function` of batches of `arrays` as a graph, traced here and once, for batches of every size.
+
+    Batches of small types, such as images of bytes, reach the function as float32.
+    """
     signature = [tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in arrays]
-    graph: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False)
+
+    def widened(*batch: Any) -> Any:
+        return function(*(as_float32(part) for part in batch))
+
+    graph: Callable[..., Any] = tf.function(widened, input_signature=signature, autograph=False)
     graph.get_concrete_function()  # type: ignore[attr-defined]
     return graph
 
 
-def predict(model: Any, x: npt.NDArray[np.float32], batch_size: int = BATCH_SIZE) -> npt.NDArray[np.float32]:
+def as_float32(batch: Any) -> Any:
+    """A tensor of a small type as float32; others as they are."""
+    return tf.cast(batch, tf.float32) if batch.dtype.size < SMALL_BYTES else batch
+
+
+def predict(model: Any, x: npt.NDArray[Any], batch_size: int = BATCH_SIZE) -> npt.NDArray[np.float32]:
     """Outputs (N, ...) of `model` at inference, float32."""
     outputs_of(model)
     run = compiled(lambda batch: model(batch, training=False), x)
@@ -96,7 +108,7 @@ def check_data(model: Any, data: Arrays, task: Task, what: str) -> Arrays:
     if len(x) == 0 or len(x) != len(data.y):
         raise InputError(f"the {what} has {len(x)} examples and {len(data.y)} labels", "give one label an example")
     checked, aim = resolve_outputs(outputs, Arrays(x, data.y), task, what)
-    checked = Arrays(np.asarray(checked.x, np.float32), checked.y)
+    checked = Arrays(as_examples(checked.x), checked.y)
     _try(model, checked.take(np.arange(min(len(x), TRIED_EXAMPLES))), aim)
     return checked
 
@@ -107,7 +119,7 @@ def _try(model: Any, data: Arrays, aim: Objective) -> None:
     Raises:
         InputError: naming the one that cannot be computed, and the shape of the outputs.
     """
-    outputs = np.asarray(model(tf.constant(data.x), training=False))
+    outputs = np.asarray(model(as_float32(tf.constant(data.x)), training=False))
     puts_out = f"outputs of shape {_shape(outputs.shape[1:])}"
     for kind, name, compute in (
         ("loss", aim.loss_name, lambda: aim.loss(tf.constant(aim.loss_targets(data.y)), tf.constant(outputs))),

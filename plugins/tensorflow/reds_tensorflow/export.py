@@ -47,7 +47,7 @@ def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -
     if quantise and calibration is not None:
         outputs_of(model)  # the examples are those of one input
         count = min(len(calibration), CALIBRATION_EXAMPLES)
-        chosen = calibration.x[np.linspace(0, len(calibration) - 1, count).astype(np.int64)]
+        chosen = calibration.x[np.linspace(0, len(calibration) - 1, count).astype(np.int64)].astype(np.float32)
         examples = [[example[None]] for example in chosen]
     content = converted(model, examples)
     with written_beside(path) as temporary:

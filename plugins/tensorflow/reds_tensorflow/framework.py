@@ -76,7 +76,7 @@ class TensorFlowFramework(Framework):
         return training.gradients(model, network, data, task, batch_size)
 
     def activation_statistics(
-        self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[np.float32], batch_size: int
+        self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
     ) -> list[ActivationStatistics]:
         with importing():
             from reds_tensorflow import probing
@@ -104,7 +104,7 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import training as loops
         loops.finetune(family, training, self.reading)
 
-    def predict(self, model: Any, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
+    def predict(self, model: Any, x: npt.NDArray[Any], batch_size: int = 256) -> npt.NDArray[np.float32]:
         with importing():
             from reds_tensorflow import evaluation
         return evaluation.predict(model, x, batch_size)

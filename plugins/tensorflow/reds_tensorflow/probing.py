@@ -14,7 +14,7 @@ import tensorflow as tf
 from reds_core.errors import InputError
 from reds_core.framework import ActivationStatistics, Arrays, Task, WeightArrays, batches
 from reds_core.network import Network
-from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
+from reds_tensorflow.evaluation import BATCH_SIZE, as_float32, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.names import as_functional, graph_of, layer_names
 from reds_tensorflow.tracing import Seen
@@ -37,6 +37,8 @@ def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data:
     place = {id(v): i for i, v in enumerate(given)}
 
     def summed(x: Any, y: Any, *values: Any) -> Any:
+        x = as_float32(x)
+
         def taken(wanted: Sequence[Any]) -> list[Any]:
             return [values[place[id(v)]] if id(v) in place else v.value for v in wanted]
 
@@ -54,7 +56,7 @@ def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data:
 
 
 def activation_statistics(
-    model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[np.float32], batch_size: int
+    model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
 ) -> list[ActivationStatistics]:
     """What some tensors hold at inference over examples `x`. Sums are kept, not activations.
 

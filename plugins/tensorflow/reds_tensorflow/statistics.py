@@ -40,7 +40,7 @@ class BatchNormStatistics:
         model: Any,
         weights: Callable[[], Sequence[Any]],
         states: Sequence[Any],
-        x: npt.NDArray[np.float32],
+        x: npt.NDArray[Any],
         frozen: bool = True,
     ) -> None:
         order = {id(variable): i for i, variable in enumerate(model.non_trainable_variables)}
@@ -57,7 +57,7 @@ class BatchNormStatistics:
 
         self._run = compiled(step, x) if norms else None
 
-    def measure(self, x: npt.NDArray[np.float32]) -> None:
+    def measure(self, x: npt.NDArray[Any]) -> None:
         """Take the statistics of `x` (N, *input shape)."""
         if self._run is None:
             return

@@ -162,7 +162,7 @@ def _recalibrate(family: Family[Any], data: Arrays, seed: int) -> None:
         BatchNormStatistics(model, weights_of(model), model.non_trainable_variables, examples).measure(examples)
 
 
-def _drawn(data: Arrays, seed: int) -> npt.NDArray[np.float32]:
+def _drawn(data: Arrays, seed: int) -> npt.NDArray[Any]:
     """Examples to measure statistics on: drawn, since data often comes sorted by class."""
     return data.x[np.random.default_rng(seed).permutation(len(data))[:STATISTICS_EXAMPLES]]
 
@@ -213,7 +213,7 @@ class _Choice:
         self._measure(self._examples)
         return True
 
-    def _measure(self, examples: npt.NDArray[np.float32]) -> None:
+    def _measure(self, examples: npt.NDArray[Any]) -> None:
         for statistics in self._statistics:
             statistics.measure(examples)
 

@@ -154,6 +154,23 @@ def test_gradients_by_frozen_weights_are_those_of_the_same_network_unfrozen() ->
         assert np.any(array) == (weight.kind is not WeightKind.STATISTIC), weight.name
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float16])
+def test_examples_of_small_types_are_worth_what_they_are_as_floats(kind: type) -> None:
+    """Scored, trained, measured and judged batch by batch."""
+    whole = examples(60, IMAGES)
+    small = Arrays((whole.x * 4).clip(0, 255).astype(kind), whole.y)
+    found = []
+    for data in (small, Arrays(small.x.astype(np.float32), small.y)):
+        family = family_of(convolutional(), 0.5)
+        network = inspect(family.full)
+        (first, *_) = gradients(family.full, network, data, Task(), batch_size=20)
+        settings = FinetuneSettings(2, 20, 1e-2, augment=("flip", "brightness"))
+        finetune(family, Training(data, settings, SEED, lambda p: None, validation=data, teacher=convolutional()))
+        found.append([*first, *all_weights(family), np.array(loss(family.full, data, Task()))])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 # One step
 
 
