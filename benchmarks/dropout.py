@@ -5,7 +5,8 @@
 
 DS-CNN S is trained with its dropout on 42,000 training images of Fashion-MNIST, pruned to three budgets and fine-tuned
 on 12,000 of them with shares of that dropout. The 6,000 training images that the accuracies are measured on are seen by
-nobody else, and the test images are not used at all. The same command goes on where it stopped.
+nobody else, and the test images are not used at all. The same command goes on where it stopped; with --from-records
+the table is made from the records in benchmarks/records/dropout.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from ds_cnn import train
-from end_to_end import with_part
+from end_to_end import RECORDS, keep_records, with_part
 
 from reds_core.archive import read_archive, write_archive
 from reds_core.cli import run
@@ -76,6 +77,16 @@ def compare(data: Path, model: Path, out: Path) -> Path:
     return out / "runs"
 
 
+def make_runs(data: Path, out: Path) -> Path:
+    """Train the baseline, if that was not done yet, and make the runs; the folder of their records."""
+    make_folder(out)
+    for_baseline, for_finetuning = split(data, out)
+    model = out / "ds_cnn_s.keras"
+    if not model.exists():
+        train(for_baseline, out, BASELINE_EPOCHS, augmented=False)
+    return compare(for_finetuning, model, out)
+
+
 def cell(figures: Iterable[float | None]) -> str:
     """Mean and standard deviation in percent."""
     percents = [100 * figure for figure in figures if figure is not None]
@@ -113,14 +124,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="Fashion-MNIST as benchmarks/ds_cnn.py writes it")
     parser.add_argument("--out", type=Path, default=Path("out/dropout"), help="folder of the runs")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the table goes")
+    parser.add_argument("--from-records", action="store_true", help="make no run; write the table from kept records")
     given = parser.parse_args()
-    out = given.out.resolve()
-    make_folder(out)
-    for_baseline, for_finetuning = split(given.data, out)
-    model = out / "ds_cnn_s.keras"
-    if not model.exists():
-        train(for_baseline, out, BASELINE_EPOCHS, augmented=False)
-    records = read_results(compare(for_finetuning, model, out))
+    if not given.from_records:
+        keep_records("dropout", make_runs(given.data, given.out.resolve()))
+    records = read_results(RECORDS / "dropout")
     page = given.page.read_text(encoding="utf-8")
     write_text(given.page, with_part(page, "dropout", part(records)))
     sys.stdout.write(table(records) + "\n")

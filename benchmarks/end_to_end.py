@@ -5,8 +5,8 @@
     python benchmarks/end_to_end.py --experiment resnet8 --epochs 4 --seeds 0
 
 Writes the recipes of an experiment to OUT/recipes, runs `reds compare` on them in OUT/NAME, and puts the tables into
-the experiment's part of the page. The same command goes on where it stopped; other epochs need another --out. The
-models of `fashion` and `cifar10` and the data of `fashion` are made by benchmarks/ds_cnn.py; all else lies in
+the experiment's part of the page. The same command goes on where it stopped; other epochs need another --out.
+Records of finished runs are kept in benchmarks/records/NAME; with --from-records the page is made from these. The models of `fashion` and `cifar10` and the data of `fashion` are made by benchmarks/ds_cnn.py; all else lies in
 ../shared/assets.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from reds_core.compare.reader import read_results
 from reds_core.files import make_folder, write_text
 from reds_core.finetuning import FinetuneSettings
 from reds_core.recipe import Recipe, recipe_text
+from reds_core.record_lines import RECORDS_FILE
 from reds_core.report.compare.findings import findings, warnings
 from reds_core.report.compare.results import compare_runs
 from reds_core.report.compare.tables import accuracy_table, failures_table, time_table
@@ -36,6 +38,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 ASSETS = REPOSITORY.parent / "shared" / "assets"
 BASELINES = Path("out/ds-cnn").resolve()
 PAGE = REPOSITORY / "docs" / "results.md"
+RECORDS = REPOSITORY / "benchmarks" / "records"
+"""The records of the runs that the pages were made from, by experiment."""
 HEAD = "# Results\n\nEach part names the command that makes it; the same command goes on where it stopped.\n"
 ALL_PRUNERS = ("layerwise,progressive,nested,oneshot,uniform", "taylor")
 
@@ -159,6 +163,12 @@ def compare(name: str, experiment: Experiment, out: Path) -> Path:
     return folder
 
 
+def keep_records(name: str, folder: Path) -> None:
+    """Put the records of finished runs where the project keeps them."""
+    make_folder(RECORDS / name)
+    shutil.copyfile(folder / RECORDS_FILE, RECORDS / name / RECORDS_FILE)
+
+
 def part(name: str, experiment: Experiment, folder: Path, command: str) -> str:
     """The part of the page for an experiment, from its records."""
     comparison = compare_runs(read_results(folder))
@@ -193,7 +203,7 @@ def shown_command(arguments: Sequence[str]) -> str:
     for word in rest:
         if word in ("--out", "--page"):
             next(rest, None)
-        elif not word.startswith(("--out=", "--page=")):
+        elif word != "--from-records" and not word.startswith(("--out=", "--page=")):
             words.append(Path(word).name if Path(word).is_absolute() else word)
     return shlex.join(["python", "benchmarks/end_to_end.py", *words])
 
@@ -210,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, help="in place of the experiment's")
     parser.add_argument("--out", type=Path, default=Path("out/end-to-end"), help="folder of recipes, runs and reports")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the tables go")
+    parser.add_argument("--from-records", action="store_true", help="make no run; write the page from kept records")
     given = parser.parse_args(arguments)
     changes = {
         "epochs": given.epochs,
@@ -220,7 +231,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     for name in given.experiment:
         experiment = dataclasses.replace(EXPERIMENTS[name], **{k: v for k, v in changes.items() if v is not None})
-        folder = compare(name, experiment, given.out.resolve())
+        if given.from_records:
+            folder = RECORDS / name
+        else:
+            folder = compare(name, experiment, given.out.resolve())
+            keep_records(name, folder)
         page = given.page.read_text(encoding="utf-8") if given.page.exists() else HEAD
         write_text(given.page, with_part(page, name, part(name, experiment, folder, shown_command(arguments))))
 
