@@ -6,7 +6,8 @@
 
 Writes the recipes of an experiment to OUT/recipes, runs `reds compare` on them in OUT/NAME, and puts the tables into
 the experiment's part of the page. The same command goes on where it stopped; other epochs need another --out.
-Records of finished runs are kept in benchmarks/records/NAME; with --from-records the page is made from these. The models of `fashion` and `cifar10` and the data of `fashion` are made by benchmarks/ds_cnn.py; all else lies in
+Records of finished runs are kept in benchmarks/records/NAME; with --from-records the page is made from these.
+The models of `fashion` and `cifar10` and the data of `fashion` are made by benchmarks/ds_cnn.py; all else lies in
 ../shared/assets.
 """
 
