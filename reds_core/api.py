@@ -73,6 +73,7 @@ def prune(
     seed: int | None = None,
     settings: RunSettings | None = None,
     mode: Mode | str = Mode.REFUSE,
+    default_data: str | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
 ) -> Plan:
@@ -89,12 +90,13 @@ def prune(
         settings: everything else, where no recipe is given.
         mode: what to do where `out` holds a run already: "refuse", "resume" or "overwrite". A resumed run reads model,
             data and latency table from where it was started with unless they are given again.
+        default_data: data of a new run that is given neither a model nor data.
 
     Returns:
         The plan; also in OUT/plan.json.
 
     Raises:
-        InputError: if settings and a recipe are both given.
+        InputError: if settings and a recipe are both given, or another run is writing to `out`.
         RedsError: whatever is wrong with the input, the budgets or a plugin.
     """
     if settings is not None and recipe is not None:
@@ -107,32 +109,30 @@ def prune(
     data = recipe.data if data is None else data
     settings = settings or recipe.settings
     folder = RunFolder(Path(out or recipe.out or DEFAULT_OUT), Mode(mode))
-    known = folder.known()
-    if known is not None:  # where it read from is not said again
-        model = known.source("model", folder.path) if model is None else model
-        data = known.source("data", folder.path) if data is None else data
-        if settings.latency_table is None:
-            settings = replace(settings, latency_table=known.source("latency_table", folder.path))
     finetune = settings.finetune
-    run = Run(
-        replace(
-            settings,
-            budgets=settings.budgets if budgets is None else _texts(budgets),
-            pruner=settings.pruner if pruner is None else pruner,
-            scorer=settings.scorer if scorer is None else scorer,
-            solver=settings.solver if solver is None else solver,
-            options=merged_options(settings.options, options or {}),
-            finetune=finetune if finetune_epochs is None else replace(finetune, epochs=finetune_epochs),
-            seed=settings.seed if seed is None else seed,
-        ),
-        Path(model) if isinstance(model, str) else model,
-        _source(data),
-        folder.path,
-        folder.mode,
-        registry or Registry(),
-        watcher or Watcher(),
+    settings = replace(
+        settings,
+        budgets=settings.budgets if budgets is None else _texts(budgets),
+        pruner=settings.pruner if pruner is None else pruner,
+        scorer=settings.scorer if scorer is None else scorer,
+        solver=settings.solver if solver is None else solver,
+        options=merged_options(settings.options, options or {}),
+        finetune=finetune if finetune_epochs is None else replace(finetune, epochs=finetune_epochs),
+        seed=settings.seed if seed is None else seed,
     )
-    return run.execute()
+    with folder.locked():
+        known = folder.known()
+        if known is not None:  # where it read from is not said again
+            model = known.source("model", folder.path) if model is None else model
+            data = known.source("data", folder.path) if data is None else data
+            if settings.latency_table is None:
+                settings = replace(settings, latency_table=known.source("latency_table", folder.path))
+        elif model is None and data is None:
+            data = default_data
+        source = _source(data)
+        model = Path(model) if isinstance(model, str) else model
+        run = Run(settings, model, source, folder.path, folder.mode, registry or Registry(), watcher or Watcher())
+        return run.execute()
 
 
 def load_for_inspection(

@@ -1,6 +1,7 @@
-"""The state of a run on disk, so that it can go on after the last finished step.
+"""The state of a run on disk, so that it can go on after the last finished step, and in it after the last epoch.
 
-A checkpoint is a folder that is written beside and renamed; the one before is removed afterwards. No pickle.
+A checkpoint is a folder that is written beside and renamed; the one before is removed afterwards, and with it the
+epochs of the step that is finished now. No pickle.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from reds_core.scorer import ScoreTable
 
 FOLDER = ".checkpoint"
 _PREFIX = "step-"
+_EPOCHS = "epochs-"
 _STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
 _FULL = "full.keras"
 _GROUP, _CURVE = "group/", "curve/"
@@ -132,6 +134,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) 
     for other in (folder / FOLDER).glob(f"{_PREFIX}*"):
         if other != target:
             shutil.rmtree(other, ignore_errors=True)
+    remove_epochs(folder)
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -162,6 +165,22 @@ def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
         family = Family(framework.load_model(source / _FULL), members, widths)
     state = PruningState(scores, order, saved.choices, family, bounds=saved.bounds, sequence=saved.sequence)
     return Checkpoint(state, saved.steps)
+
+
+def epochs_file(folder: Path, place: str, training: int) -> Path:
+    """Where the epochs of a training are kept until what it belongs to is saved as a whole.
+
+    Args:
+        place: what it belongs to: the number of a step, or another word for what stands in front of the steps.
+        training: its number there, from 0.
+    """
+    return folder / FOLDER / f"{_EPOCHS}{place}-{training}.npz"
+
+
+def remove_epochs(folder: Path) -> None:
+    """Remove the epochs of trainings whose outcome is saved."""
+    for path in (folder / FOLDER).glob(f"{_EPOCHS}*"):
+        path.unlink(missing_ok=True)
 
 
 def remove_checkpoints(folder: Path) -> None:

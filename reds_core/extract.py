@@ -15,6 +15,7 @@ from reds_core.checkpoint import load_order, load_scores
 from reds_core.data import load_data, split_validation
 from reds_core.errors import InputError, RedsError
 from reds_core.exporting import NESTED_FILE, Exporter
+from reds_core.folder_lock import locked_folder
 from reds_core.formulate import formulate
 from reds_core.framework import Arrays, Framework, member_kept
 from reds_core.network import Network
@@ -39,9 +40,17 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     statistics are those of the member above it, or of the full network.
 
     Raises:
-        InputError: if the folder holds no finished run, or the budget is malformed or there already.
+        InputError: if the folder holds no finished run, the budget is malformed or there already, or another command is
+            writing to the folder.
         InfeasibleError: if no subnetwork meets the budget.
     """
+    if not folder.is_dir():
+        load_plan(folder)  # says so
+    with locked_folder(folder, "an extraction", "extract from another folder"):
+        return _extract(folder, budget_texts, registry, watcher)
+
+
+def _extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, watcher: Watcher) -> SubnetworkRecord:
     plan = load_plan(folder)
     settings = _settings_of(plan, folder)
     parsed = parse_budgets(budget_texts)

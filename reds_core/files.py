@@ -13,7 +13,8 @@ from reds_core.errors import InputError
 _PARTIAL = re.compile(r"\..*\.\d+\.partial(\..*)?")
 
 
-def _cannot_write(path: Path, error: OSError) -> InputError:
+def cannot_write(path: Path, error: OSError) -> InputError:
+    """The error of a path that cannot be written, with the reason that the system gives."""
     reason = error.strerror or type(error).__name__
     return InputError(f"'{path}' cannot be written ({reason})", "choose a path that can be written")
 
@@ -30,7 +31,7 @@ def written_beside(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):  # where the folder itself cannot be, neither can the temporary file
             temporary.unlink(missing_ok=True)
@@ -64,7 +65,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     if not os.access(path, os.W_OK):
         raise InputError(f"'{path}' cannot be written (permission denied)", "choose a folder that can be written")
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Kept
+from reds_core.epochs import EpochKeeper
 from reds_core.errors import UnsupportedError
 from reds_core.finetuning import FinetuneSettings, Progress
 from reds_core.layer_plugin import LayerPlugin
@@ -95,6 +96,8 @@ class Training:
         task: how outputs are compared with labels.
         validation: examples held back from training, by which the best epoch is chosen; None keeps the last.
         teacher: the model as it was before pruning, which may give soft targets; None where there is none.
+        keeper: keeps the state after each epoch, so that a training that was stopped goes on where it stopped. It ends
+            a training that the user wants to end, with KeyboardInterrupt, once the running epoch is saved.
     """
 
     data: Arrays
@@ -104,6 +107,7 @@ class Training:
     task: Task = Task()
     validation: Arrays | None = None
     teacher: Any | None = None
+    keeper: EpochKeeper = EpochKeeper()
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,6 +220,9 @@ class Framework(Plugin, ABC):
         parameters, normalised (REDS, arXiv 2311.13349). Afterwards the members' weights are slices of the full
         network's, save for their batch-norm statistics, which are measured on training data. With validation data the
         epoch of the least weighted loss on it is kept.
+
+        A framework that calls `training.keeper` after each epoch can go on in the middle of a training: it must then
+        end with the same weights as if it had not been stopped.
         """
 
     @abstractmethod

@@ -1,64 +1,117 @@
-"""Ctrl-C: while steps are taken the one that runs is saved first; processes can be started that never hear of it."""
+"""Ctrl-C and SIGTERM: what runs is saved first; processes can be started that never hear of them."""
 
 from __future__ import annotations
 
 import multiprocessing.resource_tracker
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+_Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 class Interruption:
-    """Whether Ctrl-C was pressed.
+    """Whether an end was asked for, by Ctrl-C or SIGTERM.
 
     Attributes:
         asked: whether the work should end as soon as its state is saved.
+        scope: what will be finished and saved before the work ends, such as "step 'score'".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scope: str = "this step") -> None:
         self.asked = False
+        self.scope = self._widest = scope
+        self._is_immediate = False
 
     def check(self) -> None:
         """End the work if that was asked. To be called where its state is saved.
 
         Raises:
-            KeyboardInterrupt: if Ctrl-C was pressed.
+            KeyboardInterrupt: if it was.
         """
         if self.asked:
             raise KeyboardInterrupt
 
+    def reset_scope(self) -> None:
+        """Nothing smaller than the whole is saved any more."""
+        self.scope = self._widest
+
+    @contextmanager
+    def immediate(self) -> Iterator[None]:
+        """Inside the block, which may be long and saves nothing, an end that is asked for comes at once.
+
+        Raises:
+            KeyboardInterrupt: if it is asked for there, or was before.
+        """
+        self._is_immediate = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._is_immediate = False
+
+    def ask(self) -> None:
+        """Ask for an end.
+
+        Raises:
+            KeyboardInterrupt: if it was asked for before, or must come at once.
+        """
+        if self.asked or self._is_immediate:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
 
 @contextmanager
-def deferred_interruption(told: Callable[[], None]) -> Iterator[Interruption]:
-    """Inside the block the first Ctrl-C only asks for an end; the second raises KeyboardInterrupt as ever.
+def termination_as_interruption() -> Iterator[None]:
+    """Inside the block SIGTERM raises KeyboardInterrupt, as Ctrl-C does.
 
-    Where Ctrl-C is handled by somebody else, or outside the main thread, nothing changes.
+    Where SIGTERM is handled or ignored already, or outside the main thread, nothing changes.
+    """
+    with _handling({signal.SIGTERM: signal.SIG_DFL}, _interrupt):
+        yield
+
+
+@contextmanager
+def deferred_interruption(told: Callable[[str], None], scope: str = "this step") -> Iterator[Interruption]:
+    """Inside the block the first Ctrl-C or SIGTERM only asks for an end; the second raises KeyboardInterrupt as ever.
+
+    Signals that do not raise KeyboardInterrupt when the block is entered stay as they are; so do all outside the main
+    thread.
 
     Args:
-        told: called at the first Ctrl-C, to tell the user.
+        told: called with the scope at the first signal, to tell the user.
+        scope: what will be finished and saved before the work ends.
     """
-    interruption = Interruption()
+    interruption = Interruption(scope)
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if interruption.asked:
-            raise KeyboardInterrupt
-        interruption.asked = True
-        told()
+        interruption.ask()
+        told(interruption.scope)
 
-    if threading.current_thread() is not threading.main_thread():
+    with _handling({signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _interrupt}, ask):
         yield interruption
-        return
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:
-        yield interruption
-        return
-    signal.signal(signal.SIGINT, ask)
+
+
+@contextmanager
+def _handling(expected: Mapping[signal.Signals, _Handler], handler: _Handler) -> Iterator[None]:
+    """Handle signals inside the block, those that are handled as expected before; only in the main thread."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: was for number, was in expected.items() if signal.getsignal(number) is was}
     try:
-        yield interruption
+        for number in before:
+            signal.signal(number, handler)
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, was in before.items():
+            signal.signal(number, was)
 
 
 @contextmanager

@@ -68,10 +68,10 @@ class RecordKind(Generic[R]):
     def opened(self, folder: Path) -> Iterator[RecordFile[R]]:
         """The records.jsonl of `folder`, made if it is not there; a last line that is not whole is cut off.
 
-        While it is open no other process can open it, however this one ends.
+        Whoever opens it must hold the folder; see `reds_core.folder_lock`.
 
         Raises:
-            InputError: if it cannot be written, is open elsewhere, or holds what is no record.
+            InputError: if it cannot be written, or holds what is no record.
         """
         make_folder(folder)
         path = folder / RECORDS_FILE
@@ -82,7 +82,6 @@ class RecordKind(Generic[R]):
                 f"'{path}' cannot be written ({error.strerror})", "give another folder with --out"
             ) from error
         with file:
-            _lock(file, path)
             before = self.read(path)
             content = path.read_bytes()
             file.truncate(content.rfind(b"\n") + 1)
@@ -118,19 +117,3 @@ class RecordFile(Generic[R]):
             raise InputError(
                 f"'{self._file.name}' cannot be written ({error.strerror})", "make room; the same command goes on"
             ) from error
-
-
-def _lock(file: IO[bytes], path: Path) -> None:
-    """Take the file for this process alone; the system gives it back when the process ends."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(
-            f"another comparison is writing to '{path}'", "wait for its end, or give another folder with --out"
-        ) from None
-    except OSError:  # file systems that have no locks
-        return

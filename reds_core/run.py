@@ -15,16 +15,17 @@ from reds_core.checkpoint import (
     Checkpoint,
     load_checkpoint,
     remove_checkpoints,
+    remove_epochs,
     save_checkpoint,
     save_order,
     save_scores,
 )
 from reds_core.data import Dataset, load_data, split_validation
+from reds_core.epoch_store import resumable_trainings
 from reds_core.errors import InputError, RedsError, UnavailableError
 from reds_core.exporting import Exporter
 from reds_core.framework import Framework, Training
 from reds_core.inspection import frozen_warning, refuse_unprunable
-from reds_core.interruption import deferred_interruption
 from reds_core.plan import (
     FullAccuracy,
     FullRecord,
@@ -52,6 +53,9 @@ from reds_core.solution import Solution
 from reds_core.solver import Controls
 from reds_core.thinning import thinning_price, thinning_warning
 from reds_core.watcher import Watcher
+
+_BASELINE = "baseline"
+"""Where the epochs of the network are kept that a run without a model trains first."""
 
 
 @dataclass(frozen=True)
@@ -222,10 +226,13 @@ class Run:
             raise InputError(f"the run's model '{path}' is gone", "start anew with --overwrite")
         if known is None or not path.exists():
             self.watcher.stage(f"training on {dataset.name}")
-            model = framework.build_baseline(
-                Training(dataset.train, self.settings.baseline, self.settings.seed, self.watcher.epoch)
-            )
-            framework.save_model(model, path)
+            settings = self.settings.baseline
+            with resumable_trainings(self.folder, _BASELINE, "the training of the network", self.watcher) as slots:
+                with slots.next(settings.epochs) as store:
+                    training = Training(dataset.train, settings, self.settings.seed, self.watcher.epoch, keeper=store)
+                    model = framework.build_baseline(training)
+                framework.save_model(model, path)
+                remove_epochs(folder.path)
         return framework.load_model(path), file_hash(path)
 
     # --- the steps ----------------------------------------------------------------------------------------------
@@ -260,19 +267,17 @@ class Run:
         budgets: tuple[SubnetworkBudget, ...],
         forms: Mapping[str, cost.ResourceForm],
     ) -> Checkpoint:
-        """Take one step and save where it led. Ctrl-C ends the run after that; a second one ends it at once."""
+        """Take one step and save where it led."""
         step = steps[index]
         self.watcher.stage(f"step {index + 1} of {len(steps)}: {step.name}")
-        tools = RunTools(inputs, self.settings, budgets, forms, plugins, self.watcher, step, index)
-        told = f"the run ends after step '{step.name}', which --resume then has; Ctrl-C again ends it at once"
-        with deferred_interruption(lambda: self.watcher.warn(told)) as interruption:
+        with resumable_trainings(self.folder, f"{index:04d}", f"step '{step.name}'", self.watcher) as slots:
+            tools = RunTools(inputs, self.settings, budgets, forms, plugins, self.watcher, step, index, slots)
             with guarded(plugins.pruner, f" at step '{step.name}'"):
                 state = plugins.pruner.take(step, checkpoint.state, tools)
             widths = dict(state.decided)
             record = StepRecord(index, step.name, tuple(widths), widths, tools.search_s, tools.finetune_s)
             taken = Checkpoint(dataclasses.replace(state, decided={}), (*checkpoint.steps, record))
             save_checkpoint(self.folder, taken, inputs.framework)
-        interruption.check()
         return taken
 
     # --- after the steps ----------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,7 @@ from reds_core.checkpoint import has_checkpoint, remove_checkpoints
 from reds_core.errors import InputError
 from reds_core.exporting import NESTED_FILE, member_files
 from reds_core.files import make_folder, remove_partial_files, write_text
+from reds_core.folder_lock import locked_folder
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.recipe import RECIPE_FILE
 from reds_core.records import from_plain, to_json
@@ -110,6 +111,14 @@ class RunFolder:
         """The small network of a run without a model."""
         return self.path / BASELINE_FILE
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Keeps all other commands, threads and processes out of the folder inside a block.
+
+        Raises:
+            InputError: if one of them writes to it.
+        """
+        return locked_folder(self.path)
+
     def known(self) -> RunRecord | None:
         """What the run to go on with was started with; None where a new one starts.
 
@@ -146,6 +155,7 @@ class RunFolder:
         make_folder(self.path)
         if self.mode is Mode.RESUME:
             remove_partial_files(self.path)
+            remove_partial_files(self.path / CHECKPOINT_FOLDER)
         return self.known()
 
     def finished_plan(self) -> Plan | None:
@@ -175,8 +185,6 @@ class RunFolder:
         """Leave no trace of a new run that failed before its first step was done."""
         if not has_checkpoint(self.path):
             remove_checkpoints(self.path)
-            with suppress(OSError):  # it is not empty
-                self.path.rmdir()
 
     def _record(self) -> RunRecord | None:
         path = self.path / CHECKPOINT_FOLDER / RUN_FILE

@@ -11,6 +11,7 @@ from typing import Any
 from reds_core import cost
 from reds_core.axis import Kept
 from reds_core.budget import SubnetworkBudget
+from reds_core.epoch_store import TrainingSlots
 from reds_core.errors import InputError
 from reds_core.finetuning import FinetuneSettings
 from reds_core.formulate import Formulation, formulate
@@ -72,13 +73,14 @@ class RunTools(Tools):
         watcher: Watcher,
         step: Step,
         index: int,
+        slots: TrainingSlots,
     ) -> None:
         self.network, self.model, self.budgets = inputs.network, inputs.model, budgets
         self.seed = settings.step_seed(index)
         self.search_s: float | None = None
         self.finetune_s: float | None = None
         self._inputs, self._settings, self._forms = inputs, settings, forms
-        self._plugins, self._watcher, self._step = plugins, watcher, step
+        self._plugins, self._watcher, self._step, self._slots = plugins, watcher, step, slots
 
     @property
     def finetune_epochs(self) -> int:
@@ -104,7 +106,8 @@ class RunTools(Tools):
         return formulate(self.network, scores, self._forms, budget.capacities(full), name, order, self._settings.widths)
 
     def solve(self, problem: KnapsackProblem) -> Solution:
-        solution = self._plugins.search.choose(problem)
+        with self._slots.interruption.immediate():
+            solution = self._plugins.search.choose(problem)
         self.search_s = (self.search_s or 0.0) + solution.wall_s
         return solution
 
@@ -116,8 +119,10 @@ class RunTools(Tools):
             raise InputError("fine-tuning needs training data", "give --data, or --finetune-epochs 0")
         started = time.perf_counter()
         settings = self._settings.finetune if family.members else self._settings.finetune.alone()
-        self._inputs.framework.finetune(family, self._training(self._inputs.train, self._step.epochs, settings))
-        self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started
+        training = self._training(self._inputs.train, self._step.epochs, settings)
+        with self._slots.next(training.settings.epochs) as store:
+            self._inputs.framework.finetune(family, dataclasses.replace(training, keeper=store))
+        self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started + store.earlier_s
         return family
 
     def recalibrate(self, model: Any) -> Any:

@@ -78,14 +78,14 @@ def prune_command(
         typer.Option("--strict/--no-strict", help="Refuse models of which something cannot be pruned. (default: off)"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results (default: reds-out)")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished step.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch or step.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
 ) -> None:
     """Prune a model to a family of nested subnetworks within their budgets, and write .keras and .tflite files."""
     from reds_core.api import prune
     from reds_core.console import ConsoleWatcher, print_plan
     from reds_core.recipe import Recipe, load_recipe
-    from reds_core.run_folder import Mode, RunFolder
+    from reds_core.run_folder import Mode
     from reds_core.scorer import parse_level
     from reds_core.settings import DEFAULT_OUT, merged_options
 
@@ -133,9 +133,6 @@ def prune_command(
     base = override(base, model=None if model is None else str(model), data=data, settings=settings)
     folder = out or Path(base.out or DEFAULT_OUT)
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
-    nothing_given = data is None and base.data is None and base.model is None
-    if nothing_given and RunFolder(folder, mode).known() is None:
-        base = override(base, data="digits")
     with ConsoleWatcher(settings.task.metric) as watcher:
-        plan = prune(recipe=base, out=folder, mode=mode, watcher=watcher)
+        plan = prune(recipe=base, out=folder, mode=mode, default_data="digits", watcher=watcher)
     print_plan(plan, folder)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reds_core.api import load_for_inspection
+from reds_core.folder_lock import locked_file
 from reds_core.latency.measurement import Told, measure_latency
 from reds_core.latency.table import LatencySettings, LatencyTable
 from reds_core.machine import this_machine
@@ -29,22 +30,24 @@ def latency(
         told: hears how many samples are done, and of how many.
 
     Raises:
-        InputError: if the model cannot be read, or `out` holds a table of something else.
+        InputError: if the model cannot be read, `out` holds a table of something else, or another call is writing to
+            it.
         UnsupportedError: if the model, or a part of it, cannot be exported.
         UnavailableError: if a library that it needs is not installed.
     """
     registry = registry or Registry()
     registry.check_settings(options or {})
-    machine = this_machine()
-    framework, loaded, network = load_for_inspection(model, registry, options=options)
-    digest = file_hash(Path(model))
-    return measure_latency(
-        framework,
-        loaded,
-        network,
-        digest,
-        settings or LatencySettings(),
-        machine,
-        Path(out),
-        told or (lambda done, of: None),
-    )
+    with locked_file(Path(out), "a measurement"):
+        machine = this_machine()
+        framework, loaded, network = load_for_inspection(model, registry, options=options)
+        digest = file_hash(Path(model))
+        return measure_latency(
+            framework,
+            loaded,
+            network,
+            digest,
+            settings or LatencySettings(),
+            machine,
+            Path(out),
+            told or (lambda done, of: None),
+        )
