@@ -13,6 +13,7 @@ from reds_core import cost
 from reds_core.budget import budget_texts, parse_budgets
 from reds_core.data import Dataset, dataset_from_arrays, load_data
 from reds_core.errors import InputError
+from reds_core.files import given_path
 from reds_core.formulate import Formulation, formulate
 from reds_core.framework import Framework, Task
 from reds_core.inspection import refuse_unprunable
@@ -104,11 +105,17 @@ def prune(
             "settings and a recipe are both given",
             "give one of them: put the settings into the recipe, or leave it out",
         )
-    recipe = recipe if isinstance(recipe, Recipe) else Recipe() if recipe is None else load_recipe(Path(recipe))
+    recipe = (
+        recipe
+        if isinstance(recipe, Recipe)
+        else Recipe()
+        if recipe is None
+        else load_recipe(given_path(recipe, "recipe"))
+    )
     model = recipe.model if model is None else model
     data = recipe.data if data is None else data
     settings = settings or recipe.settings
-    folder = RunFolder(Path(out or recipe.out or DEFAULT_OUT), Mode(mode))
+    folder = RunFolder(given_path(recipe.out or DEFAULT_OUT if out is None else out, "out"), Mode(mode))
     finetune = settings.finetune
     settings = replace(
         settings,
@@ -130,7 +137,7 @@ def prune(
         elif model is None and data is None:
             data = default_data
         source = _source(data)
-        model = Path(model) if isinstance(model, str) else model
+        model = given_path(model, "model") if isinstance(model, str) else model
         run = Run(settings, model, source, folder.path, folder.mode, registry or Registry(), watcher or Watcher())
         return run.execute()
 
@@ -154,7 +161,7 @@ def load_for_inspection(
     """
     registry = registry or Registry()
     framework = registry.default_framework(options)
-    model = framework.load_model(Path(path))
+    model = framework.load_model(given_path(path, "model"))
     network = framework.inspect(model)
     if strict:
         refuse_unprunable(network)

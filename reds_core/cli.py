@@ -11,6 +11,7 @@ import typer
 from reds_core.broken_pipes import write_nowhere
 from reds_core.commands.bench import bench_command
 from reds_core.commands.check import check_command
+from reds_core.commands.checked import CheckedCommand
 from reds_core.commands.compare import compare_command
 from reds_core.commands.extract import extract_command
 from reds_core.commands.formulate import formulate_command
@@ -20,11 +21,17 @@ from reds_core.commands.plugins import plugins_command
 from reds_core.commands.prune import prune_command
 from reds_core.commands.solve import solve_command
 from reds_core.errors import RedsError
+from reds_core.interruption import termination_as_interruption
 
 # typer vendors click or imports it, by version: its own usage errors are found through what it exports
 _UsageError: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 _INTERRUPTED = 130
+_ONWARD = {
+    "prune": "add --resume to the command to go on after the last epoch or step that was finished",
+    "latency": "the same command goes on where it stopped",
+}
+"""How to go on with a command that keeps what it has done. Comparisons say so themselves."""
 
 app = typer.Typer(
     name="reds",
@@ -34,16 +41,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("plugins")(plugins_command)
-app.command("inspect")(inspect_command)
-app.command("formulate")(formulate_command)
-app.command("latency")(latency_command)
-app.command("solve")(solve_command)
-app.command("prune")(prune_command)
-app.command("extract")(extract_command)
-app.command("bench")(bench_command)
-app.command("compare")(compare_command)
-app.command("check")(check_command)
+for _name, _command in {
+    "plugins": plugins_command,
+    "inspect": inspect_command,
+    "formulate": formulate_command,
+    "latency": latency_command,
+    "solve": solve_command,
+    "prune": prune_command,
+    "extract": extract_command,
+    "bench": bench_command,
+    "compare": compare_command,
+    "check": check_command,
+}.items():
+    app.command(_name, cls=CheckedCommand)(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -52,9 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """The exit status of a command line; arguments are the process's own by default."""
+    """The exit status of a command line; arguments are the process's own by default. SIGTERM ends it as Ctrl-C does."""
+    with termination_as_interruption():
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+
+
+def _run(arguments: list[str]) -> int:
     try:
-        status = app(None if arguments is None else list(arguments), prog_name="reds", standalone_mode=False)
+        status = app(arguments, prog_name="reds", standalone_mode=False)
         if status == _INTERRUPTED:  # some versions of typer catch Ctrl-C themselves
             raise KeyboardInterrupt
         return status if isinstance(status, int) else 0
@@ -65,7 +80,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         command = error.ctx.command_path if getattr(error, "ctx", None) else "reds"
         return _failed(f"{message}; see `{command} --help`", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _failed("interrupted; a run keeps its finished steps, go on with --resume", _INTERRUPTED)
+        command = next((a for a in arguments if not a.startswith("-")), "")
+        return _failed(
+            f"interrupted; {_ONWARD.get(command, 'nothing is kept, so run the command again')}", _INTERRUPTED
+        )
     except MemoryError:
         return _failed("the machine ran out of memory; take a smaller batch size or model", 1)
     except BrokenPipeError:

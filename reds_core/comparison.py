@@ -14,6 +14,7 @@ from reds_core.compare.process import Perform, perform_in_process
 from reds_core.compare.runner import CompareRun, CompareSettings, run_grid
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.errors import RedsError
+from reds_core.files import given_path
 from reds_core.folder_lock import locked_folder
 from reds_core.registry import Registry
 from reds_core.watcher import ComparisonWatcher
@@ -47,10 +48,11 @@ def run_bench(
     from reds_core.report.bench import write_bench_report
 
     watcher = watcher or BenchWatcher()
-    with _stoppable("solve"), locked_folder(Path(out), "a comparison"):
-        run = run_solves(settings, Path(out), watcher, registry or Registry())
+    folder = given_path(out, "out")
+    with _stoppable("solve"), locked_folder(folder, "a comparison"):
+        run = run_solves(settings, folder, watcher, registry or Registry())
         done = _Done(run.solves, run.kept + run.done, run.ending is Ending.INTERRUPTED)
-        _conclude(done, "solve", watcher, lambda: write_bench_report(Path(out)))
+        _conclude(done, "solve", watcher, lambda: write_bench_report(folder))
     return run
 
 
@@ -75,10 +77,11 @@ def run_comparison(
     from reds_core.report.compare import write_compare_report
 
     watcher = watcher or CompareWatcher()
-    with _stoppable("run"), locked_folder(Path(out), "a comparison"):
-        run = run_grid(settings, Path(out), watcher, registry or Registry(), perform)
+    folder = given_path(out, "out")
+    with _stoppable("run"), locked_folder(folder, "a comparison"):
+        run = run_grid(settings, folder, watcher, registry or Registry(), perform)
         done = _Done(len(run.runs), run.kept + run.done, run.interrupted)
-        _conclude(done, "run", watcher, lambda: write_compare_report(Path(out)))
+        _conclude(done, "run", watcher, lambda: write_compare_report(folder))
     return run
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from reds_core.archive import ArchiveError, read_archive
 from reds_core.errors import InputError, UnavailableError
+from reds_core.files import given_path
 from reds_core.framework import Arrays, Framework, as_examples
 from reds_core.image_folder import ImageFiles, choose_format, class_names, list_images, read_images
 
@@ -66,7 +67,7 @@ def load_data(
 def _loaded(
     source: str, framework: Framework, input_shape: tuple[int | None, ...] | None, seed: int
 ) -> tuple[Arrays, Arrays]:
-    path = Path(source)
+    path = given_path(source, "data")
     if source == "digits":
         return _digits()
     if path.is_dir():

@@ -13,6 +13,20 @@ from reds_core.errors import InputError
 _PARTIAL = re.compile(r"\..*\.\d+\.partial(\..*)?")
 
 
+def given_path(path: str | os.PathLike[str], what: str) -> Path:
+    """A path that a caller gave.
+
+    Args:
+        what: names it in the error.
+
+    Raises:
+        InputError: if it is empty, which would mean the current folder.
+    """
+    if os.fspath(path) == "":
+        raise InputError(f"{what} is empty", "give a path or leave it out; write '.' for the current folder")
+    return Path(path)
+
+
 def cannot_write(path: Path, error: OSError) -> InputError:
     """The error of a path that cannot be written, with the reason that the system gives."""
     reason = error.strerror or type(error).__name__

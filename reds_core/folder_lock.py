@@ -80,11 +80,13 @@ def _locked(lock_file: Path, target: Path, what: str, mend: str, is_new: bool = 
 
 
 def _acquired(lock_file: Path, target: Path, mend: str) -> filelock.BaseFileLock:
-    kind: type[filelock.BaseFileLock] = filelock.FileLock
+    is_soft = False
     for _ in range(_TRIES):
-        # without its own fallback, whose marker could not be told from a lock's file
-        more = {"fallback_to_soft": False} if kind is filelock.FileLock else {}
-        lock = kind(lock_file, timeout=0, thread_local=False, **more)
+        lock: filelock.BaseFileLock
+        if is_soft:
+            lock = filelock.SoftFileLock(lock_file, timeout=0, thread_local=False)
+        else:  # without its own fallback: its file would have to be told from a soft lock's
+            lock = filelock.FileLock(lock_file, timeout=0, thread_local=False, fallback_to_soft=False)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -92,9 +94,9 @@ def _acquired(lock_file: Path, target: Path, mend: str) -> filelock.BaseFileLock
         except FileNotFoundError:  # the one before has just removed the folder that it had made
             make_folder(lock_file.parent)
         except OSError as error:
-            if error.errno not in _WITHOUT_FLOCK or kind is filelock.SoftFileLock:
+            if error.errno not in _WITHOUT_FLOCK or is_soft:
                 raise cannot_write(target, error) from error
-            kind = filelock.SoftFileLock
+            is_soft = True
         else:
             return lock
     raise _refusal(lock_file, target, mend)

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -188,8 +189,10 @@ def _flush_c_streams() -> None:
 def serve(answer: Callable[[Arrays], Mapping[str, npt.ArrayLike]]) -> None:
     """The main function of a worker script: read the request, call `answer`, write the reply.
 
-    If the caller's process goes first, the worker removes its folder and ends its whole group.
+    If the caller's process goes first, the worker removes its folder and ends its whole group. SIGTERM, which a system
+    sends to every process of a command, is left to the caller, who ends the worker in order.
     """
+    signal.signal(signal.SIGTERM, _leave_to_caller)
     threading.Thread(target=_watch_parent, daemon=True).start()
     asked, replied = Path(sys.argv[1]), Path(sys.argv[2])
     with np.load(asked, allow_pickle=False) as file:
@@ -197,6 +200,10 @@ def serve(answer: Callable[[Arrays], Mapping[str, npt.ArrayLike]]) -> None:
     part = replied.with_name("part.npz")
     _save(part, answer(request))
     part.replace(replied)
+
+
+def _leave_to_caller(number: int, frame: FrameType | None) -> None:
+    """Not SIG_IGN, which programs that the worker starts would inherit."""
 
 
 def mark(point: str) -> None:

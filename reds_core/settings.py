@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reds_core.cost import DEFAULT_ELEMENT_SIZE_BYTES, CostModel, check_element_size
 from reds_core.errors import InputError
+from reds_core.files import given_path
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Task
 from reds_core.latency.table import LatencyTable, load_latency_table
@@ -68,6 +69,8 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         check_element_size(self.element_size_bytes)
+        if self.latency_table is not None:
+            given_path(self.latency_table, "latency_table")
         if not 0 <= self.holdout < 1:
             raise InputError(f"holdout {self.holdout} is not a share from 0 to below 1", "give a share such as 0.1")
         if self.finetune.patience is not None and not self.holdout:

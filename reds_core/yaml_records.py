@@ -136,6 +136,8 @@ class YamlFile:
 
     def _scalar(self, wanted: type, node: Any, name: str) -> Any:
         value = self._plain(node)
+        if wanted is str and value == "" and "." not in name:  # options of plugins may be empty
+            self.fail(node, f"{name} is empty", "give a value, or leave the key out")
         if wanted is str and value is not None:
             return node.value  # as it was typed: a plug-in's option may look like a number
         if wanted is float and isinstance(value, str):  # YAML 1.1 takes 1e-3, without a point, for a text

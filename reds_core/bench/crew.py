@@ -120,9 +120,10 @@ def _run(errand: Errand, host: int) -> tuple[int, SolveResult]:
 
 
 def _depend_on_parent() -> None:
-    """A process of loky leaves Ctrl-C to the comparison's, and ends where that was killed; solves end with it."""
+    """A process of loky leaves Ctrl-C and SIGTERM to the comparison's, and ends where that was killed, solves too."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda number, frame: None)  # not inherited by what it starts
     if any(thread.name == _watch_parent.__name__ for thread in threading.enumerate()):
         return
     threading.Thread(target=_watch_parent, args=(os.getppid(),), name=_watch_parent.__name__, daemon=True).start()

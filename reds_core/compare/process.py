@@ -52,8 +52,8 @@ Perform = Callable[[RunPaths, Callable[[str], None]], Ended]
 def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> Ended:
     """Run, or go on with, a run in a child process.
 
-    Ctrl-C lets the child save the step that it is in; a second one ends it at once. If this process is killed, the
-    child ends, too.
+    Ctrl-C lets the child save the epoch or step that it is in; a second one ends it at once. If this process is killed,
+    the child ends, too.
 
     Raises:
         KeyboardInterrupt: once the child has ended.
@@ -63,7 +63,7 @@ def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> Ended:
         try:
             _wait(running, paths.log, told)
         except KeyboardInterrupt:
-            told("interrupted: the step that runs is finished and saved; Ctrl-C again ends it at once")
+            told("interrupted: the running epoch or step is finished and saved; Ctrl-C again ends it at once")
             _interrupt(running)
             _wait(running, paths.log, told)
             raise

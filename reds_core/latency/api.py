@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reds_core.api import load_for_inspection
+from reds_core.files import given_path
 from reds_core.folder_lock import locked_file
 from reds_core.latency.measurement import Told, measure_latency
 from reds_core.latency.table import LatencySettings, LatencyTable
@@ -37,7 +38,7 @@ def latency(
     """
     registry = registry or Registry()
     registry.check_settings(options or {})
-    with locked_file(Path(out), "a measurement"):
+    with locked_file(given_path(out, "out"), "a measurement"):
         machine = this_machine()
         framework, loaded, network = load_for_inspection(model, registry, options=options)
         digest = file_hash(Path(model))

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.axis import Axis, Channels, Fixed, Kept
+from reds_core.epochs import EpochState, digest_of
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.files import write_bytes
 from reds_core.finetuning import EpochProgress, FinetuneSettings
@@ -347,15 +348,23 @@ class ToyFramework(Framework):
         rng = np.random.default_rng(training.seed)
         network = describe(family.full)
         parts = batches(len(data), settings.batch_size)
-        for epoch in range(settings.epochs):
+        trained = family.full.copy()  # models change when training has ended
+        saved = training.keeper.load(digest_of(trained.weights.values())) if settings.epochs else None
+        if saved is not None:
+            trained.weights = {name: saved.arrays[name].copy() for name in trained.weights}
+            for _ in range(saved.done):
+                rng.permutation(len(data))
+        for epoch in range(0 if saved is None else saved.done, settings.epochs):
             shuffled = data.take(rng.permutation(len(data)))
             for i, part in enumerate(parts):
                 batch = shuffled.take(part)
-                for name, gradient in backward(family.full, batch).items():
-                    family.full.weights[name] -= settings.learning_rate * gradient
+                for name, gradient in backward(trained, batch).items():
+                    trained.weights[name] -= settings.learning_rate * gradient
                 training.progress(
-                    EpochProgress(epoch, settings.epochs, i + 1, len(parts), self.loss(family.full, batch, task), 0.5)
+                    EpochProgress(epoch, settings.epochs, i + 1, len(parts), self.loss(trained, batch, task), 0.5)
                 )
+            training.keeper.save(EpochState(epoch + 1, {n: w.copy() for n, w in trained.weights.items()}))
+        family.full.weights.update(trained.weights)
         channels = network.channels
         for number, (member, widths) in enumerate(zip(family.members, family.widths, strict=True)):
             kept = {g: np.arange(w) for g, w in widths.items()}

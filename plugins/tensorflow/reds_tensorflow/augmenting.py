@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,7 +13,24 @@ from reds_core.augmentation import Augmentation, Change
 from reds_core.errors import InputError
 
 
-def augmenter(augmentations: tuple[Augmentation, ...], x: npt.NDArray[Any], seed: int) -> Callable[[Any], Any] | None:
+class Augmenter:
+    """Changes a batch of images (N, H, W, C), given as a tensor.
+
+    Attributes:
+        variables: states of its random generators.
+    """
+
+    def __init__(self, layers: Sequence[Any]) -> None:
+        self._layers = layers
+        self.variables = [variable for layer in layers for variable in layer.variables]
+
+    def __call__(self, images: Any) -> Any:
+        for layer in self._layers:
+            images = layer(images, training=True)
+        return images
+
+
+def augmenter(augmentations: tuple[Augmentation, ...], x: npt.NDArray[Any], seed: int) -> Augmenter | None:
     """What changes a batch of images (N, H, W, C), given as a tensor, in the order named; None without augmentations.
 
     Args:
@@ -28,14 +45,7 @@ def augmenter(augmentations: tuple[Augmentation, ...], x: npt.NDArray[Any], seed
     check_images(x.shape)
     seeds = np.random.default_rng(seed)
     low, high = float(x.min()), float(x.max())
-    layers = [_layer(each, (low, max(high, low + 1e-6)), int(seeds.integers(2**31))) for each in augmentations]
-
-    def change(images: Any) -> Any:
-        for layer in layers:
-            images = layer(images, training=True)
-        return images
-
-    return change
+    return Augmenter([_layer(each, (low, max(high, low + 1e-6)), int(seeds.integers(2**31))) for each in augmentations])
 
 
 def check_images(shape: tuple[int, ...]) -> None:
@@ -74,6 +84,7 @@ class _Noise:
     def __init__(self, strength: float, value_range: tuple[float, float], common: dict[str, Any]) -> None:
         self._unit = keras.layers.GaussianNoise(strength, **common)
         self._width = value_range[1] - value_range[0]
+        self.variables = self._unit.variables
 
     def __call__(self, images: Any, training: bool) -> Any:
         return images + self._width * self._unit(keras.ops.zeros_like(images), training=training)

@@ -9,12 +9,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.axis import IntArray
 from reds_core.framework import Family, member_kept
 from reds_core.network import Network, WeightKind
 from reds_tensorflow.distillation import Distillation
+from reds_tensorflow.epoch_state import assign_plain, plain_arrays
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.task import Objective
@@ -187,14 +189,18 @@ class JointStep:
             total += student.share * tf.cast(self._aim.loss(loss_targets, outputs), tf.float32)
         return total
 
-    def snapshot(self) -> list[Any]:
-        """Copies of the shared weights and all states."""
-        return [variable.numpy() for variable in self._moving()]
+    def variables(self) -> list[Any]:
+        """All that changes in training, the optimizer's own variables included."""
+        return [*self._moving(), *self._optimizer.variables]
 
-    def restore(self, snapshot: list[Any]) -> None:
+    def snapshot(self) -> list[npt.NDArray[Any]]:
+        """Copies of the shared weights and all states."""
+        return plain_arrays(self._moving())
+
+    def restore(self, snapshot: list[npt.NDArray[Any]]) -> None:
         """Go back to a snapshot."""
         for variable, value in zip(self._moving(), snapshot, strict=True):
-            variable.assign(value)
+            assign_plain(variable, value)
 
     def _moving(self) -> list[Any]:
         return [*self.weights.values(), *(state for student in self._students for state in student.states)]

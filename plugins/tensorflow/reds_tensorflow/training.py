@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from reds_core.network import Network
 from reds_tensorflow.augmenting import augmenter, check_images
 from reds_tensorflow.distillation import distillation_of
 from reds_tensorflow.dropping import dropout_times
+from reds_tensorflow.epoch_state import TrainingState
 from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import JointStep, students_of
@@ -94,6 +95,9 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     them as they were. With 0 epochs, or where every layer is frozen, the members' statistics are measured, if
     `settings.recalibrate`, and no more.
 
+    After each epoch `training.keeper` is given all that changes in training, so that another process can go on from
+    there and end with the same weights, bit by bit, on the same machine with the same number of threads.
+
     Args:
         reading: with which the family was described.
 
@@ -129,9 +133,17 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     with strides_taken_first(*models):
         choice = _Choice(step, data, training, aim)
     choice.start()
+    state = TrainingState([*step.variables(), *(() if change is None else change.variables)], choice)
     generator = np.random.default_rng(training.seed)
+    saved = training.keeper.load(state.origin)
+    if saved is not None:
+        state.restore(saved)
+        for _ in range(saved.done):
+            generator.permutation(len(data))  # the orders of the epochs that are done
     reported = -math.inf
-    for epoch in range(settings.epochs):
+    for epoch in range(0 if saved is None else saved.done, settings.epochs):
+        if choice.is_settled():
+            break
         step.metric.reset_state()
         loss_sum, seen = 0.0, 0
         for index, part in enumerate(np.array_split(generator.permutation(len(data)), count)):
@@ -146,8 +158,9 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
                 training.progress(EpochProgress(epoch, settings.epochs, index + 1, count, loss_sum / seen, metric))
         if not step.is_finite():
             raise _diverged(epoch, settings)
-        if choice.settles(last=epoch + 1 == settings.epochs):
-            break
+        choice.look()
+        training.keeper.save(state.after(epoch + 1))
+    choice.take()
     step.write_back()
 
 
@@ -182,7 +195,7 @@ class _Choice:
         elif self._patience is not None:
             raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
         self._least = math.inf
-        self._best: list[Any] | None = None
+        self._best: list[npt.NDArray[Any]] = []
         self._epochs_since_best = 0
 
     def start(self) -> None:
@@ -191,27 +204,36 @@ class _Choice:
             if statistics.has_frozen:
                 statistics.measure(self._examples)
 
-    def settles(self, last: bool) -> bool:
-        """Bring the statistics up to date after an epoch; whether training ends, the best networks being taken.
-
-        Without validation data only the last epoch is looked at.
-        """
-        if self._validation is None and not last:
-            return False
+    def look(self) -> None:
+        """Compare the networks after an epoch with the best so far. Without validation data nothing is compared."""
         if self._validation is None:
-            self._measure(self._examples)
-            return True
+            return
         self._measure(self._examples[:EPOCH_STATISTICS_EXAMPLES])
         loss = self._validation_loss(self._validation)
-        if loss < self._least or self._best is None:
+        if loss < self._least or not self._best:
             self._least, self._best, self._epochs_since_best = loss, self._step.snapshot(), 0
         else:
             self._epochs_since_best += 1
-        if not last and (self._patience is None or self._epochs_since_best < self._patience):
-            return False
-        self._step.restore(self._best)
+
+    def is_settled(self) -> bool:
+        """Whether training ends before its last epoch."""
+        return self._patience is not None and self._epochs_since_best >= self._patience
+
+    def take(self) -> None:
+        """Go back to the best networks and bring their statistics up to date; without validation data, to the last."""
+        if self._best:
+            self._step.restore(self._best)
         self._measure(self._examples)
-        return True
+
+    def remembered(self) -> dict[str, npt.NDArray[Any]]:
+        """What was found in the epochs so far."""
+        figures = {"least": np.array(self._least), "since_best": np.array(self._epochs_since_best)}
+        return figures | {f"best/{i}": array for i, array in enumerate(self._best)}
+
+    def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what `remembered` gave."""
+        self._least, self._epochs_since_best = float(arrays["least"]), int(arrays["since_best"])
+        self._best = [arrays[f"best/{i}"] for i in range(len(arrays) - 2)]
 
     def _measure(self, examples: npt.NDArray[Any]) -> None:
         for statistics in self._statistics:

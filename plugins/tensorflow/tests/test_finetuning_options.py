@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tensorflow as tf
+from reds_tensorflow import augmenting
 from reds_tensorflow import training as loops
-from reds_tensorflow.augmenting import augmenter
+from reds_tensorflow.augmenting import Augmenter, augmenter
 from reds_tensorflow.distillation import distillation_of, soft_loss
 from reds_tensorflow.evaluation import compiled, predict, resolve
 from reds_tensorflow.extraction import extract, weights
@@ -228,11 +229,12 @@ def test_only_training_batches_are_augmented(monkeypatch: pytest.MonkeyPatch) ->
     data = examples(300, (6, 6, 1))
     traced = []
 
-    def recording(augmentations: Any, x: Any, seed: int) -> Any:
-        change = augmenter(augmentations, x, seed)
-        return change and (lambda batch: (traced.append(batch.shape), change(batch))[1])
+    class Recording(Augmenter):
+        def __call__(self, images: Any) -> Any:
+            traced.append(images.shape)
+            return super().__call__(images)
 
-    monkeypatch.setattr(loops, "augmenter", recording)
+    monkeypatch.setattr(augmenting, "Augmenter", Recording)
     settings = FinetuneSettings(1, 64, 1e-2, augment=("noise=1",))
     family, noisy = train(settings, data, image_network, validation=data)
     assert len(traced) == 1, "one graph changes images: that of the training step"

@@ -1,0 +1,180 @@
+"""A training that is stopped after any of its epochs goes on, in other objects, to the same weights, bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reds_tensorflow.baseline import build_baseline
+from reds_tensorflow.extraction import extract
+from reds_tensorflow.optimizers import _kinds
+from reds_tensorflow.tracing import inspect
+from reds_tensorflow.training import finetune
+
+from reds_core.augmentation import Change
+from reds_core.epochs import EpochKeeper, EpochState
+from reds_core.finetuning import FinetuneSettings, Precision, Teacher
+from reds_core.framework import Arrays, Family, Training, member_kept
+
+EPOCHS = 4
+SETTINGS = FinetuneSettings(EPOCHS, 16, 1e-2, dropout=1.0)
+
+
+class Stopped(BaseException):
+    """The user ends the training."""
+
+
+class Keeper(EpochKeeper):
+    """Keeps every state as bytes, as a file would, and stops the training after an epoch."""
+
+    def __init__(self, stop_after: int | None = None, state: EpochState | None = None, origin: str = "") -> None:
+        self.stop_after, self.state, self.origin = stop_after, state, origin
+        self.saves = 0
+
+    def load(self, origin: str) -> EpochState | None:
+        assert self.origin in ("", origin), "training begins elsewhere"
+        self.origin = origin
+        return self.state
+
+    def save(self, state: EpochState) -> None:
+        self.saves += 1
+        assert all(array.dtype.kind in "biuf" for array in state.arrays.values())
+        self.state = EpochState(state.done, {name: array.copy() for name, array in state.arrays.items()})
+        if state.done == self.stop_after:
+            raise Stopped
+
+
+def network() -> Any:
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Conv2D(6, 3, padding="same", name="conv"),
+            layers.BatchNormalization(name="norm"),
+            layers.ReLU(name="relu"),
+            layers.Dropout(0.3, name="dropout"),
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(3, name="logits"),
+        ]
+    )
+
+
+def family() -> Family[Any]:
+    model = network()
+    description = inspect(model)
+    widths = {g.name: max(g.channels // 2, 1) for g in description.groups}
+    return Family(model, (extract(model, description, member_kept(widths)),), (widths,))
+
+
+def examples(count: int = 60, seed: int = 5) -> Arrays:
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, 3, count)
+    return Arrays((generator.normal(size=(count, 6, 6, 1)) + y.reshape(-1, 1, 1, 1)).astype(np.float32), y)
+
+
+def training(settings: FinetuneSettings, keeper: EpochKeeper, held_back: bool = True) -> Training:
+    validation = examples(30, 6) if held_back else None
+    teacher = network() if settings.distill is Teacher.INPUT else None
+    return Training(examples(), settings, 3, lambda p: None, validation=validation, teacher=teacher, keeper=keeper)
+
+
+def weights_of(found: Family[Any]) -> list[Any]:
+    return [np.array(v.numpy()) for m in (found.full, *found.members) for v in m.variables]
+
+
+def check_resumes(settings: FinetuneSettings, held_back: bool = True, stops: tuple[int, ...] = (1, 3)) -> None:
+    undisturbed = family()
+    finetune(undisturbed, training(settings, EpochKeeper(), held_back))
+    for stop in stops:
+        stopped, keeper = family(), Keeper(stop)
+        before = weights_of(stopped)
+        with pytest.raises(Stopped):
+            finetune(stopped, training(settings, keeper, held_back))
+        for now, was in zip(weights_of(stopped), before, strict=True):
+            np.testing.assert_array_equal(now, was)
+        resumed, after = family(), Keeper(None, keeper.state, keeper.origin)
+        finetune(resumed, training(settings, after, held_back))
+        assert after.saves <= settings.epochs - stop
+        for now, straight in zip(weights_of(resumed), weights_of(undisturbed), strict=True):
+            np.testing.assert_array_equal(now, straight, strict=True)
+
+
+@pytest.mark.parametrize("held_back", [True, False])
+def test_after_every_epoch(held_back: bool) -> None:
+    check_resumes(SETTINGS, held_back, tuple(range(1, EPOCHS + 1)))
+
+
+@pytest.mark.parametrize("optimizer", sorted(_kinds()))
+def test_with_every_optimizer(optimizer: str) -> None:
+    """Momentums, running averages and counters all come back."""
+    check_resumes(replace(SETTINGS, optimizer=optimizer, distill=Teacher.NONE), held_back=False, stops=(2,))
+
+
+@pytest.mark.parametrize("change", [c.value for c in Change])
+def test_with_every_augmentation(change: str) -> None:
+    check_resumes(replace(SETTINGS, augment=(change,), distill=Teacher.NONE), held_back=False, stops=(2,))
+
+
+@pytest.mark.parametrize("precision", [Precision.BFLOAT16, Precision.FLOAT16])
+def test_in_every_precision(precision: Precision) -> None:
+    """The scale of a float16 loss moves along with training, and comes back."""
+    check_resumes(replace(SETTINGS, precision=precision), stops=(2,))
+
+
+def test_with_the_full_network_as_teacher_and_a_warm_up() -> None:
+    check_resumes(replace(SETTINGS, distill=Teacher.FULL, warmup_epochs=1.5, clip_norm=1.0, weight_decay=1e-3))
+
+
+def test_patience_is_counted_across_the_stop() -> None:
+    """A rate far too high for anything to improve: training ends early, wherever it was stopped before."""
+    settings = replace(SETTINGS, learning_rate=3.0, patience=2, epochs=10)
+    straight = Keeper()
+    finetune(family(), training(settings, straight))
+    assert straight.saves < 10
+    check_resumes(settings, stops=tuple(range(1, straight.saves + 1)))
+
+
+def test_the_best_epoch_comes_back_where_it_lies_before_the_stop() -> None:
+    settings = replace(SETTINGS, learning_rate=3.0)
+    check_resumes(settings, stops=(1, 2, 3, 4))
+
+
+def test_the_network_of_a_run_without_a_model() -> None:
+    data = Arrays(np.random.default_rng(0).normal(size=(40, 8, 8, 1)).astype(np.float32), np.arange(40) % 3)
+    settings = FinetuneSettings(3, 16, 1e-2)
+
+    def built(keeper: EpochKeeper) -> Any:
+        return build_baseline(Training(data, settings, 3, lambda p: None, keeper=keeper))
+
+    straight, keeper = built(EpochKeeper()), Keeper(2)
+    with pytest.raises(Stopped):
+        built(keeper)
+    resumed = built(Keeper(None, keeper.state, keeper.origin))
+    for a, b in zip(resumed.weights, straight.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_where_training_begins_tells_networks_apart() -> None:
+    def origin(changed: bool) -> str:
+        found, keeper = family(), Keeper(1)
+        if changed:
+            kernel = found.full.get_layer("conv").kernel
+            kernel.assign(tf.tensor_scatter_nd_add(kernel.value, [[0, 0, 0, 0]], [1e-3]))
+        with pytest.raises(Stopped):
+            finetune(found, training(SETTINGS, keeper))
+        return keeper.origin
+
+    assert origin(False) == origin(False)
+    assert origin(False) != origin(True)
+
+
+@pytest.fixture(autouse=True)
+def _cleared() -> Iterator[None]:
+    yield
+    keras.backend.clear_session()

@@ -1,0 +1,119 @@
+"""Runs in processes of their own that are stopped at some moment, and what is left of them."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from command_line import Outcome
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SUPPORT = Path(__file__).parent
+_LONGEST_S = 600.0
+_BEGUN = Path(".checkpoint") / "run.json"
+
+_PROGRAM = """
+import os, sys
+from reds_core import cli, console
+{preparation}
+log, before = {log!r}, console.ConsoleWatcher.epoch
+
+def epoch(watcher, progress):
+    if progress.batch == progress.batches:
+        with open(log, "a") as file:
+            file.write(f"{{progress.epochs}} {{progress.epoch}}\\n")
+    before(watcher, progress)
+
+console.ConsoleWatcher.epoch = epoch
+cli.main()
+"""
+
+
+@dataclass(frozen=True)
+class StoppableRun:
+    """A `reds prune` in a process of its own, which logs the epochs that it has trained.
+
+    Attributes:
+        arguments: of the command, without --out.
+        preparation: Python that is run first.
+    """
+
+    folder: Path
+    arguments: tuple[str, ...]
+    preparation: str = ""
+
+    def start(self, out: Path, *more: str) -> subprocess.Popen[str]:
+        program = _PROGRAM.format(preparation=self.preparation, log=str(self.log(out)))
+        path = os.pathsep.join([str(SUPPORT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return subprocess.Popen(
+            [sys.executable, "-c", program, "prune", *self.arguments, "--out", str(out), *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            # a shell that runs the tests in the background has Ctrl-C ignored, which children inherit
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+    def log(self, out: Path) -> Path:
+        return out.with_name(f"{out.name}.epochs")
+
+    def trained(self, out: Path) -> int:
+        """How many epochs were trained for `out` by all its processes together."""
+        log = self.log(out)
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+    def straight(self, out: Path) -> float:
+        """Run without a disturbance; seconds from the moment when the run is noted to its end."""
+        running = self.start(out)
+        begun = _begun(running, out)
+        ended = finished(running)
+        assert ended.status == 0, ended.err
+        return time.monotonic() - begun
+
+    def stopped(self, out: Path, number: int, after_s: float, *more: str) -> Outcome:
+        """A run that is sent a signal some seconds after it was noted; it may have ended before."""
+        running = self.start(out, *more)
+        begun = _begun(running, out)
+        while running.poll() is None and time.monotonic() < begun + after_s:
+            time.sleep(0.005)
+        running.send_signal(number)
+        return finished(running)
+
+
+def _begun(running: subprocess.Popen[str], out: Path) -> float:
+    until = time.monotonic() + _LONGEST_S
+    while running.poll() is None and not (out / _BEGUN).exists() and time.monotonic() < until:
+        time.sleep(0.005)
+    return time.monotonic()
+
+
+def finished(running: subprocess.Popen[str]) -> Outcome:
+    """How the process ended."""
+    try:
+        out, err = running.communicate(timeout=_LONGEST_S)
+    finally:
+        running.kill()
+    return Outcome(running.returncode, out, err)
+
+
+def check_end(outcome: Outcome, number: int, out: Path) -> None:
+    """A run that was sent a signal ended by it, or finished before it noticed."""
+    if number == signal.SIGKILL:
+        assert outcome.status in (0, -signal.SIGKILL), outcome.err
+    elif outcome.status != 0:
+        outcome.check_error(130, "interrupted; add --resume")
+    assert (out / "plan.json").exists() or outcome.status != 0
+
+
+def moments(count: int, whole_s: float, seed: int) -> list[tuple[int, float]]:
+    """Signals by turns, each with seconds after which it is sent: one in each of equal parts of the run."""
+    generator = random.Random(seed)
+    return [(SIGNALS[i % 3], (i + generator.random()) * whole_s / count) for i in range(count)]
