@@ -41,14 +41,15 @@ class Interruption:
 
     @contextmanager
     def immediate(self) -> Iterator[None]:
-        """Inside the block, which may be long and saves nothing, an end that is asked for comes at once.
+        """Inside the block, which may be long and saves nothing, an end that is asked for there comes at once.
+
+        One that was asked for before keeps to what the user was told of it.
 
         Raises:
-            KeyboardInterrupt: if it is asked for there, or was before.
+            KeyboardInterrupt: if it is asked for.
         """
         self._is_immediate = True
         try:
-            self.check()
             yield
         finally:
             self._is_immediate = False

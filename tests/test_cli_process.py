@@ -107,7 +107,8 @@ def reds_solvers():
 """
 
 
-def test_ctrl_c_ends_the_process_with_130_and_one_line(problem: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_process_with_130_and_one_line(problem: Path, tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "slow_plugin.py").write_text(SLOW_PLUGIN)
     info = tmp_path / "slow_plugin-1.0.dist-info"
     info.mkdir()
@@ -125,6 +126,8 @@ def test_ctrl_c_ends_the_process_with_130_and_one_line(problem: Path, tmp_path: 
     )
     assert running.stdout is not None
     assert running.stdout.readline() == "solving\n"
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     out, err = running.communicate(timeout=60)
-    Outcome(running.returncode, out, err).check_error(130, "interrupted")
+    Outcome(running.returncode, out, err).check_error(
+        130, "^error: interrupted; nothing is kept, so run the command again$"
+    )

@@ -1,4 +1,4 @@
-"""Ctrl-C in a run: the first lets the running step finish, the second does not."""
+"""Ctrl-C and SIGTERM in a run: the first lets the running epoch or step finish, the second does not."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 from toy_framework import ToyFramework
-from toy_plugins import toy_registry
+from toy_plugins import BruteSolver, toy_registry
 from toy_runs import QUICK, Listener, Workplace, make_workplace, skip_report, without_times
 
 from reds_core.framework import Family, Framework, Training
-from reds_core.interruption import deferred_interruption, unheard_interruption
+from reds_core.interruption import deferred_interruption, termination_as_interruption, unheard_interruption
+from reds_core.problem import KnapsackProblem
+from reds_core.solution import Answer
+from reds_core.solver import Controls
 
 LAYERWISE = dataclasses.replace(QUICK, pruner="layerwise")
 
@@ -75,6 +78,7 @@ def test_who_handles_ctrl_c_already_goes_on_doing_so() -> None:
     try:
         with deferred_interruption(pytest.fail) as interruption:
             signal.raise_signal(signal.SIGINT)
+            assert not interruption.asked
     finally:
         signal.signal(signal.SIGINT, before)
     assert pressed == [signal.SIGINT]
@@ -94,6 +98,76 @@ def test_outside_the_main_thread_nothing_changes() -> None:
     thread.start()
     thread.join()
     assert found == [before]
+
+
+@pytest.fixture
+def plain_signals() -> Iterator[None]:
+    """Both signals as a terminal's command has them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, before[0])
+    signal.signal(signal.SIGTERM, before[1])
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_either_signal_asks_and_the_second_ends(
+    plain_signals: None, first: signal.Signals, second: signal.Signals
+) -> None:
+    told: list[str] = []
+    with termination_as_interruption():
+        with deferred_interruption(told.append, "step 'x'") as interruption:
+            interruption.check()
+            signal.raise_signal(first)
+            assert told == ["step 'x'"]
+            with pytest.raises(KeyboardInterrupt):
+                interruption.check()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(second)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert told == ["step 'x'"]
+
+
+def test_what_saves_nothing_is_ended_at_once(plain_signals: None) -> None:
+    told: list[str] = []
+    with deferred_interruption(told.append) as interruption:
+        with pytest.raises(KeyboardInterrupt), interruption.immediate():
+            signal.raise_signal(signal.SIGINT)
+        assert told == []
+        signal.raise_signal(signal.SIGINT)
+        with interruption.immediate():  # the user was told that the step is finished
+            pass
+    assert told == ["this step"]
+
+
+def test_a_solve_in_a_run_is_ended_at_once(place: Workplace) -> None:
+    class Pressed(BruteSolver):
+        name = "pressed"
+
+        def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+            signal.raise_signal(signal.SIGINT)
+            return super().solve(problem, controls)
+
+    listener = Listener()
+    settings = dataclasses.replace(QUICK, solver="pressed")
+    with pytest.raises(KeyboardInterrupt):
+        place.prune(registry=toy_registry(Pressed), settings=settings, watcher=listener)
+    assert listener.warnings == []
+    assert [s.partition(": ")[2] for s in listener.stages if s.startswith("step")] == ["score", "choose 25"]
+
+
+def test_who_handles_sigterm_already_goes_on_doing_so() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        with termination_as_interruption(), deferred_interruption(pytest.fail):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signal masks")

@@ -144,12 +144,15 @@ def test_a_killed_comparison_leaves_no_process_and_goes_on_to_the_plan_of_an_und
     assert went_on.full == expected.full
 
 
-def test_ctrl_c_lets_the_step_be_saved_and_ends_with_130(place: ComparePlace) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_step_be_saved_and_ends_with_130(place: ComparePlace, number: signal.Signals) -> None:
     running, child = start_waiting(place)
     (name,) = (path.stem for path in place.out.glob("runs/*.yaml"))
     before = len(list_steps(place.out / "runs" / name))
-    running.send_signal(signal.SIGINT)
-    assert eventually(lambda: "--resume then has" in (place.out / "runs" / f"{name}.log").read_text(), 100)
+    if number == signal.SIGTERM:  # which a scheduler sends to all processes of a job
+        os.kill(child, number)
+    running.send_signal(number)
+    assert eventually(lambda: "--resume goes on from there" in (place.out / "runs" / f"{name}.log").read_text(), 100)
     (place.folder / "gate").touch()
     finish(running).check_error(130, "interrupted after 0 of 1 runs; the same command goes on")
     assert not is_alive(child)

@@ -21,6 +21,9 @@ from reds_tensorflow.extraction import variables
 from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.task import Objective
 
+_RANDOM_STATE = "seed_generator_state"
+"""What Keras calls the state of a random generator, whose type depends on the version of Keras."""
+
 
 @dataclass(frozen=True, eq=False)
 class Cut:
@@ -102,8 +105,8 @@ def _cuts(model: Any, network: Network, widths: Any) -> tuple[Cut, ...]:
 def _own_state(variable: Any, seed: int, index: int) -> Any:
     """A copy of a variable that gradients do not train. Random generators start from the seed, whoever made them."""
     start = _value(variable)
-    if keras.backend.standardize_dtype(variable.dtype) == "uint32" and tuple(variable.shape) == (2,):
-        start = tf.constant([seed % 2**32, index], tf.uint32)
+    if variable.name == _RANDOM_STATE and tuple(variable.shape) == (2,):
+        start = tf.cast(tf.constant([seed % 2**32, index], tf.int64), variable.dtype)
     return keras.Variable(start, trainable=False, dtype=variable.dtype, name=f"state_{index}")
 
 
