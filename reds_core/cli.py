@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -41,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _name, _command in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "plugins": plugins_command,
     "inspect": inspect_command,
     "formulate": formulate_command,
@@ -52,7 +52,8 @@ for _name, _command in {
     "bench": bench_command,
     "compare": compare_command,
     "check": check_command,
-}.items():
+}
+for _name, _command in _COMMANDS.items():
     app.command(_name, cls=CheckedCommand)(_command)
 
 
