@@ -13,11 +13,11 @@ from reds_tensorflow.precision import in_float32
 from reds_tensorflow.quiet import silenced
 from reds_tensorflow.sequences import Recurrence, recurrences_converted
 
-# Measured on files of 8 to 128 steps: operators a step, and bytes an operator beside the weights, which grow with the
-# number of steps because the names of tensors do.
-_OPERATORS = {keras.layers.SimpleRNNCell: 4, keras.layers.LSTMCell: 15, keras.layers.GRUCell: 17}
-_OPERATORS_OF_OTHER_CELLS, _OPERATORS_OF_A_MASK = 20, 2
-_BYTES, _BYTES_PER_STEP = 265, 3
+# Measured on files of 8 to 128 steps: operators a step, and bytes an operator beside the weights.
+_STEPS = {keras.layers.SimpleRNNCell: (4, 350), keras.layers.LSTMCell: (15, 300), keras.layers.GRUCell: (17, 265)}
+_STEPS_OF_OTHER_CELLS = (27, 400)
+_OPERATORS_OF_A_MASK = 2
+_BYTES_PER_STEP = 3  # of an operator: names of tensors grow with the number of steps
 _SECONDS = 0.02  # an operator, on one core of a laptop
 
 
@@ -63,14 +63,20 @@ def recurrences_without_operator(model: Any) -> list[Recurrence]:
 
 def operators(call: Recurrence) -> int:
     """About how many operators all steps of a call become."""
-    cells = call.layer.cell.cells if type(call.layer.cell) is keras.layers.StackedRNNCells else [call.layer.cell]
-    each = sum(_OPERATORS.get(type(cell), _OPERATORS_OF_OTHER_CELLS) for cell in cells)
-    return call.steps * (each + (_OPERATORS_OF_A_MASK if call.masked else 0))
+    mask = _OPERATORS_OF_A_MASK if call.masked else 0
+    return call.steps * sum(count + mask for count, _ in _of_cells(call))
 
 
 def size_bytes(call: Recurrence) -> int:
     """About how many bytes these operators take in an int8 file, the layer's weights not counted."""
-    return operators(call) * (_BYTES + _BYTES_PER_STEP * call.steps)
+    return operators(call) * (max(size for _, size in _of_cells(call)) + _BYTES_PER_STEP * call.steps)
+
+
+def _of_cells(call: Recurrence) -> list[tuple[int, int]]:
+    """For each cell of the layer how many operators its step is and how many bytes each of them takes."""
+    cell = call.layer.cell
+    cells = cell.cells if type(cell) is keras.layers.StackedRNNCells else [cell]
+    return [_STEPS.get(type(each), _STEPS_OF_OTHER_CELLS) for each in cells]
 
 
 def _told(call: Recurrence) -> str:

@@ -99,15 +99,26 @@ def looped(layer: Any, *before: Any) -> Any:
     ("model", "told"),
     [
         (lambda: looped(L.GRU(6)), "'gru' (GRU, 12 steps)"),
-        (lambda: looped(L.SimpleRNN(6, return_sequences=True)), "'simple_rnn' (SimpleRNN, 12 steps)"),
         (lambda: looped(L.LSTM(6), L.Masking()), "'lstm' (LSTM with a mask, 12 steps)"),
-        (lambda: looped(L.RNN([L.GRUCell(4), L.LSTMCell(3)])), "'rnn' (RNN, 12 steps)"),
-        (
+        (lambda: looped(L.SimpleRNN(6, return_sequences=True)), "'simple_rnn' (SimpleRNN, 12 steps)"),
+        pytest.param(
+            lambda: looped(L.RNN([L.GRUCell(4), L.LSTMCell(3)])), "'rnn' (RNN, 12 steps)", marks=pytest.mark.slow
+        ),
+        pytest.param(
             lambda: looped(L.Bidirectional(L.GRU(3, reset_after=False))),
             "'forward_gru' (GRU, 12 steps), 'backward_gru' (GRU, 12 steps)",
+            marks=pytest.mark.slow,
         ),
-        (lambda: looped(L.ConvLSTM1D(2, 2), L.Reshape((STEPS, 2, 2))), "'conv_lstm1d' (ConvLSTM1D, 12 steps)"),
-        (lambda: looped(L.TimeDistributed(L.GRU(2)), L.Reshape((2, STEPS // 2, 4))), "'gru' (GRU, 6 steps)"),
+        pytest.param(
+            lambda: looped(L.ConvLSTM1D(2, 2), L.Reshape((STEPS, 2, 2))),
+            "'conv_lstm1d' (ConvLSTM1D, 12 steps)",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lambda: looped(L.TimeDistributed(L.GRU(2)), L.Reshape((2, STEPS // 2, 4))),
+            "'gru' (GRU, 6 steps)",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_will_be_written_out_is_told_with_its_size(model: Any, told: str) -> None:
