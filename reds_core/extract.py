@@ -94,7 +94,10 @@ def _extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wa
     train, test = _data(plan, settings, framework, model, watcher)
     watcher.stage(f"exporting subnetwork {budget.name}")
     timing = None if latencies is None else latencies.settings
-    exporter = Exporter(framework, folder, settings.task, train, test, watcher.warn, timing)
+    calibration = train if settings.int8 else None
+    for note in framework.export_notes(model) if calibration is not None else ():
+        watcher.warn(note)
+    exporter = Exporter(framework, folder, settings.task, calibration, test, watcher.warn, timing)
     files, accuracy = exporter.save_member(model, budget.name, exporter.accuracy(model))
     record = SubnetworkRecord(
         name=budget.name,

@@ -253,6 +253,13 @@ class Framework(Plugin, ABC):
             InputError: if `quantise` is asked for without calibration data.
         """
 
+    def export_notes(self, model: Any) -> tuple[str, ...]:
+        """What the user should know of the int8 file of `model` before it is trained, a sentence each; none by default.
+
+        Such as layers that make the file large, and slow to write.
+        """
+        return ()
+
     @abstractmethod
     def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
         """The task's metric of an exported file on `data`, run by the device's interpreter."""

@@ -148,6 +148,8 @@ class Run:
         warnings = [*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)]
         if settings.finetune.epochs:
             warnings.append(frozen_warning(inputs.network))
+        if settings.int8 and inputs.train is not None:
+            warnings += framework.export_notes(inputs.model)
         for warning in warnings:
             if warning is not None:
                 self.watcher.warn(warning)
@@ -301,7 +303,8 @@ class Run:
         settings, framework, state = self.settings, inputs.framework, checkpoint.state
         assert state.family is not None
         timing = None if inputs.latencies is None else inputs.latencies.settings
-        exporter = Exporter(framework, self.folder, settings.task, inputs.train, inputs.test, self.watcher.warn, timing)
+        calibration = inputs.train if settings.int8 else None
+        exporter = Exporter(framework, self.folder, settings.task, calibration, inputs.test, self.watcher.warn, timing)
         self.watcher.stage("measuring")
         before = exporter.accuracy(inputs.model)
         after = exporter.save_full(state.family.full)

@@ -46,6 +46,7 @@ class RunSettings:
         latency_table: file of `reds latency` that latency budgets are counted by.
         widths: which widths groups may have.
         holdout: share of the training data held back for choosing, 0 to below 1.
+        int8: whether each subnetwork is written as an int8 file too; needs data to calibrate it on.
         strict: whether a network is refused of which something cannot be pruned; else it is warned of.
         seed: of everything random.
     """
@@ -64,6 +65,7 @@ class RunSettings:
     latency_table: str | None = None
     widths: WidthRules = WidthRules()
     holdout: float = 0.1
+    int8: bool = True
     strict: bool = False
     seed: int = 0
 

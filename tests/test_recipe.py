@@ -194,6 +194,7 @@ SETTINGS = st.builds(
         min_width=st.integers(1, 64),
         max_options=st.integers(2, 600),
     ),
+    int8=st.booleans(),
     strict=st.booleans(),
     holdout=st.floats(0, 0.99),
     seed=st.integers(0, 2**40),

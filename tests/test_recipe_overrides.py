@@ -33,6 +33,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "loss": ("task: {loss: mean_squared_error}", ("--loss", "none")),
     "metric": ("task: {metric: top_k}", ("--metric", "none")),
     "seed": ("seed: 3", ("--seed", "0")),
+    "int8": ("int8: false", ("--int8",)),
     "strict": ("strict: true", ("--no-strict",)),
     "finetune_epochs": ("finetune: {epochs: 0}", ("--finetune-epochs", "10")),
     "batch_size": ("finetune: {batch_size: 8}", ("--batch-size", "32")),
@@ -88,14 +89,14 @@ def test_an_option_that_is_given_wins(asked: Any, option: str) -> None:
     assert asked(text, *arguments) == dataclasses.replace(recipe, settings=RunSettings())
 
 
-@pytest.mark.parametrize("option", ["strict", "recalibrate"])
+@pytest.mark.parametrize("option", ["int8", "strict", "recalibrate"])
 def test_both_forms_of_a_switch(asked: Any, option: str) -> None:
     for form, expected in ((f"--{option}", True), (f"--no-{option}", False)):
         for said in ("true", "false"):
-            text = f"strict: {said}\nfinetune: {{recalibrate: {said}}}"
+            text = f"int8: {said}\nstrict: {said}\nfinetune: {{recalibrate: {said}}}"
             settings = asked(text, form).settings
-            found = {"strict": settings.strict, "recalibrate": settings.finetune.recalibrate}
-            assert found == {"strict": said == "true", "recalibrate": said == "true"} | {option: expected}
+            found = {"int8": settings.int8, "strict": settings.strict, "recalibrate": settings.finetune.recalibrate}
+            assert found == dict.fromkeys(found, said == "true") | {option: expected}
 
 
 def test_what_is_not_given_stays(asked: Any, tmp_path: Path) -> None:

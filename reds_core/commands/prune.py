@@ -73,6 +73,10 @@ def prune_command(
     distill_weight: finetuning.DistillWeight = None,
     distill_temperature: finetuning.DistillTemperature = None,
     recalibrate: finetuning.Recalibrate = None,
+    int8: Annotated[
+        bool | None,
+        typer.Option("--int8/--no-int8", help="Write int8 .tflite files too, where data is given. (default: on)"),
+    ] = None,
     strict: Annotated[
         bool | None,
         typer.Option("--strict/--no-strict", help="Refuse models of which something cannot be pruned. (default: off)"),
@@ -127,6 +131,7 @@ def prune_command(
         latency_table=latency_table,
         widths=width_rules(base.settings.widths, keep, align, min_width, max_options),
         holdout=holdout,
+        int8=int8,
         strict=strict,
         seed=seed,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import tensorflow as tf
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.files import written_beside
 from reds_core.framework import Arrays, Task
-from reds_tensorflow.addition import addends_kept_apart
+from reds_tensorflow.calibration import examples_apart
 from reds_tensorflow.evaluation import measure, resolve_outputs
+from reds_tensorflow.keras_functions import addends_kept_apart, scales_kept_in_reversal
+from reds_tensorflow.lstm_operators import mended
 from reds_tensorflow.precision import in_float32
 from reds_tensorflow.quiet import silenced
-from reds_tensorflow.sequences import reads_tokens, steps_written_out
+from reds_tensorflow.sequences import reads_tokens, recurrences_converted
 from reds_tensorflow.task import Activation, Outputs, outputs_of
 
 CALIBRATION_EXAMPLES = 256
@@ -57,8 +59,9 @@ def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -
 def converted(model: Any, examples: list[Inputs] | None) -> bytes:
     """The .tflite content of `model`, for one example at a time.
 
-    An int8 file takes tokens as int32, for eight bits tell 256 of them apart, and holds the steps of recurrent layers
-    one after the other; a float32 file takes the model's own inputs and holds recurrent layers as loops.
+    An int8 file takes tokens as int32, for eight bits tell 256 of them apart; a float32 file takes the model's own
+    inputs. LSTM layers become LiteRT's operator for whole sequences where it can express them. Other recurrent layers
+    are loops in a float32 file; an int8 file holds their steps one after the other.
 
     Args:
         examples: for each example all inputs of the model, with a batch dimension of 1, to learn the ranges of
@@ -68,15 +71,17 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
         UnsupportedError: if LiteRT cannot express the model.
     """
     try:
-        unrolled = nullcontext() if examples is None else steps_written_out(model)
-        with silenced(), in_float32(model), addends_kept_apart(), unrolled:
-            single = _one_at_a_time(model, tokens_as_integers=examples is not None)
+        quantised = examples is not None
+        with ExitStack() as stack:
+            contexts = [silenced(), in_float32(model), addends_kept_apart(), recurrences_converted(model, quantised)]
+            for context in (*contexts, *([examples_apart(), scales_kept_in_reversal()] if quantised else [])):
+                stack.enter_context(context)
+            single = one_at_a_time(model, tokens_as_integers=quantised)
             converter = tf.lite.TFLiteConverter.from_keras_model(single)
             if examples is not None:
                 types = [tensor.dtype for tensor in single.inputs]
                 _ask_for_int8(converter, [[x.astype(t) for x, t in zip(e, types, strict=True)] for e in examples])
-            content: bytes = converter.convert()
-            return content
+            return mended(converter.convert())
     except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
         kind = "LiteRT" if examples is None else "int8 LiteRT"
         raise UnsupportedError(
@@ -93,7 +98,7 @@ def _reason(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
+def one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
     """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
     are_tokens = reads_tokens(model) if tokens_as_integers else [False] * len(model.inputs)
     inputs = [

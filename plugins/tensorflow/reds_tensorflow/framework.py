@@ -129,6 +129,11 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import export
         export.export(model, path, calibration, quantise)
 
+    def export_notes(self, model: Any) -> tuple[str, ...]:
+        with importing():
+            from reds_tensorflow import written_out
+        return written_out.notes(model)
+
     def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
         with importing():
             from reds_tensorflow import export

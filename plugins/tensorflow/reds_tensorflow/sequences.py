@@ -2,29 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from reds_tensorflow.fused_lstm import fused_outputs
 from reds_tensorflow.names import as_functional
 
 
-@contextmanager
-def steps_written_out(model: Any) -> Iterator[None]:
-    """Inside, recurrent layers of `model` are traced step by step, one after the other, instead of as a loop.
+@dataclass(frozen=True)
+class Recurrence:
+    """A recurrent layer that LiteRT has no operator for, as it was called once.
 
-    TensorFlow's converter cannot quantise loops: at one in a recurrent layer it brings the process down.
+    Attributes:
+        layer: the recurrent layer of Keras.
+        steps: how many steps it takes.
+        masked: whether it is told of steps to pass over.
     """
-    loops = [r for r in model._flatten_layers() if isinstance(r, keras.layers.RNN) and not r.unroll]
-    for layer in loops:
-        layer.unroll = True
+
+    layer: Any
+    steps: int
+    masked: bool
+
+
+Found = Callable[[Recurrence], None]
+
+
+@contextmanager
+def recurrences_converted(model: Any, written_out: bool, found: Found | None = None) -> Iterator[None]:
+    """Inside, recurrent layers of `model` are traced as LiteRT's operator for whole sequences where it has one.
+
+    Args:
+        model: a Keras model.
+        written_out: whether all others are traced step by step, one after the other, instead of as a loop.
+            TensorFlow's converter cannot quantise loops: at one in a recurrent layer it brings the process down.
+        found: told of each call of a layer that LiteRT has no operator for.
+    """
+    layers = [r for r in model._flatten_layers() if isinstance(r, keras.layers.RNN)]
+    unrolled = [layer.unroll for layer in layers]
+    for layer in layers:
+        layer.unroll = layer.unroll or written_out
+        layer.inner_loop = _inner_loop(layer, found)
     try:
         yield
     finally:
-        for layer in loops:
-            layer.unroll = False
+        for layer, unroll in zip(layers, unrolled, strict=True):
+            layer.unroll = unroll
+            del layer.inner_loop
+
+
+def _inner_loop(layer: Any, found: Found | None) -> Callable[..., tuple[Any, Any, Any]]:
+    """What takes the place of the method of that name: all steps of a layer, from its states to its states."""
+
+    def inner_loop(sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple[Any, Any, Any]:
+        outputs = fused_outputs(layer, sequences, initial_state, mask)
+        if outputs is not None:
+            return outputs[:, -1], outputs, initial_state  # nobody reads the states of such a layer
+        if found is not None:
+            found(Recurrence(layer, sequences.shape[1], mask is not None))
+        taken: tuple[Any, Any, Any] = type(layer).inner_loop(layer, sequences, initial_state, mask, training)
+        return taken
+
+    return inner_loop
 
 
 def reads_tokens(model: Any) -> tuple[bool, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,20 @@ import keras
 import keras_reference as reference
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers as L
 from keras_zoo_sequences import CASES
-from reds_tensorflow.export import export
+from reds_tensorflow.export import converted, export
 from reds_tensorflow.extraction import extract
+from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.options import TensorFlowOptions
 from reds_tensorflow.reading import Reading
 from reds_tensorflow.tracing import inspect
 
 from reds_core.framework import Arrays
 
+STEPS = 12
 FAST = ("residual_attention", "states", "embedded", "layer_norms_pruned")
 SLOW = tuple(name for name in CASES if name not in FAST)
 
@@ -68,13 +72,13 @@ def sequences(steps: int = 5) -> tuple[Any, Arrays]:
 @pytest.mark.parametrize(
     "layer",
     [
-        lambda: L.LSTM(6),
+        lambda: L.LSTM(6, activation="relu"),
         pytest.param(lambda: L.Bidirectional(L.GRU(5, reset_after=False)), marks=pytest.mark.slow),
         pytest.param(lambda: L.RNN([L.LSTMCell(4), L.GRUCell(3)]), marks=pytest.mark.slow),
     ],
 )
 def test_recurrent_layers_are_quantised_step_by_step(layer: Any, tmp_path: Path) -> None:
-    """As a loop, an LSTM ended the converter's process."""
+    """As a loop, a recurrent layer ended the converter's process."""
     inputs, data = sequences()
     model = keras.Model(inputs, L.Dense(3)(layer()(inputs)))
     reference.enliven(model, data.x)
@@ -83,6 +87,62 @@ def test_recurrent_layers_are_quantised_step_by_step(layer: Any, tmp_path: Path)
     error = np.abs(lite(tmp_path / "int8.tflite", data.x) - expected).max()
     assert error < 0.15 * np.ptp(expected)
     assert not any(r.unroll for r in model._flatten_layers() if isinstance(r, L.RNN))
+
+
+def looped(layer: Any, *before: Any) -> Any:
+    model = keras.Sequential([keras.Input((STEPS, 4)), *before, layer, L.Flatten(), L.Dense(3)])
+    reference.enliven(model, np.random.default_rng(0).normal(size=(8, STEPS, 4)).astype(np.float32))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (lambda: looped(L.GRU(6)), "'gru' (GRU, 12 steps)"),
+        (lambda: looped(L.LSTM(6), L.Masking()), "'lstm' (LSTM with a mask, 12 steps)"),
+        (lambda: looped(L.SimpleRNN(6, return_sequences=True)), "'simple_rnn' (SimpleRNN, 12 steps)"),
+        pytest.param(
+            lambda: looped(L.RNN([L.GRUCell(4), L.LSTMCell(3)])), "'rnn' (RNN, 12 steps)", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            lambda: looped(L.Bidirectional(L.GRU(3, reset_after=False))),
+            "'forward_gru' (GRU, 12 steps), 'backward_gru' (GRU, 12 steps)",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lambda: looped(L.ConvLSTM1D(2, 2), L.Reshape((STEPS, 2, 2))),
+            "'conv_lstm1d' (ConvLSTM1D, 12 steps)",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lambda: looped(L.TimeDistributed(L.GRU(2)), L.Reshape((2, STEPS // 2, 4))),
+            "'gru' (GRU, 6 steps)",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_what_will_be_written_out_is_told_with_its_size(model: Any, told: str) -> None:
+    """Before training, from the model alone. The estimate is held against the file that is written."""
+    keras.backend.clear_session()
+    network = model()
+    (note,) = TensorFlowFramework().export_notes(network)
+    assert f"hold the steps of {told} one after the other" in note
+    assert not any(
+        "inner_loop" in vars(layer) or layer.unroll for layer in network._flatten_layers() if "unroll" in vars(layer)
+    )
+    count, size = re.search(r"about ([\d,]+) operators, ([\d.]+)\sKiB", note).groups()  # type: ignore[union-attr]
+    rng = np.random.default_rng(0)
+    content = converted(
+        network, [[rng.normal(size=(1, *network.input_shape[1:])).astype(np.float32)] for _ in range(4)]
+    )
+    written = schema.Model.GetRootAs(content).Subgraphs(0).OperatorsLength()
+    assert 0.6 < int(count.replace(",", "")) / written < 1.5
+    assert 0.5 < float(size) * 1024 / len(content) < 2
+
+
+@pytest.mark.parametrize("layer", [lambda: L.LSTM(6), lambda: L.Bidirectional(L.LSTM(5)), lambda: L.Conv1D(3, 2)])
+def test_nothing_is_told_where_no_steps_are_written_out(layer: Any) -> None:
+    assert TensorFlowFramework().export_notes(looped(layer())) == ()
 
 
 def test_an_int8_file_takes_tokens_as_integers(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""What the converter leaves to be mended in a .tflite file that holds UNIDIRECTIONAL_SEQUENCE_LSTM.
+
+- The operator keeps its states from one run of the file to the next, as no Keras layer does. Operators in front of it
+  set them to zero, so that nobody who runs the file needs to.
+- Cells are clipped to 10, as Keras's are not.
+- In an int8 file the output, the state that holds the last output, and the intermediate that becomes both may have got
+  scales of their own, while the kernel moves integers between them.
+- In an int8 file LiteRT's kernel computes tanh of a cell in units of 2^-15 to 2^-9 alone; for others it leaves memory
+  as it finds it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+OUTPUT_STATE, CELL_STATE = 18, 19
+"""Places of the states among the inputs of the operator."""
+HIDDEN = 4
+"""Place of the output before it is projected among the intermediates of the operator."""
+CELL_HEADROOM = 4
+"""How much further cells may go on unseen examples; sixteen bits have room for it."""
+LEAST_CELL_SCALE, GREATEST_CELL_SCALE = 2.0**-15, 2.0**-9
+"""Ranges of 1 and of 64."""
+ALIGNMENT_BYTES = 16
+"""Of the content of a tensor in the file: kernels read it in place."""
+
+
+def mended(content: bytes) -> bytes:
+    """A .tflite content whose LSTM operators begin every run with states of zero and compute what Keras does."""
+    kind = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    lstms = {i for i, code in enumerate(model.operatorCodes) if code.builtinCode == kind}
+    if not lstms:
+        return content
+    for graph in model.subgraphs:
+        operators = []
+        for operator in graph.operators:
+            if operator.opcodeIndex in lstms:
+                _mend(operator, graph.tensors)
+                operators += [_zeroing(model, graph, operator.inputs[i]) for i in (OUTPUT_STATE, CELL_STATE)]
+            operators.append(operator)
+        graph.operators = operators
+    return _packed(model)
+
+
+def _mend(operator: Any, tensors: list[Any]) -> None:
+    operator.builtinOptions.cellClip = 0.0
+    output, cell = tensors[operator.outputs[0]], tensors[operator.inputs[CELL_STATE]]
+    if output.type != schema.TensorType.INT8:
+        return
+    for index in (operator.inputs[OUTPUT_STATE], operator.intermediates[HIDDEN]):
+        tensors[index].quantization = output.quantization
+    scale = CELL_HEADROOM * float(cell.quantization.scale[0])
+    cell.quantization.scale = [min(max(scale, LEAST_CELL_SCALE), GREATEST_CELL_SCALE)]
+
+
+def _zeroing(model: Any, graph: Any, state: int) -> Any:
+    """An operator that sets a state to zero: one that no interpreter computes once and for all."""
+    target, zeros = graph.tensors[state], schema.TensorT()
+    zeros.name, zeros.type, zeros.shape, zeros.hasRank = b"zeros", schema.TensorType.FLOAT32, list(target.shape), True
+    zeros.buffer = len(model.buffers)
+    model.buffers.append(_Content(np.zeros(int(np.prod(target.shape)), np.float32).view(np.uint8)))
+    graph.tensors.append(zeros)
+    operator = schema.OperatorT()
+    is_float = target.type == schema.TensorType.FLOAT32
+    operator.opcodeIndex = _code(model, schema.BuiltinOperator.RELU if is_float else schema.BuiltinOperator.QUANTIZE)
+    operator.inputs, operator.outputs = [len(graph.tensors) - 1], [state]
+    return operator
+
+
+def _code(model: Any, kind: int) -> int:
+    """The number of an operator's kind in the file, which is told of it where it has not had one."""
+    for index, known in enumerate(model.operatorCodes):
+        if known.builtinCode == kind:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = kind
+    code.version = 1
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+class _Content(schema.BufferT):  # type: ignore[misc]
+    """The content of a tensor, which the generated class would place without regard to its alignment."""
+
+    def __init__(self, data: npt.NDArray[np.uint8]):
+        super().__init__()
+        self.data = data
+
+    def Pack(self, builder: Any) -> Any:
+        builder.StartVector(1, len(self.data), ALIGNMENT_BYTES)
+        builder.head = builder.head - len(self.data)
+        builder.Bytes[builder.head : builder.head + len(self.data)] = self.data.tobytes()
+        vector = builder.EndVector()
+        schema.BufferStart(builder)
+        schema.BufferAddData(builder, vector)
+        return schema.BufferEnd(builder)
+
+
+def _packed(model: Any) -> bytes:
+    model.buffers = [
+        _Content(np.asarray(b.data, np.uint8)) if b.data is not None and len(b.data) else b for b in model.buffers
+    ]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
