@@ -118,7 +118,7 @@ class NetworkBuilder:
             inside: for each inner step the tensors that are held beside the inputs.
         """
         order = list(self._weights)
-        values = tuple(self._value(self._with_one_moving(dims, f"layer '{name}' of type {kind}")) for dims in outputs)
+        values = tuple(self._value(self.with_one_moving(dims, f"layer '{name}' of type {kind}")) for dims in outputs)
         layer = Layer(
             name=name,
             kind=kind,
@@ -161,7 +161,7 @@ class NetworkBuilder:
         self._tensors.append(dims)
         return Value(len(self._tensors) - 1, dims)
 
-    def _with_one_moving(self, dims: Dims, where: str) -> Dims:
+    def with_one_moving(self, dims: Dims, where: str) -> Dims:
         """`dims` with groups on at most one axis, the last of them: a tensor has one channel axis."""
         dims = tuple(self.resolved(axis) for axis in dims)
         moving = [axis for axis in dims if axis.groups()]
@@ -175,12 +175,17 @@ class NetworkBuilder:
         members: dict[str, list[str]] = {}
         own = list(self._weights.values())
         for layer in (c.layer for c in self._calls):
+            weights = [own[index] for index in layer.weights]
+            for weight in weights:  # of a layer inside, such as one of a model that is run at each step
+                if weight.layer != layer.name and weight.output_axis is not None:
+                    for group in self.resolved(weight.axes[weight.output_axis]).groups():
+                        members.setdefault(group, []).extend((weight.layer, layer.name))
             produced = [axis for index in layer.outputs for axis in self._tensors[index]]
             for axis in produced:
                 for group in self.resolved(axis).groups():
                     members.setdefault(group, []).append(layer.name)
             # channels inside a layer, such as attention heads, are on its weights alone
-            for axis in (axis for index in layer.weights for axis in own[index].axes):
+            for axis in (axis for weight in weights for axis in weight.axes):
                 for group in self.resolved(axis).groups():
                     members.setdefault(group, [layer.name])
         groups: list[ChannelGroup] = []

@@ -51,6 +51,7 @@ class WidthRules:
             InputError: naming the first pattern without a layer.
         """
         names = [layer.name for layer in network.layers]
+        names += [layer for group in network.groups for layer in group.layers]  # those inside layers
         for pattern in self.keep:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise InputError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,9 @@ from reds_core.builder import NetworkBuilder
 from reds_core.dims import Dims, fixed_dims
 from reds_core.errors import UnsupportedError
 from reds_core.network import Buffer, MacsTerm, Weight, WeightKind
-from reds_tensorflow.names import weight_names
+from reds_tensorflow.names import NamedVariable
 from reds_tensorflow.options import TensorFlowOptions
+from reds_tensorflow.telling import Given, Resizing, Said, Work
 
 # Layers and functions that work on each element alone: channels pass them whatever their width.
 ELEMENTWISE_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU)
@@ -36,21 +38,23 @@ def _stock_activation(names: tuple[str, ...], function: Any) -> bool:
     return any(getattr(keras.activations, name, None) is function for name in names)
 
 
-@dataclass(frozen=True)
-class Resizing:
-    """An entry of a layer's config that follows the widths.
+@dataclass(frozen=True, eq=False)
+class Following:
+    """What the calls of one model share while it is followed.
 
     Attributes:
-        path: keys and indices that lead to it, for it may stand in the config of a layer inside.
-        declared: key of the axes whose lengths it holds, as the builder knows them.
-        is_shape: whether the entry is a tuple; else one number.
-        with_batch: whether the tuple begins with the batch dimension.
+        builder: collects the description.
+        options: of the framework.
+        variables: by id of a weight its name and that of its layer.
+        follow: follows a call of a layer, or of a model, inside another call.
+        work: multiply-accumulates of a call that is not known.
     """
 
-    path: tuple[str | int, ...]
-    declared: Hashable
-    is_shape: bool
-    with_batch: bool = False
+    builder: NetworkBuilder
+    options: TensorFlowOptions
+    variables: Mapping[int, NamedVariable]
+    follow: Callable[[Call], tuple[Dims, ...]]
+    work: Callable[[Call], Work]
 
 
 class Call:
@@ -58,54 +62,55 @@ class Call:
 
     Attributes:
         layer: the Keras layer.
-        name: its name, with those of the models it is nested in before it.
+        name: its name, with those of what it is nested in before it.
         kind: its type, such as "Conv2D".
-        arguments: positional arguments of the call, with symbolic tensors.
-        inputs: axes of each input tensor, without the batch dimension; constant arrays are inputs as well.
-        constants: which of the inputs are constant arrays.
-        output_shapes: full shape of each output tensor, without the batch dimension.
-        options: of the framework.
+        given: what the call was given.
         times: how often the layer is called here: 1, but in a layer that goes step by step.
-        weights, macs, resizings, buffers: what the handler has said.
+        steps: how many of these calls hand states on from one to the next.
+        said: what the handler has said.
     """
 
-    def __init__(
-        self,
-        builder: NetworkBuilder,
-        layer: Any,
-        name: str,
-        inputs: tuple[Dims, ...],
-        output_shapes: tuple[tuple[int, ...], ...],
-        arguments: tuple[Any, ...] = (),
-        constants: frozenset[int] = frozenset(),
-        named: Mapping[str, Any] | None = None,
-        options: TensorFlowOptions | None = None,
-        handler_of: Callable[[Any], Handler] | None = None,
-    ) -> None:
-        self._builder = builder
-        self._weight_names = weight_names(layer) if isinstance(layer, keras.Layer) else {}
+    def __init__(self, following: Following, layer: Any, name: str, given: Given) -> None:
+        self._following = following
+        self._builder = following.builder
         self.layer = layer
         self.name = name
         self.kind = type(layer).__name__
-        self.arguments = arguments
-        self.inputs = inputs
-        self.constants = constants
-        self.output_shapes = output_shapes
-        self.options = options or TensorFlowOptions()
-        self._named = named or {}
-        self._handler_of = handler_of
-        self._owner, self.times = name, 1
+        self.given = given
+        self.times = self.steps = 1
+        self.said = Said()
+        self._root: Any = layer  # in whose config this layer's stands, at the path
         self._path: tuple[str | int, ...] = ()
-        self.weights: list[Any] = []
-        self.macs: list[MacsTerm] = []
-        self.resizings: list[Resizing] = []
-        self.buffers: list[tuple[Buffer, ...]] = []
+
+    @property
+    def inputs(self) -> tuple[Dims, ...]:
+        """Axes of each input tensor, without the batch dimension; constant arrays are inputs as well."""
+        return self.given.inputs
+
+    @property
+    def constants(self) -> frozenset[int]:
+        """Which of the inputs are constant arrays."""
+        return self.given.constants
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Positional arguments of the call, with symbolic tensors."""
+        return self.given.arguments
+
+    @property
+    def output_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Full shape of each output tensor, without the batch dimension."""
+        return self.given.output_shapes
+
+    @property
+    def options(self) -> TensorFlowOptions:
+        """Options of the framework."""
+        return self._following.options
 
     @property
     def where(self) -> str:
-        """The layer, or the call of a function of keras.ops, as messages name it."""
-        what = "layer" if isinstance(self.layer, keras.Layer) else "the keras.ops call"
-        return f"{what} '{self.name}' of type {self.kind}"
+        """The layer, or the call of a function of Keras, as messages name it."""
+        return f"{_what(self.layer)} '{self.name}' of type {self.kind}"
 
     @property
     def dims(self) -> Dims:
@@ -160,7 +165,7 @@ class Call:
 
     def argument(self, name: str) -> Any:
         """What the layer's `call` was given for its parameter `name`: dims in place of tensors; None for nothing."""
-        return self._named.get(name)
+        return self.given.named.get(name)
 
     def axes_of(self, variable: Any) -> Dims:
         """Axes of a weight that was listed before."""
@@ -169,28 +174,53 @@ class Call:
     def part(
         self,
         layer: Any,
-        path: tuple[str | int, ...],
         arguments: Mapping[str, Any],
         output_shapes: tuple[tuple[int, ...], ...] | None = None,
         times: int = 1,
+        path: tuple[str | int, ...] | None = None,
+        apart: bool = False,
     ) -> tuple[Dims, ...]:
-        """Follow a call of a layer inside this one; what it says counts as said of this one.
+        """Follow a call of a layer, or of a model, inside this one; what it says counts as said of this one.
 
         Args:
-            path: where its config stands in this layer's.
             arguments: of its `call`, by name, with dims in place of tensors.
             output_shapes: as of this call by default.
             times: how often it is called, one call after the other.
+            path: where its config stands in this layer's; None where this layer is made anew around a copy of it.
+            apart: whether the calls hand nothing on from one to the next.
         """
-        part = copy.copy(self)  # with the same lists of weights, costs and config entries
-        part.layer, part.name, part.kind = layer, f"{self.name}/{layer.name}", type(layer).__name__
-        part._named, part.inputs = arguments, tuple(dims_in(tuple(arguments.values())))
-        part.arguments, part.constants = (), frozenset()
-        part._path, part.times = (*self._path, *path), self.times * times
-        if output_shapes is not None:
-            part.output_shapes = output_shapes
-        assert self._handler_of is not None, "only layers of a model have parts"
-        return self._handler_of(layer).flow(part)
+        given = Given(
+            inputs=tuple(dims_in(tuple(arguments.values()))),
+            output_shapes=self.output_shapes if output_shapes is None else output_shapes,
+            named=arguments,
+            dtype=self.given.dtype,
+        )
+        part = self.inner(layer, f"{self.name}/{layer.name}", given)
+        part.times = self.times * times
+        part.steps = 1 if apart else self.steps * times
+        if path is not None:
+            part._root, part._path = self._root, (*self._path, *path)
+        return self._following.follow(part)
+
+    def inner(self, layer: Any, name: str, given: Given) -> Call:
+        """A call inside this one, to be followed; what is said of it counts as said of this one."""
+        inner = copy.copy(self)  # with the same `said`
+        inner.layer, inner.name, inner.kind, inner.given = layer, name, type(layer).__name__, given
+        inner._root, inner._path = layer, ()
+        return inner
+
+    @contextmanager
+    def buffers_apart(self) -> Iterator[list[tuple[Buffer, ...]]]:
+        """Takes what is said inside about tensors that are held, for whoever knows what is held beside them."""
+        said, taken = self.said.buffers, list[tuple[Buffer, ...]]()
+        before = len(said)
+        yield taken
+        taken += said[before:]
+        del said[before:]
+
+    def one_moving(self, dims: Dims) -> Dims:
+        """`dims` with channels on at most one axis, the last of them; those of the others stay whole."""
+        return self._builder.with_one_moving(dims, self.where)
 
     def channel_axis(self, at: int) -> Axis:
         """The axis of the only input at dimension `at`, for a layer that mixes all the others: those stay whole."""
@@ -213,10 +243,10 @@ class Call:
             raise self.unsupported("computes a weight from others, as LoRA does", "merge the adapters into the weights")
         if self.sizes(axes) != tuple(variable.shape):
             raise ValueError(f"weight '{variable.name}' of shape {tuple(variable.shape)} has axes {self.sizes(axes)}")
-        self.weights.append(variable)
-        name = f"{self._owner}/{self._weight_names[id(variable)]}"
-        trainable = bool(variable.trainable)
-        self._builder.weight(id(variable), Weight(name, self._owner, kind, axes, output_axis, trainable))
+        self.said.weights.append(variable)
+        named = self._following.variables[id(variable)]
+        weight = Weight(named.name, named.layer, kind, axes, output_axis, bool(variable.trainable))
+        self._builder.weight(id(variable), weight)
 
     def kernel(self, variable: Any, axes: Dims, output_axis: int | None) -> None:
         """List a kernel."""
@@ -228,7 +258,7 @@ class Call:
 
     def count(self, coefficient: int, *factors: Axis) -> None:
         """Add `coefficient` x the product of the lengths of `factors` to the multiply-accumulates."""
-        self.macs.append(MacsTerm(coefficient * self.times, factors))
+        self.said.macs.append(MacsTerm(coefficient * self.times, factors))
 
     def buffer(self, elements: int, *axes: Axis) -> Buffer:
         """A tensor inside the layer: `elements` for each position of `axes`, of which one may hold channels."""
@@ -238,7 +268,7 @@ class Call:
 
     def inside(self, *buffers: Buffer) -> None:
         """Add an inner step: what is held inside the layer at once, beside its inputs and before its outputs."""
-        self.buffers.append(buffers)
+        self.said.buffers.append(buffers)
 
     def resize(self, **entries: Axis) -> None:
         """Entries of the layer's config that hold the length of an axis."""
@@ -252,17 +282,27 @@ class Call:
     def opaque(self, why: str) -> tuple[Dims, ...]:
         """Pass data through a call whose working is not known: all that it reads, makes and owns stays whole.
 
-        A warning of the form "layer 'x' of type Y WHY" is always given, for the call's own multiply-accumulates are
-        not counted.
+        Its multiply-accumulates are those that it makes when it is run on shapes alone, by Keras's layers and by
+        TensorFlow's operations; they are fixed. A warning of the form "layer 'x' of type Y WHY" is always given.
         """
         for dims in self.inputs:
             self.keep(*dims)
         for variable in self.layer.weights if isinstance(self.layer, keras.Layer) else ():
             self.weight(variable, WeightKind.OTHER, fixed_dims(variable.shape))
+        work = self.fixed_work()
+        told = [f"its {work.macs * self.times} MACs are fixed"] if work.macs or not work.missing else []
+        told += [f"{work.missing} is not in the MACs"] if work.missing else []
         self._builder.warn(
-            f"{self.where} {why}, so the channels it touches stay at full width and its own work counts as 0 MACs"
+            f"{self.where} {why}, so the channels it touches stay at full width and {' and '.join(told)}"
         )
         return tuple(fixed_dims(shape) for shape in self.output_shapes)
+
+    def fixed_work(self) -> Work:
+        """Run the call on shapes alone, and add its multiply-accumulates as ones that no width changes."""
+        work = self._following.work(self)
+        if work.macs:
+            self.count(work.macs, Fixed(1))
+        return work
 
     def activation(self, function: Any, dims: Dims) -> None:
         """Check a fused activation; one that works across channels, or is not Keras's own, freezes them."""
@@ -278,7 +318,18 @@ class Call:
     def _resize(self, key: str, dims: Dims, is_shape: bool, with_batch: bool = False) -> None:
         declared = (id(self.layer), key)
         self._builder.declare(declared, dims, self.where)
-        self.resizings.append(Resizing((*self._path, key), declared, is_shape, with_batch))
+        entries = self.said.resizings.setdefault(id(self._root), [])
+        entries.append(Resizing((*self._path, key), declared, is_shape, with_batch))
+
+
+def _what(operation: Any) -> str:
+    """What kind of operation messages speak of: a layer, or the function that the user called."""
+    if isinstance(operation, keras.Layer):
+        return "layer"
+    module = type(operation).__module__
+    if module.startswith("keras.src.activations"):
+        return "the keras.activations call"
+    return "the keras.ops call" if module.partition(".")[0] == "keras" else "the call"
 
 
 def dims_in(argument: Any) -> Iterator[Dims]:

@@ -11,13 +11,13 @@ import numpy as np
 
 from reds_core.axis import Kept
 from reds_core.dims import Dims
-from reds_core.errors import InputError, UnsupportedError
+from reds_core.errors import InputError, RedsError, UnsupportedError
 from reds_core.framework import WeightArrays
 from reds_core.network import Network
-from reds_tensorflow.calls import Resizing
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.names import as_functional, graph_of, named_variables
 from reds_tensorflow.reading import STOCK, Reading
+from reds_tensorflow.telling import Resizing
 from reds_tensorflow.tracing import Trace, trace
 
 
@@ -75,6 +75,10 @@ def extract(model: Any, network: Network, kept: Kept, reading: Reading = STOCK) 
     return small
 
 
+_AROUND = (keras.layers.TimeDistributed, keras.layers.SpectralNormalization)
+"""Wrappers that are made anew around a copy of their layer, which may be a model."""
+
+
 class _Rebuild:
     """Builds the resized copy of a model, nested models included.
 
@@ -105,7 +109,7 @@ class _Rebuild:
                 copied = self.model(operation)
             elif isinstance(operation, keras.Layer):
                 copied = self._resized(operation)
-            elif self._traced.configs[id(operation)]:
+            elif self._traced.configs.get(id(operation)):
                 copied = type(operation).from_config(self._config(operation))
             else:
                 copied = _detached(operation)
@@ -115,7 +119,11 @@ class _Rebuild:
     def _resized(self, layer: Any) -> Any:
         _check_registered(layer)
         try:
-            resized = type(layer).from_config(self._config(layer))
+            resized = (
+                self._around_copy(layer) if type(layer) in _AROUND else type(layer).from_config(self._config(layer))
+            )
+        except RedsError:  # of a layer inside
+            raise
         except Exception as error:  # code of the user's own
             raise UnsupportedError(
                 f"layer '{layer.name}' of type {type(layer).__name__} cannot be copied"
@@ -125,10 +133,16 @@ class _Rebuild:
         self.layers.append((layer, resized))
         return resized
 
+    def _around_copy(self, wrapper: Any) -> Any:
+        """A wrapper around the copy of its layer, which is shared with other places where the layer is."""
+        config = wrapper.get_config()
+        del config["layer"]
+        return type(wrapper)(self._copy(wrapper.layer), **config)
+
     def _config(self, operation: Any) -> Any:
         """The config of a layer, or of a function call, whose entries follow the widths."""
         config = _of_any_width(operation.get_config())
-        for resizing, dims in self._traced.configs[id(operation)]:
+        for resizing, dims in self._traced.configs.get(id(operation), ()):
             self._resize(config, resizing, dims)
         return config
 

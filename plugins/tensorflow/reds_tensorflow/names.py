@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -45,12 +46,45 @@ def graph_of(operation: Any) -> Any | None:
         return None
 
 
+def graph_inside(operation: Any) -> Any | None:
+    """The Functional model that a TimeDistributed layer, or several around each other, runs at each step; else None."""
+    if type(operation) is not keras.layers.TimeDistributed:
+        return None
+    return graph_of(operation.layer) or graph_inside(operation.layer)
+
+
 def layer_names(functional: Any) -> dict[int, str]:
-    """By id the name of each layer, behind those of the models that it is nested in, where it is met first."""
+    """By id the name of each layer, behind those of what it is nested in, where it is met first."""
     names: dict[int, str] = {}
     for operation, name in _operations(functional, ""):
         names.setdefault(id(operation), name)
     return names
+
+
+@dataclass(frozen=True, eq=False)
+class NamedVariable:
+    """A weight of a model.
+
+    Attributes:
+        variable: the Keras variable.
+        layer: name of the layer that it is listed under.
+        name: of the weight, unique in the model; it begins with that of the layer.
+    """
+
+    variable: Any
+    layer: str
+    name: str
+
+
+def variables_of(functional: Any) -> dict[int, NamedVariable]:
+    """Every weight of a model by its id, each once: one that is shared has the name of where it is met first."""
+    found: dict[int, NamedVariable] = {}
+    for operation, name in _operations(functional, ""):
+        if isinstance(operation, keras.Layer) and graph_inside(operation) is None:
+            own = weight_names(operation)
+            for variable in operation.weights:
+                found.setdefault(id(variable), NamedVariable(variable, name, f"{name}/{own[id(variable)]}"))
+    return found
 
 
 def weight_names(layer: Any) -> dict[int, str]:
@@ -65,23 +99,20 @@ def weight_names(layer: Any) -> dict[int, str]:
 
 def named_variables(model: Any) -> dict[str, Any]:
     """The weights of `model` by the names that its description has for them."""
-    found: dict[str, Any] = {}
-    seen: set[int] = set()
-    for operation, name in _operations(as_functional(model), ""):
-        if isinstance(operation, keras.Layer) and id(operation) not in seen:
-            seen.add(id(operation))
-            own = weight_names(operation)
-            found.update((f"{name}/{own[id(v)]}", v) for v in operation.weights)
-    return found
+    return {named.name: named.variable for named in variables_of(as_functional(model)).values()}
 
 
 def _operations(functional: Any, prefix: str) -> list[tuple[Any, str]]:
-    """Every operation of the graph, and of the graphs in it, with its name behind those of their models."""
+    """Every operation of the graph, and of the graphs in it, with its name behind those of what holds it."""
     found: list[tuple[Any, str]] = []
     for operation in functional.operations:
         name = f"{prefix}{operation.name}"
         inner = graph_of(operation)
-        found += [(operation, name)] if inner is None else _operations(inner, f"{name}/")
+        if inner is None:
+            found.append((operation, name))
+            inner = graph_inside(operation)
+        if inner is not None:
+            found += _operations(inner, f"{name}/")
     return found
 
 

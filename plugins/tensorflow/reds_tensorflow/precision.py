@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from reds_core.errors import InputError
 from reds_core.finetuning import Precision
-from reds_tensorflow.nesting import leaves
+from reds_tensorflow.nesting import outer_leaves
 
 _OF_MANY_LAYERS = (
     keras.layers.RNN,
@@ -51,7 +51,7 @@ def computing_in(precision: Precision, *models: Any) -> Iterator[None]:
 
 
 def _inner(model: Any) -> list[Any]:
-    layers = list(leaves(model))
+    layers = list(outer_leaves(model))
     last = max((i for i, layer in enumerate(layers) if layer.weights), default=0)
     return [layer for layer in layers[:last] if not isinstance(layer, _OF_MANY_LAYERS)]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -15,12 +16,15 @@ from reds_core.builder import NetworkBuilder, Value
 from reds_core.dims import Dims, fixed_dims
 from reds_core.errors import RedsError, UnsupportedError
 from reds_core.network import Network
-from reds_tensorflow.calls import Call, Handler, Resizing
+from reds_tensorflow.calls import Call, Following, Handler
 from reds_tensorflow.handlers import private_handler
 from reds_tensorflow.handlers.opaque import unknown
 from reds_tensorflow.messages import first_sentence
-from reds_tensorflow.names import as_functional, graph_of, layer_names
+from reds_tensorflow.names import NamedVariable, as_functional, graph_of, layer_names, variables_of
 from reds_tensorflow.reading import STOCK, Reading
+from reds_tensorflow.stepping import StepByStep
+from reds_tensorflow.telling import Given, Resizing, Work
+from reds_tensorflow.work import work_of
 
 _USERS_OWN = (
     "activity_regularizer",
@@ -63,9 +67,9 @@ def trace(model: Any, reading: Reading = STOCK) -> Trace:
         UnsupportedError: as `inspect`.
     """
     functional = as_functional(model)
-    tracer = _Tracer(reading, layer_names(functional))
+    tracer = _Tracer(reading, layer_names(functional), variables_of(functional))
     inputs = [tracer.builder.input(_fixed_shape(tensor)) for tensor in functional.inputs]
-    outputs = tracer.follow(functional, id(model), inputs)
+    outputs = tracer.follow(functional, id(model), inputs, tracer.call)
     _check_all_known(model, tracer.variables)
     network = tracer.builder.finish(model.name, outputs)
     configs = {
@@ -90,22 +94,41 @@ class Seen(keras.Operation):  # type: ignore[misc]
         return self.seen.compute_output_spec(*args, **kwargs)
 
 
+@dataclass(frozen=True, eq=False)
+class _Met:
+    """A call that was met in a graph.
+
+    Attributes:
+        operation: a layer or a function.
+        inputs: values that it reads, and constant arrays among them.
+        given: dims of these, and all else about the call.
+    """
+
+    operation: Any
+    inputs: tuple[Any, ...]
+    given: Given
+
+
 class _Tracer:
     """The state of one trace."""
 
-    def __init__(self, reading: Reading, names: Mapping[int, str]) -> None:
+    def __init__(self, reading: Reading, names: Mapping[int, str], variables: Mapping[int, NamedVariable]) -> None:
         self.builder = NetworkBuilder()
         self.variables: dict[int, Any] = {}
         self.resizings: dict[int, list[Resizing]] = {}
         self.models: dict[int, int] = {}
         self._reading = reading
         self._names = names
+        self._following = Following(self.builder, reading.options, variables, self._part, self._work)
 
-    def follow(self, functional: Any, key: int, inputs: Sequence[Value]) -> list[Value]:
+    def follow(
+        self, functional: Any, key: int, inputs: Sequence[Value], call: Callable[[_Met], Sequence[Value]]
+    ) -> list[Value]:
         """Follow one call of a model; nested models are followed where they are called.
 
         Args:
             key: under which the axes of its inputs are declared.
+            call: what is done about each call of a layer or a function; gives its outputs.
         """
         self.models[key] = len(inputs)
         for i, (reference, value) in enumerate(zip(functional.inputs, inputs, strict=True)):
@@ -120,18 +143,17 @@ class _Tracer:
         values: dict[int, tuple[Any, Value]] = {}  # the tensors are held, lest another takes the id of one
 
         def record(operation: Any, *args: Any, **kwargs: Any) -> Any:
-            arguments = keras.tree.flatten((args, kwargs))
             made = Seen(operation)(*args, **kwargs)
             tensors = keras.tree.flatten(made)
             inner = graph_of(operation)
             outputs: Sequence[Value]
             if inner is not None:
-                outputs = self.follow(inner, id(operation), [values[id(a)][1] for a in arguments if id(a) in values])
+                arguments = keras.tree.flatten((args, kwargs))
+                read = [values[id(a)][1] for a in arguments if id(a) in values]
+                outputs = self.follow(inner, id(operation), read, call)
             else:
                 shapes = tuple(_fixed_shape(t) for t in tensors)
-                read = [values[id(a)][1] if id(a) in values else a for a in arguments]
-                named = _by_name(operation, args, kwargs, {key: value for key, (_, value) in values.items()})
-                outputs = self._call(operation, args, named, [i for i in read if _is_input(i)], shapes)
+                outputs = call(self._met(operation, args, kwargs, {k: v for k, (_, v) in values.items()}, shapes))
             values.update((id(t), (t, v)) for t, v in zip(tensors, outputs, strict=True))
             return made
 
@@ -146,22 +168,26 @@ class _Tracer:
         )
         return [values[id(tensor)][1] for tensor in copy.outputs]
 
-    def _call(
-        self,
-        layer: Any,
-        arguments: tuple[Any, ...],
-        named: Mapping[str, Any],
-        inputs: Sequence[Any],
-        output_shapes: tuple[tuple[int, ...], ...],
-    ) -> tuple[Value, ...]:
-        """Hand one call to the handler of its layer type; what has none passes with all its channels.
+    def call(self, met: _Met) -> tuple[Value, ...]:
+        """Follow a call that has a place of its own in the description."""
+        name = self._names[id(met.operation)]  # one layer has one name, in whichever model it is called
+        call = Call(self._following, met.operation, name, met.given)
+        outputs, said = self._part(call), call.said
+        self.variables.update((id(v), v) for v in said.weights)
+        self.resizings.update(said.resizings)
+        values = [v for v in met.inputs if isinstance(v, Value)]
+        keys = dict.fromkeys(id(v) for v in said.weights)
+        in_place = self._handler(met.operation).in_place
+        return self.builder.call(name, call.kind, values, outputs, keys, said.macs, in_place, said.buffers)
 
-        Args:
-            arguments: the positional ones.
-            named: all of them by name, with values in place of tensors.
-            inputs: values, and constant arrays among them.
-        """
-        name = self._names[id(layer)]  # one layer has one name, in whichever model it is called
+    def _met(
+        self,
+        operation: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        values: Mapping[int, Value],
+        output_shapes: tuple[tuple[int, ...], ...],
+    ) -> _Met:
         rank = max(map(len, output_shapes))
 
         def resolved(argument: Any) -> Any:
@@ -169,41 +195,88 @@ class _Tracer:
                 return tuple(map(self.builder.resolved, argument.dims))
             return _constant_dims(argument, rank) if _is_input(argument) else argument
 
+        arguments = keras.tree.flatten((args, kwargs))
+        inputs = tuple(i for i in (values.get(id(a), a) for a in arguments) if _is_input(i))
+        named = _by_name(operation, args, kwargs, values)
         # Keras hands its masks of steps to every layer that knows of masks; they hold no channels to follow.
         mask = named.get("mask")
         is_of_steps = isinstance(mask, Value) and not any(axis.groups() for axis in resolved(mask))
         followed = [v for v in inputs if not (is_of_steps and v is mask)]
-        dims = tuple(map(resolved, followed))
-        constants = frozenset(i for i, v in enumerate(followed) if not isinstance(v, Value))
-        named = keras.tree.map_structure(resolved, named)
+        given = Given(
+            inputs=tuple(map(resolved, followed)),
+            output_shapes=output_shapes,
+            arguments=args,
+            constants=frozenset(i for i, v in enumerate(followed) if not isinstance(v, Value)),
+            named=keras.tree.map_structure(resolved, named),
+            symbolic=(args, kwargs),
+            dtype=next((a.dtype for a in arguments if isinstance(a, keras.KerasTensor)), "float32"),
+        )
+        return _Met(operation, inputs, given)
 
-        def begun() -> Call:
-            context = (self._reading.options, self._handler)
-            return Call(self.builder, layer, name, dims, output_shapes, arguments, constants, named, *context)
-
-        call, handler = begun(), self._handler(layer)
+    def _part(self, call: Call) -> tuple[Dims, ...]:
+        """Hand a call to the handler of its layer type; what has none passes with all its channels."""
+        graph = graph_of(call.layer)
+        if graph is not None:
+            return self._graph(call, graph)
+        handler, before = self._handler(call.layer), call.said.copy()
         refused = (), "takes a constant array"
-        outputs, why = _followed(call, handler) if handler.constants or not constants else refused
+        outputs, why = _followed(call, handler) if handler.constants or not call.constants else refused
         if why:
-            call = begun()
+            call.said.go_back(before)
             outputs = call.opaque(why)
         for role in _USERS_OWN:
-            own = getattr(layer, role, None)
+            own = getattr(call.layer, role, None)
             if own is not None and type(own).__module__.partition(".")[0] != "keras":
                 why = f"has {role} '{type(own).__name__}', which may need the widths as they are"
-                seen = outputs if role == "activity_regularizer" else (*dims, *outputs)
+                seen = outputs if role == "activity_regularizer" else (*call.inputs, *outputs)
                 call.freeze(why, *(axis for tensor in seen for axis in tensor))
-        self.variables.update((id(v), v) for v in call.weights)
-        self.resizings[id(layer)] = call.resizings
-        keys = [id(v) for v in call.weights]
-        values = [v for v in inputs if isinstance(v, Value)]
-        return self.builder.call(name, call.kind, values, outputs, keys, call.macs, handler.in_place, call.buffers)
+        return outputs
+
+    def _graph(self, outer: Call, graph: Any) -> tuple[Dims, ...]:
+        """Follow a call of a model inside a layer: what its layers say counts as said of that."""
+        steps = StepByStep(outer)
+
+        def call(met: _Met) -> list[Value]:
+            name = self._names.get(id(met.operation), f"{outer.name}/{met.operation.name}")
+            inner = outer.inner(met.operation, name, met.given)
+            with inner.buffers_apart() as buffers:
+                dims = [inner.one_moving(made) for made in self._part(inner)]
+            read = [v.index for v in met.inputs if isinstance(v, Value)]
+            return steps.called(read, dims, self._handler(met.operation).in_place, buffers)
+
+        outputs = self.follow(graph, id(outer.layer), [steps.value(dims) for dims in outer.inputs], call)
+        steps.finish([value.index for value in outputs])
+        return tuple(value.dims for value in outputs)
+
+    def _work(self, call: Call) -> Work:
+        """What a call that is not known costs, by what is known inside it."""
+        return work_of(call, self._work_inside)
+
+    def _work_inside(self, layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], made: Any) -> int | None:
+        """Multiply-accumulates of a call of a layer with tensors inside one that is not known."""
+        handler = self._reading.handlers.get(type(layer))
+        if handler is None:
+            return None
+        tensors = [a for a in keras.tree.flatten((args, kwargs)) if keras.ops.is_tensor(a)]
+        own = {id(v): NamedVariable(v, layer.name, v.name) for v in layer.weights}
+        tracer = _Tracer(self._reading, {}, own)
+        values = {id(t): Value(-1, fixed_dims(t.shape[1:])) for t in tensors if len(t.shape)}
+        shapes = tuple(tuple(t.shape[1:]) for t in keras.tree.flatten(made))
+        try:
+            met = tracer._met(layer, args, kwargs, values, shapes)
+            call = Call(tracer._following, layer, layer.name, met.given)
+            outputs, why = _followed(call, handler)
+        except Exception:  # it is counted by its operations instead
+            return None
+        lengths = ([tracer.builder.length(axis) for axis in term.factors] for term in call.said.macs)
+        macs = sum(t.coefficient * math.prod(n) for t, n in zip(call.said.macs, lengths, strict=True))
+        return None if why else macs * (tensors[0].shape[0] if tensors else 1)
 
     def _handler(self, layer: Any) -> Handler:
         """The handler of a layer's own type, not of one that it is derived from: that may do something else."""
         handler = self._reading.handlers.get(type(layer)) or private_handler(type(layer))
         if handler is None:
-            handler = Handler(unknown)
+            handler = Handler(unknown, constants=True)
             for broken in self._reading.broken:
                 self.builder.warn(broken)
         return handler
@@ -218,7 +291,7 @@ def _followed(call: Call, handler: Handler) -> tuple[tuple[Dims, ...], str]:
             if handler.plugin is None:
                 return (), "gives another shape than reds expects"
             raise ValueError(f"outputs of shapes {shapes} are told, but they are {call.output_shapes}")
-        listed = {id(variable) for variable in call.weights}
+        listed = {id(variable) for variable in call.said.weights}
         forgotten = [v.name for v in getattr(call.layer, "weights", ()) if handler.plugin and id(v) not in listed]
         if forgotten:
             raise ValueError(f"weight '{forgotten[0]}' is not listed")

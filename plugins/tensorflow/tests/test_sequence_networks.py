@@ -63,17 +63,6 @@ def test_groups_and_warnings_are_those_known_by_hand(built: Built) -> None:
         assert any(built.case.warns in warning for warning in built.network.warnings)
 
 
-def test_a_model_at_each_step_passes_with_all_its_channels() -> None:
-    inputs = keras.Input((4, 6, 6, 2))
-    inner = keras.Sequential([L.Conv2D(3, 3), L.GlobalAveragePooling2D()])
-    x = L.TimeDistributed(inner)(L.TimeDistributed(L.Conv2D(5, 1, name="a"))(inputs))
-    model = keras.Model(inputs, L.Dense(3)(L.LSTM(4, name="b")(x)))
-    network = inspect(model)
-    assert {g.name for g in network.groups} == {"b"}
-    assert any("of type Sequential is not known" in warning for warning in network.warnings)
-    assert extract(model, network, {"b": np.array([0, 2])})(np.ones((1, 4, 6, 6, 2))).shape == (1, 3)
-
-
 def test_a_mask_for_each_head_keeps_the_heads() -> None:
     inputs, mask = keras.Input((6, 4)), keras.Input((3, 6, 6), dtype="bool")
     x = L.MultiHeadAttention(3, 2, name="mha")(inputs, inputs, attention_mask=mask)

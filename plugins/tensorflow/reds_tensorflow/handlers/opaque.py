@@ -20,6 +20,12 @@ def preprocessing(call: Call) -> tuple[Dims, ...]:
     return tuple(fixed_dims(shape) for shape in call.output_shapes)
 
 
+def mel_spectrogram(call: Call) -> tuple[Dims, ...]:
+    """MelSpectrogram: its product with the bands of the mel scale is work, which is fixed."""
+    call.fixed_work()
+    return preprocessing(call)
+
+
 def stft_spectrogram(call: Call) -> tuple[Dims, ...]:
     """STFTSpectrogram: convolutions of each input channel with the waves of the transform, which stay."""
     kernels = call.layer.weights

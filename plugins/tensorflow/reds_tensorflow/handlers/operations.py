@@ -193,6 +193,16 @@ def split(call: Call) -> tuple[Dims, ...]:
     return (_with(call.dims, at[0], part),) * parts
 
 
+def gated(call: Call) -> tuple[Dims, ...]:
+    """A gated linear unit: one half of a dimension times the sigmoid of the other; both keep the same channels."""
+    at = _dimensions(call.layer.axis, len(call.dims) + 1)
+    if at is None:
+        return call.opaque(_MIXES_EXAMPLES)
+    axis = call.dims[at[0]]
+    half = block_of(call, axis, 2) if axis.groups() else Fixed(call.size(axis) // 2)
+    return (_with(call.dims, at[0], half),)
+
+
 def _with(dims: Dims, at: int, axis: Axis) -> Dims:
     return (*dims[:at], axis, *dims[at + 1 :])
 
@@ -239,6 +249,7 @@ OPERATIONS: Mapping[str, Handler] = {
     "Swapaxes": Handler(swapaxes),
     "Stack": Handler(stack),
     "Split": Handler(split),
+    "Glu": Handler(gated),
     "Pad": Handler(pad),
     "Reshape": Handler(reshape, in_place=True),
     "Matmul": Handler(matmul, constants=True),

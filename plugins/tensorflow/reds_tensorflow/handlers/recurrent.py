@@ -41,8 +41,8 @@ def gated_cell(gates: int, states: int) -> Flow:
         call.resize(units=units)
         _activations(call, cell, (units,))
         # a loop (float32) copies the sequence twice and holds gates three times; steps (int8) hold the gates of all
-        call.inside(call.buffer(2 * call.times, inner), call.buffer(3 * gates + states + 2, units))
-        call.inside(call.buffer(gates * call.times, units))
+        call.inside(call.buffer(2 * call.steps, inner), call.buffer(3 * gates + states + 2, units))
+        call.inside(call.buffer(gates * call.steps, units))
         return ((units,),) * (1 + states)
 
     return flow
@@ -53,7 +53,8 @@ def stacked_cells(call: Call) -> tuple[Dims, ...]:
     dims, states = call.argument("inputs"), []
     for i, cell in enumerate(call.layer.cells):
         shapes = tuple((n,) for n in (cell.output_size, *_sizes(cell.state_size)))
-        dims, *own = call.part(cell, ("cells", i, "config"), {"inputs": dims}, shapes)
+        arguments = {"inputs": dims, "states": _states_of(cell)}
+        dims, *own = call.part(cell, arguments, shapes, path=("cells", i, "config"))
         states += own
     return (dims, *states)
 
@@ -74,8 +75,8 @@ def _steps(call: Call, path: tuple[str, ...]) -> tuple[Dims, ...]:
     steps, *dims = call.argument("sequences")
     call.freeze("works step by step along a dimension that holds channels", steps)
     shapes = tuple((n,) for n in (layer.cell.output_size, *_sizes(layer.cell.state_size)))
-    arguments = {"inputs": tuple(dims)}
-    output, *states = call.part(layer.cell, path, arguments, shapes, times=call.size(steps))
+    arguments = {"inputs": tuple(dims), "states": _states_of(layer.cell)}
+    output, *states = call.part(layer.cell, arguments, shapes, call.size(steps), path)
     return _put_out(call, steps, output, states)
 
 
@@ -115,8 +116,8 @@ def bidirectional(call: Call) -> tuple[Dims, ...]:
         (layer.forward_layer, "layer", given[:half]),
         (layer.backward_layer, "backward_layer", given[half:]),
     ):
-        arguments = {"sequences": sequences, "initial_state": initial}
-        output, *own = call.part(inner, (entry, "config"), arguments)
+        arguments = {"sequences": sequences, "initial_state": initial or None}
+        output, *own = call.part(inner, arguments, _shapes(inner, call.sizes(sequences)), path=(entry, "config"))
         outputs.append(output)
         states += own
     forward, backward = outputs
@@ -129,6 +130,12 @@ def bidirectional(call: Call) -> tuple[Dims, ...]:
     if layer.merge_mode == "concat":
         return ((*forward[:-1], concat((forward[-1], backward[-1]))), *states)
     return (forward, *states)
+
+
+def _shapes(layer: Any, sequences: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """Shapes of the outputs of a recurrent layer, the batch not counted."""
+    shapes = layer.compute_output_shape((None, *sequences))
+    return tuple(tuple(shape[1:]) for shape in (shapes if layer.return_state else [shapes]))
 
 
 def _put_out(call: Call, steps: Axis, output: Dims, states: list[Dims]) -> tuple[Dims, ...]:
@@ -149,6 +156,11 @@ def _activations(call: Call, cell: Any, dims: Dims) -> None:
 def _refuse_stateful(call: Call) -> None:
     if call.layer.stateful:
         raise call.unsupported("keeps its states from batch to batch", "build it with stateful=False")
+
+
+def _states_of(cell: Any) -> list[Dims]:
+    """The states that a cell is given, with all their numbers."""
+    return [fixed_dims((n,)) for n in _sizes(cell.state_size)]
 
 
 def _sizes(state_size: Any) -> Iterator[int]:

@@ -26,7 +26,7 @@ from reds_tensorflow.handlers.elementwise import activation, dropout, elementwis
 from reds_tensorflow.handlers.embedding import embedding, reversible_embedding
 from reds_tensorflow.handlers.merging import concatenate, dot, merge
 from reds_tensorflow.handlers.normalisation import batch_normalization, layer_scale, normalization, rescaling
-from reds_tensorflow.handlers.opaque import preprocessing, refused, stft_spectrogram
+from reds_tensorflow.handlers.opaque import mel_spectrogram, preprocessing, refused, stft_spectrogram
 from reds_tensorflow.handlers.operations import OPERATIONS
 from reds_tensorflow.handlers.recurrent import (
     bidirectional,
@@ -43,7 +43,7 @@ from reds_tensorflow.handlers.wrappers import spectral_normalization, time_distr
 # fmt: off
 _PREPROCESSING = (
     "AugMix", "AutoContrast", "CategoryEncoding", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix",
-    "Discretization", "Equalization", "HashedCrossing", "Hashing", "Masking", "MelSpectrogram", "MixUp", "RandAugment",
+    "Discretization", "Equalization", "HashedCrossing", "Hashing", "Masking", "MixUp", "RandAugment",
     "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomCrop",
     "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue",
     "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation",
@@ -132,6 +132,7 @@ HANDLERS: Mapping[type, Handler] = {
     **dict.fromkeys(_layers("StringLookup", "IntegerLookup", "TextVectorization"), Handler(refused(*_NO_FILE))),
     **dict.fromkeys(_layers("JaxLayer", "FlaxLayer", "TorchModuleWrapper", "TFSMLayer"), Handler(refused(*_NO_FILE))),
     **dict.fromkeys(_layers(*_PREPROCESSING), PREPROCESSING),
+    **dict.fromkeys(_layers("MelSpectrogram"), Handler(mel_spectrogram)),
     **dict.fromkeys(_layers("STFTSpectrogram"), Handler(stft_spectrogram)),
     layers.LayerNormalization: Handler(layer_normalization),
     layers.GroupNormalization: Handler(group_normalization),
@@ -165,6 +166,7 @@ HANDLERS: Mapping[type, Handler] = {
 
 PRIVATE: Mapping[str, Handler] = {
     **{f"ops.{name}": handler for name, handler in OPERATIONS.items()},
+    **dict.fromkeys(("activations.ReLU", "activations.Mish"), IN_PLACE),  # keras.activations.relu(x), mish(x)
     "applications.CustomScaleLayer": MERGE,  # InceptionResNetV2: the first tensor and a share of the second
     "applications.LayerScale": Handler(layer_scale, in_place=True),  # ConvNeXt
     "applications.StochasticDepth": IN_PLACE,

@@ -122,6 +122,10 @@ def _mask_of_operation(operation: Any, masks: list[np.ndarray], args: Any, shape
         return np.asarray(operation([m[None] for m in masks]))[0]
     if kind in ("Sum", "Matmul"):
         return _some(operation, masks)
+    if kind == "Glu":
+        one, other = np.split(masks[0], 2, axis=operation.axis)
+        assert np.array_equal(one, other), "the halves of a gated linear unit keep other channels"
+        return one
     if kind == "Resize":
         return _spread(_channels(masks[0], -1), len(shape) - 1, shape)
     if kind == "Pad":
@@ -199,6 +203,55 @@ def count_macs_by_running(model: Any, *inputs: np.ndarray) -> int:
 
     keras.Model(model.inputs, model.outputs)._run_through_graph(list(inputs), call_fn=one_call)
     return total
+
+
+def count_macs_by_watching(model: Any, *inputs: np.ndarray) -> int:
+    """Multiply-accumulates of one example from what each layer inside reads and makes while `model` runs on arrays.
+
+    Every layer is watched wherever it stands: in wrappers, in models in them, in layers of the user's own. Those may
+    have a method `own_macs` of an input's shape, for what they compute beside.
+
+    Args:
+        inputs: one example each, with a batch dimension of 1.
+    """
+    total, depth = 0, 0
+    known = (*PRODUCERS, *DEPTHWISE, layers.Dot, *keras_sequences.KINDS)
+
+    def watched(layer: Any, compute: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal total, depth
+            read = [tuple(a.shape) for a in keras.tree.flatten((args, kwargs)) if keras.ops.is_tensor(a)]
+            if hasattr(layer, "own_macs"):
+                total += layer.own_macs(read[0])
+                return compute(*args, **kwargs)
+            depth += 1
+            made = compute(*args, **kwargs)
+            depth -= 1
+            if depth == 0:
+                total += _macs_of_call(layer, read, tuple(keras.tree.flatten(made)[0].shape))
+            return made
+
+        return call
+
+    parts = {id(layer): layer for layer in model._flatten_layers(include_self=False)}
+    known = tuple(kind for kind in known if kind not in keras_sequences.WRAPPERS)
+    changed = [part for part in parts.values() if type(part) in known or hasattr(part, "own_macs")]
+    for part in changed:
+        part.call = watched(part, part.call)
+    try:
+        model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+    finally:
+        for part in changed:
+            del part.call
+    return total
+
+
+def _macs_of_call(layer: Any, read: list[tuple[int, ...]], made: tuple[int, ...]) -> int:
+    if isinstance(layer, PRODUCERS + DEPTHWISE):
+        return _layer_macs(layer, read[0], made)
+    if isinstance(layer, layers.Dot):
+        return math.prod(made[1:]) * read[0][np.atleast_1d(layer.axes)[0]]
+    return read[0][0] * keras_sequences.count_macs(layer, [shape[1:] for shape in read], made[1:])
 
 
 def _layer_macs(layer: Any, read: tuple[int, ...], made: tuple[int, ...]) -> int:

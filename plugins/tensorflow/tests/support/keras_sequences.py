@@ -100,6 +100,8 @@ def _read_inside(layer: Any, kept: KeptAxes) -> Iterator[tuple[Any, np.ndarray]]
         yield from _read_inside(layer.backward_layer, kept)
     elif isinstance(layer, RECURRENT):
         for i, cell in enumerate(getattr(layer.cell, "cells", [layer.cell])):
+            if not hasattr(cell, "recurrent_kernel"):  # of the user's own: it stays whole
+                continue
             yield cell.recurrent_kernel, kept.of_weight(cell.recurrent_kernel)[-2][:, None]
             if i:
                 yield cell.kernel, kept.of_weight(cell.kernel)[0][:, None]
@@ -185,7 +187,7 @@ def _recurrent_macs(layer: Any, shape: tuple[int, ...], made: tuple[int, ...]) -
         image = made[1:] if layer.return_sequences else made
         positions = math.prod(image[1:] if layer.data_format == "channels_first" else image[:-1])
     cells = getattr(layer.cell, "cells", [layer.cell])
-    sizes = [math.prod(kernel.shape) for cell in cells for kernel in (cell.kernel, cell.recurrent_kernel)]
+    sizes = [math.prod(weight.shape) for cell in cells for weight in cell.weights if weight.name.endswith("kernel")]
     return shape[0] * positions * sum(sizes)
 
 
