@@ -265,7 +265,7 @@ class _Tracer:
         try:
             met = tracer._met(layer, args, kwargs, values, shapes)
             call = Call(tracer._following, layer, layer.name, met.given)
-            outputs, why = _followed(call, handler)
+            _, why = _followed(call, handler)
         except Exception:  # it is counted by its operations instead
             return None
         lengths = ([tracer.builder.length(axis) for axis in term.factors] for term in call.said.macs)

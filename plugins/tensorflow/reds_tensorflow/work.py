@@ -53,7 +53,7 @@ def work_of(call: Call, count_known: CountKnown) -> Work:
     try:
         backend.compute_output_spec(run, *args, **kwargs)
     except Exception as error:  # code of the user's own
-        return Work(0, f"what it computes, since it did not run on shapes alone ({first_sentence(error)})")
+        return Work(0, f"what it computes, since it did not run on shapes alone ({first_sentence(error)}),")
     return Work(total // examples, " and ".join(dict.fromkeys(missing)))
 
 

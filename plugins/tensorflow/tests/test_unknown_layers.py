@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as L
+from keras.src.activations import ALL_OBJECTS
 from keras_reference import enliven, masked_outputs, random_kept, relative_error
 from reds_tensorflow.extraction import extract, variables
 from reds_tensorflow.handlers.operations import OPERATIONS, reduction, softmax, transpose
@@ -192,6 +193,120 @@ def test_products_of_tensors_are_counted() -> None:
     network = inspect(around(lambda x: L.Dot(2, name="dot")([x, x])))
     (terms,) = [layer.macs for layer in network.layers if layer.name == "dot"]
     assert [t.coefficient * math.prod(axis.full(network.channels) for axis in t.factors) for t in terms] == [6 * 6 * 4]
+
+
+@keras.saving.register_keras_serializable("reds-tests")
+class Looping(L.Layer):
+    """A layer of a user's own that goes on until its numbers are large."""
+
+    def build(self, shape: Any) -> None:
+        self.mix = self.add_weight(shape=(shape[-1], shape[-1]))
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.while_loop(lambda y: keras.ops.max(y) < 9, lambda y: (keras.ops.matmul(y, self.mix),), (x,))[0]
+
+
+@keras.saving.register_keras_serializable("reds-tests")
+class Counting(L.Layer):
+    """A layer of a user's own that reads numbers, which shapes alone do not have."""
+
+    def call(self, x: Any) -> Any:
+        return x * float(np.asarray(x).sum())
+
+    def compute_output_spec(self, x: Any) -> Any:
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+@keras.saving.register_keras_serializable("reds-tests")
+class Recurring(L.LSTM):
+    """Derived from a layer of Keras, so that it may do something else."""
+
+
+KERNEL = np.random.default_rng(3).normal(size=(3, 4, 2)).astype("float32")
+WORK: dict[str, tuple[Callable[[Any], Any], int]] = {
+    # two layers inside, on 6 positions
+    "layers inside": (Mixed(name="mine"), 6 * (4 * 4 + 4 * 3)),
+    "subclassed": (Block(name="block"), 6 * 4 * 5),
+    "derived": (Recurring(5, return_sequences=True), 6 * (4 + 5) * 4 * 5),
+    "einsum": (lambda x: keras.ops.einsum("bnd,bmd->bnm", x, x), 6 * 6 * 4),
+    "einsum of dots": (lambda x: keras.ops.einsum("...nd,dk->...nk", x, MATRIX), 6 * 4 * 4),
+    "dot": (lambda x: keras.ops.dot(x, MATRIX), 6 * 4 * 4),
+    "tensordot": (lambda x: keras.ops.tensordot(x, MATRIX, 1), 6 * 4 * 4),
+    "convolution": (lambda x: keras.ops.conv(x, KERNEL), 4 * 3 * 4 * 2),
+    "depthwise convolution": (lambda x: keras.ops.depthwise_conv(x, KERNEL), 4 * 3 * 4 * 2),
+    "attention": (lambda x: keras.ops.dot_product_attention(*[x[:, :, None]] * 3)[:, :, 0], 2 * 6 * 6 * 4),
+}
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_the_work_of_what_is_not_known_is_counted_as_fixed(name: str) -> None:
+    middle, expected = WORK[name]
+    network = inspect(around(middle))
+    without = [layer for layer in network.layers if layer.name not in ("a", "b", "c", "out")]
+    fixed = [t for layer in without for t in layer.macs]
+    assert not any(axis.groups() for term in fixed for axis in term.factors)
+    assert sum(t.coefficient * math.prod(axis.full({}) for axis in t.factors) for t in fixed) == expected
+    assert any(f"its {expected} MACs are fixed (" in warning for warning in network.warnings)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (Looping(name="mine"), r"stay at full width and what it computes in a loop is not in the MACs \("),
+        (
+            Counting(name="mine"),
+            r"what it computes, since it did not run on shapes alone \(.*\), is not in the MACs \(",
+        ),
+    ],
+)
+def test_work_that_cannot_be_counted_is_said_to_be_missing(layer: Any, message: str) -> None:
+    (warning,) = (w for w in inspect(around(layer)).warnings if "'mine'" in w)
+    assert re.search(message, warning), warning
+
+
+ACTIVATIONS = sorted(ALL_OBJECTS, key=lambda function: function.__name__)
+ACROSS_CHANNELS = ("softmax", "log_softmax")
+OUTSIDE_GRAPHS = ("hard_silu", "mish", "sparsemax")
+"""What Keras 3.15 itself cannot put into a graph but as a layer."""
+
+
+@pytest.mark.parametrize("function", ACTIVATIONS, ids=lambda function: function.__name__)
+def test_activations_called_on_tensors_are_followed(function: Any) -> None:
+    arguments = (0.1, 0.2) if function is keras.activations.threshold else ()
+    if function.__name__ in OUTSIDE_GRAPHS:
+        with pytest.raises(ValueError, match="KerasTensor"):
+            around(lambda x: function(x))
+        return
+    model = enliven(around(lambda x: function(x, *arguments)), X)
+    network = inspect(model)
+    if function.__name__ in ACROSS_CHANNELS:
+        assert "normalises over channels" in network.warnings[0]
+        assert set(network.channels) == {"b", "c"}
+        return
+    assert network.warnings == ()
+    halved = function is keras.activations.glu
+    (first,) = (g.channels for g in network.groups if "a" in g.layers or halved and g.name not in ("b", "c"))
+    assert first == (2 if halved else 4)
+    kept = random_kept(network, 0.5, seed=1)
+    small = extract(model, network, kept)
+    (expected,) = masked_outputs(model, network, kept, X)
+    assert relative_error(np.asarray(small(X)), expected) < 1e-4
+
+
+def test_an_activation_that_is_not_known_is_called_by_its_right_name() -> None:
+    class Wavy(keras.Operation):
+        def call(self, x: Any) -> Any:
+            return keras.ops.sin(x)
+
+        def compute_output_spec(self, x: Any) -> Any:
+            return keras.KerasTensor(x.shape, x.dtype)
+
+    Wavy.__module__ = "keras.src.activations.activations"
+    (warning,) = inspect(around(Wavy(name="wavy"))).warnings
+    assert warning.startswith("the keras.activations call 'wavy' of type Wavy is not known to reds")
+    Wavy.__module__ = "mine"
+    (warning,) = inspect(around(Wavy(name="wavy"))).warnings
+    assert warning.startswith("the call 'wavy' of type Wavy is not known to reds")
 
 
 def test_every_function_in_the_table_is_one_of_keras() -> None:
