@@ -285,7 +285,7 @@ def test_activations_called_on_tensors_are_followed(function: Any) -> None:
         return
     assert network.warnings == ()
     halved = function is keras.activations.glu
-    (first,) = (g.channels for g in network.groups if "a" in g.layers or halved and g.name not in ("b", "c"))
+    (first,) = (g.channels for g in network.groups if "a" in g.layers or (halved and g.name not in ("b", "c")))
     assert first == (2 if halved else 4)
     kept = random_kept(network, 0.5, seed=1)
     small = extract(model, network, kept)

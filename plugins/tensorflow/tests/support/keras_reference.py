@@ -199,6 +199,8 @@ def count_macs_by_running(model: Any, *inputs: np.ndarray) -> int:
         elif type(operation) in keras_sequences.KINDS:
             read = [tuple(a.shape[1:]) for a in keras.tree.flatten((args, kwargs)) if keras.ops.is_tensor(a)]
             total += keras_sequences.count_macs(operation, read, tuple(keras.tree.flatten(made)[0].shape[1:]))
+        elif isinstance(operation, keras.Layer) and type(operation).__module__.partition(".")[0] != "keras":
+            total += count_macs_by_watching(operation, *(np.asarray(a)[:1] for a in args))
         return made
 
     keras.Model(model.inputs, model.outputs)._run_through_graph(list(inputs), call_fn=one_call)
