@@ -87,6 +87,7 @@ class RandomSequenceNetwork:
             self._merged,
             self._reused,
             self._nested,
+            self._at_each_part,
         )
         return grow(x, seen)
 
@@ -273,6 +274,16 @@ class RandomSequenceNetwork:
         y = self._behind(inputs, []) if self._chance(0.5) else self._attended(inputs, [])
         block = keras.Model(inputs, y)
         return block(block(x)) if y.shape == x.shape and self._chance(0.5) else block(x)
+
+    def _at_each_part(self, x: Any, seen: list[Any]) -> Any:
+        """A block as a model at each half of the sequence, or at each position."""
+        steps, width = x.shape[1:]
+        parts = 2 if steps % 2 == 0 else steps
+        inputs = keras.Input((steps // parts, width))
+        y = self._behind(inputs, []) if self._chance(0.5) else self._recurrent(inputs, [])
+        block = keras.Model(inputs, L.Dense(self._width())(L.Flatten()(y)))
+        x = L.TimeDistributed(block)(L.Reshape((parts, steps // parts, width))(x))
+        return L.LSTM(self._width(), return_sequences=True)(x) if self._chance(0.3) else x
 
     def _head(self, x: Any) -> Any:
         pooled = self._pick(

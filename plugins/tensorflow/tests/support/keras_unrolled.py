@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import layers as L
 from reds_tensorflow.names import as_functional
+from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.tracing import trace
 
 from reds_core.axis import Kept
@@ -51,9 +52,9 @@ def _written_out(layer: Any, made: dict[int, Any]) -> Callable[..., Any]:
     return call
 
 
-def same_choice(model: Any, other: Any, kept: Kept) -> Kept:
+def same_choice(model: Any, other: Any, kept: Kept, reading: Reading = STOCK) -> Kept:
     """`kept` of `model` in the names that the groups have in `other`, a model of the same weights."""
-    one, two = trace(model), trace(other)
+    one, two = trace(model, reading), trace(other, reading)
     axes = {id(v): w.axes for v, w in zip(two.variables, two.network.weights, strict=True)}
     names: dict[str, str] = {}
     for variable, weight in zip(one.variables, one.network.weights, strict=True):
