@@ -17,6 +17,7 @@ from reds_core.network import Network
 from reds_tensorflow.calls import Resizing
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.names import as_functional, graph_of, named_variables
+from reds_tensorflow.own_layers import copied_lambda
 from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.tracing import Trace, trace
 
@@ -115,7 +116,8 @@ class _Rebuild:
     def _resized(self, layer: Any) -> Any:
         _check_registered(layer)
         try:
-            resized = type(layer).from_config(self._config(layer))
+            is_lambda = isinstance(layer, keras.layers.Lambda)
+            resized = copied_lambda(layer) if is_lambda else type(layer).from_config(self._config(layer))
         except Exception as error:  # code of the user's own
             raise UnsupportedError(
                 f"layer '{layer.name}' of type {type(layer).__name__} cannot be copied"

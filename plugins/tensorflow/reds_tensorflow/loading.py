@@ -16,10 +16,12 @@ from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.model_files.container import ModelFile, open_model_file
 from reds_tensorflow.model_files.entries import Entry, entries
 from reds_tensorflow.model_files.faults import fault_of
-from reds_tensorflow.model_files.old_configs import translated
+from reds_tensorflow.model_files.lambdas import give_lambdas
+from reds_tensorflow.model_files.old_configs import translate
 from reds_tensorflow.model_files.old_numerics import keep_hard_sigmoid, refuse_other_numerics
 from reds_tensorflow.model_files.old_weights import translate_weights
 from reds_tensorflow.model_files.refusal import refuse_code
+from reds_tensorflow.own_layers import NONE, OwnLayers, made_known
 from reds_tensorflow.quiet import silenced
 
 _SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -37,28 +39,38 @@ _DAMAGED = (
 """What reading a damaged file raises."""
 
 
-def load_model(path: Path) -> Any:
+def load_model(path: Path, own: OwnLayers = NONE) -> Any:
     """Read a .keras (zip) or HDF5 model file, whatever its suffix, in Keras's safe mode and uncompiled.
 
     What older Keras spelt otherwise is translated.
+
+    Args:
+        own: layers of the user's own that the file may refer to.
 
     Raises:
         InputError: if the file is missing, damaged or no model file.
         UnsupportedError: if it holds code, or layers that cannot be loaded.
     """
+    with made_known(own.objects):
+        return _loaded(path, own)
+
+
+def _loaded(path: Path, own: OwnLayers) -> Any:
     try:
         file = open_model_file(path)
         config = json.loads(file.config)
-        is_of_model = isinstance(config, dict) and "class_name" in config
-        compiled = config.pop("compile_config", None) if is_of_model else None  # a loss of the user's own: not needed
-        changed = translated(config) if is_of_model else False
-        found = entries(config)
-        if is_of_model:
+        if not isinstance(config, dict) or "class_name" not in config:
+            raise InputError(f"'{path}' holds no Keras model", "save the whole model with model.save()")
+        before = json.dumps(config)
+        config.pop("compile_config", None)  # a loss of the user's own: not needed
+        translate(config)
+        lambdas = give_lambdas(entries(config), own)
+        found, text = entries(config), json.dumps(config)
+        with made_known(lambdas), tempfile.TemporaryDirectory(prefix="reds-") as folder:
             refuse_code(found, file)
             refuse_other_numerics(found, file)
-        with tempfile.TemporaryDirectory(prefix="reds-") as folder:
-            text = json.dumps(config) if changed or compiled is not None else file.config
-            model = _load(file, file.copy(Path(folder), text, translate_weights), found)
+            copy = file.copy(Path(folder), file.config if text == before else text, translate_weights)
+            model = _load(file, copy, found)
     except RedsError:
         raise
     except _DAMAGED as error:

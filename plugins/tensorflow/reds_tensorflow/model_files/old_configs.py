@@ -6,7 +6,6 @@ that Keras refuses it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import isfunction
@@ -217,10 +216,8 @@ SPELLINGS: tuple[Spelling, ...] = (
 """Every old spelling that is translated, in the order in which they are looked for."""
 
 
-def translated(config: dict[str, Any]) -> bool:
-    """Translate a model's config in place; whether there was anything to translate."""
-    before = json.dumps(config)
+def translate(config: dict[str, Any]) -> None:
+    """Translate a model's config in place."""
     for spelling in SPELLINGS:
         for entry in entries(config):
             spelling.translate(entry)
-    return json.dumps(config) != before

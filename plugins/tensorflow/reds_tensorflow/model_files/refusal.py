@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import keras
+
 from reds_core.errors import UnsupportedError
 from reds_tensorflow.model_files.container import ModelFile
 from reds_tensorflow.model_files.entries import Entry
@@ -37,7 +39,7 @@ def refuse_code(found: Sequence[Entry], file: ModelFile) -> None:
             f"build it as a Functional or Sequential model, or {GIVE_IT}",
         )
     for entry in found:
-        if entry.kind in ("Lambda", "__lambda__"):
+        if entry.kind == "__lambda__" or (entry.kind == "Lambda" and not _names_function(entry)):
             raise UnsupportedError(
                 f"layer '{entry.layer}' is a Lambda, which holds code of the file that reds does not run",
                 f"replace it by layers of Keras (Rescaling for x / 127.5 - 1), or {GIVE_IT}",
@@ -54,6 +56,14 @@ def refuse_code(found: Sequence[Entry], file: ModelFile) -> None:
                 f"name the file that defines it by --import my_layers.py, install a layer plugin that registers it, or"
                 f" {GIVE_IT}",
             )
+
+
+def _names_function(entry: Entry) -> bool:
+    """Whether a Lambda calls a function that the user has made known: the file holds its name, not its code."""
+    function = entry.config.get("function")
+    name = function.get("registered_name") if isinstance(function, dict) else None
+    is_named = isinstance(function, dict) and function.get("class_name") == "function"
+    return is_named and isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 
 
 def _told(entry: Entry) -> str:
