@@ -61,7 +61,7 @@ def refuse_code(found: Sequence[Entry], file: ModelFile) -> None:
 def _names_function(entry: Entry) -> bool:
     """Whether a Lambda calls a function that the user has made known: the file holds its name, not its code."""
     function = entry.config.get("function")
-    name = function.get("registered_name") if isinstance(function, dict) else None
+    name = function.get("config") if isinstance(function, dict) else None
     is_named = isinstance(function, dict) and function.get("class_name") == "function"
     return is_named and isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 
