@@ -70,6 +70,7 @@ def prune(
     scorer: str | None = None,
     solver: str | None = None,
     options: Mapping[str, Mapping[str, str]] | None = None,
+    imports: Sequence[str | Path] | None = None,
     finetune_epochs: int | None = None,
     seed: int | None = None,
     settings: RunSettings | None = None,
@@ -88,6 +89,8 @@ def prune(
         recipe: a whole run, or the path of a recipe file; whatever else is given overrides it.
         pruner, scorer, solver, options, finetune_epochs, seed: as on the command line; None keeps those of the recipe
             or of `settings`; options are merged with them.
+        imports: Python files and dotted names of modules with layers of your own that a model file refers to; they are
+            imported before it is read. Not needed where `model` is an object.
         settings: everything else, where no recipe is given.
         mode: what to do where `out` holds a run already: "refuse", "resume" or "overwrite". A resumed run reads model,
             data and latency table from where it was started with unless they are given again.
@@ -124,6 +127,7 @@ def prune(
         scorer=settings.scorer if scorer is None else scorer,
         solver=settings.solver if solver is None else solver,
         options=merged_options(settings.options, options or {}),
+        imports=settings.imports if imports is None else tuple(map(str, imports)),
         finetune=finetune if finetune_epochs is None else replace(finetune, epochs=finetune_epochs),
         seed=settings.seed if seed is None else seed,
     )
@@ -134,6 +138,8 @@ def prune(
             data = known.source("data", folder.path) if data is None else data
             if settings.latency_table is None:
                 settings = replace(settings, latency_table=known.source("latency_table", folder.path))
+            if not settings.imports:
+                settings = replace(settings, imports=known.imports())
         elif model is None and data is None:
             data = default_data
         source = _source(data)
@@ -147,6 +153,7 @@ def load_for_inspection(
     registry: Registry | None = None,
     *,
     options: Mapping[str, Mapping[str, str]] | None = None,
+    imports: Sequence[str | Path] = (),
     strict: bool = False,
     watcher: Watcher | None = None,
 ) -> tuple[Framework, Any, Network]:
@@ -154,13 +161,14 @@ def load_for_inspection(
 
     Args:
         options: of plugins, those of the framework among them: plugin name -> key -> text.
+        imports: Python files and modules with layers of your own, imported before the model is read.
         strict: whether what cannot be pruned is an error; else `watcher` is warned.
 
     Raises:
         InputError, UnsupportedError, UnavailableError: if it cannot be read or understood.
     """
     registry = registry or Registry()
-    framework = registry.default_framework(options)
+    framework = registry.default_framework(options, tuple(map(str, imports)))
     model = framework.load_model(given_path(path, "model"))
     network = framework.inspect(model)
     if strict:
@@ -178,6 +186,7 @@ def formulate_model(
     scorer: str = "taylor",
     score_level: ScoreLevel = ScoreLevel.CHANNEL,
     options: Mapping[str, Mapping[str, str]] | None = None,
+    imports: Sequence[str | Path] = (),
     task: Task | None = None,
     element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES,
     latency_table: str | None = None,
@@ -190,6 +199,7 @@ def formulate_model(
     """The knapsack problem of one model file under one budget.
 
     Args:
+        imports: Python files and modules with layers of your own, imported before the model is read.
         widths: which widths are options.
         strict: whether what cannot be pruned is an error; else `watcher` is warned.
 
@@ -207,7 +217,9 @@ def formulate_model(
     if data is None and plugin.needs_data:
         raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
     latencies = settings.read_latencies()
-    framework, loaded, network = load_for_inspection(model, registry, options=options, strict=strict, watcher=watcher)
+    framework, loaded, network = load_for_inspection(
+        model, registry, options=options, imports=imports, strict=strict, watcher=watcher
+    )
     costs = settings.costs(network, latencies)
     rules = widths or WidthRules()
     rules.check(network)

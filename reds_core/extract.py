@@ -59,7 +59,7 @@ def _extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wa
     budget = parsed[0]
     if any(s.name == budget.name for s in plan.subnetworks):
         raise InputError(f"'{folder}' already holds a subnetwork '{budget.name}'", "choose another budget")
-    framework = registry.default_framework(settings.options)
+    framework = registry.default_framework(settings.options, settings.imports)
     watcher.stage("reading the family")
     full = framework.load_model(folder / NESTED_FILE)
     network = framework.inspect(full)

@@ -22,6 +22,7 @@ from reds_core.finetuning import FinetuneSettings, Progress
 from reds_core.layer_plugin import LayerPlugin
 from reds_core.network import Network
 from reds_core.plugin import Plugin
+from reds_core.users_code import UsersCode
 
 if TYPE_CHECKING:
     from reds_core.latency.probe import LatencyProbe
@@ -128,10 +129,12 @@ class Framework(Plugin, ABC):
 
     Attributes:
         layer_plugins: what other packages teach it of their layers; set by the registry.
+        users_code: what model files may refer to beside the framework's own layers; set before one is read.
     """
 
     kind = "framework"
     layer_plugins: tuple[LayerPlugin, ...] = ()
+    users_code: UsersCode = UsersCode()
 
     @abstractmethod
     def owns(self, model: Any) -> bool:
@@ -140,6 +143,8 @@ class Framework(Plugin, ABC):
     @abstractmethod
     def load_model(self, path: Path) -> Any:
         """Read a model file; its format is told by content, not by suffix; no code of the file is run.
+
+        Layers of the user's own come from `users_code`.
 
         Raises:
             InputError: if the file is missing, damaged or no model file.

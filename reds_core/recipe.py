@@ -15,6 +15,7 @@ from reds_core.errors import InputError
 from reds_core.files import write_text
 from reds_core.records import to_json
 from reds_core.settings import RunSettings
+from reds_core.users_code import absolute_imports, is_file
 from reds_core.yaml_records import YamlFile
 
 RECIPE_FILE = "recipe.yaml"
@@ -54,6 +55,8 @@ def load_recipe(path: Path) -> Recipe:
     for key in ("model", "out", "latency_table"):
         if found.get(key) is not None:
             found[key] = str(here / found[key])
+    if "imports" in found:
+        found["imports"] = tuple(str(here / name) if is_file(name) else name for name in found["imports"])
     data = found.get("data")
     if data is not None and data != "digits" and (here / data).exists():
         found["data"] = str(here / data)
@@ -102,7 +105,11 @@ def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:
     if isinstance(data, str) and data != "digits" and Path(data).exists():
         named_data = str(Path(data).resolve())
     table = settings.latency_table
-    settings = dataclasses.replace(settings, latency_table=None if table is None else str(Path(table).resolve()))
+    settings = dataclasses.replace(
+        settings,
+        latency_table=None if table is None else str(Path(table).resolve()),
+        imports=absolute_imports(settings.imports),
+    )
     return Recipe(named_model, named_data, None, settings)
 
 

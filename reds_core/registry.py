@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import importlib.metadata
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from reds_core.problem import KnapsackProblem
 from reds_core.pruner import Pruner
 from reds_core.scorer import Scorer
 from reds_core.solver import Claim, Solver, why_not
+from reds_core.users_code import UsersCode
 
 P = TypeVar("P", bound=Plugin)
 Settings = Mapping[str, Mapping[str, str]]
@@ -224,14 +225,19 @@ class Registry:
         found = self.available(LayerPlugin)
         return tuple(self.create(LayerPlugin, name, settings) for name, c in found.items() if c.framework == framework)
 
-    def default_framework(self, settings: Settings | None = None) -> Framework:
+    def default_framework(self, settings: Settings | None = None, imports: Sequence[str] = ()) -> Framework:
         """The framework that reads model files, with the options that `settings` holds for it.
+
+        Args:
+            imports: files and modules of the user's own that it imports before it reads a model file.
 
         Raises:
             UnavailableError: if none is installed; says what to install.
             InputError: if an option is unknown or malformed.
         """
-        return self.create(Framework, next(iter(self.available(Framework)), "tensorflow"), settings)
+        framework = self.create(Framework, next(iter(self.available(Framework)), "tensorflow"), settings)
+        framework.users_code = UsersCode(tuple(imports))
+        return framework
 
     def check_settings(self, settings: Settings) -> None:
         """Check every option given, also those of plugins that this run may not use.

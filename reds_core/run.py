@@ -52,6 +52,7 @@ from reds_core.settings import RunSettings
 from reds_core.solution import Solution
 from reds_core.solver import Controls
 from reds_core.thinning import thinning_price, thinning_warning
+from reds_core.users_code import UsersCode
 from reds_core.watcher import Watcher
 
 _BASELINE = "baseline"
@@ -163,10 +164,11 @@ class Run:
     def _framework(self) -> Framework:
         """The framework that owns the model object, or the one that reads files."""
         if isinstance(self.model, Path | None):
-            return self.registry.default_framework(self.settings.options)
+            return self.registry.default_framework(self.settings.options, self.settings.imports)
         for name in self.registry.available(Framework):
             framework = self.registry.create(Framework, name, self.settings.options)
             if framework.owns(self.model):
+                framework.users_code = UsersCode(self.settings.imports, self.model)
                 return framework
         raise InputError(
             f"a model of type {type(self.model).__name__} belongs to no installed framework", "give a Keras model"

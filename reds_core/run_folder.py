@@ -28,8 +28,8 @@ ORDER_FILE = "order.npz"
 RUN_FILE = "run.json"
 
 _MEND = "resume with what it was started with, or start anew with --overwrite"
-_SOURCES = ("model", "data", "latency_table")
-"""Options that only say where to read from: hashes tell whether it is the same."""
+_SOURCES = ("model", "data", "latency_table", "imports")
+"""Options that only say where to read from: hashes tell whether model, data and latencies are the same."""
 
 
 class Mode(Enum):
@@ -63,6 +63,10 @@ class RunRecord:
         if key == "model" and place is not None and not Path(place).is_absolute():
             raise InputError(f"the run in '{where}' does not say where its model '{place}' lies", "give it again")
         return place
+
+    def imports(self) -> tuple[str, ...]:
+        """The files and modules of the user's own that the run imported."""
+        return tuple(self.options.get("imports") or ())
 
     def check_options(self, options: Mapping[str, Any], where: Path) -> None:
         """Refuse to resume under other settings.

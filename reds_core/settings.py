@@ -38,6 +38,7 @@ class RunSettings:
         pruner, scorer, solver: plugin names; solver "auto" takes the best that fits the problem.
         score_level: whether channels are scored, or each kernel that joins two channels.
         options: options of plugins as typed: plugin name -> key -> text.
+        imports: Python files and modules with layers of the user's own, imported before the model is read.
         finetune: how the family is trained.
         task: how outputs are compared with labels.
         time_limit_s: of each solve, in seconds; None means none.
@@ -57,6 +58,7 @@ class RunSettings:
     score_level: ScoreLevel = ScoreLevel.CHANNEL
     solver: str = "auto"
     options: PluginOptions = field(default_factory=dict)
+    imports: tuple[str, ...] = ()
     finetune: FinetuneSettings = FinetuneSettings()
     task: Task = Task()
     time_limit_s: float | None = None

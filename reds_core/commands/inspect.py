@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reds_core.commands.shared import (
     ElementSize,
+    Imports,
     Json,
     OptionTexts,
     Strict,
@@ -19,6 +20,7 @@ def inspect_command(
     model: Path,
     element_size: ElementSize = 1,
     option: OptionTexts = None,
+    imports: Imports = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
@@ -27,7 +29,7 @@ def inspect_command(
     from reds_core.inspection import describe
 
     _, _, network = load_for_inspection(
-        model, options=parse_plugin_options(option or []), strict=strict, watcher=WarningEcho()
+        model, options=parse_plugin_options(option or []), imports=imports or (), strict=strict, watcher=WarningEcho()
     )
     described = describe(network, element_size)
     if as_json:

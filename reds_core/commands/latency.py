@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.shared import ElementSize, Json, OptionTexts, parse_plugin_options, print_json
+from reds_core.commands.shared import ElementSize, Imports, Json, OptionTexts, parse_plugin_options, print_json
 
 
 def latency_command(
@@ -19,6 +19,7 @@ def latency_command(
     checks: Annotated[int, typer.Option(help="Whole subnetworks to measure beside their prediction.", min=0)] = 4,
     element_size: ElementSize = 1,
     option: OptionTexts = None,
+    imports: Imports = None,
     as_json: Json = False,
 ) -> None:
     """Time a model's layers at several widths on this machine, for latency budgets."""
@@ -28,7 +29,9 @@ def latency_command(
 
     settings = LatencySettings(element_size, threads, repeats, points, checks)
     with sampling("timing segments") as told:
-        table = latency(model, out, settings, options=parse_plugin_options(option or []), told=told)
+        table = latency(
+            model, out, settings, options=parse_plugin_options(option or []), imports=imports or (), told=told
+        )
     if as_json:
         print_json(table)
         return

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from reds_core.commands import finetuning
-from reds_core.commands.overriding import or_none, override
+from reds_core.commands.overriding import listed, or_none, override
 from reds_core.commands.shared import (
     DATA,
     LATENCY_TABLE,
@@ -18,6 +18,7 @@ from reds_core.commands.shared import (
     TIME_LIMIT,
     Align,
     BudgetTexts,
+    Imports,
     Keep,
     MaxOptions,
     MinWidth,
@@ -42,6 +43,7 @@ def prune_command(
     ] = None,
     solver: Annotated[str | None, typer.Option(help="A solver plugin, or auto (default: auto)")] = None,
     option: OptionTexts = None,
+    imports: Imports = None,
     holdout: Annotated[float | None, typer.Option(help="Share of the training data held back for choosing.")] = None,
     time_limit: Annotated[Any, or_none(float, TIME_LIMIT)] = None,
     threads: Annotated[Any, or_none(int, THREADS)] = None,
@@ -104,6 +106,7 @@ def prune_command(
         score_level=None if score_level is None else parse_level(score_level),
         solver=solver,
         options=merged_options(base.settings.options, parse_plugin_options(option or [])),
+        imports=None if imports is None else listed(imports),
         finetune=override(
             base.settings.finetune,
             epochs=finetune_epochs,

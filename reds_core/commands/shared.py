@@ -20,6 +20,13 @@ Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
 OptionTexts = Annotated[
     list[str] | None, typer.Option("--option", help="Option of a plugin: NAME.KEY=VALUE. Repeatable.")
 ]
+Imports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--import",
+        help="Python file or module with layers of your own that the model refers to; it is run. Repeatable.",
+    ),
+]
 BudgetTexts = Annotated[
     list[str] | None,
     typer.Option(

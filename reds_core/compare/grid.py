@@ -20,6 +20,7 @@ from reds_core.registry import Registry
 from reds_core.scorer import Scorer, check_level
 from reds_core.settings import RunSettings, merged_options
 from reds_core.solver import Solver
+from reds_core.users_code import absolute_imports
 
 _AUTO = "auto"
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9_.=-]")
@@ -123,7 +124,11 @@ def _absolute(recipe: Recipe) -> Recipe:
         return path if path is None or not Path(path).exists() else str(Path(path).resolve())
 
     data = recipe.data if recipe.data == "digits" else absolute(recipe.data)
-    settings = replace(recipe.settings, latency_table=absolute(recipe.settings.latency_table))
+    settings = replace(
+        recipe.settings,
+        latency_table=absolute(recipe.settings.latency_table),
+        imports=absolute_imports(recipe.settings.imports),
+    )
     return Recipe(absolute(recipe.model), data, None, settings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reds_core.api import load_for_inspection
@@ -21,6 +21,7 @@ def latency(
     settings: LatencySettings | None = None,
     *,
     options: Mapping[str, Mapping[str, str]] | None = None,
+    imports: Sequence[str | Path] = (),
     registry: Registry | None = None,
     told: Told | None = None,
 ) -> LatencyTable:
@@ -28,6 +29,7 @@ def latency(
 
     Args:
         options: of plugins, those of the framework among them: plugin name -> key -> text.
+        imports: Python files and modules with layers of your own, imported before the model is read.
         told: hears how many samples are done, and of how many.
 
     Raises:
@@ -40,7 +42,7 @@ def latency(
     registry.check_settings(options or {})
     with locked_file(given_path(out, "out"), "a measurement"):
         machine = this_machine()
-        framework, loaded, network = load_for_inspection(model, registry, options=options)
+        framework, loaded, network = load_for_inspection(model, registry, options=options, imports=imports)
         digest = file_hash(Path(model))
         return measure_latency(
             framework,

@@ -16,6 +16,7 @@ from reds_core.framework import WeightArrays
 from reds_core.network import Network
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.names import as_functional, graph_of, named_variables
+from reds_tensorflow.own_layers import copied_lambda
 from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.telling import Resizing
 from reds_tensorflow.tracing import Trace, trace
@@ -119,9 +120,12 @@ class _Rebuild:
     def _resized(self, layer: Any) -> Any:
         _check_registered(layer)
         try:
-            resized = (
-                self._around_copy(layer) if type(layer) in _AROUND else type(layer).from_config(self._config(layer))
-            )
+            if isinstance(layer, keras.layers.Lambda):
+                resized = copied_lambda(layer)
+            elif type(layer) in _AROUND:
+                resized = self._around_copy(layer)
+            else:
+                resized = type(layer).from_config(self._config(layer))
         except RedsError:  # of a layer inside
             raise
         except Exception as error:  # code of the user's own

@@ -22,6 +22,7 @@ from reds_tensorflow.options import TensorFlowOptions
 from reds_tensorflow.quiet import importing
 
 if TYPE_CHECKING:
+    from reds_tensorflow.own_layers import OwnLayers
     from reds_tensorflow.reading import Reading
 
 
@@ -44,11 +45,18 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import reading
         return reading.reading_with(self.layer_plugins, self.options)
 
+    @cached_property
+    def own_layers(self) -> OwnLayers:
+        """Layers of the user's own, imported when they are first needed."""
+        with importing():
+            from reds_tensorflow import own_layers
+        return own_layers.own_layers(self.users_code)
+
     def load_model(self, path: Path) -> Any:
         with importing():
             from reds_tensorflow import loading
         _ = self.reading  # layer plugins register the classes of their layers
-        return loading.load_model(path)
+        return loading.load_model(path, self.own_layers)
 
     def save_model(self, model: Any, path: Path) -> None:
         with importing():
@@ -56,7 +64,9 @@ class TensorFlowFramework(Framework):
         loading.save_model(model, path)
 
     def input_shape(self, model: Any) -> tuple[int | None, ...]:
-        return tuple(model.input_shape[1:])
+        with importing():
+            from reds_tensorflow import names
+        return tuple(names.as_functional(model).input_shape[1:])
 
     def inspect(self, model: Any) -> Network:
         with importing():
@@ -91,8 +101,9 @@ class TensorFlowFramework(Framework):
 
     def extract(self, model: Any, network: Network, kept: Kept) -> Any:
         with importing():
-            from reds_tensorflow import extraction
-        return extraction.extract(model, network, kept, self.reading)
+            from reds_tensorflow import extraction, own_layers
+        with own_layers.made_known(self.own_layers.objects):
+            return extraction.extract(model, network, kept, self.reading)
 
     def check_finetuning(self, model: Any, data: Arrays, settings: FinetuneSettings) -> None:
         with importing():

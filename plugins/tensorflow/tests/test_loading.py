@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,13 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as L
+from keras_files import edited, layer_config, written_by
 from keras_reference import enliven
 from reds_tensorflow.loading import load_model, save_model
 
-from reds_core.errors import InputError, UnsupportedError
+from reds_core.errors import InputError, RedsError, UnsupportedError
 
 X = np.random.default_rng(0).normal(size=(4, 8, 8, 4)).astype("float32")
-Edit = Callable[[dict[str, Any]], None]
 
 
 class Doubled(L.Layer):
@@ -48,31 +46,6 @@ def saved(request: pytest.FixtureRequest, model: Any, tmp_path: Path) -> Path:
     path = tmp_path / f"model{request.param}"
     model.save(path)
     return path
-
-
-def edited(path: Path, edit: Edit) -> Path:
-    """The file with its model's config changed."""
-    target = path.with_name("edited" + path.suffix)
-    if path.suffix == ".h5":
-        target.write_bytes(path.read_bytes())
-        with h5py.File(target, "r+") as file:
-            config = json.loads(file.attrs["model_config"])
-            edit(config)
-            file.attrs["model_config"] = json.dumps(config)
-        return target
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "config.json":
-                config = json.loads(content)
-                edit(config)
-                content = json.dumps(config).encode()
-            new.writestr(name, content)
-    return target
-
-
-def layer_config(config: dict[str, Any], kind: str) -> dict[str, Any]:
-    return next(layer["config"] for layer in config["config"]["layers"] if layer["class_name"] == kind)
 
 
 def saved_with(layer: Any, path: Path) -> Path:
@@ -150,6 +123,62 @@ def test_a_layer_with_a_function_of_the_users_own_is_named(tmp_path: Path, suffi
     path = saved_with(L.Dense(3, activation=doubled, name="dense"), tmp_path / f"function{suffix}")
     with pytest.raises(UnsupportedError, match=r"layer 'dense' of type Dense cannot be loaded .*doubled"):
         load_model(path)
+
+
+def test_the_way_on_is_told(tmp_path: Path) -> None:
+    for layer in (L.Lambda(lambda x: 2 * x), Doubled()):
+        with pytest.raises(UnsupportedError, match=r"or load it yourself and give the object to reds_core.prune"):
+            load_model(saved_with(layer, tmp_path / "mine.keras"))
+    with pytest.raises(UnsupportedError, match=r"--import my_layers\.py"):
+        load_model(saved_with(Doubled(), tmp_path / "mine.keras"))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_the_layer_at_fault_is_named_and_no_other(tmp_path: Path, suffix: str) -> None:
+    """The layers before it are sound, each in its own way of being read."""
+    x = keras.Input((5,))
+    y = L.Dense(4, name="first")(L.Embedding(9, 4, name="tokens")(x))
+    y = L.TimeDistributed(L.Dense(3, name="inside"), name="wrapper")(y)
+    keras.Model(x, y).save(tmp_path / f"model{suffix}")
+
+    def spoil(config: Any) -> None:
+        layer_config(config, "TimeDistributed")["layer"]["config"]["sparkle"] = 3
+
+    path = written_by(edited(tmp_path / f"model{suffix}", spoil), "2.10.0")
+    with pytest.raises(UnsupportedError) as caught:
+        load_model(path)
+    told = str(caught.value)
+    assert told.startswith("layer 'wrapper' of type TimeDistributed cannot be loaded (Unrecognized keyword arguments")
+    assert "sparkle" in told
+    assert "(the file was written by Keras 2.10.0)" in told
+    assert "replace it" not in told
+
+
+def test_layers_in_a_list_are_named(tmp_path: Path) -> None:
+    path = saved_with(L.Lambda(lambda x: 2 * x, name="code"), tmp_path / "list.h5")
+
+    def as_list(config: Any) -> None:
+        config["config"] = config["config"]["layers"]
+
+    with pytest.raises(UnsupportedError, match="layer 'code' is a Lambda"):
+        load_model(edited(path, as_list))
+
+
+def test_a_model_without_the_shape_of_its_input(tmp_path: Path) -> None:
+    path = saved_with(L.Dense(3), tmp_path / "open.h5")
+
+    def open_up(config: Any) -> None:
+        del config["config"]["layers"][0]
+        config["config"].pop("build_input_shape", None)
+
+    with pytest.raises(UnsupportedError, match=r"does not hold the shape of its input \(the file was written by Keras"):
+        load_model(edited(path, open_up))
+
+
+@pytest.mark.parametrize("damage", [{"config": 3}, {"config": {"layers": 3}}, {"config": {"layers": [3]}}])
+def test_a_config_of_the_wrong_types(saved: Path, damage: dict[str, Any]) -> None:
+    with pytest.raises(RedsError):
+        load_model(edited(saved, lambda config: config.update(damage)))
 
 
 def test_a_layer_that_the_user_registered_loads(tmp_path: Path) -> None:

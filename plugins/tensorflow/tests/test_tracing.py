@@ -67,10 +67,6 @@ def quantised() -> Any:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
-    "lambda": (
-        lambda: functional((4,), L.Lambda(lambda x: 2 * x, name="code")),
-        "layer 'code' of type Lambda holds code, which no model file may",
-    ),
     "lookup": (
         lambda: functional(
             (4,), lambda x: L.IntegerLookup(vocabulary=[1, 2], name="words")(keras.ops.cast(x, "int64"))

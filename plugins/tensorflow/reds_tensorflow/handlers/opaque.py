@@ -14,6 +14,14 @@ def unknown(call: Call) -> tuple[Dims, ...]:
     return call.opaque("is not known to reds")
 
 
+def code_of_users(call: Call) -> tuple[Dims, ...]:
+    """A Lambda: files with it are written, but only those who trust its code can load them."""
+    return call.opaque(
+        "calls a function that reds does not know (stock Keras loads the files with safe_mode=False only, and `reds"
+        " extract` does not load them)"
+    )
+
+
 def preprocessing(call: Call) -> tuple[Dims, ...]:
     """Layers that take data as they come, such as random changes of images: silent where channels are fixed."""
     call.freeze("is made for the network's input", *(axis for dims in call.inputs for axis in dims))

@@ -26,7 +26,13 @@ from reds_tensorflow.handlers.elementwise import activation, dropout, elementwis
 from reds_tensorflow.handlers.embedding import embedding, reversible_embedding
 from reds_tensorflow.handlers.merging import concatenate, dot, merge
 from reds_tensorflow.handlers.normalisation import batch_normalization, layer_scale, normalization, rescaling
-from reds_tensorflow.handlers.opaque import mel_spectrogram, preprocessing, refused, stft_spectrogram
+from reds_tensorflow.handlers.opaque import (
+    code_of_users,
+    mel_spectrogram,
+    preprocessing,
+    refused,
+    stft_spectrogram,
+)
 from reds_tensorflow.handlers.operations import OPERATIONS
 from reds_tensorflow.handlers.recurrent import (
     bidirectional,
@@ -128,7 +134,7 @@ HANDLERS: Mapping[type, Handler] = {
     layers.Dot: Handler(dot),
     layers.CenterCrop: SPATIAL,
     layers.Resizing: SPATIAL,
-    layers.Lambda: Handler(refused("holds code, which no model file may", "replace it by layers of Keras")),
+    layers.Lambda: Handler(code_of_users),
     **dict.fromkeys(_layers("StringLookup", "IntegerLookup", "TextVectorization"), Handler(refused(*_NO_FILE))),
     **dict.fromkeys(_layers("JaxLayer", "FlaxLayer", "TorchModuleWrapper", "TFSMLayer"), Handler(refused(*_NO_FILE))),
     **dict.fromkeys(_layers(*_PREPROCESSING), PREPROCESSING),

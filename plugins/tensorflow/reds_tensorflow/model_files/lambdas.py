@@ -1,0 +1,39 @@
+"""Lambda layers of the user's own object in the files of its run: given from memory, their code in the file not run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reds_tensorflow.model_files.entries import Entry
+from reds_tensorflow.own_layers import OwnLayers, copied_lambda
+
+_NAME = "reds>Lambda:"
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Stands for the class of a layer while a file is read, and makes a copy of the one in memory."""
+
+    layer: Any
+
+    def from_config(self, config: Mapping[str, Any]) -> Any:
+        return copied_lambda(self.layer)
+
+
+def give_lambdas(found: Sequence[Entry], own: OwnLayers) -> dict[str, Any]:
+    """Replace the Lambdas in a config that the user has in memory.
+
+    Returns:
+        By name what Keras must find while it reads the file.
+    """
+    given: dict[str, Any] = {}
+    for entry in found:
+        layer = own.lambda_of(entry.layer, entry.config.get("function")) if entry.kind == "Lambda" else None
+        if layer is not None:
+            name = _NAME + entry.layer
+            given[name] = _Given(layer)
+            entry.serialized.update(class_name=name, registered_name=name, module=None, config={"name": entry.layer})
+            entry.serialized.pop("build_config", None)
+    return given
