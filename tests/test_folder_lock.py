@@ -144,7 +144,7 @@ def test_a_forked_process_neither_frees_nor_prolongs_the_lock(tmp_path: Path) ->
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
-    program = HOLDING.replace("time.sleep(60)", "import os; child = os.fork()\n    if child: print(child, flush=True)\n"
+    program = HOLDING.replace("time.sleep(60)", "import os\n    if os.fork() == 0: print(os.getpid(), flush=True)\n"
                               "    time.sleep(60)")  # fmt: skip
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

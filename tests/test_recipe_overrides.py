@@ -147,7 +147,7 @@ def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
         (("--patience", "0"), "a patience of 0 is asked for"),
         (("--clip-norm", "much"), "--clip-norm.*'much' is not a valid float"),
         (("--threads", "1.5"), "--threads.*'1.5' is not a valid integer"),
-        (("--time-limit", ""), "--time-limit.*'' is not a valid float"),
+        (("--time-limit", ""), "--time-limit is empty"),
         (("--augment", "none,flip"), "augmentation 'none' is unknown"),
         (("--data", "none"), "scorer 'taylor' needs training data"),
     ],

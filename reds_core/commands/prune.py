@@ -141,6 +141,7 @@ def prune_command(
     base = override(base, model=None if model is None else str(model), data=data, settings=settings)
     folder = out or Path(base.out or DEFAULT_OUT)
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
+    default_data = "digits" if data is None else None  # none says that there shall be none
     with ConsoleWatcher(settings.task.metric) as watcher:
-        plan = prune(recipe=base, out=folder, mode=mode, default_data="digits", watcher=watcher)
+        plan = prune(recipe=base, out=folder, mode=mode, default_data=default_data, watcher=watcher)
     print_plan(plan, folder)
