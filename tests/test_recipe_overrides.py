@@ -24,6 +24,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "holdout": ("holdout: 0", ("--holdout", "0.1")),
     "time_limit": ("time_limit_s: 5", ("--time-limit", "none")),
     "threads": ("threads: 2", ("--threads", "none")),
+    "memory_limit": ("memory_limit: 2GiB", ("--memory-limit", "none")),
     "element_size": ("element_size_bytes: 4", ("--element-size", "1")),
     "latency_table": ("latency_table: t.json", ("--latency-table", "none")),
     "keep": ("widths: {keep: [stem, head]}", ("--keep", "none")),
@@ -135,7 +136,7 @@ def test_places_are_replaced(asked: Any, tmp_path: Path) -> None:
 
 def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     arguments = [a for _, given in BACK.values() for a in given if given[-1] == "none"]
-    assert len(arguments) == 2 * 11
+    assert len(arguments) == 2 * 12
     assert asked("seed: 0", *arguments).settings == RunSettings()
 
 

@@ -63,7 +63,7 @@ def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
 
 def _request(task: SolveTask) -> dict[str, npt.ArrayLike]:
     limits = task.limits
-    controls = Controls(limits.time_limit_s, limits.seed, limits.threads)
+    controls = Controls(limits.time_limit_s, limits.seed, limits.threads, memory_limit_bytes=limits.memory_limit_bytes)
     return {
         "problem": np.frombuffer(task.problem, np.uint8),
         "solver": task.solver,
