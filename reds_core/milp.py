@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from reds_core.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends
+from reds_core.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends, trivial_bound
 from reds_core.inference.elimination import open_sizes
 from reds_core.linear import MAGNITUDE_LIMIT, LinearModel, linear_model
 from reds_core.memory import amount_text
@@ -44,9 +44,10 @@ BYTES_PER_CELL_AND_RESOURCE = 24
 """What presolve holds at most for each option and joint choice: tables of whole numbers and of floats, priced tables,
 reduced costs; measured."""
 
-BYTES_PER_COLUMN = 190
-BYTES_PER_COLUMN_AND_RESOURCE = 70
-"""What building the linear model takes for each of its columns; measured."""
+BYTES_PER_COLUMN = 400
+BYTES_PER_COLUMN_AND_RESOURCE = 140
+"""What the linear model takes for each of its columns: measured while it is built, and as much again for the copy that
+the back end makes."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,7 @@ def unasked(problem: KnapsackProblem, known: Presolved, halted: tuple[Limit, str
 def conclude(
     problem: KnapsackProblem, known: Presolved, outcome: Outcome, trusted: bool = True, proved: bool = False
 ) -> Answer:
-    """What presolve and the back end prove together; where neither has a choice, the cheapest one is offered.
+    """What presolve and the back end prove together; the choice is no worse than the cheapest one.
 
     Args:
         trusted: whether the numbers are of a magnitude at which the solver may claim OPTIMAL; where not, the back end's
@@ -262,12 +263,13 @@ def conclude(
     """
     detail = outcome.detail
     found = [c for c in (known.incumbent, outcome.choice) if c is not None]
-    if not found and not proved:
-        cheapest = cheapest_choice(problem)
-        if cheapest is not None and outcome.exhausted and trusted:
+    cheapest = None if proved else cheapest_choice(problem)
+    if cheapest is not None:
+        worth = problem.evaluate(cheapest).value
+        found.append(cheapest)
+        if outcome.exhausted and outcome.choice is None and (known.value is None or known.value < worth):
             outcome = replace(outcome, exhausted=False)
-            detail += ("the back end says that no choice is feasible, but one is: what it says is left out",)
-        found = [] if cheapest is None else [cheapest]
+            detail += ("the back end says that there is no better choice, but there is: what it says is left out",)
     values = [problem.evaluate(c).value for c in found]
     value = max(values, default=None)
     choice = found[int(np.argmax(values))] if found else None
@@ -281,11 +283,11 @@ def conclude(
     if trusted and outcome.bound is not None:
         # the model may leave out choices up to the incumbent
         bounds.append(outcome.bound if known.value is None else max(outcome.bound, known.value))
-    bound = min(bounds, default=None)
+    bound = min(bounds, default=trivial_bound(problem))
     if value is None or choice is None:
         return Answer(Status.NO_SOLUTION, None, bound, outcome.limit, outcome.backend_s, detail)
-    if bound is not None and bound < value:
-        bound = known.bound
+    if bound < value:
+        bound = trivial_bound(problem) if known.bound is None else known.bound
         detail += ("the back end's bound was below the value of a choice, and is left out",)
     if bound == value and trusted:
         return Answer(Status.OPTIMAL, choice, bound, None, outcome.backend_s, detail)
