@@ -110,6 +110,12 @@ def test_a_stopped_search_keeps_the_hint_and_the_limit() -> None:
     assert (solution.status, solution.limit, solution.choice) == (Status.FEASIBLE, Limit.TIME, best)
 
 
+def test_a_back_end_that_overlooks_the_cheapest_choice_proves_nothing() -> None:
+    solution = answered(saying(Outcome(exhausted=True)), problem())
+    assert (solution.status, solution.bound) == (Status.FEASIBLE, trivial_bound(problem()))
+    assert any("there is no better choice, but there is" in d for d in solution.detail)
+
+
 def test_without_any_choice_there_is_no_solution() -> None:
     tight = problem(capacity=-1)
     nothing = saying(Outcome(limit=Limit.TIME))
@@ -141,5 +147,5 @@ def test_numbers_without_a_linear_model_are_refused() -> None:
 
 def test_no_model_is_built_without_time_to_do_so() -> None:
     solution = answered(saying(Outcome((0, 0, 0), 0, True)), problem(), time_limit_s=1e-9)
-    assert (solution.status, solution.limit, solution.bound) == (Status.FEASIBLE, Limit.TIME, None)
+    assert (solution.status, solution.limit, solution.bound) == (Status.FEASIBLE, Limit.TIME, trivial_bound(problem()))
     assert any("no time" in d for d in solution.detail)
