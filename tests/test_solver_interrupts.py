@@ -1,4 +1,4 @@
-"""Ctrl-C ends a solve at once, whatever library it is in, and leaves no process behind."""
+"""Ctrl-C and SIGTERM end a solve at once, whatever library it is in, and leave no process behind."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ def hard() -> KnapsackProblem:
     return KnapsackProblem("hard", groups, (), resources)
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("name", ["dp", "cpsat", "scipy-milp", "pulp"])
-def test_ctrl_c_ends_a_solve(tmp_path: Path, hard: KnapsackProblem, name: str) -> None:
+def test_ctrl_c_and_sigterm_end_a_solve(tmp_path: Path, hard: KnapsackProblem, name: str, sent: signal.Signals) -> None:
     save_problem(hard, tmp_path / "hard.npz")
     command = [sys.executable, "-c", HEARING, "solve", str(tmp_path / "hard.npz"), "--solver", name]
     process = subprocess.Popen(
@@ -57,7 +58,7 @@ def test_ctrl_c_ends_a_solve(tmp_path: Path, hard: KnapsackProblem, name: str) -
     try:
         time.sleep(STARTED_S)
         family = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         _, complaint = process.communicate(timeout=MUCH_LATER_S)
     finally:
         process.kill()
