@@ -29,7 +29,6 @@ from reds_core.run_folder import ORDER_FILE, SCORES_FILE
 from reds_core.scorer import ScoreTable
 from reds_core.search import Search
 from reds_core.settings import RunSettings
-from reds_core.solver import Controls
 from reds_core.watcher import Watcher
 
 
@@ -79,8 +78,7 @@ def _extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wa
 
     below, above = _neighbours(plan, forms, capacities)
     bounded = _between(problem, below, above)
-    controls = Controls(settings.time_limit_s, settings.seed, settings.threads)
-    search = Search(registry, settings.solver, settings.options, controls)
+    search = Search(registry, settings.solver, settings.options, settings.controls())
     watcher.stage(f"choosing subnetwork {budget.name}")
     solution = search.choose(bounded)
     independent = search.answer(problem).bound if below or above else solution.bound

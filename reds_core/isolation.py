@@ -125,7 +125,8 @@ def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: f
         deadline: `time.monotonic()` at which the worker should have stopped, or None.
 
     Raises:
-        RuntimeError: if the worker fails; with the last line of its standard error.
+        MemoryError: if the worker ran out of memory.
+        RuntimeError: if it fails otherwise; with the last line of its standard error.
     """
     with isolated(worker, request) as running:
         try:
@@ -135,7 +136,10 @@ def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: f
         reply = running.reply()
         if reply is None:
             status = f"the worker ended with status {running.process.returncode}"
-            raise RuntimeError(next(iter(running.complaint()), status))
+            complaint = next(iter(running.complaint()), status)
+            # numpy raises a class of its own: numpy._core._exceptions._ArrayMemoryError
+            out_of_memory = complaint.partition(":")[0].endswith("MemoryError")
+            raise (MemoryError if out_of_memory else RuntimeError)(complaint)
         return reply
 
 

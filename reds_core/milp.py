@@ -14,7 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from reds_core.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends, trivial_bound
+from reds_core.inference.elimination import open_sizes
 from reds_core.linear import MAGNITUDE_LIMIT, LinearModel, linear_model
+from reds_core.memory import amount_text
 from reds_core.presolve import Presolved, presolve, untouched
 from reds_core.problem import IntArray, KnapsackProblem
 from reds_core.relaxation.digits import in_digits
@@ -32,6 +35,19 @@ BUILD_COLUMNS_PER_S = 500_000
 
 PRESOLVE_SHARE = 0.4
 """Share of the time limit that presolve may take."""
+
+PRESOLVE_ENTRIES_PER_S = 30_000_000
+"""Table entries, those of every resource counted, that presolve lays out and prices for the first time in a second."""
+
+BYTES_PER_CELL = 56
+BYTES_PER_CELL_AND_RESOURCE = 24
+"""What presolve holds at most for each option and joint choice: tables of whole numbers and of floats, priced tables,
+reduced costs; measured."""
+
+BYTES_PER_COLUMN = 400
+BYTES_PER_COLUMN_AND_RESOURCE = 140
+"""What the linear model takes for each of its columns: measured while it is built, and as much again for the copy that
+the back end makes."""
 
 
 @dataclass(frozen=True)
@@ -114,19 +130,21 @@ class LinearSolver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         """Presolve, ask the back end, check and conclude."""
+        return cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
+
+    def _answer(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         started = time.perf_counter()
         limit = controls.time_limit_s
-        if self.options.presolve:
-            deadline = None if limit is None else started + PRESOLVE_SHARE * limit
-            known = presolve(problem, controls.hint, deadline)
-        else:
-            known = untouched(problem, controls.hint)
+        deadline = None if limit is None else started + limit
+        known = prepared(problem, controls, self.options, started)
+        if isinstance(known, Answer):
+            return known
         trusted = self.exact_below is None or problem.magnitude < self.exact_below
         if known.domain is None:
             return conclude(problem, known, Outcome(exhausted=True), trusted, proved=True)
-        deadline = None if limit is None else started + limit
-        if no_time_to_build(known.domain, deadline):
-            return conclude(problem, known, unasked(problem, known, deadline), trusted)
+        halted = why_not_built(problem, known.domain, controls.memory_limit(), deadline)
+        if halted is not None:
+            return conclude(problem, known, unasked(problem, known, halted, deadline), trusted)
         model = linear_model(problem, known.domain, () if known.cut is None else (known.cut,))
         if model.contradictory:
             return conclude(problem, known, Outcome(exhausted=True), trusted, proved=True)
@@ -182,21 +200,61 @@ def least(problem: KnapsackProblem, domain: Domain, deadline: float | None) -> t
     return repaired(problem, domain, domain.choice([0] * len(domain.options)), deadline)
 
 
-def no_time_to_build(domain: Domain, deadline: float | None) -> bool:
-    """Whether building the linear model would take longer than is left until `deadline` (`time.perf_counter()`)."""
-    return deadline is not None and domain.size > BUILD_COLUMNS_PER_S * (deadline - time.perf_counter())
+def prepared(
+    problem: KnapsackProblem, controls: Controls, options: LinearOptions, started: float
+) -> Presolved | Answer:
+    """`problem` presolved, if the options say so; the answer where there is neither time nor memory for that.
+
+    Args:
+        started: `time.perf_counter()` from which the time limit counts.
+    """
+    sizes = open_sizes(problem)
+    cells = sum(sizes) + sum(sizes[p.first] * sizes[p.second] for p in problem.pairs)
+    resources = len(problem.resources)
+    what, needed = "the linear model", cells * (BYTES_PER_COLUMN + BYTES_PER_COLUMN_AND_RESOURCE * resources)
+    if options.presolve:
+        what, needed = "presolve", cells * (BYTES_PER_CELL + BYTES_PER_CELL_AND_RESOURCE * resources)
+    memory = controls.memory_limit()
+    if needed > memory:
+        why = f"{what} takes {amount_text(needed)}, more than the memory limit of {amount_text(int(memory))}"
+        return cheapest_answer(problem, Limit.MEMORY, why, controls.hint)
+    if not options.presolve:
+        return untouched(problem, controls.hint)
+    limit = controls.time_limit_s
+    share = None if limit is None else PRESOLVE_SHARE * limit
+    if share is not None and cells * (1 + resources) > PRESOLVE_ENTRIES_PER_S * share:
+        return cheapest_answer(problem, Limit.TIME, "there is no time to presolve the problem", controls.hint)
+    return presolve(problem, controls.hint, None if share is None else started + share)
 
 
-def unasked(problem: KnapsackProblem, known: Presolved, deadline: float | None) -> Outcome:
-    """What is left to say where there is no time for the linear model."""
+def why_not_built(
+    problem: KnapsackProblem, domain: Domain, memory: float, deadline: float | None
+) -> tuple[Limit, str] | None:
+    """The limit that building the linear model would pass, and that in words; None where it passes none.
+
+    Args:
+        memory: bytes that may be taken.
+        deadline: `time.perf_counter()` at which to stop, or None.
+    """
+    needed = domain.size * (BYTES_PER_COLUMN + BYTES_PER_COLUMN_AND_RESOURCE * len(problem.resources))
+    if needed > memory:
+        why = f"the linear model takes {amount_text(needed)}, more than the memory limit of {amount_text(int(memory))}"
+        return Limit.MEMORY, why
+    if deadline is not None and domain.size > BUILD_COLUMNS_PER_S * (deadline - time.perf_counter()):
+        return Limit.TIME, "no time was left to build the linear model"
+    return None
+
+
+def unasked(problem: KnapsackProblem, known: Presolved, halted: tuple[Limit, str], deadline: float | None) -> Outcome:
+    """What is left to say where the linear model is not built; `halted` as `why_not_built` gives it."""
     choice = None if known.incumbent is not None or known.domain is None else least(problem, known.domain, deadline)
-    return Outcome(choice, limit=Limit.TIME, detail=("no time was left to build the linear model",))
+    return Outcome(choice, limit=halted[0], detail=(halted[1],))
 
 
 def conclude(
     problem: KnapsackProblem, known: Presolved, outcome: Outcome, trusted: bool = True, proved: bool = False
 ) -> Answer:
-    """What presolve and the back end prove together.
+    """What presolve and the back end prove together; the choice is no worse than the cheapest one.
 
     Args:
         trusted: whether the numbers are of a magnitude at which the solver may claim OPTIMAL; where not, the back end's
@@ -205,6 +263,13 @@ def conclude(
     """
     detail = outcome.detail
     found = [c for c in (known.incumbent, outcome.choice) if c is not None]
+    cheapest = None if proved else cheapest_choice(problem)
+    if cheapest is not None:
+        worth = problem.evaluate(cheapest).value
+        found.append(cheapest)
+        if outcome.exhausted and outcome.choice is None and (known.value is None or known.value < worth):
+            outcome = replace(outcome, exhausted=False)
+            detail += ("the back end says that there is no better choice, but there is: what it says is left out",)
     values = [problem.evaluate(c).value for c in found]
     value = max(values, default=None)
     choice = found[int(np.argmax(values))] if found else None
@@ -218,11 +283,11 @@ def conclude(
     if trusted and outcome.bound is not None:
         # the model may leave out choices up to the incumbent
         bounds.append(outcome.bound if known.value is None else max(outcome.bound, known.value))
-    bound = min(bounds, default=None)
+    bound = min(bounds, default=trivial_bound(problem))
     if value is None or choice is None:
         return Answer(Status.NO_SOLUTION, None, bound, outcome.limit, outcome.backend_s, detail)
-    if bound is not None and bound < value:
-        bound = known.bound
+    if bound < value:
+        bound = trivial_bound(problem) if known.bound is None else known.bound
         detail += ("the back end's bound was below the value of a choice, and is left out",)
     if bound == value and trusted:
         return Answer(Status.OPTIMAL, choice, bound, None, outcome.backend_s, detail)

@@ -79,6 +79,7 @@ class SubnetworkRecord:
         bound_independent: the bound without floors.
         thinning_price: the most by which value could rise, as a share of it, if wide layers had all widths on offer;
             where some have not.
+        thinning_value: the same as an amount of value, which a value of 0 has too.
         latency_measured_ns: of the exported file on this machine, where a latency table was given.
     """
 
@@ -98,6 +99,7 @@ class SubnetworkRecord:
     files: Files = Files()
     latency_measured_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
     thinning_price: float | None = field(default=None, metadata={LEFT_OUT: True})
+    thinning_value: int | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import importlib.metadata
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -259,7 +259,13 @@ class Registry:
                 raise errors[0]
 
     def choose_solver(self, problem: KnapsackProblem, settings: Settings | None = None) -> Solver:
-        """What `--solver auto` takes: the first that takes `problem`, exact ones first, then those with a bound.
+        """What `--solver auto` asks first; see `solvers_for`."""
+        return next(self.solvers_for(problem, settings))
+
+    def solvers_for(self, problem: KnapsackProblem, settings: Settings | None = None) -> Iterator[Solver]:
+        """What `--solver auto` asks, in turn: those that take `problem`, exact ones first, then those with a bound.
+
+        Whether a solver takes the problem is found out when its turn has come.
 
         Raises:
             UnsupportedError: if none takes it.
@@ -270,8 +276,11 @@ class Registry:
         for solver in solvers:
             reason = why_not(solver, problem)
             if reason is None:
-                return solver
-            reasons.append(f"{solver.name}: {reason}")
+                yield solver
+            else:
+                reasons.append(f"{solver.name}: {reason}")
+        if len(reasons) < len(solvers):
+            return
         raise UnsupportedError(
             f"no installed solver takes problem '{problem.name}' ({'; '.join(reasons)})", "install another solver"
         )

@@ -50,7 +50,6 @@ from reds_core.scorer import Scorer, check_level
 from reds_core.search import Search
 from reds_core.settings import RunSettings
 from reds_core.solution import Solution
-from reds_core.solver import Controls
 from reds_core.thinning import thinning_price, thinning_warning
 from reds_core.users_code import UsersCode
 from reds_core.watcher import Watcher
@@ -91,7 +90,7 @@ class Run:
                 self.registry,
                 settings.solver,
                 settings.options,
-                Controls(settings.time_limit_s, settings.seed, settings.threads),
+                settings.controls(),
             ),
         )
         plugins.search.check()
@@ -355,7 +354,7 @@ class Run:
                 inputs.network, self.settings.widths, scores, order, budget, inputs.costs, solution.value, self.registry
             )
         if price is not None:
-            self.watcher.warn(f"with all widths on offer '{budget.name}' could be worth at most {price:.2%} more")
+            self.watcher.warn(price.told)
         return SubnetworkRecord(
             name=budget.name,
             budget={r: a.plain for r, a in budget.amounts.items()},
@@ -366,7 +365,8 @@ class Run:
             accuracy=accuracy,
             files=files,
             latency_measured_ns=exporter.measured_latency_ns(files),
-            thinning_price=price,
+            thinning_price=None if price is None else price.share,
+            thinning_value=None if price is None else price.value,
             **({} if solution is None else solution_figures(solution)),
         )
 

@@ -12,8 +12,10 @@ from reds_core.files import given_path
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Task
 from reds_core.latency.table import LatencyTable, load_latency_table
+from reds_core.memory import parse_bytes
 from reds_core.network import Network
 from reds_core.scorer import ScoreLevel
+from reds_core.solver import Controls
 from reds_core.width_rules import WidthRules
 
 BASELINE_EPOCHS = 20
@@ -43,6 +45,7 @@ class RunSettings:
         task: how outputs are compared with labels.
         time_limit_s: of each solve, in seconds; None means none.
         threads: of each solve; None leaves it to the solver.
+        memory_limit: of the tables of each solve, such as "2GiB"; None means half of the memory that is available.
         element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency_table: file of `reds latency` that latency budgets are counted by.
         widths: which widths groups may have.
@@ -63,6 +66,7 @@ class RunSettings:
     task: Task = Task()
     time_limit_s: float | None = None
     threads: int | None = None
+    memory_limit: str | None = None
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency_table: str | None = None
     widths: WidthRules = WidthRules()
@@ -81,6 +85,16 @@ class RunSettings:
             raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
+        self.controls()
+
+    def controls(self) -> Controls:
+        """What each solve is asked to keep to.
+
+        Raises:
+            InputError: if a limit is malformed or out of range.
+        """
+        memory = None if self.memory_limit is None else parse_bytes(self.memory_limit)
+        return Controls(self.time_limit_s, self.seed, self.threads, memory_limit_bytes=memory)
 
     def read_latencies(self) -> LatencyTable | None:
         """The latency table; None without one.

@@ -13,6 +13,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from reds_core.errors import ContractViolation, InputError, PluginFailure, RedsError, UnsupportedError
+from reds_core.memory import default_memory_limit
 from reds_core.plugin import Plugin
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer, Limit, Solution, Status, relative_gap
@@ -50,6 +51,7 @@ class Control(Flag):
     SEED = auto()
     THREADS = auto()
     HINT = auto()
+    MEMORY_LIMIT = auto()
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,18 @@ class Controls:
         seed: of whatever is random in the solver.
         threads: the most it may use.
         hint: a choice to start from; it need not be feasible.
+        memory_limit_bytes: the most memory that the tables of a solve may take, checked before they are allocated.
+            None stands for half of what is available when the solve begins; see `memory_limit`.
+
+    Raises:
+        InputError: if a figure is out of range.
     """
 
     time_limit_s: float | None = None
     seed: int | None = None
     threads: int | None = None
     hint: tuple[int, ...] | None = None
+    memory_limit_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
@@ -75,6 +83,8 @@ class Controls:
             raise InputError(f"the number of threads {self.threads} is below 1", "give 1 or more")
         if self.seed is not None and self.seed < 0:
             raise InputError(f"the seed {self.seed} is negative", "give 0 or more")
+        if self.memory_limit_bytes is not None and self.memory_limit_bytes < 1:
+            raise InputError(f"the memory limit {self.memory_limit_bytes} is below 1 byte", "give more, such as 2GiB")
 
     def given(self) -> Control:
         """The controls that are set."""
@@ -83,12 +93,20 @@ class Controls:
             Control.SEED: self.seed,
             Control.THREADS: self.threads,
             Control.HINT: self.hint,
+            Control.MEMORY_LIMIT: self.memory_limit_bytes,
         }
         result = Control.NONE
         for flag, setting in flags.items():
             if setting is not None:
                 result |= flag
         return result
+
+    def memory_limit(self) -> float:
+        """The most memory that tables may take now, in bytes; infinite where neither the caller nor the system says."""
+        if self.memory_limit_bytes is not None:
+            return self.memory_limit_bytes
+        default = default_memory_limit()
+        return math.inf if default is None else default
 
 
 class Solver(Plugin, ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 from reds_core import cost
 from reds_core.axis import Kept
@@ -19,6 +20,21 @@ from reds_core.width_rules import WidthRules
 TIME_LIMIT_S = 60.0
 TABLE_ENTRIES_LIMIT = 50_000_000
 """Joint choices of neighbours beyond which not even a bound on the whole problem is asked for."""
+
+
+@dataclass(frozen=True)
+class ThinningPrice:
+    """What thinned options cost at most.
+
+    Attributes:
+        value: by how much the value could rise if all widths were on offer; None where that is not known.
+        share: the same as a share of the value; None where that is not known, or the value is 0.
+        told: in a sentence, for the user.
+    """
+
+    value: int | None
+    share: float | None
+    told: str
 
 
 def thinning_warning(network: Network, rules: WidthRules) -> str | None:
@@ -42,20 +58,30 @@ def thinning_price(
     costs: CostModel,
     value: int,
     registry: Registry,
-) -> float | None:
-    """The most by which `value` could rise if all widths were on offer, as a share of it.
+) -> ThinningPrice | None:
+    """The most by which `value` could rise if all widths were on offer; None where no group is thinned.
 
-    From a proven bound on the problem with all widths, nesting left aside. None where no group is thinned, where the
-    tables are too large, or where no bound was found in time.
+    From a proven bound on the problem with all widths, nesting left aside.
     """
+    if not rules.thinned(network):
+        return None
     channels = network.channels
     forms = cost.resource_forms(network, budget.amounts, costs)
     joined = {pair for form in forms.values() for pair in cost.joined_groups(form)} | set(scores.pairs)
     entries = sum(channels[a] * channels[b] for a, b in joined)
-    if not rules.thinned(network) or entries > TABLE_ENTRIES_LIMIT or not value:
-        return None
+    unknown = f"what all widths on offer could add to '{budget.name}' is not known: "
+    if entries > TABLE_ENTRIES_LIMIT:
+        return ThinningPrice(None, None, f"{unknown}their tables would have {entries:,} entries")
     full = {name: form.at(channels) for name, form in forms.items()}
     whole = dataclasses.replace(rules, max_options=max(2, *channels.values()))
     stated = formulate(network, scores, forms, budget.capacities(full), "all-widths", order, whole)
     bound = Search(registry, controls=Controls(TIME_LIMIT_S)).answer(stated.problem).bound
-    return None if bound is None else max(bound - value, 0) / abs(value)
+    if bound is None:
+        return ThinningPrice(None, None, f"{unknown}no bound was found within {TIME_LIMIT_S:g} s")
+    more = max(bound - value, 0)
+    share = more / abs(value) if value else None
+    amount = f"{more:,}" if share is None else f"{share:.2%}"
+    of_what = " than its value of 0" if share is None else " than its negative value" if value < 0 else ""
+    return ThinningPrice(
+        more, share, f"with all widths on offer '{budget.name}' could be worth at most {amount} more{of_what}"
+    )

@@ -23,8 +23,8 @@ class WidthRules:
         keep: shell patterns of layer names; groups with such a layer stay whole.
         align: widths are multiples of this, as SIMD units and NPUs want.
         min_width: the least width; groups that are narrower stay whole.
-        max_options: the most options of a group; wider groups are thinned to evenly spread widths, so that tables
-            stay small. At least 2.
+        max_options: the most options of a group; wider groups are thinned, so that tables stay small, with the steps
+            between widths growing from the narrow end on; see `thinned_places`. At least 2.
 
     Raises:
         InputError: if a figure is out of range.
@@ -71,7 +71,7 @@ class WidthRules:
         widths = self.all_widths(group)
         if len(widths) <= self.max_options:
             return widths
-        return widths[np.rint(np.linspace(0, len(widths) - 1, self.max_options)).astype(np.int64)]
+        return widths[thinned_places(len(widths), self.max_options)]
 
     def free(self, network: Network) -> tuple[str, ...]:
         """The groups with more than one option, in network order; the others stay whole."""
@@ -85,3 +85,28 @@ class WidthRules:
     def narrowest(self, network: Network) -> Mapping[str, int]:
         """The least width of each group."""
         return {g.name: int(self.widths(g)[0]) for g in network.groups}
+
+
+def thinned_places(count: int, most: int) -> IntArray:
+    """Which of `count` widths stay where `most` may: the first ones all, then at steps that grow.
+
+    Behind the first ones half of the options is spread evenly and half by one ratio. The even half costs little under
+    budgets of a quarter and more; the others leave tiny budgets a choice.
+
+    Args:
+        count: how many there are, above `most`.
+        most: at least 2.
+
+    Returns:
+        Rising indices, int64 (most,), the first 0 and the last `count` - 1.
+    """
+    dense = np.arange(1, most)
+    density = (most - dense) * (0.5 / (count - dense) + 0.5 / (dense * np.log(count / dense)))
+    begin = int(dense[np.argmax(density <= 1)])  # the fewest places behind which steps are of length 1 or more
+    spread = np.arange(begin, count + 1)
+    shares = 0.5 * (spread - begin) / (count - begin) + 0.5 * np.log(spread / begin) / np.log(count / begin)
+    order = np.arange(1, most - begin + 1)
+    places = np.rint(np.interp(order / order[-1], shares, spread)).astype(np.int64)
+    places = np.maximum.accumulate(places - order) + order  # interpolation may make a step a little too short
+    result: IntArray = np.concatenate((np.arange(1, begin + 1), places)) - 1
+    return result

@@ -278,8 +278,9 @@ def test_solve_hands_controls_on(reds: Reds, problem: Path) -> None:
 
     reds.install(PluginModule("toy", (Listening,)))
     arguments = ("--solver", "listening", "--time-limit", "2.5", "--seed", "3", "--threads", "2")
-    content = reds("solve", problem, *arguments, "--json").json
-    assert heard == [Controls(2.5, 3, 2)]
+    content = reds("solve", problem, *arguments, "--memory-limit", "2 GiB", "--json").json
+    assert heard == [Controls(2.5, 3, 2, memory_limit_bytes=2**31)]
+    assert "does not honour memory_limit" in content["detail"]
     assert "does not honour seed" in content["detail"]
     reds("solve", problem)
     assert heard[1] == Controls(60.0)

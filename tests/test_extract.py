@@ -165,24 +165,23 @@ def test_a_budget_out_of_reach(place: Workplace) -> None:
         more(place, "macs=0.01")
 
 
-def test_a_solver_without_a_choice(place: Workplace) -> None:
-    class Lazy(IdleSolver):
-        auto_rank = 0
-
-    with pytest.raises(NoChoiceError, match="solver 'idle' stopped without a choice"):
-        more(place, "macs=0.5", registry=toy_registry(Lazy))
+def test_solvers_without_a_choice(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BruteSolver, "solve", lambda *_: Answer(Status.NO_SOLUTION))
+    with pytest.raises(NoChoiceError, match=r"solver '\w+' stopped without a choice"):
+        more(place, "macs=0.5", registry=toy_registry(IdleSolver))
 
 
-def test_an_independent_solve_without_a_choice_only_costs_the_bound(place: Workplace) -> None:
-    class Hurried(BruteSolver):
-        name = "hurried"
-        auto_rank = 0
+def test_an_independent_solve_without_a_choice_only_costs_the_bound(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = BruteSolver.solve
 
-        def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
-            free = not any(problem.floors)
-            return Answer(Status.NO_SOLUTION) if free else super().solve(problem, controls)
+    def hurried(solver: BruteSolver, problem: KnapsackProblem, controls: Controls) -> Answer:
+        free = not any(problem.floors)
+        return Answer(Status.NO_SOLUTION) if free else whole(solver, problem, controls)
 
-    record = more(place, "macs=0.5", registry=toy_registry(Hurried))
+    monkeypatch.setattr(BruteSolver, "solve", hurried)
+    record = more(place, "macs=0.5")
     assert record.bound_independent is None
     assert record.value == record.bound
 

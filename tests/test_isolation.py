@@ -69,6 +69,12 @@ def test_a_failure_is_told_in_its_own_words(scratch: Path) -> None:
     assert left(scratch) == []
 
 
+@pytest.mark.parametrize("body", ["raise MemoryError", "import numpy\nnumpy.empty(2**62, 'u1')"])
+def test_a_worker_without_memory_is_told_from_one_that_fails(scratch: Path, body: str) -> None:
+    with pytest.raises(MemoryError):
+        run_isolated(script(scratch, body), {}, None)
+
+
 @posix
 def test_a_late_worker_ends_with_its_children(scratch: Path) -> None:
     pids = scratch / "pids"

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from reds_core.cheapest import trivial_bound
 from reds_core.linear import LinearModel
 from reds_core.milp import LinearOptions, LinearSolver, Outcome, whole_bound
 from reds_core.problem import Group, IntArray, KnapsackProblem, SumResource
@@ -89,14 +90,14 @@ def test_a_back_end_that_leaks_on_and_on_is_repaired_and_proves_nothing() -> Non
 def test_a_bound_below_the_value_is_left_out() -> None:
     solution = answered(saying(Outcome((0, 0, 0), -1000, True)), problem())
     assert solution.status is Status.FEASIBLE
-    assert solution.bound is None
+    assert solution.bound == trivial_bound(problem())
     assert any("left out" in d for d in solution.detail)
 
 
 @pytest.mark.parametrize("exhausted", [True, False])
 def test_numbers_above_what_floats_tell_apart_prove_nothing(exhausted: bool) -> None:
     solution = answered(saying(Outcome((0, 0, 0), 10, exhausted), exact=10), problem())
-    assert (solution.status, solution.bound) == (Status.FEASIBLE, None)
+    assert (solution.status, solution.bound) == (Status.FEASIBLE, trivial_bound(problem()))
     empty = answered(saying(Outcome(exhausted=True), exact=10), problem())
     assert empty.status is Status.FEASIBLE  # infeasibility is not believed either, and repair finds a choice
     assert any("too large" in d for d in empty.detail)
@@ -107,6 +108,12 @@ def test_a_stopped_search_keeps_the_hint_and_the_limit() -> None:
     assert best is not None
     solution = answered(saying(Outcome(limit=Limit.TIME)), problem(), hint=best)
     assert (solution.status, solution.limit, solution.choice) == (Status.FEASIBLE, Limit.TIME, best)
+
+
+def test_a_back_end_that_overlooks_the_cheapest_choice_proves_nothing() -> None:
+    solution = answered(saying(Outcome(exhausted=True)), problem())
+    assert (solution.status, solution.bound) == (Status.FEASIBLE, trivial_bound(problem()))
+    assert any("there is no better choice, but there is" in d for d in solution.detail)
 
 
 def test_without_any_choice_there_is_no_solution() -> None:
@@ -140,5 +147,5 @@ def test_numbers_without_a_linear_model_are_refused() -> None:
 
 def test_no_model_is_built_without_time_to_do_so() -> None:
     solution = answered(saying(Outcome((0, 0, 0), 0, True)), problem(), time_limit_s=1e-9)
-    assert (solution.status, solution.limit, solution.bound) == (Status.FEASIBLE, Limit.TIME, None)
+    assert (solution.status, solution.limit, solution.bound) == (Status.FEASIBLE, Limit.TIME, trivial_bound(problem()))
     assert any("no time" in d for d in solution.detail)

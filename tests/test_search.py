@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_plugins import BruteSolver, IdleSolver, PluginModule
 
-from reds_core.errors import InfeasibleError, InputError, NoChoiceError, UnavailableError, UnsupportedError
+from reds_core.cheapest import cheapest_choice
+from reds_core.errors import (
+    ContractViolation,
+    InfeasibleError,
+    InputError,
+    NoChoiceError,
+    UnavailableError,
+    UnsupportedError,
+)
 from reds_core.no_choice import least_usage, without_choice
 from reds_core.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, SumResource
 from reds_core.registry import Registry
@@ -169,6 +179,85 @@ def test_controls_reach_the_solver() -> None:
     controls = Controls(time_limit_s=2.0, seed=3)
     Search(Registry([PluginModule("test", (Listening,))]), controls=controls).choose(simple())
     assert seen == [controls]
+
+
+class ForgetfulSolver(BruteSolver):
+    """Always out of memory: with the first feasible choice, where it has one, and a bound."""
+
+    name = "forgetful"
+    auto_rank = 1
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        first = problem.floors if problem.evaluate(problem.floors).feasible else None
+        status = Status.NO_SOLUTION if first is None else Status.FEASIBLE
+        return Answer(status, first, 10**6, Limit.MEMORY, detail=("too little memory",))
+
+
+class WastefulSolver(BruteSolver):
+    """Takes all the time there is and finds nothing."""
+
+    name = "wasteful"
+    auto_rank = 0
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        assert controls.time_limit_s is not None
+        time.sleep(controls.time_limit_s)
+        return Answer(Status.NO_SOLUTION, limit=Limit.TIME)
+
+
+class MistakenSolver(BruteSolver):
+    name = "mistaken"
+    auto_rank = 2
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        return Answer(Status.INFEASIBLE)
+
+
+def test_where_one_solver_stops_without_a_choice_the_next_is_asked() -> None:
+    found = search(TiredSolver, QuickSolver).answer(two_groups())
+    assert (found.solver, found.status, found.limit) == ("quick", Status.FEASIBLE, None)
+    assert found.detail == ("tired was asked as well and stopped at its time limit without a choice",)
+
+
+def test_where_a_solver_lacks_memory_the_next_is_asked_and_the_bound_is_kept() -> None:
+    found = search(ForgetfulSolver, QuickSolver).answer(two_groups())
+    assert (found.solver, found.status, found.bound) == ("quick", Status.FEASIBLE, 10**6)
+    worth = two_groups().evaluate((0, 0)).value
+    assert found.detail == (
+        f"forgetful was asked as well and stopped at its memory limit with a choice worth {worth}: too little memory",
+    )
+    assert search(ForgetfulSolver, BruteSolver).answer(two_groups()).status is Status.OPTIMAL
+
+
+def test_the_better_choice_is_taken_whoever_found_it() -> None:
+    found = search(ForgetfulSolver, TiredSolver).answer(two_groups())
+    assert (found.solver, found.status, found.limit) == ("forgetful", Status.FEASIBLE, Limit.MEMORY)
+    assert any(d.startswith("tired was asked as well") for d in found.detail)
+
+
+def test_a_solver_that_is_named_is_the_only_one_asked() -> None:
+    assert search(TiredSolver, BruteSolver, solver="tired").answer(two_groups()).solver == "tired"
+
+
+def test_time_is_kept_for_the_next_solver_where_no_cheap_choice_is_feasible() -> None:
+    """Each resource can be met by one option of each group, both by none that is cheap in either."""
+    values, up = np.zeros(3, np.int64), np.array([0, 4, 9])
+    groups = tuple(Group(name, np.arange(1, 4), values) for name in "ab")
+    resources = (SumResource("up", 8, 0, (up, up)), SumResource("down", 10, 0, (up[::-1] + 1, up[::-1] + 1)))
+    problem = KnapsackProblem("between", groups, (), resources)
+    assert cheapest_choice(problem) is None
+    registry = Registry([PluginModule("test", (WastefulSolver, QuickSolver))])
+    started = time.perf_counter()
+    found = Search(registry, controls=Controls(0.5)).answer(problem)
+    assert (found.solver, found.choice) == ("quick", (1, 1))
+    assert 0.4 <= found.wall_s <= time.perf_counter() - started
+
+
+def test_solvers_that_contradict_each_other_are_told() -> None:
+    with pytest.raises(
+        ContractViolation, match=r"'forgetful' found a choice worth .* which solver 'mistaken' ruled out"
+    ):
+        search(ForgetfulSolver, MistakenSolver).answer(two_groups())
 
 
 @given(st.integers(0, 2**16), st.sampled_from([Feature.NONE, Feature.PAIR_TERMS, Feature.ALL]))

@@ -26,11 +26,26 @@ def test_options_rise_to_the_full_width_and_keep_the_rules(channels: int, align:
     assert all(w % align == 0 and w >= least for w in widths[:-1].tolist())
 
 
-@given(st.integers(2, 600))
-def test_thinning_keeps_the_ends_and_spreads_evenly(most: int) -> None:
-    widths = WidthRules(max_options=most).widths(group(600))
-    assert (widths[0], widths[-1], len(widths)) == (1, 600, most)
-    assert np.ptp(np.diff(widths)) <= 1
+@given(st.integers(2, 600), st.integers(1, 9000))
+def test_thinning_keeps_the_ends_and_steps_grow(most: int, more: int) -> None:
+    channels = most + more
+    widths = WidthRules(max_options=most).widths(group(channels))
+    assert (widths[0], widths[-1], len(widths)) == (1, channels, most)
+    steps = np.diff(widths)
+    # they never shrink but for rounding, and none is much longer than twice that of an even spread
+    assert np.all(steps[1:] >= steps[:-1] - 1)
+    assert steps.max() <= 2 * (channels - 1) / (most - 1) + 2
+
+
+def test_the_narrow_end_is_dense() -> None:
+    """An even spread over 4,096 channels has steps of 65."""
+    widths = WidthRules(max_options=64).widths(group(4096))
+    assert widths[:4].tolist() == [1, 2, 3, 4]
+    assert np.count_nonzero(widths <= 205) > 20
+    multiples = WidthRules(align=8, max_options=16).widths(group(4096))
+    assert multiples[:2].tolist() == [8, 16]
+    assert not np.any(multiples % 8)
+    assert (multiples[-1], len(multiples)) == (4096, 16)
 
 
 def test_without_rules_every_width_is_an_option() -> None:

@@ -27,6 +27,9 @@ GRACE_S = 2.0
 GRACE_SHARE = 0.1
 """A process is ended so many seconds, and so much of its time limit, after the limit."""
 
+MEMORY_SHARE = 0.75
+"""Share of the memory limit that the solver is told: the rest is for Python, libraries and the problem."""
+
 PREPARATION_S = 120.0
 """The most that starting Python, importing plugins and reading the problem may take."""
 
@@ -63,7 +66,9 @@ def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
 
 def _request(task: SolveTask) -> dict[str, npt.ArrayLike]:
     limits = task.limits
-    controls = Controls(limits.time_limit_s, limits.seed, limits.threads)
+    held = limits.memory_limit_bytes
+    told = None if held is None else max(int(MEMORY_SHARE * held), 1)
+    controls = Controls(limits.time_limit_s, limits.seed, limits.threads, memory_limit_bytes=told)
     return {
         "problem": np.frombuffer(task.problem, np.uint8),
         "solver": task.solver,

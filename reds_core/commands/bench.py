@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reds_core.commands.shared import OptionTexts, parse_plugin_options
-from reds_core.errors import InputError
 
-_BYTES = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,6})?)(?P<unit>|k|M|G|T|KiB|MiB|GiB|TiB)B?", re.ASCII)
-_SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_SCALES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+NO_LIMIT = "none"
 
 
 def bench_command(
@@ -24,7 +20,9 @@ def bench_command(
         typer.Option(help="Such as dp,'cpsat[presolve=false]','pulp[backend=HiGHS]'; all: all that are available."),
     ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds a solve may take.")] = 60.0,
-    memory_limit: Annotated[str, typer.Option(help="Of a solve, such as 4GiB or 800MiB, or none.")] = "4GiB",
+    memory_limit: Annotated[
+        str, typer.Option(help="Of a solve, told to the solver too, such as 4GiB or 800MiB, or none.")
+    ] = "4GiB",
     repeat: Annotated[int, typer.Option(help="How often each solve is done.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the solvers.", min=0)] = 0,
     threads: Annotated[int, typer.Option(help="Threads a solve may use.", min=1)] = 1,
@@ -40,6 +38,7 @@ def bench_command(
     from reds_core.bench.runner import BenchSettings
     from reds_core.commands.bench_view import BenchView, print_bench
     from reds_core.comparison import run_bench
+    from reds_core.memory import parse_bytes
 
     settings = BenchSettings(
         problems=tuple(problems or ()),
@@ -47,7 +46,7 @@ def bench_command(
         solvers=tuple(solvers or ()),
         options=parse_plugin_options(option or []),
         time_limit_s=time_limit,
-        memory_limit_bytes=parse_bytes(memory_limit),
+        memory_limit_bytes=None if memory_limit.strip().lower() == NO_LIMIT else parse_bytes(memory_limit),
         repeat=repeat,
         seed=seed,
         threads=threads,
@@ -58,18 +57,3 @@ def bench_command(
     with BenchView() as view:
         run = run_bench(settings, out, view)
     print_bench(run, out)
-
-
-def parse_bytes(text: str) -> int | None:
-    """An amount of memory: a number with k, M, G, T (powers of 1000) or KiB, MiB, GiB, TiB; None for "none".
-
-    Raises:
-        InputError: if it is malformed, or 0.
-    """
-    if text.strip().lower() == "none":
-        return None
-    match = _BYTES.fullmatch(text.strip())
-    amount = int(float(match["number"]) * _SCALES[match["unit"]]) if match else 0
-    if amount < 1:
-        raise InputError(f"the memory limit '{text}' is no amount", "write an amount such as 4GiB or 800MiB, or none")
-    return amount

@@ -13,6 +13,7 @@ from reds_core.commands.shared import (
     DATA,
     LATENCY_TABLE,
     LOSS,
+    MEMORY_LIMIT,
     METRIC,
     THREADS,
     TIME_LIMIT,
@@ -47,6 +48,7 @@ def prune_command(
     holdout: Annotated[float | None, typer.Option(help="Share of the training data held back for choosing.")] = None,
     time_limit: Annotated[Any, or_none(float, TIME_LIMIT)] = None,
     threads: Annotated[Any, or_none(int, THREADS)] = None,
+    memory_limit: Annotated[Any, or_none(str, MEMORY_LIMIT)] = None,
     element_size: Annotated[
         int | None, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4 (default: 1)")
     ] = None,
@@ -130,6 +132,7 @@ def prune_command(
         task=override(base.settings.task, loss=loss, metric=metric),
         time_limit_s=time_limit,
         threads=threads,
+        memory_limit=memory_limit,
         element_size_bytes=element_size,
         latency_table=latency_table,
         widths=width_rules(base.settings.widths, keep, align, min_width, max_options),

@@ -44,6 +44,10 @@ TIME_LIMIT = typer.Option(help="Seconds a solve may take.")
 TimeLimit = Annotated[float | None, TIME_LIMIT]
 THREADS = typer.Option(help="Threads a solve may use.")
 Threads = Annotated[int | None, THREADS]
+MEMORY_LIMIT = typer.Option(
+    help="The most memory the tables of a solve may take, such as 2GiB (default: half of what is available)"
+)
+MemoryLimit = Annotated[str | None, MEMORY_LIMIT]
 ElementSize = Annotated[int, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4.")]
 LATENCY_TABLE = typer.Option("--latency-table", help="File of `reds latency`, for latency budgets.")
 LatencyTableFile = Annotated[str | None, LATENCY_TABLE]

@@ -9,6 +9,7 @@ import typer
 
 from reds_core.commands.shared import (
     Json,
+    MemoryLimit,
     OptionTexts,
     SolverName,
     Threads,
@@ -27,10 +28,12 @@ def solve_command(
     time_limit: TimeLimit = 60.0,
     seed: Annotated[int | None, typer.Option(help="Seed of the solver.", min=0)] = None,
     threads: Threads = None,
+    memory_limit: MemoryLimit = None,
     option: OptionTexts = None,
     as_json: Json = False,
 ) -> None:
     """Solve a problem file."""
+    from reds_core.memory import parse_bytes
     from reds_core.no_choice import without_choice
     from reds_core.problem_file import load_problem
     from reds_core.registry import Registry
@@ -40,7 +43,9 @@ def solve_command(
     registry = Registry()
     settings = parse_plugin_options(option or [])
     registry.check_settings(settings)
-    search = Search(registry, solver, settings, Controls(time_limit, seed, threads))
+    memory = None if memory_limit is None else parse_bytes(memory_limit)
+    controls = Controls(time_limit, seed, threads, memory_limit_bytes=memory)
+    search = Search(registry, solver, settings, controls)
     search.check()
     stated = load_problem(problem)
     solution = search.answer(stated)

@@ -6,7 +6,7 @@ Row 0 of every stack is the value, row 1 + r the use of the r-th sum resource, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -76,6 +76,11 @@ class Factors:
     def rows(self) -> int:
         """Rows of every stack: the value and each sum resource."""
         return len(self.room) + 1
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all stacks and masks."""
+        return sum(f.stack.nbytes for f in (*self.unary, *self.pairs)) + sum(m.allowed.nbytes for m in self.masks)
 
     def restrict(self, keep: Sequence[BoolArray | IntArray]) -> Factors:
         """Only the options in `keep`: for each group a bool mask over, or indices into, the options left."""
@@ -186,8 +191,22 @@ def peak_masks(
     return tuple(Mask(scope, allowed) for scope, allowed in masks.items())
 
 
+def table_bytes(problem: KnapsackProblem, sizes: Sequence[int]) -> int:
+    """Memory that the stacks of `build_factors` take for so many options of each group; nothing is allocated."""
+    cells = sum(sizes) + sum(sizes[p.first] * sizes[p.second] for p in problem.pairs)
+    return cells * (1 + len(problem.sum_resources)) * np.dtype(np.float64).itemsize
+
+
+def unchecked() -> None:
+    """Stands for a look at the clock where there is no time limit."""
+
+
 def build_factors(
-    problem: KnapsackProblem, kept: Sequence[IntArray] | None = None, masks: Sequence[Mask] = ()
+    problem: KnapsackProblem,
+    kept: Sequence[IntArray] | None = None,
+    masks: Sequence[Mask] = (),
+    rank: Sequence[int] | None = None,
+    check_time: Callable[[], None] = unchecked,
 ) -> Factors:
     """The terms of `problem` over the options in `kept` (all within floors and ceilings where None).
 
@@ -195,6 +214,9 @@ def build_factors(
         problem: its value and sum resources become stacks.
         kept: for each group rising option indices, at least one.
         masks: over the options in `kept`, as `peak_masks` makes them.
+        rank: of each group; the axes of each pair's stack then stand in rising rank, in the order of the pair where
+            None. Laid out as they are used, tables need not be copied.
+        check_time: called between tables; may raise.
     """
     if kept is None:
         kept = [np.arange(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
@@ -212,8 +234,13 @@ def build_factors(
         unary.append(Factor((g,), stack))
     for k, pair in enumerate(problem.pairs):
         a, b = pair.first, pair.second
+        swapped = rank is not None and rank[a] > rank[b]
+        if swapped:
+            a, b = b, a
         stack = np.empty((rows, len(kept[a]), len(kept[b])))
-        for row, table in enumerate([pair.values, *(r.pair_costs[k] for r in resources)]):
+        for row, given in enumerate([pair.values, *(r.pair_costs[k] for r in resources)]):
+            check_time()
+            table = given.T if given is not None and swapped else given
             if table is not None:
                 rows_kept = table if whole[a] else table[kept[a]]
                 stack[row] = rows_kept if whole[b] else rows_kept[:, kept[b]]

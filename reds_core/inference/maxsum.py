@@ -7,13 +7,13 @@ swept at once along a leading axis.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reds_core.inference.elimination import Elimination, Scope, eliminate
-from reds_core.inference.factors import FORBIDDEN, Factors, FloatArray
+from reds_core.inference.factors import FORBIDDEN, Factors, FloatArray, unchecked
 from reds_core.problem import IntArray
 
 _BLOCK = 1 << 15
@@ -85,9 +85,13 @@ class MaxSum:
     Args:
         factors: terms and masks.
         order: an elimination order whose buckets hold every factor and mask; found anew where None.
+        check_time: called before each block of a table; may raise.
     """
 
-    def __init__(self, factors: Factors, order: Elimination | None = None) -> None:
+    def __init__(
+        self, factors: Factors, order: Elimination | None = None, check_time: Callable[[], None] = unchecked
+    ) -> None:
+        self._check_time = check_time
         if order is None:
             scopes = [*(f.scope for f in factors.pairs), *(m.scope for m in factors.masks)]
             order = eliminate(factors.sizes, scopes)
@@ -161,6 +165,7 @@ class MaxSum:
         self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]
     ) -> Iterator[tuple[slice, FloatArray]]:
         """The table of the bucket of `g` in blocks along the separator's first axis (one block where it is small)."""
+        self._check_time()
         shape = (len(weights), *(self.sizes[a] for a in self.separators[g]), self.sizes[g])
         rows = shape[1]
         per_row = math.prod(shape) // rows
@@ -174,6 +179,7 @@ class MaxSum:
         same += [m for m in messages if m.shape[1] == 1]
         along = [t for t in self._terms[g] if t.shape[0] > 1]
         for start in range(0, rows, step):
+            self._check_time()
             block = slice(start, min(start + step, rows))
             parts = [self._mixed(t, weights, block) for t in along]
             parts += [m[:, block] for m in messages if m.shape[1] > 1]
@@ -276,9 +282,9 @@ def original(factors: Factors, positions: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(kept[i]) for kept, i in zip(factors.kept, positions, strict=True))
 
 
-def positions(factors: Factors, choice: Sequence[int]) -> IntArray | None:
+def positions(kept: Sequence[IntArray], choice: Sequence[int]) -> IntArray | None:
     """Positions among the kept options of a choice of the problem; None if one of its options is not kept."""
-    found = [int(np.searchsorted(kept, i)) for kept, i in zip(factors.kept, choice, strict=True)]
-    if any(p == len(k) or k[p] != i for k, p, i in zip(factors.kept, found, choice, strict=True)):
+    found = [int(np.searchsorted(options, i)) for options, i in zip(kept, choice, strict=True)]
+    if any(p == len(k) or k[p] != i for k, p, i in zip(kept, found, choice, strict=True)):
         return None
     return np.array(found, dtype=np.int64)

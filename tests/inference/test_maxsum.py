@@ -125,10 +125,10 @@ def test_restricting_keeps_the_sums_of_what_is_left() -> None:
     choice = original(half, sweeps.decode(messages))
     assert all(i % 2 == 0 for i in choice)
     assert problem.evaluate(choice).value == pytest.approx(messages.best[0])
-    at = positions(half, choice)
+    at = positions(half.kept, choice)
     assert at is not None
     assert original(half, at.tolist()) == choice
-    assert positions(half, [1] * len(choice)) is None
+    assert positions(half.kept, [1] * len(choice)) is None
 
 
 def test_the_margin_covers_the_error_of_sums_far_above_what_floats_hold() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from reds_baselines.kernel_model import kernel_model
 from reds_baselines.mathopt import Backend, maximise
 from reds_baselines.threshold import cuts
+from reds_core.cheapest import cheapest_choice
 from reds_core.problem import IntArray, KnapsackProblem
 from reds_core.sequence import first_within
 from reds_core.solution import Answer, Limit, Status
@@ -67,7 +68,7 @@ class RedsKernelSolver(Solver):
         kernels = sum(p.kernel.size for p in problem.pairs if p.kernel is not None)
         if controls.time_limit_s is not None and kernels > KERNELS_PER_S * controls.time_limit_s:
             late = f"no time was left to build a model of {kernels:,} kernels"
-            return Answer(Status.NO_SOLUTION, limit=Limit.TIME, detail=(late,))
+            return _without_back_end(problem, Answer(Status.NO_SOLUTION, limit=Limit.TIME, detail=(late,)))
         model = kernel_model(problem)
         found = maximise(model, self.options.backend, controls, deadline)
         detail: tuple[str, ...] = (str(model),)
@@ -83,8 +84,18 @@ class RedsKernelSolver(Solver):
         elif not found.stopped:
             detail += ("no choice of kernels meets the budgets",)
         if choice is None:
-            return Answer(Status.NO_SOLUTION, limit=limit, backend_s=found.backend_s, detail=detail)
+            none = Answer(Status.NO_SOLUTION, limit=limit, backend_s=found.backend_s, detail=detail)
+            return _without_back_end(problem, none)
         return Answer(Status.FEASIBLE, choice, limit=limit, backend_s=found.backend_s, detail=detail)
+
+
+def _without_back_end(problem: KnapsackProblem, none: Answer) -> Answer:
+    """`none`, an answer without a choice, with the cheapest choice where that is feasible."""
+    choice = cheapest_choice(problem)
+    if choice is None:
+        return none
+    detail = (*none.detail, "the choice is the cheapest one, not the back end's")
+    return replace(none, status=Status.FEASIBLE, choice=choice, detail=detail)
 
 
 def nearest_options(problem: KnapsackProblem, widths: IntArray) -> tuple[int, ...]:

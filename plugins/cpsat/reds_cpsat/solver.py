@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -22,6 +23,12 @@ LEAST = -(2**63)
 SUM_LIMIT = 2**62
 """CP-SAT refuses linear expressions whose coefficients could sum up to about 2^63."""
 
+LOOK_S = 0.1
+"""Seconds after which the main thread looks whether the search has ended, though no signal came."""
+
+STOPPED_SHARE = 0.9
+"""A search that ends after this share of its time limit without an optimum was stopped by it."""
+
 COLUMNS_PER_S = 150_000
 """Handing a model over takes CP-SAT's Python interface, and then its presolve, about a second for so many columns."""
 
@@ -32,7 +39,7 @@ class CpsatSolver(LinearSolver):
     name = "cpsat"
     requires = ("ortools",)
     install = "pip install ortools"
-    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT
+    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT | Control.MEMORY_LIMIT
     auto_rank: ClassVar[int] = 30
 
     def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
@@ -55,7 +62,7 @@ class CpsatSolver(LinearSolver):
             parameters.random_seed = controls.seed % 2**31
         if controls.threads is not None:
             parameters.num_workers = controls.threads
-        status = solver.solve(built)
+        status = _interruptibly(solver, built)
         response = solver.response_proto
         spent = float(response.wall_time)
         if status == cp_model.INFEASIBLE:
@@ -66,8 +73,32 @@ class CpsatSolver(LinearSolver):
         if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             choice = model.choice(np.array(response.solution))
         bound = model.offset - int(response.inner_objective_lower_bound)
-        limit = None if status == cp_model.OPTIMAL else Limit.TIME
+        limit = None
+        if status != cp_model.OPTIMAL:
+            timed = controls.time_limit_s is not None and spent >= STOPPED_SHARE * parameters.max_time_in_seconds
+            limit = Limit.TIME if timed else Limit.INTERRUPTED
         return Outcome(choice, bound, status == cp_model.OPTIMAL, limit, spent)
+
+
+def _interruptibly(solver: Any, model: Any) -> Any:
+    """The status of `solver` on `model`, solved in a thread of its own, so that this one hears signals meanwhile.
+
+    Raises:
+        KeyboardInterrupt: once the search has stopped; whatever else is raised here or there.
+    """
+    solver.parameters.catch_sigint_signal = False
+    with ThreadPoolExecutor(1, "cpsat") as threads:
+        solving = threads.submit(solver.solve, model)
+        try:
+            while not solving.done():
+                # waiting without a time limit would not be ended by a signal on every system
+                wait((solving,), LOOK_S)
+        except BaseException:
+            while not solving.done():  # it may not have begun when it was first told to stop
+                solver.stop_search()
+                wait((solving,), LOOK_S)
+            raise
+        return solving.result()
 
 
 def _largest_sum(model: LinearModel) -> float:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+from reds_core.cheapest import cheapest_answer, cheapest_choice, trivial_bound
 from reds_core.inference.elimination import Elimination, Scope, eliminate, open_sizes, pair_scopes, peak_scopes
-from reds_core.inference.factors import build_factors, peak_masks, possible_options
-from reds_core.problem import IntArray, KnapsackProblem
+from reds_core.inference.factors import Mask, peak_masks, possible_options, table_bytes
+from reds_core.memory import amount_text
+from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer, Limit, Status
 from reds_dp.proof import prove
-from reds_dp.search import Limits, NothingBetter, OutOfLabels, OutOfTime, Search, trivial_bound
+from reds_dp.search import Limits, NothingBetter, OutOfMemory, OutOfTime, Search
 
 
 def plan(problem: KnapsackProblem, table_limit: int) -> tuple[Elimination, list[Scope]]:
@@ -27,39 +32,60 @@ def plan(problem: KnapsackProblem, table_limit: int) -> tuple[Elimination, list[
     return order, held
 
 
-def _search(
-    problem: KnapsackProblem, kept: tuple[IntArray, ...], table_limit: int, limits: Limits, hint: tuple[int, ...] | None
-) -> tuple[Search, Limit | None, bool]:
-    """Search to the end or to a limit; the search, the limit met, and whether the incumbent is proven best."""
-    order, held = plan(problem, table_limit)
-    factors = build_factors(problem, kept, peak_masks(problem, kept, table_limit, held))
-    search = Search(problem, order, factors, limits)
-    if hint is not None:
-        search.offer(hint)
+def needed_bytes(problem: KnapsackProblem, order: Elimination, masked: Sequence[Scope]) -> int:
+    """Memory of all tables and messages of max-sum along `order`, with masks over the groups of each of `masked`."""
+    messages = sum(math.prod(order.sizes[a] for a in separator) for separator in order.separators)
+    masks = sum(math.prod(order.sizes[g] for g in scope) for scope in masked)
+    # a mask is held as bool and as float64
+    return table_bytes(problem, order.sizes) + 8 * messages + 9 * masks
+
+
+def _searched(search: Search, masks: Sequence[Mask]) -> tuple[Limit | None, bool]:
+    """Search to the end or to a limit; the limit met, and whether the incumbent is proven best."""
     try:
-        prove(search, factors)
+        # the tables have no name here, so that they go as soon as smaller ones take their place
+        prove(search, search.build(masks))
     except NothingBetter:
-        return search, None, True
+        return None, True
     except OutOfTime:
-        return search, Limit.TIME, False
-    except OutOfLabels:
-        return search, Limit.MEMORY, False
+        return Limit.TIME, False
+    except OutOfMemory:
+        return Limit.MEMORY, False
 
 
 def answer(problem: KnapsackProblem, table_limit: int, limits: Limits, hint: tuple[int, ...] | None) -> Answer:
-    """The proven optimum, proof that there is no choice, or what is known when a limit is met."""
+    """The proven optimum, proof that there is no choice, or what is known when a limit is met.
+
+    Nothing is allocated that passes the memory limit. Where a limit is met, the answer is no worse than the cheapest
+    choice, which is found before any table is built.
+    """
     kept = possible_options(problem)
     if kept is None:
         return Answer(Status.INFEASIBLE, detail=("a step of a peak resource is over its capacity with every choice",))
-    search, limit, proven = _search(problem, kept, table_limit, limits, hint)
-    best = search.incumbent
+    order, held = plan(problem, table_limit)
+    needed = needed_bytes(problem, order, held)
+    if needed > limits.memory:
+        why = f"its tables take {amount_text(needed)}, more than the memory limit of {amount_text(int(limits.memory))}"
+        return cheapest_answer(problem, Limit.MEMORY, why, hint)
+    search = Search(problem, order, kept, limits)
+    first = cheapest_choice(problem)
+    if hint is not None:
+        search.offer(hint)
+    limit, proven = _searched(search, peak_masks(problem, kept, table_limit, held))
+    return _concluded(search, first, limit, proven)
+
+
+def _concluded(search: Search, first: tuple[int, ...] | None, limit: Limit | None, proven: bool) -> Answer:
+    """What a search that has ended says; `first` is a choice that it does not know of."""
     detail = (f"{search.labels} partial choices looked at",)
+    if not proven and first is not None:
+        search.offer(first)
+    best = search.incumbent
+    if best is None and proven:
+        return Answer(Status.INFEASIBLE, detail=detail)
+    bound = trivial_bound(search.problem) if search.bound is None else search.bound
     if best is None:
-        if proven:
-            return Answer(Status.INFEASIBLE, detail=detail)
-        bound = trivial_bound(problem) if search.bound is None else search.bound
         return Answer(Status.NO_SOLUTION, bound=bound, limit=limit, detail=detail)
-    if proven or (search.bound is not None and search.bound <= best.value):
+    if proven or bound <= best.value:
         return Answer(Status.OPTIMAL, best.choice, best.value, detail=detail)
-    bound = trivial_bound(problem) if search.bound is None else search.bound
     return Answer(Status.FEASIBLE, best.choice, bound, limit, detail=detail)

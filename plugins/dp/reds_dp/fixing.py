@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reds_core.inference.factors import POSSIBLE, Factors, FloatArray
+from reds_core.inference.factors import POSSIBLE, Factors, FloatArray, table_bytes
 from reds_core.inference.maxsum import Messages
 from reds_dp.search import NothingBetter, Search
 
@@ -60,6 +60,7 @@ def fixed(search: Search, factors: Factors, weights: FloatArray, threshold: int)
 
     Raises:
         NothingBetter: if a group has none left, which proves it only for a threshold of no more than the floor.
+        OutOfMemory: if the tables of what is left would pass the limit.
     """
     search.limits.check_time()
     sweeps = search.buckets(factors)
@@ -74,4 +75,7 @@ def fixed(search: Search, factors: Factors, weights: FloatArray, threshold: int)
         if not stays.any():
             raise NothingBetter
         keep.append(stays)
+    if not all(stays.all() for stays in keep):
+        left = table_bytes(search.problem, [int(stays.sum()) for stays in keep])
+        search.limits.check_memory(search.held_bytes + left)
     return factors.restrict(keep)

@@ -18,7 +18,7 @@ from reds_core.inference.factors import POSSIBLE, FloatArray
 from reds_core.inference.maxsum import MaxSum, Messages
 from reds_core.problem import IntArray
 from reds_dp.dominance import undominated
-from reds_dp.search import Limits, OutOfLabels
+from reds_dp.search import Limits, OutOfMemory
 from reds_dp.terms import ExactTerms, bucket_rows, distinct
 
 _LEVELS = 128
@@ -47,6 +47,10 @@ class _Labels:
     value: IntArray
     usage: IntArray
     slacks: FloatArray
+
+    @property
+    def nbytes(self) -> int:
+        return self.state.nbytes + self.value.nbytes + self.usage.nbytes + self.slacks.nbytes
 
 
 class LabelSearch:
@@ -89,17 +93,17 @@ class LabelSearch:
         Args:
             messages: sweeps whose first weights order the work.
             slacks: how far the best choice lies above the threshold, margins for float error included; float64 (k,).
-            limits: of time and labels.
+            limits: of time, and of the number and memory of labels.
             beam: keep at most so many labels a step; the result is then a heuristic one.
 
         Raises:
             OutOfTime: if the deadline passes.
-            OutOfLabels: if a step keeps more labels than allowed.
+            OutOfMemory: if a step keeps more labels than allowed, or all steps together more memory.
         """
         sizes = self._sweeps.sizes
         trail: list[tuple[IntArray, IntArray]] = []
         columns: dict[int, IntArray] = {}
-        states, complete = 1, True
+        states, complete, held = 1, True, 0
         labels = _Labels(
             np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros((len(self._room), 1), np.int64), slacks[None, :]
         )
@@ -135,7 +139,7 @@ class LabelSearch:
                 fresh, parent, option = _taken(fresh, parent, option, _spread(fresh, messages.weights, beam))
                 complete = False
             if len(parent) > limits.labels:
-                raise OutOfLabels
+                raise OutOfMemory
             if len(parent) == 0:
                 return Found(None, complete)
             self.kept += len(parent)
@@ -147,6 +151,9 @@ class LabelSearch:
             if stays:
                 columns[g] = present % sizes[g]
             trail.append((parent, option))
+            held += parent.nbytes + option.nbytes
+            # extending the labels takes about as much again
+            limits.check_memory(held + 2 * labels.nbytes)
         within = np.flatnonzero((labels.usage <= self._room[:, None]).all(axis=0))
         if len(within) == 0:
             return Found(None, complete)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from reds_core.inference.factors import Factors, FloatArray, build_factors
+from reds_core.inference.factors import Factors, FloatArray, table_bytes
 from reds_core.inference.maxsum import original
 from reds_dp.dual import STEPS, Dual
 from reds_dp.fixing import fixed, neighbours, priced, slacks, with_usage
@@ -37,13 +37,15 @@ def prove(search: Search, factors: Factors) -> NoReturn:
 
     Raises:
         NothingBetter: always, in the end: it is the proof.
-        OutOfTime, OutOfLabels: if a limit is met before.
+        OutOfTime, OutOfMemory: if a limit is met before.
     """
+    search.held_bytes = factors.nbytes
     dual = Dual(search, factors)
     possible = factors.sizes
     if search.entries(factors) > 4 * _SCOUT_ENTRIES:
         _scout(search, dual, factors)
     factors = _narrowed(search, dual, factors, whole=True)
+    search.held_bytes = factors.nbytes
     weights = with_usage(priced(neighbours(dual.multipliers)), factors)
     beam = _BEAM
     spent = label_run(search, factors, weights, search.floor(), beam)
@@ -107,10 +109,10 @@ def _feasible(search: Search, factors: Factors) -> None:
     groups = tuple(replace(g, values=np.zeros_like(g.values)) for g in problem.groups)
     pairs = tuple(replace(p, values=None, kernel=None) for p in problem.pairs)
     worthless = replace(problem, groups=groups, pairs=pairs)
-    terms = build_factors(worthless, factors.kept, factors.masks)
-    inner = search.over(worthless, terms)
+    search.limits.check_memory(search.held_bytes + table_bytes(worthless, factors.sizes))
+    inner = search.over(worthless, factors.kept)
     try:
-        prove(inner, terms)
+        prove(inner, inner.build(factors.masks))
     except NothingBetter:
         pass
     finally:
@@ -159,15 +161,19 @@ def label_run(search: Search, factors: Factors, weights: FloatArray, threshold: 
 
     Raises:
         NothingBetter: if the run cut nothing off by `beam`, so that no choice is better than the incumbent now is.
-        OutOfTime, OutOfLabels: if a limit is met.
+        OutOfTime, OutOfMemory: if a limit is met.
     """
     sweeps = search.buckets(factors)
     messages = sweeps.sweep(_fitting(search, factors, weights))
+    own = 0 if factors.nbytes == search.held_bytes else factors.nbytes
+    tables = search.held_bytes + own + table_bytes(search.problem, factors.sizes)
+    search.limits.check_memory(tables)
     terms = ExactTerms(search.problem, factors, sweeps)
     labels = LabelSearch(sweeps, terms, search.room)
     search.runs += 1
     try:
-        found = labels.run(messages, slacks(factors, messages, threshold), search.limits, beam)
+        limits = replace(search.limits, memory=search.limits.memory - tables)
+        found = labels.run(messages, slacks(factors, messages, threshold), limits, beam)
     finally:
         search.labels += labels.kept
     if found.positions is not None:

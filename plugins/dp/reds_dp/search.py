@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from reds_core.inference.ascent import Ascent
 from reds_core.inference.elimination import Elimination
-from reds_core.inference.factors import Factors, FloatArray
+from reds_core.inference.factors import Factors, FloatArray, Mask, build_factors
 from reds_core.inference.maxsum import MaxSum, positions
-from reds_core.problem import Evaluation, KnapsackProblem
+from reds_core.integers import largest
+from reds_core.problem import Evaluation, IntArray, KnapsackProblem
 
 _NEAR = 1e-4
 """Incumbents closer to the bound than this part of their value are left to label setting."""
@@ -26,8 +26,8 @@ class OutOfTime(Exception):
     """The deadline passed."""
 
 
-class OutOfLabels(Exception):
-    """A step keeps more labels than allowed."""
+class OutOfMemory(Exception):
+    """What is to be allocated next would pass the memory limit, or a step keeps more labels than allowed."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,22 @@ class Limits:
     Attributes:
         deadline: `time.perf_counter()` at which to stop; infinite for never.
         labels: the most labels kept at one step.
+        memory: the most bytes that tables and labels may take together; infinite for no limit.
     """
 
     deadline: float
     labels: int
+    memory: float = math.inf
 
     def check_time(self) -> None:
         """Raises OutOfTime past the deadline."""
         if time.perf_counter() > self.deadline:
             raise OutOfTime
+
+    def check_memory(self, needed: int) -> None:
+        """Raises OutOfMemory if `needed` bytes are more than there may be."""
+        if needed > self.memory:
+            raise OutOfMemory
 
 
 @dataclass(frozen=True)
@@ -62,16 +69,20 @@ class Search:
     Args:
         problem: what is solved.
         order: whose buckets hold all factors.
-        factors: terms over all options that are possible.
+        kept: for each group the options that are possible.
         limits: when to stop.
 
     Attributes:
+        kept: as given.
         incumbent: the best choice so far, or None.
         bound: a proven limit on the value of every choice, or None before the first.
         labels, runs: how many labels were kept in how many runs of label setting.
+        held_bytes: memory of the largest tables that are held while others are made of them.
     """
 
-    def __init__(self, problem: KnapsackProblem, order: Elimination, factors: Factors, limits: Limits) -> None:
+    def __init__(
+        self, problem: KnapsackProblem, order: Elimination, kept: tuple[IntArray, ...], limits: Limits
+    ) -> None:
         self.problem = problem
         self.limits = limits
         self.room = tuple(r.capacity - r.base for r in problem.sum_resources)
@@ -80,8 +91,10 @@ class Search:
         self.labels = 0
         self.runs = 0
         self._order = order
-        self._factors = factors
-        self._least = -math.ceil(float(factors.magnitudes[0]) * (1 + 1e-9)) - 1
+        self.kept = kept
+        self.held_bytes = 0
+        tables = [*(g.values for g in problem.groups), *(p.values for p in problem.pairs)]
+        self._least = -sum(map(largest, tables)) - 1
 
     def offer(self, choice: tuple[int, ...]) -> Evaluation:
         """Take `choice` as the incumbent if it is feasible and better."""
@@ -110,30 +123,37 @@ class Search:
             return math.inf
         return float(self.bound - self.incumbent.value)
 
-    def over(self, problem: KnapsackProblem, factors: Factors) -> Search:
-        """A fresh search over another problem with the same groups, pairs and limits."""
-        return Search(problem, self._order, factors, self.limits)
+    def over(self, problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> Search:
+        """A fresh search over some options of another problem with the same groups, pairs and limits."""
+        limits = replace(self.limits, memory=self.limits.memory - self.held_bytes)
+        return Search(problem, self._order, kept, limits)
+
+    def build(self, masks: Sequence[Mask]) -> Factors:
+        """All terms over the kept options, laid out as the buckets need them.
+
+        Raises:
+            OutOfTime: past the deadline.
+        """
+        rank = [0] * len(self.kept)
+        for place, g in enumerate(self._order.processing):
+            rank[g] = place
+        return build_factors(self.problem, self.kept, masks, rank, self.limits.check_time)
 
     def polish(self, multipliers: FloatArray) -> None:
         """Improve the incumbent by local search where it is far from the bound."""
         if self.incumbent is None or self.gap() <= _NEAR * abs(self.incumbent.value):
             return
-        start = positions(self._factors, self.incumbent.choice)
+        start = positions(self.kept, self.incumbent.choice)
         if start is not None:
-            better = Ascent(self.problem, self._factors.kept, self.limits.check_time).improve(start, multipliers)
+            better = Ascent(self.problem, self.kept, self.limits.check_time).improve(start, multipliers)
             if better is not None:
                 self.offer(better)
 
     def buckets(self, factors: Factors) -> MaxSum:
         """Max-sum over `factors` in the order of this search."""
-        return MaxSum(factors, Elimination(self._order.processing, self._order.separators, factors.sizes))
+        order = Elimination(self._order.processing, self._order.separators, factors.sizes)
+        return MaxSum(factors, order, self.limits.check_time)
 
     def entries(self, factors: Factors) -> int:
         """Entries of all buckets over `factors`."""
         return sum(Elimination(self._order.processing, self._order.separators, factors.sizes).entries)
-
-
-def trivial_bound(problem: KnapsackProblem) -> int:
-    """The sum of the largest entry of every value table."""
-    total = sum(int(np.max(g.values)) for g in problem.groups)
-    return total + sum(int(np.max(p.values)) for p in problem.pairs if p.values is not None)

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
+from reds_core.cheapest import cheapest_where_memory_ends
 from reds_core.inference.elimination import largest_table
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer
@@ -33,7 +34,7 @@ class DpSolver(Solver):
     name = "dp"
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
-    controls = Control.TIME_LIMIT | Control.HINT
+    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT
     auto_rank = 10
     Options = DpOptions
 
@@ -48,4 +49,7 @@ class DpSolver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         deadline = math.inf if controls.time_limit_s is None else time.perf_counter() + controls.time_limit_s
-        return answer(problem, self.options.table_limit, Limits(deadline, self.options.label_limit), controls.hint)
+        limits = Limits(deadline, self.options.label_limit, controls.memory_limit())
+        return cheapest_where_memory_ends(
+            problem, controls.hint, lambda: answer(problem, self.options.table_limit, limits, controls.hint)
+        )

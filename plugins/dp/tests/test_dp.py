@@ -165,8 +165,7 @@ def test_floors_and_ceilings_shrink_the_table_that_counts() -> None:
 def test_a_time_limit_leaves_a_true_bound_and_the_best_choice() -> None:
     problem = large(0, DpSolver.features)
     found = [solve(problem, DpSolver(), Controls(time_limit_s=limit)) for limit in (1e-9, 0.02, 0.5)]
-    assert found[0].status is Status.NO_SOLUTION
-    assert found[0].limit is Limit.TIME
+    assert (found[0].status, found[0].limit) == (Status.FEASIBLE, Limit.TIME)
     values = [f.value for f in found if f.value is not None]
     for solution in found:
         assert solution.bound is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
+from reds_core.cheapest import cheapest_choice
 from reds_core.hooks import hookimpl
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer, Limit, Status
@@ -37,9 +38,11 @@ class GreedySolver(Solver):
             if search.feasible and (best is None or search.value > best.value):
                 best = search
         limit = Limit.TIME if time.perf_counter() >= deadline else None
-        if best is None:
+        # of low cost, found at once: what is left where the search was stopped too soon
+        found = cheapest_choice(problem, None if best is None else [int(k) for k in best.choice])
+        if found is None:
             return Answer(Status.NO_SOLUTION, limit=limit, detail=("found no choice within the budget",))
-        return Answer(Status.FEASIBLE, tuple(int(k) for k in best.choice), limit=limit)
+        return Answer(Status.FEASIBLE, found, limit=limit)
 
 
 @hookimpl

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.problem import IntArray, KnapsackProblem, PeakStep
+from reds_greedy.pair_terms import PairTerm, pair_terms
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -86,24 +87,23 @@ class Search:
 
     def _join(self, problem: KnapsackProblem) -> None:
         """Add the pair terms, each as the value or cost of an option beside the present option of the other group."""
-        self.joined: dict[tuple[int, int], list[tuple[int | None, IntArray]]] = {}
+        self.joined: dict[tuple[int, int], list[tuple[int | None, PairTerm]]] = {}
         self.neighbours: list[list[int]] = [[] for _ in problem.groups]
         for k, pair in enumerate(problem.pairs):
             a, b = pair.first, pair.second
-            costs = [(row, problem.pair_cost(r, k)) for row, r in enumerate(problem.sum_resources)]
-            tables = [(row, table) for row, table in [(None, pair.values), *costs] if table is not None]
-            self.joined[a, b] = tables
-            self.joined[b, a] = [(row, table.T) for row, table in tables]
+            terms = pair_terms(problem, k)
+            self.joined[a, b] = terms
+            self.joined[b, a] = [(row, term.turned) for row, term in terms]
             self.neighbours[a].append(b)
             self.neighbours[b].append(a)
-            for row, table in tables:
-                i, j = self.choice[a], self.choice[b]
-                self._target(row)[self._block(a)] += table[:, j]
-                self._target(row)[self._block(b)] += table[i]
+            for row, term in terms:
+                i, j = int(self.choice[a]), int(self.choice[b])
+                self._target(row)[self._block(a)] += term.turned.row(j)
+                self._target(row)[self._block(b)] += term.row(i)
                 if row is None:
-                    self.value += int(table[i, j])
+                    self.value += int(term.row(i)[j])
                 else:
-                    self.usage[row] += table[i, j]
+                    self.usage[row] += term.row(i)[j]
 
     def _block(self, g: int) -> slice:
         end = self.first[g + 1] if g + 1 < len(self.first) else len(self.group)
@@ -170,9 +170,10 @@ class Search:
         delta = np.zeros((len(rows), *gain.shape), np.int64)
         delta[place_a] += (self.cost[:, self._block(a)][:, near_a] - self.cost[:, at_a + i, None])[:, :, None]
         delta[place_b] += (self.cost[:, self._block(b)][:, near_b] - self.cost[:, at_b + j, None])[:, None, :]
-        for row, table in self.joined.get((a, b), ()):
+        for row, term in self.joined.get((a, b), ()):
             target = gain if row is None else delta[row]
-            target += table[near_a, near_b] - table[near_a, j, None] - table[i, near_b] + table[i, j]
+            beside_a, beside_b = term.turned.row(j), term.row(i)
+            target += term.block(near_a, near_b) - beside_a[near_a, None] - beside_b[near_b] + beside_b[j]
         merit = self._merit(gain, rows[:, None, None], delta, for_cost=False)
         best = int(merit.argmax())
         if merit.flat[best] == -np.inf:
@@ -225,5 +226,5 @@ class Search:
         self.value += int(self.values[at + option] - self.values[at + old])
         self.usage[self.rows[:, g]] += self.cost[:, at + option] - self.cost[:, at + old]
         for other in self.neighbours[g]:
-            for row, table in self.joined[g, other]:
-                self._target(row)[self._block(other)] += table[option] - table[old]
+            for row, term in self.joined[g, other]:
+                self._target(row)[self._block(other)] += term.row(option) - term.row(old)

@@ -8,12 +8,12 @@ the maximum. It is exact on a chain in order after one sweep and on forests in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.inference.factors import BoolArray, Factors, FloatArray
+from reds_core.inference.factors import BoolArray, Factors, FloatArray, unchecked
 from reds_core.inference.maxsum import mix
 
 _BLOCK = 1 << 15
@@ -56,9 +56,11 @@ class Reweighted:
 
     Args:
         factors: terms; masks must be over two groups each, and each option allowed with some option of the other group.
+        check_time: called before each table is read; may raise.
     """
 
-    def __init__(self, factors: Factors) -> None:
+    def __init__(self, factors: Factors, check_time: Callable[[], None] = unchecked) -> None:
+        self._check_time = check_time
         self._unary = [f.stack for f in factors.unary]
         self._magnitudes = factors.magnitudes
         barred = {m.scope: ~m.allowed for m in factors.masks}
@@ -117,6 +119,7 @@ class Reweighted:
 
     def _send(self, k: int, share: FloatArray, row: FloatArray, penalty: float, forward: bool) -> float:
         """Renew one message; its largest magnitude."""
+        self._check_time()
         edge = self._edges[k]
         if forward:
             base = share - self._to_first[k]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from reds_core.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends, trivial_bound
 from reds_core.inference.ascent import Ascent
 from reds_core.inference.cutting_planes import CuttingPlanes
-from reds_core.inference.factors import Factors, FloatArray, build_factors, possible_options
+from reds_core.inference.factors import Factors, FloatArray, build_factors, possible_options, table_bytes
 from reds_core.inference.maxsum import original
-from reds_core.problem import KnapsackProblem
+from reds_core.memory import amount_text
+from reds_core.problem import IntArray, KnapsackProblem
 from reds_core.solution import Answer, Limit, Status
 from reds_core.solver import Claim, Control, Controls, Feature, Solver
 from reds_lagrangian.masks import pair_masks, supported
@@ -45,20 +48,16 @@ class LagrangianOptions:
 class _Run:
     """One solve: the best choice and bound so far."""
 
-    def __init__(self, problem: KnapsackProblem, factors: Factors, sweeps: int, deadline: float) -> None:
+    def __init__(self, problem: KnapsackProblem, factors: Factors, sweeps: int, check_time: Callable[[], None]) -> None:
         self.problem = problem
         self.best: tuple[int, tuple[int, ...]] | None = None
         self.bound: int | None = None
-        self._deadline = deadline
+        self._check_time = check_time
         self._sweeps = sweeps
         self._factors = factors
         self._ascent = Ascent(problem, factors.kept, self._check_time)
         self._tried: set[tuple[int, ...]] = set()
         self._least = -math.ceil(float(factors.magnitudes[0]) * (1 + 1e-9)) - 1
-
-    def _check_time(self) -> None:
-        if time.perf_counter() > self._deadline:
-            raise OutOfTime
 
     def offer(self, choice: tuple[int, ...]) -> tuple[float, FloatArray]:
         """Take `choice` as the best if it is feasible and better; its value and its excess over each capacity."""
@@ -97,7 +96,7 @@ class _Run:
         """
         factors = self._factors
         room = factors.room
-        tables = Reweighted(factors)
+        tables = Reweighted(factors, self._check_time)
         scales = np.maximum(np.abs(room), 1e-6 * factors.magnitudes[1:]) + 1.0
         master = CuttingPlanes(max(float(factors.magnitudes[0]), 1.0), scales)
         multipliers = best_at = np.zeros(len(room))
@@ -150,7 +149,7 @@ class LagrangianSolver(Solver):
     name = "lagrangian"
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
-    controls = Control.TIME_LIMIT | Control.HINT
+    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT
     auto_rank = 20
     Options = LagrangianOptions
 
@@ -158,30 +157,58 @@ class LagrangianSolver(Solver):
         limit_s = controls.time_limit_s
         deadline = math.inf if limit_s is None else time.perf_counter() + limit_s
         kept = possible_options(problem)
-        factors = None if kept is None else supported(build_factors(problem, kept, pair_masks(problem, kept)))
+        if kept is None:
+            return _INFEASIBLE_STEPS
+        needed, memory = needed_bytes(problem, kept), controls.memory_limit()
+        if needed > memory:
+            why = f"its tables take {amount_text(needed)}, more than the memory limit of {amount_text(int(memory))}"
+            return cheapest_answer(problem, Limit.MEMORY, why, controls.hint)
+        return cheapest_where_memory_ends(
+            problem, controls.hint, lambda: self._answer(problem, kept, deadline, controls.hint)
+        )
+
+    def _answer(
+        self, problem: KnapsackProblem, kept: tuple[IntArray, ...], deadline: float, hint: tuple[int, ...] | None
+    ) -> Answer:
+        def check_time() -> None:
+            if time.perf_counter() > deadline:
+                raise OutOfTime
+
+        first = cheapest_choice(problem)
+        try:
+            tables = build_factors(problem, kept, pair_masks(problem, kept), range(len(kept)), check_time)
+            factors = supported(tables)
+        except OutOfTime:
+            return cheapest_answer(problem, Limit.TIME, "no time was left to build its tables", hint)
         if factors is None:
-            return Answer(Status.INFEASIBLE, detail=("the steps of the peak resources allow no choice",))
-        run = _Run(problem, factors, self.options.sweeps, deadline)
+            return _INFEASIBLE_STEPS
+        run = _Run(problem, factors, self.options.sweeps, check_time)
         limit: Limit | None = None
         try:
-            if controls.hint is not None:
-                run.offer(controls.hint)
+            if hint is not None:
+                run.offer(hint)
             run.search()
             run.fallback()
         except OutOfTime:
             limit = Limit.TIME
         except Infeasible:
             return Answer(Status.INFEASIBLE)
-        bound = _trivial_bound(problem) if run.bound is None else run.bound
+        if first is not None:
+            run.offer(first)
+        bound = trivial_bound(problem) if run.bound is None else run.bound
         if run.best is None:
             return Answer(Status.NO_SOLUTION, bound=bound, limit=limit)
         value, choice = run.best
-        if run.closed():
+        if value >= bound:
             return Answer(Status.OPTIMAL, choice, value)
-        return Answer(Status.FEASIBLE, choice, max(bound, value), limit)
+        return Answer(Status.FEASIBLE, choice, bound, limit)
 
 
-def _trivial_bound(problem: KnapsackProblem) -> int:
-    """The sum of the largest entry of every value table."""
-    total = sum(int(np.max(g.values)) for g in problem.groups)
-    return total + sum(int(np.max(p.values)) for p in problem.pairs if p.values is not None)
+_INFEASIBLE_STEPS = Answer(Status.INFEASIBLE, detail=("the steps of the peak resources allow no choice",))
+
+
+def needed_bytes(problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> int:
+    """Memory of all tables, with a mask for each pair where there are peak resources."""
+    sizes = [len(k) for k in kept]
+    masks = sum(sizes[p.first] * sizes[p.second] for p in problem.pairs) if problem.peak_resources else 0
+    return table_bytes(problem, sizes) + masks

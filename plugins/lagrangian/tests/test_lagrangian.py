@@ -79,8 +79,7 @@ def test_a_dense_graph_is_solved_to_a_small_gap() -> None:
 def test_a_time_limit_leaves_a_true_bound() -> None:
     problem = large(0, LagrangianSolver.features)
     found = [solve(problem, LagrangianSolver(), Controls(time_limit_s=limit)) for limit in (1e-9, 0.05, 2.0)]
-    assert found[0].status is Status.NO_SOLUTION
-    assert found[0].limit is Limit.TIME
+    assert (found[0].status, found[0].limit) == (Status.FEASIBLE, Limit.TIME)
     best = max(f.value for f in found if f.value is not None)
     assert all(f.bound is not None and f.bound >= best for f in found)
 

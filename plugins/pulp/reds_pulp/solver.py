@@ -49,7 +49,7 @@ class PulpSolver(LinearSolver):
     name = "pulp"
     requires = ("pulp",)
     install = "pip install pulp"
-    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT
+    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT | Control.MEMORY_LIMIT
     auto_rank: ClassVar[int] = 40
     exact_below: ClassVar[int | None] = FLOAT_EXACT_BELOW
     coefficient_bits: ClassVar[int | None] = FLOAT_BITS

@@ -1,7 +1,8 @@
-"""HiGHS through SciPy on plain arrays: in this process, or, where it could overrun a time limit, in one of its own.
+"""HiGHS through SciPy on plain arrays: for a moment in this process, and, where that is not enough, in one of its own.
 
-Also the script of that process (`reds_core.isolation`). HiGHS looks at the clock between its steps only; presolving a
-model of some hundred thousand columns takes it minutes.
+Also the script of that process (`reds_core.isolation`). While HiGHS runs, Python hears no signal: Ctrl-C would wait for
+its end. And HiGHS looks at the clock between its steps only; presolving a model of some hundred thousand columns takes
+it minutes. Starting a process takes longer than most small models, so those are tried here first.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ import numpy.typing as npt
 from reds_core.isolation import Arrays, muted_stdout, run_isolated, serve
 from reds_core.linear import LinearModel
 
-HERE_COLUMNS = 20_000
-"""Models of up to this many columns are solved in this process."""
+HERE_COLUMNS = 4_000
+"""Models of up to this many columns are tried in this process first."""
+
+HERE_S = 0.25
+"""Seconds that such a trial may take."""
 
 OPTIMAL, STOPPED, INFEASIBLE = 0, 1, 2
 """Values of `status` in replies, as scipy.optimize.milp and linprog define them."""
@@ -50,12 +54,19 @@ def ask(model: LinearModel, task: str, seconds: float | None) -> Arrays | None:
         "equality": model.equality,
         "whole": model.whole,
         "upper": model.upper,
-        "deadline": np.inf if deadline is None else deadline,
     }
-    if deadline is None or model.columns <= HERE_COLUMNS:
-        with muted_stdout():  # HiGHS prints warnings of its own, whatever `disp` says
-            return answer({key: np.asarray(value) for key, value in request.items()})
-    return run_isolated(Path(__file__), request, deadline)
+    if model.columns <= HERE_COLUMNS:
+        here = time.monotonic() + HERE_S + REPORT_S
+        suffices = deadline is not None and deadline <= here
+        reply = _answer_here({**request, "deadline": here if deadline is None else min(deadline, here)})
+        if suffices or int(reply["status"]) != STOPPED:
+            return reply
+    return run_isolated(Path(__file__), {**request, "deadline": np.inf if deadline is None else deadline}, deadline)
+
+
+def _answer_here(request: Mapping[str, npt.ArrayLike]) -> Arrays:
+    with muted_stdout():  # HiGHS prints warnings of its own, whatever `disp` says
+        return answer({key: np.asarray(value) for key, value in request.items()})
 
 
 def answer(request: Arrays) -> Arrays:

@@ -8,19 +8,20 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.cheapest import cheapest_where_memory_ends
 from reds_core.linear import LinearModel, linear_model
 from reds_core.milp import (
-    PRESOLVE_SHARE,
     LinearOptions,
     Outcome,
     conclude,
     least,
-    no_time_to_build,
+    prepared,
     refusal,
     repaired,
     unasked,
+    why_not_built,
 )
-from reds_core.presolve import Presolved, presolve, untouched
+from reds_core.presolve import Presolved
 from reds_core.problem import KnapsackProblem
 from reds_core.relaxation.dual import Certificate, Dual
 from reds_core.relaxation.rows import rows_of
@@ -38,7 +39,7 @@ class ScipyLpSolver(Solver):
     requires = ("scipy",)
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
-    controls = Control.TIME_LIMIT | Control.HINT
+    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT
     auto_rank: ClassVar[int] = 60
     Options: ClassVar[type] = LinearOptions
 
@@ -47,18 +48,20 @@ class ScipyLpSolver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         """Presolve, relax, certify the duals, round."""
+        return cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
+
+    def _answer(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         limit = controls.time_limit_s
         started = time.perf_counter()
         deadline = None if limit is None else started + limit
-        if self.options.presolve:
-            share = None if limit is None else started + PRESOLVE_SHARE * limit
-            known = presolve(problem, controls.hint, share)
-        else:
-            known = untouched(problem, controls.hint)
+        known = prepared(problem, controls, self.options, started)
+        if isinstance(known, Answer):
+            return known
         if known.domain is None:
-            return conclude(problem, known, Outcome(exhausted=True))
-        if no_time_to_build(known.domain, deadline):
-            return conclude(problem, known, unasked(problem, known, deadline))
+            return conclude(problem, known, Outcome(exhausted=True), proved=True)
+        halted = why_not_built(problem, known.domain, controls.memory_limit(), deadline)
+        if halted is not None:
+            return conclude(problem, known, unasked(problem, known, halted, deadline))
         model = linear_model(problem, known.domain)
         relaxed = ask(model, "lp", _left(deadline))
         if relaxed is not None and int(relaxed["status"]) == INFEASIBLE:

@@ -20,7 +20,7 @@ class ScipyMilpSolver(LinearSolver):
 
     name = "scipy-milp"
     requires = ("scipy",)
-    controls = Control.TIME_LIMIT | Control.HINT
+    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT
     auto_rank: ClassVar[int] = 35
     exact_below: ClassVar[int | None] = FLOAT_EXACT_BELOW
     coefficient_bits: ClassVar[int | None] = FLOAT_BITS
