@@ -15,7 +15,7 @@ from reds_core.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.checkpoint import has_checkpoint, remove_checkpoints
 from reds_core.errors import InputError
 from reds_core.exporting import NESTED_FILE, member_files
-from reds_core.files import make_folder, remove_partial_files, write_text
+from reds_core.files import absolute, make_folder, remove_partial_files, write_text
 from reds_core.folder_lock import locked_folder
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.recipe import RECIPE_FILE
@@ -142,7 +142,7 @@ class RunFolder:
         Raises:
             InputError: if it cannot be written, holds a run that may not be touched, or the run would replace `model`.
         """
-        if isinstance(model, Path) and model.resolve().parent == self.path.resolve() and _is_output(model.name):
+        if isinstance(model, Path) and absolute(model).parent == absolute(self.path) and _is_output(model.name):
             raise InputError(f"the run would replace its own model '{model}'", "choose another --out")
         finished = (self.path / PLAN_FILE).exists()
         begun = (self.path / CHECKPOINT_FOLDER).exists()

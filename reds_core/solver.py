@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Flag, auto
 from numbers import Real
 from typing import Any, ClassVar
 
-from reds_core.errors import ContractViolation, InputError, PluginFailure, RedsError, UnsupportedError
-from reds_core.plugin import Plugin
+from reds_core.errors import ContractViolation, InputError, UnsupportedError
+from reds_core.plugin import Plugin, guarded
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer, Limit, Solution, Status, relative_gap
 
@@ -154,7 +152,7 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
     controls = controls or Controls()
     if controls.hint is not None:
         problem.evaluate(controls.hint)
-    with _own_errors_named(problem, solver):
+    with guarded(solver, f" on problem '{problem.name}'"):
         reason = why_not(solver, problem)
     if reason is not None:
         raise UnsupportedError(
@@ -165,7 +163,7 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
         return _complete(problem, solver, Answer(Status.INFEASIBLE, detail=("a floor is above its ceiling",)), 0.0)
     started = time.perf_counter()
     try:
-        with _own_errors_named(problem, solver):
+        with guarded(solver, f" on problem '{problem.name}'"):
             answer = solver.solve(problem, controls)
     except MemoryError:
         answer = Answer(Status.NO_SOLUTION, limit=Limit.MEMORY, detail=("the solver ran out of memory",))
@@ -174,20 +172,6 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
     ignored = controls.given() & ~solver.controls
     notes = tuple(f"does not honour {str(c.name).lower()}" for c in Control if c in ignored and c.name)
     return _complete(problem, solver, answer, wall_s, notes)
-
-
-@contextmanager
-def _own_errors_named(problem: KnapsackProblem, solver: Solver) -> Iterator[None]:
-    """Turn what a solver raises by mistake into a PluginFailure; deliberate errors and MemoryError pass."""
-    try:
-        yield
-    except (RedsError, MemoryError):
-        raise
-    except Exception as error:
-        raise PluginFailure(
-            f"solver '{solver.name}' failed on problem '{problem.name}' with {type(error).__name__}: {error}",
-            "report it to its author, or choose another solver",
-        ) from error
 
 
 def _complete(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from reds_core.bench.record import ProblemFacts
 from reds_core.errors import InputError
+from reds_core.files import temporary_folder
 from reds_core.problem import KnapsackProblem
 from reds_core.problem_file import load_problem, problem_digest, save_problem
 
@@ -25,8 +25,8 @@ class BenchProblem:
     @cached_property
     def content(self) -> bytes:
         """A file of format reds-problem/1."""
-        with tempfile.TemporaryDirectory(prefix="reds-") as folder:
-            path = Path(folder, "problem.npz")
+        with temporary_folder() as folder:
+            path = folder / "problem.npz"
             save_problem(self.problem, path)
             return path.read_bytes()
 

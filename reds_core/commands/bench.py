@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.shared import OptionTexts, parse_plugin_options
+from reds_core.commands.shared import OptionTexts, parse_plugin_options, results_kept
 from reds_core.errors import InputError
 
 _BYTES = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,6})?)(?P<unit>|k|M|G|T|KiB|MiB|GiB|TiB)B?", re.ASCII)
@@ -57,7 +57,8 @@ def bench_command(
     )
     with BenchView() as view:
         run = run_bench(settings, out, view)
-    print_bench(run, out)
+    with results_kept():
+        print_bench(run, out)
 
 
 def parse_bytes(text: str) -> int | None:
