@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 
 from reds_core.errors import InputError, NoSpaceError, RedsError, UnavailableError
@@ -11,6 +12,7 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # libraries in C hide the number in the text of an error of their own
 _NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large", "errno = 28")
 _FREE_SPACE = "free some space"
+_QUOTED_ERROR = re.compile(r"^\w+(?:Error|Exception): (.+)$", re.MULTILINE)
 _LONGEST_PATH_SHOWN = 60
 
 _OF_PATHS = {
@@ -41,6 +43,9 @@ def is_out_of_space(error: BaseException) -> bool:
 def reason_of(error: BaseException) -> str:
     """What an error says, in a few words: the system's text for an OSError, else its own first line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip()
+    # TensorFlow quotes whole tracebacks, of which the error's line says most
+    quoted = _QUOTED_ERROR.search(text) if text.startswith("Traceback") else None
+    text = quoted[1] if quoted else text
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 
