@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reds_core.bench.record import ProblemFacts
 from reds_core.errors import InputError
-from reds_core.files import temporary_folder
+from reds_core.files import absolute, temporary_folder
 from reds_core.problem import KnapsackProblem
 from reds_core.problem_file import load_problem, problem_digest, save_problem
 
@@ -37,6 +37,10 @@ def gather(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, 
     Raises:
         InputError: if there are none, a file or suite cannot be had, or two state the same.
     """
+    located = Counter(absolute(path) for path in paths)
+    twice = [path for path, count in located.items() if count > 1]
+    if twice:
+        raise InputError(f"problem file '{twice[0]}' is named twice", "name it once")
     found = [each for name in suites for each in _from_suite(name)]
     taken = [each.facts.name for each in found]
     for path, name in zip(paths, _names(paths, taken), strict=True):

@@ -53,7 +53,7 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: Limits, hint: tup
         return Answer(Status.INFEASIBLE, detail=("a step of a peak resource is over its capacity with every choice",))
     search, limit, proven = _search(problem, kept, table_limit, limits, hint)
     best = search.incumbent
-    detail = (f"{search.labels} partial choices looked at",)
+    detail = (f"{search.labels} partial choice{'' if search.labels == 1 else 's'} looked at",)
     if best is None:
         if proven:
             return Answer(Status.INFEASIBLE, detail=detail)
