@@ -61,7 +61,7 @@ def temporary_folder() -> Iterator[Path]:
     try:
         folder = tempfile.TemporaryDirectory(prefix="reds-", ignore_cleanup_errors=True)
     except OSError as error:
-        fault = _temporary_folder_full(error) if is_out_of_space(error) else machine_fault(error)
+        fault = temporary_folder_full(error) if is_out_of_space(error) else machine_fault(error)
         raise fault or error from error
     with folder as name:
         try:
@@ -69,11 +69,12 @@ def temporary_folder() -> Iterator[Path]:
         except Exception as error:
             of_another_file = isinstance(error, NoSpaceError) and name not in error.what
             if is_out_of_space(error) and not of_another_file:
-                raise _temporary_folder_full(error) from error
+                raise temporary_folder_full(error) from error
             raise
 
 
-def _temporary_folder_full(error: BaseException) -> NoSpaceError:
+def temporary_folder_full(error: BaseException) -> NoSpaceError:
+    """The error for a system's folder for temporary files that has no space left."""
     where = f"the temporary folder {shown(tempfile.gettempdir())}"
     return NoSpaceError(no_space(where, error).what, "free some space in it, or set TMPDIR to another folder")
 
