@@ -101,7 +101,7 @@ def test_a_run_on_a_disk_that_is_full_says_so_and_is_resumed(
     status = cli.run(arguments)
     err = capsys.readouterr().err
     assert status in (0, 2), err
-    assert not [p for p in disk.rglob(".*.partial*")]
+    assert not list(disk.rglob(".*.partial*"))
     if status == 2:
         last = err.rstrip("\n").rpartition("\n")[2]
         assert "cannot be written (No space left on device); free some space" in last, err
