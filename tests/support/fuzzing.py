@@ -257,7 +257,7 @@ class Damage:
     """A change to a file.
 
     Attributes:
-        how: "cut", "flip", "zero", "empty", "gone", "folder", "json" or "array".
+        how: "cut", "flip", "zero", "empty", "gone", "folder", "deep", "json" or "array".
         at: where, as a share of the file or of what can be changed in it.
         amount: how many bits or bytes, or which odd value.
     """
@@ -286,6 +286,8 @@ class Damage:
         elif self.how == "folder":
             path.unlink()
             path.mkdir()
+        elif self.how == "deep":
+            path.write_bytes(b"[" * 200_000)
         elif self.how == "json":
             path.write_bytes(self._other_json(content))
         elif self.how == "array":
@@ -358,7 +360,7 @@ def _npy(array: Any) -> bytes:
 
 damages = st.builds(
     Damage,
-    st.sampled_from(("cut", "flip", "zero", "empty", "gone", "folder", "json", "json", "array", "array")),
+    st.sampled_from(("cut", "flip", "zero", "empty", "gone", "folder", "deep", "json", "json", "array", "array")),
     st.floats(0, 1, exclude_max=True),
     st.integers(1, 60),
 )

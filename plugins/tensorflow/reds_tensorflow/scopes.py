@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-_REFUSED = re.compile(r"[^A-Za-z0-9_.\\/>-]")
+_REFUSED = re.compile(r"[^A-Za-z0-9_./>-]")
 _REFUSED_FIRST = re.compile(r"[^A-Za-z0-9.]")
 
 

@@ -77,16 +77,12 @@ def test_a_model_is_not_called_damaged_where_the_temporary_folder_is_full(
             loading.load_model(tmp_path / name)
 
 
-@pytest.mark.parametrize("left", [0, 16 * KIB, 32 * KIB])
-def test_a_conversion_is_not_called_unsupported_where_the_temporary_folder_is_full(
-    full_temporary_folder: Path, left: int
-) -> None:
-    fill(full_temporary_folder, left)
+def test_a_conversion_is_not_called_unsupported_where_the_temporary_folder_is_full(full_temporary_folder: Path) -> None:
     with pytest.raises(NoSpaceError, match=r"the temporary folder '.*' cannot be written \(No space.*set TMPDIR"):
         export.converted(network(), None)
 
 
-@pytest.mark.parametrize("left", [0, 8, 24, 48, 72, 96, 120])
+@pytest.mark.parametrize("left", [0, 24, 48, 96])
 def test_a_run_on_a_disk_that_is_full_says_so_and_is_resumed(
     disk: Path, tmp_path: Path, left: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

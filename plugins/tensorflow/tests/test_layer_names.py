@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from reds_tensorflow import evaluation, export, probing, training
 from reds_tensorflow.scopes import plain_name, scopes_named_plainly
@@ -19,9 +19,9 @@ from reds_tensorflow.tracing import inspect
 from reds_core import cli
 from reds_core.framework import Arrays, Task
 
-# what TensorFlow documents for scopes at the root of a graph
-SCOPE = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
-NAMES = ("слой", "a b", ">x", "_under", "#", "é…")
+# what TensorFlow takes for scopes at the root of a graph; it takes backslashes there, but not in the nodes below
+SCOPE = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_./>-]*$")
+NAMES = ("слой", "a b", ">x", "_under\\", "#", "é…")
 # Keras refuses the slash; files hold no surrogates
 names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
 
@@ -59,7 +59,13 @@ def test_graphs_are_as_before_outside() -> None:
     assert tf.Graph.name_scope is before
 
 
-@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=2,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],  # shrinking what takes seconds would take minutes
+    suppress_health_check=list(HealthCheck),
+)
 @given(st.lists(names, min_size=6, max_size=6, unique=True))
 def test_scores_statistics_and_exports_of_layers_of_any_name(drawn: list[str]) -> None:
     odd, examples = model(tuple(drawn)), data()
