@@ -50,6 +50,10 @@ class Control(Flag):
     HINT = auto()
 
 
+MOST_THREADS = 2**16
+"""Solvers hold the number of threads in integers of their own."""
+
+
 @dataclass(frozen=True)
 class Controls:
     """What the caller asks of a solve. None leaves the choice to the solver.
@@ -71,6 +75,8 @@ class Controls:
             raise InputError(f"the time limit {self.time_limit_s} is not above 0 and finite", "give seconds such as 60")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"the number of threads {self.threads} is below 1", "give 1 or more")
+        if self.threads is not None and self.threads > MOST_THREADS:
+            raise InputError(f"{self.threads} threads are more than any machine has", f"give at most {MOST_THREADS}")
         if self.seed is not None and self.seed < 0:
             raise InputError(f"the seed {self.seed} is negative", "give 0 or more")
 
