@@ -86,7 +86,7 @@ def measure(axis: str, size: int, kind: str, problem: KnapsackProblem, time_limi
     started = time.process_time()
     sweeps.sweep(weights)
     sweep_s = time.process_time() - started
-    found = re.search(r"(\d+) partial choices", " ".join(solution.detail))
+    found = re.search(r"(\d+) partial choices?", " ".join(solution.detail))
     if found is None:
         raise SystemExit(f"dp no longer says how many labels it made, but {solution.detail}")
     return Point(axis, size, kind, solution, int(found[1]), solve_s, sweep_s)

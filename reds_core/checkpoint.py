@@ -22,7 +22,7 @@ from reds_core.files import make_folder, write_text
 from reds_core.framework import Family, Framework
 from reds_core.plan import StepRecord
 from reds_core.pruner import Choice, PruningState
-from reds_core.records import from_plain, to_json
+from reds_core.records import from_plain, parse_json, to_json
 from reds_core.scorer import ScoreTable
 
 FOLDER = ".checkpoint"
@@ -83,7 +83,7 @@ def load_scores(path: Path) -> ScoreTable:
     """
     arrays = _load_arrays(path)
     try:
-        pairs = [(str(a), str(b)) for a, b in json.loads(str(arrays.pop("header")[()]))]
+        pairs = [(str(a), str(b)) for a, b in parse_json(str(arrays.pop("header")[()]))]
         return ScoreTable(
             {key.removeprefix(_GROUP): array for key, array in arrays.items() if key.startswith(_GROUP)},
             {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},
@@ -153,7 +153,7 @@ def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
         return None
     source = found[-1]
     try:
-        saved: _SavedState = from_plain(_SavedState, json.loads((source / _STATE).read_text(encoding="utf-8")))
+        saved: _SavedState = from_plain(_SavedState, parse_json((source / _STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _damaged(source / _STATE, error) from error
     scores = load_scores(source / _SCORES) if (source / _SCORES).exists() else None

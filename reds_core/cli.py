@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 
-from reds_core.broken_pipes import write_nowhere
 from reds_core.commands.bench import bench_command
 from reds_core.commands.check import check_command
 from reds_core.commands.checked import CheckedCommand
@@ -22,6 +21,8 @@ from reds_core.commands.prune import prune_command
 from reds_core.commands.solve import solve_command
 from reds_core.errors import RedsError
 from reds_core.interruption import termination_as_interruption
+from reds_core.machine_faults import machine_fault
+from reds_core.standard_streams import guard_standard_streams, write_nowhere
 
 # typer vendors click or imports it, by version: its own usage errors are found through what it exports
 _UsageError: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -59,6 +60,7 @@ for _name, _command in _COMMANDS.items():
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status. Errors end stderr with one line, without a traceback."""
+    guard_standard_streams()
     sys.exit(run(arguments))
 
 
@@ -73,6 +75,7 @@ def _run(arguments: list[str]) -> int:
         status = app(arguments, prog_name="reds", standalone_mode=False)
         if status == _INTERRUPTED:  # some versions of typer catch Ctrl-C themselves
             raise KeyboardInterrupt
+        sys.stdout.flush()  # what fails to be written should be told while it still can be
         return status if isinstance(status, int) else 0
     except RedsError as error:
         return _failed(str(error), error.exit_status)
@@ -85,19 +88,20 @@ def _run(arguments: list[str]) -> int:
         return _failed(
             f"interrupted; {_ONWARD.get(command, 'nothing is kept, so run the command again')}", _INTERRUPTED
         )
-    except MemoryError:
-        return _failed("the machine ran out of memory; take a smaller batch size or model", 1)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # nobody reads the output any more
+        write_nowhere(sys.stdout)
         return 0
     except Exception as error:
+        fault = machine_fault(error)
+        if fault is not None:
+            return _failed(str(fault), fault.exit_status)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return _failed(f"a bug of reds ({what}); report it with the command that led to it", 1)
 
 
 def _failed(message: str, status: int) -> int:
     try:
-        typer.echo(f"error: {message}", err=True)
+        print(f"error: {message}", file=sys.stderr)
     except OSError:  # nobody reads it; the status still tells
         write_nowhere(sys.stderr)
     return status

@@ -21,13 +21,14 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from reds_core.broken_pipes import write_nowhere
 from reds_core.finetuning import EpochProgress
 from reds_core.inspection import Inspection
 from reds_core.latency.table import LatencyTable
 from reds_core.plan import Plan
+from reds_core.report import units
 from reds_core.report.facts import metric_of
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
+from reds_core.standard_streams import write_nowhere
 from reds_core.watcher import Watcher
 
 
@@ -82,7 +83,7 @@ class ConsoleWatcher(Watcher):
         assert self._task is not None
         done = progress.epoch * progress.batches + progress.batch
         figures = f"epoch {progress.epoch + 1}/{progress.epochs}, loss {progress.loss:.3f}"
-        figures += f", {self._metric.name} {self._metric.text(progress.accuracy)}"
+        figures += f", {self._metric.name} {units.on_terminal(self._metric.text(progress.accuracy))}"
         self._progress.update(self._task, total=progress.epochs * progress.batches, completed=done, figures=figures)
 
     def warn(self, text: str) -> None:
@@ -102,7 +103,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(units.on_terminal(cell)) for cell in row))
     Console().print(table)
 
 

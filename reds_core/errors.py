@@ -28,12 +28,20 @@ class InputError(RedsError):
     """Bad usage or bad input: a file, an option, a model or data that cannot be used."""
 
 
+class NoSpaceError(InputError):
+    """A disk is full, or a file may not grow any larger."""
+
+
+class OutputError(InputError):
+    """What a command prints cannot be written where it goes."""
+
+
 class UnsupportedError(RedsError):
     """The input is well formed, but holds something that reds or the chosen plugin cannot handle."""
 
 
 class UnavailableError(RedsError):
-    """A plugin exists but cannot run here, for want of a library."""
+    """Something exists but cannot run here, for want of a library or of memory."""
 
 
 class InfeasibleError(RedsError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, NoSpaceError, RedsError
+from reds_core.machine_faults import is_out_of_space, machine_fault, no_space, reason_of, shown
 
 _PARTIAL = re.compile(r"\..*\.\d+\.partial(\..*)?")
 
@@ -27,10 +29,54 @@ def given_path(path: str | os.PathLike[str], what: str) -> Path:
     return Path(path)
 
 
-def cannot_write(path: Path, error: OSError) -> InputError:
+def cannot_write(path: Path, error: BaseException) -> InputError:
     """The error of a path that cannot be written, with the reason that the system gives."""
-    reason = error.strerror or type(error).__name__
-    return InputError(f"'{path}' cannot be written ({reason})", "choose a path that can be written")
+    if is_out_of_space(error):
+        return no_space(shown(path), error)
+    return InputError(f"{shown(path)} cannot be written ({reason_of(error)})", "choose a path that can be written")
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """`path` from the root on, with symbolic links followed.
+
+    Raises:
+        InputError: if it is a loop of symbolic links.
+    """
+    try:
+        return Path(path).resolve()
+    except (RuntimeError, OSError) as error:  # RuntimeError before Python 3.13
+        raise InputError(f"{shown(path)} cannot be followed ({reason_of(error)})", "give another path") from error
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder that is removed afterwards, in the system's folder for temporary files.
+
+    Errors of the block pass, save those that say that the disk is full.
+
+    Raises:
+        NoSpaceError: if there is no space left in it, or for another file that the block writes.
+        InputError: if it cannot be made.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="reds-", ignore_cleanup_errors=True)
+    except OSError as error:
+        fault = temporary_folder_full(error) if is_out_of_space(error) else machine_fault(error)
+        raise fault or error from error
+    with folder as name:
+        try:
+            yield Path(name)
+        except Exception as error:
+            of_another_file = isinstance(error, NoSpaceError) and name not in error.what
+            if is_out_of_space(error) and not of_another_file:
+                raise temporary_folder_full(error) from error
+            raise
+
+
+def temporary_folder_full(error: BaseException) -> NoSpaceError:
+    """The error for a system's folder for temporary files that has no space left."""
+    where = f"the temporary folder {shown(tempfile.gettempdir())}"
+    return NoSpaceError(no_space(where, error).what, "free some space in it, or set TMPDIR to another folder")
 
 
 @contextmanager
@@ -38,6 +84,7 @@ def written_beside(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder with the same suffix; rename it to `path` on success, else remove it.
 
     Raises:
+        NoSpaceError: if the disk is full.
         InputError: if the folder cannot be written.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
@@ -46,6 +93,12 @@ def written_beside(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise cannot_write(path, error) from error
+    except RedsError:
+        raise
+    except Exception as error:
+        if is_out_of_space(error):  # libraries in C raise errors of their own
+            raise cannot_write(path, error) from error
+        raise
     finally:
         with suppress(OSError):  # where the folder itself cannot be, neither can the temporary file
             temporary.unlink(missing_ok=True)
@@ -81,7 +134,7 @@ def make_folder(path: Path) -> None:
     except OSError as error:
         raise cannot_write(path, error) from error
     if not os.access(path, os.W_OK):
-        raise InputError(f"'{path}' cannot be written (permission denied)", "choose a folder that can be written")
+        raise InputError(f"{shown(path)} cannot be written (permission denied)", "choose a folder that can be written")
 
 
 def remove_partial_files(folder: Path) -> None:

@@ -73,7 +73,8 @@ def formulate(
         UnsupportedError: if no group of the network can be pruned.
     """
     if not network.groups:
-        raise UnsupportedError(f"network '{network.name}' has no channels that can be pruned", "choose another model")
+        why = f": {', '.join(network.warnings[:3])}" if network.warnings else ""
+        raise UnsupportedError(f"no group of network '{network.name}' can be pruned{why}", "choose another model")
     order = channel_order(scores) if order is None else order
     names = [g.name for g in network.groups]
     index = {g: i for i, g in enumerate(names)}

@@ -57,7 +57,8 @@ def class_names(folder: Path) -> tuple[str, ...]:
     names = tuple(p.name for p in _subfolders(folder))
     if len(names) < 2:
         raise InputError(
-            f"folder '{folder}' holds {len(names)} class folders, which is too few to tell classes apart",
+            f"folder '{folder}' holds {len(names)} class folder{'s' if not names else ''}, "
+            "which is too few to tell classes apart",
             "give train/CLASS and test/CLASS, or one folder for each CLASS",
         )
     return names

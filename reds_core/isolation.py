@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from reds_core.files import temporary_folder
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -95,8 +96,8 @@ def isolated(
         request: arrays, numbers and texts by name.
         environment: variables to set for it beside this process's own.
     """
-    with tempfile.TemporaryDirectory(prefix="reds-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
+        name = str(folder)
         asked = folder / "request.npz"
         _save(asked, request)
         with _stderr_in(folder).open("wb") as stderr:

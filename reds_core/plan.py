@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from reds_core.errors import InputError
 from reds_core.files import write_text
-from reds_core.records import LEFT_OUT, from_plain, to_json
+from reds_core.records import LEFT_OUT, from_plain, parse_json, to_json
 
 FORMAT = "reds-plan/1"
 PLAN_FILE = "plan.json"
@@ -162,7 +161,7 @@ def load_plan(folder: Path) -> Plan:
     """
     path = folder / PLAN_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"'{folder}' holds no finished run", "name a folder made by `reds prune`") from None
     except (OSError, ValueError) as error:

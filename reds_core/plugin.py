@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from reds_core.errors import InputError, PluginFailure, RedsError
+from reds_core.machine_faults import is_out_of_space, machine_fault
 
 ENTRY_POINT_GROUP = "reds"
 
@@ -64,13 +65,17 @@ def guarded(plugin: Plugin, doing: str = "") -> Iterator[None]:
         doing: what it does, as it follows "failed": " at step 'score'".
 
     Raises:
-        PluginFailure: for every error that is neither reds's own nor a want of memory.
+        RedsError: for a full disk, and for a library that cannot be imported: neither is the plugin's fault.
+        PluginFailure: for every other error that is neither reds's own nor a want of memory.
     """
     try:
         yield
     except (RedsError, MemoryError):
         raise
     except Exception as error:
+        fault = machine_fault(error) if is_out_of_space(error) or isinstance(error, ImportError) else None
+        if fault is not None:
+            raise fault from error
         raise PluginFailure(
             f"{plugin.kind} '{plugin.name}' failed{doing} with {type(error).__name__}: {error}",
             f"report it to its author, or choose another {plugin.kind}",

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reds_core import cost
+from reds_core import cost, infeasibility
 from reds_core.budget import SubnetworkBudget
-from reds_core.errors import ContractViolation, InfeasibleError
+from reds_core.errors import ContractViolation
 from reds_core.framework import Framework
 from reds_core.network import Network
 from reds_core.pruner import Pruner, PruningState
@@ -27,27 +27,13 @@ def check_reachable(
     """Refuse budgets below the narrowest network before any time is spent on scores.
 
     Raises:
-        InfeasibleError: says the least that can be reached.
+        InfeasibleError: says the least that can be reached, and what stands in the way.
     """
-    narrowest = rules.narrowest(network)
-    options = {g.name: rules.widths(g) for g in network.groups}
     for budget in budgets:
         for resource, capacity in budget.capacities(full).items():
-            form = forms[resource]
-            reached = form.at(narrowest)
-            # what is measured may fall where widths rise
-            least = form.least(options) if isinstance(form, cost.TableForm) else reached
-            if least > capacity:
-                raise InfeasibleError(
-                    f"no subnetwork meets the budget '{budget.name}': {resource} {capacity} is asked for, "
-                    f"the least that can be reached is {least}",
-                    f"raise the budget to {reached}, or to {_share_above(reached, full[resource])} of the network",
-                )
-
-
-def _share_above(least: int, full: int) -> float:
-    """The least share of three decimals at which floor(share x full) is `least` or more, so that it can be typed."""
-    return -(-1000 * least // full) / 1000
+            infeasibility.check_reachable(
+                network, budget.name, forms[resource], resource, capacity, full[resource], rules
+            )
 
 
 def check_family(

@@ -12,7 +12,7 @@ from typing import Any
 
 from reds_core.budget import budget_texts, parse_budgets
 from reds_core.errors import InputError
-from reds_core.files import write_text
+from reds_core.files import absolute, write_text
 from reds_core.records import to_json
 from reds_core.settings import RunSettings
 from reds_core.users_code import absolute_imports, is_file
@@ -100,14 +100,14 @@ def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:
     """
     named_model = None if model is None else type(model).__name__
     if isinstance(model, str | Path):
-        named_model = str(Path(model).resolve())
+        named_model = str(absolute(model))
     named_data = data if isinstance(data, str | None) else data.name
     if isinstance(data, str) and data != "digits" and Path(data).exists():
-        named_data = str(Path(data).resolve())
+        named_data = str(absolute(data))
     table = settings.latency_table
     settings = dataclasses.replace(
         settings,
-        latency_table=None if table is None else str(Path(table).resolve()),
+        latency_table=None if table is None else str(absolute(table)),
         imports=absolute_imports(settings.imports),
     )
     return Recipe(named_model, named_data, None, settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import IO, Generic, TypeVar
 
 from reds_core.errors import InputError
 from reds_core.files import make_folder
-from reds_core.records import from_plain, to_json_line
+from reds_core.records import from_plain, parse_json, to_json_line
 
 RECORDS_FILE = "records.jsonl"
 
@@ -56,7 +55,7 @@ class RecordKind(Generic[R]):
 
     def _parse(self, line: bytes, path: Path, number: int) -> R:
         try:
-            record: R = from_plain(self.record, json.loads(line))
+            record: R = from_plain(self.record, parse_json(line))
         except (TypeError, ValueError, KeyError, RecursionError) as error:
             raise InputError(
                 f"line {number} of '{path}' is no record of {self.what} ({type(error).__name__}: {error})",

@@ -45,8 +45,20 @@ def to_json_line(content: Any) -> str:
     return json.dumps(_plain(content), allow_nan=False) + "\n"
 
 
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text states.
+
+    Raises:
+        ValueError: if it is no JSON, or nested too deeply to be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def from_plain(wanted: Any, content: Any) -> Any:
-    """`content`, as json.loads gives it, as the type `wanted`: records, tuples, mappings, numbers, None.
+    """`content`, as `parse_json` gives it, as the type `wanted`: records, tuples, mappings, numbers, None.
 
     Raises:
         TypeError, ValueError, KeyError: if it does not fit.

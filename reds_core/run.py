@@ -13,6 +13,7 @@ from reds_core import cost
 from reds_core.budget import SubnetworkBudget, parse_budgets, smallest_first
 from reds_core.checkpoint import (
     Checkpoint,
+    has_checkpoint,
     load_checkpoint,
     remove_checkpoints,
     remove_epochs,
@@ -22,10 +23,11 @@ from reds_core.checkpoint import (
 )
 from reds_core.data import Dataset, load_data, split_validation
 from reds_core.epoch_store import resumable_trainings
-from reds_core.errors import InputError, RedsError, UnavailableError
+from reds_core.errors import InputError, NoSpaceError, UnavailableError
 from reds_core.exporting import Exporter
 from reds_core.framework import Framework, Training
 from reds_core.inspection import frozen_warning, refuse_unprunable
+from reds_core.machine_faults import is_out_of_space, machine_fault
 from reds_core.plan import (
     FullAccuracy,
     FullRecord,
@@ -110,9 +112,12 @@ class Run:
         known = folder.accept(self.model)
         try:
             return self._go_on(plugins, budgets, framework, folder, known)
-        except RedsError:
+        except Exception as error:
             if known is None:
                 folder.forget()
+            fault = machine_fault(error) if is_out_of_space(error) else None
+            if fault is not None and has_checkpoint(self.folder):
+                raise NoSpaceError(fault.what, f"{fault.mend} and add --resume") from error
             raise
 
     def _go_on(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ from reds_core.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.checkpoint import has_checkpoint, remove_checkpoints
 from reds_core.errors import InputError
 from reds_core.exporting import NESTED_FILE, member_files
-from reds_core.files import make_folder, remove_partial_files, write_text
+from reds_core.files import absolute, make_folder, remove_partial_files, write_text
 from reds_core.folder_lock import locked_folder
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.recipe import RECIPE_FILE
-from reds_core.records import from_plain, to_json
+from reds_core.records import from_plain, parse_json, to_json
 from reds_core.report import REPORT_FILE
 
 BASELINE_FILE = "model.keras"
@@ -142,7 +141,7 @@ class RunFolder:
         Raises:
             InputError: if it cannot be written, holds a run that may not be touched, or the run would replace `model`.
         """
-        if isinstance(model, Path) and model.resolve().parent == self.path.resolve() and _is_output(model.name):
+        if isinstance(model, Path) and absolute(model).parent == absolute(self.path) and _is_output(model.name):
             raise InputError(f"the run would replace its own model '{model}'", "choose another --out")
         finished = (self.path / PLAN_FILE).exists()
         begun = (self.path / CHECKPOINT_FOLDER).exists()
@@ -195,7 +194,7 @@ class RunFolder:
         if not path.exists() and not has_checkpoint(self.path):
             return None  # killed before anything was noted
         try:
-            record: RunRecord = from_plain(RunRecord, json.loads(path.read_text(encoding="utf-8")))
+            record: RunRecord = from_plain(RunRecord, parse_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"'{path}' is damaged ({error})", "start anew with --overwrite") from error
         return record

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Flag, auto
 from numbers import Real
 from typing import Any, ClassVar
 
-from reds_core.errors import ContractViolation, InputError, PluginFailure, RedsError, UnsupportedError
+from reds_core.errors import ContractViolation, InputError, UnsupportedError
 from reds_core.memory import default_memory_limit
-from reds_core.plugin import Plugin
+from reds_core.plugin import Plugin, guarded
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer, Limit, Solution, Status, relative_gap
 
@@ -54,6 +52,10 @@ class Control(Flag):
     MEMORY_LIMIT = auto()
 
 
+MOST_THREADS = 2**16
+"""Solvers hold the number of threads in integers of their own."""
+
+
 @dataclass(frozen=True)
 class Controls:
     """What the caller asks of a solve. None leaves the choice to the solver.
@@ -81,6 +83,8 @@ class Controls:
             raise InputError(f"the time limit {self.time_limit_s} is not above 0 and finite", "give seconds such as 60")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"the number of threads {self.threads} is below 1", "give 1 or more")
+        if self.threads is not None and self.threads > MOST_THREADS:
+            raise InputError(f"{self.threads} threads are more than any machine has", f"give at most {MOST_THREADS}")
         if self.seed is not None and self.seed < 0:
             raise InputError(f"the seed {self.seed} is negative", "give 0 or more")
         if self.memory_limit_bytes is not None and self.memory_limit_bytes < 1:
@@ -172,7 +176,7 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
     controls = controls or Controls()
     if controls.hint is not None:
         problem.evaluate(controls.hint)
-    with _own_errors_named(problem, solver):
+    with guarded(solver, f" on problem '{problem.name}'"):
         reason = why_not(solver, problem)
     if reason is not None:
         raise UnsupportedError(
@@ -183,7 +187,7 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
         return _complete(problem, solver, Answer(Status.INFEASIBLE, detail=("a floor is above its ceiling",)), 0.0)
     started = time.perf_counter()
     try:
-        with _own_errors_named(problem, solver):
+        with guarded(solver, f" on problem '{problem.name}'"):
             answer = solver.solve(problem, controls)
     except MemoryError:
         answer = Answer(Status.NO_SOLUTION, limit=Limit.MEMORY, detail=("the solver ran out of memory",))
@@ -192,20 +196,6 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
     ignored = controls.given() & ~solver.controls
     notes = tuple(f"does not honour {str(c.name).lower()}" for c in Control if c in ignored and c.name)
     return _complete(problem, solver, answer, wall_s, notes)
-
-
-@contextmanager
-def _own_errors_named(problem: KnapsackProblem, solver: Solver) -> Iterator[None]:
-    """Turn what a solver raises by mistake into a PluginFailure; deliberate errors and MemoryError pass."""
-    try:
-        yield
-    except (RedsError, MemoryError):
-        raise
-    except Exception as error:
-        raise PluginFailure(
-            f"solver '{solver.name}' failed on problem '{problem.name}' with {type(error).__name__}: {error}",
-            "report it to its author, or choose another solver",
-        ) from error
 
 
 def _complete(

@@ -63,8 +63,8 @@ class WidthRules:
         if any(fnmatchcase(layer, pattern) for layer in group.layers for pattern in self.keep):
             return np.array([group.channels], np.int64)
         first = -(-self.min_width // self.align) * self.align
-        multiples = np.arange(first, group.channels, self.align, dtype=np.int64)
-        return np.append(multiples, np.int64(group.channels))
+        # a Python range: what the user gives may be beyond 64 bits
+        return np.array([*range(first, group.channels, self.align), group.channels], np.int64)
 
     def widths(self, group: ChannelGroup) -> IntArray:
         """The options of a group, rising, int64; the last is its full width."""

@@ -268,7 +268,7 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
 def test_folders_of_no_use_are_refused(tmp_path: Path) -> None:
     assert "0 class folders" in refusal(str(tmp_path))
     draw(tmp_path / "a" / "0.png")
-    assert "1 class folders" in refusal(str(tmp_path))
+    assert "1 class folder," in refusal(str(tmp_path))
     (tmp_path / "b").mkdir()
     assert "holds no images" in refusal(str(tmp_path))
 

@@ -184,7 +184,7 @@ def test_scores_that_are_all_zero_state_a_problem_of_value_zero() -> None:
 
 def test_a_network_without_groups_is_refused() -> None:
     network = describe(chain_model(()))
-    with pytest.raises(UnsupportedError, match="network 'chain' has no channels that can be pruned; choose another"):
+    with pytest.raises(UnsupportedError, match="no group of network 'chain' can be pruned; choose another"):
         stated(network, ScoreTable({}))
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.records import LEFT_OUT, from_plain, to_json
+from reds_core.records import LEFT_OUT, from_plain, parse_json, to_json
 
 
 class Colour(Enum):
@@ -142,3 +142,9 @@ def test_what_is_missing_is_refused() -> None:
     for key in GOOD:
         with pytest.raises((TypeError, ValueError, KeyError)):
             from_plain(Record, {k: v for k, v in GOOD.items() if k != key})
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000, "{", "", b"\xff", "1" * 5000])
+def test_whatever_is_no_json_is_one_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)

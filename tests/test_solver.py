@@ -282,3 +282,8 @@ def test_a_hint_may_be_infeasible_but_must_be_a_choice() -> None:
     with pytest.raises(InputError, match="one option index a group"):
         solve(problem(), solver, Controls(hint=(2, 3)))
     assert len(solver.asked) == 1
+
+
+def test_more_threads_than_any_machine_has_are_refused() -> None:
+    with pytest.raises(InputError, match="threads are more than any machine has; give at most 65536"):
+        Controls(threads=10**30)

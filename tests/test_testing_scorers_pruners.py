@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from reds_core.attribution import masked
 from reds_core.errors import UnsupportedError
 from reds_core.finetuning import FinetuneSettings
 from reds_core.framework import Arrays, Family, Task, Training
+from reds_core.layer_plugin import LayerPlugin
 from reds_core.pruner import Pruner
+from reds_core.registry import Registry
 from reds_core.scorer import Scorer
 from reds_core.testing import (
     PRUNER_CHECKS,
@@ -31,6 +34,7 @@ from reds_core.testing.tiny import TinyFramework, tiny_data, tiny_model
 SUPPORT = Path(__file__).parent / "support"
 sys.path.insert(0, str(SUPPORT))  # so that a fresh interpreter, too, can import the mocks by name
 import mock_scorers as mocks  # noqa: E402
+from toy_plugins import PluginModule  # noqa: E402
 
 sys.path.remove(str(SUPPORT))
 
@@ -130,6 +134,18 @@ def test_check_finds_scorers_and_pruners_by_name() -> None:
 def test_frameworks_are_not_checked() -> None:
     with pytest.raises(UnsupportedError, match="no checks for a framework"):
         check("tensorflow")
+
+
+def test_layers_are_not_checked() -> None:
+    class Acme(LayerPlugin):
+        name = "acme-layers"
+        framework = "tensorflow"
+
+        def handlers(self) -> Mapping[type, Any]:
+            return {}
+
+    with pytest.raises(UnsupportedError, match="'acme-layers': there are no checks for a plugin of layers; name a sol"):
+        check("acme-layers", Registry([PluginModule("acme", (Acme,))]))
 
 
 # --- the tiny framework ----------------------------------------------------------------------------------------------

@@ -88,3 +88,8 @@ def test_patterns_that_match_no_layer_are_refused() -> None:
 def test_figures_out_of_range_are_refused(rules: dict[str, int]) -> None:
     with pytest.raises(InputError, match="is below"):
         WidthRules(**rules)
+
+
+@pytest.mark.parametrize("rules", [WidthRules(min_width=10**30), WidthRules(align=10**30), WidthRules((), 7, 10**30)])
+def test_figures_beyond_64_bits_leave_layers_whole(rules: WidthRules) -> None:
+    assert rules.widths(group(5)).tolist() == [5]

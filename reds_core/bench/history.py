@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +10,7 @@ from pathlib import Path
 from reds_core.errors import InputError
 from reds_core.files import write_text
 from reds_core.machine import Machine
-from reds_core.records import from_plain, to_json
+from reds_core.records import from_plain, parse_json, to_json
 
 HISTORY_FILE = "bench.json"
 FORMAT = "reds-bench/1"
@@ -98,7 +97,7 @@ def read_history(folder: str | Path) -> BenchHistory:
     """
     path = Path(folder, HISTORY_FILE)
     try:
-        history: BenchHistory = from_plain(BenchHistory, json.loads(path.read_bytes()))
+        history: BenchHistory = from_plain(BenchHistory, parse_json(path.read_bytes()))
         if history.format != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
     except FileNotFoundError:

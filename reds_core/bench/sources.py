@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from reds_core.bench.record import ProblemFacts
 from reds_core.errors import InputError
+from reds_core.files import absolute, temporary_folder
 from reds_core.problem import KnapsackProblem
 from reds_core.problem_file import load_problem, problem_digest, save_problem
 
@@ -25,8 +25,8 @@ class BenchProblem:
     @cached_property
     def content(self) -> bytes:
         """A file of format reds-problem/1."""
-        with tempfile.TemporaryDirectory(prefix="reds-") as folder:
-            path = Path(folder, "problem.npz")
+        with temporary_folder() as folder:
+            path = folder / "problem.npz"
             save_problem(self.problem, path)
             return path.read_bytes()
 
@@ -37,6 +37,10 @@ def gather(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, 
     Raises:
         InputError: if there are none, a file or suite cannot be had, or two state the same.
     """
+    located = Counter(absolute(path) for path in paths)
+    twice = [path for path, count in located.items() if count > 1]
+    if twice:
+        raise InputError(f"problem file '{twice[0]}' is named twice", "name it once")
     found = [each for name in suites for each in _from_suite(name)]
     taken = [each.facts.name for each in found]
     for path, name in zip(paths, _names(paths, taken), strict=True):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.shared import OptionTexts, parse_plugin_options
+from reds_core.commands.shared import OptionTexts, parse_plugin_options, results_kept
 
 NO_LIMIT = "none"
 
@@ -56,4 +56,5 @@ def bench_command(
     )
     with BenchView() as view:
         run = run_bench(settings, out, view)
-    print_bench(run, out)
+    with results_kept():
+        print_bench(run, out)

@@ -24,7 +24,7 @@ def check_command(
         print_json(reports)
     else:
         for report in reports:
-            typer.echo(str(report))
+            print(str(report))
     failed = [result.name for report in reports for result in report.with_outcome(Outcome.FAILED)]
     if failed:
         raise ContractViolation(

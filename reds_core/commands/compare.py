@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reds_core.commands.shared import results_kept
 from reds_core.errors import InputError
 
 
@@ -30,7 +31,8 @@ def compare_command(
     grid = Grid(tuple(recipes), pruners, scorers, solvers, () if seeds is None else parse_seeds(seeds))
     with CompareView() as view:
         run = run_comparison(CompareSettings(grid, retry), out, view)
-    print_comparison(run, out)
+    with results_kept():
+        print_comparison(run, out)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

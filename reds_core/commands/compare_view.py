@@ -14,6 +14,7 @@ from reds_core.compare.record import ResultRecord, RunOutcome
 from reds_core.compare.runner import CompareRun
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.console import print_table
+from reds_core.report import units
 from reds_core.report.compare import texts
 from reds_core.report.compare.findings import findings
 from reds_core.report.compare.results import RecipeResults, accuracy, change, compare_runs
@@ -53,7 +54,7 @@ def print_comparison(run: CompareRun, folder: Path) -> None:
     )
     console = Console(soft_wrap=True, highlight=False, markup=False)
     for sentence in findings(comparison):
-        console.print(sentence)
+        console.print(units.on_terminal(sentence))
     failed = len({r.run for r in comparison.failures})
     if failed:
         console.print(f"{failed} of {len(run.runs)} runs failed; --retry makes them again")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.shared import BudgetTexts
+from reds_core.commands.shared import BudgetTexts, results_kept
 from reds_core.errors import InputError
 
 
@@ -25,4 +25,5 @@ def extract_command(
         raise InputError("no budget is given", "give one such as --budget macs=0.4")
     with ConsoleWatcher() as watcher:
         extract(folder, tuple(budget), Registry(), watcher)
-    print_plan(load_plan(folder), folder)
+    with results_kept():
+        print_plan(load_plan(folder), folder)

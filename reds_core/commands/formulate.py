@@ -26,6 +26,7 @@ from reds_core.commands.shared import (
     Strict,
     WarningEcho,
     parse_plugin_options,
+    results_kept,
     width_rules,
 )
 from reds_core.errors import InputError
@@ -77,4 +78,5 @@ def formulate_command(
         watcher=WarningEcho(),
     )
     save_problem(formulation.problem, out)
-    typer.echo(f"wrote {out}")
+    with results_kept():
+        print(f"wrote {out}")

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.shared import ElementSize, Imports, Json, OptionTexts, parse_plugin_options, print_json
+from reds_core.commands.shared import (
+    ElementSize,
+    Imports,
+    Json,
+    OptionTexts,
+    parse_plugin_options,
+    print_json,
+    results_kept,
+)
 
 
 def latency_command(
@@ -35,5 +43,6 @@ def latency_command(
     if as_json:
         print_json(table)
         return
-    print_latencies(table)
-    typer.echo(f"wrote {out}")
+    with results_kept():
+        print_latencies(table)
+        print(f"wrote {out}")

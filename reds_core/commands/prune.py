@@ -25,6 +25,7 @@ from reds_core.commands.shared import (
     MinWidth,
     OptionTexts,
     parse_plugin_options,
+    results_kept,
     width_rules,
 )
 from reds_core.errors import InputError
@@ -147,4 +148,5 @@ def prune_command(
     default_data = "digits" if data is None else None  # none says that there shall be none
     with ConsoleWatcher(settings.task.metric) as watcher:
         plan = prune(recipe=base, out=folder, mode=mode, default_data=default_data, watcher=watcher)
-    print_plan(plan, folder)
+    with results_kept():
+        print_plan(plan, folder)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reds_core.commands.overriding import listed, override
-from reds_core.errors import InputError
+from reds_core.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from reds_core.width_rules import WidthRules
@@ -86,14 +87,24 @@ class WarningEcho(Watcher):
     """Prints warnings to stderr and passes over the rest."""
 
     def warn(self, text: str) -> None:
-        typer.echo(f"warning: {text}", err=True)
+        print(f"warning: {text}", file=sys.stderr)
 
 
 def print_json(content: Any) -> None:
-    """Print records or plain values as JSON; figures that do not exist are null."""
+    """Print records or plain values as JSON, in ASCII; figures that do not exist are null."""
     from reds_core.records import to_json
 
     sys.stdout.write(to_json(content))
+
+
+@contextmanager
+def results_kept() -> Iterator[None]:
+    """What is printed inside tells of files that are written: if it cannot be, that is no failure of the command."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OutputError as error:
+        print(f"warning: all files are written, but {error.what}", file=sys.stderr)
 
 
 def width_rules(

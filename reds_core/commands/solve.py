@@ -54,7 +54,7 @@ def solve_command(
     else:
         from reds_core.solution_text import solution_text
 
-        typer.echo(solution_text(solution))
+        print(solution_text(solution))
     if solution.choice is None:
         raise without_choice(stated, solution)
 

@@ -12,6 +12,7 @@ from reds_core.budget import parse_budgets
 from reds_core.compare.record import RunKey
 from reds_core.cost import check_resources
 from reds_core.errors import InputError
+from reds_core.files import absolute
 from reds_core.plugin import Plugin
 from reds_core.plugin_lists import parse_plugin_list, plugin_text
 from reds_core.pruner import Pruner
@@ -120,16 +121,16 @@ def _recipes(paths: Sequence[Path]) -> dict[str, Recipe]:
 def _absolute(recipe: Recipe) -> Recipe:
     """The recipe with paths that hold wherever a process runs."""
 
-    def absolute(path: str | None) -> str | None:
-        return path if path is None or not Path(path).exists() else str(Path(path).resolve())
+    def located(path: str | None) -> str | None:
+        return path if path is None or not Path(path).exists() else str(absolute(path))
 
-    data = recipe.data if recipe.data == "digits" else absolute(recipe.data)
+    data = recipe.data if recipe.data == "digits" else located(recipe.data)
     settings = replace(
         recipe.settings,
-        latency_table=absolute(recipe.settings.latency_table),
+        latency_table=located(recipe.settings.latency_table),
         imports=absolute_imports(recipe.settings.imports),
     )
-    return Recipe(absolute(recipe.model), data, None, settings)
+    return Recipe(located(recipe.model), data, None, settings)
 
 
 def _variants(text: str | None, kind: str) -> tuple[_Variant, ...]:

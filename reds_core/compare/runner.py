@@ -13,7 +13,7 @@ from reds_core.compare.reader import latest
 from reds_core.compare.record import RESULTS, ResultRecord, RunOutcome, Subnetwork
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.errors import InputError
-from reds_core.files import make_folder, remove_partial_files, write_text
+from reds_core.files import absolute, make_folder, remove_partial_files, write_text
 from reds_core.libraries import require_libraries
 from reds_core.machine import this_machine, utc_now
 from reds_core.plan import FullAccuracy, Plan, SubnetworkRecord, load_plan
@@ -71,7 +71,7 @@ def run_grid(
     """
     require_libraries("a comparison", ("psutil", "pandas", "jinja2", "matplotlib"))
     runs = planned_runs(settings.grid, registry)
-    folder = folder.resolve()
+    folder = absolute(folder)
     with RESULTS.opened(folder) as records:
         make_folder(folder / RUNS_FOLDER)
         for where in (folder, folder / RUNS_FOLDER):

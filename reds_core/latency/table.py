@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,9 @@ from reds_core.errors import InputError
 from reds_core.files import write_text
 from reds_core.latency.sampling import Sample, Segment, Timing, Whole, narrow_widths, summed_times
 from reds_core.machine import Machine
+from reds_core.machine_faults import reason_of, shown
 from reds_core.network import Network
-from reds_core.records import LEFT_OUT, from_plain, to_json
+from reds_core.records import LEFT_OUT, from_plain, parse_json, to_json
 
 FORMAT = "reds-latency/1"
 
@@ -135,12 +135,13 @@ def load_latency_table(path: Path) -> LatencyTable:
         InputError: if the file is missing or no such table.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         if content.get("format") != FORMAT:
             raise ValueError("another format")
         table: LatencyTable = from_plain(LatencyTable, content)
         return table
     except OSError as error:
-        raise InputError(f"latency table '{path}' cannot be read", "make one with `reds latency`") from error
+        what = f"latency table {shown(path)} cannot be read ({reason_of(error)})"
+        raise InputError(what, "make one with `reds latency`") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"'{path}' is no latency table of format {FORMAT}", "make one with `reds latency`") from error

@@ -37,9 +37,9 @@ def summary_table(plan: Plan, folder: Path, columns: int = WIDE_COLUMNS) -> Tabl
     headings = ("MACs", "of\nfull", "params", "peak\nRAM", quality, f"int8\n{quality}", "int8\nfile", "proof", "search")
     shown = [i for i, heading in enumerate(headings) if columns >= WIDE_COLUMNS or heading not in _WIDE_ONLY]
     for i in shown:
-        table.add_column(Text(headings[i]), justify="right", vertical="bottom")
+        table.add_column(Text(units.on_terminal(headings[i])), justify="right", vertical="bottom")
     for member in family.largest_first:
-        name, *cells = (Text(cell) for cell in _row(family, member))
+        name, *cells = (Text(units.on_terminal(cell)) for cell in _row(family, member))
         table.add_row(name, *(cells[i] for i in shown))
     return table
 

@@ -22,6 +22,11 @@ def exists(number: float | None) -> bool:
     return number is not None and math.isfinite(number)
 
 
+def on_terminal(text: str) -> str:
+    """`text` with plain spaces: not every terminal, pipe and log knows narrow ones."""
+    return text.replace(THIN, " ")
+
+
 def count(number: float | None) -> str:
     """A whole number with its digits in groups of three: 2 704 512."""
     if number is None or not exists(number):

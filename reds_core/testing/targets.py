@@ -7,6 +7,7 @@ import importlib
 import inspect
 
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
+from reds_core.layer_plugin import LayerPlugin
 from reds_core.plugin import Plugin
 from reds_core.pruner import Pruner
 from reds_core.registry import PluginStatus, Registry
@@ -45,7 +46,8 @@ def _installed(name: str, registry: Registry) -> list[type[Plugin]]:
             raise InputError(f"plugin '{name}' is broken ({record.detail})", "mend or uninstall it")
     for record in registry.records:
         if record.name == name:
-            raise UnsupportedError(f"there are no checks for a {record.kind}", "check a solver, scorer or pruner")
+            kind = "plugin of layers" if record.kind == LayerPlugin.kind else record.kind
+            raise UnsupportedError(f"'{name}': there are no checks for a {kind}", "name a solver, scorer or pruner")
     names = sorted({r.name for r in records})
     close = difflib.get_close_matches(name, names, n=1)
     mend = f"did you mean '{close[0]}'? " if close else ""

@@ -13,6 +13,7 @@ from toy_framework import ToyFramework
 
 from reds_core import hookimpl
 from reds_core.framework import Framework
+from reds_core.layer_plugin import LayerPlugin
 from reds_core.plugin import Plugin
 from reds_core.problem import KnapsackProblem
 from reds_core.pruner import Pruner
@@ -79,6 +80,7 @@ class PluginModule:
             ("reds_scorers", Scorer),
             ("reds_pruners", Pruner),
             ("reds_frameworks", Framework),
+            ("reds_layers", LayerPlugin),
         ):
             found = [c for c in self.classes if issubclass(c, base)]
             if found:

@@ -35,6 +35,8 @@ clock between steps that take seconds, and what they have found is lost if they 
 
 NO_CONTROL = -1
 """Stands for a seed or a number of threads that is left to the back end."""
+LONGEST_S = 10**8
+"""Three years; MathOpt counts microseconds in 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def answer(request: Arrays) -> Mapping[str, npt.ArrayLike]:
     built = mathopt.Model.from_model_proto(_proto(model))
     left = (1 - REPORT_SHARE) * (float(request["deadline"]) - time.monotonic()) - REPORT_S
     parameters = mathopt.SolveParameters(
-        time_limit=None if math.isinf(left) else datetime.timedelta(seconds=max(left, 0.01)),
+        time_limit=None if math.isinf(left) else datetime.timedelta(seconds=min(max(left, 0.01), LONGEST_S)),
         relative_gap_tolerance=0.0,
         **_controls(backend, int(request["seed"]), int(request["threads"])),
     )

@@ -284,3 +284,11 @@ def test_ctrl_c_is_answered_while_the_back_end_searches() -> None:
     finally:
         process.kill()
     assert "KeyboardInterrupt" in errors
+
+
+def test_a_time_limit_beyond_all_clocks_is_none() -> None:
+    costs = (np.array([1, 2]),)
+    problem = KnapsackProblem(
+        "small", (Group("a", np.array([1, 2]), np.array([1, 3])),), (), (SumResource("macs", 2, 0, costs),)
+    )
+    assert solve(problem, RedsKernelSolver(), Controls(time_limit_s=1e30)).choice is not None

@@ -77,7 +77,7 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: Limits, hint: tup
 
 def _concluded(search: Search, first: tuple[int, ...] | None, limit: Limit | None, proven: bool) -> Answer:
     """What a search that has ended says; `first` is a choice that it does not know of."""
-    detail = (f"{search.labels} partial choices looked at",)
+    detail = (f"{search.labels} partial choice{'' if search.labels == 1 else 's'} looked at",)
     if not proven and first is not None:
         search.offer(first)
     best = search.incumbent

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
+import re
 import time
 from pathlib import Path
 
@@ -203,3 +205,13 @@ def test_a_hint_survives_where_time_does_not() -> None:
 def test_the_same_problem_gets_the_same_choice() -> None:
     problem = long_chain(3, 12, 16, True)
     assert solve(problem, DpSolver()).choice == solve(problem, DpSolver()).choice
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_note_counts_in_words(groups: int) -> None:
+    group = Group("a", np.array([1, 2]), np.array([1, 3]))
+    costs = (np.array([1, 2]),) * groups
+    names = [dataclasses.replace(group, name=f"a{i}") for i in range(groups)]
+    problem = KnapsackProblem("few", tuple(names), (), (SumResource("macs", 2 * groups - 1, 0, costs),))
+    (note,) = solve(problem, DpSolver()).detail
+    assert re.fullmatch(r"1 partial choice looked at|(?!1 )\d+ partial choices looked at", note), note

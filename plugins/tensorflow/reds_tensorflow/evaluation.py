@@ -12,6 +12,7 @@ import tensorflow as tf
 from reds_core.errors import InputError
 from reds_core.framework import SMALL_BYTES, Arrays, Task, as_examples, batches
 from reds_tensorflow.messages import first_sentence
+from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.task import Objective, Outputs, normalise_labels, objective, outputs_of
 
 BATCH_SIZE = 256
@@ -29,7 +30,8 @@ def compiled(function: Callable[..., Any], *arrays: npt.NDArray[Any]) -> Callabl
         return function(*(as_float32(part) for part in batch))
 
     graph: Callable[..., Any] = tf.function(widened, input_signature=signature, autograph=False)
-    graph.get_concrete_function()  # type: ignore[attr-defined]
+    with scopes_named_plainly():
+        graph.get_concrete_function()  # type: ignore[attr-defined]
     return graph
 
 

@@ -13,14 +13,17 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.files import written_beside
+from reds_core.files import temporary_folder_full, written_beside
 from reds_core.framework import Arrays, Task
+from reds_core.machine_faults import is_out_of_space
 from reds_tensorflow.calibration import examples_apart
+from reds_tensorflow.conversion_errors import kept_errors
 from reds_tensorflow.evaluation import measure, resolve_outputs
 from reds_tensorflow.keras_functions import addends_kept_apart, scales_kept_in_reversal
 from reds_tensorflow.lstm_operators import mended
 from reds_tensorflow.precision import in_float32
 from reds_tensorflow.quiet import silenced
+from reds_tensorflow.scopes import plain_name, scopes_named_plainly
 from reds_tensorflow.sequences import reads_tokens, recurrences_converted
 from reds_tensorflow.task import Activation, Outputs, outputs_of
 
@@ -68,12 +71,15 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
             activations from: full int8 (inputs, outputs, all between). None: float32.
 
     Raises:
+        NoSpaceError: if the temporary folder is full.
         UnsupportedError: if LiteRT cannot express the model.
     """
+    passed_over: list[Exception] = []
     try:
         quantised = examples is not None
         with ExitStack() as stack:
             contexts = [silenced(), in_float32(model), addends_kept_apart(), recurrences_converted(model, quantised)]
+            contexts += [scopes_named_plainly(), kept_errors(passed_over)]
             for context in (*contexts, *([examples_apart(), scales_kept_in_reversal()] if quantised else [])):
                 stack.enter_context(context)
             single = one_at_a_time(model, tokens_as_integers=quantised)
@@ -83,6 +89,9 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
                 _ask_for_int8(converter, [[x.astype(t) for x, t in zip(e, types, strict=True)] for e in examples])
             return mended(converter.convert())
     except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
+        error = passed_over[-1] if passed_over else error
+        if is_out_of_space(error):
+            raise temporary_folder_full(error) from error
         kind = "LiteRT" if examples is None else "int8 LiteRT"
         raise UnsupportedError(
             f"model '{model.name}' cannot be converted to {kind}: {_reason(error)}",
@@ -102,7 +111,11 @@ def one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
     """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
     are_tokens = reads_tokens(model) if tokens_as_integers else [False] * len(model.inputs)
     inputs = [
-        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype="int32" if is_tokens else tensor.dtype, name=tensor.name)
+        keras.Input(
+            batch_shape=(1, *tensor.shape[1:]),
+            dtype="int32" if is_tokens else tensor.dtype,
+            name=plain_name(tensor.name),
+        )
         for tensor, is_tokens in zip(model.inputs, are_tokens, strict=True)
     ]
     given = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import keras
 
 from reds_core.errors import InputError, RedsError
-from reds_core.files import written_beside
+from reds_core.files import temporary_folder, written_beside
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.model_files.container import ModelFile, open_model_file
 from reds_tensorflow.model_files.entries import Entry, entries
@@ -66,10 +65,10 @@ def _loaded(path: Path, own: OwnLayers) -> Any:
         translate(config)
         lambdas = give_lambdas(entries(config), own)
         found, text = entries(config), json.dumps(config)
-        with made_known(lambdas), tempfile.TemporaryDirectory(prefix="reds-") as folder:
+        with made_known(lambdas), temporary_folder() as folder:
             refuse_code(found, file)
             refuse_other_numerics(found, file)
-            copy = file.copy(Path(folder), file.config if text == before else text, translate_weights)
+            copy = file.copy(folder, file.config if text == before else text, translate_weights)
             model = _load(file, copy, found)
     except RedsError:
         raise

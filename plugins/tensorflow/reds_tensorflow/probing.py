@@ -17,6 +17,7 @@ from reds_core.network import Network
 from reds_tensorflow.evaluation import BATCH_SIZE, as_float32, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.names import as_functional, graph_of, layer_names
+from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.tracing import Seen
 
 
@@ -48,6 +49,8 @@ def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data:
     signature = [tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)) for a in (data.x, targets)]
     signature += [tf.TensorSpec(v.shape, v.dtype) for v in given]
     run = tf.function(summed, input_signature=signature, autograph=False)
+    with scopes_named_plainly():
+        run.get_concrete_function()
     for weights in variants:
         values = [tf.constant(weights[order[id(v)]], v.dtype) for v in given]
         parts = batches(len(data), BATCH_SIZE)

@@ -1,7 +1,8 @@
-"""Keeps TensorFlow's and Keras's chatter off the terminal. Imports neither."""
+"""Keeps TensorFlow's and Keras's chatter off the terminal. Imports neither before it is asked to."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -9,6 +10,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import TextIO
+
+from reds_core.errors import UnavailableError
+from reds_core.machine_faults import reason_of
 
 
 @contextmanager
@@ -33,22 +37,54 @@ def importing() -> Iterator[None]:
     """For imports of modules that import Keras or TensorFlow: silent, and with the logs of both turned down for good.
 
     Settings that the user made in the environment are kept.
+
+    Raises:
+        UnavailableError: if TensorFlow or Keras cannot be imported, or Keras runs on another backend.
     """
     if "tensorflow" in sys.modules and "keras" in sys.modules:
+        _check_backend()
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # it goes before the backend that ~/.keras/keras.json names
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise UnavailableError(f"reds needs Keras on TensorFlow (KERAS_BACKEND is '{backend}')", "unset KERAS_BACKEND")
     with silenced():
+        _import("tensorflow", "TensorFlow")
+        _import("keras", "Keras")
+        _check_backend()
         yield
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
+def _import(module: str, called: str) -> None:
+    """Import a library; it fails with whatever its parts raise, where they do not fit each other or the machine."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        raise UnavailableError(
+            f"{called} cannot be imported ({reason_of(error)})",
+            "install it anew: pip install --force-reinstall 'reds-core[tensorflow]'",
+        ) from error
+
+
+def _check_backend() -> None:
+    """Refuse a Keras that was imported earlier, on another backend."""
+    backend = sys.modules["keras"].config.backend()
+    if backend != "tensorflow":
+        raise UnavailableError(
+            f"reds needs Keras on TensorFlow, and Keras was imported on '{backend}'",
+            "set KERAS_BACKEND=tensorflow before Keras is imported",
+        )
+
+
 @contextmanager
-def _redirected(stream: TextIO, descriptor: int, target: int) -> Iterator[None]:
+def _redirected(stream: TextIO | None, descriptor: int, target: int) -> Iterator[None]:
     """The file descriptor, which C++ writes to, points to `target` inside; what Python holds back is written before."""
-    stream.flush()
+    if stream is not None:  # a program without a console has none
+        stream.flush()
     try:
         saved = os.dup(descriptor)
     except OSError:  # closed, as under a daemon: nothing can be written to it

@@ -1,0 +1,29 @@
+"""What goes wrong inside LiteRT's converter, which passes over it and fails with something else later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+
+@contextmanager
+def kept_errors(errors: list[Exception]) -> Iterator[None]:
+    """Inside, what fails while the converter writes a model to the temporary folder is added to `errors`."""
+    archives = type(keras.export.ExportArchive())  # the class for this backend
+    write_out = archives.write_out
+
+    def written_out(archive: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            return write_out(archive, *arguments, **named)
+        except Exception as error:
+            errors.append(error)
+            raise
+
+    archives.write_out = written_out
+    try:
+        yield
+    finally:
+        archives.write_out = write_out

@@ -1,0 +1,110 @@
+"""Odd command lines and damaged files: a documented status, one sentence, no half file, inputs as they were.
+
+A hundred tries always, always the same. Thousands, different each time, by `pytest -m slow tests/fuzz`;
+REDS_FUZZ_TRIES says how many.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fuzzing import (
+    COMMANDS,
+    CommandLine,
+    DamagedInput,
+    build,
+    command_lines,
+    damaged_inputs,
+    run_and_check,
+    spread,
+    try_command_line,
+    try_damaged_input,
+)
+from hypothesis import HealthCheck, Verbosity, given, settings
+
+MANY = int(os.environ.get("REDS_FUZZ_TRIES", "2000"))
+IN_CI = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+AT_LENGTH = settings(
+    max_examples=MANY,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=True,
+    verbosity=Verbosity.normal,
+)
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("tensorflow")
+    folder = tmp_path_factory.mktemp("pristine").resolve()
+    build(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work").resolve() / "here"
+
+
+@pytest.mark.parametrize("name", [n for n in COMMANDS if n not in ("bench", "compare", "check")])
+def test_the_command_lines_that_all_these_spoil_are_sound(name: str, pristine: Path, work: Path) -> None:
+    arguments, options, _ = COMMANDS[name]
+    sound = CommandLine((name, *arguments, *(part for option in options for part in option)))
+    try_command_line(sound, pristine, work)
+    assert name in ("plugins", "inspect", "solve") or len(list(work.rglob("*"))) > 20
+
+
+@IN_CI
+@given(tried=command_lines())
+def test_odd_command_lines(tried: CommandLine, pristine: Path, work: Path) -> None:
+    try_command_line(tried, pristine, work)
+
+
+@IN_CI
+@given(tried=damaged_inputs())
+def test_damaged_inputs(tried: DamagedInput, pristine: Path, work: Path) -> None:
+    try_damaged_input(tried, pristine, work)
+
+
+@pytest.mark.slow
+@AT_LENGTH
+@given(tried=command_lines())
+def test_many_odd_command_lines(tried: CommandLine, pristine: Path, work: Path) -> None:
+    try_command_line(tried, pristine, work)
+
+
+@pytest.mark.slow
+@AT_LENGTH
+@given(tried=damaged_inputs())
+def test_many_damaged_inputs(tried: DamagedInput, pristine: Path, work: Path) -> None:
+    try_damaged_input(tried, pristine, work)
+
+
+@pytest.mark.parametrize("arguments", [["solve", "\udcff"], ["solve", "p.npz", "--time-limit", "9" * 400], ["solve"]])
+def test_a_few_as_processes(arguments: list[str], pristine: Path, tmp_path: Path) -> None:
+    spread(pristine, tmp_path)
+    command = [sys.executable, "-m", "reds_core", *arguments]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode in (0, 2), done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_fault_would_be_found(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the fuzzer holds commands against does fail: a bug, a half file, an input that changed."""
+    spread(pristine, tmp_path)
+
+    def fail(*arguments: object) -> None:
+        raise KeyError("x")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("reds_core.problem_file.load_problem", fail)
+        with pytest.raises(AssertionError, match="a bug of reds"):
+            run_and_check(("solve", "p.npz"), tmp_path)
+    (tmp_path / ".new.1.partial.npz").write_bytes(b"")
+    with pytest.raises(AssertionError, match="solve"):
+        run_and_check(("solve", "p.npz"), tmp_path)
