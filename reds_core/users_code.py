@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from reds_core.errors import InputError
+from reds_core.files import absolute
 
 _SUFFIX = ".py"
 
@@ -39,7 +40,7 @@ def is_file(name: str) -> bool:
 
 def absolute_imports(names: Sequence[str]) -> tuple[str, ...]:
     """`names` as they hold in any folder: paths of files absolute."""
-    return tuple(str(Path(name).resolve()) if is_file(name) else name for name in names)
+    return tuple(str(absolute(name)) if is_file(name) else name for name in names)
 
 
 def import_modules(names: Sequence[str]) -> tuple[ModuleType, ...]:
@@ -55,7 +56,7 @@ def import_modules(names: Sequence[str]) -> tuple[ModuleType, ...]:
 
 
 def _imported_file(name: str) -> ModuleType:
-    path = Path(name).resolve()
+    path = absolute(name)
     if not path.is_file():
         raise InputError(f"'{name}', which --import names, is no file", "give the path of a Python file")
     for module in list(sys.modules.values()):

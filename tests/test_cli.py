@@ -342,7 +342,6 @@ def test_ctrl_c_is_status_130(reds: Reds, problem: Path) -> None:
     ("error", "why"),
     [
         (RuntimeError("several\nlines."), r"a bug of reds \(RuntimeError: several lines\.\); report it"),
-        (MemoryError(), "ran out of memory; take a smaller batch size or model"),
     ],
 )
 def test_a_bug_is_status_1_and_one_line(
