@@ -115,7 +115,7 @@ def test_a_member_is_added_from_any_folder_by_the_same_latencies(
 
 def test_a_table_that_is_missing_is_told_before_anything_is_trained(place: Workplace) -> None:
     table_of(place).unlink()
-    with pytest.raises(InputError, match="cannot be read; make one"):
+    with pytest.raises(InputError, match=r"cannot be read \(No such file or directory\); make one"):
         place.prune(**asked(place), model=None, data="toyset")
     assert not place.out.exists()
 
