@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -45,6 +46,21 @@ def test_a_file_may_be_named_like_a_module_that_exists(tmp_path: Path) -> None:
     (module,) = import_modules([str(written(tmp_path, "json.py", "mine = True"))])
     assert module.mine
     assert sys.modules["json"] is json
+
+
+def test_a_file_may_have_dots_in_its_name(tmp_path: Path) -> None:
+    (module,) = import_modules([str(written(tmp_path, "layers.of.mine.py", "mine = True"))])
+    assert module.mine
+
+
+def test_modules_that_import_others_when_asked_are_left_alone(tmp_path: Path) -> None:
+    class Lazy(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise ImportError(f"no library for {name}")
+
+    sys.modules["lazy_of_mine"] = Lazy("lazy_of_mine")
+    (module,) = import_modules([str(written(tmp_path, "beside_lazy.py", "mine = True"))])
+    assert module.mine
 
 
 def test_a_dotted_name_is_looked_for_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
