@@ -33,6 +33,11 @@ class UsersCode:
     model: Any | None = None
 
 
+def import_names(imports: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+    """Imports as a caller gives them, one or several, as texts."""
+    return (str(imports),) if isinstance(imports, str | Path) else tuple(map(str, imports))
+
+
 def is_file(name: str) -> bool:
     """Whether an import is named by the path of a file; else it is the dotted name of a module."""
     return name.endswith(_SUFFIX) or "/" in name or "\\" in name

@@ -21,7 +21,7 @@ def latency(
     settings: LatencySettings | None = None,
     *,
     options: Mapping[str, Mapping[str, str]] | None = None,
-    imports: Sequence[str | Path] = (),
+    imports: str | Path | Sequence[str | Path] = (),
     registry: Registry | None = None,
     told: Told | None = None,
 ) -> LatencyTable:
