@@ -26,6 +26,7 @@ from reds_core.run_folder import Mode, RunFolder
 from reds_core.scorer import ScoreLevel, Scorer, check_level, score
 from reds_core.settings import DEFAULT_OUT, RunSettings, merged_options
 from reds_core.thinning import thinning_warning
+from reds_core.users_code import import_names
 from reds_core.watcher import Watcher
 from reds_core.width_rules import WidthRules
 
@@ -70,7 +71,7 @@ def prune(
     scorer: str | None = None,
     solver: str | None = None,
     options: Mapping[str, Mapping[str, str]] | None = None,
-    imports: Sequence[str | Path] | None = None,
+    imports: str | Path | Sequence[str | Path] | None = None,
     finetune_epochs: int | None = None,
     seed: int | None = None,
     settings: RunSettings | None = None,
@@ -89,8 +90,8 @@ def prune(
         recipe: a whole run, or the path of a recipe file; whatever else is given overrides it.
         pruner, scorer, solver, options, finetune_epochs, seed: as on the command line; None keeps those of the recipe
             or of `settings`; options are merged with them.
-        imports: Python files and dotted names of modules with layers of your own that a model file refers to; they are
-            imported before it is read. Not needed where `model` is an object.
+        imports: one or several Python files or dotted names of modules, with layers of your own that a model file
+            refers to; they are imported before it is read. Not needed where `model` is an object.
         settings: everything else, where no recipe is given.
         mode: what to do where `out` holds a run already: "refuse", "resume" or "overwrite". A resumed run reads model,
             data and latency table from where it was started with unless they are given again.
@@ -127,7 +128,7 @@ def prune(
         scorer=settings.scorer if scorer is None else scorer,
         solver=settings.solver if solver is None else solver,
         options=merged_options(settings.options, options or {}),
-        imports=settings.imports if imports is None else tuple(map(str, imports)),
+        imports=settings.imports if imports is None else import_names(imports),
         finetune=finetune if finetune_epochs is None else replace(finetune, epochs=finetune_epochs),
         seed=settings.seed if seed is None else seed,
     )
@@ -153,7 +154,7 @@ def load_for_inspection(
     registry: Registry | None = None,
     *,
     options: Mapping[str, Mapping[str, str]] | None = None,
-    imports: Sequence[str | Path] = (),
+    imports: str | Path | Sequence[str | Path] = (),
     strict: bool = False,
     watcher: Watcher | None = None,
 ) -> tuple[Framework, Any, Network]:
@@ -168,7 +169,7 @@ def load_for_inspection(
         InputError, UnsupportedError, UnavailableError: if it cannot be read or understood.
     """
     registry = registry or Registry()
-    framework = registry.default_framework(options, tuple(map(str, imports)))
+    framework = registry.default_framework(options, import_names(imports))
     model = framework.load_model(given_path(path, "model"))
     network = framework.inspect(model)
     if strict:
@@ -186,7 +187,7 @@ def formulate_model(
     scorer: str = "taylor",
     score_level: ScoreLevel = ScoreLevel.CHANNEL,
     options: Mapping[str, Mapping[str, str]] | None = None,
-    imports: Sequence[str | Path] = (),
+    imports: str | Path | Sequence[str | Path] = (),
     task: Task | None = None,
     element_size_bytes: int = cost.DEFAULT_ELEMENT_SIZE_BYTES,
     latency_table: str | None = None,

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from reds_core.archive import ArchiveError, read_archive, write_archive
 from reds_core.axis import Kept
 from reds_core.errors import InputError
-from reds_core.files import make_folder, write_text
+from reds_core.files import cannot_write, make_folder, write_text
 from reds_core.framework import Family, Framework
 from reds_core.plan import StepRecord
 from reds_core.pruner import Choice, PruningState
@@ -108,7 +108,11 @@ def load_order(path: Path) -> Kept:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) -> None:
-    """Write `checkpoint` under FOLDER/.checkpoint and remove the one before."""
+    """Write `checkpoint` under FOLDER/.checkpoint and remove the one before.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
     state = checkpoint.state
     target = folder / FOLDER / f"{_PREFIX}{len(checkpoint.steps):04d}"
     partial = target.with_name(f"partial-{target.name}")
@@ -130,7 +134,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) 
     try:
         partial.rename(target)
     except OSError as error:
-        raise InputError(f"'{target}' cannot be written ({error.strerror})", "choose another --out") from error
+        raise cannot_write(target, error) from error
     for other in (folder / FOLDER).glob(f"{_PREFIX}*"):
         if other != target:
             shutil.rmtree(other, ignore_errors=True)

@@ -29,6 +29,29 @@ def given_path(path: str | os.PathLike[str], what: str) -> Path:
     return Path(path)
 
 
+def given_file(path: str | os.PathLike[str], what: str) -> Path:
+    """The path of a file to be written that a caller gave.
+
+    Args:
+        what: names it in the error.
+
+    Raises:
+        InputError: if it is empty, or a device, a pipe or a socket.
+    """
+    found = given_path(path, what)
+    _refuse_special(found)
+    return found
+
+
+def _refuse_special(path: Path) -> None:
+    """Raises InputError for what is there, but is neither a file nor a folder: a rename would put a file in its place.
+
+    Folders are left to the system, which does not let a file replace them.
+    """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise InputError(f"{shown(path)} is no regular file", "give the path of a file")
+
+
 def cannot_write(path: Path, error: BaseException) -> InputError:
     """The error of a path that cannot be written, with the reason that the system gives."""
     if is_out_of_space(error):
@@ -83,10 +106,15 @@ def temporary_folder_full(error: BaseException) -> NoSpaceError:
 def written_beside(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder with the same suffix; rename it to `path` on success, else remove it.
 
+    Where `path` is a symbolic link, the file that it leads to is written, as by programs that open it.
+
     Raises:
         NoSpaceError: if the disk is full.
-        InputError: if the folder cannot be written.
+        InputError: if the folder cannot be written, or `path` is a device, a pipe or a socket.
     """
+    if os.path.islink(path):
+        path = absolute(path)
+    _refuse_special(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         yield temporary

@@ -256,6 +256,7 @@ class Framework(Plugin, ABC):
 
         Raises:
             InputError: if `quantise` is asked for without calibration data.
+            UnsupportedError: if the device's format cannot express the model; a run then leaves the file out.
         """
 
     def export_notes(self, model: Any) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ _BYTES = re.compile(
     r"(?P<number>\d{1,15}(?:\.\d{1,6})?)\s*(?P<scale>[kmgt]?)(?P<binary>i?)b?", re.ASCII | re.IGNORECASE
 )
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_CGROUPS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
+_CGROUPS = (  # of either version: limit, use, and the file cache that the system gives up when it is needed
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
 )
 
 
@@ -42,12 +42,20 @@ def amount_text(count: int) -> str:
     """An amount of memory to read, such as "1.5 GiB"."""
     for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
         if count >= 1024**power:
-            return (
-                f"{count / 1024**power:,.3g} {unit}"
-                if count < 1000 * 1024**power
-                else f"{count / 1024**power:,.0f} {unit}"
-            )
+            amount = count / 1024**power
+            return f"{amount:.3g} {unit}" if amount < 999.5 else f"{amount:,.0f} {unit}"
     return f"{count} bytes"
+
+
+def why_too_much(what: str, needed: int, limit: float) -> str | None:
+    """That `what` takes more memory than `limit`, both in bytes, for the user; None where it does not.
+
+    Args:
+        what: with its verb: "the tables take".
+    """
+    if needed <= limit:
+        return None
+    return f"{what} {amount_text(needed)}, more than the memory limit of {amount_text(int(limit))}"
 
 
 def default_memory_limit() -> int | None:
@@ -64,19 +72,31 @@ def available_bytes() -> int | None:
 
 def _of_machine() -> int | None:
     with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+        return 1024 * _entry(Path("/proc/meminfo"), "MemAvailable:")
     with suppress(AttributeError, OSError, ValueError):  # macOS tells how much there is, not how much is free
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
 
 
-def _of_container() -> int | None:
-    for limit, used in _CGROUPS:
-        with suppress(OSError, ValueError):  # "max" stands for no limit
-            return int(limit.read_text()) - int(used.read_text())
+def _of_container(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    for limit, used, details, cache in _CGROUPS:
+        with suppress(OSError, ValueError, IndexError):  # "max" stands for no limit
+            held = int((root / used).read_text()) - _entry(root / details, cache)
+            return int((root / limit).read_text()) - held
     return None
+
+
+def _entry(path: Path, key: str) -> int:
+    """The number behind `key` in a file with an entry a line.
+
+    Raises:
+        OSError, ValueError, IndexError: if there is none.
+    """
+    for line in path.read_text().splitlines():
+        words = line.split()
+        if words and words[0] == key:
+            return int(words[1])
+    raise ValueError(f"'{path}' has no entry {key}")
 
 
 def _of_address_space() -> int | None:

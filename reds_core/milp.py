@@ -17,7 +17,7 @@ import numpy as np
 from reds_core.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends, trivial_bound
 from reds_core.inference.elimination import open_sizes
 from reds_core.linear import MAGNITUDE_LIMIT, LinearModel, linear_model
-from reds_core.memory import amount_text
+from reds_core.memory import why_too_much
 from reds_core.presolve import Presolved, presolve, untouched
 from reds_core.problem import IntArray, KnapsackProblem
 from reds_core.relaxation.digits import in_digits
@@ -211,12 +211,11 @@ def prepared(
     sizes = open_sizes(problem)
     cells = sum(sizes) + sum(sizes[p.first] * sizes[p.second] for p in problem.pairs)
     resources = len(problem.resources)
-    what, needed = "the linear model", cells * (BYTES_PER_COLUMN + BYTES_PER_COLUMN_AND_RESOURCE * resources)
+    what, needed = "the linear model takes", cells * (BYTES_PER_COLUMN + BYTES_PER_COLUMN_AND_RESOURCE * resources)
     if options.presolve:
-        what, needed = "presolve", cells * (BYTES_PER_CELL + BYTES_PER_CELL_AND_RESOURCE * resources)
-    memory = controls.memory_limit()
-    if needed > memory:
-        why = f"{what} takes {amount_text(needed)}, more than the memory limit of {amount_text(int(memory))}"
+        what, needed = "presolve takes", cells * (BYTES_PER_CELL + BYTES_PER_CELL_AND_RESOURCE * resources)
+    why = why_too_much(what, needed, controls.memory_limit())
+    if why is not None:
         return cheapest_answer(problem, Limit.MEMORY, why, controls.hint)
     if not options.presolve:
         return untouched(problem, controls.hint)
@@ -237,8 +236,8 @@ def why_not_built(
         deadline: `time.perf_counter()` at which to stop, or None.
     """
     needed = domain.size * (BYTES_PER_COLUMN + BYTES_PER_COLUMN_AND_RESOURCE * len(problem.resources))
-    if needed > memory:
-        why = f"the linear model takes {amount_text(needed)}, more than the memory limit of {amount_text(int(memory))}"
+    why = why_too_much("the linear model takes", needed, memory)
+    if why is not None:
         return Limit.MEMORY, why
     if deadline is not None and domain.size > BUILD_COLUMNS_PER_S * (deadline - time.perf_counter()):
         return Limit.TIME, "no time was left to build the linear model"

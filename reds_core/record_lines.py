@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Generic, TypeVar
 
 from reds_core.errors import InputError
-from reds_core.files import make_folder
+from reds_core.files import cannot_write, make_folder
 from reds_core.records import from_plain, parse_json, to_json_line
 
 RECORDS_FILE = "records.jsonl"
@@ -77,9 +77,7 @@ class RecordKind(Generic[R]):
         try:
             file = path.open("ab")
         except OSError as error:
-            raise InputError(
-                f"'{path}' cannot be written ({error.strerror})", "give another folder with --out"
-            ) from error
+            raise cannot_write(path, error) from error
         with file:
             before = self.read(path)
             content = path.read_bytes()

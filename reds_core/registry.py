@@ -258,10 +258,6 @@ class Registry:
             if len(errors) == len(owners):
                 raise errors[0]
 
-    def choose_solver(self, problem: KnapsackProblem, settings: Settings | None = None) -> Solver:
-        """What `--solver auto` asks first; see `solvers_for`."""
-        return next(self.solvers_for(problem, settings))
-
     def solvers_for(self, problem: KnapsackProblem, settings: Settings | None = None) -> Iterator[Solver]:
         """What `--solver auto` asks, in turn: those that take `problem`, exact ones first, then those with a bound.
 

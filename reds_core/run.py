@@ -354,10 +354,8 @@ class Run:
         files, accuracy = exporter.save_member(model, budget.name, None if raw is None else exporter.accuracy(raw))
         solution, price = choice.solution, None
         if solution is not None and solution.value is not None and state.scores is not None and state.order is not None:
-            scores, order = state.scores, state.order
-            price = thinning_price(
-                inputs.network, self.settings.widths, scores, order, budget, inputs.costs, solution.value, self.registry
-            )
+            asked = (inputs.network, self.settings.widths, state.scores, state.order, budget, inputs.costs)
+            price = thinning_price(*asked, solution.value, self.registry, self.settings.controls())
         if price is not None:
             self.watcher.warn(price.told)
         return SubnetworkRecord(

@@ -141,7 +141,7 @@ class RunFolder:
         Raises:
             InputError: if it cannot be written, holds a run that may not be touched, or the run would replace `model`.
         """
-        if isinstance(model, Path) and absolute(model).parent == absolute(self.path) and _is_output(model.name):
+        if isinstance(model, Path) and self._writes(absolute(model)):
             raise InputError(f"the run would replace its own model '{model}'", "choose another --out")
         finished = (self.path / PLAN_FILE).exists()
         begun = (self.path / CHECKPOINT_FOLDER).exists()
@@ -160,6 +160,10 @@ class RunFolder:
             remove_partial_files(self.path)
             remove_partial_files(self.path / CHECKPOINT_FOLDER)
         return self.known()
+
+    def _writes(self, file: Path) -> bool:
+        """Whether an output of a run, or a link in its place, is this file."""
+        return self.path.is_dir() and any(_is_output(p.name) and absolute(p) == file for p in self.path.iterdir())
 
     def finished_plan(self) -> Plan | None:
         """The plan of the run that is resumed, where it is finished."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from reds_core.cheapest import cheapest_choice
-from reds_core.errors import ContractViolation
+from reds_core.errors import ContractViolation, RedsError
 from reds_core.no_choice import without_choice
 from reds_core.problem import KnapsackProblem
 from reds_core.registry import Registry, Settings
@@ -67,10 +67,14 @@ class Search:
         return solution
 
     def _relayed(self, problem: KnapsackProblem) -> Solution:
-        """The solution of the first solver that is not stopped early, or the best of all within the time limit."""
+        """The solution of the first solver that is not stopped early, or the best of all within the time limit.
+
+        A later solver that fails takes nothing away from what those before it found.
+        """
         limit_s, started = self.controls.time_limit_s, time.perf_counter()
         keeps_time = limit_s is not None and cheapest_choice(problem) is None
         asked: list[Solution] = []
+        failed: list[str] = []
         for solver in self.registry.solvers_for(problem, self.settings):
             left_s = limit_s
             if limit_s is not None and asked:
@@ -79,10 +83,17 @@ class Search:
                     break
             if left_s is not None and keeps_time:
                 left_s *= 1 - RESERVED_SHARE
-            asked.append(solve(problem, solver, replace(self.controls, time_limit_s=left_s)))
+            try:
+                asked.append(solve(problem, solver, replace(self.controls, time_limit_s=left_s)))
+            except RedsError as error:
+                if not asked:
+                    raise
+                failed.append(f"{solver.name} was asked as well and failed: {error.what}")
+                continue
             if not _ends_early(asked[-1]):
                 break
-        return asked[0] if len(asked) == 1 else _best_of(asked)
+        found = asked[0] if len(asked) == 1 else _best_of(asked)
+        return replace(found, detail=(*found.detail, *failed))
 
 
 def _ends_early(solution: Solution) -> bool:
@@ -113,6 +124,8 @@ def _best_of(asked: list[Solution]) -> Solution:
             f"solver '{best.solver}' found a choice worth {best.value}, which solver '{refuted[0].solver}' ruled out",
             "report it to the author of the latter, or choose another solver",
         )
+    if best.status is Status.INFEASIBLE:
+        bound = None  # there is nothing to bound
     others = tuple(_told(s) for s in asked if s is not best)
     best = replace(
         best,

@@ -9,6 +9,7 @@ from reds_core import cost
 from reds_core.axis import Kept
 from reds_core.budget import SubnetworkBudget
 from reds_core.cost import CostModel
+from reds_core.errors import RedsError
 from reds_core.formulate import formulate
 from reds_core.network import Network
 from reds_core.registry import Registry
@@ -58,10 +59,14 @@ def thinning_price(
     costs: CostModel,
     value: int,
     registry: Registry,
+    controls: Controls,
 ) -> ThinningPrice | None:
     """The most by which `value` could rise if all widths were on offer; None where no group is thinned.
 
-    From a proven bound on the problem with all widths, nesting left aside.
+    From a proven bound on the problem with all widths, nesting left aside. A solver that fails leaves it unknown.
+
+    Args:
+        controls: of the solve; its time limit is at most `TIME_LIMIT_S`.
     """
     if not rules.thinned(network):
         return None
@@ -75,9 +80,14 @@ def thinning_price(
     full = {name: form.at(channels) for name, form in forms.items()}
     whole = dataclasses.replace(rules, max_options=max(2, *channels.values()))
     stated = formulate(network, scores, forms, budget.capacities(full), "all-widths", order, whole)
-    bound = Search(registry, controls=Controls(TIME_LIMIT_S)).answer(stated.problem).bound
+    limit_s = min(TIME_LIMIT_S, controls.time_limit_s or TIME_LIMIT_S)
+    search = Search(registry, controls=dataclasses.replace(controls, time_limit_s=limit_s))
+    try:
+        bound = search.answer(stated.problem).bound
+    except RedsError as error:  # a finished family is not lost for a figure beside it
+        return ThinningPrice(None, None, f"{unknown}{error.what}")
     if bound is None:
-        return ThinningPrice(None, None, f"{unknown}no bound was found within {TIME_LIMIT_S:g} s")
+        return ThinningPrice(None, None, f"{unknown}no bound was found within {limit_s:g} s")
     more = max(bound - value, 0)
     share = more / abs(value) if value else None
     amount = f"{more:,}" if share is None else f"{share:.2%}"

@@ -33,6 +33,11 @@ class UsersCode:
     model: Any | None = None
 
 
+def import_names(imports: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+    """Imports as a caller gives them, one or several, as texts."""
+    return (str(imports),) if isinstance(imports, str | Path) else tuple(map(str, imports))
+
+
 def is_file(name: str) -> bool:
     """Whether an import is named by the path of a file; else it is the dotted name of a module."""
     return name.endswith(_SUFFIX) or "/" in name or "\\" in name
@@ -60,10 +65,12 @@ def _imported_file(name: str) -> ModuleType:
     if not path.is_file():
         raise InputError(f"'{name}', which --import names, is no file", "give the path of a Python file")
     for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) == str(path):
+        # not getattr: some modules import others, which may be missing, when they are asked for what they lack
+        if getattr(module, "__dict__", {}).get("__file__") == str(path):
             return module
-    taken = path.stem in sys.modules or importlib.util.find_spec(path.stem) is not None
-    key = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}" if taken else path.stem
+    key = path.stem.replace(".", "_")  # a dot would make it a module of a package
+    if key in sys.modules or importlib.util.find_spec(key) is not None:
+        key = f"{key}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(key, path)
     if spec is None or spec.loader is None:
         raise InputError(f"'{name}', which --import names, is no Python file", f"give a file that ends in {_SUFFIX}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from reds_core.checkpoint import (
     save_order,
     save_scores,
 )
-from reds_core.errors import InputError
+from reds_core.errors import InputError, NoSpaceError
 from reds_core.framework import Family, member_kept
 from reds_core.plan import StepRecord
 from reds_core.pruner import Choice, PruningState
@@ -207,6 +209,15 @@ def test_groups_of_any_name_come_back(tmp_path: Path, channels: dict[str, list[f
     found = load_scores(tmp_path / "s.npz")
     assert {g: s.tolist() for g, s in found.channels.items()} == channels
     assert found.pairs.keys() == table.pairs.keys()
+
+
+def test_a_disk_that_fills_up_at_the_last_step_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(NoSpaceError, match=r"No space left on device.; free some space"):
+        save_checkpoint(tmp_path, Checkpoint(PruningState(), STEPS), TOY)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

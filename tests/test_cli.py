@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,18 @@ def test_formulate_where_it_cannot_write(reds: Reds, place: Workplace) -> None:
     reds("formulate", place.model, "--data", place.data, "--budget", "macs=0.5", "--out", out).check_error(
         2, "cannot be written"
     )
+
+
+@pytest.mark.parametrize("command", ["formulate", "latency"])
+def test_a_pipe_is_not_replaced_by_a_file(reds: Reds, place: Workplace, command: str) -> None:
+    out = place.folder / "pipe"
+    os.mkfifo(out)
+    budget = ["--data", place.data, "--budget", "macs=0.5"] if command == "formulate" else []
+    before = sorted(place.folder.iterdir())
+    outcome = reds(command, place.model, *budget, "--out", out)
+    outcome.check_error(2, "'.*pipe' is no regular file; give the path of a file")
+    assert out.is_fifo()
+    assert sorted(place.folder.iterdir()) == before
 
 
 def test_solve_shows_what_was_found(reds: Reds, problem: Path) -> None:

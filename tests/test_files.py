@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import stat
 from pathlib import Path
 
 import pytest
 
 from reds_core.errors import InputError
-from reds_core.files import make_folder, write_bytes, write_text, written_beside
+from reds_core.files import given_file, make_folder, write_bytes, write_text, written_beside
 
 
 def test_content_arrives_and_nothing_stays_behind(tmp_path: Path) -> None:
@@ -68,6 +71,43 @@ def test_paths_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot be written"):
             write_bytes(path, b"x")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def make_special(path: Path, kind: str) -> None:
+    if kind == "socket":
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(path))
+        server.close()
+        return
+    pipe = path.with_name("pipe")
+    os.mkfifo(pipe)
+    if kind == "link":
+        path.symlink_to(pipe)
+    else:
+        pipe.rename(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "socket"])
+def test_what_is_no_regular_file_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)  # names of sockets must be short
+    path = Path("p.npz")
+    make_special(path, kind)
+    before = {p.name: stat.S_IFMT(p.lstat().st_mode) for p in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=r"^'p.npz' is no regular file; give the path of a file$") as early:
+        given_file(path, "out")
+    with pytest.raises(InputError, match=f"is no regular file; {early.value.mend}"):
+        write_bytes(path, b"x")
+    assert {p.name: stat.S_IFMT(p.lstat().st_mode) for p in tmp_path.iterdir()} == before
+
+
+def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(Path("folder", "file"))
+    for content in (b"new", b"newer"):
+        write_bytes(tmp_path / "link", content)
+        assert (tmp_path / "folder" / "file").read_bytes() == content
+    assert (tmp_path / "link").is_symlink()
+    assert [p.name for p in (tmp_path / "folder").iterdir()] == ["file"]
 
 
 def test_a_file_never_finished_is_refused(tmp_path: Path) -> None:

@@ -241,11 +241,11 @@ def test_auto_takes_exact_solvers_first_and_then_those_with_a_bound(install: Ins
         "reds_t_e": solver_code("picky", extra="auto_rank = 1\n    def refusal(self, problem):\n        return 'no'"),
     }
     registry = Registry(install(modules))
-    assert registry.choose_solver(problem()).name == "eager"
+    assert next(registry.solvers_for(problem())).name == "eager"
     two = (Group("a", np.array([1]), np.array([1])), Group("b", np.array([1]), np.array([1])))
-    assert registry.choose_solver(KnapsackProblem("p", two, (Pair(0, 1),))).name == "exact"
+    assert next(registry.solvers_for(KnapsackProblem("p", two, (Pair(0, 1),)))).name == "exact"
     peak = KnapsackProblem("p", two, (), (PeakResource("ram", 3),))
-    assert registry.choose_solver(peak).name == "bounding"
+    assert next(registry.solvers_for(peak)).name == "bounding"
 
 
 def test_auto_says_why_none_takes_a_problem(install: Install) -> None:
@@ -256,7 +256,7 @@ def test_auto_says_why_none_takes_a_problem(install: Install) -> None:
     registry = Registry(install(modules))
     peak = KnapsackProblem("p", problem().groups, (), (PeakResource("ram", 3),))
     with pytest.raises(UnsupportedError, match=r"flat: it does not handle peak; picky: too large"):
-        registry.choose_solver(peak)
+        next(registry.solvers_for(peak))
 
 
 def test_the_installed_plugins_are_all_fine() -> None:

@@ -101,6 +101,23 @@ def test_a_run_that_would_replace_its_own_model_is_refused(place: Workplace, nam
     assert contents(place.out) == before
 
 
+@pytest.mark.parametrize("mode", list(Mode))
+def test_links_between_a_model_and_an_output_do_not_hide_that(place: Workplace, mode: Mode) -> None:
+    mine = place.model.read_bytes()
+    place.out.mkdir()
+    (place.out / "nested.keras").symlink_to(place.model)
+    with pytest.raises(InputError, match="would replace its own model"):
+        place.prune(mode=mode)
+    assert place.model.read_bytes() == mine
+    (place.out / "nested.keras").unlink()
+    place.prune()
+    before = contents(place.out)
+    (place.folder / "link.keras").symlink_to(place.out / "nested.keras")
+    with pytest.raises(InputError, match="would replace its own model"):
+        place.prune(model=place.folder / "link.keras", mode=mode)
+    assert contents(place.out) == before
+
+
 def test_a_model_in_the_way_of_the_baseline_is_not_replaced(place: Workplace) -> None:
     mine = place.model.read_bytes()
     for mode in (Mode.REFUSE, Mode.RESUME):

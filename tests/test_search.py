@@ -16,6 +16,7 @@ from reds_core.errors import (
     InfeasibleError,
     InputError,
     NoChoiceError,
+    PluginFailure,
     UnavailableError,
     UnsupportedError,
 )
@@ -233,6 +234,29 @@ def test_the_better_choice_is_taken_whoever_found_it() -> None:
     found = search(ForgetfulSolver, TiredSolver).answer(two_groups())
     assert (found.solver, found.status, found.limit) == ("forgetful", Status.FEASIBLE, Limit.MEMORY)
     assert any(d.startswith("tired was asked as well") for d in found.detail)
+
+
+def test_a_later_solver_that_fails_takes_no_choice_away() -> None:
+    class Failing(BruteSolver):
+        name = "failing"
+        auto_rank = 2
+
+        def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+            raise KeyError("x")
+
+    found = search(ForgetfulSolver, Failing).answer(two_groups())
+    assert (found.solver, found.choice, found.limit) == ("forgetful", (0, 0), Limit.MEMORY)
+    assert found.detail[-1].startswith("failing was asked as well and failed: solver 'failing' failed on problem 'two'")
+    found = search(ForgetfulSolver, Failing, QuickSolver).answer(two_groups())
+    assert (found.solver, found.status) == ("quick", Status.FEASIBLE)
+    assert any(d.startswith("failing was asked as well and failed") for d in found.detail)
+    with pytest.raises(PluginFailure):
+        search(Failing, QuickSolver).answer(two_groups())
+
+
+def test_what_is_infeasible_has_no_bound() -> None:
+    found = search(ForgetfulSolver, BruteSolver).answer(two_groups(capacity=4))
+    assert (found.solver, found.status, found.bound) == ("brute", Status.INFEASIBLE, None)
 
 
 def test_a_solver_that_is_named_is_the_only_one_asked() -> None:

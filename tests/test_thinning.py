@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_plugins import toy_registry
+from toy_plugins import BruteSolver, PluginModule, toy_registry
 from toy_runs import NO_TRAINING, Listener, Workplace, make_workplace, skip_report
 
 from reds_core.network import Network
 from reds_core.plan import load_plan
+from reds_core.problem import KnapsackProblem
+from reds_core.registry import Registry
+from reds_core.solution import Answer
+from reds_core.solver import Controls
 from reds_core.thinning import ThinningPrice, thinning_price
 from reds_core.width_rules import WidthRules
 
@@ -57,7 +61,7 @@ def asked(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def listen(
         network: Network, rules: WidthRules, scores: Any, order: Any, budget: Any, costs: Any, *rest: Any
     ) -> None:
-        names = ("network", "rules", "scores", "order", "budget", "costs", "value", "registry")
+        names = ("network", "rules", "scores", "order", "budget", "costs", "value", "registry", "controls")
         seen.update(zip(names, (network, rules, scores, order, budget, costs, *rest), strict=True))
 
     monkeypatch.setattr("reds_core.run.thinning_price", listen)
@@ -84,6 +88,31 @@ def test_what_is_not_known_is_told_too(asked: dict[str, Any], monkeypatch: pytes
     price = _price(asked)
     assert (price.value, price.share) == (None, None)
     assert price.told.startswith("what all widths on offer could add to '50' is not known: their tables would have ")
+
+
+def test_the_price_keeps_the_limits_of_the_run(asked: dict[str, Any]) -> None:
+    assert asked["controls"] == THIN.controls()
+    seen: list[Controls] = []
+
+    class Listening(BruteSolver):
+        def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+            seen.append(controls)
+            return super().solve(problem, controls)
+
+    registry = Registry([PluginModule("toy", (Listening,))])
+    for controls in (Controls(seed=1, memory_limit_bytes=2**20), Controls(5.0), Controls(500.0)):
+        _price(asked | {"registry": registry, "controls": controls})
+    assert seen == [Controls(60.0, 1, memory_limit_bytes=2**20), Controls(5.0), Controls(60.0)]
+
+
+def test_a_solver_that_fails_leaves_the_price_unknown(asked: dict[str, Any]) -> None:
+    class Failing(BruteSolver):
+        def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+            raise KeyError("x")
+
+    price = _price(asked | {"registry": Registry([PluginModule("toy", (Failing,))])})
+    assert (price.value, price.share) == (None, None)
+    assert "is not known: solver 'brute' failed on problem 'all-widths' with KeyError" in price.told
 
 
 def _price(asked: dict[str, Any]) -> ThinningPrice:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
+from toy_plugins import toy_registry
+from toy_runs import NO_TRAINING, make_workplace, skip_report
 
+from reds_core.api import load_for_inspection
 from reds_core.errors import InputError
 from reds_core.recipe import load_recipe, recipe_text
 from reds_core.users_code import absolute_imports, import_modules
@@ -45,6 +50,21 @@ def test_a_file_may_be_named_like_a_module_that_exists(tmp_path: Path) -> None:
     (module,) = import_modules([str(written(tmp_path, "json.py", "mine = True"))])
     assert module.mine
     assert sys.modules["json"] is json
+
+
+def test_a_file_may_have_dots_in_its_name(tmp_path: Path) -> None:
+    (module,) = import_modules([str(written(tmp_path, "layers.of.mine.py", "mine = True"))])
+    assert module.mine
+
+
+def test_modules_that_import_others_when_asked_are_left_alone(tmp_path: Path) -> None:
+    class Lazy(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise ImportError(f"no library for {name}")
+
+    sys.modules["lazy_of_mine"] = Lazy("lazy_of_mine")
+    (module,) = import_modules([str(written(tmp_path, "beside_lazy.py", "mine = True"))])
+    assert module.mine
 
 
 def test_a_dotted_name_is_looked_for_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +105,16 @@ def test_what_is_not_there(name: str, told: str) -> None:
 def test_imports_hold_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert absolute_imports(["mine.py", "package.layers"]) == (str(tmp_path / "mine.py"), "package.layers")
+
+
+@pytest.mark.parametrize("given", ["mine.py", Path("mine.py"), ["mine.py"], (Path("mine.py"),)])
+def test_a_single_import_needs_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: Any) -> None:
+    skip_report(monkeypatch)
+    place = make_workplace(tmp_path)
+    framework, _, _ = load_for_inspection(place.model, toy_registry(), imports=given)
+    assert framework.users_code.imports == ("mine.py",)
+    seen = place.prune(settings=NO_TRAINING, registry=toy_registry(), imports=given).options["imports"]
+    assert seen == [str(Path("mine.py").resolve())]
 
 
 def test_a_recipe_names_files_from_its_own_folder(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def bench_command(
     ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds a solve may take.")] = 60.0,
     memory_limit: Annotated[
-        str, typer.Option(help="Of a solve, told to the solver too, such as 4GiB or 800MiB, or none.")
+        str, typer.Option(help="Memory a solve may take, such as 800MiB, or none. The solver is told 3/4 of it.")
     ] = "4GiB",
     repeat: Annotated[int, typer.Option(help="How often each solve is done.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the solvers.", min=0)] = 0,

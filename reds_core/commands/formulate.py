@@ -54,6 +54,7 @@ def formulate_command(
 ) -> None:
     """State a model's pruning as a knapsack problem, in a file that `reds solve` reads."""
     from reds_core.api import formulate_model
+    from reds_core.files import given_file
     from reds_core.framework import Task
     from reds_core.problem_file import save_problem
     from reds_core.scorer import parse_level
@@ -61,6 +62,7 @@ def formulate_command(
 
     if not budget:
         raise InputError("no budget is given", "give one such as --budget macs=0.5")
+    out = given_file(out, "out")  # before the scores, which take time
     formulation = formulate_model(
         model,
         data,

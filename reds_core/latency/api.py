@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reds_core.api import load_for_inspection
-from reds_core.files import given_path
+from reds_core.files import given_file
 from reds_core.folder_lock import locked_file
 from reds_core.latency.measurement import Told, measure_latency
 from reds_core.latency.table import LatencySettings, LatencyTable
@@ -21,7 +21,7 @@ def latency(
     settings: LatencySettings | None = None,
     *,
     options: Mapping[str, Mapping[str, str]] | None = None,
-    imports: Sequence[str | Path] = (),
+    imports: str | Path | Sequence[str | Path] = (),
     registry: Registry | None = None,
     told: Told | None = None,
 ) -> LatencyTable:
@@ -40,7 +40,8 @@ def latency(
     """
     registry = registry or Registry()
     registry.check_settings(options or {})
-    with locked_file(given_path(out, "out"), "a measurement"):
+    path = given_file(out, "out")
+    with locked_file(path, "a measurement"):
         machine = this_machine()
         framework, loaded, network = load_for_inspection(model, registry, options=options, imports=imports)
         digest = file_hash(Path(model))
@@ -51,6 +52,6 @@ def latency(
             digest,
             settings or LatencySettings(),
             machine,
-            Path(out),
+            path,
             told or (lambda done, of: None),
         )

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fuzzing import (
@@ -25,6 +26,9 @@ from fuzzing import (
     try_damaged_input,
 )
 from hypothesis import HealthCheck, Verbosity, given, settings
+from typer.main import get_command
+
+from reds_core import cli
 
 MANY = int(os.environ.get("REDS_FUZZ_TRIES", "2000"))
 IN_CI = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -57,6 +61,15 @@ def test_the_command_lines_that_all_these_spoil_are_sound(name: str, pristine: P
     sound = CommandLine((name, *arguments, *(part for option in options for part in option)))
     try_command_line(sound, pristine, work)
     assert name in ("plugins", "inspect", "solve") or len(list(work.rglob("*"))) > 20
+
+
+def test_odd_values_are_tried_for_every_option() -> None:
+    group: Any = get_command(cli.app)
+    for name, command in group.commands.items():
+        _, sound, tried = COMMANDS[name]
+        options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
+        known = {spelling for p in options for spelling in (*p.opts, *p.secondary_opts)}
+        assert {*tried, *(option for option, _ in sound)} == known, name
 
 
 @IN_CI

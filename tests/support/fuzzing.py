@@ -143,9 +143,12 @@ BUDGETS = ("macs", "macs=", "macs=0", "macs=-1", "macs=nan", "macs=1e400", "macs
 BUDGETS += ("macs=0.5,0.25", "macs=0.5,0.5", "macs=0.5,x", "params=1KiB", "peak_ram=64", "latency=0.5", "mcas=0.5")
 BUDGETS += ("macs=" + "9" * 400, "macs=0.5,", "MACS=0.5", "macs=50%", "macs=0.5=0.5", "macs=0.1234567890123456789")
 OPTIONS = ("dp", "dp.x=1", ".=", "taylor.batch_size=0", "taylor.batch_size=-1", "magnitude.norm=l9", "tensorflow.x=y")
-OPTIONS += ("dp.memory_mib=nan", "cpsat.presolve=maybe", "magnitude.norm=l1", "nobody.x=1", "a.b.c=d", "dp.=", "=.")
+OPTIONS += ("dp.table_limit=nan", "cpsat.presolve=maybe", "magnitude.norm=l1", "nobody.x=1", "a.b.c=d", "dp.=", "=.")
 NAMES = ("auto", "dp", "greedy", "taylor", "magnitude", "random", "nested", "uniform", "oneshot", "DP", "tensorflow")
 NAMES += ("no", "reds_core.cli:main", "reds_greedy:GreedySolver", "os:path", ":", "a:", ":a", "json:nothing", "..:x")
+
+IMPORTS = (*PATHS, "json", "no.module", "missing.py", "слой.py", "folder.py", "..", "/", "m.keras.py")
+AMOUNTS = (*NUMBERS, "4GiB", "1k", "1QB", "iB", "none")
 
 # what never ends, or fetches from the network, is no input for a fuzzer
 _SMALL = tuple(n for n in NUMBERS if not n.startswith("9") and n != "1_000")
@@ -157,23 +160,30 @@ _SHARED |= {"--latency-table": PATHS, "--loss": WORDS, "--metric": (*WORDS, "acc
 _TRAINING = {"--batch-size": NUMBERS, "--learning-rate": NUMBERS, "--holdout": NUMBERS, "--optimizer": WORDS}
 _TRAINING |= {"--momentum": NUMBERS, "--clip-norm": NUMBERS, "--patience": NUMBERS, "--dropout": NUMBERS}
 _TRAINING |= {"--augment": (*WORDS, "flip", "shift=9"), "--finetune-epochs": _EPOCHS, "--schedule": WORDS}
+_TRAINING |= {"--distill-weight": NUMBERS, "--warmup-epochs": NUMBERS, "--weight-decay": NUMBERS}
+_TRAINING |= {"--recalibrate": None, "--no-recalibrate": None}
 _TRAINING |= {"--distill": (*WORDS, "input"), "--distill-temperature": NUMBERS, "--precision": WORDS}
 
 Values = tuple[str, ...] | None
 COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str, Values]]] = {
     # name: arguments, options of a sound command line, all options and what is tried for them (None: a flag)
     "plugins": ((), (), {"--json": None}),
-    "inspect": (("m.keras",), (), {"--json": None, "--option": OPTIONS, "--element-size": NUMBERS, "--strict": None}),
+    "inspect": (
+        ("m.keras",),
+        (),
+        {"--json": None, "--option": OPTIONS, "--element-size": NUMBERS, "--strict": None} | {"--import": IMPORTS},
+    ),
     "solve": (
         ("p.npz",),
         (("--solver", "dp"),),
         {"--json": None, "--solver": NAMES, "--time-limit": NUMBERS, "--seed": NUMBERS, "--threads": NUMBERS}
-        | {"--option": OPTIONS},
+        | {"--option": OPTIONS, "--memory-limit": AMOUNTS},
     ),
     "formulate": (
         ("m.keras",),
         (("--data", "d.npz"), ("--budget", "macs=0.5"), ("--out", "new.npz")),
         {"--budget": BUDGETS, "--data": PATHS, "--out": PATHS, "--scorer": NAMES, "--score-level": (*WORDS, "kernel")}
+        | {"--import": IMPORTS}
         | _WIDTH_RULES
         | _SHARED,
     ),
@@ -185,6 +195,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ),
         {"--budget": BUDGETS, "--data": PATHS, "--out": PATHS, "--scorer": NAMES, "--pruner": NAMES, "--solver": NAMES}
         | {"--resume": None, "--overwrite": None, "--recipe": PATHS, "--time-limit": NUMBERS, "--threads": NUMBERS}
+        | {"--memory-limit": AMOUNTS, "--import": IMPORTS, "--score-level": (*WORDS, "kernel")}
+        | {"--int8": None, "--no-int8": None, "--no-strict": None}
         | _WIDTH_RULES
         | _SHARED
         | _TRAINING,
@@ -194,18 +206,20 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("m.keras",),
         (("--out", "new.json"), ("--repeats", "10"), ("--points", "2"), ("--checks", "0")),
         {"--out": PATHS, "--repeats": _SMALL, "--points": _SMALL, "--checks": _SMALL, "--threads": _SMALL}
-        | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None},
+        | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None, "--import": IMPORTS},
     ),
     "bench": (
         ("p.npz",),
         (("--solvers", "no"), ("--out", "new")),
-        {"--solvers": WORDS, "--suite": WORDS, "--time-limit": NUMBERS, "--memory-limit": (*NUMBERS, "4GiB", "1QB")}
+        {"--solvers": WORDS, "--suite": WORDS, "--time-limit": NUMBERS, "--memory-limit": AMOUNTS}
+        | {"--option": OPTIONS, "--seed": NUMBERS, "--scheduler": WORDS}
         | {"--repeat": NUMBERS, "--threads": NUMBERS, "--jobs": NUMBERS, "--backend": WORDS, "--out": PATHS},
     ),
     "compare": (
         ("text",),
         (("--out", "new"),),
-        {"--pruners": WORDS, "--scorers": WORDS, "--solvers": WORDS, "--seeds": (*NUMBERS, *WORDS), "--out": PATHS},
+        {"--pruners": WORDS, "--scorers": WORDS, "--solvers": WORDS, "--seeds": (*NUMBERS, *WORDS), "--out": PATHS}
+        | {"--retry": None},
     ),
     "check": (("nobody",), (), {"--json": None}),
 }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from reds_core.cheapest import cheapest_answer, cheapest_choice, trivial_bound
 from reds_core.inference.elimination import Elimination, Scope, eliminate, open_sizes, pair_scopes, peak_scopes
 from reds_core.inference.factors import Mask, peak_masks, possible_options, table_bytes
-from reds_core.memory import amount_text
+from reds_core.memory import why_too_much
 from reds_core.problem import KnapsackProblem
 from reds_core.solution import Answer, Limit, Status
 from reds_dp.proof import prove
@@ -63,9 +63,8 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: Limits, hint: tup
     if kept is None:
         return Answer(Status.INFEASIBLE, detail=("a step of a peak resource is over its capacity with every choice",))
     order, held = plan(problem, table_limit)
-    needed = needed_bytes(problem, order, held)
-    if needed > limits.memory:
-        why = f"its tables take {amount_text(needed)}, more than the memory limit of {amount_text(int(limits.memory))}"
+    why = why_too_much("its tables take", needed_bytes(problem, order, held), limits.memory)
+    if why is not None:
         return cheapest_answer(problem, Limit.MEMORY, why, hint)
     search = Search(problem, order, kept, limits)
     first = cheapest_choice(problem)

@@ -60,10 +60,10 @@ def test_tables_stay_within_the_memory_limit(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["dp", "lagrangian", "cpsat", "greedy"])
 def test_large_tables_are_built_by_the_clock(name: str) -> None:
-    """Their 500 MB take much longer than the limit; not even a busy machine should finish them."""
+    """Their 500 MB take much longer than the limit, and so do the ten milliseconds of greedy, which builds none."""
     problem, solver = star(2, 3000, 3000, resources=2), Registry().create(Solver, name)
     started = time.process_time()
-    found = solve(problem, solver, Controls(0.01))
+    found = solve(problem, solver, Controls(1e-4))
     assert time.process_time() - started < 0.5
     assert (found.status, found.limit) == (Status.FEASIBLE, Limit.TIME)
     assert found.bound is None or found.bound >= (found.value or 0)

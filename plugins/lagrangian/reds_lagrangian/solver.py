@@ -14,7 +14,7 @@ from reds_core.inference.ascent import Ascent
 from reds_core.inference.cutting_planes import CuttingPlanes
 from reds_core.inference.factors import Factors, FloatArray, build_factors, possible_options, table_bytes
 from reds_core.inference.maxsum import original
-from reds_core.memory import amount_text
+from reds_core.memory import why_too_much
 from reds_core.problem import IntArray, KnapsackProblem
 from reds_core.solution import Answer, Limit, Status
 from reds_core.solver import Claim, Control, Controls, Feature, Solver
@@ -159,9 +159,8 @@ class LagrangianSolver(Solver):
         kept = possible_options(problem)
         if kept is None:
             return _INFEASIBLE_STEPS
-        needed, memory = needed_bytes(problem, kept), controls.memory_limit()
-        if needed > memory:
-            why = f"its tables take {amount_text(needed)}, more than the memory limit of {amount_text(int(memory))}"
+        why = why_too_much("its tables take", needed_bytes(problem, kept), controls.memory_limit())
+        if why is not None:
             return cheapest_answer(problem, Limit.MEMORY, why, controls.hint)
         return cheapest_where_memory_ends(
             problem, controls.hint, lambda: self._answer(problem, kept, deadline, controls.hint)
