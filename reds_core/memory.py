@@ -28,7 +28,7 @@ def parse_bytes(text: str) -> int:
     Raises:
         InputError: if it is malformed, or 0.
     """
-    match = _BYTES.fullmatch(text.strip())
+    match = _BYTES.fullmatch(str(text).strip())  # from Python also a number of bytes
     amount = 0
     if match is not None and (match["scale"] or not match["binary"]):
         base = 1024 if match["binary"] else 1000
