@@ -19,6 +19,7 @@ from keras.src import backend
 from reds_core.axis import Axis
 from reds_tensorflow.calls import Call
 from reds_tensorflow.messages import first_sentence
+from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.telling import Work
 
 _LOOPS = ("While", "StatelessWhile")
@@ -51,7 +52,8 @@ def work_of(call: Call, count_known: CountKnown) -> Work:
         return made
 
     try:
-        backend.compute_output_spec(run, *args, **kwargs)
+        with scopes_named_plainly():
+            backend.compute_output_spec(run, *args, **kwargs)
     except Exception as error:  # code of the user's own
         return Work(0, f"what it computes, since it did not run on shapes alone ({first_sentence(error)}),")
     return Work(total // examples, " and ".join(dict.fromkeys(missing)))

@@ -11,6 +11,7 @@ from reds_core.report.units import byte_size, listed
 from reds_tensorflow.export import one_at_a_time
 from reds_tensorflow.precision import in_float32
 from reds_tensorflow.quiet import silenced
+from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.sequences import Recurrence, recurrences_converted
 
 # Measured on files of 8 to 128 steps: operators a step, and bytes an operator beside the weights.
@@ -49,7 +50,12 @@ def recurrences_without_operator(model: Any) -> list[Recurrence]:
     if not any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers()):
         return found
     try:
-        with silenced(), in_float32(model), recurrences_converted(model, written_out=False, found=found.append):
+        with (
+            silenced(),
+            in_float32(model),
+            scopes_named_plainly(),
+            recurrences_converted(model, written_out=False, found=found.append),
+        ):
             single = one_at_a_time(model, tokens_as_integers=True)
             found.clear()  # Keras has called layers to learn shapes
             given = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in single.inputs]
