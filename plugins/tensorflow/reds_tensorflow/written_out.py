@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from reds_core.report.units import byte_size, listed
 from reds_tensorflow.export import one_at_a_time
+from reds_tensorflow.nesting import all_layers
 from reds_tensorflow.precision import in_float32
 from reds_tensorflow.quiet import silenced
 from reds_tensorflow.scopes import scopes_named_plainly
@@ -47,7 +48,7 @@ def recurrences_without_operator(model: Any) -> list[Recurrence]:
     Empty for a model that cannot be traced for one example: exporting it will say why.
     """
     found: list[Recurrence] = []
-    if not any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers()):
+    if not any(isinstance(layer, keras.layers.RNN) for layer in all_layers(model)):
         return found
     try:
         with (
