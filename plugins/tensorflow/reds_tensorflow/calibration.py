@@ -8,6 +8,8 @@ from typing import Any
 
 from tensorflow.lite.python.optimize import calibrator
 
+from reds_tensorflow.replacing import replaced
+
 
 @contextmanager
 def examples_apart() -> Iterator[None]:
@@ -15,15 +17,11 @@ def examples_apart() -> Iterator[None]:
 
     An LSTM that does not forget would drift through all examples, and ranges be learned that no input leads to.
     """
-    kept = calibrator.Calibrator._feed_tensors
 
     def feed(self: Any, examples: Callable[[], Iterable[list[Any]]], resize_input: bool) -> None:
         for example in examples():
             self._calibrator.Prepare([list(x.shape) for x in example])  # sets variables to zero
             self._calibrator.FeedTensor(example)
 
-    calibrator.Calibrator._feed_tensors = feed
-    try:
+    with replaced((calibrator.Calibrator, "_feed_tensors", feed)):
         yield
-    finally:
-        calibrator.Calibrator._feed_tensors = kept

@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from reds_tensorflow.replacing import replaced
+
 
 @contextmanager
 def kept_errors(errors: list[Exception]) -> Iterator[None]:
@@ -22,8 +24,5 @@ def kept_errors(errors: list[Exception]) -> Iterator[None]:
             errors.append(error)
             raise
 
-    archives.write_out = written_out
-    try:
+    with replaced((archives, "write_out", written_out)):
         yield
-    finally:
-        archives.write_out = write_out

@@ -8,6 +8,9 @@ from typing import Any
 
 import keras
 
+from reds_tensorflow.nesting import all_layers
+from reds_tensorflow.replacing import replaced
+
 _RATES = {
     keras.layers.Dropout: ("rate",),
     keras.layers.AlphaDropout: ("rate",),
@@ -22,18 +25,13 @@ _RATES = {
 @contextmanager
 def dropout_times(share: float, *models: Any) -> Iterator[None]:
     """Inside, `models` are traced with `share` of their dropout rates."""
-    before = [(layer, name, getattr(layer, name)) for layer, name in {place for m in models for place in _places(m)}]
-    for layer, name, rate in before:
-        setattr(layer, name, share * rate)
-    try:
+    places = {place for model in models for place in _places(model)}
+    with replaced(*((layer, name, share * getattr(layer, name)) for layer, name in places)):
         yield
-    finally:
-        for layer, name, rate in before:
-            setattr(layer, name, rate)
 
 
 def _places(model: Any) -> Iterator[tuple[Any, str]]:
-    for layer in model._flatten_layers(include_self=False):
+    for layer in all_layers(model):
         for kind, names in _RATES.items():
             if isinstance(layer, kind):
                 yield from ((layer, name) for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from reds_tensorflow.conversion_errors import kept_errors
 from reds_tensorflow.evaluation import measure, resolve_outputs
 from reds_tensorflow.keras_functions import addends_kept_apart, scales_kept_in_reversal
 from reds_tensorflow.lstm_operators import mended
+from reds_tensorflow.messages import first_sentence
+from reds_tensorflow.names import as_functional
 from reds_tensorflow.precision import in_float32
 from reds_tensorflow.quiet import silenced
 from reds_tensorflow.scopes import plain_name, scopes_named_plainly
@@ -51,8 +54,8 @@ def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -
     examples: list[Inputs] | None = None
     if quantise and calibration is not None:
         outputs_of(model)  # the examples are those of one input
-        count = min(len(calibration), CALIBRATION_EXAMPLES)
-        chosen = calibration.x[np.linspace(0, len(calibration) - 1, count).astype(np.int64)].astype(np.float32)
+        size = min(len(calibration), CALIBRATION_EXAMPLES)
+        chosen = calibration.x[np.linspace(0, len(calibration) - 1, size).astype(np.int64)].astype(np.float32)
         examples = [[example[None]] for example in chosen]
     content = converted(model, examples)
     with written_beside(path) as temporary:
@@ -100,26 +103,37 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """What the converter says: the operations that are missing where it names any, else the beginning of its text."""
+    """What the converter says: the operations that are missing where it names any, else its first sentence."""
     missing = dict.fromkeys(_MISSING_OPERATION.findall(str(error)))
     if missing:
         return f"LiteRT has no operation {', '.join(missing)}"
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return first_sentence(error)
 
 
 def one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
     """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
     are_tokens = reads_tokens(model) if tokens_as_integers else [False] * len(model.inputs)
+    names = _input_names(model)
     inputs = [
-        keras.Input(
-            batch_shape=(1, *tensor.shape[1:]),
-            dtype="int32" if is_tokens else tensor.dtype,
-            name=plain_name(tensor.name),
-        )
-        for tensor, is_tokens in zip(model.inputs, are_tokens, strict=True)
+        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype="int32" if is_tokens else tensor.dtype, name=name)
+        for tensor, is_tokens, name in zip(model.inputs, are_tokens, names, strict=True)
     ]
     given = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)
-    return keras.Model(inputs, model(given, training=False), name=model.name)
+    called = model
+    if model.name in names:  # Keras refuses a graph with two operations of one name
+        called = as_functional(model)
+        called.name = f"{model.name}_network"
+    return keras.Model(inputs, called(given, training=False), name=model.name)
+
+
+def _input_names(model: Any) -> list[str]:
+    """The names of the model's inputs as TensorFlow takes them; those that become equal by it are numbered."""
+    names: list[str] = []
+    for tensor in model.inputs:
+        plain = plain_name(tensor.name)
+        numbered = (f"{plain}_{number}" for number in count(2))
+        names.append(next(name for name in chain([plain], numbered) if name not in names))
+    return names
 
 
 def _ask_for_int8(converter: Any, examples: list[list[npt.NDArray[Any]]]) -> None:
@@ -156,7 +170,7 @@ def interpreter_of(content: bytes, threads: int = THREADS) -> Any:
     return interpreter
 
 
-def _run(interpreter: Any, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _run(interpreter: Any, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Real-valued outputs (N, ...), computed one example at a time as on the device."""
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     outputs = np.empty((len(x), *target["shape"][1:]), np.float32)
@@ -167,14 +181,14 @@ def _run(interpreter: Any, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32
     return outputs
 
 
-def _quantised(x: npt.NDArray[np.float32], tensor: Any) -> npt.NDArray[Any]:
+def _quantised(x: npt.NDArray[Any], tensor: Any) -> npt.NDArray[Any]:
     """`x` in the type of a tensor: q = round(x / scale) + zero point, saturated."""
     kind: np.dtype[Any] = np.dtype(tensor["dtype"])
     scale, zero_point = tensor["quantization"]
     if not scale:
         return x.astype(kind)
     limits = np.iinfo(kind)
-    return np.asarray(np.clip(np.round(x / scale) + zero_point, limits.min, limits.max), kind)
+    return np.asarray(np.clip(np.round(x.astype(np.float32) / scale) + zero_point, limits.min, limits.max), kind)
 
 
 def _real(q: npt.NDArray[Any], tensor: Any) -> npt.NDArray[np.float32]:

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from reds_tensorflow.nesting import all_layers
+from reds_tensorflow.replacing import methods_replaced
 
 
 @contextmanager
 def norms_fused(*models: Any) -> Iterator[None]:
     """Inside, batch norms of `models` are traced as one operation where they train; elsewhere nothing changes."""
     norms = {id(norm): norm for model in models for norm in batch_norms(model) if _is_fusible(norm)}
-    with calls_replaced([norm for norm in norms.values() if "call" not in vars(norm)], batch_norm_call):
+    with methods_replaced([norm for norm in norms.values() if "call" not in vars(norm)], "call", batch_norm_call):
         yield
 
 
 def batch_norms(model: Any) -> list[Any]:
     """Every batch norm of `model`, each once; also those inside other models, wrappers and layers of other packages."""
-    layers = model._flatten_layers(include_self=False)
-    return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
-
-
-@contextmanager
-def calls_replaced(layers: Sequence[Any], call: Callable[..., Any]) -> Iterator[None]:
-    """Inside, each of `layers` computes `call(layer, inputs, training, mask)`; afterwards what it computed before."""
-    before = [vars(layer).get("call") for layer in layers]
-    for layer in layers:
-        layer.call = partial(call, layer)
-    try:
-        yield
-    finally:
-        for layer, own in zip(layers, before, strict=True):
-            vars(layer).pop("call", None)
-            if own is not None:
-                layer.call = own
+    return [layer for layer in all_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def _is_fusible(layer: Any) -> bool:

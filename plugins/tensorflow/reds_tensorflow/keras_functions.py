@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras.src import backend
 
 from reds_tensorflow.fused_lstm import reversed_along
+from reds_tensorflow.replacing import replaced
 
 
 @contextmanager
@@ -31,11 +32,8 @@ def addends_kept_apart() -> Iterator[None]:
             return tf.add(x1, x2)
         return add(x1, x2)
 
-    backend.numpy.add = added
-    try:
+    with replaced((backend.numpy, "add", added)):
         yield
-    finally:
-        backend.numpy.add = add
 
 
 @contextmanager
@@ -49,8 +47,5 @@ def scales_kept_in_reversal() -> Iterator[None]:
         axes = range(len(x.shape)) if axis is None else [axis] if isinstance(axis, int) else axis
         return reversed_along(tf.convert_to_tensor(x), list(axes))
 
-    backend.numpy.flip = flipped
-    try:
+    with replaced((backend.numpy, "flip", flipped)):
         yield
-    finally:
-        backend.numpy.flip = flip

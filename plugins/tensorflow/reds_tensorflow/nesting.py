@@ -20,8 +20,6 @@ def outer_leaves(model: Any) -> Iterator[Any]:
             yield layer
 
 
-def leaves(model: Any) -> Iterator[Any]:
-    """Every layer that is no model itself, and whatever layers it holds inside: wrapped ones, cells, sublayers."""
-    for layer in outer_leaves(model):
-        yield layer
-        yield from (inner for inner in layer._flatten_layers(include_self=False) if not isinstance(inner, keras.Model))
+def all_layers(layer: Any) -> list[Any]:
+    """Every layer inside a model or a layer, each once: nested models and their layers, wrapped ones, cells."""
+    return list(layer._flatten_layers(include_self=False))

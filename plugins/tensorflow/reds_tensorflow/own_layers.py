@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from reds_core.users_code import UsersCode, import_modules
+from reds_tensorflow.nesting import all_layers
 
 _LIBRARIES = ("keras", "tensorflow")
 
@@ -61,7 +62,7 @@ def own_layers(code: UsersCode) -> OwnLayers:
         InputError: if something cannot be imported.
     """
     modules = import_modules(code.imports)
-    layers: Iterable[Any] = () if code.model is None else code.model._flatten_layers()
+    layers: Iterable[Any] = () if code.model is None else all_layers(code.model)
     return OwnLayers(
         {name: thing for module in modules for name, thing in _objects(module)},
         {layer.name: layer for layer in layers if isinstance(layer, keras.layers.Lambda)},

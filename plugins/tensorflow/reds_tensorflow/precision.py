@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from reds_core.errors import InputError
 from reds_core.finetuning import Precision
-from reds_tensorflow.nesting import outer_leaves
+from reds_tensorflow.nesting import all_layers, outer_leaves
+from reds_tensorflow.replacing import replaced
 
 _OF_MANY_LAYERS = (
     keras.layers.RNN,
@@ -40,14 +41,8 @@ def computing_in(precision: Precision, *models: Any) -> Iterator[None]:
     Outputs stay float32, as losses need them (Micikevicius et al., arXiv 1710.03740).
     """
     changed = [] if precision is Precision.FLOAT32 else [layer for model in models for layer in _inner(model)]
-    before = [layer.dtype_policy for layer in changed]
-    for layer in changed:
-        layer.dtype_policy = keras.DTypePolicy(precision.value)
-    try:
+    with replaced(*((layer, "dtype_policy", keras.DTypePolicy(precision.value)) for layer in changed)):
         yield
-    finally:
-        for layer, policy in zip(changed, before, strict=True):
-            layer.dtype_policy = policy
 
 
 def _inner(model: Any) -> list[Any]:
@@ -59,12 +54,6 @@ def _inner(model: Any) -> list[Any]:
 @contextmanager
 def in_float32(model: Any) -> Iterator[None]:
     """Inside, a model that was built to compute in half precision is traced in float32."""
-    halves = [layer for layer in model._flatten_layers() if layer.compute_dtype in ("float16", "bfloat16")]
-    before = [layer.dtype_policy for layer in halves]
-    for layer in halves:
-        layer.dtype_policy = keras.DTypePolicy("float32")
-    try:
+    halves = [layer for layer in (model, *all_layers(model)) if layer.compute_dtype in ("float16", "bfloat16")]
+    with replaced(*((layer, "dtype_policy", keras.DTypePolicy("float32")) for layer in halves)):
         yield
-    finally:
-        for layer, policy in zip(halves, before, strict=True):
-            layer.dtype_policy = policy

@@ -14,6 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from reds_tensorflow.replacing import replaced
+
 _REFUSED = re.compile(r"[^A-Za-z0-9_./>-]")
 _REFUSED_FIRST = re.compile(r"[^A-Za-z0-9.]")
 
@@ -32,8 +34,5 @@ def scopes_named_plainly() -> Iterator[None]:
     def named_plainly(graph: Any, name: Any) -> Any:
         return named(graph, plain_name(name) if isinstance(name, str) else name)
 
-    tf.Graph.name_scope = named_plainly
-    try:
+    with replaced((tf.Graph, "name_scope", named_plainly)):
         yield
-    finally:
-        tf.Graph.name_scope = named

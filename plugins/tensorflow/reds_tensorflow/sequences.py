@@ -11,6 +11,8 @@ import keras
 
 from reds_tensorflow.fused_lstm import fused_outputs
 from reds_tensorflow.names import as_functional
+from reds_tensorflow.nesting import all_layers
+from reds_tensorflow.replacing import replaced
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,10 @@ def recurrences_converted(model: Any, written_out: bool, found: Found | None = N
             TensorFlow's converter cannot quantise loops: at one in a recurrent layer it brings the process down.
         found: told of each call of a layer that LiteRT has no operator for.
     """
-    layers = [r for r in model._flatten_layers() if isinstance(r, keras.layers.RNN)]
-    unrolled = [layer.unroll for layer in layers]
-    for layer in layers:
-        layer.unroll = layer.unroll or written_out
-        layer.inner_loop = _inner_loop(layer, found)
-    try:
+    layers = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.RNN)]
+    loops = [(layer, "inner_loop", _inner_loop(layer, found)) for layer in layers]
+    with replaced(*loops, *((layer, "unroll", layer.unroll or written_out) for layer in layers)):
         yield
-    finally:
-        for layer, unroll in zip(layers, unrolled, strict=True):
-            layer.unroll = unroll
-            del layer.inner_loop
 
 
 def _inner_loop(layer: Any, found: Found | None) -> Callable[..., tuple[Any, Any, Any]]:

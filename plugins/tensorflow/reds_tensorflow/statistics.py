@@ -12,7 +12,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_tensorflow.evaluation import compiled
-from reds_tensorflow.fused import batch_norm_call, batch_norms, calls_replaced
+from reds_tensorflow.fused import batch_norm_call, batch_norms
+from reds_tensorflow.replacing import methods_replaced, replaced
 
 BATCH_SIZE = 256
 
@@ -81,16 +82,12 @@ def _measuring(norms: Sequence[Any]) -> Iterator[dict[int, list[tuple[Any, Any]]
     calls: dict[int, list[tuple[Any, Any]]] = {id(norm): [] for norm in norms}
 
     def call(norm: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        before = norm._trainable, norm.momentum
-        norm._trainable, norm.momentum = True, 0.0  # so that the moving averages become the batch's own
-        try:
+        with replaced((norm, "_trainable", True), (norm, "momentum", 0.0)):  # moving averages become the batch's own
             outputs = batch_norm_call(norm, inputs, training=True, mask=mask)
-        finally:
-            norm._trainable, norm.momentum = before
         calls[id(norm)].append((norm.moving_mean.value, norm.moving_variance.value))
         return outputs
 
-    with calls_replaced(norms, call):
+    with methods_replaced(norms, "call", call):
         yield calls
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import keras
 
-from reds_tensorflow.nesting import leaves
+from reds_tensorflow.nesting import all_layers
+from reds_tensorflow.replacing import methods_replaced
 
 _KINDS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
@@ -23,14 +23,9 @@ _KINDS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 @contextmanager
 def strides_taken_first(*models: Any) -> Iterator[None]:
     """Inside, strided 1 x 1 convolutions of `models` are traced as slicing and a convolution of stride 1."""
-    changed = [layer for model in models for layer in leaves(model) if _is_strided_pointwise(layer)]
-    for layer in changed:
-        layer.convolution_op = partial(_sliced_convolution, layer)
-    try:
+    changed = [layer for model in models for layer in all_layers(model) if _is_strided_pointwise(layer)]
+    with methods_replaced(changed, "convolution_op", _sliced_convolution):
         yield
-    finally:
-        for layer in changed:
-            vars(layer).pop("convolution_op", None)
 
 
 def _is_strided_pointwise(layer: Any) -> bool:

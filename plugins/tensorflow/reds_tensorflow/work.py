@@ -19,6 +19,9 @@ from keras.src import backend
 from reds_core.axis import Axis
 from reds_tensorflow.calls import Call
 from reds_tensorflow.messages import first_sentence
+from reds_tensorflow.nesting import all_layers
+from reds_tensorflow.replacing import methods_replaced
+from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.telling import Work
 
 _LOOPS = ("While", "StatelessWhile")
@@ -51,7 +54,8 @@ def work_of(call: Call, count_known: CountKnown) -> Work:
         return made
 
     try:
-        backend.compute_output_spec(run, *args, **kwargs)
+        with scopes_named_plainly():
+            backend.compute_output_spec(run, *args, **kwargs)
     except Exception as error:  # code of the user's own
         return Work(0, f"what it computes, since it did not run on shapes alone ({first_sentence(error)}),")
     return Work(total // examples, " and ".join(dict.fromkeys(missing)))
@@ -91,8 +95,9 @@ def _counted_inside(operation: Any, count_known: CountKnown, graph: Any) -> Iter
     """Inside, calls of known layers in `operation` are counted, save for those in loops and functions of the graph."""
     inside, running = _Inside(), False
 
-    def counted(layer: Any, compute: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def counted(layer: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal running
+        compute = partial(type(layer).call, layer)
         if running or tf.compat.v1.get_default_graph() is not graph:
             return compute(*args, **kwargs)
         running, before = True, len(graph.get_operations())
@@ -106,15 +111,9 @@ def _counted_inside(operation: Any, count_known: CountKnown, graph: Any) -> Iter
             inside.names.update(o.name for o in graph.get_operations()[before:])
         return made
 
-    parts = operation._flatten_layers(include_self=False) if isinstance(operation, keras.Layer) else []
-    changed = [layer for layer in parts if "call" not in vars(layer)]
-    for layer in changed:
-        layer.call = partial(counted, layer, layer.call)
-    try:
+    parts = all_layers(operation) if isinstance(operation, keras.Layer) else []
+    with methods_replaced([layer for layer in parts if "call" not in vars(layer)], "call", counted):
         yield inside
-    finally:
-        for layer in changed:
-            vars(layer).pop("call", None)
 
 
 def _needed(outputs: Sequence[Any]) -> list[Any]:

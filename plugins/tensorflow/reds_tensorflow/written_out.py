@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from reds_core.report.units import byte_size, listed
 from reds_tensorflow.export import one_at_a_time
+from reds_tensorflow.nesting import all_layers
 from reds_tensorflow.precision import in_float32
 from reds_tensorflow.quiet import silenced
+from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.sequences import Recurrence, recurrences_converted
 
 # Measured on files of 8 to 128 steps: operators a step, and bytes an operator beside the weights.
@@ -46,10 +48,15 @@ def recurrences_without_operator(model: Any) -> list[Recurrence]:
     Empty for a model that cannot be traced for one example: exporting it will say why.
     """
     found: list[Recurrence] = []
-    if not any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers()):
+    if not any(isinstance(layer, keras.layers.RNN) for layer in all_layers(model)):
         return found
     try:
-        with silenced(), in_float32(model), recurrences_converted(model, written_out=False, found=found.append):
+        with (
+            silenced(),
+            in_float32(model),
+            scopes_named_plainly(),
+            recurrences_converted(model, written_out=False, found=found.append),
+        ):
             single = one_at_a_time(model, tokens_as_integers=True)
             found.clear()  # Keras has called layers to learn shapes
             given = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in single.inputs]

@@ -12,7 +12,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from keras_reference import run_exported
 from reds_tensorflow.evaluation import accuracy, predict
-from reds_tensorflow.export import export, exported_accuracy
+from reds_tensorflow.export import _run, export, exported_accuracy, interpreter_of
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import Arrays, Task
@@ -207,6 +207,31 @@ def test_model_that_litert_cannot_express_is_refused(tmp_path: Path, capfd: pyte
         export(model, tmp_path / "m.tflite", None, quantise=False)
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
+
+
+class OfMany(keras.layers.Layer):
+    """A layer of a user's own that refuses a single example."""
+
+    def call(self, x: Any) -> Any:
+        if x.shape[0] == 1:
+            raise ValueError("takes two examples or more. Give more.")
+        return x
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_what_the_users_own_layer_says_is_the_reason(depth: int, tmp_path: Path) -> None:
+    entry = keras.Input((4,))
+    model = keras.Model(entry, OfMany()(entry))
+    for _ in range(depth - 1):
+        model = keras.Model(entry, model(entry))
+    with pytest.raises(UnsupportedError, match="cannot be converted to LiteRT: takes two examples or more; replace"):
+        export(model, tmp_path / "m.tflite", None, quantise=False)
+
+
+def test_half_precision_examples_are_quantised_as_their_values_are(exported: tuple[Any, Path, Path]) -> None:
+    halves = examples().x.astype(np.float16)
+    interpreter = interpreter_of(exported[2].read_bytes())
+    np.testing.assert_array_equal(_run(interpreter, halves), _run(interpreter, halves.astype(np.float32)))
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"nonsense" * 100, None])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from reds_tensorflow import evaluation, export, probing, training
+from reds_tensorflow import evaluation, export, probing, training, written_out
 from reds_tensorflow.scopes import plain_name, scopes_named_plainly
 from reds_tensorflow.tracing import inspect
 
@@ -80,6 +80,47 @@ def test_scores_statistics_and_exports_of_layers_of_any_name(drawn: list[str]) -
     probing.activation_statistics(odd, network, list(range(len(network.tensors))), examples.x, 12)
     assert export.converted(odd, None)
     assert [layer.name for layer in odd.layers][1:3] == [drawn[0], drawn[1]]
+
+
+def test_inputs_whose_names_are_alike_as_scopes_are_told_apart() -> None:
+    entries = [keras.Input((4,), name=name) for name in ("а", "б", "scope__2")]
+    content = export.converted(keras.Model(entries, keras.layers.Add(name="+")(entries)), None)
+    names = [detail["name"] for detail in export.interpreter_of(content).get_input_details()]
+    assert sorted(names) == ["serving_default_scope_:0", "serving_default_scope__2:0", "serving_default_scope__2_2:0"]
+
+
+@pytest.mark.parametrize("name", ["image", "my image"])
+def test_a_model_may_have_the_name_of_its_input(name: str) -> None:
+    entry = keras.Input((4,), name=name)
+    content = export.converted(keras.Model(entry, keras.layers.Dense(2)(entry), name=name), None)
+    (detail,) = export.interpreter_of(content).get_input_details()
+    assert detail["name"] == f"serving_default_{plain_name(name)}:0"
+
+
+@keras.saving.register_keras_serializable("reds-tests")
+class Mixing(keras.layers.Layer):
+    """A layer of a user's own."""
+
+    def build(self, shape: Any) -> None:
+        self.mix = self.add_weight(shape=(shape[-1], shape[-1]))
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.matmul(x, self.mix)
+
+
+@pytest.mark.parametrize("name", ["plain", *NAMES])
+def test_unknown_layers_of_any_name_are_counted(name: str) -> None:
+    entry = keras.Input((4,))
+    network = inspect(keras.Model(entry, Mixing(name=name)(entry)))
+    (warning,) = network.warnings
+    assert "its 16 MACs are fixed" in warning
+
+
+@pytest.mark.parametrize("name", ["plain", *NAMES])
+def test_recurrent_layers_of_any_name_are_told_of(name: str) -> None:
+    entry = keras.Input((10, 4))
+    (note,) = written_out.notes(keras.Model(entry, keras.layers.GRU(3, name=name)(entry)))
+    assert f"'{name}' (GRU, 10 steps)" in note
 
 
 def test_a_whole_run_and_its_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,6 +186,21 @@ def test_a_lambda_of_a_keras_object(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.asarray(mine(X)), np.asarray(stock(X)), atol=1e-6)
 
 
+def test_a_lambda_inside_a_wrapper_is_the_one_in_memory(tmp_path: Path) -> None:
+    shift, x = 0.25, X[..., 0]
+    code = L.TimeDistributed(L.Lambda(lambda x: x - shift, name="code"), name="each")
+    layers = [keras.Input((8, 8)), code, L.TimeDistributed(L.Dense(6, activation="relu")), L.Flatten(), L.Dense(3)]
+    framework = TensorFlowFramework()
+    framework.users_code = UsersCode(model=keras.Sequential(layers))
+    model = framework.users_code.model
+    framework.save_model(model, tmp_path / "m.keras")
+    loaded = framework.load_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(np.asarray(loaded(x)), np.asarray(model(x)), atol=1e-6)
+    assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
+    with pytest.raises(UnsupportedError, match="is a Lambda, which holds code of the file"):
+        TensorFlowFramework().load_model(tmp_path / "m.keras")
+
+
 def test_a_lambda_in_a_file_is_never_run(my_layers: Path, tmp_path: Path) -> None:
     """Neither by an import, nor because the user has another Lambda of that name in memory."""
     ran = tmp_path / "ran"

@@ -30,10 +30,13 @@ def give_lambdas(found: Sequence[Entry], own: OwnLayers) -> dict[str, Any]:
     """
     given: dict[str, Any] = {}
     for entry in found:
-        layer = own.lambda_of(entry.layer, entry.config.get("function")) if entry.kind == "Lambda" else None
+        if entry.kind != "Lambda":
+            continue
+        own_name = str(entry.config.get("name", entry.layer))  # inside a wrapper, `entry.layer` is the wrapper
+        layer = own.lambda_of(own_name, entry.config.get("function"))
         if layer is not None:
-            name = _NAME + entry.layer
+            name = _NAME + own_name
             given[name] = _Given(layer)
-            entry.serialized.update(class_name=name, registered_name=name, module=None, config={"name": entry.layer})
+            entry.serialized.update(class_name=name, registered_name=name, module=None, config={"name": own_name})
             entry.serialized.pop("build_config", None)
     return given

@@ -12,6 +12,7 @@ import numpy as np
 from reds_core.errors import UnsupportedError
 from reds_tensorflow.model_files.container import ModelFile
 from reds_tensorflow.model_files.entries import Entry
+from reds_tensorflow.nesting import all_layers
 
 _SLOPE = 1.2
 """hard_sigmoid(x) is clip(x / 5 + 1 / 2, 0, 1) in Keras 2 and clip(x / 6 + 1 / 2, 0, 1) in Keras 3."""
@@ -50,7 +51,7 @@ def keep_hard_sigmoid(model: Any, file: ModelFile) -> None:
     """
     if not file.origin.is_older:
         return
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         kind = type(layer).__name__
         if getattr(layer, "cell", None) is not None or isinstance(layer, keras.Model):
             continue  # its layers come by themselves
