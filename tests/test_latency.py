@@ -30,6 +30,7 @@ from reds_core.latency.sampling import (
 from reds_core.latency.table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
 from reds_core.machine import Machine
 from reds_core.network import ChannelGroup, Layer, MacsTerm, Network, Tensor
+from reds_core.records import to_json
 from reds_core.scorer import ScoreTable
 
 A, B, C = Channels("a"), Channels("b"), Channels("c")
@@ -192,6 +193,34 @@ def test_files_that_are_no_table_are_refused(content: str, tmp_path: Path) -> No
     (tmp_path / "t.json").write_text(content)
     with pytest.raises(InputError, match="no latency table"):
         load_latency_table(tmp_path / "t.json")
+
+
+@pytest.mark.parametrize("how", ["gone", "segment", "more", "fewer", "wide", "time", "call", "group"])
+@pytest.mark.parametrize("segment", range(len(SEGMENTS)))
+def test_tables_that_do_not_hold_together_are_refused(how: str, segment: int, tmp_path: Path) -> None:
+    """Samples that are gone, of unknown segments or of other widths, and calls that the network does not make."""
+    content = json.loads(to_json(table()))
+    sample = next(s for s in content["samples"] if s["segment"] == segment)
+    if how == "gone":
+        content["samples"] = [s for s in content["samples"] if s["segment"] != sample["segment"]]
+    elif how == "segment":
+        sample["segment"] = 99
+    elif how == "more":
+        sample["widths"] = [*sample["widths"], 1]
+    elif how == "fewer":
+        sample["widths"] = sample["widths"][:-1] if sample["widths"] else [1]
+    elif how == "wide":
+        sample["widths"] = [w + 1000 for w in sample["widths"]] or [1]
+    elif how == "time":
+        content["full"]["ns"] = 1e999
+    elif how == "call":
+        content["segments"][sample["segment"]]["calls"] = [99]
+    else:
+        content["segments"][sample["segment"]]["groups"] = ["nobody"]
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"is no latency table|not of this one"):
+        load_latency_table(path).form_for(network(), 4)
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:

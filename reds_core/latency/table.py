@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +107,9 @@ class LatencyTable:
             InputError: if it is not of this network, not of this element size, or not complete.
         """
         macs = cost.macs(network).at(network.channels)
-        if dict(self.channels) != dict(network.channels) or self.macs not in (None, macs):
+        calls = {call for segment in self.segments for call in segment.calls}
+        is_of_it = dict(self.channels) == dict(network.channels) and self.macs in (None, macs)
+        if not is_of_it or any(not 0 <= call < len(network.layers) for call in calls):
             raise InputError(f"the latency table is of network '{self.network}', not of this one", "measure this one")
         if self.settings.element_size_bytes != element_size_bytes:
             raise InputError(
@@ -139,9 +142,34 @@ def load_latency_table(path: Path) -> LatencyTable:
         if content.get("format") != FORMAT:
             raise ValueError("another format")
         table: LatencyTable = from_plain(LatencyTable, content)
+        _check_samples(table)
         return table
     except OSError as error:
         what = f"latency table {shown(path)} cannot be read ({reason_of(error)})"
         raise InputError(what, "make one with `reds latency`") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"'{path}' is no latency table of format {FORMAT}", "make one with `reds latency`") from error
+
+
+def _check_samples(table: LatencyTable) -> None:
+    """Refuse samples that do not belong to the segments, and a table that is said to be complete and lacks some.
+
+    Raises:
+        ValueError, KeyError: naming what does not fit.
+    """
+    widths: dict[int, set[tuple[int, ...]]] = {segment.index: set() for segment in table.segments}
+    groups = {segment.index: segment.groups for segment in table.segments}
+    timings = [table.overhead, table.full, table.narrow, *(sample.timing for sample in table.samples)]
+    if not all(math.isfinite(timing.ns) for timing in timings):
+        raise ValueError("a time is no finite number")
+    for sample in table.samples:
+        most = [table.channels[group] for group in groups[sample.segment]]
+        fits = len(sample.widths) == len(most) and all(1 <= w <= n for w, n in zip(sample.widths, most, strict=True))
+        if not fits:
+            raise ValueError(f"widths {sample.widths} are not those of segment {sample.segment}")
+        widths[sample.segment].add(sample.widths)
+    for index, own in widths.items():
+        grid = [sorted({w[i] for w in own}) for i in range(len(groups[index]))]
+        lacks = not own or (len(grid) == 2 and len(own) < len(grid[0]) * len(grid[1]))
+        if table.complete and lacks:
+            raise ValueError(f"samples of segment {index} are missing")
