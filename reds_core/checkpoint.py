@@ -35,13 +35,14 @@ _GROUP, _CURVE = "group/", "curve/"
 
 @dataclass(frozen=True)
 class _SavedState:
-    """What state.json holds."""
+    """What state.json holds. files: the names of all files beside it, so that one that is gone is missed."""
 
     choices: tuple[Choice, ...]
     steps: tuple[StepRecord, ...]
     members: int
     bounds: tuple[int | None, ...] = ()
     sequence: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) 
         models = len(state.family.members)
         for i, member in enumerate(state.family.members):
             framework.save_model(member, partial / _member_file(i))
-    saved = _SavedState(state.choices, checkpoint.steps, models, state.bounds, state.sequence)
+    files = tuple(sorted(path.name for path in partial.iterdir()))
+    saved = _SavedState(state.choices, checkpoint.steps, models, state.bounds, state.sequence, files)
     write_text(partial / _STATE, to_json(saved))
     shutil.rmtree(target, ignore_errors=True)
     try:
@@ -160,6 +162,9 @@ def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
         saved: _SavedState = from_plain(_SavedState, parse_json((source / _STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _damaged(source / _STATE, error) from error
+    for name in saved.files:
+        if not (source / name).exists():
+            raise _damaged(source / name, FileNotFoundError(name))
     scores = load_scores(source / _SCORES) if (source / _SCORES).exists() else None
     order = load_order(source / _ORDER) if (source / _ORDER).exists() else None
     family = None

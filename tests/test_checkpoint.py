@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,17 @@ def test_a_damaged_state_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FOLDER / "step-0002" / "state.json").write_bytes(content)
     with pytest.raises(InputError, match=r"state.json' is damaged .*; make the run anew with --overwrite"):
         load_checkpoint(tmp_path, TOY)
+
+
+def test_every_file_that_is_gone_is_missed(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
+    files = sorted(path.name for path in (tmp_path / FOLDER / "step-0002").iterdir())
+    assert len(files) > 4
+    for name in files:
+        save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
+        (tmp_path / FOLDER / "step-0002" / name).unlink()
+        with pytest.raises(InputError, match=f"{re.escape(name)}' is missing; make the run anew with --overwrite"):
+            load_checkpoint(tmp_path, TOY)
 
 
 @pytest.mark.parametrize("load", [load_scores, load_order])
