@@ -105,7 +105,11 @@ def load_order(path: Path) -> Kept:
     Raises:
         InputError: if the file is missing or damaged.
     """
-    return {key.removeprefix(_GROUP): array for key, array in _load_arrays(path).items()}
+    order = {key.removeprefix(_GROUP): array for key, array in _load_arrays(path).items()}
+    for group, channels in order.items():
+        if not np.array_equal(np.sort(channels, axis=None), np.arange(channels.size)) or channels.ndim != 1:
+            raise _damaged(path, ValueError(f"no order of the channels of '{group}'"))
+    return order
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) -> None:

@@ -168,6 +168,13 @@ def test_a_damaged_state_is_named(tmp_path: Path, content: bytes) -> None:
         load_checkpoint(tmp_path, TOY)
 
 
+@pytest.mark.parametrize("channels", [[0, 0, 1], [1, 2, 3], [0, 2**40, 1], [[0, 1], [2, 3]]])
+def test_what_is_no_order_of_channels_is_damaged(tmp_path: Path, channels: list[int]) -> None:
+    save_order(tmp_path / "order.npz", {"a": np.array([1, 0]), "b": np.array(channels)})
+    with pytest.raises(InputError, match=r"order.npz' is damaged .*; make the run anew with --overwrite"):
+        load_order(tmp_path / "order.npz")
+
+
 def test_every_file_that_is_gone_is_missed(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
     files = sorted(path.name for path in (tmp_path / FOLDER / "step-0002").iterdir())
