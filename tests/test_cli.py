@@ -12,7 +12,7 @@ from command_line import Reds, write_problem
 from reds_scorers import MagnitudeScorer
 from toy_framework import ToyFramework, describe, residual_model
 from toy_plugins import FIRST_PARTY, BruteSolver, IdleSolver, PluginModule
-from toy_runs import Workplace, make_workplace, skip_report
+from toy_runs import Workplace
 
 from reds_core import cost
 from reds_core.plan import load_plan
@@ -25,18 +25,6 @@ from reds_core.solution import Answer
 from reds_core.solver import Controls
 
 COMMANDS = ["plugins", "inspect", "latency", "formulate", "solve", "prune", "extract"]
-
-
-@pytest.fixture
-def reds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Reds:
-    skip_report(monkeypatch)
-    monkeypatch.setenv("COLUMNS", "200")
-    return Reds(capsys, monkeypatch)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    return make_workplace(tmp_path)
 
 
 @pytest.fixture

@@ -9,21 +9,9 @@ import pytest
 from command_line import Outcome, Reds
 from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, IdleSolver, PluginModule
-from toy_runs import Workplace, make_workplace, skip_report
+from toy_runs import Workplace
 
 from reds_core.plan import load_plan
-
-
-@pytest.fixture
-def reds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Reds:
-    skip_report(monkeypatch)
-    monkeypatch.setenv("COLUMNS", "200")
-    return Reds(capsys, monkeypatch)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    return make_workplace(tmp_path)
 
 
 def pruned(reds: Reds, place: Workplace, *more: object) -> Outcome:

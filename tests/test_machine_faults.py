@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from command_line import Reds, write_problem
 from toy_plugins import BruteSolver, PluginModule
-from toy_runs import Workplace, make_workplace, skip_report
+from toy_runs import Workplace
 
 from reds_core.errors import InputError, NoSpaceError, RedsError
 from reds_core.files import absolute, temporary_folder, write_bytes, written_beside
@@ -24,18 +24,6 @@ from reds_core.solver import Controls
 
 def system_error(number: int, path: str | None = "some/path") -> OSError:
     return OSError(number, os.strerror(number), path) if path else OSError(number, os.strerror(number))
-
-
-@pytest.fixture
-def reds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Reds:
-    skip_report(monkeypatch)
-    monkeypatch.setenv("COLUMNS", "200")
-    return Reds(capsys, monkeypatch)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    return make_workplace(tmp_path)
 
 
 # --- which errors are the machine's ----------------------------------------------------------------------------------
