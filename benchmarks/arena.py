@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from reds_core import cost
-from reds_core.axis import Kept
-from reds_core.framework import Arrays, Framework, member_kept
+from reds_core.cost import counting
+from reds_core.framework.framework import Arrays, Framework, member_kept
+from reds_core.network.axis import Kept
 from reds_core.registry import Registry
 
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets" / "models"
@@ -95,7 +95,7 @@ def compare(framework: Framework, name: str, model: Any) -> list[Comparison]:
         kept: Kept = member_kept(widths)
         small = framework.extract(model, network, kept)
         for size in (1, 4):
-            counted = cost.usage(network, widths, cost.CostModel(size))["peak_ram"]
+            counted = counting.usage(network, widths, counting.CostModel(size))["peak_ram"]
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder, "model.tflite")
                 framework.export(small, file, examples if size == 1 else None, quantise=size == 1)

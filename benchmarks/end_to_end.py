@@ -24,16 +24,16 @@ from pathlib import Path
 
 from reds_core.cli import run
 from reds_core.compare.reader import read_results
-from reds_core.files import make_folder, write_text
-from reds_core.finetuning import FinetuneSettings
-from reds_core.recipe import Recipe, recipe_text
-from reds_core.record_lines import RECORDS_FILE
-from reds_core.report.compare.findings import findings, warnings
-from reds_core.report.compare.results import compare_runs
-from reds_core.report.compare.tables import accuracy_table, failures_table, time_table
+from reds_core.compare.report.findings import findings, warnings
+from reds_core.compare.report.results import compare_runs
+from reds_core.compare.report.tables import accuracy_table, failures_table, time_table
+from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.report.markdown import escaped, markdown_table
 from reds_core.report.units import many
-from reds_core.settings import RunSettings
+from reds_core.runs.recipe import Recipe, recipe_text
+from reds_core.runs.settings import RunSettings
+from reds_core.system.files import make_folder, write_text
+from reds_core.system.record_lines import RECORDS_FILE
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ASSETS = REPOSITORY.parent / "shared" / "assets"

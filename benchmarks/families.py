@@ -19,14 +19,14 @@ from typing import TypeVar
 from reds_core.bench.shapes import NETWORKS
 from reds_core.bench.synthetic import knapsack
 from reds_core.errors import InfeasibleError
-from reds_core.families.joint import joint
-from reds_core.nested import NestedFamily, Solve, bottom_up, top_down
-from reds_core.no_choice import least_usage
-from reds_core.problem import KnapsackProblem
-from reds_core.problem_file import load_problem
+from reds_core.knapsack.families.anchoring import NestedFamily, Solve, bottom_up, top_down
+from reds_core.knapsack.families.joint_family import joint
+from reds_core.knapsack.file import load_problem
+from reds_core.knapsack.no_choice import least_usage
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solver import Controls
 from reds_core.registry import Registry
-from reds_core.search import Search
-from reds_core.solver import Controls
+from reds_core.runs.search import Search
 
 ROOT = Path(__file__).parents[1]
 INSTANCES = ROOT.parent / "shared" / "instances"

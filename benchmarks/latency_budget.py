@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 import reds_core
-from reds_core.framework import Framework
-from reds_core.latency.api import latency
-from reds_core.latency.table import LatencySettings, LatencyTable
+from reds_core.cost.latency_table import LatencySettings, LatencyTable
+from reds_core.framework.framework import Framework
 from reds_core.registry import Registry
-from reds_core.settings import RunSettings
+from reds_core.runs.latency import latency
+from reds_core.runs.settings import RunSettings
 
 SHARES = (0.8, 0.7, 0.6)
 TURNS = 9

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reds_core.cli import run
-from reds_core.formulate import FULL_VALUE
+from reds_core.formulation.formulation import FULL_VALUE
 from reds_core.plan import Plan, StepRecord, load_plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]

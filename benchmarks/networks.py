@@ -9,7 +9,7 @@ import argparse
 
 from reds_core.bench.shapes import NETWORKS
 from reds_core.bench.synthetic import KINDS, knapsack
-from reds_core.problem_file import save_problem
+from reds_core.knapsack.file import save_problem
 
 
 def main() -> None:

@@ -23,16 +23,16 @@ import numpy as np
 
 from reds_core.bench.suites import FACTS, SUITES, Facts, read_facts, suite
 from reds_core.errors import UnsupportedError
-from reds_core.files import write_bytes
-from reds_core.problem import KnapsackProblem
-from reds_core.problem_file import problem_digest, save_problem
+from reds_core.knapsack.file import problem_digest, save_problem
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.relaxation.domain import Domain
+from reds_core.knapsack.relaxation.dual import Dual
+from reds_core.knapsack.relaxation.multipliers import DualSearch
+from reds_core.knapsack.relaxation.rows import rows_of
+from reds_core.knapsack.solution import Solution, Status
+from reds_core.knapsack.solver import Controls, Solver, solve
 from reds_core.registry import Registry
-from reds_core.relaxation.domain import Domain
-from reds_core.relaxation.dual import Dual
-from reds_core.relaxation.multipliers import DualSearch
-from reds_core.relaxation.rows import rows_of
-from reds_core.solution import Solution, Status
-from reds_core.solver import Controls, Solver, solve
+from reds_core.system.files import write_bytes
 
 EXACT = ("dp", "cpsat")
 

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reds_core import cost
 from reds_core.bench.shapes import NETWORKS
 from reds_core.bench.suites import SUITES, suite
 from reds_core.bench.synthetic import knapsack
-from reds_core.formulate import formulate
-from reds_core.network import Network
-from reds_core.problem import KnapsackProblem
-from reds_core.problem_file import load_problem, problem_digest, save_problem
-from reds_core.scorer import ScoreTable
+from reds_core.cost import counting
+from reds_core.formulation.formulation import formulate
+from reds_core.knapsack.file import load_problem, problem_digest, save_problem
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.network.description import Network
+from reds_core.scoring.scorer import ScoreTable
 
 RESOURCES = ["macs", "params", "peak_ram"]
 
@@ -27,8 +27,8 @@ RESOURCES = ["macs", "params", "peak_ram"]
 def kernel_scores(network: Network, scores: ScoreTable) -> ScoreTable:
     """The same scores with a kernel for every pair of groups that is multiplied."""
     rng = np.random.default_rng(0)
-    form = cost.resource_forms(network, ["macs"])["macs"]
-    assert isinstance(form, cost.SumForm)
+    form = counting.resource_forms(network, ["macs"])["macs"]
+    assert isinstance(form, counting.SumForm)
     channels = network.channels
     return ScoreTable(scores.channels, {(a, b): rng.random((channels[a], channels[b])) for a, b in form.products})
 
@@ -38,7 +38,7 @@ def test_formulate(subject: Any, benchmark: Any, level: str) -> None:
     """The problem of a real model under three budgets."""
     network = subject.network
     scores = subject.scores if level == "channels" else kernel_scores(network, subject.scores)
-    forms = cost.resource_forms(network, RESOURCES)
+    forms = counting.resource_forms(network, RESOURCES)
     capacities = {r: int(form.at(network.channels)) // 2 for r, form in forms.items()}
     stated = benchmark(lambda: formulate(network, scores, forms, capacities, "benchmark"))
     assert [r.name for r in stated.problem.resources] == RESOURCES
@@ -47,7 +47,7 @@ def test_formulate(subject: Any, benchmark: Any, level: str) -> None:
 
 def test_resource_forms(subject: Any, benchmark: Any) -> None:
     """What widths cost, from the network's description."""
-    forms = benchmark(lambda: cost.resource_forms(subject.network, RESOURCES))
+    forms = benchmark(lambda: counting.resource_forms(subject.network, RESOURCES))
     assert list(forms) == RESOURCES
 
 

@@ -17,11 +17,11 @@ from reds_lagrangian import LagrangianSolver
 
 from reds_core.bench.graphs import chain
 from reds_core.bench.shapes import NETWORKS, Network
-from reds_core.problem import Group, IntArray, KnapsackProblem, Pair, SumResource
+from reds_core.formulation.width_rules import thinned_places
+from reds_core.knapsack.problem import Group, IntArray, KnapsackProblem, Pair, SumResource
+from reds_core.knapsack.solver import Controls, solve
 from reds_core.registry import Registry
-from reds_core.search import Search
-from reds_core.solver import Controls, solve
-from reds_core.width_rules import thinned_places
+from reds_core.runs.search import Search
 
 BUDGETS = (0.5, 0.25, 0.1, 0.05, 0.01)
 FULL_VALUE = 2**31

@@ -12,44 +12,46 @@ from typing import TYPE_CHECKING, Any
 from reds_core.hooks import hookimpl
 
 if TYPE_CHECKING:
-    from reds_core.api import formulate_model, prune
+    from reds_core.bench.api import run_bench
     from reds_core.bench.reader import read_records, records_frame
     from reds_core.bench.runner import BenchSettings
+    from reds_core.compare.api import run_comparison
     from reds_core.compare.grid import Grid
     from reds_core.compare.reader import read_results, results_frame
     from reds_core.compare.runner import CompareSettings
-    from reds_core.comparison import run_bench, run_comparison
-    from reds_core.data import Dataset, load_data
-    from reds_core.finetuning import FinetuneSettings
-    from reds_core.framework import Task
+    from reds_core.framework.finetuning import FinetuneSettings
+    from reds_core.framework.framework import Task
+    from reds_core.knapsack.file import load_problem, save_problem
+    from reds_core.knapsack.problem import KnapsackProblem
+    from reds_core.knapsack.solver import Controls, solve
     from reds_core.plan import Plan, load_plan
-    from reds_core.problem import KnapsackProblem
-    from reds_core.problem_file import load_problem, save_problem
-    from reds_core.recipe import Recipe, load_recipe
     from reds_core.registry import Registry
-    from reds_core.run_folder import Mode
-    from reds_core.settings import RunSettings
-    from reds_core.solver import Controls, solve
+    from reds_core.runs.api import formulate_model, prune
+    from reds_core.runs.dataset import Dataset, load_data
+    from reds_core.runs.folder import Mode
+    from reds_core.runs.recipe import Recipe, load_recipe
+    from reds_core.runs.settings import RunSettings
 
 _MODULES = {
-    "api": ("formulate_model", "prune"),
+    "runs.api": ("formulate_model", "prune"),
     "bench.reader": ("read_records", "records_frame"),
     "bench.runner": ("BenchSettings",),
     "compare.grid": ("Grid",),
     "compare.reader": ("read_results", "results_frame"),
     "compare.runner": ("CompareSettings",),
-    "comparison": ("run_bench", "run_comparison"),
-    "data": ("Dataset", "load_data"),
-    "finetuning": ("FinetuneSettings",),
-    "framework": ("Task",),
+    "bench.api": ("run_bench",),
+    "compare.api": ("run_comparison",),
+    "runs.dataset": ("Dataset", "load_data"),
+    "framework.finetuning": ("FinetuneSettings",),
+    "framework.framework": ("Task",),
     "plan": ("Plan", "load_plan"),
-    "problem": ("KnapsackProblem",),
-    "problem_file": ("load_problem", "save_problem"),
-    "recipe": ("Recipe", "load_recipe"),
+    "knapsack.problem": ("KnapsackProblem",),
+    "knapsack.file": ("load_problem", "save_problem"),
+    "runs.recipe": ("Recipe", "load_recipe"),
     "registry": ("Registry",),
-    "run_folder": ("Mode",),
-    "settings": ("RunSettings",),
-    "solver": ("Controls", "solve"),
+    "runs.folder": ("Mode",),
+    "runs.settings": ("RunSettings",),
+    "knapsack.solver": ("Controls", "solve"),
 }
 
 __all__ = [

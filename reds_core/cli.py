@@ -19,10 +19,10 @@ from reds_core.commands.latency import latency_command
 from reds_core.commands.plugins import plugins_command
 from reds_core.commands.prune import prune_command
 from reds_core.commands.solve import solve_command
+from reds_core.commands.standard_streams import guard_standard_streams, write_nowhere
 from reds_core.errors import RedsError
-from reds_core.interruption import termination_as_interruption
-from reds_core.machine_faults import machine_fault
-from reds_core.standard_streams import guard_standard_streams, write_nowhere
+from reds_core.system.interruption import termination_as_interruption
+from reds_core.system.machine_faults import machine_fault
 
 # typer vendors click or imports it, by version: its own usage errors are found through what it exports
 _UsageError: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from reds_core.framework import Framework
-    from reds_core.layer_plugin import LayerPlugin
-    from reds_core.pruner import Pruner
-    from reds_core.scorer import Scorer
-    from reds_core.solver import Solver
+    from reds_core.framework.framework import Framework
+    from reds_core.framework.layer_plugin import LayerPlugin
+    from reds_core.knapsack.solver import Solver
+    from reds_core.pruning.pruner import Pruner
+    from reds_core.scoring.scorer import Scorer
 
 PROJECT = "reds"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.errors import InputError
-from reds_core.files import write_text
-from reds_core.records import LEFT_OUT, from_plain, parse_json, to_json
+from reds_core.system.files import write_text
+from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
 
 FORMAT = "reds-plan/1"
 PLAN_FILE = "plan.json"

@@ -15,14 +15,14 @@ import pluggy
 
 from reds_core import hooks
 from reds_core.errors import ContractViolation, InputError, RedsError, UnavailableError, UnsupportedError
-from reds_core.framework import Framework
-from reds_core.layer_plugin import LayerPlugin
+from reds_core.framework.framework import Framework
+from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solver import Claim, Solver, why_not
 from reds_core.plugin import Plugin, build_options, installed_entry_points
-from reds_core.problem import KnapsackProblem
-from reds_core.pruner import Pruner
-from reds_core.scorer import Scorer
-from reds_core.solver import Claim, Solver, why_not
-from reds_core.users_code import UsersCode
+from reds_core.pruning.pruner import Pruner
+from reds_core.scoring.scorer import Scorer
+from reds_core.system.users_code import UsersCode
 
 P = TypeVar("P", bound=Plugin)
 Settings = Mapping[str, Mapping[str, str]]

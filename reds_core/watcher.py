@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reds_core.finetuning import EpochProgress
+from reds_core.framework.finetuning import EpochProgress
 
 
 class Watcher:

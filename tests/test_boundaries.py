@@ -18,15 +18,15 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "reds_core"
 PLUGINS = sorted(p.parent for p in (ROOT / "plugins").glob("*/pyproject.toml"))
 EVERYWHERE = sys.stdlib_module_names | {"numpy", "pluggy", "filelock", "reds_core"}
-COMMAND_LINE = {"cli", "commands", "console"}
+COMMAND_LINE = {"cli", "commands"}
 """Modules of core that may also import typer and rich."""
 
 ORDER = [
-    *("errors", "problem", "solution", "solver", "linear", "presolve", "network", "framework", "scorer", "cost"),
-    *("budget", "formulate", "nested", "plan", "pruner", "hooks", "registry", "bench", "report", "cli"),
+    *("errors", "system", "plugin", "network", "knapsack", "cost", "plan", "transforms", "framework", "scoring"),
+    *("formulation", "pruning", "hooks", "registry", "report", "watcher", "comparison", "runs", "bench", "compare"),
+    *("testing", "commands", "cli"),
 ]
-"""Data flows one way: a module imports only modules that stand before it. Modules not named here may stand anywhere,
-as long as what they import keeps the order."""
+"""Data flows one way: a package imports only packages that stand before it."""
 
 
 @dataclass(frozen=True)

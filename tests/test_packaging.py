@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reds_core.problem import Group, KnapsackProblem, SumResource
-from reds_core.problem_file import save_problem
+from reds_core.knapsack.file import save_problem
+from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = {p.parent.name: tomllib.loads(p.read_text()) for p in sorted((ROOT / "plugins").glob("*/pyproject.toml"))}

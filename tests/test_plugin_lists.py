@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reds_core.errors import InputError
-from reds_core.plugin_lists import parse_plugin_list, plugin_text
+from reds_core.plugin import parse_plugin_list, plugin_text
 
 WORDS = st.text("ab-_.0/é", min_size=1, max_size=5)
 

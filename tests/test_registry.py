@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
-from reds_core.problem import Group, KnapsackProblem, Pair, PeakResource
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource
+from reds_core.knapsack.solver import Solver
 from reds_core.registry import PluginStatus, Registry
-from reds_core.scorer import Scorer
-from reds_core.solver import Solver
+from reds_core.scoring.scorer import Scorer
 
 SOLVER = """
 from dataclasses import dataclass
 from reds_core.hooks import hookimpl
-from reds_core.solution import Answer, Status
-from reds_core.solver import Claim, Control, Feature, Solver
+from reds_core.knapsack.solution import Answer, Status
+from reds_core.knapsack.solver import Claim, Control, Feature, Solver
 
 @dataclass(frozen=True)
 class SomeOptions:
@@ -116,7 +116,8 @@ BROKEN = {
         "no subclass of Solver",
     ),
     "abstract": (
-        "from reds_core.hooks import hookimpl\nfrom reds_core.solver import Solver\nclass A(Solver):\n    name = 'a'\n"
+        "from reds_core.hooks import hookimpl\nfrom reds_core.knapsack.solver import Solver\n"
+        "class A(Solver):\n    name = 'a'\n"
         "@hookimpl\ndef reds_solvers():\n    return [A]\n",
         "A, which lacks solve",
     ),
@@ -195,7 +196,7 @@ def test_two_plugins_of_one_name_and_kind_are_broken_both(install: Install) -> N
 def test_one_name_in_two_kinds_is_no_conflict(install: Install) -> None:
     scorer = """
         from reds_core.hooks import hookimpl
-        from reds_core.scorer import Scorer
+        from reds_core.scoring.scorer import Scorer
         class S(Scorer):
             name = "same"
             needs_data = False

@@ -10,10 +10,9 @@ from typing import Any
 from reds_core.bench.history import LeftOut
 from reds_core.bench.record import Contender
 from reds_core.errors import InputError, UnavailableError
-from reds_core.plugin import build_options
-from reds_core.plugin_lists import parse_plugin_list, plugin_text
+from reds_core.knapsack.solver import Solver
+from reds_core.plugin import build_options, parse_plugin_list, plugin_text
 from reds_core.registry import PluginRecord, PluginStatus, Registry, Settings
-from reds_core.solver import Solver
 
 ALL = "all"
 """Stands for every solver that is available, with its default options."""

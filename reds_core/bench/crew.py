@@ -17,8 +17,8 @@ from warnings import catch_warnings, simplefilter
 from reds_core.bench.supervision import supervise
 from reds_core.bench.task import SolveResult, SolveTask
 from reds_core.errors import InputError, RedsError, UnavailableError
-from reds_core.interruption import follows_interruption, unheard_interruption
-from reds_core.libraries import INSTALL_BENCH
+from reds_core.system.interruption import follows_interruption, unheard_interruption
+from reds_core.system.libraries import INSTALL_BENCH
 
 LOKY, DASK = "loky", "dask"
 BACKENDS = (LOKY, DASK)

@@ -8,9 +8,9 @@ from enum import Enum
 from pathlib import Path
 
 from reds_core.errors import InputError
-from reds_core.files import write_text
-from reds_core.machine import Machine
-from reds_core.records import from_plain, parse_json, to_json
+from reds_core.system.files import write_text
+from reds_core.system.machine import Machine
+from reds_core.system.records import from_plain, parse_json, to_json
 
 HISTORY_FILE = "bench.json"
 FORMAT = "reds-bench/1"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reds_core.bench.record import Outcome, SolveRecord
 from reds_core.bench.verdicts import judge
-from reds_core.record_lines import RecordKind
+from reds_core.system.record_lines import RecordKind
 
 if TYPE_CHECKING:
     import pandas

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from reds_core.machine import Machine
-from reds_core.solution import Limit, Status
+from reds_core.knapsack.solution import Limit, Status
+from reds_core.system.machine import Machine
 
 
 class Outcome(Enum):

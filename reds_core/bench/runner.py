@@ -18,12 +18,12 @@ from reds_core.bench.task import Limits, SolveTask
 from reds_core.bench.verification import Question, record_of
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.errors import InputError
-from reds_core.files import remove_partial_files
-from reds_core.libraries import library_versions, require_libraries
-from reds_core.machine import this_machine, utc_now
-from reds_core.record_lines import RecordFile
+from reds_core.knapsack.solver import Controls
 from reds_core.registry import Registry
-from reds_core.solver import Controls
+from reds_core.system.files import remove_partial_files
+from reds_core.system.libraries import library_versions, require_libraries
+from reds_core.system.machine import this_machine, utc_now
+from reds_core.system.record_lines import RecordFile
 
 DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_MEMORY_LIMIT_BYTES = 4 * 2**30

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from reds_core.bench.record import ProblemFacts
 from reds_core.errors import InputError
-from reds_core.files import absolute, temporary_folder
-from reds_core.problem import KnapsackProblem
-from reds_core.problem_file import load_problem, problem_digest, save_problem
+from reds_core.knapsack.file import load_problem, problem_digest, save_problem
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.system.files import absolute, temporary_folder
 
 
 @dataclass(frozen=True, eq=False)

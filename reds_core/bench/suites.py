@@ -16,8 +16,8 @@ from reds_core.bench.graphs import TOPOLOGIES, chain
 from reds_core.bench.shapes import NETWORKS
 from reds_core.bench.synthetic import KINDS, knapsack
 from reds_core.errors import InputError
-from reds_core.problem import KnapsackProblem
-from reds_core.problem_file import problem_digest
+from reds_core.knapsack.file import problem_digest
+from reds_core.knapsack.problem import KnapsackProblem
 
 FACTS = Path(__file__).with_name("suite_facts.json")
 

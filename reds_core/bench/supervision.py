@@ -15,11 +15,11 @@ import numpy.typing as npt
 from reds_core.bench.processes import ProcessTree
 from reds_core.bench.record import Outcome
 from reds_core.bench.task import ANSWERED, READY, WARM, Limits, Reply, SolveResult, SolveTask
-from reds_core.isolation import Isolated, isolated
-from reds_core.libraries import library_versions
-from reds_core.machine import this_machine, utc_now
-from reds_core.records import from_plain
-from reds_core.solver import Controls
+from reds_core.knapsack.solver import Controls
+from reds_core.system.isolation import Isolated, isolated
+from reds_core.system.libraries import library_versions
+from reds_core.system.machine import this_machine, utc_now
+from reds_core.system.records import from_plain
 
 WORKER = Path(__file__).with_name("worker.py")
 

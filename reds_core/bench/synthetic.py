@@ -13,7 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.bench.shapes import Layer, Network, Side
-from reds_core.problem import Group, IntArray, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
+from reds_core.knapsack.problem import (
+    Group,
+    IntArray,
+    KnapsackProblem,
+    Pair,
+    PeakResource,
+    PeakStep,
+    Resource,
+    SumResource,
+)
 
 Floats = npt.NDArray[np.float64]
 

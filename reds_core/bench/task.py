@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reds_core.bench.record import Outcome
-from reds_core.machine import Machine
-from reds_core.solution import Limit, Status
+from reds_core.knapsack.solution import Limit, Status
+from reds_core.system.machine import Machine
 
 READY, WARM, ANSWERED = "ready", "warm", "answered"
 """Points that the process of a solve comes to: plugin and problem loaded; libraries loaded by a first small solve, the

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reds_core.bench.record import Outcome, SolveRecord
-from reds_core.solution import Status
+from reds_core.knapsack.solution import Status
 
 
 @dataclass(frozen=True)

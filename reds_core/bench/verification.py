@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
 from reds_core.bench.task import Limits, Said, SolveResult
 from reds_core.errors import RedsError
-from reds_core.problem import KnapsackProblem
-from reds_core.solution import Answer, Solution
-from reds_core.solver import Controls, Feature, Solver, solve
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Answer, Solution
+from reds_core.knapsack.solver import Controls, Feature, Solver, solve
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def scored(problem: KnapsackProblem, solver: type[Solver], said: Said) -> Soluti
     """The answer through the one guarded call, given by a stand-in that declares what `solver` declares.
 
     Raises:
-        ContractViolation: as `reds_core.solver.solve`.
+        ContractViolation: as `reds_core.knapsack.solver.solve`.
     """
 
     class StandIn(Solver):

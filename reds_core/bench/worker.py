@@ -1,4 +1,4 @@
-"""One solve; a script that `reds_core.isolation` runs in a process of its own.
+"""One solve; a script that `reds_core.system.isolation` runs in a process of its own.
 
 A small problem is solved first and not timed, since solvers import the libraries behind them when they are first asked.
 """
@@ -19,13 +19,13 @@ import numpy as np
 from reds_core.bench.record import Outcome
 from reds_core.bench.task import ANSWERED, READY, WARM, Reply, Said
 from reds_core.errors import ContractViolation, RedsError, UnavailableError, UnsupportedError
-from reds_core.isolation import Arrays, mark, serve
-from reds_core.problem import Group, KnapsackProblem, Pair, SumResource
-from reds_core.problem_file import load_problem
-from reds_core.records import to_json
+from reds_core.knapsack.file import load_problem
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
+from reds_core.knapsack.solution import Limit, Solution, Status
+from reds_core.knapsack.solver import Controls, Solver, solve, why_not
 from reds_core.registry import Registry
-from reds_core.solution import Limit, Solution, Status
-from reds_core.solver import Controls, Solver, solve, why_not
+from reds_core.system.isolation import Arrays, mark, serve
+from reds_core.system.records import to_json
 
 
 def answer(request: Arrays) -> dict[str, Any]:

@@ -35,10 +35,10 @@ def bench_command(
     out: Annotated[Path, typer.Option(help="Folder for records and report.")] = Path("reds-bench"),
 ) -> None:
     """Compare solvers: each on each problem, in a process of its own. The same command goes on where it stopped."""
+    from reds_core.bench.api import run_bench
     from reds_core.bench.runner import BenchSettings
     from reds_core.commands.bench_view import BenchView, print_bench
-    from reds_core.comparison import run_bench
-    from reds_core.memory import parse_bytes
+    from reds_core.system.memory import parse_bytes
 
     settings = BenchSettings(
         problems=tuple(problems or ()),

@@ -15,8 +15,8 @@ from reds_core.bench.record import Outcome, SolveRecord
 from reds_core.bench.verification import Question
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.commands.comparison_bar import ComparisonBar
-from reds_core.console import print_table
-from reds_core.solution import Status
+from reds_core.commands.console import print_table
+from reds_core.knapsack.solution import Status
 
 FAILURES = (Outcome.BROKE_CONTRACT, Outcome.RAISED, Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
 _IDLE = "solving"

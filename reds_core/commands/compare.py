@@ -24,9 +24,9 @@ def compare_command(
 ) -> None:
     """Compare runs: recipes x pruners x scorers x solvers x seeds. The same command goes on where it stopped."""
     from reds_core.commands.compare_view import CompareView, print_comparison
+    from reds_core.compare.api import run_comparison
     from reds_core.compare.grid import Grid
     from reds_core.compare.runner import CompareSettings
-    from reds_core.comparison import run_comparison
 
     grid = Grid(tuple(recipes), pruners, scorers, solvers, () if seeds is None else parse_seeds(seeds))
     with CompareView() as view:

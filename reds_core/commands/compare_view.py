@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.progress import TimeElapsedColumn
 
 from reds_core.commands.comparison_bar import ComparisonBar
+from reds_core.commands.console import print_table
 from reds_core.compare.grid import RunPlan
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import ResultRecord, RunOutcome
+from reds_core.compare.report import texts
+from reds_core.compare.report.findings import findings
+from reds_core.compare.report.results import RecipeResults, accuracy, change, compare_runs
 from reds_core.compare.runner import CompareRun
 from reds_core.compare.watcher import CompareWatcher
-from reds_core.console import print_table
 from reds_core.report import units
-from reds_core.report.compare import texts
-from reds_core.report.compare.findings import findings
-from reds_core.report.compare.results import RecipeResults, accuracy, change, compare_runs
 
 _STAGE_CHARACTERS = 60
 

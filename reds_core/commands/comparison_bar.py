@@ -8,7 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
 
-from reds_core.console import StatusConsole
+from reds_core.commands.console import StatusConsole
 from reds_core.watcher import ComparisonWatcher
 
 

@@ -16,10 +16,10 @@ def extract_command(
     budget: BudgetTexts = None,
 ) -> None:
     """Add one more member to a finished family, without training."""
-    from reds_core.console import ConsoleWatcher, print_plan
-    from reds_core.extract import extract
+    from reds_core.commands.console import ConsoleWatcher, print_plan
     from reds_core.plan import load_plan
     from reds_core.registry import Registry
+    from reds_core.runs.extraction import extract
 
     if not budget:
         raise InputError("no budget is given", "give one such as --budget macs=0.4")

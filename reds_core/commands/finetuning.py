@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from reds_core.commands.overriding import listed, or_none
-from reds_core.finetuning import FinetuneSettings, Precision, Schedule, Teacher
+from reds_core.framework.finetuning import FinetuneSettings, Precision, Schedule, Teacher
 
 _PANEL = "Fine-tuning"
 _DEFAULTS = FinetuneSettings()

@@ -53,12 +53,12 @@ def formulate_command(
     seed: Seed = 0,
 ) -> None:
     """State a model's pruning as a knapsack problem, in a file that `reds solve` reads."""
-    from reds_core.api import formulate_model
-    from reds_core.files import given_file
-    from reds_core.framework import Task
-    from reds_core.problem_file import save_problem
-    from reds_core.scorer import parse_level
-    from reds_core.width_rules import WidthRules
+    from reds_core.formulation.width_rules import WidthRules
+    from reds_core.framework.framework import Task
+    from reds_core.knapsack.file import save_problem
+    from reds_core.runs.api import formulate_model
+    from reds_core.scoring.scorer import parse_level
+    from reds_core.system.files import given_file
 
     if not budget:
         raise InputError("no budget is given", "give one such as --budget macs=0.5")

@@ -25,8 +25,8 @@ def inspect_command(
     as_json: Json = False,
 ) -> None:
     """Show the channel groups of a model and what it costs."""
-    from reds_core.api import load_for_inspection
-    from reds_core.inspection import describe
+    from reds_core.runs.api import load_for_inspection
+    from reds_core.runs.inspection import describe
 
     _, _, network = load_for_inspection(
         model, options=parse_plugin_options(option or []), imports=imports or (), strict=strict, watcher=WarningEcho()
@@ -35,6 +35,6 @@ def inspect_command(
     if as_json:
         print_json(described)
         return
-    from reds_core.console import print_inspection
+    from reds_core.commands.console import print_inspection
 
     print_inspection(described)

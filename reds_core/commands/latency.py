@@ -31,9 +31,9 @@ def latency_command(
     as_json: Json = False,
 ) -> None:
     """Time a model's layers at several widths on this machine, for latency budgets."""
-    from reds_core.console import print_latencies, sampling
-    from reds_core.latency.api import latency
-    from reds_core.latency.table import LatencySettings
+    from reds_core.commands.console import print_latencies, sampling
+    from reds_core.cost.latency_table import LatencySettings
+    from reds_core.runs.latency import latency
 
     settings = LatencySettings(element_size, threads, repeats, points, checks)
     with sampling("timing segments") as told:

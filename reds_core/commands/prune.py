@@ -91,12 +91,12 @@ def prune_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
 ) -> None:
     """Prune a model to a family of nested subnetworks within their budgets, and write .keras and .tflite files."""
-    from reds_core.api import prune
-    from reds_core.console import ConsoleWatcher, print_plan
-    from reds_core.recipe import Recipe, load_recipe
-    from reds_core.run_folder import Mode
-    from reds_core.scorer import parse_level
-    from reds_core.settings import DEFAULT_OUT, merged_options
+    from reds_core.commands.console import ConsoleWatcher, print_plan
+    from reds_core.runs.api import prune
+    from reds_core.runs.folder import Mode
+    from reds_core.runs.recipe import Recipe, load_recipe
+    from reds_core.runs.settings import DEFAULT_OUT, merged_options
+    from reds_core.scoring.scorer import parse_level
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other", "give one of them")

@@ -13,7 +13,7 @@ from reds_core.commands.overriding import listed, override
 from reds_core.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from reds_core.width_rules import WidthRules
+    from reds_core.formulation.width_rules import WidthRules
 from reds_core.watcher import Watcher
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
@@ -92,7 +92,7 @@ class WarningEcho(Watcher):
 
 def print_json(content: Any) -> None:
     """Print records or plain values as JSON, in ASCII; figures that do not exist are null."""
-    from reds_core.records import to_json
+    from reds_core.system.records import to_json
 
     sys.stdout.write(to_json(content))
 

@@ -19,7 +19,7 @@ from reds_core.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from reds_core.solution import Solution
+    from reds_core.knapsack.solution import Solution
 
 
 def solve_command(
@@ -33,12 +33,12 @@ def solve_command(
     as_json: Json = False,
 ) -> None:
     """Solve a problem file."""
-    from reds_core.memory import parse_bytes
-    from reds_core.no_choice import without_choice
-    from reds_core.problem_file import load_problem
+    from reds_core.knapsack.file import load_problem
+    from reds_core.knapsack.no_choice import without_choice
+    from reds_core.knapsack.solver import Controls
     from reds_core.registry import Registry
-    from reds_core.search import Search
-    from reds_core.solver import Controls
+    from reds_core.runs.search import Search
+    from reds_core.system.memory import parse_bytes
 
     registry = Registry()
     settings = parse_plugin_options(option or [])
@@ -52,7 +52,7 @@ def solve_command(
     if as_json:
         print_json(solution_facts(solution))
     else:
-        from reds_core.solution_text import solution_text
+        from reds_core.commands.solution_text import solution_text
 
         print(solution_text(solution))
     if solution.choice is None:

@@ -8,20 +8,19 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from reds_core.budget import parse_budgets
 from reds_core.compare.record import RunKey
-from reds_core.cost import check_resources
+from reds_core.cost.budget import parse_budgets
+from reds_core.cost.counting import check_resources
 from reds_core.errors import InputError
-from reds_core.files import absolute
-from reds_core.plugin import Plugin
-from reds_core.plugin_lists import parse_plugin_list, plugin_text
-from reds_core.pruner import Pruner
-from reds_core.recipe import Recipe, load_recipe
+from reds_core.knapsack.solver import Solver
+from reds_core.plugin import Plugin, parse_plugin_list, plugin_text
+from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
-from reds_core.scorer import Scorer, check_level
-from reds_core.settings import RunSettings, merged_options
-from reds_core.solver import Solver
-from reds_core.users_code import absolute_imports
+from reds_core.runs.recipe import Recipe, load_recipe
+from reds_core.runs.settings import RunSettings, merged_options
+from reds_core.scoring.scorer import Scorer, check_level
+from reds_core.system.files import absolute
+from reds_core.system.users_code import absolute_imports
 
 _AUTO = "auto"
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9_.=-]")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reds_core.compare.record import RunOutcome
-from reds_core.isolation import Isolated, isolated
+from reds_core.system.isolation import Isolated, isolated
 
 WORKER = Path(__file__).with_name("worker.py")
 INTERRUPTED = "interrupted"

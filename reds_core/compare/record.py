@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from reds_core.machine import Machine
 from reds_core.plan import Accuracy, FullAccuracy
-from reds_core.record_lines import RecordKind
+from reds_core.system.machine import Machine
+from reds_core.system.record_lines import RecordKind
 
 
 class RunOutcome(Enum):

@@ -13,12 +13,12 @@ from reds_core.compare.reader import latest
 from reds_core.compare.record import RESULTS, ResultRecord, RunOutcome, Subnetwork
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.errors import InputError
-from reds_core.files import absolute, make_folder, remove_partial_files, write_text
-from reds_core.libraries import require_libraries
-from reds_core.machine import this_machine, utc_now
 from reds_core.plan import FullAccuracy, Plan, SubnetworkRecord, load_plan
-from reds_core.recipe import recipe_text
 from reds_core.registry import Registry
+from reds_core.runs.recipe import recipe_text
+from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
+from reds_core.system.libraries import require_libraries
+from reds_core.system.machine import this_machine, utc_now
 
 RUNS_FOLDER = "runs"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy.typing as npt
 
-from reds_core.api import prune
 from reds_core.errors import ContractViolation, PluginFailure, RedsError
-from reds_core.isolation import Arrays, serve
-from reds_core.machine import utc_now
-from reds_core.run_folder import Mode
+from reds_core.runs.api import prune
+from reds_core.runs.folder import Mode
+from reds_core.system.isolation import Arrays, serve
+from reds_core.system.machine import utc_now
 from reds_core.watcher import Watcher
 
 FINISHED, REFUSED, RAISED, OUT_OF_MEMORY, INTERRUPTED = "finished", "refused", "raised", "out_of_memory", "interrupted"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reds_core.files import write_text
 from reds_core.plan import Plan
 from reds_core.report.run_page import run_page
+from reds_core.system.files import write_text
 
 __all__ = ["REPORT_FILE", "write_report"]
 

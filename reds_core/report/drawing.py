@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reds_core.errors import UnavailableError
-from reds_core.files import write_bytes
-from reds_core.libraries import INSTALL_BENCH
+from reds_core.system.files import write_bytes
+from reds_core.system.libraries import INSTALL_BENCH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

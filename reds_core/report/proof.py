@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reds_core.knapsack.solution import Status, relative_gap
 from reds_core.plan import SubnetworkRecord
 from reds_core.report import units
-from reds_core.solution import Status, relative_gap
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin
-from reds_core.pruner import Pruner
+from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
-from reds_core.scorer import Scorer
-from reds_core.solver import Solver
+from reds_core.scoring.scorer import Scorer
 from reds_core.testing.pruner_checks import PRUNER_CHECKS, PrunerSubject
 from reds_core.testing.report import Outcome, Report, Result, Settings
 from reds_core.testing.runner import Check, Run, as_pytest_parameters

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.problem import IntArray, KnapsackProblem, PeakResource, SumResource
+from reds_core.knapsack.problem import IntArray, KnapsackProblem, PeakResource, SumResource
 
 CHOICES_LIMIT = 2_000_000
 """Problems with more choices than this are no work for brute force."""

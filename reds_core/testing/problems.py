@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reds_core.problem import (
+from reds_core.knapsack.problem import (
     Group,
     IntArray,
     KnapsackProblem,
@@ -15,7 +15,7 @@ from reds_core.problem import (
     SumResource,
     Table,
 )
-from reds_core.solver import Feature
+from reds_core.knapsack.solver import Feature
 
 
 def _widths(rng: np.random.Generator, options: int) -> IntArray:

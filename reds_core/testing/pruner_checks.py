@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from reds_core import cost
-from reds_core.axis import Kept
-from reds_core.budget import SubnetworkBudget, parse_budgets, smallest_first
-from reds_core.finetuning import FinetuneSettings
-from reds_core.formulate import Formulation, formulate
-from reds_core.framework import Family, Task, Training, member_kept
-from reds_core.problem import KnapsackProblem
-from reds_core.pruner import Pruner, PruningState, Step, Tools
-from reds_core.scorer import ScoreTable
-from reds_core.solution import Answer, Solution, Status
-from reds_core.solver import Claim, Control, Controls, Feature, Solver, solve
+from reds_core.cost import counting
+from reds_core.cost.budget import SubnetworkBudget, parse_budgets, smallest_first
+from reds_core.formulation.formulation import Formulation, formulate
+from reds_core.framework.finetuning import FinetuneSettings
+from reds_core.framework.framework import Family, Task, Training, member_kept
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Answer, Solution, Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver, solve
+from reds_core.network.axis import Kept
+from reds_core.pruning.pruner import Pruner, PruningState, Step, Tools
+from reds_core.scoring.scorer import ScoreTable
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.plugin_checks import PluginSubject, check_declaration, imports_nothing_heavy
@@ -63,7 +63,7 @@ class CheckTools(Tools):
         self.network = self.framework.inspect(model)
         self._trained: dict[int, int] = {}
         self._seen: list[TinyModel] = []  # so that no two models have one id
-        self.forms = cost.resource_forms(self.network, budgets[0].amounts)
+        self.forms = counting.resource_forms(self.network, budgets[0].amounts)
         self._epochs = epochs
 
     @property

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from reds_core.errors import RedsError
-from reds_core.framework import Arrays, Task
-from reds_core.scorer import FloatArray, ScoreLevel, Scorer, ScoreTable, score
+from reds_core.framework.framework import Arrays, Task
+from reds_core.scoring.scorer import FloatArray, ScoreLevel, Scorer, ScoreTable, score
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.plugin_checks import PluginSubject, check_declaration, imports_nothing_heavy
 from reds_core.testing.report import Failure, Settings, Skip

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reds_core.problem import Group, KnapsackProblem, SumResource
-from reds_core.solution import Status
-from reds_core.solver import Claim, Feature, features_of, why_not
+from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
+from reds_core.knapsack.solution import Status
+from reds_core.knapsack.solver import Claim, Feature, features_of, why_not
 from reds_core.testing import problems
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.report import Failure, Skip

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from reds_core.errors import UnsupportedError
-from reds_core.problem import KnapsackProblem, SumResource
-from reds_core.solution import Status
-from reds_core.solver import Claim, Control, Controls, Feature, solve, why_not
+from reds_core.knapsack.problem import KnapsackProblem, SumResource
+from reds_core.knapsack.solution import Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, solve, why_not
 from reds_core.testing import problems
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.oracle import brute_force, chain_optimum

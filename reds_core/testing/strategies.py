@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reds_core.problem import (
+from reds_core.knapsack.problem import (
     Group,
     IntArray,
     KnapsackProblem,
@@ -17,7 +17,7 @@ from reds_core.problem import (
     SumResource,
     Table,
 )
-from reds_core.solver import Feature
+from reds_core.knapsack.solver import Feature
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy

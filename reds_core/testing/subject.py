@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
-from reds_core.problem import KnapsackProblem, PeakResource, Resource, Table
-from reds_core.solution import Answer, Limit, Status
-from reds_core.solver import Claim, Control, Controls, Feature, Solver, why_not
+from reds_core.knapsack.problem import KnapsackProblem, PeakResource, Resource, Table
+from reds_core.knapsack.solution import Answer, Limit, Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver, why_not
 from reds_core.testing import problems
 from reds_core.testing.oracle import Truth, brute_force
 from reds_core.testing.plugin_checks import PluginSubject

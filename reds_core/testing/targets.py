@@ -7,12 +7,12 @@ import importlib
 import inspect
 
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
-from reds_core.layer_plugin import LayerPlugin
+from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin
-from reds_core.pruner import Pruner
+from reds_core.pruning.pruner import Pruner
 from reds_core.registry import PluginStatus, Registry
-from reds_core.scorer import Scorer
-from reds_core.solver import Solver
+from reds_core.scoring.scorer import Scorer
 
 CHECKED: tuple[type[Plugin], ...] = (Solver, Scorer, Pruner)
 """Kinds that the kit has checks for."""

@@ -14,10 +14,9 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.axis import Axis, Channels, Fixed, Kept
 from reds_core.errors import UnsupportedError
-from reds_core.finetuning import EpochProgress
-from reds_core.framework import (
+from reds_core.framework.finetuning import EpochProgress
+from reds_core.framework.framework import (
     ActivationStatistics,
     Arrays,
     Family,
@@ -28,7 +27,8 @@ from reds_core.framework import (
     batches,
     member_kept,
 )
-from reds_core.network import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
+from reds_core.network.axis import Axis, Channels, Fixed, Kept
+from reds_core.network.description import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
 
 FEATURES, CLASSES = 4, 3
 

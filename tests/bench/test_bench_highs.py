@@ -8,7 +8,7 @@ import pytest
 from bench_tools import Place, write_problem
 
 from reds_core.bench.record import Outcome
-from reds_core.solution import Status
+from reds_core.knapsack.solution import Status
 
 
 def test_back_ends_are_compared_side_by_side(place: Place) -> None:

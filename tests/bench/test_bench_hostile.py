@@ -12,7 +12,7 @@ from bench_tools import Place, eventually
 
 from reds_core.bench.record import Outcome, SolveRecord
 from reds_core.bench.supervision import grace_s
-from reds_core.solution import Limit, Status
+from reds_core.knapsack.solution import Limit, Status
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
 pytestmark = posix

@@ -26,8 +26,8 @@ from reds_core.bench.record_file import key_of
 from reds_core.bench.runner import BenchSettings
 from reds_core.bench.task import SolveTask
 from reds_core.errors import RedsError
-from reds_core.problem import Group, KnapsackProblem, SumResource
-from reds_core.problem_file import save_problem
+from reds_core.knapsack.file import save_problem
+from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 

@@ -17,8 +17,8 @@ from reds_core.bench.reader import judged_records, read_records, records_frame
 from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
 from reds_core.bench.record_file import opened
 from reds_core.errors import InputError
-from reds_core.machine import Machine
-from reds_core.solution import Limit, Status
+from reds_core.knapsack.solution import Limit, Status
+from reds_core.system.machine import Machine
 
 whole = st.integers(-(2**62), 2**62)
 text = st.text(max_size=20)

@@ -26,11 +26,11 @@ from sample_comparisons import (
 )
 
 from reds_core.bench.record import Outcome
-from reds_core.report.bench import bench_page
-from reds_core.report.bench.findings import findings, headline, warnings
-from reds_core.report.bench.results import compare
+from reds_core.bench.report import bench_page
+from reds_core.bench.report.findings import findings, headline, warnings
+from reds_core.bench.report.results import compare
+from reds_core.knapsack.solution import Limit, Status
 from reds_core.report.units import THIN
-from reds_core.solution import Limit, Status
 
 # --- tables ---------------------------------------------------------------------------------------------------------
 

@@ -9,10 +9,10 @@ from sample_comparisons import (
     usual,
 )
 
+from reds_core.bench.report import figures
+from reds_core.bench.report.measures import performance_profiles
+from reds_core.bench.report.results import compare
 from reds_core.report import series
-from reds_core.report.bench import figures
-from reds_core.report.bench.measures import performance_profiles
-from reds_core.report.bench.results import compare
 from reds_core.report.units import THIN
 
 

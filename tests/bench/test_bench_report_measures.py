@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reds_core.bench.record import Outcome
-from reds_core.report.bench.measures import (
+from reds_core.bench.report.measures import (
     CLOCK_S,
     cumulative,
     geometric_mean,
@@ -20,10 +20,10 @@ from reds_core.report.bench.measures import (
     spread,
     time_ratios,
 )
-from reds_core.report.bench.presolve import presolve_pairs
-from reds_core.report.bench.results import Kind, compare
+from reds_core.bench.report.presolve import presolve_pairs
+from reds_core.bench.report.results import Kind, compare
+from reds_core.knapsack.solution import Status
 from reds_core.report.units import THIN
-from reds_core.solution import Status
 
 INF = math.inf
 TIMES = st.one_of(st.just(INF), st.floats(1e-5, 1e3))

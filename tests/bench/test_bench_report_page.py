@@ -35,17 +35,17 @@ from sample_comparisons import (
 )
 from toy_plugins import BruteSolver
 
+from reds_core.bench.api import run_bench
 from reds_core.bench.history import BenchHistory, read_history, write_history
+from reds_core.bench.report import bench_page, bench_summary, write_bench_report
 from reds_core.bench.runner import BenchSettings
-from reds_core.comparison import run_bench
 from reds_core.errors import InputError, UnavailableError
-from reds_core.problem_file import load_problem, save_problem
-from reds_core.records import to_json_line
-from reds_core.report.bench import bench_page, bench_summary, write_bench_report
+from reds_core.knapsack.file import load_problem, save_problem
+from reds_core.knapsack.solver import solve
 from reds_core.report.markdown import escaped
 from reds_core.report.page import inline_script
 from reds_core.report.units import THIN
-from reds_core.solver import solve
+from reds_core.system.records import to_json_line
 from reds_core.testing.problems import near_equal_values
 
 

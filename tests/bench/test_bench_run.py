@@ -28,13 +28,13 @@ from reds_core.bench.verification import Question
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.commands.bench_view import BenchView
 from reds_core.errors import InputError, UnavailableError
-from reds_core.libraries import library_versions
-from reds_core.machine import this_machine
-from reds_core.memory import parse_bytes
-from reds_core.problem_file import load_problem, problem_digest
+from reds_core.knapsack.file import load_problem, problem_digest
+from reds_core.knapsack.solution import Status
+from reds_core.knapsack.solver import Solver
 from reds_core.registry import Registry
-from reds_core.solution import Status
-from reds_core.solver import Solver
+from reds_core.system.libraries import library_versions
+from reds_core.system.machine import this_machine
+from reds_core.system.memory import parse_bytes
 
 
 class Listener(BenchWatcher):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reds_core.bench.record import Outcome, SolveRecord
 from reds_core.bench.verdicts import ELSEWHERE, judge
-from reds_core.solution import Status
+from reds_core.knapsack.solution import Status
 
 P = problem("p")
 

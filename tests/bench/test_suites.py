@@ -17,11 +17,11 @@ from reds_core.bench.sources import gather
 from reds_core.bench.suites import SUITES, read_facts, suite
 from reds_core.bench.synthetic import FULL_VALUE, KINDS, knapsack
 from reds_core.errors import InputError
-from reds_core.problem import SumResource
-from reds_core.problem_file import load_problem, problem_digest, save_problem
+from reds_core.knapsack.file import load_problem, problem_digest, save_problem
+from reds_core.knapsack.problem import SumResource
+from reds_core.knapsack.solution import Status
+from reds_core.knapsack.solver import Controls, Feature, Solver, features_of, solve
 from reds_core.registry import Registry
-from reds_core.solution import Status
-from reds_core.solver import Controls, Feature, Solver, features_of, solve
 from reds_core.testing.oracle import brute_force
 
 MACS = {

@@ -16,10 +16,10 @@ from compare_tools import ComparePlace, make_compare_place, write_recipe
 from toy_framework import ToyFramework
 from toy_runs import without_times
 
-from reds_core.checkpoint import load_checkpoint
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import RunOutcome
 from reds_core.plan import StepRecord, load_plan
+from reds_core.runs.checkpoint import load_checkpoint
 
 SUPPORT = Path(__file__).parents[1] / "support"
 PLUGIN = """

@@ -15,12 +15,12 @@ from html_pages import (
 )
 
 from reds_core.compare.record import RESULTS, ResultRecord
-from reds_core.machine import Machine
+from reds_core.compare.report import compare_page, compare_summary, write_compare_report
+from reds_core.compare.report.findings import findings, headline, warnings
+from reds_core.compare.report.results import compare_runs
 from reds_core.plan import FullAccuracy
-from reds_core.report.compare import compare_page, compare_summary, write_compare_report
-from reds_core.report.compare.findings import findings, headline, warnings
-from reds_core.report.compare.results import compare_runs
 from reds_core.report.units import THIN
+from reds_core.system.machine import Machine
 
 NESTED, UNIFORM = (0.90, 0.91, 0.92), (0.89, 0.89, 0.90)
 

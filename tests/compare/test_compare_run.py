@@ -17,7 +17,7 @@ from reds_core.compare.reader import results_frame
 from reds_core.compare.record import RunKey, RunOutcome
 from reds_core.errors import InputError
 from reds_core.plan import load_plan
-from reds_core.recipe import load_recipe
+from reds_core.runs.recipe import load_recipe
 
 
 def test_the_cross_product_has_a_name_for_each_run(place: ComparePlace) -> None:

@@ -12,8 +12,8 @@ from compare_tools import failure, result
 
 from reds_core.compare.grid import Grid, planned_runs
 from reds_core.compare.record import RESULTS
-from reds_core.recipe import load_recipe, recipe_text
 from reds_core.registry import Registry
+from reds_core.runs.recipe import load_recipe, recipe_text
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "end_to_end.py"
 

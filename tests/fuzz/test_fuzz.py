@@ -115,7 +115,7 @@ def test_a_fault_would_be_found(pristine: Path, tmp_path: Path, monkeypatch: pyt
         raise KeyError("x")
 
     with monkeypatch.context() as patch:
-        patch.setattr("reds_core.problem_file.load_problem", fail)
+        patch.setattr("reds_core.knapsack.file.load_problem", fail)
         with pytest.raises(AssertionError, match="a bug of reds"):
             run_and_check(("solve", "p.npz"), tmp_path)
     (tmp_path / ".new.1.partial.npz").write_bytes(b"")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
-from reds_core.machine import Machine
-from reds_core.solution import Limit, Status, relative_gap
+from reds_core.knapsack.solution import Limit, Status, relative_gap
+from reds_core.system.machine import Machine
 
 MACHINE = Machine("Linux 6.1", "Example CPU @ 2.5 GHz", 2, 8 * 2**30, "3.11.9")
 

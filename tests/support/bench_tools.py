@@ -17,9 +17,9 @@ from reds_core.bench.reader import read_records
 from reds_core.bench.record import SolveRecord
 from reds_core.bench.runner import BenchSettings, run_solves
 from reds_core.bench.watcher import BenchWatcher
+from reds_core.knapsack.file import save_problem
+from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 from reds_core.plugin import installed_entry_points
-from reds_core.problem import Group, KnapsackProblem, SumResource
-from reds_core.problem_file import save_problem
 from reds_core.registry import Registry
 
 SUPPORT = Path(__file__).parent

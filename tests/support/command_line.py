@@ -15,8 +15,8 @@ from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, PluginModule
 
 from reds_core import cli
-from reds_core.problem import Group, KnapsackProblem, SumResource
-from reds_core.problem_file import save_problem
+from reds_core.knapsack.file import save_problem
+from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 
 ERROR = re.compile(r"error: \S.*; \S.*[^.]")
 

@@ -12,7 +12,6 @@ import yaml
 from toy_plugins import toy_registry
 from toy_runs import make_workplace
 
-from reds_core.api import prune
 from reds_core.compare.grid import Grid
 from reds_core.compare.process import Ended, RunPaths
 from reds_core.compare.reader import read_results
@@ -20,10 +19,11 @@ from reds_core.compare.record import ResultRecord, RunKey, RunOutcome, Subnetwor
 from reds_core.compare.runner import CompareRun, CompareSettings, run_grid
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.errors import RedsError
-from reds_core.machine import Machine
 from reds_core.plan import Accuracy, FullAccuracy
 from reds_core.registry import Registry
-from reds_core.run_folder import Mode
+from reds_core.runs.api import prune
+from reds_core.runs.folder import Mode
+from reds_core.system.machine import Machine
 
 MACHINE = Machine("Linux 6.1", "Example CPU @ 2.5 GHz", 2, 8 * 2**30, "3.11.9")
 RECIPE: Mapping[str, Any] = {

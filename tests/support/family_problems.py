@@ -11,10 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from toy_plugins import BruteSolver
 
-from reds_core.nested import NestedFamily
-from reds_core.problem import Group, KnapsackProblem, SumResource
-from reds_core.solution import Solution, Status
-from reds_core.solver import Feature, solve
+from reds_core.knapsack.families.anchoring import NestedFamily
+from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
+from reds_core.knapsack.solution import Solution, Status
+from reds_core.knapsack.solver import Feature, solve
 from reds_core.testing.oracle import all_choices, brute_force, usages_of, values_of
 from reds_core.testing.problems import long_chain
 from reds_core.testing.strategies import knapsack_problems

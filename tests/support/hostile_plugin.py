@@ -16,9 +16,9 @@ from typing import ClassVar
 import numpy as np
 
 from reds_core import hookimpl
-from reds_core.problem import Evaluation, KnapsackProblem
-from reds_core.solution import Answer, Limit, Status
-from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack.problem import Evaluation, KnapsackProblem
+from reds_core.knapsack.solution import Answer, Limit, Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 
 
 class Plain(Solver):

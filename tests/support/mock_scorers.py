@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.attribution import attribute_to_kernels
-from reds_core.budget import SubnetworkBudget
-from reds_core.framework import Arrays, Family, Framework, Task, member_kept
-from reds_core.network import Network
-from reds_core.pruner import Choice, Pruner, PruningState, Step, Tools
-from reds_core.scorer import ScoreLevel, Scorer, ScoreTable
+from reds_core.cost.budget import SubnetworkBudget
+from reds_core.framework.framework import Arrays, Family, Framework, Task, member_kept
+from reds_core.network.description import Network
+from reds_core.pruning.pruner import Choice, Pruner, PruningState, Step, Tools
+from reds_core.scoring.attribution import attribute_to_kernels
+from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable
 
 
 class HonestScorer(Scorer):

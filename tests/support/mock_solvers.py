@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from reds_core.problem import KnapsackProblem
-from reds_core.solution import Answer, Limit, Status
-from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Answer, Limit, Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 from reds_core.testing.oracle import all_choices, brute_force, usages_of, values_of
 
 ALL_CLAIMS = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND

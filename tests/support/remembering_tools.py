@@ -11,21 +11,21 @@ import numpy.typing as npt
 from toy_framework import ToyFramework, ToyModel, describe, residual_model
 from toy_plugins import BruteSolver
 
-from reds_core import cost
-from reds_core.axis import Kept
-from reds_core.budget import SubnetworkBudget, parse_budgets, smallest_first
-from reds_core.formulate import Formulation, formulate
-from reds_core.framework import Family
-from reds_core.problem import KnapsackProblem
-from reds_core.pruner import Pruner, PruningState, Step, Tools
-from reds_core.scorer import ScoreTable
-from reds_core.solution import Solution
-from reds_core.solver import solve
-from reds_core.width_rules import WidthRules
+from reds_core.cost import counting
+from reds_core.cost.budget import SubnetworkBudget, parse_budgets, smallest_first
+from reds_core.formulation.formulation import Formulation, formulate
+from reds_core.formulation.width_rules import WidthRules
+from reds_core.framework.framework import Family
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Solution
+from reds_core.knapsack.solver import solve
+from reds_core.network.axis import Kept
+from reds_core.pruning.pruner import Pruner, PruningState, Step, Tools
+from reds_core.scoring.scorer import ScoreTable
 
 MODEL = residual_model()
 NETWORK = describe(MODEL)
-FORMS = cost.resource_forms(NETWORK, ["macs"])
+FORMS = counting.resource_forms(NETWORK, ["macs"])
 FULL = {"macs": FORMS["macs"].at(NETWORK.channels)}
 
 
@@ -54,7 +54,7 @@ class RememberingTools(Tools):
         self.model, self.seed = model, 0
         self.rules = rules or WidthRules()
         self.network = describe(model)
-        self.forms = cost.resource_forms(self.network, ["macs"])
+        self.forms = counting.resource_forms(self.network, ["macs"])
         self.full = {"macs": self.forms["macs"].at(self.network.channels)}
         self.budgets = smallest_first(parse_budgets(budgets), self.full)
         self.epochs = epochs

@@ -9,7 +9,7 @@ from bench_records import MACHINE, comparison, failed, found, problem, proved, r
 
 from reds_core.bench.history import BenchRun, Ending, LeftOut
 from reds_core.bench.record import Outcome, SolveRecord
-from reds_core.solution import Limit, Status
+from reds_core.knapsack.solution import Limit, Status
 
 Records = Sequence[SolveRecord]
 GLANCE, SPEED, LOSSES = (

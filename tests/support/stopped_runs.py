@@ -20,7 +20,8 @@ _BEGUN = Path(".checkpoint") / "run.json"
 
 _PROGRAM = """
 import os, sys
-from reds_core import cli, console
+from reds_core import cli
+from reds_core.commands import console
 {preparation}
 log, before = {log!r}, console.ConsoleWatcher.epoch
 

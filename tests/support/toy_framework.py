@@ -18,12 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.axis import Axis, Channels, Fixed, Kept
-from reds_core.epochs import EpochState, digest_of
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.files import write_bytes
-from reds_core.finetuning import EpochProgress, FinetuneSettings
-from reds_core.framework import (
+from reds_core.framework.epochs import EpochState, digest_of
+from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
+from reds_core.framework.framework import (
     ActivationStatistics,
     Arrays,
     Family,
@@ -33,7 +31,9 @@ from reds_core.framework import (
     WeightArrays,
     batches,
 )
-from reds_core.network import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
+from reds_core.network.axis import Axis, Channels, Fixed, Kept
+from reds_core.network.description import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
+from reds_core.system.files import write_bytes
 
 INPUT = "input"
 FORMAT = "toy-model"

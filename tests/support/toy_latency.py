@@ -9,13 +9,13 @@ from typing import Any
 from toy_framework import ToyFramework, ToyModel, describe
 from toy_plugins import toy_registry
 
-from reds_core.latency.measurement import measure_latency
-from reds_core.latency.probe import LatencyProbe
-from reds_core.latency.sampling import Segment, Timing, touched_groups
-from reds_core.latency.table import LatencySettings, LatencyTable
-from reds_core.machine import Machine
-from reds_core.network import Network
+from reds_core.cost.latency_sampling import Segment, Timing, touched_groups
+from reds_core.cost.latency_table import LatencySettings, LatencyTable
+from reds_core.framework.probe import LatencyProbe
+from reds_core.network.description import Network
 from reds_core.registry import Registry
+from reds_core.runs.latency import measure_latency
+from reds_core.system.machine import Machine
 
 MACHINE = Machine("Linux", "a processor", 2, 2**30, "3.11")
 EVERY_WIDTH = LatencySettings(points=100, checks=1)

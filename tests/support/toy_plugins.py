@@ -12,15 +12,15 @@ from reds_scorers import reds_scorers
 from toy_framework import ToyFramework
 
 from reds_core import hookimpl
-from reds_core.framework import Framework
-from reds_core.layer_plugin import LayerPlugin
+from reds_core.framework.framework import Framework
+from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Answer, Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 from reds_core.plugin import Plugin
-from reds_core.problem import KnapsackProblem
-from reds_core.pruner import Pruner
+from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
-from reds_core.scorer import Scorer
-from reds_core.solution import Answer, Status
-from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.scoring.scorer import Scorer
 from reds_core.testing.oracle import all_choices, usages_of, values_of
 
 

@@ -13,12 +13,12 @@ import pytest
 from toy_framework import ToyFramework, residual_model, toy_arrays
 from toy_plugins import toy_registry
 
-from reds_core import api
-from reds_core.finetuning import FinetuneSettings
+from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.plan import Plan
 from reds_core.registry import Registry
-from reds_core.run_folder import Mode
-from reds_core.settings import RunSettings
+from reds_core.runs import api
+from reds_core.runs.folder import Mode
+from reds_core.runs.settings import RunSettings
 from reds_core.watcher import Watcher
 
 QUICK = RunSettings(finetune=FinetuneSettings(epochs=2, batch_size=16, learning_rate=0.05))
@@ -45,7 +45,7 @@ class Workplace:
         return self.folder / "out"
 
     def prune(self, **changes: Any) -> Plan:
-        """`reds_core.api.prune` of the model on the data to `out`."""
+        """`reds_core.runs.api.prune` of the model on the data to `out`."""
         asked: dict[str, Any] = {
             "model": self.model,
             "data": self.data,
@@ -90,7 +90,7 @@ def skip_report(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text(f"{len(plan.subnetworks)} subnetworks")
         return path
 
-    monkeypatch.setattr("reds_core.run.write_report", write_report)
+    monkeypatch.setattr("reds_core.runs.run.write_report", write_report)
 
 
 class Interrupted(BaseException):

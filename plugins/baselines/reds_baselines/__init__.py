@@ -6,7 +6,7 @@ from reds_baselines.kernel import RedsKernelSolver
 from reds_baselines.threshold import GlobalThresholdSolver
 from reds_baselines.uniform import UniformWidthSolver
 from reds_core.hooks import hookimpl
-from reds_core.solver import Solver
+from reds_core.knapsack.solver import Solver
 
 __all__ = ["GlobalThresholdSolver", "RedsKernelSolver", "UniformWidthSolver", "reds_solvers"]
 

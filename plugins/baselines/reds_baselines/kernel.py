@@ -11,11 +11,11 @@ import numpy as np
 from reds_baselines.kernel_model import kernel_model
 from reds_baselines.mathopt import Backend, maximise
 from reds_baselines.threshold import cuts
-from reds_core.cheapest import cheapest_choice
-from reds_core.problem import IntArray, KnapsackProblem
-from reds_core.sequence import first_within
-from reds_core.solution import Answer, Limit, Status
-from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack.cheapest import cheapest_choice
+from reds_core.knapsack.problem import IntArray, KnapsackProblem
+from reds_core.knapsack.sequence import first_within
+from reds_core.knapsack.solution import Answer, Limit, Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 
 KERNELS_LIMIT = 2_000_000
 """More kernels make a model of gigabytes."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.problem import IntArray, KnapsackProblem, Table
+from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """Hands the kernel-level program to SCIP, CP-SAT or HiGHS through OR-Tools MathOpt, in a process of its own.
 
-Also the script of that process (`reds_core.isolation`): MathOpt cannot be loaded beside TensorFlow, and HiGHS may run
-well past a time limit on models of this size.
+Also the script of that process (`reds_core.system.isolation`): MathOpt cannot be loaded beside TensorFlow, and HiGHS
+may run well past a time limit on models of this size.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_baselines.kernel_model import KernelModel
-from reds_core.isolation import Arrays, run_isolated, serve
-from reds_core.problem import IntArray
-from reds_core.solver import Controls
+from reds_core.knapsack.problem import IntArray
+from reds_core.knapsack.solver import Controls
+from reds_core.system.isolation import Arrays, run_isolated, serve
 
 Backend = Literal["scip", "cp-sat", "highs"]
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.problem import IntArray, KnapsackProblem
-from reds_core.sequence import first_within
-from reds_core.solution import Answer, Status
-from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack.problem import IntArray, KnapsackProblem
+from reds_core.knapsack.sequence import first_within
+from reds_core.knapsack.solution import Answer, Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 
 
 class GlobalThresholdSolver(Solver):

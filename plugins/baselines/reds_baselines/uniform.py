@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from reds_core.problem import KnapsackProblem
-from reds_core.solution import Answer, Status
-from reds_core.solver import Claim, Control, Controls, Feature, Solver
-from reds_core.uniform import choice_at_largest_ratio
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Answer, Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack.uniform import choice_at_largest_ratio
 
 
 class UniformWidthSolver(Solver):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reds_core.hooks import hookimpl
-from reds_core.solver import Solver
+from reds_core.knapsack.solver import Solver
 from reds_cpsat.solver import CpsatSolver
 
 __all__ = ["CpsatSolver", "reds_solvers"]

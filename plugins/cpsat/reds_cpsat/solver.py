@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reds_core.linear import LinearModel
-from reds_core.milp import LinearSolver, Outcome
-from reds_core.problem import IntArray
-from reds_core.solution import Limit
-from reds_core.solver import Control, Controls
+from reds_core.knapsack.problem import IntArray
+from reds_core.knapsack.relaxation.linear import LinearModel
+from reds_core.knapsack.relaxation.milp import LinearSolver, Outcome
+from reds_core.knapsack.solution import Limit
+from reds_core.knapsack.solver import Control, Controls
 from reds_cpsat.loading import load_cp_model
 
 LEAST = -(2**63)

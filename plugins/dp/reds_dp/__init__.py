@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reds_core.hooks import hookimpl
-from reds_core.solver import Solver
+from reds_core.knapsack.solver import Solver
 from reds_dp.solver import DpSolver
 
 __all__ = ["DpSolver", "reds_solvers"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reds_core.cheapest import cheapest_answer, cheapest_choice, trivial_bound
-from reds_core.inference.elimination import Elimination, Scope, eliminate, open_sizes, pair_scopes, peak_scopes
-from reds_core.inference.factors import Mask, peak_masks, possible_options, table_bytes
-from reds_core.memory import why_too_much
-from reds_core.problem import KnapsackProblem
-from reds_core.solution import Answer, Limit, Status
+from reds_core.knapsack.cheapest import cheapest_answer, cheapest_choice, trivial_bound
+from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate, open_sizes, pair_scopes, peak_scopes
+from reds_core.knapsack.inference.factors import Mask, peak_masks, possible_options, table_bytes
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Answer, Limit, Status
+from reds_core.system.memory import why_too_much
 from reds_dp.proof import prove
 from reds_dp.search import Limits, NothingBetter, OutOfMemory, OutOfTime, Search
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reds_core.inference.factors import BoolArray
-from reds_core.problem import IntArray
+from reds_core.knapsack.inference.factors import BoolArray
+from reds_core.knapsack.problem import IntArray
 
 _SHIFTS = 12
 _PACKED = 2**62

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reds_core.inference.cutting_planes import CuttingPlanes
-from reds_core.inference.factors import POSSIBLE, Factors, FloatArray
-from reds_core.inference.maxsum import original
+from reds_core.knapsack.inference.cutting_planes import CuttingPlanes
+from reds_core.knapsack.inference.factors import POSSIBLE, Factors, FloatArray
+from reds_core.knapsack.inference.maxsum import original
 from reds_dp.search import NothingBetter, Search
 
 STEPS = 60

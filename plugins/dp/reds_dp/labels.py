@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.inference.factors import POSSIBLE, FloatArray
-from reds_core.inference.maxsum import MaxSum, Messages
-from reds_core.problem import IntArray
+from reds_core.knapsack.inference.factors import POSSIBLE, FloatArray
+from reds_core.knapsack.inference.maxsum import MaxSum, Messages
+from reds_core.knapsack.problem import IntArray
 from reds_dp.dominance import undominated
 from reds_dp.search import Limits, OutOfMemory
 from reds_dp.terms import ExactTerms, bucket_rows, distinct

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from reds_core.inference.factors import Factors, FloatArray, table_bytes
-from reds_core.inference.maxsum import original
+from reds_core.knapsack.inference.factors import Factors, FloatArray, table_bytes
+from reds_core.knapsack.inference.maxsum import original
 from reds_dp.dual import STEPS, Dual
 from reds_dp.fixing import fixed, neighbours, priced, slacks, with_usage
 from reds_dp.labels import LabelSearch

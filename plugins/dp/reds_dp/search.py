@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from reds_core.inference.ascent import Ascent
-from reds_core.inference.elimination import Elimination
-from reds_core.inference.factors import Factors, FloatArray, Mask, build_factors
-from reds_core.inference.maxsum import MaxSum, positions
-from reds_core.integers import largest
-from reds_core.problem import Evaluation, IntArray, KnapsackProblem
+from reds_core.knapsack.inference.ascent import Ascent
+from reds_core.knapsack.inference.elimination import Elimination
+from reds_core.knapsack.inference.factors import Factors, FloatArray, Mask, build_factors
+from reds_core.knapsack.inference.maxsum import MaxSum, positions
+from reds_core.knapsack.integers import largest
+from reds_core.knapsack.problem import Evaluation, IntArray, KnapsackProblem
 
 _NEAR = 1e-4
 """Incumbents closer to the bound than this part of their value are left to label setting."""

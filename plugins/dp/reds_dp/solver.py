@@ -6,11 +6,11 @@ import math
 import time
 from dataclasses import dataclass
 
-from reds_core.cheapest import cheapest_where_memory_ends
-from reds_core.inference.elimination import largest_table
-from reds_core.problem import KnapsackProblem
-from reds_core.solution import Answer
-from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack.cheapest import cheapest_where_memory_ends
+from reds_core.knapsack.inference.elimination import largest_table
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Answer
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 from reds_dp.answer import answer
 from reds_dp.search import Limits
 

@@ -7,9 +7,9 @@ from functools import reduce
 
 import numpy as np
 
-from reds_core.inference.factors import BoolArray, Factors, FloatArray
-from reds_core.inference.maxsum import MaxSum, Messages
-from reds_core.problem import IntArray, KnapsackProblem, Table
+from reds_core.knapsack.inference.factors import BoolArray, Factors, FloatArray
+from reds_core.knapsack.inference.maxsum import MaxSum, Messages
+from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
 
 Columns = Mapping[int, IntArray]
 """For each open group the position of its option in each state, int64 (states,)."""

@@ -8,12 +8,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from reds_core.inference.elimination import open_sizes
-from reds_core.inference.factors import table_bytes
-from reds_core.problem import Group, KnapsackProblem, Pair, SumResource
+from reds_core.knapsack.inference.elimination import open_sizes
+from reds_core.knapsack.inference.factors import table_bytes
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
+from reds_core.knapsack.solution import Limit, Status
+from reds_core.knapsack.solver import Controls, Solver, solve
 from reds_core.registry import Registry
-from reds_core.solution import Limit, Status
-from reds_core.solver import Controls, Solver, solve
 
 
 def star(leaves: int, inner: int, outer: int, resources: int = 3) -> KnapsackProblem:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.problem import IntArray, KnapsackProblem, Table
+from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
 
 
 @dataclass(frozen=True, eq=False)

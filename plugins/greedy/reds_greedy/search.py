@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.problem import IntArray, KnapsackProblem, PeakStep
+from reds_core.knapsack.problem import IntArray, KnapsackProblem, PeakStep
 from reds_greedy.pair_terms import PairTerm, pair_terms
 
 FloatArray = npt.NDArray[np.float64]

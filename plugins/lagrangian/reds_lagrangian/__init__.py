@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reds_core.hooks import hookimpl
-from reds_core.solver import Solver
+from reds_core.knapsack.solver import Solver
 from reds_lagrangian.solver import LagrangianSolver
 
 __all__ = ["LagrangianSolver", "reds_solvers"]

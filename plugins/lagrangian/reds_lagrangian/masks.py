@@ -6,9 +6,9 @@ from itertools import combinations
 
 import numpy as np
 
-from reds_core.inference.elimination import Scope
-from reds_core.inference.factors import BoolArray, Factors, Mask
-from reds_core.problem import IntArray, KnapsackProblem
+from reds_core.knapsack.inference.elimination import Scope
+from reds_core.knapsack.inference.factors import BoolArray, Factors, Mask
+from reds_core.knapsack.problem import IntArray, KnapsackProblem
 
 _NEW_EDGE = 1 << 22
 

@@ -11,10 +11,10 @@ import pytest
 from reds_lagrangian import LagrangianSolver
 from reds_lagrangian.solver import LagrangianOptions
 
-from reds_core.problem import Group, KnapsackProblem, Pair, SumResource
-from reds_core.problem_file import load_problem
-from reds_core.solution import Limit, Status
-from reds_core.solver import Controls, Feature, solve
+from reds_core.knapsack.file import load_problem
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
+from reds_core.knapsack.solution import Limit, Status
+from reds_core.knapsack.solver import Controls, Feature, solve
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.problems import large, random_problem
 

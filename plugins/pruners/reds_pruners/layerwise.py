@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reds_core.axis import IntArray
 from reds_core.errors import InputError
-from reds_core.formulate import channel_order
-from reds_core.problem import KnapsackProblem
-from reds_core.pruner import PruningState, Tools
+from reds_core.formulation.formulation import channel_order
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.network.axis import IntArray
+from reds_core.pruning.pruner import PruningState, Tools
 from reds_pruners.narrowing import Cut, NarrowingOptions, NarrowingPruner
 from reds_pruners.widths import choice_of, free_groups, uniform_choice
 

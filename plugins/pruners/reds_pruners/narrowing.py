@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.axis import Kept
-from reds_core.budget import SubnetworkBudget
+from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import InputError
-from reds_core.formulate import channel_order
-from reds_core.framework import Family
-from reds_core.network import Network
-from reds_core.problem import KnapsackProblem
-from reds_core.pruner import Choice, Pruner, PruningState, Step, Tools
+from reds_core.formulation.formulation import channel_order
+from reds_core.framework.framework import Family
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.network.axis import Kept
+from reds_core.network.description import Network
+from reds_core.pruning.pruner import Choice, Pruner, PruningState, Step, Tools
 from reds_pruners.training import Together, is_alone, spread, train
 from reds_pruners.values import measured, proven_bound
 from reds_pruners.widths import choice_of

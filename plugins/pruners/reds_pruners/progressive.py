@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reds_core.errors import InputError
-from reds_core.problem import KnapsackProblem
-from reds_core.pruner import PruningState, Tools
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.pruning.pruner import PruningState, Tools
 from reds_pruners.narrowing import Cut, NarrowingOptions, NarrowingPruner
 
 

@@ -24,7 +24,7 @@ from toy_runs import (
 )
 
 from reds_core.errors import InputError
-from reds_core.settings import RunSettings
+from reds_core.runs.settings import RunSettings
 
 FAMILIES = ("bottom-up", "top-down", "joint")
 

@@ -25,9 +25,9 @@ from toy_runs import (
 )
 
 from reds_core.errors import InputError
-from reds_core.framework import Family, Training
-from reds_core.settings import RunSettings
-from reds_core.width_rules import WidthRules
+from reds_core.formulation.width_rules import WidthRules
+from reds_core.framework.framework import Family, Training
+from reds_core.runs.settings import RunSettings
 
 ONE: dict[str, Any] = {"macs": 0.5}
 THREE: dict[str, Any] = {"macs": [0.75, 0.5, 0.25]}

@@ -11,12 +11,12 @@ from toy_framework import describe, residual_model
 from toy_plugins import toy_registry
 from toy_runs import QUICK, Workplace, make_workplace, skip_report
 
-from reds_core.extract import extract
-from reds_core.finetuning import FinetuneSettings
-from reds_core.scorer import ScoreLevel
-from reds_core.settings import PluginOptions, RunSettings
+from reds_core.formulation.width_rules import WidthRules
+from reds_core.framework.finetuning import FinetuneSettings
+from reds_core.runs.extraction import extract
+from reds_core.runs.settings import PluginOptions, RunSettings
+from reds_core.scoring.scorer import ScoreLevel
 from reds_core.watcher import Watcher
-from reds_core.width_rules import WidthRules
 
 NETWORK = describe(residual_model())
 CHANNELS = NETWORK.channels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reds_core.hooks import hookimpl
-from reds_core.solver import Solver
+from reds_core.knapsack.solver import Solver
 from reds_pulp.solver import PulpOptions, PulpSolver
 
 __all__ = ["PulpOptions", "PulpSolver", "reds_solvers"]

@@ -10,12 +10,19 @@ from typing import ClassVar
 import numpy as np
 
 from reds_core.errors import UnavailableError
-from reds_core.isolation import Arrays, run_isolated
-from reds_core.linear import LinearModel
-from reds_core.milp import FLOAT_BITS, FLOAT_EXACT_BELOW, LinearOptions, LinearSolver, Outcome, whole_bound
-from reds_core.problem import IntArray
-from reds_core.solution import Limit
-from reds_core.solver import Control, Controls
+from reds_core.knapsack.problem import IntArray
+from reds_core.knapsack.relaxation.linear import LinearModel
+from reds_core.knapsack.relaxation.milp import (
+    FLOAT_BITS,
+    FLOAT_EXACT_BELOW,
+    LinearOptions,
+    LinearSolver,
+    Outcome,
+    whole_bound,
+)
+from reds_core.knapsack.solution import Limit
+from reds_core.knapsack.solver import Control, Controls
+from reds_core.system.isolation import Arrays, run_isolated
 
 WORKER = Path(__file__).with_name("worker.py")
 

@@ -1,4 +1,4 @@
-"""Solves one model with PuLP; a script that `reds_core.isolation` runs in a process of its own.
+"""Solves one model with PuLP; a script that `reds_core.system.isolation` runs in a process of its own.
 
 A process of its own because PuLP imports highspy where it is installed, which cannot live beside ortools; because back
 ends print; and because they start children and write files that must go when time is up.
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.isolation import Arrays, serve
+from reds_core.system.isolation import Arrays, serve
 
 REPORT_S = 0.1
 """Seconds before the deadline at which the back end is to stop, to leave time for its report."""

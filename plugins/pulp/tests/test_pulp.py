@@ -13,11 +13,11 @@ import pytest
 from reds_pulp import PulpOptions, PulpSolver
 
 from reds_core.errors import UnavailableError
+from reds_core.knapsack.file import load_problem
+from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
+from reds_core.knapsack.solution import Limit, Status
+from reds_core.knapsack.solver import Controls, Feature, solve
 from reds_core.plugin import build_options
-from reds_core.problem import Group, KnapsackProblem, SumResource
-from reds_core.problem_file import load_problem
-from reds_core.solution import Limit, Status
-from reds_core.solver import Controls, Feature, solve
 from reds_core.testing import problems
 from reds_core.testing.oracle import brute_force
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reds_core.hooks import hookimpl
-from reds_core.solver import Solver
+from reds_core.knapsack.solver import Solver
 from reds_scipy.lp import ScipyLpSolver
 from reds_scipy.milp import ScipyMilpSolver
 

@@ -1,8 +1,8 @@
 """HiGHS through SciPy on plain arrays: for a moment in this process, and, where that is not enough, in one of its own.
 
-Also the script of that process (`reds_core.isolation`). While HiGHS runs, Python hears no signal: Ctrl-C would wait for
-its end. And HiGHS looks at the clock between its steps only; presolving a model of some hundred thousand columns takes
-it minutes. Starting a process takes longer than most small models, so those are tried here first.
+Also the script of that process (`reds_core.system.isolation`). While HiGHS runs, Python hears no signal: Ctrl-C would
+wait for its end. And HiGHS looks at the clock between its steps only; presolving a model of some hundred thousand
+columns takes it minutes. Starting a process takes longer than most small models, so those are tried here first.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.isolation import Arrays, muted_stdout, run_isolated, serve
-from reds_core.linear import LinearModel
+from reds_core.knapsack.relaxation.linear import LinearModel
+from reds_core.system.isolation import Arrays, muted_stdout, run_isolated, serve
 
 HERE_COLUMNS = 4_000
 """Models of up to this many columns are tried in this process first."""

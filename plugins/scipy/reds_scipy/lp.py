@@ -8,9 +8,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.cheapest import cheapest_where_memory_ends
-from reds_core.linear import LinearModel, linear_model
-from reds_core.milp import (
+from reds_core.knapsack.cheapest import cheapest_where_memory_ends
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.relaxation.dual import Certificate, Dual
+from reds_core.knapsack.relaxation.linear import LinearModel, linear_model
+from reds_core.knapsack.relaxation.milp import (
     LinearOptions,
     Outcome,
     conclude,
@@ -21,12 +23,10 @@ from reds_core.milp import (
     unasked,
     why_not_built,
 )
-from reds_core.presolve import Presolved
-from reds_core.problem import KnapsackProblem
-from reds_core.relaxation.dual import Certificate, Dual
-from reds_core.relaxation.rows import rows_of
-from reds_core.solution import Answer, Limit
-from reds_core.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack.relaxation.presolving import Presolved
+from reds_core.knapsack.relaxation.rows import rows_of
+from reds_core.knapsack.solution import Answer, Limit
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 from reds_scipy.highs import INFEASIBLE, STOPPED, ask
 
 FloatArray = npt.NDArray[np.float64]
@@ -99,7 +99,7 @@ def certificate(problem: KnapsackProblem, model: LinearModel, duals: FloatArray,
     """What `duals` prove, in whole numbers: those of limits as multipliers, those of chords' marginals as shares.
 
     Any numbers prove some bound; those of an optimal LP prove its value, for the messages inside the forest are then
-    maximised exactly (weak duality; see `reds_core.relaxation.dual`).
+    maximised exactly (weak duality; see `reds_core.knapsack.relaxation.dual`).
     """
     dual = Dual(problem, rows_of(problem), model.domain, values)
     used = model.limit_rows >= 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from reds_core.linear import LinearModel
-from reds_core.milp import FLOAT_BITS, FLOAT_EXACT_BELOW, LinearSolver, Outcome, whole_bound
-from reds_core.problem import IntArray
-from reds_core.solution import Limit
-from reds_core.solver import Control, Controls
+from reds_core.knapsack.problem import IntArray
+from reds_core.knapsack.relaxation.linear import LinearModel
+from reds_core.knapsack.relaxation.milp import FLOAT_BITS, FLOAT_EXACT_BELOW, LinearSolver, Outcome, whole_bound
+from reds_core.knapsack.solution import Limit
+from reds_core.knapsack.solver import Control, Controls
 from reds_scipy.highs import INFEASIBLE, OPTIMAL, STOPPED, ask
 
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from reds_core.errors import InputError
-from reds_core.scorer import FloatArray, ScoreTable
+from reds_core.scoring.scorer import FloatArray, ScoreTable
 
 Normalisation = Literal["none", "mean", "max", "sum", "l2", "log"]
 ByLevel = Literal["auto", "none", "mean", "max", "sum", "l2", "log"]

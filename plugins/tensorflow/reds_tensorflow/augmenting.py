@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.augmentation import Augmentation, Change
 from reds_core.errors import InputError
+from reds_core.framework.augmentation import Augmentation, Change
 
 
 class Augmenter:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from reds_core.errors import InputError
-from reds_core.plugin_lists import parse_plugin_list, plugin_text
+from reds_core.plugin import parse_plugin_list, plugin_text
 from reds_tensorflow.messages import first_sentence
 
 _MODULES = {"loss": keras.losses, "metric": keras.metrics}

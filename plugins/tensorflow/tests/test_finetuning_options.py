@@ -22,11 +22,11 @@ from reds_tensorflow.precision import computing_in
 from reds_tensorflow.task import outputs_of
 from reds_tensorflow.tracing import inspect
 
-from reds_core.augmentation import Augmentation, Change
 from reds_core.errors import InputError
-from reds_core.finetuning import EpochProgress, FinetuneSettings, Precision, Schedule, Teacher
-from reds_core.framework import Arrays, Family, Task, Training, member_kept
-from reds_core.network import WeightKind
+from reds_core.framework.augmentation import Augmentation, Change
+from reds_core.framework.finetuning import EpochProgress, FinetuneSettings, Precision, Schedule, Teacher
+from reds_core.framework.framework import Arrays, Family, Task, Training, member_kept
+from reds_core.network.description import WeightKind
 
 STEP = FinetuneSettings(1, 40, 0.5, optimizer="sgd", momentum=0.0, schedule=Schedule.CONSTANT, distill=Teacher.NONE)
 """One step of plain gradient descent on 40 examples."""

@@ -17,9 +17,9 @@ from reds_tensorflow.calls import Call, Handler
 from reds_tensorflow.framework import TensorFlowFramework
 
 from reds_core import hookimpl
-from reds_core.dims import Dims
-from reds_core.layer_plugin import LayerPlugin
-from reds_core.network import WeightKind
+from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.network.description import WeightKind
+from reds_core.network.dims import Dims
 from reds_core.registry import Registry
 
 X = np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype("float32")

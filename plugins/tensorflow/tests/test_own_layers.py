@@ -17,7 +17,7 @@ from reds_tensorflow.framework import TensorFlowFramework
 import reds_core
 from reds_core import cli
 from reds_core.errors import UnsupportedError
-from reds_core.users_code import UsersCode
+from reds_core.system.users_code import UsersCode
 from reds_core.watcher import Watcher
 
 MY_LAYERS = """

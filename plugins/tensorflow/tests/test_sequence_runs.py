@@ -16,10 +16,10 @@ from reds_tensorflow.framework import TensorFlowFramework
 
 import reds_core
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.extract import extract
-from reds_core.finetuning import FinetuneSettings
+from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.plan import Plan, load_plan
-from reds_core.settings import RunSettings
+from reds_core.runs.extraction import extract
+from reds_core.runs.settings import RunSettings
 from reds_core.watcher import Watcher
 
 TOKENS, WORDS = 50, 8

@@ -14,9 +14,9 @@ from reds_tensorflow.handlers import HANDLERS
 from reds_tensorflow.reading import Reading
 from reds_tensorflow.tracing import inspect, trace
 
-from reds_core.axis import Axis, Channels, Fixed
 from reds_core.errors import UnsupportedError
-from reds_core.network import WeightKind
+from reds_core.network.axis import Axis, Channels, Fixed
+from reds_core.network.description import WeightKind
 
 
 class Doubled(L.Layer):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from reds_core.axis import Fixed
-from reds_core.dims import Dims, fixed_dims
+from reds_core.network.axis import Fixed
+from reds_core.network.dims import Dims, fixed_dims
 from reds_tensorflow.calls import Call, Flow
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from inspect import signature
 from typing import Any
 
-from reds_core.axis import Fixed
-from reds_core.dims import Dims
-from reds_core.network import WeightKind
+from reds_core.network.axis import Fixed
+from reds_core.network.description import WeightKind
+from reds_core.network.dims import Dims
 from reds_tensorflow.calls import Call
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from keras import layers
 from keras_sequences import Masked, masked
 
-from reds_core.axis import Kept
-from reds_core.network import Network
+from reds_core.network.axis import Kept
+from reds_core.network.description import Network
 
 PRODUCERS = (
     layers.Conv1D,

@@ -1,0 +1,195 @@
+"""What a comparison found, in sentences, and what to beware of when reading its figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from reds_core.bench.history import BenchRun
+from reds_core.bench.report.conduct import unfinished
+from reds_core.bench.report.measures import time_ratios
+from reds_core.bench.report.results import Comparison, Entrant, Kind, memory_limit_text, time_limit_text
+from reds_core.bench.report.tables import gaps_left, losses_of
+from reds_core.report import units
+from reds_core.report.table import factor_text
+from reds_core.report.units import many
+
+_LISTED = 6
+
+
+def headline(comparison: Comparison) -> str:
+    """Who proved how many, in one sentence."""
+    if not comparison.records:
+        return "No solve was recorded."
+    total = len(comparison.problems)
+    opening = f"{many(len(comparison.entrants), 'solver')} on {many(total, 'problem')}"
+    if not comparison.provers:
+        return f"{opening}: nothing was proved."
+    labels: dict[str, list[str]] = {}
+    for entrant in comparison.provers:
+        labels.setdefault(_how_many(entrant, total), []).append(entrant.label)
+    verb, parts = " proved", []
+    for proved, names in labels.items():
+        parts.append(f"{_joined(names)}{verb} {proved}")
+        verb = ""
+    return f"{opening}: {_joined(parts, '; ')}."
+
+
+def _how_many(entrant: Entrant, total: int) -> str:
+    asked = len(entrant.runs)
+    if asked < total:
+        return f"{entrant.proofs} of the {asked} it was run on"
+    if entrant.proofs < total:
+        return str(entrant.proofs)
+    return {1: "it", 2: "both"}.get(total, "all")
+
+
+def _joined(parts: Sequence[str], separator: str = "") -> str:
+    """a, b and c; with a separator of its own there is no "and"."""
+    shown = [*parts[:_LISTED], f"{len(parts) - _LISTED} more"] if len(parts) > _LISTED + 1 else list(parts)
+    if separator or len(shown) < 2:
+        return separator.join(shown)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def findings(comparison: Comparison) -> tuple[str, ...]:
+    """The comparison in a few sentences, the most important first; those that have nothing to say are left out."""
+    found = (
+        _speed(comparison),
+        _gaps(comparison),
+        _losses(comparison),
+        _infeasible(comparison),
+        _unanswered(comparison),
+    )
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _speed(comparison: Comparison) -> str:
+    if len(comparison.provers) < 2:
+        return ""
+    first, *others = comparison.provers
+    parts = []
+    for other in others:
+        ratios = time_ratios(first.proof_times, other.proof_times)
+        if ratios is None:
+            continue
+        spread = "on the one problem both proved"
+        if ratios.count > 1:
+            spread = f"{factor_text(ratios.least)} to {factor_text(ratios.most)}, {ratios.count} problems"
+        parts.append(f"{factor_text(ratios.mean)} as fast as {other.label} ({spread})")
+    if not parts:
+        return f"No other solver proved a problem that {first.label} proved."
+    return f"To a proof {first.label} was {_joined(parts)}: geometric means and ranges over the problems both proved."
+
+
+def _gaps(comparison: Comparison) -> str:
+    parts = []
+    for entrant in comparison.entrants:
+        gaps = gaps_left(entrant)
+        if gaps is not None:
+            worst = f", at most {units.small_percent(gaps.worst)}" if gaps.count > 1 else ""
+            parts.append(f"{entrant.label} {units.small_percent(gaps.median)} ({gaps.count} left open{worst})")
+    return f"The gap left where there was no proof (median): {_joined(parts)}." if parts else ""
+
+
+def _losses(comparison: Comparison) -> str:
+    optimal = {name for name, known in comparison.known.items() if known.is_optimal}
+    lossy: list[tuple[float, str]] = []
+    exact = []
+    for entrant in comparison.entrants:
+        lost = losses_of(entrant, optimal)
+        if lost is None or entrant.proofs == len(entrant.runs):
+            continue
+        asked = len(optimal & entrant.runs.keys())
+        on = f" (on {lost.count} of {asked})" if lost.count < asked else ""
+        if lost.worst == 0:
+            exact.append(entrant.label + on)
+        else:
+            worst = f"worst {units.small_percent(lost.worst)}"
+            lossy.append((lost.median, f"{entrant.label}{on} {units.small_percent(lost.median)} ({worst})"))
+    # the most lost first: where the list is cut short, those near the optimum go
+    parts = [text for _, text in sorted(lossy, key=lambda item: -item[0])]
+    lossless = f"{_joined(exact)} lost nothing" if exact else ""
+    if not parts:
+        return f"Against the proven optimum {lossless}." if exact else ""
+    return f"Value lost against the proven optimum (median): {'; '.join(filter(None, [_joined(parts), lossless]))}."
+
+
+def _infeasible(comparison: Comparison) -> str:
+    count = sum(known.is_infeasible for known in comparison.known.values())
+    return f"{many(count, 'problem')} {'has' if count == 1 else 'have'} no choice within the budgets." if count else ""
+
+
+def _unanswered(comparison: Comparison) -> str:
+    solves = [s for e in comparison.entrants for run in e.runs.values() for s in run.solves]
+    counts = {kind: sum(s.kind is kind for s in solves) for kind in (Kind.FAILED, Kind.REFUSED, Kind.FALSE_CLAIM)}
+    words = {Kind.FAILED: "failed", Kind.REFUSED: "were refused", Kind.FALSE_CLAIM: "made a claim that cannot be true"}
+    parts = [
+        f"{units.count(n)} {'was refused' if n == 1 and kind is Kind.REFUSED else words[kind]}"
+        for kind, n in counts.items()
+        if n
+    ]
+    return f"Of {many(len(solves), 'solve')} {_joined(parts)}." if parts else ""
+
+
+def warnings(comparison: Comparison, runs: Sequence[BenchRun]) -> tuple[str, ...]:
+    """What makes figures of this comparison less than complete or comparable."""
+    records = comparison.records
+    found = [sentence] if (sentence := unfinished(runs)) else []
+    most = max((r.jobs for r in records), default=1)
+    if most > 1:
+        found.append(
+            f"Up to {most} solves ran side by side and may have shared cores: their times are longer than alone, and "
+            "not equally so."
+        )
+    machines = {(r.machine.cpu, r.machine.cores, r.machine.memory_bytes, r.machine.system) for r in records}
+    if len(machines) > 1:
+        found.append(f"The solves ran on {len(machines)} different machines, whose times are not to be compared.")
+    limits = comparison.values(time_limit_text)
+    if len(limits) > 1:
+        found.append(f"Solves had different time limits: {', '.join(limits)}.")
+    memories = comparison.values(memory_limit_text)
+    if len(memories) > 1:
+        found.append(f"Solves had different memory limits: {', '.join(memories)}.")
+    threads = comparison.values(lambda r: "not told" if r.threads is None else r.threads)
+    if len(threads) > 1:
+        found.append(f"Solves had different numbers of threads: {', '.join(threads)}.")
+    seeds = comparison.values(lambda r: "not told" if r.seed is None else r.seed)
+    if len(seeds) > 1:
+        found.append(f"Solves had different seeds ({', '.join(seeds)}); they are taken together as repeats.")
+    found += _mixed_versions(comparison)
+    partial = [e for e in comparison.entrants if len(e.runs) < len(comparison.problems)]
+    if partial:
+        parts = [f"{e.label} ({len(e.runs)})" for e in partial]
+        found.append(
+            f"Not every solver has been run on all {many(len(comparison.problems), 'problem')}: {_joined(parts)}. "
+            "Shares are of the problems that each was run on."
+        )
+    uneven = {len(run.solves) for e in comparison.entrants for run in e.runs.values()}
+    if len(uneven) > 1:
+        found.append(f"Runs have different numbers of repeats, from {min(uneven)} to {max(uneven)}.")
+    for name, known in comparison.problems.items():
+        statement = comparison.verdicts.false_statements.get(known.sha256)
+        if statement:
+            found.append(f"{name}: {statement}; it is not used.")
+    return tuple(found)
+
+
+def _mixed_versions(comparison: Comparison) -> list[str]:
+    versions: dict[str, set[str]] = {}
+    for record in comparison.records:
+        for library, version in {"Python": record.machine.python, **record.versions}.items():
+            versions.setdefault(library, set()).add(version)
+    mixed = [f"{library} {', '.join(sorted(found))}" for library, found in sorted(versions.items()) if len(found) > 1]
+    return [f"Solves ran with different versions of libraries: {'; '.join(mixed)}."] if mixed else []
+
+
+def unproved(comparison: Comparison) -> tuple[str, ...]:
+    """Entrants that took part and proved nothing."""
+    return tuple(e.label for e in comparison.entrants if not e.proofs)
+
+
+def open_problems(comparison: Comparison) -> int:
+    """How many problems nobody proved."""
+    proved = {n for e in comparison.entrants for n, time in e.proof_times.items() if math.isfinite(time)}
+    return len(comparison.problems) - len(proved)

@@ -1,0 +1,59 @@
+"""The page of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reds_core.bench.history import BenchRun
+from reds_core.bench.report import conduct, findings, pictures, tables
+from reds_core.bench.report.opening import opening
+from reds_core.bench.report.presolve import presolve_pairs
+from reds_core.bench.report.results import Comparison
+from reds_core.report import units
+from reds_core.report.page import inline_script, render
+
+
+def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
+    """The report of a comparison as one HTML page.
+
+    Args:
+        comparison: what was measured.
+        title: heading of the page.
+        runs: of the command that made it, the latest last.
+
+    Raises:
+        UnavailableError: if Jinja2 or matplotlib is not installed.
+    """
+    provers, pairs = comparison.provers, presolve_pairs(comparison.entrants)
+    return render(
+        "bench.html",
+        opening=opening(comparison, title, runs),
+        script=inline_script("sort.js"),
+        overview=tables.overview_table(comparison),
+        proof_profile=pictures.proof_profile(comparison),
+        near_profile=pictures.near_profile(comparison),
+        growth=pictures.growth_scatter(comparison),
+        unproved=findings.unproved(comparison),
+        open_problems=findings.open_problems(comparison),
+        reference=provers[0].label if provers else "",
+        speed=tables.speed_table(comparison),
+        scatters=[p for p in (pictures.gap_scatter(comparison), pictures.loss_scatter(comparison)) if p],
+        marks=[(tables.MARKS[kind], meaning) for kind, meaning in tables.MARK_MEANINGS.items()],
+        proofs=tables.proofs_table(comparison),
+        results=tables.results_table(comparison),
+        losses=tables.losses_table(comparison),
+        value_profile=pictures.value_profile(comparison),
+        presolve=tables.presolve_table(pairs),
+        presolve_scatter=pictures.presolve_scatter(pairs, comparison.entrants),
+        memory=tables.memory_table(comparison),
+        false_claims=conduct.false_claims_table(comparison),
+        failures=conduct.failures_table(comparison),
+        refusals=conduct.refusals_table(comparison),
+        left_out=conduct.left_out_table(comparison, runs),
+        settings=conduct.settings_table(comparison),
+        machines=conduct.machines_table(comparison),
+        contenders=conduct.contenders_table(comparison),
+        runs=conduct.runs_table(runs),
+        remarks=conduct.remarks_table(comparison),
+        near=units.small_percent(pictures.NEAR),
+    )

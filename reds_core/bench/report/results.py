@@ -1,0 +1,265 @@
+"""What a comparison came to: one run for each problem and entrant, its repeats taken together."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
+from reds_core.bench.report.measures import geometric_mean, relative_loss
+from reds_core.bench.verdicts import Knowledge, Verdicts, judge
+from reds_core.knapsack.solution import Status, relative_gap
+from reds_core.report import units
+
+
+class Kind(IntEnum):
+    """What a solve came to, from best to worst."""
+
+    OPTIMAL = 0
+    INFEASIBLE = 1
+    ANSWERED = 2
+    NOTHING = 3
+    REFUSED = 4
+    FAILED = 5
+    FALSE_CLAIM = 6
+
+
+def kind_of(record: SolveRecord, false_claim: str | None) -> Kind:
+    """What one solve came to."""
+    if record.outcome is not Outcome.ANSWERED:
+        return Kind.REFUSED if record.outcome is Outcome.REFUSED else Kind.FAILED
+    if false_claim is not None:
+        return Kind.FALSE_CLAIM
+    if record.status is Status.INFEASIBLE:
+        return Kind.INFEASIBLE
+    if record.value is None:
+        return Kind.NOTHING
+    is_optimal = record.status is Status.OPTIMAL or record.value == record.bound
+    return Kind.OPTIMAL if is_optimal else Kind.ANSWERED
+
+
+@dataclass(frozen=True)
+class Solve:
+    """One record with what it came to."""
+
+    record: SolveRecord
+    kind: Kind
+    false_claim: str | None
+
+    @property
+    def proof_s(self) -> float:
+        """Seconds to a proof of optimality or infeasibility; infinite without one."""
+        return self.record.wall_s if self.kind <= Kind.INFEASIBLE else math.inf
+
+
+@dataclass(frozen=True)
+class Run:
+    """The solves of one problem by one entrant, at least one.
+
+    Attributes:
+        problem: as reports name it.
+        known: what all records together say of the problem.
+    """
+
+    problem: str
+    known: Knowledge
+    solves: tuple[Solve, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """What its median solve came to; a false claim of one of them is that of all."""
+        kinds = [s.kind for s in self.solves]
+        return Kind.FALSE_CLAIM if Kind.FALSE_CLAIM in kinds else statistics.median_high(kinds)
+
+    @property
+    def proof_s(self) -> float:
+        """Median seconds to a proof, infinite where half of the solves or more ended without one."""
+        if self.kind is Kind.FALSE_CLAIM:
+            return math.inf
+        return statistics.median(s.proof_s for s in self.solves)
+
+    @property
+    def walls_s(self) -> tuple[float, ...]:
+        """Seconds of each solve."""
+        return tuple(s.record.wall_s for s in self.solves)
+
+    @property
+    def value(self) -> int | None:
+        """The median of the values reached, the lower of two."""
+        values = [s.record.value for s in self._answered if s.record.value is not None]
+        return statistics.median_low(values) if values else None
+
+    @property
+    def bound(self) -> int | None:
+        """The median of the bounds that are not refuted, the higher of two."""
+        bounds = [s.record.bound for s in self._answered if s.false_claim is None and s.record.bound is not None]
+        return statistics.median_high(bounds) if bounds else None
+
+    @property
+    def gap(self) -> float | None:
+        """(bound - value) / |value|, of the medians."""
+        return relative_gap(self.value, self.bound)
+
+    @property
+    def loss(self) -> float | None:
+        """How far the value is below the best known one, in shares of that; None without a value."""
+        if self.value is None or self.known.value is None:
+            return None
+        return relative_loss(self.known.value, self.value)
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most memory that one of the solves took."""
+        return max((m for s in self.solves if (m := s.record.peak_memory_bytes) is not None), default=None)
+
+    @property
+    def _answered(self) -> tuple[Solve, ...]:
+        return tuple(s for s in self.solves if s.record.outcome is Outcome.ANSWERED)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A contender under one setting, with its runs by problem name.
+
+    Attributes:
+        label: the contender's; with the settings in which it differs from its namesakes.
+    """
+
+    label: str
+    contender: Contender
+    runs: Mapping[str, Run]
+
+    def count(self, *kinds: Kind) -> int:
+        """How many of its runs came to one of `kinds`."""
+        return sum(run.kind in kinds for run in self.runs.values())
+
+    @property
+    def proofs(self) -> int:
+        """How many problems it proved."""
+        return sum(math.isfinite(run.proof_s) for run in self.runs.values())
+
+    @property
+    def proof_times(self) -> dict[str, float]:
+        """Seconds to a proof, by problem; infinite without one."""
+        return {name: run.proof_s for name, run in self.runs.items()}
+
+    def times_within(self, loss: float) -> dict[str, float]:
+        """Seconds until it returned a value at most `loss` below the best known one, by problem that has one."""
+        return {
+            name: statistics.median(run.walls_s) if run.loss is not None and run.loss <= loss else math.inf
+            for name, run in self.runs.items()
+            if run.known.value is not None
+        }
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """How far its values are below the best known one, by problem that has one; infinite without a value."""
+        return {
+            name: math.inf if run.loss is None else run.loss
+            for name, run in self.runs.items()
+            if run.known.value is not None
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that the records of a comparison say.
+
+    Attributes:
+        records: as read.
+        problems: by name; names that several problems share are told apart by their hash.
+        known: what is known of each problem, by name.
+        entrants: the best first: by proofs, then by time to a proof, then by value lost.
+    """
+
+    records: tuple[SolveRecord, ...]
+    verdicts: Verdicts
+    problems: Mapping[str, ProblemFacts]
+    known: Mapping[str, Knowledge]
+    entrants: tuple[Entrant, ...]
+
+    @property
+    def provers(self) -> tuple[Entrant, ...]:
+        """Entrants with at least one proof."""
+        return tuple(e for e in self.entrants if e.proofs)
+
+    def values(self, of: Callable[[SolveRecord], object]) -> tuple[str, ...]:
+        """The different texts that `of` gives of the records, in order of appearance."""
+        return tuple(dict.fromkeys(str(v) for r in self.records if (v := of(r)) is not None))
+
+
+def compare(records: Sequence[SolveRecord]) -> Comparison:
+    """Take the records of a comparison together; of solves recorded twice, all count as repeats."""
+    verdicts = judge(records)
+    names = _problem_names(records)
+    labels = _entrant_labels(records)
+    problems: dict[str, ProblemFacts] = {}
+    gathered: dict[str, tuple[Contender, dict[str, list[Solve]]]] = {}
+    for index, (record, label) in enumerate(zip(records, labels, strict=True)):
+        name, claim = names[record.problem.sha256], verdicts.false_claims.get(index)
+        problems.setdefault(name, record.problem)
+        _, runs = gathered.setdefault(label, (record.contender, {}))
+        runs.setdefault(name, []).append(Solve(record, kind_of(record, claim), claim))
+    known = {name: verdicts.problems[facts.sha256] for name, facts in problems.items()}
+    entrants = []
+    for label, (contender, runs) in gathered.items():
+        taken = {name: Run(name, known[name], tuple(runs[name])) for name in problems if name in runs}
+        entrants.append(Entrant(label, contender, taken))
+    return Comparison(tuple(records), verdicts, problems, known, tuple(sorted(entrants, key=_merit)))
+
+
+def _merit(entrant: Entrant) -> tuple[float, ...]:
+    """Sorts the best entrant first."""
+    times = [max(t, 1e-9) for t in entrant.proof_times.values() if math.isfinite(t)]
+    losses = [loss for loss in entrant.losses.values() if math.isfinite(loss)]
+    return (
+        -len(times),
+        geometric_mean(times) if times else 0.0,
+        -len(losses),
+        statistics.median(losses) if losses else math.inf,
+    )
+
+
+def _problem_names(records: Sequence[SolveRecord]) -> dict[str, str]:
+    """By hash how each problem is called."""
+    called = {r.problem.sha256: r.problem.name for r in records}
+    times = Counter(called.values())
+    return {sha256: name if times[name] == 1 else f"{name} ({sha256[:8]})" for sha256, name in called.items()}
+
+
+def time_limit_text(record: SolveRecord) -> str:
+    """How long a solve was allowed to take."""
+    return f"{record.time_limit_s:g}{units.THIN}s"
+
+
+def memory_limit_text(record: SolveRecord) -> str:
+    """How much memory a solve was allowed."""
+    return "none" if record.memory_limit_bytes is None else units.byte_size(record.memory_limit_bytes)
+
+
+_SETTINGS: Mapping[str, Callable[[SolveRecord], object]] = {
+    "version {}": lambda r: f"{r.contender.distribution} {r.contender.version}",
+    "{}": lambda r: ", ".join(f"{k}={v}" for k, v in sorted(r.contender.options.items())),
+    "limit {}": time_limit_text,
+    "memory {}": memory_limit_text,
+    "threads {}": lambda r: "not told" if r.threads is None else r.threads,
+}
+"""What makes records of one contender ones that must not be taken together, as text after its label."""
+
+
+def _entrant_labels(records: Sequence[SolveRecord]) -> list[str]:
+    """For each record its contender's label with the settings in which that contender's records differ."""
+    seen: dict[str, dict[str, set[object]]] = {}
+    for record in records:
+        own = seen.setdefault(record.contender.label, {text: set() for text in _SETTINGS})
+        for text, of in _SETTINGS.items():
+            own[text].add(of(record))
+    labels = []
+    for record in records:
+        varied = [t for t, values in seen[record.contender.label].items() if len(values) > 1]
+        labels.append(", ".join([record.contender.label, *(t.format(_SETTINGS[t](record)) for t in varied)]))
+    return labels

@@ -1,0 +1,260 @@
+"""The tables of a comparison: what each solver came to, on all problems and on each."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Container, Sequence
+
+from reds_core.bench.record import Outcome
+from reds_core.bench.report.measures import Ratios, Spread, spread, time_ratios
+from reds_core.bench.report.presolve import PresolvePair
+from reds_core.bench.report.results import Comparison, Entrant, Kind, Run
+from reds_core.report import units
+from reds_core.report.table import (
+    NOTHING,
+    Cell,
+    Row,
+    Table,
+    duration,
+    factor,
+    figure,
+    one_block,
+    seconds,
+    share,
+    whole,
+)
+
+MARKS = {
+    Kind.OPTIMAL: "●",
+    Kind.INFEASIBLE: "∅",
+    Kind.ANSWERED: "○",
+    Kind.NOTHING: "·",
+    Kind.REFUSED: "–",
+    Kind.FAILED: "×",
+    Kind.FALSE_CLAIM: "!",
+}
+MARK_MEANINGS = {
+    Kind.OPTIMAL: "proved optimal",
+    Kind.INFEASIBLE: "proved infeasible",
+    Kind.ANSWERED: "a choice without proof",
+    Kind.NOTHING: "no choice found",
+    Kind.REFUSED: "refused",
+    Kind.FAILED: "failed",
+    Kind.FALSE_CLAIM: "false claim",
+}
+_TONES = {Kind.OPTIMAL: "proved", Kind.INFEASIBLE: "proved", Kind.FAILED: "failed", Kind.FALSE_CLAIM: "failed"}
+
+
+def loss_text(loss: float) -> str:
+    """How far a value is below another: −0.31 %."""
+    if not math.isfinite(loss):
+        return "below 0"
+    text = units.small_percent(loss)
+    return f"{text} lost" if text.startswith("<") else f"−{text}"
+
+
+# --- entrants -------------------------------------------------------------------------------------------------------
+
+
+def overview_table(comparison: Comparison) -> Table:
+    """What each entrant came to, the best first."""
+    columns = (
+        "Problems", "Proved", "Without proof", "No choice", "Refused", "Failed", "Time, median", "Value lost, median",
+        "Value lost, worst",
+    )  # fmt: skip
+    rows = []
+    for entrant in comparison.entrants:
+        times = [statistics.median(r.walls_s) for r in entrant.runs.values() if r.kind < Kind.REFUSED]
+        lost = losses_of(entrant)
+        rows.append(
+            Row(
+                entrant.label,
+                (
+                    whole(len(entrant.runs)),
+                    whole(entrant.proofs),
+                    whole(entrant.count(Kind.ANSWERED)),
+                    whole(entrant.count(Kind.NOTHING)),
+                    whole(entrant.count(Kind.REFUSED)),
+                    whole(entrant.count(Kind.FAILED, Kind.FALSE_CLAIM)),
+                    seconds(statistics.median(times) if times else None),
+                    share(lost.median if lost else None),
+                    share(lost.worst if lost else None),
+                ),
+            )
+        )
+    return Table("All solvers, the best first", "Solver", columns, one_block(rows), is_sortable=True)
+
+
+def losses_of(entrant: Entrant, among: Container[str] | None = None) -> Spread | None:
+    """The value an entrant lost against the best known, over the problems (`among` these) where it reached one."""
+    return spread(
+        {n: loss for n, loss in entrant.losses.items() if math.isfinite(loss) and (among is None or n in among)}
+    )
+
+
+def gaps_left(entrant: Entrant) -> Spread | None:
+    """The gaps an entrant left where it gave no proof, over those where there is one."""
+    gaps = {name: r.gap for name, r in entrant.runs.items() if r.gap is not None and not math.isfinite(r.proof_s)}
+    return spread(gaps)
+
+
+def speed_table(comparison: Comparison) -> Table:
+    """How many times as long as the best each other with proofs or bounds needs to a proof, and the gap it is left with
+    where it has none; without rows where nobody proved anything."""
+    columns = (
+        "Both proved",
+        "Times as long",
+        "at least",
+        "at most",
+        "Left open",
+        "Gap left, median",
+        "Gap left, worst",
+    )
+    if not comparison.provers:
+        return Table("Time to a proof", "Solver", columns, ())
+    reference = comparison.provers[0]
+    others = [e for e in comparison.entrants[1:] if e.proofs or gaps_left(e)]
+    rows = []
+    for other in others:
+        ratios: Ratios | None = time_ratios(reference.proof_times, other.proof_times)
+        gaps = gaps_left(other)
+        cells = (
+            whole(ratios.count if ratios else 0),
+            factor(ratios.mean if ratios else None),
+            factor(ratios.least if ratios else None, ratios.least_on if ratios else ""),
+            factor(ratios.most if ratios else None, ratios.most_on if ratios else ""),
+            whole(len(other.runs) - other.proofs),
+            share(gaps.median if gaps else None),
+            share(gaps.worst if gaps else None, gaps.worst_on if gaps else ""),
+        )
+        rows.append(Row(other.label, cells))
+    caption = f"Time to a proof, compared with {reference.label}"
+    return Table(caption, "Solver", columns, one_block(rows), is_sortable=True)
+
+
+def losses_table(comparison: Comparison) -> Table:
+    """Value lost against proven optima, for every entrant that reached a value on such a problem."""
+    optimal = {name for name, known in comparison.known.items() if known.is_optimal}
+    columns = ("Optima known", "Value found", "At the optimum", "Median lost", "Worst lost")
+    rows = []
+    for entrant in comparison.entrants:
+        asked = {name: loss for name, loss in entrant.losses.items() if name in optimal}
+        lost = losses_of(entrant, optimal)
+        if lost is not None:
+            hits = sum(loss == 0 for loss in asked.values())
+            cells = (whole(len(asked)), whole(lost.count), whole(hits), share(lost.median))
+            rows.append(Row(entrant.label, (*cells, share(lost.worst, lost.worst_on if lost.worst > 0 else ""))))
+    return Table("Value lost against the proven optimum", "Solver", columns, one_block(rows), is_sortable=True)
+
+
+def memory_table(comparison: Comparison) -> Table:
+    """The most memory of each entrant's processes; entrants without figures are left out."""
+    rows = []
+    for entrant in comparison.entrants:
+        peaks = {name: float(p) for name, run in entrant.runs.items() if (p := run.peak_memory_bytes) is not None}
+        most = spread(peaks)
+        if most is not None:
+            cells = (
+                figure(most.median, units.byte_size(most.median)),
+                figure(most.worst, units.byte_size(most.worst), most.worst_on),
+            )
+            rows.append(Row(entrant.label, cells))
+    caption = "Peak memory of a solve, Python and libraries included"
+    return Table(caption, "Solver", ("Median", "Most"), one_block(rows), is_sortable=True)
+
+
+def presolve_table(pairs: Sequence[PresolvePair]) -> Table:
+    """Solvers with presolve beside the same without."""
+    columns = ("Proved with", "Proved without", "Both proved", "Times as long without", "at least", "at most")
+    rows = []
+    for pair in pairs:
+        ratios = pair.ratios
+        cells = (
+            whole(pair.on.proofs),
+            whole(pair.off.proofs),
+            whole(ratios.count if ratios else 0),
+            factor(ratios.mean if ratios else None),
+            factor(ratios.least if ratios else None, ratios.least_on if ratios else ""),
+            factor(ratios.most if ratios else None, ratios.most_on if ratios else ""),
+        )
+        rows.append(Row(pair.label, cells))
+    return Table("Presolve on and off", "Solver", columns, one_block(rows), is_sortable=True)
+
+
+# --- problems -------------------------------------------------------------------------------------------------------
+
+
+def _problem_order(comparison: Comparison) -> list[str]:
+    """Problems, the most often proved first; else as they were run."""
+    proofs = dict.fromkeys(comparison.problems, 0)
+    for entrant in comparison.entrants:
+        for name, time in entrant.proof_times.items():
+            proofs[name] += math.isfinite(time)
+    return sorted(proofs, key=lambda name: -proofs[name])
+
+
+def proofs_table(comparison: Comparison) -> Table:
+    """Who proved what, one mark a run."""
+    rows = []
+    for name in _problem_order(comparison):
+        runs = [e.runs.get(name) for e in comparison.entrants]
+        proved = sum(run is not None and math.isfinite(run.proof_s) for run in runs)
+        rows.append(Row(name, (whole(proved), *map(_mark, runs))))
+    columns = ("Proofs", *(e.label for e in comparison.entrants))
+    return Table("Who proved what", "Problem", columns, one_block(rows), is_sortable=True)
+
+
+def _mark(run: Run | None) -> Cell:
+    if run is None:
+        return Cell("")
+    proved = sum(math.isfinite(s.proof_s) for s in run.solves)
+    note = f"{proved} of {len(run.solves)}" if 0 < proved < len(run.solves) else ""
+    return Cell(MARKS[run.kind], note=note, tone=_TONES.get(run.kind, ""), meaning=MARK_MEANINGS[run.kind])
+
+
+def results_table(comparison: Comparison) -> Table:
+    """Every run: its time, what it came to, how far off it is."""
+    rows = []
+    for name, facts in comparison.problems.items():
+        known = comparison.known[name]
+        best = NOTHING if known.value is None else whole(known.value)
+        if known.value is not None:
+            best = Cell(best.text, best.value, "optimal" if known.is_optimal else "best known")
+        elif known.is_infeasible:
+            best = Cell("infeasible")
+        runs = (_run(e.runs.get(name)) for e in comparison.entrants)
+        rows.append(Row(name, (whole(facts.groups), whole(facts.options), best, *runs)))
+    columns = ("Groups", "Options", "Value", *(e.label for e in comparison.entrants))
+    return Table("Every problem and solver", "Problem", columns, one_block(rows), is_sortable=True)
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """An outcome in words."""
+    return outcome.value.replace("_", " ")
+
+
+def _run(run: Run | None) -> Cell:
+    if run is None:
+        return Cell("")
+    kind, tone = run.kind, _TONES.get(run.kind, "")
+    if kind is Kind.REFUSED:
+        return Cell("refused")
+    walls = run.walls_s
+    middle = statistics.median(walls)
+    notes = [f"{duration(min(walls))} – {duration(max(walls))}"] if len(walls) > 1 else []
+    if kind in (Kind.OPTIMAL, Kind.INFEASIBLE, Kind.NOTHING):
+        notes.append({Kind.OPTIMAL: "optimal", Kind.INFEASIBLE: "infeasible", Kind.NOTHING: "no choice"}[kind])
+    elif kind is Kind.FAILED:
+        notes.append(outcome_text(next(s.record.outcome for s in run.solves if s.kind is Kind.FAILED)))
+    elif kind is Kind.FALSE_CLAIM:
+        notes.append("false claim")
+    if kind is Kind.OPTIMAL and run.loss:
+        notes.append(f"{loss_text(run.loss)} in the median")
+    if kind in (Kind.ANSWERED, Kind.FALSE_CLAIM) and run.loss is not None:
+        notes.append("best known" if run.loss == 0 else loss_text(run.loss))
+    if kind is Kind.ANSWERED:
+        notes.append("no bound" if run.bound is None else f"gap {units.small_percent(run.gap)}")
+    limits = dict.fromkeys(s.record.limit.value for s in run.solves if s.record.limit is not None)
+    notes += [f"{limit} limit" if limit != "interrupted" else limit for limit in limits]
+    return Cell(duration(middle), middle, ", ".join(notes), tone=tone)

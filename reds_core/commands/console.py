@@ -1,0 +1,178 @@
+"""What the command line shows on stderr while it works, and on stdout when it is done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from reds_core.commands.standard_streams import write_nowhere
+from reds_core.cost.latency_table import LatencyTable
+from reds_core.framework.finetuning import EpochProgress
+from reds_core.plan import Plan
+from reds_core.report import units
+from reds_core.report.facts import metric_of
+from reds_core.report.terminal import WIDE_COLUMNS, summary_table
+from reds_core.runs.inspection import Inspection
+from reds_core.watcher import Watcher
+
+
+class StatusConsole(Console):
+    """What goes to stderr while something works. Where nobody reads it any more, the work goes on all the same."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        write_nowhere(sys.stderr)
+
+
+class ConsoleWatcher(Watcher):
+    """Shows stages, and training as a bar with loss, metric and time left. A context manager.
+
+    Args:
+        metric: name of what is measured in place of accuracy.
+    """
+
+    def __init__(self, metric: str | None = None) -> None:
+        self._metric = metric_of({"metric": metric})
+        self._console = StatusConsole()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=10),
+            TextColumn("{task.fields[figures]}", markup=False),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self._console,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> ConsoleWatcher:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(finished=kind is None)
+        self._progress.stop()
+
+    def stage(self, text: str) -> None:
+        self._end(finished=True)
+        self._task = self._progress.add_task(text, total=None, figures="")
+
+    def epoch(self, progress: EpochProgress) -> None:
+        if self._task is None:
+            self.stage("training")
+        assert self._task is not None
+        done = progress.epoch * progress.batches + progress.batch
+        figures = f"epoch {progress.epoch + 1}/{progress.epochs}, loss {progress.loss:.3f}"
+        figures += f", {self._metric.name} {units.on_terminal(self._metric.text(progress.accuracy))}"
+        self._progress.update(self._task, total=progress.epochs * progress.batches, completed=done, figures=figures)
+
+    def warn(self, text: str) -> None:
+        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def _end(self, finished: bool) -> None:
+        if self._task is not None and finished:
+            task = self._progress.tasks[self._progress.task_ids.index(self._task)]
+            total = task.total or 1
+            self._progress.update(self._task, total=total, completed=total)
+        self._task = None
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on stdout. Cells are text, not markup."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(units.on_terminal(cell)) for cell in row))
+    Console().print(table)
+
+
+def print_inspection(inspection: Inspection) -> None:
+    """Layers, groups and totals of a network."""
+    print_table(
+        ["layer", "kind", "output", "MACs", "params"],
+        [
+            [e.name, e.kind, "x".join(str(d) for d in e.output_shape), f"{e.macs:,}", f"{e.params:,}"]
+            for e in inspection.layers
+        ],
+    )
+    Console().print()
+    print_table(
+        ["group", "channels", "layers"], [[g.name, str(g.channels), ", ".join(g.layers)] for g in inspection.groups]
+    )
+    totals = f"{inspection.macs:,} MACs, {inspection.params:,} bytes of params, {inspection.peak_ram:,} bytes peak RAM"
+    Console().print(f"\n{totals}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def sampling(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr; yields what is told how many samples are done, and of how many."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=StatusConsole(),
+    ) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, of: progress.update(task, total=of, completed=done)
+
+
+SLOWEST_SEGMENTS = 15
+
+
+def print_latencies(table: LatencyTable) -> None:
+    """The slowest segments at full width, and whole subnetworks beside what the table says of them."""
+    full = {s.index: tuple(table.channels[g] for g in s.groups) for s in table.segments}
+    times = {s.segment: s.timing for s in table.samples if s.widths == full[s.segment]}
+    slowest = sorted(table.segments, key=lambda s: -times[s.index].ns)[:SLOWEST_SEGMENTS]
+    print_table(
+        ["segment", "us at full width", "spread, us"],
+        [
+            [", ".join(s.layers), f"{times[s.index].ns / 1000:.1f}", f"{times[s.index].spread_ns / 1000:.1f}"]
+            for s in slowest
+        ],
+    )
+    rows = [["full", f"{table.full.ns / 1000:.1f}", f"{table.full.ns / 1000:.1f}", "-"]]
+    rows += [
+        [
+            f"check {i + 1}",
+            f"{c.predicted_ns / 1000:.1f}",
+            f"{c.measured.ns / 1000:.1f}",
+            f"{100 * (c.predicted_ns / c.measured.ns - 1):+.1f} %",
+        ]
+        for i, c in enumerate(table.checks)
+    ]
+    Console().print()
+    print_table(["whole network", "predicted, us", "measured, us", "error"], rows)
+
+
+def print_plan(plan: Plan, folder: Path) -> None:
+    """The short table at the end of a run, and where its files are."""
+    # what is piped or logged has no width of its own
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE_COLUMNS)
+    console.print(summary_table(plan, folder, console.width))
+    if plan.hashes.data is None:
+        console.print("Without training data nothing calibrates int8: no int8 files were written.", soft_wrap=True)
+    console.print(f"Files, plan and report are in {folder}", markup=False, highlight=False, soft_wrap=True)

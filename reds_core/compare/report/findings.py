@@ -1,0 +1,94 @@
+"""What a comparison of runs found, in sentences, and what to beware of when reading its figures."""
+
+from __future__ import annotations
+
+from reds_core.compare.report import texts
+from reds_core.compare.report.results import BudgetResults, RecipeResults, RunComparison, accuracy
+from reds_core.report import units
+from reds_core.report.facts import Metric
+from reds_core.report.units import many
+
+_LISTED = 6
+
+
+def headline(comparison: RunComparison) -> str:
+    """What there is, in one sentence."""
+    if not comparison.records:
+        return "No run was recorded."
+    failed = len({r.run for r in comparison.failures})
+    recipes = many(len(comparison.recipes), "recipe")
+    runs, seeds = comparison.run_count, len({r.run.seed for r in comparison.records})
+    ending = "all finished" if not failed else f"{failed} of them failed"
+    return f"{many(runs, 'run')} of {recipes} with {many(seeds, 'seed')}, {ending}."
+
+
+def findings(comparison: RunComparison) -> tuple[str, ...]:
+    """Who wins, by how much, and whether that is more than the spread: a sentence for each recipe and budget."""
+    return tuple(
+        sentence
+        for recipe in comparison.recipes
+        for budget in recipe.budgets
+        if (sentence := winner(recipe, budget)) is not None
+    )
+
+
+def winner(recipe: RecipeResults, budget: BudgetResults) -> str | None:
+    """Who has the highest mean accuracy at a budget, against the next; None where nothing can be ranked."""
+    ranked = [entry for entry in budget.entries if entry.figures(accuracy)]
+    if not ranked or not recipe.metric.is_share:
+        return None
+    best, place = ranked[0], f"{recipe.name}, {budget.title}"
+    found = best.spread(accuracy)
+    assert found is not None
+    opening = f"{place}: {best.label} has {texts.mean(found, recipe.metric)} ({many(found.n, 'seed')})"
+    if len(ranked) == 1:
+        return f"{opening}."
+    return f"{opening}, {_against(recipe.metric, budget, best.label, ranked[1].label)}."
+
+
+def _against(metric: Metric, budget: BudgetResults, best: str, second: str) -> str:
+    entries = {entry.label: entry for entry in budget.entries}
+    found = entries[best].above(entries[second])
+    if found is None:
+        return f"then {second}, which shares no seed with it"
+    error = "" if found.error is None else f" ± {texts.number(found.error, metric)}"
+    points = f"{texts.signed(found.mean, metric)}{error} points against {second}"
+    return f"{points} over {many(found.n, 'common seed')}: {texts.verdict(found)}"
+
+
+def warnings(comparison: RunComparison) -> tuple[str, ...]:
+    """What speaks against comparing figures."""
+    found = []
+    for recipe in comparison.recipes:
+        found += _uneven(recipe)
+        if len({r.data_sha256 for r in recipe.records if r.data_sha256}) > 1:
+            found.append(f"{recipe.name}: its runs did not all have the same data.")
+        if _other_models(recipe):
+            found.append(f"{recipe.name}: runs of one seed did not start from the same network.")
+    machines = {r.machine for r in comparison.records}
+    if len(machines) > 1:
+        found.append(f"The runs were made on {len(machines)} machines: their times do not compare.")
+    gone_on = {r.run for r in comparison.records if r.subnetwork is not None and r.wall_s is None}
+    if gone_on:
+        found.append(
+            f"{many(len(gone_on), 'run')} went on after an interruption: the time of the whole run is unknown."
+        )
+    return tuple(found)
+
+
+def _other_models(recipe: RecipeResults) -> bool:
+    """Whether input models of one seed differ: by accuracy, since a saved model's hash holds the time of saving."""
+    seen: dict[int, set[float]] = {}
+    for record in recipe.records:
+        if record.full.before is not None:
+            seen.setdefault(record.run.seed, set()).add(record.full.before)
+    return any(len(figures) > 1 for figures in seen.values())
+
+
+def _uneven(recipe: RecipeResults) -> list[str]:
+    seeds = {label: {r.run.seed for r in runs} for label, runs in recipe.runs.items()}
+    every = set().union(*seeds.values()) if seeds else set()
+    lacking = [f"{label} ({len(own)} of {len(every)})" for label, own in seeds.items() if own != every]
+    if not lacking:
+        return []
+    return [f"{recipe.name}: not every contender has every seed: {units.listed(tuple(lacking), _LISTED)}."]

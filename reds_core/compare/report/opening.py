@@ -1,0 +1,16 @@
+"""How the report of a comparison of pruning runs opens."""
+
+from __future__ import annotations
+
+from reds_core.compare.report import findings
+from reds_core.compare.report.results import RunComparison
+from reds_core.report.comparison import Opening
+
+KIND = "Pruning comparison"
+
+
+def opening(comparison: RunComparison, title: str) -> Opening:
+    """The opening of its page and of its summary."""
+    return Opening(
+        KIND, title, findings.headline(comparison), findings.findings(comparison), findings.warnings(comparison)
+    )

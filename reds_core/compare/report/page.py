@@ -1,0 +1,50 @@
+"""The page of a comparison of pruning runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reds_core.compare.report import tables
+from reds_core.compare.report.figures import accuracy_picture
+from reds_core.compare.report.opening import opening
+from reds_core.compare.report.results import RunComparison
+from reds_core.compare.statistics import CONFIDENCE
+from reds_core.report import units
+from reds_core.report.page import Picture, render
+from reds_core.report.table import Table
+
+
+@dataclass(frozen=True)
+class _Section:
+    """What the page shows of one recipe."""
+
+    name: str
+    picture: Picture | None
+    accuracy: Table
+    time: Table
+
+
+def comparison_page(comparison: RunComparison, title: str) -> str:
+    """The report of a comparison as one HTML page.
+
+    Args:
+        comparison: what was measured.
+        title: heading of the page.
+
+    Raises:
+        UnavailableError: if Jinja2 or matplotlib is not installed.
+    """
+    sections = [
+        _Section(r.name, accuracy_picture(r, i), tables.accuracy_table(r), tables.time_table(r))
+        for i, r in enumerate(comparison.recipes)
+        if r.budgets
+    ]
+    return render(
+        "compare.html",
+        opening=opening(comparison, title),
+        sections=sections,
+        confidence=units.percent(CONFIDENCE, 0),
+        failures=tables.failures_table(comparison),
+        recipes=tables.recipes_table(comparison),
+        conduct=tables.conduct_table(comparison),
+    )

@@ -1,0 +1,25 @@
+"""A comparison of pruning runs in short, as Markdown."""
+
+from __future__ import annotations
+
+from reds_core.compare.report import tables
+from reds_core.compare.report.opening import opening
+from reds_core.compare.report.results import RunComparison
+from reds_core.report.comparison import summary
+
+
+def comparison_summary(comparison: RunComparison, title: str) -> str:
+    """The sentences and tables of a comparison.
+
+    Args:
+        comparison: what was measured.
+        title: heading.
+    """
+    own = [table(recipe) for recipe in comparison.recipes for table in (tables.accuracy_table, tables.time_table)]
+    shown = (
+        *own,
+        tables.failures_table(comparison),
+        tables.recipes_table(comparison),
+        tables.conduct_table(comparison),
+    )
+    return summary(opening(comparison, title), shown)

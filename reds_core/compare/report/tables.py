@@ -1,0 +1,140 @@
+"""The tables of a comparison of runs: accuracy at each budget, time, failures, and how it was run."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from reds_core.compare.record import ResultRecord, RunKey
+from reds_core.compare.report import texts
+from reds_core.compare.report.results import (
+    BudgetResults,
+    Entry,
+    RecipeResults,
+    RunComparison,
+    accuracy,
+    accuracy_before,
+    accuracy_int8,
+    change,
+    value,
+)
+from reds_core.report import units
+from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table, seconds, whole
+
+
+def accuracy_table(recipe: RecipeResults) -> Table:
+    """Mean ± standard deviation at each budget, the best first."""
+    unit = ", points" if recipe.metric.is_share else ""
+    columns = ("After", f"Against the best{unit}", f"Change{unit}", "Before", "int8", "Used", "Value")
+    blocks = []
+    for budget in recipe.budgets:
+        best = budget.entries[0] if recipe.metric.is_share else None
+        rows = tuple(_accuracy_row(recipe, budget, entry, best) for entry in budget.entries)
+        blocks.append(Block(budget.title, rows))
+    caption = f"{recipe.name}: {recipe.metric.name} at each budget, mean ± standard deviation over seeds"
+    return Table(caption, "Pruner", columns, tuple(blocks))
+
+
+def _accuracy_row(recipe: RecipeResults, budget: BudgetResults, entry: Entry, best: Entry | None) -> Row:
+    metric, is_best = recipe.metric, entry is best
+    share = budget.share(entry)
+    worth = entry.spread(value)
+    against = NOTHING if best is None or is_best else texts.difference_cell(entry.above(best), metric)
+    return Row(
+        entry.label,
+        (
+            texts.mean_cell(entry.spread(accuracy), metric, with_count=True, tone="proved" if is_best else ""),
+            Cell("best") if is_best else against,
+            texts.change_cell(entry.spread(change), metric),
+            texts.mean_cell(entry.spread(accuracy_before), metric),
+            texts.mean_cell(entry.spread(accuracy_int8), metric),
+            NOTHING if share is None else Cell(units.percent(share.mean), share.mean),
+            NOTHING if worth is None else Cell(units.count(worth.mean), worth.mean),
+        ),
+    )
+
+
+def time_table(recipe: RecipeResults) -> Table:
+    """Means of what finished runs took."""
+    columns = ("Runs", "Search", "Fine-tuning", "Whole run", "Epochs", "Steps")
+    rows = [
+        Row(
+            label,
+            (
+                whole(len(runs)),
+                seconds(_mean(runs, lambda r: r.search_s)),
+                seconds(_mean(runs, lambda r: r.finetune_s)),
+                seconds(_mean(runs, lambda r: r.wall_s)),
+                Cell(", ".join(dict.fromkeys(str(r.epochs) for r in runs))),
+                Cell(", ".join(dict.fromkeys(str(r.steps) for r in runs if r.steps is not None)) or units.DASH),
+            ),
+        )
+        for label, runs in recipe.runs.items()
+        if runs
+    ]
+    return Table(f"{recipe.name}: what a run takes, mean", "Pruner", columns, one_block(rows))
+
+
+def _mean(runs: Sequence[ResultRecord], figure: Callable[[ResultRecord], float | None]) -> float | None:
+    found = [number for number in map(figure, runs) if number is not None and units.exists(number)]
+    return statistics.fmean(found) if found else None
+
+
+def failures_table(comparison: RunComparison) -> Table:
+    """Runs that came to nothing, and why."""
+    rows = [
+        Row(
+            recipe.name,
+            (
+                Cell(recipe.label(r.run)),
+                Cell(str(r.run.seed)),
+                Cell(r.outcome.value.replace("_", " "), tone="failed"),
+                Cell(r.reason or units.DASH),
+            ),
+        )
+        for recipe in comparison.recipes
+        for r in recipe.failures
+    ]
+    return Table("Runs that failed", "Recipe", ("Pruner", "Seed", "Outcome", "Reason"), one_block(rows))
+
+
+def recipes_table(comparison: RunComparison) -> Table:
+    """What each recipe was run with."""
+    rows = []
+    for recipe in comparison.recipes:
+        keys = [r.run for r in recipe.records]
+        full = recipe.full_before
+        cells = (
+            Cell(_listed(keys, lambda k: k.pruner)),
+            Cell(_listed(keys, lambda k: k.scorer)),
+            Cell(_listed(keys, lambda k: k.solver)),
+            Cell(_listed(sorted(keys, key=lambda k: k.seed), lambda k: str(k.seed))),
+            NOTHING if full is None else Cell(texts.mean(full, recipe.metric), full.mean),
+        )
+        rows.append(Row(recipe.name, cells))
+    return Table("Recipes", "Recipe", ("Pruners", "Scorers", "Solvers", "Seeds", "Input model"), one_block(rows))
+
+
+def _listed(items: Sequence[RunKey], text: Callable[[RunKey], str]) -> str:
+    return ", ".join(dict.fromkeys(map(text, items)))
+
+
+def conduct_table(comparison: RunComparison) -> Table:
+    """When, where and with what the runs were made."""
+    records = comparison.records
+    times = sorted(r.started_at for r in records)
+    machines = dict.fromkeys(
+        f"{r.machine.cpu}, {units.count(r.machine.cores)} cores, {units.byte_size(r.machine.memory_bytes)}, "
+        f"{r.machine.system}, Python {r.machine.python}"
+        for r in records
+    )
+    versions: dict[str, dict[str, None]] = {}
+    for record in records:
+        for library, version in record.versions.items():
+            versions.setdefault(library, {})[version] = None
+    found = {
+        "First and last run begun": f"{times[0]} to {times[-1]}" if times else "",
+        "Machines": "; ".join(machines),
+        "Versions": ", ".join(f"{name} {' and '.join(own)}" for name, own in sorted(versions.items())),
+    }
+    return prose_table("How it was run", "Fact", {name: text for name, text in found.items() if text})

@@ -1,0 +1,1 @@
+"""What a network uses of a resource, and what of it a budget allows."""

@@ -1,0 +1,279 @@
+"""Resources of a network as forms in the group widths: MACs, params, peak RAM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reds_core.errors import InputError
+from reds_core.network.axis import Axis, IntArray, LinearForm
+from reds_core.network.description import Network
+
+DEFAULT_ELEMENT_SIZE_BYTES = 1
+ELEMENT_SIZES_BYTES = (1, 4)
+"""Of int8 and of float32."""
+
+
+@dataclass(frozen=True)
+class SumForm:
+    """constant + sum of coefficient x width + sum of coefficient x width x width.
+
+    Attributes:
+        linear: coefficient by group.
+        products: coefficient by pair of groups (a, b); (a, a) is a square.
+    """
+
+    constant: int = 0
+    linear: Mapping[str, int] = field(default_factory=dict)
+    products: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """The resource's use where group g has `widths[g]` channels."""
+        total = self.constant + sum(c * int(widths[g]) for g, c in self.linear.items())
+        return total + sum(c * int(widths[a]) * int(widths[b]) for (a, b), c in self.products.items())
+
+
+@dataclass(frozen=True)
+class PeakForm:
+    """The largest of `steps`, each a linear form."""
+
+    steps: tuple[LinearForm, ...]
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """The resource's use where group g has `widths[g]` channels."""
+        return max((s.at(widths) for s in self.steps), default=0)
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """constant + a table for each group + a table for each pair of groups: costs that follow no formula.
+
+    Attributes:
+        groups: int64 (channels,) by group: what width w costs, at w - 1.
+        pairs: int64 (channels of a, channels of b) by pair of groups, a before b in the network.
+    """
+
+    constant: int
+    groups: Mapping[str, IntArray]
+    pairs: Mapping[tuple[str, str], IntArray]
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """The resource's use where group g has `widths[g]` channels."""
+        total = self.constant + sum(int(table[widths[g] - 1]) for g, table in self.groups.items())
+        return total + sum(int(table[widths[a] - 1, widths[b] - 1]) for (a, b), table in self.pairs.items())
+
+    def least(self, options: Mapping[str, IntArray]) -> int:
+        """A lower limit on the use by any choice of the widths `options`, by group; each table's least is taken."""
+        total = self.constant + sum(int(table[options[g] - 1].min()) for g, table in self.groups.items())
+        tables = (table[np.ix_(options[a] - 1, options[b] - 1)] for (a, b), table in self.pairs.items())
+        return total + sum(int(table.min()) for table in tables)
+
+
+ResourceForm = SumForm | PeakForm | TableForm
+
+
+def joined_groups(form: ResourceForm) -> set[tuple[str, str]]:
+    """Pairs of different groups whose widths a resource counts together."""
+    if isinstance(form, SumForm):
+        return {(a, b) for a, b in form.products if a != b}
+    return set(form.pairs) if isinstance(form, TableForm) else set()
+
+
+class _SumBuilder:
+    """Adds products of axes up into a SumForm."""
+
+    def __init__(self, network: Network) -> None:
+        self._rank = {g.name: i for i, g in enumerate(network.groups)}
+        self._constant = 0
+        self._linear: dict[str, int] = {}
+        self._products: dict[tuple[str, str], int] = {}
+
+    def add(self, coefficient: int, factors: Iterable[Axis]) -> None:
+        """Add coefficient x the product of the factors' lengths; at most two may depend on widths."""
+        moving = []
+        for axis in factors:
+            form = axis.length()
+            if form.coefficients:
+                moving.append(form)
+            else:
+                coefficient *= form.constant
+        if len(moving) > 2:
+            raise AssertionError("a cost is a product of more than two pruned axes")
+        one = LinearForm(1)
+        first, second = [*moving, one, one][:2]
+        self._constant += coefficient * first.constant * second.constant
+        for form, other in ((first, second), (second, first)):
+            for group, c in form.coefficients:
+                amount = coefficient * c * other.constant
+                if amount:
+                    self._linear[group] = self._linear.get(group, 0) + amount
+        for a, c in first.coefficients:
+            for b, d in second.coefficients:
+                amount = coefficient * c * d
+                if amount:
+                    key = (a, b) if self._rank[a] <= self._rank[b] else (b, a)
+                    self._products[key] = self._products.get(key, 0) + amount
+
+    def form(self) -> SumForm:
+        return SumForm(self._constant, self._linear, self._products)
+
+
+def product_sum(network: Network, products: Iterable[tuple[int, Sequence[Axis]]]) -> SumForm:
+    """The sum of coefficient x the product of axis lengths over `products`, as a form in the group widths."""
+    builder = _SumBuilder(network)
+    for coefficient, factors in products:
+        builder.add(coefficient, factors)
+    return builder.form()
+
+
+def macs(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
+    """Multiply-accumulates of one inference at batch 1. The element size plays no part."""
+    return product_sum(network, ((t.coefficient, t.factors) for layer in network.layers for t in layer.macs))
+
+
+def params(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
+    """Bytes of all weights, those that training does not change included."""
+    return product_sum(network, ((element_size_bytes, weight.axes) for weight in network.weights))
+
+
+def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
+    """Bytes of live activations, the most over the layers in execution order.
+
+    Live while a layer runs: its inputs and outputs, and every earlier tensor, the network's input included, that a
+    later layer reads or that is an output of the network. Tensors of one storage count once, at the largest. While an
+    inner step of a layer runs, what it holds inside is live in place of the layer's outputs.
+    """
+    storage_of = [t.storage for t in network.tensors]
+    last_use: dict[int, int] = {}
+    first_use: dict[int, int] = {storage_of[t]: 0 for t in network.inputs}
+    for i, layer in enumerate(network.layers):
+        for t in (*layer.inputs, *layer.outputs):
+            last_use[storage_of[t]] = i
+        for t in layer.outputs:
+            first_use.setdefault(storage_of[t], i)
+    for t in network.outputs:
+        last_use[storage_of[t]] = len(network.layers)
+    size = _storage_sizes(network, element_size_bytes)
+    steps: dict[LinearForm, None] = {}
+    for i, layer in enumerate(network.layers):
+        live = [storage for storage, first in first_use.items() if first <= i <= last_use.get(storage, first)]
+        made = {storage_of[t] for t in layer.outputs} - {storage_of[t] for t in (*layer.inputs, *network.inputs)}
+        steps[_total(size[storage] for storage in live)] = None
+        before = [size[storage] for storage in live if storage not in made]
+        for buffers in layer.inside:
+            inner = (b.axis.length().times(b.elements * element_size_bytes) for b in buffers)
+            steps[_total((*before, *inner))] = None
+    return PeakForm(_undominated(steps))
+
+
+def _total(forms: Iterable[LinearForm]) -> LinearForm:
+    """The sum of forms, alike for equal sums."""
+    total = LinearForm(0)
+    for form in forms:
+        total = total.plus(form)
+    return LinearForm(total.constant, tuple(sorted((g, c) for g, c in total.coefficients if c)))
+
+
+def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, LinearForm]:
+    """Bytes of each storage. Tensors that share one have the same number of elements, or the larger counts."""
+    sizes: dict[int, LinearForm] = {}
+    for tensor in network.tensors:
+        form = tensor.axis.length().times(tensor.positions * element_size_bytes)
+        known = sizes.get(tensor.storage)
+        if known is None or form.at(network.channels) > known.at(network.channels):
+            sizes[tensor.storage] = form
+    return sizes
+
+
+def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
+    """Different steps without those that another covers at every width (all coefficients are above 0)."""
+
+    def covers(big: LinearForm, small: LinearForm) -> bool:
+        coefficients = dict(big.coefficients)
+        return big.constant >= small.constant and all(c <= coefficients.get(g, 0) for g, c in small.coefficients)
+
+    candidates = list(steps)
+    return tuple(s for s in candidates if not any(o is not s and covers(o, s) for o in candidates))
+
+
+RESOURCES: Mapping[str, Callable[[Network, int], ResourceForm]] = {"macs": macs, "params": params, "peak_ram": peak_ram}
+"""Every resource that can have a budget, by name."""
+
+
+def check_element_size(element_size_bytes: int) -> None:
+    """Refuse sizes that no exported file has.
+
+    Raises:
+        InputError: if it is neither 1 nor 4.
+    """
+    if element_size_bytes not in ELEMENT_SIZES_BYTES:
+        raise InputError(f"element size {element_size_bytes} is neither 1 nor 4", "give 1 (int8) or 4 (float32)")
+
+
+LATENCY = "latency"
+"""The resource that needs a table of measurements."""
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """How resources are counted.
+
+    Attributes:
+        element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
+        latency: of the network, in ns, where it was measured.
+
+    Raises:
+        InputError: if the element size is neither 1 nor 4.
+    """
+
+    element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+    latency: TableForm | None = None
+
+    def __post_init__(self) -> None:
+        check_element_size(self.element_size_bytes)
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Names of the resources that can be counted."""
+        return (*RESOURCES, LATENCY) if self.latency is not None else tuple(RESOURCES)
+
+    def form(self, network: Network, resource: str) -> ResourceForm:
+        """The form of one of `resources`."""
+        if resource == LATENCY and self.latency is not None:
+            return self.latency
+        return RESOURCES[resource](network, self.element_size_bytes)
+
+
+def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
+    """Refuse resources that cannot be counted.
+
+    Raises:
+        InputError: naming the first of them.
+    """
+    for name in names:
+        if name == LATENCY:
+            if not has_latency:
+                raise InputError(
+                    "a latency budget needs measurements", "make them with `reds latency` and give --latency-table"
+                )
+        elif name not in RESOURCES:
+            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join((*RESOURCES, LATENCY))}")
+
+
+def resource_forms(network: Network, names: Iterable[str], costs: CostModel | None = None) -> dict[str, ResourceForm]:
+    """The forms of the resources `names`.
+
+    Raises:
+        InputError: if a resource cannot be counted.
+    """
+    names, costs = list(names), costs or CostModel()
+    check_resources(names, costs.latency is not None)
+    return {name: costs.form(network, name) for name in names}
+
+
+def usage(network: Network, widths: Mapping[str, int], costs: CostModel | None = None) -> dict[str, int]:
+    """Use of every resource that can be counted, where group g has `widths[g]` channels."""
+    costs = costs or CostModel()
+    return {name: form.at(widths) for name, form in resource_forms(network, costs.resources, costs).items()}

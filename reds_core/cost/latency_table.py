@@ -1,0 +1,175 @@
+"""Tables of measured latencies: the file `reds-latency/1`, and the form that budgets are counted by."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reds_core.cost import counting
+from reds_core.cost.counting import TableForm, check_element_size
+from reds_core.cost.latency_sampling import Sample, Segment, Timing, Whole, narrow_widths, summed_times
+from reds_core.errors import InputError
+from reds_core.network.description import Network
+from reds_core.system.files import write_text
+from reds_core.system.machine import Machine
+from reds_core.system.machine_faults import reason_of, shown
+from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
+
+FORMAT = "reds-latency/1"
+
+
+@dataclass(frozen=True)
+class LatencySettings:
+    """How latencies were measured; a table is only gone on with under the same settings.
+
+    Attributes:
+        element_size_bytes: 1 for int8 files, 4 for float32.
+        threads: of the interpreter.
+        repeats: timed runs of each sample.
+        points: widths of each group that are sampled, at most.
+        checks: whole subnetworks that are measured beside their prediction.
+
+    Raises:
+        InputError: if a figure is out of range.
+    """
+
+    element_size_bytes: int = 1
+    threads: int = 1
+    repeats: int = 200
+    points: int = 5
+    checks: int = 4
+
+    def __post_init__(self) -> None:
+        check_element_size(self.element_size_bytes)
+        for name, least in (("threads", 1), ("repeats", 10), ("points", 2), ("checks", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{getattr(self, name)} {name} are asked for", f"give {least} or more")
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Everything measured of one network on one machine. Times in ns.
+
+    Attributes:
+        network: name of the network.
+        model: SHA-256 of the model file.
+        channels: full width of each group.
+        machine, versions: where and with what it was measured.
+        overhead: of running anything at all.
+        full: the whole network, exported at full width.
+        narrow: the same at a quarter of the widths: with `full` it says what each segment's time holds that the whole
+            network has once, or not at all.
+        checks: whole subnetworks, predicted and measured.
+        complete: whether all samples and checks are there.
+        macs: of the full network, which tell networks of the same channels on other inputs apart; None where the table
+            does not say.
+    """
+
+    network: str
+    model: str
+    channels: Mapping[str, int]
+    settings: LatencySettings
+    machine: Machine
+    versions: Mapping[str, str]
+    segments: tuple[Segment, ...]
+    overhead: Timing
+    full: Timing
+    narrow: Timing
+    samples: tuple[Sample, ...] = ()
+    checks: tuple[Whole, ...] = ()
+    complete: bool = False
+    macs: int | None = field(default=None, metadata={LEFT_OUT: True})
+    format: str = FORMAT
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all it holds, hexadecimal."""
+        return hashlib.sha256(to_json(self).encode()).hexdigest()
+
+    def form(self, network: Network) -> TableForm:
+        """Latency of `network`, which the table is of, in ns; at full width and at a quarter of it as measured."""
+        times = summed_times(network, self.segments, self.samples, self.overhead.ns)
+        plain = times.form()
+        full, narrow = plain.at(self.channels), plain.at(narrow_widths(self.channels))
+        scale = (self.full.ns - self.narrow.ns) / (full - narrow) if full > narrow else 0.0
+        if scale <= 0:  # the network hardly depends on its widths: noise is not to be scaled up
+            scale = self.full.ns / max(full, 1)
+        offset_ns = self.full.ns - scale * full
+        return times.form(scale, offset_ns)
+
+    def form_for(self, network: Network, element_size_bytes: int) -> TableForm:
+        """As `form`, for a network that the table may not be of.
+
+        Raises:
+            InputError: if it is not of this network, not of this element size, or not complete.
+        """
+        macs = counting.macs(network).at(network.channels)
+        calls = {call for segment in self.segments for call in segment.calls}
+        is_of_it = dict(self.channels) == dict(network.channels) and self.macs in (None, macs)
+        if not is_of_it or any(not 0 <= call < len(network.layers) for call in calls):
+            raise InputError(f"the latency table is of network '{self.network}', not of this one", "measure this one")
+        if self.settings.element_size_bytes != element_size_bytes:
+            raise InputError(
+                f"the latency table is for an element size of {self.settings.element_size_bytes} bytes, "
+                f"the run for {element_size_bytes}",
+                f"measure again with --element-size {element_size_bytes}",
+            )
+        if not self.complete:
+            raise InputError("the latency table is not complete", "run the same `reds latency` again, which goes on")
+        return self.form(network)
+
+
+def save_latency_table(table: LatencyTable, path: Path) -> None:
+    """Write the table, whole or not at all.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    write_text(path, to_json(table))
+
+
+def load_latency_table(path: Path) -> LatencyTable:
+    """Read a table.
+
+    Raises:
+        InputError: if the file is missing or no such table.
+    """
+    try:
+        content = parse_json(path.read_text(encoding="utf-8"))
+        if content.get("format") != FORMAT:
+            raise ValueError("another format")
+        table: LatencyTable = from_plain(LatencyTable, content)
+        _check_samples(table)
+        return table
+    except OSError as error:
+        what = f"latency table {shown(path)} cannot be read ({reason_of(error)})"
+        raise InputError(what, "make one with `reds latency`") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"'{path}' is no latency table of format {FORMAT}", "make one with `reds latency`") from error
+
+
+def _check_samples(table: LatencyTable) -> None:
+    """Refuse samples that do not belong to the segments, and a table that is said to be complete and lacks some.
+
+    Raises:
+        ValueError, KeyError: naming what does not fit.
+    """
+    widths: dict[int, set[tuple[int, ...]]] = {segment.index: set() for segment in table.segments}
+    groups = {segment.index: segment.groups for segment in table.segments}
+    timings = [table.overhead, table.full, table.narrow, *(sample.timing for sample in table.samples)]
+    if not all(math.isfinite(timing.ns) for timing in timings):
+        raise ValueError("a time is no finite number")
+    for sample in table.samples:
+        most = [table.channels[group] for group in groups[sample.segment]]
+        fits = len(sample.widths) == len(most) and all(1 <= w <= n for w, n in zip(sample.widths, most, strict=True))
+        if not fits:
+            raise ValueError(f"widths {sample.widths} are not those of segment {sample.segment}")
+        widths[sample.segment].add(sample.widths)
+    for index, own in widths.items():
+        grid = [sorted({w[i] for w in own}) for i in range(len(groups[index]))]
+        lacks = not own or (len(grid) == 2 and len(own) < len(grid[0]) * len(grid[1]))
+        if table.complete and lacks:
+            raise ValueError(f"samples of segment {index} are missing")

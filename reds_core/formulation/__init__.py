@@ -1,0 +1,1 @@
+"""How a network, its scores and its costs become a knapsack problem."""

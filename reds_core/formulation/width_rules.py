@@ -1,0 +1,112 @@
+"""Which widths a group may have: layers left as they are, multiples, a least width, thinned tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from reds_core.errors import InputError
+from reds_core.network.axis import IntArray
+from reds_core.network.description import ChannelGroup, Network
+
+DEFAULT_MAX_OPTIONS = 512
+
+
+@dataclass(frozen=True)
+class WidthRules:
+    """Rules for the options of every group. The full width is always one, whatever the rules.
+
+    Attributes:
+        keep: shell patterns of layer names; groups with such a layer stay whole.
+        align: widths are multiples of this, as SIMD units and NPUs want.
+        min_width: the least width; groups that are narrower stay whole.
+        max_options: the most options of a group; wider groups are thinned, so that tables stay small, with the steps
+            between widths growing from the narrow end on; see `thinned_places`. At least 2.
+
+    Raises:
+        InputError: if a figure is out of range.
+    """
+
+    keep: tuple[str, ...] = ()
+    align: int = 1
+    min_width: int = 1
+    max_options: int = DEFAULT_MAX_OPTIONS
+
+    def __post_init__(self) -> None:
+        for what, figure, least in (
+            ("alignment", self.align, 1),
+            ("least width", self.min_width, 1),
+            ("greatest number of options", self.max_options, 2),
+        ):
+            if figure < least:
+                raise InputError(f"the {what} {figure} is below {least}", f"give {least} or more")
+
+    def check(self, network: Network) -> None:
+        """Refuse patterns that match nothing: a misspelt one would prune what was to be kept.
+
+        Raises:
+            InputError: naming the first pattern without a layer.
+        """
+        names = [layer.name for layer in network.layers]
+        names += [layer for group in network.groups for layer in group.layers]  # those inside layers
+        for pattern in self.keep:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise InputError(
+                    f"no layer of network '{network.name}' matches --keep '{pattern}'", "see `reds inspect` for names"
+                )
+
+    def all_widths(self, group: ChannelGroup) -> IntArray:
+        """The widths of a group before thinning, rising, int64."""
+        if any(fnmatchcase(layer, pattern) for layer in group.layers for pattern in self.keep):
+            return np.array([group.channels], np.int64)
+        first = -(-self.min_width // self.align) * self.align
+        # a Python range: what the user gives may be beyond 64 bits
+        return np.array([*range(first, group.channels, self.align), group.channels], np.int64)
+
+    def widths(self, group: ChannelGroup) -> IntArray:
+        """The options of a group, rising, int64; the last is its full width."""
+        widths = self.all_widths(group)
+        if len(widths) <= self.max_options:
+            return widths
+        return widths[thinned_places(len(widths), self.max_options)]
+
+    def free(self, network: Network) -> tuple[str, ...]:
+        """The groups with more than one option, in network order; the others stay whole."""
+        return tuple(g.name for g in network.groups if len(self.widths(g)) > 1)
+
+    def thinned(self, network: Network) -> dict[str, tuple[int, int]]:
+        """Groups that have fewer options than their widths allow: how many there are, and how many there could be."""
+        counts = {g.name: (len(self.widths(g)), len(self.all_widths(g))) for g in network.groups}
+        return {name: pair for name, pair in counts.items() if pair[0] < pair[1]}
+
+    def narrowest(self, network: Network) -> Mapping[str, int]:
+        """The least width of each group."""
+        return {g.name: int(self.widths(g)[0]) for g in network.groups}
+
+
+def thinned_places(count: int, most: int) -> IntArray:
+    """Which of `count` widths stay where `most` may: the first ones all, then at steps that grow.
+
+    Behind the first ones half of the options is spread evenly and half by one ratio. The even half costs little under
+    budgets of a quarter and more; the others leave tiny budgets a choice.
+
+    Args:
+        count: how many there are, above `most`.
+        most: at least 2.
+
+    Returns:
+        Rising indices, int64 (most,), the first 0 and the last `count` - 1.
+    """
+    dense = np.arange(1, most)
+    density = (most - dense) * (0.5 / (count - dense) + 0.5 / (dense * np.log(count / dense)))
+    begin = int(dense[np.argmax(density <= 1)])  # the fewest places behind which steps are of length 1 or more
+    spread = np.arange(begin, count + 1)
+    shares = 0.5 * (spread - begin) / (count - begin) + 0.5 * np.log(spread / begin) / np.log(count / begin)
+    order = np.arange(1, most - begin + 1)
+    places = np.rint(np.interp(order / order[-1], shares, spread)).astype(np.int64)
+    places = np.maximum.accumulate(places - order) + order  # interpolation may make a step a little too short
+    result: IntArray = np.concatenate((np.arange(1, begin + 1), places)) - 1
+    return result

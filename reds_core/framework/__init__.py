@@ -1,0 +1,1 @@
+"""The boundary to the frameworks that hold, train and export models."""

@@ -1,0 +1,178 @@
+"""How networks are trained: the settings of fine-tuning, the rate at each step, and the progress that is told of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.errors import InputError
+from reds_core.framework.augmentation import augmentations
+
+
+class Schedule(Enum):
+    """How the learning rate falls.
+
+    `cosine` to zero along half a wave (Loshchilov & Hutter, arXiv 1608.03983); `exponential` to a hundredth, by one
+    factor a step; `step` to a tenth at half and to a hundredth at three quarters of the training (He et al.,
+    arXiv 1512.03385); `constant` not at all.
+    """
+
+    COSINE = "cosine"
+    CONSTANT = "constant"
+    STEP = "step"
+    EXPONENTIAL = "exponential"
+
+
+class Precision(Enum):
+    """In what numbers training computes. Weights are kept, and models saved, as float32 in every case."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "mixed_bfloat16"
+    FLOAT16 = "mixed_float16"
+
+
+class Teacher(Enum):
+    """Who gives soft targets beside the labels.
+
+    `input`: the network as it was given, before pruning, teaches all (Hinton et al., arXiv 1503.02531). `full`: the
+    full network of the family, as it learns, teaches the members (in-place distillation: Yu & Huang, arXiv 1903.05134).
+    Where a strategy trains a subnetwork by itself the full network does not learn: it is the network as it was given.
+    """
+
+    NONE = "none"
+    INPUT = "input"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """How a family is trained.
+
+    Attributes:
+        epochs: passes over the training data, of a whole run.
+        batch_size: examples a step.
+        learning_rate: the highest.
+        optimizer: identifier of a Keras optimizer: adam, adamw, sgd, rmsprop, lion, nadam, ...
+        momentum: None is 0.9 for sgd, and the optimizer's own default for another.
+        schedule: how the learning rate falls.
+        warmup_epochs: over which the rate first rises from zero, at most half of the training.
+        weight_decay: of kernels, decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101): each step a
+            kernel loses rate x decay of itself. None is the optimizer's own default.
+        clip_norm: to which the gradient of all weights together is shortened; None: not.
+        patience: epochs without a lower loss on held-back data after which training stops; None: never.
+        augment: changes of training images, each NAME or NAME=STRENGTH; see `reds_core.framework.augmentation`.
+        dropout: share of the rates of the model's dropout that fine-tuning keeps, 0 to 1. A narrow network has little
+            to spare and few epochs to learn in, so that by default it trains with all it has.
+        precision: in what numbers is computed.
+        distill: who gives soft targets.
+        distill_weight: share of the soft targets in the loss, 0 to 1; the labels have the rest.
+        distill_temperature: that softens both sides of the soft targets.
+        recalibrate: whether members that are not trained (0 epochs) get batch-norm statistics of their own, measured on
+            training data. Trained networks always do.
+
+    Raises:
+        InputError: if a figure is out of range, or an augmentation is unknown.
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    optimizer: str = "adam"
+    momentum: float | None = None
+    schedule: Schedule = Schedule.COSINE
+    warmup_epochs: float = 0.0
+    weight_decay: float | None = None
+    clip_norm: float | None = None
+    patience: int | None = None
+    augment: tuple[str, ...] = ()
+    dropout: float = 0.0
+    precision: Precision = Precision.FLOAT32
+    distill: Teacher = Teacher.INPUT
+    distill_weight: float = 0.5
+    distill_temperature: float = 4.0
+    recalibrate: bool = True
+
+    def __post_init__(self) -> None:
+        for wrong, what, mend in (
+            (self.epochs < 0, f"{self.epochs} epochs of training are asked for", "give 0 or more"),
+            (self.batch_size < 1, f"a batch size of {self.batch_size} is asked for", "give 1 or more"),
+            (not 0 < self.learning_rate < math.inf, f"learning rate {self.learning_rate} is not above 0", "give 0.001"),
+            (not _share(self.momentum, below=1), f"momentum {self.momentum} is not from 0 to below 1", "give 0.9"),
+            (not 0 <= self.warmup_epochs < math.inf, f"{self.warmup_epochs} warm-up epochs are asked for", "give 1"),
+            (not _size(self.weight_decay), f"weight decay {self.weight_decay} is below 0", "give 0.0001"),
+            (not _size(self.clip_norm, zero=False), f"gradient norm {self.clip_norm} is not above 0", "give 1.0"),
+            (self.patience is not None and self.patience < 1, f"a patience of {self.patience} is asked for", "give 3"),
+            (not _share(self.dropout), f"dropout {self.dropout} is no share of the model's own", "give 0 to 1"),
+            (not _share(self.distill_weight), f"distillation weight {self.distill_weight} is no share", "give 0.5"),
+            (
+                not _size(self.distill_temperature, zero=False),
+                f"distillation temperature {self.distill_temperature} is not above 0",
+                "give a temperature such as 4",
+            ),
+        ):
+            if wrong:
+                raise InputError(what, mend)
+        augmentations(self.augment)
+
+    def alone(self) -> FinetuneSettings:
+        """The settings of a subnetwork that trains by itself: its full network is the one that was given."""
+        return replace(self, distill=Teacher.INPUT) if self.distill is Teacher.FULL else self
+
+    def rates(self, steps_per_epoch: int) -> npt.NDArray[np.float64]:
+        """The learning rate at every step: (epochs x steps_per_epoch,)."""
+        steps = self.epochs * steps_per_epoch
+        at = np.arange(steps)
+        warmup = min(round(self.warmup_epochs * steps_per_epoch), steps // 2)
+        done = np.maximum(at - warmup, 0) / max(steps - warmup, 1)
+        falling = _FALLING[self.schedule](done)
+        rising = np.minimum((at + 1) / (warmup + 1), 1)
+        rates: npt.NDArray[np.float64] = self.learning_rate * rising * falling
+        return rates
+
+
+_FALLING: dict[Schedule, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+    Schedule.COSINE: lambda done: (1 + np.cos(np.pi * done)) / 2,
+    Schedule.CONSTANT: np.ones_like,
+    Schedule.STEP: lambda done: np.where(done < 0.5, 1.0, np.where(done < 0.75, 0.1, 0.01)),
+    Schedule.EXPONENTIAL: lambda done: 0.01**done,
+}
+"""Share of the highest rate, by the share of the training behind the warm-up that is done."""
+
+
+def _size(figure: float | None, zero: bool = True) -> bool:
+    """Whether a figure is left out, or finite and above zero, or zero where that is allowed."""
+    return figure is None or 0 < figure < math.inf or (zero and figure == 0)
+
+
+def _share(figure: float | None, below: float = math.inf) -> bool:
+    """Whether a figure is left out, or from 0 to 1 and below `below`."""
+    return figure is None or (0 <= figure <= 1 and figure < below)
+
+
+@dataclass(frozen=True)
+class EpochProgress:
+    """Where training stands. Sent after every few batches and at the end of each epoch.
+
+    Attributes:
+        epoch: from 0.
+        epochs: how many there will be.
+        batch: finished batches of this epoch.
+        batches: of an epoch.
+        loss: running mean of the weighted loss over this epoch.
+        accuracy: running accuracy (or metric) of the full network over this epoch's batches.
+    """
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    loss: float
+    accuracy: float
+
+
+Progress = Callable[[EpochProgress], None]

@@ -1,0 +1,155 @@
+"""The choice to fall back on: quickly found, and feasible wherever the least of everything is.
+
+Solvers offer it before they build a table, so that no limit of time or memory leaves them without a choice where the
+narrowest network meets the budgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.knapsack.problem import KnapsackProblem, PeakResource, Table
+from reds_core.knapsack.solution import Answer, Limit, Status
+
+FloatArray = npt.NDArray[np.float64]
+
+_ROUNDS = 3
+"""How often every group takes its least-cost option beside the others before a candidate is taken as it is."""
+
+
+def cheapest_choice(problem: KnapsackProblem, hint: Sequence[int] | None = None) -> tuple[int, ...] | None:
+    """The best feasible one of a few choices of low cost, in time linear in the number of options; None if none is.
+
+    Where costs rise with widths, as in every network, None proves that no choice is feasible. Elsewhere it proves
+    nothing: each group takes its least-cost option, for all resources together and for each alone, whatever conflicts.
+
+    Args:
+        problem: the problem.
+        hint: a further choice to try, which need not be feasible.
+    """
+    best: tuple[int, tuple[int, ...]] | None = None
+    seen = set()
+    for choice in (*(() if hint is None else (tuple(hint),)), *_candidates(problem)):
+        if choice in seen:
+            continue
+        seen.add(choice)
+        evaluation = problem.evaluate(choice)
+        if evaluation.feasible and (best is None or evaluation.value > best[0]):
+            best = evaluation.value, choice
+    return None if best is None else best[1]
+
+
+def trivial_bound(problem: KnapsackProblem) -> int:
+    """The sum of the largest entry of every value table: no choice is worth more."""
+    total = sum(int(np.max(g.values)) for g in problem.groups)
+    return total + sum(int(np.max(p.values)) for p in problem.pairs if p.values is not None)
+
+
+def cheapest_answer(problem: KnapsackProblem, limit: Limit, why: str, hint: Sequence[int] | None = None) -> Answer:
+    """What a solver says that is stopped before its search: the cheapest choice, if that is feasible, and a bound.
+
+    Args:
+        limit: what stopped it.
+        why: the same in words, for the user.
+        hint: a choice that is taken if it is better.
+    """
+    choice, bound = cheapest_choice(problem, hint), trivial_bound(problem)
+    if choice is None:
+        return Answer(Status.NO_SOLUTION, bound=bound, limit=limit, detail=(why,))
+    if problem.evaluate(choice).value == bound:
+        return Answer(Status.OPTIMAL, choice, bound, detail=(why,))
+    return Answer(Status.FEASIBLE, choice, bound, limit, detail=(why, "the choice is the best at hand before a search"))
+
+
+def cheapest_where_memory_ends(
+    problem: KnapsackProblem, hint: Sequence[int] | None, solve: Callable[[], Answer]
+) -> Answer:
+    """What `solve` answers, or the cheapest choice, or `hint`, where it runs out of memory."""
+    try:
+        return solve()
+    except MemoryError:
+        return cheapest_answer(problem, Limit.MEMORY, "the solver ran out of memory", hint)
+
+
+def _candidates(problem: KnapsackProblem) -> Iterator[tuple[int, ...]]:
+    yield problem.ceilings
+    yield problem.floors
+    if any(low > high for low, high in zip(problem.floors, problem.ceilings, strict=True)) or _is_least(problem):
+        return
+    count = len(problem.resources)
+    scales = np.array([1.0 / max(abs(r.capacity), 1) for r in problem.resources])
+    for weights in (scales, *(np.eye(count)[r] for r in range(count if count > 1 else 0))):
+        yield _descended(problem, weights)
+
+
+def _is_least(problem: KnapsackProblem) -> bool:
+    """Whether the floors are the least of every table, as far as can be told without looking at pairs' tables."""
+    spans = [slice(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
+    terms: list[tuple[int, Table]]
+    for resource in problem.resources:
+        if isinstance(resource, PeakResource):
+            terms = [entry for s in resource.steps for entry in zip(s.groups, s.costs, strict=True)]
+        else:
+            if any(c < 0 for c in resource.bilinear) or any(t is not None for t in resource.pair_costs):
+                return False
+            terms = list(enumerate(resource.costs))
+        for g, costs in terms:
+            if costs is not None and costs[problem.floors[g]] > costs[spans[g]].min():
+                return False
+    return True
+
+
+def _descended(problem: KnapsackProblem, weights: Sequence[float]) -> tuple[int, ...]:
+    """From the floors, each group in turn at its option of the least weighted cost beside the others' present ones."""
+    choice = list(problem.floors)
+    terms = [_own_costs(problem, g, weights) for g in range(len(problem.groups))]
+    pairs: list[list[int]] = [[] for _ in problem.groups]
+    for k, pair in enumerate(problem.pairs):
+        pairs[pair.first].append(k)
+        pairs[pair.second].append(k)
+    for _ in range(_ROUNDS):
+        before = list(choice)
+        for g, (low, high) in enumerate(zip(problem.floors, problem.ceilings, strict=True)):
+            cost = terms[g].copy()
+            for k in pairs[g]:
+                cost += _cost_beside(problem, k, g, choice, weights)
+            choice[g] = low + int(cost[low : high + 1].argmin())
+        if choice == before:
+            break
+    return tuple(choice)
+
+
+def _own_costs(problem: KnapsackProblem, g: int, weights: Sequence[float]) -> FloatArray:
+    """The weighted cost of each option of a group by itself, the steps of a peak added up; float64 (options,)."""
+    cost = np.zeros(problem.groups[g].options)
+    for resource, weight in zip(problem.resources, weights, strict=True):
+        if isinstance(resource, PeakResource):
+            tables = [c for s in resource.steps for i, c in zip(s.groups, s.costs, strict=True) if i == g]
+        else:
+            tables = [resource.costs[g]]
+        for table in tables:
+            if table is not None:
+                cost += weight * table
+    return cost
+
+
+def _cost_beside(
+    problem: KnapsackProblem, k: int, g: int, choice: Sequence[int], weights: Sequence[float]
+) -> FloatArray:
+    """The weighted cost of pair `k` for each option of its group `g` beside the other's present option."""
+    pair = problem.pairs[k]
+    other = pair.second if pair.first == g else pair.first
+    at, cost = choice[other], np.zeros(problem.groups[g].options)
+    for resource, weight in zip(problem.resources, weights, strict=True):
+        if isinstance(resource, PeakResource):
+            continue
+        if resource.bilinear[k]:
+            width = float(resource.bilinear[k]) * float(problem.groups[other].widths[at])
+            cost += weight * width * problem.groups[g].widths
+        table = resource.pair_costs[k]
+        if table is not None:
+            cost += weight * (table[:, at] if pair.first == g else table[at])
+    return cost

@@ -1,0 +1,239 @@
+"""The file format `reds-problem/1`: a NumPy .npz with a JSON header, read without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.errors import InputError
+from reds_core.knapsack.integers import as_integer
+from reds_core.knapsack.problem import (
+    Group,
+    KnapsackProblem,
+    Pair,
+    PeakResource,
+    PeakStep,
+    Resource,
+    SumResource,
+    Table,
+)
+from reds_core.system.archive import ArchiveError, read_archive, write_archive
+
+FORMAT = "reds-problem/1"
+
+
+def _refuse(path: Path, what: str, mend: str = "make the file anew with `reds formulate`") -> InputError:
+    return InputError(f"problem file '{path}' {what}", mend)
+
+
+class _Arrays:
+    """The arrays of one file, each taken at most once, so that those nobody asked for can be named."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        self._left = dict(arrays)
+        self._claimed: set[str] = set()
+
+    def take(self, key: str) -> npt.NDArray[Any] | None:
+        _claim(self._claimed, key)
+        return self._left.pop(key, None)
+
+    def left(self) -> list[str]:
+        return sorted(self._left)
+
+
+def _claim(claimed: set[str], key: str) -> None:
+    """Names may hold '/', so that two tables can mean one array: the costs of b/c in a, and those of c in a/b."""
+    if key in claimed:
+        raise InputError(f"the array '{key}' is claimed twice", "rename a group or a resource")
+    claimed.add(key)
+
+
+def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    try:
+        return read_archive(path)
+    except FileNotFoundError:
+        raise InputError(f"problem file '{path}' does not exist", "check the path") from None
+    except ArchiveError as error:
+        raise _refuse(path, f"is not a readable .npz without pickled objects ({error.reason})") from error
+
+
+def load_problem(path: str | Path) -> KnapsackProblem:
+    """Read a problem from a `reds-problem/1` file.
+
+    Raises:
+        InputError: if the file is missing, damaged, of another format, or states no valid problem.
+    """
+    path = Path(path)
+    arrays = _Arrays(_read_arrays(path))
+    header_array = arrays.take("header")
+    if header_array is None or header_array.ndim != 0 or header_array.dtype.kind != "U":
+        raise _refuse(path, "has no header string")
+    try:
+        header = json.loads(str(header_array[()]))
+    except (ValueError, RecursionError) as error:
+        raise _refuse(path, "has a header that is not JSON") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise _refuse(path, f"is not of format {FORMAT}")
+    try:
+        problem = _from_header(header, arrays)
+    except InputError as error:
+        raise _refuse(path, f"states no valid problem: {error.what}", error.mend) from error
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        raise _refuse(path, f"has an incomplete or malformed header ({type(error).__name__}: {error})") from error
+    if arrays.left():
+        raise _refuse(path, f"holds the array '{arrays.left()[0]}' that belongs to nothing in its header", "remove it")
+    return problem
+
+
+def _from_header(header: Mapping[str, Any], arrays: _Arrays) -> KnapsackProblem:
+    names = [str(name) for name in header["groups"]]
+    index = {name: i for i, name in enumerate(names)}
+    groups = []
+    for name in names:
+        widths = arrays.take(f"widths/{name}")
+        if widths is None:
+            raise KeyError(f"array widths/{name}")
+        values = arrays.take(f"value/{name}")
+        groups.append(Group(name, widths, np.zeros(widths.shape, np.int64) if values is None else values))
+    pairs = []
+    for k, (a, b) in enumerate(header["pairs"]):
+        pairs.append(Pair(index[a], index[b], arrays.take(f"pair_value/{k}"), arrays.take(f"kernel/{k}")))
+    bilinear = header.get("bilinear") or [{} for _ in pairs]
+    if len(bilinear) != len(pairs):
+        raise ValueError("'bilinear' is not one entry a pair")
+    sums = {r["name"] for r in header["resources"] if r["kind"] == "sum"}
+    for entry in bilinear:
+        for resource in entry:
+            if resource not in sums:
+                raise ValueError(f"'bilinear' names '{resource}', which is no sum resource")
+    resources = [_resource(r, names, index, bilinear, arrays) for r in header["resources"]]
+    return KnapsackProblem(
+        str(header["name"]),
+        tuple(groups),
+        tuple(pairs),
+        tuple(resources),
+        floors=_bounds(header.get("floors"), index, [0] * len(names)),
+        ceilings=_bounds(header.get("ceilings"), index, [g.options - 1 for g in groups]),
+    )
+
+
+def _resource(
+    entry: Mapping[str, Any],
+    names: Sequence[str],
+    index: Mapping[str, int],
+    bilinear: Sequence[Mapping[str, Any]],
+    arrays: _Arrays,
+) -> Resource:
+    name = str(entry["name"])
+    capacity = as_integer(entry["capacity"], f"the capacity of '{name}'")
+    if entry["kind"] == "sum":
+        return SumResource(
+            name,
+            capacity,
+            as_integer(entry.get("base", 0), f"the base of '{name}'"),
+            tuple(arrays.take(f"cost/{name}/{g}") for g in names),
+            tuple(as_integer(b.get(name, 0), f"a bilinear coefficient of '{name}'") for b in bilinear),
+            tuple(arrays.take(f"pair_cost/{name}/{k}") for k in range(len(bilinear))),
+        )
+    if entry["kind"] != "peak":
+        raise ValueError(f"resource kind {entry['kind']!r} is neither sum nor peak")
+    steps = []
+    for s, step in enumerate(entry["steps"]):
+        members = [str(g) for g in step["groups"]]
+        costs = tuple(arrays.take(f"peak/{name}/{s}/{g}") for g in members)
+        base = as_integer(step.get("base", 0), f"a base of '{name}'")
+        steps.append(PeakStep(base, tuple(index[g] for g in members), costs))
+    return PeakResource(name, capacity, tuple(steps))
+
+
+def _bounds(entry: Mapping[str, Any] | None, index: Mapping[str, int], default: list[int]) -> tuple[int, ...]:
+    bounds = list(default)
+    for name, option in (entry or {}).items():
+        bounds[index[name]] = as_integer(option, f"a floor or ceiling of '{name}'")
+    return tuple(bounds)
+
+
+def save_problem(problem: KnapsackProblem, path: str | Path) -> None:
+    """Write `problem` as `reds-problem/1`; tables that are all zero are left out.
+
+    Raises:
+        InputError: if the file cannot be written, or two tables would share an array because names hold '/'.
+    """
+    header, arrays = _contents(problem)
+    write_archive(Path(path), {"header": np.array(json.dumps(header)), **arrays}, compressed=True)
+
+
+def problem_digest(problem: KnapsackProblem) -> str:
+    """SHA-256 of what the problem states, in hexadecimal: equal for a problem and its copy read from a file.
+
+    Everything a solver or an answer can depend on takes part, kernel scores and the names of groups and resources
+    included; the problem's own name does not, nor does whether a table of zeros is written out.
+
+    Raises:
+        InputError: if two tables would share an array of the file format because names hold '/'.
+    """
+    header, arrays = _contents(problem)
+    header.pop("name")
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for key in sorted(arrays):
+        table = np.ascontiguousarray(arrays[key], dtype=arrays[key].dtype.newbyteorder("<"))
+        digest.update(json.dumps([key, table.dtype.str, table.shape]).encode())
+        digest.update(table.tobytes())
+    return digest.hexdigest()
+
+
+def _contents(problem: KnapsackProblem) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Header and arrays of the file format."""
+    names = [g.name for g in problem.groups]
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    claimed: set[str] = set()
+
+    def put(key: str, table: Table) -> None:
+        _claim(claimed, key)
+        if table is not None and table.any():
+            arrays[key] = table
+
+    for group in problem.groups:
+        arrays[f"widths/{group.name}"] = group.widths
+        put(f"value/{group.name}", group.values)
+    for k, pair in enumerate(problem.pairs):
+        put(f"pair_value/{k}", pair.values)
+        if pair.kernel is not None:
+            arrays[f"kernel/{k}"] = pair.kernel
+    bilinear: list[dict[str, int]] = [{} for _ in problem.pairs]
+    resources: list[dict[str, Any]] = []
+    for resource in problem.resources:
+        entry: dict[str, Any] = {"name": resource.name, "kind": "sum", "capacity": resource.capacity}
+        if isinstance(resource, SumResource):
+            entry["base"] = resource.base
+            for g, table in zip(names, resource.costs, strict=True):
+                put(f"cost/{resource.name}/{g}", table)
+            for k, (coefficient, table) in enumerate(zip(resource.bilinear, resource.pair_costs, strict=True)):
+                put(f"pair_cost/{resource.name}/{k}", table)
+                if coefficient:
+                    bilinear[k][resource.name] = coefficient
+        else:
+            entry["kind"] = "peak"
+            entry["steps"] = [{"base": s.base, "groups": [names[g] for g in s.groups]} for s in resource.steps]
+            for i, step in enumerate(resource.steps):
+                for member, table in zip(step.groups, step.costs, strict=True):
+                    put(f"peak/{resource.name}/{i}/{names[member]}", table)
+        resources.append(entry)
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "name": problem.name,
+        "groups": names,
+        "pairs": [[names[p.first], names[p.second]] for p in problem.pairs],
+        "resources": resources,
+        "bilinear": bilinear,
+    }
+    floors = {g.name: f for g, f in zip(problem.groups, problem.floors, strict=True) if f > 0}
+    ceilings = {g.name: c for g, c in zip(problem.groups, problem.ceilings, strict=True) if c < g.options - 1}
+    header |= {key: bounds for key, bounds in (("floors", floors), ("ceilings", ceilings)) if bounds}
+    return header, arrays

@@ -1,0 +1,250 @@
+"""Exact local search: repair of a choice that is over its capacities, then ascent over one and two groups.
+
+What each option of a group would bring and use beside the present choice is kept for all groups and updated when a
+group moves, so that looking at a group costs its options and moving it costs its neighbours' options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from reds_core.knapsack.inference.factors import BoolArray, FloatArray
+from reds_core.knapsack.problem import IntArray, KnapsackProblem
+
+_CANDIDATES = 32
+_ROUNDS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One step of a peak resource: what each option adds, by group, and how much it may add up to."""
+
+    costs: dict[int, IntArray]
+    spare: int
+    scale: float
+
+
+class Ascent:
+    """Local search on one problem.
+
+    Args:
+        problem: what is solved.
+        kept: for each group the option indices that may be used.
+        check_time: called now and then; may raise.
+    """
+
+    def __init__(self, problem: KnapsackProblem, kept: Sequence[IntArray], check_time: Callable[[], None]) -> None:
+        self._problem = problem
+        self._kept = kept
+        self._check_time = check_time
+        self._resources = problem.sum_resources
+        self._room = np.array([r.capacity - r.base for r in self._resources], dtype=np.int64)
+        self._scales = np.maximum(np.abs(self._room.astype(np.float64)), 1.0)
+        count = len(problem.groups)
+        self._pairs: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+        self._joined: dict[tuple[int, int], int] = {}
+        for k, pair in enumerate(problem.pairs):
+            self._pairs[pair.first].append((k, pair.second))
+            self._pairs[pair.second].append((k, pair.first))
+            self._joined[pair.first, pair.second] = k
+        self._own = []
+        for g, group in enumerate(problem.groups):
+            tables = (group.values, *(r.costs[g] for r in self._resources))
+            rows = [np.zeros(len(kept[g]), np.int64) if t is None else t[kept[g]] for t in tables]
+            self._own.append(np.array(rows))
+        self._steps: list[_Step] = []
+        self._steps_of: list[list[int]] = [[] for _ in range(count)]
+        for resource in problem.peak_resources:
+            for step in resource.steps:
+                costs = {g: c[kept[g]] for g, c in zip(step.groups, step.costs, strict=True) if c is not None}
+                spare = resource.capacity - step.base
+                if sum(int(c.max()) for c in costs.values()) > spare:
+                    for g in costs:
+                        self._steps_of[g].append(len(self._steps))
+                    self._steps.append(_Step(costs, spare, max(float(abs(resource.capacity)), 1.0)))
+
+    # --- terms ----------------------------------------------------------------------------------------------------
+
+    def _across(self, k: int, g: int, at: int) -> IntArray:
+        """What pair `k` adds for each option of its other group while `g` is at position `at`; (rows, options)."""
+        pair = self._problem.pairs[k]
+        forward = pair.first == g
+        other = pair.second if forward else pair.first
+        option, options = int(self._kept[g][at]), self._kept[other]
+        result = np.zeros((1 + len(self._resources), len(options)), np.int64)
+        if pair.values is not None:
+            result[0] = (pair.values[option] if forward else pair.values[:, option])[options]
+        groups = self._problem.groups
+        for r, resource in enumerate(self._resources, 1):
+            if resource.bilinear[k]:
+                result[r] = resource.bilinear[k] * int(groups[g].widths[option]) * groups[other].widths[options]
+            table = resource.pair_costs[k]
+            if table is not None:
+                result[r] += (table[option] if forward else table[:, option])[options]
+        return result
+
+    def _block(self, k: int, rows: IntArray, columns: IntArray) -> IntArray:
+        """What pair `k` adds at given positions of its first and second group; (rows, first, second)."""
+        pair = self._problem.pairs[k]
+        first, second = self._kept[pair.first][rows], self._kept[pair.second][columns]
+        at = np.ix_(first, second)
+        result = np.zeros((1 + len(self._resources), len(rows), len(columns)), np.int64)
+        if pair.values is not None:
+            result[0] = pair.values[at]
+        groups = self._problem.groups
+        for r, resource in enumerate(self._resources, 1):
+            if resource.bilinear[k]:
+                widths = groups[pair.first].widths[first], groups[pair.second].widths[second]
+                result[r] = resource.bilinear[k] * np.multiply.outer(*widths)
+            table = resource.pair_costs[k]
+            if table is not None:
+                result[r] += table[at]
+        return result
+
+    # --- the present choice -----------------------------------------------------------------------------------------
+
+    def _start(self, positions: Sequence[int] | IntArray) -> None:
+        self._x = [int(p) for p in positions]
+        self._beside = [own.copy() for own in self._own]
+        for g, neighbours in enumerate(self._pairs):
+            for k, other in neighbours:
+                self._beside[other] += self._across(k, g, self._x[g])
+        choice = [int(kept[p]) for kept, p in zip(self._kept, self._x, strict=True)]
+        evaluation = self._problem.evaluate(choice)
+        self._usage = np.array([evaluation.usage[r.name] - r.base for r in self._resources], dtype=np.int64)
+        self._held = [sum(int(c[self._x[g]]) for g, c in s.costs.items()) for s in self._steps]
+
+    def _move(self, g: int, to: int) -> None:
+        before = self._x[g]
+        self._usage += self._beside[g][1:, to] - self._beside[g][1:, before]
+        for k, other in self._pairs[g]:
+            self._beside[other] += self._across(k, g, to) - self._across(k, g, before)
+        for s in self._steps_of[g]:
+            cost = self._steps[s].costs[g]
+            self._held[s] += int(cost[to]) - int(cost[before])
+        self._x[g] = to
+
+    def _changes(self, g: int) -> IntArray:
+        """By how much value and usage change with each option of `g`; (rows, options)."""
+        changes: IntArray = self._beside[g] - self._beside[g][:, self._x[g], None]
+        return changes
+
+    def _fits(self, g: int, changes: IntArray) -> BoolArray:
+        """Which options of `g` leave all within the capacities."""
+        fits: BoolArray = np.all(self._usage[:, None] + changes[1:] <= self._room[:, None], axis=0)
+        for s in self._steps_of[g]:
+            cost = self._steps[s].costs[g]
+            fits &= cost <= self._steps[s].spare - self._held[s] + int(cost[self._x[g]])
+        return fits
+
+    def _excess(self, g: int | None = None, changes: IntArray | None = None) -> FloatArray:
+        """Relative use over the capacities, of the present choice or for each option of `g`."""
+        usage = self._usage[:, None] if changes is None else self._usage[:, None] + changes[1:]
+        total: FloatArray = (np.maximum(usage - self._room[:, None], 0) / self._scales[:, None]).sum(axis=0)
+        for s, step in enumerate(self._steps):
+            held: IntArray | int = self._held[s]
+            if g is not None and g in step.costs:
+                held = held + step.costs[g] - int(step.costs[g][self._x[g]])
+            total = total + np.maximum(held - step.spare, 0) / step.scale
+        return total
+
+    # --- search ---------------------------------------------------------------------------------------------------
+
+    def improve(self, positions: Sequence[int] | IntArray, multipliers: FloatArray) -> tuple[int, ...] | None:
+        """A feasible choice (option indices) near `positions`; None if repair fails.
+
+        Args:
+            positions: where to start, among the kept options.
+            multipliers: prices of the sum resources, which rank options when two groups change together.
+        """
+        self._start(positions)
+        if not self._repair():
+            return None
+        for _ in range(_ROUNDS):
+            if not (self._single() | self._double(multipliers)):
+                break
+        return tuple(int(kept[p]) for kept, p in zip(self._kept, self._x, strict=True))
+
+    def _repair(self) -> bool:
+        for _ in range(20 * len(self._x)):
+            self._check_time()
+            present = float(self._excess()[0])
+            if present == 0.0:
+                return True
+            best: tuple[float, int, int] | None = None
+            for g in range(len(self._x)):
+                changes = self._changes(g)
+                removed = present - self._excess(g, changes)
+                better = removed > 1e-12 * present
+                if not better.any():
+                    continue
+                lost = np.maximum(-changes[0].astype(np.float64), 0.0)
+                # what costs nothing goes first, then the least loss for what is removed
+                rate = np.where(better, np.where(lost > 0, -lost / np.where(better, removed, 1.0), removed), -np.inf)
+                to = int(rate.argmax())
+                if best is None or rate[to] > best[0]:
+                    best = float(rate[to]), g, to
+            if best is None:
+                return False
+            self._move(best[1], best[2])
+        return False
+
+    def _single(self) -> bool:
+        """Move groups one by one while that gains; whether any moved."""
+        moved, again = False, True
+        while again:
+            again = False
+            self._check_time()
+            for g in range(len(self._x)):
+                changes = self._changes(g)
+                gain = np.where(self._fits(g, changes), changes[0], 0)
+                to = int(gain.argmax())
+                if gain[to] > 0:
+                    self._move(g, to)
+                    moved = again = True
+        return moved
+
+    def _double(self, multipliers: FloatArray) -> bool:
+        """Move two groups at a time among the options of best priced value; whether any moved."""
+        moved = False
+        candidates = [self._candidates(g, multipliers) for g in range(len(self._x))]
+        for a, b in combinations(range(len(self._x)), 2):
+            if (b, a) in self._joined:
+                a, b = b, a
+            self._check_time()
+            rows, columns = candidates[a], candidates[b]
+            changes = self._changes(a)[:, rows, None] + self._changes(b)[:, None, columns]
+            k = self._joined.get((a, b))
+            if k is not None:
+                at_a, at_b = np.array([self._x[a]]), np.array([self._x[b]])
+                changes = changes + self._block(k, rows, columns) + self._block(k, at_a, at_b)
+                changes -= self._block(k, rows, at_b) + self._block(k, at_a, columns)
+            fits = changes[0] > 0
+            if not fits.any():
+                continue
+            fits &= (self._usage[:, None, None] + changes[1:] <= self._room[:, None, None]).all(axis=0)
+            for s in {*self._steps_of[a], *self._steps_of[b]} if fits.any() else ():
+                step = self._steps[s]
+                held = np.full((len(rows), len(columns)), self._held[s])
+                if a in step.costs:
+                    held += (step.costs[a][rows] - int(step.costs[a][self._x[a]]))[:, None]
+                if b in step.costs:
+                    held += step.costs[b][columns] - int(step.costs[b][self._x[b]])
+                fits &= held <= step.spare
+            if fits.any():
+                at = int(np.where(fits, changes[0], 0).argmax())
+                self._move(a, int(rows[at // len(columns)]))
+                self._move(b, int(columns[at % len(columns)]))
+                candidates[a], candidates[b] = self._candidates(a, multipliers), self._candidates(b, multipliers)
+                moved = True
+        return moved
+
+    def _candidates(self, g: int, multipliers: FloatArray) -> IntArray:
+        changes = self._changes(g)
+        rated = changes[0] - multipliers @ changes[1:]
+        count = min(_CANDIDATES, len(rated))
+        return np.sort(np.argpartition(-rated, count - 1)[:count])

@@ -1,0 +1,262 @@
+"""The terms of a problem as float arrays that any mix of value and costs can be drawn from.
+
+Row 0 of every stack is the value, row 1 + r the use of the r-th sum resource, so that one matrix product turns weights
+(w_0, ..., w_R) into tables of w_0 V(x) + sum_r w_r usage_r(x). Peak resources become masks of allowed entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.knapsack.inference.elimination import Scope
+from reds_core.knapsack.problem import IntArray, KnapsackProblem, PeakStep
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+FORBIDDEN = -1e200
+"""Stands for minus infinity in float tables; finite, so that sums and differences stay defined."""
+
+POSSIBLE = -1e190
+"""Sums above this contain nothing forbidden."""
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """Terms over one group or one pair of groups.
+
+    Attributes:
+        scope: the groups, one array axis each.
+        stack: float64 (1 + sum resources, options of each group in `scope`).
+    """
+
+    scope: Scope
+    stack: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Which entries peak resources allow: bool, one axis a group of `scope`."""
+
+    scope: Scope
+    allowed: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """All terms of a problem over the kept options.
+
+    Attributes:
+        kept: for each group the option indices that are left, rising, int64.
+        unary: one factor a group, in header order.
+        pairs: one factor a pair, in header order.
+        masks: what peak resources allow, over two groups or more.
+        room: capacity - base of each sum resource, float64.
+        magnitudes: for each row of the stacks, what no partial sum of it passes.
+    """
+
+    kept: tuple[IntArray, ...]
+    unary: tuple[Factor, ...]
+    pairs: tuple[Factor, ...]
+    masks: tuple[Mask, ...]
+    room: FloatArray
+    magnitudes: FloatArray
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Options left in each group."""
+        return tuple(len(k) for k in self.kept)
+
+    @property
+    def rows(self) -> int:
+        """Rows of every stack: the value and each sum resource."""
+        return len(self.room) + 1
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all stacks and masks."""
+        return sum(f.stack.nbytes for f in (*self.unary, *self.pairs)) + sum(m.allowed.nbytes for m in self.masks)
+
+    def restrict(self, keep: Sequence[BoolArray | IntArray]) -> Factors:
+        """Only the options in `keep`: for each group a bool mask over, or indices into, the options left."""
+        index = [np.flatnonzero(k) if k.dtype == np.bool_ else k for k in keep]
+        if all(len(i) == n for i, n in zip(index, self.sizes, strict=True)):
+            return self
+        whole = [len(i) == n for i, n in zip(index, self.sizes, strict=True)]
+
+        def cut(array: npt.NDArray[np.generic], scope: Scope, offset: int) -> npt.NDArray[np.generic]:
+            for axis, g in enumerate(scope, offset):
+                if not whole[g]:
+                    array = array.take(index[g], axis)
+            return array
+
+        def cut_factor(factor: Factor) -> Factor:
+            return Factor(factor.scope, cut(factor.stack, factor.scope, 1))  # type: ignore[arg-type]
+
+        return Factors(
+            tuple(k[i] for k, i in zip(self.kept, index, strict=True)),
+            tuple(cut_factor(f) for f in self.unary),
+            tuple(cut_factor(f) for f in self.pairs),
+            tuple(Mask(m.scope, cut(m.allowed, m.scope, 0)) for m in self.masks),  # type: ignore[arg-type]
+            self.room,
+            self.magnitudes,
+        )
+
+    def margin(self, weights: FloatArray) -> FloatArray:
+        """How far a sum of weighted terms computed in float64, messages included, can be from the exact one.
+
+        Each of the at most `operations` roundings along a sum adds at most one unit roundoff of the largest partial
+        sum; the factor 16 covers second-order terms, differences of messages, and the rounding of this margin itself.
+
+        Args:
+            weights: float64 (k, rows).
+
+        Returns:
+            float64 (k,).
+        """
+        operations = self.rows + 2 * (len(self.unary) + len(self.pairs) + len(self.masks))
+        margin: FloatArray = 16.0 * operations * np.finfo(np.float64).eps * (np.abs(weights) @ self.magnitudes)
+        return margin
+
+
+def _magnitude(table: IntArray | None) -> float:
+    return 0.0 if table is None else max(abs(float(table.max())), abs(float(table.min())))
+
+
+def _step_options(problem: KnapsackProblem, step: PeakStep, kept: Sequence[IntArray]) -> list[IntArray]:
+    """The cost of each kept option in `step`, one array a group of the step, exact."""
+    return [
+        np.zeros(len(kept[g]), np.int64) if c is None else c[kept[g]]
+        for g, c in zip(step.groups, step.costs, strict=True)
+    ]
+
+
+def possible_options(problem: KnapsackProblem) -> tuple[IntArray, ...] | None:
+    """For each group the options within floor and ceiling that no single step of a peak resource rules out.
+
+    Returns:
+        int64 option indices, or None where a group has none left or a step is over its capacity with every choice.
+    """
+    kept = [np.arange(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
+    if any(r.capacity < 0 for r in problem.peak_resources if not r.steps):
+        return None
+    changed = all(len(k) for k in kept)
+    while changed:
+        changed = False
+        for resource in problem.peak_resources:
+            for step in resource.steps:
+                costs = _step_options(problem, step, kept)
+                least = [int(c.min()) for c in costs]
+                spare = resource.capacity - step.base - sum(least)
+                if spare < 0:
+                    return None
+                for g, cost, low in zip(step.groups, costs, least, strict=True):
+                    fits = cost <= spare + low
+                    if not fits.all():
+                        kept[g] = kept[g][fits]
+                        changed = True
+    return tuple(kept) if all(len(k) for k in kept) else None
+
+
+def peak_masks(
+    problem: KnapsackProblem, kept: Sequence[IntArray], largest: int, scopes: Sequence[Scope] | None = None
+) -> tuple[Mask, ...]:
+    """What the steps of peak resources over two groups or more allow; masks that forbid nothing are left out.
+
+    Args:
+        problem: its steps are taken.
+        kept: option indices left of each group.
+        largest: scopes with more entries than this are left out (the caller must then check them otherwise).
+        scopes: which sets of groups, each sorted, are wanted; None for all.
+    """
+    masks: dict[Scope, BoolArray] = {}
+    for resource in problem.peak_resources:
+        for step in resource.steps:
+            scope = tuple(sorted(step.groups))
+            entries = float(np.prod([float(len(kept[g])) for g in scope]))
+            if len(scope) < 2 or entries > largest or (scopes is not None and scope not in scopes):
+                continue
+            by_group = dict(zip(step.groups, _step_options(problem, step, kept), strict=True))
+            costs = [by_group[g] for g in scope]
+            spare = resource.capacity - step.base
+            if sum(int(c.max()) for c in costs) <= spare:
+                continue
+            allowed = reduce(np.add.outer, costs) <= spare
+            masks[scope] = masks[scope] & allowed if scope in masks else allowed
+    return tuple(Mask(scope, allowed) for scope, allowed in masks.items())
+
+
+def table_bytes(problem: KnapsackProblem, sizes: Sequence[int]) -> int:
+    """Memory that the stacks of `build_factors` take for so many options of each group; nothing is allocated."""
+    cells = sum(sizes) + sum(sizes[p.first] * sizes[p.second] for p in problem.pairs)
+    return cells * (1 + len(problem.sum_resources)) * np.dtype(np.float64).itemsize
+
+
+def unchecked() -> None:
+    """Stands for a look at the clock where there is no time limit."""
+
+
+def build_factors(
+    problem: KnapsackProblem,
+    kept: Sequence[IntArray] | None = None,
+    masks: Sequence[Mask] = (),
+    rank: Sequence[int] | None = None,
+    check_time: Callable[[], None] = unchecked,
+) -> Factors:
+    """The terms of `problem` over the options in `kept` (all within floors and ceilings where None).
+
+    Args:
+        problem: its value and sum resources become stacks.
+        kept: for each group rising option indices, at least one.
+        masks: over the options in `kept`, as `peak_masks` makes them.
+        rank: of each group; the axes of each pair's stack then stand in rising rank, in the order of the pair where
+            None. Laid out as they are used, tables need not be copied.
+        check_time: called between tables; may raise.
+    """
+    if kept is None:
+        kept = [np.arange(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
+    whole = [len(k) == g.options for k, g in zip(kept, problem.groups, strict=True)]
+    resources = problem.sum_resources
+    rows = 1 + len(resources)
+    magnitudes = np.zeros(rows)
+    unary, pairs = [], []
+    for g, group in enumerate(problem.groups):
+        stack = np.zeros((rows, len(kept[g])))
+        for row, table in enumerate([group.values, *(r.costs[g] for r in resources)]):
+            if table is not None:
+                stack[row] = table[kept[g]]
+                magnitudes[row] += _magnitude(table)
+        unary.append(Factor((g,), stack))
+    for k, pair in enumerate(problem.pairs):
+        a, b = pair.first, pair.second
+        swapped = rank is not None and rank[a] > rank[b]
+        if swapped:
+            a, b = b, a
+        stack = np.empty((rows, len(kept[a]), len(kept[b])))
+        for row, given in enumerate([pair.values, *(r.pair_costs[k] for r in resources)]):
+            check_time()
+            table = given.T if given is not None and swapped else given
+            if table is not None:
+                rows_kept = table if whole[a] else table[kept[a]]
+                stack[row] = rows_kept if whole[b] else rows_kept[:, kept[b]]
+                magnitudes[row] += _magnitude(table)
+            coefficient = resources[row - 1].bilinear[k] if row else 0
+            if coefficient:
+                wide, tall = problem.groups[a].widths[kept[a]], problem.groups[b].widths[kept[b]]
+                product = float(coefficient) * wide.astype(np.float64), tall.astype(np.float64)
+                if table is None:
+                    np.multiply.outer(*product, out=stack[row])
+                else:
+                    stack[row] += np.multiply.outer(*product)
+                magnitudes[row] += abs(float(coefficient)) * float(wide[-1]) * float(tall[-1])
+            elif table is None:
+                stack[row] = 0.0
+        pairs.append(Factor((a, b), stack))
+    room = np.array([float(r.capacity - r.base) for r in resources])
+    magnitudes[1:] += np.abs(room)
+    return Factors(tuple(np.asarray(k) for k in kept), tuple(unary), tuple(pairs), tuple(masks), room, magnitudes)

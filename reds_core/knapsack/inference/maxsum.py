@@ -1,0 +1,290 @@
+"""Exact max-sum over the group graph: the best value of a mix of value and costs, and max-marginals.
+
+All tables of one bucket have their axes in processing order, the bucket's own group last. Several weight vectors are
+swept at once along a leading axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate
+from reds_core.knapsack.inference.factors import FORBIDDEN, Factors, FloatArray, unchecked
+from reds_core.knapsack.problem import IntArray
+
+_BLOCK = 1 << 15
+"""Entries of a table that are built and reduced at a time, so that they stay in the processor's cache."""
+
+_PIECE = 1 << 13
+"""Multiplications in one matrix product; libraries use several threads above this, which costs more than it saves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Messages:
+    """One sweep from the leaves to the root.
+
+    Attributes:
+        weights: float64 (k, rows).
+        upward: for each group float64 (k, options of each group of its separator): the best of its subtree.
+        best: float64 (k,): the largest weighted sum over all choices; at most FORBIDDEN where there is none.
+    """
+
+    weights: FloatArray
+    upward: tuple[FloatArray, ...]
+    best: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Marginals:
+    """The best weighted sum with a part of the choice fixed.
+
+    Attributes:
+        groups: for each group float64 (k, options).
+        pairs: for each pair float64 (k, options of first, options of second); empty unless asked for.
+    """
+
+    groups: tuple[FloatArray, ...]
+    pairs: tuple[FloatArray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Term:
+    """A factor or mask laid out in its bucket: rows flattened for a matrix product, and the shape it takes there."""
+
+    table: FloatArray
+    shape: tuple[int, ...]
+    weighted: bool
+
+
+def mix(weights: FloatArray, table: FloatArray) -> FloatArray:
+    """`weights` @ `table` in pieces so small that the linear algebra library stays on one thread.
+
+    Args:
+        weights: float64 (k, rows).
+        table: float64 (rows, entries).
+
+    Returns:
+        float64 (k, entries).
+    """
+    step = max(_PIECE // weights.size, 256)
+    if table.shape[1] <= step:
+        return weights @ table
+    result = np.empty((len(weights), table.shape[1]))
+    for start in range(0, table.shape[1], step):
+        np.matmul(weights, table[:, start : start + step], out=result[:, start : start + step])
+    return result
+
+
+class MaxSum:
+    """Max-sum sweeps over `factors` along an elimination order.
+
+    Args:
+        factors: terms and masks.
+        order: an elimination order whose buckets hold every factor and mask; found anew where None.
+        check_time: called before each block of a table; may raise.
+    """
+
+    def __init__(
+        self, factors: Factors, order: Elimination | None = None, check_time: Callable[[], None] = unchecked
+    ) -> None:
+        self._check_time = check_time
+        if order is None:
+            scopes = [*(f.scope for f in factors.pairs), *(m.scope for m in factors.masks)]
+            order = eliminate(factors.sizes, scopes)
+        self.factors = factors
+        self.processing = order.processing
+        self.separators = order.separators
+        self.sizes = factors.sizes
+        self._rank = {g: i for i, g in enumerate(order.processing)}
+        count = len(self.sizes)
+        self.children: list[list[int]] = [[] for _ in range(count)]
+        self.roots: list[int] = []
+        for g in order.processing:
+            separator = self.separators[g]
+            if separator:
+                self.children[separator[-1]].append(g)
+            else:
+                self.roots.append(g)
+        self._terms: list[list[_Term]] = [[] for _ in range(count)]
+        for factor in (*factors.unary, *factors.pairs):
+            self._place(factor.scope, factor.stack, weighted=True)
+        for mask in factors.masks:
+            self._place(mask.scope, np.where(mask.allowed, 0.0, FORBIDDEN)[None], weighted=False)
+
+    def _place(self, scope: Scope, stack: FloatArray, weighted: bool) -> None:
+        """Put `stack` (rows, *options of scope) into the bucket of the scope's first eliminated group."""
+        axes = sorted(range(len(scope)), key=lambda i: self._rank[scope[i]])
+        ordered = tuple(scope[i] for i in axes)
+        if list(axes) != list(range(len(scope))):
+            stack = np.ascontiguousarray(stack.transpose(0, *(i + 1 for i in axes)))
+        g = ordered[-1]
+        shape = self._aligned(ordered, g)
+        self._terms[g].append(_Term(stack.reshape(len(stack), -1), shape, weighted))
+
+    def _aligned(self, scope: Scope, g: int) -> tuple[int, ...]:
+        """The shape of a table over `scope` (in processing order) among the axes of the bucket of `g`."""
+        inside = set(scope)
+        return tuple(self.sizes[a] if a in inside else 1 for a in (*self.separators[g], g))
+
+    def _parts(self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]) -> list[FloatArray]:
+        """What the table of the bucket of `g` is the sum of, smallest first, each with the bucket's axes."""
+        parts = [self._mixed(term, weights) for term in self._terms[g]]
+        return sorted([*parts, *self._from_children(g, weights, upward)], key=lambda p: p.size)
+
+    def _mixed(self, term: _Term, weights: FloatArray, block: slice | None = None) -> FloatArray:
+        """A term under each of `weights`; with `block` only these positions of the first axis, which it must have."""
+        table, shape = term.table, term.shape
+        if block is not None:
+            row = table.shape[1] // shape[0]
+            table = table[:, block.start * row : block.stop * row]
+            shape = (block.stop - block.start, *shape[1:])
+        table = mix(weights, table) if term.weighted else table
+        return table.reshape(len(table), *shape)
+
+    def _from_children(self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]) -> list[FloatArray]:
+        """The messages that enter the bucket of `g`, each with the bucket's axes."""
+        found = []
+        for child in self.children[g]:
+            message = upward[child]
+            assert message is not None
+            found.append(message.reshape(len(weights), *self._aligned(self.separators[child], g)))
+        return found
+
+    @staticmethod
+    def _sum(parts: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total if total.shape == shape else np.broadcast_to(total, shape)
+
+    def _blocks(
+        self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """The table of the bucket of `g` in blocks along the separator's first axis (one block where it is small)."""
+        self._check_time()
+        shape = (len(weights), *(self.sizes[a] for a in self.separators[g]), self.sizes[g])
+        rows = shape[1]
+        per_row = math.prod(shape) // rows
+        if len(shape) == 2 or rows * per_row <= _BLOCK:
+            yield slice(0, rows), self._sum(self._parts(g, weights, upward), shape)
+            return
+        step = max(_BLOCK // per_row, 1)
+        messages = self._from_children(g, weights, upward)
+        # what has no first axis is the same in every block: told by the whole, since a block may be one position wide
+        same = [self._mixed(t, weights) for t in self._terms[g] if t.shape[0] == 1]
+        same += [m for m in messages if m.shape[1] == 1]
+        along = [t for t in self._terms[g] if t.shape[0] > 1]
+        for start in range(0, rows, step):
+            self._check_time()
+            block = slice(start, min(start + step, rows))
+            parts = [self._mixed(t, weights, block) for t in along]
+            parts += [m[:, block] for m in messages if m.shape[1] > 1]
+            parts = sorted([*same, *parts], key=lambda p: p.size)
+            yield block, self._sum(parts, (shape[0], block.stop - start, *shape[2:]))
+
+    def rows(self, g: int, messages: Messages, columns: Mapping[int, IntArray], states: int) -> FloatArray:
+        """Rows of the bucket of `g` at given assignments of its separator, float64 (k, states, options of g).
+
+        Args:
+            g: group index.
+            messages: a sweep.
+            columns: for each group of the separator its positions, int64 (states,).
+            states: how many assignments there are.
+        """
+        separator = self.separators[g]
+        total = np.zeros((len(messages.weights), states, self.sizes[g]))
+        for part in self._parts(g, messages.weights, messages.upward):
+            zero = np.zeros(states, np.int64)
+            places = (columns[a] if n > 1 else zero for a, n in zip(separator, part.shape[1:-1], strict=True))
+            at: tuple[slice | IntArray, ...] = (slice(None), *places)
+            total += part[at] if separator else part[:, None]
+        return total
+
+    def sweep(self, weights: FloatArray) -> Messages:
+        """Eliminate all groups under each of `weights`, float64 (k, rows)."""
+        upward: list[FloatArray | None] = [None] * len(self.sizes)
+        best = np.zeros(len(weights))
+        for g in reversed(self.processing):
+            separator = self.separators[g]
+            whole = np.empty((len(weights), *(self.sizes[a] for a in separator)))
+            for block, table in self._blocks(g, weights, upward):
+                np.maximum.reduce(table, axis=-1, out=whole[:, block] if separator else whole)
+            upward[g] = whole
+            if not separator:
+                best = best + whole
+        return Messages(weights, tuple(m for m in upward if m is not None), best)
+
+    def decode(self, messages: Messages, k: int = 0) -> list[int]:
+        """A best choice under the k-th weights, as positions among the kept options; ties go to the lowest."""
+        choice = [0] * len(self.sizes)
+        weights = messages.weights[k : k + 1]
+        for g in self.processing:
+            at = tuple(choice[a] for a in self.separators[g])
+            row = np.zeros(self.sizes[g])
+            for term in self._terms[g]:
+                picked = tuple(i if n > 1 else 0 for i, n in zip(at, term.shape[:-1], strict=True))
+                entry: tuple[slice | int, ...] = (slice(None), *picked)
+                table = term.table.reshape(len(term.table), *term.shape)[entry]
+                row = row + (weights @ table)[0] if term.weighted else row + table[0]
+            for child in self.children[g]:
+                position = dict(zip(self.separators[g], at, strict=True))
+                key = tuple(slice(None) if a == g else position[a] for a in self.separators[child])
+                row = row + messages.upward[child][(k, *key)]
+            choice[g] = int(row.argmax())
+        return choice
+
+    def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
+        """Max-marginals of every group, and of every pair if asked for, under the weights of `messages`."""
+        downward: list[FloatArray | None] = [None] * len(self.sizes)
+        groups: list[FloatArray | None] = [None] * len(self.sizes)
+        by_scope: dict[Scope, FloatArray] = {}
+        wanted: dict[int, list[Scope]] = {}
+        for factor in self.factors.pairs if pairs else ():
+            ordered = tuple(sorted(factor.scope, key=self._rank.__getitem__))
+            wanted.setdefault(ordered[-1], []).append(ordered)
+        for g in self.processing:
+            scope = (*self.separators[g], g)
+            from_above = downward[g]
+            if from_above is None:
+                from_above = messages.best - messages.upward[g]
+            targets = [(g,), *wanted.get(g, ()), *(self.separators[c] for c in self.children[g])]
+            found = [np.full((len(messages.weights), *(self.sizes[a] for a in t)), -np.inf) for t in targets]
+            for block, table in self._blocks(g, messages.weights, messages.upward):
+                belief = table + (from_above[:, block, ..., None] if len(scope) > 1 else from_above[:, None])
+                for target, result in zip(targets, found, strict=True):
+                    onto = self._onto(belief, scope, target)
+                    part = result[:, block] if target[0] == scope[0] else result
+                    np.maximum(part, onto, out=part)
+            groups[g] = found[0]
+            by_scope.update(zip(wanted.get(g, ()), found[1:], strict=False))
+            for child, onto in zip(self.children[g], found[len(found) - len(self.children[g]) :], strict=True):
+                downward[child] = onto - messages.upward[child]
+        pair_tables = []
+        for factor in self.factors.pairs if pairs else ():
+            a, b = factor.scope
+            table = by_scope[(a, b)] if self._rank[a] < self._rank[b] else by_scope[(b, a)].transpose(0, 2, 1)
+            pair_tables.append(table)
+        return Marginals(tuple(m for m in groups if m is not None), tuple(pair_tables))
+
+    @staticmethod
+    def _onto(belief: FloatArray, scope: Scope, wanted: Scope) -> FloatArray:
+        """The maximum of `belief` over the axes of `scope` that are not in `wanted`."""
+        drop = tuple(i for i, a in enumerate(scope, 1) if a not in wanted)
+        return belief.max(axis=drop) if drop else belief
+
+
+def original(factors: Factors, positions: Sequence[int]) -> tuple[int, ...]:
+    """Option indices of the problem from positions among the kept options."""
+    return tuple(int(kept[i]) for kept, i in zip(factors.kept, positions, strict=True))
+
+
+def positions(kept: Sequence[IntArray], choice: Sequence[int]) -> IntArray | None:
+    """Positions among the kept options of a choice of the problem; None if one of its options is not kept."""
+    found = [int(np.searchsorted(options, i)) for options, i in zip(kept, choice, strict=True)]
+    if any(p == len(k) or k[p] != i for k, p, i in zip(kept, found, choice, strict=True)):
+        return None
+    return np.array(found, dtype=np.int64)

@@ -1,0 +1,59 @@
+"""The errors for solutions that hold no choice: out of reach, or not found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from reds_core.errors import InfeasibleError, NoChoiceError
+from reds_core.knapsack.problem import KnapsackProblem, SumResource
+from reds_core.knapsack.solution import Solution, Status
+
+
+def least_usage(problem: KnapsackProblem) -> Mapping[str, int]:
+    """For each resource a lower limit on its use by any choice between the floors and ceilings, each taken alone.
+
+    Exact where the least of every term is reached by one choice, as in every network, whose costs rise with widths.
+    """
+    allowed = [slice(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
+    least = {}
+    for resource in problem.resources:
+        if isinstance(resource, SumResource):
+            total = resource.base
+            total += sum(int(c[s].min()) for c, s in zip(resource.costs, allowed, strict=True) if c is not None)
+            for k, pair in enumerate(problem.pairs):
+                table = problem.pair_cost(resource, k)
+                total += 0 if table is None else int(table[allowed[pair.first], allowed[pair.second]].min())
+        else:
+            steps = [
+                s.base + sum(int(c[allowed[g]].min()) for g, c in zip(s.groups, s.costs, strict=True) if c is not None)
+                for s in resource.steps
+            ]
+            total = int(np.max(steps)) if steps else 0
+        least[resource.name] = total
+    return least
+
+
+def without_choice(problem: KnapsackProblem, solution: Solution) -> InfeasibleError | NoChoiceError:
+    """The error for a solution that holds no choice."""
+    if solution.status is Status.INFEASIBLE:
+        return _infeasible(problem)
+    why = f" at its {solution.limit.value} limit" if solution.limit else ""
+    return NoChoiceError(
+        f"solver '{solution.solver}' stopped{why} without a choice for problem '{problem.name}'",
+        "give it more time, or choose another solver or larger budgets",
+    )
+
+
+def _infeasible(problem: KnapsackProblem) -> InfeasibleError:
+    """The error for a problem that no choice satisfies; says the least that can be reached."""
+    least = least_usage(problem)
+    asked = ", ".join(f"{r.name} {r.capacity}" for r in problem.resources)
+    reached = ", ".join(f"{name} {amount}" for name, amount in least.items())
+    beyond = [r.name for r in problem.resources if least[r.name] > r.capacity]
+    if beyond or len(least) == 1:
+        mend = f"raise the budget of {', '.join(beyond or least)}"
+    else:
+        mend = "raise a budget: each can be met alone, not all"
+    return InfeasibleError(f"no subnetwork meets the budget {asked} (the least that can be reached: {reached})", mend)

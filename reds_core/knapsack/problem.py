@@ -1,0 +1,347 @@
+"""The multiple-choice knapsack with pairwise terms that every solver answers.
+
+Maximise    V(x) = sum_g value_g[x_g] + sum_(a,b) pair_value_ab[x_a, x_b]
+subject to  base_r + sum_g cost_rg[x_g] + sum_(a,b) (bilinear_rab width_a[x_a] width_b[x_b] + pair_cost_rab[x_a, x_b])
+            <= capacity_r                                                   for each sum resource r,
+            max_s (base_rs + sum_(g in s) cost_rsg[x_g]) <= capacity_r      for each peak resource r,
+            floor_g <= x_g <= ceiling_g.
+
+x_g is an option index. All numbers are int64; values and costs may be negative and need not rise.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.knapsack.integers import MAGNITUDE_LIMIT as MAGNITUDE_LIMIT
+from reds_core.knapsack.integers import IntArray as IntArray
+from reds_core.knapsack.integers import Table as Table
+from reds_core.knapsack.integers import as_integer, as_integers, checked_table, is_sealed, largest, refused
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A channel group as the solver sees it.
+
+    Attributes:
+        name: unique in the problem; may contain '/'.
+        widths: channels kept by each option, int64 (options,), strictly rising, at least 1.
+        values: value of each option, int64 (options,).
+    """
+
+    name: str
+    widths: IntArray
+    values: IntArray
+
+    def __post_init__(self) -> None:
+        widths = as_integers(self.widths, f"widths of group '{self.name}'")
+        if widths.ndim != 1 or widths.size == 0:
+            raise refused(f"group '{self.name}' has no options")
+        if widths[0] < 1 or np.any(widths[1:] <= widths[:-1]):
+            raise refused(f"widths of group '{self.name}' do not rise strictly from 1 or more")
+        values = checked_table(self.values, widths.shape, f"values of group '{self.name}'")
+        object.__setattr__(self, "widths", widths)
+        object.__setattr__(self, "values", np.zeros_like(widths) if values is None else values)
+        self.values.setflags(write=False)
+
+    @property
+    def options(self) -> int:
+        """How many options the group has."""
+        return int(self.widths.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two groups joined by pairwise terms.
+
+    Attributes:
+        first, second: group indices, different.
+        values: int64 (options of first, options of second), or None for zeros.
+        kernel: kernel scores behind `values`, float64 (channels of first, channels of second), or None.
+            Only kernel-level solvers read it; `evaluate` ignores it.
+    """
+
+    first: int
+    second: int
+    values: Table = None
+    kernel: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SumResource:
+    """A resource whose use adds up over the network (MACs, params, latency).
+
+    Attributes:
+        name: unique in the problem.
+        capacity: the most that may be used.
+        base: use of what no group influences.
+        costs: for each group int64 (options,) or None for zeros.
+        bilinear: for each pair the coefficient of width x width.
+        pair_costs: for each pair int64 (options of first, options of second) or None for zeros.
+    """
+
+    name: str
+    capacity: int
+    base: int = 0
+    costs: tuple[Table, ...] = ()
+    bilinear: tuple[int, ...] = ()
+    pair_costs: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PeakStep:
+    """One step of a peak resource: base + the sum over `groups` of `costs`.
+
+    Attributes:
+        base: use of what no group influences.
+        groups: group indices, each once.
+        costs: for each of `groups` int64 (options,) or None for zeros.
+    """
+
+    base: int
+    groups: tuple[int, ...] = ()
+    costs: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PeakResource:
+    """A resource of which the largest step counts (peak RAM). Without steps its usage is 0."""
+
+    name: str
+    capacity: int
+    steps: tuple[PeakStep, ...] = ()
+
+
+Resource = SumResource | PeakResource
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a choice is worth and what it uses.
+
+    Attributes:
+        value: V(x).
+        usage: use of each resource, by name.
+        feasible: every usage is within its capacity and every option within its floor and ceiling.
+    """
+
+    value: int
+    usage: Mapping[str, int]
+    feasible: bool
+
+
+@dataclass(frozen=True, eq=False)
+class KnapsackProblem:
+    """A checked, read-only problem. See the module's docstring for what it states.
+
+    Attributes:
+        floors, ceilings: inclusive option indices, one a group; empty means no restriction.
+
+    Raises:
+        InputError: if names repeat, shapes disagree, a pair repeats, or sums could pass 2^62.
+    """
+
+    name: str
+    groups: tuple[Group, ...]
+    pairs: tuple[Pair, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    floors: tuple[int, ...] = ()
+    ceilings: tuple[int, ...] = ()
+    _caches: dict[tuple[str, int], Table] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for part in ("groups", "pairs", "resources"):
+            object.__setattr__(self, part, tuple(getattr(self, part)))
+        if not self.groups:
+            raise refused("it has no groups")
+        for names in ([g.name for g in self.groups], [r.name for r in self.resources]):
+            for name in names:
+                if not name or names.count(name) > 1:
+                    raise refused(f"the name '{name}' is empty or used twice")
+        counts = [g.options for g in self.groups]
+        floors = tuple(as_integer(f, "a floor") for f in self.floors) or (0,) * len(counts)
+        ceilings = tuple(as_integer(c, "a ceiling") for c in self.ceilings) or tuple(n - 1 for n in counts)
+        object.__setattr__(self, "floors", floors)
+        object.__setattr__(self, "ceilings", ceilings)
+        for bounds in (self.floors, self.ceilings):
+            if len(bounds) != len(counts) or any(not 0 <= b < n for b, n in zip(bounds, counts, strict=True)):
+                raise refused("a floor or ceiling is not an option index of its group")
+        object.__setattr__(self, "pairs", tuple(self._checked_pair(p) for p in self.pairs))
+        joined = [frozenset((p.first, p.second)) for p in self.pairs]
+        if len(set(joined)) != len(joined):
+            raise refused("two pairs join the same groups", "add their tables up into one pair")
+        object.__setattr__(self, "resources", tuple(self._checked_resource(r) for r in self.resources))
+        if self.magnitude > MAGNITUDE_LIMIT:
+            raise refused("a sum of its numbers could pass 2^62", "scale the values or costs down")
+
+    def _checked_pair(self, pair: Pair) -> Pair:
+        first, second = pair.first, pair.second
+        if first == second or not (0 <= first < len(self.groups) and 0 <= second < len(self.groups)):
+            raise refused(f"a pair joins groups {first} and {second}; it must join two different groups")
+        a, b = self.groups[first], self.groups[second]
+        what = f"pair values of '{a.name}' and '{b.name}'"
+        kernel = pair.kernel
+        if kernel is not None:
+            kernel = kernel if is_sealed(kernel, np.float64) else np.array(kernel, dtype=np.float64)
+            if kernel.shape != (int(a.widths[-1]), int(b.widths[-1])) or not np.all(np.isfinite(kernel)):
+                raise refused(f"kernel scores of '{a.name}' and '{b.name}' are not finite numbers, channels x channels")
+            kernel.setflags(write=False)
+        return Pair(first, second, checked_table(pair.values, (a.options, b.options), what), kernel)
+
+    def _checked_resource(self, resource: Resource) -> Resource:
+        if isinstance(resource, SumResource):
+            return self._checked_sum(resource)
+        steps = []
+        for step in resource.steps:
+            if len(set(step.groups)) != len(step.groups) or len(step.costs) != len(step.groups):
+                raise refused(f"a step of '{resource.name}' names a group twice or lacks its costs")
+            if any(not 0 <= g < len(self.groups) for g in step.groups):
+                raise refused(f"a step of '{resource.name}' names a group that does not exist")
+            costs = tuple(
+                checked_table(c, (self.groups[g].options,), f"costs of '{resource.name}'")
+                for g, c in zip(step.groups, step.costs, strict=True)
+            )
+            base = as_integer(step.base, f"a base of '{resource.name}'")
+            steps.append(PeakStep(base, tuple(step.groups), costs))
+        capacity = as_integer(resource.capacity, f"the capacity of '{resource.name}'")
+        return PeakResource(resource.name, capacity, tuple(steps))
+
+    def _checked_sum(self, resource: SumResource) -> SumResource:
+        what = f"costs of '{resource.name}'"
+        costs = resource.costs or (None,) * len(self.groups)
+        bilinear = resource.bilinear or (0,) * len(self.pairs)
+        pair_costs = resource.pair_costs or (None,) * len(self.pairs)
+        if len(costs) != len(self.groups) or len(bilinear) != len(self.pairs) or len(pair_costs) != len(self.pairs):
+            raise refused(f"{what} are not one a group and one a pair")
+        return SumResource(
+            resource.name,
+            as_integer(resource.capacity, f"the capacity of '{resource.name}'"),
+            as_integer(resource.base, f"the base of '{resource.name}'"),
+            tuple(checked_table(c, (g.options,), what) for c, g in zip(costs, self.groups, strict=True)),
+            tuple(as_integer(b, f"a bilinear coefficient of '{resource.name}'") for b in bilinear),
+            tuple(
+                checked_table(c, (self.groups[p.first].options, self.groups[p.second].options), what)
+                for c, p in zip(pair_costs, self.pairs, strict=True)
+            ),
+        )
+
+    @cached_property
+    def magnitude(self) -> int:
+        """No partial sum of values or of one resource's costs is larger than this."""
+        sums = [sum(largest(g.values) for g in self.groups) + sum(largest(p.values) for p in self.pairs)]
+        for r in self.resources:
+            sums.append(abs(r.capacity))
+            if isinstance(r, SumResource):
+                total = abs(r.base) + sum(largest(c) for c in r.costs) + sum(largest(c) for c in r.pair_costs)
+                for p, coefficient in zip(self.pairs, r.bilinear, strict=True):
+                    widest = int(self.groups[p.first].widths[-1]) * int(self.groups[p.second].widths[-1])
+                    total += abs(coefficient) * widest
+                sums.append(total)
+            else:
+                sums += [abs(s.base) + sum(largest(c) for c in s.costs) for s in r.steps]
+        return max(sums)
+
+    # --- tables -------------------------------------------------------------------------------------------------
+
+    @property
+    def sum_resources(self) -> tuple[SumResource, ...]:
+        return tuple(r for r in self.resources if isinstance(r, SumResource))
+
+    @property
+    def peak_resources(self) -> tuple[PeakResource, ...]:
+        return tuple(r for r in self.resources if isinstance(r, PeakResource))
+
+    @cached_property
+    def index(self) -> Mapping[str, int]:
+        """Group index by name."""
+        return {g.name: i for i, g in enumerate(self.groups)}
+
+    def pair_cost(self, resource: SumResource, pair: int) -> Table:
+        """Bilinear term and pair costs of one pair in one table, int64 (options, options); None where all zero."""
+        key = (resource.name, pair)
+        if key not in self._caches:
+            joined, coefficient, table = self.pairs[pair], resource.bilinear[pair], resource.pair_costs[pair]
+            if coefficient:
+                widths = self.groups[joined.first].widths, self.groups[joined.second].widths
+                product = coefficient * np.multiply.outer(*widths)
+                table = product if table is None else product + table
+                table.setflags(write=False)
+            self._caches[key] = table
+        return self._caches[key]
+
+    # --- evaluation ---------------------------------------------------------------------------------------------
+
+    def evaluate(self, choice: Sequence[int]) -> Evaluation:
+        """Value and usage of `choice`, one option index a group in header order, in exact integers.
+
+        Raises:
+            InputError: if `choice` is not one valid option index a group.
+        """
+        try:
+            x = [operator.index(i) for i in choice]
+        except TypeError:  # not even a sequence of integers
+            x = []
+        if len(x) != len(self.groups) or any(not 0 <= i < g.options for i, g in zip(x, self.groups, strict=True)):
+            raise refused("a choice is not one option index a group", "give one index for each group")
+        value = sum(int(g.values[i]) for g, i in zip(self.groups, x, strict=True))
+        value += sum(int(p.values[x[p.first], x[p.second]]) for p in self.pairs if p.values is not None)
+        usage = {r.name: self._usage(r, x) for r in self.resources}
+        feasible = all(usage[r.name] <= r.capacity for r in self.resources) and all(
+            low <= i <= high for low, i, high in zip(self.floors, x, self.ceilings, strict=True)
+        )
+        return Evaluation(value, usage, feasible)
+
+    def _usage(self, resource: Resource, x: list[int]) -> int:
+        if isinstance(resource, PeakResource):
+            totals = (
+                s.base + sum(int(c[x[g]]) for g, c in zip(s.groups, s.costs, strict=True) if c is not None)
+                for s in resource.steps
+            )
+            return max(totals, default=0)
+        total = resource.base + sum(int(c[i]) for c, i in zip(resource.costs, x, strict=True) if c is not None)
+        for pair, coefficient, table in zip(self.pairs, resource.bilinear, resource.pair_costs, strict=True):
+            i, j = x[pair.first], x[pair.second]
+            total += coefficient * int(self.groups[pair.first].widths[i]) * int(self.groups[pair.second].widths[j])
+            total += 0 if table is None else int(table[i, j])
+        return total
+
+    def widths(self, choice: Sequence[int]) -> dict[str, int]:
+        """Channels kept by each group under `choice`, by group name."""
+        return {g.name: int(g.widths[i]) for g, i in zip(self.groups, choice, strict=True)}
+
+    # --- variants -----------------------------------------------------------------------------------------------
+
+    def with_bounds(
+        self, floors: Iterable[int] | None = None, ceilings: Iterable[int] | None = None
+    ) -> KnapsackProblem:
+        """The same problem under other floors or ceilings (None keeps them)."""
+        return self._sharing(
+            replace(
+                self,
+                floors=self.floors if floors is None else tuple(floors),
+                ceilings=self.ceilings if ceilings is None else tuple(ceilings),
+            )
+        )
+
+    def with_capacities(self, capacities: Mapping[str, int]) -> KnapsackProblem:
+        """The same problem under other capacities; resources not named keep theirs.
+
+        Raises:
+            InputError: if a name is not a resource of the problem.
+        """
+        unknown = set(capacities) - {r.name for r in self.resources}
+        if unknown:
+            raise refused(f"it has no resource '{min(unknown)}'", "name one of its resources")
+        resources = tuple(replace(r, capacity=capacities.get(r.name, r.capacity)) for r in self.resources)
+        return self._sharing(replace(self, resources=resources))
+
+    def _sharing(self, variant: KnapsackProblem) -> KnapsackProblem:
+        """`variant`, whose tables are the same, with the tables computed so far."""
+        variant._caches.update(self._caches)
+        return variant

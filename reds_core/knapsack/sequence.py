@@ -1,0 +1,55 @@
+"""The first choice of a sequence that is within all budgets: what every rule with one dial comes down to."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.knapsack.problem import IntArray, KnapsackProblem, PeakResource, PeakStep, SumResource
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def first_within(problem: KnapsackProblem, choices: IntArray) -> tuple[int, ...] | None:
+    """The first row of `choices` within all budgets, or None.
+
+    Every row is looked at: use need not fall along the sequence.
+
+    Args:
+        problem: the problem.
+        choices: option indices within floors and ceilings, int64 (choices, groups).
+    """
+    fits = np.ones(len(choices), bool)
+    for resource in problem.resources:
+        if isinstance(resource, PeakResource):
+            fits &= _within_peak(resource, choices)
+        else:
+            fits &= _sum_usage(problem, resource, choices) <= resource.capacity
+    found = np.flatnonzero(fits)
+    return tuple(int(k) for k in choices[found[0]]) if found.size else None
+
+
+def _sum_usage(problem: KnapsackProblem, resource: SumResource, choices: IntArray) -> IntArray:
+    usage = np.full(len(choices), resource.base, np.int64)
+    for g, costs in enumerate(resource.costs):
+        if costs is not None:
+            usage += costs[choices[:, g]]
+    for pair, coefficient, table in zip(problem.pairs, resource.bilinear, resource.pair_costs, strict=True):
+        i, j = choices[:, pair.first], choices[:, pair.second]
+        if coefficient:
+            usage += coefficient * problem.groups[pair.first].widths[i] * problem.groups[pair.second].widths[j]
+        if table is not None:
+            usage += table[i, j]
+    return usage
+
+
+def _within_peak(resource: PeakResource, choices: IntArray) -> BoolArray:
+    # without steps the usage is 0
+    fits = np.ones(len(choices), bool)
+    for step in resource.steps or (PeakStep(0),):
+        usage = np.full(len(choices), step.base, np.int64)
+        for g, costs in zip(step.groups, step.costs, strict=True):
+            if costs is not None:
+                usage += costs[choices[:, g]]
+        fits &= usage <= resource.capacity
+    return fits

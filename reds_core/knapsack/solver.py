@@ -1,0 +1,274 @@
+"""The solver boundary: what a solver declares, and `solve`, the one guarded call."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Flag, auto
+from numbers import Real
+from typing import Any, ClassVar
+
+from reds_core.errors import ContractViolation, InputError, UnsupportedError
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Answer, Limit, Solution, Status, relative_gap
+from reds_core.plugin import Plugin, guarded
+from reds_core.system.memory import default_memory_limit
+
+
+class Feature(Flag):
+    """What a problem may contain. A solver is only asked problems whose features it declares."""
+
+    NONE = 0
+    PAIR_TERMS = auto()
+    """Pair values, bilinear terms or pair costs."""
+    MULTI_RESOURCE = auto()
+    """More than one sum resource."""
+    PEAK = auto()
+    """Peak resources."""
+    BOUNDS = auto()
+    """Floors or ceilings that exclude an option."""
+    ALL = PAIR_TERMS | MULTI_RESOURCE | PEAK | BOUNDS
+
+
+class Claim(Flag):
+    """What a solver may assert beyond a feasible choice."""
+
+    NONE = 0
+    OPTIMAL = auto()
+    INFEASIBLE = auto()
+    BOUND = auto()
+
+
+class Control(Flag):
+    """Which controls a solver honours."""
+
+    NONE = 0
+    TIME_LIMIT = auto()
+    SEED = auto()
+    THREADS = auto()
+    HINT = auto()
+    MEMORY_LIMIT = auto()
+
+
+MOST_THREADS = 2**16
+"""Solvers hold the number of threads in integers of their own."""
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the caller asks of a solve. None leaves the choice to the solver.
+
+    Attributes:
+        time_limit_s: seconds of wall time.
+        seed: of whatever is random in the solver.
+        threads: the most it may use.
+        hint: a choice to start from; it need not be feasible.
+        memory_limit_bytes: the most memory that the tables of a solve may take, checked before they are allocated.
+            None stands for half of what is available when the solve begins; see `memory_limit`.
+
+    Raises:
+        InputError: if a figure is out of range.
+    """
+
+    time_limit_s: float | None = None
+    seed: int | None = None
+    threads: int | None = None
+    hint: tuple[int, ...] | None = None
+    memory_limit_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
+            raise InputError(f"the time limit {self.time_limit_s} is not above 0 and finite", "give seconds such as 60")
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"the number of threads {self.threads} is below 1", "give 1 or more")
+        if self.threads is not None and self.threads > MOST_THREADS:
+            raise InputError(f"{self.threads} threads are more than any machine has", f"give at most {MOST_THREADS}")
+        if self.seed is not None and self.seed < 0:
+            raise InputError(f"the seed {self.seed} is negative", "give 0 or more")
+        if self.memory_limit_bytes is not None and self.memory_limit_bytes < 1:
+            raise InputError(f"the memory limit {self.memory_limit_bytes} is below 1 byte", "give more, such as 2GiB")
+
+    def given(self) -> Control:
+        """The controls that are set."""
+        flags = {
+            Control.TIME_LIMIT: self.time_limit_s,
+            Control.SEED: self.seed,
+            Control.THREADS: self.threads,
+            Control.HINT: self.hint,
+            Control.MEMORY_LIMIT: self.memory_limit_bytes,
+        }
+        result = Control.NONE
+        for flag, setting in flags.items():
+            if setting is not None:
+                result |= flag
+        return result
+
+    def memory_limit(self) -> float:
+        """The most memory that tables may take now, in bytes; infinite where neither the caller nor the system says."""
+        if self.memory_limit_bytes is not None:
+            return self.memory_limit_bytes
+        default = default_memory_limit()
+        return math.inf if default is None else default
+
+
+class Solver(Plugin, ABC):
+    """Base class of solver plugins. An instance holds its options and nothing else.
+
+    Attributes:
+        features: what it can be asked.
+        claims: what it may assert.
+        controls: what it honours.
+        auto_rank: where `--solver auto` tries it: lower first; exact before bounding before others at one rank.
+        exact_below: values and costs below this magnitude are computed exactly, so OPTIMAL may be claimed;
+            None for solvers that compute in integers throughout.
+    """
+
+    kind = "solver"
+    features: ClassVar[Feature]
+    claims: ClassVar[Claim]
+    controls: ClassVar[Control]
+    auto_rank: ClassVar[int] = 50
+    exact_below: ClassVar[int | None] = None
+
+    def refusal(self, problem: KnapsackProblem) -> str | None:
+        """Why this very problem is refused although its features are declared (size, say); None to accept it."""
+        return None
+
+    @abstractmethod
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        """Answer `problem`. Called only through `solve` below, which validates, times and scores."""
+
+
+def features_of(problem: KnapsackProblem) -> Feature:
+    """The features that a solver must have to be asked `problem`."""
+    result = Feature.NONE
+    if problem.pairs:
+        result |= Feature.PAIR_TERMS
+    if len(problem.sum_resources) > 1:
+        result |= Feature.MULTI_RESOURCE
+    if problem.peak_resources:
+        result |= Feature.PEAK
+    full = tuple(g.options - 1 for g in problem.groups)
+    if any(problem.floors) or problem.ceilings != full:
+        result |= Feature.BOUNDS
+    return result
+
+
+def why_not(solver: Solver, problem: KnapsackProblem) -> str | None:
+    """Why `solver` cannot be asked `problem`, or None if it can."""
+    missing = features_of(problem) & ~solver.features
+    if missing:
+        names = ", ".join(str(f.name).lower() for f in Feature if f in missing and f.name)
+        return f"it does not handle {names}"
+    return solver.refusal(problem)
+
+
+def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = None) -> Solution:
+    """Ask `solver` and check what it says: the one way to a solution.
+
+    Raises:
+        UnsupportedError: if the solver does not take the problem.
+        ContractViolation: if the answer is over budget, bounds below its value, or claims what was not declared.
+        PluginFailure: if the solver raises an error of its own.
+    """
+    controls = controls or Controls()
+    if controls.hint is not None:
+        problem.evaluate(controls.hint)
+    with guarded(solver, f" on problem '{problem.name}'"):
+        reason = why_not(solver, problem)
+    if reason is not None:
+        raise UnsupportedError(
+            f"solver '{solver.name}' cannot take problem '{problem.name}': {reason}",
+            "choose another solver or --solver auto",
+        )
+    if any(low > high for low, high in zip(problem.floors, problem.ceilings, strict=True)):
+        return _complete(problem, solver, Answer(Status.INFEASIBLE, detail=("a floor is above its ceiling",)), 0.0)
+    started = time.perf_counter()
+    try:
+        with guarded(solver, f" on problem '{problem.name}'"):
+            answer = solver.solve(problem, controls)
+    except MemoryError:
+        answer = Answer(Status.NO_SOLUTION, limit=Limit.MEMORY, detail=("the solver ran out of memory",))
+    wall_s = time.perf_counter() - started
+    _check(problem, solver, answer)
+    ignored = controls.given() & ~solver.controls
+    notes = tuple(f"does not honour {str(c.name).lower()}" for c in Control if c in ignored and c.name)
+    return _complete(problem, solver, answer, wall_s, notes)
+
+
+def _complete(
+    problem: KnapsackProblem, solver: Solver, answer: Answer, wall_s: float, notes: tuple[str, ...] = ()
+) -> Solution:
+    choice = None if answer.choice is None else tuple(int(i) for i in answer.choice)
+    evaluation = None if choice is None else problem.evaluate(choice)
+    value = None if evaluation is None else evaluation.value
+    bound = None if answer.bound is None else int(answer.bound)
+    return Solution(
+        status=answer.status,
+        limit=answer.limit,
+        choice=choice,
+        value=value,
+        bound=bound,
+        gap=relative_gap(value, bound),
+        widths=None if choice is None else problem.widths(choice),
+        usage=None if evaluation is None else evaluation.usage,
+        wall_s=wall_s,
+        backend_s=answer.backend_s,
+        solver=solver.name,
+        version=type(solver).version(),
+        detail=(*answer.detail, *notes),
+    )
+
+
+def _is_integer(number: Any) -> bool:
+    return not isinstance(number, bool) and hasattr(number, "__index__")
+
+
+def _check(problem: KnapsackProblem, solver: Solver, answer: Answer) -> None:
+    """Hold `answer` against what the solver declared and against the problem."""
+
+    def violated(what: str) -> ContractViolation:
+        return ContractViolation(
+            f"solver '{solver.name}' broke its contract on problem '{problem.name}': {what}",
+            "report it to its author, or choose another solver",
+        )
+
+    if not isinstance(answer, Answer):
+        raise violated(f"it returned {type(answer).__name__}, not an Answer")
+    if not isinstance(answer.status, Status):
+        raise violated(f"its status {answer.status!r} is no Status")
+    if not isinstance(answer.limit, Limit | None):
+        raise violated(f"its limit {answer.limit!r} is no Limit")
+    if not isinstance(answer.backend_s, Real | None):
+        raise violated(f"its backend seconds {answer.backend_s!r} are no number")
+    if not isinstance(answer.detail, tuple | list) or not all(isinstance(d, str) for d in answer.detail):
+        raise violated(f"its detail {answer.detail!r} is no tuple of texts")
+    has_choice = answer.status in (Status.OPTIMAL, Status.FEASIBLE)
+    if has_choice != (answer.choice is not None):
+        raise violated(f"status {answer.status.value} {'without' if has_choice else 'with'} a choice")
+    if answer.bound is not None:
+        if Claim.BOUND not in solver.claims:
+            raise violated("it gave a bound, which it does not declare")
+        if not _is_integer(answer.bound):
+            raise violated(f"its bound {answer.bound!r} is not an integer")
+    if answer.status is Status.INFEASIBLE and Claim.INFEASIBLE not in solver.claims:
+        raise violated("it claimed infeasibility, which it does not declare")
+    if answer.choice is None:
+        return
+    try:
+        evaluation = problem.evaluate(answer.choice)
+    except (InputError, TypeError, ValueError) as error:
+        raise violated("its choice is not one option index a group") from error
+    if not evaluation.feasible:
+        raise violated(f"its choice is over budget or outside floors and ceilings (usage {dict(evaluation.usage)})")
+    if answer.bound is not None and answer.bound < evaluation.value:
+        raise violated(f"its bound {answer.bound} is below the value {evaluation.value} of its own choice")
+    if answer.status is Status.OPTIMAL:
+        if Claim.OPTIMAL not in solver.claims:
+            raise violated("it claimed optimality, which it does not declare")
+        if answer.bound is None or answer.bound != evaluation.value:
+            raise violated(f"it claimed optimality at value {evaluation.value} with bound {answer.bound}")
+        if solver.exact_below is not None and problem.magnitude >= solver.exact_below:
+            raise violated(f"it claimed optimality above the magnitude {solver.exact_below} that it declares exact")

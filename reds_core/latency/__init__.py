@@ -1,1 +1,0 @@
-"""Latency as a resource: segments timed on this machine, tables made of the samples, and their file."""

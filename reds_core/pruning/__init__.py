@@ -1,0 +1,1 @@
+"""The boundary to pruning strategies, and the guard that holds them to the budgets."""

@@ -1,0 +1,1 @@
+"""Pruning runs, from a model to a folder of smaller ones."""

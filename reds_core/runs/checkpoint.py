@@ -1,0 +1,205 @@
+"""The state of a run on disk, so that it can go on after the last finished step, and in it after the last epoch.
+
+A checkpoint is a folder that is written beside and renamed; the one before is removed afterwards, and with it the
+epochs of the step that is finished now. No pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.errors import InputError
+from reds_core.framework.framework import Family, Framework
+from reds_core.network.axis import Kept
+from reds_core.plan import StepRecord
+from reds_core.pruning.pruner import Choice, PruningState
+from reds_core.scoring.scorer import ScoreTable
+from reds_core.system.archive import ArchiveError, read_archive, write_archive
+from reds_core.system.files import cannot_write, make_folder, write_text
+from reds_core.system.records import from_plain, parse_json, to_json
+
+FOLDER = ".checkpoint"
+_PREFIX = "step-"
+_EPOCHS = "epochs-"
+_STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
+_FULL = "full.keras"
+_GROUP, _CURVE = "group/", "curve/"
+
+
+@dataclass(frozen=True)
+class _SavedState:
+    """What state.json holds. files: the names of all files beside it, so that one that is gone is missed."""
+
+    choices: tuple[Choice, ...]
+    steps: tuple[StepRecord, ...]
+    members: int
+    bounds: tuple[int | None, ...] = ()
+    sequence: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state and the records of the steps that led to it. What the last of them decided stands in its record alone."""
+
+    state: PruningState
+    steps: tuple[StepRecord, ...]
+
+
+def _load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    try:
+        return read_archive(path)
+    except (FileNotFoundError, ArchiveError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    reason = error.reason if isinstance(error, ArchiveError) else type(error).__name__
+    state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({reason})"
+    return InputError(f"'{path}' {state}", "make the run anew with --overwrite")
+
+
+def save_scores(path: Path, scores: ScoreTable) -> None:
+    """Write a ScoreTable as .npz: `group/NAME`, `curve/NAME`, `kernel/K`, and the names of each pair in `header`."""
+    pairs = list(scores.pairs)
+    arrays: dict[str, npt.NDArray[Any]] = {"header": np.array(json.dumps(pairs))}
+    arrays |= {f"{_GROUP}{g}": s for g, s in scores.channels.items()}
+    arrays |= {f"{_CURVE}{g}": curve for g, curve in scores.curves.items()}
+    arrays |= {f"kernel/{k}": scores.pairs[pair] for k, pair in enumerate(pairs)}
+    write_archive(path, arrays)
+
+
+def load_scores(path: Path) -> ScoreTable:
+    """Read what `save_scores` wrote.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    arrays = _load_arrays(path)
+    try:
+        pairs = [(str(a), str(b)) for a, b in parse_json(str(arrays.pop("header")[()]))]
+        return ScoreTable(
+            {key.removeprefix(_GROUP): array for key, array in arrays.items() if key.startswith(_GROUP)},
+            {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},
+            {key.removeprefix(_CURVE): array for key, array in arrays.items() if key.startswith(_CURVE)},
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def save_order(path: Path, order: Kept) -> None:
+    """Write the order of each group's channels as .npz: `group/NAME`."""
+    write_archive(path, {f"{_GROUP}{g}": np.asarray(o, np.int64) for g, o in order.items()})
+
+
+def load_order(path: Path) -> Kept:
+    """Read what `save_order` wrote.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    order = {key.removeprefix(_GROUP): array for key, array in _load_arrays(path).items()}
+    for group, channels in order.items():
+        if not np.array_equal(np.sort(channels, axis=None), np.arange(channels.size)) or channels.ndim != 1:
+            raise _damaged(path, ValueError(f"no order of the channels of '{group}'"))
+    return order
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) -> None:
+    """Write `checkpoint` under FOLDER/.checkpoint and remove the one before.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    state = checkpoint.state
+    target = folder / FOLDER / f"{_PREFIX}{len(checkpoint.steps):04d}"
+    partial = target.with_name(f"partial-{target.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    make_folder(partial)
+    if state.scores is not None:
+        save_scores(partial / _SCORES, state.scores)
+    if state.order is not None:
+        save_order(partial / _ORDER, state.order)
+    models = 0
+    if state.family is not None:
+        framework.save_model(state.family.full, partial / _FULL)
+        models = len(state.family.members)
+        for i, member in enumerate(state.family.members):
+            framework.save_model(member, partial / _member_file(i))
+    files = tuple(sorted(path.name for path in partial.iterdir()))
+    saved = _SavedState(state.choices, checkpoint.steps, models, state.bounds, state.sequence, files)
+    write_text(partial / _STATE, to_json(saved))
+    shutil.rmtree(target, ignore_errors=True)
+    try:
+        partial.rename(target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    for other in (folder / FOLDER).glob(f"{_PREFIX}*"):
+        if other != target:
+            shutil.rmtree(other, ignore_errors=True)
+    remove_epochs(folder)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a step was finished in FOLDER."""
+    return any((folder / FOLDER).glob(f"{_PREFIX}*"))
+
+
+def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
+    """The newest checkpoint under FOLDER/.checkpoint, or None.
+
+    Raises:
+        InputError: if it is damaged.
+    """
+    found = sorted((folder / FOLDER).glob(f"{_PREFIX}*"))
+    if not found:
+        return None
+    source = found[-1]
+    try:
+        saved: _SavedState = from_plain(_SavedState, parse_json((source / _STATE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _damaged(source / _STATE, error) from error
+    for name in saved.files:
+        if not (source / name).exists():
+            raise _damaged(source / name, FileNotFoundError(name))
+    scores = load_scores(source / _SCORES) if (source / _SCORES).exists() else None
+    order = load_order(source / _ORDER) if (source / _ORDER).exists() else None
+    family = None
+    if (source / _FULL).exists():
+        members = tuple(framework.load_model(source / _member_file(i)) for i in range(saved.members))
+        widths = tuple(choice.widths for choice in saved.choices[: saved.members])
+        family = Family(framework.load_model(source / _FULL), members, widths)
+    state = PruningState(scores, order, saved.choices, family, bounds=saved.bounds, sequence=saved.sequence)
+    return Checkpoint(state, saved.steps)
+
+
+def epochs_file(folder: Path, place: str, training: int) -> Path:
+    """Where the epochs of a training are kept until what it belongs to is saved as a whole.
+
+    Args:
+        place: what it belongs to: the number of a step, or another word for what stands in front of the steps.
+        training: its number there, from 0.
+    """
+    return folder / FOLDER / f"{_EPOCHS}{place}-{training}.npz"
+
+
+def remove_epochs(folder: Path) -> None:
+    """Remove the epochs of trainings whose outcome is saved."""
+    for path in (folder / FOLDER).glob(f"{_EPOCHS}*"):
+        path.unlink(missing_ok=True)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove FOLDER/.checkpoint."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def _member_file(index: int) -> str:
+    return f"member-{index}.keras"

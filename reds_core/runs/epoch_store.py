@@ -1,0 +1,124 @@
+"""Epochs of a run's trainings on disk: one file for each training of a step, replaced after every epoch. No pickle."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from reds_core.framework.epochs import EpochKeeper, EpochState
+from reds_core.runs.checkpoint import epochs_file
+from reds_core.system.archive import ArchiveError, read_archive, write_archive
+from reds_core.system.interruption import Interruption, deferred_interruption
+from reds_core.watcher import Watcher
+
+_HEADER, _ARRAY = "header", "array/"
+_NUMBERS = "biufc"
+"""Kinds of NumPy types that a file holds without pickle."""
+
+
+class EpochStore(EpochKeeper):
+    """The state of one training in a file.
+
+    Attributes:
+        earlier_s: seconds that the epochs took which an earlier process has trained.
+    """
+
+    def __init__(self, path: Path, epochs: int, interruption: Interruption, warn: Callable[[str], None]) -> None:
+        """Args:
+        path: of the file, .npz.
+        epochs: of the training.
+        interruption: looked at after each epoch.
+        warn: told in one sentence why saved epochs cannot be used.
+        """
+        self.earlier_s = 0.0
+        self._path, self._epochs, self._interruption, self._warn = path, epochs, interruption, warn
+        self._origin, self._started = "", time.perf_counter()
+
+    def load(self, origin: str) -> EpochState | None:
+        self._origin, self._started = origin, time.perf_counter()
+        found = self._read()
+        if self._epochs > (0 if found is None else found.done):
+            self._interruption.scope = "this epoch"
+        return found
+
+    def save(self, state: EpochState) -> None:
+        for name, array in state.arrays.items():
+            if array.dtype.kind not in _NUMBERS:
+                raise TypeError(f"array '{name}' of an epoch's state is of type {array.dtype}, which no file holds")
+        seconds = self.earlier_s + time.perf_counter() - self._started
+        header = json.dumps({"origin": self._origin, "done": state.done, "seconds": seconds})
+        arrays = {_ARRAY + name: array for name, array in state.arrays.items()}
+        write_archive(self._path, {_HEADER: np.array(header), **arrays})
+        self._interruption.check()
+        if state.done >= self._epochs:
+            self._interruption.reset_scope()
+
+    def _read(self) -> EpochState | None:
+        anew = "so the training of this step begins anew"
+        try:
+            arrays = read_archive(self._path)
+            header = json.loads(str(arrays.pop(_HEADER)[()]))
+            origin, done, seconds = str(header["origin"]), int(header["done"]), float(header["seconds"])
+        except FileNotFoundError:
+            return None
+        except (ArchiveError, ValueError, TypeError, KeyError) as error:
+            reason = error.reason if isinstance(error, ArchiveError) else type(error).__name__
+            self._warn(f"'{self._path}', which holds the finished epochs, is damaged ({reason}), {anew}")
+            return None
+        if origin != self._origin or not 0 < done <= self._epochs:
+            self._warn(f"'{self._path}' holds epochs of other networks than those that are trained now, {anew}")
+            return None
+        self.earlier_s = seconds
+        return EpochState(done, {name.removeprefix(_ARRAY): array for name, array in arrays.items()})
+
+
+class TrainingSlots:
+    """The trainings of one step of a run in the order in which they come, each with a file of its own."""
+
+    def __init__(self, file_of: Callable[[int], Path], interruption: Interruption, warn: Callable[[str], None]) -> None:
+        """Args:
+        file_of: the file of the training of a number, from 0.
+        """
+        self._file_of, self._warn = file_of, warn
+        self.interruption = interruption
+        self._count = 0
+
+    @contextmanager
+    def next(self, epochs: int) -> Iterator[EpochStore]:
+        """What keeps the epochs of the next training, which takes place inside the block."""
+        path = self._file_of(self._count)
+        self._count += 1
+        try:
+            yield EpochStore(path, epochs, self.interruption, self._warn)
+        finally:
+            self.interruption.reset_scope()
+
+
+@contextmanager
+def resumable_trainings(folder: Path, place: str, scope: str, watcher: Watcher) -> Iterator[TrainingSlots]:
+    """Inside the block, a piece of a run that is saved at its end, trainings go on where an earlier process stopped.
+
+    Ctrl-C or SIGTERM ends the run after the running epoch or, outside of a training, at the end of the block. A second
+    one ends it at once, which loses what was done since.
+
+    Args:
+        folder: of the run.
+        place: names the block's files, as `epochs_file` takes it.
+        scope: names the block to the user.
+        watcher: told that the run is about to end, and of saved epochs that cannot be used.
+
+    Raises:
+        KeyboardInterrupt: where the user ended the run.
+    """
+
+    def tell(scope: str) -> None:
+        watcher.warn(f"the run ends after {scope}, and --resume goes on from there; Ctrl-C again ends it at once")
+
+    with deferred_interruption(tell, scope) as interruption:
+        yield TrainingSlots(lambda training: epochs_file(folder, place, training), interruption, watcher.warn)
+    interruption.check()

@@ -1,0 +1,223 @@
+"""The folder of a run: what stands in it, whether a run may go on in it, and what an earlier run left there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from reds_core.cost.budget import parse_budgets
+from reds_core.errors import InputError
+from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
+from reds_core.report import REPORT_FILE
+from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
+from reds_core.runs.checkpoint import has_checkpoint, remove_checkpoints
+from reds_core.runs.exporting import NESTED_FILE, member_files
+from reds_core.runs.recipe import RECIPE_FILE
+from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
+from reds_core.system.folder_lock import locked_folder
+from reds_core.system.records import from_plain, parse_json, to_json
+
+BASELINE_FILE = "model.keras"
+SCORES_FILE = "scores.npz"
+ORDER_FILE = "order.npz"
+RUN_FILE = "run.json"
+
+_MEND = "resume with what it was started with, or start anew with --overwrite"
+_SOURCES = ("model", "data", "latency_table", "imports")
+"""Options that only say where to read from: hashes tell whether model, data and latencies are the same."""
+
+
+class Mode(Enum):
+    """What to do with a folder that already holds a run."""
+
+    REFUSE = "refuse"
+    RESUME = "resume"
+    OVERWRITE = "overwrite"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run was started with: a resumed run must agree.
+
+    Attributes:
+        options: every setting, by name.
+        hashes: of the input model, the data and the latency table; the model's is None while a baseline is being
+            trained.
+    """
+
+    options: Mapping[str, Any]
+    hashes: Hashes
+
+    def source(self, key: str, where: Path) -> str | None:
+        """Where the run read its model, data or latency table from: an absolute path, or the name of a data set.
+
+        Raises:
+            InputError: if the model was an object in Python, or of a run whose notes hold another path.
+        """
+        place: str | None = self.options.get(key)
+        if key == "model" and place is not None and not Path(place).is_absolute():
+            raise InputError(f"the run in '{where}' does not say where its model '{place}' lies", "give it again")
+        return place
+
+    def imports(self) -> tuple[str, ...]:
+        """The files and modules of the user's own that the run imported."""
+        return tuple(self.options.get("imports") or ())
+
+    def check_options(self, options: Mapping[str, Any], where: Path) -> None:
+        """Refuse to resume under other settings.
+
+        Raises:
+            InputError: naming the first that differs.
+        """
+        for key in options:
+            was = self.options.get(key)
+            if options[key] != was and key not in _SOURCES:
+                what = f"the run in '{where}' was started with {key} {_told(was)}, not {_told(options[key])}"
+                raise InputError(what, _MEND)
+
+    def check_hashes(self, hashes: Hashes, where: Path) -> None:
+        """Refuse to resume with another model, other data or other latencies.
+
+        Raises:
+            InputError: naming what differs.
+        """
+        if self.hashes.model is not None and hashes.model != self.hashes.model:
+            raise InputError(f"the model is not the one that the run in '{where}' was started with", _MEND)
+        if hashes.data != self.hashes.data:
+            raise InputError(f"the data is not what the run in '{where}' was started with", _MEND)
+        if hashes.latency_table != self.hashes.latency_table:
+            raise InputError(f"the latency table is not the one that the run in '{where}' was started with", _MEND)
+
+
+def _told(setting: Any) -> str:
+    """A setting as a user would write it."""
+    if isinstance(setting, Mapping):
+        return ", ".join(f"{key} {_told(value)}" for key, value in setting.items()) or "none"
+    if isinstance(setting, list):
+        return " ".join(_told(value) for value in setting) or "none"
+    return "none" if setting is None else str(setting)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder and how a run treats it."""
+
+    path: Path
+    mode: Mode
+
+    @property
+    def baseline(self) -> Path:
+        """The small network of a run without a model."""
+        return self.path / BASELINE_FILE
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keeps all other commands, threads and processes out of the folder inside a block.
+
+        Raises:
+            InputError: if one of them writes to it.
+        """
+        return locked_folder(self.path)
+
+    def known(self) -> RunRecord | None:
+        """What the run to go on with was started with; None where a new one starts.
+
+        Raises:
+            InputError: if the notes of the run are damaged.
+        """
+        if self.mode is not Mode.RESUME:
+            return None
+        if (self.path / PLAN_FILE).exists():
+            plan = load_plan(self.path)
+            return RunRecord(plan.options, plan.hashes)
+        return self._record() if (self.path / CHECKPOINT_FOLDER).exists() else None
+
+    def accept(self, model: Any) -> RunRecord | None:
+        """Refuse the folder, or make it. What the run to go on with was started with; None where a new one starts.
+
+        Raises:
+            InputError: if it cannot be written, holds a run that may not be touched, or the run would replace `model`.
+        """
+        if isinstance(model, Path) and self._writes(absolute(model)):
+            raise InputError(f"the run would replace its own model '{model}'", "choose another --out")
+        finished = (self.path / PLAN_FILE).exists()
+        begun = (self.path / CHECKPOINT_FOLDER).exists()
+        if self.mode is Mode.REFUSE and (finished or begun):
+            raise InputError(
+                f"'{self.path}' holds {'a finished' if finished else 'an unfinished'} run",
+                "add --resume to go on with it, --overwrite to start anew, or choose another --out",
+            )
+        if self.mode is not Mode.OVERWRITE and model is None and self.baseline.exists() and not (finished or begun):
+            raise InputError(
+                f"'{self.baseline}' is there already",
+                "give it as the model, train another in its place with --overwrite, or choose another --out",
+            )
+        make_folder(self.path)
+        if self.mode is Mode.RESUME:
+            remove_partial_files(self.path)
+            remove_partial_files(self.path / CHECKPOINT_FOLDER)
+        return self.known()
+
+    def _writes(self, file: Path) -> bool:
+        """Whether an output of a run, or a link in its place, is this file."""
+        return self.path.is_dir() and any(_is_output(p.name) and absolute(p) == file for p in self.path.iterdir())
+
+    def finished_plan(self) -> Plan | None:
+        """The plan of the run that is resumed, where it is finished."""
+        return load_plan(self.path) if self.mode is Mode.RESUME and (self.path / PLAN_FILE).exists() else None
+
+    def begin(self, record: RunRecord) -> None:
+        """Remove what an earlier run left, if it is to be replaced, and note what the new one is started with.
+
+        Raises:
+            InputError: if the folder cannot be written.
+        """
+        if self.mode is Mode.OVERWRITE:
+            self._clear()
+        self.note(record)
+
+    def note(self, record: RunRecord) -> None:
+        """Write what the run was started with.
+
+        Raises:
+            InputError: if the folder cannot be written.
+        """
+        make_folder(self.path / CHECKPOINT_FOLDER)
+        write_text(self.path / CHECKPOINT_FOLDER / RUN_FILE, to_json(record))
+
+    def forget(self) -> None:
+        """Leave no trace of a new run that failed before its first step was done."""
+        if not has_checkpoint(self.path):
+            remove_checkpoints(self.path)
+
+    def _record(self) -> RunRecord | None:
+        path = self.path / CHECKPOINT_FOLDER / RUN_FILE
+        if not path.exists() and not has_checkpoint(self.path):
+            return None  # killed before anything was noted
+        try:
+            record: RunRecord = from_plain(RunRecord, parse_json(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"'{path}' is damaged ({error})", "start anew with --overwrite") from error
+        return record
+
+    def _clear(self) -> None:
+        """Remove what an earlier run wrote and nothing else; its plan first, which must never stand for other files."""
+        members: list[str] = []
+        with suppress(InputError):
+            members += [s.name for s in load_plan(self.path).subnetworks]
+        with suppress(InputError, TypeError, KeyError):
+            record = self._record()
+            members += [b.name for b in parse_budgets(record.options["budgets"])] if record else []
+        (self.path / PLAN_FILE).unlink(missing_ok=True)
+        remove_partial_files(self.path)
+        outputs = [REPORT_FILE, RECIPE_FILE, NESTED_FILE, SCORES_FILE, ORDER_FILE]
+        for name in outputs + [file for member in members for file in member_files(member)]:
+            (self.path / Path(name).name).unlink(missing_ok=True)
+        remove_checkpoints(self.path)
+
+
+def _is_output(name: str) -> bool:
+    return name == NESTED_FILE or name.startswith("subnet-")

@@ -1,0 +1,82 @@
+"""What a network is made of and what it costs, as `reds inspect` shows it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from reds_core.cost import counting
+from reds_core.errors import UnsupportedError
+from reds_core.network.description import Layer, Network
+from reds_core.plan import GroupRecord
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """One call of a layer at full width. params: bytes of its weights, counted at its first call."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int | None, ...]
+    macs: int
+    params: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A network, its channel groups and its costs at full width."""
+
+    groups: tuple[GroupRecord, ...]
+    layers: tuple[LayerRecord, ...]
+    macs: int
+    params: int
+    peak_ram: int
+
+
+def refuse_unprunable(network: Network) -> None:
+    """Refuse a network of which something cannot be pruned.
+
+    Raises:
+        UnsupportedError: with the first of its warnings.
+    """
+    if network.warnings:
+        more = f", and {len(network.warnings) - 1} more" if len(network.warnings) > 1 else ""
+        raise UnsupportedError(f"{network.warnings[0]}{more}", "replace the layer, or go on without --strict")
+
+
+def frozen_share(network: Network) -> float:
+    """Share of the parameters, 0 to 1, that fine-tuning does not move because their layers are frozen."""
+    channels = network.channels
+    sizes = [(w, math.prod(a.full(channels) for a in w.axes)) for w in network.weights if w.has_gradient]
+    return sum(n for w, n in sizes if not w.trainable) / max(sum(n for _, n in sizes), 1)
+
+
+def frozen_warning(network: Network) -> str | None:
+    """What fine-tuning leaves as it is; None where nothing that can be pruned is frozen."""
+    if not any(w.has_gradient and not w.trainable and any(a.groups() for a in w.axes) for w in network.weights):
+        return None
+    return (
+        f"{frozen_share(network):.0%} of the parameters are frozen: they are pruned, but not fine-tuned, so that the "
+        "subnetworks recover less; set `trainable = True` on their layers to fine-tune them, or leave them whole with "
+        "--keep"
+    )
+
+
+def describe(network: Network, element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:
+    """The inspection of `network`."""
+    usage = counting.usage(network, network.channels, counting.CostModel(element_size_bytes))
+    seen: set[int] = set()
+    layers = []
+    for layer in network.layers:
+        own = [w for w in layer.weights if w not in seen]
+        seen.update(own)
+        layers.append(_layer(network, layer, own, element_size_bytes))
+    return Inspection(tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups), tuple(layers), **usage)
+
+
+def _layer(network: Network, layer: Layer, weights: list[int], element_size_bytes: int) -> LayerRecord:
+    macs = counting.product_sum(network, [(t.coefficient, t.factors) for t in layer.macs])
+    params = counting.product_sum(network, [(element_size_bytes, network.weights[w].axes) for w in weights])
+    return LayerRecord(
+        layer.name, layer.kind, layer.output_shape, macs.at(network.channels), params.at(network.channels)
+    )

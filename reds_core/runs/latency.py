@@ -1,0 +1,157 @@
+"""Measures the latency table of a network, round by round, so that a stopped measurement goes on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reds_core.cost import counting
+from reds_core.cost.latency_sampling import Sample, Timing, Whole, narrow_widths, rounds, wanted_samples
+from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
+from reds_core.errors import InputError
+from reds_core.framework.framework import Framework, member_kept
+from reds_core.network.description import Network
+from reds_core.registry import Registry
+from reds_core.runs.api import load_for_inspection
+from reds_core.runs.provenance import file_hash
+from reds_core.system.files import given_file
+from reds_core.system.folder_lock import locked_file
+from reds_core.system.machine import Machine, this_machine
+
+CHECK_SEED = 0
+
+Told = Callable[[int, int], None]
+"""Is told after every round how many samples are done, and of how many."""
+
+
+def measure_latency(
+    framework: Framework,
+    model: Any,
+    network: Network,
+    model_hash: str,
+    settings: LatencySettings,
+    machine: Machine,
+    path: Path,
+    told: Told,
+) -> LatencyTable:
+    """Measure, or go on measuring, the table of `model` in the file `path`; it is written after every round.
+
+    Raises:
+        InputError: if `path` holds a table of another model, machine or settings, or cannot be written.
+        UnsupportedError: if the framework cannot measure, or a segment cannot be exported.
+    """
+    probe = framework.latency_probe(settings)
+    segments = probe.segments(framework.extract(model, network, {}), network)
+    table = LatencyTable(
+        network=network.name,
+        model=model_hash,
+        channels=network.channels,
+        macs=counting.macs(network).at(network.channels),
+        settings=settings,
+        machine=machine,
+        versions=framework.library_versions(),
+        segments=segments,
+        overhead=Timing(0.0, 0.0, 0),
+        full=Timing(0.0, 0.0, 0),
+        narrow=Timing(0.0, 0.0, 0),
+    )
+    if path.exists():
+        table = _continued(table, path)
+    else:
+        narrow = framework.extract(model, network, member_kept(narrow_widths(network.channels)))
+        table = replace(table, overhead=probe.overhead(), full=probe.whole(model), narrow=probe.whole(narrow))
+    wanted = wanted_samples(segments, network.channels, settings.points)
+    done = {(s.segment, s.widths) for s in table.samples}
+    for widths, points in rounds(segments, [p for p in wanted if p not in done], network.channels):
+        small = framework.extract(model, network, member_kept(widths))
+        timings = probe.parts(small, [segment for segment, _ in points])
+        samples = [Sample(*point, timing) for point, timing in zip(points, timings, strict=True)]
+        table = replace(table, samples=(*table.samples, *samples))
+        save_latency_table(table, path)
+        told(len(table.samples), len(wanted))
+    form = table.form(network)
+    for widths in itertools.islice(check_widths(network, settings.checks), len(table.checks), None):
+        small = framework.extract(model, network, member_kept(widths))
+        whole = Whole(widths, float(form.at(widths)), probe.whole(small))
+        table = replace(table, checks=(*table.checks, whole))
+        save_latency_table(table, path)
+    table = replace(table, complete=True)
+    save_latency_table(table, path)
+    return table
+
+
+def check_widths(network: Network, count: int) -> Sequence[dict[str, int]]:
+    """Whole subnetworks to check predictions on: shares of the channels from 0.3 to 0.9, varied in every group."""
+    random = np.random.default_rng(CHECK_SEED)
+    found = []
+    for share in np.linspace(0.3, 0.9, count) if count > 1 else [0.5] * count:
+        varied = {g: share * random.uniform(0.7, 1.3) * n for g, n in network.channels.items()}
+        found.append({g: int(np.clip(round(w), 1, network.channels[g])) for g, w in varied.items()})
+    return found
+
+
+def _continued(started: LatencyTable, path: Path) -> LatencyTable:
+    """The table in `path`, if it was measured as `started` would be.
+
+    Raises:
+        InputError: if it was not.
+    """
+    known = load_latency_table(path)
+    asked = {
+        "of another model": known.model == started.model,
+        "of other channel groups": (known.channels, known.segments) == (started.channels, started.segments),
+        "with other settings": known.settings == started.settings,
+        "on another machine": known.machine == started.machine,
+        "with other versions of libraries": known.versions == started.versions,
+    }
+    for how, same in asked.items():
+        if not same:
+            raise InputError(f"'{path}' holds latencies measured {how}", "choose another file, or remove this one")
+    return known
+
+
+def latency(
+    model: str | Path,
+    out: str | Path,
+    settings: LatencySettings | None = None,
+    *,
+    options: Mapping[str, Mapping[str, str]] | None = None,
+    imports: str | Path | Sequence[str | Path] = (),
+    registry: Registry | None = None,
+    told: Told | None = None,
+) -> LatencyTable:
+    """Time a model file's segments on this machine, as exported; `out` is written after every round and gone on with.
+
+    Args:
+        options: of plugins, those of the framework among them: plugin name -> key -> text.
+        imports: Python files and modules with layers of your own, imported before the model is read.
+        told: hears how many samples are done, and of how many.
+
+    Raises:
+        InputError: if the model cannot be read, `out` holds a table of something else, or another call is writing to
+            it.
+        UnsupportedError: if the model, or a part of it, cannot be exported.
+        UnavailableError: if a library that it needs is not installed.
+    """
+    registry = registry or Registry()
+    registry.check_settings(options or {})
+    path = given_file(out, "out")
+    with locked_file(path, "a measurement"):
+        machine = this_machine()
+        framework, loaded, network = load_for_inspection(model, registry, options=options, imports=imports)
+        digest = file_hash(Path(model))
+        return measure_latency(
+            framework,
+            loaded,
+            network,
+            digest,
+            settings or LatencySettings(),
+            machine,
+            path,
+            told or (lambda done, of: None),
+        )

@@ -1,0 +1,130 @@
+"""Recipes: everything a run was asked for, as one YAML file that runs it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reds_core.cost.budget import budget_texts, parse_budgets
+from reds_core.errors import InputError
+from reds_core.runs.settings import RunSettings
+from reds_core.system.files import absolute, write_text
+from reds_core.system.records import to_json
+from reds_core.system.users_code import absolute_imports, is_file
+from reds_core.system.yaml_records import YamlFile
+
+RECIPE_FILE = "recipe.yaml"
+_HEADER = "# A run of reds: `reds prune --recipe THIS --out FOLDER` makes the same plan again.\n"
+_OBJECT = "# The model or the data was an object in Python, here named by its kind: put the path of a file there.\n"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to prune, on what data, where to, and how.
+
+    Attributes:
+        model: path of a model file; None trains a small network on the data first.
+        data: name or path of a data set; None where none is needed.
+        out: folder for the results; None leaves it to the caller.
+    """
+
+    model: str | None = None
+    data: str | None = None
+    out: str | None = None
+    settings: RunSettings = field(default_factory=RunSettings)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe: the keys of `RunSettings` beside model, data and out; what is left out has its default.
+
+    Paths are taken from the folder of the recipe; data that does not lie there is a name. Budgets are
+    {resource: amounts}, or texts as on the command line.
+
+    Raises:
+        InputError: naming line and key of what is unknown, of the wrong type or out of range.
+    """
+    file = YamlFile(path, "recipe")
+    sources = dict.fromkeys(("model", "data", "out"), str | None)
+    found = file.values({**sources, **typing.get_type_hints(RunSettings)}, file.root, special={"budgets": _budgets})
+    here = path.parent
+    for key in ("model", "out", "latency_table"):
+        if found.get(key) is not None:
+            found[key] = str(here / found[key])
+    if "imports" in found:
+        found["imports"] = tuple(str(here / name) if is_file(name) else name for name in found["imports"])
+    data = found.get("data")
+    if data is not None and data != "digits" and (here / data).exists():
+        found["data"] = str(here / data)
+    try:
+        settings = RunSettings(**{key: value for key, value in found.items() if key not in sources})
+    except InputError as error:
+        raise InputError(f"recipe '{path}': {error.what}", error.mend) from error
+    return Recipe(settings=settings, **{key: found.get(key) for key in sources})
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """A recipe as YAML, every setting written out, so that it holds when defaults change."""
+    import yaml
+
+    plain = {key: getattr(recipe, key) for key in ("model", "data", "out") if getattr(recipe, key) is not None}
+    text: str = yaml.safe_dump({**plain, **json.loads(to_json(recipe.settings))}, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def save_recipe(folder: Path, model: Any, data: Any, settings: RunSettings) -> None:
+    """Write FOLDER/recipe.yaml, its paths absolute.
+
+    Args:
+        model: a path, None, or an object, which a file cannot hold: its type is named.
+        data: a name, a path, None, or a data set in memory.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    is_object = not isinstance(model, str | Path | None) or not isinstance(data, str | None)
+    text = recipe_text(recipe_of(model, data, settings))
+    write_text(folder / RECIPE_FILE, _HEADER + (_OBJECT if is_object else "") + text)
+
+
+def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:
+    """A run as files can hold it, from whatever folder they are read: its paths absolute.
+
+    Args:
+        model: a path, None, or an object, which is named by its type.
+        data: a name, a path, None, or a data set in memory, which is named.
+    """
+    named_model = None if model is None else type(model).__name__
+    if isinstance(model, str | Path):
+        named_model = str(absolute(model))
+    named_data = data if isinstance(data, str | None) else data.name
+    if isinstance(data, str) and data != "digits" and Path(data).exists():
+        named_data = str(absolute(data))
+    table = settings.latency_table
+    settings = dataclasses.replace(
+        settings,
+        latency_table=None if table is None else str(absolute(table)),
+        imports=absolute_imports(settings.imports),
+    )
+    return Recipe(named_model, named_data, None, settings)
+
+
+def _budgets(plain: Any) -> tuple[str, ...]:
+    """Budgets as the command line takes them, checked.
+
+    Raises:
+        InputError: if they are none.
+    """
+    if isinstance(plain, Mapping):
+        texts = budget_texts({str(resource): amounts for resource, amounts in plain.items()})
+    else:
+        listed = plain if isinstance(plain, list) else [plain]
+        if not all(isinstance(each, str) for each in listed):
+            raise InputError("budgets are neither a mapping nor texts", "write budgets: {macs: [0.5, 0.25]}")
+        texts = tuple(listed)
+    parse_budgets(texts)
+    return texts

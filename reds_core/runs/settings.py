@@ -1,0 +1,126 @@
+"""Everything a pruning run was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, CostModel, check_element_size
+from reds_core.cost.latency_table import LatencyTable, load_latency_table
+from reds_core.errors import InputError
+from reds_core.formulation.width_rules import WidthRules
+from reds_core.framework.finetuning import FinetuneSettings
+from reds_core.framework.framework import Task
+from reds_core.knapsack.solver import Controls
+from reds_core.network.description import Network
+from reds_core.scoring.scorer import ScoreLevel
+from reds_core.system.files import given_path
+from reds_core.system.memory import parse_bytes
+
+BASELINE_EPOCHS = 20
+DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
+DEFAULT_OUT = "reds-out"
+
+PluginOptions = Mapping[str, Mapping[str, str]]
+"""Plugin name -> key -> text."""
+
+
+def merged_options(first: PluginOptions, second: PluginOptions) -> dict[str, Mapping[str, str]]:
+    """Options of plugins, those of `second` before those of `first`."""
+    return {name: {**first.get(name, {}), **second.get(name, {})} for name in (*first, *second)}
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings of a run; two runs with equal settings, model and data make the same plan.
+
+    Attributes:
+        budgets: texts `R=V[,V...]`.
+        pruner, scorer, solver: plugin names; solver "auto" takes the best that fits the problem.
+        score_level: whether channels are scored, or each kernel that joins two channels.
+        options: options of plugins as typed: plugin name -> key -> text.
+        imports: Python files and modules with layers of the user's own, imported before the model is read.
+        finetune: how the family is trained.
+        task: how outputs are compared with labels.
+        time_limit_s: of each solve, in seconds; None means none.
+        threads: of each solve; None leaves it to the solver.
+        memory_limit: of the tables of each solve, such as "2GiB"; None means half of the memory that is available.
+        element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
+        latency_table: file of `reds latency` that latency budgets are counted by.
+        widths: which widths groups may have.
+        holdout: share of the training data held back for choosing, 0 to below 1.
+        int8: whether each subnetwork is written as an int8 file too; needs data to calibrate it on.
+        strict: whether a network is refused of which something cannot be pruned; else it is warned of.
+        seed: of everything random.
+    """
+
+    budgets: tuple[str, ...] = DEFAULT_BUDGETS
+    pruner: str = "nested"
+    scorer: str = "taylor"
+    score_level: ScoreLevel = ScoreLevel.CHANNEL
+    solver: str = "auto"
+    options: PluginOptions = field(default_factory=dict)
+    imports: tuple[str, ...] = ()
+    finetune: FinetuneSettings = FinetuneSettings()
+    task: Task = Task()
+    time_limit_s: float | None = None
+    threads: int | None = None
+    memory_limit: str | None = None
+    element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+    latency_table: str | None = None
+    widths: WidthRules = WidthRules()
+    holdout: float = 0.1
+    int8: bool = True
+    strict: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_element_size(self.element_size_bytes)
+        if self.latency_table is not None:
+            given_path(self.latency_table, "latency_table")
+        if not 0 <= self.holdout < 1:
+            raise InputError(f"holdout {self.holdout} is not a share from 0 to below 1", "give a share such as 0.1")
+        if self.finetune.patience is not None and not self.holdout:
+            raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
+        self.controls()
+
+    def controls(self) -> Controls:
+        """What each solve is asked to keep to.
+
+        Raises:
+            InputError: if a limit is malformed or out of range.
+        """
+        memory = None if self.memory_limit is None else parse_bytes(self.memory_limit)
+        return Controls(self.time_limit_s, self.seed, self.threads, memory_limit_bytes=memory)
+
+    def read_latencies(self) -> LatencyTable | None:
+        """The latency table; None without one.
+
+        Raises:
+            InputError: if it cannot be read.
+        """
+        return None if self.latency_table is None else load_latency_table(Path(self.latency_table))
+
+    def costs(self, network: Network, latencies: LatencyTable | None) -> CostModel:
+        """How the resources of `network` are counted.
+
+        Args:
+            latencies: what `read_latencies` gave.
+
+        Raises:
+            InputError: if the latencies are not of the network.
+        """
+        form = None if latencies is None else latencies.form_for(network, self.element_size_bytes)
+        return CostModel(self.element_size_bytes, form)
+
+    @property
+    def baseline(self) -> FinetuneSettings:
+        """How the small network of a run without a model is trained."""
+        return FinetuneSettings(BASELINE_EPOCHS, batch_size=64, learning_rate=3e-3)
+
+    def step_seed(self, step: int) -> int:
+        """The seed of a step, derived from the run's, so that a resumed run draws what an undisturbed one draws."""
+        return (self.seed * 1_000_003 + step * 7919 + 1) % 2**31

@@ -1,0 +1,121 @@
+"""Code of the user's own, imported because the user names it: layers that model files refer to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from reds_core.errors import InputError
+from reds_core.system.files import absolute
+
+_SUFFIX = ".py"
+
+
+@dataclass(frozen=True)
+class UsersCode:
+    """Code of the user's own that model files may refer to.
+
+    Attributes:
+        imports: Python files and dotted names of modules, to be imported before a model file is read.
+        model: the model object that a run was started with; None where it was a file.
+    """
+
+    imports: tuple[str, ...] = ()
+    model: Any | None = None
+
+
+def import_names(imports: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+    """Imports as a caller gives them, one or several, as texts."""
+    return (str(imports),) if isinstance(imports, str | Path) else tuple(map(str, imports))
+
+
+def is_file(name: str) -> bool:
+    """Whether an import is named by the path of a file; else it is the dotted name of a module."""
+    return name.endswith(_SUFFIX) or "/" in name or "\\" in name
+
+
+def absolute_imports(names: Sequence[str]) -> tuple[str, ...]:
+    """`names` as they hold in any folder: paths of files absolute."""
+    return tuple(str(absolute(name)) if is_file(name) else name for name in names)
+
+
+def import_modules(names: Sequence[str]) -> tuple[ModuleType, ...]:
+    """Import Python files and modules, in their order; one that this process has imported already is not run again.
+
+    A file may import its neighbours, a dotted name is also looked for in the current folder. What the code prints goes
+    to stderr.
+
+    Raises:
+        InputError: if one does not exist or cannot be imported; names the file and the line.
+    """
+    return tuple(_imported_file(name) if is_file(name) else _imported_module(name) for name in names)
+
+
+def _imported_file(name: str) -> ModuleType:
+    path = absolute(name)
+    if not path.is_file():
+        raise InputError(f"'{name}', which --import names, is no file", "give the path of a Python file")
+    for module in list(sys.modules.values()):
+        # not getattr: some modules import others, which may be missing, when they are asked for what they lack
+        if getattr(module, "__dict__", {}).get("__file__") == str(path):
+            return module
+    key = path.stem.replace(".", "_")  # a dot would make it a module of a package
+    if key in sys.modules or importlib.util.find_spec(key) is not None:
+        key = f"{key}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(key, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"'{name}', which --import names, is no Python file", f"give a file that ends in {_SUFFIX}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[key] = module  # as the import statement does: dataclasses look their module up
+    try:
+        with _importing(name, path, path.parent):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[key]
+        raise
+    return module
+
+
+def _imported_module(name: str) -> ModuleType:
+    with _importing(name, None, Path.cwd()):
+        return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _importing(name: str, path: Path | None, folder: Path) -> Iterator[None]:
+    """Modules of `folder` can be imported inside; whatever the code raises becomes an error that says where."""
+    sys.path.append(str(folder))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (Exception, SystemExit) as error:
+        text = str(error.msg if isinstance(error, SyntaxError) else error).strip()
+        what = text.splitlines()[0] if text else ""
+        told = f"{type(error).__name__}{': ' if what else ''}{what}"
+        raise InputError(
+            f"'{name}', which --import names, cannot be imported ({told}{_place(error, path)})",
+            "mend it, or check the name",
+        ) from error
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _place(error: BaseException, path: Path | None) -> str:
+    """Where the user's code failed: in the file that was named, or else where the error was raised."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f", {error.filename} line {error.lineno}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(("<frozen", __file__))]
+    own = [frame for frame in frames if path is not None and Path(frame.filename) == path]
+    library = str(Path(importlib.__file__).parent)
+    others = [frame for frame in frames if not frame.filename.startswith(library)]
+    last = next(iter((own or others)[-1:]), None)
+    return "" if last is None else f", {last.filename} line {last.lineno}"
