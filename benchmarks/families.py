@@ -19,7 +19,7 @@ from typing import TypeVar
 from reds_core.bench.shapes import NETWORKS
 from reds_core.bench.synthetic import knapsack
 from reds_core.errors import InfeasibleError
-from reds_core.knapsack.families.anchoring import NestedFamily, Solve, bottom_up, top_down
+from reds_core.knapsack.families.anchoring import FamilySolution, Solve, bottom_up, top_down
 from reds_core.knapsack.families.joint_family import joint
 from reds_core.knapsack.file import load_problem
 from reds_core.knapsack.no_choice import least_usage
@@ -44,7 +44,7 @@ GENERATED = [
 class Timed:
     """A family and what it took."""
 
-    family: NestedFamily
+    family: FamilySolution
     seconds: float
 
 
@@ -154,7 +154,7 @@ def losses(cases: Sequence[Case]) -> str:
     )
 
 
-def proof(family: NestedFamily) -> str:
+def proof(family: FamilySolution) -> str:
     """What the joint family's proof took."""
     if family.solves:
         return f"{family.solves} solves in branching"

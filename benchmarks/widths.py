@@ -15,10 +15,11 @@ from collections.abc import Callable
 import numpy as np
 from reds_lagrangian import LagrangianSolver
 
+from reds_core.arrays import IntArray
 from reds_core.bench.graphs import chain
-from reds_core.bench.shapes import NETWORKS, Network
+from reds_core.bench.shapes import NETWORKS, NetworkShape
 from reds_core.formulation.width_rules import thinned_places
-from reds_core.knapsack.problem import Group, IntArray, KnapsackProblem, Pair, SumResource
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
 from reds_core.knapsack.solver import Controls, solve
 from reds_core.registry import Registry
 from reds_core.runs.search import Search
@@ -36,7 +37,7 @@ def evenly(count: int, most: int) -> IntArray:
     return np.rint(np.linspace(0, count - 1, most)).astype(np.int64)
 
 
-def problem(network: Network, spread: Spread, most: int | None, budget: float) -> KnapsackProblem:
+def problem(network: NetworkShape, spread: Spread, most: int | None, budget: float) -> KnapsackProblem:
     """Widths of `network` under a budget of MACs; at most `most` options a group, all where None."""
     rng = np.random.default_rng(0)
     index = {name: g for g, name in enumerate(network.groups)}
@@ -63,7 +64,7 @@ def problem(network: Network, spread: Spread, most: int | None, budget: float) -
     return stated.with_capacities({"macs": int(budget * full)})
 
 
-def rows(network: Network, options: list[int], time_limit_s: float) -> list[str]:
+def rows(network: NetworkShape, options: list[int], time_limit_s: float) -> list[str]:
     """Lines of the table, a line a number of options and a spread."""
     search = Search(Registry(), controls=Controls(time_limit_s))
     bounds = {b: solve(problem(network, evenly, None, b), LagrangianSolver(), Controls(60)).bound for b in BUDGETS}

@@ -18,6 +18,9 @@ from reds_core.system.machine_faults import is_out_of_space, machine_fault
 
 ENTRY_POINT_GROUP = "reds"
 
+PluginOptions = Mapping[str, Mapping[str, str]]
+"""Options as typed by the user: plugin name -> option key -> text."""
+
 
 @dataclass(frozen=True)
 class NoOptions:

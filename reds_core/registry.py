@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import importlib.metadata
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -19,14 +19,12 @@ from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solver import Claim, Solver, why_not
-from reds_core.plugin import Plugin, build_options, installed_entry_points
+from reds_core.plugin import Plugin, PluginOptions, build_options, installed_entry_points
 from reds_core.pruning.pruner import Pruner
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.users_code import UsersCode
 
 P = TypeVar("P", bound=Plugin)
-Settings = Mapping[str, Mapping[str, str]]
-"""Options as typed by the user: plugin name -> option key -> text."""
 
 _HOOKS: tuple[tuple[str, type[Plugin]], ...] = (
     ("reds_solvers", Solver),
@@ -149,7 +147,7 @@ def _without_conflicts(records: Iterable[PluginRecord]) -> list[PluginRecord]:
     return result
 
 
-def _made(cls: type[P], settings: Settings | None) -> P:
+def _made(cls: type[P], settings: PluginOptions | None) -> P:
     """A plugin with the options that `settings` holds for it."""
     return cls(build_options(cls, (settings or {}).get(cls.name, {})))
 
@@ -208,7 +206,7 @@ class Registry:
         mend = f"did you mean '{close[0]}'? " if close else ""
         raise InputError(f"unknown {base.kind} '{name}'", f"{mend}installed: {', '.join(sorted(found)) or 'none'}")
 
-    def create(self, base: type[P], name: str, settings: Settings | None = None) -> P:
+    def create(self, base: type[P], name: str, settings: PluginOptions | None = None) -> P:
         """The plugin named `name` with the options that `settings` holds for it, and for the scorers that it asks.
 
         Raises:
@@ -221,11 +219,11 @@ class Registry:
             plugin.asked = {cls.name: _made(cls, settings) for cls in plugin.asks}
         return plugin
 
-    def _layer_plugins(self, framework: str, settings: Settings | None) -> tuple[LayerPlugin, ...]:
+    def _layer_plugins(self, framework: str, settings: PluginOptions | None) -> tuple[LayerPlugin, ...]:
         found = self.available(LayerPlugin)
         return tuple(self.create(LayerPlugin, name, settings) for name, c in found.items() if c.framework == framework)
 
-    def default_framework(self, settings: Settings | None = None, imports: Sequence[str] = ()) -> Framework:
+    def default_framework(self, settings: PluginOptions | None = None, imports: Sequence[str] = ()) -> Framework:
         """The framework that reads model files, with the options that `settings` holds for it.
 
         Args:
@@ -239,7 +237,7 @@ class Registry:
         framework.users_code = UsersCode(tuple(imports))
         return framework
 
-    def check_settings(self, settings: Settings) -> None:
+    def check_settings(self, settings: PluginOptions) -> None:
         """Check every option given, also those of plugins that this run may not use.
 
         Raises:
@@ -258,7 +256,7 @@ class Registry:
             if len(errors) == len(owners):
                 raise errors[0]
 
-    def solvers_for(self, problem: KnapsackProblem, settings: Settings | None = None) -> Iterator[Solver]:
+    def solvers_for(self, problem: KnapsackProblem, settings: PluginOptions | None = None) -> Iterator[Solver]:
         """What `--solver auto` asks, in turn: those that take `problem`, exact ones first, then those with a bound.
 
         Whether a solver takes the problem is found out when its turn has come.

@@ -22,7 +22,19 @@ COMMAND_LINE = {"cli", "commands"}
 """Modules of core that may also import typer and rich."""
 
 ORDER = [
-    *("errors", "system", "plugin", "network", "knapsack", "cost", "plan", "runtime", "transforms", "framework"),
+    *(
+        "errors",
+        "arrays",
+        "system",
+        "plugin",
+        "network",
+        "knapsack",
+        "cost",
+        "plan",
+        "runtime",
+        "transforms",
+        "framework",
+    ),
     *("scoring", "formulation", "pruning", "hooks", "registry", "report", "audit", "watcher", "comparison", "runs"),
     *("bench", "compare", "testing", "commands", "cli", "__main__"),
 ]

@@ -11,8 +11,8 @@ from reds_core.bench.history import LeftOut
 from reds_core.bench.record import Contender
 from reds_core.errors import InputError, UnavailableError
 from reds_core.knapsack.solver import Solver
-from reds_core.plugin import build_options, parse_plugin_list, plugin_text
-from reds_core.registry import PluginRecord, PluginStatus, Registry, Settings
+from reds_core.plugin import PluginOptions, build_options, parse_plugin_list, plugin_text
+from reds_core.registry import PluginRecord, PluginStatus, Registry
 
 ALL = "all"
 """Stands for every solver that is available, with its default options."""
@@ -40,7 +40,7 @@ class Roster:
     left_out: tuple[LeftOut, ...]
 
 
-def make_roster(registry: Registry, texts: Sequence[str], settings: Settings) -> Roster:
+def make_roster(registry: Registry, texts: Sequence[str], settings: PluginOptions) -> Roster:
     """Who takes part.
 
     Args:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from reds_core.bench.shapes import Layer, Network, Side
+from reds_core.bench.shapes import LayerShape, NetworkShape, Side
 
 CHANNELS = (16, 24, 32, 48, 64)
 """Full widths of random groups."""
@@ -22,64 +22,64 @@ SIDE = 32
 """Rows and columns of the input's map; halved at random down to 4 on the way."""
 
 
-def chain(groups: int, channels: int) -> Network:
+def chain(groups: int, channels: int) -> NetworkShape:
     """A chain of equal 1 x 1 convolutions on 10 x 10 maps."""
     names = {f"c{i}": channels for i in range(groups)}
-    layers = [Layer(3, "c0", 9, 100, 100)] + [Layer(a, b, 1, 100, 100) for a, b in pairwise(names)]
-    return Network(f"chain-{groups}x{channels}", names, tuple(layers))
+    layers = [LayerShape(3, "c0", 9, 100, 100)] + [LayerShape(a, b, 1, 100, 100) for a, b in pairwise(names)]
+    return NetworkShape(f"chain-{groups}x{channels}", names, tuple(layers))
 
 
-def random_chain(size: int, seed: int) -> Network:
+def random_chain(size: int, seed: int) -> NetworkShape:
     """A chain of `size` groups."""
     return _tree("chain", size, seed, lambda i, rng: i - 1)
 
 
-def random_tree(size: int, seed: int) -> Network:
+def random_tree(size: int, seed: int) -> NetworkShape:
     """A tree of `size` groups, each fed by any of those before it."""
     return _tree("tree", size, seed, lambda i, rng: int(rng.integers(0, i)))
 
 
-def _tree(kind: str, size: int, seed: int, parent: Callable[[int, np.random.Generator], int]) -> Network:
+def _tree(kind: str, size: int, seed: int, parent: Callable[[int, np.random.Generator], int]) -> NetworkShape:
     rng = np.random.default_rng(seed)
     sides = [SIDE]
     groups = {"g0": int(rng.choice(CHANNELS))}
-    layers = [Layer(3, "g0", 9, SIDE**2, SIDE**2)]
+    layers = [LayerShape(3, "g0", 9, SIDE**2, SIDE**2)]
     for i in range(1, size):
         before = parent(i, rng)
         groups[f"g{i}"] = int(rng.choice(CHANNELS))
         sides.append(_halved(sides[before], rng))
-        layers.append(Layer(f"g{before}", f"g{i}", int(rng.choice(AREAS)), sides[before] ** 2, sides[i] ** 2))
-    return Network(f"{kind}-{size}", groups, tuple(layers))
+        layers.append(LayerShape(f"g{before}", f"g{i}", int(rng.choice(AREAS)), sides[before] ** 2, sides[i] ** 2))
+    return NetworkShape(f"{kind}-{size}", groups, tuple(layers))
 
 
-def residual(size: int, seed: int) -> Network:
+def residual(size: int, seed: int) -> NetworkShape:
     """`size` groups of residual blocks: two inner groups, and a group that all blocks of a stage add to."""
     rng = np.random.default_rng(seed)
     side, stage = SIDE, "s0"
     groups = {stage: int(rng.choice(CHANNELS))}
-    layers = [Layer(3, stage, 9, side**2, side**2)]
+    layers = [LayerShape(3, stage, 9, side**2, side**2)]
     while len(groups) < size:
         before, large = stage, side**2
         if len(groups) + 3 <= size and rng.random() < 0.4:
             stage = f"s{len(groups)}"
             groups[stage] = int(rng.choice(CHANNELS))
             side = _halved(side, rng)
-            layers.append(Layer(before, stage, 1, large, side**2))
+            layers.append(LayerShape(before, stage, 1, large, side**2))
         inner = [f"b{len(groups)}", f"b{len(groups) + 1}"][: max(size - len(groups), 1)]
         groups |= {name: int(rng.choice(CHANNELS)) for name in inner}
         held: tuple[tuple[Side, int], ...] = ((stage, side**2),)
         path = [before, *inner, stage]
         pixels = [large] + [side**2] * len(inner)
         for a, b, area, size_in in zip(path, path[1:], (1, 9, 1), pixels, strict=False):
-            layers.append(Layer(a, b, area, size_in, side**2, held))
-    return Network(f"residual-{size}", groups, tuple(layers))
+            layers.append(LayerShape(a, b, area, size_in, side**2, held))
+    return NetworkShape(f"residual-{size}", groups, tuple(layers))
 
 
 def _halved(side: int, rng: np.random.Generator) -> int:
     return side // 2 if side > 4 and rng.random() < 0.25 else side
 
 
-TOPOLOGIES: Mapping[str, Callable[[int, int], Network]] = {
+TOPOLOGIES: Mapping[str, Callable[[int, int], NetworkShape]] = {
     "chain": random_chain,
     "tree": random_tree,
     "residual": residual,

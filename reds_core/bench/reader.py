@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reds_core.bench.record import Outcome, SolveRecord
+from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.bench.verdicts import judge
 from reds_core.system.record_lines import RecordKind
 
@@ -30,7 +30,7 @@ def read_records(path: str | Path) -> tuple[SolveRecord, ...]:
     return SOLVES.read(path)
 
 
-def without_figures(record: SolveRecord, outcome: Outcome, reason: str) -> SolveRecord:
+def without_figures(record: SolveRecord, outcome: SolveOutcome, reason: str) -> SolveRecord:
     """The record with another outcome and none of the figures of a solution."""
     return replace(
         record,
@@ -49,7 +49,7 @@ def judged_records(records: tuple[SolveRecord, ...]) -> tuple[SolveRecord, ...]:
     """The records, those whose claims cannot be true beside the others' values as BROKE_CONTRACT with the reason."""
     false = judge(records).false_claims
     return tuple(
-        without_figures(r, Outcome.BROKE_CONTRACT, false[i]) if i in false else r for i, r in enumerate(records)
+        without_figures(r, SolveOutcome.BROKE_CONTRACT, false[i]) if i in false else r for i, r in enumerate(records)
     )
 
 

@@ -10,7 +10,7 @@ from reds_core.knapsack.solution import Limit, Status
 from reds_core.system.machine import Machine
 
 
-class Outcome(Enum):
+class SolveOutcome(Enum):
     """How a solve ended, as the host saw it. Only ANSWERED has figures of a solution."""
 
     ANSWERED = "answered"
@@ -94,7 +94,7 @@ class SolveRecord:
     problem: ProblemFacts
     contender: Contender
     repeat: int
-    outcome: Outcome
+    outcome: SolveOutcome
     reason: str | None
     status: Status | None
     limit: Limit | None

@@ -14,7 +14,7 @@ from reds_core.bench.history import BenchHistory, BenchRun, Ending, read_history
 from reds_core.bench.record import SolveRecord
 from reds_core.bench.record_file import key_of, opened, solve_key
 from reds_core.bench.sources import BenchProblem, gather
-from reds_core.bench.task import Limits, SolveTask
+from reds_core.bench.task import SolveLimits, SolveTask
 from reds_core.bench.verification import Question, record_of
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.errors import InputError
@@ -71,9 +71,9 @@ class BenchSettings:
             )
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> SolveLimits:
         """What each solve is told and allowed."""
-        return Limits(self.time_limit_s, self.memory_limit_bytes, self.threads, self.seed)
+        return SolveLimits(self.time_limit_s, self.memory_limit_bytes, self.threads, self.seed)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ Side = str | int
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerShape:
     """A convolution, depthwise convolution (source equals target) or dense layer.
 
     Attributes:
@@ -44,12 +44,12 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkShape:
     """Channel groups by name with their full widths, and the layers between them."""
 
     name: str
     groups: Mapping[str, int]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerShape, ...]
 
     @property
     def macs(self) -> int:
@@ -67,65 +67,65 @@ class Network:
 # --- keyword spotting: Zhang et al., "Hello Edge", 2017, the networks of the REDS paper -------------------------------
 
 
-def ds_cnn(size: str) -> Network:
+def ds_cnn(size: str) -> NetworkShape:
     """DS-CNN S, M or L on 49 x 10 speech features."""
     channels, blocks = {"s": (64, 4), "m": (172, 4), "l": (276, 5)}[size]
     first, later = (125, 125) if size == "s" else (250, 65)
     groups = {"conv": channels, **{f"pw{i}": channels for i in range(1, blocks + 1)}}
-    layers = [Layer(1, "conv", 40, 490, first)]
+    layers = [LayerShape(1, "conv", 40, 490, first)]
     pixels = first
     for before, after in pairwise(groups):
-        layers += [Layer(before, before, 9, pixels, later), Layer(before, after, 1, later, later)]
+        layers += [LayerShape(before, before, 9, pixels, later), LayerShape(before, after, 1, later, later)]
         pixels = later
-    return Network(f"ds-cnn-{size}", groups, (*layers, Layer(list(groups)[-1], 12, 1, 1, 1)))
+    return NetworkShape(f"ds-cnn-{size}", groups, (*layers, LayerShape(list(groups)[-1], 12, 1, 1, 1)))
 
 
-def cnn(size: str) -> Network:
+def cnn(size: str) -> NetworkShape:
     """CNN S, M or L on 49 x 10 speech features: two convolutions of 10 x 4, two dense layers."""
     conv1, conv2, linear = {"s": (28, 30, 16), "m": (64, 48, 16), "l": (60, 76, 58)}[size]
     groups = {"conv1": conv1, "conv2": conv2, "linear": linear, "dense": 128}
     layers = (
-        Layer(1, "conv1", 40, 490, 280),
-        Layer("conv1", "conv2", 40, 280, 64),
-        Layer("conv2", "linear", 64, 64, 1),
-        Layer("linear", "dense", 1, 1, 1),
-        Layer("dense", 12, 1, 1, 1),
+        LayerShape(1, "conv1", 40, 490, 280),
+        LayerShape("conv1", "conv2", 40, 280, 64),
+        LayerShape("conv2", "linear", 64, 64, 1),
+        LayerShape("linear", "dense", 1, 1, 1),
+        LayerShape("dense", 12, 1, 1, 1),
     )
-    return Network(f"cnn-{size}", groups, layers)
+    return NetworkShape(f"cnn-{size}", groups, layers)
 
 
-def dnn(size: str) -> Network:
+def dnn(size: str) -> NetworkShape:
     """DNN S, M or L on 25 x 10 speech features: three dense layers."""
     groups = dict.fromkeys(("fc1", "fc2", "fc3"), {"s": 144, "m": 256, "l": 436}[size])
-    layers = [Layer(250, "fc1", 1, 1, 1)] + [Layer(a, b, 1, 1, 1) for a, b in pairwise(groups)]
-    return Network(f"dnn-{size}", groups, (*layers, Layer("fc3", 12, 1, 1, 1)))
+    layers = [LayerShape(250, "fc1", 1, 1, 1)] + [LayerShape(a, b, 1, 1, 1) for a, b in pairwise(groups)]
+    return NetworkShape(f"dnn-{size}", groups, (*layers, LayerShape("fc3", 12, 1, 1, 1)))
 
 
 # --- vision -----------------------------------------------------------------------------------------------------------
 
 
-def mobilenet_v1(alpha: float = 1.0, resolution: int = 224, classes: int = 1000) -> Network:
+def mobilenet_v1(alpha: float = 1.0, resolution: int = 224, classes: int = 1000) -> NetworkShape:
     """MobileNetV1 (Howard et al., 2017) of width `alpha` on images of `resolution` x `resolution`."""
     widths = [int(alpha * w) for w in (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)]
     strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1]
     groups = {f"c{i}": w for i, w in enumerate(widths)}
     side = resolution // 2
-    layers = [Layer(3, "c0", 9, resolution**2, side * side)]
+    layers = [LayerShape(3, "c0", 9, resolution**2, side * side)]
     for i, stride in enumerate(strides):
         before = side * side
         side //= stride
-        layers += [Layer(f"c{i}", f"c{i}", 9, before, side * side)]
-        layers += [Layer(f"c{i}", f"c{i + 1}", 1, side * side, side * side)]
+        layers += [LayerShape(f"c{i}", f"c{i}", 9, before, side * side)]
+        layers += [LayerShape(f"c{i}", f"c{i + 1}", 1, side * side, side * side)]
     suffix = "" if (alpha, resolution) == (1.0, 224) else f"-{alpha:g}-{resolution}"
-    return Network(f"mobilenet-v1{suffix}", groups, (*layers, Layer("c13", classes, 1, 1, 1)))
+    return NetworkShape(f"mobilenet-v1{suffix}", groups, (*layers, LayerShape("c13", classes, 1, 1, 1)))
 
 
-def mobilenet_v2() -> Network:
+def mobilenet_v2() -> NetworkShape:
     """MobileNetV2 1.0 at 224 x 224 (Sandler et al., 2018); blocks of a stage share their output's group."""
     groups = {"stem": 32, "s0": 16}
     side = 112
-    layers = [Layer(3, "stem", 9, 224 * 224, side * side), Layer("stem", "stem", 9, side * side, side * side)]
-    layers.append(Layer("stem", "s0", 1, side * side, side * side))
+    layers = [LayerShape(3, "stem", 9, 224 * 224, side * side), LayerShape("stem", "stem", 9, side * side, side * side)]
+    layers.append(LayerShape("stem", "s0", 1, side * side, side * side))
     before = "s0"
     stages = ((24, 2, 2), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3, 2), (320, 1, 1))
     for number, (width, repeats, stride) in enumerate(stages, 1):
@@ -138,19 +138,19 @@ def mobilenet_v2() -> Network:
             side //= stride if block == 0 else 1
             small = side * side
             held: tuple[tuple[Side, int], ...] = () if block == 0 else ((before, large),)
-            layers.append(Layer(before, inner, 1, large, large))
-            layers.append(Layer(inner, inner, 9, large, small, held))
-            layers.append(Layer(inner, out, 1, small, small, held))
+            layers.append(LayerShape(before, inner, 1, large, large))
+            layers.append(LayerShape(inner, inner, 9, large, small, held))
+            layers.append(LayerShape(inner, out, 1, small, small, held))
             before = out
     groups["head"] = 1280
-    layers += [Layer(before, "head", 1, side * side, side * side), Layer("head", 1000, 1, 1, 1)]
-    return Network("mobilenet-v2", groups, tuple(layers))
+    layers += [LayerShape(before, "head", 1, side * side, side * side), LayerShape("head", 1000, 1, 1, 1)]
+    return NetworkShape("mobilenet-v2", groups, tuple(layers))
 
 
-def resnet50() -> Network:
+def resnet50() -> NetworkShape:
     """ResNet-50 at 224 x 224 with projection shortcuts (He et al., 2015)."""
     groups = {"stem": 64}
-    layers = [Layer(3, "stem", 49, 224 * 224, 112 * 112)]
+    layers = [LayerShape(3, "stem", 49, 224 * 224, 112 * 112)]
     before, side = "stem", 56
     for number, repeats in enumerate((3, 4, 6, 3), 1):
         out, inner = f"s{number}", 64 * 2 ** (number - 1)
@@ -162,34 +162,34 @@ def resnet50() -> Network:
             side //= 2 if block == 0 and number > 1 else 1
             small = side * side
             held: tuple[tuple[Side, int], ...] = ((before, large),)
-            layers.append(Layer(before, a, 1, large, large))
-            layers.append(Layer(a, b, 9, large, small, held))
-            layers.append(Layer(b, out, 1, small, small, held))
+            layers.append(LayerShape(before, a, 1, large, large))
+            layers.append(LayerShape(a, b, 9, large, small, held))
+            layers.append(LayerShape(b, out, 1, small, small, held))
             if block == 0:
-                layers.append(Layer(before, out, 1, large, small, ((out, small),)))
+                layers.append(LayerShape(before, out, 1, large, small, ((out, small),)))
             before = out
-    return Network("resnet-50", groups, (*layers, Layer(before, 1000, 1, 1, 1)))
+    return NetworkShape("resnet-50", groups, (*layers, LayerShape(before, 1000, 1, 1, 1)))
 
 
-def vit_b() -> Network:
+def vit_b() -> NetworkShape:
     """ViT-B/16 at 224 x 224 (Dosovitskiy et al., 2020): one embedding, heads and a hidden layer in each block."""
     tokens, depth = 197, 12
     groups = {"embedding": 768}
-    layers = [Layer(768, "embedding", 1, 196, 196)]
+    layers = [LayerShape(768, "embedding", 1, 196, 196)]
     for i in range(depth):
         heads, hidden = f"block{i}/heads", f"block{i}/hidden"
         groups |= {heads: 12, hidden: 3072}
         held: tuple[tuple[Side, int], ...] = (("embedding", tokens),)
-        layers.append(Layer("embedding", heads, 3 * 64, tokens, 3 * 64 * tokens, held, macs=3 * 64 * tokens))
+        layers.append(LayerShape("embedding", heads, 3 * 64, tokens, 3 * 64 * tokens, held, macs=3 * 64 * tokens))
         # attention has products, but no weights
-        layers.append(Layer(heads, heads, 0, 3 * 64 * tokens, 64 * tokens, held, macs=2 * 64 * tokens * tokens))
-        layers.append(Layer(heads, "embedding", 64, 64 * tokens, tokens, held))
-        layers.append(Layer("embedding", hidden, 1, tokens, tokens, held))
-        layers.append(Layer(hidden, "embedding", 1, tokens, tokens, held))
-    return Network("vit-b", groups, (*layers, Layer("embedding", 1000, 1, 1, 1)))
+        layers.append(LayerShape(heads, heads, 0, 3 * 64 * tokens, 64 * tokens, held, macs=2 * 64 * tokens * tokens))
+        layers.append(LayerShape(heads, "embedding", 64, 64 * tokens, tokens, held))
+        layers.append(LayerShape("embedding", hidden, 1, tokens, tokens, held))
+        layers.append(LayerShape(hidden, "embedding", 1, tokens, tokens, held))
+    return NetworkShape("vit-b", groups, (*layers, LayerShape("embedding", 1000, 1, 1, 1)))
 
 
-NETWORKS: Mapping[str, Callable[[], Network]] = {
+NETWORKS: Mapping[str, Callable[[], NetworkShape]] = {
     "ds-cnn-s": lambda: ds_cnn("s"),
     "ds-cnn-m": lambda: ds_cnn("m"),
     "ds-cnn-l": lambda: ds_cnn("l"),

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.bench.processes import ProcessTree
-from reds_core.bench.record import Outcome
-from reds_core.bench.task import ANSWERED, READY, WARM, Limits, Reply, SolveResult, SolveTask
+from reds_core.bench.record import SolveOutcome
+from reds_core.bench.task import ANSWERED, READY, WARM, Reply, SolveLimits, SolveResult, SolveTask
 from reds_core.knapsack.solver import Controls
 from reds_core.system.isolation import Isolated, isolated
 from reds_core.system.libraries import library_versions
@@ -56,7 +56,7 @@ def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
         tree = ProcessTree(running.process.pid)
         try:
             reply = _watch(running, tree, task.limits)
-            gave_none = reply.said is None and reply.outcome in (Outcome.CRASHED, Outcome.RAISED)
+            gave_none = reply.said is None and reply.outcome in (SolveOutcome.CRASHED, SolveOutcome.RAISED)
             complaint = running.complaint(COMPLAINT_LINES) if gave_none else ()
         finally:
             tree.end_children()
@@ -78,7 +78,7 @@ def _request(task: SolveTask) -> dict[str, npt.ArrayLike]:
     }
 
 
-def _environment(limits: Limits) -> dict[str, str]:
+def _environment(limits: SolveLimits) -> dict[str, str]:
     """Libraries of linear algebra read how many threads they may use when they are loaded."""
     if limits.threads is None:
         return {}
@@ -86,7 +86,7 @@ def _environment(limits: Limits) -> dict[str, str]:
     return dict.fromkeys(names, str(limits.threads))
 
 
-def _watch(running: Isolated, tree: ProcessTree, limits: Limits) -> Reply:
+def _watch(running: Isolated, tree: ProcessTree, limits: SolveLimits) -> Reply:
     """Wait for the reply, the end of the process, or the moment at which it must be ended."""
     started = time.monotonic()
     peak = 0
@@ -110,14 +110,14 @@ def _watch(running: Isolated, tree: ProcessTree, limits: Limits) -> Reply:
 
 
 def _reason_to_end(
-    marks: dict[str, float], started: float, now: float, memory_bytes: int, limits: Limits
-) -> tuple[Outcome, str] | None:
+    marks: dict[str, float], started: float, now: float, memory_bytes: int, limits: SolveLimits
+) -> tuple[SolveOutcome, str] | None:
     if limits.memory_limit_bytes is not None and memory_bytes > limits.memory_limit_bytes:
         held, limit = memory_bytes / 2**20, limits.memory_limit_bytes / 2**20
-        return Outcome.OUT_OF_MEMORY, f"held {held:,.0f} MiB, above the limit of {limit:,.0f} MiB, and was ended"
+        return SolveOutcome.OUT_OF_MEMORY, f"held {held:,.0f} MiB, above the limit of {limit:,.0f} MiB, and was ended"
     if READY not in marks:
         if now - started > PREPARATION_S:
-            return Outcome.TIMED_OUT, f"was not ready to solve after {PREPARATION_S:g} s and was ended"
+            return SolveOutcome.TIMED_OUT, f"was not ready to solve after {PREPARATION_S:g} s and was ended"
         return None
     # what was told to the solver was told to it anew for each of the two solves
     begun = max(marks.values())
@@ -125,7 +125,7 @@ def _reason_to_end(
         return None
     what = "did not answer" if WARM in marks else "did not answer a first problem of three groups"
     return (
-        Outcome.TIMED_OUT,
+        SolveOutcome.TIMED_OUT,
         f"{what} within {now - begun:.1f} s at a limit of {limits.time_limit_s:g} s, and was ended",
     )
 
@@ -142,13 +142,13 @@ def _reply_of(running: Isolated, elapsed_s: float) -> Reply:
     try:
         arrays = running.reply() or {}
         reply: Reply = from_plain(Reply, json.loads(str(arrays["reply"])))
-        if (reply.said is not None) != (reply.outcome is Outcome.ANSWERED):
+        if (reply.said is not None) != (reply.outcome is SolveOutcome.ANSWERED):
             raise ValueError("an answer without its outcome, or an outcome without its answer")
         if not 0 <= reply.wall_s <= elapsed_s:
             raise ValueError(f"a solve of {reply.wall_s} s in a process of {elapsed_s:.3f} s")
     except Exception as error:  # whatever a file can hold that another process wrote
         reason = f"its process gave a malformed reply ({type(error).__name__}: {error})"
-        return Reply(Outcome.BROKE_CONTRACT, reason, None, elapsed_s, None)
+        return Reply(SolveOutcome.BROKE_CONTRACT, reason, None, elapsed_s, None)
     return reply
 
 
@@ -163,7 +163,7 @@ def _crash(running: Isolated) -> Reply:
         reason = f"its process was ended by {name}{hint}"
     else:
         reason = f"its process ended with status {status} and no answer"
-    return Reply(Outcome.CRASHED, reason, None, _spent_s(running, time.monotonic()), None)
+    return Reply(SolveOutcome.CRASHED, reason, None, _spent_s(running, time.monotonic()), None)
 
 
 def _with_peak(reply: Reply, seen_bytes: int) -> Reply:

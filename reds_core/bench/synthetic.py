@@ -10,21 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from reds_core.bench.shapes import Layer, Network, Side
-from reds_core.knapsack.problem import (
-    Group,
-    IntArray,
-    KnapsackProblem,
-    Pair,
-    PeakResource,
-    PeakStep,
-    Resource,
-    SumResource,
-)
-
-Floats = npt.NDArray[np.float64]
+from reds_core.arrays import FloatArray, IntArray
+from reds_core.bench.shapes import LayerShape, NetworkShape, Side
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 
 FULL_VALUE = 2.0**31
 """Value of the full network, to which scores are scaled before they are rounded."""
@@ -39,7 +28,7 @@ KINDS = ("lognormal", "near-equal", "convex", "cost-noise")
 """Kinds of scores; see `_cells`."""
 
 
-def _cells(kind: str, rows: IntArray, columns: IntArray, cost: float, rng: np.random.Generator) -> Floats:
+def _cells(kind: str, rows: IntArray, columns: IntArray, cost: float, rng: np.random.Generator) -> FloatArray:
     """Scores of the kernels of one layer, summed over each cell of the widths on offer.
 
     A cell holds the kernels between two neighbouring widths on both sides; where all widths are on offer it is one
@@ -76,7 +65,7 @@ def _cells(kind: str, rows: IntArray, columns: IntArray, cost: float, rng: np.ra
     return np.rint(scores * UNITS)
 
 
-def _by_cell(channels: Floats, widths: IntArray) -> Floats:
+def _by_cell(channels: FloatArray, widths: IntArray) -> FloatArray:
     """Sums of `channels` between neighbouring widths."""
     return np.add.reduceat(channels, np.concatenate(([0], widths[:-1])))
 
@@ -85,9 +74,9 @@ def _by_cell(channels: Floats, widths: IntArray) -> Floats:
 class _Tables:
     """Sums over layers, by group and by pair of groups (first name first)."""
 
-    own_value: dict[str, Floats]
+    own_value: dict[str, FloatArray]
     own_cost: dict[str, dict[str, IntArray]]
-    cells: dict[tuple[str, str], Floats] = field(default_factory=dict)
+    cells: dict[tuple[str, str], FloatArray] = field(default_factory=dict)
     bilinear: dict[str, dict[tuple[str, str], int]] = field(default_factory=lambda: {"macs": {}, "params": {}})
 
 
@@ -97,7 +86,7 @@ def _widths(channels: int, step: int) -> IntArray:
     return np.arange(channels % step or step, channels + 1, step, dtype=np.int64)
 
 
-def _accumulate(network: Network, widths: Mapping[str, IntArray], kind: str, seed: int) -> _Tables:
+def _accumulate(network: NetworkShape, widths: Mapping[str, IntArray], kind: str, seed: int) -> _Tables:
     rng = np.random.default_rng(seed)
     one = np.ones(1, np.int64)
     tables = _Tables(
@@ -125,7 +114,7 @@ def _accumulate(network: Network, widths: Mapping[str, IntArray], kind: str, see
     return tables
 
 
-def _alone(layer: Layer) -> tuple[str, int]:
+def _alone(layer: LayerShape) -> tuple[str, int]:
     """The only group of a layer, and how many kernels each of its channels has."""
     if isinstance(layer.target, str):
         return layer.target, 1 if isinstance(layer.source, str) else layer.source
@@ -133,7 +122,7 @@ def _alone(layer: Layer) -> tuple[str, int]:
     return layer.source, layer.target
 
 
-def _peak(network: Network, index: Mapping[str, int], widths: Mapping[str, IntArray]) -> PeakResource:
+def _peak(network: NetworkShape, index: Mapping[str, int], widths: Mapping[str, IntArray]) -> PeakResource:
     steps = []
     for layer in network.layers:
         maps: list[tuple[Side, int]] = [(layer.source, layer.pixels_in), (layer.target, layer.pixels_out), *layer.held]
@@ -148,7 +137,7 @@ def _peak(network: Network, index: Mapping[str, int], widths: Mapping[str, IntAr
 
 
 def knapsack(
-    network: Network,
+    network: NetworkShape,
     kind: str = "lognormal",
     step: int = 1,
     resources: Sequence[str] = ("macs",),
@@ -176,7 +165,7 @@ def knapsack(
     values = {key: cells.cumsum(axis=0).cumsum(axis=1) for key, cells in tables.cells.items()}
     total = sum(float(t[-1]) for t in tables.own_value.values()) + sum(float(t[-1, -1]) for t in values.values())
 
-    def whole(table: Floats) -> IntArray:
+    def whole(table: FloatArray) -> IntArray:
         return np.rint(table * (FULL_VALUE / total)).astype(np.int64)
 
     groups = tuple(Group(g, widths[g], whole(tables.own_value[g])) for g in names)

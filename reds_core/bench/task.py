@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reds_core.bench.record import Outcome
+from reds_core.bench.record import SolveOutcome
 from reds_core.knapsack.solution import Limit, Status
 from reds_core.system.machine import Machine
 
@@ -15,7 +15,7 @@ timed solve begins; the solve has returned or raised."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class SolveLimits:
     """What each solve is told and allowed.
 
     Attributes:
@@ -45,7 +45,7 @@ class SolveTask:
     solver: str
     version: str
     settings: Mapping[str, str]
-    limits: Limits
+    limits: SolveLimits
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Reply:
         peak_memory_bytes: the most resident memory of the process, or of a child that it waited for.
     """
 
-    outcome: Outcome
+    outcome: SolveOutcome
     reason: str | None
     said: Said | None
     wall_s: float

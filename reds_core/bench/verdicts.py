@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reds_core.bench.record import Outcome, SolveRecord
+from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.knapsack.solution import Status
 
 
@@ -81,7 +81,7 @@ def judge(records: Sequence[SolveRecord]) -> Verdicts:
             source = ELSEWHERE
         claims = {i: _false_claim(records[i], value, source) for i in indices}
         false_claims |= {i: reason for i, reason in claims.items() if reason is not None}
-        sound = [records[i] for i in indices if claims[i] is None and records[i].outcome is Outcome.ANSWERED]
+        sound = [records[i] for i in indices if claims[i] is None and records[i].outcome is SolveOutcome.ANSWERED]
         bounds = [r.bound for r in sound if r.bound is not None] + [v for v in limits - refuted if v is not None]
         is_infeasible = any(is_infeasibility_claim(r) for r in sound)
         problems[sha256] = Knowledge(value, min(bounds, default=None), source, is_infeasible)
@@ -90,21 +90,25 @@ def judge(records: Sequence[SolveRecord]) -> Verdicts:
 
 def is_infeasibility_claim(record: SolveRecord) -> bool:
     """Whether the record says that no choice meets the budgets."""
-    return record.outcome is Outcome.ANSWERED and record.status is Status.INFEASIBLE
+    return record.outcome is SolveOutcome.ANSWERED and record.status is Status.INFEASIBLE
 
 
 def _best_reached(records: Iterable[SolveRecord]) -> tuple[int | None, str]:
     """The best verified value and the label of whom reached it first."""
     best, source = None, ""
     for record in records:
-        if record.outcome is Outcome.ANSWERED and record.value is not None and (best is None or record.value > best):
+        if (
+            record.outcome is SolveOutcome.ANSWERED
+            and record.value is not None
+            and (best is None or record.value > best)
+        ):
             best, source = record.value, record.contender.label
     return best, source
 
 
 def _false_claim(record: SolveRecord, best: int | None, source: str) -> str | None:
     """Why the claim of a record cannot be true where a choice of value `best` exists; None where it can."""
-    if record.outcome is not Outcome.ANSWERED or best is None:
+    if record.outcome is not SolveOutcome.ANSWERED or best is None:
         return None
     known = f"{ELSEWHERE} is {best}" if source == ELSEWHERE else f"{source} reached {best}"
     if record.status is Status.INFEASIBLE:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
-from reds_core.bench.task import Limits, Said, SolveResult
+from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
+from reds_core.bench.task import Said, SolveLimits, SolveResult
 from reds_core.errors import RedsError
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Solution
@@ -23,7 +23,7 @@ class Question:
 
     facts: ProblemFacts
     contender: Contender
-    limits: Limits
+    limits: SolveLimits
     repeat: int
     jobs: int
 
@@ -59,7 +59,7 @@ def record_of(question: Question, problem: KnapsackProblem, solver: type[Solver]
             solution = scored(problem, solver, reply.said)
             detail = solution.detail
         except RedsError as error:
-            outcome, reason = Outcome.BROKE_CONTRACT, error.what
+            outcome, reason = SolveOutcome.BROKE_CONTRACT, error.what
     return SolveRecord(
         problem=question.facts,
         contender=question.contender,

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.bench.record import Outcome
+from reds_core.arrays import NamedArrays
+from reds_core.bench.record import SolveOutcome
 from reds_core.bench.task import ANSWERED, READY, WARM, Reply, Said
 from reds_core.errors import ContractViolation, RedsError, UnavailableError, UnsupportedError
 from reds_core.knapsack.file import load_problem
@@ -24,11 +25,11 @@ from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
 from reds_core.knapsack.solution import Limit, Solution, Status
 from reds_core.knapsack.solver import Controls, Solver, solve, why_not
 from reds_core.registry import Registry
-from reds_core.system.isolation import Arrays, mark, serve
+from reds_core.system.isolation import mark, serve
 from reds_core.system.records import to_json
 
 
-def answer(request: Arrays) -> dict[str, Any]:
+def answer(request: NamedArrays) -> dict[str, Any]:
     """The reply to a task, as JSON."""
     faulthandler.enable()
     _go_first_where_memory_runs_out()
@@ -36,7 +37,7 @@ def answer(request: Arrays) -> dict[str, Any]:
     return {"reply": to_json(_reply(request))}
 
 
-def _reply(request: Arrays) -> Reply:
+def _reply(request: NamedArrays) -> Reply:
     started = None
     try:
         problem = _problem(request)
@@ -61,7 +62,7 @@ def _reply(request: Arrays) -> Reply:
         mark(ANSWERED)
         return Reply(_outcome_of(error), _reason_of(error), None, wall_s, _peak_memory_bytes())
     if _failed_for_memory(solution):
-        return Reply(Outcome.OUT_OF_MEMORY, "; ".join(solution.detail), None, wall_s, _peak_memory_bytes())
+        return Reply(SolveOutcome.OUT_OF_MEMORY, "; ".join(solution.detail), None, wall_s, _peak_memory_bytes())
     said = Said(
         solution.status,
         solution.limit,
@@ -70,10 +71,10 @@ def _reply(request: Arrays) -> Reply:
         None if solution.backend_s is None else float(solution.backend_s),
         solution.detail,
     )
-    return Reply(Outcome.ANSWERED, None, said, wall_s, _peak_memory_bytes())
+    return Reply(SolveOutcome.ANSWERED, None, said, wall_s, _peak_memory_bytes())
 
 
-def _problem(request: Arrays) -> KnapsackProblem:
+def _problem(request: NamedArrays) -> KnapsackProblem:
     path = Path("problem.npz")
     path.write_bytes(request["problem"].tobytes())
     problem = load_problem(path)
@@ -87,12 +88,12 @@ def _failed_for_memory(solution: Solution) -> bool:
     return nothing and solution.limit is Limit.MEMORY
 
 
-def _outcome_of(error: BaseException) -> Outcome:
+def _outcome_of(error: BaseException) -> SolveOutcome:
     if isinstance(error, UnsupportedError):
-        return Outcome.REFUSED
+        return SolveOutcome.REFUSED
     if isinstance(error, ContractViolation):
-        return Outcome.BROKE_CONTRACT
-    return Outcome.OUT_OF_MEMORY if isinstance(error, MemoryError) else Outcome.RAISED
+        return SolveOutcome.BROKE_CONTRACT
+    return SolveOutcome.OUT_OF_MEMORY if isinstance(error, MemoryError) else SolveOutcome.RAISED
 
 
 def _reason_of(error: BaseException) -> str:

@@ -11,14 +11,20 @@ from rich.progress import TimeRemainingColumn
 
 from reds_core.bench.history import BenchRun
 from reds_core.bench.reader import judged_records, read_records
-from reds_core.bench.record import Outcome, SolveRecord
+from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.bench.verification import Question
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.commands.comparison_bar import ComparisonBar
 from reds_core.commands.console import print_table
 from reds_core.knapsack.solution import Status
 
-FAILURES = (Outcome.BROKE_CONTRACT, Outcome.RAISED, Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
+FAILURES = (
+    SolveOutcome.BROKE_CONTRACT,
+    SolveOutcome.RAISED,
+    SolveOutcome.CRASHED,
+    SolveOutcome.TIMED_OUT,
+    SolveOutcome.OUT_OF_MEMORY,
+)
 _IDLE = "solving"
 
 
@@ -85,8 +91,8 @@ def _row(label: str, records: list[SolveRecord]) -> list[str]:
 
 
 def _kind(record: SolveRecord) -> str:
-    if record.outcome is not Outcome.ANSWERED:
-        return "refused" if record.outcome is Outcome.REFUSED else "failed"
+    if record.outcome is not SolveOutcome.ANSWERED:
+        return "refused" if record.outcome is SolveOutcome.REFUSED else "failed"
     if record.status in (Status.OPTIMAL, Status.INFEASIBLE):
         return "proved"
     return "found" if record.value is not None else "nothing"

@@ -16,7 +16,7 @@ def check_command(
     as_json: Json = False,
 ) -> None:
     """Run the conformance kit on a solver, a scorer or a pruner. Exit status 1 if a check fails."""
-    from reds_core.testing import Outcome, check
+    from reds_core.testing import CheckOutcome, check
 
     sys.path.insert(0, "")  # module:Class may name a module of the working folder, as `python -m` does
     reports = check(target)
@@ -25,7 +25,7 @@ def check_command(
     else:
         for report in reports:
             print(str(report))
-    failed = [result.name for report in reports for result in report.with_outcome(Outcome.FAILED)]
+    failed = [result.name for report in reports for result in report.with_outcome(CheckOutcome.FAILED)]
     if failed:
         raise ContractViolation(
             f"'{target}' failed {len(failed)} of the checks, the first is '{failed[0]}'", "mend the plugin"

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy.typing as npt
 
+from reds_core.arrays import NamedArrays
 from reds_core.errors import ContractViolation, PluginFailure, RedsError
 from reds_core.runs.api import prune
 from reds_core.runs.folder import Mode
-from reds_core.system.isolation import Arrays, serve
+from reds_core.system.isolation import serve
 from reds_core.system.machine import utc_now
 from reds_core.watcher import Watcher
 
@@ -31,7 +32,7 @@ class Log(Watcher):
         self.stage(f"warning: {text}")
 
 
-def answer(request: Arrays) -> Mapping[str, npt.ArrayLike]:
+def answer(request: NamedArrays) -> Mapping[str, npt.ArrayLike]:
     """Prune by the recipe to the folder; the outcome and its reason."""
     recipe, folder, log = (Path(str(request[key])) for key in ("recipe", "folder", "log"))
     try:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from reds_core.arrays import IntArray
 from reds_core.errors import InputError
-from reds_core.network.axis import Axis, IntArray, LinearForm
+from reds_core.network.axis import Axis, LinearForm
 from reds_core.network.description import Network
 
 DEFAULT_ELEMENT_SIZE_BYTES = 1

@@ -13,13 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from reds_core.arrays import FloatArray
 from reds_core.cost.counting import SumForm, TableForm, product_sum
 from reds_core.network.description import Layer, Network
 
-FloatArray = npt.NDArray[np.float64]
-Point = tuple[int, tuple[int, ...]]
+SamplePoint = tuple[int, tuple[int, ...]]
 """Index of a segment, and widths of its groups."""
 
 
@@ -106,7 +105,7 @@ def narrow_widths(channels: Mapping[str, int]) -> dict[str, int]:
     return {group: max(round(count / 4), 1) for group, count in channels.items()}
 
 
-def wanted_samples(segments: Sequence[Segment], channels: Mapping[str, int], points: int) -> list[Point]:
+def wanted_samples(segments: Sequence[Segment], channels: Mapping[str, int], points: int) -> list[SamplePoint]:
     """(segment, widths) for every sample of the tables.
 
     One group: its levels. Two: the grid of both. More: all at one level together, and each alone at its least.
@@ -126,8 +125,8 @@ def wanted_samples(segments: Sequence[Segment], channels: Mapping[str, int], poi
 
 
 def rounds(
-    segments: Sequence[Segment], wanted: Sequence[Point], channels: Mapping[str, int]
-) -> Iterator[tuple[dict[str, int], list[Point]]]:
+    segments: Sequence[Segment], wanted: Sequence[SamplePoint], channels: Mapping[str, int]
+) -> Iterator[tuple[dict[str, int], list[SamplePoint]]]:
     """Width choices of the whole network, each with the samples that can be taken of it, until all are.
 
     Building a network at new widths is slow, so each choice serves as many samples as fit together.

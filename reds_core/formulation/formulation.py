@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.arrays import FloatArray, IntArray
 from reds_core.cost.counting import PeakForm, ResourceForm, TableForm, joined_groups
 from reds_core.errors import UnsupportedError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
-from reds_core.network.axis import IntArray, Kept
+from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.scoring.scorer import FloatArray, ScoreTable
+from reds_core.scoring.scorer import ScoreTable
 
 FULL_VALUE = 2.0**31
 """Value of the full network: rounding to it loses no value that was ever seen, and sums stay far below 2^62."""

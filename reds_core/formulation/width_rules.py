@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
+from reds_core.arrays import IntArray
 from reds_core.errors import InputError
-from reds_core.network.axis import IntArray
 from reds_core.network.description import ChannelGroup, Network
 
 DEFAULT_MAX_OPTIONS = 512

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from reds_core.knapsack.problem import KnapsackProblem, PeakResource, Table
+from reds_core.arrays import FloatArray, Table
+from reds_core.knapsack.problem import KnapsackProblem, PeakResource
 from reds_core.knapsack.solution import Answer, Limit, Status
-
-FloatArray = npt.NDArray[np.float64]
 
 _ROUNDS = 3
 """How often every group takes its least-cost option beside the others before a candidate is taken as it is."""

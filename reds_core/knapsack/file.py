@@ -11,18 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.arrays import Table
 from reds_core.errors import InputError
 from reds_core.knapsack.integers import as_integer
-from reds_core.knapsack.problem import (
-    Group,
-    KnapsackProblem,
-    Pair,
-    PeakResource,
-    PeakStep,
-    Resource,
-    SumResource,
-    Table,
-)
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
 
 FORMAT = "reds-problem/1"

@@ -6,12 +6,9 @@ import operator
 from typing import SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
 
+from reds_core.arrays import IntArray, Table
 from reds_core.errors import InputError
-
-IntArray = npt.NDArray[np.int64]
-Table = IntArray | None
 
 MAGNITUDE_LIMIT = 2**62
 """No sum of values or costs may pass this, so that int64 arithmetic on partial sums cannot overflow."""

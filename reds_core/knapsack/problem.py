@@ -19,9 +19,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.arrays import IntArray, Table
 from reds_core.knapsack.integers import MAGNITUDE_LIMIT as MAGNITUDE_LIMIT
-from reds_core.knapsack.integers import IntArray as IntArray
-from reds_core.knapsack.integers import Table as Table
 from reds_core.knapsack.integers import as_integer, as_integers, checked_table, is_sealed, largest, refused
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, PeakResource, PeakStep, SumResource
-
-BoolArray = npt.NDArray[np.bool_]
+from reds_core.arrays import BoolArray, IntArray
+from reds_core.knapsack.problem import KnapsackProblem, PeakResource, PeakStep, SumResource
 
 
 def first_within(problem: KnapsackProblem, choices: IntArray) -> tuple[int, ...] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem
+from reds_core.arrays import IntArray
+from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.sequence import first_within
 
 

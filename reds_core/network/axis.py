@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
+from reds_core.arrays import IntArray
+
 Kept = Mapping[str, IntArray]
 """Group name -> channel indices kept, int64, in the order they are to stand in."""
 

@@ -37,7 +37,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Decision:
     """What was decided for one subnetwork.
 
     Attributes:
@@ -68,7 +68,7 @@ class PruningState:
 
     scores: ScoreTable | None = None
     order: Kept | None = None
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[Decision, ...] = ()
     family: Family[Any] | None = None
     decided: Mapping[str, int] = field(default_factory=dict)
     bounds: tuple[int | None, ...] = ()

@@ -38,7 +38,7 @@ _STYLES = {
 
 
 @dataclass(frozen=True)
-class Point:
+class AccuracyPoint:
     """One network in a figure of accuracy: x in base units of the abscissa, y the metric's figure."""
 
     label: str
@@ -46,7 +46,7 @@ class Point:
     y: float
 
 
-def accuracy_points(family: FamilyFacts, abscissa: str) -> dict[str, tuple[Point, ...]]:
+def accuracy_points(family: FamilyFacts, abscissa: str) -> dict[str, tuple[AccuracyPoint, ...]]:
     """By kind of file the points of an accuracy figure, smallest network first; kinds without points are left out.
 
     Args:
@@ -64,7 +64,7 @@ def accuracy_points(family: FamilyFacts, abscissa: str) -> dict[str, tuple[Point
             if member.record is None and kind == "keras" and y is None and abscissa != FILE_SIZE:
                 y = family.reference
             if x is not None and y is not None:
-                points.append(Point(member.label, x, y))
+                points.append(AccuracyPoint(member.label, x, y))
         if points:
             series[kind] = tuple(points)
     return series
@@ -104,8 +104,8 @@ def accuracy_figure(family: FamilyFacts, abscissa: str) -> Figure | None:
         return figure
 
 
-def _in_units(points: Sequence[Point], x_unit: float, y_unit: float) -> tuple[Point, ...]:
-    return tuple(Point(p.label, p.x / x_unit, p.y / y_unit) for p in points)
+def _in_units(points: Sequence[AccuracyPoint], x_unit: float, y_unit: float) -> tuple[AccuracyPoint, ...]:
+    return tuple(AccuracyPoint(p.label, p.x / x_unit, p.y / y_unit) for p in points)
 
 
 def _title(quantity: str, unit: str) -> str:
@@ -113,7 +113,7 @@ def _title(quantity: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def _limits(axes: Any, points: Sequence[Point]) -> None:
+def _limits(axes: Any, points: Sequence[AccuracyPoint]) -> None:
     """Room for markers and names; x from 0, or logarithmic where the sizes are far apart."""
     xs, ys = [p.x for p in points], [p.y for p in points]
     if min(xs) > 0 and max(xs) / min(xs) > _LOGARITHMIC_FROM_RATIO:
@@ -137,7 +137,7 @@ def _ticks(axes: Any) -> None:
         axis.set_major_formatter(plain)
 
 
-def _name_networks(figure: Any, axes: Any, points: Sequence[Point]) -> None:
+def _name_networks(figure: Any, axes: Any, points: Sequence[AccuracyPoint]) -> None:
     """Write each network's name once, near its leftmost (then highest) point, where nothing is written yet."""
     figure.draw_without_rendering()  # the layout must be settled before places can be compared
     taken = [axes.transData.transform((p.x, p.y)) for p in points]

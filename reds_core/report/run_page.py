@@ -24,7 +24,7 @@ _WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", 
 
 
 @dataclass(frozen=True)
-class Tile:
+class KeyFigure:
     """One figure of the summary: what it is, how much, and compared with what."""
 
     title: str
@@ -124,7 +124,7 @@ def _quality(family: FamilyFacts, member: Member) -> str:
     return text if family.reference is None else f"{text}, where the input model has {metric.text(family.reference)}"
 
 
-def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[Tile, ...]:
+def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[KeyFigure, ...]:
     """The figures of the smallest subnetwork that people ask for first."""
     smallest, full = family.subnetworks[0], family.full
     tiles = []
@@ -132,14 +132,14 @@ def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[Tile, ...]:
         if resource in smallest.share:
             used, of = smallest.usage[resource], full.usage[resource]
             note = f"{units.amount(resource, used)} of {units.amount(resource, of)}"
-            tiles.append(Tile(units.resource_title(resource), units.percent(smallest.share[resource]), note))
+            tiles.append(KeyFigure(units.resource_title(resource), units.percent(smallest.share[resource]), note))
     if smallest.accuracy.after is not None:
         text = family.metric.text(smallest.accuracy.after)
-        tiles.append(Tile(family.metric.name.capitalize(), text, _difference(family, smallest.accuracy.after)))
+        tiles.append(KeyFigure(family.metric.name.capitalize(), text, _difference(family, smallest.accuracy.after)))
     if (file := smallest.smallest_file) is not None:
-        tiles.append(Tile("Smallest file", units.byte_size(file.size), FILE_KINDS[file.kind]))
+        tiles.append(KeyFigure("Smallest file", units.byte_size(file.size), FILE_KINDS[file.kind]))
     proven = sum(p.is_optimal for p in proofs)
-    tiles.append(Tile("Proof", f"{proven} of {len(proofs)}", "choices proven optimal"))
+    tiles.append(KeyFigure("Proof", f"{proven} of {len(proofs)}", "choices proven optimal"))
     return tuple(tiles)
 
 

@@ -19,7 +19,7 @@ from reds_core.errors import InputError
 from reds_core.framework.framework import Family, Framework
 from reds_core.network.axis import Kept
 from reds_core.plan import StepRecord
-from reds_core.pruning.pruner import Choice, PruningState
+from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
 from reds_core.system.files import cannot_write, make_folder, write_text
@@ -37,7 +37,7 @@ _GROUP, _CURVE = "group/", "curve/"
 class _SavedState:
     """What state.json holds. files: the names of all files beside it, so that one that is gone is missed."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[Decision, ...]
     steps: tuple[StepRecord, ...]
     members: int
     bounds: tuple[int | None, ...] = ()

@@ -11,7 +11,8 @@ from reds_core.knapsack.no_choice import without_choice
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Limit, Solution, Status, relative_gap
 from reds_core.knapsack.solver import Controls, Solver, solve
-from reds_core.registry import Registry, Settings
+from reds_core.plugin import PluginOptions
+from reds_core.registry import Registry
 
 AUTO = "auto"
 
@@ -31,7 +32,7 @@ class Search:
 
     registry: Registry
     solver: str = AUTO
-    settings: Settings | None = None
+    settings: PluginOptions | None = None
     controls: Controls = Controls()
 
     def check(self) -> None:

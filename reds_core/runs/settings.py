@@ -14,6 +14,7 @@ from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Task
 from reds_core.knapsack.solver import Controls
 from reds_core.network.description import Network
+from reds_core.plugin import PluginOptions
 from reds_core.scoring.scorer import ScoreLevel
 from reds_core.system.files import given_path
 from reds_core.system.memory import parse_bytes
@@ -21,9 +22,6 @@ from reds_core.system.memory import parse_bytes
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
 DEFAULT_OUT = "reds-out"
-
-PluginOptions = Mapping[str, Mapping[str, str]]
-"""Plugin name -> key -> text."""
 
 
 def merged_options(first: PluginOptions, second: PluginOptions) -> dict[str, Mapping[str, str]]:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import UnsupportedError
 from reds_core.framework.framework import WeightArrays
-from reds_core.network.axis import Axis, IntArray, Kept
+from reds_core.network.axis import Axis, Kept
 from reds_core.network.description import Network, Weight
 
-FloatArray = npt.NDArray[np.float64]
 Importance = Mapping[int, npt.NDArray[np.floating[Any]]]
 """By index into `Network.weights` an array of that weight's shape."""
 

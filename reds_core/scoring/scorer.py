@@ -10,15 +10,13 @@ from enum import Enum
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from reds_core.arrays import FloatArray
 from reds_core.errors import ContractViolation, InputError, UnsupportedError
 from reds_core.framework.framework import Arrays, Framework, Task
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plugin import Plugin, guarded
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class ScoreLevel(Enum):

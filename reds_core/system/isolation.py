@@ -23,9 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.arrays import NamedArrays
 from reds_core.system.files import temporary_folder
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 GRACE_S = 0.4
 """Seconds past the deadline after which the worker and its children are ended."""
@@ -50,7 +49,7 @@ class Isolated:
         """Whether the reply is there, whole; the process may still be about to end."""
         return _reply_in(self._folder).exists()
 
-    def reply(self) -> Arrays | None:
+    def reply(self) -> NamedArrays | None:
         """What the worker replied; None as long as it has not."""
         if not self.has_replied:
             return None
@@ -117,7 +116,7 @@ def isolated(
             _end(process)
 
 
-def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: float | None) -> Arrays | None:
+def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: float | None) -> NamedArrays | None:
     """The reply of the script `worker`, which calls `serve`, to `request`; None if it had to be ended at the deadline.
 
     Args:
@@ -191,7 +190,7 @@ def _flush_c_streams() -> None:
         ctypes.CDLL(None).fflush(None)
 
 
-def serve(answer: Callable[[Arrays], Mapping[str, npt.ArrayLike]]) -> None:
+def serve(answer: Callable[[NamedArrays], Mapping[str, npt.ArrayLike]]) -> None:
     """The main function of a worker script: read the request, call `answer`, write the reply.
 
     If the caller's process goes first, the worker removes its folder and ends its whole group. SIGTERM, which a system

@@ -24,8 +24,8 @@ from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing.pruner_checks import PRUNER_CHECKS, PrunerSubject
-from reds_core.testing.report import Outcome, Report, Result, Settings
-from reds_core.testing.runner import Check, Run, as_pytest_parameters
+from reds_core.testing.report import CheckOutcome, Report, Result, Settings
+from reds_core.testing.runner import Check, CheckRun, as_pytest_parameters
 from reds_core.testing.scorer_checks import SCORER_CHECKS, ScorerSubject
 from reds_core.testing.solver_answers import CASES, FOUNDATIONS, HONESTY
 from reds_core.testing.solver_conduct import CONDUCT, DECLARATIONS
@@ -44,7 +44,7 @@ __all__ = [
     "PRUNER_CHECKS",
     "SCORER_CHECKS",
     "SOLVER_CHECKS",
-    "Outcome",
+    "CheckOutcome",
     "Report",
     "Result",
     "Settings",
@@ -66,19 +66,19 @@ def _maker(plugin: P | type[P]) -> Callable[[], P]:
     return lambda: made(options)
 
 
-def _solver_run(make: Callable[[], Solver], settings: Settings | None) -> Run[SolverSubject]:
+def _solver_run(make: Callable[[], Solver], settings: Settings | None) -> CheckRun[SolverSubject]:
     settings = settings or Settings()
-    return Run(lambda: SolverSubject(make, settings), SOLVER_CHECKS, settings)
+    return CheckRun(lambda: SolverSubject(make, settings), SOLVER_CHECKS, settings)
 
 
-def _scorer_run(make: Callable[[], Scorer], settings: Settings | None) -> Run[ScorerSubject]:
+def _scorer_run(make: Callable[[], Scorer], settings: Settings | None) -> CheckRun[ScorerSubject]:
     settings = settings or Settings()
-    return Run(lambda: ScorerSubject(make, settings), SCORER_CHECKS, settings)
+    return CheckRun(lambda: ScorerSubject(make, settings), SCORER_CHECKS, settings)
 
 
-def _pruner_run(make: Callable[[], Pruner], settings: Settings | None) -> Run[PrunerSubject]:
+def _pruner_run(make: Callable[[], Pruner], settings: Settings | None) -> CheckRun[PrunerSubject]:
     settings = settings or Settings()
-    return Run(lambda: PrunerSubject(make, settings), PRUNER_CHECKS, settings)
+    return CheckRun(lambda: PrunerSubject(make, settings), PRUNER_CHECKS, settings)
 
 
 def check_solver(solver: Solver | type[Solver], settings: Settings | None = None) -> Report:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, PeakResource, SumResource
+from reds_core.arrays import IntArray
+from reds_core.knapsack.problem import KnapsackProblem, PeakResource, SumResource
 
 CHOICES_LIMIT = 2_000_000
 """Problems with more choices than this are no work for brute force."""

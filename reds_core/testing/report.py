@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 
-class Outcome(Enum):
+class CheckOutcome(Enum):
     """How a check ended."""
 
     PASSED = "passed"
@@ -28,7 +28,7 @@ class Result:
     """
 
     name: str
-    outcome: Outcome
+    outcome: CheckOutcome
     reason: str
     seconds: float
 
@@ -50,16 +50,16 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether no check failed."""
-        return not self.with_outcome(Outcome.FAILED)
+        return not self.with_outcome(CheckOutcome.FAILED)
 
-    def with_outcome(self, outcome: Outcome) -> tuple[Result, ...]:
+    def with_outcome(self, outcome: CheckOutcome) -> tuple[Result, ...]:
         """The results that ended so."""
         return tuple(r for r in self.results if r.outcome is outcome)
 
     def __str__(self) -> str:
         width = max((len(r.name) for r in self.results), default=0)
         lines = [f"{r.outcome.value:<8} {r.name:<{width}}  {r.reason}" for r in self.results]
-        counts = [(o, len(self.with_outcome(o))) for o in Outcome]
+        counts = [(o, len(self.with_outcome(o))) for o in CheckOutcome]
         total = ", ".join(f"{count} {o.value}" for o, count in counts if count)
         return "\n".join([*lines, f"{self.kind} '{self.plugin}': {total or 'no checks'}"])
 

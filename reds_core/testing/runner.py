@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from reds_core.errors import InputError
-from reds_core.testing.report import Failure, Outcome, Report, Result, Settings, Skip
+from reds_core.testing.report import CheckOutcome, Failure, Report, Result, Settings, Skip
 
 if TYPE_CHECKING:
     import pytest
@@ -43,7 +43,7 @@ class Check(Generic[S]):
         return " ".join((inspect.getdoc(self.run) or "").partition("\n\n")[0].split())
 
 
-class Run(Generic[S]):
+class CheckRun(Generic[S]):
     """The checks of one plugin, run when their results are asked for.
 
     Args:
@@ -85,41 +85,44 @@ class Run(Generic[S]):
         """The results of all checks."""
         return Report(plugin, kind, tuple(self.result(name) for name in self.names))
 
-    def _judged(self, check: Check[S]) -> tuple[Outcome, str]:
+    def _judged(self, check: Check[S]) -> tuple[CheckOutcome, str]:
         outcome, reason = self._attempt(check)
         expected = self._expected.get(check.name)
-        if expected is None or outcome is Outcome.SKIPPED:
+        if expected is None or outcome is CheckOutcome.SKIPPED:
             return outcome, reason
-        if outcome is Outcome.FAILED:
-            return Outcome.EXPECTED, f"{expected} ({reason})"
-        return Outcome.FAILED, f"passes although a failure is expected ({expected}): remove it from expected_failures"
+        if outcome is CheckOutcome.FAILED:
+            return CheckOutcome.EXPECTED, f"{expected} ({reason})"
+        return (
+            CheckOutcome.FAILED,
+            f"passes although a failure is expected ({expected}): remove it from expected_failures",
+        )
 
-    def _attempt(self, check: Check[S]) -> tuple[Outcome, str]:
+    def _attempt(self, check: Check[S]) -> tuple[CheckOutcome, str]:
         for name in check.after:
-            if self.result(name).outcome in (Outcome.FAILED, Outcome.EXPECTED):
-                return Outcome.SKIPPED, f"says nothing while {name} fails"
+            if self.result(name).outcome in (CheckOutcome.FAILED, CheckOutcome.EXPECTED):
+                return CheckOutcome.SKIPPED, f"says nothing while {name} fails"
         try:
             check.run(self._subject)
         except Skip as skip:
-            return Outcome.SKIPPED, str(skip)
+            return CheckOutcome.SKIPPED, str(skip)
         except Failure as failure:
-            return Outcome.FAILED, str(failure)
+            return CheckOutcome.FAILED, str(failure)
         except Exception as error:  # of the plugin, where the kit did not expect one
-            return Outcome.FAILED, f"raised {type(error).__name__}: {error}"
-        return Outcome.PASSED, check.reason
+            return CheckOutcome.FAILED, f"raised {type(error).__name__}: {error}"
+        return CheckOutcome.PASSED, check.reason
 
 
-def as_pytest_parameters(run: Run[S]) -> pytest.MarkDecorator:
+def as_pytest_parameters(run: CheckRun[S]) -> pytest.MarkDecorator:
     """`run` as a parametriser for a test that takes one argument `check` and calls it."""
     import pytest
 
     def assert_passes(name: str) -> None:
         result = run.result(name)
-        if result.outcome is Outcome.SKIPPED:
+        if result.outcome is CheckOutcome.SKIPPED:
             pytest.skip(result.reason)
-        if result.outcome is Outcome.EXPECTED:
+        if result.outcome is CheckOutcome.EXPECTED:
             pytest.xfail(result.reason)
-        assert result.outcome is Outcome.PASSED, result.reason
+        assert result.outcome is CheckOutcome.PASSED, result.reason
 
     return pytest.mark.parametrize(
         "check", [pytest.param(functools.partial(assert_passes, name), id=name) for name in run.names]

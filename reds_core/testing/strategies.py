@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reds_core.knapsack.problem import (
-    Group,
-    IntArray,
-    KnapsackProblem,
-    Pair,
-    PeakResource,
-    PeakStep,
-    Resource,
-    SumResource,
-    Table,
-)
+from reds_core.arrays import IntArray, Table
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.knapsack.solver import Feature
 
 if TYPE_CHECKING:

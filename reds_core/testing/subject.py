@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
-from reds_core.knapsack.problem import KnapsackProblem, PeakResource, Resource, Table
+from reds_core.arrays import Table
+from reds_core.knapsack.problem import KnapsackProblem, PeakResource, Resource
 from reds_core.knapsack.solution import Answer, Limit, Status
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver, why_not
 from reds_core.testing import problems

@@ -11,7 +11,7 @@ from bench_tools import Place, eventually
 
 from reds_core.bench import crew
 from reds_core.bench.history import read_history
-from reds_core.bench.record import Outcome
+from reds_core.bench.record import SolveOutcome
 from reds_core.errors import InputError
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
@@ -32,11 +32,11 @@ def test_two_workers_share_the_solves(place: Place, cluster: object) -> None:
     records = place.solve("segfault", "sleeper", "over-budget", "dp", "plain", repeat=1, **asked)
     assert sorted((r.contender.label, r.outcome) for r in records) == sorted(
         {
-            "segfault": Outcome.CRASHED,
-            "sleeper": Outcome.TIMED_OUT,
-            "over-budget": Outcome.BROKE_CONTRACT,
-            "dp": Outcome.ANSWERED,
-            "plain": Outcome.ANSWERED,
+            "segfault": SolveOutcome.CRASHED,
+            "sleeper": SolveOutcome.TIMED_OUT,
+            "over-budget": SolveOutcome.BROKE_CONTRACT,
+            "dp": SolveOutcome.ANSWERED,
+            "plain": SolveOutcome.ANSWERED,
         }.items()
     )
     assert {r.jobs for r in records} == {2}

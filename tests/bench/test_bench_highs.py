@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 from bench_tools import Place, write_problem
 
-from reds_core.bench.record import Outcome
+from reds_core.bench.record import SolveOutcome
 from reds_core.knapsack.solution import Status
 
 
@@ -26,13 +26,13 @@ def test_pulp_with_highs_and_cpsat_in_one_comparison(place: Place) -> None:
     names = ("cpsat[presolve=false]", "pulp[presolve=false,backend=HiGHS]", "pulp[presolve=false]")
     records = place.solve(*names, time_limit_s=20.0, repeat=2)
     assert [r.contender.label for r in records] == [*names, *names]
-    assert [(r.outcome, r.status) for r in records] == [(Outcome.ANSWERED, Status.OPTIMAL)] * 6, records
+    assert [(r.outcome, r.status) for r in records] == [(SolveOutcome.ANSWERED, Status.OPTIMAL)] * 6, records
     assert len({r.value for r in records}) == 1
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mosek") is not None, reason="MOSEK is installed")
 def test_a_back_end_that_is_missing_is_a_record_that_says_what_there_is(place: Place) -> None:
     (record,) = place.solve("pulp[presolve=false,backend=MOSEK]")
-    assert record.outcome is Outcome.RAISED
+    assert record.outcome is SolveOutcome.RAISED
     assert record.reason is not None
     assert "PuLP has no back end 'MOSEK' here; choose one of: " in record.reason

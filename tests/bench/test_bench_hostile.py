@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bench_tools import Place, eventually
 
-from reds_core.bench.record import Outcome, SolveRecord
+from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.bench.supervision import grace_s
 from reds_core.knapsack.solution import Limit, Status
 
@@ -37,21 +37,21 @@ def by_label(records: list[SolveRecord]) -> dict[str, SolveRecord]:
 
 
 COMMON = {
-    "segfault": (Outcome.CRASHED, "ended by SIGSEGV"),
-    "sleeper": (Outcome.TIMED_OUT, r"did not answer within \d+\.\d s at a limit of 1 s"),
-    "glutton": (Outcome.OUT_OF_MEMORY, r"held [\d,]+ MiB, above the limit of 120 MiB"),
-    "over-budget": (Outcome.BROKE_CONTRACT, "over budget"),
-    "liar": (Outcome.BROKE_CONTRACT, r"over budget.*\{'macs': 84\}"),
-    "raiser": (Outcome.RAISED, "ZeroDivisionError: no reason"),
-    "quitter": (Outcome.CRASHED, "ended with status 3 and no answer"),
+    "segfault": (SolveOutcome.CRASHED, "ended by SIGSEGV"),
+    "sleeper": (SolveOutcome.TIMED_OUT, r"did not answer within \d+\.\d s at a limit of 1 s"),
+    "glutton": (SolveOutcome.OUT_OF_MEMORY, r"held [\d,]+ MiB, above the limit of 120 MiB"),
+    "over-budget": (SolveOutcome.BROKE_CONTRACT, "over budget"),
+    "liar": (SolveOutcome.BROKE_CONTRACT, r"over budget.*\{'macs': 84\}"),
+    "raiser": (SolveOutcome.RAISED, "ZeroDivisionError: no reason"),
+    "quitter": (SolveOutcome.CRASHED, "ended with status 3 and no answer"),
 }
 RARE = {
-    "sleeper[first=true]": (Outcome.TIMED_OUT, "a first problem of three groups"),
-    "hidden-glutton": (Outcome.OUT_OF_MEMORY, r"held [\d,]+ MiB, above the limit of 120 MiB"),
-    "insatiable": (Outcome.OUT_OF_MEMORY, "out of memory"),
-    "forger": (Outcome.BROKE_CONTRACT, "malformed reply"),
-    "leaver": (Outcome.RAISED, "SystemExit: enough"),
-    "parent": (Outcome.TIMED_OUT, "did not answer within"),
+    "sleeper[first=true]": (SolveOutcome.TIMED_OUT, "a first problem of three groups"),
+    "hidden-glutton": (SolveOutcome.OUT_OF_MEMORY, r"held [\d,]+ MiB, above the limit of 120 MiB"),
+    "insatiable": (SolveOutcome.OUT_OF_MEMORY, "out of memory"),
+    "forger": (SolveOutcome.BROKE_CONTRACT, "malformed reply"),
+    "leaver": (SolveOutcome.RAISED, "SystemExit: enough"),
+    "parent": (SolveOutcome.TIMED_OUT, "did not answer within"),
 }
 
 
@@ -61,7 +61,7 @@ RARE = {
     ids=["common", "rare"],
 )
 def test_every_way_to_fail_is_a_record_with_its_reason(
-    place: Place, scratch: Path, expected: dict[str, tuple[Outcome, str]], well: set[str]
+    place: Place, scratch: Path, expected: dict[str, tuple[SolveOutcome, str]], well: set[str]
 ) -> None:
     records = by_label(place.solve(*expected, *well, time_limit_s=LIMIT_S, memory_limit_bytes=LIMIT_BYTES, jobs=2))
     assert records.keys() == expected.keys() | well
@@ -71,14 +71,14 @@ def test_every_way_to_fail_is_a_record_with_its_reason(
         assert record.reason is not None
         assert re.search(reason, record.reason), (label, record.reason)
         assert all(getattr(record, figure) is None for figure in FIGURES), label
-        if outcome is Outcome.TIMED_OUT:
+        if outcome is SolveOutcome.TIMED_OUT:
             assert LIMIT_S + grace_s(LIMIT_S) <= record.wall_s < LIMIT_S + grace_s(LIMIT_S) + 5
-        if outcome is Outcome.OUT_OF_MEMORY and label != "insatiable":
+        if outcome is SolveOutcome.OUT_OF_MEMORY and label != "insatiable":
             assert record.peak_memory_bytes is not None
             assert record.peak_memory_bytes > LIMIT_BYTES
     for label in well:
         record = records[label]
-        assert (record.outcome, record.reason, record.status) == (Outcome.ANSWERED, None, Status.FEASIBLE), label
+        assert (record.outcome, record.reason, record.status) == (SolveOutcome.ANSWERED, None, Status.FEASIBLE), label
         assert record.value is not None
         assert 0 <= record.wall_s < LIMIT_S + grace_s(LIMIT_S)
         assert 10 * 2**20 < (record.peak_memory_bytes or 0) < LIMIT_BYTES

@@ -21,7 +21,7 @@ from bench_tools import Place, eventually
 from reds_core.bench.crew import Errand, assembled
 from reds_core.bench.history import Ending, read_history
 from reds_core.bench.reader import read_records
-from reds_core.bench.record import Outcome
+from reds_core.bench.record import SolveOutcome
 from reds_core.bench.record_file import key_of
 from reds_core.bench.runner import BenchSettings
 from reds_core.bench.task import SolveTask
@@ -61,7 +61,7 @@ def check_whole(place: Place, solves: int) -> None:
     records = read_records(place.out)
     assert set(Counter(key_of(r) for r in records).values()) == {1}
     assert len(records) == solves
-    assert {r.outcome for r in records} == {Outcome.ANSWERED}
+    assert {r.outcome for r in records} == {SolveOutcome.ANSWERED}
 
 
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])

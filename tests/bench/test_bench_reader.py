@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import reds_core
 from reds_core.bench.reader import judged_records, read_records, records_frame
-from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
+from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
 from reds_core.bench.record_file import opened
 from reds_core.errors import InputError
 from reds_core.knapsack.solution import Limit, Status
@@ -43,7 +43,7 @@ def records() -> st.SearchStrategy[SolveRecord]:
             Contender, text, text, st.dictionaries(text, text, max_size=3), st.none() | st.booleans(), text, text
         ),
         repeat=st.integers(0, 9),
-        outcome=st.sampled_from(Outcome),
+        outcome=st.sampled_from(SolveOutcome),
         reason=st.none() | text,
         status=st.none() | st.sampled_from(Status),
         limit=st.none() | st.sampled_from(Limit),
@@ -129,10 +129,10 @@ def test_a_folder_without_records_makes_an_empty_table(tmp_path: Path) -> None:
 
 def test_a_claim_that_others_refute_loses_its_figures(place: Place) -> None:
     written = place.solve("boaster", "dp")
-    assert [r.outcome for r in written] == [Outcome.ANSWERED, Outcome.ANSWERED]
+    assert [r.outcome for r in written] == [SolveOutcome.ANSWERED, SolveOutcome.ANSWERED]
     boaster, dp = judged_records(tuple(written))
     assert dp == written[1]
-    assert boaster.outcome is Outcome.BROKE_CONTRACT
+    assert boaster.outcome is SolveOutcome.BROKE_CONTRACT
     assert boaster.reason == f"claims that {written[0].value} is optimal, but dp reached {dp.value}"
     assert (boaster.status, boaster.value, boaster.bound, boaster.widths) == (None, None, None, None)
     assert records_frame(place.out)["outcome"].tolist() == ["broke_contract", "answered"]
@@ -143,8 +143,8 @@ def test_the_optimum_known_from_elsewhere_refutes_too(place: Place) -> None:
     (boaster,) = place.solve("boaster")
     assert boaster.value is not None
     known = replace(boaster, problem=replace(boaster.problem, optimum=boaster.value + 1))
-    assert [r.outcome for r in judged_records((known,))] == [Outcome.BROKE_CONTRACT]
-    assert [r.outcome for r in judged_records((boaster,))] == [Outcome.ANSWERED]
+    assert [r.outcome for r in judged_records((known,))] == [SolveOutcome.BROKE_CONTRACT]
+    assert [r.outcome for r in judged_records((boaster,))] == [SolveOutcome.ANSWERED]
 
 
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from sample_comparisons import (
     usual,
 )
 
-from reds_core.bench.record import Outcome
+from reds_core.bench.record import SolveOutcome
 from reds_core.bench.report import bench_page
 from reds_core.bench.report.findings import findings, headline, warnings
 from reds_core.bench.report.results import compare
@@ -73,8 +73,8 @@ def test_each_run_tells_its_time_and_what_came_of_it() -> None:
         *(proved("p", "dp", s, 1000, repeat=i) for i, s in enumerate((0.2, 0.1, 0.3))),
         found("p", "cpsat", 990, bound=1001, wall_s=60.1, limit=Limit.TIME),
         found("p", "greedy", 1000),
-        failed("p", "mad", Outcome.OUT_OF_MEMORY, "held 5000 MiB"),
-        failed("p", "shy", Outcome.REFUSED, "too large"),
+        failed("p", "mad", SolveOutcome.OUT_OF_MEMORY, "held 5000 MiB"),
+        failed("p", "shy", SolveOutcome.REFUSED, "too large"),
         record("p", "idle"),
     ]
     page = Page(bench_page(records))
@@ -102,7 +102,7 @@ def test_failures_and_refusals_stand_apart_with_their_reasons(usual_page: Page) 
 
 def test_reasons_that_differ_in_names_and_figures_take_one_row() -> None:
     reasons = [f"problem 'p{i}' held {4100 + i} MiB" for i in range(9)]
-    records = [failed(f"p{i}", "eater", Outcome.OUT_OF_MEMORY, reason) for i, reason in enumerate(reasons)]
+    records = [failed(f"p{i}", "eater", SolveOutcome.OUT_OF_MEMORY, reason) for i, reason in enumerate(reasons)]
     (row,) = Page(bench_page(records)).tables["Failures"].values()
     assert row[1][0] == "problem 'p0' held 4100 MiB|and 8 alike but for names and figures"
     assert row[3][0] == "p0, p1, p2, p3, p4, p5 and 3 more"
@@ -157,7 +157,7 @@ def test_findings_tell_speed_gap_loss_and_failures() -> None:
         found("q", "cpsat", 990, bound=1010),
         proved("q", "pulp", 8.0, 1000),
         *(found(p, "greedy", 950) for p in "pq"),
-        failed("p", "pulp", Outcome.CRASHED, "signal 11"),
+        failed("p", "pulp", SolveOutcome.CRASHED, "signal 11"),
     ]
     told = [sentence.replace(THIN, " ") for sentence in findings(compare(records))]
     assert told == [

@@ -75,7 +75,7 @@ def test_a_logarithmic_axis_has_ticks_to_read_it_by(sizes: tuple[int, int]) -> N
 
 
 def test_shares_far_above_all_of_it_are_told_without_exponent() -> None:
-    points = {"dp": [figures.Point(1.0, 1e-6), figures.Point(2.0, 653.0)]}
+    points = {"dp": [figures.RunPoint(1.0, 1e-6), figures.RunPoint(2.0, 653.0)]}
     (axes,) = figures.scatter_figure(points, series.styles(["dp"]), "Gap", "proved").axes
     axes.figure.draw_without_rendering()
     texts = [label.get_text().replace(THIN, " ") for label in axes.get_yticklabels()]

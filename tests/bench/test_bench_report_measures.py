@@ -10,7 +10,7 @@ from bench_records import contender, failed, found, problem, proved, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.bench.record import Outcome
+from reds_core.bench.record import SolveOutcome
 from reds_core.bench.report.measures import (
     CLOCK_S,
     cumulative,
@@ -168,9 +168,9 @@ def test_a_false_claim_in_one_repeat_takes_the_proof_from_all() -> None:
         ([record("p", "a")], Kind.NOTHING),
         ([found("p", "a", 5, bound=5)], Kind.OPTIMAL),  # the bound says it, whatever the status
         ([found("p", "a", 5)], Kind.ANSWERED),
-        ([failed("p", "a", Outcome.REFUSED, "too large")], Kind.REFUSED),
-        ([failed("p", "a", Outcome.RAISED, "ValueError")], Kind.FAILED),
-        ([failed("p", "a", Outcome.CRASHED, "x"), found("p", "a", 5, repeat=1)], Kind.FAILED),
+        ([failed("p", "a", SolveOutcome.REFUSED, "too large")], Kind.REFUSED),
+        ([failed("p", "a", SolveOutcome.RAISED, "ValueError")], Kind.FAILED),
+        ([failed("p", "a", SolveOutcome.CRASHED, "x"), found("p", "a", 5, repeat=1)], Kind.FAILED),
     ],
 )
 def test_what_a_run_came_to(records: list[object], kind: Kind) -> None:
@@ -186,7 +186,7 @@ def test_the_best_entrant_comes_first() -> None:
         found("p", "uniform", 500),
         proved("p", "slow", 9.0),
         proved("p", "fast", 1.0),
-        failed("p", "broken", Outcome.CRASHED, "signal 11"),
+        failed("p", "broken", SolveOutcome.CRASHED, "signal 11"),
     ]
     assert [e.label for e in compare(records).entrants] == ["fast", "slow", "greedy", "uniform", "broken"]
 

@@ -20,7 +20,7 @@ from reds_core import cli
 from reds_core.bench.contenders import make_roster
 from reds_core.bench.history import Ending, LeftOut, read_history
 from reds_core.bench.reader import read_records
-from reds_core.bench.record import Outcome, SolveRecord
+from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.bench.runner import BenchSettings, run_solves
 from reds_core.bench.supervision import supervise
 from reds_core.bench.task import SolveTask
@@ -69,7 +69,7 @@ def test_a_record_says_who_what_where_and_how(place: Place) -> None:
     contender = record.contender
     assert (contender.label, contender.solver, contender.distribution) == ("dp", "dp", "reds-core")
     assert contender.version == Registry().get(Solver, "dp").version()
-    assert (record.outcome, record.reason, record.status) == (Outcome.ANSWERED, None, Status.OPTIMAL)
+    assert (record.outcome, record.reason, record.status) == (SolveOutcome.ANSWERED, None, Status.OPTIMAL)
     assert record.widths is not None
     choice = [int(g.widths.searchsorted(record.widths[g.name])) for g in problem.groups]
     evaluation = problem.evaluate(choice)
@@ -100,7 +100,7 @@ def test_a_refusal_is_its_own_outcome(place: Place) -> None:
     if not shared.exists():
         pytest.skip("the shared instances are not here")
     (record,) = place.solve("narrow", problems=(shared,))
-    assert record.outcome is Outcome.REFUSED
+    assert record.outcome is SolveOutcome.REFUSED
     assert record.reason is not None
     assert record.reason.endswith("it does not handle pair_terms")
     assert (record.status, record.value, record.detail) == (None, None, ())
@@ -110,7 +110,7 @@ def test_another_version_where_the_solve_runs_is_told(place: Place) -> None:
     limits = BenchSettings().limits
     task = SolveTask((place.folder / "p.npz").read_bytes(), "plain", "0.9", {}, limits)
     reply = supervise(task, ()).reply
-    assert (reply.outcome, reply.said) == (Outcome.RAISED, None)
+    assert (reply.outcome, reply.said) == (SolveOutcome.RAISED, None)
     assert reply.reason is not None
     assert "version 1.0 where the solve runs and 0.9 where the comparison runs; install the same" in reply.reason
 

@@ -7,7 +7,7 @@ from bench_records import comparison, failed, found, problem, proved, record, sh
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.bench.record import Outcome, SolveRecord
+from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.bench.verdicts import ELSEWHERE, judge
 from reds_core.knapsack.solution import Status
 
@@ -71,7 +71,7 @@ def test_infeasible_where_nobody_found_a_choice() -> None:
 
 
 def test_failures_claim_nothing() -> None:
-    broken = failed(P, "a", Outcome.BROKE_CONTRACT, "over budget", value=99, bound=1, status=Status.OPTIMAL)
+    broken = failed(P, "a", SolveOutcome.BROKE_CONTRACT, "over budget", value=99, bound=1, status=Status.OPTIMAL)
     known = judge((broken, found(P, "b", 5))).problems[P.sha256]
     assert (known.value, known.bound) == (5, None)
 

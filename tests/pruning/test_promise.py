@@ -33,7 +33,7 @@ from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Family
 from reds_core.knapsack.solution import Answer, Status
 from reds_core.network.description import Network
-from reds_core.pruning.pruner import Choice, Pruner, PruningState, Step, Tools
+from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer, ScoreTable
@@ -118,7 +118,7 @@ class BadPruner(Pruner):
         widths = [dict.fromkeys(tools.network.channels, w) for w in range(1, len(tools.budgets) + 1)]
         order = {g: np.arange(n) for g, n in tools.network.channels.items()}
         models = tuple(tools.extract(tools.model, {g: order[g][:w] for g, w in some.items()}) for some in widths)
-        choices = tuple(Choice(w) for w in widths)
+        choices = tuple(Decision(w) for w in widths)
         return self.broken(PruningState(None, order, choices, Family(tools.model, models, tuple(widths)), widths[-1]))
 
     def broken(self, state: PruningState) -> PruningState:
@@ -147,22 +147,22 @@ class DoubleOrder(BadPruner):
 
 class NoWidth(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        return dataclasses.replace(state, choices=(Choice({"stem": 1}), *state.choices[1:]))
+        return dataclasses.replace(state, choices=(Decision({"stem": 1}), *state.choices[1:]))
 
 
 class ZeroWidth(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        return dataclasses.replace(state, choices=(Choice({"stem": 0, "inside": 1}), *state.choices[1:]))
+        return dataclasses.replace(state, choices=(Decision({"stem": 0, "inside": 1}), *state.choices[1:]))
 
 
 class OverBudget(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        return dataclasses.replace(state, choices=(*state.choices[:-1], Choice({"stem": 6, "inside": 5})))
+        return dataclasses.replace(state, choices=(*state.choices[:-1], Decision({"stem": 6, "inside": 5})))
 
 
 class NotNested(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        swapped = (Choice({"stem": 1, "inside": 2}), Choice({"stem": 2, "inside": 1}), *state.choices[2:])
+        swapped = (Decision({"stem": 1, "inside": 2}), Decision({"stem": 2, "inside": 1}), *state.choices[2:])
         return dataclasses.replace(state, choices=swapped)
 
 

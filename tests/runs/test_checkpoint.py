@@ -18,7 +18,7 @@ from reds_core.errors import InputError, NoSpaceError
 from reds_core.framework.framework import Family, member_kept
 from reds_core.knapsack.solution import Limit, Solution, Status
 from reds_core.plan import StepRecord
-from reds_core.pruning.pruner import Choice, PruningState
+from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.runs.checkpoint import (
     FOLDER,
     Checkpoint,
@@ -60,7 +60,7 @@ def state() -> PruningState:
     return PruningState(
         ScoreTable({"stem": np.arange(6.0) / 7, "inside": np.zeros(5)}, {("stem", "inside"): np.ones((6, 5)) / 3}),
         {"stem": np.array([5, 1, 0, 2, 3, 4]), "inside": np.arange(5)},
-        (Choice(widths[0], SOLUTION, 2**61 + 2), Choice(widths[1])),
+        (Decision(widths[0], SOLUTION, 2**61 + 2), Decision(widths[1])),
         Family(model, members, tuple(widths)),
         bounds=(2**61 + 2, None),
         sequence=("inside", "stem"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
+from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
 from reds_core.knapsack.solution import Limit, Status, relative_gap
 from reds_core.system.machine import Machine
 
@@ -37,7 +37,7 @@ def record(of: ProblemFacts | str, by: Contender | str, **changes: Any) -> Solve
         problem=problem(of) if isinstance(of, str) else of,
         contender=contender(by) if isinstance(by, str) else by,
         repeat=0,
-        outcome=Outcome.ANSWERED,
+        outcome=SolveOutcome.ANSWERED,
         reason=None,
         status=Status.NO_SOLUTION,
         limit=None,
@@ -76,7 +76,9 @@ def found(
     return record(of, by, **{"status": Status.FEASIBLE, "value": value, "bound": bound, **changes})
 
 
-def failed(of: ProblemFacts | str, by: Contender | str, outcome: Outcome, reason: str, **changes: Any) -> SolveRecord:
+def failed(
+    of: ProblemFacts | str, by: Contender | str, outcome: SolveOutcome, reason: str, **changes: Any
+) -> SolveRecord:
     """A solve that gave no answer."""
     return record(of, by, **{"outcome": outcome, "reason": reason, "status": None, **changes})
 
@@ -111,10 +113,12 @@ def comparison(problems: int = 24, seed: int = 0, repeats: int = 1) -> tuple[Sol
                 bound = optimum + int(optimum * rng.exponential(1e-3)) if label == "lagrangian" else None
                 wall_s = 0.004 * (1 + index) * float(np.exp(rng.normal(0, 0.2)))
                 records.append(found(facts, label, value, bound, wall_s=wall_s, repeat=repeat))
-    records += [failed(names[0], "crasher", Outcome.CRASHED, "the process ended by signal 11 (SIGSEGV)", wall_s=0.2)]
-    records += [failed(names[1], "crasher", Outcome.TIMED_OUT, "ended 10 s past its limit of 60 s", wall_s=70.0)]
+    records += [
+        failed(names[0], "crasher", SolveOutcome.CRASHED, "the process ended by signal 11 (SIGSEGV)", wall_s=0.2)
+    ]
+    records += [failed(names[1], "crasher", SolveOutcome.TIMED_OUT, "ended 10 s past its limit of 60 s", wall_s=70.0)]
     refusal = "kernel arrays are missing"
-    records += [failed(name, "reds-kernel", Outcome.REFUSED, refusal, wall_s=0.0) for name in names[:problems]]
+    records += [failed(name, "reds-kernel", SolveOutcome.REFUSED, refusal, wall_s=0.0) for name in names[:problems]]
     return tuple(records)
 
 

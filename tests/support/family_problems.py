@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from toy_plugins import BruteSolver
 
-from reds_core.knapsack.families.anchoring import NestedFamily
+from reds_core.knapsack.families.anchoring import FamilySolution
 from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 from reds_core.knapsack.solution import Solution, Status
 from reds_core.knapsack.solver import Feature, solve
@@ -80,7 +80,7 @@ def best_family(problems: Sequence[KnapsackProblem], weights: Sequence[int]) -> 
     return max(best.values(), default=None)
 
 
-def check_nested(family: NestedFamily, problems: Sequence[KnapsackProblem]) -> None:
+def check_nested(family: FamilySolution, problems: Sequence[KnapsackProblem]) -> None:
     for smaller, larger in itertools.pairwise(family.members):
         assert all(a <= b for a, b in zip(smaller.choice, larger.choice, strict=True))
     for member, problem in zip(family.members, problems, strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.framework.framework import Arrays, Family, Framework, Task, member_kept
 from reds_core.network.description import Network
-from reds_core.pruning.pruner import Choice, Pruner, PruningState, Step, Tools
+from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 from reds_core.scoring.attribution import attribute_to_kernels
 from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable
 
@@ -172,13 +172,13 @@ class HonestPruner(Pruner):
     def choose(self, state: PruningState, tools: Tools) -> PruningState:
         scores = tools.score(tools.model)
         floors: tuple[int, ...] | None = None
-        choices: list[Choice] = []
+        choices: list[Decision] = []
         order = None
         for budget in tools.budgets:
             stated = tools.formulate(scores, budget)
             solution = tools.solve(stated.problem.with_bounds(floors=floors))
             assert solution.widths is not None
-            choices.append(Choice(solution.widths, solution))
+            choices.append(Decision(solution.widths, solution))
             floors, order = solution.choice, stated.order
         return replace(state, scores=scores, order=order, choices=tuple(choices))
 

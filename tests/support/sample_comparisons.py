@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from bench_records import MACHINE, comparison, failed, found, problem, proved, record
 
 from reds_core.bench.history import BenchRun, Ending, LeftOut
-from reds_core.bench.record import Outcome, SolveRecord
+from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.knapsack.solution import Limit, Status
 
 Records = Sequence[SolveRecord]
@@ -44,7 +44,7 @@ def one_solve() -> Records:
 
 
 def all_failed() -> Records:
-    outcomes = [o for o in Outcome if o is not Outcome.ANSWERED]
+    outcomes = [o for o in SolveOutcome if o is not SolveOutcome.ANSWERED]
     return [failed("p", f"solver {o.value}", o, f"it {o.value}", peak_memory_bytes=None) for o in outcomes]
 
 
@@ -93,7 +93,7 @@ ODD = (
 def odd() -> Records:
     """Names and reasons that no one should trust."""
     answers = [proved(p, by, 0.5 + i) for p in ODD for i, by in enumerate(ODD)]
-    failures = [failed(p, p, Outcome.RAISED, p) for p in ODD]
+    failures = [failed(p, p, SolveOutcome.RAISED, p) for p in ODD]
     told = [dataclasses.replace(r, detail=ODD, versions={v: v for v in ODD}) for r in answers[:3]]
     named = dataclasses.replace(answers[0], machine=dataclasses.replace(MACHINE, cpu=ODD[0]), limit=Limit.NODES)
     return [*told, *answers[3:], named, *failures]

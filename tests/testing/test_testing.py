@@ -11,10 +11,10 @@ import pytest
 
 from reds_core.errors import InputError, UnavailableError
 from reds_core.knapsack.solver import Solver
-from reds_core.testing import SOLVER_CHECKS, Outcome, Settings, check, check_solver, solver_conformance
+from reds_core.testing import SOLVER_CHECKS, CheckOutcome, Settings, check, check_solver, solver_conformance
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.report import Failure, Skip
-from reds_core.testing.runner import Check, Run
+from reds_core.testing.runner import Check, CheckRun
 
 SUPPORT = Path(__file__).parent / "support"
 sys.path.insert(0, str(SUPPORT))  # so that a fresh interpreter, too, can import the mocks by name
@@ -27,7 +27,7 @@ CHECK_NAMES = [c.name for c in SOLVER_CHECKS]
 
 
 def failures(make: type[Solver] | Solver, settings: Settings = QUICK) -> dict[str, str]:
-    return {r.name: r.reason for r in check_solver(make, settings).with_outcome(Outcome.FAILED)}
+    return {r.name: r.reason for r in check_solver(make, settings).with_outcome(CheckOutcome.FAILED)}
 
 
 def blind(prefix: str) -> Callable[[], Solver]:
@@ -100,7 +100,7 @@ def test_every_check_has_a_solver_that_fails_it() -> None:
 def test_an_honest_solver_passes_every_check() -> None:
     report = check_solver(mocks.Honest, Settings(proves=True))
     assert report.ok
-    assert {r.name: r.reason for r in report.with_outcome(Outcome.SKIPPED)} == {
+    assert {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)} == {
         "is_not_asked_what_it_does_not_declare": "declares every feature"
     }
 
@@ -108,7 +108,7 @@ def test_an_honest_solver_passes_every_check() -> None:
 def test_a_modest_solver_is_asked_no_more_than_it_declares() -> None:
     report = check_solver(mocks.Modest, QUICK)
     assert report.ok
-    skipped = {r.name: r.reason for r in report.with_outcome(Outcome.SKIPPED)}
+    skipped = {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)}
     assert skipped["never_claims_a_false_optimum"] == "does not declare optimal"
     assert skipped["never_bounds_below_the_optimum"] == "does not declare bound"
     assert skipped["proves_small_problems"] == "does not promise proofs (Settings.proves)"
@@ -116,8 +116,8 @@ def test_a_modest_solver_is_asked_no_more_than_it_declares() -> None:
 
 def test_a_solver_of_few_features_is_only_asked_what_it_takes() -> None:
     report = check_solver(mocks.Narrow, QUICK)
-    skipped = {r.name: r.reason for r in report.with_outcome(Outcome.SKIPPED)}
-    assert report.with_outcome(Outcome.FAILED) == ()
+    skipped = {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)}
+    assert report.with_outcome(CheckOutcome.FAILED) == ()
     assert skipped["counts_peaks_over_three_groups"] == "it does not handle peak"
     assert skipped["keeps_floors_and_ceilings"] == "it does not handle bounds"
     assert "is_not_asked_what_it_does_not_declare" not in skipped
@@ -134,7 +134,7 @@ def test_a_solver_that_cannot_be_made_fails() -> None:
             raise OSError("no licence")
 
     report = check_solver(Unmade, QUICK)
-    assert {r.outcome for r in report.results} == {Outcome.FAILED, Outcome.SKIPPED}
+    assert {r.outcome for r in report.results} == {CheckOutcome.FAILED, CheckOutcome.SKIPPED}
     assert "no licence" in report.results[0].reason
 
 
@@ -170,11 +170,11 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str
 
 def test_importing_eagerly_fails_the_import_check(module: Callable[..., str]) -> None:
     lazy = {r.name: r for r in check(module("reds_test_lazy"), settings=QUICK)[0].results}
-    assert lazy["imports_nothing_heavy"].outcome is Outcome.PASSED
+    assert lazy["imports_nothing_heavy"].outcome is CheckOutcome.PASSED
     eager = {
         r.name: r for r in check(module("reds_test_eager", top="import reds_test_backend"), settings=QUICK)[0].results
     }
-    assert eager["imports_nothing_heavy"].outcome is Outcome.FAILED
+    assert eager["imports_nothing_heavy"].outcome is CheckOutcome.FAILED
     assert "imports reds_test_backend; import them inside the methods" in eager["imports_nothing_heavy"].reason
     differing = [name for name in lazy if lazy[name].outcome is not eager[name].outcome]
     assert differing == ["imports_nothing_heavy"]
@@ -252,7 +252,7 @@ def test_an_expected_failure_dies_when_it_is_mended() -> None:
     expected = Settings(seeds=1, expected_failures={"breaks_ties": "loops, see the tracker"})
     report = check_solver(mocks.Blind(mocks.BlindSpot("ties")), expected)
     assert report.ok
-    (result,) = report.with_outcome(Outcome.EXPECTED)
+    (result,) = report.with_outcome(CheckOutcome.EXPECTED)
     assert (result.name, result.reason.startswith("loops, see the tracker (")) == ("breaks_ties", True)
     mended = failures(mocks.Honest, expected)
     assert list(mended) == ["breaks_ties"]
@@ -290,12 +290,12 @@ def test_a_check_runs_once_and_what_builds_on_a_failure_is_skipped() -> None:
         ran.append("third")
         raise Skip("no need")
 
-    run: Run[None] = Run(lambda: None, (Check(first), Check(second, ("first",)), Check(third)), Settings())
+    run: CheckRun[None] = CheckRun(lambda: None, (Check(first), Check(second, ("first",)), Check(third)), Settings())
     results = run.report("x", "solver").results
     assert [(r.outcome, r.reason) for r in results] == [
-        (Outcome.FAILED, "broken"),
-        (Outcome.SKIPPED, "says nothing while first fails"),
-        (Outcome.SKIPPED, "no need"),
+        (CheckOutcome.FAILED, "broken"),
+        (CheckOutcome.SKIPPED, "says nothing while first fails"),
+        (CheckOutcome.SKIPPED, "no need"),
     ]
     assert run.result("first") is results[0]
     assert ran == ["first", "third"]

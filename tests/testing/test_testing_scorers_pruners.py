@@ -21,7 +21,7 @@ from reds_core.scoring.scorer import Scorer
 from reds_core.testing import (
     PRUNER_CHECKS,
     SCORER_CHECKS,
-    Outcome,
+    CheckOutcome,
     Report,
     check,
     check_pruner,
@@ -77,7 +77,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def failed(report: Report) -> dict[str, str]:
-    return {r.name: r.reason for r in report.with_outcome(Outcome.FAILED)}
+    return {r.name: r.reason for r in report.with_outcome(CheckOutcome.FAILED)}
 
 
 @pytest.mark.usefixtures("quick")
@@ -111,7 +111,7 @@ def test_an_honest_scorer_of_kernels_passes(check: Callable[[], None]) -> None:
 def test_scores_that_mean_nothing_are_not_held_against_the_channels() -> None:
     report = check_scorer(mocks.Uninformed)
     assert failed(report) == {}
-    skipped = {r.name for r in report.with_outcome(Outcome.SKIPPED)}
+    skipped = {r.name for r in report.with_outcome(CheckOutcome.SKIPPED)}
     assert {"scores_follow_the_channels", "ranks_a_dead_channel_last"} <= skipped
 
 

@@ -26,9 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
-
-Floats = npt.NDArray[np.float64]
+from reds_core.arrays import FloatArray, IntArray, Table
+from reds_core.knapsack.problem import KnapsackProblem
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +41,14 @@ class KernelModel:
         groups: how many columns are no binaries.
     """
 
-    lower: Floats
-    upper: Floats
-    objective: Floats
-    row_lower: Floats
-    row_upper: Floats
+    lower: FloatArray
+    upper: FloatArray
+    objective: FloatArray
+    row_lower: FloatArray
+    row_upper: FloatArray
     row: IntArray
     column: IntArray
-    coefficient: Floats
+    coefficient: FloatArray
     groups: int
 
     @property
@@ -71,8 +70,8 @@ class _Rows:
 
     def __init__(self) -> None:
         self.count = 0
-        self.entries: list[tuple[IntArray, IntArray, Floats]] = []
-        self.bounds: list[tuple[Floats, Floats]] = []
+        self.entries: list[tuple[IntArray, IntArray, FloatArray]] = []
+        self.bounds: list[tuple[FloatArray, FloatArray]] = []
 
     def add(self, lower: npt.ArrayLike, upper: npt.ArrayLike, *terms: tuple[IntArray, npt.ArrayLike]) -> None:
         """Add rows lower <= sum of coefficients x columns <= upper.
@@ -165,7 +164,7 @@ def _spread(table: IntArray, widths: IntArray) -> IntArray:
     return result
 
 
-def _scaled(kernel: Floats, values: Table) -> Floats:
+def _scaled(kernel: FloatArray, values: Table) -> FloatArray:
     """Kernel scores in units of the problem's values, rounded: they add up to the full pair's value."""
     total = float(kernel.sum())
     full = 0.0 if values is None else float(values[-1, -1])

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_baselines.kernel_model import KernelModel
-from reds_core.knapsack.problem import IntArray
+from reds_core.arrays import IntArray, NamedArrays
 from reds_core.knapsack.solver import Controls
-from reds_core.system.isolation import Arrays, run_isolated, serve
+from reds_core.system.isolation import run_isolated, serve
 
 Backend = Literal["scip", "cp-sat", "highs"]
 
@@ -75,7 +75,7 @@ def maximise(model: KernelModel, backend: Backend, controls: Controls, deadline:
     return Found(widths, bool(reply["stopped"]), float(reply["seconds"]))
 
 
-def answer(request: Arrays) -> Mapping[str, npt.ArrayLike]:
+def answer(request: NamedArrays) -> Mapping[str, npt.ArrayLike]:
     """Solve one request of `maximise`."""
     from ortools.math_opt.python import mathopt
 

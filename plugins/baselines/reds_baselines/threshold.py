@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem
+from reds_core.arrays import IntArray
+from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.sequence import first_within
 from reds_core.knapsack.solution import Answer, Status
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver

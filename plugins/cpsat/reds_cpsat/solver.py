@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reds_core.knapsack.problem import IntArray
+from reds_core.arrays import IntArray
 from reds_core.knapsack.relaxation.linear import LinearModel
-from reds_core.knapsack.relaxation.milp import LinearSolver, Outcome
+from reds_core.knapsack.relaxation.milp import BackendOutcome, LinearSolver
 from reds_core.knapsack.solution import Limit
 from reds_core.knapsack.solver import Control, Controls
 from reds_cpsat.loading import load_cp_model
@@ -42,11 +42,11 @@ class CpsatSolver(LinearSolver):
     controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT | Control.MEMORY_LIMIT
     auto_rank: ClassVar[int] = 30
 
-    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
+    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> BackendOutcome:
         if _largest_sum(model) >= SUM_LIMIT:
-            return Outcome(detail=("the sums of its coefficients are too large for CP-SAT",))
+            return BackendOutcome(detail=("the sums of its coefficients are too large for CP-SAT",))
         if controls.time_limit_s is not None and model.columns > COLUMNS_PER_S * controls.time_limit_s:
-            return Outcome(limit=Limit.TIME, detail=("no time was left to hand the model to CP-SAT",))
+            return BackendOutcome(limit=Limit.TIME, detail=("no time was left to hand the model to CP-SAT",))
         started = time.perf_counter()
         cp_model = load_cp_model()
         built = cp_model.CpModel()
@@ -66,7 +66,7 @@ class CpsatSolver(LinearSolver):
         response = solver.response_proto
         spent = float(response.wall_time)
         if status == cp_model.INFEASIBLE:
-            return Outcome(exhausted=True, backend_s=spent)
+            return BackendOutcome(exhausted=True, backend_s=spent)
         if status == cp_model.MODEL_INVALID:
             raise RuntimeError(f"CP-SAT refused the model: {built.Validate()}")
         choice = None
@@ -77,7 +77,7 @@ class CpsatSolver(LinearSolver):
         if status != cp_model.OPTIMAL:
             timed = controls.time_limit_s is not None and spent >= STOPPED_SHARE * parameters.max_time_in_seconds
             limit = Limit.TIME if timed else Limit.INTERRUPTED
-        return Outcome(choice, bound, status == cp_model.OPTIMAL, limit, spent)
+        return BackendOutcome(choice, bound, status == cp_model.OPTIMAL, limit, spent)
 
 
 def _interruptibly(solver: Any, model: Any) -> Any:

@@ -12,7 +12,7 @@ from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Limit, Status
 from reds_core.system.memory import why_too_much
 from reds_dp.proof import prove
-from reds_dp.search import Limits, NothingBetter, OutOfMemory, OutOfTime, Search
+from reds_dp.search import DpSearch, NothingBetter, OutOfMemory, OutOfTime, SearchLimits
 
 
 def plan(problem: KnapsackProblem, table_limit: int) -> tuple[Elimination, list[Scope]]:
@@ -40,7 +40,7 @@ def needed_bytes(problem: KnapsackProblem, order: Elimination, masked: Sequence[
     return table_bytes(problem, order.sizes) + 8 * messages + 9 * masks
 
 
-def _searched(search: Search, masks: Sequence[Mask]) -> tuple[Limit | None, bool]:
+def _searched(search: DpSearch, masks: Sequence[Mask]) -> tuple[Limit | None, bool]:
     """Search to the end or to a limit; the limit met, and whether the incumbent is proven best."""
     try:
         # the tables have no name here, so that they go as soon as smaller ones take their place
@@ -53,7 +53,7 @@ def _searched(search: Search, masks: Sequence[Mask]) -> tuple[Limit | None, bool
         return Limit.MEMORY, False
 
 
-def answer(problem: KnapsackProblem, table_limit: int, limits: Limits, hint: tuple[int, ...] | None) -> Answer:
+def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, hint: tuple[int, ...] | None) -> Answer:
     """The proven optimum, proof that there is no choice, or what is known when a limit is met.
 
     Nothing is allocated that passes the memory limit. Where a limit is met, the answer is no worse than the cheapest
@@ -66,7 +66,7 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: Limits, hint: tup
     why = why_too_much("its tables take", needed_bytes(problem, order, held), limits.memory)
     if why is not None:
         return cheapest_answer(problem, Limit.MEMORY, why, hint)
-    search = Search(problem, order, kept, limits)
+    search = DpSearch(problem, order, kept, limits)
     first = cheapest_choice(problem)
     if hint is not None:
         search.offer(hint)
@@ -74,7 +74,7 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: Limits, hint: tup
     return _concluded(search, first, limit, proven)
 
 
-def _concluded(search: Search, first: tuple[int, ...] | None, limit: Limit | None, proven: bool) -> Answer:
+def _concluded(search: DpSearch, first: tuple[int, ...] | None, limit: Limit | None, proven: bool) -> Answer:
     """What a search that has ended says; `first` is a choice that it does not know of."""
     detail = (f"{search.labels} partial choice{'' if search.labels == 1 else 's'} looked at",)
     if not proven and first is not None:

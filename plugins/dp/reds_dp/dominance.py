@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from reds_core.knapsack.inference.factors import BoolArray
-from reds_core.knapsack.problem import IntArray
+from reds_core.arrays import BoolArray, IntArray
 
 _SHIFTS = 12
 _PACKED = 2**62

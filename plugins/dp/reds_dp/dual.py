@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from reds_core.arrays import FloatArray
 from reds_core.knapsack.inference.cutting_planes import CuttingPlanes
-from reds_core.knapsack.inference.factors import POSSIBLE, Factors, FloatArray
+from reds_core.knapsack.inference.factors import POSSIBLE, Factors
 from reds_core.knapsack.inference.maxsum import original
-from reds_dp.search import NothingBetter, Search
+from reds_dp.search import DpSearch, NothingBetter
 
 STEPS = 60
 _PRECISION = 1e-7
@@ -20,7 +21,7 @@ class Dual:
         search: takes the choices met as incumbents and the bounds.
     """
 
-    def __init__(self, search: Search, factors: Factors) -> None:
+    def __init__(self, search: DpSearch, factors: Factors) -> None:
         self._search = search
         self._planes: list[tuple[float, FloatArray]] = []
         self._value_scale = max(float(factors.magnitudes[0]), 1.0)

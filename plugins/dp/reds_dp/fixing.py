@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reds_core.knapsack.inference.factors import POSSIBLE, Factors, FloatArray, table_bytes
+from reds_core.arrays import FloatArray
+from reds_core.knapsack.inference.factors import POSSIBLE, Factors, table_bytes
 from reds_core.knapsack.inference.maxsum import Messages
-from reds_dp.search import NothingBetter, Search
+from reds_dp.search import DpSearch, NothingBetter
 
 _AROUND = (0.92, 1.08, 0.7, 1.4, 0.0, 0.97, 1.03, 0.83, 1.2, 0.5, 2.0)
 _ASIDE = (0.6, 1.6)
@@ -55,7 +56,7 @@ def slacks(factors: Factors, messages: Messages, threshold: int) -> FloatArray:
     return result
 
 
-def fixed(search: Search, factors: Factors, weights: FloatArray, threshold: int) -> Factors:
+def fixed(search: DpSearch, factors: Factors, weights: FloatArray, threshold: int) -> Factors:
     """Only the options that a choice worth `threshold` or more can use; the same object where all can.
 
     Raises:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.knapsack.inference.factors import POSSIBLE, FloatArray
+from reds_core.arrays import FloatArray, IntArray
+from reds_core.knapsack.inference.factors import POSSIBLE
 from reds_core.knapsack.inference.maxsum import MaxSum, Messages
-from reds_core.knapsack.problem import IntArray
 from reds_dp.dominance import undominated
-from reds_dp.search import Limits, OutOfMemory
+from reds_dp.search import OutOfMemory, SearchLimits
 from reds_dp.terms import ExactTerms, bucket_rows, distinct
 
 _LEVELS = 128
@@ -87,7 +87,7 @@ class LabelSearch:
             closing[step].append(g)
         return closing
 
-    def run(self, messages: Messages, slacks: FloatArray, limits: Limits, beam: int | None = None) -> Found:
+    def run(self, messages: Messages, slacks: FloatArray, limits: SearchLimits, beam: int | None = None) -> Found:
         """All choices whose slacks stay at least 0 under every weight vector of `messages`.
 
         Args:
@@ -168,7 +168,7 @@ class LabelSearch:
 
 
 def _pairs_within(
-    labels: _Labels, row_of: IntArray, losses: FloatArray, limits: Limits
+    labels: _Labels, row_of: IntArray, losses: FloatArray, limits: SearchLimits
 ) -> Iterator[tuple[IntArray, IntArray]]:
     """Chunks of (label, option) that the first slack allows, a few more because losses are compared in levels."""
     first = losses[:, :, 0]
@@ -216,12 +216,16 @@ def _taken(labels: _Labels, parent: IntArray, option: IntArray, keep: IntArray) 
     return cut, parent[keep], option[keep]
 
 
-def _thinned(labels: _Labels, parent: IntArray, option: IntArray, limits: Limits) -> tuple[_Labels, IntArray, IntArray]:
+def _thinned(
+    labels: _Labels, parent: IntArray, option: IntArray, limits: SearchLimits
+) -> tuple[_Labels, IntArray, IntArray]:
     """Without dominated labels."""
     return _taken(labels, parent, option, undominated(labels.state, labels.value, labels.usage, limits.check_time))
 
 
-def _joined(parts: list[tuple[_Labels, IntArray, IntArray]], limits: Limits) -> tuple[_Labels, IntArray, IntArray]:
+def _joined(
+    parts: list[tuple[_Labels, IntArray, IntArray]], limits: SearchLimits
+) -> tuple[_Labels, IntArray, IntArray]:
     """All chunks in one, without dominated labels."""
     labels = _Labels(
         np.concatenate([p[0].state for p in parts]),

@@ -8,12 +8,13 @@ from typing import NoReturn
 
 import numpy as np
 
-from reds_core.knapsack.inference.factors import Factors, FloatArray, table_bytes
+from reds_core.arrays import FloatArray
+from reds_core.knapsack.inference.factors import Factors, table_bytes
 from reds_core.knapsack.inference.maxsum import original
 from reds_dp.dual import STEPS, Dual
 from reds_dp.fixing import fixed, neighbours, priced, slacks, with_usage
 from reds_dp.labels import LabelSearch
-from reds_dp.search import NothingBetter, Search
+from reds_dp.search import DpSearch, NothingBetter
 from reds_dp.terms import ExactTerms
 
 _SCOUT_ENTRIES = 1 << 16
@@ -32,7 +33,7 @@ _CHEAP_LABELS = 4000
 _LAST_SHARE = 0.7
 
 
-def prove(search: Search, factors: Factors) -> NoReturn:
+def prove(search: DpSearch, factors: Factors) -> NoReturn:
     """Search until the incumbent is proven best.
 
     Raises:
@@ -79,7 +80,7 @@ def prove(search: Search, factors: Factors) -> NoReturn:
         growth = 4.0 if labels < _CHEAP_LABELS else 2.0
 
 
-def _at(search: Search, factors: Factors, weights: FloatArray, top: int, step: float) -> tuple[int, Factors | None]:
+def _at(search: DpSearch, factors: Factors, weights: FloatArray, top: int, step: float) -> tuple[int, Factors | None]:
     """The threshold `step` below `top`, or the floor where that is near; and the options it leaves, if any."""
     floor = search.floor()
     depth = top + 1 - floor
@@ -99,7 +100,7 @@ def _at(search: Search, factors: Factors, weights: FloatArray, top: int, step: f
     return threshold, factors
 
 
-def _feasible(search: Search, factors: Factors) -> None:
+def _feasible(search: DpSearch, factors: Factors) -> None:
     """A first incumbent, by search over the same choices all worth 0: labels then compete by usage alone.
 
     Raises:
@@ -123,7 +124,7 @@ def _feasible(search: Search, factors: Factors) -> None:
     search.offer(inner.incumbent.choice)
 
 
-def _scout(search: Search, dual: Dual, factors: Factors) -> None:
+def _scout(search: DpSearch, dual: Dual, factors: Factors) -> None:
     """A first incumbent and multipliers from every few options of each group; the last option always stays."""
     distance = 2
     few = factors
@@ -137,7 +138,7 @@ def _scout(search: Search, dual: Dual, factors: Factors) -> None:
         pass  # among the few
 
 
-def _narrowed(search: Search, dual: Dual, factors: Factors, whole: bool) -> Factors:
+def _narrowed(search: DpSearch, dual: Dual, factors: Factors, whole: bool) -> Factors:
     """Multipliers near their optimum, and only the options that a better choice than the incumbent can use."""
     while True:
         large = search.entries(factors) > _SCOUT_ENTRIES
@@ -151,12 +152,12 @@ def _narrowed(search: Search, dual: Dual, factors: Factors, whole: bool) -> Fact
             return factors
 
 
-def _fitting(search: Search, factors: Factors, weights: FloatArray) -> FloatArray:
+def _fitting(search: DpSearch, factors: Factors, weights: FloatArray) -> FloatArray:
     """As many of `weights` as keep one sweep within `_SWEEP_ENTRIES`, the first in any case."""
     return weights[: max(_SWEEP_ENTRIES // search.entries(factors), 1)]
 
 
-def label_run(search: Search, factors: Factors, weights: FloatArray, threshold: int, beam: int | None = None) -> int:
+def label_run(search: DpSearch, factors: Factors, weights: FloatArray, threshold: int, beam: int | None = None) -> int:
     """One run of label setting, whose best choice is offered as incumbent; how many labels it kept.
 
     Raises:

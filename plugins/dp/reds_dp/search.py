@@ -7,12 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack.inference.ascent import Ascent
 from reds_core.knapsack.inference.elimination import Elimination
-from reds_core.knapsack.inference.factors import Factors, FloatArray, Mask, build_factors
+from reds_core.knapsack.inference.factors import Factors, Mask, build_factors
 from reds_core.knapsack.inference.maxsum import MaxSum, positions
 from reds_core.knapsack.integers import largest
-from reds_core.knapsack.problem import Evaluation, IntArray, KnapsackProblem
+from reds_core.knapsack.problem import Evaluation, KnapsackProblem
 
 _NEAR = 1e-4
 """Incumbents closer to the bound than this part of their value are left to label setting."""
@@ -31,7 +32,7 @@ class OutOfMemory(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class SearchLimits:
     """When to stop.
 
     Attributes:
@@ -63,7 +64,7 @@ class Incumbent:
     choice: tuple[int, ...]
 
 
-class Search:
+class DpSearch:
     """State of one solve.
 
     Args:
@@ -81,7 +82,7 @@ class Search:
     """
 
     def __init__(
-        self, problem: KnapsackProblem, order: Elimination, kept: tuple[IntArray, ...], limits: Limits
+        self, problem: KnapsackProblem, order: Elimination, kept: tuple[IntArray, ...], limits: SearchLimits
     ) -> None:
         self.problem = problem
         self.limits = limits
@@ -123,10 +124,10 @@ class Search:
             return math.inf
         return float(self.bound - self.incumbent.value)
 
-    def over(self, problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> Search:
+    def over(self, problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> DpSearch:
         """A fresh search over some options of another problem with the same groups, pairs and limits."""
         limits = replace(self.limits, memory=self.limits.memory - self.held_bytes)
-        return Search(problem, self._order, kept, limits)
+        return DpSearch(problem, self._order, kept, limits)
 
     def build(self, masks: Sequence[Mask]) -> Factors:
         """All terms over the kept options, laid out as the buckets need them.

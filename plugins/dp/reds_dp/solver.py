@@ -12,7 +12,7 @@ from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 from reds_dp.answer import answer
-from reds_dp.search import Limits
+from reds_dp.search import SearchLimits
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class DpSolver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         deadline = math.inf if controls.time_limit_s is None else time.perf_counter() + controls.time_limit_s
-        limits = Limits(deadline, self.options.label_limit, controls.memory_limit())
+        limits = SearchLimits(deadline, self.options.label_limit, controls.memory_limit())
         return cheapest_where_memory_ends(
             problem, controls.hint, lambda: answer(problem, self.options.table_limit, limits, controls.hint)
         )

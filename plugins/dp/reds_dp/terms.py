@@ -7,9 +7,10 @@ from functools import reduce
 
 import numpy as np
 
-from reds_core.knapsack.inference.factors import BoolArray, Factors, FloatArray
+from reds_core.arrays import BoolArray, FloatArray, IntArray, Table
+from reds_core.knapsack.inference.factors import Factors
 from reds_core.knapsack.inference.maxsum import MaxSum, Messages
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
+from reds_core.knapsack.problem import KnapsackProblem
 
 Columns = Mapping[int, IntArray]
 """For each open group the position of its option in each state, int64 (states,)."""

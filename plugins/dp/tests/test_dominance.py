@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reds_dp.dominance import undominated
 
-from reds_core.knapsack.problem import IntArray
+from reds_core.arrays import IntArray
 
 
 def _nothing() -> None:

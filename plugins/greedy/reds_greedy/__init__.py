@@ -14,7 +14,7 @@ from reds_core.knapsack.cheapest import cheapest_choice
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Limit, Status
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
-from reds_greedy.search import Search
+from reds_greedy.search import GreedySearch
 
 
 class GreedySolver(Solver):
@@ -31,9 +31,9 @@ class GreedySolver(Solver):
         starts = [problem.ceilings, problem.floors]
         if controls.hint is not None:
             starts.insert(0, controls.hint)
-        best: Search | None = None
+        best: GreedySearch | None = None
         for start in starts:
-            search = Search(problem, start, deadline)
+            search = GreedySearch(problem, start, deadline)
             search.run()
             if search.feasible and (best is None or search.value > best.value):
                 best = search

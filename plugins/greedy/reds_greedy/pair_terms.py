@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
+from reds_core.arrays import IntArray, Table
+from reds_core.knapsack.problem import KnapsackProblem
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,12 +15,10 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, PeakStep
+from reds_core.arrays import FloatArray, IntArray
+from reds_core.knapsack.problem import KnapsackProblem, PeakStep
 from reds_greedy.pair_terms import PairTerm, pair_terms
-
-FloatArray = npt.NDArray[np.float64]
 
 REACH = 16
 """Moves go up to this many strides up or down; strides halve from the coarsest, which spans all options, to 1."""
@@ -29,7 +27,7 @@ BREAKOUTS = 64
 """How often the weights of violated rows are doubled before the search for a feasible choice is given up."""
 
 
-class Search:
+class GreedySearch:
     """One choice on its way to a better one.
 
     Args:

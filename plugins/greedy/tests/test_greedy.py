@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from reds_greedy import GreedySolver
-from reds_greedy.search import Search
+from reds_greedy.search import GreedySearch
 
 from reds_core.knapsack.file import load_problem
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, SumResource
@@ -27,7 +27,7 @@ INSTANCES = Path(__file__).parents[3] / ".." / "shared" / "instances"
 @settings(max_examples=100, deadline=None)
 def test_the_running_figures_are_those_of_the_choice(problem: KnapsackProblem) -> None:
     """Every move updates values and costs by differences; at the end they must be what evaluate finds."""
-    search = Search(problem, problem.floors, float("inf"))
+    search = GreedySearch(problem, problem.floors, float("inf"))
     search.run()
     result = problem.evaluate(search.choice)
     assert search.value == result.value

@@ -6,9 +6,10 @@ from itertools import combinations
 
 import numpy as np
 
+from reds_core.arrays import BoolArray, IntArray
 from reds_core.knapsack.inference.elimination import Scope
-from reds_core.knapsack.inference.factors import BoolArray, Factors, Mask
-from reds_core.knapsack.problem import IntArray, KnapsackProblem
+from reds_core.knapsack.inference.factors import Factors, Mask
+from reds_core.knapsack.problem import KnapsackProblem
 
 _NEW_EDGE = 1 << 22
 

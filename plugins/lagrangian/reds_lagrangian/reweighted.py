@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.knapsack.inference.factors import BoolArray, Factors, FloatArray, unchecked
+from reds_core.arrays import BoolArray, FloatArray
+from reds_core.knapsack.inference.factors import Factors, unchecked
 from reds_core.knapsack.inference.maxsum import mix
 
 _BLOCK = 1 << 15

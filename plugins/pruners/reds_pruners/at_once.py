@@ -10,9 +10,9 @@ from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.framework.framework import Family, member_kept
-from reds_core.knapsack.families.anchoring import NestedSolution, choose_above
+from reds_core.knapsack.families.anchoring import MemberSolution, choose_above
 from reds_core.network.description import Network
-from reds_core.pruning.pruner import Choice, Pruner, PruningState, Step, Tools
+from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 from reds_pruners.training import train
 from reds_pruners.widths import choice_of
 
@@ -91,10 +91,10 @@ def choose_next_above(budget: int, state: PruningState, tools: Tools) -> Pruning
     return dataclasses.replace(state, order=stated.order, choices=(*state.choices, choice_from(member)))
 
 
-def choice_from(member: NestedSolution) -> Choice:
+def choice_from(member: MemberSolution) -> Decision:
     """What a state holds of a member of a family."""
     assert member.solution.widths is not None
-    return Choice(member.solution.widths, member.solution, member.bound_independent)
+    return Decision(member.solution.widths, member.solution, member.bound_independent)
 
 
 def _extracted(state: PruningState, tools: Tools) -> Family[Any]:

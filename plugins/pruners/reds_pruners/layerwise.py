@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reds_core.arrays import IntArray
 from reds_core.errors import InputError
 from reds_core.formulation.formulation import channel_order
 from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.network.axis import IntArray
 from reds_core.pruning.pruner import PruningState, Tools
-from reds_pruners.narrowing import Cut, NarrowingOptions, NarrowingPruner
+from reds_pruners.narrowing import Narrow, NarrowingOptions, NarrowingPruner
 from reds_pruners.widths import choice_of, free_groups, uniform_choice
 
 
@@ -68,10 +68,10 @@ class LayerwisePruner(NarrowingPruner):
     def _ordered(self, groups: tuple[str, ...]) -> tuple[str, ...]:
         return groups[::-1] if self.options.order == "backward" else groups
 
-    def settled(self, cut: Cut, state: PruningState) -> Sequence[str]:
+    def settled(self, cut: Narrow, state: PruningState) -> Sequence[str]:
         return state.sequence[cut.part * self.options.block :][: self.options.block]
 
-    def posed(self, cut: Cut, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:
+    def posed(self, cut: Narrow, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:
         done = state.sequence[: cut.part * self.options.block]
         fixed = dict(zip(problem.index, problem.ceilings, strict=True))
         pinned = {g: fixed[g] for g in done}

@@ -21,7 +21,7 @@ from reds_core.framework.framework import Family
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.pruning.pruner import Choice, Pruner, PruningState, Step, Tools
+from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 from reds_pruners.training import Together, is_alone, spread, train
 from reds_pruners.values import measured, proven_bound
 from reds_pruners.widths import choice_of
@@ -55,7 +55,7 @@ class NarrowingOptions:
 
 
 @dataclass(frozen=True)
-class Cut(Step):
+class Narrow(Step):
     """One cut.
 
     Attributes:
@@ -88,14 +88,14 @@ class NarrowingPruner(Pruner):
         """
 
     @abstractmethod
-    def posed(self, cut: Cut, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:
+    def posed(self, cut: Narrow, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:
         """The problem that one cut solves.
 
         Args:
             problem: of the cut's budget, its ceilings the widths that are left.
         """
 
-    def settled(self, cut: Cut, state: PruningState) -> Sequence[str]:
+    def settled(self, cut: Narrow, state: PruningState) -> Sequence[str]:
         """Groups that take the widths of the cut's solution; the others wait for a later one."""
         return tuple(state.choices[0].widths)
 
@@ -119,7 +119,7 @@ class NarrowingPruner(Pruner):
         final = int(finetune_epochs * self.options.final)
         epochs = iter(spread(finetune_epochs - final, len(names) * len(budgets)))
         cuts = [
-            Cut(name if len(budgets) == 1 else f"{name} for {budgets[i].name}", next(epochs), i, part, len(names))
+            Narrow(name if len(budgets) == 1 else f"{name} for {budgets[i].name}", next(epochs), i, part, len(names))
             for i in reversed(range(len(budgets)))
             for part, name in enumerate(names)
         ]
@@ -127,7 +127,7 @@ class NarrowingPruner(Pruner):
 
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
         alone = 0 if is_alone(self.options.finetune, len(tools.budgets)) else None
-        if isinstance(step, Cut):
+        if isinstance(step, Narrow):
             state = self._cut(step, state, tools)
         elif step.name == SCORE:
             return self._scored(state, tools)
@@ -144,7 +144,7 @@ class NarrowingPruner(Pruner):
         state = dataclasses.replace(state, scores=scores, bounds=bounds)
         return dataclasses.replace(state, sequence=self.sequence(state, tools))
 
-    def _cut(self, cut: Cut, state: PruningState, tools: Tools) -> PruningState:
+    def _cut(self, cut: Narrow, state: PruningState, tools: Tools) -> PruningState:
         anew = self.options.rescore and state.family is not None
         if cut.part == 0:
             state = _opened(state, tools)
@@ -168,7 +168,7 @@ class NarrowingPruner(Pruner):
         if cut.is_last:
             left = {g: order[g][:w] for g, w in widths.items()}
             chosen = measured(tools, state.scores, budget, widths, left, bound, chosen)
-        choices = (Choice(widths, chosen, bound), *state.choices[1:])
+        choices = (Decision(widths, chosen, bound), *state.choices[1:])
         return dataclasses.replace(state, order=order, choices=choices, family=family, decided=decided)
 
 
@@ -181,11 +181,11 @@ def _opened(state: PruningState, tools: Tools) -> PruningState:
         channels = tools.network.channels
         family = Family(tools.model, (tools.model,), (channels,))
         order: Kept = {g: np.arange(n, dtype=np.int64) for g, n in channels.items()}
-        return dataclasses.replace(state, order=order, choices=(Choice(channels),), family=family)
+        return dataclasses.replace(state, order=order, choices=(Decision(channels),), family=family)
     family, largest = state.family, state.choices[0].widths
     members, widths = (family.members[0], *family.members), (family.widths[0], *family.widths)
     return dataclasses.replace(
-        state, choices=(Choice(largest), *state.choices), family=Family(family.full, members, widths)
+        state, choices=(Decision(largest), *state.choices), family=Family(family.full, members, widths)
     )
 
 

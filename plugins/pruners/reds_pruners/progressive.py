@@ -9,7 +9,7 @@ from typing import Literal
 from reds_core.errors import InputError
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.pruning.pruner import PruningState, Tools
-from reds_pruners.narrowing import Cut, NarrowingOptions, NarrowingPruner
+from reds_pruners.narrowing import Narrow, NarrowingOptions, NarrowingPruner
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ProgressivePruner(NarrowingPruner):
     def cuts(self, free: Sequence[str]) -> Sequence[str]:
         return [f"narrow all ({i + 1} of {self.options.steps})" for i in range(self.options.steps)]
 
-    def posed(self, cut: Cut, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:
+    def posed(self, cut: Narrow, problem: KnapsackProblem, state: PruningState, tools: Tools) -> KnapsackProblem:
         if cut.is_last:
             return problem
         goal = {r.name: r.capacity for r in problem.resources}

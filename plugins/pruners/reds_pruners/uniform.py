@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from reds_core.pruning.pruner import Choice, PruningState, Tools
+from reds_core.pruning.pruner import Decision, PruningState, Tools
 from reds_pruners.at_once import AtOncePruner
 from reds_pruners.training import Together, is_alone
 from reds_pruners.values import measured
@@ -41,7 +41,7 @@ class UniformPruner(AtOncePruner):
         stated = tools.formulate(state.scores, asked)
         widths = stated.problem.widths(uniform_choice(stated.problem))
         kept = {g: stated.order[g][:w] for g, w in widths.items()}
-        choice = Choice(widths, measured(tools, state.scores, asked, widths, kept))
+        choice = Decision(widths, measured(tools, state.scores, asked, widths, kept))
         return dataclasses.replace(state, order=stated.order, choices=(*state.choices, choice))
 
     def alone(self, budgets: int) -> bool:

@@ -13,8 +13,9 @@ from toy_runs import QUICK, Workplace, make_workplace, skip_report
 
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
+from reds_core.plugin import PluginOptions
 from reds_core.runs.extraction import extract
-from reds_core.runs.settings import PluginOptions, RunSettings
+from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import ScoreLevel
 from reds_core.watcher import Watcher
 

@@ -9,20 +9,20 @@ from typing import ClassVar
 
 import numpy as np
 
+from reds_core.arrays import IntArray, NamedArrays
 from reds_core.errors import UnavailableError
-from reds_core.knapsack.problem import IntArray
 from reds_core.knapsack.relaxation.linear import LinearModel
 from reds_core.knapsack.relaxation.milp import (
     FLOAT_BITS,
     FLOAT_EXACT_BELOW,
+    BackendOutcome,
     LinearOptions,
     LinearSolver,
-    Outcome,
     whole_bound,
 )
 from reds_core.knapsack.solution import Limit
 from reds_core.knapsack.solver import Control, Controls
-from reds_core.system.isolation import Arrays, run_isolated
+from reds_core.system.isolation import run_isolated
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -62,7 +62,7 @@ class PulpSolver(LinearSolver):
     coefficient_bits: ClassVar[int | None] = FLOAT_BITS
     Options: ClassVar[type] = PulpOptions
 
-    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
+    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> BackendOutcome:
         backend = self.options.backend
         cbc = backend in CBC
         options = list(CBC_OPTIONS) if cbc else []
@@ -88,21 +88,23 @@ class PulpSolver(LinearSolver):
         detail = () if controls.seed is None or cbc else (f"PuLP's {backend} is given no seed",)
         reply = run_isolated(WORKER, request, deadline)
         if reply is None:
-            return Outcome(limit=Limit.TIME, detail=detail)
+            return BackendOutcome(limit=Limit.TIME, detail=detail)
         if "unavailable" in reply:
             raise UnavailableError(f"PuLP has no back end '{backend}' here", f"choose one of: {reply['unavailable']}")
         return replace(_outcome(model, reply, deadline), detail=detail)
 
 
-def _outcome(model: LinearModel, reply: Arrays, deadline: float | None) -> Outcome:
+def _outcome(model: LinearModel, reply: NamedArrays, deadline: float | None) -> BackendOutcome:
     """What the worker's reply means; `sol_status` decided its flags, for PuLP's `status` calls stopped runs optimal."""
     seconds, levels = float(reply["seconds"]), reply["levels"]
     stopped = deadline is not None and time.monotonic() >= deadline - MARGIN_S
     if reply["infeasible"] and not stopped:
-        return Outcome(exhausted=True, backend_s=seconds)
+        return BackendOutcome(exhausted=True, backend_s=seconds)
     if not reply["found"] or np.any(np.isnan(levels[: model.group_starts[-1]])):
-        return Outcome(limit=Limit.TIME if stopped else None, backend_s=seconds)
+        return BackendOutcome(limit=Limit.TIME if stopped else None, backend_s=seconds)
     if not reply["optimal"]:
-        return Outcome(model.choice(levels), None, False, Limit.TIME if stopped else None, seconds)
+        return BackendOutcome(model.choice(levels), None, False, Limit.TIME if stopped else None, seconds)
     reached = whole_bound(float(model.objective.astype(np.float64) @ np.nan_to_num(levels)))
-    return Outcome(model.choice(levels), None if reached is None else model.offset + reached, True, None, seconds)
+    return BackendOutcome(
+        model.choice(levels), None if reached is None else model.offset + reached, True, None, seconds
+    )

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.system.isolation import Arrays, serve
+from reds_core.arrays import NamedArrays
+from reds_core.system.isolation import serve
 
 REPORT_S = 0.1
 """Seconds before the deadline at which the back end is to stop, to leave time for its report."""
 
 
-def _build(pulp: Any, request: Arrays, way_out: bool = False) -> tuple[Any, list[Any]]:
+def _build(pulp: Any, request: NamedArrays, way_out: bool = False) -> tuple[Any, list[Any]]:
     """The LpProblem, a minimisation, and its variables in column order.
 
     Args:
@@ -51,7 +52,7 @@ def _build(pulp: Any, request: Arrays, way_out: bool = False) -> tuple[Any, list
     return problem, variables
 
 
-def back_end(pulp: Any, request: Arrays, **settings: Any) -> Any:
+def back_end(pulp: Any, request: NamedArrays, **settings: Any) -> Any:
     """The back end with as much of what is wanted as its constructor takes."""
     backend = str(request["backend"])
     wanted: dict[str, Any] = {"msg": False, "gapRel": 0.0, "gapAbs": 0.0, "options": request["options"].tolist()}
@@ -68,7 +69,7 @@ def back_end(pulp: Any, request: Arrays, **settings: Any) -> Any:
     return pulp.getSolver(backend, **known)
 
 
-def answer(request: Arrays) -> dict[str, Any]:
+def answer(request: NamedArrays) -> dict[str, Any]:
     """What the back end says of the model in `request`; see `reds_pulp.solver` for the names."""
     import pulp
 

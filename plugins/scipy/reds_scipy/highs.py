@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.arrays import NamedArrays
 from reds_core.knapsack.relaxation.linear import LinearModel
-from reds_core.system.isolation import Arrays, muted_stdout, run_isolated, serve
+from reds_core.system.isolation import muted_stdout, run_isolated, serve
 
 HERE_COLUMNS = 4_000
 """Models of up to this many columns are tried in this process first."""
@@ -31,7 +32,7 @@ REPORT_S = 0.05
 """Seconds before the deadline at which HiGHS is to stop, to leave time for its report."""
 
 
-def ask(model: LinearModel, task: str, seconds: float | None) -> Arrays | None:
+def ask(model: LinearModel, task: str, seconds: float | None) -> NamedArrays | None:
     """What HiGHS says of `model`: arrays by name; None if it was ended at the time limit.
 
     Args:
@@ -64,12 +65,12 @@ def ask(model: LinearModel, task: str, seconds: float | None) -> Arrays | None:
     return run_isolated(Path(__file__), {**request, "deadline": np.inf if deadline is None else deadline}, deadline)
 
 
-def _answer_here(request: Mapping[str, npt.ArrayLike]) -> Arrays:
+def _answer_here(request: Mapping[str, npt.ArrayLike]) -> NamedArrays:
     with muted_stdout():  # HiGHS prints warnings of its own, whatever `disp` says
         return answer({key: np.asarray(value) for key, value in request.items()})
 
 
-def answer(request: Arrays) -> Arrays:
+def answer(request: NamedArrays) -> NamedArrays:
     """Solve one request of `ask`."""
     started = time.perf_counter()
     reply = _milp(request) if str(request["task"]) == "milp" else _lp(request, str(request["task"]) == "elastic")
@@ -77,18 +78,18 @@ def answer(request: Arrays) -> Arrays:
     return {key: np.asarray(value) for key, value in reply.items()}
 
 
-def _matrix(request: Arrays) -> Any:
+def _matrix(request: NamedArrays) -> Any:
     from scipy.sparse import csr_array
 
     shape = (request["rhs"].size, request["objective"].size)
     return csr_array((request["coefficient"].astype(np.float64), request["column"], request["starts"]), shape=shape)
 
 
-def _seconds(request: Arrays) -> float:
+def _seconds(request: NamedArrays) -> float:
     return max(float(request["deadline"]) - time.monotonic() - REPORT_S, 0.01)
 
 
-def _milp(request: Arrays) -> dict[str, Any]:
+def _milp(request: NamedArrays) -> dict[str, Any]:
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     upper = request["rhs"].astype(np.float64)
@@ -103,7 +104,7 @@ def _milp(request: Arrays) -> dict[str, Any]:
     return _reply(result) | {"bound": -np.inf if bound is None else bound}
 
 
-def _lp(request: Arrays, elastic: bool) -> dict[str, Any]:
+def _lp(request: NamedArrays, elastic: bool) -> dict[str, Any]:
     from scipy.optimize import linprog
     from scipy.sparse import csr_array, hstack
 

@@ -6,15 +6,15 @@ import time
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from reds_core.arrays import FloatArray
 from reds_core.knapsack.cheapest import cheapest_where_memory_ends
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.relaxation.dual import Certificate, Dual
 from reds_core.knapsack.relaxation.linear import LinearModel, linear_model
 from reds_core.knapsack.relaxation.milp import (
+    BackendOutcome,
     LinearOptions,
-    Outcome,
     conclude,
     least,
     prepared,
@@ -28,8 +28,6 @@ from reds_core.knapsack.relaxation.rows import rows_of
 from reds_core.knapsack.solution import Answer, Limit
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 from reds_scipy.highs import INFEASIBLE, STOPPED, ask
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class ScipyLpSolver(Solver):
@@ -58,7 +56,7 @@ class ScipyLpSolver(Solver):
         if isinstance(known, Answer):
             return known
         if known.domain is None:
-            return conclude(problem, known, Outcome(exhausted=True), proved=True)
+            return conclude(problem, known, BackendOutcome(exhausted=True), proved=True)
         halted = why_not_built(problem, known.domain, controls.memory_limit(), deadline)
         if halted is not None:
             return conclude(problem, known, unasked(problem, known, halted, deadline))
@@ -75,7 +73,7 @@ class ScipyLpSolver(Solver):
             choice = least(problem, model.domain, deadline)
         stopped = Limit.TIME if relaxed is None or int(relaxed["status"]) == STOPPED else None
         spent = None if relaxed is None else float(relaxed["seconds"])
-        return conclude(problem, known, Outcome(choice, bound, False, stopped, spent))
+        return conclude(problem, known, BackendOutcome(choice, bound, False, stopped, spent))
 
     def _infeasible(
         self, problem: KnapsackProblem, known: Presolved, model: LinearModel, deadline: float | None
@@ -88,7 +86,7 @@ class ScipyLpSolver(Solver):
         choice = None if exhausted or known.incumbent is not None else least(problem, model.domain, deadline)
         stopped = Limit.TIME if elastic is None or int(elastic["status"]) == STOPPED else None
         spent = None if elastic is None else float(elastic["seconds"])
-        return conclude(problem, known, Outcome(choice, bound, exhausted, stopped, spent))
+        return conclude(problem, known, BackendOutcome(choice, bound, exhausted, stopped, spent))
 
 
 def _left(deadline: float | None) -> float | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from reds_core.knapsack.problem import IntArray
+from reds_core.arrays import IntArray
 from reds_core.knapsack.relaxation.linear import LinearModel
-from reds_core.knapsack.relaxation.milp import FLOAT_BITS, FLOAT_EXACT_BELOW, LinearSolver, Outcome, whole_bound
+from reds_core.knapsack.relaxation.milp import FLOAT_BITS, FLOAT_EXACT_BELOW, BackendOutcome, LinearSolver, whole_bound
 from reds_core.knapsack.solution import Limit
 from reds_core.knapsack.solver import Control, Controls
 from reds_scipy.highs import INFEASIBLE, OPTIMAL, STOPPED, ask
@@ -25,16 +25,16 @@ class ScipyMilpSolver(LinearSolver):
     exact_below: ClassVar[int | None] = FLOAT_EXACT_BELOW
     coefficient_bits: ClassVar[int | None] = FLOAT_BITS
 
-    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
+    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> BackendOutcome:
         reply = ask(model, "milp", controls.time_limit_s)
         if reply is None:
-            return Outcome(limit=Limit.TIME)
+            return BackendOutcome(limit=Limit.TIME)
         status, spent = int(reply["status"]), float(reply["seconds"])
         if status == INFEASIBLE:
-            return Outcome(exhausted=True, backend_s=spent)
+            return BackendOutcome(exhausted=True, backend_s=spent)
         choice = model.choice(reply["columns"]) if reply["columns"].size else None
         bound = whole_bound(-float(reply["bound"]))
-        return Outcome(
+        return BackendOutcome(
             choice,
             None if bound is None else model.offset + bound,
             status == OPTIMAL,

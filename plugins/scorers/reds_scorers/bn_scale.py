@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
 from reds_core.framework.framework import Arrays, Framework, Task
 from reds_core.network.description import Network, WeightKind
-from reds_core.scoring.attribution import FloatArray, filters
+from reds_core.scoring.attribution import filters
 from reds_core.scoring.scorer import Scorer, ScoreTable
 from reds_scorers.normalising import Normalisation, normalised
 

@@ -7,8 +7,9 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from reds_core.arrays import FloatArray
 from reds_core.errors import InputError
-from reds_core.scoring.scorer import FloatArray, ScoreTable
+from reds_core.scoring.scorer import ScoreTable
 
 Normalisation = Literal["none", "mean", "max", "sum", "l2", "log"]
 ByLevel = Literal["auto", "none", "mean", "max", "sum", "l2", "log"]

@@ -8,9 +8,10 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from reds_core.arrays import FloatArray
 from reds_core.framework.framework import Arrays, Framework, Task
 from reds_core.network.description import Network
-from reds_core.scoring.attribution import FloatArray, Importance, attribute_to_channels, attribute_to_kernels
+from reds_core.scoring.attribution import Importance, attribute_to_channels, attribute_to_kernels
 from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable
 from reds_scorers.examples import check_counts, training_examples
 from reds_scorers.normalising import ByLevel, normalised, of_level

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from reds_core.arrays import IntArray
 from reds_core.framework.framework import Family, member_kept
-from reds_core.network.axis import IntArray
 from reds_core.network.description import Network, WeightKind
 from reds_tensorflow.distillation import Distillation
 from reds_tensorflow.epoch_state import assign_plain, plain_arrays
@@ -26,7 +26,7 @@ _RANDOM_STATE = "seed_generator_state"
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class Slice:
     """Takes one network's weight out of the full one.
 
     Attributes:
@@ -40,7 +40,7 @@ class Cut:
     gathered: tuple[tuple[int, IntArray], ...]
 
     @classmethod
-    def at(cls, weight: int, positions: Sequence[IntArray]) -> Cut:
+    def at(cls, weight: int, positions: Sequence[IntArray]) -> Slice:
         """The cut that keeps `positions` of each axis."""
         prefix = [np.array_equal(p, np.arange(len(p))) for p in positions]
         size = tuple(len(p) if is_prefix else -1 for p, is_prefix in zip(positions, prefix, strict=True))
@@ -66,7 +66,7 @@ class Student:
     """
 
     model: Any
-    cuts: tuple[Cut, ...]
+    cuts: tuple[Slice, ...]
     states: tuple[Any, ...]
     share: float
 
@@ -93,12 +93,12 @@ def students_of(family: Family[Any], network: Network, seed: int) -> tuple[Stude
     )
 
 
-def _cuts(model: Any, network: Network, widths: Any) -> tuple[Cut, ...]:
+def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
     order = {id(variable): i for i, variable in enumerate(variables(model, network))}
     kept = member_kept(widths)
     indices = [order[id(variable)] for variable in model.trainable_variables]
     return tuple(
-        Cut.at(i, [axis.positions(kept, network.channels) for axis in network.weights[i].axes]) for i in indices
+        Slice.at(i, [axis.positions(kept, network.channels) for axis in network.weights[i].axes]) for i in indices
     )
 
 

@@ -82,30 +82,30 @@ def value_figure(shares: Mapping[str, Steps], drawn: Mapping[str, Style]) -> Fig
 
 
 @dataclass(frozen=True)
-class Point:
+class RunPoint:
     """One run in a scatter: seconds, and how far off it is, as a share; 0 where it is not."""
 
     seconds: float
     share: float
 
 
-def gap_points(entrants: Sequence[Entrant]) -> dict[str, tuple[Point, ...]]:
+def gap_points(entrants: Sequence[Entrant]) -> dict[str, tuple[RunPoint, ...]]:
     """By label the time and the gap of every run that has both; entrants without one are left out."""
     return _points(entrants, lambda e: {n: r.gap for n, r in e.runs.items()})
 
 
-def loss_points(entrants: Sequence[Entrant]) -> dict[str, tuple[Point, ...]]:
+def loss_points(entrants: Sequence[Entrant]) -> dict[str, tuple[RunPoint, ...]]:
     """By label the time and the value lost against the best known one, of every run that has a value."""
     return _points(entrants, lambda e: {n: r.loss for n, r in e.runs.items()})
 
 
 def _points(
     entrants: Sequence[Entrant], shares: Callable[[Entrant], Mapping[str, float | None]]
-) -> dict[str, tuple[Point, ...]]:
+) -> dict[str, tuple[RunPoint, ...]]:
     series = {}
     for entrant in entrants:
         points = tuple(
-            Point(statistics.median(entrant.runs[name].walls_s), share)
+            RunPoint(statistics.median(entrant.runs[name].walls_s), share)
             for name, share in shares(entrant).items()
             if share is not None and math.isfinite(share) and share >= 0
         )
@@ -114,7 +114,9 @@ def _points(
     return series
 
 
-def scatter_figure(series: Mapping[str, Sequence[Point]], drawn: Mapping[str, Style], axis: str, zero: str) -> Figure:
+def scatter_figure(
+    series: Mapping[str, Sequence[RunPoint]], drawn: Mapping[str, Style], axis: str, zero: str
+) -> Figure:
     """How far off against time, both logarithmic; the large marker of each entrant stands at its medians.
 
     Args:

@@ -113,7 +113,7 @@ def relative_loss(best: int, value: int) -> float:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Typical:
     """The middle and the worst of figures that are better when smaller.
 
     Attributes:
@@ -128,9 +128,9 @@ class Spread:
     worst_on: str
 
 
-def spread(figures: Mapping[str, float]) -> Spread | None:
+def spread(figures: Mapping[str, float]) -> Typical | None:
     """The spread of figures by problem; None where there is none."""
     if not figures:
         return None
     worst = max(figures, key=lambda p: figures[p])
-    return Spread(len(figures), statistics.median(figures.values()), figures[worst], worst)
+    return Typical(len(figures), statistics.median(figures.values()), figures[worst], worst)

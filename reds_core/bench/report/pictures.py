@@ -103,7 +103,7 @@ def loss_scatter(comparison: Comparison) -> Picture | None:
 
 def _scatter(
     comparison: Comparison,
-    points: Mapping[str, Sequence[figures.Point]],
+    points: Mapping[str, Sequence[figures.RunPoint]],
     prefix: str,
     caption: str,
     axis: str,

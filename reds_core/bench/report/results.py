@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from reds_core.bench.record import Contender, Outcome, ProblemFacts, SolveRecord
+from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
 from reds_core.bench.report.measures import geometric_mean, relative_loss
 from reds_core.bench.verdicts import Knowledge, Verdicts, judge
 from reds_core.knapsack.solution import Status, relative_gap
@@ -30,8 +30,8 @@ class Kind(IntEnum):
 
 def kind_of(record: SolveRecord, false_claim: str | None) -> Kind:
     """What one solve came to."""
-    if record.outcome is not Outcome.ANSWERED:
-        return Kind.REFUSED if record.outcome is Outcome.REFUSED else Kind.FAILED
+    if record.outcome is not SolveOutcome.ANSWERED:
+        return Kind.REFUSED if record.outcome is SolveOutcome.REFUSED else Kind.FAILED
     if false_claim is not None:
         return Kind.FALSE_CLAIM
     if record.status is Status.INFEASIBLE:
@@ -57,7 +57,7 @@ class Solve:
 
 
 @dataclass(frozen=True)
-class Run:
+class EntrantRun:
     """The solves of one problem by one entrant, at least one.
 
     Attributes:
@@ -118,7 +118,7 @@ class Run:
 
     @property
     def _answered(self) -> tuple[Solve, ...]:
-        return tuple(s for s in self.solves if s.record.outcome is Outcome.ANSWERED)
+        return tuple(s for s in self.solves if s.record.outcome is SolveOutcome.ANSWERED)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Entrant:
 
     label: str
     contender: Contender
-    runs: Mapping[str, Run]
+    runs: Mapping[str, EntrantRun]
 
     def count(self, *kinds: Kind) -> int:
         """How many of its runs came to one of `kinds`."""
@@ -207,7 +207,7 @@ def compare(records: Sequence[SolveRecord]) -> Comparison:
     known = {name: verdicts.problems[facts.sha256] for name, facts in problems.items()}
     entrants = []
     for label, (contender, runs) in gathered.items():
-        taken = {name: Run(name, known[name], tuple(runs[name])) for name in problems if name in runs}
+        taken = {name: EntrantRun(name, known[name], tuple(runs[name])) for name in problems if name in runs}
         entrants.append(Entrant(label, contender, taken))
     return Comparison(tuple(records), verdicts, problems, known, tuple(sorted(entrants, key=_merit)))
 

@@ -6,10 +6,10 @@ import math
 import statistics
 from collections.abc import Container, Sequence
 
-from reds_core.bench.record import Outcome
-from reds_core.bench.report.measures import Ratios, Spread, spread, time_ratios
+from reds_core.bench.record import SolveOutcome
+from reds_core.bench.report.measures import Ratios, Typical, spread, time_ratios
 from reds_core.bench.report.presolve import PresolvePair
-from reds_core.bench.report.results import Comparison, Entrant, Kind, Run
+from reds_core.bench.report.results import Comparison, Entrant, EntrantRun, Kind
 from reds_core.report import units
 from reds_core.report.table import (
     NOTHING,
@@ -86,14 +86,14 @@ def overview_table(comparison: Comparison) -> Table:
     return Table("All solvers, the best first", "Solver", columns, one_block(rows), is_sortable=True)
 
 
-def losses_of(entrant: Entrant, among: Container[str] | None = None) -> Spread | None:
+def losses_of(entrant: Entrant, among: Container[str] | None = None) -> Typical | None:
     """The value an entrant lost against the best known, over the problems (`among` these) where it reached one."""
     return spread(
         {n: loss for n, loss in entrant.losses.items() if math.isfinite(loss) and (among is None or n in among)}
     )
 
 
-def gaps_left(entrant: Entrant) -> Spread | None:
+def gaps_left(entrant: Entrant) -> Typical | None:
     """The gaps an entrant left where it gave no proof, over those where there is one."""
     gaps = {name: r.gap for name, r in entrant.runs.items() if r.gap is not None and not math.isfinite(r.proof_s)}
     return spread(gaps)
@@ -205,7 +205,7 @@ def proofs_table(comparison: Comparison) -> Table:
     return Table("Who proved what", "Problem", columns, one_block(rows), is_sortable=True)
 
 
-def _mark(run: Run | None) -> Cell:
+def _mark(run: EntrantRun | None) -> Cell:
     if run is None:
         return Cell("")
     proved = sum(math.isfinite(s.proof_s) for s in run.solves)
@@ -229,12 +229,12 @@ def results_table(comparison: Comparison) -> Table:
     return Table("Every problem and solver", "Problem", columns, one_block(rows), is_sortable=True)
 
 
-def outcome_text(outcome: Outcome) -> str:
+def outcome_text(outcome: SolveOutcome) -> str:
     """An outcome in words."""
     return outcome.value.replace("_", " ")
 
 
-def _run(run: Run | None) -> Cell:
+def _run(run: EntrantRun | None) -> Cell:
     if run is None:
         return Cell("")
     kind, tone = run.kind, _TONES.get(run.kind, "")

@@ -20,7 +20,7 @@ Solve = Callable[[KnapsackProblem], Solution]
 
 
 @dataclass(frozen=True)
-class NestedSolution:
+class MemberSolution:
     """One member of a family.
 
     Attributes:
@@ -45,7 +45,7 @@ class NestedSolution:
 
 
 @dataclass(frozen=True)
-class NestedFamily:
+class FamilySolution:
     """One choice a budget, smallest budget first, each within the next.
 
     Attributes:
@@ -57,7 +57,7 @@ class NestedFamily:
         detail: remarks for the user, one clause each.
     """
 
-    members: tuple[NestedSolution, ...]
+    members: tuple[MemberSolution, ...]
     weights: tuple[int, ...]
     bound: int | None
     enumerated: tuple[int, ...] = ()
@@ -75,7 +75,7 @@ class NestedFamily:
         return self.bound == self.weighted_value
 
 
-def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve: Solve) -> NestedSolution:
+def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve: Solve) -> MemberSolution:
     """The best choice of `problem` that contains the choice `smaller` (option indices), and the bound without it.
 
     This is one step of the bottom-up family: what a smaller subnetwork keeps, every larger one keeps.
@@ -90,19 +90,21 @@ def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve:
     return _beside(problem, _unless_stopped(problem, solve), smaller, None, solve)
 
 
-def bottom_up(problems: Sequence[KnapsackProblem], solve: Solve, weights: Sequence[int] | None = None) -> NestedFamily:
+def bottom_up(
+    problems: Sequence[KnapsackProblem], solve: Solve, weights: Sequence[int] | None = None
+) -> FamilySolution:
     """The smallest budget first, each larger one around what the smaller ones keep. Arguments: see `anchored`."""
     return anchored(problems, solve, 0, weights)
 
 
-def top_down(problems: Sequence[KnapsackProblem], solve: Solve, weights: Sequence[int] | None = None) -> NestedFamily:
+def top_down(problems: Sequence[KnapsackProblem], solve: Solve, weights: Sequence[int] | None = None) -> FamilySolution:
     """The largest budget first, each smaller one inside what the larger ones keep. Arguments: see `anchored`."""
     return anchored(problems, solve, len(problems) - 1, weights)
 
 
 def anchored(
     problems: Sequence[KnapsackProblem], solve: Solve, anchor: int, weights: Sequence[int] | None = None
-) -> NestedFamily:
+) -> FamilySolution:
     """The family of one budget solved freely, the others inside and around it.
 
     Args:
@@ -117,10 +119,10 @@ def anchored(
             also where costs fall as widths rise, and no choice inside the anchor's is cheap enough.
         NoChoiceError: if the solver stopped before it found a choice.
     """
-    return Families(problems, solve, weights).anchored(anchor)
+    return FamilySolver(problems, solve, weights).anchored(anchor)
 
 
-class Families:
+class FamilySolver:
     """Families of the same budgets, which share the solves of each budget without regard to the others.
 
     Arguments, and errors of making one: see `anchored`.
@@ -139,7 +141,7 @@ class Families:
             self._free[budget] = _unless_stopped(self.problems[budget], self.solve)
         return self._free[budget]
 
-    def anchored(self, anchor: int) -> NestedFamily:
+    def anchored(self, anchor: int) -> FamilySolution:
         """As the function of that name."""
         own = self.free(anchor)
         if own is None or own.choice is None:
@@ -152,7 +154,7 @@ class Families:
             larger = members[budget + 1].choice
             members[budget] = _beside(self.problems[budget], self.free(budget), None, larger, self.solve)
         ordered = tuple(members[budget] for budget in range(len(self.problems)))
-        return NestedFamily(ordered, self.weights, weighted_sum(self.weights, [m.bound_independent for m in ordered]))
+        return FamilySolution(ordered, self.weights, weighted_sum(self.weights, [m.bound_independent for m in ordered]))
 
 
 def weighted_sum(weights: Sequence[int], values: Sequence[int | None]) -> int | None:
@@ -188,8 +190,8 @@ def _unless_stopped(problem: KnapsackProblem, solve: Solve) -> Solution | None:
     return solution
 
 
-def _free_member(solution: Solution) -> NestedSolution:
-    return NestedSolution(solution, solution.bound)
+def _free_member(solution: Solution) -> MemberSolution:
+    return MemberSolution(solution, solution.bound)
 
 
 def _beside(
@@ -198,7 +200,7 @@ def _beside(
     smaller: Sequence[int] | None,
     larger: Sequence[int] | None,
     solve: Solve,
-) -> NestedSolution:
+) -> MemberSolution:
     """The best choice that contains `smaller` and lies within `larger`; `free` is the solution without them."""
     floors = problem.floors if smaller is None else tuple(map(max, problem.floors, smaller))
     ceilings = problem.ceilings if larger is None else tuple(map(min, problem.ceilings, larger))
@@ -206,8 +208,8 @@ def _beside(
     if free is not None and free.choice is not None and free.status is Status.OPTIMAL:
         nested = [low <= x <= high for low, x, high in zip(floors, free.choice, ceilings, strict=True)]
         if all(nested):  # the best of all is the best of those that nest
-            return NestedSolution(free, bound)
-    return NestedSolution(_chosen(problem.with_bounds(floors, ceilings), solve), bound)
+            return MemberSolution(free, bound)
+    return MemberSolution(_chosen(problem.with_bounds(floors, ceilings), solve), bound)
 
 
 def check_problems(problems: Sequence[KnapsackProblem]) -> None:

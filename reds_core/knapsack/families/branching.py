@@ -18,8 +18,6 @@ from reds_core.knapsack.families.anchoring import Solve, weighted_sum
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution, Status
 
-Choice = tuple[int, ...]
-
 
 @dataclass(frozen=True)
 class Branched:
@@ -33,7 +31,7 @@ class Branched:
         solves: how many were made.
     """
 
-    choices: tuple[Choice, ...] | None
+    choices: tuple[tuple[int, ...], ...] | None
     value: int
     bound: int
     stopped: str | None
@@ -45,8 +43,8 @@ class _Node:
     """Floors and ceilings of each budget, and each budget solved within them; sorted by falling bound."""
 
     rank: tuple[int, int]
-    floors: tuple[Choice, ...] = field(compare=False)
-    ceilings: tuple[Choice, ...] = field(compare=False)
+    floors: tuple[tuple[int, ...], ...] = field(compare=False)
+    ceilings: tuple[tuple[int, ...], ...] = field(compare=False)
     solutions: tuple[Solution, ...] = field(compare=False)
 
     @property
@@ -54,7 +52,7 @@ class _Node:
         return -self.rank[0]
 
     @property
-    def choices(self) -> tuple[Choice, ...]:
+    def choices(self) -> tuple[tuple[int, ...], ...]:
         return tuple(s.choice for s in self.solutions if s.choice is not None)
 
     @property
@@ -117,7 +115,7 @@ class Branching:
             return Branched(None, value, bound, "the solver gives no bound")
         floors, ceilings = tuple(p.floors for p in self._problems), tuple(p.ceilings for p in self._problems)
         nodes = [self._node(floors, ceilings, known, bound)]
-        best: tuple[Choice, ...] | None = None
+        best: tuple[tuple[int, ...], ...] | None = None
         unproved = value  # the largest bound of nodes that the solver did not settle
         stopped: str | None = None
         while nodes and nodes[0].bound > value and stopped is None:
@@ -153,7 +151,11 @@ class Branching:
         return None
 
     def _node(
-        self, floors: tuple[Choice, ...], ceilings: tuple[Choice, ...], solutions: Sequence[Solution], bound: int
+        self,
+        floors: tuple[tuple[int, ...], ...],
+        ceilings: tuple[tuple[int, ...], ...],
+        solutions: Sequence[Solution],
+        bound: int,
     ) -> _Node:
         """A node that is known to be worth `bound` at most."""
         self._made += 1
@@ -180,7 +182,9 @@ class Branching:
                 children.append(self._node(floors, ceilings, solutions, node.bound))
         return children
 
-    def _solutions(self, node: _Node, floors: Sequence[Choice], ceilings: Sequence[Choice]) -> list[Solution] | None:
+    def _solutions(
+        self, node: _Node, floors: Sequence[tuple[int, ...]], ceilings: Sequence[tuple[int, ...]]
+    ) -> list[Solution] | None:
         """Each budget within tighter floors and ceilings than `node`'s; None where one cannot be met.
 
         Raises:
@@ -209,5 +213,5 @@ class Branching:
         return solutions
 
 
-def _with(options: Choice, group: int, option: int) -> Choice:
+def _with(options: tuple[int, ...], group: int, option: int) -> tuple[int, ...]:
     return (*options[:group], option, *options[group + 1 :])

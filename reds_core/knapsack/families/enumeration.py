@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack.families.region import LARGEST_TABLE, Region, sweeps_entries
-from reds_core.knapsack.inference.factors import FloatArray
 from reds_core.knapsack.inference.maxsum import MaxSum, Messages
-from reds_core.knapsack.problem import IntArray, KnapsackProblem
+from reds_core.knapsack.problem import KnapsackProblem
 
 _SHARES = (1.0, 0.5, 0.8, 0.95, 1.05, 1.25, 2.0, 0.0)
 """Multiples of the best multipliers whose bounds cut off partial choices; those that fit the tables' limit are used."""

@@ -18,12 +18,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reds_core.arrays import IntArray
 from reds_core.errors import InfeasibleError, NoChoiceError
-from reds_core.knapsack.families.anchoring import Families, NestedFamily, NestedSolution, Solve, weighted_sum
+from reds_core.knapsack.families.anchoring import FamilySolution, FamilySolver, MemberSolution, Solve, weighted_sum
 from reds_core.knapsack.families.branching import Branching
 from reds_core.knapsack.families.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
 from reds_core.knapsack.families.region import Region, TableTooLarge, narrow, whole, within
-from reds_core.knapsack.problem import IntArray, KnapsackProblem
+from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution, Status, relative_gap
 
 _SHARES = (64, 8, 1)
@@ -38,7 +39,7 @@ def joint(
     solve: Solve,
     weights: Sequence[int] | None = None,
     limits: FamilyLimits | None = None,
-) -> NestedFamily:
+) -> FamilySolution:
     """The family of the largest weighted value, or the best anchored one with a bound.
 
     Args:
@@ -55,7 +56,7 @@ def joint(
     Raises:
         InputError, InfeasibleError, NoChoiceError: as `reds_core.knapsack.families.anchoring.anchored`.
     """
-    families = Families(problems, solve, weights)
+    families = FamilySolver(problems, solve, weights)
     best = _best_anchored(families)
     if best.optimal:
         return best
@@ -66,9 +67,9 @@ def joint(
         return search.branched(str(why))
 
 
-def _best_anchored(families: Families) -> NestedFamily:
+def _best_anchored(families: FamilySolver) -> FamilySolution:
     """The best family that one of the budgets anchors."""
-    found: list[NestedFamily] = []
+    found: list[FamilySolution] = []
     failure: InfeasibleError | NoChoiceError | None = None
     for anchor in range(len(families.problems)):
         try:
@@ -157,7 +158,7 @@ class _Search:
         bound: proven upper limit on the weighted value of every nested family; None while nothing proves one.
     """
 
-    def __init__(self, families: Families, limits: FamilyLimits, best: NestedFamily) -> None:
+    def __init__(self, families: FamilySolver, limits: FamilyLimits, best: FamilySolution) -> None:
         self.bound = best.bound
         self._families = families
         self._limits = limits
@@ -167,7 +168,7 @@ class _Search:
         self._enumerated = [0] * len(families.problems)
         self._bounds = [m.bound_independent for m in best.members]
 
-    def run(self) -> NestedFamily:
+    def run(self) -> FamilySolution:
         """The best of all families.
 
         Raises:
@@ -200,7 +201,7 @@ class _Search:
         assert total is not None
         return total
 
-    def _at_least(self, goal: int, spaces: list[_Open | _Listed]) -> NestedFamily | None:
+    def _at_least(self, goal: int, spaces: list[_Open | _Listed]) -> FamilySolution | None:
         """The best family if it is worth `goal` or more, else None."""
         self._enumerated = [0] * len(spaces)
         while self._settled(goal, spaces):
@@ -240,16 +241,16 @@ class _Search:
             if sum(s.size for s in spaces) >= _WORTHWHILE * before:
                 return True
 
-    def _joined(self, goal: int, spaces: Sequence[_Open | _Listed]) -> NestedFamily | None:
+    def _joined(self, goal: int, spaces: Sequence[_Open | _Listed]) -> FamilySolution | None:
         lists = [s.found for s in spaces if isinstance(s, _Listed)]
         chain = best_chain(lists, self._families.weights, goal)
         if chain is None:
             return None
         members = self._members([tuple(lists[b].choices[at].tolist()) for b, at in enumerate(chain)], True)
         value = self._weighted([m.value for m in members])
-        return NestedFamily(members, self._families.weights, value, tuple(self._enumerated))
+        return FamilySolution(members, self._families.weights, value, tuple(self._enumerated))
 
-    def branched(self, why: str) -> NestedFamily:
+    def branched(self, why: str) -> FamilySolution:
         """The best of all families by branching, or the best one known with a bound; `why` enumeration was given up."""
         families, best = self._families, self._best
         note = f"not proved best of all families: {why}"
@@ -260,13 +261,13 @@ class _Search:
         found = branching.run(free, best.weighted_value, self.bound)
         members = best.members if found.choices is None else self._members(found.choices, found.stopped is None)
         detail = () if found.stopped is None else (f"{note}, and {found.stopped}",)
-        return NestedFamily(members, families.weights, found.bound, solves=found.solves, detail=detail)
+        return FamilySolution(members, families.weights, found.bound, solves=found.solves, detail=detail)
 
-    def _members(self, choices: Sequence[tuple[int, ...]], proved: bool) -> tuple[NestedSolution, ...]:
+    def _members(self, choices: Sequence[tuple[int, ...]], proved: bool) -> tuple[MemberSolution, ...]:
         """`choices` as a family; `proved` says whether no family is worth more."""
         seconds = (time.perf_counter() - self._started) / len(choices)
         return tuple(
-            NestedSolution(self._solution(b, choice, proved, seconds), self._bounds[b])
+            MemberSolution(self._solution(b, choice, proved, seconds), self._bounds[b])
             for b, choice in enumerate(choices)
         )
 

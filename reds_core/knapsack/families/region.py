@@ -13,17 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reds_core.arrays import BoolArray, FloatArray
 from reds_core.knapsack.inference.cutting_planes import CuttingPlanes
 from reds_core.knapsack.inference.elimination import Elimination, eliminate, pair_scopes, peak_scopes
-from reds_core.knapsack.inference.factors import (
-    POSSIBLE,
-    BoolArray,
-    Factors,
-    FloatArray,
-    build_factors,
-    peak_masks,
-    possible_options,
-)
+from reds_core.knapsack.inference.factors import POSSIBLE, Factors, build_factors, peak_masks, possible_options
 from reds_core.knapsack.inference.maxsum import MaxSum, Messages
 from reds_core.knapsack.problem import KnapsackProblem
 

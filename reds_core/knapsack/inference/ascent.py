@@ -12,8 +12,8 @@ from itertools import combinations
 
 import numpy as np
 
-from reds_core.knapsack.inference.factors import BoolArray, FloatArray
-from reds_core.knapsack.problem import IntArray, KnapsackProblem
+from reds_core.arrays import BoolArray, FloatArray, IntArray
+from reds_core.knapsack.problem import KnapsackProblem
 
 _CANDIDATES = 32
 _ROUNDS = 40

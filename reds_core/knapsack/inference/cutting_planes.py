@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reds_core.knapsack.inference.factors import FloatArray
+from reds_core.arrays import FloatArray
 
 _TOLERANCE = 1e-9
 _PIVOTS = 200

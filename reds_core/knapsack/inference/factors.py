@@ -13,11 +13,9 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.arrays import BoolArray, FloatArray, IntArray
 from reds_core.knapsack.inference.elimination import Scope
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, PeakStep
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from reds_core.knapsack.problem import KnapsackProblem, PeakStep
 
 FORBIDDEN = -1e200
 """Stands for minus infinity in float tables; finite, so that sums and differences stay defined."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate
-from reds_core.knapsack.inference.factors import FORBIDDEN, Factors, FloatArray, unchecked
-from reds_core.knapsack.problem import IntArray
+from reds_core.knapsack.inference.factors import FORBIDDEN, Factors, unchecked
 
 _BLOCK = 1 << 15
 """Entries of a table that are built and reduced at a time, so that they stay in the processor's cache."""

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reds_core.knapsack.problem import IntArray
+from reds_core.arrays import IntArray
 from reds_core.knapsack.relaxation.linear import LinearModel
 
 

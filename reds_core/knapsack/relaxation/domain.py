@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
-
-BoolArray = npt.NDArray[np.bool_]
+from reds_core.arrays import BoolArray, IntArray, Table
+from reds_core.knapsack.problem import KnapsackProblem
 
 
 @dataclass(frozen=True, eq=False)

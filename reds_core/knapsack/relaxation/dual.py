@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
+from reds_core.arrays import FloatArray, IntArray, Table
+from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.relaxation.domain import Domain
 from reds_core.knapsack.relaxation.forest import Forest
 from reds_core.knapsack.relaxation.linear import Cut
-from reds_core.knapsack.relaxation.rows import Row
+from reds_core.knapsack.relaxation.rows import Restriction
 
-FloatArray = npt.NDArray[np.float64]
 Shares = tuple[tuple[FloatArray, FloatArray], ...]
 """For each chord what it owes its first and its second group: float64 (positions,) each."""
 
@@ -59,7 +58,7 @@ class Terms:
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class DualPoint:
     """One evaluation of the dual function, in floats.
 
     Attributes:
@@ -142,7 +141,9 @@ class Dual:
         values: leave the values out to price the rows alone: a negative bound then proves that no choice fits.
     """
 
-    def __init__(self, problem: KnapsackProblem, rows: Sequence[Row], domain: Domain, values: bool = True) -> None:
+    def __init__(
+        self, problem: KnapsackProblem, rows: Sequence[Restriction], domain: Domain, values: bool = True
+    ) -> None:
         self.domain = domain
         self.limits = [row.limit for row in rows]
         used = [
@@ -202,7 +203,7 @@ class Dual:
             pairs[k] = table - to_first[:, None] - to_second
         return Terms(groups, pairs)
 
-    def evaluate(self, multipliers: FloatArray, shares: Shares) -> Point:
+    def evaluate(self, multipliers: FloatArray, shares: Shares) -> DualPoint:
         """The dual function at one point: one max-sum sweep."""
         terms = self._shared(self.priced(multipliers), shares)
         top, positions = self.forest.maximise(terms.groups, terms.pairs)
@@ -218,7 +219,7 @@ class Dual:
                 if pair_cost is not None:
                     usage[r] += pair_cost[best] - pair_cost[positions[a], positions[b]]
         limits = np.array([float(limit) for limit in self.limits])
-        return Point(multipliers, top + float(multipliers @ limits), limits - usage, positions)
+        return DualPoint(multipliers, top + float(multipliers @ limits), limits - usage, positions)
 
     def balance(self, multipliers: FloatArray, shares: Shares) -> Shares:
         """One round of coordinate ascent on the shares: each end of each chord meets its group halfway (MPLP)."""

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from reds_core.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Link:
 
 
 @dataclass(frozen=True, eq=False)
-class Marginals:
+class ForestMarginals:
     """What the forest says of each option and cell; lists over groups, or over pairs with None for those outside.
 
     Attributes:
@@ -144,7 +143,7 @@ class Forest:
                 positions[group] = int(np.argmax(totals[group] + column))
         return value, tuple(positions)
 
-    def marginals(self, groups: Sequence[FloatArray], pairs: Sequence[FloatArray | None]) -> Marginals:
+    def marginals(self, groups: Sequence[FloatArray], pairs: Sequence[FloatArray | None]) -> ForestMarginals:
         """Max-marginals and reduced costs by one sweep up and one down."""
         totals, messages = self._upward(groups, pairs)
         beliefs = list(totals)
@@ -167,4 +166,4 @@ class Forest:
             short, loss = message - below, tops[group] - joint
             reduced[link.pair] = short if link.child_first else short.T
             losses[link.pair] = loss if link.child_first else loss.T
-        return Marginals(roots, tops, beliefs, root_reduced, reduced, losses)
+        return ForestMarginals(roots, tops, beliefs, root_reduced, reduced, losses)

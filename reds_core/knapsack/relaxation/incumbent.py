@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
+from reds_core.arrays import IntArray, Table
+from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.relaxation.domain import Domain
-from reds_core.knapsack.relaxation.rows import Row
+from reds_core.knapsack.relaxation.rows import Restriction
 
 EXCHANGE_LIMIT = 2**20
 """Two groups are not changed together where that means trying more joint choices than this."""
@@ -65,7 +66,9 @@ class Improver:
         deadline: `time.perf_counter()` at which to stop, or None.
     """
 
-    def __init__(self, problem: KnapsackProblem, rows: Sequence[Row], domain: Domain, deadline: float | None) -> None:
+    def __init__(
+        self, problem: KnapsackProblem, rows: Sequence[Restriction], domain: Domain, deadline: float | None
+    ) -> None:
         self.domain = domain
         self.deadline = deadline
         self.value = _Tables(domain, [g.values for g in problem.groups], [p.values for p in problem.pairs])

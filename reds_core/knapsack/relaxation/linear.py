@@ -14,9 +14,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.knapsack.problem import IntArray, KnapsackProblem, Table
-from reds_core.knapsack.relaxation.domain import BoolArray, Domain
-from reds_core.knapsack.relaxation.rows import Row, rows_of
+from reds_core.arrays import BoolArray, IntArray, Table
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.relaxation.domain import Domain
+from reds_core.knapsack.relaxation.rows import Restriction, rows_of
 
 MAGNITUDE_LIMIT = 2**61
 """Problems of at most this magnitude have a linear model whose coefficients fit int64."""
@@ -246,7 +247,7 @@ def _add_marginals(rows: _Rows, blocks: _Blocks, pair: int) -> None:
         rows.add_equalities(row, np.concatenate([cells, options]), signs, 0, count)
 
 
-def _add_limit(rows: _Rows, blocks: _Blocks, row: Row) -> tuple[int, int]:
+def _add_limit(rows: _Rows, blocks: _Blocks, row: Restriction) -> tuple[int, int]:
     """Add one resource row; its row index, or -1 where no choice can break it, and its divisor."""
     domain = blocks.domain
     coefficients, least = blocks.columns(domain.of_groups(row.costs), domain.of_pairs(row.pair_costs), -1)

@@ -14,9 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from reds_core.arrays import IntArray
 from reds_core.knapsack.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends, trivial_bound
 from reds_core.knapsack.inference.elimination import open_sizes
-from reds_core.knapsack.problem import IntArray, KnapsackProblem
+from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.relaxation.digits import in_digits
 from reds_core.knapsack.relaxation.domain import Domain
 from reds_core.knapsack.relaxation.incumbent import Improver
@@ -62,7 +63,7 @@ class LinearOptions:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BackendOutcome:
     """What a back end says of a linear model.
 
     Attributes:
@@ -116,7 +117,7 @@ class LinearSolver(Solver):
     coefficient_bits: ClassVar[int | None] = None
 
     @abstractmethod
-    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
+    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> BackendOutcome:
         """Maximise over `model` through the back end.
 
         Args:
@@ -141,13 +142,13 @@ class LinearSolver(Solver):
             return known
         trusted = self.exact_below is None or problem.magnitude < self.exact_below
         if known.domain is None:
-            return conclude(problem, known, Outcome(exhausted=True), trusted, proved=True)
+            return conclude(problem, known, BackendOutcome(exhausted=True), trusted, proved=True)
         halted = why_not_built(problem, known.domain, controls.memory_limit(), deadline)
         if halted is not None:
             return conclude(problem, known, unasked(problem, known, halted, deadline), trusted)
         model = linear_model(problem, known.domain, () if known.cut is None else (known.cut,))
         if model.contradictory:
-            return conclude(problem, known, Outcome(exhausted=True), trusted, proved=True)
+            return conclude(problem, known, BackendOutcome(exhausted=True), trusted, proved=True)
         if self.coefficient_bits is not None:
             model = in_digits(model, self.coefficient_bits)
         outcome = self._search(problem, known, model, controls, started)
@@ -157,7 +158,7 @@ class LinearSolver(Solver):
 
     def _search(
         self, problem: KnapsackProblem, known: Presolved, model: LinearModel, controls: Controls, started: float
-    ) -> Outcome:
+    ) -> BackendOutcome:
         """Ask the back end until its choice is within the limits in exact whole numbers."""
         hint = controls.hint
         usable = hint is not None and known.cut is None and model.domain.holds(hint)
@@ -168,7 +169,7 @@ class LinearSolver(Solver):
             if controls.time_limit_s is not None:
                 remaining = controls.time_limit_s - (time.perf_counter() - started)
                 if remaining <= 0:
-                    return Outcome(limit=Limit.TIME, backend_s=spent)
+                    return BackendOutcome(limit=Limit.TIME, backend_s=spent)
                 left = replace(controls, time_limit_s=remaining)
             outcome = self.optimise(model, left, start)
             spent += outcome.backend_s or 0.0
@@ -244,14 +245,16 @@ def why_not_built(
     return None
 
 
-def unasked(problem: KnapsackProblem, known: Presolved, halted: tuple[Limit, str], deadline: float | None) -> Outcome:
+def unasked(
+    problem: KnapsackProblem, known: Presolved, halted: tuple[Limit, str], deadline: float | None
+) -> BackendOutcome:
     """What is left to say where the linear model is not built; `halted` as `why_not_built` gives it."""
     choice = None if known.incumbent is not None or known.domain is None else least(problem, known.domain, deadline)
-    return Outcome(choice, limit=halted[0], detail=(halted[1],))
+    return BackendOutcome(choice, limit=halted[0], detail=(halted[1],))
 
 
 def conclude(
-    problem: KnapsackProblem, known: Presolved, outcome: Outcome, trusted: bool = True, proved: bool = False
+    problem: KnapsackProblem, known: Presolved, outcome: BackendOutcome, trusted: bool = True, proved: bool = False
 ) -> Answer:
     """What presolve and the back end prove together; the choice is no worse than the cheapest one.
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reds_core.knapsack.relaxation.dual import Dual, FloatArray, Point, Shares
+from reds_core.arrays import FloatArray
+from reds_core.knapsack.relaxation.dual import Dual, DualPoint, Shares
 
 LINE_STEPS = 40
 POLYAK_STEPS = 60
@@ -36,7 +37,7 @@ class DualSearch:
     target: int | None = None
     deadline: float | None = None
     shares: Shares = field(init=False)
-    best: Point = field(init=False)
+    best: DualPoint = field(init=False)
     met: dict[tuple[int, ...], None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,17 +70,17 @@ class DualSearch:
     def _closed(self) -> bool:
         return self.target is not None and self.best.bound < self.target + 1
 
-    def _at(self, multipliers: FloatArray) -> Point:
+    def _at(self, multipliers: FloatArray) -> DualPoint:
         point = self.dual.evaluate(multipliers, self.shares)
         self.met.pop(point.positions, None)
         self.met[point.positions] = None
         return point
 
-    def _keep(self, point: Point) -> None:
+    def _keep(self, point: DualPoint) -> None:
         if point.bound < self.best.bound:
             self.best, self.best_shares = point, self.shares
 
-    def _multipliers(self, start: Point | None = None) -> None:
+    def _multipliers(self, start: DualPoint | None = None) -> None:
         point = self.best if start is None else start
         active = np.flatnonzero((point.multipliers > 0) | (point.gradient < 0))
         if active.size == 0:
@@ -93,7 +94,7 @@ class DualSearch:
                 if self._late() or self._closed() or before - self.best.bound <= ROUND_PRECISION * self._span():
                     return
 
-    def _coordinates(self, point: Point) -> Point:
+    def _coordinates(self, point: DualPoint) -> DualPoint:
         """One exact line search a row, cyclically."""
         for row in range(len(self.dual.limits)):
             if self._late() or self._closed():
@@ -102,10 +103,10 @@ class DualSearch:
                 point = self._line(point, row)
         return point
 
-    def _line(self, start: Point, row: int) -> Point:
+    def _line(self, start: DualPoint, row: int) -> DualPoint:
         """Minimum along one multiplier: intersect the supporting lines of either side (cutting planes)."""
 
-        def at(multiplier: float) -> Point:
+        def at(multiplier: float) -> DualPoint:
             multipliers = start.multipliers.copy()
             multipliers[row] = multiplier
             point = self._at(multipliers)
@@ -135,7 +136,9 @@ class DualSearch:
                 high = point
         return best
 
-    def _bracket(self, start: Point, row: int, at: Callable[[float], Point]) -> tuple[Point | None, Point | None]:
+    def _bracket(
+        self, start: DualPoint, row: int, at: Callable[[float], DualPoint]
+    ) -> tuple[DualPoint | None, DualPoint | None]:
         """Points with a falling and a rising bound along one multiplier; low None: it should be 0; high None: none."""
         if start.gradient[row] >= 0:
             if start.multipliers[row] == 0:
@@ -157,7 +160,7 @@ class DualSearch:
         costs = self.dual.costs[row].magnitude()
         return 0.1 * max(self.dual.values.magnitude(), 1.0) / max(costs, 1.0)
 
-    def _polyak(self, start: Point) -> None:
+    def _polyak(self, start: DualPoint) -> None:
         """Projected subgradient steps towards the target, halved when they fail (Polyak, 1969)."""
         scales = np.array([self.first_step(r) for r in range(len(self.dual.limits))])
         point, factor, failed = start, 1.0, 0

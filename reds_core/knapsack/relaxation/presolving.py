@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reds_core.arrays import FloatArray
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.relaxation.domain import Domain
-from reds_core.knapsack.relaxation.dual import Certificate, Dual, FloatArray
+from reds_core.knapsack.relaxation.dual import Certificate, Dual
 from reds_core.knapsack.relaxation.incumbent import Improver
 from reds_core.knapsack.relaxation.linear import Cut
 from reds_core.knapsack.relaxation.multipliers import DualSearch
-from reds_core.knapsack.relaxation.rows import Row, rows_of
+from reds_core.knapsack.relaxation.rows import Restriction, rows_of
 
 ROUNDS = 8
 WORTHWHILE = 0.9
@@ -123,7 +124,7 @@ class _Presolve:
         narrowed = certificate.narrow(domain, self.value + 1)
         return None if narrowed is None else self._within_limits(narrowed)
 
-    def _breakable(self, domain: Domain) -> list[tuple[int, Row]]:
+    def _breakable(self, domain: Domain) -> list[tuple[int, Restriction]]:
         """The rows that some combination of largest costs could break, with their indices."""
         return [(i, row) for i, row in enumerate(self.rows) if _largest_use(row, domain) > row.limit]
 
@@ -198,7 +199,7 @@ class _Presolve:
                 self.incumbent, self.value = choice, evaluation.value
 
 
-def _largest_use(row: Row, domain: Domain) -> int:
+def _largest_use(row: Restriction, domain: Domain) -> int:
     """The sum of the largest costs that are left."""
     tables = [*domain.of_groups(row.costs), *domain.of_pairs(row.pair_costs)]
     return sum(int(t.max()) for t in tables if t is not None)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reds_core.knapsack.problem import KnapsackProblem, Resource, SumResource, Table
+from reds_core.arrays import Table
+from reds_core.knapsack.problem import KnapsackProblem, Resource, SumResource
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class Restriction:
     """One linear restriction of a choice.
 
     Attributes:
@@ -24,23 +25,23 @@ class Row:
     pair_costs: tuple[Table, ...]
 
 
-def rows_of(problem: KnapsackProblem) -> tuple[Row, ...]:
+def rows_of(problem: KnapsackProblem) -> tuple[Restriction, ...]:
     """A row for each sum resource and one for each step of each peak resource; together they say what resources say."""
     return tuple(row for resource in problem.resources for row in _rows(problem, resource))
 
 
-def _rows(problem: KnapsackProblem, resource: Resource) -> list[Row]:
+def _rows(problem: KnapsackProblem, resource: Resource) -> list[Restriction]:
     no_pairs = (None,) * len(problem.pairs)
     if isinstance(resource, SumResource):
         tables = tuple(problem.pair_cost(resource, k) for k in range(len(problem.pairs)))
-        return [Row(resource.name, resource.capacity - resource.base, resource.costs, tables)]
+        return [Restriction(resource.name, resource.capacity - resource.base, resource.costs, tables)]
     no_costs: tuple[Table, ...] = (None,) * len(problem.groups)
     if not resource.steps:  # its usage is 0
-        return [Row(resource.name, resource.capacity, no_costs, no_pairs)]
+        return [Restriction(resource.name, resource.capacity, no_costs, no_pairs)]
     rows = []
     for step in resource.steps:
         costs = list(no_costs)
         for group, table in zip(step.groups, step.costs, strict=True):
             costs[group] = table
-        rows.append(Row(resource.name, resource.capacity - step.base, tuple(costs), no_pairs))
+        rows.append(Restriction(resource.name, resource.capacity - step.base, tuple(costs), no_pairs))
     return rows

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from reds_core.arrays import FloatArray
 from reds_core.knapsack.inference.elimination import eliminate, largest_table, open_sizes, pair_scopes, peak_scopes
 from reds_core.knapsack.inference.factors import (
     FORBIDDEN,
     POSSIBLE,
     Factors,
-    FloatArray,
     build_factors,
     peak_masks,
     possible_options,

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reds_core.knapsack.problem import Group, IntArray, KnapsackProblem, Pair, PeakResource, SumResource
+from reds_core.arrays import IntArray
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, SumResource
 from reds_core.knapsack.relaxation.digits import in_digits
 from reds_core.knapsack.relaxation.domain import Domain
 from reds_core.knapsack.relaxation.linear import Cut, LinearModel, linear_model

@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from reds_core.arrays import IntArray
 from reds_core.knapsack.cheapest import trivial_bound
-from reds_core.knapsack.problem import Group, IntArray, KnapsackProblem, SumResource
+from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 from reds_core.knapsack.relaxation.linear import LinearModel
-from reds_core.knapsack.relaxation.milp import LinearOptions, LinearSolver, Outcome, whole_bound
+from reds_core.knapsack.relaxation.milp import BackendOutcome, LinearOptions, LinearSolver, whole_bound
 from reds_core.knapsack.solution import Limit, Solution, Status
 from reds_core.knapsack.solver import Control, Controls, solve, why_not
 
@@ -28,9 +29,9 @@ class Scripted(LinearSolver):
     controls = Control.TIME_LIMIT | Control.HINT
     Options = ScriptOptions
     slack: ClassVar[int] = 0
-    outcome: ClassVar[Outcome | None] = None
+    outcome: ClassVar[BackendOutcome | None] = None
 
-    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> Outcome:
+    def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> BackendOutcome:
         if type(self).outcome is not None:
             return type(self).outcome
         grid = np.stack(np.meshgrid(*model.domain.options, indexing="ij"), -1).reshape(-1, len(model.domain.options))
@@ -43,8 +44,8 @@ class Scripted(LinearSolver):
                 value = model.offset + int(model.objective @ z)
                 best = max(best or (value, ()), (value, tuple(int(i) for i in choice)))
         if best is None:
-            return Outcome(exhausted=True)
-        return Outcome(best[1], best[0], True)
+            return BackendOutcome(exhausted=True)
+        return BackendOutcome(best[1], best[0], True)
 
 
 def problem(capacity: int = 50, unit: int = 1) -> KnapsackProblem:
@@ -58,7 +59,7 @@ def answered(cls: type[Scripted], asked: KnapsackProblem, **controls: float | tu
     return solve(asked, cls(), Controls(**controls))  # type: ignore[arg-type]
 
 
-def saying(outcome: Outcome, exact: int | None = None) -> type[Scripted]:
+def saying(outcome: BackendOutcome, exact: int | None = None) -> type[Scripted]:
     return type("Saying", (Scripted,), {"outcome": outcome, "exact_below": exact})
 
 
@@ -88,7 +89,7 @@ def test_a_back_end_that_leaks_on_and_on_is_repaired_and_proves_nothing() -> Non
 
 
 def test_a_bound_below_the_value_is_left_out() -> None:
-    solution = answered(saying(Outcome((0, 0, 0), -1000, True)), problem())
+    solution = answered(saying(BackendOutcome((0, 0, 0), -1000, True)), problem())
     assert solution.status is Status.FEASIBLE
     assert solution.bound == trivial_bound(problem())
     assert any("left out" in d for d in solution.detail)
@@ -96,9 +97,9 @@ def test_a_bound_below_the_value_is_left_out() -> None:
 
 @pytest.mark.parametrize("exhausted", [True, False])
 def test_numbers_above_what_floats_tell_apart_prove_nothing(exhausted: bool) -> None:
-    solution = answered(saying(Outcome((0, 0, 0), 10, exhausted), exact=10), problem())
+    solution = answered(saying(BackendOutcome((0, 0, 0), 10, exhausted), exact=10), problem())
     assert (solution.status, solution.bound) == (Status.FEASIBLE, trivial_bound(problem()))
-    empty = answered(saying(Outcome(exhausted=True), exact=10), problem())
+    empty = answered(saying(BackendOutcome(exhausted=True), exact=10), problem())
     assert empty.status is Status.FEASIBLE  # infeasibility is not believed either, and repair finds a choice
     assert any("too large" in d for d in empty.detail)
 
@@ -106,26 +107,26 @@ def test_numbers_above_what_floats_tell_apart_prove_nothing(exhausted: bool) -> 
 def test_a_stopped_search_keeps_the_hint_and_the_limit() -> None:
     best = answered(Scripted, problem()).choice
     assert best is not None
-    solution = answered(saying(Outcome(limit=Limit.TIME)), problem(), hint=best)
+    solution = answered(saying(BackendOutcome(limit=Limit.TIME)), problem(), hint=best)
     assert (solution.status, solution.limit, solution.choice) == (Status.FEASIBLE, Limit.TIME, best)
 
 
 def test_a_back_end_that_overlooks_the_cheapest_choice_proves_nothing() -> None:
-    solution = answered(saying(Outcome(exhausted=True)), problem())
+    solution = answered(saying(BackendOutcome(exhausted=True)), problem())
     assert (solution.status, solution.bound) == (Status.FEASIBLE, trivial_bound(problem()))
     assert any("there is no better choice, but there is" in d for d in solution.detail)
 
 
 def test_without_any_choice_there_is_no_solution() -> None:
     tight = problem(capacity=-1)
-    nothing = saying(Outcome(limit=Limit.TIME))
+    nothing = saying(BackendOutcome(limit=Limit.TIME))
     assert answered(nothing, tight).status is Status.INFEASIBLE  # the row says so without the back end
     shared = KnapsackProblem("s", tight.groups, (), (*problem().resources,))
     assert answered(nothing, shared).status is Status.FEASIBLE
 
 
 def test_presolve_takes_the_back_end_out_of_what_it_proves() -> None:
-    solution = solve(problem(), saying(Outcome(limit=Limit.TIME))(LinearOptions(presolve=True)))
+    solution = solve(problem(), saying(BackendOutcome(limit=Limit.TIME))(LinearOptions(presolve=True)))
     assert solution.bound is not None
     assert solution.value is not None
 
@@ -146,6 +147,6 @@ def test_numbers_without_a_linear_model_are_refused() -> None:
 
 
 def test_no_model_is_built_without_time_to_do_so() -> None:
-    solution = answered(saying(Outcome((0, 0, 0), 0, True)), problem(), time_limit_s=1e-9)
+    solution = answered(saying(BackendOutcome((0, 0, 0), 0, True)), problem(), time_limit_s=1e-9)
     assert (solution.status, solution.limit, solution.bound) == (Status.FEASIBLE, Limit.TIME, trivial_bound(problem()))
     assert any("no time" in d for d in solution.detail)
