@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.cost import counting
-from reds_core.framework.framework import Arrays, Framework, member_kept
-from reds_core.network.axis import Kept
-from reds_core.registry import Registry
+from reds_core import Registry
+from reds_core.cost import CostModel, usage
+from reds_core.framework import Arrays, Framework, member_kept
+from reds_core.network import Kept
 
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets" / "models"
 ARENA_BYTES = 16 * 2**20
@@ -95,7 +95,7 @@ def compare(framework: Framework, name: str, model: Any) -> list[Comparison]:
         kept: Kept = member_kept(widths)
         small = framework.extract(model, network, kept)
         for size in (1, 4):
-            counted = counting.usage(network, widths, counting.CostModel(size))["peak_ram"]
+            counted = usage(network, widths, CostModel(size))["peak_ram"]
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder, "model.tflite")
                 framework.export(small, file, examples if size == 1 else None, quantise=size == 1)

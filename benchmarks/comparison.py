@@ -14,9 +14,9 @@ import re
 import sys
 from pathlib import Path
 
-from reds_core.bench.suites import suite
+from reds_core.bench import suite
 from reds_core.cli import run
-from reds_core.knapsack.file import save_problem
+from reds_core.knapsack import save_problem
 
 SOLVERS = "dp,lagrangian,greedy,uniform-width,global-threshold,cpsat,pulp,scipy-lp,scipy-milp"
 WITHOUT_PRESOLVE = ",".join(f"{name}[presolve=false]" for name in ("cpsat", "pulp", "scipy-lp", "scipy-milp"))

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from reds_core.framework.framework import Arrays, Framework, Task
-from reds_core.network.description import Network
-from reds_core.registry import Registry
-from reds_core.runs.dataset import load_data
-from reds_core.scoring.scorer import Scorer, ScoreTable, score
+from reds_core import Registry, load_data
+from reds_core.framework import Arrays, Framework, Task
+from reds_core.network import Network
+from reds_core.scoring import Scorer, ScoreTable, score
 
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 MODEL, DATA = ASSETS / "models" / "arm_kws_ds_cnn_s.keras", ASSETS / "data" / "speech_commands.npz"

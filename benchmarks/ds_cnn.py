@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.system.archive import write_archive
+from reds_core.system import write_archive
 
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 EPOCHS = {"fashion-mnist": 12, "cifar10": 60}

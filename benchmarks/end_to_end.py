@@ -22,18 +22,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reds_core import Recipe, RunSettings, read_results
 from reds_core.cli import run
-from reds_core.compare.reader import read_results
-from reds_core.compare.report.findings import findings, warnings
-from reds_core.compare.report.results import compare_runs
-from reds_core.compare.report.tables import accuracy_table, failures_table, time_table
-from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.report.markdown import escaped, markdown_table
-from reds_core.report.units import many
-from reds_core.runs.recipe import Recipe, recipe_text
-from reds_core.runs.settings import RunSettings
-from reds_core.system.files import make_folder, write_text
-from reds_core.system.record_lines import RECORDS_FILE
+from reds_core.compare.report import (
+    accuracy_table,
+    compare_runs,
+    comparison_findings,
+    comparison_warnings,
+    failures_table,
+    time_table,
+)
+from reds_core.framework import FinetuneSettings
+from reds_core.report import escaped, many, markdown_table
+from reds_core.runs import recipe_text
+from reds_core.system import RECORDS_FILE, make_folder, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ASSETS = REPOSITORY.parent / "shared" / "assets"
@@ -173,7 +175,7 @@ def keep_records(name: str, folder: Path) -> None:
 def part(name: str, experiment: Experiment, folder: Path, command: str) -> str:
     """The part of the page for an experiment, from its records."""
     comparison = compare_runs(read_results(folder))
-    sentences = [*findings(comparison), *warnings(comparison)]
+    sentences = [*comparison_findings(comparison), *comparison_warnings(comparison)]
     tables = [table(recipe) for recipe in comparison.recipes for table in (accuracy_table, time_table)]
     shown = [markdown_table(each).replace("## ", "### ", 1) for each in (*tables, failures_table(comparison))
              if each.blocks]  # fmt: skip

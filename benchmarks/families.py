@@ -16,17 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reds_core.bench.shapes import NETWORKS
-from reds_core.bench.synthetic import knapsack
+from reds_core import Registry
+from reds_core.bench import NETWORKS, knapsack
 from reds_core.errors import InfeasibleError
-from reds_core.knapsack.families.anchoring import FamilySolution, Solve, bottom_up, top_down
-from reds_core.knapsack.families.joint_family import joint
-from reds_core.knapsack.file import load_problem
-from reds_core.knapsack.no_choice import least_usage
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solver import Controls
-from reds_core.registry import Registry
-from reds_core.runs.search import Search
+from reds_core.knapsack import Controls, KnapsackProblem, least_usage, load_problem
+from reds_core.knapsack.families import FamilySolution, Solve, bottom_up, joint, top_down
+from reds_core.runs import Search
 
 ROOT = Path(__file__).parents[1]
 INSTANCES = ROOT.parent / "shared" / "instances"

@@ -19,14 +19,9 @@ from pathlib import Path
 import numpy as np
 from reds_dp import DpSolver
 
-from reds_core.bench.graphs import chain
-from reds_core.bench.shapes import mobilenet_v2
-from reds_core.bench.synthetic import KINDS, knapsack
-from reds_core.knapsack.inference.factors import build_factors
-from reds_core.knapsack.inference.maxsum import MaxSum
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Solution, Status
-from reds_core.knapsack.solver import Controls, solve
+from reds_core.bench import KINDS, chain, knapsack, mobilenet_v2
+from reds_core.knapsack import Controls, KnapsackProblem, Solution, Status, solve
+from reds_core.knapsack.inference import MaxSum, build_factors
 
 CHANNELS = (64, 128, 256, 512, 1024)
 GROUPS = (5, 10, 20, 40, 60)

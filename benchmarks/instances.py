@@ -10,11 +10,9 @@ import json
 import sys
 from pathlib import Path
 
+from reds_core import Registry
 from reds_core.errors import UnsupportedError
-from reds_core.knapsack.file import load_problem
-from reds_core.knapsack.solution import Solution, Status
-from reds_core.knapsack.solver import Controls, Solver, solve
-from reds_core.registry import Registry
+from reds_core.knapsack import Controls, Solution, Solver, Status, load_problem, solve
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTANCES = REPOSITORY.parent / "shared" / "instances"

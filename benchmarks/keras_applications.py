@@ -21,16 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.cost import counting
-from reds_core.formulation.formulation import formulate
-from reds_core.framework.framework import Task
-from reds_core.knapsack.solver import Controls
-from reds_core.network.axis import Kept
-from reds_core.network.description import Network, WeightKind
-from reds_core.registry import Registry
-from reds_core.runs.search import Search
-from reds_core.scoring.scorer import Scorer, score
-from reds_core.system.files import written_beside
+from reds_core import Registry
+from reds_core.cost import macs, resource_forms
+from reds_core.formulation import formulate
+from reds_core.framework import Task
+from reds_core.knapsack import Controls
+from reds_core.network import Kept, Network, WeightKind
+from reds_core.runs import Search
+from reds_core.scoring import Scorer, score
+from reds_core.system import written_beside
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SUPPORT = REPOSITORY / "plugins" / "tensorflow" / "tests" / "support"
@@ -216,7 +215,7 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
     network = framework.inspect(model)
     inspected = time.process_time()
     scores = score(registry.create(Scorer, "magnitude"), framework, model, network, None, Task(), seed=0)
-    forms = counting.resource_forms(network, ["macs"])
+    forms = resource_forms(network, ["macs"])
     full = forms["macs"].at(network.channels)
     formulation = formulate(network, scores, forms, {"macs": math.floor(SHARE * full)}, name)
     formulated = time.process_time()
@@ -258,7 +257,7 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
         solver=solution.solver,
         status=solution.status.value,
         gap=solution.gap,
-        macs_share=counting.macs(recounted).at(recounted.channels) / full,
+        macs_share=macs(recounted).at(recounted.channels) / full,
         masked_deviation=deviation(removed, masked),
         reload_deviation=deviation(reloaded, actual),
         litert_deviation=deviation(litert, actual),

@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 
 import reds_core
-from reds_core.cost.latency_table import LatencySettings, LatencyTable
-from reds_core.framework.framework import Framework
-from reds_core.registry import Registry
-from reds_core.runs.latency import latency
-from reds_core.runs.settings import RunSettings
+from reds_core import Registry, RunSettings
+from reds_core.cost import LatencySettings, LatencyTable
+from reds_core.framework import Framework
+from reds_core.runs import latency
 
 SHARES = (0.8, 0.7, 0.6)
 TURNS = 9

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from reds_core import Plan, load_plan
 from reds_core.cli import run
-from reds_core.formulation.formulation import FULL_VALUE
-from reds_core.plan import Plan, StepRecord, load_plan
+from reds_core.formulation import FULL_VALUE
+from reds_core.plan import StepRecord
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ASSETS = REPOSITORY.parent / "shared" / "assets"

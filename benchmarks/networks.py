@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import argparse
 
-from reds_core.bench.shapes import NETWORKS
-from reds_core.bench.synthetic import KINDS, knapsack
-from reds_core.knapsack.file import save_problem
+from reds_core.bench import KINDS, NETWORKS, knapsack
+from reds_core.knapsack import save_problem
 
 
 def main() -> None:

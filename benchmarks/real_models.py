@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from reds_core import Plan, load_plan
 from reds_core.cli import run
-from reds_core.plan import Plan, load_plan
-from reds_core.report.facts import gather
-from reds_core.report.figures import accuracy_figure
-from reds_core.system.archive import write_archive
+from reds_core.report import accuracy_figure, gather
+from reds_core.system import write_archive
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ASSETS = REPOSITORY.parent / "shared" / "assets"

@@ -17,13 +17,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
+from reds_core import Registry, formulate_model
 from reds_core.errors import RedsError
-from reds_core.knapsack.file import load_problem, save_problem
-from reds_core.knapsack.solver import Controls
-from reds_core.registry import Registry
-from reds_core.runs.api import formulate_model
-from reds_core.runs.search import Search
-from reds_core.scoring.scorer import ScoreLevel
+from reds_core.knapsack import Controls, load_problem, save_problem
+from reds_core.runs import Search
+from reds_core.scoring import ScoreLevel
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ASSETS = REPOSITORY.parent / "shared" / "assets"

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from reds_core.cost import counting
-from reds_core.formulation.formulation import formulate
-from reds_core.framework.framework import Task, member_kept
-from reds_core.registry import Registry
-from reds_core.runs.dataset import load_data
-from reds_core.runs.search import Search
-from reds_core.scoring.scorer import Scorer, score
+from reds_core import Registry, load_data
+from reds_core.cost import resource_forms
+from reds_core.formulation import formulate
+from reds_core.framework import Task, member_kept
+from reds_core.runs import Search
+from reds_core.scoring import Scorer, score
 
 T = TypeVar("T")
 
@@ -45,7 +44,7 @@ def main() -> None:
     network = timed("inspect", lambda: framework.inspect(model))
     scorer = registry.create(Scorer, "taylor")
     scores = timed("score (taylor)", lambda: score(scorer, framework, model, network, train, Task(), 0))
-    forms = counting.resource_forms(network, ["macs"])
+    forms = resource_forms(network, ["macs"])
     capacity = int(arguments.budget * forms["macs"].at(network.channels))
     stated = timed("formulate", lambda: formulate(network, scores, forms, {"macs": capacity}, "stages"))
     solution = timed("solve", lambda: Search(registry).choose(stated.problem))

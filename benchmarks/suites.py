@@ -21,18 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from reds_core.bench.suites import FACTS, SUITES, Facts, read_facts, suite
+from reds_core import Registry
+from reds_core.bench import FACTS, SUITES, Facts, read_facts, suite
 from reds_core.errors import UnsupportedError
-from reds_core.knapsack.file import problem_digest, save_problem
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.relaxation.domain import Domain
-from reds_core.knapsack.relaxation.dual import Dual
-from reds_core.knapsack.relaxation.multipliers import DualSearch
-from reds_core.knapsack.relaxation.rows import rows_of
-from reds_core.knapsack.solution import Solution, Status
-from reds_core.knapsack.solver import Controls, Solver, solve
-from reds_core.registry import Registry
-from reds_core.system.files import write_bytes
+from reds_core.knapsack import Controls, KnapsackProblem, Solution, Solver, Status, problem_digest, save_problem, solve
+from reds_core.knapsack.relaxation import Domain, Dual, DualSearch, rows_of
+from reds_core.system import write_bytes
 
 EXACT = ("dp", "cpsat")
 

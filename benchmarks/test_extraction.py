@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reds_core.formulation.formulation import channel_order
-from reds_core.framework.framework import member_kept
+from reds_core.formulation import channel_order
+from reds_core.framework import member_kept
 
 
 def test_permute(subject: Any, benchmark: Any) -> None:

@@ -11,15 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reds_core.bench.shapes import NETWORKS
-from reds_core.bench.suites import SUITES, suite
-from reds_core.bench.synthetic import knapsack
-from reds_core.cost import counting
-from reds_core.formulation.formulation import formulate
-from reds_core.knapsack.file import load_problem, problem_digest, save_problem
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.network.description import Network
-from reds_core.scoring.scorer import ScoreTable
+from reds_core.bench import NETWORKS, SUITES, knapsack, suite
+from reds_core.cost import SumForm, resource_forms
+from reds_core.formulation import formulate
+from reds_core.knapsack import KnapsackProblem, load_problem, problem_digest, save_problem
+from reds_core.network import Network
+from reds_core.scoring import ScoreTable
 
 RESOURCES = ["macs", "params", "peak_ram"]
 
@@ -27,8 +24,8 @@ RESOURCES = ["macs", "params", "peak_ram"]
 def kernel_scores(network: Network, scores: ScoreTable) -> ScoreTable:
     """The same scores with a kernel for every pair of groups that is multiplied."""
     rng = np.random.default_rng(0)
-    form = counting.resource_forms(network, ["macs"])["macs"]
-    assert isinstance(form, counting.SumForm)
+    form = resource_forms(network, ["macs"])["macs"]
+    assert isinstance(form, SumForm)
     channels = network.channels
     return ScoreTable(scores.channels, {(a, b): rng.random((channels[a], channels[b])) for a, b in form.products})
 
@@ -38,7 +35,7 @@ def test_formulate(subject: Any, benchmark: Any, level: str) -> None:
     """The problem of a real model under three budgets."""
     network = subject.network
     scores = subject.scores if level == "channels" else kernel_scores(network, subject.scores)
-    forms = counting.resource_forms(network, RESOURCES)
+    forms = resource_forms(network, RESOURCES)
     capacities = {r: int(form.at(network.channels)) // 2 for r, form in forms.items()}
     stated = benchmark(lambda: formulate(network, scores, forms, capacities, "benchmark"))
     assert [r.name for r in stated.problem.resources] == RESOURCES
@@ -47,7 +44,7 @@ def test_formulate(subject: Any, benchmark: Any, level: str) -> None:
 
 def test_resource_forms(subject: Any, benchmark: Any) -> None:
     """What widths cost, from the network's description."""
-    forms = benchmark(lambda: counting.resource_forms(subject.network, RESOURCES))
+    forms = benchmark(lambda: resource_forms(subject.network, RESOURCES))
     assert list(forms) == RESOURCES
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from reds_core.framework.framework import Task
-from reds_core.registry import Registry
-from reds_core.scoring.scorer import ScoreLevel, Scorer, score
+from reds_core import Registry
+from reds_core.framework import Task
+from reds_core.scoring import ScoreLevel, Scorer, score
 
 
 @pytest.mark.parametrize("level", list(ScoreLevel), ids=lambda level: str(level.value))

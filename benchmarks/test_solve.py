@@ -14,14 +14,9 @@ import pytest
 from reds_dp import DpSolver
 from reds_lagrangian import LagrangianSolver
 
-from reds_core.bench.graphs import chain
-from reds_core.bench.shapes import NETWORKS
-from reds_core.bench.synthetic import knapsack
-from reds_core.knapsack.inference.factors import build_factors
-from reds_core.knapsack.inference.maxsum import MaxSum
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Status
-from reds_core.knapsack.solver import Controls, solve, why_not
+from reds_core.bench import NETWORKS, chain, knapsack
+from reds_core.knapsack import Controls, KnapsackProblem, Status, solve, why_not
+from reds_core.knapsack.inference import MaxSum, build_factors
 
 SUM = {"macs": 0.5}
 SUMS_AND_PEAK = {"macs": 0.5, "params": 0.5, "peak_ram": 0.7}

@@ -18,9 +18,8 @@ import numpy as np
 from scorer_accuracy import Bench, percent
 from scorers import CASES, PAGE, Case, Way, put
 
-from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Family, Task, Training
-from reds_core.network.axis import Kept
+from reds_core.framework import Family, FinetuneSettings, Task, Training
+from reds_core.network import Kept
 
 BUDGETS = (0.5, 0.25)
 EPOCHS = {"ds-cnn-s": 10, "resnet8": 5}

@@ -25,33 +25,37 @@ if TYPE_CHECKING:
     from reds_core.knapsack.problem import KnapsackProblem
     from reds_core.knapsack.solver import Controls, solve
     from reds_core.plan import Plan, load_plan
-    from reds_core.registry import Registry
+    from reds_core.registry import PluginRecord, PluginStatus, Registry
     from reds_core.runs.api import formulate_model, prune
     from reds_core.runs.dataset import Dataset, load_data
+    from reds_core.runs.extraction import extract
     from reds_core.runs.folder import Mode
     from reds_core.runs.recipe import Recipe, load_recipe
     from reds_core.runs.settings import RunSettings
+    from reds_core.watcher import Watcher
 
 _MODULES = {
-    "runs.api": ("formulate_model", "prune"),
+    "bench.api": ("run_bench",),
     "bench.reader": ("read_records", "records_frame"),
     "bench.runner": ("BenchSettings",),
+    "compare.api": ("run_comparison",),
     "compare.grid": ("Grid",),
     "compare.reader": ("read_results", "results_frame"),
     "compare.runner": ("CompareSettings",),
-    "bench.api": ("run_bench",),
-    "compare.api": ("run_comparison",),
-    "runs.dataset": ("Dataset", "load_data"),
     "framework.finetuning": ("FinetuneSettings",),
     "framework.framework": ("Task",),
-    "plan": ("Plan", "load_plan"),
-    "knapsack.problem": ("KnapsackProblem",),
     "knapsack.file": ("load_problem", "save_problem"),
-    "runs.recipe": ("Recipe", "load_recipe"),
-    "registry": ("Registry",),
-    "runs.folder": ("Mode",),
-    "runs.settings": ("RunSettings",),
+    "knapsack.problem": ("KnapsackProblem",),
     "knapsack.solver": ("Controls", "solve"),
+    "plan": ("Plan", "load_plan"),
+    "registry": ("PluginRecord", "PluginStatus", "Registry"),
+    "runs.api": ("formulate_model", "prune"),
+    "runs.dataset": ("Dataset", "load_data"),
+    "runs.extraction": ("extract",),
+    "runs.folder": ("Mode",),
+    "runs.recipe": ("Recipe", "load_recipe"),
+    "runs.settings": ("RunSettings",),
+    "watcher": ("Watcher",),
 }
 
 __all__ = [
@@ -64,10 +68,14 @@ __all__ = [
     "KnapsackProblem",
     "Mode",
     "Plan",
+    "PluginRecord",
+    "PluginStatus",
     "Recipe",
     "Registry",
     "RunSettings",
     "Task",
+    "Watcher",
+    "extract",
     "formulate_model",
     "hookimpl",
     "load_data",

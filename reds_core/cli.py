@@ -24,6 +24,11 @@ from reds_core.errors import RedsError
 from reds_core.system.interruption import termination_as_interruption
 from reds_core.system.machine_faults import machine_fault
 
+__all__ = [
+    "main",
+    "run",
+]
+
 # typer vendors click or imports it, by version: its own usage errors are found through what it exports
 _UsageError: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+__all__ = [
+    "ContractViolation",
+    "InfeasibleError",
+    "InputError",
+    "NoChoiceError",
+    "NoSpaceError",
+    "OutputError",
+    "PluginFailure",
+    "RedsError",
+    "UnavailableError",
+    "UnsupportedError",
+]
+
 
 class RedsError(Exception):
     """Base of every error that reds raises on purpose.

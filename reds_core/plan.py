@@ -11,6 +11,12 @@ from reds_core.errors import InputError
 from reds_core.system.files import write_text
 from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
 
+__all__ = [
+    "Plan",
+    "StepRecord",
+    "load_plan",
+]
+
 FORMAT = "reds-plan/1"
 PLAN_FILE = "plan.json"
 

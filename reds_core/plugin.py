@@ -16,6 +16,14 @@ from typing import Any, ClassVar
 from reds_core.errors import InputError, PluginFailure, RedsError
 from reds_core.system.machine_faults import is_out_of_space, machine_fault
 
+__all__ = [
+    "Plugin",
+    "PluginOptions",
+    "build_options",
+    "parse_plugin_list",
+    "plugin_text",
+]
+
 ENTRY_POINT_GROUP = "reds"
 
 PluginOptions = Mapping[str, Mapping[str, str]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 import textwrap
@@ -43,6 +44,16 @@ functions. The list is complete: what is added to core is given its place here. 
 come: `runtime`, which may import errors, plan and knapsack alone, and `audit`."""
 ONLY = {"runtime": {"errors", "plan", "knapsack"}}
 """Packages that may import less than what stands before them."""
+FACES = [
+    *("errors", "arrays", "plugin", "network", "knapsack", "cost", "plan", "framework", "scoring", "formulation"),
+    *("pruning", "testing", "testing.problems", "testing.oracle", "testing.strategies", "cli"),
+]
+"""What others may import besides `reds_core` itself: packages and modules with `__all__`."""
+PROVISIONAL = [
+    *("system", "knapsack.inference", "knapsack.relaxation", "knapsack.families", "runs", "report", "bench"),
+    *("bench.report", "compare", "compare.report"),
+]
+"""Faces whose names may change with a minor version, as their docstrings say."""
 INSIDE_KNAPSACK = ["inference", "relaxation", "families"]
 """The order of the packages inside `knapsack`."""
 
@@ -170,18 +181,10 @@ def test_dp_and_greedy_need_nothing_but_numpy() -> None:
             assert {i.top for i in imports(path)} <= EVERYWHERE | {own}, path
 
 
-@pytest.mark.parametrize("path", PLUGIN_FILES, ids=lambda p: str(p.relative_to(ROOT / "plugins")))
-def test_plugins_import_only_public_names_of_core(path: Path) -> None:
-    own = path.relative_to(ROOT / "plugins").parts[1]
-    for found in imports(path):
-        if found.top == "reds_core":
-            dotted = [*found.module.split("."), found.name or ""]
-            assert not any(part.startswith("_") for part in dotted), f"{found} is private to core"
-            if core_module(found) == found.module and found.name is not None:
-                assert hasattr(importlib.import_module(found.module), found.name), f"{found} does not exist"
-        else:
-            other = found.top.startswith("reds_") and found.top != own
-            assert not other, f"{found.module} belongs to another plugin"
+def test_plugins_import_no_other_plugin() -> None:
+    for path in PLUGIN_FILES:
+        own = path.relative_to(ROOT / "plugins").parts[1]
+        assert {i.top for i in imports(path) if i.top.startswith("reds_")} <= {own, "reds_core"}, path
 
 
 def test_testing_is_only_for_tests() -> None:
@@ -191,6 +194,75 @@ def test_testing_is_only_for_tests() -> None:
             kit = [i for i in imports(path) if core_module(i).startswith("reds_core.testing")]
             assert all(i.deferred for i in kit), module
             assert not kit or module == "reds_core.commands.check", module
+
+
+# --- public names ----------------------------------------------------------------------------------------------------
+
+
+ALL_FACES = ["reds_core", *(f"reds_core.{face}" for face in [*FACES, *PROVISIONAL])]
+DOCUMENTS = sorted(
+    {*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/**/*.md"), *ROOT.glob("*/README.md")}
+)
+USERS = sorted({*ROOT.glob("plugins/**/*.py"), *ROOT.glob("benchmarks/*.py")})
+IMPORT_IN_TEXT = re.compile(r"^ *from (reds_core[\w.]*) import (?:\(([^)]*)\)|(.*))$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("face", ALL_FACES)
+def test_faces_list_their_names(face: str) -> None:
+    module = importlib.import_module(face)
+    assert len(module.__all__) == len(set(module.__all__)) > 0
+    assert [n for n in module.__all__ if not hasattr(module, n)] == []
+
+
+@pytest.mark.parametrize("face", [f for f in ALL_FACES[1:] if CORE_FILES[f].name == "__init__.py"])
+def test_faces_define_nothing(face: str) -> None:
+    docstring, *rest = ast.parse(CORE_FILES[face].read_text()).body
+    assert isinstance(docstring, ast.Expr)
+    *found, names = rest
+    assert all(isinstance(line, ast.ImportFrom) for line in found)
+    assert isinstance(names, ast.Assign)
+    assert ast.unparse(names.targets[0]) == "__all__"
+
+
+@pytest.mark.parametrize("face", PROVISIONAL)
+def test_faces_that_may_change_say_so(face: str) -> None:
+    assert "may change with a minor version" in (importlib.import_module(f"reds_core.{face}").__doc__ or "")
+
+
+def beside_faces(found: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    """Of imports of core, as module and name, those that are not `from FACE import NAME` with a public name."""
+    return [
+        (module, name)
+        for module, name in found
+        if f"{module}.{name}" not in ALL_FACES
+        and (module not in ALL_FACES or (name is not None and name not in importlib.import_module(module).__all__))
+    ]
+
+
+def imports_in_text(text: str) -> list[tuple[str, str | None]]:
+    found = [(m[1], m[2] or m[3]) for m in IMPORT_IN_TEXT.finditer(text)]
+    return [
+        (module, n.split(" as ")[0].strip(" \n\\")) for module, names in found for n in names.split(",") if n.strip()
+    ]
+
+
+@pytest.mark.parametrize("path", USERS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_plugins_and_benchmarks_import_public_names_only(path: Path) -> None:
+    found = [(i.module, i.name) for i in imports(path) if i.top == "reds_core"]
+    texts = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)]
+    for text in texts:
+        if isinstance(text, str):
+            found += imports_in_text(text)
+    assert beside_faces(found) == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_documents_tell_people_to_import_public_names_only(path: Path) -> None:
+    text = path.read_text()
+    assert beside_faces(imports_in_text(text)) == []
+    dotted = [m[1] for m in re.finditer(r"`(reds_core(?:\.\w+)+)", text)]
+    named = [whole.rpartition(".") for whole in dotted if whole not in ALL_FACES]
+    assert beside_faces([(module, name) for module, _, name in named]) == []
 
 
 # --- direction -------------------------------------------------------------------------------------------------------

@@ -1,1 +1,25 @@
-"""The solver comparison: every solver on every problem, each solve in a process of its own, as records."""
+"""The comparison of solvers: every solver on every problem, each solve in a process of its own, as records.
+
+The names listed here may change with a minor version.
+"""
+
+from __future__ import annotations
+
+from reds_core.bench.graphs import chain
+from reds_core.bench.shapes import NETWORKS, NetworkShape, mobilenet_v2
+from reds_core.bench.suites import FACTS, SUITES, Facts, read_facts, suite
+from reds_core.bench.synthetic import KINDS, knapsack
+
+__all__ = [
+    "FACTS",
+    "KINDS",
+    "NETWORKS",
+    "SUITES",
+    "Facts",
+    "NetworkShape",
+    "chain",
+    "knapsack",
+    "mobilenet_v2",
+    "read_facts",
+    "suite",
+]

@@ -30,7 +30,7 @@ def run_bench(
         InputError, UnavailableError: if something asked for cannot be used, or another comparison is writing to `out`.
         ComparisonInterrupted: on Ctrl-C, after the report of what is done was written.
     """
-    from reds_core.bench.report import write_bench_report
+    from reds_core.bench.report.writing import write_bench_report
 
     watcher = watcher or BenchWatcher()
     folder = given_path(out, "out")

@@ -13,7 +13,7 @@ from reds_core.compare.grid import RunPlan
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import ResultRecord, RunOutcome
 from reds_core.compare.report import texts
-from reds_core.compare.report.findings import findings
+from reds_core.compare.report.findings import comparison_findings
 from reds_core.compare.report.results import RecipeResults, accuracy, change, compare_runs
 from reds_core.compare.runner import CompareRun
 from reds_core.compare.watcher import CompareWatcher
@@ -53,7 +53,7 @@ def print_comparison(run: CompareRun, folder: Path) -> None:
         [row for recipe in comparison.recipes for row in _rows(recipe)],
     )
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    for sentence in findings(comparison):
+    for sentence in comparison_findings(comparison):
         console.print(units.on_terminal(sentence))
     failed = len({r.run for r in comparison.failures})
     if failed:

@@ -1,1 +1,12 @@
-"""Comparing pruning runs: recipes with several pruners, scorers, solvers and seeds, and what each is worth."""
+"""The comparison of pruning runs: recipes with several pruners, scorers, solvers and seeds.
+
+The names listed here may change with a minor version.
+"""
+
+from __future__ import annotations
+
+from reds_core.compare.record import ResultRecord
+
+__all__ = [
+    "ResultRecord",
+]

@@ -33,7 +33,7 @@ def run_comparison(
         InputError, UnavailableError: if something asked for cannot be used, or another comparison is writing to `out`.
         ComparisonInterrupted: on Ctrl-C, after the report of what is done was written.
     """
-    from reds_core.compare.report import write_compare_report
+    from reds_core.compare.report.writing import write_compare_report
 
     watcher = watcher or CompareWatcher()
     folder = given_path(out, "out")

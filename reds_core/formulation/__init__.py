@@ -1,1 +1,15 @@
 """How a network, its scores and its costs become a knapsack problem."""
+
+from __future__ import annotations
+
+from reds_core.formulation.formulation import FULL_VALUE, Formulation, channel_order, formulate
+from reds_core.formulation.width_rules import WidthRules, thinned_places
+
+__all__ = [
+    "FULL_VALUE",
+    "Formulation",
+    "WidthRules",
+    "channel_order",
+    "formulate",
+    "thinned_places",
+]

@@ -1,1 +1,49 @@
 """The boundary to the frameworks that hold, train and export models."""
+
+from __future__ import annotations
+
+from reds_core.framework.augmentation import Augmentation, Change, augmentations
+from reds_core.framework.epochs import EpochKeeper, EpochState, digest_of
+from reds_core.framework.finetuning import EpochProgress, FinetuneSettings, Precision, Schedule, Teacher
+from reds_core.framework.framework import (
+    SMALL_BYTES,
+    ActivationStatistics,
+    Arrays,
+    Family,
+    Framework,
+    Task,
+    Training,
+    WeightArrays,
+    as_examples,
+    batches,
+    member_kept,
+)
+from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework.probe import LatencyProbe
+
+__all__ = [
+    "SMALL_BYTES",
+    "ActivationStatistics",
+    "Arrays",
+    "Augmentation",
+    "Change",
+    "EpochKeeper",
+    "EpochProgress",
+    "EpochState",
+    "Family",
+    "FinetuneSettings",
+    "Framework",
+    "LatencyProbe",
+    "LayerPlugin",
+    "Precision",
+    "Schedule",
+    "Task",
+    "Teacher",
+    "Training",
+    "WeightArrays",
+    "as_examples",
+    "augmentations",
+    "batches",
+    "digest_of",
+    "member_kept",
+]

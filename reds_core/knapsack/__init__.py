@@ -1,1 +1,59 @@
-"""The problem that is solved, the boundary to those who solve it, and what can be said of it without them."""
+"""The knapsack problem, the boundary to its solvers, and what can be said of a problem without one."""
+
+from __future__ import annotations
+
+from reds_core.arrays import IntArray, Table
+from reds_core.knapsack.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends, trivial_bound
+from reds_core.knapsack.file import load_problem, problem_digest, save_problem
+from reds_core.knapsack.integers import largest
+from reds_core.knapsack.no_choice import least_usage
+from reds_core.knapsack.problem import (
+    Evaluation,
+    Group,
+    KnapsackProblem,
+    Pair,
+    PeakResource,
+    PeakStep,
+    Resource,
+    SumResource,
+)
+from reds_core.knapsack.sequence import first_within
+from reds_core.knapsack.solution import Answer, Limit, Solution, Status, relative_gap
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver, solve, why_not
+from reds_core.knapsack.uniform import choice_at_largest_ratio
+
+__all__ = [
+    "Answer",
+    "Claim",
+    "Control",
+    "Controls",
+    "Evaluation",
+    "Feature",
+    "Group",
+    "IntArray",
+    "KnapsackProblem",
+    "Limit",
+    "Pair",
+    "PeakResource",
+    "PeakStep",
+    "Resource",
+    "Solution",
+    "Solver",
+    "Status",
+    "SumResource",
+    "Table",
+    "cheapest_answer",
+    "cheapest_choice",
+    "cheapest_where_memory_ends",
+    "choice_at_largest_ratio",
+    "first_within",
+    "largest",
+    "least_usage",
+    "load_problem",
+    "problem_digest",
+    "relative_gap",
+    "save_problem",
+    "solve",
+    "trivial_bound",
+    "why_not",
+]

@@ -1,1 +1,33 @@
-"""A model as axes: what is counted, scored or cut refers to the channels along the dimensions of arrays."""
+"""A network as axes: whatever is counted, scored or cut refers to the channels along the dimensions of arrays."""
+
+from __future__ import annotations
+
+from reds_core.network.axis import Axis, Channels, Fixed, Kept
+from reds_core.network.builder import NetworkBuilder, Value
+from reds_core.network.description import Buffer, ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
+from reds_core.network.dims import Dims, blocks, fixed_dims, reshaped
+from reds_core.network.grouping import concat, repeat, tile
+
+__all__ = [
+    "Axis",
+    "Buffer",
+    "ChannelGroup",
+    "Channels",
+    "Dims",
+    "Fixed",
+    "Kept",
+    "Layer",
+    "MacsTerm",
+    "Network",
+    "NetworkBuilder",
+    "Tensor",
+    "Value",
+    "Weight",
+    "WeightKind",
+    "blocks",
+    "concat",
+    "fixed_dims",
+    "repeat",
+    "reshaped",
+    "tile",
+]

@@ -1,30 +1,23 @@
-"""Reports: one self-contained HTML file to look at, a short table for the terminal, figures to reuse."""
+"""Reports: one self-contained HTML file, a short table for the terminal, figures to reuse.
+
+The names listed here may change with a minor version.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from reds_core.report.facts import gather
+from reds_core.report.figures import accuracy_figure
+from reds_core.report.markdown import escaped, markdown_table
+from reds_core.report.run_report import write_report
+from reds_core.report.units import byte_size, listed, many
 
-from reds_core.plan import Plan
-from reds_core.report.run_page import run_page
-from reds_core.system.files import write_text
-
-__all__ = ["REPORT_FILE", "write_report"]
-
-REPORT_FILE = "report.html"
-
-
-def write_report(plan: Plan, folder: Path) -> Path:
-    """Write FOLDER/report.html: the plan's figures and the sizes of the files found in the folder.
-
-    The same plan and files give the same bytes.
-
-    Returns:
-        The path of the report.
-
-    Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
-        InputError: if the file cannot be written.
-    """
-    path = folder / REPORT_FILE
-    write_text(path, run_page(plan, folder))
-    return path
+__all__ = [
+    "accuracy_figure",
+    "byte_size",
+    "escaped",
+    "gather",
+    "listed",
+    "many",
+    "markdown_table",
+    "write_report",
+]

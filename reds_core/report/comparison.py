@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reds_core.report import REPORT_FILE
 from reds_core.report.markdown import bullets, escaped, markdown_table
+from reds_core.report.run_report import REPORT_FILE
 from reds_core.report.table import Table
 from reds_core.system.files import write_text
 

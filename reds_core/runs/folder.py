@@ -12,7 +12,7 @@ from typing import Any
 from reds_core.cost.budget import parse_budgets
 from reds_core.errors import InputError
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
-from reds_core.report import REPORT_FILE
+from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, remove_checkpoints
 from reds_core.runs.exporting import NESTED_FILE, member_files

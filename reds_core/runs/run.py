@@ -28,7 +28,7 @@ from reds_core.plugin import guarded
 from reds_core.pruning.promise import check_family, check_model, check_reachable
 from reds_core.pruning.pruner import Pruner, PruningState, Step
 from reds_core.registry import Registry
-from reds_core.report import write_report
+from reds_core.report.run_report import write_report
 from reds_core.runs.checkpoint import (
     Checkpoint,
     has_checkpoint,

@@ -1,1 +1,41 @@
-"""Files, processes and the machine."""
+"""Files, processes and the machine.
+
+The names listed here may change with a minor version.
+"""
+
+from __future__ import annotations
+
+from reds_core.system.archive import read_archive, write_archive
+from reds_core.system.files import (
+    make_folder,
+    temporary_folder,
+    temporary_folder_full,
+    write_bytes,
+    write_text,
+    written_beside,
+)
+from reds_core.system.isolation import muted_stdout, run_isolated, serve
+from reds_core.system.machine_faults import is_out_of_space, reason_of
+from reds_core.system.memory import why_too_much
+from reds_core.system.record_lines import RECORDS_FILE
+from reds_core.system.users_code import UsersCode, import_modules
+
+__all__ = [
+    "RECORDS_FILE",
+    "UsersCode",
+    "import_modules",
+    "is_out_of_space",
+    "make_folder",
+    "muted_stdout",
+    "read_archive",
+    "reason_of",
+    "run_isolated",
+    "serve",
+    "temporary_folder",
+    "temporary_folder_full",
+    "why_too_much",
+    "write_archive",
+    "write_bytes",
+    "write_text",
+    "written_beside",
+]

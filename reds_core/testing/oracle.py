@@ -9,6 +9,15 @@ import numpy as np
 from reds_core.arrays import IntArray
 from reds_core.knapsack.problem import KnapsackProblem, PeakResource, SumResource
 
+__all__ = [
+    "Truth",
+    "all_choices",
+    "brute_force",
+    "chain_optimum",
+    "usages_of",
+    "values_of",
+]
+
 CHOICES_LIMIT = 2_000_000
 """Problems with more choices than this are no work for brute force."""
 

@@ -8,6 +8,28 @@ from reds_core.arrays import IntArray, Table
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.knapsack.solver import Feature
 
+__all__ = [
+    "bounded",
+    "correlated",
+    "exact_budget",
+    "infeasible",
+    "large",
+    "long_chain",
+    "near_equal_values",
+    "negative_values",
+    "no_resource",
+    "not_together",
+    "one_option",
+    "pair_costs_no_product",
+    "peak_of_three",
+    "permuted",
+    "random_problem",
+    "roomy",
+    "scaled",
+    "single_point",
+    "ties",
+]
+
 
 def _widths(rng: np.random.Generator, options: int) -> IntArray:
     return np.cumsum(rng.integers(1, 4, options))

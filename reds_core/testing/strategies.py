@@ -13,6 +13,10 @@ from reds_core.knapsack.solver import Feature
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
+__all__ = [
+    "knapsack_problems",
+]
+
 
 def knapsack_problems(
     features: Feature = Feature.ALL, groups: int = 4, options: int = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from reds_baselines.kernel import RedsKernelSolver
 from reds_baselines.threshold import GlobalThresholdSolver
 from reds_baselines.uniform import UniformWidthSolver
-from reds_core.hooks import hookimpl
-from reds_core.knapsack.solver import Solver
+from reds_core import hookimpl
+from reds_core.knapsack import Solver
 
 __all__ = ["GlobalThresholdSolver", "RedsKernelSolver", "UniformWidthSolver", "reds_solvers"]
 

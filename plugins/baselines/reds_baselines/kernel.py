@@ -12,11 +12,19 @@ from reds_baselines.kernel_model import kernel_model
 from reds_baselines.mathopt import Backend, maximise
 from reds_baselines.threshold import cuts
 from reds_core.arrays import IntArray
-from reds_core.knapsack.cheapest import cheapest_choice
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.sequence import first_within
-from reds_core.knapsack.solution import Answer, Limit, Status
-from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack import (
+    Answer,
+    Claim,
+    Control,
+    Controls,
+    Feature,
+    KnapsackProblem,
+    Limit,
+    Solver,
+    Status,
+    cheapest_choice,
+    first_within,
+)
 
 KERNELS_LIMIT = 2_000_000
 """More kernels make a model of gigabytes."""

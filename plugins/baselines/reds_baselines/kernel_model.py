@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.arrays import FloatArray, IntArray, Table
-from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack import KnapsackProblem
 
 
 @dataclass(frozen=True, eq=False)

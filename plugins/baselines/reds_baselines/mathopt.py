@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from reds_baselines.kernel_model import KernelModel
 from reds_core.arrays import IntArray, NamedArrays
-from reds_core.knapsack.solver import Controls
-from reds_core.system.isolation import run_isolated, serve
+from reds_core.knapsack import Controls
+from reds_core.system import run_isolated, serve
 
 Backend = Literal["scip", "cp-sat", "highs"]
 

@@ -9,10 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.arrays import IntArray
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.sequence import first_within
-from reds_core.knapsack.solution import Answer, Status
-from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack import Answer, Claim, Control, Controls, Feature, KnapsackProblem, Solver, Status, first_within
 
 
 class GlobalThresholdSolver(Solver):

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Answer, Status
-from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
-from reds_core.knapsack.uniform import choice_at_largest_ratio
+from reds_core.knapsack import (
+    Answer,
+    Claim,
+    Control,
+    Controls,
+    Feature,
+    KnapsackProblem,
+    Solver,
+    Status,
+    choice_at_largest_ratio,
+)
 
 
 class UniformWidthSolver(Solver):

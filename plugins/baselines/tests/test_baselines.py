@@ -10,13 +10,9 @@ from hypothesis import given, settings
 from reds_baselines import GlobalThresholdSolver, UniformWidthSolver
 from reds_baselines.threshold import channel_scores, cuts
 
-from reds_core.bench.graphs import chain
-from reds_core.bench.suites import suite
-from reds_core.bench.synthetic import knapsack
-from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, SumResource
-from reds_core.knapsack.solution import Status
-from reds_core.knapsack.solver import Solver, solve
-from reds_core.registry import Registry
+from reds_core import Registry
+from reds_core.bench import chain, knapsack, suite
+from reds_core.knapsack import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Solver, Status, SumResource, solve
 from reds_core.testing.strategies import knapsack_problems
 
 TINY = [i for i in suite("tiny") if i.problem.name != "tiny-infeasible"]

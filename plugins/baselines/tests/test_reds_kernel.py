@@ -16,14 +16,9 @@ from reds_baselines.kernel import KernelOptions
 from reds_baselines.kernel_model import KernelModel, kernel_model
 from reds_baselines.mathopt import Backend, maximise
 
-from reds_core.bench.graphs import chain
-from reds_core.bench.shapes import NETWORKS
-from reds_core.bench.suites import suite
-from reds_core.bench.synthetic import knapsack
+from reds_core.bench import NETWORKS, chain, knapsack, suite
 from reds_core.errors import UnsupportedError
-from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
-from reds_core.knapsack.solution import Limit, Status
-from reds_core.knapsack.solver import Controls, solve, why_not
+from reds_core.knapsack import Controls, Group, KnapsackProblem, Limit, Pair, Status, SumResource, solve, why_not
 
 BACKENDS: tuple[Backend, ...] = ("scip", "cp-sat", "highs")
 QUIET = Controls(time_limit_s=60, seed=0, threads=1)
@@ -243,8 +238,8 @@ def test_nothing_of_or_tools_is_loaded_here() -> None:
     """TensorFlow cannot be imported once MathOpt is there: its types have the same names."""
     code = """
 import sys
-from reds_core.bench.suites import suite
-from reds_core.knapsack.solver import solve
+from reds_core.bench import suite
+from reds_core.knapsack import solve
 from reds_baselines import RedsKernelSolver
 
 (tiny,) = (i.problem for i in suite("tiny") if i.problem.name == "tiny-kernels")
@@ -256,8 +251,8 @@ assert not [m for m in sys.modules if m.startswith("ortools")]
 
 
 ENDLESS = """
-from reds_core.bench.suites import suite
-from reds_core.knapsack.solver import solve
+from reds_core.bench import suite
+from reds_core.knapsack import solve
 from reds_baselines import RedsKernelSolver
 
 (large,) = (i.problem for i in suite("paper") if i.problem.name == "ds-cnn-s-kernels-25")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reds_core.hooks import hookimpl
-from reds_core.knapsack.solver import Solver
+from reds_core import hookimpl
+from reds_core.knapsack import Solver
 from reds_cpsat.solver import CpsatSolver
 
 __all__ = ["CpsatSolver", "reds_solvers"]

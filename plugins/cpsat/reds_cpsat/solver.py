@@ -11,10 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reds_core.arrays import IntArray
-from reds_core.knapsack.relaxation.linear import LinearModel
-from reds_core.knapsack.relaxation.milp import BackendOutcome, LinearSolver
-from reds_core.knapsack.solution import Limit
-from reds_core.knapsack.solver import Control, Controls
+from reds_core.knapsack import Control, Controls, Limit
+from reds_core.knapsack.relaxation import BackendOutcome, LinearModel, LinearSolver
 from reds_cpsat.loading import load_cp_model
 
 LEAST = -(2**63)

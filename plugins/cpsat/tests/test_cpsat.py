@@ -11,11 +11,18 @@ import numpy as np
 import pytest
 from reds_cpsat import CpsatSolver
 
-from reds_core.knapsack.file import load_problem
-from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
-from reds_core.knapsack.relaxation.milp import LinearOptions
-from reds_core.knapsack.solution import Limit, Status
-from reds_core.knapsack.solver import Controls, Feature, solve
+from reds_core.knapsack import (
+    Controls,
+    Feature,
+    Group,
+    KnapsackProblem,
+    Limit,
+    Status,
+    SumResource,
+    load_problem,
+    solve,
+)
+from reds_core.knapsack.relaxation import LinearOptions
 from reds_core.testing import problems
 
 INSTANCES = Path(__file__).parents[4] / "shared" / "instances"
@@ -56,8 +63,7 @@ BESIDE_TENSORFLOW = """
 import sys
 import numpy as np
 import tensorflow as tf
-from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
-from reds_core.knapsack.solver import solve
+from reds_core.knapsack import Group, KnapsackProblem, SumResource, solve
 from reds_cpsat import CpsatSolver
 
 widths = np.arange(1, 9)

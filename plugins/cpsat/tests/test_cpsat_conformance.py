@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from reds_cpsat import CpsatSolver
 
-from reds_core.knapsack.relaxation.milp import LinearOptions
+from reds_core.knapsack.relaxation import LinearOptions
 from reds_core.testing import Settings, solver_conformance
 
 

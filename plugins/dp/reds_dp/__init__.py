@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reds_core.hooks import hookimpl
-from reds_core.knapsack.solver import Solver
+from reds_core import hookimpl
+from reds_core.knapsack import Solver
 from reds_dp.solver import DpSolver
 
 __all__ = ["DpSolver", "reds_solvers"]

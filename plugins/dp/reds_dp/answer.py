@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reds_core.knapsack.cheapest import cheapest_answer, cheapest_choice, trivial_bound
-from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate, open_sizes, pair_scopes, peak_scopes
-from reds_core.knapsack.inference.factors import Mask, peak_masks, possible_options, table_bytes
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Answer, Limit, Status
-from reds_core.system.memory import why_too_much
+from reds_core.knapsack import Answer, KnapsackProblem, Limit, Status, cheapest_answer, cheapest_choice, trivial_bound
+from reds_core.knapsack.inference import (
+    Elimination,
+    Mask,
+    Scope,
+    eliminate,
+    open_sizes,
+    pair_scopes,
+    peak_masks,
+    peak_scopes,
+    possible_options,
+    table_bytes,
+)
+from reds_core.system import why_too_much
 from reds_dp.proof import prove
 from reds_dp.search import DpSearch, NothingBetter, OutOfMemory, OutOfTime, SearchLimits
 

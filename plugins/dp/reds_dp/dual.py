@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.knapsack.inference.cutting_planes import CuttingPlanes
-from reds_core.knapsack.inference.factors import POSSIBLE, Factors
-from reds_core.knapsack.inference.maxsum import original
+from reds_core.knapsack.inference import POSSIBLE, CuttingPlanes, Factors, original
 from reds_dp.search import DpSearch, NothingBetter
 
 STEPS = 60

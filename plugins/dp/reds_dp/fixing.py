@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.knapsack.inference.factors import POSSIBLE, Factors, table_bytes
-from reds_core.knapsack.inference.maxsum import Messages
+from reds_core.knapsack.inference import POSSIBLE, Factors, Messages, table_bytes
 from reds_dp.search import DpSearch, NothingBetter
 
 _AROUND = (0.92, 1.08, 0.7, 1.4, 0.0, 0.97, 1.03, 0.83, 1.2, 0.5, 2.0)

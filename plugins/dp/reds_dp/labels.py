@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.inference.factors import POSSIBLE
-from reds_core.knapsack.inference.maxsum import MaxSum, Messages
+from reds_core.knapsack.inference import POSSIBLE, MaxSum, Messages
 from reds_dp.dominance import undominated
 from reds_dp.search import OutOfMemory, SearchLimits
 from reds_dp.terms import ExactTerms, bucket_rows, distinct

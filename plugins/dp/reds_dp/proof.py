@@ -9,8 +9,7 @@ from typing import NoReturn
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.knapsack.inference.factors import Factors, table_bytes
-from reds_core.knapsack.inference.maxsum import original
+from reds_core.knapsack.inference import Factors, original, table_bytes
 from reds_dp.dual import STEPS, Dual
 from reds_dp.fixing import fixed, neighbours, priced, slacks, with_usage
 from reds_dp.labels import LabelSearch

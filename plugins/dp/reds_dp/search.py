@@ -8,12 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.inference.ascent import Ascent
-from reds_core.knapsack.inference.elimination import Elimination
-from reds_core.knapsack.inference.factors import Factors, Mask, build_factors
-from reds_core.knapsack.inference.maxsum import MaxSum, positions
-from reds_core.knapsack.integers import largest
-from reds_core.knapsack.problem import Evaluation, KnapsackProblem
+from reds_core.knapsack import Evaluation, KnapsackProblem, largest
+from reds_core.knapsack.inference import Ascent, Elimination, Factors, Mask, MaxSum, build_factors, positions
 
 _NEAR = 1e-4
 """Incumbents closer to the bound than this part of their value are left to label setting."""

@@ -6,11 +6,17 @@ import math
 import time
 from dataclasses import dataclass
 
-from reds_core.knapsack.cheapest import cheapest_where_memory_ends
-from reds_core.knapsack.inference.elimination import largest_table
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Answer
-from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
+from reds_core.knapsack import (
+    Answer,
+    Claim,
+    Control,
+    Controls,
+    Feature,
+    KnapsackProblem,
+    Solver,
+    cheapest_where_memory_ends,
+)
+from reds_core.knapsack.inference import largest_table
 from reds_dp.answer import answer
 from reds_dp.search import SearchLimits
 

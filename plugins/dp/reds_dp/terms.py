@@ -8,9 +8,8 @@ from functools import reduce
 import numpy as np
 
 from reds_core.arrays import BoolArray, FloatArray, IntArray, Table
-from reds_core.knapsack.inference.factors import Factors
-from reds_core.knapsack.inference.maxsum import MaxSum, Messages
-from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack import KnapsackProblem
+from reds_core.knapsack.inference import Factors, MaxSum, Messages
 
 Columns = Mapping[int, IntArray]
 """For each open group the position of its option in each state, int64 (states,)."""

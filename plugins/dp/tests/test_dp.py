@@ -14,10 +14,22 @@ import pytest
 from reds_dp import DpSolver
 from reds_dp.solver import DpOptions
 
-from reds_core.knapsack.file import load_problem
-from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
-from reds_core.knapsack.solution import Limit, Solution, Status
-from reds_core.knapsack.solver import Controls, solve, why_not
+from reds_core.knapsack import (
+    Controls,
+    Group,
+    KnapsackProblem,
+    Limit,
+    Pair,
+    PeakResource,
+    PeakStep,
+    Resource,
+    Solution,
+    Status,
+    SumResource,
+    load_problem,
+    solve,
+    why_not,
+)
 from reds_core.testing.oracle import brute_force, chain_optimum
 from reds_core.testing.problems import large, long_chain
 

@@ -8,12 +8,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from reds_core.knapsack.inference.elimination import open_sizes
-from reds_core.knapsack.inference.factors import table_bytes
-from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
-from reds_core.knapsack.solution import Limit, Status
-from reds_core.knapsack.solver import Controls, Solver, solve
-from reds_core.registry import Registry
+from reds_core import Registry
+from reds_core.knapsack import Controls, Group, KnapsackProblem, Limit, Pair, Solver, Status, SumResource, solve
+from reds_core.knapsack.inference import open_sizes, table_bytes
 
 
 def star(leaves: int, inner: int, outer: int, resources: int = 3) -> KnapsackProblem:

@@ -9,11 +9,19 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
-from reds_core.hooks import hookimpl
-from reds_core.knapsack.cheapest import cheapest_choice
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Answer, Limit, Status
-from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
+from reds_core import hookimpl
+from reds_core.knapsack import (
+    Answer,
+    Claim,
+    Control,
+    Controls,
+    Feature,
+    KnapsackProblem,
+    Limit,
+    Solver,
+    Status,
+    cheapest_choice,
+)
 from reds_greedy.search import GreedySearch
 
 

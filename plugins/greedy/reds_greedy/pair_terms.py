@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.arrays import IntArray, Table
-from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack import KnapsackProblem
 
 
 @dataclass(frozen=True, eq=False)

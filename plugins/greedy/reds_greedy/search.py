@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.problem import KnapsackProblem, PeakStep
+from reds_core.knapsack import KnapsackProblem, PeakStep
 from reds_greedy.pair_terms import PairTerm, pair_terms
 
 REACH = 16

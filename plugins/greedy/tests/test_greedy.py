@@ -12,10 +12,20 @@ from hypothesis import given, settings
 from reds_greedy import GreedySolver
 from reds_greedy.search import GreedySearch
 
-from reds_core.knapsack.file import load_problem
-from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, SumResource
-from reds_core.knapsack.solution import Limit, Status
-from reds_core.knapsack.solver import Controls, Feature, solve
+from reds_core.knapsack import (
+    Controls,
+    Feature,
+    Group,
+    KnapsackProblem,
+    Limit,
+    Pair,
+    PeakResource,
+    PeakStep,
+    Status,
+    SumResource,
+    load_problem,
+    solve,
+)
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.problems import large, random_problem, single_point
 from reds_core.testing.strategies import knapsack_problems

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reds_core.hooks import hookimpl
-from reds_core.knapsack.solver import Solver
+from reds_core import hookimpl
+from reds_core.knapsack import Solver
 from reds_lagrangian.solver import LagrangianSolver
 
 __all__ = ["LagrangianSolver", "reds_solvers"]

@@ -7,9 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from reds_core.arrays import BoolArray, IntArray
-from reds_core.knapsack.inference.elimination import Scope
-from reds_core.knapsack.inference.factors import Factors, Mask
-from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack import KnapsackProblem
+from reds_core.knapsack.inference import Factors, Mask, Scope
 
 _NEW_EDGE = 1 << 22
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.arrays import BoolArray, FloatArray
-from reds_core.knapsack.inference.factors import Factors, unchecked
-from reds_core.knapsack.inference.maxsum import mix
+from reds_core.knapsack.inference import Factors, mix, unchecked
 
 _BLOCK = 1 << 15
 

@@ -10,15 +10,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends, trivial_bound
-from reds_core.knapsack.inference.ascent import Ascent
-from reds_core.knapsack.inference.cutting_planes import CuttingPlanes
-from reds_core.knapsack.inference.factors import Factors, build_factors, possible_options, table_bytes
-from reds_core.knapsack.inference.maxsum import original
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Answer, Limit, Status
-from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
-from reds_core.system.memory import why_too_much
+from reds_core.knapsack import (
+    Answer,
+    Claim,
+    Control,
+    Controls,
+    Feature,
+    KnapsackProblem,
+    Limit,
+    Solver,
+    Status,
+    cheapest_answer,
+    cheapest_choice,
+    cheapest_where_memory_ends,
+    trivial_bound,
+)
+from reds_core.knapsack.inference import (
+    Ascent,
+    CuttingPlanes,
+    Factors,
+    build_factors,
+    original,
+    possible_options,
+    table_bytes,
+)
+from reds_core.system import why_too_much
 from reds_lagrangian.masks import pair_masks, supported
 from reds_lagrangian.reweighted import Reweighted
 

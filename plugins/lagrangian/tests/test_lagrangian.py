@@ -11,10 +11,18 @@ import pytest
 from reds_lagrangian import LagrangianSolver
 from reds_lagrangian.solver import LagrangianOptions
 
-from reds_core.knapsack.file import load_problem
-from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
-from reds_core.knapsack.solution import Limit, Status
-from reds_core.knapsack.solver import Controls, Feature, solve
+from reds_core.knapsack import (
+    Controls,
+    Feature,
+    Group,
+    KnapsackProblem,
+    Limit,
+    Pair,
+    Status,
+    SumResource,
+    load_problem,
+    solve,
+)
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.problems import large, random_problem
 

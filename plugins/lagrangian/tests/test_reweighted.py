@@ -7,10 +7,8 @@ import pytest
 from reds_lagrangian.masks import pair_masks, supported
 from reds_lagrangian.reweighted import Reweighted
 
-from reds_core.knapsack.inference.factors import Factors, build_factors, peak_masks, possible_options
-from reds_core.knapsack.inference.maxsum import MaxSum
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solver import Feature
+from reds_core.knapsack import Feature, KnapsackProblem
+from reds_core.knapsack.inference import Factors, MaxSum, build_factors, peak_masks, possible_options
 from reds_core.testing.problems import random_problem
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reds_core import hookimpl
-from reds_core.pruning.pruner import Pruner
+from reds_core.pruning import Pruner
 from reds_pruners.layerwise import LayerwisePruner
 from reds_pruners.nested import NestedPruner
 from reds_pruners.oneshot import OneShotPruner

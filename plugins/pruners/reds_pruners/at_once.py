@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reds_core.cost.budget import SubnetworkBudget
-from reds_core.framework.framework import Family, member_kept
-from reds_core.knapsack.families.anchoring import MemberSolution, choose_above
-from reds_core.network.description import Network
-from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
+from reds_core.cost import SubnetworkBudget
+from reds_core.framework import Family, member_kept
+from reds_core.knapsack.families import MemberSolution, choose_above
+from reds_core.network import Network
+from reds_core.pruning import Decision, Pruner, PruningState, Step, Tools
 from reds_pruners.training import train
 from reds_pruners.widths import choice_of
 

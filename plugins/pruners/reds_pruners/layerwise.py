@@ -8,9 +8,9 @@ from typing import Literal
 
 from reds_core.arrays import IntArray
 from reds_core.errors import InputError
-from reds_core.formulation.formulation import channel_order
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.pruning.pruner import PruningState, Tools
+from reds_core.formulation import channel_order
+from reds_core.knapsack import KnapsackProblem
+from reds_core.pruning import PruningState, Tools
 from reds_pruners.narrowing import Narrow, NarrowingOptions, NarrowingPruner
 from reds_pruners.widths import choice_of, free_groups, uniform_choice
 

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.cost.budget import SubnetworkBudget
+from reds_core.cost import SubnetworkBudget
 from reds_core.errors import InputError
-from reds_core.formulation.formulation import channel_order
-from reds_core.framework.framework import Family
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.network.axis import Kept
-from reds_core.network.description import Network
-from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
+from reds_core.formulation import channel_order
+from reds_core.framework import Family
+from reds_core.knapsack import KnapsackProblem
+from reds_core.network import Kept, Network
+from reds_core.pruning import Decision, Pruner, PruningState, Step, Tools
 from reds_pruners.training import Together, is_alone, spread, train
 from reds_pruners.values import measured, proven_bound
 from reds_pruners.widths import choice_of

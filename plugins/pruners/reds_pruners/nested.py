@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from reds_core.cost.budget import SubnetworkBudget
-from reds_core.knapsack.families.anchoring import top_down
-from reds_core.pruning.pruner import PruningState, Tools
+from reds_core.cost import SubnetworkBudget
+from reds_core.knapsack.families import top_down
+from reds_core.pruning import PruningState, Tools
 from reds_pruners.at_once import AtOncePruner, Choose, choice_from, choose_next_above
 
 
@@ -43,9 +43,7 @@ class NestedPruner(AtOncePruner):
     def choose(self, budget: int | None, state: PruningState, tools: Tools) -> PruningState:
         if budget is not None:
             return choose_next_above(budget, state, tools)
-        from reds_core.knapsack.families.joint_family import (
-            joint,  # not at the top: every command line loads every plugin
-        )
+        from reds_core.knapsack.families import joint
 
         assert state.scores is not None
         stated = [tools.formulate(state.scores, b) for b in tools.budgets]

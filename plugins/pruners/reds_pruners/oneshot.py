@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reds_core.pruning.pruner import PruningState, Tools
+from reds_core.pruning import PruningState, Tools
 from reds_pruners.at_once import AtOncePruner, choose_next_above
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reds_core.errors import InputError
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.pruning.pruner import PruningState, Tools
+from reds_core.knapsack import KnapsackProblem
+from reds_core.pruning import PruningState, Tools
 from reds_pruners.narrowing import Narrow, NarrowingOptions, NarrowingPruner
 
 

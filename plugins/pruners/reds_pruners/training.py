@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from reds_core.framework.framework import Family
-from reds_core.pruning.pruner import Step, Tools
+from reds_core.framework import Family
+from reds_core.pruning import Step, Tools
 
 Together = Literal["auto", "joint", "alone"]
 """Who is trained. joint: all subnetworks and the full network, with one set of weights; alone: each subnetwork by

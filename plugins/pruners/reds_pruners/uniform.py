@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from reds_core.pruning.pruner import Decision, PruningState, Tools
+from reds_core.pruning import Decision, PruningState, Tools
 from reds_pruners.at_once import AtOncePruner
 from reds_pruners.training import Together, is_alone
 from reds_pruners.values import measured

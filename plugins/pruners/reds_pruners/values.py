@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reds_core.cost.budget import SubnetworkBudget
+from reds_core.cost import SubnetworkBudget
 from reds_core.errors import NoChoiceError
-from reds_core.formulation.formulation import channel_order
-from reds_core.knapsack.solution import Solution, Status, relative_gap
-from reds_core.network.axis import Kept
-from reds_core.pruning.pruner import Tools
-from reds_core.scoring.scorer import ScoreTable
+from reds_core.formulation import channel_order
+from reds_core.knapsack import Solution, Status, relative_gap
+from reds_core.network import Kept
+from reds_core.pruning import Tools
+from reds_core.scoring import ScoreTable
 from reds_pruners.widths import choice_of
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reds_core.errors import InfeasibleError
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.uniform import choice_at_largest_ratio
+from reds_core.knapsack import KnapsackProblem, choice_at_largest_ratio
 
 
 def choice_of(problem: KnapsackProblem, widths: Mapping[str, int]) -> tuple[int, ...]:

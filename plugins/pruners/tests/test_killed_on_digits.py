@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from toy_runs import without_times
 
-from reds_core.plan import Plan, load_plan
+from reds_core import Plan, load_plan
 
 RUN = """
 import os, signal, sys
 import reds_core
-from reds_core.watcher import Watcher
+from reds_core import Watcher
 
 folder, pruner, killed_at = sys.argv[1], sys.argv[2], int(sys.argv[3])
 

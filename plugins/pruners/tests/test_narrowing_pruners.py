@@ -19,10 +19,10 @@ from remembering_tools import MODEL, NETWORK, RememberingTools, drawn_scores, ta
 from toy_framework import chain_model, describe, forward
 
 from reds_core.errors import InputError
-from reds_core.formulation.width_rules import WidthRules
-from reds_core.framework.framework import Family
-from reds_core.knapsack.solution import Status
-from reds_core.pruning.pruner import PruningState
+from reds_core.formulation import WidthRules
+from reds_core.framework import Family
+from reds_core.knapsack import Status
+from reds_core.pruning import PruningState
 
 CHAIN = chain_model((4, 5, 3, 4))
 GROUPS = tuple(describe(CHAIN).channels)

@@ -11,7 +11,7 @@ from reds_pruners.nested import NestedOptions
 from remembering_tools import FORMS, FULL, MODEL, NETWORK, RememberingTools, taken
 from toy_framework import ToyFramework, describe, forward
 
-from reds_core.pruning.pruner import PruningState
+from reds_core.pruning import PruningState
 
 
 def family(name: Any) -> NestedPruner:

@@ -23,8 +23,8 @@ from toy_runs import (
     without_times,
 )
 
+from reds_core import RunSettings
 from reds_core.errors import InputError
-from reds_core.runs.settings import RunSettings
 
 FAMILIES = ("bottom-up", "top-down", "joint")
 

@@ -24,10 +24,10 @@ from toy_runs import (
     without_times,
 )
 
+from reds_core import RunSettings
 from reds_core.errors import InputError
-from reds_core.formulation.width_rules import WidthRules
-from reds_core.framework.framework import Family, Training
-from reds_core.runs.settings import RunSettings
+from reds_core.formulation import WidthRules
+from reds_core.framework import Family, Training
 
 ONE: dict[str, Any] = {"macs": 0.5}
 THREE: dict[str, Any] = {"macs": [0.75, 0.5, 0.25]}

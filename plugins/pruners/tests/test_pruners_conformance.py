@@ -11,7 +11,7 @@ from reds_pruners.nested import NestedOptions
 from reds_pruners.progressive import ProgressiveOptions
 from reds_pruners.uniform import UniformOptions
 
-from reds_core.pruning.pruner import Pruner
+from reds_core.pruning import Pruner
 from reds_core.testing import check_pruner, pruner_conformance
 
 

@@ -11,13 +11,11 @@ from toy_framework import describe, residual_model
 from toy_plugins import toy_registry
 from toy_runs import QUICK, Workplace, make_workplace, skip_report
 
-from reds_core.formulation.width_rules import WidthRules
-from reds_core.framework.finetuning import FinetuneSettings
+from reds_core import RunSettings, Watcher, extract
+from reds_core.formulation import WidthRules
+from reds_core.framework import FinetuneSettings
 from reds_core.plugin import PluginOptions
-from reds_core.runs.extraction import extract
-from reds_core.runs.settings import RunSettings
-from reds_core.scoring.scorer import ScoreLevel
-from reds_core.watcher import Watcher
+from reds_core.scoring import ScoreLevel
 
 NETWORK = describe(residual_model())
 CHANNELS = NETWORK.channels

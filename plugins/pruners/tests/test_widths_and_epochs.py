@@ -17,7 +17,7 @@ from remembering_tools import RememberingTools, drawn_scores, taken
 from toy_framework import chain_model, describe
 
 from reds_core.errors import InfeasibleError
-from reds_core.scoring.scorer import ScoreTable
+from reds_core.scoring import ScoreTable
 
 CHAIN = chain_model((4, 7, 3))
 CHANNELS = describe(CHAIN).channels

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reds_core.hooks import hookimpl
-from reds_core.knapsack.solver import Solver
+from reds_core import hookimpl
+from reds_core.knapsack import Solver
 from reds_pulp.solver import PulpOptions, PulpSolver
 
 __all__ = ["PulpOptions", "PulpSolver", "reds_solvers"]

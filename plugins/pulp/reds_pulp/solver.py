@@ -11,18 +11,17 @@ import numpy as np
 
 from reds_core.arrays import IntArray, NamedArrays
 from reds_core.errors import UnavailableError
-from reds_core.knapsack.relaxation.linear import LinearModel
-from reds_core.knapsack.relaxation.milp import (
+from reds_core.knapsack import Control, Controls, Limit
+from reds_core.knapsack.relaxation import (
     FLOAT_BITS,
     FLOAT_EXACT_BELOW,
     BackendOutcome,
+    LinearModel,
     LinearOptions,
     LinearSolver,
     whole_bound,
 )
-from reds_core.knapsack.solution import Limit
-from reds_core.knapsack.solver import Control, Controls
-from reds_core.system.isolation import run_isolated
+from reds_core.system import run_isolated
 
 WORKER = Path(__file__).with_name("worker.py")
 

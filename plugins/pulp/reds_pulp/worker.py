@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.arrays import NamedArrays
-from reds_core.system.isolation import serve
+from reds_core.system import serve
 
 REPORT_S = 0.1
 """Seconds before the deadline at which the back end is to stop, to leave time for its report."""

@@ -13,10 +13,17 @@ import pytest
 from reds_pulp import PulpOptions, PulpSolver
 
 from reds_core.errors import UnavailableError
-from reds_core.knapsack.file import load_problem
-from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
-from reds_core.knapsack.solution import Limit, Status
-from reds_core.knapsack.solver import Controls, Feature, solve
+from reds_core.knapsack import (
+    Controls,
+    Feature,
+    Group,
+    KnapsackProblem,
+    Limit,
+    Status,
+    SumResource,
+    load_problem,
+    solve,
+)
 from reds_core.plugin import build_options
 from reds_core.testing import problems
 from reds_core.testing.oracle import brute_force

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reds_core.hooks import hookimpl
-from reds_core.knapsack.solver import Solver
+from reds_core import hookimpl
+from reds_core.knapsack import Solver
 from reds_scipy.lp import ScipyLpSolver
 from reds_scipy.milp import ScipyMilpSolver
 

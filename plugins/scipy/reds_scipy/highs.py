@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.arrays import NamedArrays
-from reds_core.knapsack.relaxation.linear import LinearModel
-from reds_core.system.isolation import muted_stdout, run_isolated, serve
+from reds_core.knapsack.relaxation import LinearModel
+from reds_core.system import muted_stdout, run_isolated, serve
 
 HERE_COLUMNS = 4_000
 """Models of up to this many columns are tried in this process first."""

@@ -8,25 +8,34 @@ from typing import ClassVar
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.knapsack.cheapest import cheapest_where_memory_ends
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.relaxation.dual import Certificate, Dual
-from reds_core.knapsack.relaxation.linear import LinearModel, linear_model
-from reds_core.knapsack.relaxation.milp import (
+from reds_core.knapsack import (
+    Answer,
+    Claim,
+    Control,
+    Controls,
+    Feature,
+    KnapsackProblem,
+    Limit,
+    Solver,
+    cheapest_where_memory_ends,
+)
+from reds_core.knapsack.relaxation import (
     BackendOutcome,
+    Certificate,
+    Dual,
+    LinearModel,
     LinearOptions,
+    Presolved,
     conclude,
     least,
+    linear_model,
     prepared,
     refusal,
     repaired,
+    rows_of,
     unasked,
     why_not_built,
 )
-from reds_core.knapsack.relaxation.presolving import Presolved
-from reds_core.knapsack.relaxation.rows import rows_of
-from reds_core.knapsack.solution import Answer, Limit
-from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 from reds_scipy.highs import INFEASIBLE, STOPPED, ask
 
 

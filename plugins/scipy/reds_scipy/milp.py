@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from reds_core.arrays import IntArray
-from reds_core.knapsack.relaxation.linear import LinearModel
-from reds_core.knapsack.relaxation.milp import FLOAT_BITS, FLOAT_EXACT_BELOW, BackendOutcome, LinearSolver, whole_bound
-from reds_core.knapsack.solution import Limit
-from reds_core.knapsack.solver import Control, Controls
+from reds_core.knapsack import Control, Controls, Limit
+from reds_core.knapsack.relaxation import (
+    FLOAT_BITS,
+    FLOAT_EXACT_BELOW,
+    BackendOutcome,
+    LinearModel,
+    LinearSolver,
+    whole_bound,
+)
 from reds_scipy.highs import INFEASIBLE, OPTIMAL, STOPPED, ask
 
 

@@ -13,13 +13,19 @@ from reds_scipy import ScipyLpSolver, ScipyMilpSolver
 from reds_scipy.highs import ask
 from reds_scipy.lp import certificate
 
-from reds_core.knapsack.file import load_problem
-from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
-from reds_core.knapsack.relaxation.digits import in_digits
-from reds_core.knapsack.relaxation.linear import linear_model
-from reds_core.knapsack.relaxation.milp import LinearOptions
-from reds_core.knapsack.solution import Limit, Status
-from reds_core.knapsack.solver import Controls, Feature, solve
+from reds_core.knapsack import (
+    Controls,
+    Feature,
+    Group,
+    KnapsackProblem,
+    Limit,
+    Pair,
+    Status,
+    SumResource,
+    load_problem,
+    solve,
+)
+from reds_core.knapsack.relaxation import LinearOptions, in_digits, linear_model
 from reds_core.testing import problems
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.problems import random_problem
@@ -120,8 +126,8 @@ def test_highs_keeps_quiet_about_large_numbers() -> None:
     """HiGHS prints a line of its own to standard output where a whole choice breaks a row of large coefficients."""
     code = """
 import numpy as np
-from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
-from reds_core.knapsack.relaxation.linear import linear_model
+from reds_core.knapsack import Group, KnapsackProblem, Pair, SumResource
+from reds_core.knapsack.relaxation import linear_model
 from reds_scipy.highs import ask
 for seed in range(40):
     rng = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from reds_scipy import ScipyLpSolver, ScipyMilpSolver
 
-from reds_core.knapsack.relaxation.milp import LinearOptions
+from reds_core.knapsack.relaxation import LinearOptions
 from reds_core.testing import Settings, solver_conformance
 
 

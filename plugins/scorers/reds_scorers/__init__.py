@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reds_core import hookimpl
-from reds_core.scoring.scorer import Scorer
+from reds_core.scoring import Scorer
 from reds_scorers.activation import MeanActivationScorer, ZerosScorer
 from reds_scorers.bn_scale import BatchNormScaleScorer
 from reds_scorers.fisher import FisherScorer

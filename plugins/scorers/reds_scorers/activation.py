@@ -9,9 +9,9 @@ import numpy as np
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
-from reds_core.framework.framework import ActivationStatistics, Arrays, Framework, Task
-from reds_core.network.description import Network
-from reds_core.scoring.scorer import Scorer, ScoreTable
+from reds_core.framework import ActivationStatistics, Arrays, Framework, Task
+from reds_core.network import Network
+from reds_core.scoring import Scorer, ScoreTable
 from reds_scorers.examples import check_counts, training_examples
 from reds_scorers.normalising import Normalisation, normalised
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
-from reds_core.framework.framework import Arrays, Framework, Task
-from reds_core.network.description import Network, WeightKind
-from reds_core.scoring.attribution import filters
-from reds_core.scoring.scorer import Scorer, ScoreTable
+from reds_core.framework import Arrays, Framework, Task
+from reds_core.network import Network, WeightKind
+from reds_core.scoring import Scorer, ScoreTable, filters
 from reds_scorers.normalising import Normalisation, normalised
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays
+from reds_core.framework import Arrays
 
 
 def check_counts(scorer: str, batch_size: int, examples: int) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.framework.framework import Arrays, Framework, Task
-from reds_core.network.description import Network
-from reds_core.scoring.attribution import attribute_to_readers, check_readers
-from reds_core.scoring.scorer import Scorer, ScoreTable
+from reds_core.framework import Arrays, Framework, Task
+from reds_core.network import Network
+from reds_core.scoring import Scorer, ScoreTable, attribute_to_readers, check_readers
 from reds_scorers.examples import check_counts, training_examples
 from reds_scorers.normalising import Normalisation, normalised
 

@@ -8,10 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.framework.framework import Arrays, Framework, Task
-from reds_core.network.description import Network, WeightKind
-from reds_core.scoring.attribution import attribute_to_channels, attribute_to_kernels
-from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable
+from reds_core.framework import Arrays, Framework, Task
+from reds_core.network import Network, WeightKind
+from reds_core.scoring import ScoreLevel, Scorer, ScoreTable, attribute_to_channels, attribute_to_kernels
 from reds_scorers.normalising import ByLevel, normalised, of_level
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import InputError
-from reds_core.scoring.scorer import ScoreTable
+from reds_core.scoring import ScoreTable
 
 Normalisation = Literal["none", "mean", "max", "sum", "l2", "log"]
 ByLevel = Literal["auto", "none", "mean", "max", "sum", "l2", "log"]

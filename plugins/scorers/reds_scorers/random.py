@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.framework.framework import Arrays, Framework, Task
-from reds_core.network.description import Network
-from reds_core.scoring.scorer import Scorer, ScoreTable
+from reds_core.framework import Arrays, Framework, Task
+from reds_core.network import Network
+from reds_core.scoring import Scorer, ScoreTable
 
 
 class RandomScorer(Scorer):

@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays, Framework, Task, WeightArrays
-from reds_core.network.description import Network
-from reds_core.scoring.attribution import check_readers, masked
-from reds_core.scoring.scorer import Scorer, ScoreTable
+from reds_core.framework import Arrays, Framework, Task, WeightArrays
+from reds_core.network import Network
+from reds_core.scoring import Scorer, ScoreTable, check_readers, masked
 from reds_scorers.examples import check_counts, training_examples
 from reds_scorers.magnitude import MagnitudeScorer
 from reds_scorers.taylor import TaylorScorer

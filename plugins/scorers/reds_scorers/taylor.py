@@ -9,10 +9,9 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.framework.framework import Arrays, Framework, Task
-from reds_core.network.description import Network
-from reds_core.scoring.attribution import Importance, attribute_to_channels, attribute_to_kernels
-from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable
+from reds_core.framework import Arrays, Framework, Task
+from reds_core.network import Network
+from reds_core.scoring import Importance, ScoreLevel, Scorer, ScoreTable, attribute_to_channels, attribute_to_kernels
 from reds_scorers.examples import check_counts, training_examples
 from reds_scorers.normalising import ByLevel, normalised, of_level
 

@@ -13,8 +13,8 @@ from reds_scorers.examples import training_examples
 from reds_scorers.normalising import Normalisation, normalised
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays
-from reds_core.scoring.scorer import ScoreTable
+from reds_core.framework import Arrays
+from reds_core.scoring import ScoreTable
 
 
 def labelled(y: npt.NDArray[Any]) -> Arrays:

@@ -27,12 +27,12 @@ from reds_scorers.sensitivity import SensitivityOptions, measured_widths, rising
 from reds_scorers.taylor import TaylorOptions
 from toy_framework import ToyFramework, ToyModel, backward, chain_model, describe, forward, residual_model, toy_arrays
 
-from reds_core.cost.counting import CostModel, resource_forms
+from reds_core.cost import CostModel, resource_forms
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.formulation.formulation import formulate
-from reds_core.framework.framework import Arrays, Task, batches
+from reds_core.formulation import formulate
+from reds_core.framework import Arrays, Task, batches
 from reds_core.plugin import build_options
-from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, score
+from reds_core.scoring import ScoreLevel, Scorer, ScoreTable, score
 from reds_core.testing.oracle import brute_force
 
 TOY = ToyFramework()

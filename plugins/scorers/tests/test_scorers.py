@@ -12,9 +12,9 @@ from reds_scorers.taylor import TaylorOptions
 from toy_framework import ToyFramework, ToyModel, backward, describe, residual_model, toy_arrays
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays, Task, batches
+from reds_core.framework import Arrays, Task, batches
 from reds_core.plugin import build_options
-from reds_core.scoring.scorer import Scorer, ScoreTable, score
+from reds_core.scoring import Scorer, ScoreTable, score
 
 TOY = ToyFramework()
 PRODUCERS = {

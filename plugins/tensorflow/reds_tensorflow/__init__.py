@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reds_core import hookimpl
 
 if TYPE_CHECKING:
-    from reds_core.framework.framework import Framework
+    from reds_core.framework import Framework
 
 
 @hookimpl

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError
-from reds_core.framework.augmentation import Augmentation, Change
+from reds_core.framework import Augmentation, Change
 
 
 class Augmenter:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays, Family, Training
+from reds_core.framework import Arrays, Family, Training
 from reds_tensorflow.training import finetune
 
 SMALLEST = 8

@@ -12,10 +12,7 @@ from typing import Any
 import keras
 
 from reds_core.errors import UnsupportedError
-from reds_core.network.axis import Axis, Fixed
-from reds_core.network.builder import NetworkBuilder
-from reds_core.network.description import Buffer, MacsTerm, Weight, WeightKind
-from reds_core.network.dims import Dims, fixed_dims
+from reds_core.network import Axis, Buffer, Dims, Fixed, MacsTerm, NetworkBuilder, Weight, WeightKind, fixed_dims
 from reds_tensorflow.names import NamedVariable
 from reds_tensorflow.options import TensorFlowOptions
 from reds_tensorflow.telling import Given, Resizing, Said, Work

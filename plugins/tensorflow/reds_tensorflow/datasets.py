@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays
+from reds_core.framework import Arrays
 from reds_tensorflow.quiet import silenced
 
 NAMES = ("mnist", "fashion_mnist", "cifar10")

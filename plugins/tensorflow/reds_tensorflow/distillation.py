@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework.finetuning import FinetuneSettings, Teacher
+from reds_core.framework import FinetuneSettings, Teacher
 from reds_tensorflow.task import Activation, Labels, Objective, Outputs, outputs_of
 
 _SMALLEST = 1e-7

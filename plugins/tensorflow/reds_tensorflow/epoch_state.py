@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.framework.epochs import EpochState, digest_of
+from reds_core.framework import EpochState, digest_of
 
 _VARIABLE = "variable/"
 _CHOICE = "choice/"

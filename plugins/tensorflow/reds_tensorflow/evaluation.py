@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import SMALL_BYTES, Arrays, Task, as_examples, batches
+from reds_core.framework import SMALL_BYTES, Arrays, Task, as_examples, batches
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.task import Objective, Outputs, normalise_labels, objective, outputs_of

@@ -14,9 +14,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework.framework import Arrays, Task
-from reds_core.system.files import temporary_folder_full, written_beside
-from reds_core.system.machine_faults import is_out_of_space
+from reds_core.framework import Arrays, Task
+from reds_core.system import is_out_of_space, temporary_folder_full, written_beside
 from reds_tensorflow.calibration import examples_apart
 from reds_tensorflow.conversion_errors import kept_errors
 from reds_tensorflow.evaluation import measure, resolve_outputs

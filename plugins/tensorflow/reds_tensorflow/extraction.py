@@ -10,10 +10,8 @@ import keras
 import numpy as np
 
 from reds_core.errors import InputError, RedsError, UnsupportedError
-from reds_core.framework.framework import WeightArrays
-from reds_core.network.axis import Kept
-from reds_core.network.description import Network
-from reds_core.network.dims import Dims
+from reds_core.framework import WeightArrays
+from reds_core.network import Dims, Kept, Network
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.names import as_functional, graph_of, named_variables
 from reds_tensorflow.own_layers import copied_lambda

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.arrays import IntArray
-from reds_core.framework.framework import Family, member_kept
-from reds_core.network.description import Network, WeightKind
+from reds_core.framework import Family, member_kept
+from reds_core.network import Network, WeightKind
 from reds_tensorflow.distillation import Distillation
 from reds_tensorflow.epoch_state import assign_plain, plain_arrays
 from reds_tensorflow.extraction import variables

@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.cost.latency_table import LatencySettings
-from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import ActivationStatistics, Arrays, Family, Framework, Task, Training, WeightArrays
-from reds_core.framework.probe import LatencyProbe
-from reds_core.network.axis import Kept
-from reds_core.network.description import Network
+from reds_core.cost import LatencySettings
+from reds_core.framework import (
+    ActivationStatistics,
+    Arrays,
+    Family,
+    FinetuneSettings,
+    Framework,
+    LatencyProbe,
+    Task,
+    Training,
+    WeightArrays,
+)
+from reds_core.network import Kept, Network
 from reds_tensorflow.options import TensorFlowOptions
 from reds_tensorflow.quiet import importing
 

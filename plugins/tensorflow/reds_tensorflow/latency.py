@@ -10,11 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from reds_core.cost.latency_sampling import Segment, Timing, touched_groups
-from reds_core.cost.latency_table import LatencySettings
+from reds_core.cost import LatencySettings, Segment, Timing, touched_groups
 from reds_core.errors import UnsupportedError
-from reds_core.framework.probe import LatencyProbe
-from reds_core.network.description import Network
+from reds_core.framework import LatencyProbe
+from reds_core.network import Network
 from reds_tensorflow.calls import Handler
 from reds_tensorflow.export import Inputs, converted, interpreter_of
 from reds_tensorflow.names import as_functional, graph_of

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from reds_core.errors import InputError, RedsError
-from reds_core.system.files import temporary_folder, written_beside
+from reds_core.system import temporary_folder, written_beside
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.model_files.container import ModelFile, open_model_file
 from reds_tensorflow.model_files.entries import Entry, entries

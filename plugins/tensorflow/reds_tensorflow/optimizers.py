@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework.finetuning import FinetuneSettings, Precision
+from reds_core.framework import FinetuneSettings, Precision
 
 _SGD_MOMENTUM = 0.9
 _LEFT_OUT = frozenset({"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "ScheduleFreeAdamW"})

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from reds_core.system.users_code import UsersCode, import_modules
+from reds_core.system import UsersCode, import_modules
 from reds_tensorflow.nesting import all_layers
 
 _LIBRARIES = ("keras", "tensorflow")

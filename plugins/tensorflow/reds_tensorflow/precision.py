@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework.finetuning import Precision
+from reds_core.framework import Precision
 from reds_tensorflow.nesting import all_layers, outer_leaves
 from reds_tensorflow.replacing import replaced
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import ActivationStatistics, Arrays, Task, WeightArrays, batches
-from reds_core.network.description import Network
+from reds_core.framework import ActivationStatistics, Arrays, Task, WeightArrays, batches
+from reds_core.network import Network
 from reds_tensorflow.evaluation import BATCH_SIZE, as_float32, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.names import as_functional, graph_of, layer_names

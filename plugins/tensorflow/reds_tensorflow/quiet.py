@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from typing import TextIO
 
 from reds_core.errors import UnavailableError
-from reds_core.system.machine_faults import reason_of
+from reds_core.system import reason_of
 
 
 @contextmanager

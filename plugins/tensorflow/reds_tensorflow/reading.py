@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework import LayerPlugin
 from reds_tensorflow.calls import Handler
 from reds_tensorflow.handlers import HANDLERS
 from reds_tensorflow.messages import first_sentence

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reds_core.network.builder import Value
-from reds_core.network.description import Buffer
-from reds_core.network.dims import Dims
+from reds_core.network import Buffer, Dims, Value
 from reds_tensorflow.calls import Call
 
 

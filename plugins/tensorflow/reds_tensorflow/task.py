@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework.framework import Task
+from reds_core.framework import Task
 from reds_tensorflow.identifiers import keras_object
 
 _ACCURACY = frozenset({"accuracy", "acc"})

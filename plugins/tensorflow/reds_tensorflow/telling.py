@@ -6,8 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reds_core.network.description import Buffer, MacsTerm
-from reds_core.network.dims import Dims
+from reds_core.network import Buffer, Dims, MacsTerm
 
 
 @dataclass(frozen=True)

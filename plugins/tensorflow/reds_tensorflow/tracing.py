@@ -12,10 +12,7 @@ import keras
 import numpy as np
 
 from reds_core.errors import RedsError, UnsupportedError
-from reds_core.network.axis import Fixed
-from reds_core.network.builder import NetworkBuilder, Value
-from reds_core.network.description import Network
-from reds_core.network.dims import Dims, fixed_dims
+from reds_core.network import Dims, Fixed, Network, NetworkBuilder, Value, fixed_dims
 from reds_tensorflow.calls import Call, Following, Handler
 from reds_tensorflow.handlers import private_handler
 from reds_tensorflow.handlers.opaque import unknown

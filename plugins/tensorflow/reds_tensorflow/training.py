@@ -13,10 +13,18 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework.augmentation import augmentations
-from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
-from reds_core.framework.framework import Arrays, Family, Task, Training, WeightArrays, batches
-from reds_core.network.description import Network
+from reds_core.framework import (
+    Arrays,
+    EpochProgress,
+    Family,
+    FinetuneSettings,
+    Task,
+    Training,
+    WeightArrays,
+    augmentations,
+    batches,
+)
+from reds_core.network import Network
 from reds_tensorflow.augmenting import augmenter, check_images
 from reds_tensorflow.distillation import distillation_of
 from reds_tensorflow.dropping import dropout_times

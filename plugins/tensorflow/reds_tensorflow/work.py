@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 from keras.src import backend
 
-from reds_core.network.axis import Axis
+from reds_core.network import Axis
 from reds_tensorflow.calls import Call
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.nesting import all_layers

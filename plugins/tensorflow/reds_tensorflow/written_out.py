@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from reds_core.report.units import byte_size, listed
+from reds_core.report import byte_size, listed
 from reds_tensorflow.export import one_at_a_time
 from reds_tensorflow.nesting import all_layers
 from reds_tensorflow.precision import in_float32

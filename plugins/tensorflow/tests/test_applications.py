@@ -15,7 +15,7 @@ from keras_precision import precision
 from reds_tensorflow.extraction import extract
 from reds_tensorflow.tracing import inspect
 
-from reds_core.cost import counting
+from reds_core.cost import macs, params
 
 SIDE = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
 """Pixels that a network needs, where 64 are not enough."""
@@ -59,8 +59,8 @@ def check(model: Any, groups: int, least_share: float) -> Any:
     assert reference.relative_error(np.asarray(small(x)), masked) < 1e-6
     widths = {group: len(channels) for group, channels in kept.items()}
     for whole, at in ((model, network.channels), (small, widths)):
-        assert counting.macs(network).at(at) == reference.count_macs_by_running(whole, x)
-        assert counting.params(network).at(at) == whole.count_params()
+        assert macs(network).at(at) == reference.count_macs_by_running(whole, x)
+        assert params(network).at(at) == whole.count_params()
     return small
 
 

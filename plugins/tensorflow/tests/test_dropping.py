@@ -11,8 +11,7 @@ from reds_tensorflow import baseline
 from reds_tensorflow.dropping import dropout_times
 from reds_tensorflow.training import finetune
 
-from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Arrays, Family, Task, Training
+from reds_core.framework import Arrays, Family, FinetuneSettings, Task, Training
 
 layers = keras.layers
 

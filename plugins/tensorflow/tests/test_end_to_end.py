@@ -15,9 +15,8 @@ from keras_reference import count_macs, count_macs_by_running, masked_outputs
 from reds_tensorflow.framework import TensorFlowFramework
 
 import reds_core
-from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.plan import Plan, load_plan
-from reds_core.runs.settings import RunSettings
+from reds_core import Plan, RunSettings, load_plan
+from reds_core.framework import FinetuneSettings
 
 ASSETS = Path(__file__).resolve().parents[3].parent / "shared" / "assets"
 

@@ -16,10 +16,18 @@ from reds_tensorflow.optimizers import _kinds
 from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune
 
-from reds_core.framework.augmentation import Change
-from reds_core.framework.epochs import EpochKeeper, EpochState
-from reds_core.framework.finetuning import FinetuneSettings, Precision, Teacher
-from reds_core.framework.framework import Arrays, Family, Training, member_kept
+from reds_core.framework import (
+    Arrays,
+    Change,
+    EpochKeeper,
+    EpochState,
+    Family,
+    FinetuneSettings,
+    Precision,
+    Teacher,
+    Training,
+    member_kept,
+)
 
 EPOCHS = 4
 SETTINGS = FinetuneSettings(EPOCHS, 16, 1e-2, dropout=1.0)

@@ -12,7 +12,7 @@ from reds_tensorflow.evaluation import accuracy, check_data, loss, predict
 from reds_tensorflow.task import Activation, outputs_of
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework.framework import Arrays, Task
+from reds_core.framework import Arrays, Task
 
 N = 37
 

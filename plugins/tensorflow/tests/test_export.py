@@ -15,7 +15,7 @@ from reds_tensorflow.evaluation import accuracy, predict
 from reds_tensorflow.export import _run, export, exported_accuracy, interpreter_of
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework.framework import Arrays, Task
+from reds_core.framework import Arrays, Task
 
 
 def convolutional(width: int = 4, activation: str | None = None) -> Any:

@@ -23,10 +23,21 @@ from reds_tensorflow.task import outputs_of
 from reds_tensorflow.tracing import inspect
 
 from reds_core.errors import InputError
-from reds_core.framework.augmentation import Augmentation, Change
-from reds_core.framework.finetuning import EpochProgress, FinetuneSettings, Precision, Schedule, Teacher
-from reds_core.framework.framework import Arrays, Family, Task, Training, member_kept
-from reds_core.network.description import WeightKind
+from reds_core.framework import (
+    Arrays,
+    Augmentation,
+    Change,
+    EpochProgress,
+    Family,
+    FinetuneSettings,
+    Precision,
+    Schedule,
+    Task,
+    Teacher,
+    Training,
+    member_kept,
+)
+from reds_core.network import WeightKind
 
 STEP = FinetuneSettings(1, 40, 0.5, optimizer="sgd", momentum=0.0, schedule=Schedule.CONSTANT, distill=Teacher.NONE)
 """One step of plain gradient descent on 40 examples."""

@@ -11,15 +11,10 @@ import pytest
 from keras import layers
 
 import reds_core
+from reds_core import Plan, Registry, RunSettings, Watcher, load_data
 from reds_core.errors import InputError
-from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Framework
-from reds_core.plan import Plan
-from reds_core.registry import Registry
-from reds_core.runs.dataset import load_data
-from reds_core.runs.search import Search
-from reds_core.runs.settings import RunSettings
-from reds_core.watcher import Watcher
+from reds_core.framework import FinetuneSettings, Framework
+from reds_core.runs import Search
 
 
 class Listener(Watcher):

@@ -17,12 +17,11 @@ from reds_tensorflow.reading import STOCK
 from reds_tensorflow.tracing import inspect
 
 import reds_core
+from reds_core import RunSettings
 from reds_core.cli import run
-from reds_core.cost.latency_sampling import wanted_samples
-from reds_core.cost.latency_table import LatencySettings, load_latency_table
+from reds_core.cost import LatencySettings, load_latency_table, wanted_samples
 from reds_core.errors import InputError
-from reds_core.runs.latency import latency
-from reds_core.runs.settings import RunSettings
+from reds_core.runs import latency
 
 layers = keras.layers
 FLOAT = LatencySettings(element_size_bytes=4, repeats=10, points=2, checks=1)

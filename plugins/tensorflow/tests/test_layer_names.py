@@ -17,7 +17,7 @@ from reds_tensorflow.scopes import plain_name, scopes_named_plainly
 from reds_tensorflow.tracing import inspect
 
 from reds_core import cli
-from reds_core.framework.framework import Arrays, Task
+from reds_core.framework import Arrays, Task
 
 # what TensorFlow takes for scopes at the root of a graph; it takes backslashes there, but not in the nodes below
 SCOPE = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_./>-]*$")

@@ -16,11 +16,9 @@ from keras_reference import enliven, masked_outputs, random_kept, relative_error
 from reds_tensorflow.calls import Call, Handler
 from reds_tensorflow.framework import TensorFlowFramework
 
-from reds_core import hookimpl
-from reds_core.framework.layer_plugin import LayerPlugin
-from reds_core.network.description import WeightKind
-from reds_core.network.dims import Dims
-from reds_core.registry import Registry
+from reds_core import Registry, hookimpl
+from reds_core.framework import LayerPlugin
+from reds_core.network import Dims, WeightKind
 
 X = np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype("float32")
 

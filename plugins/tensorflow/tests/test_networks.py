@@ -14,7 +14,7 @@ from keras_zoo import CASES, Case
 from reds_tensorflow.extraction import extract, weights
 from reds_tensorflow.tracing import inspect
 
-from reds_core.network.description import Network
+from reds_core.network import Network
 
 # Float rounding; what is compared is a share of the spread of the outputs over inputs.
 TOLERANCE = 1e-4

@@ -15,10 +15,9 @@ from keras import layers as L
 from reds_tensorflow.framework import TensorFlowFramework
 
 import reds_core
-from reds_core import cli
+from reds_core import Watcher, cli
 from reds_core.errors import UnsupportedError
-from reds_core.system.users_code import UsersCode
-from reds_core.watcher import Watcher
+from reds_core.system import UsersCode
 
 MY_LAYERS = """
 import keras

@@ -12,9 +12,9 @@ from keras_zoo import CASES
 from reds_tensorflow.framework import TensorFlowFramework
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays, Task
-from reds_core.network.description import Network
-from reds_core.scoring.attribution import attribute_to_readers, masked
+from reds_core.framework import Arrays, Task
+from reds_core.network import Network
+from reds_core.scoring import attribute_to_readers, masked
 
 FRAMEWORK = TensorFlowFramework()
 TASK = Task("mean_squared_error", "mean_absolute_error")

@@ -12,9 +12,9 @@ import tensorflow as tf
 from keras import layers
 from reds_tensorflow.framework import TensorFlowFramework
 
-from reds_core.framework.framework import Arrays, Task
-from reds_core.registry import Registry
-from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, score
+from reds_core import Registry
+from reds_core.framework import Arrays, Task
+from reds_core.scoring import ScoreLevel, Scorer, ScoreTable, score
 
 FRAMEWORK = TensorFlowFramework()
 OUT = "shortcut"

@@ -21,7 +21,7 @@ from reds_tensorflow.options import TensorFlowOptions
 from reds_tensorflow.reading import Reading
 from reds_tensorflow.tracing import inspect
 
-from reds_core.framework.framework import Arrays
+from reds_core.framework import Arrays
 
 STEPS = 12
 FAST = ("residual_attention", "states", "embedded", "layer_norms_pruned")

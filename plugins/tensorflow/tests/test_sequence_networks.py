@@ -17,8 +17,7 @@ from reds_tensorflow.options import TensorFlowOptions
 from reds_tensorflow.reading import Reading
 from reds_tensorflow.tracing import inspect
 
-from reds_core.network.axis import Kept
-from reds_core.network.description import Network
+from reds_core.network import Kept, Network
 
 TOLERANCE = 1e-4
 

@@ -15,12 +15,9 @@ from keras_reference import count_macs
 from reds_tensorflow.framework import TensorFlowFramework
 
 import reds_core
+from reds_core import Plan, RunSettings, Watcher, extract, load_plan
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.plan import Plan, load_plan
-from reds_core.runs.extraction import extract
-from reds_core.runs.settings import RunSettings
-from reds_core.watcher import Watcher
+from reds_core.framework import FinetuneSettings
 
 TOKENS, WORDS = 50, 8
 Examples = tuple[np.ndarray, np.ndarray]

@@ -15,8 +15,7 @@ from reds_tensorflow.extraction import extract
 from reds_tensorflow.statistics import BATCH_SIZE, BatchNormStatistics
 from reds_tensorflow.tracing import inspect
 
-from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Arrays, Family, Task, Training, member_kept
+from reds_core.framework import Arrays, Family, FinetuneSettings, Task, Training, member_kept
 
 layers = keras.layers
 Array = npt.NDArray[np.float32]

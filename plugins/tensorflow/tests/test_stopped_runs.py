@@ -14,7 +14,7 @@ import pytest
 from stopped_runs import StoppableRun, check_end, finished, moments
 from toy_runs import without_times
 
-from reds_core.plan import load_plan
+from reds_core import load_plan
 
 EPOCHS = 30
 

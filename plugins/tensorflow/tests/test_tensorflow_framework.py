@@ -13,7 +13,7 @@ from reds_tensorflow import reds_frameworks
 from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.quiet import silenced
 
-from reds_core.framework.framework import Framework
+from reds_core.framework import Framework
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -30,8 +30,8 @@ def test_the_hook_offers_the_framework() -> None:
 def test_nothing_of_tensorflow_is_imported_before_it_is_needed() -> None:
     code = """
 import sys
-from reds_core.framework.framework import Framework
-from reds_core.registry import Registry
+from reds_core.framework import Framework
+from reds_core import Registry
 framework = Registry().create(Framework, "tensorflow")
 assert not framework.owns(object())
 assert set(framework.library_versions()) == {"tensorflow", "keras", "ai-edge-litert"}

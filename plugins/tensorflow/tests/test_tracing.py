@@ -15,8 +15,7 @@ from reds_tensorflow.reading import Reading
 from reds_tensorflow.tracing import inspect, trace
 
 from reds_core.errors import UnsupportedError
-from reds_core.network.axis import Axis, Channels, Fixed
-from reds_core.network.description import WeightKind
+from reds_core.network import Axis, Channels, Fixed, WeightKind
 
 
 class Doubled(L.Layer):

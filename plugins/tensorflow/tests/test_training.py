@@ -19,9 +19,8 @@ from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune, gradients
 
 from reds_core.errors import InputError
-from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
-from reds_core.framework.framework import Arrays, Family, Task, Training, member_kept
-from reds_core.network.description import WeightKind
+from reds_core.framework import Arrays, EpochProgress, Family, FinetuneSettings, Task, Training, member_kept
+from reds_core.network import WeightKind
 
 IMAGES = (6, 6, 2)
 SETTINGS = FinetuneSettings(epochs=2, batch_size=16, learning_rate=1e-2)
@@ -471,7 +470,7 @@ def test_baseline_for_labels_that_are_no_classes_is_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_baseline_learns_digits(seed: int) -> None:
-    from reds_core.runs.dataset import load_data
+    from reds_core import load_data
 
     nothing: Any = None
     digits = load_data("digits", nothing)

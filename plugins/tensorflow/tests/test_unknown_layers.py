@@ -22,7 +22,7 @@ from reds_tensorflow.loading import load_model
 from reds_tensorflow.tracing import inspect
 
 from reds_core.errors import UnsupportedError
-from reds_core.network.description import WeightKind
+from reds_core.network import WeightKind
 
 X = np.random.default_rng(0).normal(size=(32, 6, 5)).astype("float32")
 

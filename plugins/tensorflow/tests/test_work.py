@@ -14,8 +14,8 @@ from reds_tensorflow.telling import Given
 from reds_tensorflow.tracing import inspect
 from reds_tensorflow.work import work_of
 
-from reds_core.cost import counting
-from reds_core.network.dims import fixed_dims
+from reds_core.cost import macs
+from reds_core.network import fixed_dims
 
 IMAGE, VIDEO, SEQUENCE = (8, 7, 6), (4, 6, 5, 6), (6, 6)
 LAYERS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
@@ -79,7 +79,7 @@ def test_handlers_count_what_the_operations_of_attention_do(gate: bool) -> None:
 
 def by_handler(model: Any) -> int:
     network = inspect(model)
-    return counting.macs(network).at(network.channels)
+    return macs(network).at(network.channels)
 
 
 def by_operations(layer: Any, *args: Any) -> int:

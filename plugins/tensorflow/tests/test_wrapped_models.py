@@ -20,15 +20,14 @@ from reds_tensorflow.loading import save_model
 from reds_tensorflow.nesting import all_layers
 from reds_tensorflow.tracing import inspect
 
-from reds_core.cost import counting
-from reds_core.cost.budget import parse_budgets
+from reds_core.cost import macs as counted_macs
+from reds_core.cost import params, parse_budgets, peak_ram
 from reds_core.errors import InfeasibleError, InputError
-from reds_core.formulation.formulation import formulate
-from reds_core.formulation.width_rules import WidthRules
-from reds_core.knapsack.solver import solve
-from reds_core.network.description import Network
-from reds_core.pruning.promise import check_reachable
-from reds_core.scoring.scorer import ScoreTable
+from reds_core.formulation import WidthRules, formulate
+from reds_core.knapsack import solve
+from reds_core.network import Network
+from reds_core.pruning import check_reachable
+from reds_core.scoring import ScoreTable
 
 
 def _case(wrapper: str, inner: str) -> Any:
@@ -57,7 +56,7 @@ def feed(arrays: list[np.ndarray]) -> Any:
 
 
 def macs(network: Network, kept: dict[str, np.ndarray] | None = None) -> int:
-    return counting.macs(network).at({**network.channels, **{g: len(k) for g, k in (kept or {}).items()}})
+    return counted_macs(network).at({**network.channels, **{g: len(k) for g, k in (kept or {}).items()}})
 
 
 def counted(model: Any) -> int:
@@ -82,8 +81,8 @@ def test_removed_equals_masked_and_costs_equal_an_independent_count(wrapper: str
         assert macs(network, kept) == counted(small)
         again = inspect(small)
         widths = {group: len(channels) for group, channels in kept.items()}
-        assert counting.params(network).at(widths) == small.count_params()
-        assert counting.peak_ram(network).at(widths) == counting.peak_ram(again).at(again.channels)
+        assert params(network).at(widths) == small.count_params()
+        assert peak_ram(network).at(widths) == peak_ram(again).at(again.channels)
 
 
 @pytest.mark.parametrize(("wrapper", "inner"), CASES)
@@ -92,7 +91,7 @@ def test_half_the_macs_are_used_or_refused_for_what_is_fixed(wrapper: str, inner
     network, whole = inspect(model), counted(model)
     rng = np.random.default_rng(0)
     scores = ScoreTable({group: rng.uniform(1, 2, channels) for group, channels in network.channels.items()})
-    form = counting.macs(network)
+    form = counted_macs(network)
     try:
         check_reachable(network, {"macs": form}, parse_budgets(["macs=0.5"]), {"macs": whole}, WidthRules())
     except InfeasibleError:

@@ -1,49 +1,12 @@
-"""The report of a solver comparison: one self-contained HTML page and a short text."""
+"""The report of a comparison of solvers.
+
+The names listed here may change with a minor version.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from reds_core.bench.report.writing import write_bench_report
 
-from reds_core.bench.history import BenchRun, read_history
-from reds_core.bench.reader import read_records
-from reds_core.bench.record import SolveRecord
-from reds_core.bench.report.opening import KIND
-from reds_core.bench.report.page import comparison_page
-from reds_core.bench.report.results import compare
-from reds_core.bench.report.summary import comparison_summary
-from reds_core.report.comparison import write_reports
-
-__all__ = ["bench_page", "bench_summary", "write_bench_report"]
-
-
-def bench_page(records: Sequence[SolveRecord], title: str = KIND, runs: Sequence[BenchRun] = ()) -> str:
-    """The report of a comparison as one HTML page. The same records give the same text.
-
-    Args:
-        records: in the order in which the solves ended.
-        title: heading of the page.
-        runs: of the command that made them, the latest last.
-
-    Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
-    """
-    return comparison_page(compare(records), title, runs)
-
-
-def bench_summary(records: Sequence[SolveRecord], title: str = KIND, runs: Sequence[BenchRun] = ()) -> str:
-    """The same in short, as Markdown; arguments as of `bench_page`."""
-    return comparison_summary(compare(records), title, runs)
-
-
-def write_bench_report(folder: Path) -> None:
-    """Write FOLDER/report.html and FOLDER/summary.md from FOLDER/records.jsonl and, where it is there, bench.json.
-
-    Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
-        InputError: if the records cannot be read or the files cannot be written.
-    """
-    records, runs = read_records(folder), read_history(folder).runs
-    write_reports(
-        folder, KIND, lambda title: bench_summary(records, title, runs), lambda title: bench_page(records, title, runs)
-    )
+__all__ = [
+    "write_bench_report",
+]

@@ -1,47 +1,21 @@
-"""The report of a comparison of pruning runs: one self-contained HTML page and a short text."""
+"""The report of a comparison of pruning runs, and the tables it is made of.
+
+The names listed here may change with a minor version.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from reds_core.compare.reader import read_results
-from reds_core.compare.record import ResultRecord
-from reds_core.compare.report.opening import KIND
-from reds_core.compare.report.page import comparison_page
+from reds_core.compare.report.findings import comparison_findings, comparison_warnings
 from reds_core.compare.report.results import compare_runs
-from reds_core.compare.report.summary import comparison_summary
-from reds_core.report.comparison import write_reports
+from reds_core.compare.report.tables import accuracy_table, failures_table, time_table
+from reds_core.compare.report.writing import write_compare_report
 
-__all__ = ["compare_page", "compare_summary", "write_compare_report"]
-
-
-def compare_page(records: Sequence[ResultRecord], title: str = KIND) -> str:
-    """The report as one HTML page. The same records give the same text.
-
-    Args:
-        records: in the order in which the runs ended.
-        title: heading of the page.
-
-    Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
-    """
-    return comparison_page(compare_runs(records), title)
-
-
-def compare_summary(records: Sequence[ResultRecord], title: str = KIND) -> str:
-    """The same in short, as Markdown; arguments as of `compare_page`."""
-    return comparison_summary(compare_runs(records), title)
-
-
-def write_compare_report(folder: Path) -> None:
-    """Write FOLDER/report.html and FOLDER/summary.md from FOLDER/records.jsonl.
-
-    Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
-        InputError: if the records cannot be read or the files cannot be written.
-    """
-    records = read_results(folder)
-    write_reports(
-        folder, KIND, lambda title: compare_summary(records, title), lambda title: compare_page(records, title)
-    )
+__all__ = [
+    "accuracy_table",
+    "compare_runs",
+    "comparison_findings",
+    "comparison_warnings",
+    "failures_table",
+    "time_table",
+    "write_compare_report",
+]

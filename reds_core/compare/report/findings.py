@@ -22,7 +22,7 @@ def headline(comparison: RunComparison) -> str:
     return f"{many(runs, 'run')} of {recipes} with {many(seeds, 'seed')}, {ending}."
 
 
-def findings(comparison: RunComparison) -> tuple[str, ...]:
+def comparison_findings(comparison: RunComparison) -> tuple[str, ...]:
     """Who wins, by how much, and whether that is more than the spread: a sentence for each recipe and budget."""
     return tuple(
         sentence
@@ -56,7 +56,7 @@ def _against(metric: Metric, budget: BudgetResults, best: str, second: str) -> s
     return f"{points} over {many(found.n, 'common seed')}: {texts.verdict(found)}"
 
 
-def warnings(comparison: RunComparison) -> tuple[str, ...]:
+def comparison_warnings(comparison: RunComparison) -> tuple[str, ...]:
     """What speaks against comparing figures."""
     found = []
     for recipe in comparison.recipes:

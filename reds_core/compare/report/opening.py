@@ -12,5 +12,9 @@ KIND = "Pruning comparison"
 def opening(comparison: RunComparison, title: str) -> Opening:
     """The opening of its page and of its summary."""
     return Opening(
-        KIND, title, findings.headline(comparison), findings.findings(comparison), findings.warnings(comparison)
+        KIND,
+        title,
+        findings.headline(comparison),
+        findings.comparison_findings(comparison),
+        findings.comparison_warnings(comparison),
     )

@@ -1,1 +1,26 @@
-"""The proof of a joint family: regions, near-optimal members, and their join under nesting."""
+"""Families of nested choices: anchored at one budget, or jointly optimal with a proof.
+
+The names listed here may change with a minor version.
+"""
+
+from __future__ import annotations
+
+from reds_core.knapsack.families.anchoring import (
+    FamilySolution,
+    MemberSolution,
+    Solve,
+    bottom_up,
+    choose_above,
+    top_down,
+)
+from reds_core.knapsack.families.joint_family import joint
+
+__all__ = [
+    "FamilySolution",
+    "MemberSolution",
+    "Solve",
+    "bottom_up",
+    "choose_above",
+    "joint",
+    "top_down",
+]

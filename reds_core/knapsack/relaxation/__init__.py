@@ -1,1 +1,54 @@
-"""The dual bounds and feasible choices behind presolve and the linear model."""
+"""Dual bounds, presolve and the linear model, for solvers with a linear back end.
+
+The names listed here may change with a minor version.
+"""
+
+from __future__ import annotations
+
+from reds_core.knapsack.relaxation.digits import in_digits
+from reds_core.knapsack.relaxation.domain import Domain
+from reds_core.knapsack.relaxation.dual import Certificate, Dual
+from reds_core.knapsack.relaxation.linear import LinearModel, linear_model
+from reds_core.knapsack.relaxation.milp import (
+    FLOAT_BITS,
+    FLOAT_EXACT_BELOW,
+    BackendOutcome,
+    LinearOptions,
+    LinearSolver,
+    conclude,
+    least,
+    prepared,
+    refusal,
+    repaired,
+    unasked,
+    whole_bound,
+    why_not_built,
+)
+from reds_core.knapsack.relaxation.multipliers import DualSearch
+from reds_core.knapsack.relaxation.presolving import Presolved
+from reds_core.knapsack.relaxation.rows import rows_of
+
+__all__ = [
+    "FLOAT_BITS",
+    "FLOAT_EXACT_BELOW",
+    "BackendOutcome",
+    "Certificate",
+    "Domain",
+    "Dual",
+    "DualSearch",
+    "LinearModel",
+    "LinearOptions",
+    "LinearSolver",
+    "Presolved",
+    "conclude",
+    "in_digits",
+    "least",
+    "linear_model",
+    "prepared",
+    "refusal",
+    "repaired",
+    "rows_of",
+    "unasked",
+    "whole_bound",
+    "why_not_built",
+]

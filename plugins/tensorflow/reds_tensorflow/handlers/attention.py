@@ -10,10 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reds_core.network.axis import Axis, Fixed
-from reds_core.network.description import Buffer, WeightKind
-from reds_core.network.dims import Dims, fixed_dims
-from reds_core.network.grouping import repeat
+from reds_core.network import Axis, Buffer, Dims, Fixed, WeightKind, fixed_dims, repeat
 from reds_tensorflow.calls import Call
 
 

@@ -3,10 +3,7 @@ unless the option `prune_normalised` asks for pruning them; then what is kept is
 
 from __future__ import annotations
 
-from reds_core.network.axis import Axis
-from reds_core.network.description import WeightKind
-from reds_core.network.dims import Dims
-from reds_core.network.grouping import repeat
+from reds_core.network import Axis, Dims, WeightKind, repeat
 from reds_tensorflow.calls import Call
 
 _SQUARED = 8

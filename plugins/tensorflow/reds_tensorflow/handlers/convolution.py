@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 
-from reds_core.network.axis import Axis, Fixed
-from reds_core.network.dims import Dims, fixed_dims
-from reds_core.network.grouping import repeat
+from reds_core.network import Axis, Dims, Fixed, fixed_dims, repeat
 from reds_tensorflow.calls import Call
 from reds_tensorflow.handlers.layout import channel_dimension, positions
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reds_core.network.axis import Axis, Fixed
-from reds_core.network.description import WeightKind
-from reds_core.network.dims import Dims
+from reds_core.network import Axis, Dims, Fixed, WeightKind
 from reds_tensorflow.calls import Call
 
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?$")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reds_core.network.axis import Axis, Fixed
-from reds_core.network.dims import Dims
-from reds_core.network.grouping import concat
+from reds_core.network import Axis, Dims, Fixed, concat
 from reds_tensorflow.calls import Call
 
 

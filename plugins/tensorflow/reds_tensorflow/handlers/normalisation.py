@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reds_core.network.description import WeightKind
-from reds_core.network.dims import Dims
+from reds_core.network import Dims, WeightKind
 from reds_tensorflow.calls import Call
 
 

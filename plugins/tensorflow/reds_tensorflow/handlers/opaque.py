@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from reds_core.network.axis import Fixed
-from reds_core.network.dims import Dims, fixed_dims
+from reds_core.network import Dims, Fixed, fixed_dims
 from reds_tensorflow.calls import Call, Flow
 
 

@@ -10,8 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from reds_core.network.axis import Axis, Fixed
-from reds_core.network.dims import Dims
+from reds_core.network import Axis, Dims, Fixed
 from reds_tensorflow.calls import Call, Handler
 from reds_tensorflow.handlers.elementwise import elementwise
 from reds_tensorflow.handlers.merging import broadcast, concatenated, merge, product

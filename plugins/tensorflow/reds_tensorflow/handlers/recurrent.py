@@ -10,10 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from reds_core.network.axis import Axis, Fixed
-from reds_core.network.description import WeightKind
-from reds_core.network.dims import Dims, fixed_dims
-from reds_core.network.grouping import concat, tile
+from reds_core.network import Axis, Dims, Fixed, WeightKind, concat, fixed_dims, tile
 from reds_tensorflow.calls import Call, Flow, dims_in
 from reds_tensorflow.handlers.layout import channel_dimension
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from reds_core.network.axis import Axis, Fixed
-from reds_core.network.dims import Dims, blocks, fixed_dims, reshaped
-from reds_core.network.grouping import tile
+from reds_core.network import Axis, Dims, Fixed, blocks, fixed_dims, reshaped, tile
 from reds_tensorflow.calls import Call
 from reds_tensorflow.handlers.layout import channel_dimension
 

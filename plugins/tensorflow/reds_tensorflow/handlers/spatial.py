@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reds_core.network.dims import Dims
+from reds_core.network import Dims
 from reds_tensorflow.calls import Call
 from reds_tensorflow.handlers.layout import channel_dimension
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from inspect import signature
 from typing import Any
 
-from reds_core.network.axis import Fixed
-from reds_core.network.description import WeightKind
-from reds_core.network.dims import Dims
+from reds_core.network import Dims, Fixed, WeightKind
 from reds_tensorflow.calls import Call
 
 

@@ -17,8 +17,7 @@ import numpy as np
 from keras import layers
 from keras_sequences import Masked, masked
 
-from reds_core.network.axis import Kept
-from reds_core.network.description import Network
+from reds_core.network import Kept, Network
 
 PRODUCERS = (
     layers.Conv1D,

@@ -16,8 +16,7 @@ import numpy as np
 from keras import layers
 from reds_tensorflow.names import weight_names
 
-from reds_core.network.axis import Kept
-from reds_core.network.description import Network
+from reds_core.network import Kept, Network
 
 ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
 PRODUCTS = (layers.Attention, layers.AdditiveAttention)

@@ -15,7 +15,7 @@ from reds_tensorflow.names import as_functional
 from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.tracing import trace
 
-from reds_core.network.axis import Kept
+from reds_core.network import Kept
 
 
 def unrolled(model: Any) -> Any:

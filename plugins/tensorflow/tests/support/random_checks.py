@@ -17,7 +17,7 @@ from reds_tensorflow.loading import load_model, save_model
 from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.tracing import inspect
 
-from reds_core.cost import counting
+from reds_core.cost import macs, params, peak_ram
 from reds_core.errors import UnsupportedError
 
 
@@ -41,10 +41,10 @@ def check(model: Any, arrays: list[np.ndarray], seed: int, reading: Reading = ST
         assert np.abs(np.asarray(actual) - expected).max() <= 1e-9 * spread
     widths = {**network.channels, **{group: len(channels) for group, channels in kept.items()}}
     for whole, at in ((model, network.channels), (small, widths)):
-        assert counting.params(network).at(at) == whole.count_params()
-        assert counting.macs(network).at(at) == reference.count_macs_by_running(unrolled(whole), *arrays)
+        assert params(network).at(at) == whole.count_params()
+        assert macs(network).at(at) == reference.count_macs_by_running(unrolled(whole), *arrays)
     recounted = inspect(small, reading)
-    assert counting.peak_ram(network).at(widths) == counting.peak_ram(recounted).at(recounted.channels)
+    assert peak_ram(network).at(widths) == peak_ram(recounted).at(recounted.channels)
     assert [layer.kind for layer in network.layers] == [layer.kind for layer in recounted.layers]
 
 
