@@ -201,8 +201,9 @@ def test_testing_is_only_for_tests() -> None:
 
 ALL_FACES = ["reds_core", *(f"reds_core.{face}" for face in [*FACES, *PROVISIONAL])]
 DOCUMENTS = sorted(
-    {*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/**/*.md"), *ROOT.glob("*/README.md")}
+    {ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/**/*.md"), *ROOT.glob("*/README.md")}
 )
+"""Not the changelog, which also tells of names that are gone."""
 USERS = sorted({*ROOT.glob("plugins/**/*.py"), *ROOT.glob("benchmarks/*.py")})
 IMPORT_IN_TEXT = re.compile(r"^ *from (reds_core[\w.]*) import (?:\(([^)]*)\)|(.*))$", re.MULTILINE)
 
@@ -263,6 +264,16 @@ def test_documents_tell_people_to_import_public_names_only(path: Path) -> None:
     dotted = [m[1] for m in re.finditer(r"`(reds_core(?:\.\w+)+)", text)]
     named = [whole.rpartition(".") for whole in dotted if whole not in ALL_FACES]
     assert beside_faces([(module, name) for module, _, name in named]) == []
+
+
+def test_the_page_of_the_architecture_names_every_package_and_every_face() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.partition("| package |")[2].partition("\n\n")[0]
+    named = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert [name for name in ORDER if name in named] == named
+    assert {part(m) for m in CORE_FILES if part(m)} - {"__main__"} == set(named)
+    faces = set(re.findall(r"`(reds_core[\w.]*)`", page.partition("## What others may import")[2]))
+    assert faces == set(ALL_FACES)
 
 
 # --- direction -------------------------------------------------------------------------------------------------------
