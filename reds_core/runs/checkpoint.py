@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from reds_core.errors import InputError
 from reds_core.framework.framework import Family, Framework
 from reds_core.network.axis import Kept
+from reds_core.network.description import Network
 from reds_core.plan import StepRecord
 from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.scoring.scorer import ScoreTable
@@ -60,8 +62,9 @@ def _load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
+def _damaged(path: Path, error: Exception | str) -> InputError:
     reason = error.reason if isinstance(error, ArchiveError) else type(error).__name__
+    reason = error if isinstance(error, str) else reason
     state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({reason})"
     return InputError(f"'{path}' {state}", "make the run anew with --overwrite")
 
@@ -112,6 +115,29 @@ def load_order(path: Path) -> Kept:
     return order
 
 
+def scores_fit(scores: ScoreTable, channels: Mapping[str, int]) -> bool:
+    """Whether there are scores for all groups of a network, and for no others, in the right shapes.
+
+    Args:
+        channels: of the network, by group.
+    """
+    own = {group: scores.channels[group].shape for group in scores.channels}
+    return (
+        own == {group: (count,) for group, count in channels.items()}
+        and all(curve.shape == own.get(group) for group, curve in scores.curves.items())
+        and all(kernel.shape == (channels.get(a), channels.get(b)) for (a, b), kernel in scores.pairs.items())
+    )
+
+
+def order_fits(order: Kept, channels: Mapping[str, int]) -> bool:
+    """Whether `order` has all channels of all groups of a network, and no others.
+
+    Args:
+        channels: of the network, by group.
+    """
+    return {group: len(ranking) for group, ranking in order.items()} == dict(channels)
+
+
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) -> None:
     """Write `checkpoint` under FOLDER/.checkpoint and remove the one before.
 
@@ -152,8 +178,11 @@ def has_checkpoint(folder: Path) -> bool:
     return any((folder / FOLDER).glob(f"{_PREFIX}*"))
 
 
-def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
+def load_checkpoint(folder: Path, framework: Framework, network: Network) -> Checkpoint | None:
     """The newest checkpoint under FOLDER/.checkpoint, or None.
+
+    Args:
+        network: description of the input model of the run.
 
     Raises:
         InputError: if it is damaged.
@@ -169,8 +198,14 @@ def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
     for name in saved.files:
         if not (source / name).exists():
             raise _damaged(source / name, FileNotFoundError(name))
+    if not _is_sound(saved, network.channels):
+        raise _damaged(source / _STATE, "what it holds does not fit the network")
     scores = load_scores(source / _SCORES) if (source / _SCORES).exists() else None
+    if scores is not None and not scores_fit(scores, network.channels):
+        raise _damaged(source / _SCORES, "it does not hold the scores of all channels")
     order = load_order(source / _ORDER) if (source / _ORDER).exists() else None
+    if order is not None and not order_fits(order, network.channels):
+        raise _damaged(source / _ORDER, "it does not hold the order of all channels")
     family = None
     if (source / _FULL).exists():
         members = tuple(framework.load_model(source / _member_file(i)) for i in range(saved.members))
@@ -178,6 +213,16 @@ def load_checkpoint(folder: Path, framework: Framework) -> Checkpoint | None:
         family = Family(framework.load_model(source / _FULL), members, widths)
     state = PruningState(scores, order, saved.choices, family, bounds=saved.bounds, sequence=saved.sequence)
     return Checkpoint(state, saved.steps)
+
+
+def _is_sound(saved: _SavedState, channels: Mapping[str, int]) -> bool:
+    """Whether every choice has a width for each group, and whether there are choices for all members."""
+    return (
+        0 <= saved.members <= len(saved.choices)
+        and all(choice.widths.keys() == channels.keys() for choice in saved.choices)
+        and all(1 <= width <= channels[g] for choice in saved.choices for g, width in choice.widths.items())
+        and all(group in channels for group in saved.sequence)
+    )
 
 
 def epochs_file(folder: Path, place: str, training: int) -> Path:

@@ -19,7 +19,7 @@ from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, Plan, SubnetworkRecord, load_plan, save_plan
 from reds_core.pruning.promise import check_model
 from reds_core.registry import Registry
-from reds_core.runs.checkpoint import load_order, load_scores
+from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
 from reds_core.runs.dataset import load_data, split_validation
 from reds_core.runs.exporting import NESTED_FILE, Exporter
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
@@ -137,9 +137,7 @@ def _settings_of(plan: Plan, folder: Path) -> RunSettings:
 
 def _check_fit(network: Network, scores: ScoreTable, order: Kept, folder: Path) -> None:
     """Refuse files that do not belong to one run."""
-    sizes = network.channels
-    found = [{g: len(array) for g, array in table.items()} for table in (scores.channels, order)]
-    if any(counts != sizes for counts in found):
+    if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
         raise InputError(
             f"{SCORES_FILE}, {ORDER_FILE} and {NESTED_FILE} in '{folder}' are not of one run", "make the run anew"
         )

@@ -255,7 +255,7 @@ class Run:
         """Take the steps that are left, each from the checkpoint of the one before."""
         free = self.settings.widths.free(inputs.network)
         steps = plugins.pruner.steps_where(free, inputs.network, budgets, self.settings.finetune.epochs)
-        checkpoint = load_checkpoint(self.folder, inputs.framework) or Checkpoint(PruningState(), ())
+        checkpoint = load_checkpoint(self.folder, inputs.framework, inputs.network) or Checkpoint(PruningState(), ())
         if [s.name for s in checkpoint.steps] != [s.name for s in steps[: len(checkpoint.steps)]]:
             raise InputError(
                 f"the run in '{self.folder}' took other steps than pruner '{plugins.pruner.name}' takes now",
