@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from reds_core.formulation.formulation import FULL_VALUE, Formulation, channel_order, formulate
+from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.statement import Excess, Statement
 from reds_core.formulation.width_rules import WidthRules, thinned_places
 
 __all__ = [
     "FULL_VALUE",
+    "Excess",
     "Formulation",
+    "Statement",
     "WidthRules",
     "channel_order",
+    "check_reachable",
     "formulate",
     "thinned_places",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reds_core.cost import counting
+from reds_core.cost.budget import SubnetworkBudget
 from reds_core.cost.counting import ResourceForm, SumForm, TableForm
 from reds_core.errors import InfeasibleError
+from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.network.description import Network
 
@@ -27,22 +29,31 @@ class _Cause:
     mend: str = ""
 
 
-def check_reachable(
-    network: Network, name: str, form: ResourceForm, resource: str, capacity: int, full: int, rules: WidthRules
-) -> None:
-    """Refuse a budget below the narrowest network.
-
-    Args:
-        name: of the budget.
-        form: of the resource.
-        full: how much of it the full network uses.
+def check_reachable(statement: Statement, budgets: Iterable[SubnetworkBudget]) -> None:
+    """Refuse budgets below the narrowest network, before any time is spent on scores.
 
     Raises:
         InfeasibleError: says the least that can be reached, and what stands in the way.
     """
+    for budget in budgets:
+        for resource, capacity in statement.capacities(budget).items():
+            check_capacity(statement, budget.name, resource, capacity)
+
+
+def check_capacity(statement: Statement, name: str, resource: str, capacity: int) -> None:
+    """Refuse a capacity of one resource below the narrowest network.
+
+    Args:
+        name: of the budget.
+
+    Raises:
+        InfeasibleError: says the least that can be reached, and what stands in the way.
+    """
+    network, rules, form = statement.network, statement.rules, statement.form(resource)
     least = _least(network, form, rules)
     if least <= capacity:
         return
+    full = statement.full_usage(resource)
     if not network.groups:
         raise InfeasibleError(
             f"no subnetwork meets the budget '{name}': no group of the network can be pruned, which uses {full} of "

@@ -1,8 +1,7 @@
-"""The boundary to pruning strategies, and the guard that holds them to the budgets."""
+"""The boundary to pruning strategies."""
 
 from __future__ import annotations
 
-from reds_core.pruning.promise import check_reachable
 from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 
 __all__ = [
@@ -11,5 +10,4 @@ __all__ = [
     "PruningState",
     "Step",
     "Tools",
-    "check_reachable",
 ]

@@ -11,38 +11,15 @@ import numpy as np
 from reds_core.cost import counting
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import ContractViolation
-from reds_core.formulation import infeasibility
-from reds_core.formulation.width_rules import WidthRules
+from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
-from reds_core.network.description import Network
 from reds_core.pruning.pruner import Pruner, PruningState
-
-
-def check_reachable(
-    network: Network,
-    forms: Mapping[str, counting.ResourceForm],
-    budgets: Sequence[SubnetworkBudget],
-    full: Mapping[str, int],
-    rules: WidthRules,
-) -> None:
-    """Refuse budgets below the narrowest network before any time is spent on scores.
-
-    Raises:
-        InfeasibleError: says the least that can be reached, and what stands in the way.
-    """
-    for budget in budgets:
-        for resource, capacity in budget.capacities(full).items():
-            infeasibility.check_reachable(
-                network, budget.name, forms[resource], resource, capacity, full[resource], rules
-            )
 
 
 def check_family(
     pruner: Pruner,
-    network: Network,
-    forms: Mapping[str, counting.ResourceForm],
+    statement: Statement,
     budgets: Sequence[SubnetworkBudget],
-    rules: WidthRules,
     state: PruningState,
 ) -> None:
     """Hold what a pruner decided against its contract.
@@ -58,22 +35,20 @@ def check_family(
         raise violated("ended without models or without an order of channels")
     if not len(state.choices) == len(state.family.members) == len(budgets):
         raise violated(f"ended with {len(state.choices)} choices for {len(budgets)} budgets")
-    channels = network.channels
+    channels = statement.network.channels
     for group, count in channels.items():
         if group not in state.order or not np.array_equal(np.sort(state.order[group]), np.arange(count)):
             raise violated(f"gave no order of the {count} channels of group '{group}'")
-    full = {name: form.at(channels) for name, form in forms.items()}
-    options = {g.name: rules.widths(g) for g in network.groups}
+    options = {g.name: statement.rules.widths(g) for g in statement.network.groups}
     for budget, choice in zip(budgets, state.choices, strict=True):
         if choice.widths.keys() != channels.keys() or any(not 1 <= w <= channels[g] for g, w in choice.widths.items()):
             raise violated(f"gave subnetwork '{budget.name}' no width from 1 up for every group")
         for name, width in choice.widths.items():
             if width not in options[name]:
                 raise violated(f"gave group '{name}' {width} channels in '{budget.name}', which is no option of it")
-        for resource, capacity in budget.capacities(full).items():
-            used = forms[resource].at(choice.widths)
-            if used > capacity:
-                raise violated(f"gave subnetwork '{budget.name}' {resource} {used}, which is above {capacity}")
+        for excess in statement.excesses(budget, choice.widths):
+            above = f"{excess.resource} {excess.used}, which is above {excess.capacity}"
+            raise violated(f"gave subnetwork '{budget.name}' {above}")
     for (small, smaller), (large, larger) in pairwise(zip(budgets, state.choices, strict=True)):
         if any(smaller.widths[g] > larger.widths[g] for g in channels):
             raise violated(f"gave subnetwork '{small.name}' channels that '{large.name}' does not have")

@@ -50,6 +50,17 @@ class Decision:
     solution: Solution | None = None
     bound_independent: int | None = None
 
+    @classmethod
+    def of(cls, solution: Solution, bound_independent: int | None = None) -> Decision:
+        """The decision for the widths that a solution chooses.
+
+        Raises:
+            ValueError: if the solution has no choice.
+        """
+        if solution.widths is None:
+            raise ValueError(f"solver '{solution.solver}' found no choice of widths")
+        return cls(solution.widths, solution, bound_independent)
+
 
 @dataclass(frozen=True)
 class PruningState:

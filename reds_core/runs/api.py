@@ -12,7 +12,8 @@ import numpy.typing as npt
 from reds_core.cost import counting
 from reds_core.cost.budget import budget_texts, parse_budgets
 from reds_core.errors import InputError
-from reds_core.formulation.formulation import Formulation, formulate
+from reds_core.formulation.formulation import Formulation
+from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Framework, Task
 from reds_core.network.description import Network
@@ -22,6 +23,7 @@ from reds_core.runs.dataset import Dataset, dataset_from_arrays, load_data
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.inspection import refuse_unprunable
 from reds_core.runs.recipe import Recipe, load_recipe
+from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
 from reds_core.runs.settings import DEFAULT_OUT, RunSettings, merged_options
 from reds_core.runs.thinning import thinning_warning
@@ -145,8 +147,8 @@ def prune(
             data = default_data
         source = _source(data)
         model = given_path(model, "model") if isinstance(model, str) else model
-        run = Run(settings, model, source, folder.path, folder.mode, registry or Registry(), watcher or Watcher())
-        return run.execute()
+        request = RunRequest(model, source, settings)
+        return Run(request, folder, registry or Registry(), watcher or Watcher()).execute()
 
 
 def load_for_inspection(
@@ -212,7 +214,8 @@ def formulate_model(
     parsed = parse_budgets(_texts(budgets))
     if len(parsed) != 1:
         raise InputError(f"{len(parsed)} budgets are given", "give one value a resource: a problem has one budget")
-    counting.check_resources(parsed[0].amounts, latency_table is not None)
+    budget = parsed[0]
+    counting.check_resources(budget.amounts, latency_table is not None)
     plugin = registry.create(Scorer, scorer, options)
     check_level(plugin, score_level)
     if data is None and plugin.needs_data:
@@ -233,7 +236,4 @@ def formulate_model(
         dataset = data if isinstance(data, Dataset) else load_data(data, framework, framework.input_shape(loaded), seed)
         train = framework.check_data(loaded, dataset.train, task, "training data")
     scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
-    forms = counting.resource_forms(network, parsed[0].amounts, costs)
-    full = {name: form.at(network.channels) for name, form in forms.items()}
-    name = f"{Path(model).stem}-{parsed[0].name}"
-    return formulate(network, scores, forms, parsed[0].capacities(full), name, rules=rules)
+    return Statement(network, costs, rules).formulate(scores, budget, name=f"{Path(model).stem}-{budget.name}")

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reds_core.cost import counting
-from reds_core.cost.budget import parse_budgets
+from reds_core.cost.budget import SubnetworkBudget, parse_budgets
+from reds_core.cost.counting import check_resources
+from reds_core.cost.latency_table import LatencyTable
 from reds_core.errors import InputError, RedsError
-from reds_core.formulation.formulation import formulate
+from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Arrays, Framework, member_kept
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, Plan, SubnetworkRecord, load_plan, save_plan
 from reds_core.pruning.promise import check_model
+from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
 from reds_core.runs.dataset import load_data, split_validation
 from reds_core.runs.exporting import NESTED_FILE, Exporter
+from reds_core.runs.finish import report, solution_figures
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
-from reds_core.runs.run import report, solution_figures
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import ScoreTable
@@ -46,75 +49,134 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
     if not folder.is_dir():
         load_plan(folder)  # says so
     with locked_folder(folder, "an extraction", "extract from another folder"):
-        return _extract(folder, budget_texts, registry, watcher)
+        plan = load_plan(folder)
+        settings = _settings_of(plan, folder)
+        budget = _one_budget(budget_texts, plan, folder)
+        framework = registry.default_framework(settings.options, settings.imports)
+        watcher.stage("reading the family")
+        family = _read_family(folder, plan, settings, framework, budget)
+        search = Search(registry, settings.solver, settings.options, settings.controls())
+        watcher.stage(f"choosing subnetwork {budget.name}")
+        below, above = _neighbours(family, budget)
+        decision = _decide(family, budget, below, above, search)
+        record = _export(family, budget, decision, _cut(family, decision, above, budget), watcher)
+        at = 0 if below is None else plan.subnetworks.index(below) + 1
+        members = (*plan.subnetworks[:at], record, *plan.subnetworks[at:])
+        plan = dataclasses.replace(plan, subnetworks=members)
+        save_plan(plan, folder)
+        report(plan, folder, watcher)
+        return record
 
 
-def _extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, watcher: Watcher) -> SubnetworkRecord:
-    plan = load_plan(folder)
-    settings = _settings_of(plan, folder)
-    parsed = parse_budgets(budget_texts)
+@dataclass(frozen=True)
+class _FinishedFamily:
+    """A family as a run has left it.
+
+    Attributes:
+        full: the full network, the most important channels of each group first.
+        statement: what the problems of that network share.
+        scores: of its channels, in their order.
+        order: for each group the channels of the input model in that order.
+        latencies: the measured ones; None without a table.
+    """
+
+    folder: Path
+    plan: Plan
+    settings: RunSettings
+    framework: Framework
+    full: Any
+    statement: Statement
+    scores: ScoreTable
+    order: Kept
+    latencies: LatencyTable | None
+
+    @property
+    def network(self) -> Network:
+        """Description of the full network."""
+        return self.statement.network
+
+
+def _one_budget(texts: tuple[str, ...], plan: Plan, folder: Path) -> SubnetworkBudget:
+    parsed = parse_budgets(texts)
     if len(parsed) != 1:
         raise InputError(f"{len(parsed)} budgets are given", "give one value a resource")
     budget = parsed[0]
     if any(s.name == budget.name for s in plan.subnetworks):
         raise InputError(f"'{folder}' already holds a subnetwork '{budget.name}'", "choose another budget")
-    framework = registry.default_framework(settings.options, settings.imports)
-    watcher.stage("reading the family")
+    return budget
+
+
+def _read_family(
+    folder: Path, plan: Plan, settings: RunSettings, framework: Framework, budget: SubnetworkBudget
+) -> _FinishedFamily:
     full = framework.load_model(folder / NESTED_FILE)
     network = framework.inspect(full)
     scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
     _check_fit(network, scores, order, folder)
-    counting.check_resources(budget.amounts, settings.latency_table is not None)
+    check_resources(budget.amounts, settings.latency_table is not None)
     latencies = settings.read_latencies()
     if latencies is not None and latencies.digest != plan.hashes.latency_table:
         raise InputError(f"latency table '{settings.latency_table}' has changed since the run", "make the run anew")
-    costs = settings.costs(network, latencies)
-    forms = counting.resource_forms(network, budget.amounts, costs)
-    at_full = {name: form.at(network.channels) for name, form in forms.items()}
-    capacities = budget.capacities(at_full)
-    unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in network.groups}
-    name = f"{network.name}-{budget.name}"
-    problem = formulate(network, scores, forms, capacities, name, unchanged, settings.widths).problem
+    statement = Statement(network, settings.costs(network, latencies), settings.widths)
+    return _FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 
-    below, above = _neighbours(plan, forms, capacities)
-    bounded = _between(problem, below, above)
-    search = Search(registry, settings.solver, settings.options, settings.controls())
-    watcher.stage(f"choosing subnetwork {budget.name}")
-    solution = search.choose(bounded)
+
+def _decide(
+    family: _FinishedFamily,
+    budget: SubnetworkBudget,
+    below: SubnetworkRecord | None,
+    above: SubnetworkRecord | None,
+    search: Search,
+) -> Decision:
+    """Choose the widths of the subnetwork between those of its neighbours.
+
+    Raises:
+        InfeasibleError: if no subnetwork meets the budget.
+    """
+    unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in family.network.groups}
+    problem = family.statement.formulate(family.scores, budget, unchanged).problem
+    solution = search.choose(_between(problem, below, above))
     independent = search.answer(problem).bound if below or above else solution.bound
-    assert solution.widths is not None
+    return Decision.of(solution, independent)
 
-    source = full if above is None or above.files.keras is None else framework.load_model(folder / above.files.keras)
-    source_network = network if source is full else framework.inspect(source)
-    model = framework.extract(source, source_network, member_kept(solution.widths))
-    usage = counting.usage(network, solution.widths, costs)
-    check_model(framework, model, usage, costs, budget.name)
-    train, test = _data(plan, settings, framework, model, watcher)
+
+def _cut(family: _FinishedFamily, decision: Decision, above: SubnetworkRecord | None, budget: SubnetworkBudget) -> Any:
+    """The model of the subnetwork, cut from the member above it or from the full network, and recounted."""
+    framework, source, network = family.framework, family.full, family.network
+    if above is not None and above.files.keras is not None:
+        source = framework.load_model(family.folder / above.files.keras)
+        network = framework.inspect(source)
+    model = framework.extract(source, network, member_kept(decision.widths))
+    usage = family.statement.usage(decision.widths)
+    check_model(framework, model, usage, family.statement.costs, budget.name)
+    return model
+
+
+def _export(
+    family: _FinishedFamily, budget: SubnetworkBudget, decision: Decision, model: Any, watcher: Watcher
+) -> SubnetworkRecord:
+    """Write and measure the subnetwork."""
+    settings, framework, latencies = family.settings, family.framework, family.latencies
+    train, test = _data(family.plan, settings, framework, model, watcher)
     watcher.stage(f"exporting subnetwork {budget.name}")
     timing = None if latencies is None else latencies.settings
     calibration = train if settings.int8 else None
     for note in framework.export_notes(model) if calibration is not None else ():
         watcher.warn(note)
-    exporter = Exporter(framework, folder, settings.task, calibration, test, watcher.warn, timing)
+    exporter = Exporter(framework, family.folder, settings.task, calibration, test, watcher.warn, timing)
     files, accuracy = exporter.save_member(model, budget.name, exporter.accuracy(model))
-    record = SubnetworkRecord(
+    return SubnetworkRecord(
         name=budget.name,
         budget={r: a.plain for r, a in budget.amounts.items()},
-        widths=dict(solution.widths),
-        kept=_kept(order, dict(solution.widths)),
-        usage=usage,
-        bound_independent=independent,
+        widths=dict(decision.widths),
+        kept={g: tuple(int(c) for c in family.order[g][:w]) for g, w in decision.widths.items()},
+        usage=family.statement.usage(decision.widths),
+        bound_independent=decision.bound_independent,
         accuracy=accuracy,
         files=files,
         latency_measured_ns=exporter.measured_latency_ns(files),
-        **solution_figures(solution),
+        **({} if decision.solution is None else solution_figures(decision.solution)),
     )
-    at = 0 if below is None else plan.subnetworks.index(below) + 1
-    members = (*plan.subnetworks[:at], record, *plan.subnetworks[at:])
-    plan = dataclasses.replace(plan, subnetworks=members)
-    save_plan(plan, folder)
-    report(plan, folder, watcher)
-    return record
 
 
 def _settings_of(plan: Plan, folder: Path) -> RunSettings:
@@ -144,13 +206,14 @@ def _check_fit(network: Network, scores: ScoreTable, order: Kept, folder: Path) 
 
 
 def _neighbours(
-    plan: Plan, forms: dict[str, counting.ResourceForm], capacities: dict[str, int]
+    family: _FinishedFamily, budget: SubnetworkBudget
 ) -> tuple[SubnetworkRecord | None, SubnetworkRecord | None]:
     """The largest member that meets the budget and the next above it."""
-    fits = [all(form.at(s.widths) <= capacities[r] for r, form in forms.items()) for s in plan.subnetworks]
+    members = family.plan.subnetworks
+    fits = [not family.statement.excesses(budget, member.widths) for member in members]
     count = fits.index(False) if False in fits else len(fits)
-    below = plan.subnetworks[count - 1] if count else None
-    above = plan.subnetworks[count] if count < len(fits) else None
+    below = members[count - 1] if count else None
+    above = members[count] if count < len(fits) else None
     return below, above
 
 
@@ -161,10 +224,6 @@ def _between(
         return [int(np.searchsorted(g.widths, member.widths[g.name])) for g in problem.groups]
 
     return problem.with_bounds(None if below is None else options(below), None if above is None else options(above))
-
-
-def _kept(order: Kept, widths: dict[str, int]) -> dict[str, tuple[int, ...]]:
-    return {g: tuple(int(c) for c in order[g][:w]) for g, w in widths.items()}
 
 
 def _data(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from reds_core.cost import counting
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.cost.counting import CostModel
+from reds_core.cost.counting import joined_groups
 from reds_core.errors import RedsError
-from reds_core.formulation.formulation import formulate
+from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.solver import Controls
 from reds_core.network.axis import Kept
@@ -51,12 +50,10 @@ def thinning_warning(network: Network, rules: WidthRules) -> str | None:
 
 
 def thinning_price(
-    network: Network,
-    rules: WidthRules,
+    statement: Statement,
     scores: ScoreTable,
     order: Kept,
     budget: SubnetworkBudget,
-    costs: CostModel,
     value: int,
     registry: Registry,
     controls: Controls,
@@ -68,22 +65,20 @@ def thinning_price(
     Args:
         controls: of the solve; its time limit is at most `TIME_LIMIT_S`.
     """
-    if not rules.thinned(network):
+    if not statement.rules.thinned(statement.network):
         return None
-    channels = network.channels
-    forms = counting.resource_forms(network, budget.amounts, costs)
-    joined = {pair for form in forms.values() for pair in counting.joined_groups(form)} | set(scores.pairs)
+    channels = statement.network.channels
+    joined = {pair for r in budget.amounts for pair in joined_groups(statement.form(r))} | set(scores.pairs)
     entries = sum(channels[a] * channels[b] for a, b in joined)
     unknown = f"what all widths on offer could add to '{budget.name}' is not known: "
     if entries > TABLE_ENTRIES_LIMIT:
         return ThinningPrice(None, None, f"{unknown}their tables would have {entries:,} entries")
-    full = {name: form.at(channels) for name, form in forms.items()}
-    whole = dataclasses.replace(rules, max_options=max(2, *channels.values()))
-    stated = formulate(network, scores, forms, budget.capacities(full), "all-widths", order, whole)
+    rules = dataclasses.replace(statement.rules, max_options=max(2, *channels.values()))
+    whole = dataclasses.replace(statement, rules=rules).formulate(scores, budget, order, "all-widths")
     limit_s = min(TIME_LIMIT_S, controls.time_limit_s or TIME_LIMIT_S)
     search = Search(registry, controls=dataclasses.replace(controls, time_limit_s=limit_s))
     try:
-        bound = search.answer(stated.problem).bound
+        bound = search.answer(whole.problem).bound
     except RedsError as error:  # a finished family is not lost for a figure beside it
         return ThinningPrice(None, None, f"{unknown}{error.what}")
     if bound is None:

@@ -1,86 +1,42 @@
-"""What a run works on and with, and the tools that it lends to the steps of a strategy."""
+"""The tools that a run lends to the steps of a strategy."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from reds_core.cost import counting
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.cost.latency_table import LatencyTable
 from reds_core.errors import InputError
-from reds_core.formulation.formulation import Formulation, formulate
+from reds_core.formulation.formulation import Formulation
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Arrays, Family, Framework, Training
+from reds_core.framework.framework import Arrays, Family, Training
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.plan import Hashes
-from reds_core.pruning.pruner import Pruner, Step, Tools
+from reds_core.pruning.pruner import Step, Tools
 from reds_core.runs.epoch_store import TrainingSlots
-from reds_core.runs.search import Search
-from reds_core.runs.settings import RunSettings
-from reds_core.scoring.scorer import Scorer, ScoreTable, score
-from reds_core.watcher import Watcher
-
-
-@dataclass(frozen=True)
-class RunPlugins:
-    """The plugins that a run was asked for."""
-
-    pruner: Pruner
-    scorer: Scorer
-    search: Search
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a run works on, read and checked.
-
-    Attributes:
-        train: training data less what is held back; None without data.
-        validation: the part held back for choosing; None without data or where nothing is held back.
-        test: for the final figures only; None without data.
-        latencies: measured ones; None without a table.
-        costs: how the resources of the network are counted.
-    """
-
-    framework: Framework
-    model: Any
-    network: Network
-    train: Arrays | None
-    validation: Arrays | None
-    test: Arrays | None
-    latencies: LatencyTable | None
-    costs: counting.CostModel
-    hashes: Hashes
+from reds_core.runs.session import Session
+from reds_core.scoring.scorer import ScoreTable, score
 
 
 class RunTools(Tools):
     """The tools of one step; measures what they spend."""
 
-    def __init__(
-        self,
-        inputs: Inputs,
-        settings: RunSettings,
-        budgets: tuple[SubnetworkBudget, ...],
-        forms: Mapping[str, counting.ResourceForm],
-        plugins: RunPlugins,
-        watcher: Watcher,
-        step: Step,
-        index: int,
-        slots: TrainingSlots,
-    ) -> None:
-        self.network, self.model, self.budgets = inputs.network, inputs.model, budgets
-        self.seed = settings.step_seed(index)
+    def __init__(self, session: Session, step: Step, index: int, slots: TrainingSlots) -> None:
+        """Args:
+        step: the step that uses the tools.
+        index: of the step, from 0.
+        slots: where the epochs of its trainings are kept.
+        """
+        inputs = session.inputs
+        self.network, self.model, self.budgets = inputs.network, inputs.model, session.budgets
+        self.seed = session.settings.step_seed(index)
         self.search_s: float | None = None
         self.finetune_s: float | None = None
-        self._inputs, self._settings, self._forms = inputs, settings, forms
-        self._plugins, self._watcher, self._step, self._slots = plugins, watcher, step, slots
+        self._session, self._inputs, self._settings = session, inputs, session.settings
+        self._step, self._slots = step, slots
 
     @property
     def finetune_epochs(self) -> int:
@@ -88,26 +44,23 @@ class RunTools(Tools):
 
     def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
         i, settings, network = self._inputs, self._settings, self._described(model)
-        scorer, level = self._plugins.scorer, settings.score_level
+        scorer, level = self._session.plugins.scorer, settings.score_level
         table = score(scorer, i.framework, model, network, i.train, settings.task, self.seed, level)
         return table if kept is None else table.spread(kept, self.network.channels)
 
     def loss(self, model: Any) -> float:
         held_back = self._inputs.validation or self._inputs.train
         if held_back is None:
-            raise InputError(
-                f"pruner '{self._plugins.pruner.name}' measures losses, which needs training data", "give --data"
-            )
+            pruner = self._session.plugins.pruner.name
+            raise InputError(f"pruner '{pruner}' measures losses, which needs training data", "give --data")
         return self._inputs.framework.loss(model, held_back, self._settings.task)
 
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
-        full = {name: form.at(self.network.channels) for name, form in self._forms.items()}
-        name = f"{self.network.name}-{budget.name}"
-        return formulate(self.network, scores, self._forms, budget.capacities(full), name, order, self._settings.widths)
+        return self._session.statement.formulate(scores, budget, order)
 
     def solve(self, problem: KnapsackProblem) -> Solution:
         with self._slots.interruption.immediate():
-            solution = self._plugins.search.choose(problem)
+            solution = self._session.plugins.search.choose(problem)
         self.search_s = (self.search_s or 0.0) + solution.wall_s
         return solution
 
@@ -134,7 +87,7 @@ class RunTools(Tools):
     def _training(self, train: Arrays, epochs: int, settings: FinetuneSettings) -> Training:
         inputs, task = self._inputs, self._settings.task
         how = dataclasses.replace(settings, epochs=epochs)
-        return Training(train, how, self.seed, self._watcher.epoch, task, inputs.validation, inputs.model)
+        return Training(train, how, self.seed, self._session.watcher.epoch, task, inputs.validation, inputs.model)
 
     def _described(self, model: Any) -> Network:
         return self.network if model is self.model else self._inputs.framework.inspect(model)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.cost import counting
-from reds_core.cost.budget import SubnetworkBudget, parse_budgets, smallest_first
-from reds_core.formulation.formulation import Formulation, formulate
+from reds_core.cost.budget import SubnetworkBudget, parse_budgets
+from reds_core.formulation.formulation import Formulation
+from reds_core.formulation.statement import Statement
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Family, Task, Training, member_kept
 from reds_core.knapsack.problem import KnapsackProblem
@@ -63,7 +63,7 @@ class CheckTools(Tools):
         self.network = self.framework.inspect(model)
         self._trained: dict[int, int] = {}
         self._seen: list[TinyModel] = []  # so that no two models have one id
-        self.forms = counting.resource_forms(self.network, budgets[0].amounts)
+        self.statement = Statement(self.network)
         self._epochs = epochs
 
     @property
@@ -79,12 +79,8 @@ class CheckTools(Tools):
     def loss(self, model: TinyModel) -> float:
         return self.framework.loss(model, tiny_data(0), Task())
 
-    def capacities(self, budget: SubnetworkBudget) -> dict[str, int]:
-        """The most of each resource under a budget."""
-        return budget.capacities({r: form.at(self.network.channels) for r, form in self.forms.items()})
-
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
-        return formulate(self.network, scores, self.forms, self.capacities(budget), budget.name, order)
+        return self.statement.formulate(scores, budget, order, budget.name)
 
     def solve(self, problem: KnapsackProblem) -> Solution:
         return solve(problem, Exhaustive())
@@ -159,8 +155,7 @@ class PrunerSubject(PluginSubject[Pruner]):
         budgets = parse_budgets(texts)
         model = tiny_model(*MODEL)
         tools = CheckTools(model, budgets, epochs, seed=5)
-        ordered = smallest_first(budgets, {r: f.at(tools.network.channels) for r, f in tools.forms.items()})
-        tools.budgets = ordered
+        ordered = tools.budgets = tools.statement.smallest_first(budgets)
         every_group = tuple(tools.network.channels)
         case = Case(tools, self.plugin.steps_where(every_group, tools.network, ordered, epochs), [PruningState()])
         for step in case.steps:
@@ -205,10 +200,9 @@ def keeps_every_budget(subject: PrunerSubject) -> None:
     """A budget is a promise, whatever the strategy."""
     for case in subject.cases():
         for budget, choice in zip(case.tools.budgets, case.end.choices, strict=True):
-            for resource, capacity in case.tools.capacities(budget).items():
-                used = case.tools.forms[resource].at(choice.widths)
-                if used > capacity:
-                    raise Failure(f"subnetwork {budget.name} uses {used} {resource} of {capacity} ({case})")
+            for over in case.tools.statement.excesses(budget, choice.widths):
+                uses = f"{over.used} {over.resource} of {over.capacity}"
+                raise Failure(f"subnetwork {budget.name} uses {uses} ({case})")
 
 
 def nests(subject: PrunerSubject) -> None:

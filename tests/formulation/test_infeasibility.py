@@ -17,7 +17,8 @@ from toy_runs import Workplace, make_workplace, skip_report
 
 from reds_core.cost import counting
 from reds_core.errors import InfeasibleError
-from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.infeasibility import check_capacity
+from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.network.description import Network
 
@@ -26,9 +27,9 @@ LAYERS = [layer.name for layer in NETWORK.layers]
 
 
 def refusal(network: Network, rules: WidthRules, capacity: int, resource: str = "macs", size: int = 1) -> str:
-    form = counting.RESOURCES[resource](network, size)
+    statement = Statement(network, counting.CostModel(size), rules)
     with pytest.raises(InfeasibleError) as caught:
-        check_reachable(network, "50", form, resource, capacity, form.at(network.channels), rules)
+        check_capacity(statement, "50", resource, capacity)
     return str(caught.value)
 
 

@@ -26,7 +26,7 @@ LONG = dataclasses.replace(QUICK, finetune=FinetuneSettings(EPOCHS, 16, 0.05))
 
 TOY = """
 import importlib.metadata, pathlib, time
-import reds_core.runs.run
+import reds_core.runs.finish
 from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, PluginModule
 
@@ -47,7 +47,7 @@ def write_report(plan, folder):
     (folder / "report.html").write_text("report")
 
 importlib.metadata.entry_points = lambda group: [PluginModule("toy", (*FIRST_PARTY, Slow))]
-reds_core.runs.run.write_report = write_report
+reds_core.runs.finish.write_report = write_report
 """
 
 

@@ -15,7 +15,6 @@ from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer
 from reds_core.knapsack.solver import Controls
-from reds_core.network.description import Network
 from reds_core.plan import load_plan
 from reds_core.registry import Registry
 from reds_core.runs.thinning import ThinningPrice, thinning_price
@@ -58,13 +57,11 @@ def asked(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a run with thinned widths asks the price of."""
     seen: dict[str, Any] = {}
 
-    def listen(
-        network: Network, rules: WidthRules, scores: Any, order: Any, budget: Any, costs: Any, *rest: Any
-    ) -> None:
-        names = ("network", "rules", "scores", "order", "budget", "costs", "value", "registry", "controls")
-        seen.update(zip(names, (network, rules, scores, order, budget, costs, *rest), strict=True))
+    def listen(*arguments: Any) -> None:
+        names = ("statement", "scores", "order", "budget", "value", "registry", "controls")
+        seen.update(zip(names, arguments, strict=True))
 
-    monkeypatch.setattr("reds_core.runs.run.thinning_price", listen)
+    monkeypatch.setattr("reds_core.runs.finish.thinning_price", listen)
     place.prune(settings=THIN, budgets={"macs": [0.5]})
     return seen
 

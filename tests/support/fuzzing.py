@@ -59,7 +59,7 @@ def build(folder: Path) -> None:
         succeed([*done, "done"])
         shutil.copy("done/recipe.yaml", "recipe.yaml")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("reds_core.runs.run.Run._finish", _interrupt)
+            patch.setattr("reds_core.runs.run.finish", _interrupt)
             assert cli.run([*done, "unfinished"]) == 130
         problem = ["--data", "d.npz", "--budget", "macs=0.5", "--out", "p.npz"]
         succeed(["formulate", "m.keras", *problem])

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from toy_framework import ToyFramework, ToyModel, describe, residual_model
 from toy_plugins import BruteSolver
 
-from reds_core.cost import counting
-from reds_core.cost.budget import SubnetworkBudget, parse_budgets, smallest_first
-from reds_core.formulation.formulation import Formulation, formulate
+from reds_core.cost.budget import SubnetworkBudget, parse_budgets
+from reds_core.formulation.formulation import Formulation
+from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Family
 from reds_core.knapsack.problem import KnapsackProblem
@@ -25,8 +25,6 @@ from reds_core.scoring.scorer import ScoreTable
 
 MODEL = residual_model()
 NETWORK = describe(MODEL)
-FORMS = counting.resource_forms(NETWORK, ["macs"])
-FULL = {"macs": FORMS["macs"].at(NETWORK.channels)}
 
 
 def drawn_scores(channels: Mapping[str, int], seed: int = 3) -> dict[str, npt.NDArray[np.float64]]:
@@ -54,9 +52,8 @@ class RememberingTools(Tools):
         self.model, self.seed = model, 0
         self.rules = rules or WidthRules()
         self.network = describe(model)
-        self.forms = counting.resource_forms(self.network, ["macs"])
-        self.full = {"macs": self.forms["macs"].at(self.network.channels)}
-        self.budgets = smallest_first(parse_budgets(budgets), self.full)
+        self.statement = Statement(self.network, rules=self.rules)
+        self.budgets = self.statement.smallest_first(parse_budgets(budgets))
         self.epochs = epochs
         self.step = Step("none")
         self.log: list[str] = []
@@ -87,8 +84,7 @@ class RememberingTools(Tools):
         return -float(list(channels).index(narrow[0]))
 
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
-        capacities = budget.capacities(self.full)
-        return formulate(self.network, scores, self.forms, capacities, budget.name, order, self.rules)
+        return self.statement.formulate(scores, budget, order, budget.name)
 
     def solve(self, problem: KnapsackProblem) -> Solution:
         self.log.append("solve")

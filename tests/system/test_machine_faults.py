@@ -241,7 +241,7 @@ def test_an_error_that_is_not_reds_s_own_leaves_no_trace_of_a_new_run(
     def refuse(*args: Any, **more: Any) -> Any:
         raise system_error(errno.EIO, None)
 
-    monkeypatch.setattr("reds_core.runs.run.load_checkpoint", refuse)
+    monkeypatch.setattr("reds_core.runs.steps.load_checkpoint", refuse)
     reds("prune", place.model, "--data", place.data, "--budget", "macs=0.5", "--out", place.out).check_error(
         2, "Input/output error"
     )

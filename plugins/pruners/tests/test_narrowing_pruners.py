@@ -76,8 +76,7 @@ def test_networks_only_ever_lose_channels_and_meet_their_budgets(pruner: Narrowi
         gone = {g: set(before.kept(0)[g]) - set(after.kept(0)[g]) for g in widths}
         assert all(set(after.kept(0)[g]).isdisjoint(lost) for g, lost in gone.items())
     for i, (budget, choice) in enumerate(zip(tools.budgets, final.choices, strict=True)):
-        capacity = budget.capacities(tools.full)["macs"]
-        assert tools.forms["macs"].at(choice.widths) <= capacity
+        assert tools.statement.excesses(budget, choice.widths) == []
         assert describe(final.family.members[i]).channels == choice.widths == final.family.widths[i]
     for smaller, larger in itertools.pairwise(range(len(final.choices))):
         assert all(set(final.kept(smaller)[g]) <= set(final.kept(larger)[g]) for g in GROUPS)
@@ -213,8 +212,8 @@ def test_budgets_fall_step_by_step(schedule: Any, capacities: list[float]) -> No
     steps, states = taken(progressive(steps=2, schedule=schedule), tools)
     assert [s.name for s in steps[1:]] == [f"narrow all ({i} of 2) for {b}" for b in (80, 50) for i in (1, 2)]
     found = [p.resources[0].capacity for p in tools.problems[2:]]
-    assert found == [int(round(c * tools.full["macs"], 6)) for c in capacities]
-    used = [tools.forms["macs"].at(s.choices[0].widths) for s in states[2:]]
+    assert found == [int(round(c * tools.statement.full_usage("macs"), 6)) for c in capacities]
+    used = [tools.statement.form("macs").at(s.choices[0].widths) for s in states[2:]]
     assert all(u <= c for u, c in zip(used, found, strict=True))
     assert list(states[-1].decided) == list(GROUPS)
 
@@ -234,7 +233,7 @@ def test_values_are_by_the_input_model_and_below_their_bounds(pruner: NarrowingP
         assert choice.solution.bound == choice.bound_independent == final.bounds[i]
         assert choice.solution.bound is not None
         assert choice.solution.bound >= choice.solution.value
-        assert choice.solution.usage == {"macs": tools.forms["macs"].at(choice.widths)}
+        assert choice.solution.usage == {"macs": tools.statement.form("macs").at(choice.widths)}
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from reds_pruners import NestedPruner
 from reds_pruners.nested import NestedOptions
-from remembering_tools import FORMS, FULL, MODEL, NETWORK, RememberingTools, taken
+from remembering_tools import MODEL, NETWORK, RememberingTools, taken
 from toy_framework import ToyFramework, describe, forward
 
+from reds_core.formulation import Statement
 from reds_core.pruning import PruningState
 
 
@@ -45,7 +46,7 @@ def test_families_are_nested_within_budget_and_fit_the_models(name: str) -> None
     assert final.order is not None
     assert len(final.choices) == len(final.family.members) == 3
     for i, (budget, choice, member) in enumerate(zip(tools.budgets, final.choices, final.family.members, strict=True)):
-        assert FORMS["macs"].at(choice.widths) <= budget.capacities(FULL)["macs"]
+        assert Statement(NETWORK).excesses(budget, choice.widths) == []
         assert describe(member).channels == choice.widths
         assert final.family.widths[i] == choice.widths
         assert choice.solution is not None

@@ -23,10 +23,9 @@ from reds_tensorflow.tracing import inspect
 from reds_core.cost import macs as counted_macs
 from reds_core.cost import params, parse_budgets, peak_ram
 from reds_core.errors import InfeasibleError, InputError
-from reds_core.formulation import WidthRules, formulate
+from reds_core.formulation import Statement, WidthRules, check_reachable, formulate
 from reds_core.knapsack import solve
 from reds_core.network import Network
-from reds_core.pruning import check_reachable
 from reds_core.scoring import ScoreTable
 
 
@@ -93,7 +92,7 @@ def test_half_the_macs_are_used_or_refused_for_what_is_fixed(wrapper: str, inner
     scores = ScoreTable({group: rng.uniform(1, 2, channels) for group, channels in network.channels.items()})
     form = counted_macs(network)
     try:
-        check_reachable(network, {"macs": form}, parse_budgets(["macs=0.5"]), {"macs": whole}, WidthRules())
+        check_reachable(Statement(network), parse_budgets(["macs=0.5"]))
     except InfeasibleError:
         assert any("MACs are fixed" in warning for warning in network.warnings)
         assert form.at(dict.fromkeys(network.channels, 1)) > whole / 2

@@ -1,0 +1,128 @@
+"""The end of a run: the family as files, measured, with plan and report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reds_core.cost.budget import SubnetworkBudget
+from reds_core.errors import UnavailableError
+from reds_core.knapsack.solution import Solution
+from reds_core.plan import FullAccuracy, FullRecord, GroupRecord, Plan, SubnetworkRecord, save_plan
+from reds_core.pruning.promise import check_model
+from reds_core.pruning.pruner import PruningState
+from reds_core.report.run_report import write_report
+from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
+from reds_core.runs.exporting import Exporter
+from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
+from reds_core.runs.provenance import versions_of
+from reds_core.runs.recipe import save_recipe
+from reds_core.runs.session import Session
+from reds_core.runs.thinning import ThinningPrice, thinning_price
+from reds_core.watcher import Watcher
+
+
+def finish(session: Session, checkpoint: Checkpoint) -> Plan:
+    """Write and measure the family, then the plan and the report.
+
+    Raises:
+        ContractViolation: if a model does not use what was planned.
+        InputError: if a file cannot be written.
+    """
+    settings, inputs, state, folder = session.settings, session.inputs, checkpoint.state, session.folder
+    network, framework = inputs.network, inputs.framework
+    assert state.family is not None
+    timing = None if inputs.latencies is None else inputs.latencies.settings
+    calibration = inputs.train if settings.int8 else None
+    exporter = Exporter(framework, folder, settings.task, calibration, inputs.test, session.watcher.warn, timing)
+    session.watcher.stage("measuring")
+    before = exporter.accuracy(inputs.model)
+    after = exporter.save_full(state.family.full)
+    if state.scores is not None and state.order is not None:
+        save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
+        save_order(folder / ORDER_FILE, state.order)
+    usage = session.statement.usage(network.channels)
+    check_model(framework, state.family.full, usage, inputs.costs, "full")
+    records = []
+    for member, budget in enumerate(session.budgets):
+        session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
+        records.append(_export(session, exporter, state, member, budget))
+    plan = Plan(
+        full=FullRecord(**usage, accuracy=FullAccuracy(before, after)),
+        groups=tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups),
+        subnetworks=tuple(records),
+        pruner=session.plugins.pruner.name,
+        scorer=session.plugins.scorer.name,
+        steps=checkpoint.steps,
+        seed=settings.seed,
+        options=session.request.options,
+        versions=versions_of(session.registry, framework),
+        hashes=inputs.hashes,
+    )
+    report(plan, folder, session.watcher)
+    save_recipe(folder, session.request.model, session.request.data, settings)
+    save_plan(plan, folder)  # last: a folder with a plan is a finished run
+    remove_checkpoints(folder)
+    return plan
+
+
+def _export(
+    session: Session, exporter: Exporter, state: PruningState, member: int, budget: SubnetworkBudget
+) -> SubnetworkRecord:
+    """Write and measure one subnetwork."""
+    assert state.family is not None
+    inputs, framework = session.inputs, session.inputs.framework
+    choice, kept, model = state.choices[member], state.kept(member), state.family.members[member]
+    usage = session.statement.usage(choice.widths)
+    check_model(framework, model, usage, inputs.costs, budget.name)
+    raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, kept)
+    files, accuracy = exporter.save_member(model, budget.name, None if raw is None else exporter.accuracy(raw))
+    price = _thinning_price(session, state, choice.solution, budget)
+    return SubnetworkRecord(
+        name=budget.name,
+        budget={r: a.plain for r, a in budget.amounts.items()},
+        widths=dict(choice.widths),
+        kept={g: tuple(int(c) for c in channels) for g, channels in kept.items()},
+        usage=usage,
+        bound_independent=choice.bound_independent,
+        accuracy=accuracy,
+        files=files,
+        latency_measured_ns=exporter.measured_latency_ns(files),
+        thinning_price=None if price is None else price.share,
+        thinning_value=None if price is None else price.value,
+        **({} if choice.solution is None else solution_figures(choice.solution)),
+    )
+
+
+def _thinning_price(
+    session: Session, state: PruningState, solution: Solution | None, budget: SubnetworkBudget
+) -> ThinningPrice | None:
+    """What thinned options cost one subnetwork, told to the watcher; None where that is no question."""
+    if solution is None or solution.value is None or state.scores is None or state.order is None:
+        return None
+    search = session.plugins.search
+    asked = (session.statement, state.scores, state.order, budget, solution.value)
+    price = thinning_price(*asked, search.registry, search.controls)
+    if price is not None:
+        session.watcher.warn(price.told)
+    return price
+
+
+def report(plan: Plan, folder: Path, watcher: Watcher) -> None:
+    """Write the report; without its libraries warn instead."""
+    try:
+        write_report(plan, folder)
+    except UnavailableError as error:
+        watcher.warn(f"no report was written: {error}")
+
+
+def solution_figures(solution: Solution) -> dict[str, Any]:
+    """The fields of a SubnetworkRecord that a solution gives."""
+    return {
+        "value": solution.value,
+        "bound": solution.bound,
+        "gap": solution.gap,
+        "status": solution.status.value,
+        "solver": solution.solver,
+        "wall_s": solution.wall_s,
+    }

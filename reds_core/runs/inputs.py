@@ -1,0 +1,139 @@
+"""What a run works on: the model, its description and the data, read and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reds_core.cost.counting import CostModel
+from reds_core.cost.latency_table import LatencyTable
+from reds_core.errors import InputError
+from reds_core.framework.framework import Arrays, Framework, Training
+from reds_core.network.description import Network
+from reds_core.plan import Hashes
+from reds_core.runs.checkpoint import remove_epochs
+from reds_core.runs.dataset import Dataset, load_data, split_validation
+from reds_core.runs.epoch_store import resumable_trainings
+from reds_core.runs.folder import RunFolder, RunRecord
+from reds_core.runs.inspection import refuse_unprunable
+from reds_core.runs.provenance import file_hash, weights_hash
+from reds_core.runs.request import RunRequest
+from reds_core.watcher import Watcher
+
+_BASELINE = "baseline"
+"""Where the epochs of the network are kept that a run without a model trains first."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run works on, read and checked.
+
+    Attributes:
+        train: training data without the part that is held back; None without data.
+        validation: the part held back for choosing; None without data or where nothing is held back.
+        test: for the final figures only; None without data.
+        latencies: the measured ones; None without a table.
+        costs: how the resources of the network are counted.
+        hashes: of the model, the data and the latency table.
+    """
+
+    framework: Framework
+    model: Any
+    network: Network
+    train: Arrays | None
+    validation: Arrays | None
+    test: Arrays | None
+    latencies: LatencyTable | None
+    costs: CostModel
+    hashes: Hashes
+
+
+@dataclass(frozen=True)
+class InputReader:
+    """Reads what a run works on.
+
+    Attributes:
+        request: what the run was asked for.
+        framework: reads the model.
+        folder: of the run; the baseline is written to it.
+        known: what the run to go on with was started with; None for a new run.
+        watcher: told what is being read and trained.
+    """
+
+    request: RunRequest
+    framework: Framework
+    folder: RunFolder
+    known: RunRecord | None
+    watcher: Watcher
+
+    def read(self) -> Inputs:
+        """Read and check everything. Without a model, the baseline is trained first.
+
+        Raises:
+            InputError: if the model, the data or the latency table cannot be read, or do not fit each other.
+            UnsupportedError: if the network is refused because of `--strict`.
+        """
+        settings, framework = self.request.settings, self.framework
+        self.watcher.stage("reading")
+        latencies = settings.read_latencies()  # first: what it lacks should not be found out after training
+        latency_hash = None if latencies is None else latencies.digest
+        model, model_hash = self._given_model()
+        dataset = self._dataset(model)
+        if model is None and dataset is not None:
+            model, model_hash = self._baseline(dataset, latency_hash)
+        network = framework.inspect(model)
+        if settings.strict:
+            refuse_unprunable(network)
+        if model_hash is None:
+            model_hash = weights_hash(framework, model, network)
+        train, validation, test = (None, None, None) if dataset is None else self._split(model, dataset)
+        hashes = Hashes(model_hash, None if dataset is None else dataset.digest, latency_hash)
+        costs = settings.costs(network, latencies)
+        return Inputs(framework, model, network, train, validation, test, latencies, costs, hashes)
+
+    def _given_model(self) -> tuple[Any, str | None]:
+        """The model that the request names, and the hash of its file where it has one."""
+        model = self.request.model
+        if isinstance(model, Path):
+            return self.framework.load_model(model), file_hash(model)
+        return model, None
+
+    def _dataset(self, model: Any) -> Dataset | None:
+        data = self.request.data
+        if not isinstance(data, str):
+            return data
+        shape = None if model is None else self.framework.input_shape(model)
+        return load_data(data, self.framework, shape, self.request.settings.seed)
+
+    def _split(self, model: Any, dataset: Dataset) -> tuple[Arrays, Arrays | None, Arrays]:
+        """The data to train with, to choose by and to test on."""
+        settings, framework = self.request.settings, self.framework
+        train = framework.check_data(model, dataset.train, settings.task, "training data")
+        test = framework.check_data(model, dataset.test, settings.task, "test data")
+        if settings.finetune.epochs:
+            framework.check_finetuning(model, train, settings.finetune)
+        if settings.holdout and len(train) > 1:
+            return *split_validation(train, settings.holdout, settings.seed), test
+        return train, None, test
+
+    def _baseline(self, dataset: Dataset, latency_hash: str | None) -> tuple[Any, str]:
+        """The small network trained on the data, made once a run, and its hash."""
+        path, known, framework = self.folder.baseline, self.known, self.framework
+        if known is None:
+            self.folder.begin(RunRecord(self.request.options, Hashes(None, dataset.digest, latency_hash)))
+        elif known.hashes.model is not None and not path.exists():
+            raise InputError(f"the run's model '{path}' is gone", "start anew with --overwrite")
+        if known is None or not path.exists():
+            self._train_baseline(dataset, path)
+        return framework.load_model(path), file_hash(path)
+
+    def _train_baseline(self, dataset: Dataset, path: Path) -> None:
+        self.watcher.stage(f"training on {dataset.name}")
+        settings, folder = self.request.settings, self.folder.path
+        with resumable_trainings(folder, _BASELINE, "the training of the network", self.watcher) as slots:
+            with slots.next(settings.baseline.epochs) as store:
+                how = (settings.baseline, settings.seed, self.watcher.epoch)
+                model = self.framework.build_baseline(Training(dataset.train, *how, keeper=store))
+            self.framework.save_model(model, path)
+            remove_epochs(folder)

@@ -1,0 +1,72 @@
+"""What a user asks a run for: a model, data and settings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reds_core.errors import InputError
+from reds_core.framework.framework import Framework
+from reds_core.registry import Registry
+from reds_core.runs.dataset import Dataset
+from reds_core.runs.recipe import recipe_of
+from reds_core.runs.settings import RunSettings
+from reds_core.scoring.scorer import Scorer
+from reds_core.system.records import to_json
+from reds_core.system.users_code import UsersCode
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a user asks a run for.
+
+    Attributes:
+        model: a path, a model object of a framework, or None to train a small baseline on the data first.
+        data: a source as `reds_core.runs.dataset.load_data` takes it, a Dataset, or None.
+        settings: everything else.
+    """
+
+    model: Path | Any | None
+    data: str | Dataset | None
+    settings: RunSettings
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every setting by name, as plan.json holds it; paths are absolute."""
+        recipe = recipe_of(self.model, self.data, self.settings)
+        options: dict[str, Any] = json.loads(to_json(recipe.settings))
+        return {"model": recipe.model, "data": recipe.data, **options}
+
+    def check_sources(self, scorer: Scorer) -> None:
+        """Refuse a request that lacks a model or data.
+
+        Raises:
+            InputError: if the data is missing that training or `scorer` needs, or if neither model nor data is given.
+        """
+        if self.data is None and (self.settings.finetune.epochs or scorer.needs_data):
+            what = f"scorer '{scorer.name}'" if scorer.needs_data else "fine-tuning"
+            raise InputError(
+                f"{what} needs training data", "give --data, or take --scorer magnitude --finetune-epochs 0"
+            )
+        if self.model is None and self.data is None:
+            raise InputError("neither a model nor data is given", "give one of them")
+
+    def framework(self, registry: Registry) -> Framework:
+        """The framework that owns the model object, or the one that reads files.
+
+        Raises:
+            InputError: if the model object belongs to no installed framework.
+            UnavailableError: if a library of the framework is missing.
+        """
+        if isinstance(self.model, Path | None):
+            return registry.default_framework(self.settings.options, self.settings.imports)
+        for name in registry.available(Framework):
+            framework = registry.create(Framework, name, self.settings.options)
+            if framework.owns(self.model):
+                framework.users_code = UsersCode(self.settings.imports, self.model)
+                return framework
+        raise InputError(
+            f"a model of type {type(self.model).__name__} belongs to no installed framework", "give a Keras model"
+        )
