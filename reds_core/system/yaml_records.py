@@ -72,13 +72,13 @@ class YamlFile:
         try:
             return wanted(**found)
         except InputError as error:
-            self.fail(node, f"{name}: {error.what}", error.mend)
+            self.fail(node, f"{name}: {error.what}", error.fix)
 
     def _specially(self, read: Callable[[Any], Any], node: Any) -> Any:
         try:
             return read(self._plain(node))
         except InputError as error:
-            self.fail(node, error.what, error.mend)
+            self.fail(node, error.what, error.fix)
 
     def _entries(self, node: Any, name: str) -> dict[str, Any]:
         """Value nodes by key."""

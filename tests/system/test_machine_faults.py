@@ -34,7 +34,7 @@ def system_error(number: int, path: str | None = "some/path") -> OSError:
 def test_every_error_of_the_system_has_an_answer(number: int, path: str | None) -> None:
     fault = machine_fault(system_error(number, path))
     assert fault is not None
-    assert (fault.exit_status, bool(fault.what), bool(fault.mend)) == (2, True, True)
+    assert (fault.exit_status, bool(fault.what), bool(fault.fix)) == (2, True, True)
     if path and number not in (errno.EMFILE, errno.ENFILE, errno.EAGAIN):
         assert "'some/path'" in fault.what
 
