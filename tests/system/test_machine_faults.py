@@ -67,10 +67,10 @@ def test_a_full_disk_is_told_from_whatever_wraps_it() -> None:
     [
         (system_error(errno.ENOSPC), r"'some/path' cannot be written \(No space left on device\); free some space"),
         (system_error(errno.ELOOP), "'some/path' is a loop of symbolic links; give another path"),
-        (system_error(errno.ENAMETOOLONG), "'some/path' has too long a name; choose a shorter one"),
+        (system_error(errno.ENAMETOOLONG), "'some/path' has a name that is too long; choose a shorter one"),
         (system_error(errno.EACCES), "permission denied"),
         (system_error(errno.EMFILE), "too many files are open at once; raise the limit"),
-        (system_error(errno.EIO, None), r"the system refused .*\(Input/output error\)"),
+        (system_error(errno.EIO, None), r"the operating system reported an error .*\(Input/output error\)"),
         (ImportError("libcuda.so.1: cannot open shared object file"), "a library cannot be imported .libcuda"),
         (ModuleNotFoundError("No module named 'jax'", name="jax"), "library 'jax' cannot be imported"),
         (UnicodeEncodeError("ascii", "a\u0441b", 1, 2, "no"), "cannot be written as ascii"),
