@@ -1,4 +1,4 @@
-"""The types of arrays that are passed between modules."""
+"""Array types that modules share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 Table = IntArray | None
-"""A table of whole numbers; None stands for a table of zeros."""
+"""A table of integers; None stands for a table of zeros."""
 
 NamedArrays = dict[str, npt.NDArray[Any]]
-"""Arrays of any type by name, as a file or a message holds them."""
+"""Arrays of any dtype by name, as stored in a file or a message."""

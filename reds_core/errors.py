@@ -1,4 +1,4 @@
-"""Errors a user can meet. Each says what is wrong and how to mend it, and carries its exit status."""
+"""Errors that users may see. Each states what is wrong and how to fix it, and carries an exit status."""
 
 from __future__ import annotations
 
@@ -19,63 +19,66 @@ __all__ = [
 
 
 class RedsError(Exception):
-    """Base of every error that reds raises on purpose.
+    """Base class of all errors that reds raises on purpose.
 
     Args:
-        what: what is wrong, one clause without a full stop.
-        mend: what the user can do about it, one clause without a full stop.
+        what: what is wrong, as one clause without a full stop.
+        fix: how the user can fix it, as one clause without a full stop.
+
+    Attributes:
+        exit_status: exit status of a command that ends with this error.
     """
 
     exit_status: ClassVar[int] = 2
 
-    def __init__(self, what: str, mend: str) -> None:
-        super().__init__(what, mend)
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what, fix)
         self.what = " ".join(what.split())
-        self.mend = " ".join(mend.split())
+        self.fix = " ".join(fix.split())
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.mend}"
+        return f"{self.what}; {self.fix}"
 
 
 class InputError(RedsError):
-    """Bad usage or bad input: a file, an option, a model or data that cannot be used."""
+    """Invalid usage or input: a file, an option, a model or data that cannot be used."""
 
 
 class NoSpaceError(InputError):
-    """A disk is full, or a file may not grow any larger."""
+    """A disk is full, or a file has reached its maximum size."""
 
 
 class OutputError(InputError):
-    """What a command prints cannot be written where it goes."""
+    """The output of a command cannot be written to its destination."""
 
 
 class UnsupportedError(RedsError):
-    """The input is well formed, but holds something that reds or the chosen plugin cannot handle."""
+    """The input is valid, but contains something that reds or the chosen plugin does not support."""
 
 
 class UnavailableError(RedsError):
-    """Something exists but cannot run here, for want of a library or of memory."""
+    """A feature cannot be used on this machine because a library is missing or there is not enough memory."""
 
 
 class InfeasibleError(RedsError):
-    """No subnetwork meets the budget."""
+    """No subnetwork satisfies the budget."""
 
     exit_status = 3
 
 
 class NoChoiceError(RedsError):
-    """A solver stopped at a limit before it found any choice."""
+    """A solver reached a limit before it found any feasible choice."""
 
     exit_status = 4
 
 
 class ContractViolation(RedsError):
-    """A plugin broke the contract of its base class. A bug of the plugin."""
+    """A plugin violated the contract of its base class, which is a bug in the plugin."""
 
     exit_status = 1
 
 
 class PluginFailure(RedsError):
-    """A plugin raised an error of its own. A bug of the plugin."""
+    """A plugin raised an unexpected exception, which is a bug in the plugin."""
 
     exit_status = 1

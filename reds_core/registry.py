@@ -201,7 +201,7 @@ class Registry:
             if record.name == name and record.kind == base.kind:
                 raise UnavailableError(f"{base.kind} '{name}' is not available here", record.detail)
             if record.name == name and record.status is PluginStatus.BROKEN:
-                raise InputError(f"plugin '{name}' is broken ({record.detail})", "mend or uninstall it")
+                raise InputError(f"plugin '{name}' is broken ({record.detail})", "fix or uninstall it")
         close = difflib.get_close_matches(name, found, n=1)
         mend = f"did you mean '{close[0]}'? " if close else ""
         raise InputError(f"unknown {base.kind} '{name}'", f"{mend}installed: {', '.join(sorted(found)) or 'none'}")

@@ -1,4 +1,4 @@
-"""What runs and comparisons tell those who watch them. Command lines show it; libraries ignore it."""
+"""Callbacks through which runs and comparisons report their progress. The command line displays it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ from reds_core.framework.finetuning import EpochProgress
 
 
 class Watcher:
-    """Hears what a run does. Does nothing with it: override what is wanted."""
+    """Callbacks for the progress of a run. They do nothing by default; override the ones you need."""
 
     def stage(self, text: str) -> None:
-        """A stage of the run begins."""
+        """Called when a stage of the run begins."""
 
     def epoch(self, progress: EpochProgress) -> None:
-        """Training goes on."""
+        """Called during training to report its progress."""
 
     def warn(self, text: str) -> None:
-        """Something the user should know, one sentence."""
+        """Called with a warning for the user, one sentence."""
 
 
 class ComparisonWatcher:
-    """Hears what a comparison does, be it of solvers or of pruning runs. Does nothing with it."""
+    """Callbacks for the progress of a comparison of solvers or of pruning runs. They do nothing by default."""
 
     def planned(self, count: int, kept: int) -> None:
-        """The command stands for `count` pieces of work, of which `kept` are done already."""
+        """Called before the work begins.
+
+        Args:
+            count: number of jobs in the comparison.
+            kept: number of those jobs whose results exist already.
+        """
 
     def reporting(self) -> None:
-        """All work is done, or was interrupted; the report is being written."""
+        """Called before the report is written, when all jobs are finished or the comparison was interrupted."""

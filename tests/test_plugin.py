@@ -135,7 +135,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
     assert Example.version() == "unknown"
 
 
-def test_errors_say_what_and_how_to_mend_in_one_line() -> None:
+def test_errors_say_what_is_wrong_and_how_to_fix_it_in_one_line() -> None:
     error = RedsError("something\n  is wrong", "do\tthis")
     assert str(error) == "something is wrong; do this"
-    assert (error.what, error.mend) == ("something is wrong", "do this")
+    assert (error.what, error.fix) == ("something is wrong", "do this")

@@ -28,5 +28,5 @@ def check_command(
     failed = [result.name for report in reports for result in report.with_outcome(CheckOutcome.FAILED)]
     if failed:
         raise ContractViolation(
-            f"'{target}' failed {len(failed)} of the checks, the first is '{failed[0]}'", "mend the plugin"
+            f"'{target}' failed {len(failed)} of the checks, the first is '{failed[0]}'", "fix the plugin"
         )

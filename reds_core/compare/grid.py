@@ -176,4 +176,4 @@ def _check(settings: RunSettings, name: str, registry: Registry) -> None:
             (r for b in parse_budgets(settings.budgets) for r in b.amounts), settings.latency_table is not None
         )
     except InputError as error:
-        raise InputError(f"recipe '{name}': {error.what}", error.mend) from error
+        raise InputError(f"recipe '{name}': {error.what}", error.fix) from error

@@ -22,11 +22,11 @@ class _Cause:
 
     Attributes:
         reason: a clause that follows "since"; empty where only the budget is to blame.
-        mend: what helps beside a larger budget; empty likewise.
+        fix: what helps beside a larger budget; empty likewise.
     """
 
     reason: str = ""
-    mend: str = ""
+    fix: str = ""
 
 
 def check_reachable(statement: Statement, budgets: Iterable[SubnetworkBudget]) -> None:
@@ -63,7 +63,7 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
     reached = form.at(rules.narrowest(network))
     cause = _cause(network, form, resource, capacity, rules)
     since = f", since {cause.reason}" if cause.reason else ""
-    otherwise = f"{cause.mend}, or " if cause.mend else ""
+    otherwise = f"{cause.fix}, or " if cause.fix else ""
     raise InfeasibleError(
         f"no subnetwork meets the budget '{name}': {resource} {capacity} is asked for, "
         f"the least that can be reached is {least}{since}",

@@ -75,7 +75,7 @@ def load_problem(path: str | Path) -> KnapsackProblem:
     try:
         problem = _from_header(header, arrays)
     except InputError as error:
-        raise _refuse(path, f"states no valid problem: {error.what}", error.mend) from error
+        raise _refuse(path, f"states no valid problem: {error.what}", error.fix) from error
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         raise _refuse(path, f"has an incomplete or malformed header ({type(error).__name__}: {error})") from error
     if arrays.left():

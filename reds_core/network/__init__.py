@@ -1,4 +1,7 @@
-"""A network as axes: whatever is counted, scored or cut refers to the channels along the dimensions of arrays."""
+"""Framework-neutral description of a network in terms of channel axes.
+
+Costs, scores and slicing all refer to the channels along the dimensions of tensors and weights.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""An algebra of channel axes: which channels of which groups lie where along an axis of a tensor or a weight.
+"""Channel axes: which channels of which groups are at which positions along an axis of a tensor or a weight.
 
-An axis is a tree. Its leaves are fixed lengths and channel groups; its nodes say how they are laid out:
-concatenation (Concatenate), the whole repeated (Flatten of channels-last maps, the gates of an LSTM), every element
-repeated (Flatten of channels-first maps, the features of an attention head). From one tree follow the length at any
-widths, and where along the axis the kept channels stand: all that costs, slicing and permutation need.
+An axis is a tree. Its leaves are fixed lengths and channel groups. Its inner nodes describe the layout: axes are
+concatenated (`Concat`: a Concatenate layer), the whole axis is repeated (`Tile`: Flatten of channels-last maps, the
+gates of an LSTM), or each element is repeated (`Repeat`: Flatten of channels-first maps, the features of an attention
+head). The tree gives the length of the axis for any widths of the groups, and the positions of the kept channels, which
+is all that costs, slicing and permutation need.
 """
 
 from __future__ import annotations
@@ -17,68 +18,68 @@ import numpy as np
 from reds_core.arrays import IntArray
 
 Kept = Mapping[str, IntArray]
-"""Group name -> channel indices kept, int64, in the order they are to stand in."""
+"""Group name -> indices of the kept channels, int64, in their new order."""
 
 
 @dataclass(frozen=True)
 class LinearForm:
-    """constant + sum over groups of coefficient x width."""
+    """A linear function of group widths: constant + sum over groups of coefficient x width."""
 
     constant: int
     coefficients: tuple[tuple[str, int], ...] = ()
 
     def at(self, widths: Mapping[str, int]) -> int:
-        """The form's value where group g has `widths[g]` channels."""
+        """Return the value of the form if group g has `widths[g]` channels."""
         return self.constant + sum(c * int(widths[g]) for g, c in self.coefficients)
 
     def plus(self, other: LinearForm) -> LinearForm:
-        """The sum of two forms."""
+        """Return the sum of the two forms."""
         total = dict(self.coefficients)
         for group, coefficient in other.coefficients:
             total[group] = total.get(group, 0) + coefficient
         return LinearForm(self.constant + other.constant, tuple(total.items()))
 
     def times(self, factor: int) -> LinearForm:
-        """The form multiplied by a constant."""
+        """Return the form multiplied by a constant."""
         return LinearForm(self.constant * factor, tuple((g, c * factor) for g, c in self.coefficients))
 
 
 class Axis(ABC):
-    """One axis. Immutable and hashable."""
+    """Base class of axes, which are immutable and hashable."""
 
     @abstractmethod
     def length(self) -> LinearForm:
-        """Length of the axis as a form in the group widths."""
+        """Return the length of the axis as a linear form in the widths of its groups."""
 
     @abstractmethod
     def positions(self, kept: Kept, channels: Mapping[str, int]) -> IntArray:
-        """Positions on the full axis that stay, int64, in their new order.
+        """Return the positions of the full axis that are kept, int64, in their new order.
 
         Args:
-            kept: for each group the channels that stay; a group not named stays whole.
-            channels: for each group its full number of channels.
+            kept: the kept channels of each group; groups that are not named keep all their channels.
+            channels: the full number of channels of each group.
         """
 
     @abstractmethod
     def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
-        """For each position of the full axis the channel of `group` that stands there, or -1, int64."""
+        """Return, for each position of the full axis, the channel of `group` at that position, or -1, int64."""
 
     @abstractmethod
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
-        """The axis with groups replaced by other axes, by group name."""
+        """Return the axis with the groups named in `replacements` replaced by other axes."""
 
     def groups(self) -> tuple[str, ...]:
-        """Names of the groups on the axis, each once, in order of appearance."""
+        """Return the names of the groups on the axis, each once, in order of appearance."""
         return tuple(g for g, _ in self.length().coefficients)
 
     def full(self, channels: Mapping[str, int]) -> int:
-        """Length with all channels kept."""
+        """Return the length of the axis with all channels kept."""
         return self.length().at(channels)
 
 
 @dataclass(frozen=True)
 class Fixed(Axis):
-    """`size` elements that always stay."""
+    """An axis of `size` elements that are never pruned."""
 
     size: int
 
@@ -97,7 +98,7 @@ class Fixed(Axis):
 
 @dataclass(frozen=True)
 class Channels(Axis):
-    """The channels of one group, in order."""
+    """The channels of one group, in their order."""
 
     group: str
 
@@ -119,7 +120,7 @@ class Channels(Axis):
 
 @dataclass(frozen=True)
 class Concat(Axis):
-    """Axes one after the other."""
+    """Several axes, one after the other."""
 
     parts: tuple[Axis, ...]
 
@@ -145,7 +146,7 @@ class Concat(Axis):
 
 @dataclass(frozen=True)
 class Tile(Axis):
-    """The whole inner axis, `times` over: Flatten of channels-last maps."""
+    """The whole inner axis, `times` times, as `numpy.tile` does: Flatten of channels-last maps."""
 
     inner: Axis
     times: int
@@ -167,7 +168,7 @@ class Tile(Axis):
 
 @dataclass(frozen=True)
 class Repeat(Axis):
-    """Every element of the inner axis `times` in a row: Flatten of channels-first maps, depth multipliers."""
+    """Each element of the inner axis, `times` times, as `numpy.repeat` does: depth multipliers."""
 
     inner: Axis
     times: int

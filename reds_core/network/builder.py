@@ -1,4 +1,4 @@
-"""Builds a network description while a framework follows the calls of a model in execution order."""
+"""Builder of network descriptions, which a framework fills as it traces a model in execution order."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from reds_core.network.grouping import Grouping
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor while the network is being followed.
+    """A tensor of a network that is being built.
 
     Attributes:
-        index: into the tensors of the network.
-        dims: one axis a dimension, without the batch; by what was known when it was made.
+        index: index into `Network.tensors`.
+        dims: one axis for each dimension except the batch dimension, as known when the tensor was added.
     """
 
     index: int
@@ -32,7 +32,7 @@ class _Call:
 
 
 class NetworkBuilder:
-    """Collects tensors, weights and calls; decides groups and storages at the end.
+    """Collects the tensors, weights and layer calls of a network, and derives its channel groups from them.
 
     A framework calls `input` for each input, then `call` for each call of a layer in execution order, then `finish`.
     Axes come from `fresh` and from the dims of earlier values.
@@ -50,50 +50,53 @@ class NetworkBuilder:
         self._names: dict[str, Axis] = {}
 
     def fresh(self, channels: int) -> Axis:
-        """The axis of a new group."""
+        """Return the axis of a new group of `channels` channels."""
         return self._grouping.fresh(channels)
 
     def resolved(self, axis: Axis) -> Axis:
-        """`axis` by what is known now; after `finish`, in the names of the network's groups."""
+        """Return `axis` with all ties so far applied; after `finish`, with the group names of the network."""
         return self._grouping.resolved(axis).replaced(self._names)
 
     def length(self, axis: Axis) -> int:
-        """Full length of `axis`. Not for axes in the names of the finished network."""
+        """Return the full length of `axis`, which must not use the group names of the finished network."""
         return self._grouping.length(axis)
 
     def tie(self, first: Axis, second: Axis, where: str) -> None:
-        """Make both axes keep the same positions; where that cannot be said, both stay whole with a warning.
+        """Require both axes to keep the same positions; if that cannot be expressed, freeze both with a warning.
+
+        Args:
+            where: the place in the network, which begins the warning.
 
         Raises:
-            ValueError: if they differ in length.
+            ValueError: if the axes differ in length.
         """
         if not self._grouping.tie(first, second):
             self._warnings.append(f"{where} joins channels that lie in different orders, so they stay at full width")
 
     def freeze(self, axis: Axis, warning: str | None = None) -> None:
-        """Make all groups of `axis` stay whole. The warning is given only if nothing else keeps them whole silently."""
+        """Keep all channels of the groups of `axis`. The warning is omitted if they are kept for another reason."""
         self._freezes.append((axis, warning))
 
     def warn(self, warning: str) -> None:
-        """Give a warning whatever else is found."""
+        """Add a warning to the network unconditionally."""
         self._warnings.append(warning)
 
     def declare(self, key: Hashable, dims: Dims, where: str) -> None:
-        """Say that what `key` stands for has these dims. A second declaration ties them to the first's."""
+        """Declare the dims of the object that `key` identifies. Repeated declarations are tied to the first one."""
         for known, axis in zip(self._declared.setdefault(key, dims), dims, strict=True):
             self.tie(known, axis, where)
 
     def declared(self, key: Hashable) -> Dims:
-        """The dims that were declared for `key`, by what is known now."""
+        """Return the dims that were declared for `key`, with all ties so far applied."""
         return tuple(self.resolved(axis) for axis in self._declared[key])
 
     def weight(self, key: Hashable, weight: Weight) -> None:
-        """List a weight. One that is listed already (of a shared layer) has its axes tied instead."""
+        """Add a weight. If it was added before (by a shared layer), its axes are tied to the earlier ones instead."""
         self._weights.setdefault(key, weight)
         self.declare(key, weight.axes, f"layer '{weight.layer}'")
 
     def input(self, shape: Sequence[int]) -> Value:
-        """An input of the network; its channels always stay."""
+        """Add an input of the network, whose channels are never pruned, and return its tensor."""
         value = self._value(fixed_dims(shape))
         self._inputs.append(value.index)
         return value
@@ -109,13 +112,13 @@ class NetworkBuilder:
         in_place: bool = False,
         inside: Iterable[tuple[Buffer, ...]] = (),
     ) -> tuple[Value, ...]:
-        """A call of a layer; gives its output tensors.
+        """Add a call of a layer, and return its output tensors.
 
         Args:
-            weights: keys of weights listed before.
+            weights: keys of weights that were added before.
             macs: multiply-accumulates of the call.
-            in_place: whether the first output may take the storage of the first input.
-            inside: for each inner step the tensors that are held beside the inputs.
+            in_place: whether the first output may use the storage of the first input.
+            inside: for each inner step, the tensors that are in memory in addition to the inputs.
         """
         order = list(self._weights)
         values = tuple(self._value(self.with_one_moving(dims, f"layer '{name}' of type {kind}")) for dims in outputs)
@@ -133,7 +136,7 @@ class NetworkBuilder:
         return values
 
     def finish(self, name: str, outputs: Sequence[Value]) -> Network:
-        """The network. Channels of its outputs stay whole; nothing may be added afterwards."""
+        """Return the network, whose outputs keep all their channels. Nothing may be added afterwards."""
         for value in outputs:
             for axis in value.dims:
                 self._grouping.freeze(axis)
@@ -162,7 +165,7 @@ class NetworkBuilder:
         return Value(len(self._tensors) - 1, dims)
 
     def with_one_moving(self, dims: Dims, where: str) -> Dims:
-        """`dims` with groups on at most one axis, the last of them: a tensor has one channel axis."""
+        """Return `dims` with groups on at most one axis, the last of them, because a tensor has one channel axis."""
         dims = tuple(self.resolved(axis) for axis in dims)
         moving = [axis for axis in dims if axis.groups()]
         for axis in moving[:-1]:
@@ -171,12 +174,12 @@ class NetworkBuilder:
         return tuple(self.resolved(axis) for axis in dims)
 
     def _named_groups(self) -> tuple[ChannelGroup, ...]:
-        """The groups in order of their first producer, from which they have their names."""
+        """Return the groups in the order of their first producers, after which they are named."""
         members: dict[str, list[str]] = {}
         own = list(self._weights.values())
         for layer in (c.layer for c in self._calls):
             weights = [own[index] for index in layer.weights]
-            for weight in weights:  # of a layer inside, such as one of a model that is run at each step
+            for weight in weights:  # weights of inner layers, such as those of a model that runs at each time step
                 if weight.layer != layer.name and weight.output_axis is not None:
                     for group in self.resolved(weight.axes[weight.output_axis]).groups():
                         members.setdefault(group, []).extend((weight.layer, layer.name))
@@ -184,7 +187,7 @@ class NetworkBuilder:
             for axis in produced:
                 for group in self.resolved(axis).groups():
                     members.setdefault(group, []).append(layer.name)
-            # channels inside a layer, such as attention heads, are on its weights alone
+            # channels inside a layer, such as attention heads, appear only on its weights
             for axis in (axis for weight in weights for axis in weight.axes):
                 for group in self.resolved(axis).groups():
                     members.setdefault(group, [layer.name])
@@ -212,7 +215,7 @@ class NetworkBuilder:
         return Tensor(math.prod(others), resolved[at], storage, at - len(resolved))
 
     def _storages(self, outputs: tuple[int, ...]) -> list[int]:
-        """For each tensor its storage: an in-place output takes its input's unless that is still needed."""
+        """Return the storage of each tensor: an in-place output uses that of its input unless that is still needed."""
         last_read = dict.fromkeys(range(len(self._tensors)), -1)
         for step, call in enumerate(self._calls):
             last_read.update(dict.fromkeys(call.layer.inputs, step))

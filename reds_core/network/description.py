@@ -1,7 +1,7 @@
-"""Framework-neutral description of a network: layers in execution order, tensors, weights, channel groups.
+"""Framework-neutral description of a network: layers in execution order, tensors, weights and channel groups.
 
-Everything that is counted or sliced refers to axes (`reds_core.network.axis`), so costs, scores, permutation and
-extraction need no knowledge of layer types.
+Tensors and weights refer to axes (`reds_core.network.axis`), so costs, scores, permutation and extraction need not know
+any layer types.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from reds_core.network.axis import Axis
 
 @dataclass(frozen=True)
 class ChannelGroup:
-    """Channels that must go together.
+    """Channels that can only be pruned together.
 
     Attributes:
-        name: of the first layer that produces them.
-        channels: how many there are.
-        layers: names of the layers whose output is made of them, in execution order.
+        name: name of the first layer that produces them.
+        channels: number of channels.
+        layers: names of the layers whose outputs consist of these channels, in execution order.
     """
 
     name: str
@@ -31,7 +31,7 @@ class ChannelGroup:
 
 
 class WeightKind(Enum):
-    """What a weight is for; scorers choose by it."""
+    """The role of a weight in its layer, by which scorers select weights."""
 
     KERNEL = "kernel"
     BIAS = "bias"
@@ -43,15 +43,15 @@ class WeightKind(Enum):
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight of the network. A weight shared by several calls is listed once.
+    """A weight array of the network. A weight that several calls share is listed once.
 
     Attributes:
-        name: unique in the network, such as "conv2d/kernel".
+        name: name that is unique in the network, such as "conv2d/kernel".
         layer: name of the layer that owns it.
-        kind: what it is for.
-        axes: one axis of the channel algebra for each dimension of the array.
-        output_axis: which dimension runs over the output channels of its layer; None where none does.
-        trainable: whether training changes it by gradient.
+        kind: role of the weight.
+        axes: one channel axis for each dimension of the array.
+        output_axis: index of the dimension along the output channels of its layer, or None if there is none.
+        trainable: whether training updates it by gradients.
     """
 
     name: str
@@ -63,19 +63,19 @@ class Weight:
 
     @property
     def has_gradient(self) -> bool:
-        """Whether the loss has a gradient by it that says what it is worth: that of frozen weights counts as well."""
+        """Whether the loss has a gradient with respect to the weight, whether or not the weight is trainable."""
         return self.kind is not WeightKind.STATISTIC
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """An activation, without its batch dimension.
+    """An activation tensor, without its batch dimension.
 
     Attributes:
-        positions: elements for each channel (height x width for a feature map).
+        positions: number of elements per channel (height x width for a feature map).
         axis: its channel axis.
-        storage: tensors of one storage share memory. An in-place layer's output shares its input's.
-        dimension: which of its dimensions the channel axis is, counted from the end: -1 is the last.
+        storage: index of its memory. The output of an in-place layer has the same storage as the input.
+        dimension: index of the channel dimension, counted from the end: -1 is the last.
     """
 
     positions: int
@@ -86,7 +86,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class MacsTerm:
-    """coefficient x the product of the lengths of `factors` (one axis, or two), in multiply-accumulates."""
+    """A number of multiply-accumulates: `coefficient` x the product of the lengths of `factors` (one or two axes)."""
 
     coefficient: int
     factors: tuple[Axis, ...]
@@ -94,7 +94,7 @@ class MacsTerm:
 
 @dataclass(frozen=True)
 class Buffer:
-    """A tensor inside a layer: `elements` for each position of `axis`."""
+    """A tensor inside a layer, of `elements` elements for each position of `axis`."""
 
     elements: int
     axis: Axis
@@ -105,13 +105,13 @@ class Layer:
     """One call of a layer.
 
     Attributes:
-        name: of the layer; calls of a shared layer have the same name.
-        kind: its type, such as "Conv2D".
+        name: name of the layer; all calls of a shared layer have the same name.
+        kind: type of the layer, such as "Conv2D".
         inputs, outputs: indices into `Network.tensors`.
         weights: indices into `Network.weights`.
         macs: multiply-accumulates of this call.
-        output_shape: of the first output at full width, without the batch dimension.
-        inside: for each of its inner steps the tensors that are held beside its inputs; its outputs come last.
+        output_shape: shape of the first output at full width, without the batch dimension.
+        inside: for each inner step, the tensors that are in memory in addition to the inputs; outputs come last.
     """
 
     name: str
@@ -126,13 +126,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """A network as reds sees it.
+    """A network as costs, scorers and solvers see it.
 
     Attributes:
         groups: the channel groups that may be pruned, in execution order.
-        layers: every call, in execution order.
+        layers: all layer calls, in execution order.
         inputs, outputs: indices into `tensors`.
-        warnings: what stays at full width and why, one sentence each.
+        warnings: parts that stay at full width and the reasons, one sentence each.
     """
 
     name: str
@@ -146,12 +146,12 @@ class Network:
 
     @cached_property
     def channels(self) -> Mapping[str, int]:
-        """Full number of channels of each group, by name."""
+        """The full number of channels of each group, by name."""
         return {g.name: g.channels for g in self.groups}
 
     @cached_property
     def prunable_share(self) -> float:
-        """Share of the parameters, 0 to 1, that stand in weights with channels of a group on an axis."""
+        """The share of the parameters, 0 to 1, that belong to weights with at least one prunable axis."""
         sizes = [math.prod(axis.full(self.channels) for axis in weight.axes) for weight in self.weights]
         prunable = sum(n for n, w in zip(sizes, self.weights, strict=True) if any(axis.groups() for axis in w.axes))
         return prunable / sum(sizes) if prunable else 0.0

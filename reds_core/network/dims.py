@@ -1,4 +1,4 @@
-"""Shapes whose dimensions are channel axes: how reshaping moves channels. Row-major, without the batch dimension."""
+"""Shapes of channel axes, and what a reshape does to them. All shapes are row-major and exclude the batch dimension."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Dims = tuple[Axis, ...]
 
 
 def fixed_dims(shape: Sequence[int]) -> Dims:
-    """Dimensions that always stay whole."""
+    """Return dimensions that are never pruned."""
     return tuple(Fixed(size) for size in shape)
 
 
 def unfolded(dims: Dims) -> Dims:
-    """The dimensions with repeated axes taken apart, outer before inner: as they were before a Flatten."""
+    """Return the dimensions with tiled and repeated axes split into separate dimensions, as before a Flatten."""
     apart: list[Axis] = []
     for axis in dims:
         match axis:
@@ -32,15 +32,15 @@ def unfolded(dims: Dims) -> Dims:
 
 
 def reshaped(dims: Dims, sizes: Sequence[int], shape: Sequence[int]) -> Dims | None:
-    """The dimensions of a tensor of shape `sizes` after a row-major reshape to `shape`.
+    """Return the dimensions of a tensor of shape `sizes` after a row-major reshape to `shape`.
 
     Args:
-        dims: with at most one axis that holds groups.
+        dims: the dimensions before, at most one of which contains groups.
         sizes: full length of each of `dims`.
-        shape: new full lengths.
+        shape: full lengths after the reshape.
 
     Returns:
-        None where the new shape has no dimension that the channels keep to.
+        The new dimensions, or None if the channels do not end up on a single dimension.
     """
     moving = [i for i, axis in enumerate(dims) if axis.groups()]
     if not moving:
@@ -59,17 +59,17 @@ def reshaped(dims: Dims, sizes: Sequence[int], shape: Sequence[int]) -> Dims | N
         if no_outer or no_inner or outer * size * inner != length:
             continue
         axis = tile(repeat(apart[inner_at], inner), outer)
-        if found is None or outer * inner == 1:  # beside dimensions of length 1 there are several: the plainest
+        if found is None or outer * inner == 1:  # next to dimensions of length 1 several fit: prefer the plain axis
             found = (*fixed_dims(shape[:place]), axis, *fixed_dims(shape[place + 1 :]))
     return found
 
 
 def blocks(sizes: Sequence[int], at: int, shape: Sequence[int]) -> tuple[int, int] | None:
-    """Blocks of equal length that a row-major reshape from `sizes` to `shape` makes of dimension `at`.
+    """Return the blocks of equal length into which a row-major reshape from `sizes` to `shape` splits dimension `at`.
 
     Returns:
-        The dimension of `shape` on which the elements of one block lie, and the number of blocks; None where no
-        dimension holds whole blocks alone.
+        The dimension of `shape` along which the elements of one block lie, and the number of blocks; None if there is
+        no dimension that contains exactly one block.
     """
     before, after = math.prod(sizes[:at]), math.prod(sizes[at + 1 :])
     for place in reversed(range(len(shape))):

@@ -1,8 +1,8 @@
-"""Which channels must go together: unification of channel axes.
+"""Unification of channel axes, which finds the channels that can only be pruned together.
 
-Every producer of channels gets a fresh group. Where a network lays two axes on top of each other (an addition, a shared
-kernel), they are tied: their groups become one, or one group becomes the other's tree, or a group is split where the
-other has a seam. The method is first-order unification with binding of variables (Robinson, J. ACM 12(1), 1965), which
+Every producer of channels starts with a new group. Where two axes must match (an addition, a shared kernel), they are
+tied: two groups are merged, a group is replaced by the tree of the other axis, or a group is split at a boundary of the
+other axis. The method is first-order unification with binding of variables (Robinson, J. ACM 12(1), 1965), which
 for plain groups is union-find.
 """
 
@@ -12,7 +12,7 @@ from reds_core.network.axis import Axis, Channels, Concat, Fixed, Repeat, Tile
 
 
 def concat(parts: tuple[Axis, ...]) -> Axis:
-    """Axes one after the other, in the simplest form: no nesting, no two fixed neighbours, nothing empty."""
+    """Concatenate axes in the simplest form: without nesting, adjacent fixed parts or empty parts."""
     flat: list[Axis] = []
     for part in parts:
         for piece in part.parts if isinstance(part, Concat) else (part,):
@@ -27,7 +27,7 @@ def concat(parts: tuple[Axis, ...]) -> Axis:
 
 
 def tile(inner: Axis, times: int) -> Axis:
-    """The whole axis `times` over, in the simplest form."""
+    """Repeat the whole axis `times` times, in the simplest form."""
     if isinstance(inner, Fixed):
         return Fixed(inner.size * times)
     if isinstance(inner, Tile):
@@ -36,7 +36,7 @@ def tile(inner: Axis, times: int) -> Axis:
 
 
 def repeat(inner: Axis, times: int) -> Axis:
-    """Every element of the axis `times` in a row, in the simplest form."""
+    """Repeat each element of the axis `times` times, in the simplest form."""
     if isinstance(inner, Fixed):
         return Fixed(inner.size * times)
     if isinstance(inner, Repeat):
@@ -45,7 +45,7 @@ def repeat(inner: Axis, times: int) -> Axis:
 
 
 def simplified(axis: Axis) -> Axis:
-    """The same axis in its simplest form."""
+    """Return the axis in its simplest form."""
     match axis:
         case Concat(parts):
             return concat(tuple(simplified(p) for p in parts))
@@ -57,36 +57,39 @@ def simplified(axis: Axis) -> Axis:
 
 
 class Grouping:
-    """Groups of channels while a network is being followed."""
+    """The channel groups of a network that is being built."""
 
     def __init__(self) -> None:
         self._channels: dict[str, int] = {}
         self._bound: dict[str, Axis] = {}
 
     def fresh(self, channels: int) -> Axis:
-        """The axis of a new group, which nothing is known of."""
+        """Return the axis of a new group of `channels` channels."""
         name = f"#{len(self._channels)}"
         self._channels[name] = channels
         return Channels(name)
 
     def resolved(self, axis: Axis) -> Axis:
-        """`axis` by what is known now, in its simplest form: groups that were tied have one name."""
+        """Return `axis` with all ties so far applied, in its simplest form: groups that were tied have one name."""
         bound = {g: self._resolved_group(g) for g in axis.groups() if g in self._bound}
         return simplified(axis.replaced(bound)) if bound else simplified(axis)
 
     def length(self, axis: Axis) -> int:
-        """Full length of `axis`."""
+        """Return the full length of `axis`."""
         return axis.full(self._channels)
 
     def freeze(self, axis: Axis) -> bool:
-        """Make all groups of `axis` stay whole; False where they already did."""
+        """Keep all channels of the groups of `axis`. Return whether any group was not frozen before."""
         groups = self.resolved(axis).groups()
         for group in groups:
             self._bound[group] = Fixed(self._channels[group])
         return bool(groups)
 
     def tie(self, first: Axis, second: Axis) -> bool:
-        """Make both axes keep the same positions. Where no shape of groups can say that, both stay whole: False.
+        """Require both axes to keep the same positions; if groups cannot express that, freeze both axes.
+
+        Returns:
+            Whether the axes were tied; False if they were frozen instead.
 
         Raises:
             ValueError: if the axes differ in length.
@@ -104,11 +107,11 @@ class Grouping:
         return resolved
 
     def _unified(self, first: Axis, second: Axis) -> bool:
-        """Whether two resolved axes of one length could be tied."""
+        """Tie two resolved axes of equal length, and return whether that was possible."""
         if first == second:
             return True
         match first, second:
-            # another axis of the same length cannot hold the group itself: no cycle is made
+            # a different axis of the same length cannot contain the group, so this binding creates no cycle
             case Channels(group), _:
                 self._bound[group] = second
                 return True
@@ -120,7 +123,7 @@ class Grouping:
                 return True
             case (Tile(a, m), Tile(b, n)) | (Repeat(a, m), Repeat(b, n)) if m == n:
                 return self._unified(a, b)
-            # blocks that divide blocks: the finer ones are repeated themselves
+            # if one block size divides the other, the inner axis with the smaller blocks is itself repeated
             case Repeat(a, m), Repeat(b, n) if m % n == 0 or n % m == 0:
                 return self._unified(a, repeat(b, n // m)) if n > m else self._unified(repeat(a, m // n), b)
             case Tile(a, m), Tile(b, n) if m % n == 0 or n % m == 0:
@@ -130,13 +133,13 @@ class Grouping:
         return False
 
     def _unified_in_pieces(self, firsts: list[Axis], seconds: list[Axis]) -> bool:
-        """Tie two sequences of axes from the left, splitting the longer of each two heads at the other's seam."""
+        """Tie two sequences of axes from the left, splitting the longer of the two heads at the end of the other."""
         while firsts and seconds:
             first, second = self.resolved(firsts.pop(0)), self.resolved(seconds.pop(0))
-            seam = min(self.length(first), self.length(second))
+            shorter = min(self.length(first), self.length(second))
             for head, rest in ((first, firsts), (second, seconds)):
-                if self.length(head) > seam:
-                    halves = self._split(head, seam)
+                if self.length(head) > shorter:
+                    halves = self._split(head, shorter)
                     if halves is None:
                         return False
                     rest.insert(0, halves[1])
@@ -149,7 +152,7 @@ class Grouping:
         return True
 
     def _split(self, axis: Axis, at: int) -> tuple[Axis, Axis] | None:
-        """`axis` as two axes, the first of length `at`; None where it has no seam there and cannot get one."""
+        """Split `axis` into two axes, the first of length `at`; return None if it cannot be split there."""
         match axis:
             case Fixed(size):
                 return Fixed(at), Fixed(size - at)

@@ -63,7 +63,7 @@ def load_recipe(path: Path) -> Recipe:
     try:
         settings = RunSettings(**{key: value for key, value in found.items() if key not in sources})
     except InputError as error:
-        raise InputError(f"recipe '{path}': {error.what}", error.mend) from error
+        raise InputError(f"recipe '{path}': {error.what}", error.fix) from error
     return Recipe(settings=settings, **{key: found.get(key) for key in sources})
 
 

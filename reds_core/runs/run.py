@@ -61,7 +61,7 @@ class Run:
                 self.folder.forget()
             fault = machine_fault(error) if is_out_of_space(error) else None
             if fault is not None and has_checkpoint(self.folder.path):
-                raise NoSpaceError(fault.what, f"{fault.mend} and add --resume") from error
+                raise NoSpaceError(fault.what, f"{fault.fix} and add --resume") from error
             raise
 
     def _go_on(

@@ -1,4 +1,4 @@
-"""How important each channel is: the boundary to scorers, and how scores of weights become scores of channels."""
+"""Importance of channels: the base class of scorers, and sums of weight scores over channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From numbers on weights to numbers on channels and kernels: the sums that weight-based scorers share."""
+"""Attribution of weight scores to channels and kernels: the sums that weight-based scorers share."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from reds_core.network.axis import Axis, Kept
 from reds_core.network.description import Network, Weight
 
 Importance = Mapping[int, npt.NDArray[np.floating[Any]]]
-"""By index into `Network.weights` an array of that weight's shape."""
+"""Importance of the elements of weights: index into `Network.weights` -> array of the shape of that weight."""
 
 
 def attribute_to_channels(network: Network, importance: Importance) -> dict[str, FloatArray]:
-    """For each group float64 (channels,): the sum of `importance` over the weights that produce a channel.
+    """Sum `importance` over the weights that produce each channel.
 
-    A weight produces the channels on the output axis of its layer: the last axis of a convolution's kernel, its bias,
-    the scale and offset of the batch norm behind it, a depthwise kernel.
+    A weight produces the channels along its output axis: a kernel and a bias of a convolution, the scale and offset of
+    the batch norm after it, a depthwise kernel.
 
     Args:
-        importance: weights not named count nothing.
+        network: the network whose channels are scored.
+        importance: importance of weights; weights that are not named count as 0.
+
+    Returns:
+        Group name -> float64 (channels,).
     """
     sums = {g.name: np.zeros(g.channels) for g in network.groups}
     for index, array in importance.items():
@@ -36,10 +40,18 @@ def attribute_to_channels(network: Network, importance: Importance) -> dict[str,
 
 
 def attribute_to_readers(network: Network, importance: Importance) -> dict[str, FloatArray]:
-    """For each group float64 (channels,): the sum of `importance` over the weights that read a channel.
+    """Sum `importance` over the weights that read each channel.
 
-    A weight reads the channels on the axes of a kernel that are not its output axis. With gradient x weight this is the
-    gradient by a gate on the channel where it is read: by what its removal changes, to first order.
+    A weight reads the channels along all axes but its output axis. If the importance is gradient x weight, the sum is
+    the gradient with respect to a gate at the point where the channel is read, that is, the effect of removing the
+    channel to first order.
+
+    Args:
+        network: the network whose channels are scored.
+        importance: importance of weights; weights that are not named count as 0.
+
+    Returns:
+        Group name -> float64 (channels,).
     """
     sums = {g.name: np.zeros(g.channels) for g in network.groups}
     for index, array in importance.items():
@@ -51,13 +63,13 @@ def attribute_to_readers(network: Network, importance: Importance) -> dict[str, 
 def attribute_to_kernels(
     network: Network, importance: Importance
 ) -> tuple[dict[str, FloatArray], dict[tuple[str, str], FloatArray]]:
-    """The sum of `importance` over every weight that a subnetwork holds, by what it must keep to hold it.
+    """Sum `importance` over all weights, by the channel or the pair of channels that a weight depends on.
 
     Returns:
-        for each group float64 (channels,): the weights that hang on one of its channels (biases, batch norms, depthwise
-            kernels, kernels between the channel and what always stays, such as the network's input or outputs);
-        by (input group, output group) float64 (channels, channels): the weights that join two channels, of every layer
-            between the two groups, pointwise or not. A group may be joined to itself.
+        Group name -> float64 (channels,): weights that depend on one channel (biases, batch norms, depthwise kernels,
+            kernels between the channel and an axis that is never pruned, such as the network's input or output).
+        (Input group, output group) -> float64 (channels, channels): weights that connect two channels, of all layers
+            between the two groups, pointwise or not. Both groups may be the same.
     """
     channels = network.channels
     single = {g.name: np.zeros(g.channels) for g in network.groups}
@@ -88,10 +100,14 @@ def attribute_to_kernels(
 
 
 def filters(network: Network, weights: Mapping[int, npt.NDArray[np.floating[Any]]]) -> dict[str, FloatArray]:
-    """For each group float64 (channels, weights a channel): the given weights that produce a channel, side by side.
+    """Collect the given weights that produce each channel, one row per channel.
 
     Args:
+        network: the network whose channels are scored.
         weights: arrays by index into `network.weights`.
+
+    Returns:
+        Group name -> float64 (channels, weights per channel).
     """
     channels = network.channels
     columns: dict[str, list[FloatArray]] = {g.name: [np.zeros((g.channels, 0))] for g in network.groups}
@@ -104,15 +120,21 @@ def filters(network: Network, weights: Mapping[int, npt.NDArray[np.floating[Any]
         for group in axis.groups():
             owner = axis.owners(group, channels)
             positions = np.flatnonzero(owner >= 0)
-            # every channel has as many positions; those of one channel are brought together, in their order
+            # all channels have equally many positions; a stable sort brings those of each channel together
             positions = positions[np.argsort(owner[positions], kind="stable")]
             columns[group].append(by_position[positions].astype(np.float64).reshape(channels[group], -1))
     return {group: np.concatenate(parts, axis=1) for group, parts in columns.items()}
 
 
 def masked(network: Network, weights: WeightArrays, kept: Kept) -> WeightArrays:
-    """Copies of `weights` with what reads a channel that is not in `kept` set to zero: such a network computes what the
-    network without these channels does. Groups not named stay whole.
+    """Copy `weights`, setting those that read a removed channel to zero.
+
+    A network with these weights computes the same function as the network without the removed channels.
+
+    Args:
+        network: the network that the weights belong to.
+        weights: its weights, in the order of `network.weights`.
+        kept: the kept channels of each group; groups that are not named keep all their channels.
     """
     copies = [array.copy() for array in weights]
     for weight, array in zip(network.weights, copies, strict=True):
@@ -125,13 +147,14 @@ def masked(network: Network, weights: WeightArrays, kept: Kept) -> WeightArrays:
 
 
 def check_readers(network: Network, what: str) -> None:
-    """Refuse a network that has a group whose channels no weight reads, as those of queries in a product of attention.
+    """Check that the channels of every group are read by some weight; those of attention queries, for one, are not.
 
     Args:
-        what: needs the readers, as "scorer 'fisher'".
+        network: the network to check.
+        what: the caller that relies on it, for the message, such as "scorer 'fisher'".
 
     Raises:
-        UnsupportedError: naming the first of them.
+        UnsupportedError: if a group has channels that no weight reads; the message names the first such group.
     """
     read = {g for weight in network.weights for i in _reading(weight) for g in weight.axes[i].groups()}
     for group in network.channels:
@@ -142,29 +165,29 @@ def check_readers(network: Network, what: str) -> None:
 
 
 def _reading(weight: Weight) -> Iterator[int]:
-    """The axes of `weight` along which channels are read."""
+    """Yield the indices of the axes of `weight` along which channels are read."""
     if weight.output_axis is not None:
         yield from (i for i, axis in enumerate(weight.axes) if i != weight.output_axis and axis.groups())
 
 
 def _summed(array: npt.NDArray[Any], axes: tuple[int, ...]) -> FloatArray:
-    """`array` summed over all axes but `axes`, which are left in the order given."""
+    """Sum `array` over all axes except `axes`, which the result has in the given order."""
     others = tuple(i for i in range(array.ndim) if i not in axes)
     summed = array.sum(axis=others, dtype=np.float64)
-    left = sorted(axes)
-    result: FloatArray = np.transpose(summed, [left.index(i) for i in axes])
+    remaining = sorted(axes)
+    result: FloatArray = np.transpose(summed, [remaining.index(i) for i in axes])
     return result
 
 
 def _add(sums: Mapping[str, FloatArray], network: Network, axis: Axis, by_position: FloatArray) -> None:
-    """Add numbers along an axis to the channels that stand there."""
+    """Add the values along an axis to the sums of the channels at its positions, in place."""
     for group in axis.groups():
         owner = axis.owners(group, network.channels)
         np.add.at(sums[group], owner[owner >= 0], by_position[owner >= 0])
 
 
 def _fixed(axis: Axis, channels: Mapping[str, int]) -> IntArray:
-    """Positions of `axis` where no group's channel stands."""
+    """Return the positions of `axis` that belong to no group."""
     owned = np.zeros(axis.full(channels), bool)
     for group in axis.groups():
         owned |= axis.owners(group, channels) >= 0

@@ -1,4 +1,4 @@
-"""The scorer boundary: how important is each channel?"""
+"""The base class of scorers, the scores they return, and the checks on these."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from reds_core.plugin import Plugin, guarded
 
 
 class ScoreLevel(Enum):
-    """What a score is given to: a channel with all that makes it, or each kernel that joins two channels."""
+    """The granularity of scores: one per channel, or one per kernel that connects two channels."""
 
     CHANNEL = "channel"
     KERNEL = "kernel"
 
 
 def parse_level(text: str) -> ScoreLevel:
-    """The level of this name.
+    """Return the level with this name.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is no such level.
     """
     for level in ScoreLevel:
         if level.value == text:
@@ -41,15 +41,15 @@ def parse_level(text: str) -> ScoreLevel:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Importance of every channel, accumulated in float64.
+    """Importance of every channel of a network.
 
     Attributes:
-        channels: by group name float64 (channels,), finite; larger is more important. They order the channels, and
-            their sums are the value of a group's widths unless it has a curve.
-        pairs: by (producer group, consumer group) float64 (channels of producer, channels of consumer): importance of
-            each kernel that joins two channels. Where a scorer gives them, they count beside `channels`.
-        curves: by group name float64 (channels,): entry w - 1 is the value of keeping the w most important channels, in
-            place of their scores' sum. Only differences count. For scorers that measure whole widths.
+        channels: group name -> float64 (channels,), finite; larger is more important. The scores order the channels,
+            and the value of a width is the sum of the scores it keeps unless the group has a curve.
+        pairs: (producer group, consumer group) -> float64 (channels of producer, channels of consumer): importance of
+            each kernel that connects two channels, in addition to `channels`.
+        curves: group name -> float64 (channels,): entry w - 1 is the value of keeping the w most important channels,
+            which replaces the sum of their scores. Only differences matter. For scorers that measure whole widths.
     """
 
     channels: Mapping[str, FloatArray]
@@ -58,7 +58,7 @@ class ScoreTable:
 
     @property
     def tells_channels_apart(self) -> bool:
-        """Whether there is anything to choose by: a score that is not that of all others, or a curve that moves."""
+        """Whether the scores distinguish any choices: two scores differ, or a curve is not constant."""
         scores = np.concatenate(
             [array.ravel() for array in (*self.channels.values(), *self.pairs.values())] or [np.zeros(1)]
         )
@@ -66,7 +66,7 @@ class ScoreTable:
         return bool(len(scores) < 2 or np.ptp(scores) > 0 or is_measured)
 
     def totals(self) -> dict[str, FloatArray]:
-        """Importance of each channel with the kernels of all its pairs added, by which channels are ordered."""
+        """Return the importance of each channel including all its kernels, by which channels are ordered."""
         totals = {group: scores.copy() for group, scores in self.channels.items()}
         for (first, second), kernel in self.pairs.items():
             totals[first] += kernel.sum(axis=1)
@@ -74,7 +74,7 @@ class ScoreTable:
         return totals
 
     def ordered(self, order: Kept) -> ScoreTable:
-        """The same scores with the channels of each group in another order."""
+        """Return the same scores with the channels of each group permuted."""
         return ScoreTable(
             {group: scores[order[group]] for group, scores in self.channels.items()},
             {(a, b): kernel[np.ix_(order[a], order[b])] for (a, b), kernel in self.pairs.items()},
@@ -82,13 +82,13 @@ class ScoreTable:
         )
 
     def spread(self, kept: Kept, channels: Mapping[str, int]) -> ScoreTable:
-        """These scores of a smaller network by the channels of the network that it was cut from.
+        """Expand the scores of a subnetwork to the channels of the network that it was cut from.
 
-        Channels that are gone score 0; curves stay level beyond the widths that are left.
+        Removed channels score 0, and curves are constant beyond the width of the subnetwork.
 
         Args:
-            kept: for each group its channels there, in the order of these scores.
-            channels: how many each group has there.
+            kept: for each group, the indices of the kept channels in the original network, in the order of the scores.
+            channels: for each group, its number of channels in the original network.
         """
         wide = {group: np.zeros(channels[group]) for group in self.channels}
         for group, scores in self.channels.items():
@@ -101,14 +101,14 @@ class ScoreTable:
 
 
 class Scorer(Plugin, ABC):
-    """Base class of scorer plugins. An instance holds its options, those of scorers that it asks, and nothing else.
+    """Base class of scorer plugins. An instance has no state except its options and the scorers it builds on.
 
     Attributes:
-        needs_data: whether training data must be given.
-        levels: what it can score; more than channels only with `score_kernels`.
-        informed: whether scores follow from what channels do; only a baseline's do not.
-        asks: other scorers whose scores it builds on, classes of its own package.
-        asked: an object of each of them by name; the registry gives them the options that users give that scorer.
+        needs_data: whether training data is required.
+        levels: the supported score levels; `ScoreLevel.KERNEL` requires `score_kernels`.
+        informed: whether scores depend on what channels compute; False only for baselines.
+        asks: classes of the scorers whose scores it builds on, which must be in the same package.
+        asked: an instance of each of these scorers by name, with the options that the user gave for it.
     """
 
     kind = "scorer"
@@ -128,32 +128,34 @@ class Scorer(Plugin, ABC):
         """Score every channel of every group of `network`.
 
         Args:
-            framework: gives the weights, gradients and losses of `model`.
-            data: training data; None only where `needs_data` is false.
+            framework: the framework plugin, which provides the weights, gradients and losses of `model`.
+            model: the model as a native object of the framework.
+            network: the description of the model.
+            data: training data; None only if `needs_data` is False.
             task: how outputs are compared with labels.
-            seed: of whatever is random.
+            seed: seed of all random choices.
         """
 
     def score_kernels(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
-        """Score every kernel that joins two channels in `pairs`, and in `channels` what no pair holds.
+        """Score every kernel that connects two channels in `pairs`, and all other weights in `channels`.
 
-        Arguments are those of `score`. Only asked of scorers that declare the level.
+        Takes the same arguments as `score`. Only called for scorers that list `ScoreLevel.KERNEL` in `levels`.
         """
         raise NotImplementedError
 
 
 def check_level(scorer: Scorer, level: ScoreLevel) -> None:
-    """Refuse a level that `scorer` does not declare.
+    """Check that `scorer` supports a level.
 
     Raises:
-        UnsupportedError: if it cannot score at that level.
+        UnsupportedError: if it does not.
     """
     if level not in scorer.levels:
         able = ", ".join(sorted(known.value for known in scorer.levels))
         raise UnsupportedError(
-            f"scorer '{scorer.name}' has no scores for the level '{level.value}'",
+            f"scorer '{scorer.name}' does not support the score level '{level.value}'",
             f"give --score-level {able}, or another scorer such as taylor",
         )
 
@@ -168,14 +170,14 @@ def score(
     seed: int = 0,
     level: ScoreLevel = ScoreLevel.CHANNEL,
 ) -> ScoreTable:
-    """Ask `scorer` and check what it says.
+    """Call `scorer` and check the scores that it returns.
 
     Raises:
-        UnsupportedError: if it cannot score at that level.
-        InputError: if weights of the model are not finite numbers, so that no score can be; or if all channels of all
-            groups have the same score, by which any choice is as good as any other.
-        ContractViolation: if a group has no score, or one of the wrong shape or that is not finite.
-        PluginFailure: if the scorer raises an error of its own.
+        UnsupportedError: if the scorer does not support the level.
+        InputError: if the model has weights that are NaN or infinite, or if all channels have the same score, so that
+            no choice is better than another.
+        ContractViolation: if scores are missing, have the wrong shape or dtype, or are not finite.
+        PluginFailure: if the scorer raises an unexpected exception.
     """
 
     def violated(what: str) -> ContractViolation:
@@ -193,7 +195,7 @@ def score(
     named = (*table.channels, *table.curves, *itertools.chain(*table.pairs))
     unknown = {group for group in named if group not in channels}
     if unknown:
-        raise violated(f"scores for '{min(unknown)}', which is no group of the network")
+        raise violated(f"scores for '{min(unknown)}', which is not a group of the network")
     shapes = {
         **{f"group '{g}'": ((n,), table.channels.get(g)) for g, n in channels.items()},
         **{f"groups '{a}' and '{b}'": ((channels[a], channels[b]), k) for (a, b), k in table.pairs.items()},
@@ -214,7 +216,7 @@ def score(
 
 
 def _check_weights(framework: Framework, model: Any, network: Network) -> None:
-    """Refuse a model that holds NaN: no scorer can help that."""
+    """Raise InputError if weights of the model are not finite, in which case the scorer is not to blame."""
     for weight, array in zip(network.weights, framework.weights(model, network), strict=True):
         if not np.all(np.isfinite(array)):
             raise InputError(

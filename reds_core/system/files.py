@@ -1,4 +1,4 @@
-"""Files written beside and renamed, so that a killed run leaves no half file."""
+"""Paths that users give, and atomic writing: files are written under a temporary name and then renamed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _PARTIAL = re.compile(r"\..*\.\d+\.partial(\..*)?")
 
 
 def given_path(path: str | os.PathLike[str], what: str) -> Path:
-    """A path that a caller gave.
+    """Return a path that a caller gave, after a check that it is not empty.
 
     Args:
-        what: names it in the error.
+        path: the path.
+        what: what the path is, for the message.
 
     Raises:
-        InputError: if it is empty, which would mean the current folder.
+        InputError: if it is empty, which would otherwise mean the current folder.
     """
     if os.fspath(path) == "":
         raise InputError(f"{what} is empty", "give a path or leave it out; write '.' for the current folder")
@@ -30,13 +31,14 @@ def given_path(path: str | os.PathLike[str], what: str) -> Path:
 
 
 def given_file(path: str | os.PathLike[str], what: str) -> Path:
-    """The path of a file to be written that a caller gave.
+    """Return the path of a file to be written that a caller gave, after a check that it can be a file.
 
     Args:
-        what: names it in the error.
+        path: the path.
+        what: what the path is, for the message.
 
     Raises:
-        InputError: if it is empty, or a device, a pipe or a socket.
+        InputError: if it is empty, or is a device, a pipe or a socket.
     """
     found = given_path(path, what)
     _refuse_special(found)
@@ -44,26 +46,26 @@ def given_file(path: str | os.PathLike[str], what: str) -> Path:
 
 
 def _refuse_special(path: Path) -> None:
-    """Raises InputError for what is there, but is neither a file nor a folder: a rename would put a file in its place.
+    """Raise InputError if `path` is a device, a pipe or a socket, which a rename would replace by a file.
 
-    Folders are left to the system, which does not let a file replace them.
+    Folders need no check, because the operating system does not rename a file to a folder.
     """
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        raise InputError(f"{shown(path)} is no regular file", "give the path of a file")
+        raise InputError(f"{shown(path)} is not a regular file", "give the path of a file")
 
 
 def cannot_write(path: Path, error: BaseException) -> InputError:
-    """The error of a path that cannot be written, with the reason that the system gives."""
+    """Return the error for a path that cannot be written, with the reason that the operating system gives."""
     if is_out_of_space(error):
         return no_space(shown(path), error)
     return InputError(f"{shown(path)} cannot be written ({reason_of(error)})", "choose a path that can be written")
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """`path` from the root on, with symbolic links followed.
+    """Return `path` as an absolute path with all symbolic links resolved.
 
     Raises:
-        InputError: if it is a loop of symbolic links.
+        InputError: if there is a loop of symbolic links.
     """
     try:
         return Path(path).resolve()
@@ -73,13 +75,12 @@ def absolute(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a folder that is removed afterwards, in the system's folder for temporary files.
-
-    Errors of the block pass, save those that say that the disk is full.
+    """Create a temporary folder, yield its path, and remove it after the block.
 
     Raises:
-        NoSpaceError: if there is no space left in it, or for another file that the block writes.
-        InputError: if it cannot be made.
+        NoSpaceError: if the block or the creation of the folder fails because a disk is full. Other exceptions of the
+            block are not converted.
+        InputError: if the folder cannot be created.
     """
     try:
         folder = tempfile.TemporaryDirectory(prefix="reds-", ignore_cleanup_errors=True)
@@ -97,16 +98,16 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def temporary_folder_full(error: BaseException) -> NoSpaceError:
-    """The error for a system's folder for temporary files that has no space left."""
+    """Return the error for a full disk with the system's temporary folder."""
     where = f"the temporary folder {shown(tempfile.gettempdir())}"
     return NoSpaceError(no_space(where, error).what, "free some space in it, or set TMPDIR to another folder")
 
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder with the same suffix; rename it to `path` on success, else remove it.
+    """Yield a temporary path in the same folder with the same suffix, and rename it to `path` if the block succeeds.
 
-    Where `path` is a symbolic link, the file that it leads to is written, as by programs that open it.
+    If the block raises, the temporary file is removed. If `path` is a symbolic link, its target is written.
 
     Raises:
         NoSpaceError: if the disk is full.
@@ -124,16 +125,16 @@ def written_beside(path: Path) -> Iterator[Path]:
     except RedsError:
         raise
     except Exception as error:
-        if is_out_of_space(error):  # libraries in C raise errors of their own
+        if is_out_of_space(error):  # C libraries do not raise OSError
             raise cannot_write(path, error) from error
         raise
     finally:
-        with suppress(OSError):  # where the folder itself cannot be, neither can the temporary file
+        with suppress(OSError):  # the folder itself may not exist
             temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` whole or not at all.
+    """Write `content` to `path`, atomically.
 
     Raises:
         InputError: if the file cannot be written.
@@ -143,7 +144,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` to `path` as UTF-8, whole or not at all.
+    """Write `content` to `path` as UTF-8, atomically.
 
     Raises:
         InputError: if the file cannot be written.
@@ -152,10 +153,10 @@ def write_text(path: Path, content: str) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make `path` and its parents.
+    """Create the folder `path` and its parents if they do not exist.
 
     Raises:
-        InputError: if it cannot be made or written.
+        InputError: if it cannot be created or is not writable.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -166,7 +167,7 @@ def make_folder(path: Path) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what a killed process left half written in `folder`."""
+    """Remove the partially written files that a killed process left in `folder`."""
     for path in folder.glob(".*.partial*"):
         if _PARTIAL.fullmatch(path.name):
             path.unlink(missing_ok=True)

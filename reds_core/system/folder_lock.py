@@ -1,4 +1,4 @@
-"""One writer at a time: a folder, or a file that grows, belongs to one command for as long as that command runs."""
+"""Locks that let only one command at a time write to a folder or a file."""
 
 from __future__ import annotations
 
@@ -24,74 +24,75 @@ _NOTE_WAIT_S = 0.02
 
 
 @contextmanager
-def locked_folder(folder: Path, what: str = "a run", mend: str = "choose another --out") -> Iterator[None]:
-    """Inside the block no other command, thread or process can write to `folder`, which is made if it is not there.
+def locked_folder(folder: Path, what: str = "a run", fix: str = "choose another --out") -> Iterator[None]:
+    """Hold an exclusive lock on `folder`, which is created if it does not exist, during the block.
 
-    The lock is the system's (`flock`), so it ends with the process that holds it, however that ends; the file that a
-    killed process leaves behind is no obstacle. On file systems without such locks a file that names process and host
-    stands for it, which is taken over when that process is gone from this host. Afterwards the lock's file is removed,
-    and the folder, too, if it was made here and nothing was put into it.
+    The lock is one of the operating system (`flock`), so it is released when its process ends for any reason, and the
+    lock file that a killed process leaves behind does no harm. On file systems without such locks, a file with the
+    process id and host name is used instead, which is ignored if that process no longer runs on this host. After the
+    block, the lock file is removed, and so is the folder if it was created here and is still empty.
 
     Args:
-        what: names the holder to others: "a run", "a comparison".
-        mend: what a caller who is refused may do besides waiting.
+        folder: the folder to lock.
+        what: describes the holder to others, such as "a run" or "a comparison".
+        fix: what a caller can do instead of waiting if the folder is locked, for the message.
 
     Raises:
-        InputError: if somebody else holds the folder, or it cannot be written.
+        InputError: if the folder is locked by another thread or process, or cannot be written.
     """
     is_new = not folder.exists()
     make_folder(folder)
-    with _locked(folder / LOCK_FILE, folder, what, mend, is_new):
+    with _locked(folder / LOCK_FILE, folder, what, fix, is_new):
         yield
 
 
 @contextmanager
-def locked_file(path: Path, what: str, mend: str = "choose another --out") -> Iterator[None]:
-    """`locked_folder` for a single file; the lock's file stands beside it.
+def locked_file(path: Path, what: str, fix: str = "choose another --out") -> Iterator[None]:
+    """Hold an exclusive lock on a single file during the block, with a lock file next to it.
+
+    Takes the same arguments as `locked_folder`.
 
     Raises:
-        InputError: if somebody else holds the file, or its folder cannot be written.
+        InputError: if the file is locked by another thread or process, or its folder cannot be written.
     """
     make_folder(path.parent)
-    with _locked(path.with_name(f".{path.name}.lock"), path, what, mend):
+    with _locked(path.with_name(f".{path.name}.lock"), path, what, fix):
         yield
 
 
 @contextmanager
-def _locked(lock_file: Path, target: Path, what: str, mend: str, is_new: bool = False) -> Iterator[None]:
-    """Args:
-    is_new: whether the folder was made for this and goes again if nothing is put into it.
-    """
-    lock = _acquired(lock_file, target, mend)
+def _locked(lock_file: Path, target: Path, what: str, fix: str, is_new: bool = False) -> Iterator[None]:
+    """Hold the lock of `lock_file`, and remove its folder afterwards if it `is_new` and still empty."""
+    lock = _acquired(lock_file, target, fix)
     is_soft, owner = isinstance(lock, filelock.SoftFileLock), os.getpid()
     try:
         if not is_soft:
             _write_note(lock_file, what)
         yield
     finally:
-        if os.getpid() == owner:  # a process that was forked meanwhile holds nothing
-            if not is_soft:  # before the release: who has opened the file already finds it gone, and tries again
+        if os.getpid() == owner:  # a child forked inside the block does not own the lock
+            if not is_soft:  # before the release: a process that has opened the file then sees it is gone, and retries
                 with suppress(OSError):
                     lock_file.unlink()
             lock.release()
             if is_new:
-                with suppress(OSError):  # it is not empty
+                with suppress(OSError):  # the folder is not empty
                     lock_file.parent.rmdir()
 
 
-def _acquired(lock_file: Path, target: Path, mend: str) -> filelock.BaseFileLock:
+def _acquired(lock_file: Path, target: Path, fix: str) -> filelock.BaseFileLock:
     is_soft = False
     for _ in range(_TRIES):
         lock: filelock.BaseFileLock
         if is_soft:
             lock = filelock.SoftFileLock(lock_file, timeout=0, thread_local=False)
-        else:  # without its own fallback: its file would have to be told from a soft lock's
+        else:  # no automatic fallback, so that we know which kind of lock the file belongs to
             lock = filelock.FileLock(lock_file, timeout=0, thread_local=False, fallback_to_soft=False)
         try:
             lock.acquire()
         except filelock.Timeout:
-            raise _refusal(lock_file, target, mend) from None
-        except FileNotFoundError:  # the one before has just removed the folder that it had made
+            raise _refusal(lock_file, target, fix) from None
+        except FileNotFoundError:  # the previous holder has just removed the folder that it had created
             make_folder(lock_file.parent)
         except OSError as error:
             if error.errno not in _WITHOUT_FLOCK or is_soft:
@@ -99,39 +100,39 @@ def _acquired(lock_file: Path, target: Path, mend: str) -> filelock.BaseFileLock
             is_soft = True
         else:
             return lock
-    raise _refusal(lock_file, target, mend)
+    raise _refusal(lock_file, target, fix)
 
 
-def _refusal(lock_file: Path, target: Path, mend: str) -> InputError:
-    return InputError(f"{_holder(lock_file)} is writing to '{target}'", f"wait for it, or {mend}")
+def _refusal(lock_file: Path, target: Path, fix: str) -> InputError:
+    return InputError(f"{_holder(lock_file)} is writing to '{target}'", f"wait for it, or {fix}")
 
 
 def _write_note(lock_file: Path, what: str) -> None:
-    """Say in the lock's file who holds it. Only messages depend on that."""
+    """Write a description of the holder to the lock file, which is used in messages only."""
     note = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "what": what})
-    with suppress(OSError):  # Windows lets nobody write to a locked file
+    with suppress(OSError):  # Windows does not allow writing to a locked file
         lock_file.write_text(note + "\n", encoding="utf-8")
 
 
 def _holder(lock_file: Path) -> str:
-    """Who holds the lock, as far as its file tells."""
+    """Describe the holder of the lock according to its file."""
     for _ in range(_TRIES):
         try:
             text = lock_file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             break
         if text.strip():
-            return _told(text)
-        time.sleep(_NOTE_WAIT_S)  # it has just been taken
+            return _holder_from_note(text)
+        time.sleep(_NOTE_WAIT_S)  # the lock was just acquired, and its holder has not written the note yet
     return "another command"
 
 
-def _told(text: str) -> str:
+def _holder_from_note(text: str) -> str:
     try:
         note = json.loads(text)
         what, pid, host = str(note["what"]), int(note["pid"]), str(note["host"])
     except (ValueError, TypeError, KeyError):
-        try:  # the marker of a soft lock: process and host, a line each
+        try:  # the content of a soft lock: process id and host name on two lines
             pid, host = int(text.split()[0]), text.split()[1]
         except (ValueError, IndexError):
             return "another command"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what runs is saved first; processes can be started that never hear of them."""
+"""Handling of Ctrl-C and SIGTERM: saving the state before stopping, and child processes that ignore the signals."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 class Interruption:
-    """Whether an end was asked for, by Ctrl-C or SIGTERM.
+    """The state of a request to stop by Ctrl-C or SIGTERM.
 
     Attributes:
-        asked: whether the work should end as soon as its state is saved.
-        scope: what will be finished and saved before the work ends, such as "step 'score'".
+        asked: whether the work should stop as soon as its state is saved.
+        scope: what will be finished and saved before the work stops, such as "step 'score'".
     """
 
     def __init__(self, scope: str = "this step") -> None:
@@ -27,26 +27,26 @@ class Interruption:
         self._is_immediate = False
 
     def check(self) -> None:
-        """End the work if that was asked. To be called where its state is saved.
+        """Stop the work if that was requested. To be called whenever the state has been saved.
 
         Raises:
-            KeyboardInterrupt: if it was.
+            KeyboardInterrupt: if a stop was requested.
         """
         if self.asked:
             raise KeyboardInterrupt
 
     def reset_scope(self) -> None:
-        """Nothing smaller than the whole is saved any more."""
+        """Reset `scope` to the value given at construction."""
         self.scope = self._widest
 
     @contextmanager
     def immediate(self) -> Iterator[None]:
-        """Inside the block, which may be long and saves nothing, an end that is asked for there comes at once.
+        """Stop immediately if that is requested inside the block, for long work that does not save its state.
 
-        One that was asked for before keeps to what the user was told of it.
+        A stop that was requested before the block still waits for the scope that the user was told.
 
         Raises:
-            KeyboardInterrupt: if it is asked for.
+            KeyboardInterrupt: if a stop is requested inside the block.
         """
         self._is_immediate = True
         try:
@@ -55,10 +55,10 @@ class Interruption:
             self._is_immediate = False
 
     def ask(self) -> None:
-        """Ask for an end.
+        """Request a stop.
 
         Raises:
-            KeyboardInterrupt: if it was asked for before, or must come at once.
+            KeyboardInterrupt: if a stop was requested before, or inside an `immediate` block.
         """
         if self.asked or self._is_immediate:
             raise KeyboardInterrupt
@@ -71,30 +71,30 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def termination_as_interruption() -> Iterator[None]:
-    """Inside the block SIGTERM raises KeyboardInterrupt, as Ctrl-C does.
+    """Raise KeyboardInterrupt on SIGTERM inside the block, as on Ctrl-C.
 
-    Where SIGTERM is handled or ignored already, or outside the main thread, nothing changes.
+    Has no effect if SIGTERM is already handled or ignored, or outside the main thread.
     """
     with _handling({signal.SIGTERM: signal.SIG_DFL}, _interrupt):
         yield
 
 
 @contextmanager
-def deferred_interruption(told: Callable[[str], None], scope: str = "this step") -> Iterator[Interruption]:
-    """Inside the block the first Ctrl-C or SIGTERM only asks for an end; the second raises KeyboardInterrupt as ever.
+def deferred_interruption(notify: Callable[[str], None], scope: str = "this step") -> Iterator[Interruption]:
+    """Turn the first Ctrl-C or SIGTERM inside the block into a request to stop; the second raises KeyboardInterrupt.
 
-    Signals that do not raise KeyboardInterrupt when the block is entered stay as they are; so do all outside the main
-    thread.
+    Signals that do not raise KeyboardInterrupt when the block is entered keep their handlers. Has no effect outside
+    the main thread.
 
     Args:
-        told: called with the scope at the first signal, to tell the user.
-        scope: what will be finished and saved before the work ends.
+        notify: called with the scope at the first signal, to inform the user.
+        scope: what will be finished and saved before the work stops.
     """
     interruption = Interruption(scope)
 
     def ask(number: int, frame: FrameType | None) -> None:
         interruption.ask()
-        told(interruption.scope)
+        notify(interruption.scope)
 
     with _handling({signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _interrupt}, ask):
         yield interruption
@@ -102,7 +102,7 @@ def deferred_interruption(told: Callable[[str], None], scope: str = "this step")
 
 @contextmanager
 def _handling(expected: Mapping[signal.Signals, _Handler], handler: _Handler) -> Iterator[None]:
-    """Handle signals inside the block, those that are handled as expected before; only in the main thread."""
+    """Install `handler` inside the block for the signals that have their `expected` handlers; main thread only."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: was for number, was in expected.items() if signal.getsignal(number) is was}
@@ -117,32 +117,33 @@ def _handling(expected: Mapping[signal.Signals, _Handler], handler: _Handler) ->
 
 @contextmanager
 def unheard_interruption() -> Iterator[Callable[[], None]]:
-    """Processes started between a call of what this yields and the end of the block never hear of Ctrl-C.
+    """Yield a function after whose call processes started inside the block do not receive Ctrl-C.
 
-    It is held back from the calling thread meanwhile, which they inherit for good, and raised at the end of the block
-    at the latest. Outside of the block a call does nothing; nor where the system cannot hold back signals.
+    The function blocks SIGINT in the calling thread until the end of the block; child processes inherit the signal
+    mask and keep it. A Ctrl-C in the meantime takes effect at the end of the block. After the block, and on systems
+    that cannot block signals, the function does nothing.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield lambda: None
         return
     is_over = False
 
-    def hold_back() -> None:
+    def block_interrupts() -> None:
         if not is_over:
-            # a process that multiprocessing starts once, and lets signals through again afterwards
+            # start this process now, because multiprocessing unblocks the signals when it starts it
             multiprocessing.resource_tracker.ensure_running()
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        yield hold_back
+        yield block_interrupts
     finally:
         is_over = True
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def follows_interruption(error: BaseException | None) -> bool:
-    """Whether `error` was raised while a KeyboardInterrupt was handled: what failed then was the clearing up."""
+    """Whether `error` was raised while a KeyboardInterrupt was being handled, that is, by a cleanup."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None

@@ -1,7 +1,7 @@
-"""Runs a worker script in a process group and a folder of its own, and ends and removes both whatever happens.
+"""Worker scripts that run in their own process group and temporary folder, both of which are always cleaned up.
 
-For back ends that cannot be trusted with the caller's process: that overrun time limits, print, start children, leave
-files, or import libraries that cannot live beside others. Requests and replies are .npz files without pickle.
+For back ends that must not run in the caller's process because they exceed time limits, print, start child processes,
+leave files behind, or import libraries that conflict with others. Requests and replies are .npz files without pickle.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from reds_core.arrays import NamedArrays
 from reds_core.system.files import temporary_folder
 
 GRACE_S = 0.4
-"""Seconds past the deadline after which the worker and its children are ended."""
+"""Seconds after the deadline at which the worker and its child processes are killed."""
 
 COMPLAINT_BYTES = 64 * 1024
-"""How much of the end of a worker's standard error is looked at."""
+"""Number of bytes at the end of a worker's standard error that are read."""
 
 
 class Isolated:
-    """A worker that runs, or has run, in its own process group and folder; made by `isolated`.
+    """A worker that is running, or has run, in its own process group and folder; created by `isolated`.
 
     Attributes:
-        process: of the worker, which leads its group.
+        process: the process of the worker, which is the leader of its process group.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
@@ -46,27 +46,30 @@ class Isolated:
 
     @property
     def has_replied(self) -> bool:
-        """Whether the reply is there, whole; the process may still be about to end."""
+        """Whether the complete reply has been written. The process may still be running."""
         return _reply_in(self._folder).exists()
 
     def reply(self) -> NamedArrays | None:
-        """What the worker replied; None as long as it has not."""
+        """Return the reply of the worker, or None if there is no reply yet."""
         if not self.has_replied:
             return None
         with np.load(_reply_in(self._folder), allow_pickle=False) as reply:
             return dict(reply)
 
     def marks(self) -> dict[str, float]:
-        """The points that the worker came to, by name, with `time.monotonic()` of the last time; see `mark`."""
+        """Return the points that the worker has marked by name, with the latest `time.monotonic()` of each.
+
+        See `mark`.
+        """
         try:
             lines = _marks_in(self._folder).read_text().splitlines(keepends=True)
         except OSError:
             return {}
-        whole = (line.split() for line in lines if line.endswith("\n"))
-        return {name: float(moment) for name, moment in whole}
+        complete = (line.split() for line in lines if line.endswith("\n"))
+        return {name: float(moment) for name, moment in complete}
 
     def complaint(self, lines: int = 1) -> tuple[str, ...]:
-        """The last lines of the worker's standard error."""
+        """Return the last lines of the worker's standard error."""
         with _stderr_in(self._folder).open("rb") as file:
             file.seek(max(file.seek(0, os.SEEK_END) - COMPLAINT_BYTES, 0))
             return tuple(file.read().decode(errors="replace").strip().splitlines()[-lines:])
@@ -88,21 +91,21 @@ def _stderr_in(folder: Path) -> Path:
 def isolated(
     worker: Path, request: Mapping[str, npt.ArrayLike], environment: Mapping[str, str] | None = None
 ) -> Iterator[Isolated]:
-    """Run the script `worker`, which calls `serve`, inside the block; afterwards its group and folder are gone.
+    """Run a worker script inside the block; afterwards, kill its process group and remove its folder.
 
     Args:
-        worker: path of a Python script; this interpreter runs it.
-        request: arrays, numbers and texts by name.
-        environment: variables to set for it beside this process's own.
+        worker: path of a Python script that calls `serve`, which is run by the current interpreter.
+        request: arrays, numbers and strings by name.
+        environment: environment variables to set in addition to those of this process.
     """
     with temporary_folder() as folder:
         name = str(folder)
-        asked = folder / "request.npz"
-        _save(asked, request)
+        request_path = folder / "request.npz"
+        _save(request_path, request)
         with _stderr_in(folder).open("wb") as stderr:
             process = subprocess.Popen(
                 # -P: the script's folder is a package whose modules must not shadow others
-                [sys.executable, "-P", "-W", "ignore", str(worker), str(asked), str(_reply_in(folder))],
+                [sys.executable, "-P", "-W", "ignore", str(worker), str(request_path), str(_reply_in(folder))],
                 cwd=folder,
                 env={**os.environ, **(environment or {}), "TMPDIR": name, "TEMP": name, "TMP": name},
                 stdin=subprocess.PIPE,
@@ -117,16 +120,19 @@ def isolated(
 
 
 def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: float | None) -> NamedArrays | None:
-    """The reply of the script `worker`, which calls `serve`, to `request`; None if it had to be ended at the deadline.
+    """Run a worker script and return its reply.
 
     Args:
-        worker: path of a Python script; this interpreter runs it.
-        request: arrays, numbers and texts by name.
-        deadline: `time.monotonic()` at which the worker should have stopped, or None.
+        worker: path of a Python script that calls `serve`, which is run by the current interpreter.
+        request: arrays, numbers and strings by name.
+        deadline: `time.monotonic()` by which the worker should have finished, or None.
+
+    Returns:
+        The reply, or None if the worker was killed after the deadline.
 
     Raises:
         MemoryError: if the worker ran out of memory.
-        RuntimeError: if it fails otherwise; with the last line of its standard error.
+        RuntimeError: if the worker failed for another reason; the message is the last line of its standard error.
     """
     with isolated(worker, request) as running:
         try:
@@ -137,7 +143,7 @@ def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: f
         if reply is None:
             status = f"the worker ended with status {running.process.returncode}"
             complaint = next(iter(running.complaint()), status)
-            # numpy raises a class of its own: numpy._core._exceptions._ArrayMemoryError
+            # numpy raises a subclass, numpy._core._exceptions._ArrayMemoryError
             out_of_memory = complaint.partition(":")[0].endswith("MemoryError")
             raise (MemoryError if out_of_memory else RuntimeError)(complaint)
         return reply
@@ -149,7 +155,7 @@ def _save(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the worker and all it has started; no other process is in its group."""
+    """Kill the worker and all processes that it has started, which are the only ones in its process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
@@ -162,9 +168,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def muted_stdout() -> Iterator[None]:
-    """Discard what C libraries print to standard output inside the block; other threads' output too, so keep it short.
+    """Discard everything that is written to standard output inside the block, by C libraries as well.
 
-    Raises nothing where there is no standard output.
+    This includes the output of other threads, so keep the block short. Has no effect if there is no standard output.
     """
     try:
         saved = os.dup(1)
@@ -173,9 +179,9 @@ def muted_stdout() -> Iterator[None]:
         return
     sys.stdout.flush()
     _flush_c_streams()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
     try:
         yield
     finally:
@@ -185,42 +191,42 @@ def muted_stdout() -> Iterator[None]:
 
 
 def _flush_c_streams() -> None:
-    """C libraries hold back what they print to a file or pipe until their buffer is full."""
+    """Flush the streams of C libraries, which buffer output to files and pipes."""
     if os.name == "posix":
         ctypes.CDLL(None).fflush(None)
 
 
 def serve(answer: Callable[[NamedArrays], Mapping[str, npt.ArrayLike]]) -> None:
-    """The main function of a worker script: read the request, call `answer`, write the reply.
+    """Run a worker script: read the request, call `answer` and write the reply.
 
-    If the caller's process goes first, the worker removes its folder and ends its whole group. SIGTERM, which a system
-    sends to every process of a command, is left to the caller, who ends the worker in order.
+    If the caller's process ends first, the worker removes its folder and kills its process group. The worker ignores
+    SIGTERM, which the system may send to all processes of a command; the caller then stops the worker.
     """
-    signal.signal(signal.SIGTERM, _leave_to_caller)
+    signal.signal(signal.SIGTERM, _ignore_signal)
     threading.Thread(target=_watch_parent, daemon=True).start()
-    asked, replied = Path(sys.argv[1]), Path(sys.argv[2])
-    with np.load(asked, allow_pickle=False) as file:
+    request_path, reply_path = Path(sys.argv[1]), Path(sys.argv[2])
+    with np.load(request_path, allow_pickle=False) as file:
         request = dict(file)
-    part = replied.with_name("part.npz")
+    part = reply_path.with_name("part.npz")
     _save(part, answer(request))
-    part.replace(replied)
+    part.replace(reply_path)
 
 
-def _leave_to_caller(number: int, frame: FrameType | None) -> None:
-    """Not SIG_IGN, which programs that the worker starts would inherit."""
+def _ignore_signal(number: int, frame: FrameType | None) -> None:
+    """Ignore a signal, unlike SIG_IGN without the programs that the worker starts inheriting that."""
 
 
 def mark(point: str) -> None:
-    """Called by a worker: tell the caller that it has come to `point`, a word, and when; see `Isolated.marks`."""
+    """Record in a worker that it has reached `point`, a single word, and the time; see `Isolated.marks`."""
     with _marks_in(Path(sys.argv[2]).parent).open("a") as file:
         file.write(f"{point} {time.monotonic()!r}\n")
 
 
 def _watch_parent() -> None:
-    """Wait for standard input to end, which the caller holds open until it has the reply, or is gone."""
-    while os.read(0, 1):  # not through sys.stdin, whose lock would hold up the end of the process for a second
+    """Kill the worker when standard input is closed, which the caller keeps open until it has the reply or ends."""
+    while os.read(0, 1):  # not sys.stdin, whose lock would delay the end of the process by a second
         pass
-    # not the working directory: where the caller's own folder held it, it may be gone already
+    # not by the working directory, which may have been removed together with a folder of the caller
     shutil.rmtree(Path(sys.argv[2]).parent, ignore_errors=True)
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)

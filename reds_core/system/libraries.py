@@ -1,4 +1,4 @@
-"""The libraries behind what is measured and reported: whether they are there, and in which versions."""
+"""Required libraries: whether they are installed, and in which versions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from contextlib import suppress
 from reds_core.errors import UnavailableError
 
 INSTALL_BENCH = "pip install 'reds-core[bench]'"
-"""What brings all that comparisons and reports need."""
+"""The command that installs all libraries that comparisons and reports need."""
 
 
 def require_libraries(what: str, import_names: Iterable[str]) -> None:
-    """Refuse before anything starts what could not be finished.
+    """Check that libraries are installed, before any work that needs them begins.
 
     Args:
-        what: needs them, such as "a comparison".
+        what: what needs the libraries, for the message, such as "a comparison".
+        import_names: import names of the libraries.
 
     Raises:
-        UnavailableError: names those that are not installed.
+        UnavailableError: if some are not installed; the message names them.
     """
     missing = [name for name in import_names if importlib.util.find_spec(name) is None]
     if missing:
@@ -29,7 +30,7 @@ def require_libraries(what: str, import_names: Iterable[str]) -> None:
 
 
 def library_versions(import_names: Iterable[str]) -> dict[str, str]:
-    """Versions of reds-core, numpy and the distributions that bring `import_names`, as far as they are installed."""
+    """Return the installed versions of reds-core, numpy and the distributions that provide `import_names`."""
     tops = [name.partition(".")[0] for name in import_names]
     wanted = {"reds-core", "numpy", *(d for top in tops for d in _distributions().get(top, [top]))}
     versions = {}
@@ -39,6 +40,6 @@ def library_versions(import_names: Iterable[str]) -> dict[str, str]:
     return versions
 
 
-@functools.cache  # looks through everything that is installed
+@functools.cache  # slow, because it scans all installed distributions
 def _distributions() -> Mapping[str, Sequence[str]]:
     return importlib.metadata.packages_distributions()

@@ -1,4 +1,4 @@
-"""The machine that something was measured on, and its clock."""
+"""The machine on which measurements are made, and the current time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reds_core.system.libraries import INSTALL_BENCH
 
 @dataclass(frozen=True)
 class Machine:
-    """Where something was measured. Times of different machines are not to be compared."""
+    """Description of a machine. Times that were measured on different machines cannot be compared."""
 
     system: str
     cpu: str
@@ -25,7 +25,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """The machine that this process runs on; cores are those that it may use.
+    """Return the machine that this process runs on, with the number of cores that the process may use.
 
     Raises:
         UnavailableError: if psutil is not installed.
@@ -45,9 +45,9 @@ def this_machine() -> Machine:
 
 
 def _cpu_model() -> str:
-    """Linux tells the model in /proc/cpuinfo alone; elsewhere Python knows it."""
+    """Return the name of the processor, which Linux gives only in /proc/cpuinfo."""
     with suppress(OSError), Path("/proc/cpuinfo").open(errors="replace") as lines:
-        for line in lines:  # of the first core: the system makes the text of all others when they are read
+        for line in lines:  # stop at the first core, because the system generates the rest only when it is read
             key, _, text = line.partition(":")
             if key.strip() in ("model name", "Model", "cpu model") and text.strip():
                 return text.strip()
@@ -55,5 +55,5 @@ def _cpu_model() -> str:
 
 
 def utc_now(timespec: str = "seconds") -> str:
-    """The time, UTC, ISO 8601; `timespec` as of `datetime.isoformat`."""
+    """Return the current time in UTC as ISO 8601, with the `timespec` of `datetime.isoformat`."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec=timespec)

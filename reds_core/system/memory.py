@@ -1,4 +1,4 @@
-"""Amounts of memory as users write them, and how much a solver may take where nobody says."""
+"""Amounts of memory as users write them, and the default memory limit of a solver."""
 
 from __future__ import annotations
 
@@ -10,36 +10,39 @@ from pathlib import Path
 from reds_core.errors import InputError
 
 DEFAULT_SHARE = 0.5
-"""Share of the memory that is available which one solve may take unless it is told otherwise."""
+"""Share of the available memory that a solve may use by default."""
 
 _BYTES = re.compile(
     r"(?P<number>\d{1,15}(?:\.\d{1,6})?)\s*(?P<scale>[kmgt]?)(?P<binary>i?)b?", re.ASCII | re.IGNORECASE
 )
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_CGROUPS = (  # of either version: limit, use, and the file cache that the system gives up when it is needed
+_CGROUPS = (  # for cgroup v2 and v1: limit, usage, and the file cache, which the system frees on demand
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
 )
 
 
 def parse_bytes(text: str) -> int:
-    """An amount of memory: a number with k, M, G, T (powers of 1000) or KiB, MiB, GiB, TiB (of 1024), in any case.
+    """Parse an amount of memory in bytes.
+
+    Args:
+        text: a number, optionally with k, M, G, T (powers of 1000) or KiB, MiB, GiB, TiB (powers of 1024), in any case.
 
     Raises:
-        InputError: if it is malformed, or 0.
+        InputError: if the amount is malformed or 0.
     """
-    match = _BYTES.fullmatch(str(text).strip())  # from Python also a number of bytes
+    match = _BYTES.fullmatch(str(text).strip())  # Python callers may also give an integer
     amount = 0
     if match is not None and (match["scale"] or not match["binary"]):
         base = 1024 if match["binary"] else 1000
         amount = int(float(match["number"]) * base ** _POWERS[match["scale"].lower()])
     if amount < 1:
-        raise InputError(f"the memory limit '{text}' is no amount", "write an amount such as 4GiB or 800MiB")
+        raise InputError(f"the memory limit '{text}' is not an amount", "write an amount such as 4GiB or 800MiB")
     return amount
 
 
 def amount_text(count: int) -> str:
-    """An amount of memory to read, such as "1.5 GiB"."""
+    """Format a number of bytes for readers, such as "1.5 GiB"."""
     for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
         if count >= 1024**power:
             amount = count / 1024**power
@@ -48,10 +51,15 @@ def amount_text(count: int) -> str:
 
 
 def why_too_much(what: str, needed: int, limit: float) -> str | None:
-    """That `what` takes more memory than `limit`, both in bytes, for the user; None where it does not.
+    """Explain to the user that something needs more memory than the limit.
 
     Args:
-        what: with its verb: "the tables take".
+        what: subject and verb of the sentence, such as "the tables take".
+        needed: needed memory in bytes.
+        limit: memory limit in bytes.
+
+    Returns:
+        The sentence, or None if the limit is not exceeded.
     """
     if needed <= limit:
         return None
@@ -59,26 +67,29 @@ def why_too_much(what: str, needed: int, limit: float) -> str | None:
 
 
 def default_memory_limit() -> int | None:
-    """`DEFAULT_SHARE` of the memory this process could still get, in bytes; None where the system does not tell."""
+    """Return `DEFAULT_SHARE` of the available memory in bytes, or None if the system does not report it."""
     available = available_bytes()
     return None if available is None else max(int(DEFAULT_SHARE * available), 1)
 
 
 def available_bytes() -> int | None:
-    """How much memory this process could still get: of the machine, its container and its own limits, the least."""
-    found = [a for a in (_of_machine(), _of_container(), _of_address_space()) if a is not None]
+    """Return the bytes that this process can still allocate, or None if the system does not report it.
+
+    This is the minimum over the machine, the container and the resource limits of the process.
+    """
+    found = [a for a in (_machine_bytes(), _container_bytes(), _address_space_bytes()) if a is not None]
     return max(min(found), 0) if found else None
 
 
-def _of_machine() -> int | None:
+def _machine_bytes() -> int | None:
     with suppress(OSError, ValueError, IndexError):
         return 1024 * _entry(Path("/proc/meminfo"), "MemAvailable:")
-    with suppress(AttributeError, OSError, ValueError):  # macOS tells how much there is, not how much is free
+    with suppress(AttributeError, OSError, ValueError):  # macOS reports the total memory, not how much of it is free
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
 
 
-def _of_container(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+def _container_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
     for limit, used, details, cache in _CGROUPS:
         with suppress(OSError, ValueError, IndexError):  # "max" stands for no limit
             held = int((root / used).read_text()) - _entry(root / details, cache)
@@ -87,10 +98,10 @@ def _of_container(root: Path = Path("/sys/fs/cgroup")) -> int | None:
 
 
 def _entry(path: Path, key: str) -> int:
-    """The number behind `key` in a file with an entry a line.
+    """Return the number after `key` in a file with one entry per line.
 
     Raises:
-        OSError, ValueError, IndexError: if there is none.
+        OSError, ValueError, IndexError: if there is no such number.
     """
     for line in path.read_text().splitlines():
         words = line.split()
@@ -99,7 +110,7 @@ def _entry(path: Path, key: str) -> int:
     raise ValueError(f"'{path}' has no entry {key}")
 
 
-def _of_address_space() -> int | None:
+def _address_space_bytes() -> int | None:
     try:
         import resource
     except ImportError:  # not on Windows

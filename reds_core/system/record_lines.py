@@ -1,4 +1,4 @@
-"""records.jsonl: one record a line, whole and on disk before the next piece of work is begun."""
+"""records.jsonl: files with one JSON record per line, each of which is on disk before the next job begins."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class RecordKind(Generic[R]):
-    """What the lines of a file hold.
+    """The type of the records in a file.
 
     Attributes:
-        record: the dataclass of a line.
-        what: what it tells of, such as "a solve".
-        command: that writes such files.
+        record: the dataclass of a record.
+        what: what a record describes, such as "a solve".
+        command: the command that writes such files.
     """
 
     record: type[R]
@@ -33,15 +33,15 @@ class RecordKind(Generic[R]):
     command: str
 
     def read(self, path: str | Path) -> tuple[R, ...]:
-        """The records in the order in which they were written.
+        """Read the records in the order in which they were written.
 
-        A last line that was not written whole, as a killed process leaves it, is passed over.
+        An incomplete last line, which a killed process may leave, is ignored.
 
         Args:
-            path: a records.jsonl, or the folder that holds one.
+            path: a records.jsonl, or the folder that contains it.
 
         Raises:
-            InputError: if it is missing, or a line is no record.
+            InputError: if the file is missing, or a line is not a valid record.
         """
         path = Path(path)
         path = path / RECORDS_FILE if path.is_dir() else path
@@ -50,27 +50,28 @@ class RecordKind(Generic[R]):
         except OSError as error:
             why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
             raise InputError(f"'{path}' {why}", f"give the folder or the records.jsonl of a `{self.command}`") from None
-        *whole, _ = content.split(b"\n")
-        return tuple(self._parse(line, path, number) for number, line in enumerate(whole, 1))
+        *complete, _ = content.split(b"\n")
+        return tuple(self._parse(line, path, number) for number, line in enumerate(complete, 1))
 
     def _parse(self, line: bytes, path: Path, number: int) -> R:
         try:
             record: R = from_plain(self.record, parse_json(line))
         except (TypeError, ValueError, KeyError, RecursionError) as error:
             raise InputError(
-                f"line {number} of '{path}' is no record of {self.what} ({type(error).__name__}: {error})",
+                f"line {number} of '{path}' is not a record of {self.what} ({type(error).__name__}: {error})",
                 "remove the line, or give another folder",
             ) from None
         return record
 
     @contextmanager
     def opened(self, folder: Path) -> Iterator[RecordFile[R]]:
-        """The records.jsonl of `folder`, made if it is not there; a last line that is not whole is cut off.
+        """Open the records.jsonl of `folder` for appending, and remove an incomplete last line.
 
-        Whoever opens it must hold the folder; see `reds_core.system.folder_lock`.
+        The file is created if it does not exist. The caller must hold the lock of the folder; see
+        `reds_core.system.folder_lock`.
 
         Raises:
-            InputError: if it cannot be written, or holds what is no record.
+            InputError: if the file cannot be written, or a line is not a valid record.
         """
         make_folder(folder)
         path = folder / RECORDS_FILE
@@ -86,10 +87,10 @@ class RecordKind(Generic[R]):
 
 
 class RecordFile(Generic[R]):
-    """An open records.jsonl.
+    """A records.jsonl that is open for appending.
 
     Attributes:
-        before: the records that it held when it was opened.
+        before: the records that it contained when it was opened.
     """
 
     def __init__(self, file: IO[bytes], path: Path, before: tuple[R, ...]) -> None:
@@ -97,14 +98,14 @@ class RecordFile(Generic[R]):
         self.before = before
 
     def added(self) -> int:
-        """How many records have reached the file since it was opened, whenever Ctrl-C was pressed."""
+        """Count the records added to the file since it was opened, also right after an interrupted `append`."""
         return self._path.read_bytes().count(b"\n") - len(self.before)
 
     def append(self, *records: R) -> None:
-        """Write records together; they are on disk when this returns.
+        """Append records, which are on disk when the method returns.
 
         Raises:
-            InputError: if the disk is full.
+            InputError: if the file cannot be written, for instance because the disk is full.
         """
         try:
             self._file.write("".join(map(to_json_line, records)).encode())
@@ -112,5 +113,6 @@ class RecordFile(Generic[R]):
             os.fsync(self._file.fileno())
         except OSError as error:
             raise InputError(
-                f"'{self._file.name}' cannot be written ({error.strerror})", "make room; the same command goes on"
+                f"'{self._file.name}' cannot be written ({error.strerror})",
+                "free some space, then continue with the same command",
             ) from error

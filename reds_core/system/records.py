@@ -1,4 +1,4 @@
-"""Records (dataclasses) as JSON and back. JSON holds null where a figure does not exist, never NaN."""
+"""Conversion of records (dataclasses) to JSON and back. Numbers that do not exist are null in JSON, never NaN."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 LEFT_OUT = "left out where it is None"
-"""In the metadata of a field: it is no part of the format unless it says something."""
+"""Key in the metadata of a dataclass field: the field is not written if its value is None."""
 
 
 def _plain(value: Any) -> Any:
-    """`value` as JSON knows it; numbers that are not finite become null."""
-    if isinstance(value, np.generic):  # what libraries return where a Python number is meant
+    """Convert `value` to types that JSON supports; numbers that are not finite become None."""
+    if isinstance(value, np.generic):  # some libraries return these instead of Python numbers
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -36,20 +36,20 @@ def _plain(value: Any) -> Any:
 
 
 def to_json(content: Any) -> str:
-    """A record (a dataclass), or plain values that may hold records, as JSON text, without NaN."""
+    """Convert a record (a dataclass), or plain values that may contain records, to JSON text without NaN."""
     return json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
 
 
 def to_json_line(content: Any) -> str:
-    """As `to_json`, in one line that ends with a newline: for files that hold one record a line."""
+    """Convert like `to_json`, but to a single line that ends with a newline, for files with one record per line."""
     return json.dumps(_plain(content), allow_nan=False) + "\n"
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What a JSON text states.
+    """Parse a JSON text.
 
     Raises:
-        ValueError: if it is no JSON, or nested too deeply to be read.
+        ValueError: if it is not valid JSON, or nested too deeply to be read.
     """
     try:
         return json.loads(text)
@@ -58,10 +58,14 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def from_plain(wanted: Any, content: Any) -> Any:
-    """`content`, as `parse_json` gives it, as the type `wanted`: records, tuples, mappings, numbers, None.
+    """Convert parsed JSON to a type.
+
+    Args:
+        wanted: the type: a dataclass, an Enum, a tuple, a mapping, an optional type, a plain type or Any.
+        content: plain values, as `parse_json` returns them.
 
     Raises:
-        TypeError, ValueError, KeyError: if it does not fit.
+        TypeError, ValueError, KeyError: if `content` does not match the type.
     """
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if wanted is Any:

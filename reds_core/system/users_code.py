@@ -1,4 +1,4 @@
-"""Code of the user's own, imported because the user names it: layers that model files refer to."""
+"""Import of Python code that the user names, such as custom layers that model files refer to."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SUFFIX = ".py"
 
 @dataclass(frozen=True)
 class UsersCode:
-    """Code of the user's own that model files may refer to.
+    """Code of the user that a model depends on.
 
     Attributes:
-        imports: Python files and dotted names of modules, to be imported before a model file is read.
-        model: the model object that a run was started with; None where it was a file.
+        imports: paths of Python files and dotted names of modules, which are imported before a model file is read.
+        model: the model object that a run was started with, or None if it was started with a file.
     """
 
     imports: tuple[str, ...] = ()
@@ -34,28 +34,28 @@ class UsersCode:
 
 
 def import_names(imports: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
-    """Imports as a caller gives them, one or several, as texts."""
+    """Return the imports that a caller gave, one or several, as strings."""
     return (str(imports),) if isinstance(imports, str | Path) else tuple(map(str, imports))
 
 
 def is_file(name: str) -> bool:
-    """Whether an import is named by the path of a file; else it is the dotted name of a module."""
+    """Whether an import is the path of a file, as opposed to the dotted name of a module."""
     return name.endswith(_SUFFIX) or "/" in name or "\\" in name
 
 
 def absolute_imports(names: Sequence[str]) -> tuple[str, ...]:
-    """`names` as they hold in any folder: paths of files absolute."""
+    """Return `names` with absolute paths of files, so that they are valid in any working directory."""
     return tuple(str(absolute(name)) if is_file(name) else name for name in names)
 
 
 def import_modules(names: Sequence[str]) -> tuple[ModuleType, ...]:
-    """Import Python files and modules, in their order; one that this process has imported already is not run again.
+    """Import Python files and modules in the given order, each once per process.
 
-    A file may import its neighbours, a dotted name is also looked for in the current folder. What the code prints goes
-    to stderr.
+    A file can import modules from its own folder, and dotted names are also searched in the current folder. Standard
+    output of the imported code is redirected to standard error.
 
     Raises:
-        InputError: if one does not exist or cannot be imported; names the file and the line.
+        InputError: if a file or module does not exist or cannot be imported; the message names the file and the line.
     """
     return tuple(_imported_file(name) if is_file(name) else _imported_module(name) for name in names)
 
@@ -63,9 +63,9 @@ def import_modules(names: Sequence[str]) -> tuple[ModuleType, ...]:
 def _imported_file(name: str) -> ModuleType:
     path = absolute(name)
     if not path.is_file():
-        raise InputError(f"'{name}', which --import names, is no file", "give the path of a Python file")
+        raise InputError(f"'{name}', which --import names, is not a file", "give the path of a Python file")
     for module in list(sys.modules.values()):
-        # not getattr: some modules import others, which may be missing, when they are asked for what they lack
+        # not getattr, which makes some modules import others that may be missing
         if getattr(module, "__dict__", {}).get("__file__") == str(path):
             return module
     key = path.stem.replace(".", "_")  # a dot would make it a module of a package
@@ -73,9 +73,9 @@ def _imported_file(name: str) -> ModuleType:
         key = f"{key}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(key, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"'{name}', which --import names, is no Python file", f"give a file that ends in {_SUFFIX}")
+        raise InputError(f"'{name}', which --import names, is not a Python file", f"give a file that ends in {_SUFFIX}")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[key] = module  # as the import statement does: dataclasses look their module up
+    sys.modules[key] = module  # as the import statement does, because dataclasses look up their module
     try:
         with _importing(name, path, path.parent):
             spec.loader.exec_module(module)
@@ -92,7 +92,7 @@ def _imported_module(name: str) -> ModuleType:
 
 @contextlib.contextmanager
 def _importing(name: str, path: Path | None, folder: Path) -> Iterator[None]:
-    """Modules of `folder` can be imported inside; whatever the code raises becomes an error that says where."""
+    """Make modules of `folder` importable inside the block, and convert exceptions to InputError with their place."""
     sys.path.append(str(folder))
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -100,17 +100,17 @@ def _importing(name: str, path: Path | None, folder: Path) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         text = str(error.msg if isinstance(error, SyntaxError) else error).strip()
         what = text.splitlines()[0] if text else ""
-        told = f"{type(error).__name__}{': ' if what else ''}{what}"
+        reason = f"{type(error).__name__}{': ' if what else ''}{what}"
         raise InputError(
-            f"'{name}', which --import names, cannot be imported ({told}{_place(error, path)})",
-            "mend it, or check the name",
+            f"'{name}', which --import names, cannot be imported ({reason}{_place(error, path)})",
+            "fix it, or check the name",
         ) from error
     finally:
         sys.path.remove(str(folder))
 
 
 def _place(error: BaseException, path: Path | None) -> str:
-    """Where the user's code failed: in the file that was named, or else where the error was raised."""
+    """Describe where the user's code failed: the line of the given file, or else the line that raised the error."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f", {error.filename} line {error.lineno}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(("<frozen", __file__))]

@@ -1,4 +1,4 @@
-"""Records (dataclasses) from YAML, with errors that name the line, the key, and what was expected there."""
+"""Records (dataclasses) read from YAML, with errors that name the line, the key and the expected value."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from typing import Any, NoReturn
 
 from reds_core.errors import InputError
 
+_WRITE_KEYS = "write one KEY: VALUE per line"
+
 Special = Mapping[str, Callable[[Any], Any]]
-"""How some keys of a record are read from plain values, where their types do not tell."""
+"""Key -> function that converts the plain value of the file, for keys whose types do not determine that."""
 
 
 class YamlFile:
-    """One YAML file, read by the safe loader: no code of the file is run.
+    """A YAML file, read by the safe loader, which does not run any code of the file.
+
+    Args:
+        path: path of the file.
+        what: what the file is, for messages.
 
     Raises:
-        InputError: if it cannot be read or is no YAML mapping.
+        InputError: if the file cannot be read or is not a YAML mapping.
     """
 
     def __init__(self, path: Path, what: str) -> None:
@@ -36,65 +42,70 @@ class YamlFile:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{what} '{path}' cannot be read ({type(error).__name__})", "give a YAML file") from error
         except RecursionError:
-            raise InputError(f"{what} '{path}' is nested too deeply", "write KEY: VALUE, one a line") from None
+            raise InputError(f"{what} '{path}' is nested too deeply", _WRITE_KEYS) from None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or "unreadable characters"
             where = f", line {mark.line + 1}" if mark is not None else ""
-            raise InputError(f"{what} '{path}'{where} is no YAML: {problem}", "write KEY: VALUE, one a line") from error
+            raise InputError(f"{what} '{path}'{where} is not valid YAML: {problem}", _WRITE_KEYS) from error
         if not isinstance(self.root, yaml.MappingNode):
-            raise InputError(f"{what} '{path}' holds no keys", "write KEY: VALUE, one a line")
+            raise InputError(f"{what} '{path}' holds no keys", _WRITE_KEYS)
 
-    def fail(self, node: Any, problem: str, mend: str) -> NoReturn:
-        """Raise the error about a part of the file."""
-        raise InputError(f"{self._what} '{self._path}', line {node.start_mark.line + 1}: {problem}", mend)
+    def fail(self, node: Any, problem: str, fix: str) -> NoReturn:
+        """Raise an InputError about the part of the file at `node`."""
+        raise InputError(f"{self._what} '{self._path}', line {node.start_mark.line + 1}: {problem}", fix)
 
     def values(
         self, hints: Mapping[str, Any], node: Any, name: str = "", special: Special | None = None
     ) -> dict[str, Any]:
-        """The keys that a mapping gives, each read as the type that `hints` has for it.
+        """Read the keys of a mapping, each as its type in `hints`.
 
         Args:
-            name: of the section, for messages.
-            special: gives the values of some keys from the plain values of the file.
+            hints: types of the known keys.
+            node: the mapping in the file.
+            name: name of the section, for messages.
+            special: functions that convert the plain values of some keys.
+
+        Raises:
+            InputError: if a key is unknown or given twice, or a value does not have the type of its key.
         """
         found = {}
         for key, each in self._entries(node, name).items():
             if key not in hints:
-                self.fail(each, f"key '{key}' is unknown{f' in {name}' if name else ''}", _near(key, hints))
+                self.fail(each, f"key '{key}' is unknown{f' in {name}' if name else ''}", _suggestion(key, hints))
             read = (special or {}).get(key)
             found[key] = self._read(hints[key], each, key) if read is None else self._specially(read, each)
         return found
 
     def _record(self, wanted: type, node: Any, name: str) -> Any:
-        """A mapping as the record `wanted`, whose defaults stand for keys that are left out."""
+        """Read a mapping as the dataclass `wanted`, with its defaults for missing keys."""
         found = self.values(typing.get_type_hints(wanted), node, name)
         try:
             return wanted(**found)
         except InputError as error:
-            self.fail(node, f"{name}: {error.what}", error.mend)
+            self.fail(node, f"{name}: {error.what}", error.fix)
 
     def _specially(self, read: Callable[[Any], Any], node: Any) -> Any:
         try:
             return read(self._plain(node))
         except InputError as error:
-            self.fail(node, error.what, error.mend)
+            self.fail(node, error.what, error.fix)
 
     def _entries(self, node: Any, name: str) -> dict[str, Any]:
-        """Value nodes by key."""
+        """Return the value nodes of a mapping by key."""
         if not isinstance(node, self._yaml.MappingNode):
-            self.fail(node, f"{name} is no mapping", f"write {name}: with KEY: VALUE indented below")
+            self.fail(node, f"{name} is not a mapping", f"write {name}: with KEY: VALUE indented below")
         entries: dict[str, Any] = {}
         for key, value in node.value:
             if not isinstance(key, self._yaml.ScalarNode):
-                self.fail(key, "a key is no plain word", "write KEY: VALUE")
+                self.fail(key, "a key is not a plain word", "write KEY: VALUE")
             if key.value in entries:
                 self.fail(key, f"key '{key.value}' is given twice", "give it once")
             entries[key.value] = value
         return entries
 
     def _plain(self, node: Any) -> Any:
-        """Lists, mappings and scalars."""
+        """Convert a node to lists, mappings and scalars."""
         loader = self._yaml.SafeLoader("")
         try:
             return loader.construct_object(node, deep=True)
@@ -117,7 +128,7 @@ class YamlFile:
             entries = self._entries(node, name)
             return {key: self._read(arguments[1], each, f"{name}.{key}") for key, each in entries.items()}
         if not isinstance(node, self._yaml.ScalarNode):
-            self.fail(node, f"{name} holds more than one value", f"give {_told(wanted)}")
+            self.fail(node, f"{name} holds more than one value", f"give {_type_name(wanted)}")
         if isinstance(wanted, type) and issubclass(wanted, Enum):
             choices = {choice.value: choice for choice in wanted}
             return choices[self._one_of(choices, node, name)]
@@ -130,17 +141,17 @@ class YamlFile:
 
     def _one_of(self, choices: Iterable[str], node: Any, name: str) -> str:
         if node.value not in choices:
-            self.fail(node, f"{name} cannot be '{node.value}'", _near(node.value, choices))
+            self.fail(node, f"{name} cannot be '{node.value}'", _suggestion(node.value, choices))
         text: str = node.value
         return text
 
     def _scalar(self, wanted: type, node: Any, name: str) -> Any:
         value = self._plain(node)
-        if wanted is str and value == "" and "." not in name:  # options of plugins may be empty
+        if wanted is str and value == "" and "." not in name:  # only options of plugins may be empty
             self.fail(node, f"{name} is empty", "give a value, or leave the key out")
         if wanted is str and value is not None:
-            return node.value  # as it was typed: a plug-in's option may look like a number
-        if wanted is float and isinstance(value, str):  # YAML 1.1 takes 1e-3, without a point, for a text
+            return node.value  # unparsed, because the option of a plugin may look like a number
+        if wanted is float and isinstance(value, str):  # YAML 1.1 reads 1e-3, without a point, as a string
             try:
                 value = float(value)
             except ValueError:
@@ -150,19 +161,20 @@ class YamlFile:
             return float(value)
         if wanted is not float and type(value) is wanted:
             return value
-        self.fail(node, f"{name} is '{node.value}', not {_told(wanted)}", f"give {_told(wanted)}")
+        self.fail(node, f"{name} is '{node.value}', not {_type_name(wanted)}", f"give {_type_name(wanted)}")
 
 
-def _told(wanted: Any) -> str:
-    """A type as users know it."""
+def _type_name(wanted: Any) -> str:
+    """Return the name of a type for users."""
     return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(wanted, "one value")
 
 
-def _near(word: str, known: Iterable[str] | Mapping[str, Any]) -> str:
-    """How to mend an unknown word: the section it belongs to, the nearest known one, or all of them.
+def _suggestion(word: str, known: Iterable[str] | Mapping[str, Any]) -> str:
+    """Suggest a fix for an unknown word: the section that it belongs to, the most similar known word, or all of them.
 
     Args:
-        known: known words; for keys their types.
+        word: the unknown word.
+        known: the known words; if they are keys, with their types.
     """
     for section, wanted in known.items() if isinstance(known, Mapping) else ():
         if dataclasses.is_dataclass(wanted) and word in {f.name for f in dataclasses.fields(wanted)}:

@@ -43,7 +43,7 @@ def _installed(name: str, registry: Registry) -> list[type[Plugin]]:
         return found
     for record in registry.records:
         if record.name == name and record.status is PluginStatus.BROKEN:
-            raise InputError(f"plugin '{name}' is broken ({record.detail})", "mend or uninstall it")
+            raise InputError(f"plugin '{name}' is broken ({record.detail})", "fix or uninstall it")
     for record in registry.records:
         if record.name == name:
             kind = "plugin of layers" if record.kind == LayerPlugin.kind else record.kind

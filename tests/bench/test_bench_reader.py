@@ -153,5 +153,5 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     for content in (b"nonsense\n", b"[]\n", b"{}\n", b'{"problem": {}}\n', b"\xff\n", b"\n"):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"line 1 of .* is no record of a solve"):
+        with pytest.raises(InputError, match=r"line 1 of .* is not a record of a solve"):
             read_records(path)

@@ -273,7 +273,7 @@ def test_another_version_of_a_solver_is_another_contender(place: Place) -> None:
 def test_a_folder_with_foreign_lines_is_refused(place: Place) -> None:
     make(place.out)
     (place.out / "records.jsonl").write_text('{"a": 1}\n')
-    with pytest.raises(InputError, match=r"line 1 of .* is no record of a solve"):
+    with pytest.raises(InputError, match=r"line 1 of .* is not a record of a solve"):
         place.solve("plain")
     assert (place.out / "records.jsonl").read_text() == '{"a": 1}\n'
 
@@ -336,7 +336,7 @@ def test_bad_usage_ends_with_status_2(reds: Callable[..., CommandOutcome], place
         ((problem, "--solvers", "unheard"), "unknown solver 'unheard'; .*installed: "),
         ((problem, "--option", "plain.x=1"), "has no option 'x'"),
         ((problem, "--time-limit", "0"), "the time limit 0.0 is not above 0"),
-        ((problem, "--memory-limit", "4 bananas"), "the memory limit '4 bananas' is no amount"),
+        ((problem, "--memory-limit", "4 bananas"), "the memory limit '4 bananas' is not an amount"),
         ((problem, "--repeat", "0"), "repeat"),
         ((problem, "--jobs", "0"), "jobs"),
         ((problem, "--backend", "ray"), "unknown back end 'ray'; give one of: loky, dask"),
@@ -358,7 +358,7 @@ def test_amounts_of_memory(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "GiB", "-1GiB", "0", "1e9", "4i", "nan", "none"])
 def test_malformed_amounts_of_memory(text: str) -> None:
-    with pytest.raises(InputError, match="is no amount"):
+    with pytest.raises(InputError, match="is not an amount"):
         parse_bytes(text)
 
 

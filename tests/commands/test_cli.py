@@ -250,7 +250,7 @@ def test_a_pipe_is_not_replaced_by_a_file(reds: Reds, place: Workplace, command:
     budget = ["--data", place.data, "--budget", "macs=0.5"] if command == "formulate" else []
     before = sorted(place.folder.iterdir())
     outcome = reds(command, place.model, *budget, "--out", out)
-    outcome.check_error(2, "'.*pipe' is no regular file; give the path of a file")
+    outcome.check_error(2, "'.*pipe' is not a regular file; give the path of a file")
     assert out.is_fifo()
     assert sorted(place.folder.iterdir()) == before
 
@@ -312,7 +312,7 @@ def test_unknown_and_unavailable_solvers(reds: Reds, problem: Path) -> None:
     reds.install(PluginModule("toy", (BruteSolver, Faraway)), PluginModule("bad", (), ImportError("no lib")))
     reds("solve", problem, "--solver", "brut").check_error(2, "unknown solver 'brut'; did you mean 'brute'")
     reds("solve", problem, "--solver", "faraway").check_error(2, "'faraway' is not available here; needs a_library")
-    reds("solve", problem, "--solver", "bad").check_error(2, r"plugin 'bad' is broken \(ImportError: no lib\); mend or")
+    reds("solve", problem, "--solver", "bad").check_error(2, r"plugin 'bad' is broken \(ImportError: no lib\); fix or")
     reds.install()
     reds("solve", problem).check_error(2, "no installed solver takes problem 'small'")
 

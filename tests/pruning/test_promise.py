@@ -261,7 +261,7 @@ class Nothing(BadScorer):
         (Nan, "group 'stem' scores that are not finite"),
         (Short, "group 'stem' no float64 scores of shape"),
         (Missing, "group 'inside' no float64 scores"),
-        (Unknown, "scores for 'nobody', which is no group"),
+        (Unknown, "scores for 'nobody', which is not a group"),
         (Single, "group 'stem' no float64 scores"),
         (Kernel, "groups 'stem' and 'inside' no float64 scores"),
         (Nothing, "NoneType, not a ScoreTable"),

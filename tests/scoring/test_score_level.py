@@ -108,7 +108,8 @@ def test_another_level_is_another_run(place: Workplace) -> None:
 
 @pytest.mark.parametrize("scorer", ["fisher", "bn-scale", "fpgm", "mean-activation", "apoz", "random", "sensitivity"])
 def test_scorers_of_channels_say_so_before_anything_is_written(place: Workplace, scorer: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"'{scorer}' has no scores for the level 'kernel'; give --score-level"):
+    message = f"'{scorer}' does not support the score level 'kernel'; give --score-level"
+    with pytest.raises(UnsupportedError, match=message):
         place.prune(settings=replace(KERNELS, scorer=scorer))
     assert not place.out.exists()
 
@@ -151,7 +152,7 @@ class Curved(Scorer):
         ({"stem": np.zeros(5)}, r"the curve of group 'stem' no float64 scores of shape \(6,\)"),
         ({"stem": np.zeros(6, np.float32)}, r"the curve of group 'stem' no float64 scores"),
         ({"stem": np.full(6, np.nan)}, r"the curve of group 'stem' scores that are not finite"),
-        ({"stern": np.zeros(6)}, r"'stern', which is no group"),
+        ({"stern": np.zeros(6)}, r"'stern', which is not a group"),
     ],
 )
 def test_curves_are_checked(curves: Any, why: str) -> None:

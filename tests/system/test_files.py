@@ -93,9 +93,9 @@ def test_what_is_no_regular_file_stays_what_it_is(tmp_path: Path, monkeypatch: p
     path = Path("p.npz")
     make_special(path, kind)
     before = {p.name: stat.S_IFMT(p.lstat().st_mode) for p in tmp_path.iterdir()}
-    with pytest.raises(InputError, match=r"^'p.npz' is no regular file; give the path of a file$") as early:
+    with pytest.raises(InputError, match=r"^'p.npz' is not a regular file; give the path of a file$") as early:
         given_file(path, "out")
-    with pytest.raises(InputError, match=f"is no regular file; {early.value.mend}"):
+    with pytest.raises(InputError, match=f"is not a regular file; {early.value.fix}"):
         write_bytes(path, b"x")
     assert {p.name: stat.S_IFMT(p.lstat().st_mode) for p in tmp_path.iterdir()} == before
 

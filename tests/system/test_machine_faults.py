@@ -34,7 +34,7 @@ def system_error(number: int, path: str | None = "some/path") -> OSError:
 def test_every_error_of_the_system_has_an_answer(number: int, path: str | None) -> None:
     fault = machine_fault(system_error(number, path))
     assert fault is not None
-    assert (fault.exit_status, bool(fault.what), bool(fault.mend)) == (2, True, True)
+    assert (fault.exit_status, bool(fault.what), bool(fault.fix)) == (2, True, True)
     if path and number not in (errno.EMFILE, errno.ENFILE, errno.EAGAIN):
         assert "'some/path'" in fault.what
 
@@ -67,10 +67,10 @@ def test_a_full_disk_is_told_from_whatever_wraps_it() -> None:
     [
         (system_error(errno.ENOSPC), r"'some/path' cannot be written \(No space left on device\); free some space"),
         (system_error(errno.ELOOP), "'some/path' is a loop of symbolic links; give another path"),
-        (system_error(errno.ENAMETOOLONG), "'some/path' has too long a name; choose a shorter one"),
+        (system_error(errno.ENAMETOOLONG), "'some/path' has a name that is too long; choose a shorter one"),
         (system_error(errno.EACCES), "permission denied"),
         (system_error(errno.EMFILE), "too many files are open at once; raise the limit"),
-        (system_error(errno.EIO, None), r"the system refused .*\(Input/output error\)"),
+        (system_error(errno.EIO, None), r"the operating system reported an error .*\(Input/output error\)"),
         (ImportError("libcuda.so.1: cannot open shared object file"), "a library cannot be imported .libcuda"),
         (ModuleNotFoundError("No module named 'jax'", name="jax"), "library 'jax' cannot be imported"),
         (UnicodeEncodeError("ascii", "a\u0441b", 1, 2, "no"), "cannot be written as ascii"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reds_core.system.memory import _of_container, amount_text, why_too_much
+from reds_core.system.memory import _container_bytes, amount_text, why_too_much
 
 
 def write_files(folder: Path, **contents: str) -> None:
@@ -18,20 +18,20 @@ def write_files(folder: Path, **contents: str) -> None:
 def test_the_file_cache_of_a_container_counts_as_available(tmp_path: Path) -> None:
     """A container that has read much shows its limit as used, though the system gives the cache up when asked."""
     write_files(tmp_path / "two", max="1000", current="990", stat="anon 90\ninactive_file 900\nactive_file 0")
-    assert _of_container(tmp_path / "two") == 910
+    assert _container_bytes(tmp_path / "two") == 910
     write_files(
         tmp_path / "one" / "memory",
         limit_in_bytes="1000",
         usage_in_bytes="990",
         stat="inactive_file 1\ntotal_inactive_file 900",
     )
-    assert _of_container(tmp_path / "one") == 910
+    assert _container_bytes(tmp_path / "one") == 910
 
 
 def test_without_a_limit_a_container_says_nothing(tmp_path: Path) -> None:
     write_files(tmp_path, max="max", current="990", stat="inactive_file 900")
-    assert _of_container(tmp_path) is None
-    assert _of_container(tmp_path / "none") is None
+    assert _container_bytes(tmp_path) is None
+    assert _container_bytes(tmp_path / "none") is None
 
 
 @pytest.mark.parametrize(

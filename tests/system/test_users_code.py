@@ -95,7 +95,11 @@ def test_faults_are_told_with_file_and_line(tmp_path: Path, text: str, told: str
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("missing.py", "is no file"), ("no/such/file", "is no file"), ("no_such.module", "No module named 'no_such'")],
+    [
+        ("missing.py", "is not a file"),
+        ("no/such/file", "is not a file"),
+        ("no_such.module", "No module named 'no_such'"),
+    ],
 )
 def test_what_is_not_there(name: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
