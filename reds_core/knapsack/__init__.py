@@ -7,6 +7,7 @@ from reds_core.knapsack.cheapest import cheapest_answer, cheapest_choice, cheape
 from reds_core.knapsack.file import load_problem, problem_digest, save_problem
 from reds_core.knapsack.integers import largest
 from reds_core.knapsack.no_choice import least_usage
+from reds_core.knapsack.pair_terms import PairTerm
 from reds_core.knapsack.problem import (
     Evaluation,
     Group,
@@ -34,6 +35,7 @@ __all__ = [
     "KnapsackProblem",
     "Limit",
     "Pair",
+    "PairTerm",
     "PeakResource",
     "PeakStep",
     "Resource",

@@ -141,13 +141,8 @@ def _cost_beside(
     pair = problem.pairs[k]
     other = pair.second if pair.first == g else pair.first
     at, cost = choice[other], np.zeros(problem.groups[g].options)
-    for resource, weight in zip(problem.resources, weights, strict=True):
-        if isinstance(resource, PeakResource):
-            continue
-        if resource.bilinear[k]:
-            width = float(resource.bilinear[k]) * float(problem.groups[other].widths[at])
-            cost += weight * width * problem.groups[g].widths
-        table = resource.pair_costs[k]
-        if table is not None:
-            cost += weight * (table[:, at] if pair.first == g else table[at])
+    summed = [weight for r, weight in zip(problem.resources, weights, strict=True) if not isinstance(r, PeakResource)]
+    for term, weight in zip(problem.pair_terms[k][1:], summed, strict=True):
+        if term is not None:
+            cost += weight * (term.turned if pair.first == g else term).row(at)
     return cost

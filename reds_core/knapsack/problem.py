@@ -22,6 +22,7 @@ import numpy.typing as npt
 from reds_core.arrays import IntArray, Table
 from reds_core.knapsack.integers import MAGNITUDE_LIMIT as MAGNITUDE_LIMIT
 from reds_core.knapsack.integers import as_integer, as_integers, checked_table, is_sealed, largest, refused
+from reds_core.knapsack.pair_terms import ALL, PairTerm
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,11 +238,10 @@ class KnapsackProblem:
         for r in self.resources:
             sums.append(abs(r.capacity))
             if isinstance(r, SumResource):
-                total = abs(r.base) + sum(largest(c) for c in r.costs) + sum(largest(c) for c in r.pair_costs)
-                for p, coefficient in zip(self.pairs, r.bilinear, strict=True):
-                    widest = int(self.groups[p.first].widths[-1]) * int(self.groups[p.second].widths[-1])
-                    total += abs(coefficient) * widest
-                sums.append(total)
+                terms = (self._cost_term(r, k) for k in range(len(self.pairs)))
+                sums.append(
+                    abs(r.base) + sum(largest(c) for c in r.costs) + sum(t.magnitude() for t in terms if t is not None)
+                )
             else:
                 sums += [abs(s.base) + sum(largest(c) for c in s.costs) for s in r.steps]
         return max(sums)
@@ -261,15 +261,32 @@ class KnapsackProblem:
         """Group index by name."""
         return {g.name: i for i, g in enumerate(self.groups)}
 
+    @cached_property
+    def pair_terms(self) -> tuple[tuple[PairTerm | None, ...], ...]:
+        """For each pair what it adds to the value and then to each sum resource; None where it adds nothing."""
+        return tuple(
+            (self._value_term(k), *(self._cost_term(r, k) for r in self.sum_resources)) for k in range(len(self.pairs))
+        )
+
+    def _value_term(self, pair: int) -> PairTerm | None:
+        joined = self.pairs[pair]
+        if joined.values is None:
+            return None
+        return PairTerm(0, self.groups[joined.first].widths, self.groups[joined.second].widths, joined.values)
+
+    def _cost_term(self, resource: SumResource, pair: int) -> PairTerm | None:
+        joined, coefficient, table = self.pairs[pair], resource.bilinear[pair], resource.pair_costs[pair]
+        if not coefficient and table is None:
+            return None
+        return PairTerm(coefficient, self.groups[joined.first].widths, self.groups[joined.second].widths, table)
+
     def pair_cost(self, resource: SumResource, pair: int) -> Table:
         """Bilinear term and pair costs of one pair in one table, int64 (options, options); None where all zero."""
         key = (resource.name, pair)
         if key not in self._caches:
-            joined, coefficient, table = self.pairs[pair], resource.bilinear[pair], resource.pair_costs[pair]
-            if coefficient:
-                widths = self.groups[joined.first].widths, self.groups[joined.second].widths
-                product = coefficient * np.multiply.outer(*widths)
-                table = product if table is None else product + table
+            table, term = resource.pair_costs[pair], self._cost_term(resource, pair)
+            if term is not None and term.coefficient:
+                table = term.block(ALL, ALL)
                 table.setflags(write=False)
             self._caches[key] = table
         return self._caches[key]
@@ -304,10 +321,10 @@ class KnapsackProblem:
             )
             return max(totals, default=0)
         total = resource.base + sum(int(c[i]) for c, i in zip(resource.costs, x, strict=True) if c is not None)
-        for pair, coefficient, table in zip(self.pairs, resource.bilinear, resource.pair_costs, strict=True):
-            i, j = x[pair.first], x[pair.second]
-            total += coefficient * int(self.groups[pair.first].widths[i]) * int(self.groups[pair.second].widths[j])
-            total += 0 if table is None else int(table[i, j])
+        row = 1 + self.sum_resources.index(resource)
+        for pair, terms in zip(self.pairs, self.pair_terms, strict=True):
+            term = terms[row]
+            total += 0 if term is None else term.at(x[pair.first], x[pair.second])
         return total
 
     def widths(self, choice: Sequence[int]) -> dict[str, int]:

@@ -32,12 +32,11 @@ def _sum_usage(problem: KnapsackProblem, resource: SumResource, choices: IntArra
     for g, costs in enumerate(resource.costs):
         if costs is not None:
             usage += costs[choices[:, g]]
-    for pair, coefficient, table in zip(problem.pairs, resource.bilinear, resource.pair_costs, strict=True):
-        i, j = choices[:, pair.first], choices[:, pair.second]
-        if coefficient:
-            usage += coefficient * problem.groups[pair.first].widths[i] * problem.groups[pair.second].widths[j]
-        if table is not None:
-            usage += table[i, j]
+    row = 1 + problem.sum_resources.index(resource)
+    for pair, terms in zip(problem.pairs, problem.pair_terms, strict=True):
+        term = terms[row]
+        if term is not None:
+            usage += term.along(choices[:, pair.first], choices[:, pair.second])
     return usage
 
 

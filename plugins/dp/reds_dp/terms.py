@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 
-from reds_core.arrays import BoolArray, FloatArray, IntArray, Table
+from reds_core.arrays import BoolArray, FloatArray, IntArray
 from reds_core.knapsack import KnapsackProblem
 from reds_core.knapsack.inference import Factors, MaxSum, Messages
 
@@ -40,13 +40,9 @@ class ExactTerms:
         for k, pair in enumerate(problem.pairs):
             a, b = pair.first, pair.second
             stack = np.zeros((self.rows, len(kept[a]), len(kept[b])), np.int64)
-            pair_tables: list[Table] = [pair.values, *(r.pair_costs[k] for r in resources)]
-            for row, table in enumerate(pair_tables):
-                if table is not None:
-                    stack[row] = table[np.ix_(kept[a], kept[b])]
-                if row and resources[row - 1].bilinear[k]:
-                    widths = problem.groups[a].widths[kept[a]], problem.groups[b].widths[kept[b]]
-                    stack[row] += resources[row - 1].bilinear[k] * np.multiply.outer(*widths)
+            for row, term in enumerate(problem.pair_terms[k]):
+                if term is not None:
+                    stack[row] = term.block(kept[a], kept[b])
             if rank[a] > rank[b]:
                 a, b, stack = b, a, stack.transpose(0, 2, 1)
             self._pairs[b].append((a, stack))

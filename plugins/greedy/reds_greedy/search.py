@@ -17,8 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack import KnapsackProblem, PeakStep
-from reds_greedy.pair_terms import PairTerm, pair_terms
+from reds_core.knapsack import KnapsackProblem, PairTerm, PeakStep
 
 REACH = 16
 """Moves go up to this many strides up or down; strides halve from the coarsest, which spans all options, to 1."""
@@ -89,7 +88,8 @@ class GreedySearch:
         self.neighbours: list[list[int]] = [[] for _ in problem.groups]
         for k, pair in enumerate(problem.pairs):
             a, b = pair.first, pair.second
-            terms = pair_terms(problem, k)
+            added = enumerate(problem.pair_terms[k])
+            terms = [(row - 1 if row else None, term) for row, term in added if term is not None]
             self.joined[a, b] = terms
             self.joined[b, a] = [(row, term.turned) for row, term in terms]
             self.neighbours[a].append(b)

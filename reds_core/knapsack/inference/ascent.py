@@ -42,6 +42,8 @@ class Ascent:
         self._kept = kept
         self._check_time = check_time
         self._resources = problem.sum_resources
+        self._terms = problem.pair_terms
+        self._turned = [tuple(None if t is None else t.turned for t in terms) for terms in problem.pair_terms]
         self._room = np.array([r.capacity - r.base for r in self._resources], dtype=np.int64)
         self._scales = np.maximum(np.abs(self._room.astype(np.float64)), 1.0)
         count = len(problem.groups)
@@ -73,36 +75,22 @@ class Ascent:
         """What pair `k` adds for each option of its other group while `g` is at position `at`; (rows, options)."""
         pair = self._problem.pairs[k]
         forward = pair.first == g
-        other = pair.second if forward else pair.first
-        option, options = int(self._kept[g][at]), self._kept[other]
-        result = np.zeros((1 + len(self._resources), len(options)), np.int64)
-        if pair.values is not None:
-            result[0] = (pair.values[option] if forward else pair.values[:, option])[options]
-        groups = self._problem.groups
-        for r, resource in enumerate(self._resources, 1):
-            if resource.bilinear[k]:
-                result[r] = resource.bilinear[k] * int(groups[g].widths[option]) * groups[other].widths[options]
-            table = resource.pair_costs[k]
-            if table is not None:
-                result[r] += (table[option] if forward else table[:, option])[options]
+        option, options = int(self._kept[g][at]), self._kept[pair.second if forward else pair.first]
+        terms = self._terms[k] if forward else self._turned[k]
+        result = np.zeros((len(terms), len(options)), np.int64)
+        for row, term in enumerate(terms):
+            if term is not None:
+                result[row] = term.row(option, options)
         return result
 
     def _block(self, k: int, rows: IntArray, columns: IntArray) -> IntArray:
         """What pair `k` adds at given positions of its first and second group; (rows, first, second)."""
         pair = self._problem.pairs[k]
         first, second = self._kept[pair.first][rows], self._kept[pair.second][columns]
-        at = np.ix_(first, second)
-        result = np.zeros((1 + len(self._resources), len(rows), len(columns)), np.int64)
-        if pair.values is not None:
-            result[0] = pair.values[at]
-        groups = self._problem.groups
-        for r, resource in enumerate(self._resources, 1):
-            if resource.bilinear[k]:
-                widths = groups[pair.first].widths[first], groups[pair.second].widths[second]
-                result[r] = resource.bilinear[k] * np.multiply.outer(*widths)
-            table = resource.pair_costs[k]
-            if table is not None:
-                result[r] += table[at]
+        result = np.zeros((len(self._terms[k]), len(rows), len(columns)), np.int64)
+        for row, term in enumerate(self._terms[k]):
+            if term is not None:
+                result[row] = term.block(first, second)
         return result
 
     # --- the present choice -----------------------------------------------------------------------------------------

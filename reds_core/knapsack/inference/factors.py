@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from reds_core.arrays import BoolArray, FloatArray, IntArray
 from reds_core.knapsack.inference.elimination import Scope
+from reds_core.knapsack.pair_terms import ALL
 from reds_core.knapsack.problem import KnapsackProblem, PeakStep
 
 FORBIDDEN = -1e200
@@ -236,24 +237,15 @@ def build_factors(
         if swapped:
             a, b = b, a
         stack = np.empty((rows, len(kept[a]), len(kept[b])))
-        for row, given in enumerate([pair.values, *(r.pair_costs[k] for r in resources)]):
+        options = (ALL if whole[a] else kept[a], ALL if whole[b] else kept[b])
+        for row, given in enumerate(problem.pair_terms[k]):
             check_time()
-            table = given.T if given is not None and swapped else given
-            if table is not None:
-                rows_kept = table if whole[a] else table[kept[a]]
-                stack[row] = rows_kept if whole[b] else rows_kept[:, kept[b]]
-                magnitudes[row] += _magnitude(table)
-            coefficient = resources[row - 1].bilinear[k] if row else 0
-            if coefficient:
-                wide, tall = problem.groups[a].widths[kept[a]], problem.groups[b].widths[kept[b]]
-                product = float(coefficient) * wide.astype(np.float64), tall.astype(np.float64)
-                if table is None:
-                    np.multiply.outer(*product, out=stack[row])
-                else:
-                    stack[row] += np.multiply.outer(*product)
-                magnitudes[row] += abs(float(coefficient)) * float(wide[-1]) * float(tall[-1])
-            elif table is None:
+            if given is None:
                 stack[row] = 0.0
+                continue
+            term = given.turned if swapped else given
+            term.floats(*options, out=stack[row])
+            magnitudes[row] += float(term.magnitude(*options))
         pairs.append(Factor((a, b), stack))
     room = np.array([float(r.capacity - r.base) for r in resources])
     magnitudes[1:] += np.abs(room)

@@ -1,0 +1,106 @@
+"""What two groups add together to the value or to the use of a resource.
+
+Every pairwise term has the form coefficient x width of the first x width of the second + table. This module is the one
+place that expands it; a table of all joint options, which may take gigabytes, is made only where it is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from reds_core.arrays import FloatArray, IntArray, Table
+from reds_core.knapsack.integers import largest
+
+ALL = slice(None)
+"""Every option of a group, in order."""
+
+_Index = TypeVar("_Index", slice, IntArray)
+
+
+@dataclass(frozen=True, eq=False)
+class PairTerm:
+    """One pairwise term of a problem: coefficient x first x second + table, for each option of either group.
+
+    Attributes:
+        coefficient: of the product of widths; 0 for none.
+        first, second: widths of the two groups, int64 (options,), in any order.
+        table: int64 (options of first, options of second), or None for zeros.
+    """
+
+    coefficient: int
+    first: IntArray
+    second: IntArray
+    table: Table
+
+    @property
+    def turned(self) -> PairTerm:
+        """The same term with the groups exchanged."""
+        return PairTerm(self.coefficient, self.second, self.first, None if self.table is None else self.table.T)
+
+    def at(self, first: int, second: int) -> int:
+        """The term for one option of either group."""
+        product = self.coefficient * int(self.first[first]) * int(self.second[second])
+        return product if self.table is None else product + int(self.table[first, second])
+
+    def along(self, first: IntArray, second: IntArray) -> IntArray:
+        """The term for joint options given one by one.
+
+        Args:
+            first, second: option indices, int64 (n,) each.
+
+        Returns:
+            int64 (n,).
+        """
+        if not self.coefficient and self.table is not None:
+            listed: IntArray = self.table[first, second]
+            return listed
+        product: IntArray = self.coefficient * self.first[first] * self.second[second]
+        return product if self.table is None else product + self.table[first, second]
+
+    def row(self, option: int, second: slice | IntArray = ALL) -> IntArray:
+        """The term for options of the second group beside one of the first, int64 (options of second,)."""
+        if not self.coefficient and self.table is not None:
+            listed: IntArray = self.table[option][second]
+            return listed
+        product: IntArray = self.coefficient * int(self.first[option]) * self.second[second]
+        return product if self.table is None else product + self.table[option][second]
+
+    def block(self, first: _Index, second: _Index) -> IntArray:
+        """The term for some options of either group, int64 (options of first, options of second)."""
+        if not self.coefficient and self.table is not None:
+            return self._cut(self.table, first, second)
+        product: IntArray = self.coefficient * np.multiply.outer(self.first[first], self.second[second])
+        return product if self.table is None else product + self._cut(self.table, first, second)
+
+    def floats(self, first: IntArray | slice, second: IntArray | slice, out: FloatArray) -> None:
+        """Write the term for some options of either group to `out`, float64 (options of first, options of second).
+
+        No table of integers is made on the way. Products above 2^53 are rounded.
+        """
+        if self.table is not None:
+            out[...] = self.table[first][:, second]
+        if self.coefficient:
+            wide = float(self.coefficient) * self.first[first].astype(np.float64)
+            tall = self.second[second].astype(np.float64)
+            if self.table is None:
+                np.multiply.outer(wide, tall, out=out)
+            else:
+                out += np.multiply.outer(wide, tall)
+        elif self.table is None:
+            out[...] = 0.0
+
+    def magnitude(self, first: IntArray | slice = ALL, second: IntArray | slice = ALL) -> int:
+        """A limit on the absolute value of the term over some options of either group, as an unbounded integer.
+
+        The table counts whole, whatever the options.
+        """
+        product = abs(self.coefficient) * largest(self.first[first]) * largest(self.second[second])
+        return product + largest(self.table)
+
+    @staticmethod
+    def _cut(table: IntArray, first: _Index, second: _Index) -> IntArray:
+        chosen: IntArray = table[first, second] if isinstance(first, slice) else table[np.ix_(first, second)]
+        return chosen
