@@ -8,13 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
-# Student's t at 97.5 %, by degrees of freedom 1 to 30
-_CRITICAL = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
-_NORMAL = 1.959964
 
 
 @dataclass(frozen=True)
@@ -72,11 +65,11 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -
 
 
 def critical_t(freedom: int) -> float:
-    """Student's t at 97.5 % with so many degrees of freedom, 1 or more, to three digits behind the point.
+    """The quantile of Student's distribution that bounds a two-sided interval of the confidence used here.
 
-    Above the table the expansion of Fisher (Abramowitz and Stegun, 26.7.5).
+    Args:
+        freedom: degrees of freedom, 1 or more.
     """
-    if freedom <= len(_CRITICAL):
-        return _CRITICAL[freedom - 1]
-    z = _NORMAL
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))

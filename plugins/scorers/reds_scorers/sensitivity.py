@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.arrays import FloatArray
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Framework, Task, WeightArrays
 from reds_core.network import Network
@@ -67,6 +66,8 @@ class SensitivityScorer(Scorer):
         data = training_examples(self.name, data, self.options.examples, seed)
         channels = self.asked[self.options.order].score(framework, model, network, data, task, seed).channels
         measured = {g.name: measured_widths(g.channels, self.options.widths) for g in network.groups}
+        from scipy.optimize import isotonic_regression
+
         weights = framework.weights(model, network)
 
         def variants() -> Iterator[WeightArrays]:
@@ -82,7 +83,7 @@ class SensitivityScorer(Scorer):
         for group, widths in measured.items():
             found = np.array([*(next(losses) for _ in widths[:-1]), full])
             if self.options.curve == "monotone":
-                found = -rising(-found)
+                found = isotonic_regression(found, increasing=False).x
             curves[group] = np.interp(np.arange(1, widths[-1] + 1), widths, found[0] - found)
         return ScoreTable(channels, curves=curves)
 
@@ -90,20 +91,3 @@ class SensitivityScorer(Scorer):
 def measured_widths(channels: int, count: int) -> npt.NDArray[np.int64]:
     """At most `count` widths from 1 up, evenly spaced, and the full one."""
     return np.unique(np.rint(np.linspace(1, channels, count + 1)).astype(np.int64))
-
-
-def rising(values: FloatArray) -> FloatArray:
-    """The nearest sequence, in the sum of squares, that never falls: pool adjacent violators.
-
-    Ayer et al., An empirical distribution function for sampling with incomplete information (1955).
-    """
-    means: list[float] = []
-    sizes: list[int] = []
-    for value in values:
-        means.append(float(value))
-        sizes.append(1)
-        while len(means) > 1 and means[-2] > means[-1]:
-            size = sizes[-2] + sizes[-1]
-            means[-2:] = [(means[-2] * sizes[-2] + means[-1] * sizes[-1]) / size]
-            sizes[-2:] = [size]
-    return np.repeat(means, sizes)

@@ -23,7 +23,7 @@ from reds_scorers.activation import MeanActivationOptions, ZerosOptions, read_te
 from reds_scorers.bn_scale import BatchNormScaleOptions
 from reds_scorers.fisher import FisherOptions
 from reds_scorers.magnitude import MagnitudeOptions
-from reds_scorers.sensitivity import SensitivityOptions, measured_widths, rising
+from reds_scorers.sensitivity import SensitivityOptions, measured_widths
 from reds_scorers.taylor import TaylorOptions
 from toy_framework import ToyFramework, ToyModel, backward, chain_model, describe, forward, residual_model, toy_arrays
 
@@ -245,6 +245,12 @@ def test_channels_that_no_weight_reads_are_named(model: ToyModel, scorer: type[S
         score(scorer(), TOY, model, unread, training_data(model), Task())
 
 
+def rising(values: np.ndarray) -> np.ndarray:
+    """The nearest sequence, in the sum of squares, that never falls, by the min-max formula."""
+    n = len(values)
+    return np.array([max(min(values[i : j + 1].mean() for j in range(k, n)) for i in range(k + 1)) for k in range(n)])
+
+
 # --- sensitivity ----------------------------------------------------------------------------------------------------
 
 
@@ -299,13 +305,25 @@ def test_widths_are_even_and_hold_both_ends() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_rising_is_the_nearest_sequence_that_never_falls(seed: int) -> None:
-    """Against the min-max formula of isotonic regression."""
-    values = np.random.default_rng(seed).normal(size=9).round(1)
-    expected = [
-        max(min(values[i : j + 1].mean() for j in range(k, 9)) for i in range(k + 1)) for k in range(len(values))
-    ]
-    np.testing.assert_allclose(rising(values), expected, atol=1e-12)
+def test_monotone_curves_are_the_nearest_that_never_fall(model: ToyModel, seed: int) -> None:
+    """The curve of a framework whose losses are random, against the min-max formula of isotonic regression."""
+
+    class Noisy(ToyFramework):
+        def losses(self, model: Any, network: Any, variants: Any, data: Any, task: Any) -> Any:
+            random = np.random.default_rng(seed)
+            return (round(random.normal(), 1) for _ in variants)
+
+    network = describe(model)
+    data = training_data(model)
+    raw, monotone = (
+        score(
+            SensitivityScorer(SensitivityOptions(10, "magnitude", c, 0)), Noisy(), model, network, data, Task()
+        ).curves
+        for c in ("measured", "monotone")
+    )
+    for group, curve in raw.items():
+        nearest = rising(curve)
+        np.testing.assert_allclose(monotone[group], nearest - nearest[0], atol=1e-12)
 
 
 # --- random ---------------------------------------------------------------------------------------------------------
