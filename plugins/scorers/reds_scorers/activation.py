@@ -67,7 +67,7 @@ class MeanActivationScorer(Scorer):
             if not any(group in network.tensors[t].axis.groups() for t in tensors):
                 raise UnsupportedError(
                     f"the channels of group '{group}' lie inside a layer, so scorer '{self.name}' cannot see them",
-                    "take another scorer such as taylor",
+                    "use another scorer such as taylor",
                 )
         found = framework.activation_statistics(model, network, tensors, data.x, self.options.batch_size)
         sums = {g.name: np.zeros(g.channels) for g in network.groups}

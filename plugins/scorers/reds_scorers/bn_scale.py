@@ -56,7 +56,7 @@ class BatchNormScaleScorer(Scorer):
         if missing and self.options.without == "refuse":
             raise UnsupportedError(
                 f"group '{missing[0]}' has no batch norm, whose scale scorer 'bn-scale' reads",
-                "take another scorer such as magnitude, or give --option bn-scale.without=magnitude",
+                "use another scorer such as magnitude, or give --option bn-scale.without=magnitude",
             )
         typical = float(np.concatenate(list(gammas.values())).mean()) if gammas else 1.0
         kernels = of_kind(WeightKind.KERNEL)
