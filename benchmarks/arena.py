@@ -29,10 +29,10 @@ ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets" / "models"
 ARENA_BYTES = 16 * 2**20
 SHARES = (1.0, 0.75, 0.5, 0.25)
 REMARKS = """\
-The largest difference, 18,432 bytes on the full VWW network, is such a hole: the planner puts the largest map (48 x 48
-x 16) first and the map that it is made of (48 x 48 x 8) behind it; between that and the image, 96 x 96 x 3, there is no
-room left for the map before, which goes to the end. The scratch of the attention block is as large as its keys or its
-values: steps x heads x size of a head.
+The largest difference, 18,432 bytes on the full VWW network, is due to such a gap. The planner places the largest map
+(48 x 48 x 16) first, and the map that it is computed from (48 x 48 x 8) after it. The space between the latter and the
+image (96 x 96 x 3) is too small for the previous map, which is therefore placed at the end. The scratch memory of the
+attention block is as large as its keys or its values: steps x heads x size of a head.
 """
 PLAN = """
 import sys
@@ -110,12 +110,13 @@ def page(comparisons: list[Comparison]) -> str:
     lines = [
         "# Peak RAM as counted, and as the device plans it",
         "",
-        "`python benchmarks/arena.py --out docs/peak-ram.md` exports each model at several widths and lets TensorFlow",
-        "Lite Micro plan its arena. *counted* is `peak_ram` of `reds inspect` and of plans; *arena head* is what the",
-        "interpreter sets aside for activations and scratch, in bytes. Every tensor starts at a multiple of",
-        "16 bytes, so up to 15 are lost at each tensor that lives at the peak, and its greedy planner may leave a",
-        "hole between tensors. Products of two activations (attention) set a transposed copy of one of them aside",
-        "as scratch while they run. Nothing else separates the two figures.",
+        "`python benchmarks/arena.py --out docs/peak-ram.md` exports each model at several widths and lets",
+        "TensorFlow Lite Micro plan its memory arena. *counted* is `peak_ram` of `reds inspect` and of plans;",
+        "*arena head* is the memory that the interpreter allocates for activations and scratch, in bytes. Each",
+        "tensor starts at a multiple of 16 bytes, so up to 15 bytes are lost per tensor that is live at the peak,",
+        "and the greedy planner may leave a gap between tensors. For products of two activations (attention), it",
+        "also allocates scratch memory for a transposed copy of one of them. There are no other differences between",
+        "the two figures.",
         "",
         "| model | channels kept | type | counted | arena head | head - counted |",
         "|---|---:|---|---:|---:|---:|",

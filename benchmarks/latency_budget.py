@@ -91,15 +91,16 @@ def page(table: LatencyTable, found: list[Row]) -> str:
     lines = [
         "# Latency budgets",
         "",
-        "`reds latency MODEL --out table.json` times each part of a network that LiteRT runs as one, at several",
-        "widths, as an exported file on this machine, and keeps the samples with their spread. Between widths it",
-        "interpolates; the sum is scaled to the whole network as measured. With `--latency-table table.json` and",
-        "`--budget latency=0.6` (or `2ms`) `reds prune` keeps the sum within the budget, and writes beside each",
-        "prediction what the exported file takes.",
+        "`reds latency MODEL --out table.json` times each segment of a network that LiteRT runs as one unit, at",
+        "several widths. The segments are timed as exported files on this machine, and the samples are stored with",
+        "their spread. Times between the measured widths are interpolated, and their sum is scaled to the measured",
+        "time of the whole network. With `--latency-table table.json` and `--budget latency=0.6` (or `2ms`), `reds",
+        "prune` keeps the sum within the budget, and reports the measured time of each exported file next to the",
+        "prediction.",
         "",
         f"`python benchmarks/latency_budget.py`: MobileNetV2, alpha 0.35, 96 x 96, float32, {table.settings.threads}",
-        f"thread on {table.machine.cpu}; {len(table.samples)} samples of {len(table.segments)} segments. Each file",
-        f"is timed {TURNS} times in turns (lower decile of 100 runs each); the range is over turns.",
+        f"thread on {table.machine.cpu}; {len(table.samples)} samples of {len(table.segments)} segments. All",
+        f"files are timed in turn, {TURNS} times each (lower decile of 100 runs); the range is over these times.",
         "",
         "| budget | MACs | predicted, us | measured, us | range, us | share of full: predicted | measured |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -111,7 +112,7 @@ def page(table: LatencyTable, found: list[Row]) -> str:
             f"{min(row.measured_us):.0f} to {max(row.measured_us):.0f} | "
             f"{100 * row.predicted_us / found[0].predicted_us:.1f} % | {100 * middle / full:.1f} % |"
         )
-    lines += ["", "Whole subnetworks of random widths, as `reds latency` reports them:", ""]
+    lines += ["", "Whole subnetworks of random widths, as reported by `reds latency`:", ""]
     lines += ["| predicted, us | measured, us | error |", "|---:|---:|---:|"]
     for check in table.checks:
         error = 100 * (check.predicted_ns / check.measured.ns - 1)

@@ -160,7 +160,8 @@ def check_readers(network: Network, what: str) -> None:
     for group in network.channels:
         if group not in read:
             raise UnsupportedError(
-                f"no weight reads the channels of group '{group}', which {what} needs", "take another scorer: taylor"
+                f"no weight reads the channels of group '{group}', which {what} needs",
+                "use another scorer such as taylor",
             )
 
 

@@ -210,7 +210,7 @@ def score(
     if not table.tells_channels_apart:
         raise InputError(
             f"scorer '{scorer.name}' gives every channel the same score, so that no choice is better than another",
-            "check that the model is trained and that the labels are its own, or take another scorer such as magnitude",
+            "check that the model is trained and that the labels are correct, or use another scorer such as magnitude",
         )
     return table
 

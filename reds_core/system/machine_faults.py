@@ -83,7 +83,7 @@ def machine_fault(error: Exception) -> RedsError | None:
         detail = f" ({reason_of(error)})" if str(error) else ""
         return UnavailableError(
             f"the machine ran out of memory{detail}",
-            "take a smaller model, data set or --batch-size",
+            "use a smaller model, data set or --batch-size",
         )
     if isinstance(error, UnicodeError):
         return _fault_of_text(error)

@@ -75,7 +75,7 @@ def test_a_full_disk_is_told_from_whatever_wraps_it() -> None:
         (ModuleNotFoundError("No module named 'jax'", name="jax"), "library 'jax' cannot be imported"),
         (UnicodeEncodeError("ascii", "a\u0441b", 1, 2, "no"), "cannot be written as ascii"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no"), "is not valid utf-8"),
-        (MemoryError("Unable to allocate 20 GiB"), r"out of memory \(Unable to allocate 20 GiB\); take a smaller"),
+        (MemoryError("Unable to allocate 20 GiB"), r"out of memory \(Unable to allocate 20 GiB\); use a smaller"),
         (RuntimeError("Symlink loop from 'x'"), "symlink loop from 'x'; give another path"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Channel scorers of reds that work with every framework."""
+"""Scorers of channels that work with every framework."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 @hookimpl
 def reds_scorers() -> Sequence[type[Scorer]]:
-    """The scorers of this package."""
+    """Return the scorers of this package."""
     return [
         MagnitudeScorer,
         TaylorScorer,

@@ -1,4 +1,4 @@
-"""Importance of a channel by what it puts out."""
+"""Importance of channels by their activations."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class MeanActivationOptions:
     """Settings of `mean-activation`.
 
     Attributes:
-        batch_size: examples at a time.
-        examples: the most training examples used, of every class alike, drawn by the seed; 0 means all.
-        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
-            keeps), none, or divided by their mean, max, sum or l2 norm.
+        batch_size: number of examples per batch.
+        examples: maximum number of training examples, drawn at random and balanced over classes; 0 means all.
+        normalise: how scores are made comparable across groups: "log" (the value of a width is the logarithm of the
+            share of the group's score that it keeps), "none", or division by "mean", "max", "sum" or "l2" norm.
 
     Raises:
         InputError: if a number is out of range.
@@ -41,17 +41,17 @@ class MeanActivationOptions:
 
 @dataclass(frozen=True)
 class ZerosOptions(MeanActivationOptions):
-    """Settings of `apoz`: those of `mean-activation`."""
+    """Settings of `apoz`, which are the same as those of `mean-activation`."""
 
     name: ClassVar[str] = "apoz"
 
 
 class MeanActivationScorer(Scorer):
-    """Mean over examples and positions of a channel's absolute activation. Needs training data, no labels.
+    """Scores a channel by its mean absolute activation over examples and positions. Needs training data, no labels.
 
     Molchanov et al., Pruning Convolutional Neural Networks for Resource Efficient Inference (arXiv 1611.06440),
-    section 2.2. Taken where other layers read the channel, behind activations and before pooling and flattening; where
-    they read it in several places, the mean of these. Costs `examples` inferences.
+    section 2.2. Activations are taken where other layers read the channel, after activation functions and before
+    pooling and flattening, and are averaged if there are several such places. Costs `examples` inferences.
     """
 
     name = "mean-activation"
@@ -67,7 +67,7 @@ class MeanActivationScorer(Scorer):
             if not any(group in network.tensors[t].axis.groups() for t in tensors):
                 raise UnsupportedError(
                     f"the channels of group '{group}' lie inside a layer, so scorer '{self.name}' cannot see them",
-                    "take another scorer such as taylor",
+                    "use another scorer such as taylor",
                 )
         found = framework.activation_statistics(model, network, tensors, data.x, self.options.batch_size)
         sums = {g.name: np.zeros(g.channels) for g in network.groups}
@@ -85,11 +85,11 @@ class MeanActivationScorer(Scorer):
 
 
 class ZerosScorer(MeanActivationScorer):
-    """Share of a channel's activations that are not zero: 1 - APoZ. Needs training data, no labels.
+    """Scores a channel by the share of its activations that are not zero, 1 - APoZ. Needs training data, no labels.
 
-    Hu et al., Network Trimming (arXiv 1607.03250), eq. 1: average percentage of zeros behind a rectifier. Channels
-    whose activations are never zero, such as those of linear layers, all score 1: their order means nothing. Taken
-    where `mean-activation` takes its means, at the same cost.
+    Hu et al., Network Trimming (arXiv 1607.03250), eq. 1: the average percentage of zeros after a ReLU. Channels whose
+    activations are never zero, such as those of linear layers, all score 1, so their order is arbitrary. Activations
+    are taken at the same places and cost as much as for `mean-activation`.
     """
 
     name = "apoz"
@@ -100,9 +100,10 @@ class ZerosScorer(MeanActivationScorer):
 
 
 def read_tensors(network: Network) -> list[int]:
-    """The tensors whose channels are read by a layer that mixes them, each once, as they are before they are pooled.
+    """Return the indices of the tensors whose channels are read by a weight, each once, before any pooling.
 
-    Layers without weights that change the number of positions (pooling, flattening) are looked through.
+    If a tensor is the output of a layer without weights that changes the number of positions (pooling, flattening), the
+    input of that layer is taken instead.
     """
     maker = {t: layer for layer in network.layers for t in layer.outputs}
     found: dict[int, None] = {}
@@ -123,7 +124,7 @@ def read_tensors(network: Network) -> list[int]:
 
 
 def _only_pools(network: Network, tensor: int, inputs: tuple[int, ...], weights: tuple[int, ...]) -> bool:
-    """Whether `tensor` is another at fewer positions, or laid out in another way."""
+    """Whether `tensor` has the channels of its only input at a different number of positions."""
     if len(inputs) != 1 or weights:
         return False
     before, after = network.tensors[inputs[0]], network.tensors[tensor]

@@ -1,4 +1,4 @@
-"""Importance of a channel by the scale of the batch norm behind it."""
+"""Importance of channels by the scale of the batch norm after them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class BatchNormScaleOptions:
     """Settings of `bn-scale`.
 
     Attributes:
-        without: what is done with groups that no batch norm scales: "refuse" names the first of them; "magnitude"
-            scores their channels by the sum of the absolute values of their kernels, brought to the mean of the scales
-            of all other groups.
-        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
-            keeps), none, or divided by their mean, max, sum or l2 norm.
+        without: how groups without a batch norm are handled: "refuse" raises an error that names the first of them;
+            "magnitude" scores their channels by the sum of the absolute values of their kernels, rescaled to the mean
+            of the batch-norm scales of all other groups.
+        normalise: how scores are made comparable across groups: "log" (the value of a width is the logarithm of the
+            share of the group's score that it keeps), "none", or division by "mean", "max", "sum" or "l2" norm.
     """
 
     without: Literal["refuse", "magnitude"] = "refuse"
@@ -32,11 +32,11 @@ class BatchNormScaleOptions:
 
 
 class BatchNormScaleScorer(Scorer):
-    """Mean of |gamma| over the batch norms that scale a channel. Needs no data; costs nothing.
+    """Scores a channel by the mean of |gamma| over the batch norms that scale it. Needs no data and no inferences.
 
     Liu et al., Learning Efficient Convolutional Networks through Network Slimming (arXiv 1708.06519). They train with
-    a penalty that drives scales to zero; on networks trained without it the scales tell less. Where batch norms were
-    folded into the convolutions there is nothing to score.
+    a penalty that drives scales to zero; without it, scales are less informative. Networks whose batch norms were
+    folded into the convolutions have no scales to read.
     """
 
     name = "bn-scale"
@@ -56,7 +56,7 @@ class BatchNormScaleScorer(Scorer):
         if missing and self.options.without == "refuse":
             raise UnsupportedError(
                 f"group '{missing[0]}' has no batch norm, whose scale scorer 'bn-scale' reads",
-                "take another scorer such as magnitude, or give --option bn-scale.without=magnitude",
+                "use another scorer such as magnitude, or give --option bn-scale.without=magnitude",
             )
         typical = float(np.concatenate(list(gammas.values())).mean()) if gammas else 1.0
         kernels = of_kind(WeightKind.KERNEL)

@@ -1,4 +1,4 @@
-"""The training examples that a scorer looks at."""
+"""Selection of the training examples that a scorer uses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from reds_core.framework import Arrays
 
 
 def check_counts(scorer: str, batch_size: int, examples: int) -> None:
-    """Refuse options that are out of range.
+    """Check the options of a scorer.
 
     Raises:
-        InputError: if a batch is empty or fewer than no examples are asked for.
+        InputError: if the batch size is below 1 or the number of examples is negative.
     """
     if batch_size < 1:
         raise InputError(f"option {scorer}.batch_size is {batch_size}", "give 1 or more")
@@ -24,13 +24,19 @@ def check_counts(scorer: str, batch_size: int, examples: int) -> None:
 
 
 def training_examples(scorer: str, data: Arrays | None, examples: int, seed: int) -> Arrays:
-    """At most `examples` of the training data (0: all), drawn by the seed, of every class as many as there are.
+    """Draw a random, class-balanced sample of the training data.
 
-    Where labels are class numbers or one-hot rows, classes are drawn in turn until their examples run out; other
-    labels are not looked at. The examples keep their order.
+    If labels are class numbers or one-hot rows, examples are drawn in turn from all classes that have any left; other
+    labels are ignored. The sample keeps the order of the data.
+
+    Args:
+        scorer: name of the scorer, for the message.
+        data: training data.
+        examples: maximum size of the sample; 0 means all.
+        seed: seed of the random numbers.
 
     Raises:
-        InputError: if there are no data.
+        InputError: if `data` is None.
     """
     if data is None:
         raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
@@ -47,7 +53,7 @@ def training_examples(scorer: str, data: Arrays | None, examples: int, seed: int
 
 
 def _classes(y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """A class number for each label; the same for all where labels are none."""
+    """Return a class number for each label, which is the same for all if the labels are not classes."""
     flat = y.reshape(len(y), -1)
     classes = np.zeros(len(y), np.int64)
     if flat.shape[1] == 1 and flat.dtype.kind in "iub":

@@ -1,4 +1,4 @@
-"""Importance of a channel by the Fisher information of a gate on it."""
+"""Importance of channels by the Fisher information of a gate on each."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ class FisherOptions:
     """Settings of `fisher`.
 
     Attributes:
-        batch_size: examples a gradient: 1 is the criterion as published; more is quicker and squares means.
-        examples: the most training examples used, of every class alike, drawn by the seed; 0 means all.
-        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
-            keeps), none (losses add up, as published), or divided by their mean, max, sum or l2 norm.
+        batch_size: number of examples per gradient. 1 is the criterion as published; larger batches are faster, but
+            square the mean gradient of each batch.
+        examples: maximum number of training examples, drawn at random and balanced over classes; 0 means all.
+        normalise: how scores are made comparable across groups: "log" (the value of a width is the logarithm of the
+            share of the group's score that it keeps), "none" (losses add up, as published), or division by "mean",
+            "max", "sum" or "l2" norm.
 
     Raises:
         InputError: if a number is out of range.
@@ -37,12 +39,12 @@ class FisherOptions:
 
 
 class FisherScorer(Scorer):
-    """Half the mean over examples of (gradient of the loss by a gate on the channel)^2. Needs training data.
+    """Scores a channel by half the mean over examples of the squared gradient of a gate on it. Needs training data.
 
-    Theis et al., Faster gaze prediction with dense networks and Fisher pruning (arXiv 1801.05787), eq. 6: the loss that
-    is added by removing a channel, to second order, at a minimum. The gate stands where other layers read the channel,
-    so that closing it is what removal does; its gradient is the sum of gradient x weight over the weights that read
-    the channel. Costs a gradient of one example for each of `examples`.
+    Theis et al., Faster gaze prediction with dense networks and Fisher pruning (arXiv 1801.05787), eq. 6: the increase
+    of the loss when the channel is removed, to second order, at a minimum. The gate is where other layers read the
+    channel, so closing it is the same as removing the channel. Its gradient is the sum of gradient x weight over the
+    weights that read the channel. Costs `examples` gradients of one example each.
     """
 
     name = "fisher"

@@ -1,4 +1,4 @@
-"""Importance of a channel by how far its filter lies from the others of its layer."""
+"""Importance of channels by the distances of their filters to those of other channels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reds_core.scoring import Scorer, ScoreTable, filters
 from reds_scorers.normalising import Normalisation, normalised
 
 _BLOCK = 64
-"""Filters whose distances to all others are taken at once."""
+"""Number of filters whose distances to all others are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -22,21 +22,21 @@ class GeometricMedianOptions:
     """Settings of `fpgm`.
 
     Attributes:
-        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
-            keeps), none, or divided by their mean, max, sum or l2 norm.
+        normalise: how scores are made comparable across groups: "log" (the value of a width is the logarithm of the
+            share of the group's score that it keeps), "none", or division by "mean", "max", "sum" or "l2" norm.
     """
 
     normalise: Normalisation = "log"
 
 
 class GeometricMedianScorer(Scorer):
-    """Sum of the Euclidean distances of a channel's filter to all others of its group. Needs no data.
+    """Scores a channel by the sum of Euclidean distances of its filter to all others of its group. Needs no data.
 
     He et al., Filter Pruning via Geometric Median for Deep Convolutional Neural Networks Acceleration (arXiv
-    1811.00250), eq. 5 to 7: the filters nearest to the geometric median are those that the others can stand for. The
-    filter of a channel that several layers produce (a residual sum, a depthwise convolution behind a pointwise one) is
-    all its kernels side by side. Costs channels^2 x weights of a filter. The only channel of a group scores 0, and so
-    does a filter that is all zero, which nothing need stand for.
+    1811.00250), eq. 5 to 7: the filters closest to the geometric median can be replaced by the others. If several
+    layers produce a channel (a residual sum, a depthwise convolution after a pointwise one), its filter is the
+    concatenation of all its kernels. Costs channels^2 x weights per filter operations. The only channel of a group
+    scores 0, and so does a filter that is all zero, because nothing needs to replace it.
     """
 
     name = "fpgm"
@@ -54,12 +54,12 @@ class GeometricMedianScorer(Scorer):
 
 
 def _distances(rows: FloatArray) -> FloatArray:
-    """For each row the sum of its distances to all rows."""
+    """Return the sum of the distances of each row to all rows, float64 (rows,)."""
     norms = np.square(rows).sum(axis=1)
     sums = np.zeros(len(rows))
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
         squares = norms[block, None] + norms - 2 * rows[block] @ rows.T
-        squares[np.arange(len(squares)), np.arange(start, start + len(squares))] = 0  # a row is no way from itself
+        squares[np.arange(len(squares)), np.arange(start, start + len(squares))] = 0  # exact distance to the row itself
         sums[block] = np.sqrt(np.maximum(squares, 0)).sum(axis=1)
     return sums

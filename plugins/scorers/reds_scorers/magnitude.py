@@ -1,4 +1,4 @@
-"""Importance of a channel by the size of its kernels."""
+"""Importance of channels by the norm of their kernels."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class MagnitudeOptions:
 
     Attributes:
         norm: "l2" sums squares, "l1" sums absolute values.
-        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
-            keeps), none, or divided by their mean, max, sum or l2 norm; auto is log for channels and sum for kernels.
+        normalise: how scores are made comparable across groups: "log" (the value of a width is the logarithm of the
+            share of the group's score that it keeps), "none", or division by "mean", "max", "sum" or "l2" norm; "auto"
+            is "log" for channels and "sum" for kernels.
     """
 
     norm: Literal["l2", "l1"] = "l2"
@@ -29,10 +30,10 @@ class MagnitudeOptions:
 
 
 class MagnitudeScorer(Scorer):
-    """Sum of squares, or of absolute values, of the kernels that produce a channel. Needs no data; costs nothing.
+    """Scores a channel by the sum of squares or absolute values of its kernels. Needs no data and no inferences.
 
     Li et al., Pruning Filters for Efficient ConvNets (arXiv 1608.08710), for the absolute values. Biases and batch
-    norms do not count. At kernel level each kernel that joins two channels has its own sum.
+    norms do not count. At kernel level, each kernel that connects two channels has its own sum.
     """
 
     name = "magnitude"

@@ -1,4 +1,4 @@
-"""Scores of layers brought to one scale, for measures that mean nothing across layers."""
+"""Normalisation of scores, for criteria that are not comparable across groups."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reds_core.scoring import ScoreTable
 
 Normalisation = Literal["none", "mean", "max", "sum", "l2", "log"]
 ByLevel = Literal["auto", "none", "mean", "max", "sum", "l2", "log"]
-"""A normalisation, or the one that suits the level of the scores."""
+"""A normalisation, or "auto" for the default of the score level."""
 
 _K = TypeVar("_K")
 _SIZES: Mapping[str, Callable[[FloatArray], np.floating]] = {
@@ -25,16 +25,18 @@ _SIZES: Mapping[str, Callable[[FloatArray], np.floating]] = {
 
 
 def normalised(table: ScoreTable, how: Normalisation) -> ScoreTable:
-    """Scores that compare across groups.
+    """Make scores comparable across groups.
 
-    mean, max, sum, l2: every group's scores, and every pair's, are divided by their own mean, largest, sum or root of
-    the sum of squares. Magnitudes count, and scores that are all zero stay so.
-    log: the value of a width is the logarithm of the share of the group's score that it keeps, so that the value of a
-    network is that of the product of the shares: no group can be given up for the others. Only for scores of channels,
-    which must not be negative.
+    Args:
+        table: the scores.
+        how: "none" returns the scores unchanged. "mean", "max", "sum" and "l2" divide the scores of each group, and of
+            each pair of groups, by the mean, maximum, sum or Euclidean norm of their absolute values; scores that are
+            all zero remain zero. "log" makes the value of a width the logarithm of the share of the group's score that
+            it keeps, so that the value of a network is the logarithm of the product of the shares and no group is
+            sacrificed for the others; it requires scores of channels that are not negative.
 
     Raises:
-        InputError: if the logarithm is asked for kernels, whose scores add up over pairs of groups.
+        InputError: if "log" is given for kernel scores, which add up over pairs of groups.
     """
     if how == "none":
         return table
@@ -51,11 +53,11 @@ def normalised(table: ScoreTable, how: Normalisation) -> ScoreTable:
 
 
 def of_level(how: ByLevel, suits: Normalisation) -> Normalisation:
-    """What is asked for, or what `suits` the level."""
+    """Return `how`, or the default `suits` of the score level if `how` is "auto"."""
     return suits if how == "auto" else how
 
 
 def _log_shares(scores: FloatArray) -> FloatArray:
-    """Entry w - 1: how much larger the logarithm of the w largest scores' sum is than that of the largest alone."""
+    """Return the curve of a group: entry w - 1 is the log of the sum of the w largest scores over the largest score."""
     sums = np.cumsum(np.sort(scores)[::-1])
     return np.log(sums / sums[0]) if sums[0] > 0 else np.zeros(len(scores))

@@ -1,4 +1,4 @@
-"""Scores that mean nothing: what every other scorer must beat."""
+"""Random scores, the baseline that every other scorer should beat."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from reds_core.scoring import Scorer, ScoreTable
 
 
 class RandomScorer(Scorer):
-    """Numbers from 0 to 1 drawn by the seed. Needs no data; costs nothing.
+    """Scores channels by uniform random numbers from 0 to 1. Needs no data and no inferences.
 
-    The baseline of Mittal et al., Recovering from Random Pruning (arXiv 1801.10447). All channels are worth the same on
-    average, so the widths follow the costs alone.
+    The baseline of Mittal et al., Recovering from Random Pruning (arXiv 1801.10447). All channels are equally important
+    on average, so the widths depend on the costs only.
     """
 
     name = "random"

@@ -1,4 +1,4 @@
-"""Values of whole widths by the loss that is measured when one group is narrowed."""
+"""Values of widths by the loss that is measured when a single group is narrowed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class SensitivityOptions:
     """Settings of `sensitivity`.
 
     Attributes:
-        widths: how many widths of each group are measured beside the full one, the least of them 1 channel.
-        order: which scorer says what channels a width keeps: taylor or magnitude, each with its own options.
-        curve: "measured" joins the measured losses by straight lines; "monotone" first makes them fall with the width
-            (isotonic regression): what rises is noise of the examples, or a channel that is better gone.
-        examples: the most training examples used, of every class alike, drawn by the seed; 0 means all.
+        widths: number of widths that are measured per group in addition to the full width; the smallest is 1 channel.
+        order: the scorer that decides which channels a width keeps: taylor or magnitude, each with its own options.
+        curve: "measured" interpolates the measured losses linearly; "monotone" first makes them decrease with the width
+            by isotonic regression, because increases are noise or due to channels whose removal reduces the loss.
+        examples: maximum number of training examples, drawn at random and balanced over classes; 0 means all.
 
     Raises:
         InputError: if a number is out of range.
@@ -45,13 +45,13 @@ class SensitivityOptions:
 
 
 class SensitivityScorer(Scorer):
-    """The value of a width is the loss of the network whose group has one channel, less the loss at that width.
+    """Measures the loss at several widths of each group and turns the losses into value curves. Needs training data.
 
-    Each group is narrowed alone, its best channels kept and all else whole. Needs training data; costs a measurement of
-    the loss on `examples` for each of `widths` of each group, and the scores of `order`. Li et al., Pruning Filters
-    for Efficient ConvNets (arXiv 1608.08710), section 3.2, prune by such curves; that losses add up over groups is an
-    assumption. Widths between measured ones lie on straight lines; nothing makes a curve concave, as solvers need no
-    such thing.
+    The value of a width is the loss at one channel minus the loss at that width. Each group is narrowed alone, keeping
+    its best channels, while all other groups keep their full width. Li et al., Pruning Filters for Efficient ConvNets
+    (arXiv 1608.08710), section 3.2, prune by such curves; that losses add up over groups is an assumption. Widths
+    in between are interpolated linearly. Curves need not be concave, because solvers do not require that. Costs one
+    measurement of the loss on `examples` for each of `widths` of each group, and the scores of `order`.
     """
 
     name = "sensitivity"
@@ -89,5 +89,5 @@ class SensitivityScorer(Scorer):
 
 
 def measured_widths(channels: int, count: int) -> npt.NDArray[np.int64]:
-    """At most `count` widths from 1 up, evenly spaced, and the full one."""
+    """Return the full width and at most `count` evenly spaced smaller widths, the first of which is 1."""
     return np.unique(np.rint(np.linspace(1, channels, count + 1)).astype(np.int64))

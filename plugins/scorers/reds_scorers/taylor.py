@@ -1,4 +1,4 @@
-"""Importance of a channel by what its removal does to the loss, to first order."""
+"""Importance of channels by the first-order change of the loss when they are removed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class TaylorOptions:
     """Settings of `taylor`.
 
     Attributes:
-        criterion: "abs" sums |gradient x weight| over a channel's weights with the gradient accumulated over all
-            batches (REDS); "squared" squares the sum of gradient x weight over a channel's weights, batch by batch
-            (Molchanov).
-        batch_size: examples a gradient.
-        examples: the most training examples used, of every class alike, drawn by the seed; 0 means all.
-        normalise: how groups are brought to one scale: log (the value of a width is the logarithm of the share that it
-            keeps), none (REDS: losses add up), or divided by their mean, max, sum or l2 norm; auto is log for channels
-            and none for kernels.
+        criterion: "abs" sums |gradient x weight| over a channel's weights, with the gradient accumulated over all
+            batches (REDS); "squared" squares the sum of gradient x weight over a channel's weights for each batch
+            (Molchanov et al.).
+        batch_size: number of examples per gradient.
+        examples: maximum number of training examples, drawn at random and balanced over classes; 0 means all.
+        normalise: how scores are made comparable across groups: "log" (the value of a width is the logarithm of the
+            share of the group's score that it keeps), "none" (losses add up, as in REDS), or division by "mean", "max",
+            "sum" or "l2" norm; "auto" is "log" for channels and "none" for kernels.
 
     Raises:
         InputError: if a number is out of range.
@@ -49,11 +49,12 @@ Attribution = Callable[[Network, Importance], Tables]
 
 
 class TaylorScorer(Scorer):
-    """First-order Taylor estimate of the loss without a channel. Needs training data; costs one epoch of gradients.
+    """Scores a channel by a first-order Taylor estimate of the change of the loss without it. Needs training data.
 
     "abs": Corti et al., REDS (arXiv 2311.13349), section 3. "squared": Molchanov et al., Importance Estimation for
-    Neural Network Pruning (arXiv 1906.10771), eq. 8, on the weights that produce a channel. At kernel level
-    each kernel that joins two channels has its own sum, as REDS has it for depthwise separable networks.
+    Neural Network Pruning (arXiv 1906.10771), eq. 8, on the weights that produce a channel. At kernel level, each
+    kernel that connects two channels has its own sum, as in REDS for depthwise separable networks. Costs one epoch of
+    gradients.
     """
 
     name = "taylor"
@@ -96,5 +97,5 @@ class TaylorScorer(Scorer):
 
 
 def _with_squares(sums: Mapping[_K, FloatArray], terms: Mapping[_K, FloatArray]) -> dict[_K, FloatArray]:
-    """`sums`, or zeros where there are none yet, with the squares of `terms` added."""
+    """Return `sums` plus the squares of `terms`; missing sums count as zero."""
     return {key: sums.get(key, 0.0) + np.square(array) for key, array in terms.items()}
