@@ -20,12 +20,14 @@ from reds_core.framework.framework import (
 )
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.probe import LatencyProbe
+from reds_core.framework.sample import BuiltSample, SampleModel
 
 __all__ = [
     "SMALL_BYTES",
     "ActivationStatistics",
     "Arrays",
     "Augmentation",
+    "BuiltSample",
     "Change",
     "EpochKeeper",
     "EpochProgress",
@@ -36,6 +38,7 @@ __all__ = [
     "LatencyProbe",
     "LayerPlugin",
     "Precision",
+    "SampleModel",
     "Schedule",
     "Task",
     "Teacher",

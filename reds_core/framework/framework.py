@@ -19,6 +19,7 @@ from reds_core.errors import UnsupportedError
 from reds_core.framework.epochs import EpochKeeper
 from reds_core.framework.finetuning import FinetuneSettings, Progress
 from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework.sample import SampleModel
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plugin import Plugin
@@ -289,6 +290,13 @@ class Framework(Plugin, ABC):
             UnsupportedError: if the framework cannot, which is the default.
         """
         raise UnsupportedError(f"framework '{self.name}' cannot measure latencies", "set budgets for other resources")
+
+    def samples(self) -> Sequence[SampleModel]:
+        """Small models that hold what the framework can prune, on which `reds check` tries it. None by default.
+
+        Checking is impossible without them. They may be built, and their module imported, when this is called.
+        """
+        return ()
 
     @abstractmethod
     def library_versions(self) -> Mapping[str, str]:

@@ -9,27 +9,35 @@
     def test_conformance(check):
         check()
 
-The same for scorers and pruners. From the command line: `reds check NAME` or `reds check module:Class`. Neither pytest
-nor hypothesis is needed but for the parts that are named after them.
+There are kits for scorers, pruners, frameworks and plugins of layers as well. From the command line: `reds check NAME`
+or `reds check module:Class`. Neither pytest nor hypothesis is needed but for the parts that are named after them.
 """
 
 from __future__ import annotations
 
 from reds_core.testing.conformance import (
-    SOLVER_CHECKS,
     check,
+    check_framework,
+    check_layers,
     check_pruner,
     check_scorer,
     check_solver,
+    framework_conformance,
+    layer_conformance,
     pruner_conformance,
     scorer_conformance,
     solver_conformance,
 )
+from reds_core.testing.framework_checks import FRAMEWORK_CHECKS
+from reds_core.testing.kits import SOLVER_CHECKS
+from reds_core.testing.layer_checks import LAYER_CHECKS
 from reds_core.testing.pruner_checks import PRUNER_CHECKS
 from reds_core.testing.report import CheckOutcome, Report, Result, Settings
 from reds_core.testing.scorer_checks import SCORER_CHECKS
 
 __all__ = [
+    "FRAMEWORK_CHECKS",
+    "LAYER_CHECKS",
     "PRUNER_CHECKS",
     "SCORER_CHECKS",
     "SOLVER_CHECKS",
@@ -38,9 +46,13 @@ __all__ = [
     "Result",
     "Settings",
     "check",
+    "check_framework",
+    "check_layers",
     "check_pruner",
     "check_scorer",
     "check_solver",
+    "framework_conformance",
+    "layer_conformance",
     "pruner_conformance",
     "scorer_conformance",
     "solver_conformance",

@@ -1,31 +1,29 @@
-"""The kit as calls and as pytest parameters: every check of a plugin, run or listed."""
+"""The kits as calls and as pytest parameters: every check of a plugin, run or listed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from reds_core.errors import UnsupportedError
+from reds_core.framework.framework import Framework
+from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework.sample import SampleModel
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
-from reds_core.testing.pruner_checks import PRUNER_CHECKS, PrunerSubject
+from reds_core.testing import kits
+from reds_core.testing.kits import Given, Kit, kit_for
 from reds_core.testing.report import Report, Settings
-from reds_core.testing.runner import Check, CheckRun, as_pytest_parameters
-from reds_core.testing.scorer_checks import SCORER_CHECKS, ScorerSubject
-from reds_core.testing.solver_answers import CASES, FOUNDATIONS, HONESTY
-from reds_core.testing.solver_conduct import CONDUCT, DECLARATIONS
-from reds_core.testing.subject import SolverSubject
+from reds_core.testing.runner import CheckRun, as_pytest_parameters
 from reds_core.testing.targets import find_targets
 
 if TYPE_CHECKING:
     import pytest
 
 P = TypeVar("P", bound=Plugin)
-
-SOLVER_CHECKS: tuple[Check[SolverSubject], ...] = (*DECLARATIONS, *FOUNDATIONS, *HONESTY, *CASES, *CONDUCT)
-"""Every check of a solver, in the order of the report."""
 
 
 def _maker(plugin: P | type[P]) -> Callable[[], P]:
@@ -36,19 +34,19 @@ def _maker(plugin: P | type[P]) -> Callable[[], P]:
     return lambda: made(options)
 
 
-def _solver_run(make: Callable[[], Solver], settings: Settings | None) -> CheckRun[SolverSubject]:
-    settings = settings or Settings()
-    return CheckRun(lambda: SolverSubject(make, settings), SOLVER_CHECKS, settings)
+def _run(kit: Kit[P], make: Callable[[], P], settings: Settings | None, given: Given | None = None) -> CheckRun[Any]:
+    settings, given = settings or Settings(), given or Given()
+    return CheckRun(lambda: kit.make_subject(make, settings, given), kit.checks, settings)
 
 
-def _scorer_run(make: Callable[[], Scorer], settings: Settings | None) -> CheckRun[ScorerSubject]:
-    settings = settings or Settings()
-    return CheckRun(lambda: ScorerSubject(make, settings), SCORER_CHECKS, settings)
-
-
-def _pruner_run(make: Callable[[], Pruner], settings: Settings | None) -> CheckRun[PrunerSubject]:
-    settings = settings or Settings()
-    return CheckRun(lambda: PrunerSubject(make, settings), PRUNER_CHECKS, settings)
+def _report(kit: Kit[P], plugin: P | type[P], settings: Settings | None, given: Given | None = None) -> Report:
+    checked = plugin if isinstance(plugin, type) else type(plugin)
+    if (given is None or given.samples is None) and kit.lacks_samples(checked):
+        raise UnsupportedError(
+            f"{kit.noun} '{checked.name}' offers no sample models, on which it would be checked",
+            "let its method samples() return some",
+        )
+    return _run(kit, _maker(plugin), settings, given).report(checked.name, kit.base.kind)
 
 
 def check_solver(solver: Solver | type[Solver], settings: Settings | None = None) -> Report:
@@ -57,17 +55,59 @@ def check_solver(solver: Solver | type[Solver], settings: Settings | None = None
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
     """
-    return _solver_run(_maker(solver), settings).report(solver.name, Solver.kind)
+    return _report(kits.SOLVERS, solver, settings)
 
 
 def check_scorer(scorer: Scorer | type[Scorer], settings: Settings | None = None) -> Report:
-    """Run every check on a scorer; arguments and errors as `check_solver`."""
-    return _scorer_run(_maker(scorer), settings).report(scorer.name, Scorer.kind)
+    """Run every check on a scorer; arguments and errors are those of `check_solver`."""
+    return _report(kits.SCORERS, scorer, settings)
 
 
 def check_pruner(pruner: Pruner | type[Pruner], settings: Settings | None = None) -> Report:
-    """Run every check on a pruning strategy; arguments and errors as `check_solver`."""
-    return _pruner_run(_maker(pruner), settings).report(pruner.name, Pruner.kind)
+    """Run every check on a pruning strategy; arguments and errors are those of `check_solver`."""
+    return _report(kits.PRUNERS, pruner, settings)
+
+
+def check_framework(
+    framework: Framework | type[Framework],
+    settings: Settings | None = None,
+    samples: Sequence[SampleModel] | None = None,
+) -> Report:
+    """Run every check on a framework.
+
+    Args:
+        framework: a class, or an object whose options are then used for every object made.
+        settings: what the author says of it.
+        samples: the models that it is tried on; by default those that it offers.
+
+    Raises:
+        InputError: if `settings` expects the failure of a check that does not exist.
+        UnsupportedError: if there are no samples.
+    """
+    return _report(kits.FRAMEWORKS, framework, settings, Given(samples))
+
+
+def check_layers(
+    layers: LayerPlugin | type[LayerPlugin],
+    settings: Settings | None = None,
+    samples: Sequence[SampleModel] | None = None,
+    make_framework: Callable[[], Framework] | None = None,
+    registry: Registry | None = None,
+) -> Report:
+    """Run every check on a plugin of layers.
+
+    Args:
+        layers: a class, or an object whose options are then used for every object made.
+        settings: what the author says of it.
+        samples: models that hold the layers; by default those that the plugin offers.
+        make_framework: makes the framework that it teaches; by default the installed one that it names.
+        registry: where that framework is looked up; the installed plugins by default.
+
+    Raises:
+        InputError: if `settings` expects the failure of a check that does not exist.
+        UnsupportedError: if there are no samples.
+    """
+    return _report(kits.LAYERS, layers, settings, Given(samples, make_framework, registry))
 
 
 def solver_conformance(make: Callable[[], Solver], settings: Settings | None = None) -> pytest.MarkDecorator:
@@ -80,17 +120,55 @@ def solver_conformance(make: Callable[[], Solver], settings: Settings | None = N
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
     """
-    return as_pytest_parameters(_solver_run(make, settings))
+    return as_pytest_parameters(_run(kits.SOLVERS, make, settings))
 
 
 def scorer_conformance(make: Callable[[], Scorer], settings: Settings | None = None) -> pytest.MarkDecorator:
-    """Parametrise a test with every check of a scorer; arguments and errors as `solver_conformance`."""
-    return as_pytest_parameters(_scorer_run(make, settings))
+    """Parametrise a test with every check of a scorer; arguments and errors are those of `solver_conformance`."""
+    return as_pytest_parameters(_run(kits.SCORERS, make, settings))
 
 
 def pruner_conformance(make: Callable[[], Pruner], settings: Settings | None = None) -> pytest.MarkDecorator:
-    """Parametrise a test with every check of a pruning strategy; arguments and errors as `solver_conformance`."""
-    return as_pytest_parameters(_pruner_run(make, settings))
+    """Parametrise a test with every check of a pruner; arguments and errors are those of `solver_conformance`."""
+    return as_pytest_parameters(_run(kits.PRUNERS, make, settings))
+
+
+def framework_conformance(
+    make: Callable[[], Framework],
+    settings: Settings | None = None,
+    samples: Sequence[SampleModel] | None = None,
+) -> pytest.MarkDecorator:
+    """Parametrise a test with every check of a framework. Needs pytest.
+
+    Args:
+        make: the class, or what makes a framework with other options.
+        settings: what the author says of it.
+        samples: the models that it is tried on; by default those that it offers.
+
+    Raises:
+        InputError: if `settings` expects the failure of a check that does not exist.
+    """
+    return as_pytest_parameters(_run(kits.FRAMEWORKS, make, settings, Given(samples)))
+
+
+def layer_conformance(
+    make: Callable[[], LayerPlugin],
+    settings: Settings | None = None,
+    samples: Sequence[SampleModel] | None = None,
+    make_framework: Callable[[], Framework] | None = None,
+) -> pytest.MarkDecorator:
+    """Parametrise a test with every check of a plugin of layers. Needs pytest.
+
+    Args:
+        make: the class, or what makes a plugin with other options.
+        settings: what the author says of it.
+        samples: models that hold the layers; by default those that the plugin offers.
+        make_framework: makes the framework that it teaches; by default the installed one that it names.
+
+    Raises:
+        InputError: if `settings` expects the failure of a check that does not exist.
+    """
+    return as_pytest_parameters(_run(kits.LAYERS, make, settings, Given(samples, make_framework)))
 
 
 def check(target: str, registry: Registry | None = None, settings: Settings | None = None) -> tuple[Report, ...]:
@@ -99,19 +177,17 @@ def check(target: str, registry: Registry | None = None, settings: Settings | No
     Args:
         target: the name of an installed plugin, or module:Class.
         registry: where names are looked up; the installed plugins by default.
+        settings: what is said of the plugin.
 
     Raises:
         InputError: if there is no such plugin or class, or it is broken.
         UnavailableError: if it needs a library that is not installed.
-        UnsupportedError: if it is of a kind that the kit has no checks for.
+        UnsupportedError: if it is of a kind that the kit has no checks for, or offers no sample models where its kind
+            is checked on these.
     """
-    return tuple(_check_class(found, settings) for found in find_targets(target, registry))
-
-
-def _check_class(plugin: type[Plugin], settings: Settings | None) -> Report:
-    if issubclass(plugin, Solver):
-        return check_solver(plugin, settings)
-    if issubclass(plugin, Scorer):
-        return check_scorer(plugin, settings)
-    assert issubclass(plugin, Pruner)
-    return check_pruner(plugin, settings)
+    reports = []
+    for found in find_targets(target, registry):
+        kit = kit_for(found)
+        assert kit is not None
+        reports.append(_report(kit, found, settings, Given(registry=registry)))
+    return tuple(reports)

@@ -7,15 +7,9 @@ import importlib
 import inspect
 
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
-from reds_core.framework.layer_plugin import LayerPlugin
-from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin
-from reds_core.pruning.pruner import Pruner
 from reds_core.registry import PluginStatus, Registry
-from reds_core.scoring.scorer import Scorer
-
-CHECKED: tuple[type[Plugin], ...] = (Solver, Scorer, Pruner)
-"""Kinds that the kit has checks for."""
+from reds_core.testing.kits import KITS, kit_for, nouns
 
 
 def find_targets(target: str, registry: Registry | None = None) -> list[type[Plugin]]:
@@ -37,7 +31,7 @@ def find_targets(target: str, registry: Registry | None = None) -> list[type[Plu
 
 
 def _installed(name: str, registry: Registry) -> list[type[Plugin]]:
-    records = [r for r in registry.records if r.kind in {base.kind for base in CHECKED}]
+    records = [r for r in registry.records if r.kind in {kit.base.kind for kit in KITS}]
     found = [r.plugin for r in records if r.name == name and r.plugin is not None]
     if found:
         return found
@@ -46,8 +40,7 @@ def _installed(name: str, registry: Registry) -> list[type[Plugin]]:
             raise InputError(f"plugin '{name}' is broken ({record.detail})", "fix or uninstall it")
     for record in registry.records:
         if record.name == name:
-            kind = "plugin of layers" if record.kind == LayerPlugin.kind else record.kind
-            raise UnsupportedError(f"'{name}': there are no checks for a {kind}", "name a solver, scorer or pruner")
+            raise UnsupportedError(f"'{name}': there are no checks for a {record.kind}", f"name a {nouns()}")
     names = sorted({r.name for r in records})
     close = difflib.get_close_matches(name, names, n=1)
     mend = f"did you mean '{close[0]}'? " if close else ""
@@ -66,6 +59,6 @@ def _imported(target: str) -> type[Plugin]:
     if not hasattr(module, class_name):
         raise InputError(f"module '{module_name}' has no '{class_name}'", "give module:Class")
     found = getattr(module, class_name)
-    if not inspect.isclass(found) or not issubclass(found, CHECKED) or inspect.isabstract(found):
-        raise InputError(f"'{target}' is no solver, scorer or pruner class", "give module:Class of a complete plugin")
+    if not inspect.isclass(found) or not issubclass(found, Plugin) or not kit_for(found) or inspect.isabstract(found):
+        raise InputError(f"'{target}' is no class of a {nouns()}", "give module:Class of a complete plugin")
     return found

@@ -31,6 +31,7 @@ from reds_core.framework.framework import (
     WeightArrays,
     batches,
 )
+from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.network.axis import Axis, Channels, Fixed, Kept
 from reds_core.network.description import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
 from reds_core.system.files import write_bytes
@@ -142,6 +143,19 @@ def toy_arrays(model: ToyModel, train: int = 60, test: int = 30, seed: int = 1) 
     wrong = rng.random(len(y)) < 0.1
     y[wrong] = rng.integers(0, outputs.shape[-1], int(wrong.sum()))
     return {"x_train": x[:train], "y_train": y[:train], "x_test": x[train:], "y_test": y[train:]}
+
+
+def _sample(model: ToyModel) -> BuiltSample:
+    arrays = toy_arrays(model)
+    return model, arrays["x_train"], arrays["y_train"]
+
+
+def toy_samples() -> tuple[SampleModel, ...]:
+    """Models on which conformance is checked; multiply-accumulates are counted by hand."""
+    return (
+        SampleModel("residual", lambda: _sample(residual_model(seed=3)), macs=3 * (4 * 6 + 6 * 5 + 5 * 6) + 6 * 3),
+        SampleModel("chain", lambda: _sample(chain_model((7, 4), seed=5)), macs=4 * 7 + 7 * 4 + 4 * 3),
+    )
 
 
 # --- running -----------------------------------------------------------------------------------------------------
@@ -421,6 +435,9 @@ class ToyFramework(Framework):
         short = FinetuneSettings(2, settings.batch_size, settings.learning_rate)
         self.finetune(Family(model, (), ()), replace(training, data=Arrays(x, data.y), settings=short))
         return model
+
+    def samples(self) -> Sequence[SampleModel]:
+        return toy_samples()
 
     def library_versions(self) -> Mapping[str, str]:
         return {"toy": "1.0"}

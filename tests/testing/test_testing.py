@@ -197,8 +197,8 @@ def test_check_takes_names_and_classes(module: Callable[..., str]) -> None:
         ("greddy", "unknown plugin 'greddy'; did you mean 'greedy'"),
         ("reds_test_absent:Class", "module 'reds_test_absent' cannot be imported"),
         ("mock_solvers:Absent", "module 'mock_solvers' has no 'Absent'"),
-        ("mock_solvers:ALL_CLAIMS", "is no solver, scorer or pruner class"),
-        ("reds_core.knapsack.solver:Solver", "is no solver, scorer or pruner class"),
+        ("mock_solvers:ALL_CLAIMS", "is no class of a solver, scorer, pruner, framework or plugin of layers"),
+        ("reds_core.knapsack.solver:Solver", "is no class of a solver, scorer, pruner, framework or plugin of layers"),
         ("", "unknown plugin ''"),
     ],
 )

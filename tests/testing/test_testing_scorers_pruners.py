@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +12,7 @@ import pytest
 from reds_core.errors import UnsupportedError
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Arrays, Family, Task, Training
-from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.pruning.pruner import Pruner
-from reds_core.registry import Registry
 from reds_core.scoring.attribution import masked
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing import (
@@ -34,7 +31,6 @@ from reds_core.testing.tiny import TinyFramework, tiny_data, tiny_model
 SUPPORT = Path(__file__).parent / "support"
 sys.path.insert(0, str(SUPPORT))  # so that a fresh interpreter, too, can import the mocks by name
 import mock_scorers as mocks  # noqa: E402
-from toy_plugins import PluginModule  # noqa: E402
 
 sys.path.remove(str(SUPPORT))
 
@@ -129,23 +125,6 @@ def test_check_finds_scorers_and_pruners_by_name() -> None:
     for name, kind in (("magnitude", "scorer"), ("taylor", "scorer"), ("nested", "pruner")):
         (report,) = check(name)
         assert (report.plugin, report.kind, report.ok) == (name, kind, True)
-
-
-def test_frameworks_are_not_checked() -> None:
-    with pytest.raises(UnsupportedError, match="no checks for a framework"):
-        check("tensorflow")
-
-
-def test_layers_are_not_checked() -> None:
-    class Acme(LayerPlugin):
-        name = "acme-layers"
-        framework = "tensorflow"
-
-        def handlers(self) -> Mapping[type, Any]:
-            return {}
-
-    with pytest.raises(UnsupportedError, match="'acme-layers': there are no checks for a plugin of layers; name a sol"):
-        check("acme-layers", Registry([PluginModule("acme", (Acme,))]))
 
 
 # --- the tiny framework ----------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from reds_core.framework import (
     FinetuneSettings,
     Framework,
     LatencyProbe,
+    SampleModel,
     Task,
     Training,
     WeightArrays,
@@ -171,6 +172,11 @@ class TensorFlowFramework(Framework):
         with importing():
             from reds_tensorflow import latency
         return latency.LiteRtProbe(settings, self.reading)
+
+    def samples(self) -> Sequence[SampleModel]:
+        with importing():
+            from reds_tensorflow import samples
+        return samples.SAMPLES
 
     def library_versions(self) -> Mapping[str, str]:
         return {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "ai-edge-litert")}

@@ -1,0 +1,253 @@
+"""What a framework owes. One function a behaviour; its docstring begins with the reason."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from reds_core.errors import InputError
+from reds_core.framework.framework import Arrays, Framework, WeightArrays, member_kept
+from reds_core.network.description import WeightKind
+from reds_core.testing.model_checks import (
+    GROUND,
+    OF_MODELS,
+    describes_every_weight,
+    offers_samples_that_can_tell,
+)
+from reds_core.testing.model_subject import TRAINED, ModelSubject, hold_alike, sliced
+from reds_core.testing.plugin_checks import check_declaration, imports_nothing_heavy
+from reds_core.testing.report import Failure, Skip
+from reds_core.testing.runner import Check
+
+FrameworkSubject = ModelSubject[Framework]
+STEEPNESS = 0.05
+"""By what share a gradient may differ from differences of the loss, which are taken in single precision."""
+
+
+def declares_what_it_is(subject: FrameworkSubject) -> None:
+    """Discovery and `reds plugins` read these declarations, and plans record the versions of the libraries behind."""
+    check_declaration(subject.plugin)
+    versions = subject.plugin.library_versions()
+    if not versions or not all(isinstance(text, str) for pair in versions.items() for text in pair):
+        raise Failure(f"library_versions is {versions!r}, not versions by name")
+
+
+def knows_its_models(subject: FrameworkSubject) -> None:
+    """Models given from Python are told apart by `owns`, and data are matched with `input_shape`."""
+    for trial in subject.trials:
+        if not subject.framework.owns(trial.model):
+            raise Failure(f"does not own the model of {trial}")
+        shape, given = subject.framework.input_shape(trial.model), trial.data.x.shape[1:]
+        if len(shape) != len(given) or any(n not in (None, m) for n, m in zip(shape, given, strict=True)):
+            raise Failure(f"says that {trial} takes {tuple(shape)}, where its examples are {given}")
+    if subject.framework.owns(object()) or subject.framework.owns("model"):
+        raise Failure("owns what is no model")
+
+
+def answers_alike_in_batches_of_any_size(subject: FrameworkSubject) -> None:
+    """The batch size is a matter of memory and speed, not of what comes out."""
+    for trial in subject.trials:
+        found = subject.framework.predict(trial.model, trial.data.x, batch_size=7)
+        hold_alike(found, subject.outputs(trial), f"{trial} in batches of 7")
+
+
+def losses_follow_the_weights(subject: FrameworkSubject) -> None:
+    """Scores by sensitivity and the check of masked channels ask for the loss under other weights.
+
+    Each loss belongs to its variant, and with the model's own weights it is the model's own loss.
+    """
+    for trial in subject.trials:
+        network, own = trial.network, subject.weights(trial)
+        other = [np.float32(0.5) * w if w.ndim > 1 else w for w in own]
+        found = list(subject.framework.losses(trial.model, network, [own, other, own], trial.data, trial.task))
+        expected = subject.framework.loss(trial.model, trial.data, trial.task)
+        if len(found) != 3 or any(not abs(x - expected) <= 1e-4 * max(1.0, abs(expected)) for x in found[::2]):
+            raise Failure(f"the losses of {trial} under its own weights are {found[::2]}, where its loss is {expected}")
+        if abs(found[1] - expected) <= 1e-4 * max(1.0, abs(expected)):
+            raise Failure(f"the loss of {trial} does not change with its weights")
+
+
+def gradients_are_those_of_the_loss(subject: FrameworkSubject) -> None:
+    """Most scorers weigh a channel by gradients, by those of frozen weights as well; statistics have none.
+
+    Along the gradient by each weight the loss must rise as steeply as the gradient is long, and the gradient of all
+    examples is the mean of those of its batches.
+    """
+    framework = subject.framework
+    for trial in subject.trials:
+        network, own = trial.network, subject.weights(trial)
+        (whole,) = framework.gradients(trial.model, network, trial.data, trial.task, len(trial.data))
+        even = trial.data.take(slice(0, 2 * (len(trial.data) // 2)))
+        (of_even,) = framework.gradients(trial.model, network, even, trial.task, len(even))
+        halves = list(framework.gradients(trial.model, network, even, trial.task, len(even) // 2))
+        for i, weight in enumerate(network.weights):
+            if weight.kind is WeightKind.STATISTIC and np.any(whole[i]):
+                raise Failure(f"statistic '{weight.name}' of {trial} has a gradient that is not zero")
+            if whole[i].shape != own[i].shape or len(halves) != 2:
+                raise Failure(f"{trial} has a gradient of shape {whole[i].shape} by '{weight.name}', or lacks a batch")
+            mean = (halves[0][i].astype(np.float64) + halves[1][i]) / 2
+            if not np.allclose(mean, of_even[i], rtol=1e-3, atol=1e-5 + 1e-3 * float(np.abs(mean).max(initial=0))):
+                raise Failure(f"the gradient by '{weight.name}' of {trial} is not the mean over its batches")
+        moved = [i for i, weight in enumerate(network.weights) if weight.has_gradient and whole[i].size]
+        steps = {i: 3e-3 * max(float(np.linalg.norm(own[i])), 1.0) for i in moved}
+        losses = list(framework.losses(trial.model, network, _moved(own, whole, steps), trial.data, trial.task))
+        for place, i in enumerate(moved):
+            risen = (losses[2 * place] - losses[2 * place + 1]) / (2 * steps[i])
+            length = float(np.linalg.norm(whole[i].astype(np.float64)))
+            if not abs(risen - length) <= STEEPNESS * length + 2e-6 * max(1.0, abs(losses[0])) / steps[i]:
+                name = network.weights[i].name
+                raise Failure(
+                    f"the gradient by '{name}' of {trial} is {length:.4g} long; the loss rises by {risen:.4g}"
+                )
+
+
+def _moved(own: WeightArrays, gradient: WeightArrays, steps: dict[int, float]) -> Iterator[WeightArrays]:
+    """Weights with each of `steps` taken along the gradient by one weight, up and down."""
+    for i, step in steps.items():
+        direction = gradient[i] / max(float(np.linalg.norm(gradient[i])), 1e-30)
+        for sign in (1, -1):
+            yield [*own[:i], (own[i] + sign * step * direction).astype(own[i].dtype), *own[i + 1 :]]
+
+
+def activation_statistics_are_those_of_the_data(subject: FrameworkSubject) -> None:
+    """Scorers by activations and choices among dead channels read them. For the input they are those of the data."""
+    for trial in subject.trials:
+        x, network = trial.data.x.astype(np.float64), trial.network
+        tensors = list(range(len(network.tensors)))
+        found = subject.framework.activation_statistics(trial.model, network, tensors, trial.data.x, 7)
+        for t, statistics in zip(tensors, found, strict=True):
+            length = network.tensors[t].axis.full(network.channels)
+            wrong = statistics.magnitude.shape != (length,) or statistics.active.shape != (length,)
+            if wrong or np.any(statistics.magnitude < 0) or np.any((statistics.active < 0) | (statistics.active > 1)):
+                raise Failure(f"tensor {t} of {trial} has statistics that are not {length} sizes and shares")
+        at = network.inputs[0]
+        over = tuple(d for d in range(x.ndim) if d != x.ndim + network.tensors[at].dimension)
+        if not np.allclose(found[at].magnitude, np.abs(x).mean(axis=over), rtol=1e-4, atol=1e-6) or not np.allclose(
+            found[at].active, (x != 0).mean(axis=over), atol=1e-6
+        ):
+            raise Failure(f"the statistics of the input of {trial} are not those of its examples")
+
+
+def refuses_what_is_no_model_file(subject: FrameworkSubject) -> None:
+    """A wrong path is the commonest mistake; the user is told in a sentence, not by a traceback."""
+    with tempfile.TemporaryDirectory() as folder:
+        damaged = Path(folder) / "damaged.keras"
+        damaged.write_bytes(b"PK\x03\x04 but no model")
+        for path, what in ((Path(folder) / "missing.keras", "a missing file"), (damaged, "a damaged file")):
+            try:
+                subject.framework.load_model(path)
+            except InputError:
+                continue
+            except Exception as error:
+                raise Failure(f"raises {type(error).__name__}, not InputError, for {what}") from error
+            raise Failure(f"loads {what}")
+
+
+def refuses_data_that_do_not_fit(subject: FrameworkSubject) -> None:
+    """Data are checked before anything is trained, so that nobody waits for an error; data that fit are taken."""
+    for trial in subject.trials:
+        data = trial.data
+        taken = subject.framework.check_data(trial.model, data, trial.task, "data")
+        if len(taken) != len(data):
+            raise Failure(f"keeps {len(taken)} of the {len(data)} examples of {trial}")
+        wider = np.concatenate([data.x, data.x, data.x], axis=-1)
+        try:
+            subject.framework.check_data(trial.model, Arrays(wider, data.y), trial.task, "data")
+        except InputError:
+            continue
+        raise Failure(f"takes examples of shape {wider.shape[1:]} for {trial}, which takes {data.x.shape[1:]}")
+
+
+def accuracy_is_a_share(subject: FrameworkSubject) -> None:
+    """Reports and comparisons show accuracies in percent of 1; all labels that the model gives itself are right."""
+    asked = False
+    for trial in (t for t in subject.trials if t.counts_classes):
+        asked = True
+        outputs = subject.outputs(trial)
+        for labels in (trial.data.y, outputs.argmax(axis=-1).astype(trial.data.y.dtype)):
+            expected = float((outputs.argmax(axis=-1) == labels).mean())
+            found = subject.framework.accuracy(trial.model, Arrays(trial.data.x, labels), trial.task)
+            if not 0 <= found <= 1 or not abs(found - expected) <= 1e-6 + 1 / (2 * len(labels)):
+                raise Failure(f"the accuracy of {trial} is {found:.6g}, where {expected:.6g} of its answers are right")
+    if not asked:
+        raise Skip("no sample is asked for its accuracy")
+
+
+def training_lowers_the_loss(subject: FrameworkSubject) -> None:
+    """Fine-tuning is what wins accuracy back after channels have gone; its progress is shown while the user waits."""
+    for trial in subject.trials:
+        trained = subject.finetuned(trial)
+        after = subject.framework.loss(trained.family.full, trial.data, trial.task)
+        if not after < trained.loss_before:
+            raise Failure(f"two epochs took the loss of {trial} from {trained.loss_before:.6g} to {after:.6g}")
+        ends = {told.epoch for told in trained.told if told.batch == told.batches}
+        if ends != set(range(TRAINED.epochs)):
+            raise Failure(f"told the end of epochs {sorted(ends)} of {TRAINED.epochs} ({trial})")
+
+
+def statistics_of_members_are_their_own(subject: FrameworkSubject) -> None:
+    """A batch norm with the statistics of a wider network normalises by numbers that its channels do not have.
+
+    After training at least one statistic of a member must differ from the slice of the full network's.
+    """
+    compared = False
+    for trial in subject.trials:
+        network = trial.network
+        places = [i for i, w in enumerate(network.weights) if w.kind is WeightKind.STATISTIC]
+        if not places or not network.groups:
+            continue
+        compared = True
+        family = subject.finetuned(trial).family
+        full = subject.framework.weights(family.full, network)
+        for member, widths in zip(family.members, family.widths, strict=True):
+            expected, found = sliced(network, full, member_kept(widths)), subject.framework.weights(member, network)
+            if any(not np.array_equal(expected[i], found[i]) for i in places):
+                return
+    if not compared:
+        raise Skip("no sample holds statistics")
+    raise Failure("every member has the statistics of the full network after training")
+
+
+def the_same_seed_trains_the_same(subject: FrameworkSubject) -> None:
+    """A run that cannot be repeated cannot be reported, nor can one that was stopped be resumed to the same end."""
+    for trial in subject.trials:
+        one, other = subject.finetuned(trial).family, subject.finetune(trial.sample).family
+        for first, second in zip((one.full, *one.members), (other.full, *other.members), strict=True):
+            pairs = zip(
+                subject.framework.weights(first, trial.network),
+                subject.framework.weights(second, trial.network),
+                strict=True,
+            )
+            if any(not np.array_equal(a, b) for a, b in pairs):
+                raise Failure(f"{trial} trained twice under one seed ends with different weights")
+
+
+_BEFORE = {"removed_equals_masked": ("losses_follow_the_weights",)}
+FRAMEWORK_CHECKS: tuple[Check[FrameworkSubject], ...] = (
+    Check(declares_what_it_is),
+    Check(imports_nothing_heavy),
+    Check(offers_samples_that_can_tell, ("declares_what_it_is",)),
+    Check(describes_every_weight, ("offers_samples_that_can_tell",)),
+    *(
+        Check(run, GROUND)
+        for run in (
+            knows_its_models,
+            answers_alike_in_batches_of_any_size,
+            losses_follow_the_weights,
+            refuses_what_is_no_model_file,
+            refuses_data_that_do_not_fit,
+            accuracy_is_a_share,
+            activation_statistics_are_those_of_the_data,
+        )
+    ),
+    Check(gradients_are_those_of_the_loss, (*GROUND, "losses_follow_the_weights")),
+    *(Check(check.run, (*check.after, *_BEFORE.get(check.name, ()))) for check in OF_MODELS),
+    *(
+        Check(run, GROUND)
+        for run in (training_lowers_the_loss, statistics_of_members_are_their_own, the_same_seed_trains_the_same)
+    ),
+)
+"""Every check of a framework, in the order of the report."""

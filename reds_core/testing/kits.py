@@ -1,0 +1,107 @@
+"""The table of kits: for each kind of plugin its checks, and what makes the subject that they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from reds_core.framework.framework import Framework
+from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework.sample import SampleModel
+from reds_core.knapsack.solver import Solver
+from reds_core.plugin import Plugin
+from reds_core.pruning.pruner import Pruner
+from reds_core.registry import Registry
+from reds_core.scoring.scorer import Scorer
+from reds_core.testing.framework_checks import FRAMEWORK_CHECKS, FrameworkSubject
+from reds_core.testing.layer_checks import LAYER_CHECKS, LayerSubject
+from reds_core.testing.pruner_checks import PRUNER_CHECKS, PrunerSubject
+from reds_core.testing.report import Settings
+from reds_core.testing.runner import Check
+from reds_core.testing.scorer_checks import SCORER_CHECKS, ScorerSubject
+from reds_core.testing.solver_answers import CASES, FOUNDATIONS, HONESTY
+from reds_core.testing.solver_conduct import CONDUCT, DECLARATIONS
+from reds_core.testing.subject import SolverSubject
+
+P = TypeVar("P", bound=Plugin)
+
+SOLVER_CHECKS: tuple[Check[SolverSubject], ...] = (*DECLARATIONS, *FOUNDATIONS, *HONESTY, *CASES, *CONDUCT)
+"""Every check of a solver, in the order of the report."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a kit is given beside the plugin and its settings.
+
+    Attributes:
+        samples: sample models; None asks the plugin for its own.
+        make_framework: makes the framework with which a plugin of layers is tried; None takes the installed one that
+            the plugin names.
+        registry: where that framework is looked up; None stands for the installed plugins.
+    """
+
+    samples: Sequence[SampleModel] | None = None
+    make_framework: Callable[[], Framework] | None = None
+    registry: Registry | None = None
+
+
+@dataclass(frozen=True)
+class Kit(Generic[P]):
+    """The checks for one kind of plugin.
+
+    Attributes:
+        base: the base class of that kind.
+        noun: what messages call such a plugin.
+        checks: in the order of the report.
+        make_subject: makes what the checks are given.
+        on_samples: whether the checks try the plugin on sample models, which it has to offer.
+    """
+
+    base: type[P]
+    noun: str
+    checks: tuple[Check[Any], ...]
+    make_subject: Callable[[Callable[[], P], Settings, Given], Any]
+    on_samples: bool = False
+
+    def lacks_samples(self, plugin: type[Plugin]) -> bool:
+        """Whether the checks need sample models of `plugin`, which does not offer any."""
+        return self.on_samples and getattr(plugin, "samples", None) is getattr(self.base, "samples", None)
+
+
+def _framework_subject(make: Callable[[], Framework], settings: Settings, given: Given) -> FrameworkSubject:
+    return FrameworkSubject(make, settings, make, given.samples)
+
+
+def _layer_subject(make: Callable[[], LayerPlugin], settings: Settings, given: Given) -> LayerSubject:
+    def taught() -> Framework:
+        plugin = make()
+        if given.make_framework is not None:
+            framework = given.make_framework()
+        else:
+            framework = (given.registry or Registry()).create(Framework, plugin.framework)
+        framework.layer_plugins = (plugin,)
+        return framework
+
+    return LayerSubject(make, settings, taught, given.samples)
+
+
+SOLVERS = Kit(Solver, "solver", SOLVER_CHECKS, lambda make, settings, given: SolverSubject(make, settings))
+SCORERS = Kit(Scorer, "scorer", SCORER_CHECKS, lambda make, settings, given: ScorerSubject(make, settings))
+PRUNERS = Kit(Pruner, "pruner", PRUNER_CHECKS, lambda make, settings, given: PrunerSubject(make, settings))
+FRAMEWORKS: Kit[Framework] = Kit(Framework, "framework", FRAMEWORK_CHECKS, _framework_subject, on_samples=True)
+LAYERS: Kit[LayerPlugin] = Kit(LayerPlugin, "plugin of layers", LAYER_CHECKS, _layer_subject, on_samples=True)
+
+KITS: tuple[Kit[Any], ...] = (SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS)
+"""Every kit. A new kind of plugin is checked once it has an entry here."""
+
+
+def kit_for(plugin: type[Plugin]) -> Kit[Any] | None:
+    """The kit for the kind of `plugin`; None where there is none."""
+    return next((kit for kit in KITS if issubclass(plugin, kit.base)), None)
+
+
+def nouns() -> str:
+    """The kinds that can be checked, as messages list them."""
+    *first, last = [kit.noun for kit in KITS]
+    return f"{', '.join(first)} or {last}"

@@ -1,0 +1,123 @@
+"""The conformance kit for frameworks: the toy framework passes, each bad one fails exactly the check meant for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mock_frameworks as mocks
+import pytest
+from toy_framework import ToyFramework, toy_samples
+from toy_plugins import PluginModule
+
+from reds_core.errors import UnsupportedError
+from reds_core.framework.framework import Framework
+from reds_core.registry import Registry
+from reds_core.testing import (
+    FRAMEWORK_CHECKS,
+    CheckOutcome,
+    Report,
+    check,
+    check_framework,
+    framework_conformance,
+)
+from reds_core.testing.kits import KITS
+from reds_core.testing.tiny import TinyFramework
+
+BAD: list[tuple[type[Framework], str, str]] = [
+    (mocks.Unversioned, "declares_what_it_is", "library_versions is {}"),
+    (mocks.WithoutSamples, "offers_samples_that_can_tell", "offers no sample models"),
+    (mocks.DeadSamples, "offers_samples_that_can_tell", "hardly vary over its examples"),
+    (mocks.OneSidedSamples, "offers_samples_that_can_tell", "finds one class in all its examples"),
+    (mocks.RestlessSamples, "offers_samples_that_can_tell", "other weights or data each time it is built"),
+    (mocks.Turned, "describes_every_weight", "described as"),
+    (mocks.Anxious, "describes_every_weight", "with a warning: layer 'pool' is not known"),
+    (mocks.Possessive, "knows_its_models", "owns what is no model"),
+    (mocks.Flat, "knows_its_models", "takes (4,), where its examples are (3, 4)"),
+    (mocks.Normalising, "answers_alike_in_batches_of_any_size", "in batches of 7: outputs differ by"),
+    (mocks.Deaf, "losses_follow_the_weights", "does not change with its weights"),
+    (mocks.Swapped, "losses_follow_the_weights", "under its own weights are"),
+    (mocks.Doubled, "gradients_are_those_of_the_loss", "long; the loss rises by"),
+    (mocks.Summed, "gradients_are_those_of_the_loss", "is not the mean over its batches"),
+    (mocks.MovingStatistics, "gradients_are_those_of_the_loss", "has a gradient that is not zero"),
+    (mocks.Signed, "activation_statistics_are_those_of_the_data", "are not those of its examples"),
+    (mocks.Traceback, "refuses_what_is_no_model_file", "raises ValueError, not InputError, for a missing file"),
+    (mocks.Credulous, "refuses_data_that_do_not_fit", "takes examples of shape (3, 12)"),
+    (mocks.Percent, "accuracy_is_a_share", "of its answers are right"),
+    (mocks.Meddling, "leaves_the_model_unchanged", "inspect changes the weights"),
+    (mocks.Draining, "leaves_the_model_unchanged", "export changes the weights"),
+    (mocks.Sorting, "permuted_equals_original", "with its channels in another order: outputs differ by"),
+    (mocks.Prefix, "removed_equals_masked", "where it is masked"),
+    (mocks.Rescaling, "removed_equals_masked", "where it is masked"),
+    (mocks.FixedCosts, "costs_equal_an_independent_count", "counted in the smaller network"),
+    (mocks.Miscounting, "costs_equal_an_independent_count", "counted by hand"),
+    (mocks.Forgetful, "save_and_load_give_the_same_model", "other weights when it was saved and loaded"),
+    (mocks.Renaming, "save_and_load_give_the_same_model", "described with other layers"),
+    (mocks.Crude, "exported_equals_model", "exported scores"),
+    (mocks.Optimistic, "exported_equals_model", "exported scores 0.9 where the model scores"),
+    (mocks.Quantising, "exported_equals_model", "exported with int8 scores"),
+    (mocks.Separate, "slices_train_back_into_the_full_weights", "is no slice of the full one's"),
+    (mocks.Ascending, "training_lowers_the_loss", "two epochs took the loss"),
+    (mocks.Silent, "training_lowers_the_loss", "told the end of epochs []"),
+    (mocks.SharedStatistics, "statistics_of_members_are_their_own", "the statistics of the full network"),
+    (mocks.Unseeded, "the_same_seed_trains_the_same", "trained twice under one seed"),
+    (mocks.Printing, "prints_nothing", "printed 'Epoch 1/2"),
+]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a process for each look at imports."""
+    monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
+
+
+def failed(report: Report) -> dict[str, str]:
+    return {r.name: r.reason for r in report.with_outcome(CheckOutcome.FAILED)}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("framework", "name", "reason"), BAD, ids=lambda x: getattr(x, "__name__", None))
+def test_a_bad_framework_fails_the_check_meant_for_it(framework: type[Framework], name: str, reason: str) -> None:
+    found = failed(check_framework(framework))
+    assert list(found) == [name], found
+    assert reason in found[name]
+
+
+def test_every_check_has_a_framework_that_fails_it() -> None:
+    assert {b[1] for b in BAD} | {"imports_nothing_heavy"} == {c.name for c in FRAMEWORK_CHECKS}
+
+
+def test_every_check_says_why() -> None:
+    names = [c.name for c in FRAMEWORK_CHECKS]
+    for each in FRAMEWORK_CHECKS:
+        assert len(each.reason) > 40, each.name
+        assert set(each.after) <= set(names[: names.index(each.name)])
+
+
+@framework_conformance(ToyFramework)
+def test_the_toy_framework_passes(check: Callable[[], None]) -> None:
+    check()
+
+
+@pytest.mark.usefixtures("quick")
+def test_samples_may_be_given_instead() -> None:
+    (residual, _) = toy_samples()
+    report = check_framework(mocks.WithoutSamples(), samples=[residual])
+    assert (report.ok, len(report.with_outcome(CheckOutcome.PASSED))) == (True, len(FRAMEWORK_CHECKS))
+
+
+def test_check_finds_frameworks_by_name() -> None:
+    (report,) = check("toy", Registry([PluginModule("toys", (ToyFramework,))]))
+    assert (report.plugin, report.kind, report.ok) == ("toy", "framework", True)
+
+
+def test_a_kind_without_a_kit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reds_core.testing.targets.KITS", [kit for kit in KITS if kit.base is not Framework])
+    wanted = "'toy': there are no checks for a framework; name a solver, scorer, pruner,"
+    with pytest.raises(UnsupportedError, match=wanted):
+        check("toy", Registry([PluginModule("toys", (ToyFramework,))]))
+
+
+def test_a_framework_without_samples_is_refused() -> None:
+    wanted = "framework 'tiny' offers no sample models, on which it would be checked; let its method samples"
+    with pytest.raises(UnsupportedError, match=wanted):
+        check("tiny", Registry([PluginModule("tinies", (TinyFramework,))]))
