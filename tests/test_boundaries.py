@@ -26,6 +26,7 @@ ORDER = [
     *(
         "errors",
         "arrays",
+        "scales",
         "system",
         "plugin",
         "network",
