@@ -68,18 +68,18 @@ def rows(folder: Path, table: LatencyTable) -> list[Row]:
     by_macs = pruned("by-macs", {"macs": tried})
     network = framework.inspect(framework.load_model(model))
     form = table.form(network)
-    full_macs, full_ns = by_latency.full.macs, form.at(network.channels)
+    full_macs, full_ns = by_latency.full.usage["macs"], form.at(network.channels)
     chosen = [("full", 1.0, float(full_ns), folder / "full.tflite")]
     if not chosen[0][3].exists():
         framework.export(framework.load_model(model), chosen[0][3], None, quantise=False)
     for share in SHARES:
         member = next(s for s in by_latency.subnetworks if s.budget["latency"] == share)
-        file = folder / "by-latency" / str(member.files.tflite)
+        file = folder / "by-latency" / str(member.files["tflite"])
         chosen.append((f"latency={share}", member.usage["macs"] / full_macs, float(member.usage["latency"]), file))
         under = [s for s in by_macs.subnetworks if form.at(s.widths) <= share * full_ns]
         largest = max(under, key=lambda s: s.usage["macs"])
         name = f"macs={largest.budget['macs']}"
-        file = folder / "by-macs" / str(largest.files.tflite)
+        file = folder / "by-macs" / str(largest.files["tflite"])
         chosen.append((name, largest.usage["macs"] / full_macs, float(form.at(largest.widths)), file))
     times = measured([file for *_, file in chosen], framework)
     return [Row(name, macs, ns / 1000, t) for (name, macs, ns, _), t in zip(chosen, times, strict=True)]

@@ -50,7 +50,7 @@ def line(solver: str, plan: Plan) -> str:
         gap,
         *(
             f"{100 * a:.1f}"
-            for a in (made.accuracy.before or 0, made.accuracy.after or 0, made.accuracy.tflite_int8 or 0)
+            for a in (made.accuracy.before or 0, made.accuracy.after or 0, made.accuracy.exported["tflite_int8"] or 0)
         ),
         ", ".join(str(w) for w in made.widths.values()),
     )

@@ -84,17 +84,18 @@ def table(plans: dict[str, Plan]) -> str:
     columns += ("int8", "gap", "solver, ms")
     lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for name, plan in plans.items():
-        full = plan.full
+        full, usage = plan.full, plan.full.usage
         lines.append(
-            f"| {name} | full | {full.macs:,} | {full.params:,} | {full.peak_ram:,} | {percent(full.accuracy.before)} "
-            f"| {percent(full.accuracy.after)} | - | - | - | - |"
+            f"| {name} | full | {usage['macs']:,} | {usage['params']:,} | {usage['peak_ram']:,} "
+            f"| {percent(full.accuracy.before)} | {percent(full.accuracy.after)} | - | - | - | - |"
         )
         for s in reversed(plan.subnetworks):
             a, usage = s.accuracy, s.usage
             gap = "none" if s.gap is None else f"{100 * s.gap:.3g} %"
             lines.append(
                 f"| {name} | {s.name} | {usage['macs']:,} | {usage['params']:,} | {usage['peak_ram']:,} "
-                f"| {percent(a.before)} | {percent(a.after)} | {percent(a.tflite)} | {percent(a.tflite_int8)} "
+                f"| {percent(a.before)} | {percent(a.after)} "
+                f"| {percent(a.exported['tflite'])} | {percent(a.exported['tflite_int8'])} "
                 f"| {gap} | {s.solver}, {1000 * (s.wall_s or 0):.0f} |"
             )
     return "\n".join(lines) + "\n"

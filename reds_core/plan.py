@@ -9,7 +9,7 @@ from typing import Any
 
 from reds_core.errors import InputError
 from reds_core.system.files import write_text
-from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
+from reds_core.system.records import INLINE, LEFT_OUT, from_plain, parse_json, to_json
 
 __all__ = [
     "Plan",
@@ -19,6 +19,8 @@ __all__ = [
 
 FORMAT = "reds-plan/1"
 PLAN_FILE = "plan.json"
+FULL_NETWORK = "nested"
+"""What the names of the full network's files begin with."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,14 @@ class FullAccuracy:
 
 @dataclass(frozen=True)
 class FullRecord:
-    """The full network: nested.keras.
+    """The full network, as it is saved.
 
     Attributes:
-        latency: in ns, where it was measured.
+        usage: in base units, by resource: of those that can be counted, and latency where it was measured.
     """
 
-    macs: int
-    params: int
-    peak_ram: int
+    usage: Mapping[str, int] = field(metadata={INLINE: True})
     accuracy: FullAccuracy = FullAccuracy()
-    latency: int | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)
@@ -55,21 +54,17 @@ class GroupRecord:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy in 0..1 on test data. before: extracted, not fine-tuned; after: of the exported file of each kind."""
+    """Accuracy in 0..1 on test data.
+
+    Attributes:
+        before: extracted, not fine-tuned.
+        after: of the saved model file.
+        exported: of each file for a device, by kind of file.
+    """
 
     before: float | None = None
     after: float | None = None
-    tflite: float | None = None
-    tflite_int8: float | None = None
-
-
-@dataclass(frozen=True)
-class Files:
-    """Exported files, relative to the run's folder."""
-
-    keras: str | None = None
-    tflite: str | None = None
-    tflite_int8: str | None = None
+    exported: Mapping[str, float | None] = field(default_factory=dict, metadata={INLINE: True})
 
 
 @dataclass(frozen=True)
@@ -79,12 +74,14 @@ class SubnetworkRecord:
     Attributes:
         budget: as given: a fraction, or an amount in base units, by resource.
         kept: by group the channel indices of the input model, most important first.
-        usage: macs, params, peak_ram and whatever has a budget.
+        usage: in base units, by resource: of those that can be counted, and latency where it was measured.
         value, bound, gap, status, solver, wall_s: of the problem solved, floors included.
         bound_independent: the bound without floors.
         thinning_price: the most by which value could rise, as a share of it, if wide layers had all widths on offer;
             where some have not.
         thinning_value: the same as an amount of value, which a value of 0 has too.
+        files: names of the files, relative to the run's folder, by kind of file; the model's comes first. None where
+            a kind was not written.
         latency_measured_ns: of the exported file on this machine, where a latency table was given.
     """
 
@@ -100,8 +97,8 @@ class SubnetworkRecord:
     status: str | None = None
     solver: str | None = None
     wall_s: float | None = None
-    accuracy: Accuracy = Accuracy()
-    files: Files = Files()
+    accuracy: Accuracy = field(default_factory=Accuracy)
+    files: Mapping[str, str | None] = field(default_factory=dict)
     latency_measured_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
     thinning_price: float | None = field(default=None, metadata={LEFT_OUT: True})
     thinning_value: int | None = field(default=None, metadata={LEFT_OUT: True})

@@ -15,6 +15,7 @@ import pluggy
 
 from reds_core import hooks
 from reds_core.errors import ContractViolation, InputError, RedsError, UnavailableError, UnsupportedError
+from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.knapsack.problem import KnapsackProblem
@@ -178,6 +179,11 @@ class Registry:
                 key=lambda r: (kinds.index(r.kind) if r.kind in kinds else len(kinds), r.name),
             )
         )
+
+    def file_kinds(self) -> tuple[FileKinds, ...]:
+        """What each framework plugin that was found writes of a network, whether or not its libraries are installed."""
+        found = (r.plugin for r in self.records if r.plugin is not None)
+        return tuple(cls.files for cls in found if issubclass(cls, Framework))
 
     def available(self, base: type[P]) -> dict[str, type[P]]:
         """The usable plugin classes of the kind `base`, by name."""

@@ -26,6 +26,7 @@ ORDER = [
     *(
         "errors",
         "arrays",
+        "scales",
         "system",
         "plugin",
         "network",
@@ -172,6 +173,20 @@ def test_only_the_tensorflow_plugin_imports_tensorflow() -> None:
     for path in [*CORE_FILES.values(), *PLUGIN_FILES]:
         if "reds_tensorflow" not in path.parts:
             assert {i.top for i in imports(path)} & {"tensorflow", "keras", "ai_edge_litert"} == set(), path
+
+
+FRAMEWORK_WORDS = re.compile(r"keras|litert|tflite", re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in sorted(CORE.rglob("*")) if p.suffix in (".py", ".html", ".css")],
+    ids=lambda p: str(p.relative_to(CORE)),
+)
+def test_core_knows_no_framework_by_name(path: Path) -> None:
+    """Frameworks declare their files, losses, metrics and data sets; help texts alone may take examples from one."""
+    if path.relative_to(CORE).with_suffix("").parts[0] not in COMMAND_LINE:
+        assert [line for line in path.read_text().splitlines() if FRAMEWORK_WORDS.search(line)] == []
 
 
 def test_dp_and_greedy_need_nothing_but_numpy() -> None:

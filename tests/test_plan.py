@@ -12,7 +12,6 @@ import pytest
 from reds_core.errors import InputError
 from reds_core.plan import (
     Accuracy,
-    Files,
     FullAccuracy,
     FullRecord,
     GroupRecord,
@@ -25,7 +24,7 @@ from reds_core.plan import (
 )
 
 PLAN = Plan(
-    full=FullRecord(1000, 200, 30, FullAccuracy(0.9, 0.91)),
+    full=FullRecord({"macs": 1000, "params": 200, "peak_ram": 30}, FullAccuracy(0.9, 0.91)),
     groups=(GroupRecord("a/b", 4, ("a/b", "relu")),),
     subnetworks=(
         SubnetworkRecord(
@@ -41,10 +40,17 @@ PLAN = Plan(
             status="feasible",
             solver="greedy",
             wall_s=0.01,
-            accuracy=Accuracy(0.5, 0.8, 0.8, 0.79),
-            files=Files("subnet-50.keras", "subnet-50.tflite", "subnet-50-int8.tflite"),
+            accuracy=Accuracy(0.5, 0.8, {"tflite": 0.8, "tflite_int8": 0.79}),
+            files={"keras": "subnet-50.keras", "tflite": "subnet-50.tflite", "tflite_int8": "subnet-50-int8.tflite"},
         ),
-        SubnetworkRecord("75", {"macs": 0.75}, {"a/b": 4}, {"a/b": (3, 0, 1, 2)}, {"macs": 1}),
+        SubnetworkRecord(
+            "75",
+            {"macs": 0.75},
+            {"a/b": 4},
+            {"a/b": (3, 0, 1, 2)},
+            {"macs": 1},
+            accuracy=Accuracy(exported={"tflite": None, "tflite_int8": None}),
+        ),
     ),
     pruner="nested",
     scorer="taylor",
@@ -82,7 +88,7 @@ def test_the_file_is_as_the_design_has_it(tmp_path: Path) -> None:
 
 
 def test_figures_that_do_not_exist_are_null(tmp_path: Path) -> None:
-    full = FullRecord(1, 1, 1, FullAccuracy(math.nan, math.inf))
+    full = FullRecord({"macs": 1, "params": 1, "peak_ram": 1}, FullAccuracy(math.nan, math.inf))
     save_plan(
         Plan(full=full, **{k: getattr(PLAN, k) for k in PLAN.__dataclass_fields__ if k not in ("full",)}), tmp_path
     )

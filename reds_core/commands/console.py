@@ -112,7 +112,7 @@ def print_inspection(inspection: Inspection) -> None:
     print_table(
         ["layer", "kind", "output", "MACs", "params"],
         [
-            [e.name, e.kind, "x".join(str(d) for d in e.output_shape), f"{e.macs:,}", f"{e.params:,}"]
+            [e.name, e.kind, "x".join(str(d) for d in e.output_shape), f"{e.usage['macs']:,}", f"{e.usage['params']:,}"]
             for e in inspection.layers
         ],
     )
@@ -120,8 +120,14 @@ def print_inspection(inspection: Inspection) -> None:
     print_table(
         ["group", "channels", "layers"], [[g.name, str(g.channels), ", ".join(g.layers)] for g in inspection.groups]
     )
-    totals = f"{inspection.macs:,} MACs, {inspection.params:,} bytes of params, {inspection.peak_ram:,} bytes peak RAM"
-    Console().print(f"\n{totals}", highlight=False, soft_wrap=True)
+    totals = [f"{used:,} {_amount_of(resource)}" for resource, used in inspection.usage.items()]
+    Console().print(f"\n{', '.join(totals)}", highlight=False, soft_wrap=True)
+
+
+def _amount_of(resource: str) -> str:
+    """What stands behind an amount in base units."""
+    short = {"macs": "MACs", "params": "bytes of params", "peak_ram": "bytes peak RAM"}
+    return short.get(resource, f"{units.scale_of(resource).units[0]} {units.resource_noun(resource)}".lstrip())
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reds_core.compare.record import RESULTS, ResultRecord, RunKey
+from reds_core.cost.counting import RESOURCES
+from reds_core.registry import Registry
 
 if TYPE_CHECKING:
     import pandas
@@ -45,11 +47,12 @@ def results_frame(path: str | Path) -> pandas.DataFrame:
         of the run;
     outcome, reason
         how it ended;
-    budget (its name), macs, params, peak_ram, latency (base units), share_macs, share_params, share_peak_ram,
-    share_latency (of the full network), value, bound, gap, status, answered_by (the solver), widths (by group)
+    budget (its name), macs and every other resource (base units), share_macs and so on (of the full network), value,
+    bound, gap, status, answered_by (the solver), widths (by group)
         what was chosen;
-    accuracy_before, accuracy_after, accuracy_tflite, accuracy_int8, full_before, full_after, metric
-        on test data: extracted, not fine-tuned; of each exported file; of the full network;
+    accuracy_before, accuracy_after, accuracy_int8 and one more for each other kind of exported file, full_before,
+    full_after, metric
+        on test data: extracted, not fine-tuned; of the model file; of each exported file; of the full network;
     search_s, finetune_s, wall_s, epochs, steps
         what the whole run took;
     started_at (UTC), system, cpu, cores, memory_bytes, python, versions (by name), model_sha256, data_sha256
@@ -60,39 +63,44 @@ def results_frame(path: str | Path) -> pandas.DataFrame:
     """
     import pandas
 
-    rows = [_row(record) for record in read_results(path)]
-    return pandas.DataFrame(rows, columns=list(_TYPES), dtype=object).astype(_TYPES)
+    kinds = Registry().file_kinds()
+    columns = {kind.name: f"accuracy_{kind.column}" for each in kinds for kind in each.exported}
+    types = _types(columns.values())
+    rows = [_row(record, types, columns) for record in read_results(path)]
+    return pandas.DataFrame(rows, columns=list(types), dtype=object).astype(types)
 
 
-_TYPES: dict[str, Any] = {
-    **dict.fromkeys(("recipe", "pruner", "scorer", "solver"), "string"),
-    "seed": "int64",
-    **dict.fromkeys(("name", "outcome", "reason", "budget"), "string"),
-    **dict.fromkeys(("macs", "params", "peak_ram", "latency"), "Int64"),
-    **dict.fromkeys(("share_macs", "share_params", "share_peak_ram", "share_latency"), "Float64"),
-    **dict.fromkeys(("value", "bound"), "Int64"),
-    "gap": "Float64",
-    **dict.fromkeys(("status", "answered_by"), "string"),
-    "widths": "object",
-    **dict.fromkeys(("accuracy_before", "accuracy_after", "accuracy_tflite", "accuracy_int8"), "Float64"),
-    **dict.fromkeys(("full_before", "full_after"), "Float64"),
-    "metric": "string",
-    **dict.fromkeys(("search_s", "finetune_s", "wall_s"), "Float64"),
-    "epochs": "int64",
-    "steps": "Int64",
-    "started_at": "datetime64[us, UTC]",
-    **dict.fromkeys(("system", "cpu"), "string"),
-    **dict.fromkeys(("cores", "memory_bytes"), "int64"),
-    "python": "string",
-    "versions": "object",
-    **dict.fromkeys(("model_sha256", "data_sha256"), "string"),
-}
-"""Columns of the table and their types."""
+def _types(exported: Iterable[str]) -> dict[str, Any]:
+    """The columns of the table and their types; `exported`: those with the accuracies of exported files."""
+    return {
+        **dict.fromkeys(("recipe", "pruner", "scorer", "solver"), "string"),
+        "seed": "int64",
+        **dict.fromkeys(("name", "outcome", "reason", "budget"), "string"),
+        **dict.fromkeys(RESOURCES, "Int64"),
+        **dict.fromkeys((f"share_{resource}" for resource in RESOURCES), "Float64"),
+        **dict.fromkeys(("value", "bound"), "Int64"),
+        "gap": "Float64",
+        **dict.fromkeys(("status", "answered_by"), "string"),
+        "widths": "object",
+        **dict.fromkeys(("accuracy_before", "accuracy_after", *exported), "Float64"),
+        **dict.fromkeys(("full_before", "full_after"), "Float64"),
+        "metric": "string",
+        **dict.fromkeys(("search_s", "finetune_s", "wall_s"), "Float64"),
+        "epochs": "int64",
+        "steps": "Int64",
+        "started_at": "datetime64[us, UTC]",
+        **dict.fromkeys(("system", "cpu"), "string"),
+        **dict.fromkeys(("cores", "memory_bytes"), "int64"),
+        "python": "string",
+        "versions": "object",
+        **dict.fromkeys(("model_sha256", "data_sha256"), "string"),
+    }
 
 
-def _row(record: ResultRecord) -> dict[str, Any]:
+def _row(record: ResultRecord, types: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """A row of the table; `columns`: by kind of exported file the column of its accuracy."""
     machine, made = record.machine, record.subnetwork
-    row: dict[str, Any] = dict.fromkeys(_TYPES)
+    row: dict[str, Any] = dict.fromkeys(types)
     row |= {
         **vars(record.run),
         "name": record.name,
@@ -115,8 +123,8 @@ def _row(record: ResultRecord) -> dict[str, Any]:
     if made is not None:
         row |= {
             "budget": made.name,
-            **{resource: amount for resource, amount in made.usage.items() if resource in _TYPES},
-            **{f"share_{r}": share for r, share in made.share.items() if f"share_{r}" in _TYPES},
+            **{resource: amount for resource, amount in made.usage.items() if resource in types},
+            **{f"share_{r}": share for r, share in made.share.items() if f"share_{r}" in types},
             "value": made.value,
             "bound": made.bound,
             "gap": made.gap,
@@ -125,7 +133,6 @@ def _row(record: ResultRecord) -> dict[str, Any]:
             "widths": dict(made.widths),
             "accuracy_before": made.accuracy.before,
             "accuracy_after": made.accuracy.after,
-            "accuracy_tflite": made.accuracy.tflite,
-            "accuracy_int8": made.accuracy.tflite_int8,
+            **{columns[kind]: figure for kind, figure in made.accuracy.exported.items() if kind in columns},
         }
     return row

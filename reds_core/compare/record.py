@@ -72,7 +72,7 @@ class ResultRecord:
         outcome: how it ended; `reason` says why in a sentence unless it FINISHED.
         subnetwork: None where the run did not finish.
         metric: what accuracies measure; None is accuracy.
-        full: accuracy of the full network: before (the input model) and after (nested.keras).
+        full: accuracy of the full network: before (the input model) and after (as it is saved).
         epochs: of fine-tuning, of the whole run.
         steps: that the pruner took.
         search_s, finetune_s: seconds in solvers and in training, all steps together, also those of earlier processes.

@@ -169,9 +169,7 @@ def _records(
 
 
 def _subnetwork(plan: Plan, made: SubnetworkRecord) -> Subnetwork:
-    full = {"macs": plan.full.macs, "params": plan.full.params, "peak_ram": plan.full.peak_ram}
-    if plan.full.latency is not None:
-        full["latency"] = plan.full.latency
+    full = plan.full.usage
     return Subnetwork(
         name=made.name,
         budget=made.budget,

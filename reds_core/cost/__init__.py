@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.cost.counting import RESOURCES, CostModel, SumForm, macs, params, peak_ram, resource_forms, usage
+from reds_core.cost.counting import (
+    RESOURCES,
+    CostModel,
+    Resource,
+    SumForm,
+    macs,
+    params,
+    peak_ram,
+    resource_forms,
+    usage,
+)
 from reds_core.cost.latency_sampling import Segment, Timing, touched_groups, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table
 
@@ -12,6 +22,7 @@ __all__ = [
     "CostModel",
     "LatencySettings",
     "LatencyTable",
+    "Resource",
     "Segment",
     "SubnetworkBudget",
     "SumForm",

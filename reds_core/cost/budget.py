@@ -12,16 +12,15 @@ from fractions import Fraction
 from numbers import Real
 from typing import Any
 
+from reds_core.cost.counting import RESOURCES
 from reds_core.errors import InputError
+from reds_core.scales import BYTES, PLAIN
 
 _AMOUNT = re.compile(
     # short, with two digits of exponent at most: amounts name files, and their products must be exact
     r"(?=.{1,24}$)(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)(?P<unit>[A-Za-z]*)",
     re.ASCII,
 )
-_SCALES: Mapping[str, int] = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "KiB": 1024, "MiB": 1024**2}
-_TIMES_NS: Mapping[str, int] = {"ns": 1, "us": 1000, "ms": 1000**2, "s": 1000**3}
-_BYTE_RESOURCES = ("params", "peak_ram")
 
 
 @dataclass(frozen=True)
@@ -90,14 +89,13 @@ def parse_amount(resource: str, text: str) -> Amount:
     number, unit = Decimal(match["number"]), match["unit"]
     if number <= 0:
         raise refuse("is not above 0")
-    is_time = resource == "latency"
-    scales = {"": 1, **_TIMES_NS} if is_time else _SCALES
-    if unit not in scales:
-        raise refuse(f"has a unit '{unit}' that does not fit {resource}")
-    if unit in ("KiB", "MiB") and resource not in _BYTE_RESOURCES:
-        raise refuse(f"has a unit '{unit}' that does not fit {resource}, which is not counted in bytes")
+    units = (RESOURCES[resource].scale if resource in RESOURCES else PLAIN).typed
+    if unit not in units:
+        is_plain_count = units.keys() <= BYTES.typed.keys()
+        why = ", which is not counted in bytes" if unit in BYTES.typed and is_plain_count else ""
+        raise refuse(f"has a unit '{unit}' that does not fit {resource}{why}")
     is_fraction = not unit and number <= 1
-    amount = number if is_fraction else number * scales[unit]
+    amount = number if is_fraction else number * units[unit]
     if amount > 2**62:
         raise refuse("is above 2^62")
     return Amount(text.strip(), amount, is_fraction)

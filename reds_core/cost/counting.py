@@ -11,6 +11,7 @@ from reds_core.arrays import IntArray
 from reds_core.errors import InputError
 from reds_core.network.axis import Axis, LinearForm
 from reds_core.network.description import Network
+from reds_core.scales import BYTES, MACS, NANOSECONDS, Scale
 
 DEFAULT_ELEMENT_SIZE_BYTES = 1
 ELEMENT_SIZES_BYTES = (1, 4)
@@ -199,10 +200,6 @@ def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
     return tuple(s for s in candidates if not any(o is not s and covers(o, s) for o in candidates))
 
 
-RESOURCES: Mapping[str, Callable[[Network, int], ResourceForm]] = {"macs": macs, "params": params, "peak_ram": peak_ram}
-"""Every resource that can have a budget, by name."""
-
-
 def check_element_size(element_size_bytes: int) -> None:
     """Refuse sizes that no exported file has.
 
@@ -211,10 +208,6 @@ def check_element_size(element_size_bytes: int) -> None:
     """
     if element_size_bytes not in ELEMENT_SIZES_BYTES:
         raise InputError(f"element size {element_size_bytes} is neither 1 nor 4", "give 1 (int8) or 4 (float32)")
-
-
-LATENCY = "latency"
-"""The resource that needs a table of measurements."""
 
 
 @dataclass(frozen=True)
@@ -238,13 +231,69 @@ class CostModel:
     @property
     def resources(self) -> tuple[str, ...]:
         """Names of the resources that can be counted."""
-        return (*RESOURCES, LATENCY) if self.latency is not None else tuple(RESOURCES)
+        return tuple(r.name for r in RESOURCES.values() if self.latency is not None or not r.is_measured)
 
     def form(self, network: Network, resource: str) -> ResourceForm:
         """The form of one of `resources`."""
-        if resource == LATENCY and self.latency is not None:
-            return self.latency
-        return RESOURCES[resource](network, self.element_size_bytes)
+        return RESOURCES[resource].form(network, self)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Something that a network uses and that a budget may limit.
+
+    Attributes:
+        name: in budgets, problems, plans and records.
+        title: in headings and labels.
+        noun: within a sentence.
+        scale: its units, as shown and as typed.
+        form: how it is counted: the form of its use in the group widths.
+        is_measured: whether it can be counted only where the CostModel holds measurements.
+    """
+
+    name: str
+    title: str
+    noun: str
+    scale: Scale
+    form: Callable[[Network, CostModel], ResourceForm]
+    is_measured: bool = False
+
+
+def _latency(network: Network, costs: CostModel) -> TableForm:
+    if costs.latency is None:
+        raise _not_measured("latency")
+    return costs.latency
+
+
+RESOURCES: Mapping[str, Resource] = {
+    r.name: r
+    for r in (
+        Resource("macs", "MACs", "MACs", MACS, lambda network, costs: macs(network)),
+        Resource(
+            "params",
+            "Parameters",
+            "parameters",
+            BYTES,
+            lambda network, costs: params(network, costs.element_size_bytes),
+        ),
+        Resource(
+            "peak_ram",
+            "Peak RAM",
+            "peak RAM",
+            BYTES,
+            lambda network, costs: peak_ram(network, costs.element_size_bytes),
+        ),
+        Resource("latency", "Latency", "latency", NANOSECONDS, _latency, is_measured=True),
+    )
+}
+"""Every resource that can have a budget, by name. Budgets, plans, tables and reports take what they need from here, so
+that another resource is one more entry."""
+
+
+def _not_measured(resource: str) -> InputError:
+    return InputError(
+        f"a {resource} budget needs measurements", "make them with `reds latency` and give --latency-table"
+    )
 
 
 def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
@@ -254,13 +303,10 @@ def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
         InputError: naming the first of them.
     """
     for name in names:
-        if name == LATENCY:
-            if not has_latency:
-                raise InputError(
-                    "a latency budget needs measurements", "make them with `reds latency` and give --latency-table"
-                )
-        elif name not in RESOURCES:
-            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join((*RESOURCES, LATENCY))}")
+        if name not in RESOURCES:
+            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join(RESOURCES)}")
+        if RESOURCES[name].is_measured and not has_latency:
+            raise _not_measured(name)
 
 
 def resource_forms(network: Network, names: Iterable[str], costs: CostModel | None = None) -> dict[str, ResourceForm]:

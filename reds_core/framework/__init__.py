@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reds_core.framework.augmentation import Augmentation, Change, augmentations
 from reds_core.framework.epochs import EpochKeeper, EpochState, digest_of
+from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings, Precision, Schedule, Teacher
 from reds_core.framework.framework import (
     SMALL_BYTES,
@@ -23,6 +24,8 @@ from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.sample import BuiltSample, SampleModel
 
 __all__ = [
+    "FLOAT32_BYTES",
+    "INT8_BYTES",
     "SMALL_BYTES",
     "ActivationStatistics",
     "Arrays",
@@ -33,6 +36,8 @@ __all__ = [
     "EpochProgress",
     "EpochState",
     "Family",
+    "FileKind",
+    "FileKinds",
     "FinetuneSettings",
     "Framework",
     "LatencyProbe",

@@ -57,7 +57,7 @@ class FinetuneSettings:
         epochs: passes over the training data, of a whole run.
         batch_size: examples a step.
         learning_rate: the highest.
-        optimizer: identifier of a Keras optimizer: adam, adamw, sgd, rmsprop, lion, nadam, ...
+        optimizer: the framework's name of an optimizer, such as adam, adamw, sgd, rmsprop, lion or nadam.
         momentum: None is 0.9 for sgd, and the optimizer's own default for another.
         schedule: how the learning rate falls.
         warmup_epochs: over which the rate first rises from zero, at most half of the training.

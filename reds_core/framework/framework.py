@@ -10,13 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.errors import UnsupportedError
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.epochs import EpochKeeper
+from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.framework.finetuning import FinetuneSettings, Progress
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.sample import SampleModel
@@ -60,9 +61,9 @@ class Task:
     """How outputs are compared with labels.
 
     Attributes:
-        loss: a Keras loss identifier; None chooses crossentropy by the labels' shape and the model's last activation
-            (a last softmax means probabilities, otherwise logits).
-        metric: a Keras metric identifier; None means accuracy.
+        loss: the framework's name of a loss; None chooses crossentropy by the labels' shape and the model's last
+            activation (a last softmax means probabilities, otherwise logits).
+        metric: the framework's name of a metric; None means accuracy.
     """
 
     loss: str | None = None
@@ -128,24 +129,36 @@ class ActivationStatistics:
 class Framework(Plugin, ABC):
     """Base class of framework plugins.
 
+    Its methods stand in the order of their concerns: reading and describing models, weighing channels, cutting,
+    training and measuring, and writing files for devices. Those that are not abstract are optional: by default a
+    framework refuses what they do, or does nothing.
+
     Attributes:
+        files: the kinds of files that it writes of each network.
         layer_plugins: what other packages teach it of their layers; set by the registry.
         users_code: what model files may refer to beside the framework's own layers; set before one is read.
     """
 
     kind = "framework"
+    files: ClassVar[FileKinds] = FileKinds(FileKind("model", "Model", ".model"))
     layer_plugins: tuple[LayerPlugin, ...] = ()
     users_code: UsersCode = UsersCode()
 
+    # --- reading and describing ---------------------------------------------------------------------------------
+
     @abstractmethod
     def owns(self, model: Any) -> bool:
-        """Whether `model` is a model object of this framework. Must not import the framework's library."""
+        """Whether `model` is a model object of this framework.
+
+        Must not import the framework's library: if it is not imported yet, no object can be a model of it.
+        """
 
     @abstractmethod
     def load_model(self, path: Path) -> Any:
-        """Read a model file; its format is told by content, not by suffix; no code of the file is run.
+        """Read a model file.
 
-        Layers of the user's own come from `users_code`.
+        The format is told by the file's content, not by its suffix. No code of the file is run; layers of the user's
+        own come from `users_code`.
 
         Raises:
             InputError: if the file is missing, damaged or no model file.
@@ -154,19 +167,34 @@ class Framework(Plugin, ABC):
 
     @abstractmethod
     def save_model(self, model: Any, path: Path) -> None:
-        """Write `model` as a plain model file that stock software loads. Whole or not at all."""
+        """Write `model` as a plain model file that stock software loads, whole or not at all.
+
+        A model that is loaded from it computes the same, and has the same network description.
+
+        Raises:
+            InputError: if the file cannot be written.
+        """
 
     @abstractmethod
     def input_shape(self, model: Any) -> tuple[int | None, ...]:
-        """Shape of one example that `model` takes, without the batch dimension."""
+        """The shape of one example that `model` takes, without the batch dimension; None where a length is open."""
 
     @abstractmethod
     def inspect(self, model: Any) -> Network:
-        """Describe `model`: layers, tensors, weights, channel groups.
+        """Describe `model`: its layers, tensors, weights and channel groups.
+
+        Channels that a layer touches which is not understood belong to no group, and a warning of the network names the
+        layer. The description depends on the architecture alone, not on the values of weights.
 
         Raises:
-            UnsupportedError: naming a layer that is not understood.
+            UnsupportedError: naming a layer that makes the model impossible to describe.
         """
+
+    def library_versions(self) -> Mapping[str, str]:
+        """Versions of the libraries behind the framework, by name; plans record them. None by default."""
+        return {}
+
+    # --- weighing -----------------------------------------------------------------------------------------------
 
     @abstractmethod
     def weights(self, model: Any, network: Network) -> WeightArrays:
@@ -176,17 +204,19 @@ class Framework(Plugin, ABC):
     def gradients(
         self, model: Any, network: Network, data: Arrays, task: Task, batch_size: int
     ) -> Iterator[WeightArrays]:
-        """For each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
+        """For each batch of `data` the gradient of the mean loss by each weight, in the order of `network.weights`.
 
-        By frozen weights as well: a gradient measures what a weight is worth, whether or not training may move it.
-        Zeros for statistics. The model runs as at inference (batch norms use their statistics).
+        Frozen weights have a gradient as well: it measures what a weight is worth, whether or not training may change
+        it. It is zero for statistics. The model runs as at inference: batch normalisations use their statistics.
         """
 
     @abstractmethod
     def activation_statistics(
         self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
     ) -> list[ActivationStatistics]:
-        """What some tensors hold at inference over examples `x`. Sums are kept, not activations.
+        """What some tensors hold at inference over the examples `x`.
+
+        Data may be large: sums are kept over batches, not activations.
 
         Args:
             tensors: indices into `network.tensors`.
@@ -198,24 +228,42 @@ class Framework(Plugin, ABC):
     ) -> Iterator[float]:
         """The task's mean loss on `data` with other weights in place of the model's own, for each of `variants`.
 
-        The model itself does not change. Each variant is asked for when the one before is measured.
+        The model itself does not change. Each variant is asked for when the one before it is measured.
 
         Args:
             variants: weights in the order of `network.weights`, of the same shapes.
         """
 
+    # --- cutting ------------------------------------------------------------------------------------------------
+
     @abstractmethod
     def extract(self, model: Any, network: Network, kept: Kept) -> Any:
         """A new plain model that holds only the channels of `kept`, in their order; groups not named stay whole.
 
-        Keeping all channels in another order gives a permuted network that computes the same.
+        It computes what `model` computes with the other channels set to zero where they are read. If all channels are
+        kept in another order, it computes the same as `model`. `model` itself does not change.
+        """
+
+    # --- training and measuring ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def check_data(self, model: Any, data: Arrays, task: Task, what: str) -> Arrays:
+        """`data` as `model` takes it. A missing last dimension of 1 is added.
+
+        Args:
+            what: what messages call the data.
+
+        Raises:
+            InputError: if shapes do not fit the model's input, or labels do not fit its output.
         """
 
     def check_finetuning(self, model: Any, data: Arrays, settings: FinetuneSettings) -> None:
         """Refuse settings that `finetune` could not meet for `model` and training data, before a run begins.
 
+        Everything is accepted by default.
+
         Raises:
-            InputError: if they ask for what is unknown, or for what the data or the machine does not allow.
+            InputError: if they ask for something unknown, or for something that the data or the machine does not allow.
         """
 
     @abstractmethod
@@ -225,7 +273,7 @@ class Framework(Plugin, ABC):
         The loss is the weighted sum of all losses, each weighted by the square root of the network's share of the
         parameters, normalised (REDS, arXiv 2311.13349). Afterwards the members' weights are slices of the full
         network's, save for their batch-norm statistics, which are measured on training data. With validation data the
-        epoch of the least weighted loss on it is kept.
+        epoch of the least weighted loss on it is kept. With 0 epochs only these statistics are measured.
 
         A framework that calls `training.keeper` after each epoch can go on in the middle of a training: it must then
         end with the same weights as if it had not been stopped.
@@ -233,7 +281,7 @@ class Framework(Plugin, ABC):
 
     @abstractmethod
     def predict(self, model: Any, x: npt.NDArray[Any], batch_size: int = 256) -> npt.NDArray[np.float32]:
-        """Outputs (N, ...) of `model` at inference."""
+        """Outputs (N, ...) of `model` at inference on the examples `x`."""
 
     @abstractmethod
     def accuracy(self, model: Any, data: Arrays, task: Task) -> float:
@@ -243,45 +291,32 @@ class Framework(Plugin, ABC):
     def loss(self, model: Any, data: Arrays, task: Task) -> float:
         """The task's mean loss of `model` on `data`."""
 
-    @abstractmethod
-    def check_data(self, model: Any, data: Arrays, task: Task, what: str) -> Arrays:
-        """`data` as `model` takes it (a missing last dimension of 1 is added).
+    # --- files for devices --------------------------------------------------------------------------------------
 
-        Raises:
-            InputError: if shapes do not fit the model's input or labels not its output; `what` names the data.
-        """
-
-    @abstractmethod
     def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
-        """Write `model` for the device (.tflite); with `quantise` full int8, calibrated on `calibration`.
+        """Write `model` to `path` for a device; with `quantise` for 8-bit integers alone, calibrated on `calibration`.
+
+        Needed by frameworks with exported kinds in `files` alone.
 
         Raises:
             InputError: if `quantise` is asked for without calibration data.
             UnsupportedError: if the device's format cannot express the model; a run then leaves the file out.
         """
+        raise UnsupportedError(f"framework '{self.name}' exports no files for devices", "use another framework")
 
     def export_notes(self, model: Any) -> tuple[str, ...]:
-        """What the user should know of the int8 file of `model` before it is trained, a sentence each; none by default.
+        """What the user should know of the int8 file of `model` before it is trained, one sentence each.
 
-        Such as layers that make the file large, and slow to write.
+        For example that some layers make the file large and slow to write. Nothing by default.
         """
         return ()
 
-    @abstractmethod
     def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
-        """The task's metric of an exported file on `data`, run by the device's interpreter."""
+        """The task's metric of an exported file on `data`, run by the device's interpreter.
 
-    @abstractmethod
-    def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
-        """Training and test data of a named data set of the framework's own loaders, unchecked.
-
-        Raises:
-            InputError: if the name is unknown or the data cannot be fetched.
+        Needed by frameworks with exported kinds in `files` alone.
         """
-
-    @abstractmethod
-    def build_baseline(self, training: Training) -> Any:
-        """A small DS-CNN for images, built for the shape of the data and trained on it."""
+        raise UnsupportedError(f"framework '{self.name}' exports no files for devices", "use another framework")
 
     def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
         """What times models on this machine.
@@ -291,16 +326,33 @@ class Framework(Plugin, ABC):
         """
         raise UnsupportedError(f"framework '{self.name}' cannot measure latencies", "set budgets for other resources")
 
+    # --- conveniences -------------------------------------------------------------------------------------------
+
+    def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
+        """Training and test data of a data set that the framework's own loaders know by name, unchecked.
+
+        Raises:
+            InputError: if the name is unknown, as every name is by default, or the data cannot be fetched.
+        """
+        raise InputError(
+            f"framework '{self.name}' knows no data set '{name}'",
+            "give digits, the path of an .npz or of a folder of images",
+        )
+
+    def build_baseline(self, training: Training) -> Any:
+        """A small network for images, built for the shape of the data and trained on it.
+
+        Raises:
+            UnsupportedError: if the framework has none, which is the default.
+        """
+        raise UnsupportedError(f"framework '{self.name}' builds no network of its own", "give a model")
+
     def samples(self) -> Sequence[SampleModel]:
         """Small models that hold what the framework can prune, on which `reds check` tries it. None by default.
 
         Checking is impossible without them. They may be built, and their module imported, when this is called.
         """
         return ()
-
-    @abstractmethod
-    def library_versions(self) -> Mapping[str, str]:
-        """Versions of the libraries behind the framework, by name."""
 
 
 def member_kept(widths: Mapping[str, int]) -> dict[str, npt.NDArray[np.int64]]:

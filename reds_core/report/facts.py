@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from reds_core.plan import Accuracy, Files, Plan, SubnetworkRecord
+from reds_core.framework.file_kinds import FileKind, FileKinds, file_kinds_of
+from reds_core.plan import FULL_NETWORK, Accuracy, Plan, SubnetworkRecord
+from reds_core.registry import Registry
 from reds_core.report import units
-
-FULL_FILES = Files(keras="nested.keras", tflite="nested.tflite", tflite_int8="nested-int8.tflite")
-FILE_KINDS = {"keras": "Keras", "tflite": "LiteRT float32", "tflite_int8": "LiteRT int8"}
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,12 @@ class ExportedFile:
     """A file of a member.
 
     Attributes:
-        kind: a key of FILE_KINDS.
         name: relative to the run's folder.
         size: in bytes; None where it is not in the folder.
         accuracy: of this file on test data.
     """
 
-    kind: str
+    kind: FileKind
     name: str
     size: int | None
     accuracy: float | None
@@ -59,7 +57,7 @@ class Member:
         usage: by resource, in base units.
         share: by resource, usage / that of the full network, where that is known.
         accuracy: figures that are not numbers are None.
-        files: those that the plan names, in the order of FILE_KINDS.
+        files: those that the plan names, the model's first.
     """
 
     label: str
@@ -69,9 +67,13 @@ class Member:
     files: tuple[ExportedFile, ...]
     record: SubnetworkRecord | None
 
-    def file(self, kind: str) -> ExportedFile | None:
+    def file(self, kind: FileKind | None) -> ExportedFile | None:
         """Its file of a kind, or None."""
         return next((f for f in self.files if f.kind == kind), None)
+
+    def accuracy_of(self, kind: FileKind | None) -> float | None:
+        """On test data, of its file of a kind that devices run; None where it was not measured."""
+        return None if kind is None else self.accuracy.exported.get(kind.name)
 
     @property
     def smallest_file(self) -> ExportedFile | None:
@@ -87,12 +89,14 @@ class FamilyFacts:
     Attributes:
         full: the full network.
         subnetworks: smallest first.
+        kinds: the kinds of files that the run wrote.
         metric: what accuracies measure.
         reference: accuracy of the input model, or of the full network where only that is known.
     """
 
     full: Member
     subnetworks: tuple[Member, ...]
+    kinds: FileKinds
     metric: Metric
     reference: float | None
 
@@ -103,31 +107,43 @@ class FamilyFacts:
 
     @property
     def resources(self) -> tuple[str, ...]:
-        """Resources that any member uses: macs, params and peak_ram first."""
+        """Resources that any member uses, those of the full network first."""
         return tuple(dict.fromkeys(r for m in self.largest_first for r in m.usage))
 
 
 def gather(plan: Plan, folder: Path) -> FamilyFacts:
-    """The family of `plan`, with the sizes of its files as found in `folder`."""
+    """The family of `plan`, with the sizes of its files as found in `folder`.
+
+    What kinds of files are called is declared by the framework plugins that are installed. Where none of them knows the
+    plan's kinds, they go by their names in the plan.
+    """
+    kinds = file_kinds_in(plan)
     record = plan.full
-    usage = {"macs": record.macs, "params": record.params, "peak_ram": record.peak_ram}
-    if record.latency is not None:
-        usage["latency"] = record.latency
-    accuracy = Accuracy(before=_number(record.accuracy.before), after=_number(record.accuracy.after))
-    found = tuple(f for f in _files(folder, FULL_FILES, accuracy) if f.kind == "keras" or f.size is not None)
-    full = Member("full", usage, dict.fromkeys(usage, 1.0), accuracy, found, None)
-    subnetworks = tuple(_subnetwork(s, usage, folder) for s in plan.subnetworks)
+    accuracy = _numbers(Accuracy(record.accuracy.before, record.accuracy.after), kinds)
+    files = _files(folder, kinds.file_names(FULL_NETWORK), accuracy, kinds)
+    found = tuple(f for f in files if f.kind == kinds.model or f.size is not None)
+    full = Member("full", record.usage, dict.fromkeys(record.usage, 1.0), accuracy, found, None)
+    subnetworks = tuple(_subnetwork(s, record.usage, folder, kinds) for s in plan.subnetworks)
     reference = accuracy.after if accuracy.before is None else accuracy.before
-    return FamilyFacts(full, subnetworks, metric_of(plan.options.get("task")), reference)
+    return FamilyFacts(full, subnetworks, kinds, metric_of(plan.options.get("task")), reference)
 
 
-def _subnetwork(record: SubnetworkRecord, full: Mapping[str, int], folder: Path) -> Member:
-    figures = record.accuracy
-    accuracy = Accuracy(
-        _number(figures.before), _number(figures.after), _number(figures.tflite), _number(figures.tflite_int8)
-    )
+def file_kinds_in(plan: Plan) -> FileKinds:
+    """The kinds of files that `plan` names, as an installed framework declares them."""
+    names = dict.fromkeys(kind for record in plan.subnetworks for kind in record.files)
+    return file_kinds_of(names, Registry().file_kinds())
+
+
+def _subnetwork(record: SubnetworkRecord, full: Mapping[str, int], folder: Path, kinds: FileKinds) -> Member:
+    accuracy = _numbers(record.accuracy, kinds)
     share = {r: used / full[r] for r, used in record.usage.items() if full.get(r)}
-    return Member(_label(record), record.usage, share, accuracy, _files(folder, record.files, accuracy), record)
+    return Member(_label(record), record.usage, share, accuracy, _files(folder, record.files, accuracy, kinds), record)
+
+
+def _numbers(accuracy: Accuracy, kinds: FileKinds) -> Accuracy:
+    """`accuracy` with None in place of figures that are no numbers, and for kinds that it does not name."""
+    exported = {kind.name: _number(accuracy.exported.get(kind.name)) for kind in kinds.exported}
+    return Accuracy(_number(accuracy.before), _number(accuracy.after), exported)
 
 
 def _label(record: SubnetworkRecord) -> str:
@@ -137,13 +153,14 @@ def _label(record: SubnetworkRecord) -> str:
     return f"{name}{units.THIN}%" if record.name in names else name
 
 
-def _files(folder: Path, files: Files, accuracy: Accuracy) -> tuple[ExportedFile, ...]:
-    accuracies = {"keras": accuracy.after, "tflite": accuracy.tflite, "tflite_int8": accuracy.tflite_int8}
-    named = {"keras": files.keras, "tflite": files.tflite, "tflite_int8": files.tflite_int8}
+def _files(
+    folder: Path, names: Mapping[str, str | None], accuracy: Accuracy, kinds: FileKinds
+) -> tuple[ExportedFile, ...]:
+    accuracies = {kinds.model.name: accuracy.after, **accuracy.exported}
     return tuple(
-        ExportedFile(kind, name, _size(folder, name), accuracies[kind])
-        for kind, name in named.items()
-        if name is not None
+        ExportedFile(kind, name, _size(folder, name), accuracies[kind.name])
+        for kind in kinds.all
+        if (name := names.get(kind.name)) is not None
     )
 
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reds_core.framework.file_kinds import FileKind
 from reds_core.plan import GroupRecord, Plan
 from reds_core.report import units
 from reds_core.report.drawing import INK, drawing, new_figure
-from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member
-from reds_core.report.series import Style
+from reds_core.report.facts import FamilyFacts, Member
+from reds_core.report.series import Style, styles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,11 +31,8 @@ _HATCHES = ("", "////", "\\\\\\\\", "xxxx", "----", "||||", "++++")
 _DARKEST, _LIGHTEST = (0x12, 0x39, 0x5F), (0xC3, 0xD9, 0xEE)
 
 
-_STYLES = {
-    "keras": Style("#12395f", "o", "-"),
-    "tflite": Style("#b3541e", "s", "--"),
-    "tflite_int8": Style("#2c7a4b", "^", ":"),
-}
+_STYLES = (Style("#12395f", "o", "-"), Style("#b3541e", "s", "--"), Style("#2c7a4b", "^", ":"))
+"""Of the first kinds of files; a run that writes more of them gets further ones from `styles`."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class AccuracyPoint:
     y: float
 
 
-def accuracy_points(family: FamilyFacts, abscissa: str) -> dict[str, tuple[AccuracyPoint, ...]]:
+def accuracy_points(family: FamilyFacts, abscissa: str) -> dict[FileKind, tuple[AccuracyPoint, ...]]:
     """By kind of file the points of an accuracy figure, smallest network first; kinds without points are left out.
 
     Args:
@@ -54,14 +52,14 @@ def accuracy_points(family: FamilyFacts, abscissa: str) -> dict[str, tuple[Accur
         abscissa: a resource, or FILE_SIZE.
     """
     series = {}
-    for kind in FILE_KINDS:
+    for kind in family.kinds.all:
         points = []
         for member in reversed(family.largest_first):
             file = member.file(kind)
             size = file.size if file else None
             x = size if abscissa == FILE_SIZE else member.usage.get(abscissa)
             y = file.accuracy if file else None
-            if member.record is None and kind == "keras" and y is None and abscissa != FILE_SIZE:
+            if member.record is None and kind == family.kinds.model and y is None and abscissa != FILE_SIZE:
                 y = family.reference
             if x is not None and y is not None:
                 points.append(AccuracyPoint(member.label, x, y))
@@ -84,14 +82,15 @@ def accuracy_figure(family: FamilyFacts, abscissa: str) -> Figure | None:
     unit, unit_name = scale.largest_unit(max(p.x for p in every))
     percent, percent_name = (0.01, "%") if family.metric.is_share else (1, "")
     series = {kind: _in_units(points, unit, percent) for kind, points in series.items()}
+    drawn = _kind_styles(family)
     with drawing():
         figure = new_figure(*_PANEL_INCHES)
         axes = figure.add_subplot()
         for kind, points in series.items():
-            style = _STYLES[kind]
+            style = drawn[kind]
             xs, ys = [p.x for p in points], [p.y for p in points]
             axes.plot(
-                xs, ys, style.line, marker=style.marker, color=style.colour, label=FILE_KINDS[kind], linewidth=1.4,
+                xs, ys, style.line, marker=style.marker, color=style.colour, label=kind.title, linewidth=1.4,
                 markersize=6.5, markeredgecolor="white", markeredgewidth=0.8,
             )  # fmt: skip
         every = [p for points in series.values() for p in points]
@@ -102,6 +101,13 @@ def accuracy_figure(family: FamilyFacts, abscissa: str) -> Figure | None:
         figure.legend(loc="outside upper center", ncols=len(series), handlelength=2.4, columnspacing=1.4)
         _name_networks(figure, axes, every)
         return figure
+
+
+def _kind_styles(family: FamilyFacts) -> dict[FileKind, Style]:
+    """How each kind of file is drawn, whether or not others are."""
+    kinds = family.kinds.all
+    more = styles([kind.name for kind in kinds])
+    return {k: _STYLES[i] if i < len(_STYLES) else more[k.name] for i, k in enumerate(kinds)}
 
 
 def _in_units(points: Sequence[AccuracyPoint], x_unit: float, y_unit: float) -> tuple[AccuracyPoint, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from reds_core.cost.counting import RESOURCES
 from reds_core.plan import Plan
 from reds_core.report import figures, units
-from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member, gather
+from reds_core.report.facts import FamilyFacts, Member, gather
 from reds_core.report.page import Picture, picture, render
 from reds_core.report.proof import Proof, proof_summary, prove
 from reds_core.report.run_tables import (
@@ -128,7 +129,7 @@ def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[KeyFigure, .
     """The figures of the smallest subnetwork that people ask for first."""
     smallest, full = family.subnetworks[0], family.full
     tiles = []
-    for resource in ("macs", "params", "peak_ram"):
+    for resource in (r.name for r in RESOURCES.values() if not r.is_measured):
         if resource in smallest.share:
             used, of = smallest.usage[resource], full.usage[resource]
             note = f"{units.amount(resource, used)} of {units.amount(resource, of)}"
@@ -137,7 +138,7 @@ def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[KeyFigure, .
         text = family.metric.text(smallest.accuracy.after)
         tiles.append(KeyFigure(family.metric.name.capitalize(), text, _difference(family, smallest.accuracy.after)))
     if (file := smallest.smallest_file) is not None:
-        tiles.append(KeyFigure("Smallest file", units.byte_size(file.size), FILE_KINDS[file.kind]))
+        tiles.append(KeyFigure("Smallest file", units.byte_size(file.size), file.kind.title))
     proven = sum(p.is_optimal for p in proofs)
     tiles.append(KeyFigure("Proof", f"{proven} of {len(proofs)}", "choices proven optimal"))
     return tuple(tiles)
@@ -178,7 +179,7 @@ def _points_in_words(family: FamilyFacts, abscissa: str) -> str:
     series = []
     for kind, points in figures.accuracy_points(family, abscissa).items():
         listed = (f"{p.label}: {family.metric.text(p.y)} at {units.amount(resource, p.x)}" for p in points)
-        series.append(f"{FILE_KINDS[kind]} – {', '.join(listed)}")
+        series.append(f"{kind.title} – {', '.join(listed)}")
     return "; ".join(series)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from reds_core.framework.file_kinds import FileKind
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
-from reds_core.report.facts import FILE_KINDS, FamilyFacts, Member
+from reds_core.report.facts import FamilyFacts, Member
 from reds_core.report.proof import Proof
 from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table
 
@@ -26,10 +27,9 @@ def results_table(family: FamilyFacts) -> Table:
         costs.append(row(f"{title}, budget", partial(_budget, resource=resource)))
     metric = family.metric
     qualities = [row("Before fine-tuning", lambda m: _figure(m.accuracy.before, metric.text))]
-    qualities.append(row("Keras", lambda m: _quality(family, m.accuracy.after)))
-    qualities.append(row("LiteRT float32", lambda m: _quality(family, m.accuracy.tflite)))
-    qualities.append(row("LiteRT int8", lambda m: _quality(family, m.accuracy.tflite_int8)))
-    sizes = [row(title, partial(_size, kind=kind)) for kind, title in FILE_KINDS.items()]
+    qualities.append(row(family.kinds.model.title, lambda m: _quality(family, m.accuracy.after)))
+    qualities += [row(kind.title, partial(_exported_quality, family, kind)) for kind in family.kinds.exported]
+    sizes = [row(kind.title, partial(_size, kind=kind)) for kind in family.kinds.all]
     blocks = (
         Block("Cost of one inference", tuple(costs)),
         Block(f"{metric.name.capitalize()} on test data", tuple(qualities)),
@@ -61,7 +61,11 @@ def _quality(family: FamilyFacts, figure: float | None) -> Cell:
     return _figure(figure, family.metric.text, note)
 
 
-def _size(member: Member, kind: str) -> Cell:
+def _exported_quality(family: FamilyFacts, kind: FileKind, member: Member) -> Cell:
+    return _quality(family, member.accuracy_of(kind))
+
+
+def _size(member: Member, kind: FileKind) -> Cell:
     file = member.file(kind)
     return _figure(file.size if file else None, units.byte_size)
 
@@ -124,7 +128,7 @@ def files_table(family: FamilyFacts) -> Table:
     is_measured = any(f.accuracy is not None for _, f in found)
     rows = []
     for member, file in found:
-        cells = [Cell(member.label), Cell(FILE_KINDS[file.kind]), _figure(file.size, units.byte_size)]
+        cells = [Cell(member.label), Cell(file.kind.title), _figure(file.size, units.byte_size)]
         if is_measured:
             cells.append(_figure(file.accuracy, family.metric.text))
         rows.append(Row(file.name, tuple(cells)))

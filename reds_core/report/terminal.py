@@ -45,7 +45,7 @@ def summary_table(plan: Plan, folder: Path, columns: int = WIDE_COLUMNS) -> Tabl
 
 
 def _row(family: FamilyFacts, member: Member) -> tuple[str, ...]:
-    usage, metric, int8 = member.usage, family.metric, member.file("tflite_int8")
+    usage, metric, int8 = member.usage, family.metric, member.file(family.kinds.int8)
     proof, search = units.DASH, units.DASH
     if member.record is not None:
         proof, search = badge(member.record), units.seconds(member.record.wall_s)
@@ -56,7 +56,7 @@ def _row(family: FamilyFacts, member: Member) -> tuple[str, ...]:
         units.amount("params", usage.get("params")),
         units.amount("peak_ram", usage.get("peak_ram")),
         _before_and_after(metric, member),
-        metric.text(member.accuracy.tflite_int8),
+        metric.text(member.accuracy_of(family.kinds.int8)),
         units.byte_size(int8.size if int8 else None),
         proof,
         search,

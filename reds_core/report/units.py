@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-DASH = "–"
-THIN = "\N{NARROW NO-BREAK SPACE}"
+from reds_core.cost.counting import RESOURCES
+from reds_core.scales import BYTES as BYTES
+from reds_core.scales import DASH as DASH
+from reds_core.scales import MACS as MACS
+from reds_core.scales import NANOSECONDS as NANOSECONDS
+from reds_core.scales import PLAIN as PLAIN
+from reds_core.scales import THIN as THIN
+from reds_core.scales import Scale as Scale
+from reds_core.scales import count as count
+from reds_core.scales import exists as exists
+
 BUDGET_IS_FRACTION_UP_TO = 1
 """A budget of at most this is a fraction of the full network."""
-
-_RESOURCE_TITLES = {"macs": "MACs", "params": "Parameters", "peak_ram": "Peak RAM", "latency": "Latency"}
-_RESOURCE_NOUNS = {"macs": "MACs", "params": "parameters", "peak_ram": "peak RAM", "latency": "latency"}
-
-
-def exists(number: float | None) -> bool:
-    """Whether there is a number to show."""
-    return number is not None and math.isfinite(number)
 
 
 def on_terminal(text: str) -> str:
@@ -27,58 +27,14 @@ def on_terminal(text: str) -> str:
     return text.replace(THIN, " ")
 
 
-def count(number: float | None) -> str:
-    """A whole number with its digits in groups of three: 2 704 512."""
-    if number is None or not exists(number):
-        return DASH
-    return f"{number:,.0f}".replace(",", THIN)
-
-
 def many(number: int, noun: str) -> str:
     """1 problem, 24 problems."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
-def _three_digits(number: float) -> str:
-    """`number` with three significant digits, without exponent; larger ones whole and grouped."""
-    size = abs(number)
-    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
-    return f"{number:,.{decimals}f}".replace(",", THIN)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Units of one quantity, each `step` times the one before."""
-
-    step: int
-    units: tuple[str, ...]
-
-    def largest_unit(self, number: float) -> tuple[int, str]:
-        """The size and name of the largest unit that leaves at least 1 of `number`."""
-        power = 0
-        while power + 1 < len(self.units) and round(abs(number) / self.step**power, 2 if power else 0) >= self.step:
-            power += 1
-        return self.step**power, self.units[power]
-
-    def text(self, number: float | None) -> str:
-        """`number` with three significant digits and its unit."""
-        if number is None or not exists(number):
-            return DASH
-        size, unit = self.largest_unit(number)
-        figure = count(number) if size == 1 else _three_digits(number / size)
-        return f"{figure}{THIN}{unit}" if unit else figure
-
-
-MACS = Scale(1000, ("MAC", "kMAC", "MMAC", "GMAC", "TMAC"))
-BYTES = Scale(1024, ("B", "KiB", "MiB", "GiB"))
-NANOSECONDS = Scale(1000, ("ns", "µs", "ms", "s"))
-PLAIN = Scale(1, ("",))
-_SCALES = {"macs": MACS, "params": BYTES, "peak_ram": BYTES, "latency": NANOSECONDS}
-
-
 def scale_of(resource: str) -> Scale:
     """The units in which a resource is counted."""
-    return _SCALES.get(resource, PLAIN)
+    return RESOURCES[resource].scale if resource in RESOURCES else PLAIN
 
 
 def byte_size(number: float | None) -> str:
@@ -129,12 +85,12 @@ def points(difference: float) -> str:
 
 def resource_title(resource: str) -> str:
     """How a resource is called in headings and labels."""
-    return _RESOURCE_TITLES.get(resource, resource)
+    return RESOURCES[resource].title if resource in RESOURCES else resource
 
 
 def resource_noun(resource: str) -> str:
     """How a resource is called within a sentence."""
-    return _RESOURCE_NOUNS.get(resource, resource)
+    return RESOURCES[resource].noun if resource in RESOURCES else resource
 
 
 def amount(resource: str, number: float | None) -> str:

@@ -33,7 +33,7 @@ from reds_core.system.users_code import import_names
 from reds_core.watcher import Watcher
 
 Examples = tuple[tuple[npt.ArrayLike, npt.ArrayLike], tuple[npt.ArrayLike, npt.ArrayLike]]
-"""(x_train, y_train), (x_test, y_test), as Keras's loaders return them."""
+"""(x_train, y_train), (x_test, y_test), as the loaders of common frameworks return them."""
 Budgets = Mapping[str, float | str | Sequence[float | str]]
 
 
@@ -85,7 +85,8 @@ def prune(
     """Prune a network to a family of nested subnetworks; write files, plan and report to `out`.
 
     Args:
-        model: the path of a model file, a model object (Keras), or None to train a small network on `data` first.
+        model: the path of a model file, a model object of an installed framework, or None to train a small network on
+            `data` first.
         data: `digits`, a path, the name of a data set, ((x_train, y_train), (x_test, y_test)), a `Dataset`, or None.
         budgets: {"macs": [0.5, 0.25], "peak_ram": "64KiB"}, or texts as on the command line.
         out: the folder; None means reds-out.

@@ -31,7 +31,7 @@ FOLDER = ".checkpoint"
 _PREFIX = "step-"
 _EPOCHS = "epochs-"
 _STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
-_FULL = "full.keras"
+_FULL, _MEMBER = "full", "member-"
 _GROUP, _CURVE = "group/", "curve/"
 
 
@@ -155,10 +155,10 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) 
         save_order(partial / _ORDER, state.order)
     models = 0
     if state.family is not None:
-        framework.save_model(state.family.full, partial / _FULL)
+        framework.save_model(state.family.full, partial / framework.files.model.file_name(_FULL))
         models = len(state.family.members)
         for i, member in enumerate(state.family.members):
-            framework.save_model(member, partial / _member_file(i))
+            framework.save_model(member, partial / _member_file(i, framework))
     files = tuple(sorted(path.name for path in partial.iterdir()))
     saved = _SavedState(state.choices, checkpoint.steps, models, state.bounds, state.sequence, files)
     write_text(partial / _STATE, to_json(saved))
@@ -207,10 +207,11 @@ def load_checkpoint(folder: Path, framework: Framework, network: Network) -> Che
     if order is not None and not order_fits(order, network.channels):
         raise _damaged(source / _ORDER, "it does not hold the order of all channels")
     family = None
-    if (source / _FULL).exists():
-        members = tuple(framework.load_model(source / _member_file(i)) for i in range(saved.members))
+    full = source / framework.files.model.file_name(_FULL)
+    if full.exists():
+        members = tuple(framework.load_model(source / _member_file(i, framework)) for i in range(saved.members))
         widths = tuple(choice.widths for choice in saved.choices[: saved.members])
-        family = Family(framework.load_model(source / _FULL), members, widths)
+        family = Family(framework.load_model(full), members, widths)
     state = PruningState(scores, order, saved.choices, family, bounds=saved.bounds, sequence=saved.sequence)
     return Checkpoint(state, saved.steps)
 
@@ -246,5 +247,5 @@ def remove_checkpoints(folder: Path) -> None:
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 
-def _member_file(index: int) -> str:
-    return f"member-{index}.keras"
+def _member_file(index: int, framework: Framework) -> str:
+    return framework.files.model.file_name(f"{_MEMBER}{index}")

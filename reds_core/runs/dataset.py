@@ -82,7 +82,7 @@ def _loaded(
 def dataset_from_arrays(
     train: tuple[npt.ArrayLike, npt.ArrayLike], test: tuple[npt.ArrayLike, npt.ArrayLike], name: str = "arrays"
 ) -> Dataset:
-    """A data set from (x_train, y_train) and (x_test, y_test), as Keras's loaders return them.
+    """A data set from (x_train, y_train) and (x_test, y_test), as the loaders of common frameworks return them.
 
     Raises:
         InputError: if the arrays do not fit together or hold no numbers.

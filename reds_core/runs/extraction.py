@@ -24,7 +24,8 @@ from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
 from reds_core.runs.dataset import load_data, split_validation
-from reds_core.runs.exporting import NESTED_FILE, Exporter
+from reds_core.runs.exporting import Exporter
+from reds_core.runs.file_names import full_file
 from reds_core.runs.finish import report, solution_figures
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
 from reds_core.runs.search import Search
@@ -109,10 +110,10 @@ def _one_budget(texts: tuple[str, ...], plan: Plan, folder: Path) -> SubnetworkB
 def _read_family(
     folder: Path, plan: Plan, settings: RunSettings, framework: Framework, budget: SubnetworkBudget
 ) -> _FinishedFamily:
-    full = framework.load_model(folder / NESTED_FILE)
+    full = framework.load_model(folder / full_file(framework.files))
     network = framework.inspect(full)
     scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
-    _check_fit(network, scores, order, folder)
+    _check_fit(network, scores, order, folder, framework)
     check_resources(budget.amounts, settings.latency_table is not None)
     latencies = settings.read_latencies()
     if latencies is not None and latencies.digest != plan.hashes.latency_table:
@@ -143,8 +144,9 @@ def _decide(
 def _cut(family: _FinishedFamily, decision: Decision, above: SubnetworkRecord | None, budget: SubnetworkBudget) -> Any:
     """The model of the subnetwork, cut from the member above it or from the full network, and recounted."""
     framework, source, network = family.framework, family.full, family.network
-    if above is not None and above.files.keras is not None:
-        source = framework.load_model(family.folder / above.files.keras)
+    file = None if above is None else above.files.get(framework.files.model.name)
+    if file is not None:
+        source = framework.load_model(family.folder / file)
         network = framework.inspect(source)
     model = framework.extract(source, network, member_kept(decision.widths))
     usage = family.statement.usage(decision.widths)
@@ -197,12 +199,11 @@ def _settings_of(plan: Plan, folder: Path) -> RunSettings:
     return settings
 
 
-def _check_fit(network: Network, scores: ScoreTable, order: Kept, folder: Path) -> None:
+def _check_fit(network: Network, scores: ScoreTable, order: Kept, folder: Path, framework: Framework) -> None:
     """Refuse files that do not belong to one run."""
     if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
-        raise InputError(
-            f"{SCORES_FILE}, {ORDER_FILE} and {NESTED_FILE} in '{folder}' are not of one run", "make the run anew"
-        )
+        names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.files)}"
+        raise InputError(f"{names} in '{folder}' are not of one run", "make the run anew")
 
 
 def _neighbours(

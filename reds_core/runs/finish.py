@@ -48,7 +48,7 @@ def finish(session: Session, checkpoint: Checkpoint) -> Plan:
         session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
         records.append(_export(session, exporter, state, member, budget))
     plan = Plan(
-        full=FullRecord(**usage, accuracy=FullAccuracy(before, after)),
+        full=FullRecord(usage, FullAccuracy(before, after)),
         groups=tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups),
         subnetworks=tuple(records),
         pruner=session.plugins.pruner.name,

@@ -11,17 +11,17 @@ from typing import Any
 
 from reds_core.cost.budget import parse_budgets
 from reds_core.errors import InputError
+from reds_core.framework.file_kinds import FileKinds
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, remove_checkpoints
-from reds_core.runs.exporting import NESTED_FILE, member_files
+from reds_core.runs.file_names import baseline_file, full_file, is_output, member_files
 from reds_core.runs.recipe import RECIPE_FILE
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.records import from_plain, parse_json, to_json
 
-BASELINE_FILE = "model.keras"
 SCORES_FILE = "scores.npz"
 ORDER_FILE = "order.npz"
 RUN_FILE = "run.json"
@@ -104,15 +104,17 @@ def _told(setting: Any) -> str:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder and how a run treats it."""
+    """A folder and how a run treats it.
+
+    Where methods take `kinds`, these are the kinds of files that the run writes of each network.
+    """
 
     path: Path
     mode: Mode
 
-    @property
-    def baseline(self) -> Path:
+    def baseline(self, kinds: FileKinds) -> Path:
         """The small network of a run without a model."""
-        return self.path / BASELINE_FILE
+        return self.path / baseline_file(kinds)
 
     def locked(self) -> AbstractContextManager[None]:
         """Keeps all other commands, threads and processes out of the folder inside a block.
@@ -135,13 +137,13 @@ class RunFolder:
             return RunRecord(plan.options, plan.hashes)
         return self._record() if (self.path / CHECKPOINT_FOLDER).exists() else None
 
-    def accept(self, model: Any) -> RunRecord | None:
+    def accept(self, model: Any, kinds: FileKinds) -> RunRecord | None:
         """Refuse the folder, or make it. What the run to go on with was started with; None where a new one starts.
 
         Raises:
             InputError: if it cannot be written, holds a run that may not be touched, or the run would replace `model`.
         """
-        if isinstance(model, Path) and self._writes(absolute(model)):
+        if isinstance(model, Path) and self._writes(absolute(model), kinds):
             raise InputError(f"the run would replace its own model '{model}'", "choose another --out")
         finished = (self.path / PLAN_FILE).exists()
         begun = (self.path / CHECKPOINT_FOLDER).exists()
@@ -150,9 +152,10 @@ class RunFolder:
                 f"'{self.path}' holds {'a finished' if finished else 'an unfinished'} run",
                 "add --resume to go on with it, --overwrite to start anew, or choose another --out",
             )
-        if self.mode is not Mode.OVERWRITE and model is None and self.baseline.exists() and not (finished or begun):
+        baseline = self.baseline(kinds)
+        if self.mode is not Mode.OVERWRITE and model is None and baseline.exists() and not (finished or begun):
             raise InputError(
-                f"'{self.baseline}' is there already",
+                f"'{baseline}' is there already",
                 "give it as the model, train another in its place with --overwrite, or choose another --out",
             )
         make_folder(self.path)
@@ -161,22 +164,24 @@ class RunFolder:
             remove_partial_files(self.path / CHECKPOINT_FOLDER)
         return self.known()
 
-    def _writes(self, file: Path) -> bool:
+    def _writes(self, file: Path, kinds: FileKinds) -> bool:
         """Whether an output of a run, or a link in its place, is this file."""
-        return self.path.is_dir() and any(_is_output(p.name) and absolute(p) == file for p in self.path.iterdir())
+        if not self.path.is_dir():
+            return False
+        return any(is_output(kinds, p.name) and absolute(p) == file for p in self.path.iterdir())
 
     def finished_plan(self) -> Plan | None:
         """The plan of the run that is resumed, where it is finished."""
         return load_plan(self.path) if self.mode is Mode.RESUME and (self.path / PLAN_FILE).exists() else None
 
-    def begin(self, record: RunRecord) -> None:
+    def begin(self, record: RunRecord, kinds: FileKinds) -> None:
         """Remove what an earlier run left, if it is to be replaced, and note what the new one is started with.
 
         Raises:
             InputError: if the folder cannot be written.
         """
         if self.mode is Mode.OVERWRITE:
-            self._clear()
+            self._clear(kinds)
         self.note(record)
 
     def note(self, record: RunRecord) -> None:
@@ -203,7 +208,7 @@ class RunFolder:
             raise InputError(f"'{path}' is damaged ({error})", "start anew with --overwrite") from error
         return record
 
-    def _clear(self) -> None:
+    def _clear(self, kinds: FileKinds) -> None:
         """Remove what an earlier run wrote and nothing else; its plan first, which must never stand for other files."""
         members: list[str] = []
         with suppress(InputError):
@@ -213,11 +218,7 @@ class RunFolder:
             members += [b.name for b in parse_budgets(record.options["budgets"])] if record else []
         (self.path / PLAN_FILE).unlink(missing_ok=True)
         remove_partial_files(self.path)
-        outputs = [REPORT_FILE, RECIPE_FILE, NESTED_FILE, SCORES_FILE, ORDER_FILE]
-        for name in outputs + [file for member in members for file in member_files(member)]:
+        outputs = [REPORT_FILE, RECIPE_FILE, full_file(kinds), SCORES_FILE, ORDER_FILE]
+        for name in outputs + [file for member in members for file in member_files(kinds, member)]:
             (self.path / Path(name).name).unlink(missing_ok=True)
         remove_checkpoints(self.path)
-
-
-def _is_output(name: str) -> bool:
-    return name == NESTED_FILE or name.startswith("subnet-")

@@ -1,7 +1,7 @@
 """Reads a folder of images, one subfolder a class, into arrays.
 
-Classes are numbered in the plain sorted order of their names, as Keras's `image_dataset_from_directory` numbers them,
-so that a model trained with Keras on the same folder agrees with the labels.
+Classes are numbered in the plain sorted order of their names, as the image loaders of common frameworks number
+them, so that a model that was trained on the same folder agrees with the labels.
 """
 
 from __future__ import annotations

@@ -119,9 +119,10 @@ class InputReader:
 
     def _baseline(self, dataset: Dataset, latency_hash: str | None) -> tuple[Any, str]:
         """The small network trained on the data, made once a run, and its hash."""
-        path, known, framework = self.folder.baseline, self.known, self.framework
+        path, known, framework = self.folder.baseline(self.framework.files), self.known, self.framework
         if known is None:
-            self.folder.begin(RunRecord(self.request.options, Hashes(None, dataset.digest, latency_hash)))
+            hashes = Hashes(None, dataset.digest, latency_hash)
+            self.folder.begin(RunRecord(self.request.options, hashes), framework.files)
         elif known.hashes.model is not None and not path.exists():
             raise InputError(f"the run's model '{path}' is gone", "start anew with --overwrite")
         if known is None or not path.exists():

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from reds_core.cost import counting
 from reds_core.errors import UnsupportedError
 from reds_core.network.description import Layer, Network
 from reds_core.plan import GroupRecord
+from reds_core.system.records import INLINE
 
 
 @dataclass(frozen=True)
 class LayerRecord:
-    """One call of a layer at full width. params: bytes of its weights, counted at its first call."""
+    """One call of a layer at full width.
+
+    Attributes:
+        usage: in base units, by resource: of those that add up over layers. Weights count at the layer's first call.
+    """
 
     name: str
     kind: str
     output_shape: tuple[int | None, ...]
-    macs: int
-    params: int
+    usage: Mapping[str, int] = field(metadata={INLINE: True})
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A network, its channel groups and its costs at full width."""
+    """A network, its channel groups and its costs at full width.
+
+    Attributes:
+        usage: in base units, by resource.
+    """
 
     groups: tuple[GroupRecord, ...]
     layers: tuple[LayerRecord, ...]
-    macs: int
-    params: int
-    peak_ram: int
+    usage: Mapping[str, int] = field(metadata={INLINE: True})
 
 
 def refuse_unprunable(network: Network) -> None:
@@ -64,19 +72,21 @@ def frozen_warning(network: Network) -> str | None:
 
 def describe(network: Network, element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:
     """The inspection of `network`."""
-    usage = counting.usage(network, network.channels, counting.CostModel(element_size_bytes))
+    costs = counting.CostModel(element_size_bytes)
+    forms = counting.resource_forms(network, costs.resources, costs)
+    adding = [name for name, form in forms.items() if isinstance(form, counting.SumForm)]
     seen: set[int] = set()
     layers = []
     for layer in network.layers:
         own = [w for w in layer.weights if w not in seen]
         seen.update(own)
-        layers.append(_layer(network, layer, own, element_size_bytes))
-    return Inspection(tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups), tuple(layers), **usage)
+        used = {r: costs.form(_alone(network, layer, own), r).at(network.channels) for r in adding}
+        layers.append(LayerRecord(layer.name, layer.kind, layer.output_shape, used))
+    groups = tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups)
+    return Inspection(groups, tuple(layers), {name: form.at(network.channels) for name, form in forms.items()})
 
 
-def _layer(network: Network, layer: Layer, weights: list[int], element_size_bytes: int) -> LayerRecord:
-    macs = counting.product_sum(network, [(t.coefficient, t.factors) for t in layer.macs])
-    params = counting.product_sum(network, [(element_size_bytes, network.weights[w].axes) for w in weights])
-    return LayerRecord(
-        layer.name, layer.kind, layer.output_shape, macs.at(network.channels), params.at(network.channels)
-    )
+def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
+    """A network of one call of a layer, and of those of its weights that are counted there."""
+    call = dataclasses.replace(layer, weights=tuple(range(len(weights))))
+    return dataclasses.replace(network, layers=(call,), weights=tuple(network.weights[w] for w in weights))

@@ -62,11 +62,12 @@ class RunRequest:
         """
         if isinstance(self.model, Path | None):
             return registry.default_framework(self.settings.options, self.settings.imports)
-        for name in registry.available(Framework):
+        frameworks = registry.available(Framework)
+        for name in frameworks:
             framework = registry.create(Framework, name, self.settings.options)
             if framework.owns(self.model):
                 framework.users_code = UsersCode(self.settings.imports, self.model)
                 return framework
-        raise InputError(
-            f"a model of type {type(self.model).__name__} belongs to no installed framework", "give a Keras model"
-        )
+        what = f"a model of type {type(self.model).__name__} belongs to no installed framework"
+        known = " or ".join(dict.fromkeys(cls.files.model.format for cls in frameworks.values()))
+        raise InputError(what, f"give a {known} model" if known else "install a framework; see `reds plugins`")

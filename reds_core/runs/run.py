@@ -53,7 +53,7 @@ class Run:
         check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
         self.request.check_sources(plugins.scorer)
         framework = self.request.framework(self.registry)
-        known = self.folder.accept(self.request.model)
+        known = self.folder.accept(self.request.model, framework.files)
         try:
             return self._go_on(plugins, budgets, framework, known)
         except Exception as error:
@@ -88,7 +88,7 @@ class Run:
         check_reachable(statement, budgets)
         record = RunRecord(request.options, inputs.hashes)
         if known is None and request.model is not None:
-            folder.begin(record)
+            folder.begin(record, framework.files)
         else:
             folder.note(record)
         self._warn(inputs)

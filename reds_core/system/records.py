@@ -15,6 +15,9 @@ import numpy as np
 
 LEFT_OUT = "left out where it is None"
 """Key in the metadata of a dataclass field: the field is not written if its value is None."""
+INLINE = "entries stand beside the other fields"
+"""Key in the metadata of a dataclass field that is a mapping: its entries are written as if each were a field of the
+record. A record has at most one such field."""
 
 
 def _plain(value: Any) -> Any:
@@ -24,8 +27,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: (getattr(value, f.name), LEFT_OUT in f.metadata) for f in dataclasses.fields(value)}
-        return {name: _plain(own) for name, (own, left_out) in fields.items() if own is not None or not left_out}
+        plain: dict[str, Any] = {}
+        for field in dataclasses.fields(value):
+            own = getattr(value, field.name)
+            if INLINE in field.metadata:
+                plain |= _plain(own)
+            elif own is not None or LEFT_OUT not in field.metadata:
+                plain[field.name] = _plain(own)
+        return plain
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -74,6 +83,10 @@ def from_plain(wanted: Any, content: Any) -> Any:
         if not isinstance(content, dict):
             raise TypeError(f"{wanted.__name__} is not an object")
         hints = typing.get_type_hints(wanted)
+        inline = next((f.name for f in dataclasses.fields(wanted) if INLINE in f.metadata), None)
+        if inline is not None:
+            entries = {key: item for key, item in content.items() if key == inline or key not in hints}
+            content = {key: item for key, item in content.items() if key not in entries} | {inline: entries}
         return wanted(**{key: from_plain(hints[key], item) for key, item in content.items()})
     if origin in (typing.Union, types.UnionType):
         if content is None:

@@ -112,7 +112,7 @@ def test_an_inspection_shows_layers_groups_and_totals(capsys: pytest.CaptureFixt
 
 def test_a_plan_ends_with_where_its_files_are(capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path("/" + "/".join(["a long folder"] * 9))
-    plan = Plan(FullRecord(1, 1, 1), (), (), "nested", "taylor", (), 0, {}, {}, Hashes())
+    plan = Plan(FullRecord({}), (), (), "nested", "taylor", (), 0, {}, {}, Hashes())
     print_plan(plan, folder)
     assert capsys.readouterr().out.endswith(f"Files, plan and report are in {folder}\n")
 
@@ -121,7 +121,7 @@ def test_a_plan_ends_with_where_its_files_are(capsys: pytest.CaptureFixture[str]
 def test_a_run_without_data_says_why_there_are_no_int8_files(
     data: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_plan(Plan(FullRecord(1, 1, 1), (), (), "nested", "taylor", (), 0, {}, {}, Hashes(data=data)), Path("out"))
+    print_plan(Plan(FullRecord({}), (), (), "nested", "taylor", (), 0, {}, {}, Hashes(data=data)), Path("out"))
     assert ("Without training data nothing calibrates int8" in capsys.readouterr().out) == (data is None)
 
 

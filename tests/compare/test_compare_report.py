@@ -15,9 +15,11 @@ from html_pages import (
 )
 
 from reds_core.compare.record import RESULTS, ResultRecord
-from reds_core.compare.report import compare_page, compare_summary, write_compare_report
-from reds_core.compare.report.findings import findings, headline, warnings
+from reds_core.compare.report.findings import comparison_findings as findings
+from reds_core.compare.report.findings import comparison_warnings as warnings
+from reds_core.compare.report.findings import headline
 from reds_core.compare.report.results import compare_runs
+from reds_core.compare.report.writing import compare_page, compare_summary, write_compare_report
 from reds_core.plan import FullAccuracy
 from reds_core.report.units import THIN
 from reds_core.system.machine import Machine

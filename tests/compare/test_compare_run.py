@@ -96,7 +96,7 @@ def test_a_record_holds_what_the_plan_says(place: ComparePlace) -> None:
         assert made.accuracy == of_plan.accuracy
         assert made.widths == of_plan.widths
         assert (made.value, made.bound, made.gap) == (of_plan.value, of_plan.bound, of_plan.gap)
-        assert made.share["macs"] == of_plan.usage["macs"] / plan.full.macs
+        assert made.share["macs"] == of_plan.usage["macs"] / plan.full.usage["macs"]
         assert record.full == plan.full.accuracy
         assert record.search_s == pytest.approx(sum(s.search_s or 0 for s in plan.steps))
         assert (record.epochs, record.steps) == (1, len(plan.steps))

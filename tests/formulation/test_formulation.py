@@ -80,7 +80,8 @@ def test_the_full_network_is_worth_about_2_to_31(seed: int, pairs: int) -> None:
 @settings(max_examples=50, deadline=None)
 def test_costs_are_those_of_the_network_at_every_choice(seed: int, pairs: int, element_size: int) -> None:
     network = describe(residual_model(4, 3))
-    forms = counting.resource_forms(network, counting.RESOURCES, counting.CostModel(element_size))
+    costs = counting.CostModel(element_size)
+    forms = counting.resource_forms(network, costs.resources, costs)
     capacities = dict.fromkeys(forms, 50)
     problem = formulate(network, random_scores(network, seed, pairs), forms, capacities, "p").problem
     for choice in itertools.product(*(range(g.options) for g in problem.groups)):

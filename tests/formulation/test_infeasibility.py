@@ -34,7 +34,7 @@ def refusal(network: Network, rules: WidthRules, capacity: int, resource: str = 
 
 
 def reached(rules: WidthRules, resource: str = "macs") -> int:
-    return counting.RESOURCES[resource](NETWORK, 1).at(rules.narrowest(NETWORK))
+    return counting.CostModel().form(NETWORK, resource).at(rules.narrowest(NETWORK))
 
 
 def mended(rules: WidthRules, mend: str) -> WidthRules:

@@ -11,9 +11,7 @@ from html_pages import (
 from sample_plans import (
     CHANNELS,
     DS_CNN_S,
-    FULL_MACS,
-    FULL_PARAMS,
-    FULL_PEAK_RAM,
+    FULL_USAGE,
     INT8_SIZE,
     KERAS_SIZE,
     LITERT_SIZE,
@@ -23,6 +21,7 @@ from sample_plans import (
     THIN,
     complete,
     deep,
+    named_files,
     no_subnetwork,
     nothing_known,
     page_of,
@@ -35,7 +34,6 @@ from sample_plans import (
 
 from reds_core.plan import (
     Accuracy,
-    Files,
     FullAccuracy,
     FullRecord,
 )
@@ -54,15 +52,15 @@ def test_costs_accuracies_and_sizes_are_the_plans_largest_first(complete_page: P
     records = plan.subnetworks[::-1]
     assert page.columns[RESULTS] == ["Network", "full", f"75{THIN}%", f"50{THIN}%", f"25{THIN}%"]
     full, cost, quality = plan.full, "Cost of one inference", "Accuracy on test data"
-    assert page.row(RESULTS, f"{cost}: MACs") == [full.macs, *(r.usage["macs"] for r in records)]
-    assert page.row(RESULTS, f"{cost}: Parameters") == [full.params, *(r.usage["params"] for r in records)]
-    assert page.row(RESULTS, f"{cost}: Peak RAM") == [full.peak_ram, *(r.usage["peak_ram"] for r in records)]
+    assert page.row(RESULTS, f"{cost}: MACs") == [full.usage["macs"], *(r.usage["macs"] for r in records)]
+    assert page.row(RESULTS, f"{cost}: Parameters") == [full.usage["params"], *(r.usage["params"] for r in records)]
+    assert page.row(RESULTS, f"{cost}: Peak RAM") == [full.usage["peak_ram"], *(r.usage["peak_ram"] for r in records)]
     assert page.row(RESULTS, f"{cost}: MACs, budget") == [None, 0.75, 0.5, 0.25]
     accuracies = [r.accuracy for r in records]
     assert page.row(RESULTS, f"{quality}: Before fine-tuning") == [0.9437, *(a.before for a in accuracies)]
     assert page.row(RESULTS, f"{quality}: Keras") == [0.9446, *(a.after for a in accuracies)]
-    assert page.row(RESULTS, f"{quality}: LiteRT float32") == [None, *(a.tflite for a in accuracies)]
-    assert page.row(RESULTS, f"{quality}: LiteRT int8") == [None, *(a.tflite_int8 for a in accuracies)]
+    assert page.row(RESULTS, f"{quality}: LiteRT float32") == [None, *(a.exported["tflite"] for a in accuracies)]
+    assert page.row(RESULTS, f"{quality}: LiteRT int8") == [None, *(a.exported["tflite_int8"] for a in accuracies)]
     assert page.row(RESULTS, "File size: Keras") == [2 * KERAS_SIZE, *(KERAS_SIZE * i // 3 for i in (3, 2, 1))]
     assert page.row(RESULTS, "File size: LiteRT float32") == [None, *(LITERT_SIZE * i // 3 for i in (3, 2, 1))]
     assert page.row(RESULTS, "File size: LiteRT int8") == [None, *(INT8_SIZE * i // 3 for i in (3, 2, 1))]
@@ -172,8 +170,8 @@ def test_figures_that_are_not_numbers_are_as_if_missing(tmp_path: Path) -> None:
 
 
 def test_another_metric_is_no_percentage(tmp_path: Path) -> None:
-    record = proven(0.5, DS_CNN_S, accuracy=Accuracy(2.31, 1.625, 1.63, 1.7))
-    full = FullRecord(FULL_MACS, FULL_PARAMS, FULL_PEAK_RAM, FullAccuracy(1.5, 1.5))
+    record = proven(0.5, DS_CNN_S, accuracy=Accuracy(2.31, 1.625, {"tflite": 1.63, "tflite_int8": 1.7}))
+    full = FullRecord(FULL_USAGE, FullAccuracy(1.5, 1.5))
     plan = plan_of(DS_CNN_S, [record], full=full, options={"task": {"loss": None, "metric": "mean_absolute_error"}})
     page = page_of(plan, tmp_path)
     assert "reaches 1.625 mean_absolute_error, where the input model has 1.5" in page.text
@@ -187,7 +185,7 @@ def test_only_files_within_the_folder_are_measured(tmp_path: Path) -> None:
     folder.mkdir()
     secret = tmp_path / "secret.keras"
     secret.write_bytes(b"12345")
-    names = Files("../secret.keras", str(secret), "bad\0name")
+    names = named_files("../secret.keras", str(secret), "bad\0name")
     (member,) = gather(plan_of(DS_CNN_S, [proven(0.5, DS_CNN_S, files=names)]), folder).subnetworks
     assert [f.size for f in member.files] == [None, None, None]
     assert member.smallest_file is None

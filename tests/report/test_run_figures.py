@@ -18,7 +18,7 @@ from sample_plans import (
 )
 
 from reds_core.report import drawing, figures
-from reds_core.report.facts import FILE_KINDS, gather
+from reds_core.report.facts import gather
 
 
 def test_points_are_the_plans_and_the_folders(tmp_path: Path) -> None:
@@ -26,13 +26,14 @@ def test_points_are_the_plans_and_the_folders(tmp_path: Path) -> None:
     write_files(plan, tmp_path)
     family = gather(plan, tmp_path)
     points = figures.accuracy_points(family, "macs")
-    assert list(points) == list(FILE_KINDS)
-    assert [(p.x, p.y) for p in points["keras"]] == [
+    assert [kind.name for kind in points] == ["keras", "tflite", "tflite_int8"]
+    assert [(p.x, p.y) for p in points[family.kinds.model]] == [
         *((r.usage["macs"], r.accuracy.after) for r in plan.subnetworks),
-        (plan.full.macs, plan.full.accuracy.after),
+        (plan.full.usage["macs"], plan.full.accuracy.after),
     ]
     sizes = figures.accuracy_points(family, figures.FILE_SIZE)
-    assert [p.x for p in sizes["tflite_int8"]] == [INT8_SIZE * i // 3 for i in (1, 2, 3)]
+    assert family.kinds.int8 is not None
+    assert [p.x for p in sizes[family.kinds.int8]] == [INT8_SIZE * i // 3 for i in (1, 2, 3)]
 
 
 def test_lines_of_a_figure_are_its_points_in_units(tmp_path: Path) -> None:
@@ -43,8 +44,10 @@ def test_lines_of_a_figure_are_its_points_in_units(tmp_path: Path) -> None:
     (axes,) = figure.axes
     assert axes.get_xlabel() == "MACs (MMAC)"
     lines = {line.get_label(): line for line in axes.get_lines()}
-    assert set(lines) == set(FILE_KINDS.values())
-    assert list(lines["Keras"].get_xdata()) == [p.x / 1e6 for p in figures.accuracy_points(family, "macs")["keras"]]
+    assert set(lines) == {"Keras", "LiteRT float32", "LiteRT int8"}
+    assert list(lines["Keras"].get_xdata()) == [
+        p.x / 1e6 for p in figures.accuracy_points(family, "macs")[family.kinds.model]
+    ]
     markers = {(line.get_marker(), line.get_linestyle()) for line in lines.values()}
     assert len(markers) == 3  # told apart without colour
     assert {t.get_text() for t in axes.texts} == {"full", *(m.label for m in family.subnetworks)}

@@ -13,7 +13,6 @@ from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, QUICK, Listener, Workplace, make_workplace, skip_report
 
 from reds_core.framework.framework import Arrays, Task
-from reds_core.plan import Accuracy
 from reds_core.report.facts import Metric
 from reds_core.runs.exporting import int8_warnings
 from reds_core.runs.extraction import extract
@@ -56,7 +55,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 def test_an_int8_file_that_falls_behind_is_warned_of(
     files: tuple[Path, Path], metric: Metric, exact: float | None, found: float | None, warned: bool
 ) -> None:
-    warnings = int8_warnings(*files, Accuracy(tflite=exact, tflite_int8=found), metric)
+    warnings = int8_warnings(*files, exact, found, metric)
     assert len(warnings) == warned
     for warning in warnings:
         assert "'subnet-50-int8.tflite'" in warning
@@ -68,7 +67,7 @@ def test_an_int8_file_that_falls_behind_is_warned_of(
 @pytest.mark.parametrize(("size", "warned"), [(4000, False), (4001, True), (8192, True)])
 def test_an_int8_file_that_is_larger_is_warned_of(files: tuple[Path, Path], size: int, warned: bool) -> None:
     files[1].write_bytes(bytes(size))
-    warnings = int8_warnings(*files, Accuracy(tflite=0.9, tflite_int8=0.9), SHARE)
+    warnings = int8_warnings(*files, 0.9, 0.9, SHARE)
     assert [("larger" in w, "'subnet-50-int8.tflite'" in w, "--no-int8" in w) for w in warnings] == [
         (True,) * 3
     ] * warned

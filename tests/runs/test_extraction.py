@@ -70,7 +70,7 @@ def test_the_new_member_stands_between_its_neighbours(place: Workplace, budget: 
     check_nested(plan)
     resource, share = budget.split("=")
     assert record.usage[resource] <= int(float(share) * full_usage()[resource])
-    exported = TOY.load_model(place.out / str(record.files.keras))
+    exported = TOY.load_model(place.out / str(record.files["keras"]))
     own = describe(exported)
     assert own.channels == record.widths
     assert counting.usage(own, own.channels) == record.usage
@@ -107,8 +107,9 @@ def test_figures_of_the_new_member(place: Workplace) -> None:
     mine = TOY.load_model(place.out / "subnet-50.keras")
     task = Task()
     assert record.accuracy.before == record.accuracy.after == TOY.accuracy(mine, test, task)
-    assert record.accuracy.tflite == TOY.exported_accuracy(place.out / "subnet-50.tflite", test, task)
-    assert record.accuracy.tflite_int8 == TOY.exported_accuracy(place.out / "subnet-50-int8.tflite", test, task)
+    exported = record.accuracy.exported
+    assert exported["tflite"] == TOY.exported_accuracy(place.out / "subnet-50.tflite", test, task)
+    assert exported["tflite_int8"] == TOY.exported_accuracy(place.out / "subnet-50-int8.tflite", test, task)
     assert record.status == "optimal"
     assert record.value == record.bound
     assert record.bound_independent is not None
@@ -233,7 +234,7 @@ def test_without_the_run_s_data_there_are_no_accuracies(place: Workplace) -> Non
     listener = Listener()
     record = more(place, "macs=0.5", watcher=listener)
     assert record.accuracy.after is None
-    assert record.files.tflite_int8 is None
+    assert record.files["tflite_int8"] is None
     assert len(listener.warnings) == 1
     assert "data is not there any more" in listener.warnings[0]
 

@@ -204,7 +204,7 @@ def test_a_run_is_resumed_and_extended_from_anywhere(
     assert without_times(left_out(place)) == without_times(straight)
     assert contents(place.out) == contents(place.folder / "straight")
     listener = Listener()
-    assert extract(place.out, ("macs=0.4",), toy_registry(), listener).accuracy.tflite_int8 is not None
+    assert extract(place.out, ("macs=0.4",), toy_registry(), listener).accuracy.exported["tflite_int8"] is not None
     assert not listener.warnings
 
 

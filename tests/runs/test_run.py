@@ -78,7 +78,7 @@ def test_the_plan_says_what_the_files_are(place: Workplace) -> None:
     plan = place.prune(budgets={"macs": [0.5, 0.9], "peak_ram": ["30", "45"]})
     toy, model = ToyFramework(), residual_model()
     network = describe(model)
-    assert (plan.full.macs, plan.full.params, plan.full.peak_ram) == tuple(
+    assert tuple(plan.full.usage.values()) == tuple(
         counting.usage(network, network.channels)[r] for r in ("macs", "params", "peak_ram")
     )
     nested = toy.load_model(place.out / "nested.keras")
@@ -88,11 +88,11 @@ def test_the_plan_says_what_the_files_are(place: Workplace) -> None:
     smaller: dict[str, set[int]] = {g: set() for g in network.channels}
     assert [s.name for s in plan.subnetworks] == ["50", "90"]
     for record in plan.subnetworks:
-        exported = toy.load_model(place.out / str(record.files.keras))
+        exported = toy.load_model(place.out / str(record.files["keras"]))
         own = describe(exported)
         assert own.channels == record.widths
         assert counting.usage(own, own.channels) == record.usage
-        assert record.usage["macs"] <= int(record.budget["macs"] * plan.full.macs)
+        assert record.usage["macs"] <= int(record.budget["macs"] * plan.full.usage["macs"])
         assert record.usage["peak_ram"] <= record.budget["peak_ram"]
         assert {g: len(k) for g, k in record.kept.items()} == record.widths
         for group, channels in record.kept.items():
@@ -102,7 +102,10 @@ def test_the_plan_says_what_the_files_are(place: Workplace) -> None:
         accuracy = record.accuracy
         assert accuracy.before == toy.accuracy(raw, data.test, QUICK.task)
         assert accuracy.after == toy.accuracy(exported, data.test, QUICK.task)
-        for file, figure in ((record.files.tflite, accuracy.tflite), (record.files.tflite_int8, accuracy.tflite_int8)):
+        for file, figure in (
+            (record.files["tflite"], accuracy.exported["tflite"]),
+            (record.files["tflite_int8"], accuracy.exported["tflite_int8"]),
+        ):
             assert figure == toy.exported_accuracy(place.out / str(file), data.test, QUICK.task)
 
 
@@ -157,7 +160,7 @@ def test_without_data_there_are_no_accuracies_and_no_int8_file(place: Workplace)
     assert plan.full.accuracy == dataclasses.replace(plan.full.accuracy, before=None, after=None)
     for record in plan.subnetworks:
         assert set(dataclasses.asdict(record.accuracy).values()) == {None}
-        assert record.files.tflite_int8 is None
+        assert record.files["tflite_int8"] is None
     assert not list(place.out.glob("*int8*"))
     assert "NaN" not in (place.out / "plan.json").read_text()
 
@@ -270,8 +273,8 @@ def test_what_the_device_cannot_express_is_left_out_with_a_warning(place: Workpl
     plan = place.prune(registry=toy_registry(framework=Limited), watcher=listener)
     for record in plan.subnetworks:
         kept, exact = record.files, record.accuracy
-        assert kept.tflite_int8 is exact.tflite_int8 is None
-        assert (kept.tflite is None) == (exact.tflite is None) == (not lacking)
+        assert kept.exported["tflite_int8"] is exact.exported["tflite_int8"] is None
+        assert (kept.exported["tflite"] is None) == (exact.exported["tflite"] is None) == (not lacking)
         assert exact.after is not None
     found = {p.name for p in place.out.iterdir()}
     assert {n for n in found if n.endswith(".keras")} >= {f"subnet-{b}.keras" for b in (25, 50, 75)}

@@ -98,7 +98,7 @@ def result(
 ) -> ResultRecord:
     """A finished run at one budget. Fields of RunKey and Subnetwork may stand among `changes`."""
     key = RunKey("fashion", pruner, "taylor", "auto", seed)
-    accuracy = Accuracy(before=before, after=after, tflite=after, tflite_int8=after)
+    accuracy = Accuracy(before=before, after=after, exported={"tflite": after, "tflite_int8": after})
     made = Subnetwork(
         name=f"{100 * budget:g}",
         budget={"macs": budget},

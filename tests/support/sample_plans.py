@@ -12,7 +12,6 @@ from html_pages import Page
 
 from reds_core.plan import (
     Accuracy,
-    Files,
     FullAccuracy,
     FullRecord,
     GroupRecord,
@@ -27,7 +26,12 @@ DS_CNN_S = {"conv2d": 64, "depthwise_1": 64, "depthwise_2": 64, "depthwise_3": 6
 RESNET = {f"stage{1 + i // 5}/block{i % 5}/conv": 16 * 2 ** (i // 5) for i in range(20)}
 SIXTY = {f"conv4_block{i}_2_conv": 8 + 4 * i for i in range(60)}
 FULL_MACS, FULL_PARAMS, FULL_PEAK_RAM = 2_656_768, 23_756, 16_384
+FULL_USAGE = {"macs": FULL_MACS, "params": FULL_PARAMS, "peak_ram": FULL_PEAK_RAM}
 KERAS_SIZE, LITERT_SIZE, INT8_SIZE = 161_234, 96_532, 34_816
+
+
+def named_files(keras: str, tflite: str, int8: str) -> dict[str, str | None]:
+    return {"keras": keras, "tflite": tflite, "tflite_int8": int8}
 
 
 def subnetwork(fraction: float, channels: Mapping[str, int], **changes: Any) -> SubnetworkRecord:
@@ -54,10 +58,12 @@ def subnetwork(fraction: float, channels: Mapping[str, int], **changes: Any) -> 
         accuracy=Accuracy(
             before=0.12 + 0.8 * fraction**2,
             after=0.9431 - 0.032 * (1 - fraction) ** 2,
-            tflite=0.9429 - 0.032 * (1 - fraction) ** 2,
-            tflite_int8=0.9402 - 0.035 * (1 - fraction) ** 2,
+            exported={
+                "tflite": 0.9429 - 0.032 * (1 - fraction) ** 2,
+                "tflite_int8": 0.9402 - 0.035 * (1 - fraction) ** 2,
+            },
         ),
-        files=Files(f"subnet-{name}.keras", f"subnet-{name}.tflite", f"subnet-{name}-int8.tflite"),
+        files=named_files(f"subnet-{name}.keras", f"subnet-{name}.tflite", f"subnet-{name}-int8.tflite"),
     )
     return dataclasses.replace(record, **changes)
 
@@ -73,7 +79,7 @@ def proven(fraction: float, channels: Mapping[str, int], **changes: Any) -> Subn
 def plan_of(channels: Mapping[str, int], subnetworks: Sequence[SubnetworkRecord], **changes: Any) -> Plan:
     """A plan with one step and usual options, but for `changes`."""
     plan = Plan(
-        full=FullRecord(FULL_MACS, FULL_PARAMS, FULL_PEAK_RAM, FullAccuracy(0.9437, 0.9446)),
+        full=FullRecord(FULL_USAGE, FullAccuracy(0.9437, 0.9446)),
         groups=tuple(GroupRecord(g, n, (g, f"{g}_bn", f"{g}_relu")) for g, n in channels.items()),
         subnetworks=tuple(subnetworks),
         pruner="nested",
@@ -122,7 +128,7 @@ def deep() -> Plan:
 def without_data() -> Plan:
     """Pruned by magnitude, nothing measured."""
     records = [proven(f, DS_CNN_S, accuracy=Accuracy()) for f in (0.25, 0.5)]
-    full = FullRecord(FULL_MACS, FULL_PARAMS, FULL_PEAK_RAM)
+    full = FullRecord(FULL_USAGE)
     return plan_of(DS_CNN_S, records, full=full, scorer="magnitude", hashes=Hashes("0f" * 32))
 
 
@@ -165,7 +171,7 @@ def sixty_groups() -> Plan:
 def nothing_known() -> Plan:
     """The least that the format allows; figures that are not numbers among it."""
     record = SubnetworkRecord("64KiB", {"peak_ram": 65536}, {}, {}, {}, accuracy=Accuracy(after=float("nan")))
-    full = FullRecord(0, 0, 0)
+    full = FullRecord(dict.fromkeys(FULL_USAGE, 0))
     return plan_of({}, [record], full=full, steps=(), options={}, versions={}, hashes=Hashes())
 
 
@@ -180,11 +186,7 @@ def write_files(plan: Plan, folder: Path) -> None:
     """Files of the sizes that a run of this size has, zeros within."""
     (folder / "nested.keras").write_bytes(bytes(2 * KERAS_SIZE))
     for index, record in enumerate(plan.subnetworks, start=1):
-        for name, size in zip(
-            (record.files.keras, record.files.tflite, record.files.tflite_int8),
-            (KERAS_SIZE, LITERT_SIZE, INT8_SIZE),
-            strict=True,
-        ):
+        for name, size in zip(record.files.values(), (KERAS_SIZE, LITERT_SIZE, INT8_SIZE), strict=False):
             if name is not None and "/" not in name:
                 (folder / name).write_bytes(bytes(size * index // len(plan.subnetworks)))
 

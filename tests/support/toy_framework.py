@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.epochs import EpochState, digest_of
+from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework.framework import (
     ActivationStatistics,
@@ -290,6 +291,13 @@ class ToyFramework(Framework):
     """Plain NumPy. Model files are .npz whatever their suffix."""
 
     name = "toy"
+    files = FileKinds(
+        FileKind("keras", "Keras", ".keras"),
+        (
+            FileKind("tflite", "LiteRT", ".tflite", "float32", FLOAT32_BYTES),
+            FileKind("tflite_int8", "LiteRT", "-int8.tflite", "int8", INT8_BYTES),
+        ),
+    )
 
     def owns(self, model: Any) -> bool:
         return isinstance(model, ToyModel)

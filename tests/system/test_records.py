@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
+from reds_core.system.records import INLINE, LEFT_OUT, from_plain, parse_json, to_json
 
 
 class Colour(Enum):
@@ -148,3 +148,23 @@ def test_what_is_missing_is_refused() -> None:
 def test_whatever_is_no_json_is_one_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A record whose figures stand beside its name."""
+
+    name: str
+    figures: Mapping[str, int] = field(default_factory=dict, metadata={INLINE: True})
+    note: str | None = None
+
+
+def test_entries_of_an_inline_mapping_stand_beside_the_fields() -> None:
+    record = _Open("a", {"x": 1, "y": 2}, "n")
+    text = to_json(record)
+    assert parse_json(text) == {"name": "a", "x": 1, "y": 2, "note": "n"}
+    assert from_plain(_Open, parse_json(text)) == record
+    assert from_plain(_Open, {"name": "a"}) == _Open("a")
+    for wrong in ({"name": "a", "x": "1"}, {"name": "a", "figures": {"x": 1}}):
+        with pytest.raises(TypeError):
+            from_plain(_Open, wrong)

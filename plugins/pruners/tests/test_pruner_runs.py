@@ -73,7 +73,7 @@ def test_the_plan(place: Workplace, pruner: str, options: dict[str, str], budget
     assert plan.pruner == pruner
     groups = {g.name: g.channels for g in plan.groups}
     for record in plan.subnetworks:
-        assert record.usage["macs"] <= int(record.budget["macs"] * plan.full.macs)
+        assert record.usage["macs"] <= int(record.budget["macs"] * plan.full.usage["macs"])
         assert record.value is not None
         for bound in (record.bound, record.bound_independent):
             assert bound is None or bound >= record.value

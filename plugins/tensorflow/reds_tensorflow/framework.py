@@ -14,9 +14,13 @@ import numpy.typing as npt
 
 from reds_core.cost import LatencySettings
 from reds_core.framework import (
+    FLOAT32_BYTES,
+    INT8_BYTES,
     ActivationStatistics,
     Arrays,
     Family,
+    FileKind,
+    FileKinds,
     FinetuneSettings,
     Framework,
     LatencyProbe,
@@ -41,6 +45,13 @@ class TensorFlowFramework(Framework):
     requires = ("tensorflow", "ai_edge_litert")
     install = "pip install 'reds-core[tensorflow]'"
     Options = TensorFlowOptions
+    files = FileKinds(
+        FileKind("keras", "Keras", ".keras"),
+        (
+            FileKind("tflite", "LiteRT", ".tflite", "float32", FLOAT32_BYTES),
+            FileKind("tflite_int8", "LiteRT", "-int8.tflite", "int8", INT8_BYTES),
+        ),
+    )
 
     def owns(self, model: Any) -> bool:
         keras = sys.modules.get("keras")

@@ -77,13 +77,13 @@ def plan(folder: Path) -> Plan:
 
 def test_budgets_hold_as_recounted_on_the_exported_files(folder: Path, plan: Plan) -> None:
     for s in plan.subnetworks:
-        assert s.files.keras is not None
-        model = keras.saving.load_model(folder / s.files.keras)
+        assert s.files["keras"] is not None
+        model = keras.saving.load_model(folder / s.files["keras"])
         macs, params = count_macs(model), model.count_params()
         assert (macs, params) == (s.usage["macs"], s.usage["params"])
-        assert macs <= s.budget["macs"] * plan.full.macs
-        assert params <= s.budget["params"] * plan.full.params
-        assert s.usage["peak_ram"] <= plan.full.peak_ram
+        assert macs <= s.budget["macs"] * plan.full.usage["macs"]
+        assert params <= s.budget["params"] * plan.full.usage["params"]
+        assert s.usage["peak_ram"] <= plan.full.usage["peak_ram"]
 
 
 def test_kept_channels_are_nested(plan: Plan) -> None:
@@ -95,8 +95,8 @@ def test_kept_channels_are_nested(plan: Plan) -> None:
 def test_subnetworks_share_the_weights_of_the_nested_network(folder: Path, plan: Plan) -> None:
     full = keras.saving.load_model(folder / "nested.keras")
     for s in plan.subnetworks:
-        assert s.files.keras is not None
-        member = keras.saving.load_model(folder / s.files.keras)
+        assert s.files["keras"] is not None
+        member = keras.saving.load_model(folder / s.files["keras"])
         for layer in full.layers:
             own = member.get_layer(layer.name)
             for shared, cut in zip(layer.trainable_variables, own.trainable_variables, strict=True):
@@ -104,8 +104,8 @@ def test_subnetworks_share_the_weights_of_the_nested_network(folder: Path, plan:
 
 
 def test_every_file_loads_without_reds(folder: Path, plan: Plan) -> None:
-    models = [str(folder / "nested.keras"), *(str(folder / str(s.files.keras)) for s in plan.subnetworks)]
-    device = [str(folder / str(f)) for s in plan.subnetworks for f in (s.files.tflite, s.files.tflite_int8)]
+    models = [str(folder / "nested.keras"), *(str(folder / str(s.files["keras"])) for s in plan.subnetworks)]
+    device = [str(folder / str(f)) for s in plan.subnetworks for f in (s.files["tflite"], s.files["tflite_int8"])]
     for script, paths in ((STOCK_KERAS, models), (STOCK_LITERT, device)):
         done = subprocess.run([sys.executable, "-c", script, *paths], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -114,9 +114,9 @@ def test_every_file_loads_without_reds(folder: Path, plan: Plan) -> None:
 def test_accuracies_are_those_of_the_files(folder: Path, plan: Plan) -> None:
     data = reds_core.load_data("digits", TensorFlowFramework())
     for s in plan.subnetworks:
-        outputs = keras.saving.load_model(folder / str(s.files.keras)).predict(data.test.x, verbose=0)
+        outputs = keras.saving.load_model(folder / str(s.files["keras"])).predict(data.test.x, verbose=0)
         assert s.accuracy.after == pytest.approx(float((outputs.argmax(1) == data.test.y).mean()), abs=1e-6)
-        assert s.accuracy.tflite == pytest.approx(s.accuracy.after, abs=0.01)
+        assert s.accuracy.exported["tflite"] == pytest.approx(s.accuracy.after, abs=0.01)
 
 
 def test_the_same_seed_gives_the_same_plan(folder: Path, plan: Plan, tmp_path: Path) -> None:
@@ -164,12 +164,12 @@ def test_real_models_keep_their_promises_without_data(tmp_path: Path, name: str)
     network = framework.inspect(model)
     x = np.random.default_rng(0).normal(size=(8, *model.input_shape[1:])).astype(np.float32)
     for s in plan.subnetworks:
-        member = keras.saving.load_model(tmp_path / str(s.files.keras))
-        assert count_macs(member) == s.usage["macs"] <= s.budget["macs"] * plan.full.macs
-        assert member.count_params() == s.usage["params"] <= 0.9 * plan.full.params
+        member = keras.saving.load_model(tmp_path / str(s.files["keras"]))
+        assert count_macs(member) == s.usage["macs"] <= s.budget["macs"] * plan.full.usage["macs"]
+        assert member.count_params() == s.usage["params"] <= 0.9 * plan.full.usage["params"]
         kept = {group: np.array(channels) for group, channels in s.kept.items()}
         expected = masked_outputs(model, network, kept, x)[0]
-        assert s.files.tflite_int8 is None
+        assert s.files["tflite_int8"] is None
         error = np.abs(framework.predict(member, x) - np.asarray(expected)).max()
         assert error <= 1e-4 * np.ptp(framework.predict(model, x))
 
@@ -185,12 +185,12 @@ def test_models_of_several_inputs_and_outputs_are_pruned_without_data(tmp_path: 
     settings = RunSettings(scorer="magnitude", finetune=FinetuneSettings(epochs=0))
     plan = reds_core.prune(model, None, {"macs": [0.5]}, tmp_path, settings=settings)
     (half,) = plan.subnetworks
-    member = keras.saving.load_model(tmp_path / str(half.files.keras))
+    member = keras.saving.load_model(tmp_path / str(half.files["keras"]))
     x = list(np.random.default_rng(0).normal(size=(2, 8, 8, 8, 1)).astype(np.float32))
-    assert count_macs_by_running(member, *x) == half.usage["macs"] <= 0.5 * plan.full.macs
+    assert count_macs_by_running(member, *x) == half.usage["macs"] <= 0.5 * plan.full.usage["macs"]
     network = TensorFlowFramework().inspect(model)
     kept = {group: np.array(channels) for group, channels in half.kept.items()}
     for actual, expected in zip(member(x).values(), masked_outputs(model, network, kept, *x), strict=True):
         np.testing.assert_allclose(actual, expected, atol=1e-4)
-    assert (tmp_path / str(half.files.tflite)).exists()
-    assert half.files.tflite_int8 is None
+    assert (tmp_path / str(half.files["tflite"])).exists()
+    assert half.files["tflite_int8"] is None

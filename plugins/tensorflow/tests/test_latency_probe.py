@@ -144,7 +144,7 @@ def test_the_command_makes_a_table_that_a_run_meets(tmp_path: Path, capsys: pyte
     )
     assert [s.usage["latency"] for s in plan.subnetworks] == [200, 300]
     assert all(s.latency_measured_ns is not None and s.latency_measured_ns > 0 for s in plan.subnetworks)
-    assert plan.full.latency == 400
+    assert plan.full.usage["latency"] == 400
     assert "latency" in json.loads((tmp_path / "run" / "plan.json").read_text())["subnetworks"][0]["usage"]
     problem = tmp_path / "p.npz"
     command = ["formulate", str(path), "--scorer", "magnitude", "--budget", "latency=0.5", "--out", str(problem)]

@@ -173,7 +173,7 @@ def test_a_lambda_of_a_keras_object(tmp_path: Path) -> None:
     assert "layer 'code' of type Lambda calls a function that reds does not know" in told
     assert "safe_mode=False" in told
     files = plan.subnetworks[0].files
-    assert {files.keras, files.tflite, files.tflite_int8} == {
+    assert {files["keras"], files["tflite"], files["tflite_int8"]} == {
         "subnet-50.keras",
         "subnet-50.tflite",
         "subnet-50-int8.tflite",

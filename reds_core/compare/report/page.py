@@ -43,6 +43,7 @@ def comparison_page(comparison: RunComparison, title: str) -> str:
         "compare.html",
         opening=opening(comparison, title),
         sections=sections,
+        kinds=comparison.kinds,
         confidence=units.percent(CONFIDENCE, 0),
         failures=tables.failures_table(comparison),
         recipes=tables.recipes_table(comparison),

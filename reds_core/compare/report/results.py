@@ -9,6 +9,8 @@ from functools import cached_property
 
 from reds_core.compare.record import ResultRecord, RunKey, RunOutcome
 from reds_core.compare.statistics import Difference, Spread, paired_difference, spread
+from reds_core.framework.file_kinds import FileKind, FileKinds, file_kinds_of
+from reds_core.registry import Registry
 from reds_core.report import units
 from reds_core.report.facts import Metric, metric_of
 
@@ -16,7 +18,7 @@ Figure = Callable[[ResultRecord], float | None]
 
 
 def accuracy(record: ResultRecord) -> float | None:
-    """Of the exported Keras file."""
+    """Of the saved model file."""
     return None if record.subnetwork is None else record.subnetwork.accuracy.after
 
 
@@ -25,9 +27,14 @@ def accuracy_before(record: ResultRecord) -> float | None:
     return None if record.subnetwork is None else record.subnetwork.accuracy.before
 
 
-def accuracy_int8(record: ResultRecord) -> float | None:
-    """Of the int8 LiteRT file."""
-    return None if record.subnetwork is None else record.subnetwork.accuracy.tflite_int8
+def accuracy_of(kind: FileKind | None) -> Figure:
+    """Of the exported file of a kind."""
+
+    def figure(record: ResultRecord) -> float | None:
+        made = record.subnetwork
+        return None if made is None or kind is None else made.accuracy.exported.get(kind.name)
+
+    return figure
 
 
 def change(record: ResultRecord) -> float | None:
@@ -102,12 +109,14 @@ class RecipeResults:
         records: all of its records.
         labels: of its contenders as they first ran: what differs between them.
         budgets: the largest first.
+        kinds: the kinds of files that its runs wrote.
     """
 
     name: str
     records: tuple[ResultRecord, ...]
     labels: tuple[str, ...]
     budgets: tuple[BudgetResults, ...]
+    kinds: FileKinds
 
     @property
     def metric(self) -> Metric:
@@ -142,10 +151,15 @@ class RecipeResults:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """All that was compared."""
+    """All that was compared.
+
+    Attributes:
+        kinds: the kinds of files that the runs wrote.
+    """
 
     records: tuple[ResultRecord, ...]
     recipes: tuple[RecipeResults, ...]
+    kinds: FileKinds
 
     @property
     def failures(self) -> tuple[ResultRecord, ...]:
@@ -163,10 +177,13 @@ def compare_runs(records: Sequence[ResultRecord]) -> RunComparison:
     by_recipe: dict[str, list[ResultRecord]] = {}
     for record in records:
         by_recipe.setdefault(record.run.recipe, []).append(record)
-    return RunComparison(tuple(records), tuple(_recipe(name, own) for name, own in by_recipe.items()))
+    made = [record.subnetwork for record in records if record.subnetwork is not None]
+    names = dict.fromkeys(kind for subnetwork in made for kind in subnetwork.accuracy.exported)
+    kinds = file_kinds_of(names, Registry().file_kinds())
+    return RunComparison(tuple(records), tuple(_recipe(name, own, kinds) for name, own in by_recipe.items()), kinds)
 
 
-def _recipe(name: str, records: Sequence[ResultRecord]) -> RecipeResults:
+def _recipe(name: str, records: Sequence[ResultRecord], kinds: FileKinds) -> RecipeResults:
     label_of = _labels(records)
     labels = tuple(dict.fromkeys(label_of(r.run) for r in records))
     by_budget: dict[str, list[ResultRecord]] = {}
@@ -176,7 +193,7 @@ def _recipe(name: str, records: Sequence[ResultRecord]) -> RecipeResults:
     is_ranked = metric_of({"metric": records[0].metric}).is_share
     budgets = [_budget(budget, own, label_of, is_ranked) for budget, own in by_budget.items()]
     budgets.sort(key=_size, reverse=True)
-    return RecipeResults(name, tuple(records), labels, tuple(budgets))
+    return RecipeResults(name, tuple(records), labels, tuple(budgets), kinds)
 
 
 def _budget(

@@ -14,7 +14,7 @@ from reds_core.compare.report.results import (
     RunComparison,
     accuracy,
     accuracy_before,
-    accuracy_int8,
+    accuracy_of,
     change,
     value,
 )
@@ -47,7 +47,7 @@ def _accuracy_row(recipe: RecipeResults, budget: BudgetResults, entry: Entry, be
             Cell("best") if is_best else against,
             texts.change_cell(entry.spread(change), metric),
             texts.mean_cell(entry.spread(accuracy_before), metric),
-            texts.mean_cell(entry.spread(accuracy_int8), metric),
+            texts.mean_cell(entry.spread(accuracy_of(recipe.kinds.int8)), metric),
             NOTHING if share is None else Cell(units.percent(share.mean), share.mean),
             NOTHING if worth is None else Cell(units.count(worth.mean), worth.mean),
         ),

@@ -1,0 +1,28 @@
+"""How the files of a run are called."""
+
+from __future__ import annotations
+
+from reds_core.framework.file_kinds import FileKinds
+from reds_core.plan import FULL_NETWORK
+
+MEMBER, BASELINE = "subnet-", "model"
+
+
+def full_file(kinds: FileKinds) -> str:
+    """The model file of the full network, channels in order of importance."""
+    return kinds.model.file_name(FULL_NETWORK)
+
+
+def baseline_file(kinds: FileKinds) -> str:
+    """The model file of the network that a run without a model trains first."""
+    return kinds.model.file_name(BASELINE)
+
+
+def member_files(kinds: FileKinds, name: str) -> tuple[str, ...]:
+    """The files of the subnetwork `name`, in the order of `kinds.all`."""
+    return tuple(kinds.file_names(f"{MEMBER}{name}").values())
+
+
+def is_output(kinds: FileKinds, name: str) -> bool:
+    """Whether a run writes a network to a file of this name."""
+    return name == full_file(kinds) or name.startswith(MEMBER)
