@@ -26,9 +26,9 @@ from sample_comparisons import (
 )
 
 from reds_core.bench.record import SolveOutcome
-from reds_core.bench.report import bench_page
 from reds_core.bench.report.findings import findings, headline, warnings
 from reds_core.bench.report.results import compare
+from reds_core.bench.report.writing import bench_page
 from reds_core.knapsack.solution import Limit, Status
 from reds_core.report.units import THIN
 
