@@ -27,6 +27,7 @@ def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]
     provers, pairs = comparison.provers, presolve_pairs(comparison.entrants)
     return render(
         "bench.html",
+        "reds_core.bench.report",
         opening=opening(comparison, title, runs),
         script=inline_script("sort.js"),
         overview=tables.overview_table(comparison),

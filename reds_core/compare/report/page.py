@@ -41,6 +41,7 @@ def comparison_page(comparison: RunComparison, title: str) -> str:
     ]
     return render(
         "compare.html",
+        "reds_core.compare.report",
         opening=opening(comparison, title),
         sections=sections,
         confidence=units.percent(CONFIDENCE, 0),
