@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
-from reds_core.bench.contenders import Roster, RosterEntry, make_roster
-from reds_core.bench.crew import LOKY, Crew, Errand, assembled
 from reds_core.bench.history import BenchHistory, BenchRun, Ending, read_history, write_history
+from reds_core.bench.problem_loading import BenchProblem, load_problems
 from reds_core.bench.record import SolveRecord
 from reds_core.bench.record_file import key_of, opened, solve_key
-from reds_core.bench.sources import BenchProblem, gather
+from reds_core.bench.solver_selection import SelectedSolver, SolverSelection, select_solvers
 from reds_core.bench.task import SolveLimits, SolveTask
 from reds_core.bench.verification import Question, record_of
 from reds_core.bench.watcher import BenchWatcher
+from reds_core.bench.worker_pool import LOKY, PoolTask, WorkerPool, open_pool
 from reds_core.errors import InputError
 from reds_core.knapsack.solver import Controls
 from reds_core.registry import Registry
@@ -82,14 +82,14 @@ class _Solve:
 
     question: Question
     problem: BenchProblem
-    entry: RosterEntry
+    entry: SelectedSolver
 
-    def errand(self, number: int) -> Errand:
+    def pool_task(self, number: int) -> PoolTask:
         contender = self.question.contender
         task = SolveTask(
             self.problem.content, contender.solver, contender.version, self.entry.settings, self.question.limits
         )
-        return Errand(number, task, self.entry.solver.requires)
+        return PoolTask(number, task, self.entry.solver.requires)
 
 
 def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, registry: Registry) -> BenchRun:
@@ -101,21 +101,21 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
         InputError, UnavailableError: if something asked for cannot be used.
     """
     require_libraries("a comparison", ("joblib", "psutil", "pandas", "jinja2", "matplotlib"))
-    roster = make_roster(registry, settings.solvers, settings.options)
-    problems = gather(settings.problems, settings.suites)
-    with assembled(settings.backend, settings.jobs, settings.scheduler) as crew, opened(folder) as records:
+    selection = select_solvers(registry, settings.solvers, settings.options)
+    problems = load_problems(settings.problems, settings.suites)
+    with open_pool(settings.backend, settings.jobs, settings.scheduler) as pool, opened(folder) as records:
         remove_partial_files(folder)
         _refuse_other_problems(problems, records.before, folder)
-        solves = list(_solves(settings, roster, problems, crew.jobs))
+        solves = list(_solves(settings, selection, problems, pool.jobs))
         done = {key_of(record) for record in records.before}
         missing = [s for s in solves if _key(s.question) not in done]
-        run = _run_of(settings, roster, problems, crew, len(solves), len(solves) - len(missing))
+        run = _run_of(settings, selection, problems, pool, len(solves), len(solves) - len(missing))
         log = _Log(folder, run)
         watcher.planned(run.solves, run.kept)
         for warning in run.warnings:
             watcher.warn(warning)
         try:
-            _work(crew, missing, records, watcher)
+            _work(pool, missing, records, watcher)
             ending = Ending.FINISHED
         except KeyboardInterrupt:
             ending = Ending.INTERRUPTED
@@ -126,9 +126,11 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
     return log.run
 
 
-def _solves(settings: BenchSettings, roster: Roster, problems: Sequence[BenchProblem], jobs: int) -> Iterator[_Solve]:
+def _solves(
+    settings: BenchSettings, selection: SolverSelection, problems: Sequence[BenchProblem], jobs: int
+) -> Iterator[_Solve]:
     """All solves; repeats go last, so that a run stopped early has every solve once rather than some of them often."""
-    for repeat, problem, entry in product(range(settings.repeat), problems, roster.entries):
+    for repeat, problem, entry in product(range(settings.repeat), problems, selection.entries):
         yield _Solve(Question(problem.facts, entry.contender, settings.limits, repeat, jobs), problem, entry)
 
 
@@ -148,13 +150,13 @@ def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[So
             )
 
 
-def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile[SolveRecord], watcher: BenchWatcher) -> None:
-    def errands() -> Iterator[Errand]:
+def _work(pool: WorkerPool, missing: Sequence[_Solve], records: RecordFile[SolveRecord], watcher: BenchWatcher) -> None:
+    def tasks() -> Iterator[PoolTask]:
         for number, solve in enumerate(missing):
             watcher.started(solve.question)
-            yield solve.errand(number)
+            yield solve.pool_task(number)
 
-    with contextlib.closing(crew.run(errands())) as results:
+    with contextlib.closing(pool.run(tasks())) as results:
         for number, result in results:
             solve = missing[number]
             record = record_of(solve.question, solve.problem.problem, solve.entry.solver, result)
@@ -180,7 +182,12 @@ class _Log:
 
 
 def _run_of(
-    settings: BenchSettings, roster: Roster, problems: Sequence[BenchProblem], crew: Crew, solves: int, kept: int
+    settings: BenchSettings,
+    selection: SolverSelection,
+    problems: Sequence[BenchProblem],
+    pool: WorkerPool,
+    solves: int,
+    kept: int,
 ) -> BenchRun:
     return BenchRun(
         started_at=utc_now(),
@@ -188,19 +195,19 @@ def _run_of(
         ending=None,
         problems=tuple(each.facts.name for each in problems),
         suites=settings.suites,
-        contenders=tuple(each.contender.label for each in roster.entries),
-        left_out=roster.left_out,
+        contenders=tuple(each.contender.label for each in selection.entries),
+        left_out=selection.left_out,
         time_limit_s=settings.time_limit_s,
         memory_limit_bytes=settings.memory_limit_bytes,
         threads=settings.threads,
         seed=settings.seed,
         repeat=settings.repeat,
-        jobs=crew.jobs,
+        jobs=pool.jobs,
         backend=settings.backend,
         solves=solves,
         kept=kept,
         done=0,
-        warnings=crew.warnings,
+        warnings=pool.warnings,
         machine=this_machine(),
         versions=library_versions(("joblib", *({"distributed"} if settings.scheduler else ()))),
     )

@@ -69,10 +69,10 @@ def suite(name: str) -> tuple[SuiteProblem, ...]:
     Raises:
         InputError: if there is no suite of that name.
     """
-    if name not in _MAKERS:
+    if name not in _BUILDERS:
         raise InputError(f"unknown suite '{name}'", f"choose one of {', '.join(SUITES)}")
     facts = read_facts()
-    return tuple(_known(problem, reason, facts.get(problem.name)) for problem, reason in _MAKERS[name]())
+    return tuple(_known(problem, reason, facts.get(problem.name)) for problem, reason in _BUILDERS[name]())
 
 
 def read_facts() -> Mapping[str, Facts]:
@@ -194,6 +194,6 @@ def _tiny() -> Instances:
     yield named("ds-cnn-s", _at_percent(knapsack(network, step=8), 25)), "the DS-CNN S of the paper in steps of 8"
 
 
-_MAKERS: Mapping[str, Callable[[], Instances]] = {"paper": _paper, "graphs": _graphs, "tiny": _tiny}
-SUITES: tuple[str, ...] = tuple(_MAKERS)
+_BUILDERS: Mapping[str, Callable[[], Instances]] = {"paper": _paper, "graphs": _graphs, "tiny": _tiny}
+SUITES: tuple[str, ...] = tuple(_BUILDERS)
 """Names of the suites."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.bench.processes import ProcessTree
+from reds_core.bench.process_tree import ProcessTree
 from reds_core.bench.record import SolveOutcome
 from reds_core.bench.task import ANSWERED, READY, WARM, Reply, SolveLimits, SolveResult, SolveTask
 from reds_core.knapsack.solver import Controls
@@ -56,7 +56,7 @@ def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
         tree = ProcessTree(running.process.pid)
         try:
             reply = _watch(running, tree, task.limits)
-            gave_none = reply.said is None and reply.outcome in (SolveOutcome.CRASHED, SolveOutcome.RAISED)
+            gave_none = reply.answer is None and reply.outcome in (SolveOutcome.CRASHED, SolveOutcome.RAISED)
             complaint = running.complaint(COMPLAINT_LINES) if gave_none else ()
         finally:
             tree.end_children()
@@ -142,7 +142,7 @@ def _reply_of(running: Isolated, elapsed_s: float) -> Reply:
     try:
         arrays = running.reply() or {}
         reply: Reply = from_plain(Reply, json.loads(str(arrays["reply"])))
-        if (reply.said is not None) != (reply.outcome is SolveOutcome.ANSWERED):
+        if (reply.answer is not None) != (reply.outcome is SolveOutcome.ANSWERED):
             raise ValueError("an answer without its outcome, or an outcome without its answer")
         if not 0 <= reply.wall_s <= elapsed_s:
             raise ValueError(f"a solve of {reply.wall_s} s in a process of {elapsed_s:.3f} s")

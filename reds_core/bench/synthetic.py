@@ -25,10 +25,10 @@ UNLIMITED = 2**60
 """Capacity of resources before their budgets are set."""
 
 KINDS = ("lognormal", "near-equal", "convex", "cost-noise")
-"""Kinds of scores; see `_cells`."""
+"""Kinds of scores; see `_cell_scores`."""
 
 
-def _cells(kind: str, rows: IntArray, columns: IntArray, cost: float, rng: np.random.Generator) -> FloatArray:
+def _cell_scores(kind: str, rows: IntArray, columns: IntArray, cost: float, rng: np.random.Generator) -> FloatArray:
     """Scores of the kernels of one layer, summed over each cell of the widths on offer.
 
     A cell holds the kernels between two neighbouring widths on both sides; where all widths are on offer it is one
@@ -97,15 +97,15 @@ def _accumulate(network: NetworkShape, widths: Mapping[str, IntArray], kind: str
         kernels = {"macs": layer.kernel_macs, "params": layer.area}
         if not layer.depthwise and isinstance(layer.source, str) and isinstance(layer.target, str):
             a, b = layer.source, layer.target
-            cells = _cells(kind, widths[a], widths[b], kernels["macs"], rng)
+            cells = _cell_scores(kind, widths[a], widths[b], kernels["macs"], rng)
             if (b, a) in tables.cells:
                 a, b, cells = b, a, cells.T
             tables.cells[a, b] = tables.cells.get((a, b), 0.0) + cells
             for resource, cost in kernels.items():
                 tables.bilinear[resource][a, b] = tables.bilinear[resource].get((a, b), 0) + cost
         else:
-            group, each = _alone(layer)
-            scores = _cells(kind, one, widths[group], kernels["macs"] * each, rng)[0]
+            group, each = _single_group(layer)
+            scores = _cell_scores(kind, one, widths[group], kernels["macs"] * each, rng)[0]
             tables.own_value[group] += scores.cumsum()
             for resource, cost in kernels.items():
                 tables.own_cost[resource][group] += cost * each * widths[group]
@@ -114,7 +114,7 @@ def _accumulate(network: NetworkShape, widths: Mapping[str, IntArray], kind: str
     return tables
 
 
-def _alone(layer: LayerShape) -> tuple[str, int]:
+def _single_group(layer: LayerShape) -> tuple[str, int]:
     """The only group of a layer, and how many kernels each of its channels has."""
     if isinstance(layer.target, str):
         return layer.target, 1 if isinstance(layer.source, str) else layer.source

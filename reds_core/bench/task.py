@@ -49,7 +49,7 @@ class SolveTask:
 
 
 @dataclass(frozen=True)
-class Said:
+class SolverAnswer:
     """What a solver answered, not yet believed.
 
     Attributes:
@@ -69,14 +69,14 @@ class Reply:
     """What the process of a solve says at its end.
 
     Attributes:
-        said: where the solver answered; otherwise `outcome` and `reason` say what happened.
+        answer: where the solver answered; otherwise `outcome` and `reason` say what happened.
         wall_s: seconds of the timed call.
         peak_memory_bytes: the most resident memory of the process, or of a child that it waited for.
     """
 
     outcome: SolveOutcome
     reason: str | None
-    said: Said | None
+    answer: SolverAnswer | None
     wall_s: float
     peak_memory_bytes: int | None
 

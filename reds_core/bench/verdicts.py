@@ -15,7 +15,7 @@ from reds_core.knapsack.solution import Status
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class KnownFacts:
     """What is known of one problem.
 
     Attributes:
@@ -46,7 +46,7 @@ class Verdicts:
         false_statements: by the problem's sha256: why an optimum or bound known from elsewhere cannot be true.
     """
 
-    problems: Mapping[str, Knowledge]
+    problems: Mapping[str, KnownFacts]
     false_claims: Mapping[int, str]
     false_statements: Mapping[str, str]
 
@@ -62,7 +62,7 @@ def judge(records: Sequence[SolveRecord]) -> Verdicts:
     by_problem: dict[str, list[int]] = {}
     for index, record in enumerate(records):
         by_problem.setdefault(record.problem.sha256, []).append(index)
-    problems: dict[str, Knowledge] = {}
+    problems: dict[str, KnownFacts] = {}
     false_claims: dict[int, str] = {}
     false_statements: dict[str, str] = {}
     for sha256, indices in by_problem.items():
@@ -84,7 +84,7 @@ def judge(records: Sequence[SolveRecord]) -> Verdicts:
         sound = [records[i] for i in indices if claims[i] is None and records[i].outcome is SolveOutcome.ANSWERED]
         bounds = [r.bound for r in sound if r.bound is not None] + [v for v in limits - refuted if v is not None]
         is_infeasible = any(is_infeasibility_claim(r) for r in sound)
-        problems[sha256] = Knowledge(value, min(bounds, default=None), source, is_infeasible)
+        problems[sha256] = KnownFacts(value, min(bounds, default=None), source, is_infeasible)
     return Verdicts(problems, false_claims, false_statements)
 
 

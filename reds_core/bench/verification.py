@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
-from reds_core.bench.task import Said, SolveLimits, SolveResult
+from reds_core.bench.task import SolveLimits, SolverAnswer, SolveResult
 from reds_core.errors import RedsError
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Solution
@@ -28,7 +28,7 @@ class Question:
     jobs: int
 
 
-def scored(problem: KnapsackProblem, solver: type[Solver], said: Said) -> Solution:
+def scored(problem: KnapsackProblem, solver: type[Solver], answer: SolverAnswer) -> Solution:
     """The answer through the one guarded call, given by a stand-in that declares what `solver` declares.
 
     Raises:
@@ -36,7 +36,7 @@ def scored(problem: KnapsackProblem, solver: type[Solver], said: Said) -> Soluti
     """
 
     class StandIn(Solver):
-        """Repeats what was said."""
+        """Repeats what was answer."""
 
         name = solver.name
         features = Feature.ALL
@@ -45,7 +45,7 @@ def scored(problem: KnapsackProblem, solver: type[Solver], said: Said) -> Soluti
         exact_below = solver.exact_below
 
         def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
-            return Answer(said.status, said.choice, said.bound, said.limit, said.backend_s, said.detail)
+            return Answer(answer.status, answer.choice, answer.bound, answer.limit, answer.backend_s, answer.detail)
 
     return solve(problem, StandIn())
 
@@ -54,9 +54,9 @@ def record_of(question: Question, problem: KnapsackProblem, solver: type[Solver]
     """The record of a solve, value and gap computed here, a claim that does not hold as BROKE_CONTRACT."""
     reply, solution = result.reply, None
     outcome, reason, detail = reply.outcome, reply.reason, result.detail
-    if reply.said is not None:
+    if reply.answer is not None:
         try:
-            solution = scored(problem, solver, reply.said)
+            solution = scored(problem, solver, reply.answer)
             detail = solution.detail
         except RedsError as error:
             outcome, reason = SolveOutcome.BROKE_CONTRACT, error.what

@@ -18,7 +18,7 @@ import numpy as np
 
 from reds_core.arrays import NamedArrays
 from reds_core.bench.record import SolveOutcome
-from reds_core.bench.task import ANSWERED, READY, WARM, Reply, Said
+from reds_core.bench.task import ANSWERED, READY, WARM, Reply, SolverAnswer
 from reds_core.errors import ContractViolation, RedsError, UnavailableError, UnsupportedError
 from reds_core.knapsack.file import load_problem
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
@@ -63,7 +63,7 @@ def _reply(request: NamedArrays) -> Reply:
         return Reply(_outcome_of(error), _reason_of(error), None, wall_s, _peak_memory_bytes())
     if _failed_for_memory(solution):
         return Reply(SolveOutcome.OUT_OF_MEMORY, "; ".join(solution.detail), None, wall_s, _peak_memory_bytes())
-    said = Said(
+    given = SolverAnswer(
         solution.status,
         solution.limit,
         solution.choice,
@@ -71,7 +71,7 @@ def _reply(request: NamedArrays) -> Reply:
         None if solution.backend_s is None else float(solution.backend_s),
         solution.detail,
     )
-    return Reply(SolveOutcome.ANSWERED, None, said, wall_s, _peak_memory_bytes())
+    return Reply(SolveOutcome.ANSWERED, None, given, wall_s, _peak_memory_bytes())
 
 
 def _problem(request: NamedArrays) -> KnapsackProblem:

@@ -83,7 +83,7 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
         _variants(text, kind)
         for text, kind in ((grid.pruners, Pruner.kind), (grid.scorers, Scorer.kind), (grid.solvers, Solver.kind))
     )
-    _refuse_twins(grid.seeds, "seed")
+    _refuse_duplicates(grid.seeds, "seed")
     runs: dict[str, RunPlan] = {}
     for place in range(max(len(grid.seeds), 1)):
         for name, recipe in recipes.items():
@@ -105,7 +105,7 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
 
 
 def _recipes(paths: Sequence[Path]) -> dict[str, Recipe]:
-    _refuse_twins([path.stem for path in paths], "recipe")
+    _refuse_duplicates([path.stem for path in paths], "recipe")
     recipes = {}
     for path in paths:
         recipe = load_recipe(path)
@@ -135,11 +135,11 @@ def _absolute(recipe: Recipe) -> Recipe:
 def _variants(text: str | None, kind: str) -> tuple[_Variant, ...]:
     named = parse_plugin_list(text, kind) if text is not None else []
     variants = [_Variant(plugin_text(name, options), name, options) for name, options in named]
-    _refuse_twins([variant.label for variant in variants], kind)
+    _refuse_duplicates([variant.label for variant in variants], kind)
     return tuple(variants)
 
 
-def _refuse_twins(names: Iterable[object], what: str) -> None:
+def _refuse_duplicates(names: Iterable[object], what: str) -> None:
     seen: set[object] = set()
     for name in names:
         if name in seen:

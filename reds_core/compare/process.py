@@ -34,7 +34,7 @@ class RunPaths:
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunEnd:
     """How the process of a run ended.
 
     Attributes:
@@ -45,11 +45,11 @@ class Ended:
     reason: str
 
 
-Perform = Callable[[RunPaths, Callable[[str], None]], Ended]
+Perform = Callable[[RunPaths, Callable[[str], None]], RunEnd]
 """Brings the run to its end, or raises KeyboardInterrupt where it was interrupted; told of each stage."""
 
 
-def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> Ended:
+def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> RunEnd:
     """Run, or go on with, a run in a child process.
 
     Ctrl-C lets the child save the epoch or step that it is in; a second one ends it at once. If this process is killed,
@@ -100,15 +100,15 @@ def _interrupt(running: Isolated) -> None:
         running.process.send_signal(signal.SIGINT)
 
 
-def _ending(running: Isolated) -> Ended:
+def _ending(running: Isolated) -> RunEnd:
     reply = running.reply()
     if reply is not None:
         if str(reply["outcome"]) == INTERRUPTED:
             raise KeyboardInterrupt
-        return Ended(RunOutcome(str(reply["outcome"])), str(reply["reason"]))
+        return RunEnd(RunOutcome(str(reply["outcome"])), str(reply["reason"]))
     status = running.process.returncode
     how = f"with status {status} and no answer"
     if status < 0:
         how = f"by {signal.Signals(-status).name}" if -status in set(signal.Signals) else f"by signal {-status}"
     said = " ".join(running.complaint())[:_COMPLAINT_CHARACTERS]
-    return Ended(RunOutcome.CRASHED, f"its process ended {how}" + (f": {said}" if said else ""))
+    return RunEnd(RunOutcome.CRASHED, f"its process ended {how}" + (f": {said}" if said else ""))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reds_core.compare.grid import Grid, RunPlan, planned_runs
-from reds_core.compare.process import Ended, Perform, RunPaths, perform_in_process
+from reds_core.compare.process import Perform, RunEnd, RunPaths, perform_in_process
 from reds_core.compare.reader import latest
 from reds_core.compare.record import RESULTS, ResultRecord, RunOutcome, Subnetwork
 from reds_core.compare.watcher import CompareWatcher
@@ -135,12 +135,12 @@ def _make(run: RunPlan, paths: RunPaths, watcher: CompareWatcher, perform: Perfo
         try:
             plan = load_plan(paths.folder)
         except InputError as error:  # the run says that it has finished: nobody else should have touched it
-            ended = Ended(RunOutcome.CRASHED, str(error))
+            ended = RunEnd(RunOutcome.CRASHED, str(error))
     return _records(run, ended, plan, wall_s, started_at)
 
 
 def _records(
-    run: RunPlan, ended: Ended, plan: Plan | None, wall_s: float | None, started_at: str
+    run: RunPlan, ended: RunEnd, plan: Plan | None, wall_s: float | None, started_at: str
 ) -> tuple[ResultRecord, ...]:
     settings = run.recipe.settings
 

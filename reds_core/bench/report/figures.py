@@ -1,4 +1,4 @@
-"""The figures of a comparison. Each entrant has a marker and a line of its own, and its name at its curve."""
+"""The figures of a comparison. Each solver has a marker and a line of its own, and its name at its curve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reds_core.bench.report.measures import CLOCK_S, Steps
-from reds_core.bench.report.results import Entrant
+from reds_core.bench.report.results import SolverResults
 from reds_core.report import units
 from reds_core.report.drawing import INK, drawing, new_figure
 from reds_core.report.series import Style, short_names
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POINTS_DRAWN = 1500
-"""Up to so many points a scatter shows each run; above, only the middle of each entrant."""
+"""Up to so many points a scatter shows each run; above, only the middle of each solver."""
 
 _PANEL_INCHES = (5.0, 3.6)
 _SQUARE_INCHES = (5.0, 4.0)
@@ -89,35 +89,35 @@ class RunPoint:
     share: float
 
 
-def gap_points(entrants: Sequence[Entrant]) -> dict[str, tuple[RunPoint, ...]]:
-    """By label the time and the gap of every run that has both; entrants without one are left out."""
-    return _points(entrants, lambda e: {n: r.gap for n, r in e.runs.items()})
+def gap_points(solvers: Sequence[SolverResults]) -> dict[str, tuple[RunPoint, ...]]:
+    """By label the time and the gap of every run that has both; solvers without one are left out."""
+    return _points(solvers, lambda e: {n: r.gap for n, r in e.runs.items()})
 
 
-def loss_points(entrants: Sequence[Entrant]) -> dict[str, tuple[RunPoint, ...]]:
+def loss_points(solvers: Sequence[SolverResults]) -> dict[str, tuple[RunPoint, ...]]:
     """By label the time and the value lost against the best known one, of every run that has a value."""
-    return _points(entrants, lambda e: {n: r.loss for n, r in e.runs.items()})
+    return _points(solvers, lambda e: {n: r.loss for n, r in e.runs.items()})
 
 
 def _points(
-    entrants: Sequence[Entrant], shares: Callable[[Entrant], Mapping[str, float | None]]
+    solvers: Sequence[SolverResults], shares: Callable[[SolverResults], Mapping[str, float | None]]
 ) -> dict[str, tuple[RunPoint, ...]]:
     series = {}
-    for entrant in entrants:
+    for solver in solvers:
         points = tuple(
-            RunPoint(statistics.median(entrant.runs[name].walls_s), share)
-            for name, share in shares(entrant).items()
+            RunPoint(statistics.median(solver.runs[name].walls_s), share)
+            for name, share in shares(solver).items()
             if share is not None and math.isfinite(share) and share >= 0
         )
         if points:
-            series[entrant.label] = points
+            series[solver.label] = points
     return series
 
 
 def scatter_figure(
     series: Mapping[str, Sequence[RunPoint]], drawn: Mapping[str, Style], axis: str, zero: str
 ) -> Figure:
-    """How far off against time, both logarithmic; the large marker of each entrant stands at its medians.
+    """How far off against time, both logarithmic; the large marker of each solver stands at its medians.
 
     Args:
         series: by label, at least one point.

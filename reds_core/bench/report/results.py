@@ -1,4 +1,4 @@
-"""What a comparison came to: one run for each problem and entrant, its repeats taken together."""
+"""What a comparison came to: one run for each problem and solver, its repeats taken together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
 from reds_core.bench.report.measures import geometric_mean, relative_loss
-from reds_core.bench.verdicts import Knowledge, Verdicts, judge
+from reds_core.bench.verdicts import KnownFacts, Verdicts, judge
 from reds_core.knapsack.solution import Status, relative_gap
 from reds_core.report import units
 
@@ -57,8 +57,8 @@ class Solve:
 
 
 @dataclass(frozen=True)
-class EntrantRun:
-    """The solves of one problem by one entrant, at least one.
+class SolverRun:
+    """The solves of one problem by one solver, at least one.
 
     Attributes:
         problem: as reports name it.
@@ -66,7 +66,7 @@ class EntrantRun:
     """
 
     problem: str
-    known: Knowledge
+    known: KnownFacts
     solves: tuple[Solve, ...]
 
     @property
@@ -122,7 +122,7 @@ class EntrantRun:
 
 
 @dataclass(frozen=True)
-class Entrant:
+class SolverResults:
     """A contender under one setting, with its runs by problem name.
 
     Attributes:
@@ -131,7 +131,7 @@ class Entrant:
 
     label: str
     contender: Contender
-    runs: Mapping[str, EntrantRun]
+    runs: Mapping[str, SolverRun]
 
     def count(self, *kinds: Kind) -> int:
         """How many of its runs came to one of `kinds`."""
@@ -173,19 +173,19 @@ class Comparison:
         records: as read.
         problems: by name; names that several problems share are told apart by their hash.
         known: what is known of each problem, by name.
-        entrants: the best first: by proofs, then by time to a proof, then by value lost.
+        solvers: the best first: by proofs, then by time to a proof, then by value lost.
     """
 
     records: tuple[SolveRecord, ...]
     verdicts: Verdicts
     problems: Mapping[str, ProblemFacts]
-    known: Mapping[str, Knowledge]
-    entrants: tuple[Entrant, ...]
+    known: Mapping[str, KnownFacts]
+    solvers: tuple[SolverResults, ...]
 
     @property
-    def provers(self) -> tuple[Entrant, ...]:
-        """Entrants with at least one proof."""
-        return tuple(e for e in self.entrants if e.proofs)
+    def provers(self) -> tuple[SolverResults, ...]:
+        """SolverResults with at least one proof."""
+        return tuple(e for e in self.solvers if e.proofs)
 
     def values(self, of: Callable[[SolveRecord], object]) -> tuple[str, ...]:
         """The different texts that `of` gives of the records, in order of appearance."""
@@ -196,7 +196,7 @@ def compare(records: Sequence[SolveRecord]) -> Comparison:
     """Take the records of a comparison together; of solves recorded twice, all count as repeats."""
     verdicts = judge(records)
     names = _problem_names(records)
-    labels = _entrant_labels(records)
+    labels = _solver_labels(records)
     problems: dict[str, ProblemFacts] = {}
     gathered: dict[str, tuple[Contender, dict[str, list[Solve]]]] = {}
     for index, (record, label) in enumerate(zip(records, labels, strict=True)):
@@ -205,17 +205,17 @@ def compare(records: Sequence[SolveRecord]) -> Comparison:
         _, runs = gathered.setdefault(label, (record.contender, {}))
         runs.setdefault(name, []).append(Solve(record, kind_of(record, claim), claim))
     known = {name: verdicts.problems[facts.sha256] for name, facts in problems.items()}
-    entrants = []
+    solvers = []
     for label, (contender, runs) in gathered.items():
-        taken = {name: EntrantRun(name, known[name], tuple(runs[name])) for name in problems if name in runs}
-        entrants.append(Entrant(label, contender, taken))
-    return Comparison(tuple(records), verdicts, problems, known, tuple(sorted(entrants, key=_merit)))
+        taken = {name: SolverRun(name, known[name], tuple(runs[name])) for name in problems if name in runs}
+        solvers.append(SolverResults(label, contender, taken))
+    return Comparison(tuple(records), verdicts, problems, known, tuple(sorted(solvers, key=_merit)))
 
 
-def _merit(entrant: Entrant) -> tuple[float, ...]:
-    """Sorts the best entrant first."""
-    times = [max(t, 1e-9) for t in entrant.proof_times.values() if math.isfinite(t)]
-    losses = [loss for loss in entrant.losses.values() if math.isfinite(loss)]
+def _merit(solver: SolverResults) -> tuple[float, ...]:
+    """Sorts the best solver first."""
+    times = [max(t, 1e-9) for t in solver.proof_times.values() if math.isfinite(t)]
+    losses = [loss for loss in solver.losses.values() if math.isfinite(loss)]
     return (
         -len(times),
         geometric_mean(times) if times else 0.0,
@@ -251,7 +251,7 @@ _SETTINGS: Mapping[str, Callable[[SolveRecord], object]] = {
 """What makes records of one contender ones that must not be taken together, as text after its label."""
 
 
-def _entrant_labels(records: Sequence[SolveRecord]) -> list[str]:
+def _solver_labels(records: Sequence[SolveRecord]) -> list[str]:
     """For each record its contender's label with the settings in which that contender's records differ."""
     seen: dict[str, dict[str, set[object]]] = {}
     for record in records:

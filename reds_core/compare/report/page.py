@@ -47,5 +47,5 @@ def comparison_page(comparison: RunComparison, title: str) -> str:
         confidence=units.percent(CONFIDENCE, 0),
         failures=tables.failures_table(comparison),
         recipes=tables.recipes_table(comparison),
-        conduct=tables.conduct_table(comparison),
+        environment=tables.environment_table(comparison),
     )

@@ -20,6 +20,6 @@ def comparison_summary(comparison: RunComparison, title: str) -> str:
         *own,
         tables.failures_table(comparison),
         tables.recipes_table(comparison),
-        tables.conduct_table(comparison),
+        tables.environment_table(comparison),
     )
     return summary(opening(comparison, title), shown)

@@ -119,7 +119,7 @@ def _listed(items: Sequence[RunKey], text: Callable[[RunKey], str]) -> str:
     return ", ".join(dict.fromkeys(map(text, items)))
 
 
-def conduct_table(comparison: RunComparison) -> Table:
+def environment_table(comparison: RunComparison) -> Table:
     """When, where and with what the runs were made."""
     records = comparison.records
     times = sorted(r.started_at for r in records)

@@ -31,7 +31,7 @@ IDLE_S = 10
 
 
 @dataclass(frozen=True)
-class Errand:
+class PoolTask:
     """A task, and what is needed to run it.
 
     Attributes:
@@ -45,8 +45,8 @@ class Errand:
 
 
 @dataclass(frozen=True)
-class Crew:
-    """Runs errands.
+class WorkerPool:
+    """Runs tasks.
 
     Attributes:
         jobs: how many at once.
@@ -57,7 +57,7 @@ class Crew:
     warnings: tuple[str, ...]
     _configured: Callable[[], contextlib.AbstractContextManager[Any]]
 
-    def run(self, errands: Iterable[Errand]) -> Generator[tuple[int, SolveResult], None, None]:
+    def run(self, tasks: Iterable[PoolTask]) -> Generator[tuple[int, SolveResult], None, None]:
         """Number and result of each, in the order in which they end; close it to stop those that run.
 
         Raises:
@@ -70,7 +70,9 @@ class Crew:
                 n_jobs=self.jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=self.jobs
             )
             with unheard_interruption() as hold_back:
-                results = parallel(joblib.delayed(_run)(errand, os.getpid()) for errand in _led_by(hold_back, errands))
+                results = parallel(
+                    joblib.delayed(_run)(pool_task, os.getpid()) for pool_task in _with_hook(hold_back, tasks)
+                )
             try:
                 # not `yield from`, which would hand on the end of this generator to the other
                 for result in results:  # noqa: UP028
@@ -81,11 +83,11 @@ class Crew:
                     results.close()
 
 
-def _led_by(hold_back: Callable[[], None], errands: Iterable[Errand]) -> Iterator[Errand]:
-    """The errands; before each, `hold_back`: joblib starts its processes when it has taken the first."""
-    for errand in errands:
+def _with_hook(hold_back: Callable[[], None], tasks: Iterable[PoolTask]) -> Iterator[PoolTask]:
+    """The tasks; before each, `hold_back`: joblib starts its processes when it has taken the first."""
+    for pool_task in tasks:
         hold_back()
-        yield errand
+        yield pool_task
 
 
 @contextlib.contextmanager
@@ -112,11 +114,11 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _run(errand: Errand, host: int) -> tuple[int, SolveResult]:
+def _run(pool_task: PoolTask, host: int) -> tuple[int, SolveResult]:
     """In the process that watches."""
     if os.getpid() != host and os.getppid() == host:
         _depend_on_parent()
-    return errand.number, supervise(errand.task, errand.libraries)
+    return pool_task.number, supervise(pool_task.task, pool_task.libraries)
 
 
 def _depend_on_parent() -> None:
@@ -136,7 +138,7 @@ def _watch_parent(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def assembled(backend: str, jobs: int | None, scheduler: str | None) -> Iterator[Crew]:
+def open_pool(backend: str, jobs: int | None, scheduler: str | None) -> Iterator[WorkerPool]:
     """Whoever runs the solves, inside the block.
 
     Args:
@@ -160,7 +162,7 @@ def assembled(backend: str, jobs: int | None, scheduler: str | None) -> Iterator
         yield _on_cluster(client, jobs)
 
 
-def _on_this_machine(jobs: int) -> Crew:
+def _on_this_machine(jobs: int) -> WorkerPool:
     import joblib
 
     def configured() -> contextlib.AbstractContextManager[Any]:
@@ -168,7 +170,7 @@ def _on_this_machine(jobs: int) -> Crew:
         return context
 
     warnings = (f"{jobs} solves run side by side and share cores and memory: compare their times with care",)
-    return Crew(jobs, warnings if jobs > 1 else (), configured)
+    return WorkerPool(jobs, warnings if jobs > 1 else (), configured)
 
 
 @contextlib.contextmanager
@@ -187,7 +189,7 @@ def _client(scheduler: str) -> Iterator[Any]:
         yield client
 
 
-def _on_cluster(client: Any, jobs: int | None) -> Crew:
+def _on_cluster(client: Any, jobs: int | None) -> WorkerPool:
     import joblib
 
     try:
@@ -210,4 +212,4 @@ def _on_cluster(client: Any, jobs: int | None) -> Crew:
         context: contextlib.AbstractContextManager[Any] = joblib.parallel_config(DASK, client=client, pure=False)
         return context
 
-    return Crew(jobs, tuple(warnings), configured)
+    return WorkerPool(jobs, tuple(warnings), configured)

@@ -31,7 +31,7 @@ class BenchProblem:
             return path.read_bytes()
 
 
-def gather(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, ...]:
+def load_problems(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, ...]:
     """The problems of the suites, then those of the files; a file is named by its stem, or as much more as tells it.
 
     Raises:
@@ -61,7 +61,7 @@ def gather(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, 
 def _from_suite(name: str) -> list[BenchProblem]:
     from reds_core.bench.suites import suite
 
-    return [_stated(each.problem.name, each.problem, each.optimum, each.lp_bound) for each in suite(name)]
+    return [_bench_problem(each.problem.name, each.problem, each.optimum, each.lp_bound) for each in suite(name)]
 
 
 def _from_file(name: str, problem: KnapsackProblem) -> BenchProblem:
@@ -70,10 +70,10 @@ def _from_file(name: str, problem: KnapsackProblem) -> BenchProblem:
 
     digest = problem_digest(problem)
     known = next((facts for facts in read_facts().values() if facts.sha256 == digest), None)
-    return _stated(name, problem, *((None, None) if known is None else (known.optimum, known.lp_bound)))
+    return _bench_problem(name, problem, *((None, None) if known is None else (known.optimum, known.lp_bound)))
 
 
-def _stated(name: str, problem: KnapsackProblem, optimum: int | None, lp_bound: int | None) -> BenchProblem:
+def _bench_problem(name: str, problem: KnapsackProblem, optimum: int | None, lp_bound: int | None) -> BenchProblem:
     facts = ProblemFacts(
         name=name,
         sha256=problem_digest(problem),

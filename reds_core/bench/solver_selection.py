@@ -19,7 +19,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class RosterEntry:
+class SelectedSolver:
     """A contender and what is needed to ask it.
 
     Attributes:
@@ -33,14 +33,14 @@ class RosterEntry:
 
 
 @dataclass(frozen=True)
-class Roster:
+class SolverSelection:
     """Who takes part, and who was wanted and cannot."""
 
-    entries: tuple[RosterEntry, ...]
+    entries: tuple[SelectedSolver, ...]
     left_out: tuple[LeftOut, ...]
 
 
-def make_roster(registry: Registry, texts: Sequence[str], settings: PluginOptions) -> Roster:
+def select_solvers(registry: Registry, texts: Sequence[str], settings: PluginOptions) -> SolverSelection:
     """Who takes part.
 
     Args:
@@ -55,7 +55,7 @@ def make_roster(registry: Registry, texts: Sequence[str], settings: PluginOption
     wanted = [each for text in texts or (ALL,) for each in parse_plugin_list(text, Solver.kind)]
     records = {r.name: r for r in registry.records if r.kind == Solver.kind}
     left_out: dict[str, LeftOut] = {}
-    entries: dict[str, RosterEntry] = {}
+    entries: dict[str, SelectedSolver] = {}
     for name, options in wanted:
         if name == ALL:
             left_out |= {r.name: _left_out(r) for r in registry.records if _is_missed(r)}
@@ -76,7 +76,7 @@ def make_roster(registry: Registry, texts: Sequence[str], settings: PluginOption
     if not entries:
         missing = "; ".join(f"{each.name}: {each.detail}" for each in left_out.values())
         raise UnavailableError(f"no solver is available ({missing or 'none is installed'})", "see `reds plugins`")
-    return Roster(tuple(entries.values()), tuple(left_out.values()))
+    return SolverSelection(tuple(entries.values()), tuple(left_out.values()))
 
 
 def _is_missed(record: PluginRecord) -> bool:
@@ -90,7 +90,7 @@ def _left_out(record: PluginRecord) -> LeftOut:
     return LeftOut(record.name, record.status.value, record.detail)
 
 
-def _entry(registry: Registry, record: PluginRecord | None, name: str, settings: Mapping[str, str]) -> RosterEntry:
+def _entry(registry: Registry, record: PluginRecord | None, name: str, settings: Mapping[str, str]) -> SelectedSolver:
     solver = registry.get(Solver, name)
     options = build_options(solver, settings)
     texts = {f.name: _text(getattr(options, f.name)) for f in dataclasses.fields(options)}
@@ -105,7 +105,7 @@ def _entry(registry: Registry, record: PluginRecord | None, name: str, settings:
         distribution=(record and record.distribution) or "unknown",
         version=solver.version(),
     )
-    return RosterEntry(contender, settings, solver)
+    return SelectedSolver(contender, settings, solver)
 
 
 def _text(option: Any) -> str:

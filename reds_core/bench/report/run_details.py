@@ -23,43 +23,43 @@ _PARTICULARS = re.compile(r"'[^']*'|\d[\d.,e+-]*")
 
 @dataclass(frozen=True)
 class _Remark:
-    """What is said of one solve: by its entrant, on a problem."""
+    """What is said of one solve: by its solver, on a problem."""
 
-    entrant: str
+    solver: str
     kind: str
     reason: str
     problem: str
 
 
 def _reasons_table(caption: str, column: str, found: Iterable[_Remark]) -> Table:
-    """A row for each entrant, kind and reason; of reasons that differ in names and figures only, the first is shown."""
+    """A row for each solver, kind and reason; of reasons that differ in names and figures only, the first is shown."""
     alike: dict[tuple[str, str, str], list[_Remark]] = {}
     for remark in found:
-        alike.setdefault((remark.entrant, remark.kind, _PARTICULARS.sub("#", remark.reason)), []).append(remark)
+        alike.setdefault((remark.solver, remark.kind, _PARTICULARS.sub("#", remark.reason)), []).append(remark)
     rows = []
-    for (entrant, kind, _), remarks in alike.items():
+    for (solver, kind, _), remarks in alike.items():
         others = len({r.reason for r in remarks}) - 1
         note = f"and {others} alike but for names and figures" if others else ""
         listed = Cell(units.listed(tuple(dict.fromkeys(r.problem for r in remarks)), _PROBLEMS_LISTED))
-        rows.append(Row(entrant, (Cell(kind), Cell(remarks[0].reason, note=note), whole(len(remarks)), listed)))
+        rows.append(Row(solver, (Cell(kind), Cell(remarks[0].reason, note=note), whole(len(remarks)), listed)))
     return Table(caption, "Solver", (column, "Reason", "Solves", "Problems"), one_block(rows))
 
 
 def failures_table(comparison: Comparison) -> Table:
-    """Solves that gave no answer although the problem was taken, by entrant and reason."""
+    """Solves that gave no answer although the problem was taken, by solver and reason."""
     return _reasons_table("Failures", "Outcome", _unanswered(comparison, Kind.FAILED))
 
 
 def refusals_table(comparison: Comparison) -> Table:
-    """Problems that solvers do not take, by entrant and reason."""
+    """Problems that solvers do not take, by solver and reason."""
     return _reasons_table("Refusals", "Outcome", _unanswered(comparison, Kind.REFUSED))
 
 
 def _unanswered(comparison: Comparison, kind: Kind) -> list[_Remark]:
     return [
-        _Remark(entrant.label, outcome_text(solve.record.outcome), solve.record.reason or units.DASH, name)
-        for entrant in comparison.entrants
-        for name, run in entrant.runs.items()
+        _Remark(solver.label, outcome_text(solve.record.outcome), solve.record.reason or units.DASH, name)
+        for solver in comparison.solvers
+        for name, run in solver.runs.items()
         for solve in run.solves
         if solve.kind is kind
     ]
@@ -68,9 +68,9 @@ def _unanswered(comparison: Comparison, kind: Kind) -> list[_Remark]:
 def false_claims_table(comparison: Comparison) -> Table:
     """Answers whose claim cannot be true."""
     found = [
-        _Remark(entrant.label, "false claim", solve.false_claim or units.DASH, name)
-        for entrant in comparison.entrants
-        for name, run in entrant.runs.items()
+        _Remark(solver.label, "false claim", solve.false_claim or units.DASH, name)
+        for solver in comparison.solvers
+        for name, run in solver.runs.items()
         for solve in run.solves
         if solve.kind is Kind.FALSE_CLAIM
     ]
@@ -80,10 +80,10 @@ def false_claims_table(comparison: Comparison) -> Table:
 def remarks_table(comparison: Comparison) -> Table:
     """What solvers said beside their answers: a row for each remark, with who said it how often."""
     alike: dict[str, list[tuple[str, str]]] = {}
-    for entrant in comparison.entrants:
-        for run in entrant.runs.values():
+    for solver in comparison.solvers:
+        for run in solver.runs.values():
             for remark in (remark for solve in run.solves for remark in solve.record.detail):
-                alike.setdefault(_PARTICULARS.sub("#", remark), []).append((entrant.label, remark))
+                alike.setdefault(_PARTICULARS.sub("#", remark), []).append((solver.label, remark))
     rows = []
     for said in alike.values():
         others = len({remark for _, remark in said}) - 1
@@ -127,13 +127,13 @@ def machines_table(comparison: Comparison) -> Table:
 
 
 def contenders_table(comparison: Comparison) -> Table:
-    """The packages, options and libraries behind each entrant."""
+    """The packages, options and libraries behind each solver."""
     rows = []
-    for entrant in comparison.entrants:
-        records = [s.record for run in entrant.runs.values() for s in run.solves]
-        options = ", ".join(f"{k}={v}" for k, v in sorted(entrant.contender.options.items()))
-        package = f"{entrant.contender.distribution} {entrant.contender.version}"
-        rows.append(Row(entrant.label, (Cell(package), Cell(options or units.DASH), Cell(_versions(records)))))
+    for solver in comparison.solvers:
+        records = [s.record for run in solver.runs.values() for s in run.solves]
+        options = ", ".join(f"{k}={v}" for k, v in sorted(solver.contender.options.items()))
+        package = f"{solver.contender.distribution} {solver.contender.version}"
+        rows.append(Row(solver.label, (Cell(package), Cell(options or units.DASH), Cell(_versions(records)))))
     return Table("Solvers and libraries", "Solver", ("Package", "Options", "Libraries"), one_block(rows))
 
 
@@ -151,7 +151,7 @@ def _versions(records: Sequence[SolveRecord]) -> str:
 
 def left_out_table(comparison: Comparison, runs: Sequence[BenchRun]) -> Table:
     """Solvers that were wanted and could not take part in any run, with what to install."""
-    took_part = {e.contender.solver for e in comparison.entrants}
+    took_part = {e.contender.solver for e in comparison.solvers}
     texts = {left.name: left for run in runs for left in run.left_out if left.name not in took_part}
     rows = [Row(left.name, (Cell(left.status), Cell(left.detail or units.DASH))) for left in texts.values()]
     return Table("Solvers that could not take part", "Solver", ("Status", "What to do"), one_block(rows))
