@@ -1,4 +1,4 @@
-"""Runs a comparison: every contender on every problem, each solve recorded as soon as it ends."""
+"""Runs a solver comparison: every contender solves every problem, and each solve is recorded as soon as it ends."""
 
 from __future__ import annotations
 
@@ -31,20 +31,23 @@ DEFAULT_MEMORY_LIMIT_BYTES = 4 * 2**30
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """What is compared, and how. The same settings in the same folder go on where a run stopped.
+    """What is compared, and how. The same settings in the same folder resume a run that stopped.
 
     Attributes:
         problems: files of format reds-problem/1.
         suites: names of suites that come with reds.
-        solvers: lists of contenders, such as "dp,cpsat[presolve=false]"; none stand for all solvers.
-        options: of plugins, for all contenders of a solver: plugin name -> key -> text.
-        time_limit_s: of each solve; told to the solver, and enforced some seconds later.
-        memory_limit_bytes: of each solve with all its processes; None: no limit.
-        repeat: how often each solve is done.
-        seed, threads: told to the solvers; None leaves them to them.
-        jobs: solves at once; None: 1, or as many as Dask's cluster has threads.
-        backend: loky (this machine) or dask.
-        scheduler: address of Dask's scheduler.
+        solvers: lists of contenders, such as "dp,cpsat[presolve=false]"; empty means all solvers.
+        options: options of plugins as plugin name -> key -> text; they apply to all contenders of a solver.
+        time_limit_s: time limit of each solve; it is passed to the solver and enforced some seconds later.
+        memory_limit_bytes: memory limit of each solve with all its processes; None means no limit.
+        repeat: number of times that each solve is run.
+        seed, threads: passed to the solvers; None leaves the choice to the solver.
+        jobs: maximum number of simultaneous solves; None means 1, or the number of threads of the Dask cluster.
+        backend: "loky" (this machine) or "dask".
+        scheduler: address of the Dask scheduler.
+
+    Raises:
+        InputError: if a number is out of range.
     """
 
     problems: tuple[Path, ...] = ()
@@ -72,13 +75,13 @@ class BenchSettings:
 
     @property
     def limits(self) -> SolveLimits:
-        """What each solve is told and allowed."""
+        """The limits and controls of each solve."""
         return SolveLimits(self.time_limit_s, self.memory_limit_bytes, self.threads, self.seed)
 
 
 @dataclass(frozen=True)
 class _Solve:
-    """One solve that is to be done."""
+    """One solve of the comparison."""
 
     question: Question
     problem: BenchProblem
@@ -93,12 +96,13 @@ class _Solve:
 
 
 def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, registry: Registry) -> BenchRun:
-    """Solve what is not solved yet, write records.jsonl and bench.json, and say how it went, or was interrupted.
+    """Run the solves that are not recorded yet, and write records.jsonl and bench.json.
 
-    Whatever solvers do becomes a record; only what concerns the comparison itself is raised.
+    Failures of solvers become records; only errors of the comparison itself are raised. Ctrl-C ends the solves and is
+    reported in `BenchRun.ending`.
 
     Raises:
-        InputError, UnavailableError: if something asked for cannot be used.
+        InputError, UnavailableError: if a requested problem, solver or back end cannot be used.
     """
     require_libraries("a comparison", ("joblib", "psutil", "pandas", "jinja2", "matplotlib"))
     selection = select_solvers(registry, settings.solvers, settings.options)
@@ -115,7 +119,7 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
         for warning in run.warnings:
             watcher.warn(warning)
         try:
-            _work(pool, missing, records, watcher)
+            _run_missing(pool, missing, records, watcher)
             ending = Ending.FINISHED
         except KeyboardInterrupt:
             ending = Ending.INTERRUPTED
@@ -129,7 +133,7 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
 def _solves(
     settings: BenchSettings, selection: SolverSelection, problems: Sequence[BenchProblem], jobs: int
 ) -> Iterator[_Solve]:
-    """All solves; repeats go last, so that a run stopped early has every solve once rather than some of them often."""
+    """Yield all solves, repeats in the outer loop, so that a run stopped early has done every solve once."""
     for repeat, problem, entry in product(range(settings.repeat), problems, selection.entries):
         yield _Solve(Question(problem.facts, entry.contender, settings.limits, repeat, jobs), problem, entry)
 
@@ -139,7 +143,7 @@ def _key(question: Question) -> object:
 
 
 def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[SolveRecord], folder: Path) -> None:
-    """A name means one problem in a folder, or tables of the report would mix figures of two."""
+    """Raise InputError if the folder has records of another problem by the same name, which reports would mix up."""
     known = {record.problem.name: record.problem.sha256 for record in before}
     for each in problems:
         name = each.facts.name
@@ -150,7 +154,9 @@ def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[So
             )
 
 
-def _work(pool: WorkerPool, missing: Sequence[_Solve], records: RecordFile[SolveRecord], watcher: BenchWatcher) -> None:
+def _run_missing(
+    pool: WorkerPool, missing: Sequence[_Solve], records: RecordFile[SolveRecord], watcher: BenchWatcher
+) -> None:
     def tasks() -> Iterator[PoolTask]:
         for number, solve in enumerate(missing):
             watcher.started(solve.question)
@@ -165,7 +171,7 @@ def _work(pool: WorkerPool, missing: Sequence[_Solve], records: RecordFile[Solve
 
 
 class _Log:
-    """The entry of this run in bench.json; written at its start and end, so that a killed run has one, too."""
+    """The entry of this run in bench.json, written at its start as well, so that a killed run has an entry."""
 
     def __init__(self, folder: Path, run: BenchRun) -> None:
         self._folder = folder

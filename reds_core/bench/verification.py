@@ -1,4 +1,4 @@
-"""Scores an answer in the process of the comparison: nothing that the process of a solve says of it is believed."""
+"""Verifies answers in the process of the comparison, without trusting the process that solved the problem."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from reds_core.knapsack.solver import Controls, Feature, Solver, solve
 
 @dataclass(frozen=True)
 class Question:
-    """One solve of a comparison: who is asked what, and how.
+    """One solve of a comparison: the problem, the contender and the limits.
 
     Attributes:
-        repeat: from 0.
-        jobs: how many solves run side by side.
+        facts: description of the problem.
+        contender: the solver with its options.
+        limits: limits and controls of the solve.
+        repeat: number of the repeat, from 0.
+        jobs: number of solves that run at the same time.
     """
 
     facts: ProblemFacts
@@ -29,14 +32,16 @@ class Question:
 
 
 def scored(problem: KnapsackProblem, solver: type[Solver], answer: SolverAnswer) -> Solution:
-    """The answer through the one guarded call, given by a stand-in that declares what `solver` declares.
+    """Check an answer and compute its value and gap.
+
+    A stand-in solver with the declarations of `solver` replays the answer through `solve`, which checks it.
 
     Raises:
         ContractViolation: as `reds_core.knapsack.solver.solve`.
     """
 
     class StandIn(Solver):
-        """Repeats what was answer."""
+        """Replays the answer."""
 
         name = solver.name
         features = Feature.ALL
@@ -51,7 +56,7 @@ def scored(problem: KnapsackProblem, solver: type[Solver], answer: SolverAnswer)
 
 
 def record_of(question: Question, problem: KnapsackProblem, solver: type[Solver], result: SolveResult) -> SolveRecord:
-    """The record of a solve, value and gap computed here, a claim that does not hold as BROKE_CONTRACT."""
+    """Make the record of a solve. Value and gap are recomputed; an answer that fails the checks is BROKE_CONTRACT."""
     reply, solution = result.reply, None
     outcome, reason, detail = reply.outcome, reply.reason, result.detail
     if reply.answer is not None:

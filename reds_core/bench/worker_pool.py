@@ -1,4 +1,4 @@
-"""Who runs the solves: this process, several beside it (loky), or a Dask cluster; all through joblib."""
+"""Runs solves in parallel through joblib, on processes of this machine (loky) or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ LOKY, DASK = "loky", "dask"
 BACKENDS = (LOKY, DASK)
 
 CONNECTION_S = 10
-"""How long to wait for a scheduler, and for its first worker."""
+"""Seconds to wait for a scheduler, and again for its first worker."""
 
 IDLE_S = 10
-"""Seconds after which a process of loky that has nothing to do ends."""
+"""Seconds after which an idle process of loky exits."""
 
 
 @dataclass(frozen=True)
 class PoolTask:
-    """A task, and what is needed to run it.
+    """A solve as the pool runs it.
 
     Attributes:
-        number: tells the results apart, which come in any order.
-        libraries: import names whose versions are told.
+        number: identifies the result, since results arrive in any order.
+        task: the solve.
+        libraries: import names of the libraries whose versions the result reports.
     """
 
     number: int
@@ -46,11 +47,11 @@ class PoolTask:
 
 @dataclass(frozen=True)
 class WorkerPool:
-    """Runs tasks.
+    """Runs tasks in parallel.
 
     Attributes:
-        jobs: how many at once.
-        warnings: what speaks against comparing their times.
+        jobs: maximum number of tasks that run at the same time.
+        warnings: reasons why the times of the tasks may not be comparable.
     """
 
     jobs: int
@@ -58,7 +59,7 @@ class WorkerPool:
     _configured: Callable[[], contextlib.AbstractContextManager[Any]]
 
     def run(self, tasks: Iterable[PoolTask]) -> Generator[tuple[int, SolveResult], None, None]:
-        """Number and result of each, in the order in which they end; close it to stop those that run.
+        """Yield the number and the result of each task as it ends; closing the generator stops the running tasks.
 
         Raises:
             RedsError: if a process that watches solves is lost.
@@ -74,17 +75,17 @@ class WorkerPool:
                     joblib.delayed(_run)(pool_task, os.getpid()) for pool_task in _with_hook(hold_back, tasks)
                 )
             try:
-                # not `yield from`, which would hand on the end of this generator to the other
+                # not `yield from`, which would also close joblib's generator, before the suppression below is in place
                 for result in results:  # noqa: UP028
                     yield result
             finally:
                 with contextlib.suppress(Exception), catch_warnings():
-                    simplefilter("ignore")  # that tasks are cancelled is what is wanted
+                    simplefilter("ignore")  # joblib warns that tasks are cancelled, which is intended
                     results.close()
 
 
 def _with_hook(hold_back: Callable[[], None], tasks: Iterable[PoolTask]) -> Iterator[PoolTask]:
-    """The tasks; before each, `hold_back`: joblib starts its processes when it has taken the first."""
+    """Yield the tasks and call `hold_back` before each, since joblib starts its processes after taking the first."""
     for pool_task in tasks:
         hold_back()
         yield pool_task
@@ -92,7 +93,9 @@ def _with_hook(hold_back: Callable[[], None], tasks: Iterable[PoolTask]) -> Iter
 
 @contextlib.contextmanager
 def _own_errors() -> Iterator[None]:
-    """Ctrl-C stays Ctrl-C, whatever fails while joblib ends its processes; where it loses one, that is told.
+    """Translate errors of joblib.
+
+    Whatever fails after Ctrl-C while joblib ends its processes is raised as KeyboardInterrupt.
 
     Raises:
         RedsError: if a process that watches solves is lost.
@@ -115,17 +118,22 @@ def _first_line(error: Exception) -> str:
 
 
 def _run(pool_task: PoolTask, host: int) -> tuple[int, SolveResult]:
-    """In the process that watches."""
+    """Run a task; called in a process of the pool."""
     if os.getpid() != host and os.getppid() == host:
         _depend_on_parent()
     return pool_task.number, supervise(pool_task.task, pool_task.libraries)
 
 
 def _depend_on_parent() -> None:
-    """A process of loky leaves Ctrl-C and SIGTERM to the comparison's, and ends where that was killed, solves too."""
+    """Tie a process of loky to the process of the comparison.
+
+    It ignores Ctrl-C and SIGTERM, which the comparison handles, and exits with its solves if the comparison is killed.
+    """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda number, frame: None)  # not inherited by what it starts
+        signal.signal(
+            signal.SIGTERM, lambda number, frame: None
+        )  # a handler, unlike SIG_IGN, is not inherited by child processes
     if any(thread.name == _watch_parent.__name__ for thread in threading.enumerate()):
         return
     threading.Thread(target=_watch_parent, args=(os.getppid(),), name=_watch_parent.__name__, daemon=True).start()
@@ -139,15 +147,16 @@ def _watch_parent(parent: int) -> None:
 
 @contextlib.contextmanager
 def open_pool(backend: str, jobs: int | None, scheduler: str | None) -> Iterator[WorkerPool]:
-    """Whoever runs the solves, inside the block.
+    """Open the pool that runs the solves inside the block.
 
     Args:
-        backend: loky or dask.
-        jobs: how many solves at once; None: 1 with loky, and as many as the cluster has threads with Dask.
-        scheduler: address of Dask's scheduler.
+        backend: "loky" or "dask".
+        jobs: maximum number of simultaneous solves; None means 1 with loky, and the cluster's number of threads with
+            Dask.
+        scheduler: address of the Dask scheduler; None with loky.
 
     Raises:
-        InputError: if the back end is unknown, or Dask's scheduler is not named or does not answer.
+        InputError: if the back end is unknown, or the Dask scheduler is not given or does not answer.
         UnavailableError: if Dask is not installed.
     """
     if backend not in BACKENDS:

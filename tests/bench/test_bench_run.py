@@ -206,7 +206,7 @@ def test_problems_that_cannot_be_are_refused(place: Place) -> None:
     (place.folder / "broken.npz").write_bytes(b"PK\x03\x04 nothing")
     for paths, why in [
         ((), "there is nothing to solve"),
-        ((place.folder / "p.npz", copy), "'p' and 'copy' state the same"),
+        ((place.folder / "p.npz", copy), "'p' and 'copy' are the same"),
         ((place.folder / "p.npz",) * 2, f"problem file '{place.folder}/p.npz' is named twice"),
         ((place.folder / "none.npz",), "does not exist"),
         ((place.folder / "broken.npz",), "is not a readable .npz"),

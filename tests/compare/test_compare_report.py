@@ -97,7 +97,7 @@ def test_one_seed_cannot_tell() -> None:
 
 def test_contenders_without_a_common_seed_are_not_compared() -> None:
     (sentence,) = comparison_findings(compare_runs([result("nested", 0, 0.9), result("uniform", 1, 0.8)]))
-    assert sentence.endswith("then uniform, which shares no seed with it.")
+    assert sentence.endswith("followed by uniform, with which it has no seed in common.")
 
 
 def test_one_contender_has_no_rival() -> None:
@@ -166,10 +166,10 @@ def test_what_speaks_against_comparing_is_said() -> None:
     assert comparison_warnings(compare_runs(family())) == ()
     assert comparison_warnings(compare_runs(records)) == (
         "fashion: not every contender has every seed: uniform (1 of 2).",
-        "fashion: its runs did not all have the same data.",
+        "fashion: its runs did not all use the same data.",
         "fashion: runs of one seed did not start from the same network.",
-        "The runs were made on 2 machines: their times do not compare.",
-        "1 run went on after an interruption: the time of the whole run is unknown.",
+        "The runs were made on 2 machines: their times are not comparable.",
+        "1 run resumed after an interruption: the time of the whole run is unknown.",
     )
 
 
@@ -188,7 +188,7 @@ def test_the_summary_has_the_page_s_tables() -> None:
     lines = summary.splitlines()
     budgets = [lines.index(f"| **MACs ≤ {budget} %** |  |  |  |  |  |  |  |") for budget in (50, 25)]
     assert [lines[at + 1].startswith("| nested | **91.00") for at in budgets] == [True, True]
-    assert "## fashion: what a run takes, mean" in summary
+    assert "## fashion: mean time of a run" in summary
     assert "| nested | 3 | 1.50 s | 60.0 s | 70.0 s | 5 | 2 |" in summary
 
 

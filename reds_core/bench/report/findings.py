@@ -1,4 +1,4 @@
-"""What a comparison found, in sentences, and what to beware of when reading its figures."""
+"""Summarises a comparison in sentences, and warns of what limits its results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LISTED = 6
 
 
 def headline(comparison: Comparison) -> str:
-    """Who proved how many, in one sentence."""
+    """One sentence on the number of problems that each solver proved."""
     if not comparison.records:
         return "No solve was recorded."
     total = len(comparison.problems)
@@ -45,7 +45,7 @@ def _how_many(solver: SolverResults, total: int) -> str:
 
 
 def _joined(parts: Sequence[str], separator: str = "") -> str:
-    """a, b and c; with a separator of its own there is no "and"."""
+    """Join as "a, b and c", or with a separator if one is given."""
     shown = [*parts[:_LISTED], f"{len(parts) - _LISTED} more"] if len(parts) > _LISTED + 1 else list(parts)
     if separator or len(shown) < 2:
         return separator.join(shown)
@@ -53,7 +53,7 @@ def _joined(parts: Sequence[str], separator: str = "") -> str:
 
 
 def findings(comparison: Comparison) -> tuple[str, ...]:
-    """The comparison in a few sentences, the most important first; those that have nothing to say are left out."""
+    """The results in a few sentences, the most important first; sentences without content are left out."""
     found = (
         _speed(comparison),
         _gaps(comparison),
@@ -107,7 +107,7 @@ def _losses(comparison: Comparison) -> str:
         else:
             worst = f"worst {units.small_percent(lost.worst)}"
             lossy.append((lost.median, f"{solver.label}{on} {units.small_percent(lost.median)} ({worst})"))
-    # the most lost first: where the list is cut short, those near the optimum go
+    # the largest loss first, since a long list is cut at its end
     parts = [text for _, text in sorted(lossy, key=lambda item: -item[0])]
     lossless = f"{_joined(exact)} lost nothing" if exact else ""
     if not parts:
@@ -133,37 +133,37 @@ def _unanswered(comparison: Comparison) -> str:
 
 
 def warnings(comparison: Comparison, runs: Sequence[BenchRun]) -> tuple[str, ...]:
-    """What makes figures of this comparison less than complete or comparable."""
+    """Sentences on why the results may be incomplete or not comparable."""
     records = comparison.records
     found = [sentence] if (sentence := unfinished(runs)) else []
     most = max((r.jobs for r in records), default=1)
     if most > 1:
         found.append(
-            f"Up to {most} solves ran side by side and may have shared cores: their times are longer than alone, and "
-            "not equally so."
+            f"Up to {most} solves ran at the same time and may have shared cores, which makes their times longer to "
+            "different degrees."
         )
     machines = {(r.machine.cpu, r.machine.cores, r.machine.memory_bytes, r.machine.system) for r in records}
     if len(machines) > 1:
-        found.append(f"The solves ran on {len(machines)} different machines, whose times are not to be compared.")
+        found.append(f"The solves ran on {len(machines)} different machines, whose times are not comparable.")
     limits = comparison.values(time_limit_text)
     if len(limits) > 1:
         found.append(f"Solves had different time limits: {', '.join(limits)}.")
     memories = comparison.values(memory_limit_text)
     if len(memories) > 1:
         found.append(f"Solves had different memory limits: {', '.join(memories)}.")
-    threads = comparison.values(lambda r: "not told" if r.threads is None else r.threads)
+    threads = comparison.values(lambda r: "not set" if r.threads is None else r.threads)
     if len(threads) > 1:
         found.append(f"Solves had different numbers of threads: {', '.join(threads)}.")
-    seeds = comparison.values(lambda r: "not told" if r.seed is None else r.seed)
+    seeds = comparison.values(lambda r: "not set" if r.seed is None else r.seed)
     if len(seeds) > 1:
-        found.append(f"Solves had different seeds ({', '.join(seeds)}); they are taken together as repeats.")
+        found.append(f"Solves had different seeds ({', '.join(seeds)}); they are treated as repeats.")
     found += _mixed_versions(comparison)
     partial = [e for e in comparison.solvers if len(e.runs) < len(comparison.problems)]
     if partial:
         parts = [f"{e.label} ({len(e.runs)})" for e in partial]
         found.append(
             f"Not every solver has been run on all {many(len(comparison.problems), 'problem')}: {_joined(parts)}. "
-            "Shares are of the problems that each was run on."
+            "Shares refer to the problems that each solver was run on."
         )
     uneven = {len(run.solves) for e in comparison.solvers for run in e.runs.values()}
     if len(uneven) > 1:
@@ -185,11 +185,11 @@ def _mixed_versions(comparison: Comparison) -> list[str]:
 
 
 def unproved(comparison: Comparison) -> tuple[str, ...]:
-    """SolverResults that took part and proved nothing."""
+    """Solvers that took part and proved nothing."""
     return tuple(e.label for e in comparison.solvers if not e.proofs)
 
 
 def open_problems(comparison: Comparison) -> int:
-    """How many problems nobody proved."""
+    """Number of problems that no solver proved."""
     proved = {n for e in comparison.solvers for n, time in e.proof_times.items() if math.isfinite(time)}
     return len(comparison.problems) - len(proved)

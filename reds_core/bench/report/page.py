@@ -1,4 +1,4 @@
-"""The page of a comparison."""
+"""The HTML page of a solver comparison."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from reds_core.report.page import inline_script, render
 
 
 def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
-    """The report of a comparison as one HTML page.
+    """Render the report of a comparison as one HTML page.
 
     Args:
-        comparison: what was measured.
+        comparison: the results.
         title: heading of the page.
-        runs: of the command that made it, the latest last.
+        runs: runs of the command that made the records, the latest last.
 
     Raises:
         UnavailableError: if Jinja2 or matplotlib is not installed.

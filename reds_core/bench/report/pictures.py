@@ -1,4 +1,4 @@
-"""Which figures a comparison has, with captions and, for those who cannot see them, what they show in words."""
+"""The figures of a solver comparison with captions, and with descriptions for screen readers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from reds_core.report.page import Picture, picture
 from reds_core.report.series import styles
 
 NEAR = 0.001
-"""A value that lies at most this share below the best known one is as good for most uses."""
+"""Relative loss up to which a value counts as near the best known one."""
 
 GROWTH_FROM_RATIO = 3
-"""Sizes that differ by this factor show how time grows with size."""
+"""Smallest ratio of the largest to the smallest problem for which the growth of time with size is shown."""
 
 _FACTORS_IN_WORDS = (1, 2, 10)
 _LOSSES_IN_WORDS = (0.0, 0.001, 0.01)
 
 
 def proof_profile(comparison: Comparison) -> Picture | None:
-    """Performance profiles of the time to a proof; None where nothing was proved."""
+    """Performance profiles of the time to a proof; None if nothing was proved."""
     times = {e.label: e.proof_times for e in comparison.provers}
     caption = "Performance profile: time to a proof of optimality or infeasibility"
     return _profile(comparison, times, "proof", caption, "Time to a proof, times that of the fastest")
 
 
 def near_profile(comparison: Comparison) -> Picture | None:
-    """Performance profiles of the time to an answer within NEAR of the best known value; None where there is none."""
+    """Performance profiles of the time to an answer within NEAR of the best known value; None if there is none."""
     times = {e.label: e.times_within(NEAR) for e in comparison.solvers}
     times = {label: own for label, own in times.items() if any(map(math.isfinite, own.values()))}
     near = units.small_percent(NEAR)
@@ -53,7 +53,7 @@ def _profile(
 
 
 def growth_scatter(comparison: Comparison) -> Picture | None:
-    """Time to a proof against the size of the problem; None where the problems are about equally large."""
+    """Time to a proof against the size of the problem; None if the problems are of similar size."""
     sizes = {name: facts.options for name, facts in comparison.problems.items()}
     series = {
         e.label: tuple((float(sizes[n]), t) for n, t in e.proof_times.items() if math.isfinite(t) and sizes[n] > 0)
@@ -70,7 +70,7 @@ def growth_scatter(comparison: Comparison) -> Picture | None:
 
 
 def value_profile(comparison: Comparison) -> Picture | None:
-    """How far values are below the best known ones; None where no value was reached."""
+    """Distribution of the loss against the best known values; None if no value was reached."""
     losses = {e.label: e.losses for e in comparison.solvers}
     shares = {label: cumulative(own.values()) for label, own in losses.items() if any(map(math.isfinite, own.values()))}
     if not shares:
@@ -84,19 +84,19 @@ def value_profile(comparison: Comparison) -> Picture | None:
 def _shares_in_words(shares: Mapping[str, Steps], places: Sequence[tuple[str, float]]) -> str:
     parts = []
     for label, steps in shares.items():
-        told = ", ".join(f"{units.percent(steps.at(place), 0)} {words}" for words, place in places)
-        parts.append(f"{label}: {told}, {units.percent(steps.end, 0)} in the end.")
+        described = ", ".join(f"{units.percent(steps.at(place), 0)} {words}" for words, place in places)
+        parts.append(f"{label}: {described}, {units.percent(steps.end, 0)} in the end.")
     return " ".join(parts)
 
 
 def gap_scatter(comparison: Comparison) -> Picture | None:
-    """Gap against time; None where no run has a gap."""
+    """Gap against time; None if no run has a gap."""
     points = figures.gap_points(comparison.solvers)
     return _scatter(comparison, points, "gap", "Gap against time", "Gap", "proved")
 
 
 def loss_scatter(comparison: Comparison) -> Picture | None:
-    """Value lost against time; None where no run has a value."""
+    """Value lost against time; None if no run has a value."""
     points = figures.loss_points(comparison.solvers)
     return _scatter(comparison, points, "loss", "Value lost against time", "Value lost against the best known", "0")
 
@@ -121,7 +121,7 @@ def _scatter(
 
 
 def presolve_scatter(pairs: Sequence[PresolvePair], solvers: Sequence[SolverResults]) -> Picture | None:
-    """Time with presolve against time without; None where no problem was proved both ways."""
+    """Time with presolve against time without; None if no problem was proved both ways."""
     times = {pair.label: pair.times_s for pair in pairs if pair.times_s}
     if not times:
         return None

@@ -1,4 +1,4 @@
-"""Solvers with presolve beside the same without."""
+"""Pairs of the same solver with and without presolve."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from reds_core.bench.report.results import SolverResults
 
 @dataclass(frozen=True)
 class PresolvePair:
-    """One solver, alike but for presolve.
+    """The results of one solver with and without presolve.
 
     Attributes:
-        label: of the solver with presolve.
-        on, off: with and without presolve.
+        label: label of the solver with presolve.
+        on, off: results with and without presolve.
     """
 
     label: str
@@ -25,7 +25,7 @@ class PresolvePair:
 
     @property
     def ratios(self) -> Ratios | None:
-        """How many times as long it needs without presolve, over the problems proved both ways."""
+        """Ratios of the time without presolve to the time with it, over the problems proved both ways."""
         return time_ratios(self.on.proof_times, self.off.proof_times)
 
     @property
@@ -37,17 +37,17 @@ class PresolvePair:
 
 
 def presolve_pairs(solvers: Sequence[SolverResults]) -> tuple[PresolvePair, ...]:
-    """Pairs of solvers of one solver whose options and settings differ in nothing but presolve."""
-    without = {_likeness(e): e for e in solvers if e.contender.presolve is False}
+    """Find the pairs whose options and settings differ only in presolve."""
+    without = {_all_but_presolve(e): e for e in solvers if e.contender.presolve is False}
     return tuple(
-        PresolvePair(e.label, e, without[_likeness(e)])
+        PresolvePair(e.label, e, without[_all_but_presolve(e)])
         for e in solvers
-        if e.contender.presolve is True and _likeness(e) in without
+        if e.contender.presolve is True and _all_but_presolve(e) in without
     )
 
 
-def _likeness(solver: SolverResults) -> tuple[object, ...]:
-    """All that two solvers of a pair share."""
+def _all_but_presolve(solver: SolverResults) -> tuple[object, ...]:
+    """What must be equal for two solvers to make a pair."""
     contender = solver.contender
     options = tuple(sorted((k, v) for k, v in contender.options.items() if k != "presolve"))
     records = [s.record for run in solver.runs.values() for s in run.solves]

@@ -1,4 +1,4 @@
-"""A comparison of solvers in short, as Markdown."""
+"""The Markdown summary of a solver comparison."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from reds_core.report.comparison import summary
 
 
 def comparison_summary(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
-    """The sentences and the main tables of a comparison.
+    """Render the findings and the main tables of a comparison as Markdown.
 
     Args:
-        comparison: what was measured.
-        title: heading.
-        runs: of the command that made it, the latest last.
+        comparison: the results.
+        title: heading of the summary.
+        runs: runs of the command that made the records, the latest last.
     """
     shown = (
         tables.overview_table(comparison),

@@ -1,4 +1,4 @@
-"""The tables of a comparison: what each solver came to, on all problems and on each."""
+"""The tables of a comparison: the results of each solver, overall and by problem."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _TONES = {Kind.OPTIMAL: "proved", Kind.INFEASIBLE: "proved", Kind.FAILED: "faile
 
 
 def loss_text(loss: float) -> str:
-    """How far a value is below another: −0.31 %."""
+    """A relative loss as text: −0.31 %."""
     if not math.isfinite(loss):
         return "below 0"
     text = units.small_percent(loss)
@@ -58,7 +58,7 @@ def loss_text(loss: float) -> str:
 
 
 def overview_table(comparison: Comparison) -> Table:
-    """What each solver came to, the best first."""
+    """The results of each solver, the best first."""
     columns = (
         "Problems", "Proved", "Without proof", "No choice", "Refused", "Failed", "Time, median", "Value lost, median",
         "Value lost, worst",
@@ -87,21 +87,23 @@ def overview_table(comparison: Comparison) -> Table:
 
 
 def losses_of(solver: SolverResults, among: Container[str] | None = None) -> Typical | None:
-    """The value an solver lost against the best known, over the problems (`among` these) where it reached one."""
+    """Median and maximum of the loss against the best known values, over problems (among these) with a value."""
     return spread(
         {n: loss for n, loss in solver.losses.items() if math.isfinite(loss) and (among is None or n in among)}
     )
 
 
 def gaps_left(solver: SolverResults) -> Typical | None:
-    """The gaps an solver left where it gave no proof, over those where there is one."""
+    """Median and maximum of the gaps that a solver left on problems without a proof."""
     gaps = {name: r.gap for name, r in solver.runs.items() if r.gap is not None and not math.isfinite(r.proof_s)}
     return spread(gaps)
 
 
 def speed_table(comparison: Comparison) -> Table:
-    """How many times as long as the best each other with proofs or bounds needs to a proof, and the gap it is left with
-    where it has none; without rows where nobody proved anything."""
+    """Time ratios of each solver to the best one, and the gaps on problems without a proof.
+
+    The table has no rows if nothing was proved.
+    """
     columns = (
         "Both proved",
         "Times as long",
@@ -134,7 +136,7 @@ def speed_table(comparison: Comparison) -> Table:
 
 
 def losses_table(comparison: Comparison) -> Table:
-    """Value lost against proven optima, for every solver that reached a value on such a problem."""
+    """Value lost against proven optima, for every solver that found a value of such a problem."""
     optimal = {name for name, known in comparison.known.items() if known.is_optimal}
     columns = ("Optima known", "Value found", "At the optimum", "Median lost", "Worst lost")
     rows = []
@@ -149,7 +151,7 @@ def losses_table(comparison: Comparison) -> Table:
 
 
 def memory_table(comparison: Comparison) -> Table:
-    """The most memory of each solver's processes; solvers without figures are left out."""
+    """Peak memory of each solver; solvers without measurements are left out."""
     rows = []
     for solver in comparison.solvers:
         peaks = {name: float(p) for name, run in solver.runs.items() if (p := run.peak_memory_bytes) is not None}
@@ -165,7 +167,7 @@ def memory_table(comparison: Comparison) -> Table:
 
 
 def presolve_table(pairs: Sequence[PresolvePair]) -> Table:
-    """Solvers with presolve beside the same without."""
+    """Each solver with and without presolve."""
     columns = ("Proved with", "Proved without", "Both proved", "Times as long without", "at least", "at most")
     rows = []
     for pair in pairs:
@@ -186,7 +188,7 @@ def presolve_table(pairs: Sequence[PresolvePair]) -> Table:
 
 
 def _problem_order(comparison: Comparison) -> list[str]:
-    """Problems, the most often proved first; else as they were run."""
+    """Names of the problems, sorted by the number of proofs, the most first; otherwise in the order of the records."""
     proofs = dict.fromkeys(comparison.problems, 0)
     for solver in comparison.solvers:
         for name, time in solver.proof_times.items():
@@ -195,7 +197,7 @@ def _problem_order(comparison: Comparison) -> list[str]:
 
 
 def proofs_table(comparison: Comparison) -> Table:
-    """Who proved what, one mark a run."""
+    """Which solver proved which problem, one mark each."""
     rows = []
     for name in _problem_order(comparison):
         runs = [e.runs.get(name) for e in comparison.solvers]
@@ -214,7 +216,7 @@ def _mark(run: SolverRun | None) -> Cell:
 
 
 def results_table(comparison: Comparison) -> Table:
-    """Every run: its time, what it came to, how far off it is."""
+    """Time, result and loss of every solver on every problem."""
     rows = []
     for name, facts in comparison.problems.items():
         known = comparison.known[name]

@@ -1,4 +1,4 @@
-"""The page of a comparison of pruning runs."""
+"""The HTML page of a comparison of pruning runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reds_core.report.table import Table
 
 @dataclass(frozen=True)
 class _Section:
-    """What the page shows of one recipe."""
+    """The section of one recipe."""
 
     name: str
     picture: Picture | None
@@ -25,10 +25,10 @@ class _Section:
 
 
 def comparison_page(comparison: RunComparison, title: str) -> str:
-    """The report of a comparison as one HTML page.
+    """Render the report of a comparison as one HTML page.
 
     Args:
-        comparison: what was measured.
+        comparison: the results.
         title: heading of the page.
 
     Raises:
