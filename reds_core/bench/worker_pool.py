@@ -131,9 +131,8 @@ def _depend_on_parent() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(
-            signal.SIGTERM, lambda number, frame: None
-        )  # a handler, unlike SIG_IGN, is not inherited by child processes
+        # unlike SIG_IGN, a handler is not inherited by child processes
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
     if any(thread.name == _watch_parent.__name__ for thread in threading.enumerate()):
         return
     threading.Thread(target=_watch_parent, args=(os.getppid(),), name=_watch_parent.__name__, daemon=True).start()
