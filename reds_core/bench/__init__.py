@@ -1,4 +1,4 @@
-"""The comparison of solvers: every solver on every problem, each solve in a process of its own, as records.
+"""The comparison of solvers: each solver solves each problem in a separate process, and each solve is recorded.
 
 The names listed here may change with a minor version.
 """

@@ -1,6 +1,6 @@
-"""Networks of random shape and growing size: chains, trees, and residual networks.
+"""Random networks of any size: chains, trees and residual networks.
 
-The shape follows from kind, size and seed alone. Layers are convolutions of 1 x 1 or 3 x 3.
+The kind, the size and the seed determine the network. Layers are 1 x 1 or 3 x 3 convolutions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ AREAS = (1, 9)
 """Weights of a random kernel."""
 
 SIDE = 32
-"""Rows and columns of the input's map; halved at random down to 4 on the way."""
+"""Rows and columns of the input feature map; layers halve them at random down to 4."""
 
 
 def chain(groups: int, channels: int) -> NetworkShape:
@@ -35,7 +35,7 @@ def random_chain(size: int, seed: int) -> NetworkShape:
 
 
 def random_tree(size: int, seed: int) -> NetworkShape:
-    """A tree of `size` groups, each fed by any of those before it."""
+    """A tree of `size` groups, each fed by a random earlier group."""
     return _tree("tree", size, seed, lambda i, rng: int(rng.integers(0, i)))
 
 
@@ -53,7 +53,7 @@ def _tree(kind: str, size: int, seed: int, parent: Callable[[int, np.random.Gene
 
 
 def residual(size: int, seed: int) -> NetworkShape:
-    """`size` groups of residual blocks: two inner groups, and a group that all blocks of a stage add to."""
+    """A residual network of `size` groups: two in each block, and one for each stage, to which its blocks add."""
     rng = np.random.default_rng(seed)
     side, stage = SIDE, "s0"
     groups = {stage: int(rng.choice(CHANNELS))}
@@ -84,4 +84,4 @@ TOPOLOGIES: Mapping[str, Callable[[int, int], NetworkShape]] = {
     "tree": random_tree,
     "residual": residual,
 }
-"""What makes a network of so many groups from a seed."""
+"""Builders that make a network from a number of groups and a seed."""

@@ -1,4 +1,4 @@
-"""DIR/bench.json: how the records beside it were made, one entry for each time the command ran in the folder."""
+"""bench.json: how the records in the same folder were made, with one entry for each run of the command."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A solver that was wanted and could not take part.
+    """A requested solver that could not take part.
 
     Attributes:
-        name: of the plugin; of its entry point where it is broken.
-        status: unavailable or broken.
-        detail: what to install, or why it is broken.
+        name: name of the plugin, or of its entry point if the plugin is broken.
+        status: "unavailable" or "broken".
+        detail: what to install, or why the plugin is broken.
     """
 
     name: str
@@ -41,22 +41,22 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class BenchRun:
-    """One time that the command ran.
+    """One run of the command.
 
     Attributes:
-        started_at, ended_at: UTC, ISO 8601; `ended_at` and `ending` are None while it runs, or where it was killed.
-        problems: names, suites spelt out.
-        suites: names of the suites that they came from.
-        contenders: labels.
-        left_out: solvers that were wanted and could not take part.
-        time_limit_s, memory_limit_bytes, threads, seed, repeat, jobs: what was asked for each solve.
-        backend: loky or dask.
-        solves: how many the command stands for.
-        kept: how many of them were there when it started.
-        done: how many it has added.
-        warnings: what speaks against comparing its figures.
-        machine: where the command ran; with Dask solves may have run elsewhere, as their records say.
-        versions: of reds-core, numpy and what runs the solves.
+        started_at, ended_at: UTC, ISO 8601; `ended_at` and `ending` are None while it runs, or if it was killed.
+        problems: names of all problems, those of suites included.
+        suites: names of the suites that were requested.
+        contenders: labels of the contenders.
+        left_out: requested solvers that could not take part.
+        time_limit_s, memory_limit_bytes, threads, seed, repeat, jobs: the settings of the solves.
+        backend: "loky" or "dask".
+        solves: number of solves that the settings require.
+        kept: number of them that were already recorded at the start.
+        done: number of solves that this run has added.
+        warnings: reasons why the measurements may not be comparable.
+        machine: where the command ran; with Dask, solves may have run elsewhere, as their records say.
+        versions: versions of reds-core, numpy and the libraries that run the solves.
     """
 
     started_at: str
@@ -83,14 +83,14 @@ class BenchRun:
 
 @dataclass(frozen=True)
 class BenchHistory:
-    """The content of bench.json, the latest run last."""
+    """The content of bench.json, with the latest run last."""
 
     runs: tuple[BenchRun, ...] = ()
     format: str = FORMAT
 
 
 def read_history(folder: str | Path) -> BenchHistory:
-    """The history of the comparison in `folder`; without runs where none is written.
+    """Read the history of the comparison in `folder`; it has no runs if bench.json does not exist.
 
     Raises:
         InputError: if bench.json cannot be read.
@@ -108,7 +108,7 @@ def read_history(folder: str | Path) -> BenchHistory:
 
 
 def write_history(folder: Path, history: BenchHistory) -> None:
-    """Write bench.json whole or not at all.
+    """Write bench.json atomically.
 
     Raises:
         InputError: if the folder cannot be written.

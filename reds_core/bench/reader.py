@@ -1,4 +1,4 @@
-"""Reads records.jsonl: as records, and as a table for analysis."""
+"""Reads the records.jsonl of a solver comparison, as records or as a pandas table."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ SOLVES = RecordKind(SolveRecord, "a solve", "reds bench")
 
 
 def read_records(path: str | Path) -> tuple[SolveRecord, ...]:
-    """The records of a comparison in the order in which the solves ended.
+    """Read the records of a comparison in the order in which the solves ended.
 
-    A last line that was not written whole, as a killed process leaves it, is passed over.
+    An incomplete last line, as a killed process leaves it, is ignored.
 
     Args:
-        path: a records.jsonl, or the folder that holds one.
+        path: a records.jsonl, or the folder that contains one.
 
     Raises:
-        InputError: if it is missing, or a line is no record.
+        InputError: if the file is missing, or a line is not a valid record.
     """
     return SOLVES.read(path)
 
 
 def without_figures(record: SolveRecord, outcome: SolveOutcome, reason: str) -> SolveRecord:
-    """The record with another outcome and none of the figures of a solution."""
+    """Replace the outcome of a record and remove its solution."""
     return replace(
         record,
         outcome=outcome,
@@ -46,7 +46,7 @@ def without_figures(record: SolveRecord, outcome: SolveOutcome, reason: str) -> 
 
 
 def judged_records(records: tuple[SolveRecord, ...]) -> tuple[SolveRecord, ...]:
-    """The records, those whose claims cannot be true beside the others' values as BROKE_CONTRACT with the reason."""
+    """Turn the records whose claims are refuted by other records into BROKE_CONTRACT, with the reason."""
     false = judge(records).false_claims
     return tuple(
         without_figures(r, SolveOutcome.BROKE_CONTRACT, false[i]) if i in false else r for i, r in enumerate(records)
@@ -54,22 +54,22 @@ def judged_records(records: tuple[SolveRecord, ...]) -> tuple[SolveRecord, ...]:
 
 
 def records_frame(path: str | Path, judged: bool = True) -> pandas.DataFrame:
-    """The records as a table: a row a solve. Columns that lack a figure in some rows are of pandas's nullable types.
+    """Read the records as a table with one row for each solve. Columns with missing values have nullable types.
 
     problem, sha256, groups, options, pairs, resources (names, joined by a comma), optimum, lp_bound
-        of the problem;
+        describe the problem;
     contender, solver, solver_options (as KEY=VALUE, joined by a comma), presolve, distribution, version
-        of the solver;
+        describe the solver;
     repeat, time_limit_s, memory_limit_bytes, threads, seed, jobs, started_at (UTC)
-        how it was asked;
+        are the settings of the solve;
     outcome, reason, status, limit, value, bound, gap, wall_s, backend_s, peak_memory_bytes, widths (by group), detail
-        (joined by "; "): what came of it;
+        (joined by "; ") are its result;
     system, cpu, cores, memory_bytes, python, versions (by name)
-        where it ran.
+        describe the machine and the libraries.
 
     Args:
-        path: a records.jsonl, or the folder that holds one.
-        judged: show a claim that another record refutes as outcome "broke_contract", without figures.
+        path: a records.jsonl, or the folder that contains one.
+        judged: whether to show answers that other records refute as outcome "broke_contract" without a solution.
 
     Raises:
         InputError: as `read_records`.
@@ -78,7 +78,7 @@ def records_frame(path: str | Path, judged: bool = True) -> pandas.DataFrame:
 
     records = read_records(path)
     rows = [_row(r) for r in (judged_records(records) if judged else records)]
-    # as objects first: pandas would make doubles of whole numbers beside None
+    # as objects first, since pandas would convert integers next to None to doubles
     frame = pandas.DataFrame(rows, columns=list(_TYPES), dtype=object)
     return frame.astype(_TYPES)
 
@@ -108,7 +108,7 @@ _TYPES: dict[str, Any] = {
     "python": "string",
     "versions": "object",
 }
-"""Columns of the table and their types. Values and bounds are whole numbers that doubles do not hold exactly."""
+"""Columns of the table and their types. Values and bounds are integers that doubles cannot represent exactly."""
 
 
 def _row(record: SolveRecord) -> dict[str, Any]:

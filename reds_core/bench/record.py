@@ -1,4 +1,4 @@
-"""One line of records.jsonl: what was asked, of whom, where, and what came of it."""
+"""The records of a solver comparison: one line of records.jsonl describes one solve."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from reds_core.system.machine import Machine
 
 
 class SolveOutcome(Enum):
-    """How a solve ended, as the host saw it. Only ANSWERED has figures of a solution."""
+    """How a solve ended, as the comparison saw it. Only ANSWERED records describe a solution."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
-    """The solver does not take the problem: a feature, or its size."""
+    """The solver does not support a feature of the problem, or its size."""
     BROKE_CONTRACT = "broke_contract"
-    """Over budget, a false claim, a malformed answer."""
+    """The answer exceeds a budget, makes a false claim or is malformed."""
     RAISED = "raised"
-    """An exception."""
+    """The solver raised an exception."""
     CRASHED = "crashed"
-    """The process ended by a signal or without an answer."""
+    """The process was ended by a signal, or exited without an answer."""
     TIMED_OUT = "timed_out"
-    """Ended by the host, well past the time limit."""
+    """The process was killed well past the time limit."""
     OUT_OF_MEMORY = "out_of_memory"
-    """Ended by the host, or failed, at the memory limit."""
+    """The process was killed at the memory limit, or failed to allocate memory."""
 
 
 @dataclass(frozen=True)
 class ProblemFacts:
-    """What a record says of its problem.
+    """The description of a problem in a record.
 
     Attributes:
-        name: unique in the bench: the file's stem, or the suite's name of it.
-        sha256: of the problem, by content.
-        groups, options, pairs: how many; options summed over groups.
+        name: unique within the comparison: the stem of the file, or the name of the instance in its suite.
+        sha256: hash of the problem's content.
+        groups, options, pairs: their numbers; options are summed over groups.
         resources: names of the resources.
-        optimum: proven optimal value where it is known from elsewhere.
-        lp_bound: floor of the LP relaxation's value where it is known.
+        optimum: proven optimal value if it is known from elsewhere.
+        lp_bound: value of the LP relaxation, rounded down, if it is known.
     """
 
     name: str
@@ -53,14 +53,14 @@ class ProblemFacts:
 
 @dataclass(frozen=True)
 class Contender:
-    """A solver with its options, as it takes part.
+    """A solver with its options that takes part in a comparison.
 
     Attributes:
-        label: unique in the bench, such as "cpsat" or "cpsat[presolve=false]".
+        label: unique within the comparison, such as "cpsat" or "cpsat[presolve=false]".
         solver: name of the plugin.
-        options: all of its options as texts, defaults included.
-        presolve: the option of that name; None where the solver has none.
-        distribution, version: of the package that brings it.
+        options: all options of the solver as texts, defaults included.
+        presolve: value of the option `presolve`; None if the solver does not have it.
+        distribution, version: name and version of the package that provides the solver.
     """
 
     label: str
@@ -73,22 +73,26 @@ class Contender:
 
 @dataclass(frozen=True)
 class SolveRecord:
-    """One solve. Figures that do not exist are None.
+    """One solve. Values that do not exist are None.
 
     Attributes:
-        repeat: from 0.
-        outcome: how it ended; `reason` says why in a sentence unless it was ANSWERED.
-        status, limit, value, bound, gap: of the solution.
-        widths: channels kept, by group.
-        wall_s: seconds of the solve call, start of the process and reading of the problem not counted; where the
-            solve did not return, until the process was ended.
-        backend_s: seconds in the back end, as the solver says.
-        peak_memory_bytes: the most resident memory of the process and its children.
-        time_limit_s, memory_limit_bytes: what was allowed; the time limit was also told to the solver.
-        threads, seed: what the solver was told; None where nothing was.
-        jobs: how many solves ran side by side; above 1 they may have shared cores.
+        problem: the problem.
+        contender: the solver with its options.
+        repeat: number of the repeat, from 0.
+        outcome: how the solve ended; `reason` says why in a sentence unless it is ANSWERED.
+        status, limit, value, bound, gap: as in `Solution`.
+        widths: number of channels kept, by group.
+        wall_s: seconds of the solve call, without starting the process and reading the problem; if the call did not
+            return, seconds until the process was killed.
+        backend_s: seconds in the back end, as reported by the solver.
+        peak_memory_bytes: peak resident memory of the process and its children.
+        time_limit_s, memory_limit_bytes: limits of the solve; the time limit was also passed to the solver.
+        threads, seed: passed to the solver; None if nothing was passed.
+        jobs: number of solves that ran at the same time; above 1 they may have shared cores.
         started_at: UTC, ISO 8601.
-        versions: of the libraries behind the solver, and of reds-core and numpy.
+        machine: where the solve ran.
+        versions: versions of the solver's libraries, reds-core and numpy, by name.
+        detail: remarks of the solver, or the last lines on stderr of a process that failed.
     """
 
     problem: ProblemFacts

@@ -1,4 +1,4 @@
-"""Runs a comparison: every contender on every problem, each solve recorded as soon as it ends."""
+"""Runs a solver comparison: every contender solves every problem, and each solve is recorded as soon as it ends."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
-from reds_core.bench.contenders import Roster, RosterEntry, make_roster
-from reds_core.bench.crew import LOKY, Crew, Errand, assembled
 from reds_core.bench.history import BenchHistory, BenchRun, Ending, read_history, write_history
+from reds_core.bench.problem_loading import BenchProblem, load_problems
 from reds_core.bench.record import SolveRecord
 from reds_core.bench.record_file import key_of, opened, solve_key
-from reds_core.bench.sources import BenchProblem, gather
+from reds_core.bench.solver_selection import SelectedSolver, SolverSelection, select_solvers
 from reds_core.bench.task import SolveLimits, SolveTask
 from reds_core.bench.verification import Question, record_of
 from reds_core.bench.watcher import BenchWatcher
+from reds_core.bench.worker_pool import LOKY, PoolTask, WorkerPool, open_pool
 from reds_core.errors import InputError
 from reds_core.knapsack.solver import Controls
 from reds_core.registry import Registry
@@ -31,20 +31,23 @@ DEFAULT_MEMORY_LIMIT_BYTES = 4 * 2**30
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """What is compared, and how. The same settings in the same folder go on where a run stopped.
+    """What is compared, and how. The same settings in the same folder resume a run that stopped.
 
     Attributes:
         problems: files of format reds-problem/1.
         suites: names of suites that come with reds.
-        solvers: lists of contenders, such as "dp,cpsat[presolve=false]"; none stand for all solvers.
-        options: of plugins, for all contenders of a solver: plugin name -> key -> text.
-        time_limit_s: of each solve; told to the solver, and enforced some seconds later.
-        memory_limit_bytes: of each solve with all its processes; None: no limit.
-        repeat: how often each solve is done.
-        seed, threads: told to the solvers; None leaves them to them.
-        jobs: solves at once; None: 1, or as many as Dask's cluster has threads.
-        backend: loky (this machine) or dask.
-        scheduler: address of Dask's scheduler.
+        solvers: lists of contenders, such as "dp,cpsat[presolve=false]"; empty means all solvers.
+        options: options of plugins as plugin name -> key -> text; they apply to all contenders of a solver.
+        time_limit_s: time limit of each solve; it is passed to the solver and enforced some seconds later.
+        memory_limit_bytes: memory limit of each solve with all its processes; None means no limit.
+        repeat: number of times that each solve is run.
+        seed, threads: passed to the solvers; None leaves the choice to the solver.
+        jobs: maximum number of simultaneous solves; None means 1, or the number of threads of the Dask cluster.
+        backend: "loky" (this machine) or "dask".
+        scheduler: address of the Dask scheduler.
+
+    Raises:
+        InputError: if a number is out of range.
     """
 
     problems: tuple[Path, ...] = ()
@@ -72,50 +75,51 @@ class BenchSettings:
 
     @property
     def limits(self) -> SolveLimits:
-        """What each solve is told and allowed."""
+        """The limits and controls of each solve."""
         return SolveLimits(self.time_limit_s, self.memory_limit_bytes, self.threads, self.seed)
 
 
 @dataclass(frozen=True)
 class _Solve:
-    """One solve that is to be done."""
+    """One solve of the comparison."""
 
     question: Question
     problem: BenchProblem
-    entry: RosterEntry
+    entry: SelectedSolver
 
-    def errand(self, number: int) -> Errand:
+    def pool_task(self, number: int) -> PoolTask:
         contender = self.question.contender
         task = SolveTask(
             self.problem.content, contender.solver, contender.version, self.entry.settings, self.question.limits
         )
-        return Errand(number, task, self.entry.solver.requires)
+        return PoolTask(number, task, self.entry.solver.requires)
 
 
 def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, registry: Registry) -> BenchRun:
-    """Solve what is not solved yet, write records.jsonl and bench.json, and say how it went, or was interrupted.
+    """Run the solves that are not recorded yet, and write records.jsonl and bench.json.
 
-    Whatever solvers do becomes a record; only what concerns the comparison itself is raised.
+    Failures of solvers become records; only errors of the comparison itself are raised. Ctrl-C ends the solves and is
+    reported in `BenchRun.ending`.
 
     Raises:
-        InputError, UnavailableError: if something asked for cannot be used.
+        InputError, UnavailableError: if a requested problem, solver or back end cannot be used.
     """
     require_libraries("a comparison", ("joblib", "psutil", "pandas", "jinja2", "matplotlib"))
-    roster = make_roster(registry, settings.solvers, settings.options)
-    problems = gather(settings.problems, settings.suites)
-    with assembled(settings.backend, settings.jobs, settings.scheduler) as crew, opened(folder) as records:
+    selection = select_solvers(registry, settings.solvers, settings.options)
+    problems = load_problems(settings.problems, settings.suites)
+    with open_pool(settings.backend, settings.jobs, settings.scheduler) as pool, opened(folder) as records:
         remove_partial_files(folder)
         _refuse_other_problems(problems, records.before, folder)
-        solves = list(_solves(settings, roster, problems, crew.jobs))
+        solves = list(_solves(settings, selection, problems, pool.jobs))
         done = {key_of(record) for record in records.before}
         missing = [s for s in solves if _key(s.question) not in done]
-        run = _run_of(settings, roster, problems, crew, len(solves), len(solves) - len(missing))
+        run = _run_of(settings, selection, problems, pool, len(solves), len(solves) - len(missing))
         log = _Log(folder, run)
         watcher.planned(run.solves, run.kept)
         for warning in run.warnings:
             watcher.warn(warning)
         try:
-            _work(crew, missing, records, watcher)
+            _run_missing(pool, missing, records, watcher)
             ending = Ending.FINISHED
         except KeyboardInterrupt:
             ending = Ending.INTERRUPTED
@@ -126,9 +130,11 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
     return log.run
 
 
-def _solves(settings: BenchSettings, roster: Roster, problems: Sequence[BenchProblem], jobs: int) -> Iterator[_Solve]:
-    """All solves; repeats go last, so that a run stopped early has every solve once rather than some of them often."""
-    for repeat, problem, entry in product(range(settings.repeat), problems, roster.entries):
+def _solves(
+    settings: BenchSettings, selection: SolverSelection, problems: Sequence[BenchProblem], jobs: int
+) -> Iterator[_Solve]:
+    """Yield all solves, repeats in the outer loop, so that a run stopped early has done every solve once."""
+    for repeat, problem, entry in product(range(settings.repeat), problems, selection.entries):
         yield _Solve(Question(problem.facts, entry.contender, settings.limits, repeat, jobs), problem, entry)
 
 
@@ -137,7 +143,7 @@ def _key(question: Question) -> object:
 
 
 def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[SolveRecord], folder: Path) -> None:
-    """A name means one problem in a folder, or tables of the report would mix figures of two."""
+    """Raise InputError if the folder has records of another problem by the same name, which reports would mix up."""
     known = {record.problem.name: record.problem.sha256 for record in before}
     for each in problems:
         name = each.facts.name
@@ -148,13 +154,15 @@ def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[So
             )
 
 
-def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile[SolveRecord], watcher: BenchWatcher) -> None:
-    def errands() -> Iterator[Errand]:
+def _run_missing(
+    pool: WorkerPool, missing: Sequence[_Solve], records: RecordFile[SolveRecord], watcher: BenchWatcher
+) -> None:
+    def tasks() -> Iterator[PoolTask]:
         for number, solve in enumerate(missing):
             watcher.started(solve.question)
-            yield solve.errand(number)
+            yield solve.pool_task(number)
 
-    with contextlib.closing(crew.run(errands())) as results:
+    with contextlib.closing(pool.run(tasks())) as results:
         for number, result in results:
             solve = missing[number]
             record = record_of(solve.question, solve.problem.problem, solve.entry.solver, result)
@@ -163,7 +171,7 @@ def _work(crew: Crew, missing: Sequence[_Solve], records: RecordFile[SolveRecord
 
 
 class _Log:
-    """The entry of this run in bench.json; written at its start and end, so that a killed run has one, too."""
+    """The entry of this run in bench.json, written at its start as well, so that a killed run has an entry."""
 
     def __init__(self, folder: Path, run: BenchRun) -> None:
         self._folder = folder
@@ -180,7 +188,12 @@ class _Log:
 
 
 def _run_of(
-    settings: BenchSettings, roster: Roster, problems: Sequence[BenchProblem], crew: Crew, solves: int, kept: int
+    settings: BenchSettings,
+    selection: SolverSelection,
+    problems: Sequence[BenchProblem],
+    pool: WorkerPool,
+    solves: int,
+    kept: int,
 ) -> BenchRun:
     return BenchRun(
         started_at=utc_now(),
@@ -188,19 +201,19 @@ def _run_of(
         ending=None,
         problems=tuple(each.facts.name for each in problems),
         suites=settings.suites,
-        contenders=tuple(each.contender.label for each in roster.entries),
-        left_out=roster.left_out,
+        contenders=tuple(each.contender.label for each in selection.entries),
+        left_out=selection.left_out,
         time_limit_s=settings.time_limit_s,
         memory_limit_bytes=settings.memory_limit_bytes,
         threads=settings.threads,
         seed=settings.seed,
         repeat=settings.repeat,
-        jobs=crew.jobs,
+        jobs=pool.jobs,
         backend=settings.backend,
         solves=solves,
         kept=kept,
         done=0,
-        warnings=crew.warnings,
+        warnings=pool.warnings,
         machine=this_machine(),
         versions=library_versions(("joblib", *({"distributed"} if settings.scheduler else ()))),
     )

@@ -1,6 +1,6 @@
-"""Layer shapes of real networks, as far as they decide what widths cost.
+"""Layer shapes of real networks, as far as the cost of widths depends on them.
 
-No network is built: a layer is its kernel area, its maps' sizes and the channel groups on both sides.
+No network is built: a layer consists of its kernel area, the sizes of its feature maps and its channel groups.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class LayerShape:
     """A convolution, depthwise convolution (source equals target) or dense layer.
 
     Attributes:
-        source, target: what feeds it and what it makes.
-        area: weights of one kernel (9 for 3 x 3; 1 for dense).
-        pixels_in, pixels_out: positions of its input and output maps.
-        held: other maps that are still needed while it runs, as (side, positions).
-        macs: multiply-accumulates of one kernel where they are not area x pixels_out.
+        source, target: input and output channels.
+        area: number of weights of one kernel (9 for 3 x 3; 1 for dense).
+        pixels_in, pixels_out: number of positions of its input and output feature maps.
+        held: other feature maps that must stay in memory while it runs, as (channels, positions).
+        macs: multiply-accumulates of one kernel; None means area x pixels_out.
     """
 
     source: Side
@@ -45,7 +45,7 @@ class LayerShape:
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """Channel groups by name with their full widths, and the layers between them."""
+    """The full widths of channel groups by name, and the layers between the groups."""
 
     name: str
     groups: Mapping[str, int]
@@ -121,7 +121,7 @@ def mobilenet_v1(alpha: float = 1.0, resolution: int = 224, classes: int = 1000)
 
 
 def mobilenet_v2() -> NetworkShape:
-    """MobileNetV2 1.0 at 224 x 224 (Sandler et al., 2018); blocks of a stage share their output's group."""
+    """MobileNetV2 1.0 at 224 x 224 (Sandler et al., 2018); the blocks of a stage share one output group."""
     groups = {"stem": 32, "s0": 16}
     side = 112
     layers = [LayerShape(3, "stem", 9, 224 * 224, side * side), LayerShape("stem", "stem", 9, side * side, side * side)]
@@ -181,7 +181,7 @@ def vit_b() -> NetworkShape:
         groups |= {heads: 12, hidden: 3072}
         held: tuple[tuple[Side, int], ...] = (("embedding", tokens),)
         layers.append(LayerShape("embedding", heads, 3 * 64, tokens, 3 * 64 * tokens, held, macs=3 * 64 * tokens))
-        # attention has products, but no weights
+        # attention multiplies activations and has no weights
         layers.append(LayerShape(heads, heads, 0, 3 * 64 * tokens, 64 * tokens, held, macs=2 * 64 * tokens * tokens))
         layers.append(LayerShape(heads, "embedding", 64, 64 * tokens, tokens, held))
         layers.append(LayerShape("embedding", hidden, 1, tokens, tokens, held))
@@ -205,4 +205,4 @@ NETWORKS: Mapping[str, Callable[[], NetworkShape]] = {
     "resnet-50": resnet50,
     "vit-b": vit_b,
 }
-"""Networks by the name that each has."""
+"""Builders of the networks by name."""

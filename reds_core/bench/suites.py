@@ -1,8 +1,8 @@
-"""Suites of problems to compare solvers on. Each instance has a reason, and what is known of it is shipped beside.
+"""Suites of problems for the comparison of solvers, with the known facts of each instance.
 
-`suite_facts.json` holds, by name, the SHA-256 of the problem, the value that two exact solvers agree on, and the bound
-of the LP relaxation. Facts of a problem that has changed since are not used. `benchmarks/suites.py --write` makes the
-file anew.
+`suite_facts.json` holds by name the SHA-256 of each problem, the optimum that two exact solvers agree on, and the
+bound of the LP relaxation. Facts are ignored if the problem has changed since. `benchmarks/suites.py --write`
+regenerates the file.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ FACTS = Path(__file__).with_name("suite_facts.json")
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of an instance.
+    """The known facts of an instance.
 
     Attributes:
-        sha256: digest of the problem that the rest was found for.
-        optimum: proven optimal value; None where it is infeasible or no proof is known.
-        infeasible: proven that no choice meets the budgets.
-        lp_bound: floor of the value of the LP relaxation, or None.
-        proved_by: solvers that proved optimum or infeasibility, each on its own.
+        sha256: digest of the problem that the facts belong to.
+        optimum: proven optimal value; None if the problem is infeasible or no proof is known.
+        infeasible: whether it is proven that no choice meets the budgets.
+        lp_bound: value of the LP relaxation, rounded down, or None.
+        proved_by: solvers that independently proved the optimum or infeasibility.
     """
 
     sha256: str
@@ -46,11 +46,11 @@ class SuiteProblem:
     """One instance of a suite.
 
     Attributes:
-        problem: named uniquely over all suites.
-        reason: why it is there, in a sentence.
-        optimum: proven optimal value; None where it is infeasible or no proof is known.
-        lp_bound: floor of the value of the LP relaxation, or None.
-        infeasible: proven that no choice meets the budgets.
+        problem: the problem; its name is unique among all suites.
+        reason: why the suite contains it, in a clause.
+        optimum: proven optimal value; None if the problem is infeasible or no proof is known.
+        lp_bound: value of the LP relaxation, rounded down, or None.
+        infeasible: whether it is proven that no choice meets the budgets.
     """
 
     problem: KnapsackProblem
@@ -64,19 +64,19 @@ Instances = Iterator[tuple[KnapsackProblem, str]]
 
 
 def suite(name: str) -> tuple[SuiteProblem, ...]:
-    """The instances of a suite, always the same.
+    """Return the instances of a suite, which are the same on every call and machine.
 
     Raises:
         InputError: if there is no suite of that name.
     """
-    if name not in _MAKERS:
+    if name not in _BUILDERS:
         raise InputError(f"unknown suite '{name}'", f"choose one of {', '.join(SUITES)}")
     facts = read_facts()
-    return tuple(_known(problem, reason, facts.get(problem.name)) for problem, reason in _MAKERS[name]())
+    return tuple(_known(problem, reason, facts.get(problem.name)) for problem, reason in _BUILDERS[name]())
 
 
 def read_facts() -> Mapping[str, Facts]:
-    """What is known of the instances, by name; empty where nothing was found yet."""
+    """Return the known facts of the instances by name; empty if the file does not exist."""
     if not FACTS.exists():
         return {}
     entries = json.loads(FACTS.read_text(encoding="utf-8"))
@@ -93,7 +93,7 @@ def _known(problem: KnapsackProblem, reason: str, facts: Facts | None) -> SuiteP
 
 
 def _at_percent(problem: KnapsackProblem, percent: int) -> KnapsackProblem:
-    """`problem` with `percent` of the full network's use as capacity of every resource, and in its name."""
+    """Set the capacity of every resource to `percent` of the full network's use, and append it to the name."""
     full = problem.evaluate([g.options - 1 for g in problem.groups]).usage
     budgeted = problem.with_capacities({r: use * percent // 100 for r, use in full.items()})
     return replace(budgeted, name=f"{problem.name}-{percent}")
@@ -119,7 +119,7 @@ _PERCENT = (10, 25, 50, 75)
 
 
 def _paper() -> Instances:
-    """Shapes of the REDS paper's networks, at shares of the full network's MACs."""
+    """The networks of the REDS paper, at several percentages of the full network's MACs."""
     for network, step, reason in _PAPER:
         problem = replace(knapsack(NETWORKS[network](), step=step), name=network)
         for percent in _PERCENT:
@@ -146,7 +146,7 @@ _GRAPHS = {
 
 
 def _graphs() -> Instances:
-    """Random networks of growing size, for every kind of scores."""
+    """Random networks of growing size, for every score distribution."""
     for topology, shape in _GRAPHS.items():
         for size in _SIZES:
             network = TOPOLOGIES[topology](size, size)
@@ -159,7 +159,7 @@ def _graphs() -> Instances:
 
 
 def _tiny() -> Instances:
-    """Every feature of a problem, each solved in moments by every solver that takes it."""
+    """One small instance for each feature of a problem; every solver that supports it solves it quickly."""
 
     def named(name: str, problem: KnapsackProblem) -> KnapsackProblem:
         return replace(problem, name=f"tiny-{name}")
@@ -194,6 +194,6 @@ def _tiny() -> Instances:
     yield named("ds-cnn-s", _at_percent(knapsack(network, step=8), 25)), "the DS-CNN S of the paper in steps of 8"
 
 
-_MAKERS: Mapping[str, Callable[[], Instances]] = {"paper": _paper, "graphs": _graphs, "tiny": _tiny}
-SUITES: tuple[str, ...] = tuple(_MAKERS)
+_BUILDERS: Mapping[str, Callable[[], Instances]] = {"paper": _paper, "graphs": _graphs, "tiny": _tiny}
+SUITES: tuple[str, ...] = tuple(_BUILDERS)
 """Names of the suites."""

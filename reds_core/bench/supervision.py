@@ -1,4 +1,4 @@
-"""Runs one solve in a process of its own and watches it: its time, its memory, and how it ends."""
+"""Runs one solve in a separate process and watches its time, its memory and how it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.bench.processes import ProcessTree
+from reds_core.bench.process_tree import ProcessTree
 from reds_core.bench.record import SolveOutcome
 from reds_core.bench.task import ANSWERED, READY, WARM, Reply, SolveLimits, SolveResult, SolveTask
 from reds_core.knapsack.solver import Controls
@@ -25,39 +25,40 @@ WORKER = Path(__file__).with_name("worker.py")
 
 GRACE_S = 2.0
 GRACE_SHARE = 0.1
-"""A process is ended so many seconds, and so much of its time limit, after the limit."""
+"""A process is killed `GRACE_S + GRACE_SHARE * time limit` seconds after its time limit."""
 
 MEMORY_SHARE = 0.75
-"""Share of the memory limit that the solver is told: the rest is for Python, libraries and the problem."""
+"""Share of the memory limit that is passed to the solver; the rest is for Python, libraries and the problem."""
 
 PREPARATION_S = 120.0
-"""The most that starting Python, importing plugins and reading the problem may take."""
+"""Seconds that starting Python, importing plugins and reading the problem may take."""
 
 LEAST_WAIT_S, MOST_WAIT_S = 0.01, 0.2
-"""A process is looked at so often: the shortest of solves is not held up, a long one not disturbed."""
+"""Shortest and longest interval in seconds between two looks at a process; it grows with the time of the solve."""
 
 COMPLAINT_LINES = 20
 COMPLAINT_CHARACTERS = 300
 
 
 def grace_s(time_limit_s: float) -> float:
-    """Seconds after the time limit at which a solve is ended by force."""
+    """Seconds after the time limit at which a solve is killed."""
     return GRACE_S + GRACE_SHARE * time_limit_s
 
 
 def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
-    """Run `task` in a process of its own; whatever it does, it has ended with all its children when this returns.
+    """Run `task` in a separate process, which has ended with all its children when this function returns.
 
     Args:
-        libraries: import names of the libraries behind the solver, whose versions are told.
+        task: the solve.
+        libraries: import names of the solver's libraries, whose versions the result reports.
     """
     started_at = utc_now("milliseconds")
     with isolated(WORKER, _request(task), _environment(task.limits)) as running:
         tree = ProcessTree(running.process.pid)
         try:
             reply = _watch(running, tree, task.limits)
-            gave_none = reply.said is None and reply.outcome in (SolveOutcome.CRASHED, SolveOutcome.RAISED)
-            complaint = running.complaint(COMPLAINT_LINES) if gave_none else ()
+            is_failure = reply.answer is None and reply.outcome in (SolveOutcome.CRASHED, SolveOutcome.RAISED)
+            complaint = running.complaint(COMPLAINT_LINES) if is_failure else ()
         finally:
             tree.end_children()
     detail = tuple(line[:COMPLAINT_CHARACTERS] for line in complaint)
@@ -79,7 +80,7 @@ def _request(task: SolveTask) -> dict[str, npt.ArrayLike]:
 
 
 def _environment(limits: SolveLimits) -> dict[str, str]:
-    """Libraries of linear algebra read how many threads they may use when they are loaded."""
+    """Environment variables from which linear algebra libraries read their number of threads when they are loaded."""
     if limits.threads is None:
         return {}
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -87,7 +88,7 @@ def _environment(limits: SolveLimits) -> dict[str, str]:
 
 
 def _watch(running: Isolated, tree: ProcessTree, limits: SolveLimits) -> Reply:
-    """Wait for the reply, the end of the process, or the moment at which it must be ended."""
+    """Wait for the reply or the end of the process, or until it exceeds a limit."""
     started = time.monotonic()
     peak = 0
     while True:
@@ -96,7 +97,7 @@ def _watch(running: Isolated, tree: ProcessTree, limits: SolveLimits) -> Reply:
         if running.has_replied:
             return _with_peak(_reply_of(running, now - started), peak)
         if running.process.poll() is not None:
-            # it may have replied since it was looked for
+            # it may have replied after the check above
             return _with_peak(_reply_of(running, now - started) if running.has_replied else _crash(running), peak)
         ending = _reason_to_end(running.marks(), started, now, peak, limits)
         if ending is not None:
@@ -119,7 +120,7 @@ def _reason_to_end(
         if now - started > PREPARATION_S:
             return SolveOutcome.TIMED_OUT, f"was not ready to solve after {PREPARATION_S:g} s and was ended"
         return None
-    # what was told to the solver was told to it anew for each of the two solves
+    # the time limit applies to the warm-up solve and to the timed solve separately
     begun = max(marks.values())
     if now - begun <= limits.time_limit_s + grace_s(limits.time_limit_s):
         return None
@@ -131,22 +132,22 @@ def _reason_to_end(
 
 
 def _spent_s(running: Isolated, now: float) -> float:
-    """Seconds since the solve began that the process did not end; 0 where it had not begun."""
+    """Seconds since the solve began, up to its answer or to `now`; 0 if it had not begun."""
     marks = running.marks()
     begun = marks.get(WARM, marks.get(READY, now))
     return max(min(marks.get(ANSWERED, now), now) - begun, 0.0)
 
 
 def _reply_of(running: Isolated, elapsed_s: float) -> Reply:
-    """The reply, if it has the form of one and a time that can be; what it says of the problem is checked elsewhere."""
+    """Parse the reply and check its form and its time; the answer itself is verified by `verification`."""
     try:
         arrays = running.reply() or {}
         reply: Reply = from_plain(Reply, json.loads(str(arrays["reply"])))
-        if (reply.said is not None) != (reply.outcome is SolveOutcome.ANSWERED):
+        if (reply.answer is not None) != (reply.outcome is SolveOutcome.ANSWERED):
             raise ValueError("an answer without its outcome, or an outcome without its answer")
         if not 0 <= reply.wall_s <= elapsed_s:
             raise ValueError(f"a solve of {reply.wall_s} s in a process of {elapsed_s:.3f} s")
-    except Exception as error:  # whatever a file can hold that another process wrote
+    except Exception as error:  # the file was written by another process and may hold anything
         reason = f"its process gave a malformed reply ({type(error).__name__}: {error})"
         return Reply(SolveOutcome.BROKE_CONTRACT, reason, None, elapsed_s, None)
     return reply
@@ -167,5 +168,5 @@ def _crash(running: Isolated) -> Reply:
 
 
 def _with_peak(reply: Reply, seen_bytes: int) -> Reply:
-    """The reply with the larger of the peak that it tells and the one that was seen, which counts all processes."""
+    """Set the peak memory to the larger of the reported and the observed peak; the latter covers all processes."""
     return replace(reply, peak_memory_bytes=max(seen_bytes, reply.peak_memory_bytes or 0) or None)

@@ -1,7 +1,7 @@
-"""Knapsack problems from the shapes of networks, with seeded synthetic scores.
+"""Builds knapsack problems from network shapes with seeded, synthetic scores.
 
-Scores are whole multiples of a small unit, so that every sum of them is exact: the last bits in which libraries and
-processors differ do not reach a problem.
+Scores are integer multiples of a small unit, so that their sums are exact. Problems are therefore identical on all
+libraries and processors, although floating-point results differ in the last bits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reds_core.bench.shapes import LayerShape, NetworkShape, Side
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 
 FULL_VALUE = 2.0**31
-"""Value of the full network, to which scores are scaled before they are rounded."""
+"""Value of the full network; scores are scaled to it before they are rounded."""
 
 UNITS = 2.0**10
 """Scores are multiples of 1 / UNITS; the mean score of a kernel is at least 1."""
@@ -25,27 +25,29 @@ UNLIMITED = 2**60
 """Capacity of resources before their budgets are set."""
 
 KINDS = ("lognormal", "near-equal", "convex", "cost-noise")
-"""Kinds of scores; see `_cells`."""
+"""Score distributions; see `_cell_scores`."""
 
 
-def _cells(kind: str, rows: IntArray, columns: IntArray, cost: float, rng: np.random.Generator) -> FloatArray:
-    """Scores of the kernels of one layer, summed over each cell of the widths on offer.
+def _cell_scores(kind: str, rows: IntArray, columns: IntArray, cost: float, rng: np.random.Generator) -> FloatArray:
+    """Scores of the kernels of one layer, summed over the cells of the grid of candidate widths.
 
-    A cell holds the kernels between two neighbouring widths on both sides; where all widths are on offer it is one
-    kernel. Channels stand in the order in which they are kept.
+    A cell holds the kernels between two neighbouring widths on both sides; if every width is a candidate, it is a
+    single kernel. Channels are in the order in which they are kept.
 
-    lognormal: channels and cells differ by lognormal factors, best channels first: what trained networks look like.
-    near-equal: kernels of all cells are within 1 % of each other.
-    convex: later channels are worth more, so that value grows faster than cost.
-    cost-noise: a cell is worth what it costs, give or take 5 %.
+    The kinds of scores:
+        lognormal: channels and cells differ by lognormal factors, best channels first, as in trained networks.
+        near-equal: the kernels of all cells are within 1 % of each other.
+        convex: later channels have higher scores, so that value grows faster than cost.
+        cost-noise: the value of a cell is its cost ± 5 %.
 
     Args:
-        kind: of the scores.
-        rows, columns: the widths on offer, int64 (options,).
-        cost: of one kernel.
+        kind: one of `KINDS`.
+        rows, columns: candidate widths, int64 (options,).
+        cost: cost of one kernel.
+        rng: generator of random numbers.
 
     Returns:
-        float64 (rows, columns), whole.
+        Integral scores, float64 (rows, columns).
     """
     shape = (rows.size, columns.size)
     kernels = np.multiply.outer(np.diff(rows, prepend=0), np.diff(columns, prepend=0)).astype(np.float64)
@@ -72,7 +74,7 @@ def _by_cell(channels: FloatArray, widths: IntArray) -> FloatArray:
 
 @dataclass
 class _Tables:
-    """Sums over layers, by group and by pair of groups (first name first)."""
+    """Values and costs summed over layers, by group and by pair of groups."""
 
     own_value: dict[str, FloatArray]
     own_cost: dict[str, dict[str, IntArray]]
@@ -81,7 +83,7 @@ class _Tables:
 
 
 def _widths(channels: int, step: int) -> IntArray:
-    """Every `step`-th width, the full one last; all widths of groups of up to 16 channels."""
+    """Every `step`-th width up to the full width; all widths for groups of up to 16 channels."""
     step = step if channels > 16 else 1
     return np.arange(channels % step or step, channels + 1, step, dtype=np.int64)
 
@@ -97,15 +99,15 @@ def _accumulate(network: NetworkShape, widths: Mapping[str, IntArray], kind: str
         kernels = {"macs": layer.kernel_macs, "params": layer.area}
         if not layer.depthwise and isinstance(layer.source, str) and isinstance(layer.target, str):
             a, b = layer.source, layer.target
-            cells = _cells(kind, widths[a], widths[b], kernels["macs"], rng)
+            cells = _cell_scores(kind, widths[a], widths[b], kernels["macs"], rng)
             if (b, a) in tables.cells:
                 a, b, cells = b, a, cells.T
             tables.cells[a, b] = tables.cells.get((a, b), 0.0) + cells
             for resource, cost in kernels.items():
                 tables.bilinear[resource][a, b] = tables.bilinear[resource].get((a, b), 0) + cost
         else:
-            group, each = _alone(layer)
-            scores = _cells(kind, one, widths[group], kernels["macs"] * each, rng)[0]
+            group, each = _single_group(layer)
+            scores = _cell_scores(kind, one, widths[group], kernels["macs"] * each, rng)[0]
             tables.own_value[group] += scores.cumsum()
             for resource, cost in kernels.items():
                 tables.own_cost[resource][group] += cost * each * widths[group]
@@ -114,8 +116,8 @@ def _accumulate(network: NetworkShape, widths: Mapping[str, IntArray], kind: str
     return tables
 
 
-def _alone(layer: LayerShape) -> tuple[str, int]:
-    """The only group of a layer, and how many kernels each of its channels has."""
+def _single_group(layer: LayerShape) -> tuple[str, int]:
+    """The only group of a layer, and the number of kernels of each of its channels."""
     if isinstance(layer.target, str):
         return layer.target, 1 if isinstance(layer.source, str) else layer.source
     assert isinstance(layer.source, str)
@@ -145,22 +147,28 @@ def knapsack(
     seed: int = 0,
     kernels: bool = False,
 ) -> KnapsackProblem:
-    """The problem of choosing widths of `network`.
+    """Build the problem of choosing the widths of `network`.
 
     Args:
         network: groups and layers.
-        kind: one of `KINDS`.
-        step: distance of the widths on offer; groups of up to 16 channels offer all.
-        resources: of macs, params, peak_ram.
-        fraction: capacity of each resource as a part of the full network's use; one for all, or by resource.
-        seed: of the scores.
-        kernels: give the kernel scores behind the pair values, too. All widths must be on offer.
+        kind: distribution of the scores, one of `KINDS`.
+        step: distance between candidate widths; groups of up to 16 channels have all widths as candidates.
+        resources: a selection of "macs", "params" and "peak_ram".
+        fraction: capacity of each resource as a fraction of the full network's use, for all resources or by resource.
+        seed: seed of the scores.
+        kernels: whether to include the kernel scores behind the pair values, which requires all widths as candidates.
+
+    Returns:
+        The problem, named after network, kind and step.
+
+    Raises:
+        ValueError: if `kind` is unknown, or if `kernels` is set and some widths are not candidates.
     """
     names = list(network.groups)
     index = {g: i for i, g in enumerate(names)}
     widths = {g: _widths(n, step) for g, n in network.groups.items()}
     if kernels and any(w.size < network.groups[g] for g, w in widths.items()):
-        raise ValueError("kernel scores need all widths on offer")
+        raise ValueError("kernel scores need all widths as candidates")
     tables = _accumulate(network, widths, kind, seed)
     values = {key: cells.cumsum(axis=0).cumsum(axis=1) for key, cells in tables.cells.items()}
     total = sum(float(t[-1]) for t in tables.own_value.values()) + sum(float(t[-1, -1]) for t in values.values())

@@ -1,4 +1,4 @@
-"""What crosses between the processes of a comparison: the task of one solve, and what came of it."""
+"""The messages between the processes of a comparison: the task of one solve and its result."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from reds_core.knapsack.solution import Limit, Status
 from reds_core.system.machine import Machine
 
 READY, WARM, ANSWERED = "ready", "warm", "answered"
-"""Points that the process of a solve comes to: plugin and problem loaded; libraries loaded by a first small solve, the
-timed solve begins; the solve has returned or raised."""
+"""Points in the process of a solve: plugin and problem are loaded; libraries are loaded by a small solve and the timed
+solve begins; the timed solve has returned or raised."""
 
 
 @dataclass(frozen=True)
 class SolveLimits:
-    """What each solve is told and allowed.
+    """The limits and controls of each solve.
 
     Attributes:
-        time_limit_s: told to the solver; the process is ended some time after it.
-        memory_limit_bytes: of the process and its children together, resident; None: no limit.
-        threads, seed: told to the solver; None leaves them to it.
+        time_limit_s: time limit that is passed to the solver; the process is killed some time after it.
+        memory_limit_bytes: limit on the resident memory of the process with its children; None means no limit.
+        threads, seed: passed to the solver; None leaves the choice to the solver.
     """
 
     time_limit_s: float
@@ -32,13 +32,14 @@ class SolveLimits:
 
 @dataclass(frozen=True)
 class SolveTask:
-    """One solve. The problem travels by content, so that it can run on another machine.
+    """One solve. It carries the content of the problem file, so that it can run on another machine.
 
     Attributes:
-        problem: a file of format reds-problem/1.
+        problem: content of a file of format reds-problem/1.
         solver: name of the plugin.
-        version: of its distribution; another one where the task runs is an error.
-        settings: its options as typed; the others have their defaults.
+        version: version of the plugin's distribution; the machine that runs the task must have the same.
+        settings: options of the plugin as typed; the others have their defaults.
+        limits: limits and controls of the solve.
     """
 
     problem: bytes
@@ -49,11 +50,13 @@ class SolveTask:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a solver answered, not yet believed.
+class SolverAnswer:
+    """The unverified answer of a solver.
 
     Attributes:
-        choice: one option index a group.
+        status, limit, bound, detail: as in `Solution`.
+        choice: the option index of each group, or None.
+        backend_s: seconds in the back end, as reported by the solver.
     """
 
     status: Status
@@ -66,27 +69,33 @@ class Said:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the process of a solve says at its end.
+    """What the process of a solve reports at its end.
 
     Attributes:
-        said: where the solver answered; otherwise `outcome` and `reason` say what happened.
+        outcome: how the solve ended.
+        reason: why, unless the solver answered.
+        answer: the answer of the solver; None for all outcomes but ANSWERED.
         wall_s: seconds of the timed call.
-        peak_memory_bytes: the most resident memory of the process, or of a child that it waited for.
+        peak_memory_bytes: peak resident memory of the process, or of a child that it waited for if that is larger.
     """
 
     outcome: SolveOutcome
     reason: str | None
-    said: Said | None
+    answer: SolverAnswer | None
     wall_s: float
     peak_memory_bytes: int | None
 
 
 @dataclass(frozen=True)
 class SolveResult:
-    """What the watching process makes of it.
+    """The reply of a solve with what the supervising process adds.
 
     Attributes:
-        detail: what a process that gave no answer complained of, if anything.
+        reply: the reply of the process, or one that says why there is none.
+        started_at: UTC, ISO 8601.
+        machine: where the solve ran.
+        versions: versions of the libraries by name.
+        detail: the last lines on stderr of a process that gave no answer.
     """
 
     reply: Reply

@@ -1,8 +1,8 @@
-"""What all records of a comparison say together: the best known values, and which claims cannot be true.
+"""Combines the records of a comparison: finds the best known values and the claims that they refute.
 
-A single answer is checked where it is given: its value and its budgets are recomputed. Whether a claim of optimality,
-of infeasibility or a bound is true shows only beside the answers of others: every verified value refutes each claim
-that nothing so good exists.
+The value and the budgets of each answer were already recomputed by `verification`. Whether a claim of optimality or
+infeasibility, or a bound, is true can only be tested against other answers: a verified value refutes every claim that
+no such value exists.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from reds_core.knapsack.solution import Status
 
 
 @dataclass(frozen=True)
-class Knowledge:
-    """What is known of one problem.
+class KnownFacts:
+    """What is known about one problem.
 
     Attributes:
-        value: the best value that any solver reached, or that is known from elsewhere; None where there is none.
-        bound: the least limit that is not refuted; None where there is none.
-        source: who reached `value` first: the label of a contender, or "the optimum known from elsewhere".
-        is_infeasible: whether a solver showed that no choice meets the budgets, and nobody found one.
+        value: best value that a solver reached or that is known from elsewhere; None if there is none.
+        bound: smallest upper bound that is not refuted; None if there is none.
+        source: the label of the contender that first reached `value`, or `ELSEWHERE`.
+        is_infeasible: whether a solver proved that no choice meets the budgets, and no solver found one.
     """
 
     value: int | None
@@ -32,21 +32,21 @@ class Knowledge:
 
     @property
     def is_optimal(self) -> bool:
-        """Whether no choice can be better than `value`."""
+        """Whether `value` is proven optimal."""
         return self.value is not None and self.value == self.bound
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What the records of a comparison say together.
+    """The conclusions from all records of a comparison.
 
     Attributes:
-        problems: by the problem's sha256.
-        false_claims: by the index of a record: why its claim cannot be true, as a sentence.
-        false_statements: by the problem's sha256: why an optimum or bound known from elsewhere cannot be true.
+        problems: what is known about each problem, by the problem's SHA-256.
+        false_claims: why the claim of a record is false, by the index of the record.
+        false_statements: why an optimum or bound known from elsewhere is false, by the problem's SHA-256.
     """
 
-    problems: Mapping[str, Knowledge]
+    problems: Mapping[str, KnownFacts]
     false_claims: Mapping[int, str]
     false_statements: Mapping[str, str]
 
@@ -55,14 +55,14 @@ ELSEWHERE = "the optimum known from elsewhere"
 
 
 def judge(records: Sequence[SolveRecord]) -> Verdicts:
-    """Hold the claims of all records against each other and against what is known of their problems.
+    """Test the claims of all records against each other and against the known facts of their problems.
 
-    The values in records are taken as verified, since the host recomputed them; claims are not.
+    Values in records are trusted, since they were recomputed; claims are not.
     """
     by_problem: dict[str, list[int]] = {}
     for index, record in enumerate(records):
         by_problem.setdefault(record.problem.sha256, []).append(index)
-    problems: dict[str, Knowledge] = {}
+    problems: dict[str, KnownFacts] = {}
     false_claims: dict[int, str] = {}
     false_statements: dict[str, str] = {}
     for sha256, indices in by_problem.items():
@@ -84,17 +84,17 @@ def judge(records: Sequence[SolveRecord]) -> Verdicts:
         sound = [records[i] for i in indices if claims[i] is None and records[i].outcome is SolveOutcome.ANSWERED]
         bounds = [r.bound for r in sound if r.bound is not None] + [v for v in limits - refuted if v is not None]
         is_infeasible = any(is_infeasibility_claim(r) for r in sound)
-        problems[sha256] = Knowledge(value, min(bounds, default=None), source, is_infeasible)
+        problems[sha256] = KnownFacts(value, min(bounds, default=None), source, is_infeasible)
     return Verdicts(problems, false_claims, false_statements)
 
 
 def is_infeasibility_claim(record: SolveRecord) -> bool:
-    """Whether the record says that no choice meets the budgets."""
+    """Whether the record claims that no choice meets the budgets."""
     return record.outcome is SolveOutcome.ANSWERED and record.status is Status.INFEASIBLE
 
 
 def _best_reached(records: Iterable[SolveRecord]) -> tuple[int | None, str]:
-    """The best verified value and the label of whom reached it first."""
+    """The best verified value, and the label of the contender that reached it first."""
     best, source = None, ""
     for record in records:
         if (
@@ -107,7 +107,7 @@ def _best_reached(records: Iterable[SolveRecord]) -> tuple[int | None, str]:
 
 
 def _false_claim(record: SolveRecord, best: int | None, source: str) -> str | None:
-    """Why the claim of a record cannot be true where a choice of value `best` exists; None where it can."""
+    """Why the claim of a record is false given that a choice of value `best` exists; None if it can be true."""
     if record.outcome is not SolveOutcome.ANSWERED or best is None:
         return None
     known = f"{ELSEWHERE} is {best}" if source == ELSEWHERE else f"{source} reached {best}"

@@ -1,11 +1,11 @@
-"""Scores an answer in the process of the comparison: nothing that the process of a solve says of it is believed."""
+"""Verifies answers in the process of the comparison, without trusting the process that solved the problem."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
-from reds_core.bench.task import Said, SolveLimits, SolveResult
+from reds_core.bench.task import SolveLimits, SolverAnswer, SolveResult
 from reds_core.errors import RedsError
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Solution
@@ -14,11 +14,14 @@ from reds_core.knapsack.solver import Controls, Feature, Solver, solve
 
 @dataclass(frozen=True)
 class Question:
-    """One solve of a comparison: who is asked what, and how.
+    """One solve of a comparison: the problem, the contender and the limits.
 
     Attributes:
-        repeat: from 0.
-        jobs: how many solves run side by side.
+        facts: description of the problem.
+        contender: the solver with its options.
+        limits: limits and controls of the solve.
+        repeat: number of the repeat, from 0.
+        jobs: number of solves that run at the same time.
     """
 
     facts: ProblemFacts
@@ -28,15 +31,17 @@ class Question:
     jobs: int
 
 
-def scored(problem: KnapsackProblem, solver: type[Solver], said: Said) -> Solution:
-    """The answer through the one guarded call, given by a stand-in that declares what `solver` declares.
+def scored(problem: KnapsackProblem, solver: type[Solver], answer: SolverAnswer) -> Solution:
+    """Check an answer and compute its value and gap.
+
+    A stand-in solver with the declarations of `solver` replays the answer through `solve`, which checks it.
 
     Raises:
         ContractViolation: as `reds_core.knapsack.solver.solve`.
     """
 
     class StandIn(Solver):
-        """Repeats what was said."""
+        """Replays the answer."""
 
         name = solver.name
         features = Feature.ALL
@@ -45,18 +50,18 @@ def scored(problem: KnapsackProblem, solver: type[Solver], said: Said) -> Soluti
         exact_below = solver.exact_below
 
         def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
-            return Answer(said.status, said.choice, said.bound, said.limit, said.backend_s, said.detail)
+            return Answer(answer.status, answer.choice, answer.bound, answer.limit, answer.backend_s, answer.detail)
 
     return solve(problem, StandIn())
 
 
 def record_of(question: Question, problem: KnapsackProblem, solver: type[Solver], result: SolveResult) -> SolveRecord:
-    """The record of a solve, value and gap computed here, a claim that does not hold as BROKE_CONTRACT."""
+    """Make the record of a solve. Value and gap are recomputed; an answer that fails the checks is BROKE_CONTRACT."""
     reply, solution = result.reply, None
     outcome, reason, detail = reply.outcome, reply.reason, result.detail
-    if reply.said is not None:
+    if reply.answer is not None:
         try:
-            solution = scored(problem, solver, reply.said)
+            solution = scored(problem, solver, reply.answer)
             detail = solution.detail
         except RedsError as error:
             outcome, reason = SolveOutcome.BROKE_CONTRACT, error.what

@@ -1,4 +1,4 @@
-"""What a comparison of solvers tells while it works. The base class says nothing."""
+"""The progress callbacks of a solver comparison. The base class ignores them all."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from reds_core.watcher import ComparisonWatcher
 
 
 class BenchWatcher(ComparisonWatcher):
-    """Told of each solve, between `planned` and `reporting`; `started` may come from another thread."""
+    """Receives the progress of each solve between `planned` and `reporting`.
+
+    `started` may be called from another thread.
+    """
 
     def warn(self, text: str) -> None:
-        """Something that the user should know, a clause without a full stop; before the first solve."""
+        """Called before the first solve with a warning for the user, a clause without a full stop."""
 
     def started(self, question: Question) -> None:
-        """A solve was handed out."""
+        """Called when a solve was submitted."""
 
     def ended(self, question: Question, record: SolveRecord) -> None:
-        """Its record is on disk."""
+        """Called when the record of a solve was written to disk."""

@@ -1,6 +1,6 @@
-"""One solve; a script that `reds_core.system.isolation` runs in a process of its own.
+"""The script of one solve, which `reds_core.system.isolation` runs in a separate process.
 
-A small problem is solved first and not timed, since solvers import the libraries behind them when they are first asked.
+It first solves a small problem without timing it, since solvers import their libraries on the first call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from reds_core.arrays import NamedArrays
 from reds_core.bench.record import SolveOutcome
-from reds_core.bench.task import ANSWERED, READY, WARM, Reply, Said
+from reds_core.bench.task import ANSWERED, READY, WARM, Reply, SolverAnswer
 from reds_core.errors import ContractViolation, RedsError, UnavailableError, UnsupportedError
 from reds_core.knapsack.file import load_problem
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
@@ -30,10 +30,10 @@ from reds_core.system.records import to_json
 
 
 def answer(request: NamedArrays) -> dict[str, Any]:
-    """The reply to a task, as JSON."""
+    """Solve the problem of a request and return the `Reply` as JSON."""
     faulthandler.enable()
-    _go_first_where_memory_runs_out()
-    _keep_orphans()
+    _prefer_for_oom_kill()
+    _adopt_orphans()
     return {"reply": to_json(_reply(request))}
 
 
@@ -63,7 +63,7 @@ def _reply(request: NamedArrays) -> Reply:
         return Reply(_outcome_of(error), _reason_of(error), None, wall_s, _peak_memory_bytes())
     if _failed_for_memory(solution):
         return Reply(SolveOutcome.OUT_OF_MEMORY, "; ".join(solution.detail), None, wall_s, _peak_memory_bytes())
-    said = Said(
+    given = SolverAnswer(
         solution.status,
         solution.limit,
         solution.choice,
@@ -71,7 +71,7 @@ def _reply(request: NamedArrays) -> Reply:
         None if solution.backend_s is None else float(solution.backend_s),
         solution.detail,
     )
-    return Reply(SolveOutcome.ANSWERED, None, said, wall_s, _peak_memory_bytes())
+    return Reply(SolveOutcome.ANSWERED, None, given, wall_s, _peak_memory_bytes())
 
 
 def _problem(request: NamedArrays) -> KnapsackProblem:
@@ -83,7 +83,7 @@ def _problem(request: NamedArrays) -> KnapsackProblem:
 
 
 def _failed_for_memory(solution: Solution) -> bool:
-    """Whether the solver has nothing to say because it ran out of memory, as `solve` puts it for a MemoryError."""
+    """Whether the solver returned nothing because it ran out of memory, as `solve` reports a MemoryError."""
     nothing = solution.status is Status.NO_SOLUTION and solution.bound is None
     return nothing and solution.limit is Limit.MEMORY
 
@@ -107,7 +107,7 @@ def _reason_of(error: BaseException) -> str:
 
 
 def _warm_up(solver: Solver, problem: KnapsackProblem, controls: Controls) -> None:
-    """Have `solver` load what it needs; what it answers is of no account, what it does to the process is."""
+    """Make `solver` load its libraries by solving a small problem, whose result is discarded."""
     if why_not(solver, problem) is not None:
         return
     small = next(
@@ -119,10 +119,10 @@ def _warm_up(solver: Solver, problem: KnapsackProblem, controls: Controls) -> No
 
 
 def _small_problem(paired: bool) -> KnapsackProblem:
-    """Three groups whose values are their costs, all even, under an odd capacity: no relaxation settles it.
+    """A problem of three groups that no relaxation solves: values equal costs, which are even under an odd capacity.
 
     Args:
-        paired: also with a pair that has kernel scores.
+        paired: whether to add a pair with kernel scores.
     """
     widths, costs = np.arange(1, 5), (np.array([2, 6, 8, 14]), np.array([2, 10, 12, 18]), np.array([4, 6, 16, 20]))
     groups = tuple(Group(name, widths, cost) for name, cost in zip("abc", costs, strict=True))
@@ -131,29 +131,29 @@ def _small_problem(paired: bool) -> KnapsackProblem:
     return KnapsackProblem("small", groups, pairs, (SumResource("cost", 31, 0, costs, (2,) * len(pairs)),))
 
 
-def _go_first_where_memory_runs_out() -> None:
-    """Where the whole machine runs out of memory, Linux is to end this process rather than the comparison."""
+def _prefer_for_oom_kill() -> None:
+    """Make Linux kill this process rather than the comparison if the whole machine runs out of memory."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _keep_orphans() -> None:
-    """On Linux, processes whose parent ended become children of this one, so that they are found and ended with it."""
+def _adopt_orphans() -> None:
+    """On Linux, adopt processes whose parent has exited, so that they are found and ended with this one."""
     if sys.platform == "linux":
         set_child_subreaper = 36
         ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
 def _peak_memory_bytes() -> int | None:
-    """The most resident memory of this process so far, or of a child that it waited for."""
+    """Peak resident memory of this process, or of a child that it waited for if that is larger."""
     try:
         import resource
-    except ImportError:  # not on Windows
+    except ImportError:  # the module does not exist on Windows
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
     with contextlib.suppress(OSError, ValueError):
-        # not getrusage, whose maximum on Linux counts the process that started this one
+        # on Linux the maximum of getrusage includes the process that started this one
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return max(int(line.split()[1]) * 1024, children)

@@ -1,4 +1,4 @@
-"""The comparison of pruning runs: recipes with several pruners, scorers, solvers and seeds.
+"""The comparison of pruning runs: recipes are run with several pruners, scorers, solvers and seeds.
 
 The names listed here may change with a minor version.
 """

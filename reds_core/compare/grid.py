@@ -1,4 +1,4 @@
-"""Which runs a comparison stands for: recipes x pruners x scorers x solvers x seeds, each with a name of its own."""
+"""Lists the runs of a comparison: recipes x pruners x scorers x solvers x seeds, each with a unique name."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9_.=-]")
 
 @dataclass(frozen=True)
 class Grid:
-    """What is compared. Lists such as "nested,layerwise[order=backward]"; none takes what each recipe says.
+    """What is compared.
 
     Attributes:
-        recipes: files of recipes, each with a name of its own.
-        seeds: of the runs; none takes the seed of each recipe.
+        recipes: recipe files with different names.
+        pruners, scorers, solvers: lists such as "nested,layerwise[order=backward]"; None means that of each recipe.
+        seeds: seeds of the runs; empty means the seed of each recipe.
     """
 
     recipes: tuple[Path, ...]
@@ -44,11 +45,12 @@ class Grid:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One run that a comparison stands for.
+    """One run of a comparison.
 
     Attributes:
-        name: unique in the comparison, fit for a folder.
-        recipe: all that it is asked for.
+        key: what identifies the run.
+        name: unique name within the comparison, which is valid as the name of a folder.
+        recipe: the complete recipe of the run.
     """
 
     key: RunKey
@@ -57,13 +59,13 @@ class RunPlan:
 
     @property
     def budgets(self) -> tuple[str, ...]:
-        """Names of its budgets."""
+        """Names of the budgets of the run."""
         return tuple(budget.name for budget in parse_budgets(self.recipe.settings.budgets))
 
 
 @dataclass(frozen=True)
 class _Variant:
-    """A plugin with options of its own, as it was written."""
+    """A plugin with its options, and the text that the user gave."""
 
     label: str
     plugin: str
@@ -71,10 +73,10 @@ class _Variant:
 
 
 def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
-    """All runs; seeds go last, so that a comparison stopped early has every run once rather than some of them often.
+    """List all runs, seeds in the outer loop, so that a comparison stopped early has every run with the first seed.
 
     Raises:
-        InputError, UnavailableError: if a recipe is bad, a plugin or option unknown, or two runs are one.
+        InputError, UnavailableError: if a recipe is invalid, a plugin or option is unknown, or two runs are the same.
     """
     if not grid.recipes:
         raise InputError("no recipe is given", "give a YAML file as `reds prune --recipe` takes it")
@@ -83,7 +85,7 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
         _variants(text, kind)
         for text, kind in ((grid.pruners, Pruner.kind), (grid.scorers, Scorer.kind), (grid.solvers, Solver.kind))
     )
-    _refuse_twins(grid.seeds, "seed")
+    _refuse_duplicates(grid.seeds, "seed")
     runs: dict[str, RunPlan] = {}
     for place in range(max(len(grid.seeds), 1)):
         for name, recipe in recipes.items():
@@ -105,7 +107,7 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
 
 
 def _recipes(paths: Sequence[Path]) -> dict[str, Recipe]:
-    _refuse_twins([path.stem for path in paths], "recipe")
+    _refuse_duplicates([path.stem for path in paths], "recipe")
     recipes = {}
     for path in paths:
         recipe = load_recipe(path)
@@ -118,7 +120,7 @@ def _recipes(paths: Sequence[Path]) -> dict[str, Recipe]:
 
 
 def _absolute(recipe: Recipe) -> Recipe:
-    """The recipe with paths that hold wherever a process runs."""
+    """Make the paths of a recipe absolute, so that they are valid in any working directory."""
 
     def located(path: str | None) -> str | None:
         return path if path is None or not Path(path).exists() else str(absolute(path))
@@ -135,11 +137,11 @@ def _absolute(recipe: Recipe) -> Recipe:
 def _variants(text: str | None, kind: str) -> tuple[_Variant, ...]:
     named = parse_plugin_list(text, kind) if text is not None else []
     variants = [_Variant(plugin_text(name, options), name, options) for name, options in named]
-    _refuse_twins([variant.label for variant in variants], kind)
+    _refuse_duplicates([variant.label for variant in variants], kind)
     return tuple(variants)
 
 
-def _refuse_twins(names: Iterable[object], what: str) -> None:
+def _refuse_duplicates(names: Iterable[object], what: str) -> None:
     seen: set[object] = set()
     for name in names:
         if name in seen:
@@ -163,7 +165,7 @@ def _run(name: str, recipe: Recipe, pruner: _Variant, scorer: _Variant, solver: 
 
 
 def _check(settings: RunSettings, name: str, registry: Registry) -> None:
-    """Refuse before anything starts what no run could begin with."""
+    """Raise the errors that any run with these settings would raise, before the first run starts."""
     chosen: list[tuple[type[Plugin], str]] = [(Pruner, settings.pruner), (Scorer, settings.scorer)]
     if settings.solver != _AUTO:
         chosen.append((Solver, settings.solver))

@@ -1,4 +1,4 @@
-"""One pruning run in a process of its own: what it leaks, breaks or leaves in its libraries ends with it."""
+"""Runs one pruning run in a separate process, so that leaks, crashes and library state do not affect other runs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _COMPLAINT_CHARACTERS = 500
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Where one run is kept.
+    """The files of one run.
 
     Attributes:
-        recipe: the file that it is made from.
-        folder: as `reds prune --out` fills it.
-        log: its stages, a line each.
+        recipe: recipe file of the run.
+        folder: run folder, as with `reds prune --out`.
+        log: log file with one line for each stage.
     """
 
     recipe: Path
@@ -34,26 +34,34 @@ class RunPaths:
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunEnd:
     """How the process of a run ended.
 
     Attributes:
-        reason: a sentence, empty where it finished.
+        outcome: how the run ended.
+        reason: why, in a sentence; empty if the run finished.
     """
 
     outcome: RunOutcome
     reason: str
 
 
-Perform = Callable[[RunPaths, Callable[[str], None]], Ended]
-"""Brings the run to its end, or raises KeyboardInterrupt where it was interrupted; told of each stage."""
+Perform = Callable[[RunPaths, Callable[[str], None]], RunEnd]
+"""A function that performs a run, calling its second argument with each stage; KeyboardInterrupt if interrupted."""
 
 
-def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> Ended:
-    """Run, or go on with, a run in a child process.
+def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> RunEnd:
+    """Start or resume a run in a child process.
 
-    Ctrl-C lets the child save the epoch or step that it is in; a second one ends it at once. If this process is killed,
-    the child ends, too.
+    After Ctrl-C the child finishes and saves the current epoch or step; a second Ctrl-C ends it at once. If this
+    process is killed, the child exits as well.
+
+    Args:
+        paths: files of the run.
+        told: called with each new stage of the run.
+
+    Returns:
+        How the run ended.
 
     Raises:
         KeyboardInterrupt: once the child has ended.
@@ -84,7 +92,7 @@ def _wait(running: Isolated, log: Path, told: Callable[[str], None]) -> None:
 
 
 def last_stage(log: Path) -> str:
-    """The latest stage that a run has logged; empty where there is none."""
+    """The latest stage in the log of a run; empty if there is none."""
     try:
         with log.open("rb") as file:
             file.seek(max(file.seek(0, os.SEEK_END) - 1000, 0))
@@ -95,20 +103,20 @@ def last_stage(log: Path) -> str:
 
 
 def _interrupt(running: Isolated) -> None:
-    """Hand Ctrl-C on: the child is in a session of its own, where a terminal's does not reach it."""
+    """Pass Ctrl-C on to the child, which is in another session and does not receive it from the terminal."""
     if running.process.poll() is None:
         running.process.send_signal(signal.SIGINT)
 
 
-def _ending(running: Isolated) -> Ended:
+def _ending(running: Isolated) -> RunEnd:
     reply = running.reply()
     if reply is not None:
         if str(reply["outcome"]) == INTERRUPTED:
             raise KeyboardInterrupt
-        return Ended(RunOutcome(str(reply["outcome"])), str(reply["reason"]))
+        return RunEnd(RunOutcome(str(reply["outcome"])), str(reply["reason"]))
     status = running.process.returncode
     how = f"with status {status} and no answer"
     if status < 0:
         how = f"by {signal.Signals(-status).name}" if -status in set(signal.Signals) else f"by signal {-status}"
-    said = " ".join(running.complaint())[:_COMPLAINT_CHARACTERS]
-    return Ended(RunOutcome.CRASHED, f"its process ended {how}" + (f": {said}" if said else ""))
+    complaint = " ".join(running.complaint())[:_COMPLAINT_CHARACTERS]
+    return RunEnd(RunOutcome.CRASHED, f"its process ended {how}" + (f": {complaint}" if complaint else ""))

@@ -1,4 +1,4 @@
-"""Reads records.jsonl of a comparison of runs: as records, and as a table for analysis."""
+"""Reads the records.jsonl of a comparison of runs, as records or as a pandas table."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def read_results(path: str | Path) -> tuple[ResultRecord, ...]:
-    """What came of each run, in the order in which the runs were first done; of a run done again the latest.
+    """Read the results in the order in which the runs were first recorded; only the latest result of a run counts.
 
     Args:
-        path: a records.jsonl, or the folder that holds one.
+        path: a records.jsonl, or the folder that contains one.
 
     Raises:
-        InputError: if it is missing, or a line is no record.
+        InputError: if the file is missing, or a line is not a valid record.
     """
     return latest(RESULTS.read(path))
 
 
 def latest(records: Sequence[ResultRecord]) -> tuple[ResultRecord, ...]:
-    """Without records that later ones of the same run replace: figures replace a failure and the same budget's."""
+    """Drop the records that later ones of the same run replace: a result replaces a failure and that of its budget."""
     found: dict[RunKey, dict[str | None, ResultRecord]] = {}
     for record in records:
         own = found.setdefault(record.run, {})
@@ -41,22 +41,22 @@ def latest(records: Sequence[ResultRecord]) -> tuple[ResultRecord, ...]:
 
 
 def results_frame(path: str | Path) -> pandas.DataFrame:
-    """The results as a table: a row a run and budget, one row for a run that failed. Missing figures are NA.
+    """Read the results as a table with a row for each run and budget, and one for a failed run. Missing values are NA.
 
     recipe, pruner, scorer, solver, seed, name
-        of the run;
+        identify the run;
     outcome, reason
-        how it ended;
+        say how it ended;
     budget (its name), macs and every other resource (base units), share_macs and so on (of the full network), value,
     bound, gap, status, answered_by (the solver), widths (by group)
-        what was chosen;
+        describe the subnetwork;
     accuracy_before, accuracy_after, accuracy_int8 and one more for each other kind of exported file, full_before,
     full_after, metric
-        on test data: extracted, not fine-tuned; of the model file; of each exported file; of the full network;
+        are measured on test data: before fine-tuning, of each exported file, and of the full network;
     search_s, finetune_s, wall_s, epochs, steps
-        what the whole run took;
+        are totals of the whole run;
     started_at (UTC), system, cpu, cores, memory_bytes, python, versions (by name), model_sha256, data_sha256
-        how it was run.
+        describe the process, the machine and the inputs.
 
     Raises:
         InputError: as `read_results`.

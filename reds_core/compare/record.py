@@ -1,4 +1,4 @@
-"""One line of records.jsonl: one subnetwork of one pruning run, or why the run came to none."""
+"""The records of a comparison of runs: a line of records.jsonl describes a subnetwork of a run, or its failure."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from reds_core.system.record_lines import RecordKind
 
 
 class RunOutcome(Enum):
-    """How a run ended. Only FINISHED has figures."""
+    """How a run ended. Only FINISHED runs have results."""
 
     FINISHED = "finished"
     REFUSED = "refused"
-    """What the recipe asks for cannot be done: its input, its budgets."""
+    """The recipe cannot be carried out, for example because of its input or its budgets."""
     RAISED = "raised"
     """A plugin or reds failed."""
     CRASHED = "crashed"
-    """The process ended by a signal or without saying why."""
+    """The process was ended by a signal, or exited without a reason."""
     OUT_OF_MEMORY = "out_of_memory"
 
 
 @dataclass(frozen=True)
 class RunKey:
-    """What makes a run one of its own within a comparison.
+    """The identity of a run within a comparison.
 
     Attributes:
-        recipe: stem of the recipe's file.
-        pruner, scorer, solver: as asked, options in brackets: nested[family=joint].
+        recipe: stem of the recipe file.
+        pruner, scorer, solver: plugins as given, with options in brackets: nested[family=joint].
+        seed: seed of the run.
     """
 
     recipe: str
@@ -42,12 +43,12 @@ class RunKey:
 
 @dataclass(frozen=True)
 class Subnetwork:
-    """What a finished run made of one budget; fields as in plan.json.
+    """The subnetwork of a finished run for one budget; the fields are those of plan.json.
 
     Attributes:
-        name: of the budget: its percent, or the text as typed.
-        share: usage / that of the full network, by resource.
-        solver: that answered, where one did.
+        name: name of the budget: its percentage, or the text as typed.
+        share: usage as a fraction of the full network's, by resource.
+        solver: solver that found the widths, or None.
     """
 
     name: str
@@ -65,22 +66,23 @@ class Subnetwork:
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """One budget of one run. Figures that do not exist are None.
+    """One budget of one run. Values that do not exist are None.
 
     Attributes:
-        name: of the run: its folder below runs/.
-        outcome: how it ended; `reason` says why in a sentence unless it FINISHED.
-        subnetwork: None where the run did not finish.
-        metric: what accuracies measure; None is accuracy.
-        full: accuracy of the full network: before (the input model) and after (as it is saved).
-        epochs: of fine-tuning, of the whole run.
-        steps: that the pruner took.
-        search_s, finetune_s: seconds in solvers and in training, all steps together, also those of earlier processes.
-        wall_s: seconds of the process from its start to its end; None where it went on with what another began.
-        started_at: UTC, ISO 8601, of the process that ended it.
+        run: identity of the run.
+        name: name of the run, which is that of its folder below runs/.
+        outcome: how the run ended; `reason` says why in a sentence unless it FINISHED.
+        subnetwork: the subnetwork; None if the run did not finish.
+        metric: metric that the accuracies measure; None means accuracy.
+        full: accuracy of the full network before (the input model) and after (as it is saved) the run.
+        epochs: number of fine-tuning epochs of the whole run.
+        steps: number of steps of the pruner.
+        search_s, finetune_s: seconds in solvers and in training, summed over all steps, also if the run was resumed.
+        wall_s: seconds of the process from start to end; None if it resumed a run.
+        started_at: start of the last process of the run, UTC, ISO 8601.
         machine: where that process ran.
-        versions: of reds, its plugins and the libraries behind them.
-        model_sha256, data_sha256: of what was pruned, and on what data.
+        versions: versions of reds, its plugins and their libraries.
+        model_sha256, data_sha256: hashes of the input model and of the data.
     """
 
     run: RunKey

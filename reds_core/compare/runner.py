@@ -1,4 +1,4 @@
-"""Runs a comparison: every run that is not done yet, one after the other, each recorded as soon as it ends."""
+"""Performs the missing runs of a comparison one after the other, and records each as soon as it ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reds_core.compare.grid import Grid, RunPlan, planned_runs
-from reds_core.compare.process import Ended, Perform, RunPaths, perform_in_process
+from reds_core.compare.process import Perform, RunEnd, RunPaths, perform_in_process
 from reds_core.compare.reader import latest
 from reds_core.compare.record import RESULTS, ResultRecord, RunOutcome, Subnetwork
 from reds_core.compare.watcher import CompareWatcher
@@ -25,10 +25,11 @@ RUNS_FOLDER = "runs"
 
 @dataclass(frozen=True)
 class CompareSettings:
-    """What is compared, and how. The same settings in the same folder go on where a comparison stopped.
+    """What is compared, and how. The same settings in the same folder resume a comparison that stopped.
 
     Attributes:
-        retry: whether runs that failed are made again.
+        grid: the runs.
+        retry: whether to repeat runs that failed.
     """
 
     grid: Grid
@@ -40,10 +41,10 @@ class CompareRun:
     """How one call of the comparison went.
 
     Attributes:
-        runs: that the call stands for.
-        kept: how many of them were there when it started.
-        done: how many it has added.
-        interrupted: whether the user stopped it.
+        runs: all runs that the settings require.
+        kept: number of them that were already recorded at the start.
+        done: number of runs that this call has added.
+        interrupted: whether the user interrupted it.
     """
 
     runs: tuple[RunPlan, ...]
@@ -59,15 +60,20 @@ def run_grid(
     registry: Registry,
     perform: Perform = perform_in_process,
 ) -> CompareRun:
-    """Make the runs that are not made yet, write records.jsonl, and say how it went, or was interrupted.
+    """Perform the runs that are not recorded yet, and write records.jsonl.
 
-    Whatever runs do becomes a record; only what concerns the comparison itself is raised.
+    Failures of runs become records; only errors of the comparison itself are raised. Ctrl-C ends the current run and is
+    reported in `CompareRun.interrupted`.
 
     Args:
-        perform: brings one run to its end.
+        settings: what is compared.
+        folder: folder of the comparison.
+        watcher: receives the progress.
+        registry: the installed plugins.
+        perform: function that performs one run.
 
     Raises:
-        InputError, UnavailableError: if something asked for cannot be used; before anything is started.
+        InputError, UnavailableError: if a requested recipe or plugin cannot be used; no run was started then.
     """
     require_libraries("a comparison", ("psutil", "pandas", "jinja2", "matplotlib"))
     runs = planned_runs(settings.grid, registry)
@@ -84,7 +90,7 @@ def run_grid(
         try:
             for run in missing:
                 watcher.started(run)
-                made = _make(run, _paths(folder, run), watcher, perform)
+                made = _perform(run, _paths(folder, run), watcher, perform)
                 records.append(*made)
                 done += 1
                 watcher.ended(run, made)
@@ -99,7 +105,7 @@ def _paths(folder: Path, run: RunPlan) -> RunPaths:
 
 
 def _write_recipes(runs: Sequence[RunPlan], folder: Path) -> None:
-    """Write the recipe of every run; a name means one recipe in a folder, or tables would mix figures of two."""
+    """Write the recipe of every run; raise InputError if the folder has another recipe by the same name."""
     texts = {_paths(folder, run).recipe: recipe_text(run.recipe) for run in runs}
     for path, text in texts.items():
         if path.exists() and path.read_text(encoding="utf-8") != text:
@@ -113,7 +119,7 @@ def _write_recipes(runs: Sequence[RunPlan], folder: Path) -> None:
 
 
 def _missing(runs: Sequence[RunPlan], before: Sequence[ResultRecord], retry: bool) -> list[RunPlan]:
-    """Runs without a record for each of their budgets. A failure counts as done unless it is to be tried again."""
+    """Runs that lack the record of a budget. A recorded failure counts as done unless it is to be retried."""
     there: dict[object, set[str | None]] = {}
     for record in latest(before):
         there.setdefault(record.run, set()).add(None if record.subnetwork is None else record.subnetwork.name)
@@ -125,22 +131,22 @@ def _missing(runs: Sequence[RunPlan], before: Sequence[ResultRecord], retry: boo
     return [run for run in runs if not is_done(run)]
 
 
-def _make(run: RunPlan, paths: RunPaths, watcher: CompareWatcher, perform: Perform) -> tuple[ResultRecord, ...]:
-    begun = paths.folder.exists()
+def _perform(run: RunPlan, paths: RunPaths, watcher: CompareWatcher, perform: Perform) -> tuple[ResultRecord, ...]:
+    is_resumed = paths.folder.exists()
     started_at, started = utc_now(), time.monotonic()
     ended = perform(paths, watcher.stage)
-    wall_s = None if begun else time.monotonic() - started
+    wall_s = None if is_resumed else time.monotonic() - started
     plan = None
     if ended.outcome is RunOutcome.FINISHED:
         try:
             plan = load_plan(paths.folder)
-        except InputError as error:  # the run says that it has finished: nobody else should have touched it
-            ended = Ended(RunOutcome.CRASHED, str(error))
+        except InputError as error:  # the plan of a finished run can only be unreadable if something else changed it
+            ended = RunEnd(RunOutcome.CRASHED, str(error))
     return _records(run, ended, plan, wall_s, started_at)
 
 
 def _records(
-    run: RunPlan, ended: Ended, plan: Plan | None, wall_s: float | None, started_at: str
+    run: RunPlan, ended: RunEnd, plan: Plan | None, wall_s: float | None, started_at: str
 ) -> tuple[ResultRecord, ...]:
     settings = run.recipe.settings
 

@@ -1,4 +1,4 @@
-"""What a comparison of runs tells while it works. The base class says nothing."""
+"""The progress callbacks of a comparison of runs. The base class ignores them all."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from reds_core.watcher import ComparisonWatcher
 
 
 class CompareWatcher(ComparisonWatcher):
-    """Told of each run in this order, between `planned` and `reporting`."""
+    """Receives the progress of each run between `planned` and `reporting`, in the order of these methods."""
 
     def started(self, run: RunPlan) -> None:
-        """A run begins, or goes on."""
+        """Called when a run starts or resumes."""
 
     def stage(self, text: str) -> None:
-        """What it does now."""
+        """Called with each new stage of the run."""
 
     def ended(self, run: RunPlan, records: tuple[ResultRecord, ...]) -> None:
-        """Its records are on disk."""
+        """Called when the records of a run were written to disk."""

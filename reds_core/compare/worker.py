@@ -1,4 +1,4 @@
-"""The process of one pruning run, started by path: it goes on with the run of a folder, and says how that ended."""
+"""The script of one pruning run: it starts or resumes the run of a folder and reports how that ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FINISHED, REFUSED, RAISED, OUT_OF_MEMORY, INTERRUPTED = "finished", "refused", "
 
 
 class Log(Watcher):
-    """Writes stages and warnings to a file, a line each."""
+    """Writes stages and warnings to a file, one line each."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,7 +33,7 @@ class Log(Watcher):
 
 
 def answer(request: NamedArrays) -> Mapping[str, npt.ArrayLike]:
-    """Prune by the recipe to the folder; the outcome and its reason."""
+    """Perform the run of a request and return its outcome and reason."""
     recipe, folder, log = (Path(str(request[key])) for key in ("recipe", "folder", "log"))
     try:
         prune(recipe=recipe, out=folder, mode=Mode.RESUME, watcher=Log(log))

@@ -1,4 +1,4 @@
-"""Pages: one self-contained HTML file from a template of this package. Every text is escaped; nothing is fetched."""
+"""Renders pages: self-contained HTML files from Jinja2 templates. Every text is escaped; nothing is fetched."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from reds_core.report.drawing import inline_svg, unavailable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+SHARED_TEMPLATES = "reds_core.report"
+"""The package whose templates all pages share."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Script:
 
 def inline_script(name: str) -> Script:
     """A script of this package."""
-    text = (resources.files("reds_core.report") / "templates" / name).read_text(encoding="utf-8")
+    text = (resources.files(SHARED_TEMPLATES) / "templates" / name).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Script(text, f"'sha256-{digest}'")
 
@@ -71,8 +74,13 @@ def _breakable(text: str) -> Any:
     )
 
 
-def render(template: str, **content: Any) -> str:
-    """The page that `template` makes of `content`.
+def render(template: str, package: str = SHARED_TEMPLATES, /, **content: Any) -> str:
+    """Render a page from a template.
+
+    Args:
+        template: file name in the package's `templates` folder. It may extend or import the templates of this package.
+        package: dotted name of the package that holds the template.
+        **content: the variables of the template.
 
     Raises:
         UnavailableError: if Jinja2 is not installed.
@@ -83,7 +91,7 @@ def render(template: str, **content: Any) -> str:
     except ImportError as error:
         raise unavailable("jinja2") from error
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reds_core.report", "templates"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in (package, SHARED_TEMPLATES)]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_shown,

@@ -134,9 +134,9 @@ def activation_statistics_are_those_of_the_data(subject: FrameworkSubject) -> No
 def refuses_what_is_no_model_file(subject: FrameworkSubject) -> None:
     """A wrong path is the commonest mistake; the user is told in a sentence, not by a traceback."""
     with tempfile.TemporaryDirectory() as folder:
-        damaged = Path(folder) / "damaged.keras"
+        missing, damaged = (Path(folder) / subject.framework.files.model.file_name(n) for n in ("missing", "damaged"))
         damaged.write_bytes(b"PK\x03\x04 but no model")
-        for path, what in ((Path(folder) / "missing.keras", "a missing file"), (damaged, "a damaged file")):
+        for path, what in ((missing, "a missing file"), (damaged, "a damaged file")):
             try:
                 subject.framework.load_model(path)
             except InputError:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import UnsupportedError
+from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework.framework import Arrays, Family, Framework, Task, Training, WeightArrays, member_kept
 from reds_core.framework.sample import SampleModel
@@ -145,8 +146,11 @@ class ModelSubject(PluginSubject[P], Generic[P]):
         return trained
 
     def exported(self, trial: Trial, data: Arrays, folder: Path, quantise: bool = False) -> float | None:
-        """The metric on `data` of the exported model of `trial`; None where the file format cannot express it."""
-        path = folder / f"{trial.sample.name}{'-int8' if quantise else ''}.tflite"
+        """The metric on `data` of the exported model of `trial`; None if no kind of file can hold it."""
+        kind = self.framework.files.exported_with(INT8_BYTES if quantise else FLOAT32_BYTES)
+        if kind is None:
+            return None
+        path = folder / kind.file_name(trial.sample.name)
         try:
             self.framework.export(trial.model, path, trial.data if quantise else None, quantise)
         except UnsupportedError:
@@ -156,7 +160,7 @@ class ModelSubject(PluginSubject[P], Generic[P]):
     def reloaded(self, trial: Trial) -> Any:
         """The model of `trial`, saved and loaded."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.keras"
+            path = Path(folder) / self.framework.files.model.file_name("model")
             self.framework.save_model(trial.model, path)
             return self.framework.load_model(path)
 

@@ -9,7 +9,7 @@ from bench_tools import Place, make_place
 from html_pages import Page
 from sample_comparisons import usual
 
-from reds_core.bench.report import bench_page
+from reds_core.bench.report.writing import bench_page
 
 
 @pytest.fixture

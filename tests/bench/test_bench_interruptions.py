@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 from bench_tools import Place, eventually
 
-from reds_core.bench.crew import Errand, assembled
 from reds_core.bench.history import Ending, read_history
 from reds_core.bench.reader import read_records
 from reds_core.bench.record import SolveOutcome
 from reds_core.bench.record_file import key_of
 from reds_core.bench.runner import BenchSettings
 from reds_core.bench.task import SolveTask
+from reds_core.bench.worker_pool import PoolTask, open_pool
 from reds_core.errors import RedsError
 from reds_core.knapsack.file import save_problem
 from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
@@ -133,14 +133,14 @@ def test_ctrl_c_while_the_processes_that_watch_start_leaves_no_traceback(place: 
     assert "Warning" not in err
 
 
-def errands(place: Place) -> Iterator[Errand]:
+def pool_tasks(place: Place) -> Iterator[PoolTask]:
     task = SolveTask((place.folder / "p.npz").read_bytes(), "plain", "1.0", {}, BenchSettings().limits)
     for number in range(2):
-        yield Errand(number, task, ())
+        yield PoolTask(number, task, ())
 
 
-def interrupted(place: Place) -> Iterator[Errand]:
-    yield from errands(place)
+def interrupted(place: Place) -> Iterator[PoolTask]:
+    yield from pool_tasks(place)
     raise KeyboardInterrupt
 
 
@@ -149,15 +149,15 @@ def interrupted(place: Place) -> Iterator[Errand]:
     [
         (interrupted, RuntimeError("no way to end them"), KeyboardInterrupt),
         (interrupted, OSError("no way to end them"), KeyboardInterrupt),
-        (errands, BrokenExecutor("gone"), RedsError),
-        (errands, OSError("gone"), RedsError),
-        (errands, RuntimeError("a bug"), RuntimeError),
+        (pool_tasks, BrokenExecutor("gone"), RedsError),
+        (pool_tasks, OSError("gone"), RedsError),
+        (pool_tasks, RuntimeError("a bug"), RuntimeError),
     ],
 )
 def test_ctrl_c_is_told_from_what_fails_after_it(
     place: Place,
     monkeypatch: pytest.MonkeyPatch,
-    asked: Callable[[Place], Iterator[Errand]],
+    asked: Callable[[Place], Iterator[PoolTask]],
     error: Exception,
     expected: type[BaseException],
 ) -> None:
@@ -171,8 +171,8 @@ def test_ctrl_c_is_told_from_what_fails_after_it(
                 raise error
 
     monkeypatch.setattr(joblib, "Parallel", Failing)
-    with assembled("loky", 2, None) as crew, pytest.raises(expected) as raised:
-        list(crew.run(asked(place)))
+    with open_pool("loky", 2, None) as pool, pytest.raises(expected) as raised:
+        list(pool.run(asked(place)))
     if expected is RedsError:
         assert "a process that watches the solves was lost (gone); the same command goes on" in str(raised.value)
 

@@ -26,9 +26,9 @@ from sample_comparisons import (
 )
 
 from reds_core.bench.record import SolveOutcome
-from reds_core.bench.report import bench_page
 from reds_core.bench.report.findings import findings, headline, warnings
 from reds_core.bench.report.results import compare
+from reds_core.bench.report.writing import bench_page
 from reds_core.knapsack.solution import Limit, Status
 from reds_core.report.units import THIN
 
@@ -104,7 +104,7 @@ def test_reasons_that_differ_in_names_and_figures_take_one_row() -> None:
     reasons = [f"problem 'p{i}' held {4100 + i} MiB" for i in range(9)]
     records = [failed(f"p{i}", "eater", SolveOutcome.OUT_OF_MEMORY, reason) for i, reason in enumerate(reasons)]
     (row,) = Page(bench_page(records)).tables["Failures"].values()
-    assert row[1][0] == "problem 'p0' held 4100 MiB|and 8 alike but for names and figures"
+    assert row[1][0] == "problem 'p0' held 4100 MiB|and 8 that differ only in names and numbers"
     assert row[3][0] == "p0, p1, p2, p3, p4, p5 and 3 more"
 
 
@@ -114,7 +114,7 @@ def test_remarks_take_one_row_with_those_who_made_them() -> None:
     rows = page.tables["Remarks of the solvers"]
     assert {remark: [text for text, _ in cells] for remark, cells in rows.items()} == {
         "does not honour seed": ["2", "dp, greedy"],
-        "8 nodes": ["2", "dp, cpsat|one of 2 alike but for names and figures"],
+        "8 nodes": ["2", "dp, cpsat|one of 2 that differ only in names and numbers"],
     }
 
 
@@ -173,8 +173,8 @@ def test_findings_tell_speed_gap_loss_and_failures() -> None:
 def test_what_makes_figures_hard_to_compare_is_said() -> None:
     told = "\n".join(warnings(compare(mixed()), [RUN])).replace(THIN, " ")
     for words in (
-        "was interrupted: 30 of 40 solves are there", "Up to 4 solves ran side by side", "2 different machines",
-        "time limits: 60 s, 10 s", "memory limits: 4.00 GiB, none", "threads: 1, not told", "seeds (0, 1)",
+        "was interrupted: 30 of 40 solves are recorded", "Up to 4 solves ran at the same time", "2 different machines",
+        "time limits: 60 s, 10 s", "memory limits: 4.00 GiB, none", "threads: 1, not set", "seeds (0, 1)",
         "versions of libraries: ortools 9.11, 9.12", "Not every solver has been run on all 2 problems",
     ):  # fmt: skip
         assert words in told

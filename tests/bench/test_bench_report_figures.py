@@ -17,9 +17,9 @@ from reds_core.report.units import THIN
 
 
 def test_profiles_drawn_are_those_measured() -> None:
-    entrants = compare(usual()).provers
-    profiles = performance_profiles({e.label: e.proof_times for e in entrants})
-    styles = series.styles([e.label for e in entrants])
+    solvers = compare(usual()).provers
+    profiles = performance_profiles({e.label: e.proof_times for e in solvers})
+    styles = series.styles([e.label for e in solvers])
     axes = figures.profile_figure(profiles, styles, "times the fastest").axes[0]
     curves = axes.get_lines()[: len(profiles)]
     for (label, profile), curve in zip(profiles.items(), curves, strict=True):

@@ -136,8 +136,8 @@ def test_the_spread_names_where_it_is_worst() -> None:
 
 
 def run_of(*records: object) -> object:
-    (entrant,) = compare(records).entrants  # type: ignore[arg-type]
-    (run,) = entrant.runs.values()
+    (solver,) = compare(records).solvers  # type: ignore[arg-type]
+    (run,) = solver.runs.values()
     return run
 
 
@@ -177,7 +177,7 @@ def test_what_a_run_came_to(records: list[object], kind: Kind) -> None:
     assert run_of(*records).kind is kind
 
 
-# --- entrants -------------------------------------------------------------------------------------------------------
+# --- solvers -------------------------------------------------------------------------------------------------------
 
 
 def test_the_best_entrant_comes_first() -> None:
@@ -188,7 +188,7 @@ def test_the_best_entrant_comes_first() -> None:
         proved("p", "fast", 1.0),
         failed("p", "broken", SolveOutcome.CRASHED, "signal 11"),
     ]
-    assert [e.label for e in compare(records).entrants] == ["fast", "slow", "greedy", "uniform", "broken"]
+    assert [e.label for e in compare(records).solvers] == ["fast", "slow", "greedy", "uniform", "broken"]
 
 
 def test_records_of_several_settings_are_entrants_of_their_own() -> None:
@@ -199,7 +199,7 @@ def test_records_of_several_settings_are_entrants_of_their_own() -> None:
         proved("p", newer, 1.0),
         proved("p", "b", 1.0),
     ]
-    labels = {e.label for e in compare(records).entrants}
+    labels = {e.label for e in compare(records).solvers}
     assert labels == {
         f"a, version reds-core 0.1.0, limit 60{THIN}s",
         f"a, version reds-core 0.1.0, limit 300{THIN}s",
@@ -220,7 +220,7 @@ def test_presolve_pairs_differ_in_nothing_else() -> None:
 
     makes = [option("true", "cbc"), option("false", "cbc"), option("true", "highs"), contender("dp")]
     records = [proved(p, by, 2.0 - ("false" in by.label), 5) for p in "pq" for by in makes]  # type: ignore[attr-defined]
-    (pair,) = presolve_pairs(compare(records).entrants)
+    (pair,) = presolve_pairs(compare(records).solvers)
     assert (pair.on.label, pair.off.label) == ("pulp[true,cbc]", "pulp[false,cbc]")
     assert pair.times_s == ((1.0, 2.0), (1.0, 2.0))
     assert pair.ratios is not None

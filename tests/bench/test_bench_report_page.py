@@ -37,7 +37,7 @@ from toy_plugins import BruteSolver
 
 from reds_core.bench.api import run_bench
 from reds_core.bench.history import BenchHistory, read_history, write_history
-from reds_core.bench.report import bench_page, bench_summary, write_bench_report
+from reds_core.bench.report.writing import bench_page, bench_summary, write_bench_report
 from reds_core.bench.runner import BenchSettings
 from reds_core.errors import InputError, UnavailableError
 from reds_core.knapsack.file import load_problem, save_problem

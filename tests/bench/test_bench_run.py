@@ -17,11 +17,11 @@ from rich.console import Console
 from toy_plugins import BruteSolver, IdleSolver, PluginModule
 
 from reds_core import cli
-from reds_core.bench.contenders import make_roster
 from reds_core.bench.history import Ending, LeftOut, read_history
 from reds_core.bench.reader import read_records
 from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.bench.runner import BenchSettings, run_solves
+from reds_core.bench.solver_selection import select_solvers
 from reds_core.bench.supervision import supervise
 from reds_core.bench.task import SolveTask
 from reds_core.bench.verification import Question
@@ -110,7 +110,7 @@ def test_another_version_where_the_solve_runs_is_told(place: Place) -> None:
     limits = BenchSettings().limits
     task = SolveTask((place.folder / "p.npz").read_bytes(), "plain", "0.9", {}, limits)
     reply = supervise(task, ()).reply
-    assert (reply.outcome, reply.said) == (SolveOutcome.RAISED, None)
+    assert (reply.outcome, reply.answer) == (SolveOutcome.RAISED, None)
     assert reply.reason is not None
     assert "version 1.0 where the solve runs and 0.9 where the comparison runs; install the same" in reply.reason
 
@@ -119,7 +119,7 @@ def test_another_version_where_the_solve_runs_is_told(place: Place) -> None:
 
 
 def labels(*texts: str, options: dict[str, dict[str, str]] | None = None) -> list[str]:
-    return [e.contender.label for e in make_roster(Registry(), texts, options or {}).entries]
+    return [e.contender.label for e in select_solvers(Registry(), texts, options or {}).entries]
 
 
 def test_a_label_names_what_differs_from_the_defaults() -> None:
@@ -128,10 +128,10 @@ def test_a_label_names_what_differs_from_the_defaults() -> None:
     assert labels("pulp[backend=HiGHS,presolve=0]") == ["pulp[presolve=false,backend=HiGHS]"]
     everyone = {"cpsat": {"presolve": "false"}}
     assert labels("cpsat,cpsat[presolve=true],dp", options=everyone) == ["cpsat[presolve=false]", "cpsat", "dp"]
-    (entry,) = make_roster(Registry(), ("pulp[backend=HiGHS]",), {}).entries
+    (entry,) = select_solvers(Registry(), ("pulp[backend=HiGHS]",), {}).entries
     assert entry.contender.options == {"presolve": "true", "backend": "HiGHS"}
     assert entry.contender.presolve is True
-    assert make_roster(Registry(), ("dp",), {}).entries[0].contender.presolve is None
+    assert select_solvers(Registry(), ("dp",), {}).entries[0].contender.presolve is None
 
 
 def test_without_a_list_all_take_part() -> None:
@@ -156,7 +156,7 @@ def test_without_a_list_all_take_part() -> None:
 )
 def test_contenders_that_cannot_be_are_refused(text: str, why: str) -> None:
     with pytest.raises(InputError, match=why):
-        make_roster(Registry(), (text,), {})
+        select_solvers(Registry(), (text,), {})
 
 
 class Lacking(BruteSolver):
@@ -173,15 +173,15 @@ def partial_registry() -> Registry:
 
 def test_who_cannot_take_part_is_told_and_the_rest_runs() -> None:
     lacking = LeftOut("lacking", "unavailable", "needs no_such_library: pip install no-such-library")
-    everyone = make_roster(partial_registry(), (), {})
+    everyone = select_solvers(partial_registry(), (), {})
     assert [e.contender.label for e in everyone.entries] == ["brute"]
     assert everyone.left_out == (lacking, LeftOut("bad", "broken", "ValueError: spoilt"))
-    assert make_roster(partial_registry(), ("lacking,brute",), {}).left_out == (lacking,)
-    assert make_roster(partial_registry(), ("brute",), {}).left_out == ()
+    assert select_solvers(partial_registry(), ("lacking,brute",), {}).left_out == (lacking,)
+    assert select_solvers(partial_registry(), ("brute",), {}).left_out == ()
     with pytest.raises(UnavailableError, match=r"no solver is available .*pip install no-such-library"):
-        make_roster(partial_registry(), ("lacking",), {})
+        select_solvers(partial_registry(), ("lacking",), {})
     with pytest.raises(InputError, match="plugin 'bad' is broken"):
-        make_roster(partial_registry(), ("bad",), {})
+        select_solvers(partial_registry(), ("bad",), {})
 
 
 # --- problems --------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_problems_that_cannot_be_are_refused(place: Place) -> None:
     (place.folder / "broken.npz").write_bytes(b"PK\x03\x04 nothing")
     for paths, why in [
         ((), "there is nothing to solve"),
-        ((place.folder / "p.npz", copy), "'p' and 'copy' state the same"),
+        ((place.folder / "p.npz", copy), "'p' and 'copy' are the same"),
         ((place.folder / "p.npz",) * 2, f"problem file '{place.folder}/p.npz' is named twice"),
         ((place.folder / "none.npz",), "does not exist"),
         ((place.folder / "broken.npz",), "is not a readable .npz"),

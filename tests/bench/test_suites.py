@@ -12,8 +12,8 @@ import pytest
 
 from reds_core.bench import suites
 from reds_core.bench.graphs import TOPOLOGIES, chain
+from reds_core.bench.problem_loading import load_problems
 from reds_core.bench.shapes import NETWORKS
-from reds_core.bench.sources import gather
 from reds_core.bench.suites import SUITES, read_facts, suite
 from reds_core.bench.synthetic import FULL_VALUE, KINDS, knapsack
 from reds_core.errors import InputError
@@ -265,6 +265,6 @@ def test_suites_import_no_library_behind_a_solver() -> None:
 def test_an_instance_in_a_file_keeps_what_is_known_of_it(tmp_path: Path) -> None:
     instance = next(each for each in suite("tiny") if each.optimum is not None)
     save_problem(instance.problem, tmp_path / "renamed.npz")
-    (found,) = gather([tmp_path / "renamed.npz"], [])
+    (found,) = load_problems([tmp_path / "renamed.npz"], [])
     assert (found.facts.name, found.facts.optimum) == ("renamed", instance.optimum)
     assert found.facts.lp_bound == instance.lp_bound

@@ -148,7 +148,7 @@ def test_a_killed_comparison_leaves_no_process_and_goes_on_to_the_plan_of_an_und
 def test_a_signal_lets_the_step_be_saved_and_ends_with_130(place: ComparePlace, number: signal.Signals) -> None:
     running, child = start_waiting(place)
     (name,) = (path.stem for path in place.out.glob("runs/*.yaml"))
-    before = len(list_steps(place.out / "runs" / name))
+    before = len(list_steps(place, name))
     if number == signal.SIGTERM:  # which a scheduler sends to all processes of a job
         os.kill(child, number)
     running.send_signal(number)
@@ -156,12 +156,14 @@ def test_a_signal_lets_the_step_be_saved_and_ends_with_130(place: ComparePlace, 
     (place.folder / "gate").touch()
     finish(running).check_error(130, "interrupted after 0 of 1 runs; the same command goes on")
     assert not is_alive(child)
-    assert len(list_steps(place.out / "runs" / name)) == before + 1
+    assert len(list_steps(place, name)) == before + 1
 
 
-def list_steps(folder: Path) -> tuple[StepRecord, ...]:
-    """Steps that the unfinished run in the folder has saved."""
-    checkpoint = load_checkpoint(folder, ToyFramework())
+def list_steps(place: ComparePlace, name: str) -> tuple[StepRecord, ...]:
+    """The steps that the unfinished run `name` has saved."""
+    framework = ToyFramework()
+    network = framework.inspect(framework.load_model(place.folder / "model.keras"))
+    checkpoint = load_checkpoint(place.out / "runs" / name, framework, network)
     return () if checkpoint is None else checkpoint.steps
 
 

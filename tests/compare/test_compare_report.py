@@ -15,9 +15,7 @@ from html_pages import (
 )
 
 from reds_core.compare.record import RESULTS, ResultRecord
-from reds_core.compare.report.findings import comparison_findings as findings
-from reds_core.compare.report.findings import comparison_warnings as warnings
-from reds_core.compare.report.findings import headline
+from reds_core.compare.report.findings import comparison_findings, comparison_warnings, headline
 from reds_core.compare.report.results import compare_runs
 from reds_core.compare.report.writing import compare_page, compare_summary, write_compare_report
 from reds_core.plan import FullAccuracy
@@ -74,7 +72,7 @@ def test_the_page_shows_means_deviations_and_paired_differences() -> None:
 
 
 def test_the_winner_is_named_with_its_lead() -> None:
-    (sentence,) = findings(compare_runs(family()))
+    (sentence,) = comparison_findings(compare_runs(family()))
     assert plain(sentence) == (
         "fashion, MACs ≤ 50 %: nested has 91.00 ± 1.00 % (3 seeds), +1.67 ± 0.33 points against uniform "
         "over 3 common seeds: more than the spread."
@@ -84,13 +82,13 @@ def test_the_winner_is_named_with_its_lead() -> None:
 def test_a_lead_within_the_spread_is_said_to_be_none() -> None:
     records = [result("nested", s, a) for s, a in enumerate((0.90, 0.91, 0.92))]
     records += [result("uniform", s, a) for s, a in enumerate((0.91, 0.90, 0.91))]
-    (sentence,) = findings(compare_runs(records))
+    (sentence,) = comparison_findings(compare_runs(records))
     assert sentence.endswith("over 3 common seeds: not more than the spread.")
 
 
 def test_one_seed_cannot_tell() -> None:
     records = [result("nested", 0, 0.9), result("uniform", 0, 0.8)]
-    (sentence,) = findings(compare_runs(records))
+    (sentence,) = comparison_findings(compare_runs(records))
     assert plain(sentence).endswith(
         "nested has 90.00 % (1 seed), +10.00 points against uniform over 1 common seed: one seed cannot tell."
     )
@@ -98,12 +96,12 @@ def test_one_seed_cannot_tell() -> None:
 
 
 def test_contenders_without_a_common_seed_are_not_compared() -> None:
-    (sentence,) = findings(compare_runs([result("nested", 0, 0.9), result("uniform", 1, 0.8)]))
-    assert sentence.endswith("then uniform, which shares no seed with it.")
+    (sentence,) = comparison_findings(compare_runs([result("nested", 0, 0.9), result("uniform", 1, 0.8)]))
+    assert sentence.endswith("followed by uniform, with which it has no seed in common.")
 
 
 def test_one_contender_has_no_rival() -> None:
-    (sentence,) = findings(compare_runs([result("nested", 0, 0.9)]))
+    (sentence,) = comparison_findings(compare_runs([result("nested", 0, 0.9)]))
     assert plain(sentence) == "fashion, MACs ≤ 50 %: nested has 90.00 % (1 seed)."
 
 
@@ -147,14 +145,14 @@ def test_no_record_at_all() -> None:
 def test_runs_without_data_have_no_accuracy() -> None:
     bare = [result("nested", s, None, before=None, full=FullAccuracy()) for s in (0, 1)]
     page = checked(bare)
-    assert findings(compare_runs(bare)) == ()
+    assert comparison_findings(compare_runs(bare)) == ()
     assert "svg" not in [tag for tag, _ in page.elements]
 
 
 def test_another_metric_is_not_ranked() -> None:
     records = [result(p, s, a, metric="mse") for p, a in (("nested", 3.5), ("uniform", 2.5)) for s in (0, 1)]
     page = checked(records)
-    assert findings(compare_runs(records)) == ()
+    assert comparison_findings(compare_runs(records)) == ()
     cells = page.tables["fashion: mse at each budget, mean ± standard deviation over seeds"]
     assert cells[f"MACs ≤{THIN}50{THIN}%: nested"][0][0] == "3.5 ± 0|2 seeds"
 
@@ -165,22 +163,22 @@ def test_what_speaks_against_comparing_is_said() -> None:
         *(result("nested", seed) for seed in (0, 1)),
         result("uniform", 0, wall_s=None, machine=other, data_sha256="c" * 64, full=FullAccuracy(0.91, 0.9)),
     ]
-    assert warnings(compare_runs(family())) == ()
-    assert warnings(compare_runs(records)) == (
+    assert comparison_warnings(compare_runs(family())) == ()
+    assert comparison_warnings(compare_runs(records)) == (
         "fashion: not every contender has every seed: uniform (1 of 2).",
-        "fashion: its runs did not all have the same data.",
+        "fashion: its runs did not all use the same data.",
         "fashion: runs of one seed did not start from the same network.",
-        "The runs were made on 2 machines: their times do not compare.",
-        "1 run went on after an interruption: the time of the whole run is unknown.",
+        "The runs were made on 2 machines: their times are not comparable.",
+        "1 run resumed after an interruption: the time of the whole run is unknown.",
     )
 
 
 def test_models_that_each_run_trains_may_have_other_hashes() -> None:
     """A saved model holds the time of saving, so that equal networks differ in their hash."""
     records = [result(pruner, 0, model_sha256=letter * 64) for pruner, letter in (("nested", "a"), ("uniform", "d"))]
-    assert warnings(compare_runs(records)) == ()
+    assert comparison_warnings(compare_runs(records)) == ()
     other_seed = result("nested", 1, full=FullAccuracy(0.95, 0.9))
-    assert "same network" not in " ".join(warnings(compare_runs([*records, other_seed])))
+    assert "same network" not in " ".join(comparison_warnings(compare_runs([*records, other_seed])))
 
 
 def test_the_summary_has_the_page_s_tables() -> None:
@@ -190,7 +188,7 @@ def test_the_summary_has_the_page_s_tables() -> None:
     lines = summary.splitlines()
     budgets = [lines.index(f"| **MACs ≤ {budget} %** |  |  |  |  |  |  |  |") for budget in (50, 25)]
     assert [lines[at + 1].startswith("| nested | **91.00") for at in budgets] == [True, True]
-    assert "## fashion: what a run takes, mean" in summary
+    assert "## fashion: mean time of a run" in summary
     assert "| nested | 3 | 1.50 s | 60.0 s | 70.0 s | 5 | 2 |" in summary
 
 

@@ -12,7 +12,7 @@ from toy_plugins import toy_registry
 from toy_runs import Interrupted, Tripwire, tripping_registry, without_times
 
 from reds_core.compare.grid import Grid, planned_runs
-from reds_core.compare.process import Ended, RunPaths
+from reds_core.compare.process import RunEnd, RunPaths
 from reds_core.compare.reader import results_frame
 from reds_core.compare.record import RunKey, RunOutcome
 from reds_core.errors import InputError
@@ -147,7 +147,7 @@ def test_a_run_that_went_on_has_no_time_of_the_whole(place: ComparePlace) -> Non
 
 def test_ctrl_c_keeps_what_is_done(place: ComparePlace) -> None:
     class Stops(Performer):
-        def __call__(self, paths: RunPaths, told: Any) -> Ended:
+        def __call__(self, paths: RunPaths, told: Any) -> RunEnd:
             if len(self.made) == 1:
                 raise KeyboardInterrupt
             return super().__call__(paths, told)
@@ -183,8 +183,8 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(place: ComparePlace) -> None
 
 def test_retry_makes_failed_runs_again_and_figures_replace_the_failure(place: ComparePlace) -> None:
     class Fails(Performer):
-        def __call__(self, paths: RunPaths, told: Any) -> Ended:
-            return Ended(RunOutcome.CRASHED, "its process ended by SIGSEGV")
+        def __call__(self, paths: RunPaths, told: Any) -> RunEnd:
+            return RunEnd(RunOutcome.CRASHED, "its process ended by SIGSEGV")
 
     _, records = place.run(perform=Fails())
     assert [r.outcome for r in records] == [RunOutcome.CRASHED]

@@ -1,7 +1,8 @@
-"""Odd command lines and damaged files: a documented status, one sentence, no half file, inputs as they were.
+"""Fuzzing of the command line with odd values and damaged files.
 
-A hundred tries always, always the same. Thousands, different each time, by `pytest -m slow tests/fuzz`;
-REDS_FUZZ_TRIES says how many.
+Every command must exit with a documented status, report an error in one sentence, leave no partial files and leave its
+inputs unchanged. A hundred fixed trials always run. `pytest -m slow tests/fuzz` runs thousands of random ones;
+REDS_FUZZ_TRIES sets their number.
 """
 
 from __future__ import annotations
@@ -13,18 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import (
-    COMMANDS,
-    CommandLine,
-    DamagedInput,
-    build,
-    command_lines,
-    damaged_inputs,
-    run_and_check,
-    spread,
-    try_command_line,
-    try_damaged_input,
-)
+from fuzz_commands import COMMANDS, CommandLine, command_lines
+from fuzz_damage import DamagedInput, damaged_inputs
+from fuzz_inputs import build, spread
+from fuzz_trials import run_and_check, try_command_line, try_damaged_input
 from hypothesis import HealthCheck, Verbosity, given, settings
 from typer.main import get_command
 
@@ -56,10 +49,10 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n not in ("bench", "compare", "check")])
-def test_the_command_lines_that_all_these_spoil_are_sound(name: str, pristine: Path, work: Path) -> None:
+def test_the_unchanged_command_lines_are_valid(name: str, pristine: Path, work: Path) -> None:
     arguments, options, _ = COMMANDS[name]
-    sound = CommandLine((name, *arguments, *(part for option in options for part in option)))
-    try_command_line(sound, pristine, work)
+    valid = CommandLine((name, *arguments, *(part for option in options for part in option)))
+    try_command_line(valid, pristine, work)
     assert name in ("plugins", "inspect", "solve") or len(list(work.rglob("*"))) > 20
 
 
@@ -107,8 +100,8 @@ def test_a_few_as_processes(arguments: list[str], pristine: Path, tmp_path: Path
     assert b"Traceback" not in done.stderr
 
 
-def test_a_fault_would_be_found(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the fuzzer holds commands against does fail: a bug, a half file, an input that changed."""
+def test_the_checks_detect_faults(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks fail for a bug, for a partial file and for a changed input."""
     spread(pristine, tmp_path)
 
     def fail(*arguments: object) -> None:

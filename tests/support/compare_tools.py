@@ -13,7 +13,7 @@ from toy_plugins import toy_registry
 from toy_runs import make_workplace
 
 from reds_core.compare.grid import Grid
-from reds_core.compare.process import Ended, RunPaths
+from reds_core.compare.process import RunEnd, RunPaths
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import ResultRecord, RunKey, RunOutcome, Subnetwork
 from reds_core.compare.runner import CompareRun, CompareSettings, run_grid
@@ -48,7 +48,7 @@ class Performer:
     registries: Mapping[int, Registry] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
 
-    def __call__(self, paths: RunPaths, told: Callable[[str], None]) -> Ended:
+    def __call__(self, paths: RunPaths, told: Callable[[str], None]) -> RunEnd:
         number = len(self.made)
         self.made.append(paths.folder.name)
         told("pruning")
@@ -56,8 +56,8 @@ class Performer:
             registry = self.registries.get(number, toy_registry())
             prune(recipe=paths.recipe, out=paths.folder, mode=Mode.RESUME, registry=registry)
         except RedsError as error:
-            return Ended(RunOutcome.REFUSED, str(error))
-        return Ended(RunOutcome.FINISHED, "")
+            return RunEnd(RunOutcome.REFUSED, str(error))
+        return RunEnd(RunOutcome.FINISHED, "")
 
 
 @dataclass(frozen=True)

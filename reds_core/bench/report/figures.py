@@ -1,4 +1,4 @@
-"""The figures of a comparison. Each entrant has a marker and a line of its own, and its name at its curve."""
+"""Draws the figures of a comparison. Each solver has its own marker and line style, and is named beside its curve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reds_core.bench.report.measures import CLOCK_S, Steps
-from reds_core.bench.report.results import Entrant
+from reds_core.bench.report.results import SolverResults
 from reds_core.report import units
 from reds_core.report.drawing import INK, drawing, new_figure
 from reds_core.report.series import Style, short_names
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POINTS_DRAWN = 1500
-"""Up to so many points a scatter shows each run; above, only the middle of each entrant."""
+"""Maximum number of points in a scatter; if there are more, only the medians of each solver are shown."""
 
 _PANEL_INCHES = (5.0, 3.6)
 _SQUARE_INCHES = (5.0, 4.0)
@@ -27,15 +27,16 @@ _LINE_POINTS = 9.0
 _MARKS_A_CURVE = 5
 _TICKS_AT_LEAST = 3
 _PRECISION = 1e-9
-"""Shares below this are drawn as this."""
+"""Smaller positive shares are drawn at this value."""
 
 
 def profile_figure(profiles: Mapping[str, Steps], drawn: Mapping[str, Style], axis: str) -> Figure:
-    """Performance profiles against a factor from 1 on, logarithmic.
+    """Draw performance profiles over a logarithmic factor from 1 on.
 
     Args:
-        profiles: by label; at least one place among them.
-        axis: title of the factor's axis.
+        profiles: profiles by label, at least one of them with a step.
+        drawn: styles by label.
+        axis: title of the horizontal axis.
 
     Raises:
         UnavailableError: if matplotlib is not installed.
@@ -58,7 +59,7 @@ def profile_figure(profiles: Mapping[str, Steps], drawn: Mapping[str, Style], ax
 
 
 def value_figure(shares: Mapping[str, Steps], drawn: Mapping[str, Style]) -> Figure:
-    """The share of problems whose value lies at most so far below the best known one; 0 stands at the left edge.
+    """Draw the share of problems over the relative loss, logarithmic; a loss of 0 is at the left edge.
 
     Raises:
         UnavailableError: if matplotlib is not installed.
@@ -83,46 +84,47 @@ def value_figure(shares: Mapping[str, Steps], drawn: Mapping[str, Style]) -> Fig
 
 @dataclass(frozen=True)
 class RunPoint:
-    """One run in a scatter: seconds, and how far off it is, as a share; 0 where it is not."""
+    """A point of a scatter: seconds, and the relative gap or loss."""
 
     seconds: float
     share: float
 
 
-def gap_points(entrants: Sequence[Entrant]) -> dict[str, tuple[RunPoint, ...]]:
-    """By label the time and the gap of every run that has both; entrants without one are left out."""
-    return _points(entrants, lambda e: {n: r.gap for n, r in e.runs.items()})
+def gap_points(solvers: Sequence[SolverResults]) -> dict[str, tuple[RunPoint, ...]]:
+    """Time and gap of every run that has a gap, by label; solvers without such runs are left out."""
+    return _points(solvers, lambda e: {n: r.gap for n, r in e.runs.items()})
 
 
-def loss_points(entrants: Sequence[Entrant]) -> dict[str, tuple[RunPoint, ...]]:
-    """By label the time and the value lost against the best known one, of every run that has a value."""
-    return _points(entrants, lambda e: {n: r.loss for n, r in e.runs.items()})
+def loss_points(solvers: Sequence[SolverResults]) -> dict[str, tuple[RunPoint, ...]]:
+    """Time and relative loss of every run that has a value, by label; solvers without such runs are left out."""
+    return _points(solvers, lambda e: {n: r.loss for n, r in e.runs.items()})
 
 
 def _points(
-    entrants: Sequence[Entrant], shares: Callable[[Entrant], Mapping[str, float | None]]
+    solvers: Sequence[SolverResults], shares: Callable[[SolverResults], Mapping[str, float | None]]
 ) -> dict[str, tuple[RunPoint, ...]]:
     series = {}
-    for entrant in entrants:
+    for solver in solvers:
         points = tuple(
-            RunPoint(statistics.median(entrant.runs[name].walls_s), share)
-            for name, share in shares(entrant).items()
+            RunPoint(statistics.median(solver.runs[name].walls_s), share)
+            for name, share in shares(solver).items()
             if share is not None and math.isfinite(share) and share >= 0
         )
         if points:
-            series[entrant.label] = points
+            series[solver.label] = points
     return series
 
 
 def scatter_figure(
     series: Mapping[str, Sequence[RunPoint]], drawn: Mapping[str, Style], axis: str, zero: str
 ) -> Figure:
-    """How far off against time, both logarithmic; the large marker of each entrant stands at its medians.
+    """Draw gap or loss against time, both logarithmic, with a large marker at the medians of each solver.
 
     Args:
-        series: by label, at least one point.
-        axis: title of the upright axis.
-        zero: what a share of 0 is called; such points stand on the lowest line.
+        series: points by label, at least one in all.
+        drawn: styles by label.
+        axis: title of the vertical axis.
+        zero: label of a share of 0, which is drawn on the lowest line.
 
     Raises:
         UnavailableError: if matplotlib is not installed.
@@ -158,7 +160,7 @@ def scatter_figure(
 
 
 def growth_figure(series: Mapping[str, Sequence[tuple[float, float]]], drawn: Mapping[str, Style]) -> Figure:
-    """Seconds to a proof against the number of options of the problem, both logarithmic, one point a proof.
+    """Draw the time to each proof against the number of options of the problem, both logarithmic.
 
     Raises:
         UnavailableError: if matplotlib is not installed.
@@ -171,13 +173,13 @@ def growth_figure(series: Mapping[str, Sequence[tuple[float, float]]], drawn: Ma
         axes.set_ylabel("Time to a proof (s)")
         _plain_ticks(axes.xaxis)
         _plain_ticks(axes.yaxis)
-        # as high as where each leads to
+        # each name is at the height of the time for the largest problem
         _name_at_the_right(axes, {label: max(points)[1] for label, points in series.items()}, drawn)
         return figure
 
 
 def pairs_figure(series: Mapping[str, Sequence[tuple[float, float]]], drawn: Mapping[str, Style]) -> Figure:
-    """Seconds with presolve against seconds without, one point a problem; on the diagonal it makes no difference.
+    """Draw the time with presolve against the time without it, one point for each problem, with the diagonal.
 
     Raises:
         UnavailableError: if matplotlib is not installed.
@@ -204,7 +206,7 @@ def pairs_figure(series: Mapping[str, Sequence[tuple[float, float]]], drawn: Map
 
 
 def _points_of_each(axes: Any, series: Mapping[str, Sequence[tuple[float, float]]], drawn: Mapping[str, Style]) -> None:
-    """Points of each label, both axes logarithmic."""
+    """Draw the points of each label on logarithmic axes."""
     for label, points in series.items():
         style = drawn[label]
         xs, ys = [max(x, CLOCK_S) for x, _ in points], [max(y, CLOCK_S) for _, y in points]
@@ -214,7 +216,7 @@ def _points_of_each(axes: Any, series: Mapping[str, Sequence[tuple[float, float]
 
 
 def _curve(axes: Any, xs: Sequence[float], ys: Sequence[float], style: Style) -> None:
-    """A share in steps, with a few markers."""
+    """Draw a step function with a few markers."""
     axes.plot(
         xs, [100 * y for y in ys], drawstyle="steps-post", color=style.colour, linestyle=style.line, linewidth=1.5,
         marker=style.marker, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6,
@@ -229,7 +231,7 @@ def _share_axis(axes: Any) -> None:
 
 
 def _name_at_the_right(axes: Any, heights: Mapping[str, float], drawn: Mapping[str, Style]) -> None:
-    """Names in a column right of the axes, as near to their heights as they fit; a marker before each."""
+    """Write the names with markers to the right of the axes, as near to the given heights as they fit."""
     axes.figure.draw_without_rendering()  # the layout must be settled before heights can be compared
     box = axes.get_window_extent()
     points = 72 / axes.figure.dpi
@@ -249,9 +251,9 @@ def _name_at_the_right(axes: Any, heights: Mapping[str, float], drawn: Mapping[s
 
 
 def spread_out(wanted: Mapping[str, float], distance: float, low: float, high: float) -> dict[str, float]:
-    """Heights near those wanted, in the same order and at least `distance` apart; closer where the limits need it.
+    """Move heights apart to at least `distance`, or less if they would not fit between `low` and `high`.
 
-    Of those that want one height, the first stands highest.
+    The order is kept; of equal heights, the first is placed highest.
     """
     order = sorted(wanted, key=lambda label: wanted[label], reverse=True)[::-1]
     step = min(distance, (high - low) / max(len(order) - 1, 1))
@@ -285,7 +287,7 @@ def _plain_ticks(axis: Any) -> None:
 
 
 def _percent_ticks(axis: Any, ground: float, zero: str) -> None:
-    """Shares in percent; `ground` stands for 0."""
+    """Label shares in percent; `ground` is the position of 0."""
     from matplotlib.ticker import FuncFormatter
 
     def text(number: float, _: object) -> str:
@@ -305,17 +307,17 @@ def _percent_ticks(axis: Any, ground: float, zero: str) -> None:
 
 
 def _power_of_ten(number: float) -> str:
-    """10⁻⁵ for numbers about as large."""
+    """The nearest power of ten, as 10⁻⁵."""
     return "10" + str(round(math.log10(number))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _logarithmic_ticks(axis: Any, most: int = 7) -> None:
-    """A tick a decade, fewer where there are many, finer ones where that were less than three."""
+    """Place a tick at each decade; fewer if there are many, and finer ones if there would be less than three."""
     from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
     axis.set_minor_locator(NullLocator())
     low, high = axis.get_view_interval()
-    # or another locator would have other limits where all points lie at one place
+    # fixes the limits, which other locators would change if all points coincide
     (axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim)(low, high)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1,), (1, 2, 5), range(1, 10)):

@@ -1,4 +1,4 @@
-"""What a comparison found, in sentences, and what to beware of when reading its figures."""
+"""Summarises a comparison in sentences, and warns of what limits its results."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from reds_core.bench.history import BenchRun
-from reds_core.bench.report.conduct import unfinished
 from reds_core.bench.report.measures import time_ratios
-from reds_core.bench.report.results import Comparison, Entrant, Kind, memory_limit_text, time_limit_text
+from reds_core.bench.report.results import Comparison, Kind, SolverResults, memory_limit_text, time_limit_text
+from reds_core.bench.report.run_details import unfinished
 from reds_core.bench.report.tables import gaps_left, losses_of
 from reds_core.report import units
 from reds_core.report.table import factor_text
@@ -18,16 +18,16 @@ _LISTED = 6
 
 
 def headline(comparison: Comparison) -> str:
-    """Who proved how many, in one sentence."""
+    """One sentence on the number of problems that each solver proved."""
     if not comparison.records:
         return "No solve was recorded."
     total = len(comparison.problems)
-    opening = f"{many(len(comparison.entrants), 'solver')} on {many(total, 'problem')}"
+    opening = f"{many(len(comparison.solvers), 'solver')} on {many(total, 'problem')}"
     if not comparison.provers:
         return f"{opening}: nothing was proved."
     labels: dict[str, list[str]] = {}
-    for entrant in comparison.provers:
-        labels.setdefault(_how_many(entrant, total), []).append(entrant.label)
+    for solver in comparison.provers:
+        labels.setdefault(_how_many(solver, total), []).append(solver.label)
     verb, parts = " proved", []
     for proved, names in labels.items():
         parts.append(f"{_joined(names)}{verb} {proved}")
@@ -35,17 +35,17 @@ def headline(comparison: Comparison) -> str:
     return f"{opening}: {_joined(parts, '; ')}."
 
 
-def _how_many(entrant: Entrant, total: int) -> str:
-    asked = len(entrant.runs)
+def _how_many(solver: SolverResults, total: int) -> str:
+    asked = len(solver.runs)
     if asked < total:
-        return f"{entrant.proofs} of the {asked} it was run on"
-    if entrant.proofs < total:
-        return str(entrant.proofs)
+        return f"{solver.proofs} of the {asked} it was run on"
+    if solver.proofs < total:
+        return str(solver.proofs)
     return {1: "it", 2: "both"}.get(total, "all")
 
 
 def _joined(parts: Sequence[str], separator: str = "") -> str:
-    """a, b and c; with a separator of its own there is no "and"."""
+    """Join as "a, b and c", or with a separator if one is given."""
     shown = [*parts[:_LISTED], f"{len(parts) - _LISTED} more"] if len(parts) > _LISTED + 1 else list(parts)
     if separator or len(shown) < 2:
         return separator.join(shown)
@@ -53,7 +53,7 @@ def _joined(parts: Sequence[str], separator: str = "") -> str:
 
 
 def findings(comparison: Comparison) -> tuple[str, ...]:
-    """The comparison in a few sentences, the most important first; those that have nothing to say are left out."""
+    """The results in a few sentences, the most important first; sentences without content are left out."""
     found = (
         _speed(comparison),
         _gaps(comparison),
@@ -84,11 +84,11 @@ def _speed(comparison: Comparison) -> str:
 
 def _gaps(comparison: Comparison) -> str:
     parts = []
-    for entrant in comparison.entrants:
-        gaps = gaps_left(entrant)
+    for solver in comparison.solvers:
+        gaps = gaps_left(solver)
         if gaps is not None:
             worst = f", at most {units.small_percent(gaps.worst)}" if gaps.count > 1 else ""
-            parts.append(f"{entrant.label} {units.small_percent(gaps.median)} ({gaps.count} left open{worst})")
+            parts.append(f"{solver.label} {units.small_percent(gaps.median)} ({gaps.count} left open{worst})")
     return f"The gap left where there was no proof (median): {_joined(parts)}." if parts else ""
 
 
@@ -96,18 +96,18 @@ def _losses(comparison: Comparison) -> str:
     optimal = {name for name, known in comparison.known.items() if known.is_optimal}
     lossy: list[tuple[float, str]] = []
     exact = []
-    for entrant in comparison.entrants:
-        lost = losses_of(entrant, optimal)
-        if lost is None or entrant.proofs == len(entrant.runs):
+    for solver in comparison.solvers:
+        lost = losses_of(solver, optimal)
+        if lost is None or solver.proofs == len(solver.runs):
             continue
-        asked = len(optimal & entrant.runs.keys())
+        asked = len(optimal & solver.runs.keys())
         on = f" (on {lost.count} of {asked})" if lost.count < asked else ""
         if lost.worst == 0:
-            exact.append(entrant.label + on)
+            exact.append(solver.label + on)
         else:
             worst = f"worst {units.small_percent(lost.worst)}"
-            lossy.append((lost.median, f"{entrant.label}{on} {units.small_percent(lost.median)} ({worst})"))
-    # the most lost first: where the list is cut short, those near the optimum go
+            lossy.append((lost.median, f"{solver.label}{on} {units.small_percent(lost.median)} ({worst})"))
+    # the largest loss first, since a long list is cut at its end
     parts = [text for _, text in sorted(lossy, key=lambda item: -item[0])]
     lossless = f"{_joined(exact)} lost nothing" if exact else ""
     if not parts:
@@ -121,7 +121,7 @@ def _infeasible(comparison: Comparison) -> str:
 
 
 def _unanswered(comparison: Comparison) -> str:
-    solves = [s for e in comparison.entrants for run in e.runs.values() for s in run.solves]
+    solves = [s for e in comparison.solvers for run in e.runs.values() for s in run.solves]
     counts = {kind: sum(s.kind is kind for s in solves) for kind in (Kind.FAILED, Kind.REFUSED, Kind.FALSE_CLAIM)}
     words = {Kind.FAILED: "failed", Kind.REFUSED: "were refused", Kind.FALSE_CLAIM: "made a claim that cannot be true"}
     parts = [
@@ -133,39 +133,39 @@ def _unanswered(comparison: Comparison) -> str:
 
 
 def warnings(comparison: Comparison, runs: Sequence[BenchRun]) -> tuple[str, ...]:
-    """What makes figures of this comparison less than complete or comparable."""
+    """Sentences on why the results may be incomplete or not comparable."""
     records = comparison.records
     found = [sentence] if (sentence := unfinished(runs)) else []
     most = max((r.jobs for r in records), default=1)
     if most > 1:
         found.append(
-            f"Up to {most} solves ran side by side and may have shared cores: their times are longer than alone, and "
-            "not equally so."
+            f"Up to {most} solves ran at the same time and may have shared cores, which makes their times longer to "
+            "different degrees."
         )
     machines = {(r.machine.cpu, r.machine.cores, r.machine.memory_bytes, r.machine.system) for r in records}
     if len(machines) > 1:
-        found.append(f"The solves ran on {len(machines)} different machines, whose times are not to be compared.")
+        found.append(f"The solves ran on {len(machines)} different machines, whose times are not comparable.")
     limits = comparison.values(time_limit_text)
     if len(limits) > 1:
         found.append(f"Solves had different time limits: {', '.join(limits)}.")
     memories = comparison.values(memory_limit_text)
     if len(memories) > 1:
         found.append(f"Solves had different memory limits: {', '.join(memories)}.")
-    threads = comparison.values(lambda r: "not told" if r.threads is None else r.threads)
+    threads = comparison.values(lambda r: "not set" if r.threads is None else r.threads)
     if len(threads) > 1:
         found.append(f"Solves had different numbers of threads: {', '.join(threads)}.")
-    seeds = comparison.values(lambda r: "not told" if r.seed is None else r.seed)
+    seeds = comparison.values(lambda r: "not set" if r.seed is None else r.seed)
     if len(seeds) > 1:
-        found.append(f"Solves had different seeds ({', '.join(seeds)}); they are taken together as repeats.")
+        found.append(f"Solves had different seeds ({', '.join(seeds)}); they are treated as repeats.")
     found += _mixed_versions(comparison)
-    partial = [e for e in comparison.entrants if len(e.runs) < len(comparison.problems)]
+    partial = [e for e in comparison.solvers if len(e.runs) < len(comparison.problems)]
     if partial:
         parts = [f"{e.label} ({len(e.runs)})" for e in partial]
         found.append(
             f"Not every solver has been run on all {many(len(comparison.problems), 'problem')}: {_joined(parts)}. "
-            "Shares are of the problems that each was run on."
+            "Shares refer to the problems that each solver was run on."
         )
-    uneven = {len(run.solves) for e in comparison.entrants for run in e.runs.values()}
+    uneven = {len(run.solves) for e in comparison.solvers for run in e.runs.values()}
     if len(uneven) > 1:
         found.append(f"Runs have different numbers of repeats, from {min(uneven)} to {max(uneven)}.")
     for name, known in comparison.problems.items():
@@ -185,11 +185,11 @@ def _mixed_versions(comparison: Comparison) -> list[str]:
 
 
 def unproved(comparison: Comparison) -> tuple[str, ...]:
-    """Entrants that took part and proved nothing."""
-    return tuple(e.label for e in comparison.entrants if not e.proofs)
+    """Solvers that took part and proved nothing."""
+    return tuple(e.label for e in comparison.solvers if not e.proofs)
 
 
 def open_problems(comparison: Comparison) -> int:
-    """How many problems nobody proved."""
-    proved = {n for e in comparison.entrants for n, time in e.proof_times.items() if math.isfinite(time)}
+    """Number of problems that no solver proved."""
+    proved = {n for e in comparison.solvers for n, time in e.proof_times.items() if math.isfinite(time)}
     return len(comparison.problems) - len(proved)

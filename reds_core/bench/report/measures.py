@@ -1,4 +1,4 @@
-"""The measures of solver comparisons, on plain numbers. A time that does not exist is infinite."""
+"""Measures of solver comparisons, computed on plain numbers. The time of an unsolved problem is infinite."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 CLOCK_S = 1e-6
-"""Times below this, in seconds, count as this: no clock tells them apart."""
+"""Resolution of the clock in seconds; shorter times are rounded up to it."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """A share that rises in steps.
+    """A step function that rises from 0 to at most 1.
 
     Attributes:
-        places: where it rises; strictly rising, finite.
-        shares: the share from each place on, 0..1.
+        places: positions of the steps, finite and strictly increasing.
+        shares: value of the function from each step on.
     """
 
     places: tuple[float, ...]
     shares: tuple[float, ...]
 
     def at(self, place: float) -> float:
-        """The share at a place."""
+        """The value at a position."""
         index = bisect_right(self.places, place)
         return self.shares[index - 1] if index else 0.0
 
     @property
     def end(self) -> float:
-        """The share in the end."""
+        """The value after the last step."""
         return self.shares[-1] if self.shares else 0.0
 
 
 def cumulative(numbers: Iterable[float]) -> Steps:
-    """The share of `numbers` that are at most x, for each finite x among them."""
+    """The empirical distribution function of `numbers`, of which infinite ones are never reached."""
     every = sorted(numbers)
     count: dict[float, int] = {}
     for rank, number in enumerate(every, start=1):
@@ -51,11 +51,11 @@ def performance_profiles(times: Mapping[str, Mapping[str, float]]) -> dict[str, 
     Dolan and Moré, "Benchmarking optimization software with performance profiles", Math. Program. 91 (2002), eq. 1-2.
 
     Args:
-        times: by solver and problem the seconds to solve it, infinite where it did not; problems that a solver was not
-            given are left out of its mapping, and of its shares.
+        times: seconds to solve each problem, by solver and problem; infinite if it was not solved. Problems that a
+            solver was not run on are missing from its mapping and do not count in its profile.
 
     Returns:
-        By solver the share of its problems against the factor, from 1; it ends at the share solved.
+        By solver, the share of its problems as a function of the factor, from 1; it ends at the share solved.
     """
     fastest: dict[str, float] = {}
     for own in times.values():
@@ -68,19 +68,19 @@ def performance_profiles(times: Mapping[str, Mapping[str, float]]) -> dict[str, 
 
 
 def geometric_mean(numbers: Sequence[float]) -> float:
-    """The geometric mean of positive numbers, of which there is at least one."""
+    """The geometric mean of one or more positive numbers."""
     return math.exp(math.fsum(map(math.log, numbers)) / len(numbers))
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """How many times as long another takes, over the problems that both solved.
+    """Time ratios of two solvers over the problems that both solved.
 
     Attributes:
-        count: such problems.
-        mean: the geometric mean.
-        least, most: the range.
-        least_on, most_on: the problems of the range's ends.
+        count: number of these problems.
+        mean: geometric mean of the ratios.
+        least, most: smallest and largest ratio.
+        least_on, most_on: names of the problems with the smallest and the largest ratio.
     """
 
     count: int
@@ -92,7 +92,7 @@ class Ratios:
 
 
 def time_ratios(reference: Mapping[str, float], other: Mapping[str, float]) -> Ratios | None:
-    """other / reference, by problem; None where no problem was solved by both."""
+    """Ratios other / reference of the times by problem; None if no problem was solved by both."""
     ratios = {
         problem: max(time, CLOCK_S) / max(reference[problem], CLOCK_S)
         for problem, time in other.items()
@@ -106,7 +106,7 @@ def time_ratios(reference: Mapping[str, float], other: Mapping[str, float]) -> R
 
 
 def relative_loss(best: int, value: int) -> float:
-    """(best - value) / |best|: 0 where equal, infinite where the best is 0 and not reached."""
+    """(best - value) / |best|; 0 if both are equal, and infinite if the best is 0 and was not reached."""
     if value == best:
         return 0.0
     return (best - value) / abs(best) if best else math.inf
@@ -114,12 +114,12 @@ def relative_loss(best: int, value: int) -> float:
 
 @dataclass(frozen=True)
 class Typical:
-    """The middle and the worst of figures that are better when smaller.
+    """Median and maximum of values by problem, of which smaller ones are better.
 
     Attributes:
-        count: figures.
-        median, worst: of them.
-        worst_on: the problem of the worst.
+        count: number of values.
+        median, worst: median and maximum.
+        worst_on: name of the problem with the maximum.
     """
 
     count: int
@@ -129,7 +129,7 @@ class Typical:
 
 
 def spread(figures: Mapping[str, float]) -> Typical | None:
-    """The spread of figures by problem; None where there is none."""
+    """Median and maximum of values by problem; None if there are no values."""
     if not figures:
         return None
     worst = max(figures, key=lambda p: figures[p])

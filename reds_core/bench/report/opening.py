@@ -1,4 +1,4 @@
-"""How the report of a comparison of solvers opens."""
+"""The opening of the report of a solver comparison: its title, its findings and its warnings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KIND = "Solver comparison"
 
 
 def opening(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> Opening:
-    """The opening of its page and of its summary."""
+    """Make the opening, which the page and the summary share."""
     return Opening(
         KIND,
         title,

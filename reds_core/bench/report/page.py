@@ -1,11 +1,11 @@
-"""The page of a comparison."""
+"""The HTML page of a solver comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from reds_core.bench.history import BenchRun
-from reds_core.bench.report import conduct, findings, pictures, tables
+from reds_core.bench.report import findings, pictures, run_details, tables
 from reds_core.bench.report.opening import opening
 from reds_core.bench.report.presolve import presolve_pairs
 from reds_core.bench.report.results import Comparison
@@ -14,19 +14,20 @@ from reds_core.report.page import inline_script, render
 
 
 def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
-    """The report of a comparison as one HTML page.
+    """Render the report of a comparison as one HTML page.
 
     Args:
-        comparison: what was measured.
+        comparison: the results.
         title: heading of the page.
-        runs: of the command that made it, the latest last.
+        runs: runs of the command that made the records, the latest last.
 
     Raises:
         UnavailableError: if Jinja2 or matplotlib is not installed.
     """
-    provers, pairs = comparison.provers, presolve_pairs(comparison.entrants)
+    provers, pairs = comparison.provers, presolve_pairs(comparison.solvers)
     return render(
         "bench.html",
+        "reds_core.bench.report",
         opening=opening(comparison, title, runs),
         script=inline_script("sort.js"),
         overview=tables.overview_table(comparison),
@@ -44,16 +45,16 @@ def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]
         losses=tables.losses_table(comparison),
         value_profile=pictures.value_profile(comparison),
         presolve=tables.presolve_table(pairs),
-        presolve_scatter=pictures.presolve_scatter(pairs, comparison.entrants),
+        presolve_scatter=pictures.presolve_scatter(pairs, comparison.solvers),
         memory=tables.memory_table(comparison),
-        false_claims=conduct.false_claims_table(comparison),
-        failures=conduct.failures_table(comparison),
-        refusals=conduct.refusals_table(comparison),
-        left_out=conduct.left_out_table(comparison, runs),
-        settings=conduct.settings_table(comparison),
-        machines=conduct.machines_table(comparison),
-        contenders=conduct.contenders_table(comparison),
-        runs=conduct.runs_table(runs),
-        remarks=conduct.remarks_table(comparison),
+        false_claims=run_details.false_claims_table(comparison),
+        failures=run_details.failures_table(comparison),
+        refusals=run_details.refusals_table(comparison),
+        left_out=run_details.left_out_table(comparison, runs),
+        settings=run_details.settings_table(comparison),
+        machines=run_details.machines_table(comparison),
+        contenders=run_details.contenders_table(comparison),
+        runs=run_details.runs_table(runs),
+        remarks=run_details.remarks_table(comparison),
         near=units.small_percent(pictures.NEAR),
     )

@@ -1,4 +1,4 @@
-"""Which figures a comparison has, with captions and, for those who cannot see them, what they show in words."""
+"""The figures of a solver comparison with captions, and with descriptions for screen readers."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from collections.abc import Mapping, Sequence
 from reds_core.bench.report import figures
 from reds_core.bench.report.measures import Steps, cumulative, performance_profiles
 from reds_core.bench.report.presolve import PresolvePair
-from reds_core.bench.report.results import Comparison, Entrant
+from reds_core.bench.report.results import Comparison, SolverResults
 from reds_core.report import units
 from reds_core.report.page import Picture, picture
 from reds_core.report.series import styles
 
 NEAR = 0.001
-"""A value that lies at most this share below the best known one is as good for most uses."""
+"""Relative loss up to which a value counts as near the best known one."""
 
 GROWTH_FROM_RATIO = 3
-"""Sizes that differ by this factor show how time grows with size."""
+"""Smallest ratio of the largest to the smallest problem for which the growth of time with size is shown."""
 
 _FACTORS_IN_WORDS = (1, 2, 10)
 _LOSSES_IN_WORDS = (0.0, 0.001, 0.01)
 
 
 def proof_profile(comparison: Comparison) -> Picture | None:
-    """Performance profiles of the time to a proof; None where nothing was proved."""
+    """Performance profiles of the time to a proof; None if nothing was proved."""
     times = {e.label: e.proof_times for e in comparison.provers}
     caption = "Performance profile: time to a proof of optimality or infeasibility"
     return _profile(comparison, times, "proof", caption, "Time to a proof, times that of the fastest")
 
 
 def near_profile(comparison: Comparison) -> Picture | None:
-    """Performance profiles of the time to an answer within NEAR of the best known value; None where there is none."""
-    times = {e.label: e.times_within(NEAR) for e in comparison.entrants}
+    """Performance profiles of the time to an answer within NEAR of the best known value; None if there is none."""
+    times = {e.label: e.times_within(NEAR) for e in comparison.solvers}
     times = {label: own for label, own in times.items() if any(map(math.isfinite, own.values()))}
     near = units.small_percent(NEAR)
     caption = f"Performance profile: time to an answer within {near} of the best known value"
@@ -46,14 +46,14 @@ def _profile(
     if not times:
         return None
     profiles = performance_profiles(times)
-    drawn = styles([e.label for e in comparison.entrants])
+    drawn = styles([e.label for e in comparison.solvers])
     figure = figures.profile_figure(profiles, drawn, axis)
     places = [(f"within {factor}× the fastest time", float(factor)) for factor in _FACTORS_IN_WORDS]
     return picture(figure, prefix, caption, f"{caption}. {_shares_in_words(profiles, places)}")
 
 
 def growth_scatter(comparison: Comparison) -> Picture | None:
-    """Time to a proof against the size of the problem; None where the problems are about equally large."""
+    """Time to a proof against the size of the problem; None if the problems are of similar size."""
     sizes = {name: facts.options for name, facts in comparison.problems.items()}
     series = {
         e.label: tuple((float(sizes[n]), t) for n, t in e.proof_times.items() if math.isfinite(t) and sizes[n] > 0)
@@ -63,20 +63,20 @@ def growth_scatter(comparison: Comparison) -> Picture | None:
     drawn = [size for points in series.values() for size, _ in points]
     if not drawn or max(drawn) < GROWTH_FROM_RATIO * min(drawn):
         return None
-    figure = figures.growth_figure(series, styles([e.label for e in comparison.entrants]))
+    figure = figures.growth_figure(series, styles([e.label for e in comparison.solvers]))
     largest = (f"{label}: {units.seconds(max(points)[1])} at {max(points)[0]:.0f}" for label, points in series.items())
     caption = "Time to a proof against the size of the problem"
     return picture(figure, "growth", caption, f"{caption}. The largest proved, by options: {'; '.join(largest)}.")
 
 
 def value_profile(comparison: Comparison) -> Picture | None:
-    """How far values are below the best known ones; None where no value was reached."""
-    losses = {e.label: e.losses for e in comparison.entrants}
+    """Distribution of the loss against the best known values; None if no value was reached."""
+    losses = {e.label: e.losses for e in comparison.solvers}
     shares = {label: cumulative(own.values()) for label, own in losses.items() if any(map(math.isfinite, own.values()))}
     if not shares:
         return None
     caption = "Value profile: how near each solver comes to the best known value"
-    figure = figures.value_figure(shares, styles([e.label for e in comparison.entrants]))
+    figure = figures.value_figure(shares, styles([e.label for e in comparison.solvers]))
     places = [(f"within {units.small_percent(loss)} of the best known value", loss) for loss in _LOSSES_IN_WORDS]
     return picture(figure, "value", caption, f"{caption}. {_shares_in_words(shares, places)}")
 
@@ -84,20 +84,20 @@ def value_profile(comparison: Comparison) -> Picture | None:
 def _shares_in_words(shares: Mapping[str, Steps], places: Sequence[tuple[str, float]]) -> str:
     parts = []
     for label, steps in shares.items():
-        told = ", ".join(f"{units.percent(steps.at(place), 0)} {words}" for words, place in places)
-        parts.append(f"{label}: {told}, {units.percent(steps.end, 0)} in the end.")
+        described = ", ".join(f"{units.percent(steps.at(place), 0)} {words}" for words, place in places)
+        parts.append(f"{label}: {described}, {units.percent(steps.end, 0)} in the end.")
     return " ".join(parts)
 
 
 def gap_scatter(comparison: Comparison) -> Picture | None:
-    """Gap against time; None where no run has a gap."""
-    points = figures.gap_points(comparison.entrants)
+    """Gap against time; None if no run has a gap."""
+    points = figures.gap_points(comparison.solvers)
     return _scatter(comparison, points, "gap", "Gap against time", "Gap", "proved")
 
 
 def loss_scatter(comparison: Comparison) -> Picture | None:
-    """Value lost against time; None where no run has a value."""
-    points = figures.loss_points(comparison.entrants)
+    """Value lost against time; None if no run has a value."""
+    points = figures.loss_points(comparison.solvers)
     return _scatter(comparison, points, "loss", "Value lost against time", "Value lost against the best known", "0")
 
 
@@ -111,7 +111,7 @@ def _scatter(
 ) -> Picture | None:
     if not points:
         return None
-    figure = figures.scatter_figure(points, styles([e.label for e in comparison.entrants]), axis, zero)
+    figure = figures.scatter_figure(points, styles([e.label for e in comparison.solvers]), axis, zero)
     medians = (
         f"{label}: {units.small_percent(statistics.median(p.share for p in own))} after "
         f"{units.seconds(statistics.median(p.seconds for p in own))}"
@@ -120,12 +120,12 @@ def _scatter(
     return picture(figure, prefix, caption, f"{caption}, medians: {'; '.join(medians)}.")
 
 
-def presolve_scatter(pairs: Sequence[PresolvePair], entrants: Sequence[Entrant]) -> Picture | None:
-    """Time with presolve against time without; None where no problem was proved both ways."""
+def presolve_scatter(pairs: Sequence[PresolvePair], solvers: Sequence[SolverResults]) -> Picture | None:
+    """Time with presolve against time without; None if no problem was proved both ways."""
     times = {pair.label: pair.times_s for pair in pairs if pair.times_s}
     if not times:
         return None
-    figure = figures.pairs_figure(times, styles([e.label for e in entrants]))
+    figure = figures.pairs_figure(times, styles([e.label for e in solvers]))
     wins = (f"{label}: faster with presolve on {sum(on < off for off, on in own)} of {len(own)} problems"
             for label, own in times.items())  # fmt: skip
     caption = "Time to a proof with presolve against the time without"

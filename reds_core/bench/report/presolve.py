@@ -1,4 +1,4 @@
-"""Solvers with presolve beside the same without."""
+"""Pairs of the same solver with and without presolve."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reds_core.bench.report.measures import Ratios, time_ratios
-from reds_core.bench.report.results import Entrant
+from reds_core.bench.report.results import SolverResults
 
 
 @dataclass(frozen=True)
 class PresolvePair:
-    """One solver, alike but for presolve.
+    """The results of one solver with and without presolve.
 
     Attributes:
-        label: of the entrant with presolve.
-        on, off: with and without presolve.
+        label: label of the solver with presolve.
+        on, off: results with and without presolve.
     """
 
     label: str
-    on: Entrant
-    off: Entrant
+    on: SolverResults
+    off: SolverResults
 
     @property
     def ratios(self) -> Ratios | None:
-        """How many times as long it needs without presolve, over the problems proved both ways."""
+        """Ratios of the time without presolve to the time with it, over the problems proved both ways."""
         return time_ratios(self.on.proof_times, self.off.proof_times)
 
     @property
@@ -36,20 +36,20 @@ class PresolvePair:
         return tuple(pair for pair in pairs if all(map(math.isfinite, pair)))
 
 
-def presolve_pairs(entrants: Sequence[Entrant]) -> tuple[PresolvePair, ...]:
-    """Pairs of entrants of one solver whose options and settings differ in nothing but presolve."""
-    without = {_likeness(e): e for e in entrants if e.contender.presolve is False}
+def presolve_pairs(solvers: Sequence[SolverResults]) -> tuple[PresolvePair, ...]:
+    """Find the pairs whose options and settings differ only in presolve."""
+    without = {_all_but_presolve(e): e for e in solvers if e.contender.presolve is False}
     return tuple(
-        PresolvePair(e.label, e, without[_likeness(e)])
-        for e in entrants
-        if e.contender.presolve is True and _likeness(e) in without
+        PresolvePair(e.label, e, without[_all_but_presolve(e)])
+        for e in solvers
+        if e.contender.presolve is True and _all_but_presolve(e) in without
     )
 
 
-def _likeness(entrant: Entrant) -> tuple[object, ...]:
-    """All that two entrants of a pair share."""
-    contender = entrant.contender
+def _all_but_presolve(solver: SolverResults) -> tuple[object, ...]:
+    """What must be equal for two solvers to make a pair."""
+    contender = solver.contender
     options = tuple(sorted((k, v) for k, v in contender.options.items() if k != "presolve"))
-    records = [s.record for run in entrant.runs.values() for s in run.solves]
+    records = [s.record for run in solver.runs.values() for s in run.solves]
     settings = frozenset((r.time_limit_s, r.memory_limit_bytes, r.threads) for r in records)
     return (contender.solver, options, contender.distribution, contender.version, settings)

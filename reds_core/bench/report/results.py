@@ -1,4 +1,4 @@
-"""What a comparison came to: one run for each problem and entrant, its repeats taken together."""
+"""The results of a solver comparison, by solver and problem, with the repeats of a solve aggregated."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from enum import IntEnum
 
 from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
 from reds_core.bench.report.measures import geometric_mean, relative_loss
-from reds_core.bench.verdicts import Knowledge, Verdicts, judge
+from reds_core.bench.verdicts import KnownFacts, Verdicts, judge
 from reds_core.knapsack.solution import Status, relative_gap
 from reds_core.report import units
 
 
 class Kind(IntEnum):
-    """What a solve came to, from best to worst."""
+    """The result of a solve, from best to worst."""
 
     OPTIMAL = 0
     INFEASIBLE = 1
@@ -29,7 +29,7 @@ class Kind(IntEnum):
 
 
 def kind_of(record: SolveRecord, false_claim: str | None) -> Kind:
-    """What one solve came to."""
+    """Classify one solve."""
     if record.outcome is not SolveOutcome.ANSWERED:
         return Kind.REFUSED if record.outcome is SolveOutcome.REFUSED else Kind.FAILED
     if false_claim is not None:
@@ -44,7 +44,7 @@ def kind_of(record: SolveRecord, false_claim: str | None) -> Kind:
 
 @dataclass(frozen=True)
 class Solve:
-    """One record with what it came to."""
+    """One record with its classification."""
 
     record: SolveRecord
     kind: Kind
@@ -57,63 +57,64 @@ class Solve:
 
 
 @dataclass(frozen=True)
-class EntrantRun:
-    """The solves of one problem by one entrant, at least one.
+class SolverRun:
+    """The solves of one problem by one solver, of which there is at least one.
 
     Attributes:
-        problem: as reports name it.
-        known: what all records together say of the problem.
+        problem: name of the problem in reports.
+        known: what all records together tell about the problem.
+        solves: the repeats.
     """
 
     problem: str
-    known: Knowledge
+    known: KnownFacts
     solves: tuple[Solve, ...]
 
     @property
     def kind(self) -> Kind:
-        """What its median solve came to; a false claim of one of them is that of all."""
+        """The result of the median solve, or FALSE_CLAIM if any solve made a false claim."""
         kinds = [s.kind for s in self.solves]
         return Kind.FALSE_CLAIM if Kind.FALSE_CLAIM in kinds else statistics.median_high(kinds)
 
     @property
     def proof_s(self) -> float:
-        """Median seconds to a proof, infinite where half of the solves or more ended without one."""
+        """Median seconds to a proof; infinite if at least half of the solves ended without one."""
         if self.kind is Kind.FALSE_CLAIM:
             return math.inf
         return statistics.median(s.proof_s for s in self.solves)
 
     @property
     def walls_s(self) -> tuple[float, ...]:
-        """Seconds of each solve."""
+        """Wall time of each solve in seconds."""
         return tuple(s.record.wall_s for s in self.solves)
 
     @property
     def value(self) -> int | None:
-        """The median of the values reached, the lower of two."""
+        """The (lower) median of the values reached."""
         values = [s.record.value for s in self._answered if s.record.value is not None]
         return statistics.median_low(values) if values else None
 
     @property
     def bound(self) -> int | None:
-        """The median of the bounds that are not refuted, the higher of two."""
+        """The (upper) median of the bounds that are not refuted."""
         bounds = [s.record.bound for s in self._answered if s.false_claim is None and s.record.bound is not None]
         return statistics.median_high(bounds) if bounds else None
 
     @property
     def gap(self) -> float | None:
-        """(bound - value) / |value|, of the medians."""
+        """(bound - value) / |value| of the median bound and the median value."""
         return relative_gap(self.value, self.bound)
 
     @property
     def loss(self) -> float | None:
-        """How far the value is below the best known one, in shares of that; None without a value."""
+        """Relative loss against the best known value; None without a value."""
         if self.value is None or self.known.value is None:
             return None
         return relative_loss(self.known.value, self.value)
 
     @property
     def peak_memory_bytes(self) -> int | None:
-        """The most memory that one of the solves took."""
+        """The largest peak memory of the solves."""
         return max((m for s in self.solves if (m := s.record.peak_memory_bytes) is not None), default=None)
 
     @property
@@ -122,24 +123,26 @@ class EntrantRun:
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """A contender under one setting, with its runs by problem name.
+class SolverResults:
+    """The results of a contender with one set of settings.
 
     Attributes:
-        label: the contender's; with the settings in which it differs from its namesakes.
+        label: label of the contender, with the settings that tell it apart from others of the same label.
+        contender: the solver with its options.
+        runs: solves by problem name.
     """
 
     label: str
     contender: Contender
-    runs: Mapping[str, EntrantRun]
+    runs: Mapping[str, SolverRun]
 
     def count(self, *kinds: Kind) -> int:
-        """How many of its runs came to one of `kinds`."""
+        """Number of problems whose result is one of `kinds`."""
         return sum(run.kind in kinds for run in self.runs.values())
 
     @property
     def proofs(self) -> int:
-        """How many problems it proved."""
+        """Number of problems proved."""
         return sum(math.isfinite(run.proof_s) for run in self.runs.values())
 
     @property
@@ -148,7 +151,7 @@ class Entrant:
         return {name: run.proof_s for name, run in self.runs.items()}
 
     def times_within(self, loss: float) -> dict[str, float]:
-        """Seconds until it returned a value at most `loss` below the best known one, by problem that has one."""
+        """Seconds to a value within this relative loss, by problem with a known value; infinite if not reached."""
         return {
             name: statistics.median(run.walls_s) if run.loss is not None and run.loss <= loss else math.inf
             for name, run in self.runs.items()
@@ -157,7 +160,7 @@ class Entrant:
 
     @property
     def losses(self) -> dict[str, float]:
-        """How far its values are below the best known one, by problem that has one; infinite without a value."""
+        """Relative loss by problem with a known value; infinite without a value."""
         return {
             name: math.inf if run.loss is None else run.loss
             for name, run in self.runs.items()
@@ -167,36 +170,37 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that the records of a comparison say.
+    """The results of a comparison.
 
     Attributes:
-        records: as read.
-        problems: by name; names that several problems share are told apart by their hash.
-        known: what is known of each problem, by name.
-        entrants: the best first: by proofs, then by time to a proof, then by value lost.
+        records: the records as read.
+        verdicts: the conclusions from all records.
+        problems: problems by name; if several share a name, their hash is appended to it.
+        known: what is known about each problem, by name.
+        solvers: results by solver, the best first: by proofs, then by time to a proof, then by value lost.
     """
 
     records: tuple[SolveRecord, ...]
     verdicts: Verdicts
     problems: Mapping[str, ProblemFacts]
-    known: Mapping[str, Knowledge]
-    entrants: tuple[Entrant, ...]
+    known: Mapping[str, KnownFacts]
+    solvers: tuple[SolverResults, ...]
 
     @property
-    def provers(self) -> tuple[Entrant, ...]:
-        """Entrants with at least one proof."""
-        return tuple(e for e in self.entrants if e.proofs)
+    def provers(self) -> tuple[SolverResults, ...]:
+        """Solvers with at least one proof."""
+        return tuple(e for e in self.solvers if e.proofs)
 
     def values(self, of: Callable[[SolveRecord], object]) -> tuple[str, ...]:
-        """The different texts that `of` gives of the records, in order of appearance."""
+        """The distinct texts of `of(record)` over all records, in order of appearance."""
         return tuple(dict.fromkeys(str(v) for r in self.records if (v := of(r)) is not None))
 
 
 def compare(records: Sequence[SolveRecord]) -> Comparison:
-    """Take the records of a comparison together; of solves recorded twice, all count as repeats."""
+    """Aggregate the records of a comparison; a solve that was recorded twice counts as repeated."""
     verdicts = judge(records)
     names = _problem_names(records)
-    labels = _entrant_labels(records)
+    labels = _solver_labels(records)
     problems: dict[str, ProblemFacts] = {}
     gathered: dict[str, tuple[Contender, dict[str, list[Solve]]]] = {}
     for index, (record, label) in enumerate(zip(records, labels, strict=True)):
@@ -205,17 +209,17 @@ def compare(records: Sequence[SolveRecord]) -> Comparison:
         _, runs = gathered.setdefault(label, (record.contender, {}))
         runs.setdefault(name, []).append(Solve(record, kind_of(record, claim), claim))
     known = {name: verdicts.problems[facts.sha256] for name, facts in problems.items()}
-    entrants = []
+    solvers = []
     for label, (contender, runs) in gathered.items():
-        taken = {name: EntrantRun(name, known[name], tuple(runs[name])) for name in problems if name in runs}
-        entrants.append(Entrant(label, contender, taken))
-    return Comparison(tuple(records), verdicts, problems, known, tuple(sorted(entrants, key=_merit)))
+        taken = {name: SolverRun(name, known[name], tuple(runs[name])) for name in problems if name in runs}
+        solvers.append(SolverResults(label, contender, taken))
+    return Comparison(tuple(records), verdicts, problems, known, tuple(sorted(solvers, key=_merit)))
 
 
-def _merit(entrant: Entrant) -> tuple[float, ...]:
-    """Sorts the best entrant first."""
-    times = [max(t, 1e-9) for t in entrant.proof_times.values() if math.isfinite(t)]
-    losses = [loss for loss in entrant.losses.values() if math.isfinite(loss)]
+def _merit(solver: SolverResults) -> tuple[float, ...]:
+    """Key that sorts the best solver first."""
+    times = [max(t, 1e-9) for t in solver.proof_times.values() if math.isfinite(t)]
+    losses = [loss for loss in solver.losses.values() if math.isfinite(loss)]
     return (
         -len(times),
         geometric_mean(times) if times else 0.0,
@@ -225,19 +229,19 @@ def _merit(entrant: Entrant) -> tuple[float, ...]:
 
 
 def _problem_names(records: Sequence[SolveRecord]) -> dict[str, str]:
-    """By hash how each problem is called."""
+    """The name of each problem in reports, by hash."""
     called = {r.problem.sha256: r.problem.name for r in records}
     times = Counter(called.values())
     return {sha256: name if times[name] == 1 else f"{name} ({sha256[:8]})" for sha256, name in called.items()}
 
 
 def time_limit_text(record: SolveRecord) -> str:
-    """How long a solve was allowed to take."""
+    """The time limit of a solve, as text."""
     return f"{record.time_limit_s:g}{units.THIN}s"
 
 
 def memory_limit_text(record: SolveRecord) -> str:
-    """How much memory a solve was allowed."""
+    """The memory limit of a solve, as text."""
     return "none" if record.memory_limit_bytes is None else units.byte_size(record.memory_limit_bytes)
 
 
@@ -246,13 +250,13 @@ _SETTINGS: Mapping[str, Callable[[SolveRecord], object]] = {
     "{}": lambda r: ", ".join(f"{k}={v}" for k, v in sorted(r.contender.options.items())),
     "limit {}": time_limit_text,
     "memory {}": memory_limit_text,
-    "threads {}": lambda r: "not told" if r.threads is None else r.threads,
+    "threads {}": lambda r: "not set" if r.threads is None else r.threads,
 }
-"""What makes records of one contender ones that must not be taken together, as text after its label."""
+"""Settings whose records must not be aggregated, by the text that is appended to the contender's label."""
 
 
-def _entrant_labels(records: Sequence[SolveRecord]) -> list[str]:
-    """For each record its contender's label with the settings in which that contender's records differ."""
+def _solver_labels(records: Sequence[SolveRecord]) -> list[str]:
+    """The label of each record's contender, with the settings in which the records of that contender differ."""
     seen: dict[str, dict[str, set[object]]] = {}
     for record in records:
         own = seen.setdefault(record.contender.label, {text: set() for text in _SETTINGS})

@@ -1,4 +1,4 @@
-"""The tables of a comparison: what each solver came to, on all problems and on each."""
+"""The tables of a comparison: the results of each solver, overall and by problem."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 from reds_core.bench.record import SolveOutcome
 from reds_core.bench.report.measures import Ratios, Typical, spread, time_ratios
 from reds_core.bench.report.presolve import PresolvePair
-from reds_core.bench.report.results import Comparison, Entrant, EntrantRun, Kind
+from reds_core.bench.report.results import Comparison, Kind, SolverResults, SolverRun
 from reds_core.report import units
 from reds_core.report.table import (
     NOTHING,
@@ -47,36 +47,36 @@ _TONES = {Kind.OPTIMAL: "proved", Kind.INFEASIBLE: "proved", Kind.FAILED: "faile
 
 
 def loss_text(loss: float) -> str:
-    """How far a value is below another: −0.31 %."""
+    """A relative loss as text: −0.31 %."""
     if not math.isfinite(loss):
         return "below 0"
     text = units.small_percent(loss)
     return f"{text} lost" if text.startswith("<") else f"−{text}"
 
 
-# --- entrants -------------------------------------------------------------------------------------------------------
+# --- solvers -------------------------------------------------------------------------------------------------------
 
 
 def overview_table(comparison: Comparison) -> Table:
-    """What each entrant came to, the best first."""
+    """The results of each solver, the best first."""
     columns = (
         "Problems", "Proved", "Without proof", "No choice", "Refused", "Failed", "Time, median", "Value lost, median",
         "Value lost, worst",
     )  # fmt: skip
     rows = []
-    for entrant in comparison.entrants:
-        times = [statistics.median(r.walls_s) for r in entrant.runs.values() if r.kind < Kind.REFUSED]
-        lost = losses_of(entrant)
+    for solver in comparison.solvers:
+        times = [statistics.median(r.walls_s) for r in solver.runs.values() if r.kind < Kind.REFUSED]
+        lost = losses_of(solver)
         rows.append(
             Row(
-                entrant.label,
+                solver.label,
                 (
-                    whole(len(entrant.runs)),
-                    whole(entrant.proofs),
-                    whole(entrant.count(Kind.ANSWERED)),
-                    whole(entrant.count(Kind.NOTHING)),
-                    whole(entrant.count(Kind.REFUSED)),
-                    whole(entrant.count(Kind.FAILED, Kind.FALSE_CLAIM)),
+                    whole(len(solver.runs)),
+                    whole(solver.proofs),
+                    whole(solver.count(Kind.ANSWERED)),
+                    whole(solver.count(Kind.NOTHING)),
+                    whole(solver.count(Kind.REFUSED)),
+                    whole(solver.count(Kind.FAILED, Kind.FALSE_CLAIM)),
                     seconds(statistics.median(times) if times else None),
                     share(lost.median if lost else None),
                     share(lost.worst if lost else None),
@@ -86,22 +86,24 @@ def overview_table(comparison: Comparison) -> Table:
     return Table("All solvers, the best first", "Solver", columns, one_block(rows), is_sortable=True)
 
 
-def losses_of(entrant: Entrant, among: Container[str] | None = None) -> Typical | None:
-    """The value an entrant lost against the best known, over the problems (`among` these) where it reached one."""
+def losses_of(solver: SolverResults, among: Container[str] | None = None) -> Typical | None:
+    """Median and maximum of the loss against the best known values, over problems (among these) with a value."""
     return spread(
-        {n: loss for n, loss in entrant.losses.items() if math.isfinite(loss) and (among is None or n in among)}
+        {n: loss for n, loss in solver.losses.items() if math.isfinite(loss) and (among is None or n in among)}
     )
 
 
-def gaps_left(entrant: Entrant) -> Typical | None:
-    """The gaps an entrant left where it gave no proof, over those where there is one."""
-    gaps = {name: r.gap for name, r in entrant.runs.items() if r.gap is not None and not math.isfinite(r.proof_s)}
+def gaps_left(solver: SolverResults) -> Typical | None:
+    """Median and maximum of the gaps that a solver left on problems without a proof."""
+    gaps = {name: r.gap for name, r in solver.runs.items() if r.gap is not None and not math.isfinite(r.proof_s)}
     return spread(gaps)
 
 
 def speed_table(comparison: Comparison) -> Table:
-    """How many times as long as the best each other with proofs or bounds needs to a proof, and the gap it is left with
-    where it has none; without rows where nobody proved anything."""
+    """Time ratios of each solver to the best one, and the gaps on problems without a proof.
+
+    The table has no rows if nothing was proved.
+    """
     columns = (
         "Both proved",
         "Times as long",
@@ -114,7 +116,7 @@ def speed_table(comparison: Comparison) -> Table:
     if not comparison.provers:
         return Table("Time to a proof", "Solver", columns, ())
     reference = comparison.provers[0]
-    others = [e for e in comparison.entrants[1:] if e.proofs or gaps_left(e)]
+    others = [e for e in comparison.solvers[1:] if e.proofs or gaps_left(e)]
     rows = []
     for other in others:
         ratios: Ratios | None = time_ratios(reference.proof_times, other.proof_times)
@@ -134,38 +136,38 @@ def speed_table(comparison: Comparison) -> Table:
 
 
 def losses_table(comparison: Comparison) -> Table:
-    """Value lost against proven optima, for every entrant that reached a value on such a problem."""
+    """Value lost against proven optima, for every solver that found a value of such a problem."""
     optimal = {name for name, known in comparison.known.items() if known.is_optimal}
     columns = ("Optima known", "Value found", "At the optimum", "Median lost", "Worst lost")
     rows = []
-    for entrant in comparison.entrants:
-        asked = {name: loss for name, loss in entrant.losses.items() if name in optimal}
-        lost = losses_of(entrant, optimal)
+    for solver in comparison.solvers:
+        asked = {name: loss for name, loss in solver.losses.items() if name in optimal}
+        lost = losses_of(solver, optimal)
         if lost is not None:
             hits = sum(loss == 0 for loss in asked.values())
             cells = (whole(len(asked)), whole(lost.count), whole(hits), share(lost.median))
-            rows.append(Row(entrant.label, (*cells, share(lost.worst, lost.worst_on if lost.worst > 0 else ""))))
+            rows.append(Row(solver.label, (*cells, share(lost.worst, lost.worst_on if lost.worst > 0 else ""))))
     return Table("Value lost against the proven optimum", "Solver", columns, one_block(rows), is_sortable=True)
 
 
 def memory_table(comparison: Comparison) -> Table:
-    """The most memory of each entrant's processes; entrants without figures are left out."""
+    """Peak memory of each solver; solvers without measurements are left out."""
     rows = []
-    for entrant in comparison.entrants:
-        peaks = {name: float(p) for name, run in entrant.runs.items() if (p := run.peak_memory_bytes) is not None}
+    for solver in comparison.solvers:
+        peaks = {name: float(p) for name, run in solver.runs.items() if (p := run.peak_memory_bytes) is not None}
         most = spread(peaks)
         if most is not None:
             cells = (
                 figure(most.median, units.byte_size(most.median)),
                 figure(most.worst, units.byte_size(most.worst), most.worst_on),
             )
-            rows.append(Row(entrant.label, cells))
+            rows.append(Row(solver.label, cells))
     caption = "Peak memory of a solve, Python and libraries included"
     return Table(caption, "Solver", ("Median", "Most"), one_block(rows), is_sortable=True)
 
 
 def presolve_table(pairs: Sequence[PresolvePair]) -> Table:
-    """Solvers with presolve beside the same without."""
+    """Each solver with and without presolve."""
     columns = ("Proved with", "Proved without", "Both proved", "Times as long without", "at least", "at most")
     rows = []
     for pair in pairs:
@@ -186,26 +188,26 @@ def presolve_table(pairs: Sequence[PresolvePair]) -> Table:
 
 
 def _problem_order(comparison: Comparison) -> list[str]:
-    """Problems, the most often proved first; else as they were run."""
+    """Names of the problems, sorted by the number of proofs, the most first; otherwise in the order of the records."""
     proofs = dict.fromkeys(comparison.problems, 0)
-    for entrant in comparison.entrants:
-        for name, time in entrant.proof_times.items():
+    for solver in comparison.solvers:
+        for name, time in solver.proof_times.items():
             proofs[name] += math.isfinite(time)
     return sorted(proofs, key=lambda name: -proofs[name])
 
 
 def proofs_table(comparison: Comparison) -> Table:
-    """Who proved what, one mark a run."""
+    """Which solver proved which problem, one mark each."""
     rows = []
     for name in _problem_order(comparison):
-        runs = [e.runs.get(name) for e in comparison.entrants]
+        runs = [e.runs.get(name) for e in comparison.solvers]
         proved = sum(run is not None and math.isfinite(run.proof_s) for run in runs)
         rows.append(Row(name, (whole(proved), *map(_mark, runs))))
-    columns = ("Proofs", *(e.label for e in comparison.entrants))
+    columns = ("Proofs", *(e.label for e in comparison.solvers))
     return Table("Who proved what", "Problem", columns, one_block(rows), is_sortable=True)
 
 
-def _mark(run: EntrantRun | None) -> Cell:
+def _mark(run: SolverRun | None) -> Cell:
     if run is None:
         return Cell("")
     proved = sum(math.isfinite(s.proof_s) for s in run.solves)
@@ -214,7 +216,7 @@ def _mark(run: EntrantRun | None) -> Cell:
 
 
 def results_table(comparison: Comparison) -> Table:
-    """Every run: its time, what it came to, how far off it is."""
+    """Time, result and loss of every solver on every problem."""
     rows = []
     for name, facts in comparison.problems.items():
         known = comparison.known[name]
@@ -223,9 +225,9 @@ def results_table(comparison: Comparison) -> Table:
             best = Cell(best.text, best.value, "optimal" if known.is_optimal else "best known")
         elif known.is_infeasible:
             best = Cell("infeasible")
-        runs = (_run(e.runs.get(name)) for e in comparison.entrants)
+        runs = (_run(e.runs.get(name)) for e in comparison.solvers)
         rows.append(Row(name, (whole(facts.groups), whole(facts.options), best, *runs)))
-    columns = ("Groups", "Options", "Value", *(e.label for e in comparison.entrants))
+    columns = ("Groups", "Options", "Value", *(e.label for e in comparison.solvers))
     return Table("Every problem and solver", "Problem", columns, one_block(rows), is_sortable=True)
 
 
@@ -234,7 +236,7 @@ def outcome_text(outcome: SolveOutcome) -> str:
     return outcome.value.replace("_", " ")
 
 
-def _run(run: EntrantRun | None) -> Cell:
+def _run(run: SolverRun | None) -> Cell:
     if run is None:
         return Cell("")
     kind, tone = run.kind, _TONES.get(run.kind, "")

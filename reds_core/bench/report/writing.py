@@ -1,4 +1,4 @@
-"""The report of a solver comparison: one self-contained HTML page and a short text."""
+"""Writes the report of a solver comparison as a self-contained HTML page and a Markdown summary."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from reds_core.report.comparison import write_reports
 
 
 def bench_page(records: Sequence[SolveRecord], title: str = KIND, runs: Sequence[BenchRun] = ()) -> str:
-    """The report of a comparison as one HTML page. The same records give the same text.
+    """Render the report of a comparison as one HTML page, which depends on the arguments alone.
 
     Args:
         records: in the order in which the solves ended.
         title: heading of the page.
-        runs: of the command that made them, the latest last.
+        runs: runs of the command that made the records, the latest last.
 
     Raises:
         UnavailableError: if Jinja2 or matplotlib is not installed.
@@ -30,12 +30,12 @@ def bench_page(records: Sequence[SolveRecord], title: str = KIND, runs: Sequence
 
 
 def bench_summary(records: Sequence[SolveRecord], title: str = KIND, runs: Sequence[BenchRun] = ()) -> str:
-    """The same in short, as Markdown; arguments as of `bench_page`."""
+    """Render the summary of a comparison as Markdown; the arguments are those of `bench_page`."""
     return comparison_summary(compare(records), title, runs)
 
 
 def write_bench_report(folder: Path) -> None:
-    """Write FOLDER/report.html and FOLDER/summary.md from FOLDER/records.jsonl and, where it is there, bench.json.
+    """Write FOLDER/report.html and FOLDER/summary.md from FOLDER/records.jsonl and, if it exists, bench.json.
 
     Raises:
         UnavailableError: if Jinja2 or matplotlib is not installed.

@@ -1,4 +1,4 @@
-"""The report of a comparison of pruning runs, and the tables it is made of.
+"""The report of a comparison of pruning runs, and the tables that it consists of.
 
 The names listed here may change with a minor version.
 """

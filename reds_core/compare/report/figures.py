@@ -1,4 +1,4 @@
-"""Accuracy against the budget, a curve a contender; with one budget, a line of points a contender."""
+"""Draws accuracy against the budget with a curve for each contender, or a row of points if there is one budget."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _CAP_POINTS = 3
 
 
 def accuracy_picture(recipe: RecipeResults, number: int) -> Picture | None:
-    """Means with their standard deviations; None where nothing was measured.
+    """Draw mean accuracies with standard deviations; None if no accuracy was measured.
 
     Args:
-        number: of the figure on its page.
+        recipe: results of the recipe.
+        number: index of the figure on its page.
 
     Raises:
         UnavailableError: if matplotlib is not installed.
@@ -45,8 +46,8 @@ def _in_words(recipe: RecipeResults, budgets: list[BudgetResults]) -> str:
     parts = []
     for budget in budgets:
         means = [(e.label, e.spread(accuracy)) for e in budget.entries]
-        told = ", ".join(f"{label} {texts.mean(found, recipe.metric)}" for label, found in means if found)
-        parts.append(f"{budget.title}: {told}.")
+        described = ", ".join(f"{label} {texts.mean(found, recipe.metric)}" for label, found in means if found)
+        parts.append(f"{budget.title}: {described}.")
     return " ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""What a comparison of runs found, in sentences, and what to beware of when reading its figures."""
+"""Summarises a comparison of runs in sentences, and warns of what limits its results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LISTED = 6
 
 
 def headline(comparison: RunComparison) -> str:
-    """What there is, in one sentence."""
+    """One sentence on the number of runs, recipes and seeds."""
     if not comparison.records:
         return "No run was recorded."
     failed = len({r.run for r in comparison.failures})
@@ -23,7 +23,7 @@ def headline(comparison: RunComparison) -> str:
 
 
 def comparison_findings(comparison: RunComparison) -> tuple[str, ...]:
-    """Who wins, by how much, and whether that is more than the spread: a sentence for each recipe and budget."""
+    """A sentence for each recipe and budget on the best contender and the significance of its lead."""
     return tuple(
         sentence
         for recipe in comparison.recipes
@@ -33,7 +33,7 @@ def comparison_findings(comparison: RunComparison) -> tuple[str, ...]:
 
 
 def winner(recipe: RecipeResults, budget: BudgetResults) -> str | None:
-    """Who has the highest mean accuracy at a budget, against the next; None where nothing can be ranked."""
+    """A sentence on the best mean accuracy at a budget against the second best; None if nothing can be ranked."""
     ranked = [entry for entry in budget.entries if entry.figures(accuracy)]
     if not ranked or not recipe.metric.is_share:
         return None
@@ -50,34 +50,34 @@ def _against(metric: Metric, budget: BudgetResults, best: str, second: str) -> s
     entries = {entry.label: entry for entry in budget.entries}
     found = entries[best].above(entries[second])
     if found is None:
-        return f"then {second}, which shares no seed with it"
+        return f"followed by {second}, with which it has no seed in common"
     error = "" if found.error is None else f" ± {texts.number(found.error, metric)}"
     points = f"{texts.signed(found.mean, metric)}{error} points against {second}"
     return f"{points} over {many(found.n, 'common seed')}: {texts.verdict(found)}"
 
 
 def comparison_warnings(comparison: RunComparison) -> tuple[str, ...]:
-    """What speaks against comparing figures."""
+    """Sentences on why the results may not be comparable."""
     found = []
     for recipe in comparison.recipes:
         found += _uneven(recipe)
         if len({r.data_sha256 for r in recipe.records if r.data_sha256}) > 1:
-            found.append(f"{recipe.name}: its runs did not all have the same data.")
+            found.append(f"{recipe.name}: its runs did not all use the same data.")
         if _other_models(recipe):
             found.append(f"{recipe.name}: runs of one seed did not start from the same network.")
     machines = {r.machine for r in comparison.records}
     if len(machines) > 1:
-        found.append(f"The runs were made on {len(machines)} machines: their times do not compare.")
-    gone_on = {r.run for r in comparison.records if r.subnetwork is not None and r.wall_s is None}
-    if gone_on:
+        found.append(f"The runs were made on {len(machines)} machines: their times are not comparable.")
+    resumed = {r.run for r in comparison.records if r.subnetwork is not None and r.wall_s is None}
+    if resumed:
         found.append(
-            f"{many(len(gone_on), 'run')} went on after an interruption: the time of the whole run is unknown."
+            f"{many(len(resumed), 'run')} resumed after an interruption: the time of the whole run is unknown."
         )
     return tuple(found)
 
 
 def _other_models(recipe: RecipeResults) -> bool:
-    """Whether input models of one seed differ: by accuracy, since a saved model's hash holds the time of saving."""
+    """Whether input models of the same seed differ in accuracy; hashes of saved models depend on the time of saving."""
     seen: dict[int, set[float]] = {}
     for record in recipe.records:
         if record.full.before is not None:

@@ -1,4 +1,4 @@
-"""How the report of a comparison of pruning runs opens."""
+"""The opening of the report of a comparison of pruning runs: its title, its findings and its warnings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KIND = "Pruning comparison"
 
 
 def opening(comparison: RunComparison, title: str) -> Opening:
-    """The opening of its page and of its summary."""
+    """Make the opening, which the page and the summary share."""
     return Opening(
         KIND,
         title,

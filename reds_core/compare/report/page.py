@@ -1,4 +1,4 @@
-"""The page of a comparison of pruning runs."""
+"""The HTML page of a comparison of pruning runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reds_core.report.table import Table
 
 @dataclass(frozen=True)
 class _Section:
-    """What the page shows of one recipe."""
+    """The section of one recipe."""
 
     name: str
     picture: Picture | None
@@ -25,10 +25,10 @@ class _Section:
 
 
 def comparison_page(comparison: RunComparison, title: str) -> str:
-    """The report of a comparison as one HTML page.
+    """Render the report of a comparison as one HTML page.
 
     Args:
-        comparison: what was measured.
+        comparison: the results.
         title: heading of the page.
 
     Raises:
@@ -41,11 +41,12 @@ def comparison_page(comparison: RunComparison, title: str) -> str:
     ]
     return render(
         "compare.html",
+        "reds_core.compare.report",
         opening=opening(comparison, title),
         sections=sections,
         kinds=comparison.kinds,
         confidence=units.percent(CONFIDENCE, 0),
         failures=tables.failures_table(comparison),
         recipes=tables.recipes_table(comparison),
-        conduct=tables.conduct_table(comparison),
+        environment=tables.environment_table(comparison),
     )

@@ -1,4 +1,4 @@
-"""Records of pruning runs as a comparison: recipes, their budgets, their contenders, seed by seed."""
+"""The results of a comparison of pruning runs, by recipe, budget, contender and seed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Figure = Callable[[ResultRecord], float | None]
 
 
 def accuracy(record: ResultRecord) -> float | None:
-    """Of the saved model file."""
+    """Accuracy of the saved model file."""
     return None if record.subnetwork is None else record.subnetwork.accuracy.after
 
 
 def accuracy_before(record: ResultRecord) -> float | None:
-    """Extracted, not fine-tuned."""
+    """Accuracy of the extracted subnetwork before fine-tuning."""
     return None if record.subnetwork is None else record.subnetwork.accuracy.before
 
 
 def accuracy_of(kind: FileKind | None) -> Figure:
-    """Of the exported file of a kind."""
+    """Accuracy of the exported file of a kind."""
 
     def figure(record: ResultRecord) -> float | None:
         made = record.subnetwork
@@ -38,48 +38,50 @@ def accuracy_of(kind: FileKind | None) -> Figure:
 
 
 def change(record: ResultRecord) -> float | None:
-    """Accuracy less that of the input model: negative where pruning cost something."""
+    """Accuracy minus that of the input model, negative if pruning reduced it."""
     after = accuracy(record)
     return None if after is None or record.full.before is None else after - record.full.before
 
 
 def value(record: ResultRecord) -> float | None:
-    """What the choice is worth to the search."""
+    """Value of the choice of widths in the search."""
     return None if record.subnetwork is None else record.subnetwork.value
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One contender at one budget.
+    """The results of one contender at one budget.
 
     Attributes:
-        by_seed: its results.
+        label: label of the contender.
+        by_seed: records by seed.
     """
 
     label: str
     by_seed: Mapping[int, ResultRecord]
 
     def figures(self, figure: Figure) -> dict[int, float]:
-        """A figure by seed; seeds without it are left out."""
+        """The values of a measure by seed; seeds without a value are left out."""
         found = {seed: figure(record) for seed, record in self.by_seed.items()}
         return {seed: number for seed, number in found.items() if number is not None and units.exists(number)}
 
     def spread(self, figure: Figure) -> Spread | None:
-        """A figure over seeds; None where no seed has it."""
+        """Mean and deviation of a measure over seeds; None if no seed has a value."""
         return spread(list(self.figures(figure).values()))
 
     def above(self, other: Entry) -> Difference | None:
-        """How far its accuracy is above the other's, paired by seed."""
+        """Difference of its accuracy to that of another contender, paired by seed."""
         return paired_difference(self.figures(accuracy), other.figures(accuracy))
 
 
 @dataclass(frozen=True)
 class BudgetResults:
-    """All contenders at one budget.
+    """The results of all contenders at one budget.
 
     Attributes:
-        limits: the budget as given: a fraction, or an amount in base units, by resource.
-        entries: the highest mean accuracy first; where another metric is measured, as they ran.
+        name: name of the budget.
+        limits: the budget as given, by resource: a fraction, or an amount in base units.
+        entries: contenders by mean accuracy, the highest first; with another metric, in the order in which they ran.
     """
 
     name: str
@@ -93,23 +95,24 @@ class BudgetResults:
 
     @property
     def resource(self) -> str:
-        """The first that is limited."""
+        """The first limited resource."""
         return next(iter(self.limits), "macs")
 
     def share(self, entry: Entry) -> Spread | None:
-        """What an entry uses of the first resource, as a share of the full network."""
+        """Use of the first resource as a fraction of the full network's."""
         return entry.spread(lambda r: None if r.subnetwork is None else r.subnetwork.share.get(self.resource))
 
 
 @dataclass(frozen=True)
 class RecipeResults:
-    """One recipe.
+    """The results of one recipe.
 
     Attributes:
-        records: all of its records.
-        labels: of its contenders as they first ran: what differs between them.
-        budgets: the largest first.
-        kinds: the kinds of files that its runs wrote.
+        name: name of the recipe.
+        records: all records of the recipe.
+        labels: labels of the contenders in the order in which they first ran; a label names what differs.
+        budgets: results by budget, the largest budget first.
+        kinds: kinds of files that the runs wrote.
     """
 
     name: str
@@ -120,12 +123,12 @@ class RecipeResults:
 
     @property
     def metric(self) -> Metric:
-        """What accuracies measure."""
+        """The metric that the accuracies measure."""
         return metric_of({"metric": self.records[0].metric})
 
     @cached_property
     def runs(self) -> dict[str, tuple[ResultRecord, ...]]:
-        """By contender one record of each run that finished."""
+        """One record of each finished run, by contender."""
         found: dict[str, dict[RunKey, ResultRecord]] = {label: {} for label in self.labels}
         label_of = _labels(self.records)
         for record in self.records:
@@ -139,22 +142,22 @@ class RecipeResults:
         return tuple(r for r in self.records if r.outcome is not RunOutcome.FINISHED)
 
     def label(self, run: RunKey) -> str:
-        """The contender that a run belongs to."""
+        """The label of a run's contender."""
         return _labels(self.records)(run)
 
     @property
     def full_before(self) -> Spread | None:
-        """Accuracy of the input model, over runs: it differs only where each run trains its own."""
+        """Accuracy of the input model over runs, which differs only if each run trains its own."""
         by_run = {r.run: r.full.before for r in self.records if r.full.before is not None}
         return spread(list(by_run.values()))
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """All that was compared.
+    """The results of all recipes.
 
     Attributes:
-        kinds: the kinds of files that the runs wrote.
+        kinds: kinds of files that the runs wrote.
     """
 
     records: tuple[ResultRecord, ...]
@@ -168,12 +171,12 @@ class RunComparison:
 
     @property
     def run_count(self) -> int:
-        """How many runs there are, failed ones included."""
+        """Number of runs, failed ones included."""
         return len({r.run for r in self.records})
 
 
 def compare_runs(records: Sequence[ResultRecord]) -> RunComparison:
-    """The comparison that records make, recipes as they first ran."""
+    """Group records by recipe, in the order in which the recipes first ran."""
     by_recipe: dict[str, list[ResultRecord]] = {}
     for record in records:
         by_recipe.setdefault(record.run.recipe, []).append(record)
@@ -220,7 +223,7 @@ def _size(budget: BudgetResults) -> float:
 
 
 def _labels(records: Iterable[ResultRecord]) -> Callable[[RunKey], str]:
-    """Contenders by the pruner, and by whatever else differs between the runs of a recipe."""
+    """A function that labels runs by pruner, and by scorer and solver if these differ between the runs of a recipe."""
     runs = [record.run for record in records]
     varied = {part for part in ("scorer", "solver") if len({getattr(run, part) for run in runs}) > 1}
 

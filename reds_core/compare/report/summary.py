@@ -1,4 +1,4 @@
-"""A comparison of pruning runs in short, as Markdown."""
+"""The Markdown summary of a comparison of pruning runs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from reds_core.report.comparison import summary
 
 
 def comparison_summary(comparison: RunComparison, title: str) -> str:
-    """The sentences and tables of a comparison.
+    """Render the findings and the tables of a comparison as Markdown.
 
     Args:
-        comparison: what was measured.
-        title: heading.
+        comparison: the results.
+        title: heading of the summary.
     """
     own = [table(recipe) for recipe in comparison.recipes for table in (tables.accuracy_table, tables.time_table)]
     shown = (
         *own,
         tables.failures_table(comparison),
         tables.recipes_table(comparison),
-        tables.conduct_table(comparison),
+        tables.environment_table(comparison),
     )
     return summary(opening(comparison, title), shown)

@@ -1,4 +1,4 @@
-"""The tables of a comparison of runs: accuracy at each budget, time, failures, and how it was run."""
+"""The tables of a comparison of runs: accuracy at each budget, time, failures and settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, 
 
 
 def accuracy_table(recipe: RecipeResults) -> Table:
-    """Mean ± standard deviation at each budget, the best first."""
+    """Mean accuracy ± standard deviation at each budget, the best contender first."""
     unit = ", points" if recipe.metric.is_share else ""
     columns = ("After", f"Against the best{unit}", f"Change{unit}", "Before", "int8", "Used", "Value")
     blocks = []
@@ -55,7 +55,7 @@ def _accuracy_row(recipe: RecipeResults, budget: BudgetResults, entry: Entry, be
 
 
 def time_table(recipe: RecipeResults) -> Table:
-    """Means of what finished runs took."""
+    """Mean times, epochs and steps of the finished runs."""
     columns = ("Runs", "Search", "Fine-tuning", "Whole run", "Epochs", "Steps")
     rows = [
         Row(
@@ -72,7 +72,7 @@ def time_table(recipe: RecipeResults) -> Table:
         for label, runs in recipe.runs.items()
         if runs
     ]
-    return Table(f"{recipe.name}: what a run takes, mean", "Pruner", columns, one_block(rows))
+    return Table(f"{recipe.name}: mean time of a run", "Pruner", columns, one_block(rows))
 
 
 def _mean(runs: Sequence[ResultRecord], figure: Callable[[ResultRecord], float | None]) -> float | None:
@@ -81,7 +81,7 @@ def _mean(runs: Sequence[ResultRecord], figure: Callable[[ResultRecord], float |
 
 
 def failures_table(comparison: RunComparison) -> Table:
-    """Runs that came to nothing, and why."""
+    """Failed runs with the reasons."""
     rows = [
         Row(
             recipe.name,
@@ -99,7 +99,7 @@ def failures_table(comparison: RunComparison) -> Table:
 
 
 def recipes_table(comparison: RunComparison) -> Table:
-    """What each recipe was run with."""
+    """The pruners, scorers, solvers and seeds of each recipe."""
     rows = []
     for recipe in comparison.recipes:
         keys = [r.run for r in recipe.records]
@@ -119,8 +119,8 @@ def _listed(items: Sequence[RunKey], text: Callable[[RunKey], str]) -> str:
     return ", ".join(dict.fromkeys(map(text, items)))
 
 
-def conduct_table(comparison: RunComparison) -> Table:
-    """When, where and with what the runs were made."""
+def environment_table(comparison: RunComparison) -> Table:
+    """The period, the machines and the library versions of the runs."""
     records = comparison.records
     times = sorted(r.started_at for r in records)
     machines = dict.fromkeys(
@@ -133,7 +133,7 @@ def conduct_table(comparison: RunComparison) -> Table:
         for library, version in record.versions.items():
             versions.setdefault(library, {})[version] = None
     found = {
-        "First and last run begun": f"{times[0]} to {times[-1]}" if times else "",
+        "Start of first and last run": f"{times[0]} to {times[-1]}" if times else "",
         "Machines": "; ".join(machines),
         "Versions": ", ".join(f"{name} {' and '.join(own)}" for name, own in sorted(versions.items())),
     }

@@ -1,4 +1,4 @@
-"""Figures of accuracy as a comparison shows them: two digits behind the point, since seeds differ by tenths."""
+"""Formats accuracies with two decimal places, since accuracies of different seeds differ by tenths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reds_core.report.units import many
 
 
 def number(figure: float, metric: Metric) -> str:
-    """A figure of the metric without its unit, shares in percent."""
+    """A value of the metric without its unit, shares in percent."""
     return f"{100 * figure:.2f}" if metric.is_share else f"{figure:.4g}"
 
 
@@ -21,7 +21,7 @@ def signed(figure: float, metric: Metric) -> str:
 
 
 def unit(metric: Metric) -> str:
-    """What follows a figure."""
+    """The unit of the metric."""
     return f"{units.THIN}%" if metric.is_share else ""
 
 
@@ -32,14 +32,14 @@ def mean(found: Spread, metric: Metric) -> str:
 
 
 def mean_cell(found: Spread | None, metric: Metric, with_count: bool = False, tone: str = "") -> Cell:
-    """A cell of mean ± standard deviation; a dash where there is no figure."""
+    """A cell of mean ± standard deviation; a dash if there is no value."""
     if found is None:
         return NOTHING
     return Cell(mean(found, metric), found.mean, note=many(found.n, "seed") if with_count else "", tone=tone)
 
 
 def change_cell(found: Spread | None, metric: Metric) -> Cell:
-    """A cell of a mean difference with its sign, ± standard deviation."""
+    """A cell of a signed mean difference ± standard deviation."""
     if found is None:
         return NOTHING
     deviation = "" if found.deviation is None else f" ± {number(found.deviation, metric)}"
@@ -47,7 +47,7 @@ def change_cell(found: Spread | None, metric: Metric) -> Cell:
 
 
 def verdict(found: Difference) -> str:
-    """Whether a difference is more than what seeds make."""
+    """Whether a difference exceeds the spread between seeds."""
     if found.exceeds_spread is None:
         return "one seed cannot tell"
     return "more than the spread" if found.exceeds_spread else "not more than the spread"

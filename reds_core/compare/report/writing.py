@@ -1,4 +1,4 @@
-"""The report of a comparison of pruning runs: one self-contained HTML page and a short text."""
+"""Writes the report of a comparison of pruning runs as a self-contained HTML page and a Markdown summary."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reds_core.report.comparison import write_reports
 
 
 def compare_page(records: Sequence[ResultRecord], title: str = KIND) -> str:
-    """The report as one HTML page. The same records give the same text.
+    """Render the report as one HTML page, which depends on the arguments alone.
 
     Args:
         records: in the order in which the runs ended.
@@ -28,7 +28,7 @@ def compare_page(records: Sequence[ResultRecord], title: str = KIND) -> str:
 
 
 def compare_summary(records: Sequence[ResultRecord], title: str = KIND) -> str:
-    """The same in short, as Markdown; arguments as of `compare_page`."""
+    """Render the summary as Markdown; the arguments are those of `compare_page`."""
     return comparison_summary(compare_runs(records), title)
 
 

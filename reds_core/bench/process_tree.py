@@ -1,7 +1,8 @@
-"""The processes behind a solve: how much memory they hold together, and how all of them are ended.
+"""Measures the memory of a process with all its descendants, and ends them.
 
-psutil finds them by parentage, since back ends may start process groups of their own. A limit on address space would
-be cheaper, but libraries reserve many times of it what they use, and it would hold for each process alone.
+psutil finds descendants by their parents, since back ends may start process groups of their own. A limit on address
+space would be cheaper, but libraries reserve many times the memory that they use, and such a limit applies to each
+process separately.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import time
 from typing import Any
 
 TRIES = 50
-"""How often processes that keep starting others are ended."""
+"""Maximum number of rounds of ending processes that keep starting others."""
 
 
 class ProcessTree:
-    """A process and all that it has started, as far as they were seen.
+    """A process and the descendants of it that have been seen.
 
     Args:
-        pid: of the process.
+        pid: ID of the process.
     """
 
     def __init__(self, pid: int) -> None:
@@ -29,15 +30,15 @@ class ProcessTree:
         self._seen: dict[int, Any] = {}
 
     def resident_bytes(self) -> int:
-        """Memory that the processes hold now; pages that several share count once where the system can tell."""
+        """Resident memory of all processes now; shared pages count once where the system reports them."""
         members = [self._root, *self._children()]
         shared = len(members) > 1
         return sum(self._held_by(member, shared) for member in members)
 
     def end_children(self) -> None:
-        """End all that the process has started, also what it left behind; the process itself should be ended next."""
+        """Kill all descendants, orphans included. The process itself is suspended; the caller should kill it next."""
         with contextlib.suppress(self._psutil.Error):
-            self._root.suspend()  # it must not start others meanwhile
+            self._root.suspend()  # so that it starts no more processes
         for _ in range(TRIES):
             self._children()
             running = [p for p in self._seen.values() if self._is_alive(p)]
@@ -45,7 +46,7 @@ class ProcessTree:
                 return
             for process in running:
                 with contextlib.suppress(self._psutil.Error):
-                    process.kill()  # checks that the number was not given to another process
+                    process.kill()  # psutil checks that the ID was not reused
             time.sleep(0.001)
 
     def _children(self) -> list[Any]:

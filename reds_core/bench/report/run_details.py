@@ -1,4 +1,4 @@
-"""The tables of how a comparison went: what failed and why, and how it was run."""
+"""Tables of failures and refusals, and of the settings and the machines of a comparison."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reds_core.report.table import Cell, Row, Table, one_block, prose_table, who
 
 _PROBLEMS_LISTED = 6
 _PARTICULARS = re.compile(r"'[^']*'|\d[\d.,e+-]*")
-"""Names in quotes and figures: what reasons may differ in and still be one."""
+"""Quoted names and numbers, which are ignored when reasons are grouped."""
 
 
 # --- what went wrong ------------------------------------------------------------------------------------------------
@@ -23,54 +23,54 @@ _PARTICULARS = re.compile(r"'[^']*'|\d[\d.,e+-]*")
 
 @dataclass(frozen=True)
 class _Remark:
-    """What is said of one solve: by its entrant, on a problem."""
+    """A reason or a remark about one solve."""
 
-    entrant: str
+    solver: str
     kind: str
     reason: str
     problem: str
 
 
 def _reasons_table(caption: str, column: str, found: Iterable[_Remark]) -> Table:
-    """A row for each entrant, kind and reason; of reasons that differ in names and figures only, the first is shown."""
+    """One row for each solver, kind and reason; reasons that differ only in names and numbers share a row."""
     alike: dict[tuple[str, str, str], list[_Remark]] = {}
     for remark in found:
-        alike.setdefault((remark.entrant, remark.kind, _PARTICULARS.sub("#", remark.reason)), []).append(remark)
+        alike.setdefault((remark.solver, remark.kind, _PARTICULARS.sub("#", remark.reason)), []).append(remark)
     rows = []
-    for (entrant, kind, _), remarks in alike.items():
+    for (solver, kind, _), remarks in alike.items():
         others = len({r.reason for r in remarks}) - 1
-        note = f"and {others} alike but for names and figures" if others else ""
+        note = f"and {others} that differ only in names and numbers" if others else ""
         listed = Cell(units.listed(tuple(dict.fromkeys(r.problem for r in remarks)), _PROBLEMS_LISTED))
-        rows.append(Row(entrant, (Cell(kind), Cell(remarks[0].reason, note=note), whole(len(remarks)), listed)))
+        rows.append(Row(solver, (Cell(kind), Cell(remarks[0].reason, note=note), whole(len(remarks)), listed)))
     return Table(caption, "Solver", (column, "Reason", "Solves", "Problems"), one_block(rows))
 
 
 def failures_table(comparison: Comparison) -> Table:
-    """Solves that gave no answer although the problem was taken, by entrant and reason."""
+    """Solves that failed although the solver supports the problem, by solver and reason."""
     return _reasons_table("Failures", "Outcome", _unanswered(comparison, Kind.FAILED))
 
 
 def refusals_table(comparison: Comparison) -> Table:
-    """Problems that solvers do not take, by entrant and reason."""
+    """Problems that solvers do not support, by solver and reason."""
     return _reasons_table("Refusals", "Outcome", _unanswered(comparison, Kind.REFUSED))
 
 
 def _unanswered(comparison: Comparison, kind: Kind) -> list[_Remark]:
     return [
-        _Remark(entrant.label, outcome_text(solve.record.outcome), solve.record.reason or units.DASH, name)
-        for entrant in comparison.entrants
-        for name, run in entrant.runs.items()
+        _Remark(solver.label, outcome_text(solve.record.outcome), solve.record.reason or units.DASH, name)
+        for solver in comparison.solvers
+        for name, run in solver.runs.items()
         for solve in run.solves
         if solve.kind is kind
     ]
 
 
 def false_claims_table(comparison: Comparison) -> Table:
-    """Answers whose claim cannot be true."""
+    """Answers whose claims are refuted by other answers."""
     found = [
-        _Remark(entrant.label, "false claim", solve.false_claim or units.DASH, name)
-        for entrant in comparison.entrants
-        for name, run in entrant.runs.items()
+        _Remark(solver.label, "false claim", solve.false_claim or units.DASH, name)
+        for solver in comparison.solvers
+        for name, run in solver.runs.items()
         for solve in run.solves
         if solve.kind is Kind.FALSE_CLAIM
     ]
@@ -78,18 +78,18 @@ def false_claims_table(comparison: Comparison) -> Table:
 
 
 def remarks_table(comparison: Comparison) -> Table:
-    """What solvers said beside their answers: a row for each remark, with who said it how often."""
+    """The remarks that solvers attached to their answers: one row for each remark, with its count and its solvers."""
     alike: dict[str, list[tuple[str, str]]] = {}
-    for entrant in comparison.entrants:
-        for run in entrant.runs.values():
+    for solver in comparison.solvers:
+        for run in solver.runs.values():
             for remark in (remark for solve in run.solves for remark in solve.record.detail):
-                alike.setdefault(_PARTICULARS.sub("#", remark), []).append((entrant.label, remark))
+                alike.setdefault(_PARTICULARS.sub("#", remark), []).append((solver.label, remark))
     rows = []
-    for said in alike.values():
-        others = len({remark for _, remark in said}) - 1
-        note = f"one of {others + 1} alike but for names and figures" if others else ""
-        speakers = ", ".join(dict.fromkeys(label for label, _ in said))
-        rows.append(Row(said[0][1], (whole(len(said)), Cell(speakers, note=note))))
+    for remarks in alike.values():
+        others = len({remark for _, remark in remarks}) - 1
+        note = f"one of {others + 1} that differ only in names and numbers" if others else ""
+        speakers = ", ".join(dict.fromkeys(label for label, _ in remarks))
+        rows.append(Row(remarks[0][1], (whole(len(remarks)), Cell(speakers, note=note))))
     return Table("Remarks of the solvers", "Remark", ("Solves", "Solvers"), one_block(rows))
 
 
@@ -97,23 +97,23 @@ def remarks_table(comparison: Comparison) -> Table:
 
 
 def settings_table(comparison: Comparison) -> Table:
-    """What every solve was told and allowed."""
+    """The settings of the solves."""
     values = comparison.values
     times = sorted(r.started_at for r in comparison.records)
     texts: dict[str, Sequence[str]] = {
         "Time limit": values(time_limit_text),
         "Memory limit": values(memory_limit_text),
-        "Threads": values(lambda r: "not told" if r.threads is None else r.threads),
-        "Seeds": values(lambda r: "not told" if r.seed is None else r.seed),
+        "Threads": values(lambda r: "not set" if r.threads is None else r.threads),
+        "Seeds": values(lambda r: "not set" if r.seed is None else r.seed),
         "Repeats": (str(1 + max((r.repeat for r in comparison.records), default=0)),) if times else (),
-        "Solves side by side": values(lambda r: r.jobs),
+        "Solves at the same time": values(lambda r: r.jobs),
         "First and last solve": (f"{times[0]} to {times[-1]}",) if times else (),
     }
     return prose_table("How each solve ran", "Setting", {k: ", ".join(v) for k, v in texts.items() if v})
 
 
 def machines_table(comparison: Comparison) -> Table:
-    """The machines, with how many solves ran on each."""
+    """The machines, with the number of solves on each."""
     counts: dict[tuple[str, str, int, int, str], int] = {}
     for r in comparison.records:
         m = r.machine
@@ -127,18 +127,18 @@ def machines_table(comparison: Comparison) -> Table:
 
 
 def contenders_table(comparison: Comparison) -> Table:
-    """The packages, options and libraries behind each entrant."""
+    """The packages, options and libraries behind each solver."""
     rows = []
-    for entrant in comparison.entrants:
-        records = [s.record for run in entrant.runs.values() for s in run.solves]
-        options = ", ".join(f"{k}={v}" for k, v in sorted(entrant.contender.options.items()))
-        package = f"{entrant.contender.distribution} {entrant.contender.version}"
-        rows.append(Row(entrant.label, (Cell(package), Cell(options or units.DASH), Cell(_versions(records)))))
+    for solver in comparison.solvers:
+        records = [s.record for run in solver.runs.values() for s in run.solves]
+        options = ", ".join(f"{k}={v}" for k, v in sorted(solver.contender.options.items()))
+        package = f"{solver.contender.distribution} {solver.contender.version}"
+        rows.append(Row(solver.label, (Cell(package), Cell(options or units.DASH), Cell(_versions(records)))))
     return Table("Solvers and libraries", "Solver", ("Package", "Options", "Libraries"), one_block(rows))
 
 
 def _versions(records: Sequence[SolveRecord]) -> str:
-    """The versions of all libraries behind records; several of one library are all named."""
+    """The versions of all libraries in the records, including several versions of the same library."""
     found: dict[str, dict[str, None]] = {}
     for record in records:
         for library, version in record.versions.items():
@@ -150,15 +150,15 @@ def _versions(records: Sequence[SolveRecord]) -> str:
 
 
 def left_out_table(comparison: Comparison, runs: Sequence[BenchRun]) -> Table:
-    """Solvers that were wanted and could not take part in any run, with what to install."""
-    took_part = {e.contender.solver for e in comparison.entrants}
+    """Requested solvers that could not take part in any run, with what to install."""
+    took_part = {e.contender.solver for e in comparison.solvers}
     texts = {left.name: left for run in runs for left in run.left_out if left.name not in took_part}
     rows = [Row(left.name, (Cell(left.status), Cell(left.detail or units.DASH))) for left in texts.values()]
     return Table("Solvers that could not take part", "Solver", ("Status", "What to do"), one_block(rows))
 
 
 def runs_table(runs: Sequence[BenchRun]) -> Table:
-    """Each time that the command ran, the first first."""
+    """The runs of the command, in order."""
     rows = []
     for run in runs:
         ending = "did not end" if run.ending is None else run.ending.value
@@ -171,15 +171,15 @@ def runs_table(runs: Sequence[BenchRun]) -> Table:
             Cell(", ".join(run.suites) or units.DASH),
         )
         rows.append(Row(run.started_at, cells))
-    columns = ("Ending", "Solves", "There before", "Done", "Side by side", "Suites")
+    columns = ("Ending", "Solves", "Already recorded", "Done", "At the same time", "Suites")
     return Table("Runs of the command", "Started", columns, one_block(rows))
 
 
 def unfinished(runs: Sequence[BenchRun]) -> str:
-    """What the last run of the command left undone, as a sentence; empty where it finished."""
+    """A sentence that says how much the last run of the command has done; empty if it finished."""
     if not runs or runs[-1].ending is Ending.FINISHED:
         return ""
     last = runs[-1]
     words = {Ending.INTERRUPTED: "was interrupted", Ending.FAILED: "failed", None: "did not end"}
-    there = f"{units.count(last.kept + last.done)} of {units.count(last.solves)} solves"
-    return f"The last run of the command {words[last.ending]}: {there} are there."
+    recorded = f"{units.count(last.kept + last.done)} of {units.count(last.solves)} solves"
+    return f"The last run of the command {words[last.ending]}: {recorded} are recorded."

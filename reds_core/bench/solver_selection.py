@@ -1,4 +1,4 @@
-"""Who takes part: solvers, each perhaps several times with other options, from texts such as cpsat[presolve=false]."""
+"""Selects the solvers of a comparison from texts such as `cpsat[presolve=false]`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from reds_core.plugin import PluginOptions, build_options, parse_plugin_list, pl
 from reds_core.registry import PluginRecord, PluginStatus, Registry
 
 ALL = "all"
-"""Stands for every solver that is available, with its default options."""
+"""Stands for every available solver with its default options."""
 
 
 @dataclass(frozen=True)
-class RosterEntry:
-    """A contender and what is needed to ask it.
+class SelectedSolver:
+    """A contender and what is needed to run it.
 
     Attributes:
-        settings: options as typed, those of --option included.
-        solver: the class.
+        contender: description of the contender in records.
+        settings: options as typed, including those of --option.
+        solver: class of the solver.
     """
 
     contender: Contender
@@ -33,29 +34,30 @@ class RosterEntry:
 
 
 @dataclass(frozen=True)
-class Roster:
-    """Who takes part, and who was wanted and cannot."""
+class SolverSelection:
+    """The solvers that take part, and the requested ones that cannot."""
 
-    entries: tuple[RosterEntry, ...]
+    entries: tuple[SelectedSolver, ...]
     left_out: tuple[LeftOut, ...]
 
 
-def make_roster(registry: Registry, texts: Sequence[str], settings: PluginOptions) -> Roster:
-    """Who takes part.
+def select_solvers(registry: Registry, texts: Sequence[str], settings: PluginOptions) -> SolverSelection:
+    """Select the solvers that take part.
 
     Args:
-        texts: lists of contenders; none stand for all solvers.
-        settings: options of plugins for all contenders of a solver; those in brackets go before them.
+        registry: the installed plugins.
+        texts: lists of contenders; empty means all solvers.
+        settings: options of plugins for all contenders of a solver; options in brackets take precedence.
 
     Raises:
-        InputError: if a solver or option is unknown, or two contenders are one.
-        UnavailableError: if none is left.
+        InputError: if a solver or option is unknown, or two contenders are the same.
+        UnavailableError: if no solver is available.
     """
     registry.check_settings(settings)
     wanted = [each for text in texts or (ALL,) for each in parse_plugin_list(text, Solver.kind)]
     records = {r.name: r for r in registry.records if r.kind == Solver.kind}
     left_out: dict[str, LeftOut] = {}
-    entries: dict[str, RosterEntry] = {}
+    entries: dict[str, SelectedSolver] = {}
     for name, options in wanted:
         if name == ALL:
             left_out |= {r.name: _left_out(r) for r in registry.records if _is_missed(r)}
@@ -76,11 +78,11 @@ def make_roster(registry: Registry, texts: Sequence[str], settings: PluginOption
     if not entries:
         missing = "; ".join(f"{each.name}: {each.detail}" for each in left_out.values())
         raise UnavailableError(f"no solver is available ({missing or 'none is installed'})", "see `reds plugins`")
-    return Roster(tuple(entries.values()), tuple(left_out.values()))
+    return SolverSelection(tuple(entries.values()), tuple(left_out.values()))
 
 
 def _is_missed(record: PluginRecord) -> bool:
-    """Whether "all" cannot have the plugin; of a broken one nobody knows what it is, so it is told."""
+    """Whether "all" leaves the plugin out; a broken plugin counts, since it may be a solver."""
     if record.status is PluginStatus.UNAVAILABLE:
         return record.kind == Solver.kind
     return record.status is PluginStatus.BROKEN
@@ -90,7 +92,7 @@ def _left_out(record: PluginRecord) -> LeftOut:
     return LeftOut(record.name, record.status.value, record.detail)
 
 
-def _entry(registry: Registry, record: PluginRecord | None, name: str, settings: Mapping[str, str]) -> RosterEntry:
+def _entry(registry: Registry, record: PluginRecord | None, name: str, settings: Mapping[str, str]) -> SelectedSolver:
     solver = registry.get(Solver, name)
     options = build_options(solver, settings)
     texts = {f.name: _text(getattr(options, f.name)) for f in dataclasses.fields(options)}
@@ -105,9 +107,9 @@ def _entry(registry: Registry, record: PluginRecord | None, name: str, settings:
         distribution=(record and record.distribution) or "unknown",
         version=solver.version(),
     )
-    return RosterEntry(contender, settings, solver)
+    return SelectedSolver(contender, settings, solver)
 
 
 def _text(option: Any) -> str:
-    """As users write it."""
+    """The value of an option as users write it."""
     return str(option).lower() if isinstance(option, bool | None) else str(option)

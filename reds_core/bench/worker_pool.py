@@ -1,4 +1,4 @@
-"""Who runs the solves: this process, several beside it (loky), or a Dask cluster; all through joblib."""
+"""Runs solves in parallel through joblib, on processes of this machine (loky) or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ LOKY, DASK = "loky", "dask"
 BACKENDS = (LOKY, DASK)
 
 CONNECTION_S = 10
-"""How long to wait for a scheduler, and for its first worker."""
+"""Seconds to wait for a scheduler, and again for its first worker."""
 
 IDLE_S = 10
-"""Seconds after which a process of loky that has nothing to do ends."""
+"""Seconds after which an idle process of loky exits."""
 
 
 @dataclass(frozen=True)
-class Errand:
-    """A task, and what is needed to run it.
+class PoolTask:
+    """A solve as the pool runs it.
 
     Attributes:
-        number: tells the results apart, which come in any order.
-        libraries: import names whose versions are told.
+        number: identifies the result, since results arrive in any order.
+        task: the solve.
+        libraries: import names of the libraries whose versions the result reports.
     """
 
     number: int
@@ -45,20 +46,20 @@ class Errand:
 
 
 @dataclass(frozen=True)
-class Crew:
-    """Runs errands.
+class WorkerPool:
+    """Runs tasks in parallel.
 
     Attributes:
-        jobs: how many at once.
-        warnings: what speaks against comparing their times.
+        jobs: maximum number of tasks that run at the same time.
+        warnings: reasons why the times of the tasks may not be comparable.
     """
 
     jobs: int
     warnings: tuple[str, ...]
     _configured: Callable[[], contextlib.AbstractContextManager[Any]]
 
-    def run(self, errands: Iterable[Errand]) -> Generator[tuple[int, SolveResult], None, None]:
-        """Number and result of each, in the order in which they end; close it to stop those that run.
+    def run(self, tasks: Iterable[PoolTask]) -> Generator[tuple[int, SolveResult], None, None]:
+        """Yield the number and the result of each task as it ends; closing the generator stops the running tasks.
 
         Raises:
             RedsError: if a process that watches solves is lost.
@@ -70,27 +71,31 @@ class Crew:
                 n_jobs=self.jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=self.jobs
             )
             with unheard_interruption() as hold_back:
-                results = parallel(joblib.delayed(_run)(errand, os.getpid()) for errand in _led_by(hold_back, errands))
+                results = parallel(
+                    joblib.delayed(_run)(pool_task, os.getpid()) for pool_task in _with_hook(hold_back, tasks)
+                )
             try:
-                # not `yield from`, which would hand on the end of this generator to the other
+                # not `yield from`, which would also close joblib's generator, before the suppression below is in place
                 for result in results:  # noqa: UP028
                     yield result
             finally:
                 with contextlib.suppress(Exception), catch_warnings():
-                    simplefilter("ignore")  # that tasks are cancelled is what is wanted
+                    simplefilter("ignore")  # joblib warns that tasks are cancelled, which is intended
                     results.close()
 
 
-def _led_by(hold_back: Callable[[], None], errands: Iterable[Errand]) -> Iterator[Errand]:
-    """The errands; before each, `hold_back`: joblib starts its processes when it has taken the first."""
-    for errand in errands:
+def _with_hook(hold_back: Callable[[], None], tasks: Iterable[PoolTask]) -> Iterator[PoolTask]:
+    """Yield the tasks and call `hold_back` before each, since joblib starts its processes after taking the first."""
+    for pool_task in tasks:
         hold_back()
-        yield errand
+        yield pool_task
 
 
 @contextlib.contextmanager
 def _own_errors() -> Iterator[None]:
-    """Ctrl-C stays Ctrl-C, whatever fails while joblib ends its processes; where it loses one, that is told.
+    """Translate errors of joblib.
+
+    Whatever fails after Ctrl-C while joblib ends its processes is raised as KeyboardInterrupt.
 
     Raises:
         RedsError: if a process that watches solves is lost.
@@ -112,18 +117,22 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _run(errand: Errand, host: int) -> tuple[int, SolveResult]:
-    """In the process that watches."""
+def _run(pool_task: PoolTask, host: int) -> tuple[int, SolveResult]:
+    """Run a task; called in a process of the pool."""
     if os.getpid() != host and os.getppid() == host:
         _depend_on_parent()
-    return errand.number, supervise(errand.task, errand.libraries)
+    return pool_task.number, supervise(pool_task.task, pool_task.libraries)
 
 
 def _depend_on_parent() -> None:
-    """A process of loky leaves Ctrl-C and SIGTERM to the comparison's, and ends where that was killed, solves too."""
+    """Tie a process of loky to the process of the comparison.
+
+    It ignores Ctrl-C and SIGTERM, which the comparison handles, and exits with its solves if the comparison is killed.
+    """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda number, frame: None)  # not inherited by what it starts
+        # unlike SIG_IGN, a handler is not inherited by child processes
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
     if any(thread.name == _watch_parent.__name__ for thread in threading.enumerate()):
         return
     threading.Thread(target=_watch_parent, args=(os.getppid(),), name=_watch_parent.__name__, daemon=True).start()
@@ -136,16 +145,17 @@ def _watch_parent(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def assembled(backend: str, jobs: int | None, scheduler: str | None) -> Iterator[Crew]:
-    """Whoever runs the solves, inside the block.
+def open_pool(backend: str, jobs: int | None, scheduler: str | None) -> Iterator[WorkerPool]:
+    """Open the pool that runs the solves inside the block.
 
     Args:
-        backend: loky or dask.
-        jobs: how many solves at once; None: 1 with loky, and as many as the cluster has threads with Dask.
-        scheduler: address of Dask's scheduler.
+        backend: "loky" or "dask".
+        jobs: maximum number of simultaneous solves; None means 1 with loky, and the cluster's number of threads with
+            Dask.
+        scheduler: address of the Dask scheduler; None with loky.
 
     Raises:
-        InputError: if the back end is unknown, or Dask's scheduler is not named or does not answer.
+        InputError: if the back end is unknown, or the Dask scheduler is not given or does not answer.
         UnavailableError: if Dask is not installed.
     """
     if backend not in BACKENDS:
@@ -160,7 +170,7 @@ def assembled(backend: str, jobs: int | None, scheduler: str | None) -> Iterator
         yield _on_cluster(client, jobs)
 
 
-def _on_this_machine(jobs: int) -> Crew:
+def _on_this_machine(jobs: int) -> WorkerPool:
     import joblib
 
     def configured() -> contextlib.AbstractContextManager[Any]:
@@ -168,7 +178,7 @@ def _on_this_machine(jobs: int) -> Crew:
         return context
 
     warnings = (f"{jobs} solves run side by side and share cores and memory: compare their times with care",)
-    return Crew(jobs, warnings if jobs > 1 else (), configured)
+    return WorkerPool(jobs, warnings if jobs > 1 else (), configured)
 
 
 @contextlib.contextmanager
@@ -187,7 +197,7 @@ def _client(scheduler: str) -> Iterator[Any]:
         yield client
 
 
-def _on_cluster(client: Any, jobs: int | None) -> Crew:
+def _on_cluster(client: Any, jobs: int | None) -> WorkerPool:
     import joblib
 
     try:
@@ -210,4 +220,4 @@ def _on_cluster(client: Any, jobs: int | None) -> Crew:
         context: contextlib.AbstractContextManager[Any] = joblib.parallel_config(DASK, client=client, pure=False)
         return context
 
-    return Crew(jobs, tuple(warnings), configured)
+    return WorkerPool(jobs, tuple(warnings), configured)

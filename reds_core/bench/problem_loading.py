@@ -1,4 +1,4 @@
-"""The problems of a comparison: from files, and from suites."""
+"""Loads the problems of a comparison from files and suites."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from reds_core.system.files import absolute, temporary_folder
 
 @dataclass(frozen=True, eq=False)
 class BenchProblem:
-    """A problem and what records say of it."""
+    """A problem with its description in records."""
 
     facts: ProblemFacts
     problem: KnapsackProblem
 
     @cached_property
     def content(self) -> bytes:
-        """A file of format reds-problem/1."""
+        """The content of a file of format reds-problem/1."""
         with temporary_folder() as folder:
             path = folder / "problem.npz"
             save_problem(self.problem, path)
             return path.read_bytes()
 
 
-def gather(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, ...]:
-    """The problems of the suites, then those of the files; a file is named by its stem, or as much more as tells it.
+def load_problems(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, ...]:
+    """Load the problems of the suites, followed by those of the files.
+
+    A file is named by its stem, preceded by as many parent folders as make the name unique.
 
     Raises:
-        InputError: if there are none, a file or suite cannot be had, or two state the same.
+        InputError: if there are no problems, a file or suite cannot be loaded, or two problems are the same.
     """
     located = Counter(absolute(path) for path in paths)
     twice = [path for path, count in located.items() if count > 1]
@@ -51,7 +53,7 @@ def gather(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, 
     for each in found:
         same = by_digest.setdefault(each.facts.sha256, each.facts.name)
         if same != each.facts.name:
-            raise InputError(f"problems '{same}' and '{each.facts.name}' state the same", "leave one of them out")
+            raise InputError(f"problems '{same}' and '{each.facts.name}' are the same", "leave one of them out")
     repeated = [name for name, count in Counter(each.facts.name for each in found).items() if count > 1]
     if repeated:
         raise InputError(f"problem '{repeated[0]}' is named twice", "name it once")
@@ -61,19 +63,19 @@ def gather(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchProblem, 
 def _from_suite(name: str) -> list[BenchProblem]:
     from reds_core.bench.suites import suite
 
-    return [_stated(each.problem.name, each.problem, each.optimum, each.lp_bound) for each in suite(name)]
+    return [_bench_problem(each.problem.name, each.problem, each.optimum, each.lp_bound) for each in suite(name)]
 
 
 def _from_file(name: str, problem: KnapsackProblem) -> BenchProblem:
-    """A problem of a file; an instance of a suite that was written to one is still known."""
+    """Make a problem from a file; facts are also known if the file holds an instance of a suite."""
     from reds_core.bench.suites import read_facts
 
     digest = problem_digest(problem)
     known = next((facts for facts in read_facts().values() if facts.sha256 == digest), None)
-    return _stated(name, problem, *((None, None) if known is None else (known.optimum, known.lp_bound)))
+    return _bench_problem(name, problem, *((None, None) if known is None else (known.optimum, known.lp_bound)))
 
 
-def _stated(name: str, problem: KnapsackProblem, optimum: int | None, lp_bound: int | None) -> BenchProblem:
+def _bench_problem(name: str, problem: KnapsackProblem, optimum: int | None, lp_bound: int | None) -> BenchProblem:
     facts = ProblemFacts(
         name=name,
         sha256=problem_digest(problem),
@@ -88,7 +90,7 @@ def _stated(name: str, problem: KnapsackProblem, optimum: int | None, lp_bound: 
 
 
 def _names(paths: Sequence[Path], taken: Sequence[str]) -> list[str]:
-    """Stems of the files, with so many folders before them that no two are the same where the paths are not."""
+    """Stems of the files, each preceded by as many folders as make it unique."""
     parts = [(*path.absolute().parent.parts[1:], path.stem) for path in paths]
     names = [own[-1] for own in parts]
     for length in range(2, max(map(len, parts), default=0) + 1):

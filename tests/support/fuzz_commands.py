@@ -1,0 +1,149 @@
+"""Command lines with odd values, as Hypothesis draws them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fuzz_inputs import INPUTS
+from hypothesis import strategies as st
+
+PATHS = (*INPUTS, "folder", "loop", "empty", "text", "missing", "missing/deeper", "text/below", ".", "n" * 300, "слой")
+WORDS = (
+    "",
+    " ",
+    "-",
+    "--",
+    "слой",
+    "a b",
+    "é\u202f…",
+    "\udcff",
+    "[bold]",
+    "'",
+    "{",
+    "a=b",
+    "=",
+    ",",
+    "x" * 5000,
+    "none",
+)
+NUMBERS = ("0", "1", "-1", "2", "0.5", "nan", "inf", "-inf", "1e400", "1e-400", "9" * 30, "0x10", "1_000", "½", "٣")
+BUDGETS = ("macs", "macs=", "macs=0", "macs=-1", "macs=nan", "macs=1e400", "macs=1e-9", "macs=1", "macs=0.9", "=0.5")
+BUDGETS += ("macs=0.5,0.25", "macs=0.5,0.5", "macs=0.5,x", "params=1KiB", "peak_ram=64", "latency=0.5", "mcas=0.5")
+BUDGETS += ("macs=" + "9" * 400, "macs=0.5,", "MACS=0.5", "macs=50%", "macs=0.5=0.5", "macs=0.1234567890123456789")
+OPTIONS = ("dp", "dp.x=1", ".=", "taylor.batch_size=0", "taylor.batch_size=-1", "magnitude.norm=l9", "tensorflow.x=y")
+OPTIONS += ("dp.table_limit=nan", "cpsat.presolve=maybe", "magnitude.norm=l1", "nobody.x=1", "a.b.c=d", "dp.=", "=.")
+NAMES = ("auto", "dp", "greedy", "taylor", "magnitude", "random", "nested", "uniform", "oneshot", "DP", "tensorflow")
+NAMES += ("no", "reds_core.cli:main", "reds_greedy:GreedySolver", "os:path", ":", "a:", ":a", "json:nothing", "..:x")
+
+IMPORTS = (*PATHS, "json", "no.module", "missing.py", "слой.py", "folder.py", "..", "/", "m.keras.py")
+AMOUNTS = (*NUMBERS, "4GiB", "1k", "1QB", "iB", "none")
+
+# values for which a command would run for very long are left out
+_SMALL = tuple(n for n in NUMBERS if not n.startswith("9") and n != "1_000")
+_EPOCHS = ("0", "-1", "nan", "0.5", "x", "", "½")
+_WIDTH_RULES = {"--keep": ("*", "conv", "no*", "", "[", "слой"), "--align": NUMBERS, "--min-width": NUMBERS}
+_WIDTH_RULES |= {"--max-options": NUMBERS}
+_SHARED = {"--option": OPTIONS, "--element-size": NUMBERS, "--seed": NUMBERS, "--strict": None}
+_SHARED |= {"--latency-table": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
+_TRAINING = {"--batch-size": NUMBERS, "--learning-rate": NUMBERS, "--holdout": NUMBERS, "--optimizer": WORDS}
+_TRAINING |= {"--momentum": NUMBERS, "--clip-norm": NUMBERS, "--patience": NUMBERS, "--dropout": NUMBERS}
+_TRAINING |= {"--augment": (*WORDS, "flip", "shift=9"), "--finetune-epochs": _EPOCHS, "--schedule": WORDS}
+_TRAINING |= {"--distill-weight": NUMBERS, "--warmup-epochs": NUMBERS, "--weight-decay": NUMBERS}
+_TRAINING |= {"--recalibrate": None, "--no-recalibrate": None}
+_TRAINING |= {"--distill": (*WORDS, "input"), "--distill-temperature": NUMBERS, "--precision": WORDS}
+
+Values = tuple[str, ...] | None
+COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str, Values]]] = {
+    # name: arguments, options of a valid command line, all options and the values tried for them (None: a flag)
+    "plugins": ((), (), {"--json": None}),
+    "inspect": (
+        ("m.keras",),
+        (),
+        {"--json": None, "--option": OPTIONS, "--element-size": NUMBERS, "--strict": None} | {"--import": IMPORTS},
+    ),
+    "solve": (
+        ("p.npz",),
+        (("--solver", "dp"),),
+        {"--json": None, "--solver": NAMES, "--time-limit": NUMBERS, "--seed": NUMBERS, "--threads": NUMBERS}
+        | {"--option": OPTIONS, "--memory-limit": AMOUNTS},
+    ),
+    "formulate": (
+        ("m.keras",),
+        (("--data", "d.npz"), ("--budget", "macs=0.5"), ("--out", "new.npz")),
+        {"--budget": BUDGETS, "--data": PATHS, "--out": PATHS, "--scorer": NAMES, "--score-level": (*WORDS, "kernel")}
+        | {"--import": IMPORTS}
+        | _WIDTH_RULES
+        | _SHARED,
+    ),
+    "prune": (
+        ("m.keras",),
+        (
+            *(("--data", "d.npz"), ("--budget", "macs=0.5"), ("--out", "new"), ("--finetune-epochs", "0")),
+            ("--scorer", "magnitude"),
+        ),
+        {"--budget": BUDGETS, "--data": PATHS, "--out": PATHS, "--scorer": NAMES, "--pruner": NAMES, "--solver": NAMES}
+        | {"--resume": None, "--overwrite": None, "--recipe": PATHS, "--time-limit": NUMBERS, "--threads": NUMBERS}
+        | {"--memory-limit": AMOUNTS, "--import": IMPORTS, "--score-level": (*WORDS, "kernel")}
+        | {"--int8": None, "--no-int8": None, "--no-strict": None}
+        | _WIDTH_RULES
+        | _SHARED
+        | _TRAINING,
+    ),
+    "extract": (("done",), (("--budget", "macs=0.7"),), {"--budget": BUDGETS}),
+    "latency": (
+        ("m.keras",),
+        (("--out", "new.json"), ("--repeats", "10"), ("--points", "2"), ("--checks", "0")),
+        {"--out": PATHS, "--repeats": _SMALL, "--points": _SMALL, "--checks": _SMALL, "--threads": _SMALL}
+        | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None, "--import": IMPORTS},
+    ),
+    "bench": (
+        ("p.npz",),
+        (("--solvers", "no"), ("--out", "new")),
+        {"--solvers": WORDS, "--suite": WORDS, "--time-limit": NUMBERS, "--memory-limit": AMOUNTS}
+        | {"--option": OPTIONS, "--seed": NUMBERS, "--scheduler": WORDS}
+        | {"--repeat": NUMBERS, "--threads": NUMBERS, "--jobs": NUMBERS, "--backend": WORDS, "--out": PATHS},
+    ),
+    "compare": (
+        ("text",),
+        (("--out", "new"),),
+        {"--pruners": WORDS, "--scorers": WORDS, "--solvers": WORDS, "--seeds": (*NUMBERS, *WORDS), "--out": PATHS}
+        | {"--retry": None},
+    ),
+    "check": (("nobody",), (), {"--json": None}),
+}
+_ARGUMENTS = {"check": ("no", "tensorflow", "os:path", ":", "a:", ":a", "json:nothing", "..:x", *WORDS)}
+_ARGUMENTS |= {"compare": tuple(p for p in PATHS if p != "recipe.yaml")}
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A trial: the arguments to run in a folder that holds the inputs."""
+
+    arguments: tuple[str, ...]
+
+
+@st.composite
+def command_lines(draw: st.DrawFn) -> CommandLine:
+    """Draw a valid command line of any command and make up to three changes to it."""
+    # fast and slow commands are equally likely: most odd values are rejected before any slow work begins
+    name = draw(st.sampled_from(sorted(COMMANDS)))
+    arguments, valid, known = COMMANDS[name]
+    given = list(arguments)
+    chosen: dict[str, list[str | None]] = {option: [value] for option, value in valid}
+    for _ in range(draw(st.integers(0, 3))):
+        change = draw(st.sampled_from(("option", "option", "option", "argument", "drop", "odd")))
+        if change == "option" and known:
+            option = draw(st.sampled_from(sorted(known)))
+            values = known[option]
+            value = None if values is None else draw(st.sampled_from(values))
+            chosen.setdefault(option, [])
+            chosen[option] = [*chosen[option], value] if draw(st.booleans()) else [value]
+        elif change == "argument":
+            value = draw(st.sampled_from(_ARGUMENTS.get(name, PATHS)))
+            given = [value] if given else []
+        elif change == "drop" and chosen and name not in ("prune", "latency", "bench", "compare"):
+            del chosen[draw(st.sampled_from(sorted(chosen)))]
+        elif change == "odd":
+            given.append(draw(st.sampled_from((*WORDS[3:], "--nonsense", "-x", "--help"))))
+    flat = [part for option, values in chosen.items() for value in values for part in (option, value)]
+    return CommandLine((name, *given, *(part for part in flat if part is not None)))
