@@ -21,7 +21,7 @@ from reds_core.framework.finetuning import FinetuneSettings, Progress
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.plugin import Plugin
+from reds_core.plugin import Plugin, PluginOptions, PluginSource
 from reds_core.system.users_code import UsersCode
 
 if TYPE_CHECKING:
@@ -128,13 +128,18 @@ class Framework(Plugin, ABC):
     """Base class of framework plugins.
 
     Attributes:
-        layer_plugins: what other packages teach it of their layers; set by the registry.
+        layer_plugins: what other packages teach it of their layers.
         users_code: what model files may refer to beside the framework's own layers; set before one is read.
     """
 
     kind = "framework"
     layer_plugins: tuple[LayerPlugin, ...] = ()
     users_code: UsersCode = UsersCode()
+
+    def equip(self, source: PluginSource, settings: PluginOptions) -> None:
+        found = source.available(LayerPlugin)
+        own = [name for name, plugin in found.items() if plugin.framework == self.name]
+        self.layer_plugins = tuple(source.create(LayerPlugin, name, settings) for name in own)
 
     @abstractmethod
     def owns(self, model: Any) -> bool:
