@@ -15,7 +15,7 @@ def extract_command(
     folder: Annotated[Path, typer.Argument(help="A finished run.")],
     budget: BudgetTexts = None,
 ) -> None:
-    """Add one more member to a finished family, without training."""
+    """Run `reds extract`."""
     from reds_core.commands.console import ConsoleWatcher, print_plan
     from reds_core.plan import load_plan
     from reds_core.runs.api import extract

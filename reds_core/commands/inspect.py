@@ -24,7 +24,7 @@ def inspect_command(
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
-    """Show the channel groups of a model and what it costs."""
+    """Run `reds inspect`."""
     from reds_core.runs.api import inspect
 
     described = inspect(

@@ -30,7 +30,7 @@ def latency_command(
     imports: Imports = None,
     as_json: Json = False,
 ) -> None:
-    """Time a model's layers at several widths on this machine, for latency budgets."""
+    """Run `reds latency`."""
     from reds_core.commands.console import print_latencies, sampling
     from reds_core.cost.latency_table import LatencySettings
     from reds_core.runs.latency import measure_latency

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def plugins_command(as_json: Json = False) -> None:
-    """List the plugins that were found, and say of each whether it can be used."""
+    """Run `reds plugins`."""
     from reds_core.registry import plugins
 
     records = plugins()

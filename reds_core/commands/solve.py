@@ -32,7 +32,7 @@ def solve_command(
     option: OptionTexts = None,
     as_json: Json = False,
 ) -> None:
-    """Solve a problem file."""
+    """Run `reds solve`."""
     from reds_core.knapsack.no_choice import without_choice
     from reds_core.runs.solving import solve
 

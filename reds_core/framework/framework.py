@@ -59,9 +59,9 @@ class Task:
     """How outputs are compared with labels.
 
     Attributes:
-        loss: a Keras loss identifier; None chooses crossentropy by the labels' shape and the model's last activation
-            (a last softmax means probabilities, otherwise logits).
-        metric: a Keras metric identifier; None means accuracy.
+        loss: The framework's name of a loss; settings go in brackets behind it. None means crossentropy by the labels
+            and the last activation. A last softmax means probabilities, otherwise logits.
+        metric: The framework's name of a metric; settings go in brackets behind it. None means accuracy.
     """
 
     loss: str | None = None

@@ -37,7 +37,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
 
 def parameters() -> Iterator[tuple[str, str, str]]:
     """Every command with every argument and option that takes a value: its name as shown, and as typed."""
-    group: Any = get_command(cli.app)
+    group: Any = get_command(cli.application())
     for name, command in group.commands.items():
         for parameter in command.params:
             if parameter.param_type_name == "argument":

@@ -64,7 +64,7 @@ UNITS = ("_s", "_bytes")
 
 
 def commands() -> dict[str, Any]:
-    group: Any = typer.main.get_command(cli.app)
+    group: Any = typer.main.get_command(cli.application())
     return dict(group.commands)
 
 

@@ -64,7 +64,7 @@ def test_the_command_lines_that_all_these_spoil_are_sound(name: str, pristine: P
 
 
 def test_odd_values_are_tried_for_every_option() -> None:
-    group: Any = get_command(cli.app)
+    group: Any = get_command(cli.application())
     for name, command in group.commands.items():
         _, sound, tried = COMMANDS[name]
         options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
