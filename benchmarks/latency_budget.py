@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 
 import reds_core
-from reds_core import Registry, RunSettings
+from reds_core import Registry, RunSettings, measure_latency
 from reds_core.cost import LatencySettings, LatencyTable
 from reds_core.framework import Framework
-from reds_core.runs import latency
 
 SHARES = (0.8, 0.7, 0.6)
 TURNS = 9
@@ -126,7 +125,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    table = latency(
+    table = measure_latency(
         model_file(arguments.out), arguments.out / "table.json", SETTINGS, told=lambda d, of: print(d, "of", of)
     )
     text = page(table, rows(arguments.out, table))

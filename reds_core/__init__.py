@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     from reds_core.framework.framework import Task
     from reds_core.knapsack.file import load_problem, save_problem
     from reds_core.knapsack.problem import KnapsackProblem
-    from reds_core.knapsack.solver import Controls, solve
+    from reds_core.knapsack.solver import Controls
     from reds_core.plan import Plan, load_plan
-    from reds_core.registry import PluginRecord, PluginStatus, Registry
-    from reds_core.runs.api import formulate_model, prune
+    from reds_core.registry import PluginRecord, PluginStatus, Registry, plugins
+    from reds_core.runs.api import extract, formulate_model, inspect, prune
     from reds_core.runs.dataset import Dataset, load_data
-    from reds_core.runs.extraction import extract
     from reds_core.runs.folder import Mode
+    from reds_core.runs.latency import measure_latency
     from reds_core.runs.recipe import Recipe, load_recipe
     from reds_core.runs.settings import RunSettings
+    from reds_core.runs.solving import solve
+    from reds_core.testing import check
     from reds_core.watcher import Watcher
 
 _MODULES = {
@@ -46,15 +48,17 @@ _MODULES = {
     "framework.framework": ("Task",),
     "knapsack.file": ("load_problem", "save_problem"),
     "knapsack.problem": ("KnapsackProblem",),
-    "knapsack.solver": ("Controls", "solve"),
+    "knapsack.solver": ("Controls",),
     "plan": ("Plan", "load_plan"),
-    "registry": ("PluginRecord", "PluginStatus", "Registry"),
-    "runs.api": ("formulate_model", "prune"),
+    "registry": ("PluginRecord", "PluginStatus", "Registry", "plugins"),
+    "runs.api": ("extract", "formulate_model", "inspect", "prune"),
     "runs.dataset": ("Dataset", "load_data"),
-    "runs.extraction": ("extract",),
     "runs.folder": ("Mode",),
+    "runs.latency": ("measure_latency",),
     "runs.recipe": ("Recipe", "load_recipe"),
     "runs.settings": ("RunSettings",),
+    "runs.solving": ("solve",),
+    "testing": ("check",),
     "watcher": ("Watcher",),
 }
 
@@ -75,13 +79,17 @@ __all__ = [
     "RunSettings",
     "Task",
     "Watcher",
+    "check",
     "extract",
     "formulate_model",
     "hookimpl",
+    "inspect",
     "load_data",
     "load_plan",
     "load_problem",
     "load_recipe",
+    "measure_latency",
+    "plugins",
     "prune",
     "read_records",
     "read_results",

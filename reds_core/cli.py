@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
 
-from reds_core.commands.bench import bench_command
-from reds_core.commands.check import check_command
 from reds_core.commands.checked import CheckedCommand
-from reds_core.commands.compare import compare_command
-from reds_core.commands.extract import extract_command
-from reds_core.commands.formulate import formulate_command
-from reds_core.commands.inspect import inspect_command
-from reds_core.commands.latency import latency_command
-from reds_core.commands.plugins import plugins_command
-from reds_core.commands.prune import prune_command
-from reds_core.commands.solve import solve_command
 from reds_core.commands.standard_streams import guard_standard_streams, write_nowhere
 from reds_core.errors import RedsError
 from reds_core.system.interruption import termination_as_interruption
@@ -39,28 +30,49 @@ _ONWARD = {
 }
 """How to go on with a command that keeps what it has done. Comparisons say so themselves."""
 
-app = typer.Typer(
-    name="reds",
-    help="Shrink a trained Keras network to fit a device, and know how good the choice is.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "plugins": plugins_command,
-    "inspect": inspect_command,
-    "formulate": formulate_command,
-    "latency": latency_command,
-    "solve": solve_command,
-    "prune": prune_command,
-    "extract": extract_command,
-    "bench": bench_command,
-    "compare": compare_command,
-    "check": check_command,
+_SUMMARIES = {
+    "plugins": "List the plugins that were found, and say of each whether it can be used.",
+    "inspect": "Show the channel groups of a model and what it costs.",
+    "formulate": "State a model's pruning as a knapsack problem, in a file that `reds solve` reads.",
+    "latency": "Time a model's layers at several widths on this machine, for latency budgets.",
+    "solve": "Solve a problem file.",
+    "prune": "Prune a model to nested subnetworks within their budgets, and write .keras and .tflite files.",
+    "extract": "Add one more member to a finished family, without training.",
+    "bench": "Compare solvers on problems, each solve in its own process. The same command goes on where it stopped.",
+    "compare": "Compare recipes, pruners, scorers and solvers over seeds. The same command goes on where it stopped.",
+    "check": "Run the conformance kit on a solver, a scorer or a pruner. Exit status 1 if a check fails.",
 }
-for _name, _command in _COMMANDS.items():
-    app.command(_name, cls=CheckedCommand)(_command)
+"""The commands in the order of the help; each is the function NAME_command of the module NAME in `commands`."""
+
+
+def application(asked: str | None = None) -> typer.Typer:
+    """The command line as typer runs it.
+
+    Args:
+        asked: The only command that is to run, so that the modules of the others need not be imported; they are listed
+            without their options. By default every command is complete.
+    """
+    app = typer.Typer(
+        name="reds",
+        help="Shrink a trained Keras network to fit a device, and know how good the choice is.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for name, summary in _SUMMARIES.items():
+        is_listed_only = asked is not None and name != asked
+        command = _listed if is_listed_only else _command(name)
+        app.command(name, cls=CheckedCommand, help=summary)(command)
+    return app
+
+
+def _command(name: str) -> Callable[..., None]:
+    command: Callable[..., None] = getattr(importlib.import_module(f"reds_core.commands.{name}"), f"{name}_command")
+    return command
+
+
+def _listed() -> None:
+    """Stands for a command that is not going to run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,8 +88,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    asked = next((a for a in arguments if not a.startswith("-")), "")
     try:
-        status = app(arguments, prog_name="reds", standalone_mode=False)
+        status = application(asked)(arguments, prog_name="reds", standalone_mode=False)
         if status == _INTERRUPTED:  # some versions of typer catch Ctrl-C themselves
             raise KeyboardInterrupt
         sys.stdout.flush()  # what fails to be written should be told while it still can be
@@ -89,10 +102,7 @@ def _run(arguments: list[str]) -> int:
         command = error.ctx.command_path if getattr(error, "ctx", None) else "reds"
         return _failed(f"{message}; see `{command} --help`", 2)
     except (KeyboardInterrupt, typer.Abort):
-        command = next((a for a in arguments if not a.startswith("-")), "")
-        return _failed(
-            f"interrupted; {_ONWARD.get(command, 'nothing is kept, so run the command again')}", _INTERRUPTED
-        )
+        return _failed(f"interrupted; {_ONWARD.get(asked, 'nothing is kept, so run the command again')}", _INTERRUPTED)
     except BrokenPipeError:  # nobody reads the output any more
         write_nowhere(sys.stdout)
         return 0

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from reds_core.errors import InputError, PluginFailure, RedsError
 from reds_core.system.machine_faults import is_out_of_space, machine_fault
@@ -19,12 +19,15 @@ from reds_core.system.machine_faults import is_out_of_space, machine_fault
 __all__ = [
     "Plugin",
     "PluginOptions",
+    "PluginSource",
     "build_options",
     "parse_plugin_list",
     "plugin_text",
 ]
 
 ENTRY_POINT_GROUP = "reds"
+
+P = TypeVar("P", bound="Plugin")
 
 PluginOptions = Mapping[str, Mapping[str, str]]
 """Options as typed by the user: plugin name -> option key -> text."""
@@ -35,19 +38,33 @@ class NoOptions:
     """Options of a plugin that has none."""
 
 
+class PluginSource(Protocol):
+    """Where plugins get other plugins from: the registry."""
+
+    def available(self, base: type[P]) -> dict[str, type[P]]:
+        """The classes of kind `base` that can be used, by name."""
+
+    def create(self, base: type[P], name: str, settings: PluginOptions | None = None) -> P:
+        """The plugin of kind `base` with that name, made and equipped."""
+
+
 class Plugin:
-    """Base of the base classes.
+    """The base of the base classes of all kinds of plugins.
+
+    A new kind is a subclass that sets `kind` and `declares`, and a hook specification in `reds_core/kinds.py`.
 
     Attributes:
-        kind: solver, scorer, pruner, framework or layers; set by the base class of that kind.
-        name: what users write on the command line.
-        requires: import names of libraries that must be installed; they are looked for, never imported, at discovery.
-        install: what to install where one of them is missing.
-        Options: a frozen dataclass with a default for each field: bool, int, float, str or a Literal of texts, or
-            one of them or None.
+        kind: The kind of the plugin, such as "solver". It is set by the base class of the kind.
+        declares: The class attributes that every plugin of the kind must set, besides `name`.
+        name: The name by which users ask for the plugin.
+        requires: The import names of libraries that must be installed. Discovery looks for them without importing them.
+        install: How to install them. By default it is `pip install` with their names.
+        Options: A frozen dataclass in which every field has a default. A field may be a bool, int, float, str or a
+            Literal of texts, or one of these or None.
     """
 
     kind: ClassVar[str]
+    declares: ClassVar[tuple[str, ...]] = ()
     name: ClassVar[str]
     requires: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str | None] = None
@@ -55,6 +72,14 @@ class Plugin:
 
     def __init__(self, options: Any = None) -> None:
         self.options = type(self).Options() if options is None else options
+
+    def equip(self, source: PluginSource, settings: PluginOptions) -> None:
+        """Take from other plugins what this one works with. Called once, after the plugin is made.
+
+        Args:
+            source: Where other plugins come from.
+            settings: Options of all plugins, for those that are made here.
+        """
 
     @classmethod
     def missing(cls) -> tuple[str, ...]:
@@ -104,6 +129,17 @@ def _version_of(package: str) -> str:
         if entry_point.module.partition(".")[0] == package and entry_point.dist is not None:
             return entry_point.dist.version
     return "unknown"
+
+
+def equipped(plugin: type[P], source: PluginSource, settings: PluginOptions) -> P:
+    """A plugin with the options that `settings` hold for it, and with what it takes from other plugins.
+
+    Raises:
+        InputError: If an option is unknown or malformed.
+    """
+    made = plugin(build_options(plugin, settings.get(plugin.name, {})))
+    made.equip(source, settings)
+    return made
 
 
 def build_options(plugin: type[Plugin], settings: Mapping[str, str | int | float | bool | None]) -> Any:

@@ -6,34 +6,24 @@ import dataclasses
 import difflib
 import importlib.metadata
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import pluggy
 
-from reds_core import hooks
+from reds_core import kinds
 from reds_core.errors import ContractViolation, InputError, RedsError, UnavailableError, UnsupportedError
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
-from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.hooks import PROJECT
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solver import Claim, Solver, why_not
-from reds_core.plugin import Plugin, PluginOptions, build_options, installed_entry_points
-from reds_core.pruning.pruner import Pruner
-from reds_core.scoring.scorer import Scorer
+from reds_core.plugin import Plugin, PluginOptions, build_options, equipped, installed_entry_points
 from reds_core.system.users_code import UsersCode
 
 P = TypeVar("P", bound=Plugin)
-
-_HOOKS: tuple[tuple[str, type[Plugin]], ...] = (
-    ("reds_solvers", Solver),
-    ("reds_scorers", Scorer),
-    ("reds_pruners", Pruner),
-    ("reds_frameworks", Framework),
-    ("reds_layers", LayerPlugin),
-)
 
 
 class PluginStatus(Enum):
@@ -50,7 +40,7 @@ class PluginRecord:
 
     Attributes:
         name: of the plugin; of its entry point where it is broken.
-        kind: solver, scorer, pruner, framework or layers; None where it is broken.
+        kind: such as "solver"; None where it is broken.
         detail: what to install, or why it is broken; empty where it is ok.
         plugin: the class; None where it is broken.
     """
@@ -64,18 +54,38 @@ class PluginRecord:
     plugin: type[Plugin] | None
 
 
-def _broken(entry_point: importlib.metadata.EntryPoint, why: str) -> PluginRecord:
-    name, version = _distribution(entry_point)
-    return PluginRecord(entry_point.name, None, PluginStatus.BROKEN, " ".join(why.split()), name, version, None)
-
-
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str | None, str | None]:
     dist = entry_point.dist
     return (None, None) if dist is None else (dist.name, dist.version)
 
 
+def _broken(entry_point: importlib.metadata.EntryPoint, why: str) -> PluginRecord:
+    name, version = _distribution(entry_point)
+    return PluginRecord(entry_point.name, None, PluginStatus.BROKEN, " ".join(why.split()), name, version, None)
+
+
+def _guarded(
+    found: Iterator[PluginRecord], entry_point: importlib.metadata.EntryPoint, where: str = ""
+) -> Iterator[PluginRecord]:
+    """The records of `found`, the last of which tells of the error that ended them, if one did.
+
+    Args:
+        where: What is at fault, as it precedes the error: "hook 'reds_solvers' failed with ".
+    """
+    try:
+        yield from found
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # even SystemExit must not stop the other plugins
+        yield _broken(entry_point, f"{where}{type(error).__name__}: {error}")
+
+
 def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
-    """`cls` if it is a complete plugin class of kind `base`."""
+    """`cls` if it is a complete plugin class of kind `base`.
+
+    Raises:
+        ContractViolation: If it is not.
+    """
 
     def violated(what: str) -> ContractViolation:
         return ContractViolation(f"{hook} returned {what}", f"return subclasses of {base.__name__}")
@@ -86,10 +96,11 @@ def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
         raise violated(f"{cls.__name__}, which lacks {', '.join(sorted(vars(cls)['__abstractmethods__']))}")
     if not isinstance(getattr(cls, "name", None), str) or not cls.name:
         raise violated(f"{cls.__name__}, which has no name")
-    declared = {Solver: ("features", "claims", "controls"), LayerPlugin: ("framework",)}.get(base, ())
-    lacking = [a for a in declared if not hasattr(cls, a)]
+    lacking = [a for a in base.declares if not hasattr(cls, a)]
     if lacking:
         raise violated(f"{cls.__name__}, which does not declare {', '.join(lacking)}")
+    if not isinstance(cls.requires, tuple) or not all(isinstance(library, str) for library in cls.requires):
+        raise violated(f"{cls.__name__}, whose requires is no tuple of import names")
     options = cls.Options
     if not dataclasses.is_dataclass(options) or not options.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         raise violated(f"{cls.__name__}, whose Options is no frozen dataclass")
@@ -99,38 +110,72 @@ def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
     return cls
 
 
-def _records_of(manager: pluggy.PluginManager, entry_point: importlib.metadata.EntryPoint) -> list[PluginRecord]:
-    """Load one entry point under its own guard, register it, and ask its hooks."""
-    module = None
-    try:
-        module = entry_point.load()
-        manager.register(module, name=f"{entry_point.name} ({entry_point.value})")
-        manager.check_pending()  # names a misspelt hook, which would else be passed over
-        records: list[PluginRecord] = []
-        for hook, base in _HOOKS:
-            # called one by one, not through the manager's caller, which one failing plugin would abort for all
-            for implementation in getattr(manager.hook, hook).get_hookimpls():
-                if implementation.plugin is module:
-                    records += [_record(_checked_class(c, base, hook), entry_point) for c in implementation.function()]
-        if not records:
-            return [_broken(entry_point, f"module '{entry_point.value}' implements no hook of reds")]
-        return records
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # even SystemExit at import must not stop the others
-        if module is not None and manager.is_registered(module):
-            manager.unregister(module)
-        return [_broken(entry_point, f"{type(error).__name__}: {error}")]
-
-
-def _record(cls: type[Plugin], entry_point: importlib.metadata.EntryPoint) -> PluginRecord:
+def _record(cls: type[Plugin], entry_point: importlib.metadata.EntryPoint) -> Iterator[PluginRecord]:
     name, version = _distribution(entry_point)
     missing = cls.missing()
     status, detail = PluginStatus.OK, ""
     if missing:
         status = PluginStatus.UNAVAILABLE
         detail = f"needs {', '.join(missing)}: {cls.install or 'pip install ' + ' '.join(missing)}"
-    return PluginRecord(cls.name, cls.kind, status, detail, name, version, cls)
+    yield PluginRecord(cls.name, cls.kind, status, detail, name, version, cls)
+
+
+class _Discovery:
+    """Loads entry points and asks the hooks of their modules.
+
+    Args:
+        specifications: A module of hook specifications, each of which returns classes of one kind.
+    """
+
+    def __init__(self, specifications: Any) -> None:
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(specifications)
+        self.kinds = {
+            hook: _base_of(getattr(specifications, hook))
+            for hook in vars(specifications)
+            if self._manager.parse_hookspec_opts(specifications, hook) is not None
+        }
+
+    def records_of(self, entry_point: importlib.metadata.EntryPoint) -> list[PluginRecord]:
+        """What an entry point offers. The module, each hook and each class are guarded one by one."""
+        records = list(_guarded(self._of_module(entry_point), entry_point))
+        return records or [_broken(entry_point, f"module '{entry_point.value}' implements no hook of reds")]
+
+    def _of_module(self, entry_point: importlib.metadata.EntryPoint) -> Iterator[PluginRecord]:
+        module = entry_point.load()
+        self._manager.register(module, name=f"{entry_point.name} ({entry_point.value})")
+        try:
+            self._manager.check_pending()  # names a misspelt hook, which would else be passed over
+        except BaseException:
+            self._manager.unregister(module)
+            raise
+        for hook, base in self.kinds.items():
+            # called one by one, not through the manager's caller, which one failing plugin would abort for all
+            for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+                if implementation.plugin is module:
+                    offered = _of_hook(hook, base, implementation.function, entry_point)
+                    yield from _guarded(offered, entry_point, f"hook '{hook}' failed with ")
+
+
+def _of_hook(
+    hook: str, base: type[Plugin], function: Callable[[], Iterable[Any]], entry_point: importlib.metadata.EntryPoint
+) -> Iterator[PluginRecord]:
+    for offered in function():
+        yield from _guarded(_of_class(offered, base, hook, entry_point), entry_point)
+
+
+def _of_class(
+    offered: Any, base: type[Plugin], hook: str, entry_point: importlib.metadata.EntryPoint
+) -> Iterator[PluginRecord]:
+    cls = _checked_class(offered, base, hook)
+    yield from _guarded(_record(cls, entry_point), entry_point, f"{cls.__name__} failed with ")
+
+
+def _base_of(specification: Callable[..., Any]) -> type[Plugin]:
+    """The base class of a kind: Solver of a hook that returns Sequence[type[Solver]]."""
+    (classes,) = get_args(get_type_hints(specification)["return"])
+    base: type[Plugin] = get_args(classes)[0]
+    return base
 
 
 def _without_conflicts(records: Iterable[PluginRecord]) -> list[PluginRecord]:
@@ -148,35 +193,30 @@ def _without_conflicts(records: Iterable[PluginRecord]) -> list[PluginRecord]:
     return result
 
 
-def _made(cls: type[P], settings: PluginOptions | None) -> P:
-    """A plugin with the options that `settings` holds for it."""
-    return cls(build_options(cls, (settings or {}).get(cls.name, {})))
-
-
 class Registry:
-    """The plugins that were found. Owns the pluggy manager; read-only once made.
+    """The plugins that were found; read-only once it is made.
 
     Args:
-        entry_points: where to look; those installed in the group `reds` by default.
+        entry_points: Where to look for plugins. By default they are those installed in the group `reds`.
+        specifications: The hook specifications of the kinds of plugins, as a module.
     """
 
-    def __init__(self, entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> None:
+    def __init__(
+        self, entry_points: Iterable[importlib.metadata.EntryPoint] | None = None, specifications: Any = kinds
+    ) -> None:
         if entry_points is None:
             installed_entry_points.cache_clear()
             entry_points = installed_entry_points()
-        self.manager = pluggy.PluginManager(hooks.PROJECT)
-        self.manager.add_hookspecs(hooks)
         unique: dict[str, importlib.metadata.EntryPoint] = {}
         for entry_point in sorted(entry_points, key=lambda e: (e.name, e.value)):
             unique.setdefault(entry_point.value, entry_point)
-        records: list[PluginRecord] = []
-        for entry_point in unique.values():
-            records += _records_of(self.manager, entry_point)
-        kinds = [base.kind for _, base in _HOOKS]
+        discovery = _Discovery(specifications)
+        records = [record for entry_point in unique.values() for record in discovery.records_of(entry_point)]
+        order = [base.kind for base in discovery.kinds.values()]
         self.records = tuple(
             sorted(
                 _without_conflicts(records),
-                key=lambda r: (kinds.index(r.kind) if r.kind in kinds else len(kinds), r.name),
+                key=lambda r: (order.index(r.kind) if r.kind in order else len(order), r.name),
             )
         )
 
@@ -213,21 +253,12 @@ class Registry:
         raise InputError(f"unknown {base.kind} '{name}'", f"{mend}installed: {', '.join(sorted(found)) or 'none'}")
 
     def create(self, base: type[P], name: str, settings: PluginOptions | None = None) -> P:
-        """The plugin named `name` with the options that `settings` holds for it, and for the scorers that it asks.
+        """The plugin named `name` with the options that `settings` hold for it, and with what it takes from others.
 
         Raises:
             UnavailableError, InputError: as `get`, and if an option is unknown or malformed.
         """
-        plugin = _made(self.get(base, name), settings)
-        if isinstance(plugin, Framework):
-            plugin.layer_plugins = self._layer_plugins(name, settings)
-        if isinstance(plugin, Scorer):
-            plugin.asked = {cls.name: _made(cls, settings) for cls in plugin.asks}
-        return plugin
-
-    def _layer_plugins(self, framework: str, settings: PluginOptions | None) -> tuple[LayerPlugin, ...]:
-        found = self.available(LayerPlugin)
-        return tuple(self.create(LayerPlugin, name, settings) for name, c in found.items() if c.framework == framework)
+        return equipped(self.get(base, name), self, settings or {})
 
     def default_framework(self, settings: PluginOptions | None = None, imports: Sequence[str] = ()) -> Framework:
         """The framework that reads model files, with the options that `settings` holds for it.
@@ -242,6 +273,27 @@ class Registry:
         framework = self.create(Framework, next(iter(self.available(Framework)), "tensorflow"), settings)
         framework.users_code = UsersCode(tuple(imports))
         return framework
+
+    def framework_of(self, model: Any, settings: PluginOptions | None = None, imports: Sequence[str] = ()) -> Framework:
+        """The framework that a model object belongs to, with the options that `settings` hold for it.
+
+        Args:
+            imports: Files and modules of the user's own that it imports before it reads a model file.
+
+        Raises:
+            InputError: If the model belongs to no installed framework, or an option is unknown or malformed.
+        """
+        frameworks = self.available(Framework)
+        for name in frameworks:
+            framework = self.create(Framework, name, settings)
+            if framework.owns(model):
+                framework.users_code = UsersCode(tuple(imports), model)
+                return framework
+        known = " or ".join(dict.fromkeys(cls.files.model.format for cls in frameworks.values()))
+        raise InputError(
+            f"a model of type {type(model).__name__} belongs to no installed framework",
+            f"give a {known} model" if known else "install a framework; see `reds plugins`",
+        )
 
     def check_settings(self, settings: PluginOptions) -> None:
         """Check every option given, also those of plugins that this run may not use.
@@ -284,3 +336,18 @@ class Registry:
         raise UnsupportedError(
             f"no installed solver takes problem '{problem.name}' ({'; '.join(reasons)})", "install another solver"
         )
+
+
+def plugins() -> tuple[PluginRecord, ...]:
+    """List the plugins that are installed, and whether each of them can be used.
+
+    This is what `reds plugins` does. No library behind a plugin is imported.
+
+    Returns:
+        One record for each plugin, sorted by kind and name. Its `status` is "ok", "unavailable" if a library is
+        missing, in which case `detail` says what to install, or "broken", in which case `detail` says why.
+
+    Example:
+        >>> [record.name for record in reds_core.plugins() if record.kind == "solver"]
+    """
+    return Registry().records

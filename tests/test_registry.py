@@ -6,16 +6,22 @@ import importlib.metadata
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+import types
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import ClassVar, get_args, get_type_hints
 
 import numpy as np
 import pytest
 
+from reds_core import kinds
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
+from reds_core.hooks import hookspec
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource
 from reds_core.knapsack.solver import Solver
+from reds_core.plugin import Plugin, PluginOptions, PluginSource
 from reds_core.registry import PluginStatus, Registry
 from reds_core.scoring.scorer import Scorer
 
@@ -150,6 +156,174 @@ def test_a_broken_plugin_is_named_and_stops_no_other(what: str, install: Install
     with pytest.raises(InputError, match=message):
         registry.get(Solver, "reds_t_bad")
     assert set(registry.available(Solver)) == {"before", "after"}
+
+
+THREE = """
+from dataclasses import dataclass
+from reds_core.hooks import hookimpl
+from reds_core.knapsack.solution import Answer, Status
+from reds_core.knapsack.solver import Claim, Control, Feature, Solver
+
+class First(Solver):
+    name = "first"
+    features = Feature.ALL
+    claims = Claim.NONE
+    controls = Control.NONE
+
+    def solve(self, problem, controls):
+        return Answer(Status.FEASIBLE, (0,) * len(problem.groups))
+
+class Last(First):
+    name = "last"
+
+{bad}
+
+@hookimpl
+def reds_solvers():
+    return [First, Bad, Last]
+"""
+BAD_CLASSES = {
+    "abstract": ("class Bad(Solver):\n    name = 'bad'", "returned Bad, which lacks solve"),
+    "of another kind": ("class Bad:\n    name = 'bad'", "returned <class 'reds_t_three.Bad'>, which is no subclass of"),
+    "no class": ("Bad = 7", "returned 7, which is no subclass of Solver"),
+    "without a name": ("class Bad(First):\n    name = ''", "returned Bad, which has no name"),
+    "without features": (
+        "class Bad(Solver):\n    name = 'bad'\n    def solve(self, problem, controls):\n        raise ValueError",
+        "returned Bad, which does not declare features, claims, controls",
+    ),
+    "with options that can change": (
+        "@dataclass\nclass Loose:\n    x: int = 1\nclass Bad(First):\n    name = 'bad'\n    Options = Loose",
+        "returned Bad, whose Options is no frozen dataclass",
+    ),
+    "with one text as its libraries": (
+        "class Bad(First):\n    name = 'bad'\n    requires = 'numpy'",
+        "returned Bad, whose requires is no tuple of import names",
+    ),
+    "that fails when it is asked what it lacks": (
+        "class Bad(First):\n    name = 'bad'\n    @classmethod\n    def missing(cls):\n        raise OSError('off')",
+        "Bad failed with OSError: off",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD_CLASSES)
+def test_a_broken_class_leaves_the_others_of_its_package_usable(what: str, install: Install) -> None:
+    code, why = BAD_CLASSES[what]
+    registry = Registry(install({"reds_t_three": THREE.format(bad=code)}))
+    assert set(registry.available(Solver)) == {"first", "last"}
+    (broken,) = [r for r in registry.records if r.status is PluginStatus.BROKEN]
+    assert (broken.name, broken.kind, broken.plugin, broken.distribution) == ("reds_t_three", None, None, "third-party")
+    assert why in broken.detail
+    assert next(registry.solvers_for(problem())).name == "first"
+
+
+def test_every_broken_class_of_a_package_is_listed(install: Install) -> None:
+    bad = "class Bad(Solver):\n    name = 'bad'\nclass Worse(Solver):\n    name = 'worse'\n"
+    code = THREE.format(bad=bad).replace("[First, Bad, Last]", "[Worse, First, Bad, Last]")
+    registry = Registry(install({"reds_t_three": code}))
+    assert set(registry.available(Solver)) == {"first", "last"}
+    details = [r.detail for r in registry.records if r.status is PluginStatus.BROKEN]
+    assert [[w for w in ("Bad", "Worse") if w in d] for d in details] == [["Worse"], ["Bad"]]
+
+
+@pytest.mark.parametrize("error", ["ValueError('on purpose')", "SystemExit(3)"])
+def test_a_hook_that_raises_leaves_the_other_hooks_of_its_package_usable(error: str, install: Install) -> None:
+    code = THREE.format(bad="Bad = Last").replace("[First, Bad, Last]", "[First, Last]")
+    code += f"\n@hookimpl\ndef reds_scorers():\n    raise {error}\n"
+    registry = Registry(install({"reds_t_three": code}))
+    assert set(registry.available(Solver)) == {"first", "last"}
+    (broken,) = [r for r in registry.records if r.status is PluginStatus.BROKEN]
+    assert (
+        broken.detail
+        == f"hook 'reds_scorers' failed with {error.split('(')[0]}: {error.split('(')[1].strip(chr(39) + ')')}"
+    )
+
+
+def test_a_hook_that_fails_halfway_has_offered_what_it_gave_before(install: Install) -> None:
+    code = THREE.format(bad="Bad = Last").replace(
+        "return [First, Bad, Last]", "yield First\n    raise ValueError('tired')"
+    )
+    registry = Registry(install({"reds_t_three": code}))
+    assert set(registry.available(Solver)) == {"first"}
+    (broken,) = [r for r in registry.records if r.status is PluginStatus.BROKEN]
+    assert broken.detail == "hook 'reds_solvers' failed with ValueError: tired"
+
+
+# --- kinds ----------------------------------------------------------------------------------------------------------
+
+
+class Gadget(Plugin, ABC):
+    """A kind of plugin that reds does not have. A gadget works with all solvers that are installed."""
+
+    kind = "gadget"
+    declares = ("colour",)
+    colour: ClassVar[str]
+    solvers: tuple[Solver, ...] = ()
+
+    def equip(self, source: PluginSource, settings: PluginOptions) -> None:
+        self.solvers = tuple(source.create(Solver, name, settings) for name in source.available(Solver))
+
+    @abstractmethod
+    def turn(self) -> int: ...
+
+
+@hookspec
+def reds_gadgets() -> Sequence[type[Gadget]]:
+    """The gadget classes of a plugin package."""
+    raise NotImplementedError
+
+
+GADGETS = """
+from test_registry_kind import Gadget
+from reds_core.hooks import hookimpl
+
+class Red(Gadget):
+    name = "red"
+    colour = "red"
+    def turn(self):
+        return 1
+
+class Colourless(Gadget):
+    name = "colourless"
+    def turn(self):
+        return 2
+
+class Still(Gadget):
+    name = "still"
+    colour = "blue"
+
+@hookimpl
+def reds_gadgets():
+    return [Red, Colourless, Still]
+"""
+
+
+def test_a_new_kind_is_one_class_and_one_hook_specification(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "test_registry_kind", types.SimpleNamespace(Gadget=Gadget))
+    specifications = types.SimpleNamespace(**vars(kinds), reds_gadgets=reds_gadgets)
+    points = install({"reds_t_gadgets": GADGETS, "reds_t_solver": solver_code("fine")})
+    registry = Registry(points, specifications)
+    found = [(r.name, r.kind, r.status) for r in registry.records]
+    assert found == [
+        ("fine", "solver", PluginStatus.OK),
+        ("red", "gadget", PluginStatus.OK),
+        ("reds_t_gadgets", None, PluginStatus.BROKEN),
+        ("reds_t_gadgets", None, PluginStatus.BROKEN),
+    ]
+    assert "Colourless, which does not declare colour" in registry.records[2].detail
+    assert "Still, which lacks turn" in registry.records[3].detail
+    gadget = registry.create(Gadget, "red", {"fine": {"depth": "7"}})
+    assert [(s.name, s.options.depth) for s in gadget.solvers] == [("fine", 7)]
+    with pytest.raises(InputError, match="unknown gadget 'green'; installed: red"):
+        registry.get(Gadget, "green")
+    with pytest.raises(InputError, match=r"plugin 'reds_t_gadgets' is broken .*unknown hook 'reds_gadgets'"):
+        Registry(points).get(Solver, "reds_t_gadgets")
+
+
+def test_every_kind_has_a_name_of_its_own() -> None:
+    hooks = [hook for name, hook in vars(kinds).items() if name.startswith("reds_")]
+    bases = [get_args(get_args(get_type_hints(hook)["return"])[0])[0] for hook in hooks]
+    assert [base.kind for base in bases] == ["solver", "scorer", "pruner", "framework", "layers"]
 
 
 def test_an_interrupt_during_discovery_passes(install: Install) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 
 from reds_core.bench.history import BenchRun, Ending
 from reds_core.bench.runner import BenchSettings, run_solves
@@ -17,18 +17,34 @@ DEFAULT_BENCH_OUT = "reds-bench"
 
 def run_bench(
     settings: BenchSettings,
-    out: str | Path = DEFAULT_BENCH_OUT,
+    out: str | PathLike[str] = DEFAULT_BENCH_OUT,
     watcher: BenchWatcher | None = None,
     registry: Registry | None = None,
 ) -> BenchRun:
-    """Have every solver solve every problem, each solve in a process of its own; write records and report to `out`.
+    """Compare solvers: have each of them solve each problem, every solve in a process of its own.
 
-    Solves of the same settings that `out` holds already are not done again; those of others stay beside them.
-    Whatever solvers do becomes a record; only what concerns the comparison itself is raised.
+    This is what `reds bench` does. Solves of the same settings that the folder already holds are not repeated, so the
+    same call goes on where it stopped. Solves of other settings stay beside them. Whatever a solver does becomes a
+    record; only faults of the comparison itself are raised.
+
+    Args:
+        settings: The problems, the solvers and the limits.
+        out: The folder for records and report.
+        watcher: An object that is told of progress and warnings.
+        registry: The plugins to choose from. By default they are all that are installed.
+
+    Returns:
+        A `BenchRun`: what was asked for and how far it came. `read_records` reads the solves.
 
     Raises:
-        InputError, UnavailableError: if something asked for cannot be used, or another comparison is writing to `out`.
-        ComparisonInterrupted: on Ctrl-C, after the report of what is done was written.
+        InputError: If an argument is invalid, or another comparison is writing to the folder.
+        UnavailableError: If a solver that was named, or a library, is not installed.
+        ComparisonInterrupted: On Ctrl-C, after the report of the finished solves is written.
+
+    Example:
+        >>> settings = reds_core.BenchSettings(suites=("tiny",), solvers=("dp,greedy",))
+        >>> reds_core.run_bench(settings, "bench")
+        >>> reds_core.read_records("bench")
     """
     from reds_core.bench.report.writing import write_bench_report
 

@@ -34,7 +34,7 @@ def bench_command(
     scheduler: Annotated[str | None, typer.Option(help="Address of Dask's scheduler.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for records and report.")] = Path("reds-bench"),
 ) -> None:
-    """Compare solvers: each on each problem, in a process of its own. The same command goes on where it stopped."""
+    """Run `reds bench`."""
     from reds_core.bench.api import run_bench
     from reds_core.bench.runner import BenchSettings
     from reds_core.commands.bench_view import BenchView, print_bench

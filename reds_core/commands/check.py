@@ -15,7 +15,7 @@ def check_command(
     target: Annotated[str, typer.Argument(help="An installed plugin's name, or module:Class.")],
     as_json: Json = False,
 ) -> None:
-    """Run the conformance kit on a solver, a scorer or a pruner. Exit status 1 if a check fails."""
+    """Run `reds check`."""
     from reds_core.testing import CheckOutcome, check
 
     sys.path.insert(0, "")  # module:Class may name a module of the working folder, as `python -m` does

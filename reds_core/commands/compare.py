@@ -22,7 +22,7 @@ def compare_command(
     retry: Annotated[bool, typer.Option("--retry", help="Make runs again that failed.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for runs, records and report.")] = Path("reds-compare"),
 ) -> None:
-    """Compare runs: recipes x pruners x scorers x solvers x seeds. The same command goes on where it stopped."""
+    """Run `reds compare`."""
     from reds_core.commands.compare_view import CompareView, print_comparison
     from reds_core.compare.api import run_comparison
     from reds_core.compare.grid import Grid

@@ -15,15 +15,14 @@ def extract_command(
     folder: Annotated[Path, typer.Argument(help="A finished run.")],
     budget: BudgetTexts = None,
 ) -> None:
-    """Add one more member to a finished family, without training."""
+    """Run `reds extract`."""
     from reds_core.commands.console import ConsoleWatcher, print_plan
     from reds_core.plan import load_plan
-    from reds_core.registry import Registry
-    from reds_core.runs.extraction import extract
+    from reds_core.runs.api import extract
 
     if not budget:
         raise InputError("no budget is given", "give one such as --budget macs=0.4")
     with ConsoleWatcher() as watcher:
-        extract(folder, tuple(budget), Registry(), watcher)
+        extract(folder, budget, watcher=watcher)
     with results_kept():
         print_plan(load_plan(folder), folder)

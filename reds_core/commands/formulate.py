@@ -52,7 +52,7 @@ def formulate_command(
     strict: Strict = False,
     seed: Seed = 0,
 ) -> None:
-    """State a model's pruning as a knapsack problem, in a file that `reds solve` reads."""
+    """Run `reds formulate`."""
     from reds_core.formulation.width_rules import WidthRules
     from reds_core.framework.framework import Task
     from reds_core.knapsack.file import save_problem

@@ -24,14 +24,17 @@ def inspect_command(
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
-    """Show the channel groups of a model and what it costs."""
-    from reds_core.runs.api import load_for_inspection
-    from reds_core.runs.inspection import describe
+    """Run `reds inspect`."""
+    from reds_core.runs.api import inspect
 
-    _, _, network = load_for_inspection(
-        model, options=parse_plugin_options(option or []), imports=imports or (), strict=strict, watcher=WarningEcho()
+    described = inspect(
+        model,
+        element_size_bytes=element_size,
+        options=parse_plugin_options(option or []),
+        imports=imports or (),
+        strict=strict,
+        watcher=WarningEcho(),
     )
-    described = describe(network, element_size)
     if as_json:
         print_json(described)
         return

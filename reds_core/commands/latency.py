@@ -30,14 +30,14 @@ def latency_command(
     imports: Imports = None,
     as_json: Json = False,
 ) -> None:
-    """Time a model's layers at several widths on this machine, for latency budgets."""
+    """Run `reds latency`."""
     from reds_core.commands.console import print_latencies, sampling
     from reds_core.cost.latency_table import LatencySettings
-    from reds_core.runs.latency import latency
+    from reds_core.runs.latency import measure_latency
 
     settings = LatencySettings(element_size, threads, repeats, points, checks)
     with sampling("timing segments") as told:
-        table = latency(
+        table = measure_latency(
             model, out, settings, options=parse_plugin_options(option or []), imports=imports or (), told=told
         )
     if as_json:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def plugins_command(as_json: Json = False) -> None:
-    """List the plugins that were found, and say of each whether it can be used."""
-    from reds_core.registry import Registry
+    """Run `reds plugins`."""
+    from reds_core.registry import plugins
 
-    records = Registry().records
+    records = plugins()
     if as_json:
         print_json([_plugin_facts(r) for r in records])
         return

@@ -2,146 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from reds_core.commands import finetuning
 from reds_core.commands.overriding import listed, or_none, override
-from reds_core.commands.shared import (
-    DATA,
-    LATENCY_TABLE,
-    LOSS,
-    MEMORY_LIMIT,
-    METRIC,
-    THREADS,
-    TIME_LIMIT,
-    Align,
-    BudgetTexts,
-    Imports,
-    Keep,
-    MaxOptions,
-    MinWidth,
-    OptionTexts,
-    parse_plugin_options,
-    results_kept,
-    width_rules,
-)
+from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
+from reds_core.commands.shared import DATA, parse_plugin_options, results_kept
 from reds_core.errors import InputError
+from reds_core.plugin import PluginOptions
+from reds_core.runs.settings import RunSettings, merged_options
+from reds_core.scoring.scorer import ScoreLevel, parse_level
 
 
+def _all(texts: Sequence[str], _: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(texts)
+
+
+def _merged(texts: Sequence[str], options: PluginOptions) -> Mapping[str, Mapping[str, str]]:
+    return merged_options(options, parse_plugin_options(texts))
+
+
+def _level(text: str, _: ScoreLevel) -> ScoreLevel:
+    return parse_level(text)
+
+
+def _comma_separated(texts: Sequence[str], _: tuple[str, ...]) -> tuple[str, ...]:
+    """The parts of texts such as "flip,shift=0.1"; `none` alone has none."""
+    return listed([part for text in texts for part in text.split(",")])
+
+
+OPTIONS = SettingOptions(
+    RunSettings(),
+    {
+        "budgets": OptionRule("budget", read=_all),
+        "score_level": OptionRule(is_text=True, read=_level),
+        "options": OptionRule("option", text="Option of a plugin: NAME.KEY=VALUE", read=_merged),
+        "imports": OptionRule(flag="--import"),
+        "finetune.epochs": OptionRule("finetune_epochs", least=0),
+        "finetune.batch_size": OptionRule(least=1),
+        "finetune.augment": OptionRule(read=_comma_separated),
+        "widths.align": OptionRule(least=1),
+        "widths.min_width": OptionRule(least=1),
+        "widths.max_options": OptionRule(least=2),
+        "seed": OptionRule(least=0),
+    },
+    panels={"finetune": "Fine-tuning"},
+)
+
+
+@with_setting_options(OPTIONS.all)
 def prune_command(
-    model: Annotated[Path | None, typer.Argument(help="A .keras or HDF5 file; none: train a small one first.")] = None,
+    model: Annotated[
+        Path | None, typer.Argument(help="A .keras or HDF5 file. Without one a small network is trained first.")
+    ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="YAML file of a whole run; other options override it, none clears a setting.")
+        Path | None,
+        typer.Option(help="YAML file of a whole run. Other options override it; the word none clears a setting."),
     ] = None,
     data: Annotated[Any, or_none(str, DATA)] = None,
-    budget: BudgetTexts = None,
-    pruner: Annotated[str | None, typer.Option(help="A pruner plugin (default: nested)")] = None,
-    scorer: Annotated[str | None, typer.Option(help="A scorer plugin (default: taylor)")] = None,
-    score_level: Annotated[
-        str | None, typer.Option(help="What is scored: channel or kernel, which joins two channels. [default: channel]")
-    ] = None,
-    solver: Annotated[str | None, typer.Option(help="A solver plugin, or auto (default: auto)")] = None,
-    option: OptionTexts = None,
-    imports: Imports = None,
-    holdout: Annotated[float | None, typer.Option(help="Share of the training data held back for choosing.")] = None,
-    time_limit: Annotated[Any, or_none(float, TIME_LIMIT)] = None,
-    threads: Annotated[Any, or_none(int, THREADS)] = None,
-    memory_limit: Annotated[Any, or_none(str, MEMORY_LIMIT)] = None,
-    element_size: Annotated[
-        int | None, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4 (default: 1)")
-    ] = None,
-    latency_table: Annotated[Any, or_none(str, LATENCY_TABLE)] = None,
-    keep: Keep = None,
-    align: Align = None,
-    min_width: MinWidth = None,
-    max_options: MaxOptions = None,
-    loss: Annotated[Any, or_none(str, LOSS)] = None,
-    metric: Annotated[Any, or_none(str, METRIC)] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random (default: 0)", min=0)] = None,
-    finetune_epochs: finetuning.Epochs = None,
-    batch_size: finetuning.BatchSize = None,
-    learning_rate: finetuning.LearningRate = None,
-    optimizer: finetuning.Optimizer = None,
-    momentum: finetuning.Momentum = None,
-    schedule: finetuning.ScheduleName = None,
-    warmup_epochs: finetuning.WarmupEpochs = None,
-    weight_decay: finetuning.WeightDecay = None,
-    clip_norm: finetuning.ClipNorm = None,
-    patience: finetuning.Patience = None,
-    augment: finetuning.Augment = None,
-    dropout: finetuning.Dropout = None,
-    precision: finetuning.PrecisionName = None,
-    distill: finetuning.Distill = None,
-    distill_weight: finetuning.DistillWeight = None,
-    distill_temperature: finetuning.DistillTemperature = None,
-    recalibrate: finetuning.Recalibrate = None,
-    int8: Annotated[
-        bool | None,
-        typer.Option("--int8/--no-int8", help="Write int8 .tflite files too, where data is given. (default: on)"),
-    ] = None,
-    strict: Annotated[
-        bool | None,
-        typer.Option("--strict/--no-strict", help="Refuse models of which something cannot be pruned. (default: off)"),
-    ] = None,
+    *,
     out: Annotated[Path | None, typer.Option(help="Folder for the results (default: reds-out)")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch or step.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in the folder after its last finished epoch or step.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    **given: Any,
 ) -> None:
-    """Prune a model to a family of nested subnetworks within their budgets, and write .keras and .tflite files."""
+    """Run `reds prune`."""
     from reds_core.commands.console import ConsoleWatcher, print_plan
     from reds_core.runs.api import prune
     from reds_core.runs.folder import Mode
     from reds_core.runs.recipe import Recipe, load_recipe
-    from reds_core.runs.settings import DEFAULT_OUT, merged_options
-    from reds_core.scoring.scorer import parse_level
+    from reds_core.runs.settings import DEFAULT_OUT
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other", "give one of them")
     base = Recipe() if recipe is None else load_recipe(recipe)
-    settings = override(
-        base.settings,
-        budgets=tuple(budget) if budget else None,
-        pruner=pruner,
-        scorer=scorer,
-        score_level=None if score_level is None else parse_level(score_level),
-        solver=solver,
-        options=merged_options(base.settings.options, parse_plugin_options(option or [])),
-        imports=None if imports is None else listed(imports),
-        finetune=override(
-            base.settings.finetune,
-            epochs=finetune_epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            optimizer=optimizer,
-            momentum=momentum,
-            schedule=schedule,
-            warmup_epochs=warmup_epochs,
-            weight_decay=weight_decay,
-            clip_norm=clip_norm,
-            patience=patience,
-            augment=finetuning.comma_separated(augment),
-            dropout=dropout,
-            precision=precision,
-            distill=distill,
-            distill_weight=distill_weight,
-            distill_temperature=distill_temperature,
-            recalibrate=recalibrate,
-        ),
-        task=override(base.settings.task, loss=loss, metric=metric),
-        time_limit_s=time_limit,
-        threads=threads,
-        memory_limit=memory_limit,
-        element_size_bytes=element_size,
-        latency_table=latency_table,
-        widths=width_rules(base.settings.widths, keep, align, min_width, max_options),
-        holdout=holdout,
-        int8=int8,
-        strict=strict,
-        seed=seed,
-    )
+    settings = OPTIONS.applied(base.settings, given)
     base = override(base, model=None if model is None else str(model), data=data, settings=settings)
     folder = out or Path(base.out or DEFAULT_OUT)
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE

@@ -32,23 +32,19 @@ def solve_command(
     option: OptionTexts = None,
     as_json: Json = False,
 ) -> None:
-    """Solve a problem file."""
-    from reds_core.knapsack.file import load_problem
+    """Run `reds solve`."""
     from reds_core.knapsack.no_choice import without_choice
-    from reds_core.knapsack.solver import Controls
-    from reds_core.registry import Registry
-    from reds_core.runs.search import Search
-    from reds_core.system.memory import parse_bytes
+    from reds_core.runs.solving import solve
 
-    registry = Registry()
-    settings = parse_plugin_options(option or [])
-    registry.check_settings(settings)
-    memory = None if memory_limit is None else parse_bytes(memory_limit)
-    controls = Controls(time_limit, seed, threads, memory_limit_bytes=memory)
-    search = Search(registry, solver, settings, controls)
-    search.check()
-    stated = load_problem(problem)
-    solution = search.answer(stated)
+    solution = solve(
+        problem,
+        solver,
+        time_limit=time_limit,
+        seed=seed,
+        threads=threads,
+        memory_limit=memory_limit,
+        options=parse_plugin_options(option or []),
+    )
     if as_json:
         print_json(solution_facts(solution))
     else:
@@ -56,7 +52,9 @@ def solve_command(
 
         print(solution_text(solution))
     if solution.choice is None:
-        raise without_choice(stated, solution)
+        from reds_core.knapsack.file import load_problem
+
+        raise without_choice(load_problem(problem), solution)
 
 
 def solution_facts(solution: Solution) -> dict[str, Any]:

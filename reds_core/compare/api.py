@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 
 from reds_core.compare.process import Perform, perform_in_process
 from reds_core.compare.runner import CompareRun, CompareSettings, run_grid
@@ -17,21 +17,35 @@ DEFAULT_COMPARE_OUT = "reds-compare"
 
 def run_comparison(
     settings: CompareSettings,
-    out: str | Path = DEFAULT_COMPARE_OUT,
+    out: str | PathLike[str] = DEFAULT_COMPARE_OUT,
     watcher: CompareWatcher | None = None,
     registry: Registry | None = None,
     perform: Perform = perform_in_process,
 ) -> CompareRun:
-    """Make every run that the settings stand for and `out` does not hold yet; write records and report to `out`.
+    """Compare pruning runs: make every run that the settings stand for, and report the accuracy that is left.
 
-    Whatever runs do becomes a record; only what concerns the comparison itself is raised.
+    This is what `reds compare` does. Runs that the folder already holds are not made again, so the same call goes on
+    where it stopped. Whatever a run does becomes a record; only faults of the comparison itself are raised.
 
     Args:
-        perform: brings one run to its end.
+        settings: The recipes, and the pruners, scorers, solvers and seeds to make each of them with.
+        out: The folder for runs, records and report.
+        watcher: An object that is told of progress.
+        registry: The plugins to choose from. By default they are all that are installed.
+        perform: A function that makes one run. By default each run has a process of its own.
+
+    Returns:
+        A `CompareRun`: what was asked for and how far it came. `read_results` reads what came of the runs.
 
     Raises:
-        InputError, UnavailableError: if something asked for cannot be used, or another comparison is writing to `out`.
-        ComparisonInterrupted: on Ctrl-C, after the report of what is done was written.
+        InputError: If an argument is invalid, or another comparison is writing to the folder.
+        UnavailableError: If a plugin that was named, or a library, is not installed.
+        ComparisonInterrupted: On Ctrl-C, after the report of the finished runs is written.
+
+    Example:
+        >>> grid = reds_core.Grid((Path("recipe.yaml"),), scorers="taylor,magnitude", seeds=(0, 1, 2))
+        >>> reds_core.run_comparison(reds_core.CompareSettings(grid), "compare")
+        >>> reds_core.read_results("compare")
     """
     from reds_core.compare.report.writing import write_compare_report
 

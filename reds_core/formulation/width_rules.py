@@ -20,11 +20,11 @@ class WidthRules:
     """Rules for the options of every group. The full width is always one, whatever the rules.
 
     Attributes:
-        keep: shell patterns of layer names; groups with such a layer stay whole.
-        align: widths are multiples of this, as SIMD units and NPUs want.
-        min_width: the least width; groups that are narrower stay whole.
-        max_options: the most options of a group; wider groups are thinned, so that tables stay small, with the steps
-            between widths growing from the narrow end on; see `thinned_places`. At least 2.
+        keep: Shell pattern of layers to leave as they are. Groups with such a layer stay whole.
+        align: Multiple that widths must be of, as SIMD units and NPUs want; the full width stays an option.
+        min_width: The fewest channels that a group may keep. Groups that are narrower stay whole.
+        max_options: The most widths on offer for a group; wider groups are thinned. Thinning keeps tables small; the
+            steps between widths grow from the narrow end on, see `thinned_places`. At least 2.
 
     Raises:
         InputError: if a figure is out of range.

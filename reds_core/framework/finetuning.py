@@ -54,26 +54,27 @@ class FinetuneSettings:
     """How a family is trained.
 
     Attributes:
-        epochs: passes over the training data, of a whole run.
-        batch_size: examples a step.
-        learning_rate: the highest.
-        optimizer: the framework's name of an optimizer, such as adam, adamw, sgd, rmsprop, lion or nadam.
-        momentum: None is 0.9 for sgd, and the optimizer's own default for another.
-        schedule: how the learning rate falls.
-        warmup_epochs: over which the rate first rises from zero, at most half of the training.
-        weight_decay: of kernels, decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101): each step a
-            kernel loses rate x decay of itself. None is the optimizer's own default.
-        clip_norm: to which the gradient of all weights together is shortened; None: not.
-        patience: epochs without a lower loss on held-back data after which training stops; None: never.
-        augment: changes of training images, each NAME or NAME=STRENGTH; see `reds_core.framework.augmentation`.
-        dropout: share of the rates of the model's dropout that fine-tuning keeps, 0 to 1. A narrow network has little
-            to spare and few epochs to learn in, so that by default it trains with all it has.
-        precision: in what numbers is computed.
-        distill: who gives soft targets.
-        distill_weight: share of the soft targets in the loss, 0 to 1; the labels have the rest.
-        distill_temperature: that softens both sides of the soft targets.
-        recalibrate: whether members that are not trained (0 epochs) get batch-norm statistics of their own, measured on
-            training data. Trained networks always do.
+        epochs: Passes over the training data, of the whole run.
+        batch_size: Examples in a training step.
+        learning_rate: The highest learning rate.
+        optimizer: The framework's name of an optimizer, such as adam, adamw, sgd, rmsprop, lion or nadam.
+        momentum: Momentum, of optimizers that have one. None means 0.9 for sgd, the optimizer's own for others.
+        schedule: How the learning rate falls.
+        warmup_epochs: Epochs over which the learning rate first rises from zero, at most half of the training.
+        weight_decay: Weight decay of kernels, decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101). In
+            each step a kernel loses rate x decay of itself. None means the optimizer's own.
+        clip_norm: Norm to which the gradient of all weights together is shortened. None means no clipping.
+        patience: Epochs without a lower loss on held-back data after which training stops. None means never.
+        augment: Change of training images, NAME or NAME=STRENGTH: flip, shift, rotate, zoom, ... They are listed in
+            `reds_core.framework.augmentation`.
+        dropout: Share of the model's dropout rates that fine-tuning keeps, 0 to 1. A narrow network has little to spare
+            and few epochs to learn in, so that by default it trains with all it has.
+        precision: Precision of the numbers that training computes in.
+        distill: Which network gives soft targets beside the labels.
+        distill_weight: Share of the soft targets in the loss, 0 to 1. The labels have the rest.
+        distill_temperature: Temperature that softens both sides of the soft targets.
+        recalibrate: Measure batch-norm statistics of networks that are not trained (0 epochs) on training data. Trained
+            networks always have theirs measured.
 
     Raises:
         InputError: if a figure is out of range, or an augmentation is unknown.

@@ -23,7 +23,7 @@ from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.sample import SampleModel
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.plugin import Plugin
+from reds_core.plugin import Plugin, PluginOptions, PluginSource
 from reds_core.system.users_code import UsersCode
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class Task:
     """How outputs are compared with labels.
 
     Attributes:
-        loss: the framework's name of a loss; None chooses crossentropy by the labels' shape and the model's last
-            activation (a last softmax means probabilities, otherwise logits).
-        metric: the framework's name of a metric; None means accuracy.
+        loss: The framework's name of a loss; settings go in brackets behind it. None means crossentropy by the labels
+            and the last activation. A last softmax means probabilities, otherwise logits.
+        metric: The framework's name of a metric; settings go in brackets behind it. None means accuracy.
     """
 
     loss: str | None = None
@@ -134,8 +134,8 @@ class Framework(Plugin, ABC):
     framework refuses what they do, or does nothing.
 
     Attributes:
-        files: the kinds of files that it writes of each network.
-        layer_plugins: what other packages teach it of their layers; set by the registry.
+        files: The kinds of files that it writes of each network.
+        layer_plugins: What other packages teach it of their layers.
         users_code: what model files may refer to beside the framework's own layers; set before one is read.
     """
 
@@ -143,6 +143,11 @@ class Framework(Plugin, ABC):
     files: ClassVar[FileKinds] = FileKinds(FileKind("model", "Model", ".model"))
     layer_plugins: tuple[LayerPlugin, ...] = ()
     users_code: UsersCode = UsersCode()
+
+    def equip(self, source: PluginSource, settings: PluginOptions) -> None:
+        found = source.available(LayerPlugin)
+        own = [name for name, plugin in found.items() if plugin.framework == self.name]
+        self.layer_plugins = tuple(source.create(LayerPlugin, name, settings) for name in own)
 
     # --- reading and describing ---------------------------------------------------------------------------------
 

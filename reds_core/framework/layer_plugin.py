@@ -18,6 +18,7 @@ class LayerPlugin(Plugin, ABC):
     """
 
     kind = "layers"
+    declares = ("framework",)
     framework: ClassVar[str]
 
     @abstractmethod

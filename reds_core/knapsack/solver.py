@@ -126,6 +126,7 @@ class Solver(Plugin, ABC):
     """
 
     kind = "solver"
+    declares = ("features", "claims", "controls")
     features: ClassVar[Feature]
     claims: ClassVar[Claim]
     controls: ClassVar[Control]

@@ -1,9 +1,10 @@
-"""What the command line does, as typed Python calls."""
+"""What the command line does with models and runs, as typed Python calls."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Framework, Task
 from reds_core.network.description import Network
-from reds_core.plan import Plan
+from reds_core.plan import Plan, SubnetworkRecord
+from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
+from reds_core.runs import extraction
 from reds_core.runs.dataset import Dataset, dataset_from_arrays, load_data
 from reds_core.runs.folder import Mode, RunFolder
-from reds_core.runs.inspection import refuse_unprunable
+from reds_core.runs.inspection import Inspection, describe, refuse_unprunable
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
@@ -35,6 +38,7 @@ from reds_core.watcher import Watcher
 Examples = tuple[tuple[npt.ArrayLike, npt.ArrayLike], tuple[npt.ArrayLike, npt.ArrayLike]]
 """(x_train, y_train), (x_test, y_test), as the loaders of common frameworks return them."""
 Budgets = Mapping[str, float | str | Sequence[float | str]]
+Imports = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
 def _texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
@@ -50,8 +54,8 @@ def _source(data: Any) -> str | Dataset | None:
     """
     if isinstance(data, str | Dataset | None):
         return data
-    if isinstance(data, Path):
-        return str(data)
+    if isinstance(data, PathLike):
+        return str(fspath(data))
     try:
         (x_train, y_train), (x_test, y_test) = data
     except (TypeError, ValueError):
@@ -64,16 +68,16 @@ def _source(data: Any) -> str | Dataset | None:
 
 def prune(
     model: Any = None,
-    data: str | Path | Dataset | Examples | None = None,
+    data: str | PathLike[str] | Dataset | Examples | None = None,
     budgets: Budgets | Sequence[str] | None = None,
-    out: str | Path | None = None,
+    out: str | PathLike[str] | None = None,
     *,
-    recipe: str | Path | Recipe | None = None,
+    recipe: str | PathLike[str] | Recipe | None = None,
     pruner: str | None = None,
     scorer: str | None = None,
     solver: str | None = None,
-    options: Mapping[str, Mapping[str, str]] | None = None,
-    imports: str | Path | Sequence[str | Path] | None = None,
+    options: PluginOptions | None = None,
+    imports: Imports | None = None,
     finetune_epochs: int | None = None,
     seed: int | None = None,
     settings: RunSettings | None = None,
@@ -82,30 +86,47 @@ def prune(
     registry: Registry | None = None,
     watcher: Watcher | None = None,
 ) -> Plan:
-    """Prune a network to a family of nested subnetworks; write files, plan and report to `out`.
+    """Prune a network to a family of nested subnetworks, and write models, plan and report to a folder.
+
+    This is what `reds prune` does.
 
     Args:
-        model: the path of a model file, a model object of an installed framework, or None to train a small network on
+        model: The path of a model file, a model object of an installed framework, or None to train a small network on
             `data` first.
-        data: `digits`, a path, the name of a data set, ((x_train, y_train), (x_test, y_test)), a `Dataset`, or None.
-        budgets: {"macs": [0.5, 0.25], "peak_ram": "64KiB"}, or texts as on the command line.
-        out: the folder; None means reds-out.
-        recipe: a whole run, or the path of a recipe file; whatever else is given overrides it.
-        pruner, scorer, solver, options, finetune_epochs, seed: as on the command line; None keeps those of the recipe
-            or of `settings`; options are merged with them.
-        imports: one or several Python files or dotted names of modules, with layers of your own that a model file
-            refers to; they are imported before it is read. Not needed where `model` is an object.
-        settings: everything else, where no recipe is given.
-        mode: what to do where `out` holds a run already: "refuse", "resume" or "overwrite". A resumed run reads model,
-            data and latency table from where it was started with unless they are given again.
-        default_data: data of a new run that is given neither a model nor data.
+        data: The name or the path of a data set, `((x_train, y_train), (x_test, y_test))`, a `Dataset`, or None.
+        budgets: The amounts of each resource, such as `{"macs": [0.5, 0.25], "peak_ram": "64KiB"}`, or texts as
+            `--budget` takes them. There is one subnetwork for each amount.
+        out: The folder for the results. None means the folder that the recipe names, or else `reds-out`.
+        recipe: A whole run, or the path of a recipe file. Every other argument that is given overrides it.
+        pruner: The name of a pruner plugin.
+        scorer: The name of a scorer plugin.
+        solver: The name of a solver plugin, or `"auto"`. For this and every other argument up to `seed`, None keeps
+            what the recipe or `settings` say.
+        options: Options of plugins, as `{plugin: {key: text}}`. They are merged with those of the recipe.
+        imports: One or several Python files or names of modules that define custom layers. They are imported before a
+            model file is read, and are not needed where `model` is an object.
+        finetune_epochs: How many epochs the whole run trains for.
+        seed: The seed of everything random.
+        settings: All other settings. Give either these or a recipe.
+        mode: What to do if `out` already holds a run: `"refuse"`, `"resume"` or `"overwrite"`. A resumed run finds its
+            model, data and latency table where they were unless they are given again.
+        default_data: The data of a new run for which neither a model nor data is given.
+        registry: The plugins to choose from. By default they are all that are installed.
+        watcher: An object that is told of progress and warnings.
 
     Returns:
-        The plan; also in OUT/plan.json.
+        The plan, which is also written to `plan.json` in the folder.
 
     Raises:
-        InputError: if settings and a recipe are both given, or another run is writing to `out`.
-        RedsError: whatever is wrong with the input, the budgets or a plugin.
+        InputError: If an argument is invalid, if both `settings` and a recipe are given, or if another command is
+            writing to the folder.
+        InfeasibleError: If no subnetwork meets a budget.
+        NoChoiceError: If the solver stopped before it found a subnetwork.
+        RedsError: If a plugin fails, or a library is not installed.
+
+    Example:
+        >>> plan = reds_core.prune("model.keras", "data.npz", {"macs": [0.5, 0.25]}, out="slim")
+        >>> plan.subnetworks[0].widths
     """
     if settings is not None and recipe is not None:
         raise InputError(
@@ -147,79 +168,151 @@ def prune(
         elif model is None and data is None:
             data = default_data
         source = _source(data)
-        model = given_path(model, "model") if isinstance(model, str) else model
+        model = given_path(model, "model") if isinstance(model, str | PathLike) else model
         request = RunRequest(model, source, settings)
         return Run(request, folder, registry or Registry(), watcher or Watcher()).execute()
 
 
 def load_for_inspection(
-    path: str | Path,
+    model: Any,
     registry: Registry | None = None,
     *,
-    options: Mapping[str, Mapping[str, str]] | None = None,
-    imports: str | Path | Sequence[str | Path] = (),
+    options: PluginOptions | None = None,
+    imports: Imports = (),
     strict: bool = False,
     watcher: Watcher | None = None,
 ) -> tuple[Framework, Any, Network]:
-    """A model file's framework, its model object and its description.
+    """The framework of a model, the model object and its description.
 
     Args:
-        options: of plugins, those of the framework among them: plugin name -> key -> text.
-        imports: Python files and modules with layers of your own, imported before the model is read.
-        strict: whether what cannot be pruned is an error; else `watcher` is warned.
+        model: The path of a model file, or a model object.
+        options: Options of plugins, those of the framework among them.
+        imports: Python files and names of modules that define custom layers, imported before a model file is read.
+        strict: Whether anything that cannot be pruned is an error. Otherwise the watcher is warned.
 
     Raises:
-        InputError, UnsupportedError, UnavailableError: if it cannot be read or understood.
+        InputError, UnsupportedError, UnavailableError: If the model cannot be read or understood.
     """
     registry = registry or Registry()
-    framework = registry.default_framework(options, import_names(imports))
-    model = framework.load_model(given_path(path, "model"))
-    network = framework.inspect(model)
+    if isinstance(model, str | PathLike):
+        framework = registry.default_framework(options, import_names(imports))
+        loaded = framework.load_model(given_path(model, "model"))
+    else:
+        framework, loaded = registry.framework_of(model, options, import_names(imports)), model
+    network = framework.inspect(loaded)
     if strict:
         refuse_unprunable(network)
     for warning in network.warnings:
         (watcher or Watcher()).warn(warning)
-    return framework, model, network
+    return framework, loaded, network
+
+
+def inspect(
+    model: Any,
+    *,
+    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    options: PluginOptions | None = None,
+    imports: Imports = (),
+    strict: bool = False,
+    registry: Registry | None = None,
+    watcher: Watcher | None = None,
+) -> Inspection:
+    """Describe a network: its channel groups, its layers, and what it costs at full width.
+
+    This is what `reds inspect` does. Nothing is trained or written.
+
+    Args:
+        model: The path of a model file, or a Keras model.
+        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        options: Options of plugins, as `{plugin: {key: text}}`.
+        imports: One or several Python files or names of modules that define custom layers.
+        strict: Whether anything that cannot be pruned is an error. Otherwise the watcher is warned.
+        registry: The plugins to choose from. By default they are all that are installed.
+        watcher: An object that is told of warnings.
+
+    Returns:
+        An `Inspection` with the attributes `groups`, `layers`, `macs` (multiply-accumulates of one inference),
+        `params` (bytes of all weights) and `peak_ram` (bytes of live activations).
+
+    Raises:
+        InputError: If the file is missing or damaged, or an argument is invalid.
+        UnsupportedError: If the model holds something that cannot be loaded or, with `strict`, not be pruned.
+        UnavailableError: If the framework is not installed.
+
+    Example:
+        >>> found = reds_core.inspect("model.keras")
+        >>> found.macs, [group.channels for group in found.groups]
+    """
+    counting.check_element_size(element_size_bytes)
+    _, _, network = load_for_inspection(
+        model, registry, options=options, imports=imports, strict=strict, watcher=watcher
+    )
+    return describe(network, element_size_bytes)
 
 
 def formulate_model(
-    model: str | Path,
-    data: str | Dataset | None,
+    model: Any,
+    data: str | PathLike[str] | Dataset | Examples | None,
     budgets: Budgets | Sequence[str],
     *,
     scorer: str = "taylor",
     score_level: ScoreLevel = ScoreLevel.CHANNEL,
-    options: Mapping[str, Mapping[str, str]] | None = None,
-    imports: str | Path | Sequence[str | Path] = (),
+    options: PluginOptions | None = None,
+    imports: Imports = (),
     task: Task | None = None,
     element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
-    latency_table: str | None = None,
+    latency_table: str | PathLike[str] | None = None,
     widths: WidthRules | None = None,
     strict: bool = False,
     seed: int = 0,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
 ) -> Formulation:
-    """The knapsack problem of one model file under one budget.
+    """State the pruning of a network to one budget as a knapsack problem.
+
+    This is what `reds formulate` does, which then saves the problem with `save_problem`.
 
     Args:
-        imports: Python files and modules with layers of your own, imported before the model is read.
-        widths: which widths are options.
-        strict: whether what cannot be pruned is an error; else `watcher` is warned.
+        model: The path of a model file, or a Keras model.
+        data: The training data of the scorer, as `prune` takes it. None suits scorers that need none.
+        budgets: One amount for each resource, such as `{"macs": 0.5}`, or texts as `--budget` takes them.
+        scorer: The name of a scorer plugin.
+        score_level: Whether channels are scored, or each kernel that joins two channels.
+        options: Options of plugins, as `{plugin: {key: text}}`.
+        imports: One or several Python files or names of modules that define custom layers.
+        task: How outputs are compared with labels. By default it follows from the labels and the last activation.
+        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
+        widths: Rules for the widths that each group may have.
+        strict: Whether anything that cannot be pruned is an error. Otherwise the watcher is warned.
+        seed: The seed of everything random.
+        registry: The plugins to choose from. By default they are all that are installed.
+        watcher: An object that is told of warnings.
+
+    Returns:
+        A `Formulation`, whose attribute `problem` is the `KnapsackProblem`.
 
     Raises:
-        InputError: if more than one subnetwork is asked for, or input is bad.
+        InputError: If more than one amount of a resource is given, or another argument is invalid.
+        UnsupportedError: If the model holds something that cannot be loaded or, with `strict`, not be pruned.
+        UnavailableError: If a library is not installed.
+
+    Example:
+        >>> problem = reds_core.formulate_model("model.keras", "data.npz", {"macs": 0.5}).problem
+        >>> reds_core.save_problem(problem, "half.npz")
     """
     registry = registry or Registry()
-    settings = RunSettings(element_size_bytes=element_size_bytes, latency_table=latency_table)
+    table = None if latency_table is None else fspath(latency_table)
+    settings = RunSettings(element_size_bytes=element_size_bytes, latency_table=table)
     parsed = parse_budgets(_texts(budgets))
     if len(parsed) != 1:
         raise InputError(f"{len(parsed)} budgets are given", "give one value a resource: a problem has one budget")
     budget = parsed[0]
-    counting.check_resources(budget.amounts, latency_table is not None)
+    counting.check_resources(budget.amounts, table is not None)
     plugin = registry.create(Scorer, scorer, options)
     check_level(plugin, score_level)
-    if data is None and plugin.needs_data:
+    source = _source(data)
+    if source is None and plugin.needs_data:
         raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
     latencies = settings.read_latencies()
     framework, loaded, network = load_for_inspection(
@@ -233,8 +326,47 @@ def formulate_model(
         (watcher or Watcher()).warn(thinned)
     task = task or Task()
     train = None
-    if data is not None:
-        dataset = data if isinstance(data, Dataset) else load_data(data, framework, framework.input_shape(loaded), seed)
+    if source is not None:
+        shape = framework.input_shape(loaded)
+        dataset = source if isinstance(source, Dataset) else load_data(source, framework, shape, seed)
         train = framework.check_data(loaded, dataset.train, task, "training data")
     scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
-    return Statement(network, costs, rules).formulate(scores, budget, name=f"{Path(model).stem}-{budget.name}")
+    stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
+    return Statement(network, costs, rules).formulate(scores, budget, name=f"{stem}-{budget.name}")
+
+
+def extract(
+    folder: str | PathLike[str],
+    budgets: Budgets | Sequence[str],
+    *,
+    registry: Registry | None = None,
+    watcher: Watcher | None = None,
+) -> SubnetworkRecord:
+    """Add one more subnetwork to the family of a finished run, without training.
+
+    This is what `reds extract` does. The widths of the new member lie between those of the members below and above it,
+    so that the family stays nested. Its weights and batch-norm statistics are those of the member above it, or of the
+    full network. Its files are written beside those of the other members; plan and report are written anew.
+
+    Args:
+        folder: The folder of a finished run.
+        budgets: One amount for each resource, such as `{"macs": 0.4}`, or texts as `--budget` takes them.
+        registry: The plugins to choose from. By default they are all that are installed.
+        watcher: An object that is told of progress and warnings.
+
+    Returns:
+        The record of the new member, as the plan holds it.
+
+    Raises:
+        InputError: If the folder holds no finished run, if the budget is invalid or there already, or if another
+            command is writing to the folder.
+        InfeasibleError: If no subnetwork meets the budget.
+        NoChoiceError: If the solver stopped before it found a subnetwork.
+
+    Example:
+        >>> member = reds_core.extract("slim", {"macs": 0.4})
+        >>> member.widths, member.files.keras
+    """
+    return extraction.extract(
+        given_path(folder, "folder"), _texts(budgets), registry or Registry(), watcher or Watcher()
+    )

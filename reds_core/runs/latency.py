@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_lat
 from reds_core.errors import InputError
 from reds_core.framework.framework import Framework, member_kept
 from reds_core.network.description import Network
+from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
-from reds_core.runs.api import load_for_inspection
-from reds_core.runs.provenance import file_hash
+from reds_core.runs.api import Imports, load_for_inspection
+from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.system.files import given_file
 from reds_core.system.folder_lock import locked_file
 from reds_core.system.machine import Machine, this_machine
@@ -29,7 +31,7 @@ Told = Callable[[int, int], None]
 """Is told after every round how many samples are done, and of how many."""
 
 
-def measure_latency(
+def measured_table(
     framework: Framework,
     model: Any,
     network: Network,
@@ -115,28 +117,43 @@ def _continued(started: LatencyTable, path: Path) -> LatencyTable:
     return known
 
 
-def latency(
-    model: str | Path,
-    out: str | Path,
+def measure_latency(
+    model: Any,
+    out: str | PathLike[str],
     settings: LatencySettings | None = None,
     *,
-    options: Mapping[str, Mapping[str, str]] | None = None,
-    imports: str | Path | Sequence[str | Path] = (),
+    options: PluginOptions | None = None,
+    imports: Imports = (),
     registry: Registry | None = None,
     told: Told | None = None,
 ) -> LatencyTable:
-    """Time a model file's segments on this machine, as exported; `out` is written after every round and gone on with.
+    """Time the parts of a network at several widths on this machine, for budgets of latency.
+
+    This is what `reds latency` does. The parts are timed as they are exported. The table is written after every round
+    of measurements; the same call goes on with a table that is not complete.
 
     Args:
-        options: of plugins, those of the framework among them: plugin name -> key -> text.
-        imports: Python files and modules with layers of your own, imported before the model is read.
-        told: hears how many samples are done, and of how many.
+        model: The path of a model file, or a Keras model.
+        out: The JSON file to write.
+        settings: How to measure: element size, threads, timed runs, widths of each group, whole subnetworks to check.
+        options: Options of plugins, as `{plugin: {key: text}}`.
+        imports: One or several Python files or names of modules that define custom layers.
+        registry: The plugins to choose from. By default they are all that are installed.
+        told: A function that is told after every round how many samples are done, and of how many.
+
+    Returns:
+        The table, whose times are in nanoseconds.
 
     Raises:
-        InputError: if the model cannot be read, `out` holds a table of something else, or another call is writing to
-            it.
-        UnsupportedError: if the model, or a part of it, cannot be exported.
-        UnavailableError: if a library that it needs is not installed.
+        InputError: If the model cannot be read, if `out` holds a table of something else, or if another call is writing
+            to it.
+        UnsupportedError: If the model, or a part of it, cannot be exported.
+        UnavailableError: If a library is not installed.
+
+    Example:
+        >>> reds_core.measure_latency("model.keras", "table.json")
+        >>> settings = reds_core.RunSettings(latency_table="table.json")
+        >>> reds_core.prune("model.keras", "data.npz", {"latency": 0.5}, settings=settings)
     """
     registry = registry or Registry()
     registry.check_settings(options or {})
@@ -144,8 +161,9 @@ def latency(
     with locked_file(path, "a measurement"):
         machine = this_machine()
         framework, loaded, network = load_for_inspection(model, registry, options=options, imports=imports)
-        digest = file_hash(Path(model))
-        return measure_latency(
+        is_file = isinstance(model, str | PathLike)
+        digest = file_hash(Path(model)) if is_file else weights_hash(framework, loaded, network)
+        return measured_table(
             framework,
             loaded,
             network,

@@ -15,7 +15,6 @@ from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.records import to_json
-from reds_core.system.users_code import UsersCode
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,4 @@ class RunRequest:
         """
         if isinstance(self.model, Path | None):
             return registry.default_framework(self.settings.options, self.settings.imports)
-        frameworks = registry.available(Framework)
-        for name in frameworks:
-            framework = registry.create(Framework, name, self.settings.options)
-            if framework.owns(self.model):
-                framework.users_code = UsersCode(self.settings.imports, self.model)
-                return framework
-        what = f"a model of type {type(self.model).__name__} belongs to no installed framework"
-        known = " or ".join(dict.fromkeys(cls.files.model.format for cls in frameworks.values()))
-        raise InputError(what, f"give a {known} model" if known else "install a framework; see `reds plugins`")
+        return registry.framework_of(self.model, self.settings.options, self.settings.imports)

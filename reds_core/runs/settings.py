@@ -34,23 +34,26 @@ class RunSettings:
     """Settings of a run; two runs with equal settings, model and data make the same plan.
 
     Attributes:
-        budgets: texts `R=V[,V...]`.
-        pruner, scorer, solver: plugin names; solver "auto" takes the best that fits the problem.
-        score_level: whether channels are scored, or each kernel that joins two channels.
-        options: options of plugins as typed: plugin name -> key -> text.
-        imports: Python files and modules with layers of the user's own, imported before the model is read.
-        finetune: how the family is trained.
-        task: how outputs are compared with labels.
-        time_limit_s: of each solve, in seconds; None means none.
-        threads: of each solve; None leaves it to the solver.
-        memory_limit: of the tables of each solve, such as "2GiB"; None means half of the memory that is available.
-        element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
-        latency_table: file of `reds latency` that latency budgets are counted by.
-        widths: which widths groups may have.
-        holdout: share of the training data held back for choosing, 0 to below 1.
-        int8: whether each subnetwork is written as an int8 file too; needs data to calibrate it on.
-        strict: whether a network is refused of which something cannot be pruned; else it is warned of.
-        seed: of everything random.
+        budgets: Budgets, each RESOURCE=AMOUNT[,AMOUNT...]; an amount of at most 1 is a fraction of the full network,
+            others may have a unit such as k, M, KiB, MiB or ms. There is one subnetwork for each amount.
+        pruner: Name of the pruner plugin.
+        scorer: Name of the scorer plugin.
+        score_level: What is scored: channel, or kernel, which joins two channels.
+        solver: Name of the solver plugin, or auto for the best that takes the problem.
+        options: Options of plugins as typed: plugin name -> key -> text.
+        imports: Python file or module that defines custom layers; it is run before the model is read.
+        finetune: How the family is trained.
+        task: How outputs are compared with labels.
+        time_limit_s: Seconds that each solve may take. None means no limit.
+        threads: Threads that each solve may use. None means the choice of the solver.
+        memory_limit: Memory that the tables of each solve may take, such as 2GiB. None means half of what is available.
+        element_size_bytes: Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).
+        latency_table: File of `reds latency`, for budgets of latency.
+        widths: Which widths groups may have.
+        holdout: Share of the training data that is held back for choosing, from 0 to below 1.
+        int8: Write an int8 .tflite file of each subnetwork too, where there is data to calibrate it.
+        strict: Refuse models of which something cannot be pruned. Otherwise there is a warning.
+        seed: Seed of everything random.
     """
 
     budgets: tuple[str, ...] = DEFAULT_BUDGETS

@@ -16,7 +16,7 @@ from reds_core.errors import ContractViolation, InputError, UnsupportedError
 from reds_core.framework.framework import Arrays, Framework, Task
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.plugin import Plugin, guarded
+from reds_core.plugin import Plugin, PluginOptions, PluginSource, equipped, guarded
 
 
 class ScoreLevel(Enum):
@@ -120,6 +120,9 @@ class Scorer(Plugin, ABC):
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         self.asked: Mapping[str, Scorer] = {cls.name: cls() for cls in self.asks}
+
+    def equip(self, source: PluginSource, settings: PluginOptions) -> None:
+        self.asked = {cls.name: equipped(cls, source, settings) for cls in self.asks}
 
     @abstractmethod
     def score(

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,9 +34,9 @@ class UsersCode:
     model: Any | None = None
 
 
-def import_names(imports: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+def import_names(imports: str | PathLike[str] | Sequence[str | PathLike[str]]) -> tuple[str, ...]:
     """Return the imports that a caller gave, one or several, as strings."""
-    return (str(imports),) if isinstance(imports, str | Path) else tuple(map(str, imports))
+    return (fspath(imports),) if isinstance(imports, str | PathLike) else tuple(fspath(name) for name in imports)
 
 
 def is_file(name: str) -> bool:

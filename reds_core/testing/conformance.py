@@ -172,18 +172,27 @@ def layer_conformance(
 
 
 def check(target: str, registry: Registry | None = None, settings: Settings | None = None) -> tuple[Report, ...]:
-    """Check what the command line names: one report for each kind in which the name exists.
+    """Run the conformance kit on a plugin.
+
+    This is what `reds check` does. A name that several kinds of plugins share has a report for each kind.
 
     Args:
-        target: the name of an installed plugin, or module:Class.
-        registry: where names are looked up; the installed plugins by default.
-        settings: what is said of the plugin.
+        target: The name of an installed plugin, or `module:Class`.
+        registry: The plugins to choose from. By default they are all that are installed.
+        settings: What the author says of the plugin.
+
+    Returns:
+        One report for each kind. Its attribute `ok` is true if no check failed; `str(report)` lists all checks.
 
     Raises:
-        InputError: if there is no such plugin or class, or it is broken.
-        UnavailableError: if it needs a library that is not installed.
-        UnsupportedError: if it is of a kind that the kit has no checks for, or offers no sample models where its kind
-            is checked on these.
+        InputError: If there is no such plugin or class, or it is broken.
+        UnavailableError: If the plugin needs a library that is not installed.
+        UnsupportedError: If the kit has no checks for this kind of plugin, or the plugin offers no sample models and
+            its kind is checked on these.
+
+    Example:
+        >>> (report,) = reds_core.check("greedy")
+        >>> report.ok
     """
     reports = []
     for found in find_targets(target, registry):

@@ -16,7 +16,7 @@ import reds_core
 from reds_core import cli
 from reds_core.errors import InputError
 from reds_core.runs.api import formulate_model, load_for_inspection
-from reds_core.runs.latency import latency
+from reds_core.runs.latency import measure_latency
 from reds_core.runs.recipe import load_recipe
 from reds_core.runs.settings import RunSettings
 
@@ -37,7 +37,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
 
 def parameters() -> Iterator[tuple[str, str, str]]:
     """Every command with every argument and option that takes a value: its name as shown, and as typed."""
-    group: Any = get_command(cli.app)
+    group: Any = get_command(cli.application())
     for name, command in group.commands.items():
         for parameter in command.params:
             if parameter.param_type_name == "argument":
@@ -106,8 +106,8 @@ def test_other_python_calls_refuse_empty_paths(place: Workplace) -> None:
         (lambda: formulate_model("", None, {"macs": 0.5}, scorer="magnitude", registry=registry), "model"),
         (lambda: formulate_model(place.model, "", {"macs": 0.5}, registry=registry), "data"),
         (lambda: RunSettings(latency_table=""), "latency_table"),
-        (lambda: latency(place.model, "", registry=registry), "out"),
-        (lambda: latency("", "table.json", registry=registry), "model"),
+        (lambda: measure_latency(place.model, "", registry=registry), "out"),
+        (lambda: measure_latency("", "table.json", registry=registry), "model"),
         (lambda: reds_core.run_bench(reds_core.BenchSettings(), ""), "out"),
         (lambda: reds_core.run_comparison(reds_core.CompareSettings(reds_core.Grid(())), ""), "out"),
     ):

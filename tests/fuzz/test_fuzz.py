@@ -57,7 +57,7 @@ def test_the_unchanged_command_lines_are_valid(name: str, pristine: Path, work: 
 
 
 def test_odd_values_are_tried_for_every_option() -> None:
-    group: Any = get_command(cli.app)
+    group: Any = get_command(cli.application())
     for name, command in group.commands.items():
         _, sound, tried = COMMANDS[name]
         options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]

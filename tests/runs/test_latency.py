@@ -17,7 +17,7 @@ from reds_core.commands.shared import parse_plugin_options
 from reds_core.cost.latency_table import LatencySettings, load_latency_table
 from reds_core.errors import InfeasibleError, InputError, UnavailableError
 from reds_core.runs.extraction import extract
-from reds_core.runs.latency import latency
+from reds_core.runs.latency import measure_latency
 from reds_core.runs.recipe import load_recipe
 from reds_core.runs.settings import RunSettings
 from reds_core.watcher import Watcher
@@ -136,7 +136,7 @@ def test_a_table_of_other_groups_is_not_gone_on_with(tmp_path: Path) -> None:
 
 def test_timing_passes_options_of_plugins_on(place: Workplace) -> None:
     with pytest.raises(InputError, match="'nobody', which is no plugin"):
-        latency(
+        measure_latency(
             place.model, place.folder / "t.json", EVERY_WIDTH, registry=timed_registry(), options={"nobody": {"a": "b"}}
         )
 
@@ -144,7 +144,7 @@ def test_timing_passes_options_of_plugins_on(place: Workplace) -> None:
 def test_timing_without_the_library_that_knows_the_machine(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psutil", None)
     with pytest.raises(UnavailableError, match="psutil is not installed; pip install 'reds-core"):
-        latency(place.model, place.folder / "t.json", EVERY_WIDTH, registry=timed_registry())
+        measure_latency(place.model, place.folder / "t.json", EVERY_WIDTH, registry=timed_registry())
 
 
 def test_element_sizes_that_no_file_has_are_refused() -> None:

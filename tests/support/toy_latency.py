@@ -14,7 +14,7 @@ from reds_core.cost.latency_table import LatencySettings, LatencyTable
 from reds_core.framework.probe import LatencyProbe
 from reds_core.network.description import Network
 from reds_core.registry import Registry
-from reds_core.runs.latency import measure_latency
+from reds_core.runs.latency import measured_table
 from reds_core.system.machine import Machine
 
 MACHINE = Machine("Linux", "a processor", 2, 2**30, "3.11")
@@ -63,4 +63,4 @@ def timed_registry() -> Registry:
 def toy_latencies(model: Any, path: Path, settings: LatencySettings = EVERY_WIDTH, name: str = "0f") -> LatencyTable:
     """The table of `model`, every width sampled unless `settings` say otherwise; also in the file `path`."""
     framework = TimedToyFramework()
-    return measure_latency(framework, model, describe(model), name, settings, MACHINE, path, lambda done, of: None)
+    return measured_table(framework, model, describe(model), name, settings, MACHINE, path, lambda done, of: None)

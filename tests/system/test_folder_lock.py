@@ -267,12 +267,12 @@ def test_an_extraction_keeps_others_out_and_needs_a_run(place: Workplace) -> Non
 
 
 def test_a_measurement_keeps_others_out_of_its_table(place: Workplace) -> None:
-    from reds_core.runs.latency import latency
+    from reds_core.runs.latency import measure_latency
 
     table = place.folder / "table.json"
     refused = pytest.raises(InputError, match=rf"^a measurement \(pid {os.getpid()}\) is writing to '{table}'")
     with locked_file(table, "a measurement"), refused:
-        latency(place.model, table, registry=timed_registry())
+        measure_latency(place.model, table, registry=timed_registry())
     assert not list(place.folder.glob(".*.lock"))
 
 

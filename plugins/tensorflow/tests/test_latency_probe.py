@@ -17,11 +17,10 @@ from reds_tensorflow.reading import STOCK
 from reds_tensorflow.tracing import inspect
 
 import reds_core
-from reds_core import RunSettings
+from reds_core import RunSettings, measure_latency
 from reds_core.cli import run
 from reds_core.cost import LatencySettings, load_latency_table, wanted_samples
 from reds_core.errors import InputError
-from reds_core.runs import latency
 
 layers = keras.layers
 FLOAT = LatencySettings(element_size_bytes=4, repeats=10, points=2, checks=1)
@@ -103,11 +102,11 @@ def test_a_stopped_measurement_goes_on(tmp_path: Path) -> None:
         raise Killed
 
     with pytest.raises(Killed):
-        latency(path, out, FLOAT, told=stop)
+        measure_latency(path, out, FLOAT, told=stop)
     begun = load_latency_table(out)
     assert begun.samples
     assert not begun.complete
-    finished = latency(path, out, FLOAT)
+    finished = measure_latency(path, out, FLOAT)
     assert finished == load_latency_table(out)
     assert finished.complete
     assert finished.samples[: len(begun.samples)] == begun.samples
@@ -115,12 +114,12 @@ def test_a_stopped_measurement_goes_on(tmp_path: Path) -> None:
     assert sorted((s.segment, s.widths) for s in finished.samples) == sorted(wanted)
     assert [c.widths.keys() == finished.channels.keys() for c in finished.checks] == [True]
     with pytest.raises(InputError, match="measured with other settings; choose another file"):
-        latency(path, out, LatencySettings(element_size_bytes=4, repeats=11, points=2, checks=1))
+        measure_latency(path, out, LatencySettings(element_size_bytes=4, repeats=11, points=2, checks=1))
     other = chain()
     other.layers[1].kernel.assign(other.layers[1].kernel + 1)
     other.save(tmp_path / "other.keras")
     with pytest.raises(InputError, match="of another model"):
-        latency(tmp_path / "other.keras", out, FLOAT)
+        measure_latency(tmp_path / "other.keras", out, FLOAT)
 
 
 def test_the_command_makes_a_table_that_a_run_meets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

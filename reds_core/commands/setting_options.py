@@ -1,0 +1,192 @@
+"""Options of the command line that set the fields of settings, derived from the dataclasses of the settings.
+
+Each field gives its option a name, a type, a default and, from the `Attributes:` section of the docstring, a help text.
+An option that is not given leaves its setting as it is; `none` takes a setting away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import itertools
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from reds_core.commands.overriding import listed, or_none, override
+
+T = TypeVar("T")
+
+_UNITS = ("_s", "_bytes")
+_ENTRY = re.compile(r"^ {4}(\w+): ", re.MULTILINE)
+_SENTENCE_END = re.compile(r"\.(?=\s+[A-Z]|$)")
+_NONE_MEANS = re.compile(r"None means (.*?)\.(?=\s+[A-Z]|$)")
+
+
+def _as_given(given: Any, setting: Any) -> Any:
+    return listed(given) if isinstance(given, list) else given
+
+
+@dataclass(frozen=True)
+class OptionRule:
+    """In what an option differs from what its field says.
+
+    Attributes:
+        name: The name of the parameter, if it is not that of the field without its unit.
+        flag: The option as it is typed, if it is not the name of the parameter with dashes.
+        text: The help text, if that of the field does not fit.
+        least: The least number that is accepted.
+        is_text: Whether the option takes any text, which `read` then checks.
+        read: Turns what was given, and the setting as it was, into the new setting.
+    """
+
+    name: str | None = None
+    flag: str | None = None
+    text: str | None = None
+    least: int | None = None
+    is_text: bool = False
+    read: Callable[[Any, Any], Any] = _as_given
+
+
+def attribute_texts(cls: type[Any]) -> dict[str, str]:
+    """The texts of the `Attributes:` section of the docstring of a class, by attribute."""
+    section = (inspect.getdoc(cls) or "").partition("\nAttributes:\n")[2]
+    lines = itertools.takewhile(lambda line: not line or line.startswith(" "), section.splitlines())
+    _, *parts = _ENTRY.split("\n".join(lines))
+    return {name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+@dataclass(frozen=True)
+class SettingOption:
+    """The option of one field of the settings, or of a dataclass inside them.
+
+    Attributes:
+        path: The names of the fields that lead to it.
+        kind: The type of the field.
+        default: Its default.
+        text: What the docstring says of it.
+        rule: In what the option differs.
+        panel: The panel of the help in which it stands. None means the first.
+    """
+
+    path: tuple[str, ...]
+    kind: Any
+    default: Any
+    text: str
+    rule: OptionRule
+    panel: str | None
+
+    @property
+    def name(self) -> str:
+        """The name of the parameter: `time_limit` of `time_limit_s`."""
+        unit = next((u for u in _UNITS if self.path[-1].endswith(u)), "")
+        return self.rule.name or self.path[-1].removesuffix(unit)
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        """The parameter of a command, as typer reads it."""
+        return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=self._annotation)
+
+    @property
+    def _annotation(self) -> Any:
+        kinds = typing.get_args(self.kind) if isinstance(self.kind, types.UnionType) else (self.kind,)
+        kind = str if self.rule.is_text else next(k for k in kinds if k is not type(None))
+        flag = self.rule.flag or "--" + self.name.replace("_", "-")
+        if kind is bool:
+            flag = f"{flag}/--no-{flag.removeprefix('--')}"
+        option = typer.Option(flag, help=self._help, rich_help_panel=self.panel, min=self.rule.least)
+        if self._is_list:
+            return Annotated[list[str] | None, option]
+        return Annotated[Any, or_none(kind, option)] if len(kinds) > 1 else Annotated[kind | None, option]
+
+    @property
+    def _is_list(self) -> bool:
+        return isinstance(self.default, Mapping | tuple)
+
+    @property
+    def _help(self) -> str:
+        text = self.rule.text or _SENTENCE_END.split(self.text)[0]
+        repeatable = ". Repeatable" if self._is_list else ""
+        return f"{text[:1].upper()}{text[1:]}{repeatable} (default: {self._default_text})"
+
+    @property
+    def _default_text(self) -> str:
+        if isinstance(self.default, bool):
+            return "on" if self.default else "off"
+        if isinstance(self.default, Enum):
+            return str(self.default.value)
+        if isinstance(self.default, Mapping | tuple):
+            return " ".join(self.default) or "none"
+        if self.default is None:
+            means = _NONE_MEANS.search(self.text)
+            return means[1] if means else "none"
+        return str(self.default)
+
+
+@dataclass(frozen=True)
+class SettingOptions:
+    """The options of all fields of a settings dataclass and of the dataclasses inside it.
+
+    Attributes:
+        settings: The settings with their defaults.
+        rules: For fields by path, such as "finetune.epochs", in what their options differ.
+        panels: For fields that are dataclasses, the panels of their options.
+    """
+
+    settings: Any
+    rules: Mapping[str, OptionRule]
+    panels: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def all(self) -> tuple[SettingOption, ...]:
+        """The options in the order of the fields."""
+        return tuple(self._options(self.settings, (), None))
+
+    def _options(self, record: Any, path: tuple[str, ...], panel: str | None) -> Iterator[SettingOption]:
+        kinds, texts = typing.get_type_hints(type(record)), attribute_texts(type(record))
+        for each in dataclasses.fields(record):
+            at, default = (*path, each.name), getattr(record, each.name)
+            if dataclasses.is_dataclass(default):
+                yield from self._options(default, at, self.panels.get(each.name, panel))
+            else:
+                rule = self.rules.get(".".join(at), OptionRule())
+                yield SettingOption(at, kinds[each.name], default, texts.get(each.name, ""), rule, panel)
+
+    def applied(self, settings: T, given: Mapping[str, Any]) -> T:
+        """`settings` with what was given on the command line, by parameter, in place of its own."""
+        return self._applied(settings, (), given)
+
+    def _applied(self, record: T, path: tuple[str, ...], given: Mapping[str, Any]) -> T:
+        options = {option.path: option for option in self.all}
+        changed: dict[str, Any] = {}
+        for each in dataclasses.fields(record):  # type: ignore[arg-type]
+            at, setting = (*path, each.name), getattr(record, each.name)
+            if dataclasses.is_dataclass(setting):
+                changed[each.name] = self._applied(setting, at, given)
+            elif given[options[at].name] not in (None, []):
+                changed[each.name] = options[at].rule.read(given[options[at].name], setting)
+        return override(record, **changed)
+
+
+def with_setting_options(options: Sequence[SettingOption]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Puts the parameters of `options` in the place of a command's `**given`, before its keyword-only parameters.
+
+    Typer reads options from the signature of a function and knows no dataclasses.
+    """
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        first = [p for p in own if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        parameters = [*first, *(option.parameter for option in options), *own[len(first) :]]
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return command
+
+    return with_options

@@ -1,0 +1,47 @@
+"""The kinds of plugins: one hook specification for each, in the order in which plugins are listed.
+
+A plugin package names a module in the entry-point group `reds`; the module implements any of these hooks with
+`@reds_core.hookimpl`. Each returns classes, and none may import the libraries behind them. What a hook returns classes
+of, by its annotation, is the base class of the kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reds_core.framework.framework import Framework
+from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.hooks import hookspec
+from reds_core.knapsack.solver import Solver
+from reds_core.pruning.pruner import Pruner
+from reds_core.scoring.scorer import Scorer
+
+
+@hookspec
+def reds_solvers() -> Sequence[type[Solver]]:
+    """The solver classes of a plugin package."""
+    raise NotImplementedError
+
+
+@hookspec
+def reds_scorers() -> Sequence[type[Scorer]]:
+    """The scorer classes of a plugin package."""
+    raise NotImplementedError
+
+
+@hookspec
+def reds_pruners() -> Sequence[type[Pruner]]:
+    """The pruner classes of a plugin package."""
+    raise NotImplementedError
+
+
+@hookspec
+def reds_frameworks() -> Sequence[type[Framework]]:
+    """The framework classes of a plugin package."""
+    raise NotImplementedError
+
+
+@hookspec
+def reds_layers() -> Sequence[type[LayerPlugin]]:
+    """The classes of a plugin package that teach a framework its layers."""
+    raise NotImplementedError

@@ -1,0 +1,77 @@
+"""Solving a problem, or a file that holds one, with a solver that is named."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+from reds_core.knapsack import file as problem_file
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Solution
+from reds_core.knapsack.solver import Controls, Solver
+from reds_core.knapsack.solver import solve as ask
+from reds_core.plugin import PluginOptions
+from reds_core.registry import Registry
+from reds_core.runs.search import AUTO, Search
+from reds_core.system.files import given_path
+from reds_core.system.memory import parse_bytes
+
+DEFAULT_TIME_LIMIT_S = 60.0
+
+
+def solve(
+    problem: KnapsackProblem | str | PathLike[str],
+    solver: str | Solver = AUTO,
+    *,
+    time_limit: float | None = DEFAULT_TIME_LIMIT_S,
+    seed: int | None = None,
+    threads: int | None = None,
+    memory_limit: str | int | None = None,
+    options: PluginOptions | None = None,
+    registry: Registry | None = None,
+) -> Solution:
+    """Solve a knapsack problem.
+
+    This is what `reds solve` does. Values and usages of the solution are computed from its choice, and what the solver
+    claims of it is checked against them.
+
+    Args:
+        problem: A problem, or the path of a problem file.
+        solver: The name of a solver plugin, or a solver object. `"auto"` takes the best solver for the problem, and the
+            next one if that stops without a choice or for want of memory.
+        time_limit: How long the solver may take, in seconds. None means no limit.
+        seed: The seed of whatever is random in the solver.
+        threads: How many threads the solver may use. None leaves it to the solver.
+        memory_limit: How much memory the tables of the solver may take: a number of bytes, or a text such as `"2GiB"`.
+            None means half of what is available.
+        options: Options of plugins, as `{plugin: {key: text}}`. A solver object has its options already.
+        registry: The plugins to choose from. By default they are all that are installed.
+
+    Returns:
+        The solution. Its `status` says whether it is proven optimal, and its `choice` is None if nothing was found.
+
+    Raises:
+        InputError: If the file cannot be read, the solver is unknown, or an argument is out of range.
+        UnavailableError: If the solver needs a library that is not installed.
+        UnsupportedError: If the solver cannot take the problem.
+        ContractViolation: If the answer of the solver contradicts the problem or itself.
+        PluginFailure: If the solver raises an error.
+
+    Example:
+        >>> solution = reds_core.solve("half.npz", "dp", time_limit=10)
+        >>> solution.status, solution.widths, solution.gap
+    """
+    memory_limit_bytes = None if memory_limit is None else parse_bytes(str(memory_limit))
+    controls = Controls(time_limit, seed, threads, memory_limit_bytes=memory_limit_bytes)
+    registry = registry or Registry()
+    registry.check_settings(options or {})
+    if isinstance(solver, Solver):
+        return ask(_loaded(problem), solver, controls)
+    search = Search(registry, solver, options, controls)
+    search.check()
+    return search.answer(_loaded(problem))
+
+
+def _loaded(problem: KnapsackProblem | str | PathLike[str]) -> KnapsackProblem:
+    return (
+        problem if isinstance(problem, KnapsackProblem) else problem_file.load_problem(given_path(problem, "problem"))
+    )
