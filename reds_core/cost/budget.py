@@ -1,4 +1,4 @@
-"""Budgets: parsing, units, capacities."""
+"""Budgets: how they are parsed, and what capacities they give for a network."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Amount:
     """One entry of a budget.
 
     Attributes:
-        text: as typed.
+        text: the entry as the user typed it.
         number: a fraction of the full network, or an amount in base units.
-        is_fraction: which of the two.
+        is_fraction: whether `number` is a fraction.
     """
 
     text: str
@@ -38,18 +38,18 @@ class Amount:
     is_fraction: bool
 
     def capacity(self, full: int) -> int:
-        """The most that may be used, where the full network uses `full`: floor(fraction x full), or the amount."""
+        """The most that a subnetwork may use if the full network uses `full`: floor(fraction x full), or the amount."""
         # rational numbers, since Decimal rounds products to 28 digits
         return math.floor(Fraction(self.number) * full) if self.is_fraction else int(self.number)
 
     @property
     def plain(self) -> float:
-        """The number as plans hold it."""
+        """The number as it is stored in plans."""
         return float(self.number) if self.is_fraction or self.number % 1 else int(self.number)
 
     @property
     def name(self) -> str:
-        """How a subnetwork with this entry is called: its percent, or the text as typed."""
+        """The name of a subnetwork with this entry: the fraction in percent, or the text as typed."""
         return f"{(self.number * 100).normalize():f}" if self.is_fraction else self.text
 
 
@@ -58,23 +58,23 @@ class SubnetworkBudget:
     """The budget of one subnetwork.
 
     Attributes:
-        name: of the subnetwork.
-        amounts: by resource.
+        name: the name of the subnetwork.
+        amounts: the limit of each resource that has one.
     """
 
     name: str
     amounts: Mapping[str, Amount]
 
     def capacities(self, full: Mapping[str, int]) -> dict[str, int]:
-        """The most of each resource that may be used, where the full network uses `full`."""
+        """The most of each limited resource that the subnetwork may use if the full network uses `full`."""
         return {r: a.capacity(full[r]) for r, a in self.amounts.items()}
 
 
 def parse_amount(resource: str, text: str) -> Amount:
-    """One budget entry: at most 1 without a unit is a fraction, otherwise absolute.
+    """Parse one budget entry. A number of at most 1 without a unit is a fraction; any other is an amount.
 
     Raises:
-        InputError: if it is malformed, not above 0, or of a unit that does not fit the resource.
+        InputError: if the entry is malformed or not above 0, or its unit does not fit the resource.
     """
 
     def refuse(why: str) -> InputError:
@@ -102,7 +102,7 @@ def parse_amount(resource: str, text: str) -> Amount:
 
 
 def parse_budgets(texts: Iterable[str]) -> tuple[SubnetworkBudget, ...]:
-    """Budgets from `R=V[,V...]` texts: lists of one length go in parallel, a single value holds for all.
+    """Parse budgets from `R=V[,V...]` texts. Lists of equal length are read in parallel; a single value holds for all.
 
     Raises:
         InputError: if a text is malformed, a resource is named twice, or lengths disagree.
@@ -169,10 +169,10 @@ def _in_parallel(columns: Mapping[str, Sequence[Amount]]) -> tuple[SubnetworkBud
 
 
 def smallest_first(budgets: Sequence[SubnetworkBudget], full: Mapping[str, int]) -> tuple[SubnetworkBudget, ...]:
-    """The budgets in rising order.
+    """Sort the budgets from the smallest to the largest.
 
     Raises:
-        InputError: if they are not ordered alike in every resource.
+        InputError: if two budgets are ordered differently by two resources.
     """
     ordered = sorted(budgets, key=lambda b: tuple(b.capacities(full).values()))
     for small, large in itertools.pairwise(ordered):

@@ -1,4 +1,4 @@
-"""Resources of a network as forms in the group widths: MACs, params, peak RAM."""
+"""The resources of a network, and how each is counted: as a form in the widths of the channel groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reds_core.scales import BYTES, MACS, NANOSECONDS, Scale
 
 DEFAULT_ELEMENT_SIZE_BYTES = 1
 ELEMENT_SIZES_BYTES = (1, 4)
-"""Of int8 and of float32."""
+"""The sizes of an int8 and of a float32 element."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SumForm:
     products: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def at(self, widths: Mapping[str, int]) -> int:
-        """The resource's use where group g has `widths[g]` channels."""
+        """The usage of the resource if group g has `widths[g]` channels."""
         total = self.constant + sum(c * int(widths[g]) for g, c in self.linear.items())
         return total + sum(c * int(widths[a]) * int(widths[b]) for (a, b), c in self.products.items())
 
@@ -44,7 +44,7 @@ class PeakForm:
     steps: tuple[LinearForm, ...]
 
     def at(self, widths: Mapping[str, int]) -> int:
-        """The resource's use where group g has `widths[g]` channels."""
+        """The usage of the resource if group g has `widths[g]` channels."""
         return max((s.at(widths) for s in self.steps), default=0)
 
 
@@ -62,7 +62,7 @@ class TableForm:
     pairs: Mapping[tuple[str, str], IntArray]
 
     def at(self, widths: Mapping[str, int]) -> int:
-        """The resource's use where group g has `widths[g]` channels."""
+        """The usage of the resource if group g has `widths[g]` channels."""
         total = self.constant + sum(int(table[widths[g] - 1]) for g, table in self.groups.items())
         return total + sum(int(table[widths[a] - 1, widths[b] - 1]) for (a, b), table in self.pairs.items())
 
@@ -77,14 +77,14 @@ ResourceForm = SumForm | PeakForm | TableForm
 
 
 def joined_groups(form: ResourceForm) -> set[tuple[str, str]]:
-    """Pairs of different groups whose widths a resource counts together."""
+    """The pairs of different groups whose widths occur together in a term of `form`."""
     if isinstance(form, SumForm):
         return {(a, b) for a, b in form.products if a != b}
     return set(form.pairs) if isinstance(form, TableForm) else set()
 
 
 class _SumBuilder:
-    """Adds products of axes up into a SumForm."""
+    """Sums products of axis lengths into a SumForm."""
 
     def __init__(self, network: Network) -> None:
         self._rank = {g.name: i for i, g in enumerate(network.groups)}
@@ -131,12 +131,12 @@ def product_sum(network: Network, products: Iterable[tuple[int, Sequence[Axis]]]
 
 
 def macs(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
-    """Multiply-accumulates of one inference at batch 1. The element size plays no part."""
+    """Multiply-accumulates of one inference with a batch size of 1. They do not depend on the element size."""
     return product_sum(network, ((t.coefficient, t.factors) for layer in network.layers for t in layer.macs))
 
 
 def params(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
-    """Bytes of all weights, those that training does not change included."""
+    """Bytes of all weights, including those that training does not change."""
     return product_sum(network, ((element_size_bytes, weight.axes) for weight in network.weights))
 
 
@@ -212,11 +212,11 @@ def check_element_size(element_size_bytes: int) -> None:
 
 @dataclass(frozen=True)
 class CostModel:
-    """How resources are counted.
+    """The assumptions under which resources are counted.
 
     Attributes:
         element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
-        latency: of the network, in ns, where it was measured.
+        latency: the latency of the network in ns, if it was measured.
 
     Raises:
         InputError: if the element size is neither 1 nor 4.
@@ -321,6 +321,6 @@ def resource_forms(network: Network, names: Iterable[str], costs: CostModel | No
 
 
 def usage(network: Network, widths: Mapping[str, int], costs: CostModel | None = None) -> dict[str, int]:
-    """Use of every resource that can be counted, where group g has `widths[g]` channels."""
+    """The usage of every resource that can be counted, if group g has `widths[g]` channels."""
     costs = costs or CostModel()
     return {name: form.at(widths) for name, form in resource_forms(network, costs.resources, costs).items()}

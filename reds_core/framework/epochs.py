@@ -1,4 +1,4 @@
-"""What a training tells after each of its epochs, so that it can go on after the last one that was finished."""
+"""The state of a training after each epoch, from which an interrupted training is resumed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class EpochState:
     """All that a training needs to go on after an epoch as if it had never stopped.
 
     Attributes:
-        done: how many epochs are finished.
-        arrays: of numbers, by name: weights, the optimizer's variables, states of random generators, the best networks
-            so far. The names are the framework's own.
+        done: the number of finished epochs.
+        arrays: numeric arrays by name: weights, the variables of the optimizer, the states of random generators, and
+            the best networks so far. The framework chooses the names.
     """
 
     done: int
@@ -26,31 +26,31 @@ class EpochState:
 
 
 class EpochKeeper:
-    """Keeps the state of a training between its epochs. This one keeps nothing.
+    """Keeps the state of a training between epochs. This base class keeps nothing.
 
-    A framework calls `load` once, before the first epoch, and `save` after every epoch. One that calls neither trains
-    all the same, but then a run that is stopped repeats the whole training.
+    A framework calls `load` once before the first epoch, and `save` after every epoch. If it calls neither, a run that
+    is interrupted repeats the whole training.
     """
 
     def load(self, origin: str) -> EpochState | None:
-        """The state after the last epoch that was saved; None where training begins.
+        """The state after the last saved epoch, or None if training starts from the beginning.
 
         Args:
-            origin: digest of what training begins from, as `digest_of` gives it. A state that was reached from
-                anything else is passed over.
+            origin: the digest, from `digest_of`, of the weights that training starts from. A saved state that was
+                reached from other weights is ignored.
         """
         return None
 
     def save(self, state: EpochState) -> None:
-        """Keep the state in place of the one before.
+        """Save the state in place of the previous one.
 
         Raises:
-            KeyboardInterrupt: if the user asked for an end; the state is kept first.
+            KeyboardInterrupt: if the user interrupted the run; the state is saved first.
         """
 
 
 def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:
-    """SHA-256, in hex, of arrays with their types and shapes."""
+    """The SHA-256 digest, in hexadecimal, of arrays including their types and shapes."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())

@@ -1,4 +1,4 @@
-"""What core needs of a framework to measure latencies."""
+"""The interface through which core measures latencies with a framework."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ import keras
 
 from reds_core.errors import UnsupportedError
 from reds_core.network import Axis, Buffer, Dims, Fixed, MacsTerm, NetworkBuilder, Weight, WeightKind, fixed_dims
+from reds_tensorflow.call_records import Given, Resizing, Said, Work
 from reds_tensorflow.names import NamedVariable
 from reds_tensorflow.options import TensorFlowOptions
-from reds_tensorflow.telling import Given, Resizing, Said, Work
 
 # Layers and functions that work on each element alone: channels pass them whatever their width.
 ELEMENTWISE_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -18,15 +16,12 @@ from reds_core.framework import Arrays, Task
 from reds_core.system import is_out_of_space, temporary_folder_full, written_beside
 from reds_tensorflow.calibration import examples_apart
 from reds_tensorflow.conversion_errors import kept_errors
+from reds_tensorflow.device_tracing import one_at_a_time, traced_for_device
 from reds_tensorflow.evaluation import measure, resolve_outputs
-from reds_tensorflow.keras_functions import addends_kept_apart, scales_kept_in_reversal
+from reds_tensorflow.keras_functions import scales_kept_in_reversal
 from reds_tensorflow.lstm_operators import mended
 from reds_tensorflow.messages import first_sentence
-from reds_tensorflow.names import as_functional
-from reds_tensorflow.precision import in_float32
 from reds_tensorflow.quiet import silenced
-from reds_tensorflow.scopes import plain_name, scopes_named_plainly
-from reds_tensorflow.sequences import reads_tokens, recurrences_converted
 from reds_tensorflow.task import Activation, Outputs, outputs_of
 
 CALIBRATION_EXAMPLES = 256
@@ -80,10 +75,11 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
     try:
         quantised = examples is not None
         with ExitStack() as stack:
-            contexts = [silenced(), in_float32(model), addends_kept_apart(), recurrences_converted(model, quantised)]
-            contexts += [scopes_named_plainly(), kept_errors(passed_over)]
-            for context in (*contexts, *([examples_apart(), scales_kept_in_reversal()] if quantised else [])):
-                stack.enter_context(context)
+            stack.enter_context(traced_for_device(model, unrolled=quantised))
+            stack.enter_context(kept_errors(passed_over))
+            if quantised:
+                stack.enter_context(examples_apart())
+                stack.enter_context(scales_kept_in_reversal())
             single = one_at_a_time(model, tokens_as_integers=quantised)
             converter = tf.lite.TFLiteConverter.from_keras_model(single)
             if examples is not None:
@@ -107,32 +103,6 @@ def _reason(error: Exception) -> str:
     if missing:
         return f"LiteRT has no operation {', '.join(missing)}"
     return first_sentence(error)
-
-
-def one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
-    """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
-    are_tokens = reads_tokens(model) if tokens_as_integers else [False] * len(model.inputs)
-    names = _input_names(model)
-    inputs = [
-        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype="int32" if is_tokens else tensor.dtype, name=name)
-        for tensor, is_tokens, name in zip(model.inputs, are_tokens, names, strict=True)
-    ]
-    given = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)
-    called = model
-    if model.name in names:  # Keras refuses a graph with two operations of one name
-        called = as_functional(model)
-        called.name = f"{model.name}_network"
-    return keras.Model(inputs, called(given, training=False), name=model.name)
-
-
-def _input_names(model: Any) -> list[str]:
-    """The names of the model's inputs as TensorFlow takes them; those that become equal by it are numbered."""
-    names: list[str] = []
-    for tensor in model.inputs:
-        plain = plain_name(tensor.name)
-        numbered = (f"{plain}_{number}" for number in count(2))
-        names.append(next(name for name in chain([plain], numbered) if name not in names))
-    return names
 
 
 def _ask_for_int8(converter: Any, examples: list[list[npt.NDArray[Any]]]) -> None:

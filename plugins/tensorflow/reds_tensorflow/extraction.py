@@ -12,11 +12,11 @@ import numpy as np
 from reds_core.errors import InputError, RedsError, UnsupportedError
 from reds_core.framework import WeightArrays
 from reds_core.network import Dims, Kept, Network
+from reds_tensorflow.call_records import Resizing
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.names import as_functional, graph_of, named_variables
 from reds_tensorflow.own_layers import copied_lambda
 from reds_tensorflow.reading import STOCK, Reading
-from reds_tensorflow.telling import Resizing
 from reds_tensorflow.tracing import Trace, trace
 
 

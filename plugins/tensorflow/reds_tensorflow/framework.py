@@ -161,8 +161,8 @@ class TensorFlowFramework(Framework):
 
     def export_notes(self, model: Any) -> tuple[str, ...]:
         with importing():
-            from reds_tensorflow import written_out
-        return written_out.notes(model)
+            from reds_tensorflow import unrolled_recurrences
+        return unrolled_recurrences.notes(model)
 
     def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
         with importing():

@@ -34,18 +34,18 @@ Found = Callable[[Recurrence], None]
 
 
 @contextmanager
-def recurrences_converted(model: Any, written_out: bool, found: Found | None = None) -> Iterator[None]:
+def recurrences_converted(model: Any, unrolled: bool, found: Found | None = None) -> Iterator[None]:
     """Inside, recurrent layers of `model` are traced as LiteRT's operator for whole sequences where it has one.
 
     Args:
         model: a Keras model.
-        written_out: whether all others are traced step by step, one after the other, instead of as a loop.
+        unrolled: whether all others are traced step by step, one after the other, instead of as a loop.
             TensorFlow's converter cannot quantise loops: at one in a recurrent layer it brings the process down.
         found: told of each call of a layer that LiteRT has no operator for.
     """
     layers = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.RNN)]
     loops = [(layer, "inner_loop", _inner_loop(layer, found)) for layer in layers]
-    with replaced(*loops, *((layer, "unroll", layer.unroll or written_out) for layer in layers)):
+    with replaced(*loops, *((layer, "unroll", layer.unroll or unrolled) for layer in layers)):
         yield
 
 

@@ -13,14 +13,14 @@ import numpy as np
 
 from reds_core.errors import RedsError, UnsupportedError
 from reds_core.network import Dims, Fixed, Network, NetworkBuilder, Value, fixed_dims
+from reds_tensorflow.call_records import Given, Resizing, Work
 from reds_tensorflow.calls import Call, Following, Handler
 from reds_tensorflow.handlers import private_handler
 from reds_tensorflow.handlers.opaque import unknown
+from reds_tensorflow.inner_memory import StepByStep
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.names import NamedVariable, as_functional, graph_of, layer_names, variables_of
 from reds_tensorflow.reading import STOCK, Reading
-from reds_tensorflow.stepping import StepByStep
-from reds_tensorflow.telling import Given, Resizing, Work
 from reds_tensorflow.work import work_of
 
 _USERS_OWN = (

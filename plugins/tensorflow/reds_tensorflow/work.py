@@ -17,12 +17,12 @@ import tensorflow as tf
 from keras.src import backend
 
 from reds_core.network import Axis
+from reds_tensorflow.call_records import Work
 from reds_tensorflow.calls import Call
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.nesting import all_layers
 from reds_tensorflow.replacing import methods_replaced
 from reds_tensorflow.scopes import scopes_named_plainly
-from reds_tensorflow.telling import Work
 
 _LOOPS = ("While", "StatelessWhile")
 _BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")

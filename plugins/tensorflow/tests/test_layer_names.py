@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from reds_tensorflow import evaluation, export, probing, training, written_out
+from reds_tensorflow import evaluation, export, probing, training, unrolled_recurrences
 from reds_tensorflow.scopes import plain_name, scopes_named_plainly
 from reds_tensorflow.tracing import inspect
 
@@ -119,7 +119,7 @@ def test_unknown_layers_of_any_name_are_counted(name: str) -> None:
 @pytest.mark.parametrize("name", ["plain", *NAMES])
 def test_recurrent_layers_of_any_name_are_told_of(name: str) -> None:
     entry = keras.Input((10, 4))
-    (note,) = written_out.notes(keras.Model(entry, keras.layers.GRU(3, name=name)(entry)))
+    (note,) = unrolled_recurrences.notes(keras.Model(entry, keras.layers.GRU(3, name=name)(entry)))
     assert f"'{name}' (GRU, 10 steps)" in note
 
 

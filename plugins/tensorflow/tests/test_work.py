@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import pytest
 from keras import layers as L
+from reds_tensorflow.call_records import Given
 from reds_tensorflow.calls import Call
 from reds_tensorflow.reading import STOCK
-from reds_tensorflow.telling import Given
 from reds_tensorflow.tracing import inspect
 from reds_tensorflow.work import work_of
 

@@ -1,4 +1,4 @@
-"""What is known before training of the recurrent layers that an int8 file holds step by step."""
+"""Recurrent layers that an int8 file holds step by step: which they are, and how large the file will be for them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import keras
 import tensorflow as tf
 
 from reds_core.report import byte_size, listed
-from reds_tensorflow.export import one_at_a_time
+from reds_tensorflow.device_tracing import one_at_a_time, traced_for_device
 from reds_tensorflow.nesting import all_layers
-from reds_tensorflow.precision import in_float32
-from reds_tensorflow.quiet import silenced
-from reds_tensorflow.scopes import scopes_named_plainly
-from reds_tensorflow.sequences import Recurrence, recurrences_converted
+from reds_tensorflow.sequences import Recurrence
 
 # Measured on files of 8 to 128 steps: operators a step, and bytes an operator beside the weights.
 _STEPS = {keras.layers.SimpleRNNCell: (4, 350), keras.layers.LSTMCell: (15, 300), keras.layers.GRUCell: (17, 265)}
@@ -51,12 +48,7 @@ def recurrences_without_operator(model: Any) -> list[Recurrence]:
     if not any(isinstance(layer, keras.layers.RNN) for layer in all_layers(model)):
         return found
     try:
-        with (
-            silenced(),
-            in_float32(model),
-            scopes_named_plainly(),
-            recurrences_converted(model, written_out=False, found=found.append),
-        ):
+        with traced_for_device(model, unrolled=False, found=found.append):
             single = one_at_a_time(model, tokens_as_integers=True)
             found.clear()  # Keras has called layers to learn shapes
             given = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in single.inputs]

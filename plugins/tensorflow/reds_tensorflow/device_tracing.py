@@ -1,0 +1,61 @@
+"""How a model is traced for a device: one example at a time, in float32, with operations that LiteRT can express."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, count
+from typing import Any
+
+import keras
+
+from reds_tensorflow.keras_functions import addends_kept_apart
+from reds_tensorflow.names import as_functional
+from reds_tensorflow.precision import in_float32
+from reds_tensorflow.quiet import silenced
+from reds_tensorflow.scopes import plain_name, scopes_named_plainly
+from reds_tensorflow.sequences import Found, reads_tokens, recurrences_converted
+
+
+@contextmanager
+def traced_for_device(model: Any, unrolled: bool, found: Found | None = None) -> Iterator[None]:
+    """Inside, `model` is traced as it is written to a file for a device.
+
+    Args:
+        unrolled: whether recurrent layers that LiteRT has no operator for are traced step by step, not as loops.
+        found: told of each call of such a layer.
+    """
+    with (
+        silenced(),
+        in_float32(model),
+        addends_kept_apart(),
+        recurrences_converted(model, unrolled, found),
+        scopes_named_plainly(),
+    ):
+        yield
+
+
+def one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
+    """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
+    are_tokens = reads_tokens(model) if tokens_as_integers else [False] * len(model.inputs)
+    names = _input_names(model)
+    inputs = [
+        keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype="int32" if is_tokens else tensor.dtype, name=name)
+        for tensor, is_tokens, name in zip(model.inputs, are_tokens, names, strict=True)
+    ]
+    given = inputs[0] if len(inputs) == 1 else keras.tree.pack_sequence_as(model.input, inputs)
+    called = model
+    if model.name in names:  # Keras refuses a graph with two operations of one name
+        called = as_functional(model)
+        called.name = f"{model.name}_network"
+    return keras.Model(inputs, called(given, training=False), name=model.name)
+
+
+def _input_names(model: Any) -> list[str]:
+    """The names of the model's inputs as TensorFlow takes them; those that become equal by it are numbered."""
+    names: list[str] = []
+    for tensor in model.inputs:
+        plain = plain_name(tensor.name)
+        numbered = (f"{plain}_{number}" for number in count(2))
+        names.append(next(name for name in chain([plain], numbered) if name not in names))
+    return names
