@@ -2,9 +2,9 @@
 
     python benchmarks/comparison.py --out DIR [--page docs/comparison.md] [--only-page]
 
-There are two comparisons of `reds bench`, which resume where they stopped: all solvers, with and without presolve, on the
-suite `paper` for 60 s each (two hours on an idle machine, most of it without presolve), and the formulation of the paper
-for 300 s on DS-CNN S. DIR/paper/report.html and DIR/kernel/report.html contain the figures.
+There are two comparisons of `reds bench`, which resume where they stopped: all solvers, with and without presolve, on
+the suite `paper` for 60 s each (two hours on an idle machine, most of it without presolve), and the formulation of the
+paper for 300 s on DS-CNN S. DIR/paper/report.html and DIR/kernel/report.html contain the figures.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
     python benchmarks/dropout.py [--data out/ds-cnn/fashion-mnist/data.npz] [--out out/dropout]
 
 DS-CNN S is trained with its dropout on 42,000 training images of Fashion-MNIST, pruned to three budgets and fine-tuned
-on 12,000 of them with shares of that dropout. Accuracies are measured on 6,000 other training images, which are not used
-for anything else; the test images are not used at all. The same command resumes where it stopped; with --from-records the
-table is written from the records in benchmarks/records/dropout.
+on 12,000 of them with shares of that dropout. Accuracies are measured on 6,000 other training images, which are not
+used for anything else; the test images are not used at all. The same command resumes where it stopped; with
+--from-records the table is written from the records in benchmarks/records/dropout.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python benchmarks/ds_cnn.py --data fashion-mnist --archives FOLDER [--epochs 12] [--out out/ds-cnn/fashion-mnist]
     python benchmarks/ds_cnn.py --data cifar10 [--epochs 60] [--out out/ds-cnn/cifar10]
 
-FOLDER of --archives must contain the four .gz files of Fashion-MNIST; Debian's package `dataset-fashion-mnist` has them in
-usr/share/datasets/fashion-mnist. The script writes OUT/ds_cnn_s.keras, and Fashion-MNIST as OUT/data.npz. Images of
+FOLDER of --archives must contain the four .gz files of Fashion-MNIST; Debian's package `dataset-fashion-mnist` has them
+in usr/share/datasets/fashion-mnist. The script writes OUT/ds_cnn_s.keras, and Fashion-MNIST as OUT/data.npz. Images of
 CIFAR-10 are flipped and shifted in training, since there are few of them. A killed training resumes after its last
 finished epoch.
 """

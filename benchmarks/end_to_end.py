@@ -5,8 +5,8 @@
     python benchmarks/end_to_end.py --experiment resnet8 --epochs 4 --seeds 0
 
 The script writes the recipes of an experiment to OUT/recipes, runs `reds compare` on them in OUT/NAME, and writes the
-tables to the experiment's section of the page. The same command resumes where it stopped; other epochs need another --out.
-Records of finished runs are kept in benchmarks/records/NAME; with --from-records the page is written from them.
+tables to the experiment's section of the page. The same command resumes where it stopped; other epochs need another
+--out. Records of finished runs are kept in benchmarks/records/NAME; with --from-records the page is written from them.
 benchmarks/ds_cnn.py makes the models of `fashion` and `cifar10` and the data of `fashion`; everything else is in
 ../shared/assets.
 """

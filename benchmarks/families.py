@@ -2,8 +2,8 @@
 
     python benchmarks/families.py            writes docs/families.md
 
-Budgets are 25, 50 and 75 % of the use of the widest choice. If 25 % of it cannot be met, they are at these percentages of
-the way from the smallest possible use to that of the widest choice. All three members have the same weight.
+Budgets are 25, 50 and 75 % of the use of the widest choice. If 25 % of it cannot be met, they are at these percentages
+of the way from the smallest possible use to that of the widest choice. All three members have the same weight.
 """
 
 from __future__ import annotations

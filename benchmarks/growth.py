@@ -146,9 +146,10 @@ def main() -> None:
 
 Made by `python benchmarks/growth.py --time-limit {given.time_limit:g}`. One axis is varied at a time: channels of a
 chain of 5 groups, groups of 64 channels each, resources (MACs; and params; and peak RAM) of MobileNetV2 in steps of 8.
-In the other cases all widths are candidates. Budgets are 50 % of the full network, 70 % for peak RAM. Scores: `lognormal` resembles
-trained networks; `near-equal` kernels differ by 1 %; with `convex` scores value grows faster than cost, so that the
-Lagrangian bound is weak; `cost-noise` is value = cost + 5 % noise. Solves stop after {given.time_limit:g} s of
+In the other cases all widths are candidates. Budgets are 50 % of the full network, 70 % for peak RAM. Scores:
+`lognormal` resembles trained networks; `near-equal` kernels differ by 1 %; with `convex` scores value grows faster than
+cost, so that the Lagrangian bound is weak; `cost-noise` is value = cost + 5 % noise. Solves stop
+after {given.time_limit:g} s of
 wall time or with 2^21 labels at one step (hollow points; the table shows the gap and the limit).
 Times are processor time of one run on a shared machine, which does not affect the numbers of labels of proven points.
 

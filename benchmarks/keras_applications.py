@@ -1,9 +1,9 @@
 """Halves the MACs of every family of keras.applications: `python benchmarks/keras_applications.py [NAME ...]`.
 
 Each network has random weights, scaled so that its outputs vary over inputs. The script measures the number of groups,
-the prunable share of the parameters, the time, the solver's gap, whether the smaller network equals the full one with its
-removed channels masked, and whether its files give the same outputs. Measurements are stored in --out, one file for each
-network; docs/keras-applications.md is written from all of them. Networks run one at a time in separate processes.
+the prunable share of the parameters, the time, the solver's gap, whether the smaller network equals the full one with
+its removed channels masked, and whether its files give the same outputs. Measurements are stored in --out, one file for
+each network; docs/keras-applications.md is written from all of them. Networks run one at a time in separate processes.
 """
 
 from __future__ import annotations
@@ -302,24 +302,25 @@ def page(every: list[Figures]) -> str:
 
 TEXT = """# The networks of keras.applications
 
-Made by `python benchmarks/keras_applications.py`. The networks of `keras.applications` in the installed Keras at
-96 x 96 have random weights: He-scaled kernels, LayerScale near 1, and batch norms calibrated on random smooth images, so
-that outputs vary over inputs. The batch norms that end a residual branch of ResNet101 and NASNetMobile have a scale of a
-quarter, all others a scale of 1. Each network is cut to 50 % of its MACs by the `magnitude` scorer and the solver that
-`--solver auto` selects.
+Made by `python benchmarks/keras_applications.py`. The networks of `keras.applications` in the installed Keras at 96 x
+96 have random weights: He-scaled kernels, LayerScale near 1, and batch norms calibrated on random smooth images, so
+that outputs vary over inputs. The batch norms that end a residual branch of ResNet101 and NASNetMobile have a scale of
+a quarter, all others a scale of 1. Each network is cut to 50 % of its MACs by the `magnitude` scorer and the solver
+that `--solver auto` selects.
 
 TABLE
 
 *prunable*: share of the parameters that are in weights with prunable channels on at least one axis. *gap*: (bound -
-value) / value; 0 means proven optimal. *MACs used*: counted again on the smaller network. *removed - masked*: the largest
-difference between an output of the smaller network and of the full one with its removed channels set to zero where they
-are read, in float64, as a share of the standard deviation of the latter's outputs over inputs. The batch norms of both
-have the statistics of the smaller network: with those of the full one, little of the variation passes a random network's
-narrowest layers. *LiteRT - Keras*: the same difference between the float32 .tflite file and the smaller network.
-*float32 - float64*: the same difference between the smaller network in Keras and itself in double precision, with equal
-weights and statistics, which shows the effect of rounding alone. With residual branches at a scale of 1 that is 2e-3 for
-ResNet101, and its file differs by 3e-3 from Keras. Every smaller network was saved as .keras and reloaded by stock Keras
-in safe mode with equal outputs. Seconds are processor time of one run, without importing and loading.
+value) / value; 0 means proven optimal. *MACs used*: counted again on the smaller network. *removed - masked*: the
+largest difference between an output of the smaller network and of the full one with its removed channels set to zero
+where they are read, in float64, as a share of the standard deviation of the latter's outputs over inputs. The batch
+norms of both have the statistics of the smaller network: with those of the full one, little of the variation passes a
+random network's narrowest layers. *LiteRT - Keras*: the same difference between the float32 .tflite file and the
+smaller network. *float32 - float64*: the same difference between the smaller network in Keras and itself in double
+precision, with equal weights and statistics, which shows the effect of rounding alone. With residual branches at a
+scale of 1 that is 2e-3 for ResNet101, and its file differs by 3e-3 from Keras. Every smaller network was saved as
+.keras and reloaded by stock Keras in safe mode with equal outputs. Seconds are processor time of one run, without
+importing and loading.
 """
 
 

@@ -81,7 +81,8 @@ def page(plans: Mapping[str, Plan]) -> str:
             "# Layer by layer with five solvers",
             "",
             f"ARM's DS-CNN S on Speech Commands is pruned layer by layer to 50 % of its MACs with a total of {EPOCHS} "
-            f"epochs of fine-tuning and seed {first.seed}. Made by `python benchmarks/layerwise_solvers.py`, which runs",
+            f"epochs of fine-tuning and seed {first.seed}. "
+            "Made by `python benchmarks/layerwise_solvers.py`, which runs",
             "",
             "```sh",
             f"reds {' '.join(shown)}",
