@@ -1,10 +1,10 @@
-"""Every solver on the networks of the paper: runs the comparison and writes its page.
+"""Compares all solvers on the networks of the paper and writes the page.
 
     python benchmarks/comparison.py --out DIR [--page docs/comparison.md] [--only-page]
 
-Two comparisons of `reds bench`, each gone on with where it stopped: all solvers, with presolve and without, on the
-suite `paper` for 60 s each (two hours on a quiet machine, most of it without presolve), and the paper's own program for
-300 s on DS-CNN S. DIR/paper/report.html and DIR/kernel/report.html have the pictures.
+There are two comparisons of `reds bench`, which resume where they stopped: all solvers, with and without presolve, on
+the suite `paper` for 60 s each (two hours on an idle machine, most of it without presolve), and the formulation of the
+paper for 300 s on DS-CNN S. DIR/paper/report.html and DIR/kernel/report.html contain the figures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reds_core.knapsack import save_problem
 SOLVERS = "dp,lagrangian,greedy,uniform-width,global-threshold,cpsat,pulp,scipy-lp,scipy-milp"
 WITHOUT_PRESOLVE = ",".join(f"{name}[presolve=false]" for name in ("cpsat", "pulp", "scipy-lp", "scipy-milp"))
 SHARES = (25, 50, 75, 10)
-"""In this order, so that a comparison cut short has seen every network."""
+"""Percentages of the MACs, in the outer loop, so that a comparison stopped early has solved every network."""
 
 
 def problem_files(folder: Path, share: int, prefix: str = "") -> list[str]:
@@ -39,7 +39,7 @@ def problem_files(folder: Path, share: int, prefix: str = "") -> list[str]:
 
 
 def compare(out: Path) -> None:
-    """Run, or go on with, both comparisons."""
+    """Start or resume both comparisons."""
     everything = ["bench", "--suite", "paper", "--solvers", SOLVERS, "--time-limit", "60", "--out", str(out / "paper")]
     _done(run(everything))
     for share in SHARES:
@@ -55,7 +55,7 @@ def _done(status: int) -> None:
 
 
 def page(out: Path, remark: str) -> str:
-    """The page as Markdown: the summaries of both comparisons. remark: how they came about."""
+    """The page as Markdown: the summaries of both comparisons. remark: conditions of the measurement."""
     parts = [
         "# Solvers compared on the networks of the paper",
         "",
@@ -63,7 +63,10 @@ def page(out: Path, remark: str) -> str:
         "",
         *([remark, ""] if remark else []),
     ]
-    titles = {"paper": "All solvers, 60 s each", "kernel": "The program of the paper, a binary a kernel, 300 s each"}
+    titles = {
+        "paper": "All solvers, 60 s each",
+        "kernel": "The formulation of the paper with a binary variable for each kernel, 300 s each",
+    }
     for name, title in titles.items():
         summary = (out / name / "summary.md").read_text()
         body = re.sub(r"\A# .*\n", "", summary)
@@ -75,8 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--page", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "comparison.md")
-    parser.add_argument("--only-page", action="store_true", help="write the page of what there is")
-    parser.add_argument("--remark", default="", help="a sentence for the page: what disturbed the measurement, say")
+    parser.add_argument("--only-page", action="store_true", help="write the page from existing results")
+    parser.add_argument(
+        "--remark", default="", help="a sentence for the page, for example on what disturbed the measurement"
+    )
     arguments = parser.parse_args()
     if not arguments.only_page:
         compare(arguments.out)

@@ -1,12 +1,12 @@
-"""What a network's own dropout is worth while a family is fine-tuned; writes a part of docs/finetuning.md.
+"""Measures the effect of a network's own dropout on the fine-tuning of a family for docs/finetuning.md.
 
     python benchmarks/ds_cnn.py --data fashion-mnist --archives FOLDER
     python benchmarks/dropout.py [--data out/ds-cnn/fashion-mnist/data.npz] [--out out/dropout]
 
 DS-CNN S is trained with its dropout on 42,000 training images of Fashion-MNIST, pruned to three budgets and fine-tuned
-on 12,000 of them with shares of that dropout. The 6,000 training images that the accuracies are measured on are seen by
-nobody else, and the test images are not used at all. The same command goes on where it stopped; with --from-records
-the table is made from the records in benchmarks/records/dropout.
+on 12,000 of them with shares of that dropout. Accuracies are measured on 6,000 other training images, which are not
+used for anything else; the test images are not used at all. The same command resumes where it stopped; with
+--from-records the table is written from the records in benchmarks/records/dropout.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def recipe_name(share: float) -> str:
 
 
 def compare(data: Path, model: Path, out: Path) -> Path:
-    """Make the runs; the folder of their records."""
+    """Run the comparison and return the folder of its records."""
     make_folder(out / "recipes")
     recipes = []
     for share in SHARES:
@@ -76,7 +76,7 @@ def compare(data: Path, model: Path, out: Path) -> Path:
 
 
 def make_runs(data: Path, out: Path) -> Path:
-    """Train the baseline, if that was not done yet, and make the runs; the folder of their records."""
+    """Train the baseline unless it exists, run the comparison and return the folder of its records."""
     make_folder(out)
     for_baseline, for_finetuning = split(data, out)
     model = out / "ds_cnn_s.keras"
@@ -92,7 +92,7 @@ def cell(figures: Iterable[float | None]) -> str:
 
 
 def table(records: Sequence[ResultRecord]) -> str:
-    """One line a share of the dropout."""
+    """A table with a row for each share of the dropout."""
     lines = ["| share of the dropout | 25 % | 50 % | 75 % | full |", "|---|---|---|---|---|"]
     for share in SHARES:
         own = [r for r in records if r.run.recipe == recipe_name(share)]
@@ -106,7 +106,7 @@ def table(records: Sequence[ResultRecord]) -> str:
 
 
 def part(records: Sequence[ResultRecord]) -> str:
-    """The part of the page."""
+    """Render the section of the page."""
     before = next(r.full.before for r in records)
     return (
         f"DS-CNN S with dropout of 0.2 and 0.4, trained on {BASELINE_IMAGES:,} images of Fashion-MNIST to "
@@ -122,7 +122,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="Fashion-MNIST as benchmarks/ds_cnn.py writes it")
     parser.add_argument("--out", type=Path, default=Path("out/dropout"), help="folder of the runs")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the table goes")
-    parser.add_argument("--from-records", action="store_true", help="make no run; write the table from kept records")
+    parser.add_argument(
+        "--from-records", action="store_true", help="write the table from kept records without running anything"
+    )
     given = parser.parse_args()
     if not given.from_records:
         keep_records("dropout", make_runs(given.data, given.out.resolve()))

@@ -1,11 +1,12 @@
-"""The DS-CNN S of the REDS paper, trained on the whole of Fashion-MNIST or on the CIFAR-10 of ../shared/assets.
+"""Trains the DS-CNN S of the REDS paper on all of Fashion-MNIST or on the CIFAR-10 of ../shared/assets.
 
     python benchmarks/ds_cnn.py --data fashion-mnist --archives FOLDER [--epochs 12] [--out out/ds-cnn/fashion-mnist]
     python benchmarks/ds_cnn.py --data cifar10 [--epochs 60] [--out out/ds-cnn/cifar10]
 
-FOLDER of --archives holds the four .gz files of Fashion-MNIST; Debian's package `dataset-fashion-mnist` has them in
-usr/share/datasets/fashion-mnist. Writes OUT/ds_cnn_s.keras, and Fashion-MNIST as OUT/data.npz. Images of CIFAR-10 are
-flipped and shifted in training, as there are few of them. A killed training goes on after its last finished epoch.
+FOLDER of --archives must contain the four .gz files of Fashion-MNIST; Debian's package `dataset-fashion-mnist` has them
+in usr/share/datasets/fashion-mnist. The script writes OUT/ds_cnn_s.keras, and Fashion-MNIST as OUT/data.npz. Images of
+CIFAR-10 are flipped and shifted in training, since there are few of them. A killed training resumes after its last
+finished epoch.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def write_fashion_mnist(archives: Path, path: Path) -> None:
-    """The whole data set as `reds prune --data` takes it."""
+    """Write the whole data set in the format of `reds prune --data`."""
     arrays = {}
     for part, stem in (("train", "train"), ("test", "t10k")):
         arrays[f"x_{part}"] = read_idx(archives / f"{stem}-images-idx3-ubyte.gz")[..., None]
@@ -72,7 +73,7 @@ def ds_cnn_s(shape: tuple[int, ...], classes: int):  # type: ignore[no-untyped-d
 
 
 def train(data: Path, out: Path, epochs: int, augmented: bool) -> None:
-    """Train on the training images alone; the test images are looked at once, at the end."""
+    """Train on the training images alone; the test images are only used once, at the end."""
     import keras
     import tensorflow as tf
     from keras import layers

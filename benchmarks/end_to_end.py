@@ -1,13 +1,13 @@
-"""What pruning strategies are worth in accuracy; writes the experiments' parts of docs/results.md.
+"""Compares the accuracy of pruning strategies and writes the experiments' sections of docs/results.md.
 
     python benchmarks/ds_cnn.py --data fashion-mnist --archives FOLDER
     python benchmarks/end_to_end.py --experiment fashion
     python benchmarks/end_to_end.py --experiment resnet8 --epochs 4 --seeds 0
 
-Writes the recipes of an experiment to OUT/recipes, runs `reds compare` on them in OUT/NAME, and puts the tables into
-the experiment's part of the page. The same command goes on where it stopped; other epochs need another --out.
-Records of finished runs are kept in benchmarks/records/NAME; with --from-records the page is made from these.
-The models of `fashion` and `cifar10` and the data of `fashion` are made by benchmarks/ds_cnn.py; all else lies in
+The script writes the recipes of an experiment to OUT/recipes, runs `reds compare` on them in OUT/NAME, and writes the
+tables to the experiment's section of the page. The same command resumes where it stopped; other epochs need another
+--out. Records of finished runs are kept in benchmarks/records/NAME; with --from-records the page is written from them.
+benchmarks/ds_cnn.py makes the models of `fashion` and `cifar10` and the data of `fashion`; everything else is in
 ../shared/assets.
 """
 
@@ -43,22 +43,23 @@ BASELINES = Path("out/ds-cnn").resolve()
 PAGE = REPOSITORY / "docs" / "results.md"
 RECORDS = REPOSITORY / "benchmarks" / "records"
 """The records of the runs that the pages were made from, by experiment."""
-HEAD = "# Results\n\nEach part names the command that makes it; the same command goes on where it stopped.\n"
+HEAD = "# Results\n\nEach section names the command that produces it; the same command resumes where it stopped.\n"
 ALL_PRUNERS = ("layerwise,progressive,nested,oneshot,uniform", "taylor")
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One part of the page.
+    """One section of the page.
 
     Attributes:
-        title: its heading.
-        about: what is asked, in a sentence or two.
-        model, data: where they lie; None for a model that each run trains itself.
-        budgets: as on the command line.
-        grids: pruners and scorers that are tried with each other, as `reds compare` takes them.
-        settings: of fine-tuning, epochs aside.
-        epochs: in all, of a run.
+        title: heading of the section.
+        about: the question of the experiment in a sentence or two.
+        model, data: paths; no model means that each run trains its own.
+        budgets: budgets as on the command line.
+        grids: pairs of lists of pruners and scorers, as for `reds compare`.
+        epochs: total number of fine-tuning epochs of a run.
+        seeds: seeds of the runs.
+        finetune: settings of fine-tuning apart from the epochs.
     """
 
     title: str
@@ -73,7 +74,7 @@ class Experiment:
 
     @property
     def recipe(self) -> Recipe:
-        """As `reds compare` takes it."""
+        """The recipe of the experiment for `reds compare`."""
         finetune = dataclasses.replace(self.finetune, epochs=self.epochs)
         return Recipe(self.model, self.data, None, RunSettings(budgets=(self.budgets,), finetune=finetune))
 
@@ -153,7 +154,7 @@ EXPERIMENTS = {
 
 
 def compare(name: str, experiment: Experiment, out: Path) -> Path:
-    """Make the runs of an experiment; the folder of their records."""
+    """Run an experiment and return the folder of its records."""
     recipe, folder = out / "recipes" / f"{name}.yaml", out / name
     make_folder(recipe.parent)
     write_text(recipe, recipe_text(experiment.recipe))
@@ -167,13 +168,13 @@ def compare(name: str, experiment: Experiment, out: Path) -> Path:
 
 
 def keep_records(name: str, folder: Path) -> None:
-    """Put the records of finished runs where the project keeps them."""
+    """Copy the records of finished runs to the repository."""
     make_folder(RECORDS / name)
     shutil.copyfile(folder / RECORDS_FILE, RECORDS / name / RECORDS_FILE)
 
 
 def part(name: str, experiment: Experiment, folder: Path, command: str) -> str:
-    """The part of the page for an experiment, from its records."""
+    """Render the section of an experiment from its records."""
     comparison = compare_runs(read_results(folder))
     sentences = [*comparison_findings(comparison), *comparison_warnings(comparison)]
     tables = [table(recipe) for recipe in comparison.recipes for table in (accuracy_table, time_table)]
@@ -191,7 +192,7 @@ def part(name: str, experiment: Experiment, folder: Path, command: str) -> str:
 
 
 def with_part(page: str, name: str, text: str) -> str:
-    """The page with a part put in place of the one of that name, or at its end."""
+    """Replace the section of that name in a page, or append it."""
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     block = f"{begin}\n{text}\n{end}"
     before, found, rest = page.partition(begin)
@@ -201,7 +202,7 @@ def with_part(page: str, name: str, text: str) -> str:
 
 
 def shown_command(arguments: Sequence[str]) -> str:
-    """The command line without folders of this machine, and without what changes no figure."""
+    """The command line without local folders and without options that do not affect the results."""
     words, rest = [], iter(arguments)
     for word in rest:
         if word in ("--out", "--page"):
@@ -223,7 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, help="in place of the experiment's")
     parser.add_argument("--out", type=Path, default=Path("out/end-to-end"), help="folder of recipes, runs and reports")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the tables go")
-    parser.add_argument("--from-records", action="store_true", help="make no run; write the page from kept records")
+    parser.add_argument(
+        "--from-records", action="store_true", help="write the page from kept records without running anything"
+    )
     given = parser.parse_args(arguments)
     changes = {
         "epochs": given.epochs,

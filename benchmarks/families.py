@@ -1,9 +1,9 @@
-"""How far bottom-up and top-down families are from the best of all, on every test instance and on hard networks.
+"""Measures what bottom-up and top-down families lose against the optimal one, on test instances and hard networks.
 
     python benchmarks/families.py            writes docs/families.md
 
-Budgets are 25, 50 and 75 % of what the widest choice uses, or of the way there from the least that can be reached
-where the network's own 25 % cannot be met. All three members weigh the same.
+Budgets are 25, 50 and 75 % of the use of the widest choice. If 25 % of it cannot be met, they are at these percentages
+of the way from the smallest possible use to that of the widest choice. All three members have the same weight.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ GENERATED = [
 
 @dataclass(frozen=True)
 class Timed:
-    """A family and what it took."""
+    """A family and the seconds that it took."""
 
     family: FamilySolution
     seconds: float
@@ -60,19 +60,19 @@ class Case:
     best: Timed
 
     def lost(self, timed: Timed) -> float:
-        """What a family loses against the joint one, as a part of its value."""
+        """Value lost by a family against the joint one, as a fraction of the joint one's."""
         value = self.best.family.weighted_value
         return (value - timed.family.weighted_value) / abs(value)
 
     @property
     def price(self) -> float:
-        """What nesting costs at least: the joint family against the three budgets alone."""
+        """Value lost by nesting: the joint family against the three budgets solved independently."""
         bound = sum(m.bound_independent or 0 for m in self.best.family.members)
         return (bound - self.best.family.weighted_value) / abs(bound)
 
 
 def budgets_of(problem: KnapsackProblem) -> tuple[str, list[KnapsackProblem]]:
-    """The problem at rising budgets, and what they are fractions of."""
+    """The problem at rising budgets, and the kind of the budgets."""
     full, least = problem.evaluate(problem.ceilings).usage, least_usage(problem)
     plain = {r: int(FRACTIONS[0] * use) for r, use in full.items()}
     within = all(least[r] <= capacity for r, capacity in plain.items())
@@ -82,7 +82,7 @@ def budgets_of(problem: KnapsackProblem) -> tuple[str, list[KnapsackProblem]]:
 
 
 def timed(repeats: int, make: Callable[[], Made]) -> tuple[Made, float]:
-    """What `make` makes, and the least seconds it took."""
+    """The result of `make` and its minimum time in seconds."""
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -150,7 +150,7 @@ def losses(cases: Sequence[Case]) -> str:
 
 
 def proof(family: FamilySolution) -> str:
-    """What the joint family's proof took."""
+    """The method of the joint family's proof."""
     if family.solves:
         return f"{family.solves} solves in branching"
     return " + ".join(map(str, family.enumerated)) + " choices" if family.enumerated else "free solves"
@@ -179,9 +179,9 @@ def summary(cases: Sequence[Case]) -> str:
     proved = sum(case.best.family.optimal for case in cases)
     neither = sum(case.lost(case.up) > 0 and case.lost(case.down) > 0 for case in cases)
     return (
-        f"Of {len(cases)} networks the joint family is proved best on {proved}. Bottom-up reaches it on {best[0]} and "
-        f"loses at most {percent(worst[0])} %; top-down reaches it on {best[1]} and loses at most "
-        f"{percent(worst[1])} %; on {neither} neither does."
+        f"The joint family is proved optimal on {proved} of {len(cases)} networks. Bottom-up reaches its value on "
+        f"{best[0]} and loses at most {percent(worst[0])} %; top-down reaches it on {best[1]} and loses at most "
+        f"{percent(worst[1])} %; neither reaches it on {neither}."
     )
 
 
@@ -189,19 +189,20 @@ def page(solver: str, given: Sequence[Case], hard: Sequence[Case], refused: Sequ
     parts = [
         "# Families: bottom-up, top-down, joint",
         "Made by `python benchmarks/families.py`. "
-        f"Each budget is solved by `{solver}`; all three weigh the same. "
-        "Budgets are 25, 50 and 75 % of the widest choice's use (full), or of "
-        "the way there from the least that can be reached (span), where a quarter of the full use cannot be met.",
-        "Loses: value of the joint family less that of this one, in percent of the joint. Nesting costs: what the "
-        "three budgets would be worth alone less the joint family. By: what the proof took; free solves alone where an "
-        "anchored family is worth as much as the budgets alone; else near-optimal choices enumerated for each budget "
-        "(0 where one has none good enough, others then need none); else, where those are too many, branching.",
+        f"Each budget is solved by `{solver}`; all three have the same weight. "
+        "Budgets are 25, 50 and 75 % of the use of the widest choice (full). If no choice meets a quarter of it, they "
+        "are at 25, 50 and 75 % of the way from the smallest possible use to that of the widest choice (span).",
+        "Loses: value of the joint family minus that of this family, in percent of the joint one. Nesting costs: value "
+        "of the three budgets solved independently minus that of the joint family. By: the method of the proof. It is "
+        '"free solves" if an anchored family has the same value as the budgets solved independently; otherwise the '
+        "numbers of near-optimal choices that were enumerated for each budget (0 if a budget has none that are good "
+        "enough, or needs none because another has none); or, if these are too many, branching.",
         "## Test instances",
         summary(given),
         losses(given),
         *([f"Left out, since 25 % cannot be met: {', '.join(refused)}."] if refused else []),
         "## Networks with synthetic scores",
-        "Lognormal scores are what trained networks look like; near-equal and convex ones are the hard kinds.",
+        "Lognormal scores resemble trained networks; near-equal and convex ones are hard for solvers.",
         summary(hard),
         losses(hard),
         "## Values and times",

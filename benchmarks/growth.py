@@ -1,10 +1,10 @@
-"""How time and labels of the exact solver grow, as a table and a plot in docs/.
+"""Measures how time and labels of the exact solver grow with the problem, as a table and a plot in docs/.
 
     python benchmarks/growth.py [--time-limit 10] [--out docs]
 
 One axis is varied at a time: channels of a chain of five groups, groups of 64 channels, resources of MobileNetV2 in
-steps of 8; each for four kinds of scores. A point that hit the time limit is hollow in the plot; the table has its
-gap.
+steps of 8; each for four kinds of scores. A point that reached the time limit is hollow in the plot; the table shows
+its gap.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def measure(axis: str, size: int, kind: str, problem: KnapsackProblem, time_limi
 
 
 def table(points: Sequence[Point]) -> str:
-    """All points as a Markdown table."""
+    """Render all points as a Markdown table."""
     lines = ["| axis | size | scores | time (s) | one sweep (s) | labels | result |", "|---|---|---|---|---|---|---|"]
     for p in points:
         gap = "no choice" if p.solution.gap is None else f"gap {p.solution.gap:.1e}"
@@ -99,7 +99,7 @@ def table(points: Sequence[Point]) -> str:
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
-    """Time and labels against each axis, one line a kind of scores."""
+    """Plot time and labels against each axis with a line for each kind of scores."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -146,11 +146,12 @@ def main() -> None:
 
 Made by `python benchmarks/growth.py --time-limit {given.time_limit:g}`. One axis is varied at a time: channels of a
 chain of 5 groups, groups of 64 channels each, resources (MACs; and params; and peak RAM) of MobileNetV2 in steps of 8.
-Elsewhere all widths are on offer. Budgets are 50 % of the full network, 70 % for peak RAM. Scores: `lognormal` is what
-trained networks look like; `near-equal` kernels differ by 1 %; with `convex` scores value grows faster than cost, so
-that the Lagrangian bound is weak; `cost-noise` is value = cost + 5 % noise. Solves stop after {given.time_limit:g} s of
-wall time or with 2^21 labels at one step (hollow points; the gap and the limit stand in the table).
-Times are processor time of one run on a machine that others used too; the labels of proven points do not depend on it.
+In the other cases all widths are candidates. Budgets are 50 % of the full network, 70 % for peak RAM. Scores:
+`lognormal` resembles trained networks; `near-equal` kernels differ by 1 %; with `convex` scores value grows faster than
+cost, so that the Lagrangian bound is weak; `cost-noise` is value = cost + 5 % noise. Solves stop
+after {given.time_limit:g} s of
+wall time or with 2^21 labels at one step (hollow points; the table shows the gap and the limit).
+Times are processor time of one run on a shared machine, which does not affect the numbers of labels of proven points.
 
 ![processor time and labels](solver-growth.png)
 

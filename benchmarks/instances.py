@@ -1,6 +1,8 @@
-"""Asks every solver every problem of ../shared/instances, into docs/instances.md: `python benchmarks/instances.py`.
+"""Runs every solver on every problem of ../shared/instances and writes docs/instances.md.
 
-Times are the host's wall seconds, the least of two solves one after the other, in one process.
+    python benchmarks/instances.py
+
+Times are seconds of wall time, the shorter of two consecutive solves in one process.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def fault(solution: Solution, optimum: int | None) -> str | None:
 
 
 def cell(solution: Solution, optimum: int | None) -> str:
-    """Seconds where proved; else what is left between value, bound and optimum."""
+    """The seconds if the solution is proved; otherwise value and bound against the optimum."""
     wrong = fault(solution, optimum)
     if wrong:
         return f"WRONG: {wrong}"
@@ -49,7 +51,7 @@ def cell(solution: Solution, optimum: int | None) -> str:
 
 
 def asked(solver: Solver, path: Path, time_limit_s: float) -> Solution | None:
-    """The quicker of two solves, or None where the solver refuses the problem."""
+    """The faster of two solves, or None if the solver does not support the problem."""
     problem = load_problem(path)
     try:
         solutions = [solve(problem, solver, Controls(time_limit_s=time_limit_s)) for _ in range(2)]
@@ -60,7 +62,7 @@ def asked(solver: Solver, path: Path, time_limit_s: float) -> Solution | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--time-limit", type=float, default=20.0, help="seconds a solve")
+    parser.add_argument("--time-limit", type=float, default=20.0, help="time limit of each solve in seconds")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "instances.md")
     arguments = parser.parse_args()
     registry = Registry()
@@ -76,9 +78,10 @@ def main() -> None:
         sys.stdout.write(lines[-1] + "\n")
         sys.stdout.flush()
     text = (
-        "# The test instances\n\nMade by `python benchmarks/instances.py`: every solver with its default options, "
-        f"{arguments.time_limit:g} s a solve. Bold: proved, in wall seconds (the least of two). Otherwise the value "
-        "lost against the proven optimum, how far the bound lies above it, and the seconds.\n\n"
+        "# The test instances\n\nMade by `python benchmarks/instances.py`: every solver runs with its default options "
+        f"and a time limit of {arguments.time_limit:g} s for each solve. Bold: seconds of wall time to the proof (the "
+        "shorter of two solves). Otherwise: the value lost against the proven optimum, how far the bound is above it, "
+        "and the seconds.\n\n"
     )
     arguments.out.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
 

@@ -1,9 +1,9 @@
 """Halves the MACs of every family of keras.applications: `python benchmarks/keras_applications.py [NAME ...]`.
 
-Each network has random weights, scaled so that its outputs vary over inputs. Of each: how many groups and which share
-of the parameters can be pruned, how long it takes, what the solver answers, whether the smaller network equals the
-full one with its removed channels masked, and whether its files say the same. Figures are kept one file a network in
---out; docs/keras-applications.md is written from all of them. Networks run one at a time, each in a process of its own.
+Each network has random weights, scaled so that its outputs vary over inputs. The script measures the number of groups,
+the prunable share of the parameters, the time, the solver's gap, whether the smaller network equals the full one with
+its removed channels masked, and whether its files give the same outputs. Measurements are stored in --out, one file for
+each network; docs/keras-applications.md is written from all of them. Networks run one at a time in separate processes.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ SUPPORT = REPOSITORY / "plugins" / "tensorflow" / "tests" / "support"
 PAGE = REPOSITORY / "docs" / "keras-applications.md"
 SHARE = 0.5
 CALIBRATION, TESTED = 12, 6
-"""Images that batch norms are calibrated on and that outputs are compared on."""
+"""Number of images for calibrating batch norms and comparing outputs."""
 BRANCH_GAIN = {"ResNet101": 0.25, "NASNetMobile": 0.25}
-"""Scale of the batch norms that end a residual branch, beside 1 of all others.
+"""Scale of the batch norms that end a residual branch; the scale of all others is 1.
 
-Trained branches only refine what they are added to. At 1 a difference grows by a tenth from layer to layer, and float32
-rounding alone moves the outputs of ResNet101 by 2e-3 of what inputs do.
+In trained networks, branches only refine what they are added to. With a scale of 1, a difference grows by a tenth from
+layer to layer, and float32 rounding alone changes the outputs of ResNet101 by 2e-3 of their variation over inputs.
 """
 
 NETWORKS = (
@@ -188,7 +188,7 @@ def deviation(actual: np.ndarray, expected: np.ndarray) -> float:
 
 
 def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
-    """Everything about one network; its files stay in `out`."""
+    """Measure one network and leave its files in `out`."""
     registry = Registry()
     framework = registry.default_framework()
     framework.library_versions()
@@ -266,7 +266,7 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
 
 
 def faults(figures: Figures) -> list[str]:
-    """What should not be."""
+    """List the faults in the measurements of a network."""
     found = []
     if not 0.45 <= figures.macs_share <= SHARE:
         found.append(f"{100 * figures.macs_share:.1f} % of the MACs are used")
@@ -280,7 +280,7 @@ def faults(figures: Figures) -> list[str]:
 
 
 def page(every: list[Figures]) -> str:
-    """docs/keras-applications.md."""
+    """Render the page."""
     columns = (
         "network", "groups", "channels", "prunable", "inspect (s)", "formulate (s)", "solve (s)", "solver", "gap",
         "MACs used", "removed - masked", "LiteRT - Keras", "float32 - float64",
@@ -296,41 +296,44 @@ def page(every: list[Figures]) -> str:
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     missing = [name for name in NETWORKS if name not in {f.name for f in every}]
     if missing:
-        lines += ["", f"Without figures as yet: {', '.join(missing)}."]
+        lines += ["", f"Not measured yet: {', '.join(missing)}."]
     return TEXT.replace("TABLE", "\n".join(lines))
 
 
 TEXT = """# The networks of keras.applications
 
-Made by `python benchmarks/keras_applications.py`. Families of `keras.applications` in the installed Keras at 96 x 96
-with random weights: He-scaled kernels, LayerScale near 1, batch norms calibrated on random smooth images, so that
-outputs vary over inputs. Batch norms that end a residual branch of ResNet101 and NASNetMobile scale by a quarter, all
-others by 1. Each network is cut to 50 % of its MACs by the `magnitude` scorer and the solver that `--solver auto`
-takes.
+Made by `python benchmarks/keras_applications.py`. The networks of `keras.applications` in the installed Keras at 96 x
+96 have random weights: He-scaled kernels, LayerScale near 1, and batch norms calibrated on random smooth images, so
+that outputs vary over inputs. The batch norms that end a residual branch of ResNet101 and NASNetMobile have a scale of
+a quarter, all others a scale of 1. Each network is cut to 50 % of its MACs by the `magnitude` scorer and the solver
+that `--solver auto` selects.
 
 TABLE
 
-*prunable*: share of the parameters in weights that have channels to choose on an axis. *gap*: (bound - value) / value;
-0 is proven optimal. *MACs used*: recounted on the smaller network. *removed - masked*: the largest difference between
-an output of the smaller network and of the full one with its removed channels zeroed where they are read, in float64,
-as a share of the standard deviation of the latter's outputs over inputs. Batch norms of both have the statistics of the
-smaller network: with those of the full one, little of the variation passes a random network's narrowest layers.
-*LiteRT - Keras*: the same between the float32 .tflite file and the smaller network. *float32 - float64*: the same of
-the smaller network in Keras from itself in double precision, with equal weights and statistics: what rounding alone
-does. With branches at full strength that is 2e-3 for ResNet101, and its file is 3e-3 from Keras. Every smaller network
-was saved as .keras and reloaded by stock Keras in safe mode with equal outputs. Seconds are processor time of one run,
-import and loading aside.
+*prunable*: share of the parameters that are in weights with prunable channels on at least one axis. *gap*: (bound -
+value) / value; 0 means proven optimal. *MACs used*: counted again on the smaller network. *removed - masked*: the
+largest difference between an output of the smaller network and of the full one with its removed channels set to zero
+where they are read, in float64, as a share of the standard deviation of the latter's outputs over inputs. The batch
+norms of both have the statistics of the smaller network: with those of the full one, little of the variation passes a
+random network's narrowest layers. *LiteRT - Keras*: the same difference between the float32 .tflite file and the
+smaller network. *float32 - float64*: the same difference between the smaller network in Keras and itself in double
+precision, with equal weights and statistics, which shows the effect of rounding alone. With residual branches at a
+scale of 1 that is 2e-3 for ResNet101, and its file differs by 3e-3 from Keras. Every smaller network was saved as
+.keras and reloaded by stock Keras in safe mode with equal outputs. Seconds are processor time of one run, without
+importing and loading.
 """
 
 
 def main() -> None:
-    """Measure the networks named, or all that have no figures yet, and write the page."""
+    """Measure the given networks, or all that are not measured yet, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("networks", nargs="*", help="all that have no figures yet by default")
-    parser.add_argument("--side", type=int, default=96, help="pixels")
-    parser.add_argument("--time-limit", type=float, default=600.0, help="of each solve, seconds of the wall clock")
+    parser.add_argument("networks", nargs="*", help="networks to measure; by default all that are not measured yet")
+    parser.add_argument("--side", type=int, default=96, help="height and width of the images in pixels")
+    parser.add_argument(
+        "--time-limit", type=float, default=600.0, help="time limit of each solve in seconds of wall time"
+    )
     parser.add_argument("--out", type=Path, default=Path("keras-applications-out"))
-    parser.add_argument("--here", action="store_true", help="measure the one network named in this process")
+    parser.add_argument("--here", action="store_true", help="measure the given network in this process")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.here:

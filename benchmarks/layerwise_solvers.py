@@ -1,6 +1,6 @@
 """Layer-wise pruning of DS-CNN S by five solvers; writes docs/layerwise-solvers.md.
 
-`python benchmarks/layerwise_solvers.py`: finished runs in OUT are not made again, so that it goes on where it stopped.
+`python benchmarks/layerwise_solvers.py`: resumes where it stopped, since finished runs in OUT are kept.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def page(plans: Mapping[str, Plan]) -> str:
     first = next(iter(plans.values()))
     columns = (
         "solver",
-        "search, s a cut: median",
+        "search, s for a cut: median",
         "longest",
         "value",
         "gap",
@@ -80,20 +80,21 @@ def page(plans: Mapping[str, Plan]) -> str:
         [
             "# Layer by layer with five solvers",
             "",
-            f"ARM's DS-CNN S on Speech Commands, pruned layer by layer to 50 % of its MACs with {EPOCHS} epochs of "
-            f"fine-tuning in all, seed {first.seed}. Made by `python benchmarks/layerwise_solvers.py`, which runs",
+            f"ARM's DS-CNN S on Speech Commands is pruned layer by layer to 50 % of its MACs with a total of {EPOCHS} "
+            f"epochs of fine-tuning and seed {first.seed}. "
+            "Made by `python benchmarks/layerwise_solvers.py`, which runs",
             "",
             "```sh",
             f"reds {' '.join(shown)}",
             "```",
             "",
-            "A cut decides one group, with the knapsack over all groups not yet decided. **Search** is what the solver "
-            "took for it, on a core that other work shared: compare by factors. **Value** is the objective by the "
-            "scores of the input model, as a share of the full network's; **gap** how far that is below its proven "
-            "optimum, which layer-wise pruning does not seek: each cut follows the scores of the network as it then "
-            "is. Accuracy in "
-            f"percent on test data; the input model has {100 * (first.full.accuracy.before or 0):.1f}; "
-            "differences of a point are noise (1,630 examples, one seed).",
+            "A cut decides one group by solving the knapsack over all undecided groups. **Search** is the time of the "
+            "solver, on a core that was shared with other work: only large factors are significant. **Value** is the "
+            "objective computed from the scores of the input model, as a share of the full network's. **Gap** is how "
+            "far the value is below its proven optimum, which layer-wise pruning does not maximise: each cut uses the "
+            "scores of the current network. Accuracies are in percent on test data; the input model has "
+            f"{100 * (first.full.accuracy.before or 0):.1f}. "
+            "Differences of a point are noise (1,630 examples, one seed).",
             "",
             f"| {' | '.join(columns)} |",
             "| --- " * len(columns) + "|",

@@ -1,6 +1,6 @@
 """Prunes the real models of ../shared/assets: writes docs/real-models.md and the picture of the README.
 
-`python benchmarks/real_models.py`. Finished runs in OUT are not made again: the command goes on where it stopped.
+`python benchmarks/real_models.py`. The command resumes where it stopped, since finished runs in OUT are kept.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CASES = (
 
 
 def flat_speech_commands(folder: Path) -> Path:
-    """The data as the fully connected model takes it: every second frame, in one row."""
+    """The data for the fully connected model: every second frame, flattened to one row."""
     path = folder / "speech_commands_flat.npz"
     if not path.exists():
         with np.load(ASSETS / "data" / "speech_commands.npz", allow_pickle=False) as data:
@@ -61,7 +61,7 @@ def flat_speech_commands(folder: Path) -> Path:
 
 
 def prune(case: Case, out: Path) -> Plan:
-    """The plan of one case, made or found in OUT."""
+    """The plan of one case, which is run unless OUT has it already."""
     folder = out / case.name
     arguments = ["prune", str(ASSETS / "models" / case.model), *case.options, "--out", str(folder), "--resume"]
     if case.data is not None:
@@ -108,9 +108,10 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     plans = {case.name: prune(case, out) for case in CASES}
     text = (
-        "# Real models\n\nMade by `python benchmarks/real_models.py`. Accuracies in percent on test data that chose "
-        "nothing. Before: of the input model, or extracted and not fine-tuned; after: of the exported Keras file. "
-        "All settings are the defaults but for the budgets, and for vww-96, which has no data here.\n\n"
+        "# Real models\n\nMade by `python benchmarks/real_models.py`. Accuracies are in percent on test data, which no "
+        "choice depends on. Before: accuracy of the input model, or of the extracted subnetwork before fine-tuning; "
+        "after: accuracy of the exported Keras file. All settings but the budgets are the defaults, except for vww-96, "
+        "which is pruned without data.\n\n"
     )
     (REPOSITORY / "docs" / "real-models.md").write_text(text + table(plans), encoding="utf-8")
     picture = accuracy_figure(gather(plans[SHOWN], out / SHOWN), "macs")
