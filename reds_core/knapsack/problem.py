@@ -281,7 +281,7 @@ class KnapsackProblem:
         return PairTerm(coefficient, self.groups[joined.first].widths, self.groups[joined.second].widths, table)
 
     def pair_cost(self, resource: SumResource, pair: int) -> Table:
-        """Bilinear term and pair costs of one pair in one table, int64 (options, options); None where all zero."""
+        """Bilinear term and pair costs of one pair in one table, int64 (options, options); None if all are zero."""
         key = (resource.name, pair)
         if key not in self._caches:
             table, term = resource.pair_costs[pair], self._cost_term(resource, pair)

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 CHOICES_LIMIT = 2_000_000
-"""Problems with more choices than this are no work for brute force."""
+"""Brute force refuses problems with more choices than this."""
 
 
 @dataclass(frozen=True, eq=False)
