@@ -93,11 +93,20 @@ def _is_least(problem: KnapsackProblem) -> bool:
         else:
             if any(c < 0 for c in resource.bilinear) or any(t is not None for t in resource.pair_costs):
                 return False
+            for pair, coefficient in zip(problem.pairs, resource.bilinear, strict=True):
+                if coefficient and not all(_starts_narrowest(problem, g, spans[g]) for g in (pair.first, pair.second)):
+                    return False
             terms = list(enumerate(resource.costs))
         for g, costs in terms:
             if costs is not None and costs[problem.floors[g]] > costs[spans[g]].min():
                 return False
     return True
+
+
+def _starts_narrowest(problem: KnapsackProblem, g: int, span: slice) -> bool:
+    """Whether no option in `span` is narrower than the first one."""
+    widths = problem.groups[g].widths[span]
+    return bool(widths[0] == widths.min())
 
 
 def _descended(problem: KnapsackProblem, weights: Sequence[float]) -> tuple[int, ...]:

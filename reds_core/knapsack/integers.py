@@ -15,7 +15,7 @@ MAGNITUDE_LIMIT = 2**62
 
 
 def refused(what: str, mend: str = "correct the problem file or the code that builds it") -> InputError:
-    """The error of a problem that is none."""
+    """The error for an invalid problem."""
     return InputError(f"knapsack problem: {what}", mend)
 
 

@@ -189,7 +189,7 @@ class KnapsackProblem:
         kernel = pair.kernel
         if kernel is not None:
             kernel = kernel if is_sealed(kernel, np.float64) else np.array(kernel, dtype=np.float64)
-            if kernel.shape != (int(a.widths[-1]), int(b.widths[-1])) or not np.all(np.isfinite(kernel)):
+            if kernel.shape != (largest(a.widths), largest(b.widths)) or not np.all(np.isfinite(kernel)):
                 raise refused(f"kernel scores of '{a.name}' and '{b.name}' are not finite numbers, channels x channels")
             kernel.setflags(write=False)
         return Pair(first, second, checked_table(pair.values, (a.options, b.options), what), kernel)
@@ -281,7 +281,7 @@ class KnapsackProblem:
         return PairTerm(coefficient, self.groups[joined.first].widths, self.groups[joined.second].widths, table)
 
     def pair_cost(self, resource: SumResource, pair: int) -> Table:
-        """Bilinear term and pair costs of one pair in one table, int64 (options, options); None where all zero."""
+        """Bilinear term and pair costs of one pair in one table, int64 (options, options); None if all are zero."""
         key = (resource.name, pair)
         if key not in self._caches:
             table, term = resource.pair_costs[pair], self._cost_term(resource, pair)

@@ -1,4 +1,8 @@
-"""The truth about small problems, by means that share nothing with the solvers or with `KnapsackProblem.evaluate`."""
+"""The truth about small problems, by means that share nothing with the solvers or with `KnapsackProblem.evaluate`.
+
+Products of widths are deliberately computed again here, rather than by `KnapsackProblem.pair_terms`: an error in the
+one place that every solver asks would otherwise be an error of the truth as well, and no test would show it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ __all__ = [
 ]
 
 CHOICES_LIMIT = 2_000_000
-"""Problems with more choices than this are no work for brute force."""
+"""Brute force refuses problems with more choices than this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +73,17 @@ def _sum_usage(problem: KnapsackProblem, resource: SumResource, choices: IntArra
     for g, costs in enumerate(resource.costs):
         if costs is not None:
             total += costs[choices[:, g]]
-    for pair, coefficient, table in zip(problem.pairs, resource.bilinear, resource.pair_costs, strict=True):
-        first, second = choices[:, pair.first], choices[:, pair.second]
-        total += coefficient * problem.groups[pair.first].widths[first] * problem.groups[pair.second].widths[second]
-        if table is not None:
-            total += table[first, second]
+    for k, pair in enumerate(problem.pairs):
+        total += _pair_usage(problem, resource, k, choices[:, pair.first], choices[:, pair.second])
     return total
+
+
+def _pair_usage(problem: KnapsackProblem, resource: SumResource, k: int, first: IntArray, second: IntArray) -> IntArray:
+    """What pair `k` uses at joint options given one by one, int64 (n,)."""
+    pair, table = problem.pairs[k], resource.pair_costs[k]
+    widths = problem.groups[pair.first].widths[first], problem.groups[pair.second].widths[second]
+    product: IntArray = resource.bilinear[k] * widths[0] * widths[1]
+    return product if table is None else product + table[first, second]
 
 
 def _peak_usage(resource: PeakResource, choices: IntArray) -> IntArray:
@@ -142,8 +151,8 @@ def chain_optimum(problem: KnapsackProblem) -> int | None:
             for before in range(len(best)):
                 cost, value = 0 if costs is None else int(costs[k]), int(group.values[k])
                 if g and problem.pairs:
-                    table, pair_values = problem.pair_cost(resource, g - 1), problem.pairs[g - 1].values
-                    cost += 0 if table is None else int(table[before, k])
+                    pair_values = problem.pairs[g - 1].values
+                    cost += int(_pair_usage(problem, resource, g - 1, np.array([before]), np.array([k]))[0])
                     value += 0 if pair_values is None else int(pair_values[before, k])
                 if cost < 0:
                     raise ValueError("a negative cost")

@@ -216,7 +216,7 @@ def check_problems(problems: Sequence[KnapsackProblem]) -> None:
     """Refuse problems that do not differ in their capacities only, smallest first.
 
     Raises:
-        InputError: says what differs. That tables are equal is the caller's to see to.
+        InputError: if they differ otherwise. It is the caller's responsibility that their tables are equal.
     """
     if not problems:
         raise InputError("a family of no budgets", "give at least one budget")

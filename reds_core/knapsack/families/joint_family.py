@@ -205,12 +205,11 @@ class _Search:
         """The best family if it is worth `goal` or more, else None."""
         self._enumerated = [0] * len(spaces)
         while self._settled(goal, spaces):
-            left = [b for b, space in enumerate(spaces) if isinstance(space, _Open)]
+            left = {b: space for b, space in enumerate(spaces) if isinstance(space, _Open)}
             if not left:
                 return self._joined(goal, spaces)
             budget = min(left, key=lambda b: spaces[b].size)
-            space = spaces[budget]
-            assert isinstance(space, _Open)
+            space = left[budget]
             target = self._target(goal, spaces, budget)
             found = near_optimal(space.region, target, self._limits, self._deadline)
             self._enumerated[budget] = len(found.values)
