@@ -32,7 +32,7 @@ _ticks = itertools.count(1)
 
 class Unversioned(ToyFramework):
     def library_versions(self) -> Mapping[str, str]:
-        return {}
+        return {"toy": 1.0}  # type: ignore[dict-item]
 
 
 class WithoutSamples(ToyFramework):

@@ -39,26 +39,67 @@ from reds_core.system.files import write_bytes
 
 INPUT = "input"
 FORMAT = "toy-model"
-KINDS = {
-    "dense": {"kernel": WeightKind.KERNEL, "bias": WeightKind.BIAS},
-    "scale": {
-        "gamma": WeightKind.SCALE,
-        "beta": WeightKind.OFFSET,
-        "mean": WeightKind.STATISTIC,
-        "variance": WeightKind.STATISTIC,
-    },
-    "relu": {},
-    "add": {},
-    "pool": {},
-}
 IN_PLACE = ("scale", "relu")
+
+
+class ToyOperation:
+    """Base of layers that plugins bring: what they compute, over (N, positions, channels)."""
+
+    def forward(self, x: npt.NDArray[Any], weights: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        raise NotImplementedError
+
+    def backward(
+        self, x: npt.NDArray[Any], weights: Mapping[str, npt.NDArray[Any]], gradient: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[Any], dict[str, npt.NDArray[Any]]]:
+        """The gradient by `x`, and by each weight."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ToyHandler:
+    """What a plugin of layers says of an operation.
+
+    Attributes:
+        weights: kind of each weight, and its axes: "i" for the channels read, "o" for those made.
+        macs: axes of the multiply-accumulates of one position; empty for none.
+        times: by which they are multiplied.
+    """
+
+    weights: Mapping[str, tuple[WeightKind, str]]
+    macs: str = ""
+    times: int = 1
+
+    @property
+    def makes_channels(self) -> bool:
+        return any("o" in letters for _, letters in self.weights.values())
+
+
+BUILT_IN = {
+    "dense": ToyHandler({"kernel": (WeightKind.KERNEL, "io"), "bias": (WeightKind.BIAS, "o")}, "io"),
+    "scale": ToyHandler(
+        {
+            "gamma": (WeightKind.SCALE, "i"),
+            "beta": (WeightKind.OFFSET, "i"),
+            "mean": (WeightKind.STATISTIC, "i"),
+            "variance": (WeightKind.STATISTIC, "i"),
+        }
+    ),
+    "relu": ToyHandler({}),
+    "add": ToyHandler({}),
+    "pool": ToyHandler({}),
+}
+
+ToyHandlers = Mapping[type, ToyHandler]
 
 
 @dataclass(frozen=True)
 class ToyLayer:
+    """A layer. `operation`: what it computes, if a plugin brings it; `kind` is the name of its type then."""
+
     name: str
     kind: str
     inputs: tuple[str, ...]
+    operation: ToyOperation | None = None
 
 
 @dataclass(eq=False)
@@ -169,7 +210,9 @@ def forward(model: ToyModel, x: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]
     for layer in model.layers:
         first = values[layer.inputs[0]]
         n = layer.name
-        if layer.kind == "dense":
+        if layer.operation is not None:
+            values[n] = layer.operation.forward(first, own_weights(model, n))
+        elif layer.kind == "dense":
             values[n] = first @ w[f"{n}/kernel"] + w[f"{n}/bias"]
         elif layer.kind == "scale":
             normal = (first - w[f"{n}/mean"]) / np.sqrt(w[f"{n}/variance"] + 1e-3)
@@ -181,6 +224,11 @@ def forward(model: ToyModel, x: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]
         else:
             values[n] = first.mean(axis=1, keepdims=True)
     return values
+
+
+def own_weights(model: ToyModel, layer: str) -> dict[str, npt.NDArray[Any]]:
+    """The weights of one layer, by their own names."""
+    return {k.partition("/")[2]: w for k, w in model.weights.items() if k.startswith(f"{layer}/")}
 
 
 def _probabilities(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -202,7 +250,11 @@ def backward(model: ToyModel, data: Arrays) -> dict[str, npt.NDArray[np.float32]
 
     for layer in reversed(model.layers):
         gradient, first, n, w = flowing[layer.name], values[layer.inputs[0]], layer.name, model.weights
-        if layer.kind == "dense":
+        if layer.operation is not None:
+            before, by_weight = layer.operation.backward(first, own_weights(model, n), gradient)
+            found.update({f"{n}/{name}": g.astype(np.float32) for name, g in by_weight.items()})
+            flow(layer.inputs[0], before)
+        elif layer.kind == "dense":
             found[f"{n}/kernel"] = np.einsum("npi,npo->io", first, gradient).astype(np.float32)
             found[f"{n}/bias"] = gradient.sum(axis=(0, 1)).astype(np.float32)
             flow(layer.inputs[0], gradient @ w[f"{n}/kernel"].T)
@@ -224,13 +276,12 @@ def backward(model: ToyModel, data: Arrays) -> dict[str, npt.NDArray[np.float32]
 # --- describing --------------------------------------------------------------------------------------------------
 
 
-def describe(model: ToyModel) -> Network:
-    """The network of `model`."""
-    producer = _producers(model)
-    free = [layer for layer in model.layers if producer[layer.name] == layer.name and layer.kind == "dense"]
-    size = {
-        layer.name: model.weights[f"{layer.name}/kernel"].shape[1] for layer in model.layers if layer.kind == "dense"
-    }
+def describe(model: ToyModel, handlers: ToyHandlers | None = None) -> Network:
+    """The network of `model`; `handlers` say what its layers of plugins do."""
+    handlers = handlers or {}
+    producer = _producers(model, handlers)
+    size = {layer.name: _channels_of(model, layer, handlers) for layer in model.layers if _makes(layer, handlers)}
+    free = [layer for layer in model.layers if producer[layer.name] == layer.name and layer.name in size]
     frozen = {producer[model.layers[-1].name], INPUT}
 
     def axis(tensor: str) -> Axis:
@@ -254,12 +305,16 @@ def describe(model: ToyModel) -> Network:
         positions[n] = 1 if layer.kind == "pool" else positions[source]
         storage[n] = storage[source] if layer.kind in IN_PLACE else i
         own = []
-        for weight, kind in KINDS[layer.kind].items():
-            axes = (axis(source), axis(n)) if weight == "kernel" else (axis(n),)
+        handler = handlers.get(type(layer.operation), BUILT_IN.get(layer.kind))
+        assert handler is not None
+        by_letter = {"i": axis(source), "o": axis(n)}
+        for weight, (kind, letters) in handler.weights.items():
+            axes = tuple(by_letter[letter] for letter in letters)
             own.append(len(weights))
             trainable = kind is not WeightKind.STATISTIC
             weights.append(Weight(f"{n}/{weight}", n, kind, axes, len(axes) - 1, trainable))
-        macs = (MacsTerm(positions[n], (axis(source), axis(n))),) if layer.kind == "dense" else ()
+        factors = tuple(by_letter[letter] for letter in handler.macs)
+        macs = (MacsTerm(handler.times * positions[n], factors),) if factors else ()
         shape = (positions[n], axis(n).full({g.name: g.channels for g in groups}))
         inputs = tuple(names.index(s) for s in layer.inputs)
         layers.append(Layer(n, layer.kind, inputs, (i,), tuple(own), macs, shape))
@@ -267,7 +322,21 @@ def describe(model: ToyModel) -> Network:
     return Network(model.name, groups, tuple(layers), tensors, tuple(weights), (0,), (len(names) - 1,))
 
 
-def _producers(model: ToyModel) -> dict[str, str]:
+def _makes(layer: ToyLayer, handlers: ToyHandlers) -> bool:
+    """Whether a layer makes channels of its own."""
+    handler = handlers.get(type(layer.operation), BUILT_IN.get(layer.kind))
+    return handler is not None and handler.makes_channels
+
+
+def _channels_of(model: ToyModel, layer: ToyLayer, handlers: ToyHandlers) -> int:
+    """How many channels a layer makes."""
+    handler = handlers.get(type(layer.operation), BUILT_IN.get(layer.kind))
+    assert handler is not None
+    weight, letters = next((w, letters) for w, (_, letters) in handler.weights.items() if "o" in letters)
+    return int(model.weights[f"{layer.name}/{weight}"].shape[letters.index("o")])
+
+
+def _producers(model: ToyModel, handlers: ToyHandlers) -> dict[str, str]:
     """For each tensor the first layer that makes its channels; additions join what they add."""
     parent: dict[str, str] = {INPUT: INPUT}
     order = {n: i for i, n in enumerate((INPUT, *(layer.name for layer in model.layers)))}
@@ -278,9 +347,9 @@ def _producers(model: ToyModel) -> dict[str, str]:
         return name
 
     for layer in model.layers:
-        if layer.kind not in KINDS:
+        if layer.kind not in BUILT_IN and type(layer.operation) not in handlers:
             raise UnsupportedError(f"layer '{layer.name}' of type {layer.kind} is not supported", "replace the layer")
-        parent[layer.name] = layer.name if layer.kind == "dense" else root(layer.inputs[0])
+        parent[layer.name] = layer.name if _makes(layer, handlers) else root(layer.inputs[0])
         if layer.kind == "add":
             first, second = sorted((root(s) for s in layer.inputs), key=order.__getitem__)
             parent[second] = first
@@ -299,6 +368,11 @@ class ToyFramework(Framework):
         ),
     )
 
+    @property
+    def handlers(self) -> ToyHandlers:
+        """What plugins of layers say of theirs."""
+        return {kind: handler for plugin in self.layer_plugins for kind, handler in plugin.handlers().items()}
+
     def owns(self, model: Any) -> bool:
         return isinstance(model, ToyModel)
 
@@ -311,7 +385,8 @@ class ToyFramework(Framework):
             assert header["format"] == FORMAT
         except (OSError, ValueError, KeyError, EOFError, AssertionError, zipfile.BadZipFile) as error:
             raise InputError(f"'{path}' is no toy model", "give a toy model") from error
-        layers = tuple(ToyLayer(n, k, tuple(i)) for n, k, i in header["layers"])
+        brought = {kind.__name__: kind for kind in self.handlers}
+        layers = tuple(ToyLayer(n, k, tuple(i), brought[k]() if k in brought else None) for n, k, i in header["layers"])
         weights, start = {}, 0
         for name, shape in header["weights"].items():
             end = start + int(np.prod(shape))
@@ -332,7 +407,7 @@ class ToyFramework(Framework):
         return model.input_shape
 
     def inspect(self, model: ToyModel) -> Network:
-        return describe(model)
+        return describe(model, self.handlers)
 
     def weights(self, model: ToyModel, network: Network) -> WeightArrays:
         return [model.weights[w.name].copy() for w in network.weights]
@@ -368,7 +443,7 @@ class ToyFramework(Framework):
     def finetune(self, family: Family[Any], training: Training) -> None:
         settings, data, task = training.settings, training.data, training.task
         rng = np.random.default_rng(training.seed)
-        network = describe(family.full)
+        network = describe(family.full, self.handlers)
         parts = batches(len(data), settings.batch_size)
         trained = family.full.copy()  # models change when training has ended
         saved = training.keeper.load(digest_of(trained.weights.values())) if settings.epochs else None

@@ -24,7 +24,7 @@ from reds_core.testing.kits import KITS
 from reds_core.testing.tiny import TinyFramework
 
 BAD: list[tuple[type[Framework], str, str]] = [
-    (mocks.Unversioned, "declares_what_it_is", "library_versions is {}"),
+    (mocks.Unversioned, "declares_what_it_is", "library_versions is {'toy': 1.0}"),
     (mocks.WithoutSamples, "offers_samples_that_can_tell", "offers no sample models"),
     (mocks.DeadSamples, "offers_samples_that_can_tell", "hardly vary over its examples"),
     (mocks.OneSidedSamples, "offers_samples_that_can_tell", "finds one class in all its examples"),
