@@ -52,9 +52,9 @@ BAD: list[tuple[type[Framework], str, str]] = [
     (mocks.Miscounting, "costs_equal_an_independent_count", "counted by hand"),
     (mocks.Forgetful, "save_and_load_give_the_same_model", "other weights when it was saved and loaded"),
     (mocks.Renaming, "save_and_load_give_the_same_model", "described with other layers"),
-    (mocks.Crude, "exported_equals_model", "exported scores"),
-    (mocks.Optimistic, "exported_equals_model", "exported scores 0.9 where the model scores"),
-    (mocks.Quantising, "exported_equals_model", "exported with int8 scores"),
+    (mocks.Crude, "exported_equals_model", "exported as"),
+    (mocks.Optimistic, "exported_equals_model", "scores 0.9 where the model scores"),
+    (mocks.Quantising, "exported_equals_model", "int8 scores"),
     (mocks.Separate, "slices_train_back_into_the_full_weights", "is no slice of the full one's"),
     (mocks.Ascending, "training_lowers_the_loss", "two epochs took the loss"),
     (mocks.Silent, "training_lowers_the_loss", "told the end of epochs []"),
@@ -103,6 +103,14 @@ def test_samples_may_be_given_instead() -> None:
     (residual, _) = toy_samples()
     report = check_framework(mocks.WithoutSamples(), samples=[residual])
     assert (report.ok, len(report.with_outcome(CheckOutcome.PASSED))) == (True, len(FRAMEWORK_CHECKS))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_framework_need_not_write_files_for_devices() -> None:
+    report = check_framework(mocks.Deviceless)
+    assert report.ok
+    (skipped,) = report.with_outcome(CheckOutcome.SKIPPED)
+    assert (skipped.name, skipped.reason) == ("exported_equals_model", "writes no files for devices")
 
 
 def test_check_finds_frameworks_by_name() -> None:
