@@ -64,8 +64,8 @@ BAD: list[tuple[type[Framework], str, str]] = [
 ]
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a process for each look at imports."""
     monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
 
@@ -74,7 +74,6 @@ def failed(report: Report) -> dict[str, str]:
     return {r.name: r.reason for r in report.with_outcome(CheckOutcome.FAILED)}
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("framework", "name", "reason"), BAD, ids=lambda x: getattr(x, "__name__", None))
 def test_a_bad_framework_fails_the_check_meant_for_it(framework: type[Framework], name: str, reason: str) -> None:
     found = failed(check_framework(framework))
@@ -98,14 +97,12 @@ def test_the_toy_framework_passes(check: Callable[[], None]) -> None:
     check()
 
 
-@pytest.mark.usefixtures("quick")
 def test_samples_may_be_given_instead() -> None:
     (residual, _) = toy_samples()
     report = check_framework(mocks.WithoutSamples(), samples=[residual])
     assert (report.ok, len(report.with_outcome(CheckOutcome.PASSED))) == (True, len(FRAMEWORK_CHECKS))
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_framework_need_not_write_files_for_devices() -> None:
     report = check_framework(mocks.Deviceless)
     assert report.ok
