@@ -40,7 +40,7 @@ _SUMMARIES = {
     "extract": "Add one more member to a finished family, without training.",
     "bench": "Compare solvers on problems, each solve in its own process. The same command goes on where it stopped.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. The same command goes on where it stopped.",
-    "check": "Run the conformance kit on a solver, a scorer or a pruner. Exit status 1 if a check fails.",
+    "check": "Run the conformance kit on a plugin of any kind. Exit status 1 if a check fails.",
 }
 """The commands in the order of the help; each is the function NAME_command of the module NAME in `commands`."""
 

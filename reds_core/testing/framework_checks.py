@@ -31,8 +31,8 @@ def declares_what_it_is(subject: FrameworkSubject) -> None:
     """Discovery and `reds plugins` read these declarations, and plans record the versions of the libraries behind."""
     check_declaration(subject.plugin)
     versions = subject.plugin.library_versions()
-    if not versions or not all(isinstance(text, str) for pair in versions.items() for text in pair):
-        raise Failure(f"library_versions is {versions!r}, not versions by name")
+    if not all(isinstance(text, str) for pair in versions.items() for text in pair):
+        raise Failure(f"library_versions is {versions!r}, not texts by name")
 
 
 def knows_its_models(subject: FrameworkSubject) -> None:

@@ -48,13 +48,14 @@ def samples_hold_every_layer(subject: LayerSubject) -> None:
             raise Failure(f"the channels around {kind.__name__} stay in every sample")
 
 
+_NAMED = "names_layer_types"
 LAYER_CHECKS: tuple[Check[LayerSubject], ...] = (
     Check(declares_what_it_is),
     Check(imports_nothing_heavy),
     Check(names_layer_types, ("declares_what_it_is",)),
-    Check(offers_samples_that_can_tell, ("names_layer_types",)),
-    Check(describes_every_weight, ("offers_samples_that_can_tell",)),
-    Check(samples_hold_every_layer, GROUND),
-    *OF_MODELS,
+    Check(offers_samples_that_can_tell, (_NAMED,)),
+    Check(describes_every_weight, (_NAMED, "offers_samples_that_can_tell")),
+    Check(samples_hold_every_layer, (_NAMED, *GROUND)),
+    *(Check(check.run, (_NAMED, *check.after)) for check in OF_MODELS),
 )
 """Every check of a plugin of layers, in the order of the report."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import UnsupportedError
-from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES
+from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework.framework import Arrays, Family, Framework, Task, Training, WeightArrays, member_kept
 from reds_core.framework.sample import SampleModel
@@ -145,14 +145,11 @@ class ModelSubject(PluginSubject[P], Generic[P]):
         self.framework.finetune(family, Training(trial.data, TRAINED, 3, trained.told.append, trial.task))
         return trained
 
-    def exported(self, trial: Trial, data: Arrays, folder: Path, quantise: bool = False) -> float | None:
-        """The metric on `data` of the exported model of `trial`; None if no kind of file can hold it."""
-        kind = self.framework.files.exported_with(INT8_BYTES if quantise else FLOAT32_BYTES)
-        if kind is None:
-            return None
+    def exported(self, trial: Trial, data: Arrays, folder: Path, kind: FileKind) -> float | None:
+        """The metric on `data` of the model of `trial` in a file for devices; None where that cannot express it."""
         path = folder / kind.file_name(trial.sample.name)
         try:
-            self.framework.export(trial.model, path, trial.data if quantise else None, quantise)
+            self.framework.export(trial.model, path, trial.data if kind.is_int8 else None, kind.is_int8)
         except UnsupportedError:
             return None
         return self.framework.exported_accuracy(path, data, trial.task)
@@ -160,7 +157,7 @@ class ModelSubject(PluginSubject[P], Generic[P]):
     def reloaded(self, trial: Trial) -> Any:
         """The model of `trial`, saved and loaded."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / self.framework.files.model.file_name("model")
+            path = Path(folder) / self.framework.files.model.file_name(trial.sample.name)
             self.framework.save_model(trial.model, path)
             return self.framework.load_model(path)
 

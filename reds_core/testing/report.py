@@ -39,7 +39,7 @@ class Report:
 
     Attributes:
         plugin: its name.
-        kind: solver, scorer or pruner.
+        kind: of the plugin, such as solver.
         results: one a check, in the order of the kit.
     """
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from toy_framework import ToyFramework, ToyModel, backward, describe, residual_model, toy_arrays
 
 from reds_core.errors import InputError
+from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import (
     ActivationStatistics,
@@ -32,7 +33,7 @@ _ticks = itertools.count(1)
 
 class Unversioned(ToyFramework):
     def library_versions(self) -> Mapping[str, str]:
-        return {}
+        return {"toy": 1.0}  # type: ignore[dict-item]
 
 
 class WithoutSamples(ToyFramework):
@@ -270,7 +271,7 @@ class Forgetful(ToyFramework):
 
     def load_model(self, path: Path) -> ToyModel:
         model = super().load_model(path)
-        if path.suffix == ".keras":
+        if path.name.endswith(self.files.model.suffix):
             model.weights["head/bias"] += np.float32(1e-7)
         return model
 
@@ -314,6 +315,12 @@ class Quantising(ToyFramework):
         if quantise:
             other.weights["head/kernel"] *= -1
         super().export(other, path, calibration, quantise)
+
+
+class Deviceless(ToyFramework):
+    """Honest, and writes no files for devices."""
+
+    files = FileKinds(ToyFramework.files.model)
 
 
 class Separate(ToyFramework):

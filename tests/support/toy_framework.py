@@ -11,14 +11,31 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from toy_models import (
+    IN_PLACE,
+    INPUT,
+    ToyHandler,
+    ToyHandlers,
+    ToyLayer,
+    ToyModel,
+    ToyOperation,
+    backward,
+    chain_model,
+    forward,
+    probabilities,
+    residual_model,
+    toy_arrays,
+    toy_samples,
+)
+from toy_network import describe
 
-from reds_core.errors import InputError, UnsupportedError
+from reds_core.errors import InputError
 from reds_core.framework.epochs import EpochState, digest_of
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
@@ -32,259 +49,29 @@ from reds_core.framework.framework import (
     WeightArrays,
     batches,
 )
-from reds_core.framework.sample import BuiltSample, SampleModel
-from reds_core.network.axis import Axis, Channels, Fixed, Kept
-from reds_core.network.description import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
+from reds_core.framework.sample import SampleModel
+from reds_core.network.axis import Kept
+from reds_core.network.description import Network, WeightKind
 from reds_core.system.files import write_bytes
 
-INPUT = "input"
+__all__ = [
+    "INPUT",
+    "IN_PLACE",
+    "ToyFramework",
+    "ToyHandler",
+    "ToyLayer",
+    "ToyModel",
+    "ToyOperation",
+    "backward",
+    "chain_model",
+    "describe",
+    "forward",
+    "residual_model",
+    "toy_arrays",
+    "toy_samples",
+]
+
 FORMAT = "toy-model"
-KINDS = {
-    "dense": {"kernel": WeightKind.KERNEL, "bias": WeightKind.BIAS},
-    "scale": {
-        "gamma": WeightKind.SCALE,
-        "beta": WeightKind.OFFSET,
-        "mean": WeightKind.STATISTIC,
-        "variance": WeightKind.STATISTIC,
-    },
-    "relu": {},
-    "add": {},
-    "pool": {},
-}
-IN_PLACE = ("scale", "relu")
-
-
-@dataclass(frozen=True)
-class ToyLayer:
-    name: str
-    kind: str
-    inputs: tuple[str, ...]
-
-
-@dataclass(eq=False)
-class ToyModel:
-    """input_shape: (positions, features). weights: by "layer/weight", float32; changed in place by training."""
-
-    name: str
-    input_shape: tuple[int, int]
-    layers: tuple[ToyLayer, ...]
-    weights: dict[str, npt.NDArray[np.float32]]
-
-    def copy(self) -> ToyModel:
-        return ToyModel(self.name, self.input_shape, self.layers, {k: w.copy() for k, w in self.weights.items()})
-
-
-def residual_model(
-    width: int = 6, inner: int = 5, features: int = 4, positions: int = 3, classes: int = 3, seed: int = 0
-) -> ToyModel:
-    """dense - scale - relu - [dense - relu - dense - add] - pool - dense: three groups, one of them residual."""
-    shapes = {"stem": (features, width), "inside": (width, inner), "out": (inner, width), "head": (width, classes)}
-    layers = (
-        ToyLayer("stem", "dense", (INPUT,)),
-        ToyLayer("norm", "scale", ("stem",)),
-        ToyLayer("relu", "relu", ("norm",)),
-        ToyLayer("inside", "dense", ("relu",)),
-        ToyLayer("inside_relu", "relu", ("inside",)),
-        ToyLayer("out", "dense", ("inside_relu",)),
-        ToyLayer("add", "add", ("relu", "out")),
-        ToyLayer("pool", "pool", ("add",)),
-        ToyLayer("head", "dense", ("pool",)),
-    )
-    return _initialised("residual", (positions, features), layers, shapes, seed)
-
-
-def chain_model(
-    widths: tuple[int, ...], features: int = 4, positions: int = 1, classes: int = 3, seed: int = 0
-) -> ToyModel:
-    """dense - relu for each of `widths`, then pool - dense."""
-    layers: list[ToyLayer] = []
-    shapes = {}
-    previous, size = INPUT, features
-    for i, width in enumerate(widths):
-        shapes[f"dense{i}"] = (size, width)
-        layers += [ToyLayer(f"dense{i}", "dense", (previous,)), ToyLayer(f"relu{i}", "relu", (f"dense{i}",))]
-        previous, size = f"relu{i}", width
-    layers += [ToyLayer("pool", "pool", (previous,)), ToyLayer("head", "dense", ("pool",))]
-    shapes["head"] = (size, classes)
-    return _initialised("chain", (positions, features), tuple(layers), shapes, seed)
-
-
-def _initialised(
-    name: str,
-    input_shape: tuple[int, int],
-    layers: tuple[ToyLayer, ...],
-    shapes: Mapping[str, tuple[int, int]],
-    seed: int,
-) -> ToyModel:
-    rng = np.random.default_rng(seed)
-    weights: dict[str, npt.NDArray[np.float32]] = {}
-    for layer in layers:
-        if layer.kind == "dense":
-            rows, columns = shapes[layer.name]
-            weights[f"{layer.name}/kernel"] = rng.normal(0, rows**-0.5, (rows, columns)).astype(np.float32)
-            weights[f"{layer.name}/bias"] = rng.normal(0, 0.1, columns).astype(np.float32)
-        elif layer.kind == "scale":
-            size = shapes[layer.inputs[0]][1]
-            for weight, low, high in (
-                ("gamma", 0.5, 1.5),
-                ("beta", -0.5, 0.5),
-                ("mean", -0.5, 0.5),
-                ("variance", 0.5, 2),
-            ):
-                weights[f"{layer.name}/{weight}"] = rng.uniform(low, high, size).astype(np.float32)
-    return ToyModel(name, input_shape, layers, weights)
-
-
-def toy_arrays(model: ToyModel, train: int = 60, test: int = 30, seed: int = 1) -> dict[str, npt.NDArray[Any]]:
-    """A data set on which `model` is better than chance: its own answers, some of them wrong."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(0, 1, (train + test, *model.input_shape)).astype(np.float32)
-    outputs = forward(model, x)[model.layers[-1].name]
-    y = outputs[:, 0].argmax(axis=1).astype(np.int64)
-    wrong = rng.random(len(y)) < 0.1
-    y[wrong] = rng.integers(0, outputs.shape[-1], int(wrong.sum()))
-    return {"x_train": x[:train], "y_train": y[:train], "x_test": x[train:], "y_test": y[train:]}
-
-
-def _sample(model: ToyModel) -> BuiltSample:
-    arrays = toy_arrays(model)
-    return model, arrays["x_train"], arrays["y_train"]
-
-
-def toy_samples() -> tuple[SampleModel, ...]:
-    """Models on which conformance is checked; multiply-accumulates are counted by hand."""
-    return (
-        SampleModel("residual", lambda: _sample(residual_model(seed=3)), macs=3 * (4 * 6 + 6 * 5 + 5 * 6) + 6 * 3),
-        SampleModel("chain", lambda: _sample(chain_model((7, 4), seed=5)), macs=4 * 7 + 7 * 4 + 4 * 3),
-    )
-
-
-# --- running -----------------------------------------------------------------------------------------------------
-
-
-def forward(model: ToyModel, x: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-    """Every activation (N, positions, features), by layer name."""
-    values: dict[str, npt.NDArray[Any]] = {INPUT: np.asarray(x)}
-    w = model.weights
-    for layer in model.layers:
-        first = values[layer.inputs[0]]
-        n = layer.name
-        if layer.kind == "dense":
-            values[n] = first @ w[f"{n}/kernel"] + w[f"{n}/bias"]
-        elif layer.kind == "scale":
-            normal = (first - w[f"{n}/mean"]) / np.sqrt(w[f"{n}/variance"] + 1e-3)
-            values[n] = normal * w[f"{n}/gamma"] + w[f"{n}/beta"]
-        elif layer.kind == "relu":
-            values[n] = np.maximum(first, 0)
-        elif layer.kind == "add":
-            values[n] = first + values[layer.inputs[1]]
-        else:
-            values[n] = first.mean(axis=1, keepdims=True)
-    return values
-
-
-def _probabilities(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def backward(model: ToyModel, data: Arrays) -> dict[str, npt.NDArray[np.float32]]:
-    """Gradient of the mean crossentropy by every weight; zeros for statistics."""
-    values = forward(model, data.x.astype(np.float64))
-    last = model.layers[-1].name
-    at_output = _probabilities(values[last])
-    at_output[np.arange(len(data)), 0, data.y] -= 1
-    flowing: dict[str, npt.NDArray[Any]] = {last: at_output / len(data)}
-    found = {k: np.zeros_like(v) for k, v in model.weights.items()}
-
-    def flow(to: str, gradient: npt.NDArray[Any]) -> None:
-        flowing[to] = flowing.get(to, 0) + gradient
-
-    for layer in reversed(model.layers):
-        gradient, first, n, w = flowing[layer.name], values[layer.inputs[0]], layer.name, model.weights
-        if layer.kind == "dense":
-            found[f"{n}/kernel"] = np.einsum("npi,npo->io", first, gradient).astype(np.float32)
-            found[f"{n}/bias"] = gradient.sum(axis=(0, 1)).astype(np.float32)
-            flow(layer.inputs[0], gradient @ w[f"{n}/kernel"].T)
-        elif layer.kind == "scale":
-            root = np.sqrt(w[f"{n}/variance"] + 1e-3)
-            found[f"{n}/gamma"] = (gradient * (first - w[f"{n}/mean"]) / root).sum(axis=(0, 1)).astype(np.float32)
-            found[f"{n}/beta"] = gradient.sum(axis=(0, 1)).astype(np.float32)
-            flow(layer.inputs[0], gradient * w[f"{n}/gamma"] / root)
-        elif layer.kind == "relu":
-            flow(layer.inputs[0], gradient * (first > 0))
-        elif layer.kind == "add":
-            for source in layer.inputs:
-                flow(source, gradient)
-        else:
-            flow(layer.inputs[0], np.repeat(gradient, first.shape[1], axis=1) / first.shape[1])
-    return found
-
-
-# --- describing --------------------------------------------------------------------------------------------------
-
-
-def describe(model: ToyModel) -> Network:
-    """The network of `model`."""
-    producer = _producers(model)
-    free = [layer for layer in model.layers if producer[layer.name] == layer.name and layer.kind == "dense"]
-    size = {
-        layer.name: model.weights[f"{layer.name}/kernel"].shape[1] for layer in model.layers if layer.kind == "dense"
-    }
-    frozen = {producer[model.layers[-1].name], INPUT}
-
-    def axis(tensor: str) -> Axis:
-        root = producer[tensor]
-        if root == INPUT:
-            return Fixed(model.input_shape[1])
-        return Fixed(size[root]) if root in frozen else Channels(root)
-
-    groups = tuple(
-        ChannelGroup(g.name, size[g.name], tuple(x.name for x in model.layers if producer[x.name] == g.name))
-        for g in free
-        if g.name not in frozen
-    )
-    positions = {INPUT: model.input_shape[0]}
-    names = [INPUT, *(layer.name for layer in model.layers)]
-    storage = {INPUT: 0}
-    weights: list[Weight] = []
-    layers: list[Layer] = []
-    for i, layer in enumerate(model.layers, 1):
-        source, n = layer.inputs[0], layer.name
-        positions[n] = 1 if layer.kind == "pool" else positions[source]
-        storage[n] = storage[source] if layer.kind in IN_PLACE else i
-        own = []
-        for weight, kind in KINDS[layer.kind].items():
-            axes = (axis(source), axis(n)) if weight == "kernel" else (axis(n),)
-            own.append(len(weights))
-            trainable = kind is not WeightKind.STATISTIC
-            weights.append(Weight(f"{n}/{weight}", n, kind, axes, len(axes) - 1, trainable))
-        macs = (MacsTerm(positions[n], (axis(source), axis(n))),) if layer.kind == "dense" else ()
-        shape = (positions[n], axis(n).full({g.name: g.channels for g in groups}))
-        inputs = tuple(names.index(s) for s in layer.inputs)
-        layers.append(Layer(n, layer.kind, inputs, (i,), tuple(own), macs, shape))
-    tensors = tuple(Tensor(positions[n], axis(n), storage[n]) for n in names)
-    return Network(model.name, groups, tuple(layers), tensors, tuple(weights), (0,), (len(names) - 1,))
-
-
-def _producers(model: ToyModel) -> dict[str, str]:
-    """For each tensor the first layer that makes its channels; additions join what they add."""
-    parent: dict[str, str] = {INPUT: INPUT}
-    order = {n: i for i, n in enumerate((INPUT, *(layer.name for layer in model.layers)))}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            name = parent[name]
-        return name
-
-    for layer in model.layers:
-        if layer.kind not in KINDS:
-            raise UnsupportedError(f"layer '{layer.name}' of type {layer.kind} is not supported", "replace the layer")
-        parent[layer.name] = layer.name if layer.kind == "dense" else root(layer.inputs[0])
-        if layer.kind == "add":
-            first, second = sorted((root(s) for s in layer.inputs), key=order.__getitem__)
-            parent[second] = first
-    return {name: root(name) for name in parent}
 
 
 class ToyFramework(Framework):
@@ -299,6 +86,11 @@ class ToyFramework(Framework):
         ),
     )
 
+    @property
+    def handlers(self) -> ToyHandlers:
+        """What plugins of layers say of theirs."""
+        return {kind: handler for plugin in self.layer_plugins for kind, handler in plugin.handlers().items()}
+
     def owns(self, model: Any) -> bool:
         return isinstance(model, ToyModel)
 
@@ -311,7 +103,8 @@ class ToyFramework(Framework):
             assert header["format"] == FORMAT
         except (OSError, ValueError, KeyError, EOFError, AssertionError, zipfile.BadZipFile) as error:
             raise InputError(f"'{path}' is no toy model", "give a toy model") from error
-        layers = tuple(ToyLayer(n, k, tuple(i)) for n, k, i in header["layers"])
+        brought = {kind.__name__: kind for kind in self.handlers}
+        layers = tuple(ToyLayer(n, k, tuple(i), brought[k]() if k in brought else None) for n, k, i in header["layers"])
         weights, start = {}, 0
         for name, shape in header["weights"].items():
             end = start + int(np.prod(shape))
@@ -332,7 +125,7 @@ class ToyFramework(Framework):
         return model.input_shape
 
     def inspect(self, model: ToyModel) -> Network:
-        return describe(model)
+        return describe(model, self.handlers)
 
     def weights(self, model: ToyModel, network: Network) -> WeightArrays:
         return [model.weights[w.name].copy() for w in network.weights]
@@ -368,7 +161,7 @@ class ToyFramework(Framework):
     def finetune(self, family: Family[Any], training: Training) -> None:
         settings, data, task = training.settings, training.data, training.task
         rng = np.random.default_rng(training.seed)
-        network = describe(family.full)
+        network = describe(family.full, self.handlers)
         parts = batches(len(data), settings.batch_size)
         trained = family.full.copy()  # models change when training has ended
         saved = training.keeper.load(digest_of(trained.weights.values())) if settings.epochs else None
@@ -404,7 +197,7 @@ class ToyFramework(Framework):
         return float((self.predict(model, data.x).argmax(axis=1) == data.y).mean())
 
     def loss(self, model: ToyModel, data: Arrays, task: Task) -> float:
-        likelihood = _probabilities(self.predict(model, data.x))[np.arange(len(data)), data.y]
+        likelihood = probabilities(self.predict(model, data.x))[np.arange(len(data)), data.y]
         return float(-np.log(likelihood).mean())
 
     def check_data(self, model: ToyModel, data: Arrays, task: Task, what: str) -> Arrays:

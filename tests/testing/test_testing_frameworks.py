@@ -24,7 +24,7 @@ from reds_core.testing.kits import KITS
 from reds_core.testing.tiny import TinyFramework
 
 BAD: list[tuple[type[Framework], str, str]] = [
-    (mocks.Unversioned, "declares_what_it_is", "library_versions is {}"),
+    (mocks.Unversioned, "declares_what_it_is", "library_versions is {'toy': 1.0}"),
     (mocks.WithoutSamples, "offers_samples_that_can_tell", "offers no sample models"),
     (mocks.DeadSamples, "offers_samples_that_can_tell", "hardly vary over its examples"),
     (mocks.OneSidedSamples, "offers_samples_that_can_tell", "finds one class in all its examples"),
@@ -52,9 +52,9 @@ BAD: list[tuple[type[Framework], str, str]] = [
     (mocks.Miscounting, "costs_equal_an_independent_count", "counted by hand"),
     (mocks.Forgetful, "save_and_load_give_the_same_model", "other weights when it was saved and loaded"),
     (mocks.Renaming, "save_and_load_give_the_same_model", "described with other layers"),
-    (mocks.Crude, "exported_equals_model", "exported scores"),
-    (mocks.Optimistic, "exported_equals_model", "exported scores 0.9 where the model scores"),
-    (mocks.Quantising, "exported_equals_model", "exported with int8 scores"),
+    (mocks.Crude, "exported_equals_model", "exported as"),
+    (mocks.Optimistic, "exported_equals_model", "scores 0.9 where the model scores"),
+    (mocks.Quantising, "exported_equals_model", "int8 scores"),
     (mocks.Separate, "slices_train_back_into_the_full_weights", "is no slice of the full one's"),
     (mocks.Ascending, "training_lowers_the_loss", "two epochs took the loss"),
     (mocks.Silent, "training_lowers_the_loss", "told the end of epochs []"),
@@ -64,8 +64,8 @@ BAD: list[tuple[type[Framework], str, str]] = [
 ]
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a process for each look at imports."""
     monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
 
@@ -74,7 +74,6 @@ def failed(report: Report) -> dict[str, str]:
     return {r.name: r.reason for r in report.with_outcome(CheckOutcome.FAILED)}
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("framework", "name", "reason"), BAD, ids=lambda x: getattr(x, "__name__", None))
 def test_a_bad_framework_fails_the_check_meant_for_it(framework: type[Framework], name: str, reason: str) -> None:
     found = failed(check_framework(framework))
@@ -98,11 +97,17 @@ def test_the_toy_framework_passes(check: Callable[[], None]) -> None:
     check()
 
 
-@pytest.mark.usefixtures("quick")
 def test_samples_may_be_given_instead() -> None:
     (residual, _) = toy_samples()
     report = check_framework(mocks.WithoutSamples(), samples=[residual])
     assert (report.ok, len(report.with_outcome(CheckOutcome.PASSED))) == (True, len(FRAMEWORK_CHECKS))
+
+
+def test_a_framework_need_not_write_files_for_devices() -> None:
+    report = check_framework(mocks.Deviceless)
+    assert report.ok
+    (skipped,) = report.with_outcome(CheckOutcome.SKIPPED)
+    assert (skipped.name, skipped.reason) == ("exported_equals_model", "writes no files for devices")
 
 
 def test_check_finds_frameworks_by_name() -> None:

@@ -13,42 +13,15 @@ import numpy as np
 import pytest
 from keras import layers as L
 from keras_reference import enliven, masked_outputs, random_kept, relative_error
+from mixer import Mixer, mixed, mixing
 from reds_tensorflow.calls import Call, Handler
 from reds_tensorflow.framework import TensorFlowFramework
 
 from reds_core import Registry, hookimpl
 from reds_core.framework import LayerPlugin
-from reds_core.network import Dims, WeightKind
+from reds_core.network import Dims
 
 X = np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype("float32")
-
-
-@keras.saving.register_keras_serializable("mixers")  # whichever test runs first
-class Mixer(L.Layer):
-    """1 x 1 mixing of channels and a factor for each: a layer that Keras does not have."""
-
-    def __init__(self, channels: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.channels = channels
-
-    def build(self, shape: Any) -> None:
-        self.mix = self.add_weight(name="mix", shape=(shape[-1], self.channels))
-        self.factor = self.add_weight(name="factor", shape=(self.channels,))
-
-    def call(self, x: Any) -> Any:
-        return keras.ops.matmul(x, self.mix) * self.factor
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "channels": self.channels}
-
-
-def mixed(call: Call) -> tuple[Dims, ...]:
-    inner, outer = call.dims[-1], call.fresh(call.layer.channels)
-    call.kernel(call.layer.mix, (inner, outer), 1)
-    call.weight(call.layer.factor, WeightKind.SCALE, (outer,), 0)
-    call.count(call.output_shape[0] * call.output_shape[1], inner, outer)
-    call.resize(channels=outer)
-    return ((*call.dims[:-1], outer),)
 
 
 class Mixers(LayerPlugin):
@@ -86,11 +59,7 @@ def framework_with(*plugins: type[LayerPlugin]) -> TensorFlowFramework:
 
 
 def model_with_mixer() -> Any:
-    inputs = keras.Input((8, 8, 3))
-    x = L.Conv2D(6, 3, activation="relu", name="a")(inputs)
-    x = L.ReLU()(Mixer(7, name="mine")(x))
-    x = L.Conv2D(5, 3, activation="relu", name="b")(x)
-    return enliven(keras.Model(inputs, L.Dense(3, name="out")(L.GlobalAveragePooling2D()(x))), X)
+    return enliven(mixing(), X)
 
 
 def test_a_custom_layer_with_a_handler_is_pruned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
