@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import importlib.metadata
 import importlib.util
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from reds_core.errors import InputError, PluginFailure, RedsError
 from reds_core.system.machine_faults import is_out_of_space, machine_fault
+from reds_core.system.settings import WrongSettingError, read_setting
 
 __all__ = [
     "Plugin",
@@ -156,45 +156,11 @@ def build_options(plugin: type[Plugin], settings: Mapping[str, str | int | float
         if field_name not in known:
             choices = ", ".join(sorted(known)) or "none"
             raise InputError(f"{plugin.kind} '{plugin.name}' has no option '{key}'", f"its options: {choices}")
-        converted[field_name] = _convert(plugin, key, setting, types_by_name[field_name])
+        try:
+            converted[field_name] = read_setting(types_by_name[field_name], setting)
+        except WrongSettingError as error:
+            raise InputError(f"option {plugin.name}.{key} cannot be '{setting}'", error.fix) from None
     return plugin.Options(**converted)
-
-
-def _convert(plugin: type[Plugin], key: str, setting: Any, wanted: Any) -> Any:
-    """`setting` as the type `wanted`: bool, int, float, str or a Literal of texts, or one of them or None."""
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
-        if setting is None or str(setting).lower() == "none":
-            return None
-        wanted = next(t for t in typing.get_args(wanted) if t is not type(None))
-    if typing.get_origin(wanted) is typing.Literal:
-        if setting in typing.get_args(wanted):
-            return setting
-        choices = ", ".join(str(a) for a in typing.get_args(wanted))
-        raise InputError(f"option {plugin.name}.{key} cannot be '{setting}'", f"give one of: {choices}")
-    try:
-        return _scalar(setting, wanted)
-    except (ValueError, KeyError, TypeError, OverflowError):
-        raise InputError(
-            f"option {plugin.name}.{key} cannot be '{setting}'", f"give a value of type {wanted.__name__}"
-        ) from None
-
-
-def _scalar(setting: Any, wanted: type) -> Any:
-    """`setting` as bool, int, float or str.
-
-    Raises:
-        ValueError, KeyError, TypeError, OverflowError: if it is none.
-    """
-    if wanted is bool:
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(setting).lower()]
-    if setting is None or (isinstance(setting, bool) and wanted is not str):
-        raise TypeError
-    converted = wanted(setting)
-    if wanted is not str and not isinstance(setting, str) and converted != setting:
-        raise ValueError  # int() cuts fractions off
-    if converted != converted:
-        raise ValueError  # not a number
-    return converted
 
 
 def parse_plugin_list(text: str, kind: str) -> list[tuple[str, dict[str, str]]]:

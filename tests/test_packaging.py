@@ -27,7 +27,7 @@ from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 ROOT = Path(__file__).parents[1]
 PLUGINS = {p.parent.name: tomllib.loads(p.read_text()) for p in sorted((ROOT / "plugins").glob("*/pyproject.toml"))}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-CORE_DEPENDENCIES = {"numpy", "pluggy", "typer", "rich", "pyyaml", "filelock"}
+CORE_DEPENDENCIES = {"numpy", "pluggy", "typer", "rich", "pyyaml", "cattrs", "filelock"}
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "keras": "tensorflow", "h5py": "tensorflow"}
 """Import names that differ from the distribution that brings them."""
 

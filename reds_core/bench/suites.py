@@ -7,7 +7,6 @@ regenerates the file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from reds_core.bench.synthetic import KINDS, knapsack
 from reds_core.errors import InputError
 from reds_core.knapsack.file import problem_digest
 from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.system.records import from_plain, parse_json
 
 FACTS = Path(__file__).with_name("suite_facts.json")
 
@@ -79,11 +79,8 @@ def read_facts() -> Mapping[str, Facts]:
     """Return the known facts of the instances by name; empty if the file does not exist."""
     if not FACTS.exists():
         return {}
-    entries = json.loads(FACTS.read_text(encoding="utf-8"))
-    return {
-        name: Facts(e["sha256"], e["optimum"], e["infeasible"], e["lp_bound"], tuple(e["proved_by"]))
-        for name, e in entries.items()
-    }
+    facts: Mapping[str, Facts] = from_plain(Mapping[str, Facts], parse_json(FACTS.read_text(encoding="utf-8")))
+    return facts
 
 
 def _known(problem: KnapsackProblem, reason: str, facts: Facts | None) -> SuiteProblem:

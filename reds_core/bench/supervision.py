@@ -19,7 +19,7 @@ from reds_core.knapsack.solver import Controls
 from reds_core.system.isolation import Isolated, isolated
 from reds_core.system.libraries import library_versions
 from reds_core.system.machine import this_machine, utc_now
-from reds_core.system.records import from_plain
+from reds_core.system.records import from_plain, parse_json
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -142,7 +142,7 @@ def _reply_of(running: Isolated, elapsed_s: float) -> Reply:
     """Parse the reply and check its form and its time; the answer itself is verified by `verification`."""
     try:
         arrays = running.reply() or {}
-        reply: Reply = from_plain(Reply, json.loads(str(arrays["reply"])))
+        reply: Reply = from_plain(Reply, parse_json(str(arrays["reply"])))
         if (reply.answer is not None) != (reply.outcome is SolveOutcome.ANSWERED):
             raise ValueError("an answer without its outcome, or an outcome without its answer")
         if not 0 <= reply.wall_s <= elapsed_s:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
-import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from reds_core.knapsack.solution import Limit, Solution, Status
 from reds_core.knapsack.solver import Controls, Solver, solve, why_not
 from reds_core.registry import Registry
 from reds_core.system.isolation import mark, serve
-from reds_core.system.records import to_json
+from reds_core.system.records import from_plain, parse_json, to_json
 
 
 def answer(request: NamedArrays) -> dict[str, Any]:
@@ -42,14 +42,16 @@ def _reply(request: NamedArrays) -> Reply:
     try:
         problem = _problem(request)
         name = str(request["solver"])
-        solver = Registry().create(Solver, name, {name: json.loads(str(request["settings"]))})
+        solver = Registry().create(
+            Solver, name, {name: from_plain(Mapping[str, str], parse_json(str(request["settings"])))}
+        )
         if solver.version() != str(request["version"]):
             raise UnavailableError(
                 f"solver '{name}' has version {solver.version()} where the solve runs and {request['version']} where "
                 "the comparison runs",
                 "install the same version on all machines",
             )
-        controls = Controls(**json.loads(str(request["controls"])))
+        controls = from_plain(Controls, parse_json(str(request["controls"])))
         mark(READY)
         _warm_up(solver, problem, controls)
         mark(WARM)

@@ -13,11 +13,10 @@ import numpy.typing as npt
 
 from reds_core.arrays import Table
 from reds_core.errors import InputError
-from reds_core.knapsack.integers import as_integer
+from reds_core.knapsack.header import FORMAT, ProblemHeader, ResourceHeader, StepHeader, read_header
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
-
-FORMAT = "reds-problem/1"
+from reds_core.system.records import to_plain
 
 
 def _refuse(path: Path, what: str, mend: str = "make the file anew with `reds formulate`") -> InputError:
@@ -73,7 +72,7 @@ def load_problem(path: str | Path) -> KnapsackProblem:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise _refuse(path, f"is not of format {FORMAT}")
     try:
-        problem = _from_header(header, arrays)
+        problem = _problem(read_header(header), arrays)
     except InputError as error:
         raise _refuse(path, f"states no valid problem: {error.what}", error.fix) from error
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
@@ -83,71 +82,62 @@ def load_problem(path: str | Path) -> KnapsackProblem:
     return problem
 
 
-def _from_header(header: Mapping[str, Any], arrays: _Arrays) -> KnapsackProblem:
-    names = [str(name) for name in header["groups"]]
-    index = {name: i for i, name in enumerate(names)}
+def _problem(header: ProblemHeader, arrays: _Arrays) -> KnapsackProblem:
+    index = {name: i for i, name in enumerate(header.groups)}
     groups = []
-    for name in names:
+    for name in header.groups:
         widths = arrays.take(f"widths/{name}")
         if widths is None:
             raise KeyError(f"array widths/{name}")
         values = arrays.take(f"value/{name}")
         groups.append(Group(name, widths, np.zeros(widths.shape, np.int64) if values is None else values))
     pairs = []
-    for k, (a, b) in enumerate(header["pairs"]):
+    for k, (a, b) in enumerate(header.pairs):
         pairs.append(Pair(index[a], index[b], arrays.take(f"pair_value/{k}"), arrays.take(f"kernel/{k}")))
-    bilinear = header.get("bilinear") or [{} for _ in pairs]
+    bilinear = header.bilinear or tuple({} for _ in pairs)
     if len(bilinear) != len(pairs):
         raise ValueError("'bilinear' is not one entry a pair")
-    sums = {r["name"] for r in header["resources"] if r["kind"] == "sum"}
+    sums = {r.name for r in header.resources if r.kind == "sum"}
     for entry in bilinear:
         for resource in entry:
             if resource not in sums:
                 raise ValueError(f"'bilinear' names '{resource}', which is no sum resource")
-    resources = [_resource(r, names, index, bilinear, arrays) for r in header["resources"]]
     return KnapsackProblem(
-        str(header["name"]),
+        header.name,
         tuple(groups),
         tuple(pairs),
-        tuple(resources),
-        floors=_bounds(header.get("floors"), index, [0] * len(names)),
-        ceilings=_bounds(header.get("ceilings"), index, [g.options - 1 for g in groups]),
+        tuple(_resource(r, index, bilinear, arrays) for r in header.resources),
+        floors=_bounds(header.floors, index, [0] * len(groups)),
+        ceilings=_bounds(header.ceilings, index, [g.options - 1 for g in groups]),
     )
 
 
 def _resource(
-    entry: Mapping[str, Any],
-    names: Sequence[str],
-    index: Mapping[str, int],
-    bilinear: Sequence[Mapping[str, Any]],
-    arrays: _Arrays,
+    entry: ResourceHeader, index: Mapping[str, int], bilinear: Sequence[Mapping[str, int]], arrays: _Arrays
 ) -> Resource:
-    name = str(entry["name"])
-    capacity = as_integer(entry["capacity"], f"the capacity of '{name}'")
-    if entry["kind"] == "sum":
+    name = entry.name
+    if entry.kind == "sum":
         return SumResource(
             name,
-            capacity,
-            as_integer(entry.get("base", 0), f"the base of '{name}'"),
-            tuple(arrays.take(f"cost/{name}/{g}") for g in names),
-            tuple(as_integer(b.get(name, 0), f"a bilinear coefficient of '{name}'") for b in bilinear),
+            entry.capacity,
+            entry.base or 0,
+            tuple(arrays.take(f"cost/{name}/{g}") for g in index),
+            tuple(b.get(name, 0) for b in bilinear),
             tuple(arrays.take(f"pair_cost/{name}/{k}") for k in range(len(bilinear))),
         )
-    if entry["kind"] != "peak":
-        raise ValueError(f"resource kind {entry['kind']!r} is neither sum nor peak")
+    if entry.steps is None:
+        raise ValueError(f"the peak resource '{name}' has no steps")
     steps = []
-    for s, step in enumerate(entry["steps"]):
-        members = [str(g) for g in step["groups"]]
-        costs = tuple(arrays.take(f"peak/{name}/{s}/{g}") for g in members)
-        base = as_integer(step.get("base", 0), f"a base of '{name}'")
-        steps.append(PeakStep(base, tuple(index[g] for g in members), costs))
-    return PeakResource(name, capacity, tuple(steps))
+    for s, step in enumerate(entry.steps):
+        costs = tuple(arrays.take(f"peak/{name}/{s}/{g}") for g in step.groups)
+        steps.append(PeakStep(step.base, tuple(index[g] for g in step.groups), costs))
+    return PeakResource(name, entry.capacity, tuple(steps))
 
 
-def _bounds(entry: Mapping[str, Any] | None, index: Mapping[str, int], default: list[int]) -> tuple[int, ...]:
+def _bounds(entry: Mapping[str, int] | None, index: Mapping[str, int], default: list[int]) -> tuple[int, ...]:
     bounds = list(default)
     for name, option in (entry or {}).items():
-        bounds[index[name]] = as_integer(option, f"a floor or ceiling of '{name}'")
+        bounds[index[name]] = option
     return tuple(bounds)
 
 
@@ -199,11 +189,10 @@ def _contents(problem: KnapsackProblem) -> tuple[dict[str, Any], dict[str, npt.N
         if pair.kernel is not None:
             arrays[f"kernel/{k}"] = pair.kernel
     bilinear: list[dict[str, int]] = [{} for _ in problem.pairs]
-    resources: list[dict[str, Any]] = []
+    resources = []
     for resource in problem.resources:
-        entry: dict[str, Any] = {"name": resource.name, "kind": "sum", "capacity": resource.capacity}
         if isinstance(resource, SumResource):
-            entry["base"] = resource.base
+            resources.append(ResourceHeader(resource.name, "sum", resource.capacity, base=resource.base))
             for g, table in zip(names, resource.costs, strict=True):
                 put(f"cost/{resource.name}/{g}", table)
             for k, (coefficient, table) in enumerate(zip(resource.bilinear, resource.pair_costs, strict=True)):
@@ -211,21 +200,20 @@ def _contents(problem: KnapsackProblem) -> tuple[dict[str, Any], dict[str, npt.N
                 if coefficient:
                     bilinear[k][resource.name] = coefficient
         else:
-            entry["kind"] = "peak"
-            entry["steps"] = [{"base": s.base, "groups": [names[g] for g in s.groups]} for s in resource.steps]
+            steps = tuple(StepHeader(tuple(names[g] for g in s.groups), base=s.base) for s in resource.steps)
+            resources.append(ResourceHeader(resource.name, "peak", resource.capacity, steps=steps))
             for i, step in enumerate(resource.steps):
                 for member, table in zip(step.groups, step.costs, strict=True):
                     put(f"peak/{resource.name}/{i}/{names[member]}", table)
-        resources.append(entry)
-    header: dict[str, Any] = {
-        "format": FORMAT,
-        "name": problem.name,
-        "groups": names,
-        "pairs": [[names[p.first], names[p.second]] for p in problem.pairs],
-        "resources": resources,
-        "bilinear": bilinear,
-    }
     floors = {g.name: f for g, f in zip(problem.groups, problem.floors, strict=True) if f > 0}
     ceilings = {g.name: c for g, c in zip(problem.groups, problem.ceilings, strict=True) if c < g.options - 1}
-    header |= {key: bounds for key, bounds in (("floors", floors), ("ceilings", ceilings)) if bounds}
-    return header, arrays
+    header = ProblemHeader(
+        problem.name,
+        tuple(names),
+        tuple((names[p.first], names[p.second]) for p in problem.pairs),
+        tuple(resources),
+        tuple(bilinear),
+        floors or None,
+        ceilings or None,
+    )
+    return to_plain(header), arrays

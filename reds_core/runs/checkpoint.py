@@ -87,7 +87,7 @@ def load_scores(path: Path) -> ScoreTable:
     """
     arrays = _load_arrays(path)
     try:
-        pairs = [(str(a), str(b)) for a, b in parse_json(str(arrays.pop("header")[()]))]
+        pairs = from_plain(tuple[tuple[str, str], ...], parse_json(str(arrays.pop("header")[()])))
         return ScoreTable(
             {key.removeprefix(_GROUP): array for key, array in arrays.items() if key.startswith(_GROUP)},
             {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},

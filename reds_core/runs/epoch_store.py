@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,27 @@ from reds_core.framework.epochs import EpochKeeper, EpochState
 from reds_core.runs.checkpoint import epochs_file
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
 from reds_core.system.interruption import Interruption, deferred_interruption
+from reds_core.system.records import from_plain, parse_json, to_plain
 from reds_core.watcher import Watcher
 
 _HEADER, _ARRAY = "header", "array/"
 _NUMBERS = "biufc"
 """Kinds of NumPy types that a file holds without pickle."""
+
+
+@dataclass(frozen=True)
+class _EpochHeader:
+    """What the file of a training says of its arrays.
+
+    Attributes:
+        origin: tells the networks that are trained.
+        done: finished epochs.
+        seconds: that they took.
+    """
+
+    origin: str
+    done: int
+    seconds: float
 
 
 class EpochStore(EpochKeeper):
@@ -51,7 +68,7 @@ class EpochStore(EpochKeeper):
             if array.dtype.kind not in _NUMBERS:
                 raise TypeError(f"array '{name}' of an epoch's state is of type {array.dtype}, which no file holds")
         seconds = self.earlier_s + time.perf_counter() - self._started
-        header = json.dumps({"origin": self._origin, "done": state.done, "seconds": seconds})
+        header = json.dumps(to_plain(_EpochHeader(self._origin, state.done, seconds)))
         arrays = {_ARRAY + name: array for name, array in state.arrays.items()}
         write_archive(self._path, {_HEADER: np.array(header), **arrays})
         self._interruption.check()
@@ -62,19 +79,18 @@ class EpochStore(EpochKeeper):
         anew = "so the training of this step begins anew"
         try:
             arrays = read_archive(self._path)
-            header = json.loads(str(arrays.pop(_HEADER)[()]))
-            origin, done, seconds = str(header["origin"]), int(header["done"]), float(header["seconds"])
+            header: _EpochHeader = from_plain(_EpochHeader, parse_json(str(arrays.pop(_HEADER)[()])))
         except FileNotFoundError:
             return None
         except (ArchiveError, ValueError, TypeError, KeyError) as error:
             reason = error.reason if isinstance(error, ArchiveError) else type(error).__name__
             self._warn(f"'{self._path}', which holds the finished epochs, is damaged ({reason}), {anew}")
             return None
-        if origin != self._origin or not 0 < done <= self._epochs:
+        if header.origin != self._origin or not 0 < header.done <= self._epochs:
             self._warn(f"'{self._path}' holds epochs of other networks than those that are trained now, {anew}")
             return None
-        self.earlier_s = seconds
-        return EpochState(done, {name.removeprefix(_ARRAY): array for name, array in arrays.items()})
+        self.earlier_s = header.seconds
+        return EpochState(header.done, {name.removeprefix(_ARRAY): array for name, array in arrays.items()})
 
 
 class TrainingSlots:

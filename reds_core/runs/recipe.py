@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from reds_core.cost.budget import budget_texts, parse_budgets
 from reds_core.errors import InputError
 from reds_core.runs.settings import RunSettings
 from reds_core.system.files import absolute, write_text
-from reds_core.system.records import to_json
+from reds_core.system.records import to_plain
 from reds_core.system.users_code import absolute_imports, is_file
 from reds_core.system.yaml_records import YamlFile
 
@@ -50,7 +49,7 @@ def load_recipe(path: Path) -> Recipe:
     """
     file = YamlFile(path, "recipe")
     sources = dict.fromkeys(("model", "data", "out"), str | None)
-    found = file.values({**sources, **typing.get_type_hints(RunSettings)}, file.root, special={"budgets": _budgets})
+    found = file.values({**sources, **typing.get_type_hints(RunSettings)}, special={"budgets": _budgets})
     here = path.parent
     for key in ("model", "out", "latency_table"):
         if found.get(key) is not None:
@@ -72,7 +71,7 @@ def recipe_text(recipe: Recipe) -> str:
     import yaml
 
     plain = {key: getattr(recipe, key) for key in ("model", "data", "out") if getattr(recipe, key) is not None}
-    text: str = yaml.safe_dump({**plain, **json.loads(to_json(recipe.settings))}, sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump({**plain, **to_plain(recipe.settings)}, sort_keys=False, allow_unicode=True)
     return text
 
 

@@ -9,18 +9,29 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 
 from reds_core.errors import InputError
 from reds_core.system.files import cannot_write, make_folder
+from reds_core.system.records import from_plain, parse_json, to_plain
 
 LOCK_FILE = ".reds.lock"
 
 _WITHOUT_FLOCK = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _TRIES = 5
 _NOTE_WAIT_S = 0.02
+
+
+@dataclass(frozen=True)
+class _Note:
+    """The content of a lock file: process id and host name of the holder, and what it is doing."""
+
+    pid: int
+    host: str
+    what: str
 
 
 @contextmanager
@@ -109,7 +120,7 @@ def _refusal(lock_file: Path, target: Path, fix: str) -> InputError:
 
 def _write_note(lock_file: Path, what: str) -> None:
     """Write a description of the holder to the lock file, which is used in messages only."""
-    note = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "what": what})
+    note = json.dumps(to_plain(_Note(os.getpid(), socket.gethostname(), what)))
     with suppress(OSError):  # Windows does not allow writing to a locked file
         lock_file.write_text(note + "\n", encoding="utf-8")
 
@@ -129,9 +140,9 @@ def _holder(lock_file: Path) -> str:
 
 def _holder_from_note(text: str) -> str:
     try:
-        note = json.loads(text)
-        what, pid, host = str(note["what"]), int(note["pid"]), str(note["host"])
-    except (ValueError, TypeError, KeyError):
+        note: _Note = from_plain(_Note, parse_json(text))
+        what, pid, host = note.what, note.pid, note.host
+    except (ValueError, TypeError):
         try:  # the content of a soft lock: process id and host name on two lines
             pid, host = int(text.split()[0]), text.split()[1]
         except (ValueError, IndexError):

@@ -1,23 +1,42 @@
-"""Records (dataclasses) read from YAML, with errors that name the line, the key and the expected value."""
+"""Records (dataclasses) read from YAML, with errors that name the line, the key and the expected value.
+
+PyYAML parses and cattrs converts. The source for cattrs is our own, because it keeps the nodes of PyYAML, and with them
+the lines that messages name and the strings as they were typed.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 import math
-import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
 
 from reds_core.errors import InputError
+from reds_core.system.structuring import Source, converter_for, type_name
 
 _WRITE_KEYS = "write one KEY: VALUE per line"
 
 Special = Mapping[str, Callable[[Any], Any]]
 """Key -> function that converts the plain value of the file, for keys whose types do not determine that."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """A node of PyYAML, and the name of its key or section for messages."""
+
+    node: Any
+    name: str
+
+
+class _LocatedError(Exception):
+    """Carries an error whose message is complete past constructors whose errors still lack the line."""
+
+    def __init__(self, error: InputError) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class YamlFile:
@@ -34,7 +53,7 @@ class YamlFile:
     def __init__(self, path: Path, what: str) -> None:
         import yaml
 
-        self._yaml, self._path, self._what = yaml, path, what
+        self._path, self._what = path, what
         try:
             self.root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         except FileNotFoundError:
@@ -51,122 +70,129 @@ class YamlFile:
         if not isinstance(self.root, yaml.MappingNode):
             raise InputError(f"{what} '{path}' holds no keys", _WRITE_KEYS)
 
-    def fail(self, node: Any, problem: str, fix: str) -> NoReturn:
-        """Raise an InputError about the part of the file at `node`."""
-        raise InputError(f"{self._what} '{self._path}', line {node.start_mark.line + 1}: {problem}", fix)
-
-    def values(
-        self, hints: Mapping[str, Any], node: Any, name: str = "", special: Special | None = None
-    ) -> dict[str, Any]:
-        """Read the keys of a mapping, each as its type in `hints`.
+    def values(self, hints: Mapping[str, Any], special: Special | None = None) -> dict[str, Any]:
+        """Read the keys of the file, each as its type in `hints`.
 
         Args:
             hints: types of the known keys.
-            node: the mapping in the file.
-            name: name of the section, for messages.
             special: functions that convert the plain values of some keys.
 
         Raises:
             InputError: if a key is unknown or given twice, or a value does not have the type of its key.
         """
+        source = _NodeSource(self._path, self._what)
+        converter = converter_for(source)
         found = {}
-        for key, each in self._entries(node, name).items():
-            if key not in hints:
-                self.fail(each, f"key '{key}' is unknown{f' in {name}' if name else ''}", _suggestion(key, hints))
-            read = (special or {}).get(key)
-            found[key] = self._read(hints[key], each, key) if read is None else self._specially(read, each)
+        try:
+            for key, place in source.known(_Place(self.root, ""), hints).items():
+                read = (special or {}).get(key)
+                found[key] = converter.structure(place, hints[key]) if read is None else source.specially(read, place)
+        except _LocatedError as located:
+            raise located.error from None
         return found
 
-    def _record(self, wanted: type, node: Any, name: str) -> Any:
-        """Read a mapping as the dataclass `wanted`, with its defaults for missing keys."""
-        found = self.values(typing.get_type_hints(wanted), node, name)
-        try:
-            return wanted(**found)
-        except InputError as error:
-            self.fail(node, f"{name}: {error.what}", error.fix)
 
-    def _specially(self, read: Callable[[Any], Any], node: Any) -> Any:
-        try:
-            return read(self._plain(node))
-        except InputError as error:
-            self.fail(node, error.what, error.fix)
+class _NodeSource(Source):
+    """Places in a YAML file."""
 
-    def _entries(self, node: Any, name: str) -> dict[str, Any]:
-        """Return the value nodes of a mapping by key."""
-        if not isinstance(node, self._yaml.MappingNode):
-            self.fail(node, f"{name} is not a mapping", f"write {name}: with KEY: VALUE indented below")
-        entries: dict[str, Any] = {}
-        for key, value in node.value:
-            if not isinstance(key, self._yaml.ScalarNode):
-                self.fail(key, "a key is not a plain word", "write KEY: VALUE")
-            if key.value in entries:
-                self.fail(key, f"key '{key.value}' is given twice", "give it once")
-            entries[key.value] = value
-        return entries
+    def __init__(self, path: Path, what: str) -> None:
+        import yaml
 
-    def _plain(self, node: Any) -> Any:
+        self._yaml, self._path, self._what = yaml, path, what
+
+    def is_none(self, value: _Place) -> bool:
+        return isinstance(value.node, self._yaml.ScalarNode) and self.anything(value) is None
+
+    def anything(self, value: _Place) -> Any:
         """Convert a node to lists, mappings and scalars."""
         loader = self._yaml.SafeLoader("")
         try:
-            return loader.construct_object(node, deep=True)
+            return loader.construct_object(value.node, deep=True)
         except self._yaml.YAMLError:
-            self.fail(node, f"a value of type {node.tag} is not allowed", "give a text, a number, a list or a mapping")
+            fix = "give a text, a number, a list or a mapping"
+            self._fail(value.node, f"a value of type {value.node.tag} is not allowed", fix)
         finally:
             loader.dispose()
 
-    def _read(self, wanted: Any, node: Any, name: str) -> Any:
-        origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
-        if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
-            return self._record(wanted, node, name)
-        if origin in (typing.Union, types.UnionType):
-            (inner,) = (a for a in arguments if a is not type(None))
-            return None if self._is_null(node) else self._read(inner, node, name)
-        if origin is tuple:
-            listed = node.value if isinstance(node, self._yaml.SequenceNode) else [node]
-            return tuple(self._read(arguments[0], each, name) for each in listed)
-        if origin is not None and issubclass(origin, Mapping):
-            entries = self._entries(node, name)
-            return {key: self._read(arguments[1], each, f"{name}.{key}") for key, each in entries.items()}
-        if not isinstance(node, self._yaml.ScalarNode):
-            self.fail(node, f"{name} holds more than one value", f"give {_type_name(wanted)}")
-        if isinstance(wanted, type) and issubclass(wanted, Enum):
-            choices = {choice.value: choice for choice in wanted}
-            return choices[self._one_of(choices, node, name)]
-        if origin is typing.Literal:
-            return self._one_of(arguments, node, name)
-        return self._scalar(wanted, node, name)
+    def specially(self, read: Callable[[Any], Any], value: _Place) -> Any:
+        """Convert a plain value by the function `read`."""
+        try:
+            return read(self.anything(value))
+        except InputError as error:
+            self._fail(value.node, error.what, error.fix)
 
-    def _is_null(self, node: Any) -> bool:
-        return isinstance(node, self._yaml.ScalarNode) and self._plain(node) is None
+    def construct(self, make: Callable[[], Any], value: _Place) -> Any:
+        try:
+            return make()
+        except InputError as error:
+            self._fail(value.node, f"{value.name}: {error.what}", error.fix)
 
-    def _one_of(self, choices: Iterable[str], node: Any, name: str) -> str:
-        if node.value not in choices:
-            self.fail(node, f"{name} cannot be '{node.value}'", _suggestion(node.value, choices))
-        text: str = node.value
-        return text
+    def fields(self, value: _Place, wanted: type) -> Mapping[str, Any]:
+        return self.known(value, typing.get_type_hints(wanted))
 
-    def _scalar(self, wanted: type, node: Any, name: str) -> Any:
-        value = self._plain(node)
-        if wanted is str and value == "" and "." not in name:  # only options of plugins may be empty
-            self.fail(node, f"{name} is empty", "give a value, or leave the key out")
-        if wanted is str and value is not None:
+    def known(self, value: _Place, hints: Mapping[str, Any]) -> Mapping[str, _Place]:
+        """Return the entries of a mapping whose keys must all be in `hints`."""
+        nodes = self._nodes(value)
+        for key, node in nodes.items():
+            if key not in hints:
+                where = f" in {value.name}" if value.name else ""
+                self._fail(node, f"key '{key}' is unknown{where}", _suggestion(key, hints))
+        return {key: _Place(node, key) for key, node in nodes.items()}
+
+    def entries(self, value: _Place) -> Mapping[str, Any]:
+        return {key: _Place(node, f"{value.name}.{key}") for key, node in self._nodes(value).items()}
+
+    def items(self, value: _Place) -> Iterable[Any]:
+        nodes = value.node.value if isinstance(value.node, self._yaml.SequenceNode) else [value.node]
+        return [_Place(node, value.name) for node in nodes]
+
+    def choice(self, value: _Place, choices: Mapping[Any, Any]) -> Any:
+        text = self._scalar_node(value, None).value
+        if text not in choices:
+            self._fail(value.node, f"{value.name} cannot be '{text}'", _suggestion(text, choices.keys()))
+        return choices[text]
+
+    def scalar(self, value: _Place, wanted: type) -> Any:
+        node, name = self._scalar_node(value, wanted), value.name
+        plain = self.anything(value)
+        if wanted is str and plain == "" and "." not in name:  # only options of plugins may be empty
+            self._fail(node, f"{name} is empty", "give a value, or leave the key out")
+        if wanted is str and plain is not None:
             return node.value  # unparsed, because the option of a plugin may look like a number
-        if wanted is float and isinstance(value, str):  # YAML 1.1 reads 1e-3, without a point, as a string
+        if wanted is float and isinstance(plain, str):  # YAML 1.1 reads 1e-3, without a point, as a string
             try:
-                value = float(value)
+                plain = float(plain)
             except ValueError:
-                value = None
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if wanted is float and is_number and math.isfinite(value):
-            return float(value)
-        if wanted is not float and type(value) is wanted:
-            return value
-        self.fail(node, f"{name} is '{node.value}', not {_type_name(wanted)}", f"give {_type_name(wanted)}")
+                plain = None
+        is_number = isinstance(plain, int | float) and not isinstance(plain, bool)
+        if wanted is float and is_number and math.isfinite(plain):
+            return float(plain)
+        if wanted is not float and type(plain) is wanted:
+            return plain
+        self._fail(node, f"{name} is '{node.value}', not {type_name(wanted)}", f"give {type_name(wanted)}")
 
+    def _nodes(self, value: _Place) -> dict[str, Any]:
+        """Return the value nodes of a mapping by key."""
+        name = value.name
+        if not isinstance(value.node, self._yaml.MappingNode):
+            self._fail(value.node, f"{name} is not a mapping", f"write {name}: with KEY: VALUE indented below")
+        nodes: dict[str, Any] = {}
+        for key, node in value.node.value:
+            if not isinstance(key, self._yaml.ScalarNode):
+                self._fail(key, "a key is not a plain word", "write KEY: VALUE")
+            if key.value in nodes:
+                self._fail(key, f"key '{key.value}' is given twice", "give it once")
+            nodes[key.value] = node
+        return nodes
 
-def _type_name(wanted: Any) -> str:
-    """Return the name of a type for users."""
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(wanted, "one value")
+    def _scalar_node(self, value: _Place, wanted: type | None) -> Any:
+        if not isinstance(value.node, self._yaml.ScalarNode):
+            self._fail(value.node, f"{value.name} holds more than one value", f"give {type_name(wanted)}")
+        return value.node
+
+    def _fail(self, node: Any, problem: str, fix: str) -> NoReturn:
+        line = node.start_mark.line + 1
+        raise _LocatedError(InputError(f"{self._what} '{self._path}', line {line}: {problem}", fix))
 
 
 def _suggestion(word: str, known: Iterable[str] | Mapping[str, Any]) -> str:

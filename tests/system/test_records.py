@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.system.records import INLINE, LEFT_OUT, from_plain, parse_json, to_json
+from reds_core.cost.latency_table import LatencySettings
+from reds_core.errors import InputError
+from reds_core.system.records import INLINE, LEFT_OUT, from_plain, parse_json, to_json, to_json_line
 
 
 class Colour(Enum):
@@ -168,3 +172,74 @@ def test_entries_of_an_inline_mapping_stand_beside_the_fields() -> None:
     for wrong in ({"name": "a", "x": "1"}, {"name": "a", "figures": {"x": 1}}):
         with pytest.raises(TypeError):
             from_plain(_Open, wrong)
+
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"count": "1"}, "count: '1' is not a whole number"),
+        ({"count": True}, "count: True is not a whole number"),
+        ({"count": 3.0}, "count: 3.0 is not a whole number"),
+        ({"share": math.nan}, "share: nan is not a finite number"),
+        ({"share": math.inf}, "share: inf is not a finite number"),
+        ({"flag": 1}, "flag: 1 is not true or false"),
+        ({"colour": "green"}, "colour: 'green' is neither red nor blue"),
+        ({"inner": {}}, "field 'inner.number' is missing"),
+        ({"inner": {"number": 1, "more": 2}}, "inner: field 'more' is unknown"),
+        ({"inner": [1]}, "inner: [1] is not an object"),
+        ({"more": 2}, "field 'more' is unknown"),
+        ({"many": [{"number": 1}, {"number": None}]}, "many[1].number: None is not a whole number"),
+        ({"table": {"a/b": [1.0, "x"]}}, "table['a/b'][1]: 'x' is not a number"),
+        ({"sizes": "12"}, "sizes: '12' is not a list"),
+    ],
+)
+def test_errors_name_the_field_and_what_is_wrong_with_it(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as error:
+        from_plain(Record, GOOD | changes)
+    assert str(error.value) == message
+
+
+def test_a_record_that_refuses_its_fields_says_so_itself() -> None:
+    with pytest.raises(InputError, match="5 repeats are asked for; give 10 or more"):
+        from_plain(Mapping[str, LatencySettings], {"a": {"repeats": 5}})
+
+
+@pytest.mark.parametrize("text", ["NaN", '{"a": [Infinity]}', "-Infinity"])
+def test_what_is_not_finite_is_no_json(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number in JSON"):
+        parse_json(text)
+
+
+def test_whole_numbers_stay_whole_where_real_ones_are_expected() -> None:
+    """Else a file that is read and written again would change, and with it its digest."""
+    table = from_plain(Mapping[str, float], {"a": 10**17 + 1, "b": 1.0})
+    assert to_json_line(table) == '{"a": 100000000000000001, "b": 1.0}\n'
+
+
+@dataclass(frozen=True)
+class Pairs:
+    pairs: tuple[tuple[str, int], ...]
+    kind: Literal["sum", "peak"] = "sum"
+
+
+def test_tuples_of_a_fixed_length() -> None:
+    assert from_plain(Pairs, {"pairs": [["a", 1]]}) == Pairs((("a", 1),))
+    for wrong, message in (
+        ([["a"]], "pairs[0]: there are 1 items, not 2"),
+        ([["a", "b"]], "pairs[0]: 'b' is not a whole number"),
+        (["ab"], "pairs[0]: 'ab' is not a list"),
+    ):
+        with pytest.raises((TypeError, ValueError)) as error:
+            from_plain(Pairs, {"pairs": wrong})
+        assert str(error.value) == message
+    with pytest.raises(TypeError, match="kind: 'max' is neither sum nor peak"):
+        from_plain(Pairs, {"pairs": [], "kind": "max"})
+
+
+def test_commands_that_read_no_files_do_not_import_the_library_that_reads_them() -> None:
+    code = "import sys, reds_core.cli, reds_core.registry; print(sorted({'cattrs', 'attr', 'yaml'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,85 @@
+"""The header of a problem file, `reds-problem/1`: what is written as JSON beside the arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from reds_core.system.records import LEFT_OUT, JsonSource, from_plain
+
+FORMAT = "reds-problem/1"
+
+
+@dataclass(frozen=True)
+class StepHeader:
+    """One step of a peak resource. Its costs are the arrays `peak/R/S/G`.
+
+    Attributes:
+        base: what the step uses whatever the choice.
+        groups: names of the groups that take part.
+    """
+
+    base: int = field(default=0, kw_only=True)
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ResourceHeader:
+    """One resource. Its costs are the arrays `cost/R/G`, `pair_cost/R/K` and `peak/R/S/G`.
+
+    Attributes:
+        kind: `sum` adds what all groups and pairs use; `peak` takes the most over its steps.
+        capacity: the most that a choice may use.
+        base: of a sum: what is used whatever the choice.
+        steps: of a peak.
+    """
+
+    name: str
+    kind: Literal["sum", "peak"]
+    capacity: int
+    base: int | None = field(default=None, metadata={LEFT_OUT: True})
+    steps: tuple[StepHeader, ...] | None = field(default=None, metadata={LEFT_OUT: True})
+
+
+@dataclass(frozen=True)
+class ProblemHeader:
+    """The header of a problem file.
+
+    Attributes:
+        groups: names, in the order of a choice.
+        pairs: the two groups of each pair, by name.
+        bilinear: one entry a pair: coefficients of the product of both widths, by sum resource.
+        floors, ceilings: the least and the greatest option index of groups that have such a bound, inclusive.
+    """
+
+    format: str = field(default=FORMAT, kw_only=True)
+    name: str
+    groups: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    resources: tuple[ResourceHeader, ...]
+    bilinear: tuple[Mapping[str, int], ...] | None = None
+    floors: Mapping[str, int] | None = field(default=None, metadata={LEFT_OUT: True})
+    ceilings: Mapping[str, int] | None = field(default=None, metadata={LEFT_OUT: True})
+
+
+class _HeaderSource(JsonSource):
+    """JSON in which whole numbers may be written as 3.0, and in which keys of others are passed over."""
+
+    def fields(self, value: Any, wanted: type) -> Mapping[str, Any]:
+        known = {each.name for each in fields(wanted)}
+        return {key: each for key, each in super().fields(value, wanted).items() if key in known}
+
+    def scalar(self, value: Any, wanted: type) -> Any:
+        is_whole_float = wanted is int and isinstance(value, float) and value.is_integer()
+        return int(value) if is_whole_float else super().scalar(value, wanted)
+
+
+def read_header(content: Mapping[str, Any]) -> ProblemHeader:
+    """The header that a JSON object states.
+
+    Raises:
+        TypeError, ValueError: naming the field that does not fit.
+    """
+    header: ProblemHeader = from_plain(ProblemHeader, content, _HeaderSource)
+    return header

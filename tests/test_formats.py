@@ -1,0 +1,211 @@
+"""The published JSON Schemas: up to date, and true of the files that are written and read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import runpy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import sample_comparisons
+import sample_plans
+import yaml
+from compare_tools import failure, result
+from toy_runs import NO_TRAINING, make_workplace, skip_report
+
+from reds_core.bench.history import BenchHistory, read_history, write_history
+from reds_core.cost.latency_table import load_latency_table, save_latency_table
+from reds_core.knapsack.file import load_problem, save_problem
+from reds_core.knapsack.header import read_header
+from reds_core.plan import load_plan, save_plan
+from reds_core.runs.recipe import load_recipe, recipe_text
+from reds_core.system.records import from_plain, parse_json, to_json_line
+
+ROOT = Path(__file__).parents[1]
+SCHEMAS = ROOT / "docs" / "schemas"
+INSTANCES = ROOT / ".." / "shared" / "instances"
+NAMES = [
+    *("reds-plan-1.json", "reds-problem-1.json", "reds-latency-1.json", "reds-bench-1.json"),
+    *("bench-record.json", "compare-record.json", "recipe.json"),
+]
+
+
+def check(name: str, content: Any) -> None:
+    """Validate `content` by the published schema `name`."""
+    schema = json.loads((SCHEMAS / name).read_text())
+    jsonschema.Draft202012Validator(schema).validate(content)
+
+
+def refuses(name: str, content: Any) -> bool:
+    try:
+        check(name, content)
+    except jsonschema.ValidationError:
+        return True
+    return False
+
+
+def test_the_published_schemas_are_up_to_date() -> None:
+    """After a change to the dataclasses: python docs/schemas/generate.py."""
+    generated = runpy.run_path(str(SCHEMAS / "generate.py"))["schemas"]()
+    assert sorted(generated) == sorted(NAMES) == sorted(p.name for p in SCHEMAS.glob("*.json"))
+    for name, text in generated.items():
+        assert json.loads((SCHEMAS / name).read_text()) == json.loads(text), name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_published_schemas_are_schemas_and_documented(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads((SCHEMAS / name).read_text()))
+    assert f"(schemas/{name})" in (ROOT / "docs" / "formats.md").read_text()
+
+
+def test_the_files_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_report(monkeypatch)
+    place = make_workplace(tmp_path)
+    place.prune(settings=NO_TRAINING)
+    plan = json.loads((place.out / "plan.json").read_text())
+    recipe = yaml.safe_load((place.out / "recipe.yaml").read_text())
+    check("reds-plan-1.json", plan)
+    check("recipe.json", recipe)
+    assert refuses("reds-plan-1.json", plan | {"format": "reds-plan/2"})
+    assert refuses("reds-plan-1.json", plan | {"seed": True})
+    assert refuses("reds-plan-1.json", plan | {"more": 1})
+    assert refuses("recipe.json", recipe | {"prunr": "nested"})
+    assert refuses("recipe.json", recipe | {"seed": "one"})
+
+
+def test_the_recipe_of_the_documentation(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "recipes.md").read_text(), re.DOTALL)
+    check("recipe.json", yaml.safe_load(text))
+    (tmp_path / "recipe.yaml").write_text(text)
+    check("recipe.json", yaml.safe_load(recipe_text(load_recipe(tmp_path / "recipe.yaml"))))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed: 1",
+        "budgets: macs=0.5",
+        "budgets: [macs=0.5, params=3k]",
+        "budgets: {macs: 0.5, peak_ram: [64KiB, 3]}",
+        "imports: layers.py",
+        "finetune: {augment: flip, patience: null}",
+        "options: {taylor: {batch_size: 64, noise: 1e-3, on: no}}",
+    ],
+)
+def test_recipes_in_every_form(text: str) -> None:
+    check("recipe.json", yaml.safe_load(text))
+
+
+@pytest.mark.skipif(not INSTANCES.is_dir(), reason="the folder ../shared/instances is missing")
+def test_headers_of_problem_files(tmp_path: Path) -> None:
+    for path in sorted(INSTANCES.glob("*.npz")):
+        text = str(np.load(path)["header"])
+        check("reds-problem-1.json", json.loads(text))
+        save_problem(load_problem(path), tmp_path / "p.npz")
+        assert str(np.load(tmp_path / "p.npz")["header"]) == text, path.stem
+
+
+HEADER: dict[str, Any] = {
+    "format": "reds-problem/1",
+    "name": "small",
+    "groups": ["a", "b"],
+    "pairs": [["a", "b"]],
+    "resources": [
+        {"name": "macs", "kind": "sum", "capacity": 50, "base": 3},
+        {"name": "ram", "kind": "peak", "capacity": 20, "steps": [{"base": 1, "groups": ["b"]}, {"groups": []}]},
+    ],
+    "bilinear": [{"macs": 2}],
+    "floors": {"a": 1},
+}
+
+
+def test_headers_are_read_as_leniently_as_ever() -> None:
+    other = HEADER | {"made_by": "another program", "bilinear": [{"macs": 2.0}], "ceilings": None}
+    check("reds-problem-1.json", other)
+    assert read_header(other) == read_header(HEADER)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pairs": [["a"]]},
+        {"pairs": ["ab"]},
+        {"groups": [1, 2]},
+        {"resources": [{"name": "macs", "kind": "max", "capacity": 50}]},
+        {"resources": [{"name": "macs", "kind": "sum", "capacity": 1.5}]},
+        {"floors": {"a": "1"}},
+    ],
+)
+def test_headers_are_refused_by_reader_and_schema(wrong: dict[str, Any]) -> None:
+    assert refuses("reds-problem-1.json", HEADER | wrong)
+    with pytest.raises((TypeError, ValueError)):
+        read_header(HEADER | wrong)
+
+
+# --- files that are read and written again ---------------------------------------------------------------------------
+
+
+def check_lines(schema: str, records: Iterable[Any]) -> None:
+    for record in records:
+        line = to_json_line(record)
+        check(schema, json.loads(line))
+        assert to_json_line(from_plain(type(record), parse_json(line))) == line
+
+
+def test_lines_of_records() -> None:
+    check_lines("bench-record.json", sample_comparisons.mixed())
+    check_lines("compare-record.json", [result(), failure()])
+
+
+def test_the_history_of_a_comparison(tmp_path: Path) -> None:
+    write_history(tmp_path, BenchHistory((sample_comparisons.RUN,)))
+    text = (tmp_path / "bench.json").read_text()
+    check("reds-bench-1.json", json.loads(text))
+    write_history(tmp_path, read_history(tmp_path))
+    assert (tmp_path / "bench.json").read_text() == text
+
+
+LATENCIES: dict[str, Any] = {
+    "network": "net",
+    "model": "0f",
+    "channels": {"a": 4},
+    "settings": {"element_size_bytes": 1, "threads": 1, "repeats": 200, "points": 5, "checks": 0},
+    "machine": {"system": "Linux", "cpu": "a processor", "cores": 2, "memory_bytes": 1024, "python": "3.11"},
+    "versions": {},
+    "segments": [],
+    "overhead": {"ns": 10, "spread_ns": 0.5, "runs": 200},
+    "full": {"ns": 20.5, "spread_ns": 0, "runs": 200},
+    "narrow": {"ns": 15.0, "spread_ns": 0.25, "runs": 200},
+    "samples": [],
+    "checks": [],
+    "complete": False,
+    "format": "reds-latency/1",
+}
+
+
+def test_a_latency_table_keeps_its_digest(tmp_path: Path) -> None:
+    """The digest tells a resumed run whether its table is the same: also whole numbers of ns have to stay whole."""
+    check("reds-latency-1.json", LATENCIES)
+    text = json.dumps(LATENCIES, indent=1) + "\n"
+    (tmp_path / "table.json").write_text(text)
+    table = load_latency_table(tmp_path / "table.json")
+    save_latency_table(table, tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_text() == text
+
+
+def test_a_plan_that_is_read_and_written_again_is_the_same(tmp_path: Path) -> None:
+    plan = sample_plans.complete()
+    (first, *more) = plan.subnetworks
+    budget = {"macs": 100_000, "params": 0.5}
+    plan = dataclasses.replace(plan, subnetworks=(dataclasses.replace(first, budget=budget), *more))
+    save_plan(plan, tmp_path)
+    text = (tmp_path / "plan.json").read_text()
+    check("reds-plan-1.json", json.loads(text))
+    save_plan(load_plan(tmp_path), tmp_path)
+    assert (tmp_path / "plan.json").read_text() == text
