@@ -12,15 +12,32 @@ from reds_core.cost import counting
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import ContractViolation
 from reds_core.formulation.statement import Statement
-from reds_core.framework.framework import Framework
-from reds_core.pruning.pruner import Pruner, PruningState
+from reds_core.framework.framework import Family, Framework
+from reds_core.pruning.pruner import Pruner, PruningState, Step
+from reds_core.scoring.scorer import ScoreTable
+
+
+def check_state(pruner: Pruner, step: Step, state: object) -> None:
+    """Refuse what a step returned if it is not a whole state: plugins need not be checked for types.
+
+    Raises:
+        ContractViolation: if it is not a PruningState, or if one of its parts is of the wrong type.
+    """
+    if not isinstance(state, PruningState):
+        raise _violated(pruner, f"returned {type(state).__name__}, not a PruningState, from step '{step.name}'")
+    wanted = {"scores": ScoreTable, "order": Mapping, "choices": tuple, "family": Family}
+    for name, kind in wanted.items():
+        part = getattr(state, name)
+        if not isinstance(part, kind):
+            raise _violated(pruner, f"returned a state whose {name} is {type(part).__name__} from step '{step.name}'")
+
+
+def _violated(pruner: Pruner, what: str) -> ContractViolation:
+    return ContractViolation(f"pruner '{pruner.name}' {what}", "report it to its author, or choose another pruner")
 
 
 def check_family(
-    pruner: Pruner,
-    statement: Statement,
-    budgets: Sequence[SubnetworkBudget],
-    state: PruningState,
+    pruner: Pruner, statement: Statement, budgets: Sequence[SubnetworkBudget], state: PruningState
 ) -> None:
     """Hold what a pruner decided against its contract.
 
@@ -29,9 +46,9 @@ def check_family(
     """
 
     def violated(what: str) -> ContractViolation:
-        return ContractViolation(f"pruner '{pruner.name}' {what}", "report it to its author, or choose another pruner")
+        return _violated(pruner, what)
 
-    if state.family is None or state.order is None:
+    if not state.family.members or not state.order:
         raise violated("ended without models or without an order of channels")
     if not len(state.choices) == len(state.family.members) == len(budgets):
         raise violated(f"ended with {len(state.choices)} choices for {len(budgets)} budgets")

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.formulation.formulation import Formulation
 from reds_core.framework.framework import Family
@@ -64,31 +66,47 @@ class Decision:
 
 @dataclass(frozen=True)
 class PruningState:
-    """All that crosses a step.
+    """All that crosses a step. The first step is given `PruningState.initial`.
 
     Attributes:
-        scores: of the channels of the input model, by their index there; None until scored.
-        order: for each group the channels of the input model in the order of `family.full`; None until decided.
+        scores: of the channels of the input model, by their index there; a table without groups until the strategy has
+            scored.
+        order: for each group the channels of the input model, the most important first; that of `family.full` as soon
+            as the family has members. At first the order in which the input model has them.
         choices: for each budget, smallest first, what was decided, or what a network has that is on its way there;
             shorter while some are not begun.
-        family: the models; None until extracted. Members stand as in `choices`.
+        family: the models. At first the input model and no members; members stand as in `choices`.
         decided: what the last step decided: widths by group name. Empty when the next step begins.
         bounds: for each budget, smallest first, a proven upper limit on its value by `scores`; empty where not asked.
         sequence: groups in the order in which they are decided, where that is found out in the run.
     """
 
-    scores: ScoreTable | None = None
-    order: Kept | None = None
-    choices: tuple[Decision, ...] = ()
-    family: Family[Any] | None = None
+    scores: ScoreTable
+    order: Kept
+    choices: tuple[Decision, ...]
+    family: Family[Any]
     decided: Mapping[str, int] = field(default_factory=dict)
     bounds: tuple[int | None, ...] = ()
     sequence: tuple[str, ...] = ()
 
+    @classmethod
+    def initial(cls, network: Network, model: Any) -> PruningState:
+        """The state before the first step: nothing is scored or decided, and the family is the input model alone.
+
+        Args:
+            network: description of the input model.
+            model: the input model.
+        """
+        order = {g.name: np.arange(g.channels, dtype=np.int64) for g in network.groups}
+        return cls(ScoreTable({}), order, (), Family(model, (), ()))
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the strategy has scored the channels of the input model."""
+        return bool(self.scores.channels)
+
     def kept(self, member: int) -> Kept:
         """For each group the channels of the input model that a member keeps, most important first."""
-        if self.order is None:
-            raise ValueError("no order of channels is decided yet")
         return {group: self.order[group][:width] for group, width in self.choices[member].widths.items()}
 
 
@@ -189,4 +207,4 @@ class Pruner(Plugin, ABC):
 
     @abstractmethod
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
-        """Take one step. After the last, `choices` has one entry a budget and `family` is set."""
+        """Take one step. After the last, `choices` and `family.members` have one entry a budget."""

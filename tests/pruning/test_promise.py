@@ -119,7 +119,8 @@ class BadPruner(Pruner):
         order = {g: np.arange(n) for g, n in tools.network.channels.items()}
         models = tuple(tools.extract(tools.model, {g: order[g][:w] for g, w in some.items()}) for some in widths)
         choices = tuple(Decision(w) for w in widths)
-        return self.broken(PruningState(None, order, choices, Family(tools.model, models, tuple(widths)), widths[-1]))
+        family = Family(tools.model, models, tuple(widths))
+        return self.broken(PruningState(ScoreTable({}), order, choices, family, widths[-1]))
 
     def broken(self, state: PruningState) -> PruningState:
         return state
@@ -132,17 +133,17 @@ class TooFew(BadPruner):
 
 class NoFamily(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        return dataclasses.replace(state, family=None)
+        return dataclasses.replace(state, family=Family(state.family.full, (), ()))
 
 
 class NoOrder(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        return dataclasses.replace(state, order=None)
+        return dataclasses.replace(state, order={})
 
 
 class DoubleOrder(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        return dataclasses.replace(state, order={g: np.zeros_like(o) for g, o in (state.order or {}).items()})
+        return dataclasses.replace(state, order={g: np.zeros_like(o) for g, o in state.order.items()})
 
 
 class NoWidth(BadPruner):
@@ -168,7 +169,6 @@ class NotNested(BadPruner):
 
 class WrongModels(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        assert state.family is not None
         family = dataclasses.replace(state.family, members=state.family.members[::-1])
         return dataclasses.replace(state, family=family)
 
@@ -192,6 +192,27 @@ def test_pruners_that_break_a_promise_are_found_out(place: Workplace, pruner: ty
         place.prune(registry=toy_registry(pruner), settings=settings(pruner="bad"))
     assert caught.value.exit_status == 1
     assert not (place.out / "plan.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (lambda state: None, "NoneType, not a PruningState, from step 'everything'"),
+        (lambda state: dataclasses.replace(state, family=None), "a state whose family is NoneType from step"),
+        (lambda state: dataclasses.replace(state, scores=None), "a state whose scores is NoneType from step"),
+        (lambda state: dataclasses.replace(state, order=None), "a state whose order is NoneType from step"),
+        (lambda state: dataclasses.replace(state, choices=[*state.choices]), "a state whose choices is list from"),
+    ],
+)
+def test_what_is_no_whole_state_is_the_pruner_s_fault(place: Workplace, broken: Any, why: str) -> None:
+    class NoState(BadPruner):
+        def broken(self, state: PruningState) -> PruningState:
+            changed: PruningState = broken(state)
+            return changed
+
+    with pytest.raises(ContractViolation, match=f"pruner 'bad' returned {why}"):
+        place.prune(registry=toy_registry(NoState), settings=settings(pruner="bad"))
+    assert not place.out.exists()
 
 
 def test_widths_that_are_no_option_are_found_out(place: Workplace) -> None:

@@ -130,7 +130,6 @@ class NarrowingPruner(Pruner):
             state = self._cut(step, state, tools)
         elif step.name == SCORE:
             return self._scored(state, tools)
-        assert state.family is not None
         family = train(state.family, step, tools, alone)
         if not step.epochs:
             # the next cut scores it: with the statistics of wider layers it would hardly work
@@ -144,12 +143,9 @@ class NarrowingPruner(Pruner):
         return dataclasses.replace(state, sequence=self.sequence(state, tools))
 
     def _cut(self, cut: Narrow, state: PruningState, tools: Tools) -> PruningState:
-        anew = self.options.rescore and state.family is not None
+        anew = self.options.rescore and bool(state.family.members)
         if cut.part == 0:
             state = _opened(state, tools)
-        assert state.order is not None
-        assert state.family is not None
-        assert state.scores is not None
         budget, now, kept = tools.budgets[cut.budget], state.choices[0], state.kept(0)
         scores = tools.score(state.family.members[0], kept) if anew else state.scores
         ranking = channel_order(scores, kept)
@@ -157,8 +153,8 @@ class NarrowingPruner(Pruner):
         stated = tools.formulate(scores, budget, order).problem
         problem = self.posed(cut, stated.with_bounds(ceilings=choice_of(stated, now.widths)), state, tools)
         solution = tools.solve(problem)
-        assert solution.widths is not None
-        decided = {g: solution.widths[g] for g in self.settled(cut, state)}
+        found = Decision.of(solution).widths
+        decided = {g: found[g] for g in self.settled(cut, state)}
         widths = {**now.widths, **decided}
         family = _cut_again(state.family, state.order, order, widths, tools)
         spent = 0.0 if now.solution is None else now.solution.wall_s
@@ -176,16 +172,10 @@ def _opened(state: PruningState, tools: Tools) -> PruningState:
 
     It stands first. The models are the same objects until the cut replaces both.
     """
-    if state.family is None:
-        channels = tools.network.channels
-        family = Family(tools.model, (tools.model,), (channels,))
-        order: Kept = {g: np.arange(n, dtype=np.int64) for g, n in channels.items()}
-        return dataclasses.replace(state, order=order, choices=(Decision(channels),), family=family)
-    family, largest = state.family, state.choices[0].widths
-    members, widths = (family.members[0], *family.members), (family.widths[0], *family.widths)
-    return dataclasses.replace(
-        state, choices=(Decision(largest), *state.choices), family=Family(family.full, members, widths)
-    )
+    family = state.family
+    model, widths = (family.members[0], family.widths[0]) if family.members else (family.full, tools.network.channels)
+    grown = Family(family.full, (model, *family.members), (widths, *family.widths))
+    return dataclasses.replace(state, choices=(Decision(widths), *state.choices), family=grown)
 
 
 def _cut_again(family: Family[Any], old: Kept, new: Kept, widths: Mapping[str, int], tools: Tools) -> Family[Any]:

@@ -34,9 +34,7 @@ class UniformPruner(AtOncePruner):
     name = "uniform"
     Options: ClassVar[type] = UniformOptions
 
-    def choose(self, budget: int | None, state: PruningState, tools: Tools) -> PruningState:
-        assert budget is not None  # its steps decide one budget each
-        assert state.scores is not None
+    def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
         asked = tools.budgets[budget]
         stated = tools.formulate(state.scores, asked)
         widths = stated.problem.widths(uniform_choice(stated.problem))
