@@ -4,49 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from toy_framework import ToyFramework, chain_model, describe, residual_model
 from toy_plugins import FIRST_PARTY, BruteSolver, PluginModule, toy_registry
-from toy_runs import (
-    BUDGETS,
-    QUICK,
-    Listener,
-    Workplace,
-    make_workplace,
-    skip_report,
-)
+from toy_runs import BUDGETS, QUICK, Listener, Workplace, settings
 
 from reds_core.cost import counting
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.errors import (
-    ContractViolation,
-    InfeasibleError,
-    InputError,
-    PluginFailure,
-    UnsupportedError,
-)
+from reds_core.errors import ContractViolation, InfeasibleError, InputError, PluginFailure, UnsupportedError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Family
 from reds_core.knapsack.solution import Answer, Status
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 from reds_core.registry import Registry
-from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer, ScoreTable
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
-
-
-def settings(**changes: Any) -> RunSettings:
-    return dataclasses.replace(QUICK, **changes)
 
 
 def test_a_budget_below_one_channel_a_group(place: Workplace) -> None:

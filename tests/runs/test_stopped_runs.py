@@ -6,7 +6,6 @@ import dataclasses
 import random
 import signal
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from mock_scorers import Overtraining
 from stopped_runs import StoppableRun, check_end, finished, moments
 from toy_framework import ToyFramework, residual_model, toy_arrays
 from toy_plugins import toy_registry
-from toy_runs import QUICK, Interrupted, Workplace, contents, make_workplace, skip_report, without_times
+from toy_runs import QUICK, Interrupted, Workplace, contents, without_times
 
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.plan import load_plan
@@ -49,12 +48,6 @@ def write_report(plan, folder):
 importlib.metadata.entry_points = lambda group: [PluginModule("toy", (*FIRST_PARTY, Slow))]
 reds_core.runs.finish.write_report = write_report
 """
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 class Counting(Watcher):

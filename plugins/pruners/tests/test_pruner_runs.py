@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,6 @@ from toy_runs import (
     Tripwire,
     Workplace,
     contents,
-    make_workplace,
-    skip_report,
     tripping_registry,
     without_times,
 )
@@ -42,12 +39,6 @@ RUNS: list[tuple[str, dict[str, str], dict[str, Any]]] = [
     ("uniform", {}, ONE),
     ("nested", {}, ONE),
 ]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 def asked(pruner: str, options: dict[str, str], budgets: dict[str, Any], base: RunSettings = QUICK) -> dict[str, Any]:
