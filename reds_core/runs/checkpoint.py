@@ -180,6 +180,11 @@ def has_checkpoint(folder: Path) -> bool:
     return any((folder / FOLDER).glob(f"{_PREFIX}*"))
 
 
+def has_progress(folder: Path) -> bool:
+    """Whether anything was saved in FOLDER that a resumed run goes on from: a finished step, or a finished epoch."""
+    return has_checkpoint(folder) or any((folder / FOLDER).glob(f"{_EPOCHS}*"))
+
+
 def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -> Checkpoint | None:
     """The newest checkpoint under FOLDER/.checkpoint, or None.
 
