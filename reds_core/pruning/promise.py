@@ -1,4 +1,4 @@
-"""What every family promises, checked whoever made it: within its budgets, nested, as small as planned."""
+"""Checks of what every strategy promises: a family is within its budgets, nested, and as small as planned."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _violated(pruner: Pruner, what: str) -> ContractViolation:
 def check_family(
     pruner: Pruner, statement: Statement, budgets: Sequence[SubnetworkBudget], state: PruningState
 ) -> None:
-    """Hold what a pruner decided against its contract.
+    """Check that what a pruner decided keeps its contract.
 
     Raises:
         ContractViolation: if it is incomplete, not nested, or over a budget.
@@ -62,7 +62,8 @@ def check_family(
             raise violated(f"gave subnetwork '{budget.name}' no width from 1 up for every group")
         for name, width in choice.widths.items():
             if width not in options[name]:
-                raise violated(f"gave group '{name}' {width} channels in '{budget.name}', which is no option of it")
+                gave = f"gave group '{name}' {width} channels in '{budget.name}'"
+                raise violated(f"{gave}, which is not one of the widths that it may have")
         for excess in statement.excesses(budget, choice.widths):
             above = f"{excess.resource} {excess.used}, which is above {excess.capacity}"
             raise violated(f"gave subnetwork '{budget.name}' {above}")
@@ -74,10 +75,14 @@ def check_family(
 def check_model(
     framework: Framework, model: Any, usage: Mapping[str, int], costs: counting.CostModel, name: str
 ) -> None:
-    """Recount `model` from its own layers: a budget is a promise.
+    """Count what `model` uses once more, from its own layers, since a budget is a promise.
+
+    Args:
+        usage: the planned use of every resource.
+        name: of the network, for the message.
 
     Raises:
-        ContractViolation: if the recount differs from `usage`.
+        ContractViolation: if the model does not use what was planned.
     """
     network = framework.inspect(model)
     recounted = counting.usage(network, network.channels, costs)

@@ -1,7 +1,7 @@
-"""The state of a run on disk, so that it can go on after the last finished step, and in it after the last epoch.
+"""The state of a run on disk, so that the run can be resumed after the last finished step or epoch.
 
-A checkpoint is a folder that is written beside and renamed; the one before is removed afterwards, and with it the
-epochs of the step that is finished now. No pickle.
+A checkpoint is a folder that is written under another name and then renamed. The one before it is removed afterwards,
+and with it the saved epochs of the step that is finished now. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _GROUP, _CURVE = "group/", "curve/"
 
 @dataclass(frozen=True)
 class _SavedState:
-    """What state.json holds. files: the names of all files beside it, so that one that is gone is missed."""
+    """The content of state.json. `files` names all files beside it, so that a missing one is noticed."""
 
     choices: tuple[Decision, ...]
     steps: tuple[StepRecord, ...]
@@ -48,7 +48,7 @@ class _SavedState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state and the records of the steps that led to it. What the last of them decided stands in its record alone."""
+    """A state and the records of the steps that led to it. What the last step decided is only in its record."""
 
     state: PruningState
     steps: tuple[StepRecord, ...]

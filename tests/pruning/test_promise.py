@@ -192,7 +192,9 @@ def test_what_is_no_whole_state_is_the_pruner_s_fault(place: Workplace, broken: 
 
 def test_widths_that_are_no_option_are_found_out(place: Workplace) -> None:
     asked = settings(pruner="bad", widths=WidthRules(align=2))
-    with pytest.raises(ContractViolation, match="gave group 'stem' 1 channels in '25', which is no option of it"):
+    with pytest.raises(
+        ContractViolation, match="gave group 'stem' 1 channels in '25', which is not one of the widths that it may have"
+    ):
         place.prune(registry=toy_registry(BadPruner), settings=asked)
 
 

@@ -1,4 +1,4 @@
-"""Strategies that decide everything by the scores of the input model, cut once and then fine-tune."""
+"""Strategies that score the input model once, decide all budgets by those scores, cut once and then fine-tune."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SCORE, EXTRACT, FINETUNE = "score", "extract", "finetune"
 
 @dataclass(frozen=True)
 class Choose(Step):
-    """Decides one budget.
+    """A step that decides the widths of one subnetwork.
 
     Attributes:
-        budget: its index, smallest first.
+        budget: the index of its budget, smallest first.
     """
 
     budget: int = 0
@@ -32,24 +32,28 @@ class Choose(Step):
 
 @dataclass(frozen=True)
 class Finetune(Step):
-    """Trains one member by itself.
+    """A step that trains one subnetwork by itself.
 
     Attributes:
-        member: its index, smallest first.
+        member: the index of the subnetwork, smallest first.
     """
 
     member: int = 0
 
 
 class AtOncePruner(Pruner):
-    """Base of the strategies that decide at once: they say how they choose, and who is trained."""
+    """Base class of the strategies that decide at once. They define how widths are chosen, and what is trained."""
 
     @abstractmethod
     def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
-        """Add the choice of one budget and the order of channels."""
+        """The state with the decision for one more budget, and with the order of channels."""
 
     def alone(self, budgets: int) -> bool:
-        """Whether subnetworks are trained each by itself, each for all epochs."""
+        """Whether each subnetwork is trained by itself for all epochs of the run. By default all are trained together.
+
+        Args:
+            budgets: how many budgets there are.
+        """
         return False
 
     def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Step]:
@@ -82,7 +86,10 @@ class AtOncePruner(Pruner):
 
 
 def choose_next_above(budget: int, state: PruningState, tools: Tools) -> PruningState:
-    """The best choice of a budget that contains the choice of the next smaller one: bottom-up, as in REDS."""
+    """The state with the best choice for a budget among those that keep all that the next smaller subnetwork keeps.
+
+    This is the bottom-up order of the REDS paper.
+    """
     stated = tools.formulate(state.scores, tools.budgets[budget])
     smaller = choice_of(stated.problem, state.choices[-1].widths) if state.choices else None
     member = choose_above(stated.problem, smaller, tools.solve)
@@ -90,7 +97,7 @@ def choose_next_above(budget: int, state: PruningState, tools: Tools) -> Pruning
 
 
 def decision_from(member: MemberSolution) -> Decision:
-    """What a state holds of a member of a family."""
+    """The decision that a member of a solved family stands for."""
     return Decision.of(member.solution, member.bound_independent)
 
 

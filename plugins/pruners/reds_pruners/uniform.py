@@ -18,7 +18,7 @@ class UniformOptions:
     """Options of `uniform`.
 
     Attributes:
-        finetune: who is trained. joint: all subnetworks and the full network, with one set of weights; alone: each
+        finetune: what is trained. joint: all subnetworks and the full network, with one set of weights; alone: each
             subnetwork by itself, each for all epochs; auto: alone for one budget, joint for several.
     """
 

@@ -174,7 +174,7 @@ def test_a_sensitivity_order_never_sees_test_data(place: Workplace) -> None:
     [
         ("layerwise", {"order": "sideways"}, "forward, backward, sensitivity"),
         ("layerwise", {"block": "0"}, "layerwise.block is 0"),
-        ("layerwise", {"final": "2"}, "final is 2.0, which is no share"),
+        ("layerwise", {"final": "2"}, "final is 2.0, which is not a share"),
         ("layerwise", {"finetune": "alone"}, "only for a single budget"),
         ("progressive", {"steps": "0"}, "progressive.steps is 0"),
         ("progressive", {"schedule": "cubic"}, "linear, geometric"),
