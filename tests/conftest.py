@@ -1,4 +1,4 @@
-"""The command line and a place to run it in, for the tests of commands."""
+"""The command line, and a place with a toy model and data in which commands and runs work. No run draws a report."""
 
 from __future__ import annotations
 
@@ -17,5 +17,6 @@ def reds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workplace:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    skip_report(monkeypatch)
     return make_workplace(tmp_path)

@@ -1,4 +1,7 @@
-"""Network, scores, costs and capacities become a KnapsackProblem. The only place where scores become integers."""
+"""How network, scores, costs and capacities become a knapsack problem.
+
+This is the only place where scores are rounded to integers.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,18 @@ from reds_core.network.description import Network
 from reds_core.scoring.scorer import ScoreTable
 
 FULL_VALUE = 2.0**31
-"""Value of the full network: rounding to it loses no value that was ever seen, and sums stay far below 2^62."""
+"""The value of the full network. It is large enough for rounding to matter little, and sums stay far below 2^62."""
 _CANCELLED = 1024
-"""How many times the magnitudes may sum up to the full network's value until that is no measure of them."""
+"""The full value is no longer used as the unit if the sum of all magnitudes is more than this many times as large."""
 
 
 @dataclass(frozen=True)
 class Formulation:
-    """A problem and the order of channels that it is meant for.
+    """A problem and the order of channels for which it was stated.
 
     Attributes:
-        problem: its groups are the network's, in their order.
-        order: for each group its channels, the most important first. Option of width w keeps the first w.
+        problem: the problem, whose groups are those of the network, in the same order.
+        order: for each group its channels, the most important first. The option of width w keeps the first w of them.
     """
 
     problem: KnapsackProblem
@@ -38,10 +41,10 @@ class Formulation:
 
 
 def channel_order(scores: ScoreTable, first: Kept | None = None) -> dict[str, IntArray]:
-    """For each group its channels by descending total score; ties keep the lower index first.
+    """The channels of each group by descending total score. Channels of equal scores stay in the order of their index.
 
     Args:
-        first: channels that stand before all others whatever their score: those already kept.
+        first: channels that come before all others whatever their score, such as those that are kept already.
     """
     order = {}
     for group, totals in scores.totals().items():
@@ -65,10 +68,11 @@ def formulate(
     """State which width each group should have.
 
     Args:
-        forms: resources with a budget, from `reds_core.cost.counting`.
-        capacities: the most of each of them.
-        order: of the channels; by descending score where it is None.
-        rules: which widths are options; every width where it is None.
+        forms: the use of each resource that has a budget, from `reds_core.cost.counting`.
+        capacities: how much of each of these resources may be used.
+        name: of the problem.
+        order: of the channels of each group; None orders them by descending score.
+        rules: which widths are options; None offers every width.
 
     Raises:
         UnsupportedError: if no group of the network can be pruned.
@@ -102,7 +106,7 @@ def formulate(
 
 
 def _total(scores: ScoreTable) -> float:
-    """What FULL_VALUE stands for: the value of the full network. Exact, so that no order of channels changes it.
+    """The value of the full network in units of the scores. It is exact, so that the order of channels does not matter.
 
     Where scores of both signs, or curves that fall again, leave nearly nothing of it, the sum of all magnitudes.
     """
@@ -115,7 +119,7 @@ def _total(scores: ScoreTable) -> float:
 
 
 def _from_one_channel(curve: FloatArray) -> FloatArray:
-    """A curve as what widths are worth beyond one channel: only its differences count."""
+    """A curve as the value that each width adds to that of one channel, since only differences of a curve count."""
     gained: FloatArray = curve - curve[0]
     return gained
 
@@ -132,7 +136,7 @@ def _prefix_sums(kernel: FloatArray) -> FloatArray:
 def _own_value(
     group: str, order: IntArray, scores: ScoreTable, kernels: Mapping[tuple[str, str], FloatArray]
 ) -> FloatArray:
-    """Value of each width from 1 up: the curve or the channels' scores, and kernels that join the group to itself."""
+    """The value of each width from 1 up, from the curve or the scores, and from kernels within the group."""
     curve = scores.curves.get(group)
     value = np.cumsum(scores.channels[group][order]) if curve is None else _from_one_channel(curve)
     if (group, group) in kernels:
@@ -143,7 +147,7 @@ def _own_value(
 def _pairs(
     names: list[str], forms: Mapping[str, ResourceForm], scores: ScoreTable
 ) -> tuple[list[tuple[str, str]], dict[tuple[str, str], FloatArray]]:
-    """Pairs of different groups with a cost or a score in common, in network order, and their kernels."""
+    """The pairs of different groups that have a cost or a score in common, in network order, and their kernels."""
     rank = {g: i for i, g in enumerate(names)}
     joined = {pair for form in forms.values() for pair in joined_groups(form)}
     kernels: dict[tuple[str, str], FloatArray] = {}

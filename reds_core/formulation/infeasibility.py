@@ -1,4 +1,5 @@
-"""Why no subnetwork meets a budget, and by how much: a rule for widths, layers that stay whole, or the budget."""
+"""Why no subnetwork meets a budget and by how much: because of a rule for widths, of layers that stay whole, or of the
+budget itself."""
 
 from __future__ import annotations
 
@@ -18,10 +19,10 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class _Cause:
-    """What stands in the way.
+    """What keeps a budget from being met.
 
     Attributes:
-        reason: a clause that follows "since"; empty where only the budget is to blame.
+        reason: a clause that follows "since"; empty if only the budget is to blame.
         fix: what helps beside a larger budget; empty likewise.
     """
 
@@ -72,7 +73,7 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
 
 
 def share_above(least: int, full: int) -> float:
-    """The least share of three decimals at which floor(share x full) is `least` or more, so that it can be typed."""
+    """The least share of three decimals, as a user would type it, for which floor(share x full) is `least` or more."""
     return -(-1000 * least // full) / 1000
 
 
@@ -107,7 +108,7 @@ def _cause(network: Network, form: ResourceForm, resource: str, capacity: int, r
 
 
 def _loosened(rules: WidthRules, meets: Callable[[WidthRules], bool]) -> str:
-    """One rule made looser, as a user would type it, that alone meets the budget; empty where none does."""
+    """One rule made looser, as a user would type it, if that alone meets the budget; else an empty text."""
     if rules.min_width > 1 and meets(replace(rules, min_width=1)):
         low, high = 1, rules.min_width  # the least width that meets the budget lies in [low, high)
         while high - low > 1:
@@ -126,7 +127,7 @@ def _loosened(rules: WidthRules, meets: Callable[[WidthRules], bool]) -> str:
 
 
 def _whole_layers(network: Network, form: ResourceForm, resource: str, capacity: int) -> _Cause:
-    """The layers that no width changes, where they matter, and why the network's description says that they stay."""
+    """The layers whose use depends on no width, if that matters, and what the network's description says of them."""
     fixed = {name: amount for name, amount in _fixed_by_layer(network, form, resource).items() if amount}
     told = _told_warnings(network)
     total = sum(fixed.values())
@@ -139,7 +140,7 @@ def _whole_layers(network: Network, form: ResourceForm, resource: str, capacity:
 
 
 def _fixed_by_layer(network: Network, form: ResourceForm, resource: str) -> Mapping[str, int]:
-    """What each layer uses of `resource` whatever the widths; nothing is known of peaks and latencies."""
+    """How much of `resource` each layer uses at any widths. It is empty for peaks and latencies."""
     if not isinstance(form, SumForm):
         return {}
     amounts: dict[str, int] = {}
@@ -160,7 +161,7 @@ def _fixed_by_layer(network: Network, form: ResourceForm, resource: str) -> Mapp
 
 
 def _told_warnings(network: Network) -> str:
-    """The network's warnings as the end of a clause."""
+    """The warnings of the network, worded as the end of a clause."""
     told = network.warnings[:_MOST_NAMED]
     more = f" and {len(network.warnings) - len(told)} more" if len(network.warnings) > len(told) else ""
     return f": {', '.join(told)}{more}" if told else ""

@@ -1,4 +1,4 @@
-"""Which widths a group may have: layers left as they are, multiples, a least width, thinned tables."""
+"""Which widths a group may have: layers that are kept whole, multiples, a least width, and thinned options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_MAX_OPTIONS = 512
 
 @dataclass(frozen=True)
 class WidthRules:
-    """Rules for the options of every group. The full width is always one, whatever the rules.
+    """Rules that say which widths are options of each group. The full width is an option under all rules.
 
     Attributes:
         keep: Shell pattern of layers to leave as they are. Groups with such a layer stay whole.
@@ -45,10 +45,10 @@ class WidthRules:
                 raise InputError(f"the {what} {figure} is below {least}", f"give {least} or more")
 
     def check(self, network: Network) -> None:
-        """Refuse patterns that match nothing: a misspelt one would prune what was to be kept.
+        """Refuse patterns that match no layer, since a misspelt pattern would prune what was to be kept.
 
         Raises:
-            InputError: naming the first pattern without a layer.
+            InputError: if a pattern matches no layer; it names the first of them.
         """
         names = [layer.name for layer in network.layers]
         names += [layer for group in network.groups for layer in group.layers]  # those inside layers
@@ -59,7 +59,7 @@ class WidthRules:
                 )
 
     def all_widths(self, group: ChannelGroup) -> IntArray:
-        """The widths of a group before thinning, rising, int64."""
+        """The widths of a group before thinning, int64 (widths,), in rising order."""
         if any(fnmatchcase(layer, pattern) for layer in group.layers for pattern in self.keep):
             return np.array([group.channels], np.int64)
         first = -(-self.min_width // self.align) * self.align
@@ -67,18 +67,18 @@ class WidthRules:
         return np.array([*range(first, group.channels, self.align), group.channels], np.int64)
 
     def widths(self, group: ChannelGroup) -> IntArray:
-        """The options of a group, rising, int64; the last is its full width."""
+        """The widths that are options of a group, int64 (options,), in rising order. The last is its full width."""
         widths = self.all_widths(group)
         if len(widths) <= self.max_options:
             return widths
         return widths[thinned_places(len(widths), self.max_options)]
 
     def free(self, network: Network) -> tuple[str, ...]:
-        """The groups with more than one option, in network order; the others stay whole."""
+        """The names of the groups that have more than one option, in network order. All others stay whole."""
         return tuple(g.name for g in network.groups if len(self.widths(g)) > 1)
 
     def thinned(self, network: Network) -> dict[str, tuple[int, int]]:
-        """Groups that have fewer options than their widths allow: how many there are, and how many there could be."""
+        """The thinned groups: for each the number of its options, and the number without thinning."""
         counts = {g.name: (len(self.widths(g)), len(self.all_widths(g))) for g in network.groups}
         return {name: pair for name, pair in counts.items() if pair[0] < pair[1]}
 
@@ -88,14 +88,14 @@ class WidthRules:
 
 
 def thinned_places(count: int, most: int) -> IntArray:
-    """Which of `count` widths stay where `most` may: the first ones all, then at steps that grow.
+    """Which of `count` widths remain if at most `most` may: all of the first ones, then some at growing steps.
 
-    Behind the first ones half of the options is spread evenly and half by one ratio. The even half costs little under
-    budgets of a quarter and more; the others leave tiny budgets a choice.
+    After the first ones, half of the options are spread evenly and half by a constant ratio. The even half loses little
+    value under budgets of a quarter and more; the other half leaves tiny budgets a choice.
 
     Args:
-        count: how many there are, above `most`.
-        most: at least 2.
+        count: the number of widths, more than `most`.
+        most: the number of widths that remain, at least 2.
 
     Returns:
         Rising indices, int64 (most,), the first 0 and the last `count` - 1.

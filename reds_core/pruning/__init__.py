@@ -1,4 +1,4 @@
-"""The boundary to pruning strategies."""
+"""The boundary to pruning strategies: the base class of pruners, their steps, their state and their tools."""
 
 from __future__ import annotations
 

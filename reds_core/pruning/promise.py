@@ -1,4 +1,4 @@
-"""What every family promises, checked whoever made it: within its budgets, nested, as small as planned."""
+"""Checks of what every strategy promises: a family is within its budgets, nested, and as small as planned."""
 
 from __future__ import annotations
 
@@ -12,26 +12,43 @@ from reds_core.cost import counting
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import ContractViolation
 from reds_core.formulation.statement import Statement
-from reds_core.framework.framework import Framework
-from reds_core.pruning.pruner import Pruner, PruningState
+from reds_core.framework.framework import Family, Framework
+from reds_core.pruning.pruner import Pruner, PruningState, Step
+from reds_core.scoring.scorer import ScoreTable
+
+
+def check_state(pruner: Pruner, step: Step, state: object) -> None:
+    """Refuse what a step returned if it is not a whole state: plugins need not be checked for types.
+
+    Raises:
+        ContractViolation: if it is not a PruningState, or if one of its parts is of the wrong type.
+    """
+    if not isinstance(state, PruningState):
+        raise _violated(pruner, f"returned {type(state).__name__}, not a PruningState, from step '{step.name}'")
+    wanted = {"scores": ScoreTable, "order": Mapping, "choices": tuple, "family": Family}
+    for name, kind in wanted.items():
+        part = getattr(state, name)
+        if not isinstance(part, kind):
+            raise _violated(pruner, f"returned a state whose {name} is {type(part).__name__} from step '{step.name}'")
+
+
+def _violated(pruner: Pruner, what: str) -> ContractViolation:
+    return ContractViolation(f"pruner '{pruner.name}' {what}", "report it to its author, or choose another pruner")
 
 
 def check_family(
-    pruner: Pruner,
-    statement: Statement,
-    budgets: Sequence[SubnetworkBudget],
-    state: PruningState,
+    pruner: Pruner, statement: Statement, budgets: Sequence[SubnetworkBudget], state: PruningState
 ) -> None:
-    """Hold what a pruner decided against its contract.
+    """Check that what a pruner decided keeps its contract.
 
     Raises:
         ContractViolation: if it is incomplete, not nested, or over a budget.
     """
 
     def violated(what: str) -> ContractViolation:
-        return ContractViolation(f"pruner '{pruner.name}' {what}", "report it to its author, or choose another pruner")
+        return _violated(pruner, what)
 
-    if state.family is None or state.order is None:
+    if not state.family.members or not state.order:
         raise violated("ended without models or without an order of channels")
     if not len(state.choices) == len(state.family.members) == len(budgets):
         raise violated(f"ended with {len(state.choices)} choices for {len(budgets)} budgets")
@@ -45,7 +62,8 @@ def check_family(
             raise violated(f"gave subnetwork '{budget.name}' no width from 1 up for every group")
         for name, width in choice.widths.items():
             if width not in options[name]:
-                raise violated(f"gave group '{name}' {width} channels in '{budget.name}', which is no option of it")
+                gave = f"gave group '{name}' {width} channels in '{budget.name}'"
+                raise violated(f"{gave}, which is not one of the widths that it may have")
         for excess in statement.excesses(budget, choice.widths):
             above = f"{excess.resource} {excess.used}, which is above {excess.capacity}"
             raise violated(f"gave subnetwork '{budget.name}' {above}")
@@ -57,10 +75,14 @@ def check_family(
 def check_model(
     framework: Framework, model: Any, usage: Mapping[str, int], costs: counting.CostModel, name: str
 ) -> None:
-    """Recount `model` from its own layers: a budget is a promise.
+    """Count what `model` uses once more, from its own layers, since a budget is a promise.
+
+    Args:
+        usage: the planned use of every resource.
+        name: of the network, for the message.
 
     Raises:
-        ContractViolation: if the recount differs from `usage`.
+        ContractViolation: if the model does not use what was planned.
     """
     network = framework.inspect(model)
     recounted = counting.usage(network, network.channels, costs)

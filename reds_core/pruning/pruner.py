@@ -1,8 +1,10 @@
-"""The pruner boundary: a strategy as a sequence of resumable steps.
+"""The boundary to pruning strategies, which are sequences of steps that a run can be resumed after.
 
-A strategy says which steps it has and takes one at a time from state to state. Core drives the steps, saves the state
-after each, resumes, and derives each step's seed; a strategy knows nothing of that, and nothing crosses a step but
-the state.
+A strategy is the plan by which a network becomes a family of nested subnetworks: when channels are scored, when widths
+are decided and when networks are cut and trained. It first lists its steps and then takes them one at a time. Each step
+turns a `PruningState` into the next; a `Decision` in that state says how many channels one subnetwork keeps. The run
+drives the steps, saves the state after each of them, resumes, and derives a seed for each step. A strategy does not
+see any of that, but it may pass nothing from one step to the next except the state.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.formulation.formulation import Formulation
@@ -25,11 +29,11 @@ from reds_core.scoring.scorer import ScoreTable
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a strategy, which may derive a frozen dataclass of its own to say more.
+    """One step of a strategy. A strategy may derive a frozen dataclass from it to describe its steps further.
 
     Attributes:
-        name: what it does, as users see it; unique in the run.
-        epochs: of fine-tuning: what `Tools.finetune` trains in this step.
+        name: what the step does, as users see it. It is unique in the run.
+        epochs: how many epochs `Tools.finetune` trains in this step.
     """
 
     name: str
@@ -41,9 +45,11 @@ class Decision:
     """What was decided for one subnetwork.
 
     Attributes:
-        widths: channels kept, by group name.
-        solution: of the problem solved, floors included; None where no solver was asked.
-        bound_independent: proven upper limit on the value of this subnetwork without regard to the others.
+        widths: how many channels each group keeps, by group name.
+        solution: the solution of the problem that was solved, under the limits that nesting sets on widths; None if no
+            solver was asked.
+        bound_independent: a proven upper bound on the value that this subnetwork could have if it did not have to be
+            nested with the others; None if there is none.
     """
 
     widths: Mapping[str, int]
@@ -64,42 +70,63 @@ class Decision:
 
 @dataclass(frozen=True)
 class PruningState:
-    """All that crosses a step.
+    """Everything that one step passes on to the next. The first step is given `PruningState.initial`.
 
     Attributes:
-        scores: of the channels of the input model, by their index there; None until scored.
-        order: for each group the channels of the input model in the order of `family.full`; None until decided.
-        choices: for each budget, smallest first, what was decided, or what a network has that is on its way there;
-            shorter while some are not begun.
-        family: the models; None until extracted. Members stand as in `choices`.
-        decided: what the last step decided: widths by group name. Empty when the next step begins.
-        bounds: for each budget, smallest first, a proven upper limit on its value by `scores`; empty where not asked.
-        sequence: groups in the order in which they are decided, where that is found out in the run.
+        scores: the scores of the channels of the input model, by their index in it. Until the strategy has scored, this
+            is a table without groups.
+        order: for each group the channels of the input model, the most important first. The channels of `family.full`
+            are in this order as soon as the family has members. At first it is the order of the input model.
+        choices: one decision for each budget, smallest first, or the widths of a network that is still being narrowed
+            towards its budget. The tuple is shorter while the networks of some budgets are not begun.
+        family: the models. At first it is the input model without members; members are in the order of `choices`.
+        decided: the widths that the last step decided, by group name. It is empty when the next step begins.
+        bounds: for each budget, smallest first, a proven upper bound on the value of any subnetwork by `scores`, or
+            None; empty if the strategy has not asked for bounds.
+        sequence: the groups in the order in which they are decided, if the strategy finds that out during the run.
     """
 
-    scores: ScoreTable | None = None
-    order: Kept | None = None
-    choices: tuple[Decision, ...] = ()
-    family: Family[Any] | None = None
+    scores: ScoreTable
+    order: Kept
+    choices: tuple[Decision, ...]
+    family: Family[Any]
     decided: Mapping[str, int] = field(default_factory=dict)
     bounds: tuple[int | None, ...] = ()
     sequence: tuple[str, ...] = ()
 
+    @classmethod
+    def initial(cls, network: Network, model: Any) -> PruningState:
+        """The state before the first step: nothing is scored or decided, and the family is the input model alone.
+
+        Args:
+            network: description of the input model.
+            model: the input model.
+        """
+        order = {g.name: np.arange(g.channels, dtype=np.int64) for g in network.groups}
+        return cls(ScoreTable({}), order, (), Family(model, (), ()))
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the strategy has scored the channels of the input model."""
+        return bool(self.scores.channels)
+
     def kept(self, member: int) -> Kept:
-        """For each group the channels of the input model that a member keeps, most important first."""
-        if self.order is None:
-            raise ValueError("no order of channels is decided yet")
+        """For each group the channels of the input model that a member keeps, the most important first.
+
+        Args:
+            member: the index of its decision in `choices`.
+        """
         return {group: self.order[group][:width] for group, width in self.choices[member].widths.items()}
 
 
 class Tools(ABC):
-    """What a step may use. Core measures what the tools spend and reports what they do.
+    """What a step may use. The run measures the time that the tools take, and reports what they do.
 
     Attributes:
-        network: description of the input model; it also fits `family.full`.
+        network: the description of the input model, which also describes `family.full`.
         model: the input model.
-        budgets: of the subnetworks, smallest first.
-        seed: of this step, derived from the run's.
+        budgets: the budgets of the subnetworks, smallest first.
+        seed: the seed of this step, derived from the seed of the run.
     """
 
     network: Network
@@ -109,16 +136,17 @@ class Tools(ABC):
 
     @abstractmethod
     def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
-        """Scores of the channels of the input model, as they now are in `model`.
+        """Score the channels of the input model by what they are worth in `model` now.
 
         Args:
-            kept: for each group the channels of the input model that `model` has, in its order; None means all.
-                Channels that it has no more are scored 0.
+            model: the input model, or a network cut from it.
+            kept: for each group the channels of the input model that `model` has, in the order in which it has them;
+                None means that it has all of them. Channels that it no longer has get the score 0.
         """
 
     @abstractmethod
     def loss(self, model: Any) -> float:
-        """Mean loss of `model` on the training data held back for choosing, or on the rest if none is held back.
+        """The mean loss of `model` on the training data that is held back for choosing, or on all of it if none is.
 
         Raises:
             InputError: if the run has no data.
@@ -126,67 +154,83 @@ class Tools(ABC):
 
     @abstractmethod
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
-        """The problem of one budget."""
+        """State the knapsack problem of one budget.
+
+        Args:
+            scores: of the channels of the input model.
+            budget: one of `budgets`.
+            order: the order of the channels of each group; None orders them by descending score.
+        """
 
     @abstractmethod
     def solve(self, problem: KnapsackProblem) -> Solution:
-        """A solution with a choice, by the run's solver.
+        """Solve a problem with the solver of the run. The solution always has a choice.
 
         Raises:
-            InfeasibleError: if there is none; says the least that can be reached.
+            InfeasibleError: if no choice is feasible; it says how little of the resource can be reached.
             NoChoiceError: if the solver stopped before it found one.
         """
 
     @abstractmethod
     def extract(self, model: Any, kept: Kept) -> Any:
-        """`model`, or a network cut from it, reduced to the channels of `kept` (its own indices), in their order."""
+        """A copy of `model` that has only the channels in `kept`, in that order.
+
+        Args:
+            model: the input model, or a network cut from it.
+            kept: the channels of each group, by their index in `model`. Groups that are not named stay whole.
+        """
 
     @abstractmethod
     def finetune(self, family: Family[Any]) -> Family[Any]:
-        """Train the family together, by the run's settings, for the epochs of this step.
+        """Train all networks of a family together for the epochs of this step, by the settings of the run.
 
-        A family of a full network alone trains that network by itself.
+        The networks are changed in place. If the family has no members, its full network is trained by itself.
         """
 
     @abstractmethod
     def recalibrate(self, model: Any) -> Any:
-        """`model` with batch-norm statistics measured anew, where the run has data and its settings ask for that.
+        """Measure the batch-norm statistics of `model` again, if the run has data and its settings ask for that.
 
-        For networks that were cut and are scored or measured before they are trained.
+        This is for networks that were cut and are scored or measured before they are trained.
         """
 
     @property
     @abstractmethod
     def finetune_epochs(self) -> int:
-        """Epochs that the run's settings ask for in all."""
+        """How many epochs of fine-tuning the settings of the run ask for in all steps together."""
 
 
 class Pruner(Plugin, ABC):
-    """Base class of pruner plugins. An instance holds its options and nothing else."""
+    """Base class of plugins that bring a pruning strategy. An instance holds its options and nothing else."""
 
     kind = "pruner"
 
     @abstractmethod
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
-        """The steps of this strategy, decided before the first is taken.
+        """The steps of this strategy, all of which are known before the first is taken.
 
         Args:
-            budgets: of the subnetworks, smallest first.
-            finetune_epochs: the epochs of the run. In all its steps together no subnetwork is trained for more.
+            network: the description of the input model.
+            budgets: the budgets of the subnetworks, smallest first.
+            finetune_epochs: the epochs of the run. No subnetwork is trained for more epochs in all steps together.
         """
 
     def steps_where(
         self, free: Sequence[str], network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int
     ) -> Sequence[Step]:
-        """The steps of a run whose rules leave only some groups a choice of widths: those of `steps` by default.
+        """The steps of a run in which only some groups have a choice of widths. By default they are those of `steps`.
 
-        For strategies that decide group by group, so that no step is spent on a group that stays whole.
+        Strategies that decide group by group override this, so that no step is spent on a group that stays whole.
 
         Args:
-            free: names of the groups with more than one width, in network order.
+            free: the names of the groups that have more than one width, in network order.
+            network, budgets, finetune_epochs: as for `steps`.
         """
         return self.steps(network, budgets, finetune_epochs)
 
     @abstractmethod
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
-        """Take one step. After the last, `choices` has one entry a budget and `family` is set."""
+        """Take one step and return the state that it leads to.
+
+        After the last step, `choices` and `family.members` have one entry for each budget.
+        """

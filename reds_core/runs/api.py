@@ -60,7 +60,7 @@ def _source(data: Any) -> str | Dataset | None:
         (x_train, y_train), (x_test, y_test) = data
     except (TypeError, ValueError):
         raise InputError(
-            f"data of type {type(data).__name__} is no data set",
+            f"data of type {type(data).__name__} cannot be used as a data set",
             "give the name or path of one, or ((x_train, y_train), (x_test, y_test))",
         ) from None
     return dataset_from_arrays((x_train, y_train), (x_test, y_test))
@@ -306,7 +306,9 @@ def formulate_model(
     settings = RunSettings(element_size_bytes=element_size_bytes, latency_table=table)
     parsed = parse_budgets(_texts(budgets))
     if len(parsed) != 1:
-        raise InputError(f"{len(parsed)} budgets are given", "give one value a resource: a problem has one budget")
+        raise InputError(
+            f"{len(parsed)} budgets are given", "give one value for each resource, since a problem has one budget"
+        )
     budget = parsed[0]
     counting.check_resources(budget.amounts, table is not None)
     plugin = registry.create(Scorer, scorer, options)

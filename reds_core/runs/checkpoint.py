@@ -1,7 +1,7 @@
-"""The state of a run on disk, so that it can go on after the last finished step, and in it after the last epoch.
+"""The state of a run on disk, so that the run can be resumed after the last finished step or epoch.
 
-A checkpoint is a folder that is written beside and renamed; the one before is removed afterwards, and with it the
-epochs of the step that is finished now. No pickle.
+A checkpoint is a folder that is written under another name and then renamed. The one before it is removed afterwards,
+and with it the saved epochs of the step that is finished now. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import numpy.typing as npt
 from reds_core.errors import InputError
 from reds_core.framework.framework import Family, Framework
 from reds_core.network.axis import Kept
-from reds_core.network.description import Network
 from reds_core.plan import StepRecord
 from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.scoring.scorer import ScoreTable
@@ -37,7 +36,7 @@ _GROUP, _CURVE = "group/", "curve/"
 
 @dataclass(frozen=True)
 class _SavedState:
-    """What state.json holds. files: the names of all files beside it, so that one that is gone is missed."""
+    """The content of state.json. `files` names all files beside it, so that a missing one is noticed."""
 
     choices: tuple[Decision, ...]
     steps: tuple[StepRecord, ...]
@@ -49,7 +48,7 @@ class _SavedState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state and the records of the steps that led to it. What the last of them decided stands in its record alone."""
+    """A state and the records of the steps that led to it. What the last step decided is only in its record."""
 
     state: PruningState
     steps: tuple[StepRecord, ...]
@@ -138,8 +137,11 @@ def order_fits(order: Kept, channels: Mapping[str, int]) -> bool:
     return {group: len(ranking) for group, ranking in order.items()} == dict(channels)
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) -> None:
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework, initial: PruningState) -> None:
     """Write `checkpoint` under FOLDER/.checkpoint and remove the one before.
+
+    Args:
+        initial: the state before the first step; what is still as it was there has no file.
 
     Raises:
         InputError: if it cannot be written.
@@ -149,12 +151,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework) 
     partial = target.with_name(f"partial-{target.name}")
     shutil.rmtree(partial, ignore_errors=True)
     make_folder(partial)
-    if state.scores is not None:
+    if state.scores is not initial.scores:
         save_scores(partial / _SCORES, state.scores)
-    if state.order is not None:
+    if state.order is not initial.order:
         save_order(partial / _ORDER, state.order)
     models = 0
-    if state.family is not None:
+    if state.family is not initial.family:
         framework.save_model(state.family.full, partial / framework.files.model.file_name(_FULL))
         models = len(state.family.members)
         for i, member in enumerate(state.family.members):
@@ -178,11 +180,16 @@ def has_checkpoint(folder: Path) -> bool:
     return any((folder / FOLDER).glob(f"{_PREFIX}*"))
 
 
-def load_checkpoint(folder: Path, framework: Framework, network: Network) -> Checkpoint | None:
+def has_progress(folder: Path) -> bool:
+    """Whether anything was saved in FOLDER that a resumed run goes on from: a finished step, or a finished epoch."""
+    return has_checkpoint(folder) or any((folder / FOLDER).glob(f"{_EPOCHS}*"))
+
+
+def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -> Checkpoint | None:
     """The newest checkpoint under FOLDER/.checkpoint, or None.
 
     Args:
-        network: description of the input model of the run.
+        initial: the state before the first step, which holds whatever has no file.
 
     Raises:
         InputError: if it is damaged.
@@ -198,15 +205,18 @@ def load_checkpoint(folder: Path, framework: Framework, network: Network) -> Che
     for name in saved.files:
         if not (source / name).exists():
             raise _damaged(source / name, FileNotFoundError(name))
-    if not _is_sound(saved, network.channels):
+    channels = {group: len(ranking) for group, ranking in initial.order.items()}
+    if not _is_sound(saved, channels):
         raise _damaged(source / _STATE, "what it holds does not fit the network")
-    scores = load_scores(source / _SCORES) if (source / _SCORES).exists() else None
-    if scores is not None and not scores_fit(scores, network.channels):
-        raise _damaged(source / _SCORES, "it does not hold the scores of all channels")
-    order = load_order(source / _ORDER) if (source / _ORDER).exists() else None
-    if order is not None and not order_fits(order, network.channels):
-        raise _damaged(source / _ORDER, "it does not hold the order of all channels")
-    family = None
+    scores, order, family = initial.scores, initial.order, initial.family
+    if (source / _SCORES).exists():
+        scores = load_scores(source / _SCORES)
+        if not scores_fit(scores, channels):
+            raise _damaged(source / _SCORES, "it does not hold the scores of all channels")
+    if (source / _ORDER).exists():
+        order = load_order(source / _ORDER)
+        if not order_fits(order, channels):
+            raise _damaged(source / _ORDER, "it does not hold the order of all channels")
     full = source / framework.files.model.file_name(_FULL)
     if full.exists():
         members = tuple(framework.load_model(source / _member_file(i, framework)) for i in range(saved.members))

@@ -100,7 +100,7 @@ class _FinishedFamily:
 def _one_budget(texts: tuple[str, ...], plan: Plan, folder: Path) -> SubnetworkBudget:
     parsed = parse_budgets(texts)
     if len(parsed) != 1:
-        raise InputError(f"{len(parsed)} budgets are given", "give one value a resource")
+        raise InputError(f"{len(parsed)} budgets are given", "give one value for each resource")
     budget = parsed[0]
     if any(s.name == budget.name for s in plan.subnetworks):
         raise InputError(f"'{folder}' already holds a subnetwork '{budget.name}'", "choose another budget")
@@ -203,7 +203,7 @@ def _check_fit(network: Network, scores: ScoreTable, order: Kept, folder: Path, 
     """Refuse files that do not belong to one run."""
     if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
         names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.files)}"
-        raise InputError(f"{names} in '{folder}' are not of one run", "make the run anew")
+        raise InputError(f"{names} in '{folder}' do not belong to one run", "make the run anew")
 
 
 def _neighbours(
@@ -237,10 +237,14 @@ def _data(
     try:
         dataset = load_data(source, framework, framework.input_shape(model), settings.seed)
     except RedsError as error:
-        watcher.warn(f"the run's data is not there any more, so no accuracy and no int8 file: {error}")
+        watcher.warn(
+            f"the data of the run cannot be read, so no accuracy is measured and no int8 file is written: {error}"
+        )
         return None, None
     if dataset.digest != plan.hashes.data:
-        watcher.warn(f"data '{source}' has changed since the run, so no accuracy and no int8 file")
+        watcher.warn(
+            f"data '{source}' has changed since the run, so no accuracy is measured and no int8 file is written"
+        )
         return None, None
     train = framework.check_data(model, dataset.train, settings.task, "training data")
     if settings.holdout and len(train) > 1:

@@ -31,14 +31,13 @@ def finish(session: Session, checkpoint: Checkpoint) -> Plan:
     """
     settings, inputs, state, folder = session.settings, session.inputs, checkpoint.state, session.folder
     network, framework = inputs.network, inputs.framework
-    assert state.family is not None
     timing = None if inputs.latencies is None else inputs.latencies.settings
     calibration = inputs.train if settings.int8 else None
     exporter = Exporter(framework, folder, settings.task, calibration, inputs.test, session.watcher.warn, timing)
     session.watcher.stage("measuring")
     before = exporter.accuracy(inputs.model)
     after = exporter.save_full(state.family.full)
-    if state.scores is not None and state.order is not None:
+    if state.is_scored:
         save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
         save_order(folder / ORDER_FILE, state.order)
     usage = session.statement.usage(network.channels)
@@ -70,7 +69,6 @@ def _export(
     session: Session, exporter: Exporter, state: PruningState, member: int, budget: SubnetworkBudget
 ) -> SubnetworkRecord:
     """Write and measure one subnetwork."""
-    assert state.family is not None
     inputs, framework = session.inputs, session.inputs.framework
     choice, kept, model = state.choices[member], state.kept(member), state.family.members[member]
     usage = session.statement.usage(choice.widths)
@@ -98,7 +96,7 @@ def _thinning_price(
     session: Session, state: PruningState, solution: Solution | None, budget: SubnetworkBudget
 ) -> ThinningPrice | None:
     """What thinned options cost one subnetwork, told to the watcher; None where that is no question."""
-    if solution is None or solution.value is None or state.scores is None or state.order is None:
+    if solution is None or solution.value is None or not state.is_scored:
         return None
     search = session.plugins.search
     asked = (session.statement, state.scores, state.order, budget, solution.value)

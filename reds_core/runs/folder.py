@@ -15,7 +15,7 @@ from reds_core.framework.file_kinds import FileKinds
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
-from reds_core.runs.checkpoint import has_checkpoint, remove_checkpoints
+from reds_core.runs.checkpoint import has_checkpoint, has_progress, remove_checkpoints
 from reds_core.runs.file_names import baseline_file, full_file, is_output, member_files
 from reds_core.runs.recipe import RECIPE_FILE
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
@@ -194,8 +194,8 @@ class RunFolder:
         write_text(self.path / CHECKPOINT_FOLDER / RUN_FILE, to_json(record))
 
     def forget(self) -> None:
-        """Leave no trace of a new run that failed before its first step was done."""
-        if not has_checkpoint(self.path):
+        """Leave no trace of a new run that failed before its first step or its first epoch of training was done."""
+        if not has_progress(self.path):
             remove_checkpoints(self.path)
 
     def _record(self) -> RunRecord | None:

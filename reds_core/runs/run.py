@@ -12,7 +12,7 @@ from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
 from reds_core.plan import Plan
 from reds_core.registry import Registry
-from reds_core.runs.checkpoint import has_checkpoint, remove_checkpoints
+from reds_core.runs.checkpoint import has_progress, remove_checkpoints
 from reds_core.runs.finish import finish
 from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.inputs import InputReader, Inputs
@@ -60,7 +60,7 @@ class Run:
             if known is None:
                 self.folder.forget()
             fault = machine_fault(error) if is_out_of_space(error) else None
-            if fault is not None and has_checkpoint(self.folder.path):
+            if fault is not None and has_progress(self.folder.path):
                 raise NoSpaceError(fault.what, f"{fault.fix} and add --resume") from error
             raise
 

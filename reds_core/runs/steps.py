@@ -9,7 +9,7 @@ from reds_core.errors import InputError
 from reds_core.framework.framework import Training
 from reds_core.plan import StepRecord
 from reds_core.plugin import guarded
-from reds_core.pruning.promise import check_family
+from reds_core.pruning.promise import check_family, check_state
 from reds_core.pruning.pruner import PruningState, Step
 from reds_core.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from reds_core.runs.epoch_store import resumable_trainings
@@ -28,20 +28,23 @@ def take_steps(session: Session) -> Checkpoint:
     pruner, inputs = session.plugins.pruner, session.inputs
     free = session.settings.widths.free(inputs.network)
     steps = pruner.steps_where(free, inputs.network, session.budgets, session.settings.finetune.epochs)
-    checkpoint = load_checkpoint(session.folder, inputs.framework, inputs.network) or Checkpoint(PruningState(), ())
+    initial = PruningState.initial(inputs.network, inputs.model)
+    checkpoint = load_checkpoint(session.folder, inputs.framework, initial) or Checkpoint(initial, ())
     if [s.name for s in checkpoint.steps] != [s.name for s in steps[: len(checkpoint.steps)]]:
         raise InputError(
             f"the run in '{session.folder}' took other steps than pruner '{pruner.name}' takes now",
             "start anew with --overwrite",
         )
     for index in range(len(checkpoint.steps), len(steps)):
-        checkpoint = _take(session, steps, index, checkpoint)
+        checkpoint = _take(session, steps, index, checkpoint, initial)
     check_family(pruner, session.statement, session.budgets, checkpoint.state)
     _recalibrate(session, checkpoint.state)
     return checkpoint
 
 
-def _take(session: Session, steps: Sequence[Step], index: int, checkpoint: Checkpoint) -> Checkpoint:
+def _take(
+    session: Session, steps: Sequence[Step], index: int, checkpoint: Checkpoint, initial: PruningState
+) -> Checkpoint:
     """Take one step and save where it led."""
     step, pruner, watcher = steps[index], session.plugins.pruner, session.watcher
     watcher.stage(f"step {index + 1} of {len(steps)}: {step.name}")
@@ -49,10 +52,11 @@ def _take(session: Session, steps: Sequence[Step], index: int, checkpoint: Check
         tools = RunTools(session, step, index, slots)
         with guarded(pruner, f" at step '{step.name}'"):
             state = pruner.take(step, checkpoint.state, tools)
+        check_state(pruner, step, state)
         widths = dict(state.decided)
         record = StepRecord(index, step.name, tuple(widths), widths, tools.search_s, tools.finetune_s)
         taken = Checkpoint(dataclasses.replace(state, decided={}), (*checkpoint.steps, record))
-        save_checkpoint(session.folder, taken, session.inputs.framework)
+        save_checkpoint(session.folder, taken, session.inputs.framework, initial)
     return taken
 
 
@@ -60,6 +64,5 @@ def _recalibrate(session: Session, state: PruningState) -> None:
     """Give networks that no step has trained batch-norm statistics of their own, where there is data for that."""
     settings, inputs = session.settings, session.inputs
     if not settings.finetune.epochs and inputs.train is not None:
-        assert state.family is not None
         training = Training(inputs.train, settings.finetune, settings.seed, session.watcher.epoch, settings.task)
         inputs.framework.finetune(state.family, training)

@@ -129,7 +129,6 @@ class Case:
     @property
     def full(self) -> TinyModel:
         """The full network of the family."""
-        assert self.end.family is not None
         model: TinyModel = self.end.family.full
         return model
 
@@ -157,7 +156,11 @@ class PrunerSubject(PluginSubject[Pruner]):
         tools = CheckTools(model, budgets, epochs, seed=5)
         ordered = tools.budgets = tools.statement.smallest_first(budgets)
         every_group = tuple(tools.network.channels)
-        case = Case(tools, self.plugin.steps_where(every_group, tools.network, ordered, epochs), [PruningState()])
+        case = Case(
+            tools,
+            self.plugin.steps_where(every_group, tools.network, ordered, epochs),
+            [PruningState.initial(tools.network, model)],
+        )
         for step in case.steps:
             pruner, tools.step = self.make() if renew else self.plugin, step
             case.states.append(pruner.take(step, dataclasses.replace(case.end, decided={}), tools))
@@ -187,9 +190,9 @@ def decides_every_budget(subject: PrunerSubject) -> None:
     """The plan has one entry a budget, and every entry a model."""
     for case in subject.cases():
         wanted, family = len(case.tools.budgets), case.end.family
-        if len(case.end.choices) != wanted or case.end.order is None:
+        if len(case.end.choices) != wanted or not case.end.order:
             raise Failure(f"decided {len(case.end.choices)} of {wanted} budgets, or no order of channels ({case})")
-        if family is None or len(family.members) != wanted or len(family.widths) != wanted:
+        if len(family.members) != wanted or len(family.widths) != wanted:
             raise Failure(f"made no family of {wanted} members ({case})")
         for group, kept in case.end.order.items():
             if sorted(kept) != list(range(case.tools.network.channels[group])):
@@ -219,8 +222,6 @@ def makes_the_models_that_it_decided(subject: PrunerSubject) -> None:
     x, original = tiny_data(1).x, tiny_model(*MODEL)
     for case in subject.cases():
         tools, family, order = case.tools, case.end.family, case.end.order
-        assert family is not None
-        assert order is not None
         expected = tools.framework.predict(original, x)
         if not np.allclose(tools.framework.predict(family.full, x), expected, atol=1e-5):
             raise Failure(f"the full network of the family does not compute what the input model did ({case})")
@@ -240,7 +241,6 @@ def trains_as_asked(subject: PrunerSubject) -> None:
     """The epochs of a run are the user's: none where 0 is asked, and no subnetwork gets more in all than asked."""
     for epochs in (0, 4):
         for case in subject.cases(epochs):
-            assert case.end.family is not None
             trained = [case.tools.epochs_of(model) for model in (*case.end.family.members, case.end.family.full)]
             if max(trained) > epochs:
                 raise Failure(f"trained a network {max(trained)} epochs in all where {epochs} are asked ({case})")

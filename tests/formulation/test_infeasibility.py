@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from toy_framework import ToyFramework, chain_model, describe, residual_model
 from toy_plugins import FIRST_PARTY, PluginModule
-from toy_runs import Workplace, make_workplace, skip_report
+from toy_runs import Workplace
 
 from reds_core.cost import counting
 from reds_core.errors import InfeasibleError
@@ -128,17 +127,6 @@ def test_a_network_without_groups_says_so() -> None:
 
 
 # --- on the command line ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    return make_workplace(tmp_path)
-
-
-@pytest.fixture
-def reds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Reds:
-    skip_report(monkeypatch)
-    return Reds(capsys, monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -4,49 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from toy_framework import ToyFramework, chain_model, describe, residual_model
 from toy_plugins import FIRST_PARTY, BruteSolver, PluginModule, toy_registry
-from toy_runs import (
-    BUDGETS,
-    QUICK,
-    Listener,
-    Workplace,
-    make_workplace,
-    skip_report,
-)
+from toy_runs import BUDGETS, QUICK, Listener, Workplace, settings
 
 from reds_core.cost import counting
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.errors import (
-    ContractViolation,
-    InfeasibleError,
-    InputError,
-    PluginFailure,
-    UnsupportedError,
-)
+from reds_core.errors import ContractViolation, InfeasibleError, InputError, PluginFailure, UnsupportedError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Family
 from reds_core.knapsack.solution import Answer, Status
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 from reds_core.registry import Registry
-from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer, ScoreTable
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
-
-
-def settings(**changes: Any) -> RunSettings:
-    return dataclasses.replace(QUICK, **changes)
 
 
 def test_a_budget_below_one_channel_a_group(place: Workplace) -> None:
@@ -119,7 +94,8 @@ class BadPruner(Pruner):
         order = {g: np.arange(n) for g, n in tools.network.channels.items()}
         models = tuple(tools.extract(tools.model, {g: order[g][:w] for g, w in some.items()}) for some in widths)
         choices = tuple(Decision(w) for w in widths)
-        return self.broken(PruningState(None, order, choices, Family(tools.model, models, tuple(widths)), widths[-1]))
+        family = Family(tools.model, models, tuple(widths))
+        return self.broken(PruningState(ScoreTable({}), order, choices, family, widths[-1]))
 
     def broken(self, state: PruningState) -> PruningState:
         return state
@@ -132,17 +108,17 @@ class TooFew(BadPruner):
 
 class NoFamily(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        return dataclasses.replace(state, family=None)
+        return dataclasses.replace(state, family=Family(state.family.full, (), ()))
 
 
 class NoOrder(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        return dataclasses.replace(state, order=None)
+        return dataclasses.replace(state, order={})
 
 
 class DoubleOrder(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        return dataclasses.replace(state, order={g: np.zeros_like(o) for g, o in (state.order or {}).items()})
+        return dataclasses.replace(state, order={g: np.zeros_like(o) for g, o in state.order.items()})
 
 
 class NoWidth(BadPruner):
@@ -168,7 +144,6 @@ class NotNested(BadPruner):
 
 class WrongModels(BadPruner):
     def broken(self, state: PruningState) -> PruningState:
-        assert state.family is not None
         family = dataclasses.replace(state.family, members=state.family.members[::-1])
         return dataclasses.replace(state, family=family)
 
@@ -194,9 +169,32 @@ def test_pruners_that_break_a_promise_are_found_out(place: Workplace, pruner: ty
     assert not (place.out / "plan.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (lambda state: None, "NoneType, not a PruningState, from step 'everything'"),
+        (lambda state: dataclasses.replace(state, family=None), "a state whose family is NoneType from step"),
+        (lambda state: dataclasses.replace(state, scores=None), "a state whose scores is NoneType from step"),
+        (lambda state: dataclasses.replace(state, order=None), "a state whose order is NoneType from step"),
+        (lambda state: dataclasses.replace(state, choices=[*state.choices]), "a state whose choices is list from"),
+    ],
+)
+def test_what_is_no_whole_state_is_the_pruner_s_fault(place: Workplace, broken: Any, why: str) -> None:
+    class NoState(BadPruner):
+        def broken(self, state: PruningState) -> PruningState:
+            changed: PruningState = broken(state)
+            return changed
+
+    with pytest.raises(ContractViolation, match=f"pruner 'bad' returned {why}"):
+        place.prune(registry=toy_registry(NoState), settings=settings(pruner="bad"))
+    assert not place.out.exists()
+
+
 def test_widths_that_are_no_option_are_found_out(place: Workplace) -> None:
     asked = settings(pruner="bad", widths=WidthRules(align=2))
-    with pytest.raises(ContractViolation, match="gave group 'stem' 1 channels in '25', which is no option of it"):
+    with pytest.raises(
+        ContractViolation, match="gave group 'stem' 1 channels in '25', which is not one of the widths that it may have"
+    ):
         place.prune(registry=toy_registry(BadPruner), settings=asked)
 
 

@@ -55,7 +55,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 
 @pytest.mark.parametrize("data", [[1, 2, 3], {"x_train": 1}, (np.zeros((4, 3)), np.zeros(4)), 7])
 def test_data_of_another_form_are_refused(data: Any, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"data of type {type(data).__name__} is no data set"):
+    with pytest.raises(InputError, match=f"data of type {type(data).__name__} cannot be used as a data set"):
         prune(residual_model(), data, out=tmp_path / "out", settings=NO_TRAINING, registry=toy_registry())
     assert not (tmp_path / "out").exists()
 

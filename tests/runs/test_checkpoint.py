@@ -36,7 +36,7 @@ from reds_core.system.archive import write_archive
 from reds_core.system.records import parse_json, to_json
 
 TOY = ToyFramework()
-NETWORK = describe(residual_model())
+INITIAL = PruningState.initial(describe(residual_model()), residual_model())
 SOLUTION = Solution(
     status=Status.FEASIBLE,
     limit=Limit.TIME,
@@ -91,14 +91,10 @@ def check_same(found: PruningState, expected: PruningState) -> None:
         assert mine.keys() == other.keys()
         for key in mine:
             np.testing.assert_array_equal(mine[key], other[key], strict=True)
-    assert found.order is not None
-    assert expected.order is not None
     assert found.order.keys() == expected.order.keys()
     for group, order in found.order.items():
         np.testing.assert_array_equal(order, expected.order[group])
         assert order.dtype == np.int64
-    assert found.family is not None
-    assert expected.family is not None
     assert found.family.widths == expected.family.widths
     assert same_model(found.family.full, expected.family.full)
     pairs = zip(found.family.members, expected.family.members, strict=True)
@@ -106,26 +102,39 @@ def check_same(found: PruningState, expected: PruningState) -> None:
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
-    found = load_checkpoint(tmp_path, TOY, NETWORK)
+    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
+    found = load_checkpoint(tmp_path, TOY, INITIAL)
     assert found is not None
     assert found.steps == STEPS
     check_same(found.state, state())
 
 
 def test_an_empty_state_comes_back_empty(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, Checkpoint(PruningState(), STEPS[:1]), TOY)
-    assert load_checkpoint(tmp_path, TOY, NETWORK) == Checkpoint(PruningState(), STEPS[:1])
+    save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS[:1]), TOY, INITIAL)
+    assert load_checkpoint(tmp_path, TOY, INITIAL) == Checkpoint(INITIAL, STEPS[:1])
+
+
+def test_what_no_step_has_changed_has_no_file(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS), TOY, INITIAL)
+    assert [p.name for p in (tmp_path / FOLDER / "step-0002").iterdir()] == ["state.json"]
+    found = load_checkpoint(tmp_path, TOY, INITIAL)
+    assert found is not None
+    assert not found.state.is_scored
+    assert {g: order.tolist() for g, order in found.state.order.items()} == {
+        "stem": [0, 1, 2, 3, 4, 5],
+        "inside": [0, 1, 2, 3, 4],
+    }
+    assert found.state.family is INITIAL.family
 
 
 def test_where_nothing_was_saved_there_is_none(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path, TOY, NETWORK) is None
+    assert load_checkpoint(tmp_path, TOY, INITIAL) is None
     assert not has_checkpoint(tmp_path)
 
 
 def test_only_the_newest_is_kept(tmp_path: Path) -> None:
     for count in (1, 2):
-        save_checkpoint(tmp_path, Checkpoint(PruningState(), STEPS[:count]), TOY)
+        save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS[:count]), TOY, INITIAL)
     assert has_checkpoint(tmp_path)
     assert [p.name for p in (tmp_path / FOLDER).iterdir()] == ["step-0002"]
     remove_checkpoints(tmp_path)
@@ -143,23 +152,23 @@ def test_a_crash_while_saving_leaves_the_one_before(tmp_path: Path, failing_call
             Failing.calls += 1
             super().save_model(model, path)
 
-    save_checkpoint(tmp_path, Checkpoint(PruningState(), STEPS[:1]), TOY)
+    save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS[:1]), TOY, INITIAL)
     with pytest.raises(KeyboardInterrupt):
-        save_checkpoint(tmp_path, Checkpoint(state(), STEPS), Failing())
-    assert load_checkpoint(tmp_path, TOY, NETWORK) == Checkpoint(PruningState(), STEPS[:1])
-    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
-    found = load_checkpoint(tmp_path, TOY, NETWORK)
+        save_checkpoint(tmp_path, Checkpoint(state(), STEPS), Failing(), INITIAL)
+    assert load_checkpoint(tmp_path, TOY, INITIAL) == Checkpoint(INITIAL, STEPS[:1])
+    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
+    found = load_checkpoint(tmp_path, TOY, INITIAL)
     assert found is not None
     assert found.steps == STEPS
     assert [p.name for p in (tmp_path / FOLDER).iterdir()] == ["step-0002"]
 
 
 def test_two_checkpoints_left_by_a_crash_are_told_apart(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, Checkpoint(PruningState(), STEPS), TOY)
+    save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS), TOY, INITIAL)
     older = tmp_path / FOLDER / "step-0001"
     older.mkdir()
     (older / "state.json").write_text("half remo")
-    found = load_checkpoint(tmp_path, TOY, NETWORK)
+    found = load_checkpoint(tmp_path, TOY, INITIAL)
     assert found is not None
     assert found.steps == STEPS
 
@@ -168,10 +177,10 @@ def test_two_checkpoints_left_by_a_crash_are_told_apart(tmp_path: Path) -> None:
     "content", [b"", b"{", b"[]", b'{"choices": []}', b"\xff\xfe", b'{"choices": 1, "steps": [], "members": 0}']
 )
 def test_a_damaged_state_is_named(tmp_path: Path, content: bytes) -> None:
-    save_checkpoint(tmp_path, Checkpoint(PruningState(), STEPS), TOY)
+    save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS), TOY, INITIAL)
     (tmp_path / FOLDER / "step-0002" / "state.json").write_bytes(content)
     with pytest.raises(InputError, match=r"state.json' is damaged .*; make the run anew with --overwrite"):
-        load_checkpoint(tmp_path, TOY, NETWORK)
+        load_checkpoint(tmp_path, TOY, INITIAL)
 
 
 @pytest.mark.parametrize("channels", [[0, 0, 1], [1, 2, 3], [0, 2**40, 1], [[0, 1], [2, 3]]])
@@ -182,27 +191,27 @@ def test_what_is_no_order_of_channels_is_damaged(tmp_path: Path, channels: list[
 
 
 def test_every_file_that_is_gone_is_missed(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
+    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
     files = sorted(path.name for path in (tmp_path / FOLDER / "step-0002").iterdir())
     assert len(files) > 4
     for name in files:
-        save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
+        save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
         (tmp_path / FOLDER / "step-0002" / name).unlink()
         with pytest.raises(InputError, match=f"{re.escape(name)}' is missing; make the run anew with --overwrite"):
-            load_checkpoint(tmp_path, TOY, NETWORK)
+            load_checkpoint(tmp_path, TOY, INITIAL)
 
 
 @pytest.mark.parametrize("name", ["scores.npz", "order.npz", "state.json"])
 def test_a_byte_that_is_lost_is_found_or_does_no_harm(tmp_path: Path, name: str) -> None:
     """Wherever it stands: in an archive it may also be part of the table of contents, which no checksum protects."""
-    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
+    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
     path = tmp_path / FOLDER / "step-0002" / name
     whole = path.read_bytes()
     for position, byte in enumerate(whole):
         if byte:
             path.write_bytes(whole[:position] + b"\0" + whole[position + 1 :])
             try:
-                found = load_checkpoint(tmp_path, TOY, NETWORK)
+                found = load_checkpoint(tmp_path, TOY, INITIAL)
             except InputError as error:
                 assert f"{name}' is damaged" in str(error), position  # noqa: PT017
             else:
@@ -213,14 +222,14 @@ def test_a_byte_that_is_lost_is_found_or_does_no_harm(tmp_path: Path, name: str)
 @pytest.mark.parametrize("name", ["scores.npz", "order.npz"])
 def test_arrays_of_another_network_are_damaged(tmp_path: Path, name: str) -> None:
     for channels in ({"stem": 6}, {"stem": 6, "inside": 4}, {"stem": 6, "inside": 5, "outside": 2}, {}):
-        save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
+        save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
         path = tmp_path / FOLDER / "step-0002" / name
         if name == "order.npz":
             save_order(path, {g: np.arange(n) for g, n in channels.items()})
         else:
             save_scores(path, ScoreTable({g: np.ones(n) for g, n in channels.items()}))
         with pytest.raises(InputError, match=f"{name}' is damaged .*; make the run anew with --overwrite"):
-            load_checkpoint(tmp_path, TOY, NETWORK)
+            load_checkpoint(tmp_path, TOY, INITIAL)
 
 
 @pytest.mark.parametrize(
@@ -235,11 +244,11 @@ def test_arrays_of_another_network_are_damaged(tmp_path: Path, name: str) -> Non
     ],
 )
 def test_a_state_of_another_network_is_damaged(tmp_path: Path, changes: dict[str, Any]) -> None:
-    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY)
+    save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
     path = tmp_path / FOLDER / "step-0002" / "state.json"
     path.write_text(to_json({**parse_json(path.read_text()), **changes}))
     with pytest.raises(InputError, match=r"state.json' is damaged .*; make the run anew with --overwrite"):
-        load_checkpoint(tmp_path, TOY, NETWORK)
+        load_checkpoint(tmp_path, TOY, INITIAL)
 
 
 @pytest.mark.parametrize("load", [load_scores, load_order])
@@ -292,10 +301,10 @@ def test_a_disk_that_fills_up_at_the_last_step_is_told_as_that(tmp_path: Path, m
 
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(NoSpaceError, match=r"No space left on device.; free some space"):
-        save_checkpoint(tmp_path, Checkpoint(PruningState(), STEPS), TOY)
+        save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS), TOY, INITIAL)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / FOLDER).write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
-        save_checkpoint(tmp_path, Checkpoint(PruningState(), STEPS), TOY)
+        save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS), TOY, INITIAL)

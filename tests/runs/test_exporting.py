@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from toy_framework import ToyFramework
 from toy_plugins import toy_registry
-from toy_runs import NO_TRAINING, QUICK, Listener, Workplace, make_workplace, skip_report
+from toy_runs import NO_TRAINING, QUICK, Listener, Workplace
 
 from reds_core.framework.framework import Arrays, Task
 from reds_core.report.facts import Metric
@@ -18,12 +18,6 @@ from reds_core.runs.exporting import int8_warnings
 from reds_core.runs.extraction import extract
 
 SHARE, ERROR = Metric(), Metric("mean_absolute_error", is_share=False)
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ def test_a_plan_of_another_version_is_named(place: Workplace) -> None:
 def test_files_of_different_runs_are_refused(place: Workplace) -> None:
     other = make_workplace_of(place.folder / "other", width=7)
     (place.out / "scores.npz").write_bytes((other.out / "scores.npz").read_bytes())
-    with pytest.raises(InputError, match=r"scores.npz, order.npz and nested.keras .* are not of one run"):
+    with pytest.raises(InputError, match=r"scores.npz, order.npz and nested.keras .* do not belong to one run"):
         more(place, "macs=0.5")
 
 
@@ -236,7 +236,7 @@ def test_without_the_run_s_data_there_are_no_accuracies(place: Workplace) -> Non
     assert record.accuracy.after is None
     assert record.files["tflite_int8"] is None
     assert len(listener.warnings) == 1
-    assert "data is not there any more" in listener.warnings[0]
+    assert "the data of the run cannot be read" in listener.warnings[0]
 
 
 def test_changed_data_is_not_used(place: Workplace) -> None:

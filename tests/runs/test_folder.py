@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
-from typing import Any
-
 import pytest
 from toy_plugins import IdleSolver, toy_registry
-from toy_runs import (
-    QUICK,
-    Interrupted,
-    Tripwire,
-    Workplace,
-    contents,
-    make_workplace,
-    skip_report,
-    tripping_registry,
-)
+from toy_runs import EXPORTS, Interrupted, Tripwire, Workplace, contents, settings, tripping_registry
 
-from reds_core.errors import (
-    InfeasibleError,
-    InputError,
-    NoChoiceError,
-)
+from reds_core.errors import InfeasibleError, InputError, NoChoiceError
 from reds_core.plan import load_plan
 from reds_core.runs.folder import Mode
-from reds_core.runs.settings import RunSettings
-
-EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
-
-
-def settings(**changes: Any) -> RunSettings:
-    return dataclasses.replace(QUICK, **changes)
 
 
 def test_a_finished_run_is_refused(place: Workplace) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_framework import residual_model, toy_arrays
 from toy_plugins import toy_registry
-from toy_runs import NO_TRAINING, QUICK, Workplace, contents, make_workplace, skip_report, without_times
+from toy_runs import NO_TRAINING, QUICK, Workplace, contents, without_times
 
 from reds_core.errors import InputError
 from reds_core.formulation.width_rules import WidthRules
@@ -25,12 +25,6 @@ from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import ScoreLevel
 from reds_core.system.files import write_text
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 @pytest.fixture

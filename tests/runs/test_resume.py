@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from toy_framework import ToyFramework, residual_model, toy_arrays
 from toy_plugins import toy_registry
-from toy_runs import (
-    QUICK,
-    Interrupted,
-    Listener,
-    Tripwire,
-    Workplace,
-    contents,
-    make_workplace,
-    skip_report,
-    tripping_registry,
-    without_times,
-)
+from toy_runs import Interrupted, Listener, Tripwire, Workplace, contents, settings, tripping_registry, without_times
 
-from reds_core.errors import (
-    InputError,
-)
+from reds_core.errors import InputError
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Arrays
 from reds_core.plan import Plan
 from reds_core.runs.dataset import Dataset, dataset_from_arrays
 from reds_core.runs.extraction import extract
 from reds_core.runs.folder import Mode
-from reds_core.runs.settings import RunSettings
-
-EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
-
-
-def settings(**changes: Any) -> RunSettings:
-    return dataclasses.replace(QUICK, **changes)
 
 
 def test_resuming_where_nothing_is_there_starts(place: Workplace) -> None:

@@ -13,43 +13,16 @@ import numpy.typing as npt
 import pytest
 from toy_framework import ToyFramework, describe, residual_model, toy_arrays
 from toy_plugins import BruteSolver, toy_registry
-from toy_runs import (
-    NO_TRAINING,
-    QUICK,
-    Listener,
-    Workplace,
-    contents,
-    make_workplace,
-    skip_report,
-    without_times,
-)
+from toy_runs import EXPORTS, NO_TRAINING, QUICK, Listener, Workplace, contents, settings, without_times
 
 from reds_core.cost import counting
-from reds_core.errors import (
-    InputError,
-    UnavailableError,
-    UnsupportedError,
-)
+from reds_core.errors import InputError, UnavailableError, UnsupportedError
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Arrays, Task, Training
 from reds_core.plan import load_plan
 from reds_core.report.facts import Metric, gather
 from reds_core.runs.dataset import load_data
 from reds_core.runs.folder import Mode
-from reds_core.runs.settings import RunSettings
-
-EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
-
-
-def settings(**changes: Any) -> RunSettings:
-    return dataclasses.replace(QUICK, **changes)
-
 
 # --- a fresh run ---------------------------------------------------------------------------------------------------
 
@@ -159,7 +132,8 @@ def test_without_data_there_are_no_accuracies_and_no_int8_file(place: Workplace)
     assert plan.hashes.data is None
     assert plan.full.accuracy == dataclasses.replace(plan.full.accuracy, before=None, after=None)
     for record in plan.subnetworks:
-        assert {record.accuracy.before, record.accuracy.after, *record.accuracy.exported.values()} == {None}
+        accuracy = record.accuracy
+        assert {accuracy.before, accuracy.after, *accuracy.exported.values()} == {None}
         assert record.files["tflite_int8"] is None
     assert not list(place.out.glob("*int8*"))
     assert "NaN" not in (place.out / "plan.json").read_text()

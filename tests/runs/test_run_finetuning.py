@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import pytest
 from toy_framework import ToyFramework
 from toy_plugins import toy_registry
-from toy_runs import NO_TRAINING, QUICK, Workplace, make_workplace, skip_report
+from toy_runs import NO_TRAINING, QUICK, Workplace
 
 from reds_core.errors import InputError
 from reds_core.framework.finetuning import FinetuneSettings, Teacher
 from reds_core.framework.framework import Arrays, Training
 from reds_core.plan import load_plan
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 def recorded(place: Workplace, **changes: Any) -> list[tuple[Any, Training]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import random
 import signal
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from mock_scorers import Overtraining
 from stopped_runs import StoppableRun, check_end, finished, moments
 from toy_framework import ToyFramework, residual_model, toy_arrays
 from toy_plugins import toy_registry
-from toy_runs import QUICK, Interrupted, Workplace, contents, make_workplace, skip_report, without_times
+from toy_runs import QUICK, Interrupted, Workplace, contents, without_times
 
+from reds_core.errors import InputError, NoSpaceError
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.plan import load_plan
+from reds_core.runs.folder import Mode
 from reds_core.watcher import Watcher
 
 EPOCHS = 30
@@ -49,12 +52,6 @@ def write_report(plan, folder):
 importlib.metadata.entry_points = lambda group: [PluginModule("toy", (*FIRST_PARTY, Slow))]
 reds_core.runs.finish.write_report = write_report
 """
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 class Counting(Watcher):
@@ -101,6 +98,39 @@ def test_a_run_killed_again_and_again_gets_on(place: Workplace) -> None:
     assert attempts > EPOCHS // 3
     assert without_times(load_plan(place.out)) == expected
     assert contents(place.out) == contents(place.folder / "whole")
+
+
+@pytest.mark.parametrize("mode", [Mode.RESUME, Mode.OVERWRITE])
+def test_epochs_of_the_baseline_outlive_an_error(place: Workplace, mode: Mode) -> None:
+    """A training that fails is gone on with like one that is killed."""
+    source: dict[str, Any] = {"model": None, "data": "toyset", "settings": LONG}
+
+    class Failing(Counting):
+        def epoch(self, progress: EpochProgress) -> None:
+            try:
+                super().epoch(progress)
+            except Interrupted:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+
+    whole, second = Counting(), Counting()
+    expected = without_times(place.prune(out=place.folder / "whole", watcher=whole, **source))
+    with pytest.raises(NoSpaceError, match="and add --resume"):
+        place.prune(watcher=Failing(1), **source)  # in the second epoch
+    assert [p.name for p in place.out.glob(".checkpoint/epochs-*")] == ["epochs-baseline-0.npz"]
+    with pytest.raises(InputError, match="holds an unfinished run; add --resume to go on with it"):
+        place.prune(**source)
+    assert without_times(place.prune(mode=mode, watcher=second, **source)) == expected
+    assert second.epochs == whole.epochs - (mode is Mode.RESUME)
+
+
+def test_an_error_before_the_first_epoch_leaves_no_trace(place: Workplace) -> None:
+    class Failing(Watcher):
+        def epoch(self, progress: EpochProgress) -> None:
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        place.prune(model=None, data="toyset", settings=LONG, watcher=Failing())
+    assert not (place.out / ".checkpoint").exists()
 
 
 def test_several_trainings_of_one_step_are_told_apart(place: Workplace) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from toy_plugins import BruteSolver, PluginModule, toy_registry
-from toy_runs import NO_TRAINING, Listener, Workplace, make_workplace, skip_report
+from toy_runs import NO_TRAINING, Listener, Workplace
 
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.problem import KnapsackProblem
@@ -20,12 +19,6 @@ from reds_core.registry import Registry
 from reds_core.runs.thinning import ThinningPrice, thinning_price
 
 THIN = dataclasses.replace(NO_TRAINING, widths=WidthRules(max_options=2))
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 def test_the_price_is_what_all_widths_would_add(place: Workplace) -> None:

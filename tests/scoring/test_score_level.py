@@ -12,7 +12,7 @@ import pytest
 from command_line import Reds
 from toy_framework import ToyFramework, describe, residual_model
 from toy_plugins import toy_registry
-from toy_runs import NO_TRAINING, Workplace, make_workplace, skip_report
+from toy_runs import NO_TRAINING, Workplace
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.framework import Task
@@ -29,12 +29,6 @@ from reds_core.watcher import Watcher
 def reds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Reds:
     monkeypatch.setenv("COLUMNS", "200")
     return Reds(capsys, monkeypatch)
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 KERNELS = replace(NO_TRAINING, score_level=ScoreLevel.KERNEL)

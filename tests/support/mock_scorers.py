@@ -166,24 +166,21 @@ class HonestPruner(Pruner):
             return self.choose(state, tools)
         if step.name == "extract":
             return replace(state, family=self.extract(state, tools))
-        assert state.family is not None
         return replace(state, family=tools.finetune(state.family))
 
     def choose(self, state: PruningState, tools: Tools) -> PruningState:
         scores = tools.score(tools.model)
         floors: tuple[int, ...] | None = None
         choices: list[Decision] = []
-        order = None
+        order = state.order
         for budget in tools.budgets:
             stated = tools.formulate(scores, budget)
             solution = tools.solve(stated.problem.with_bounds(floors=floors))
-            assert solution.widths is not None
-            choices.append(Decision(solution.widths, solution))
+            choices.append(Decision.of(solution))
             floors, order = solution.choice, stated.order
         return replace(state, scores=scores, order=order, choices=tuple(choices))
 
     def extract(self, state: PruningState, tools: Tools) -> Family[Any]:
-        assert state.order is not None
         full = tools.extract(tools.model, state.order)
         widths = tuple(c.widths for c in state.choices)
         return Family(full, tuple(tools.extract(full, member_kept(w)) for w in widths), widths)
@@ -251,7 +248,7 @@ class Suffix(HonestPruner):
 class Overtraining(HonestPruner):
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
         taken = super().take(step, state, tools)
-        if step.name == "train" and taken.family is not None:
+        if step.name == "train":
             tools.finetune(taken.family)
         return taken
 

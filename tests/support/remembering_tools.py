@@ -109,7 +109,7 @@ def taken(pruner: Pruner, tools: RememberingTools) -> tuple[list[Step], list[Pru
     """The steps of a run, and the states before each and at the end."""
     free = tools.rules.free(tools.network)
     steps = list(pruner.steps_where(free, tools.network, tools.budgets, tools.epochs))
-    states = [PruningState()]
+    states = [PruningState.initial(tools.network, tools.model)]
     for tools.step in steps:
         states.append(pruner.take(tools.step, replace(states[-1], decided={}), tools))
     return steps, states

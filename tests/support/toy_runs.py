@@ -23,7 +23,14 @@ from reds_core.watcher import Watcher
 
 QUICK = RunSettings(finetune=FinetuneSettings(epochs=2, batch_size=16, learning_rate=0.05))
 NO_TRAINING = dataclasses.replace(QUICK, scorer="magnitude", finetune=FinetuneSettings(epochs=0))
+EXPORTS = ["subnet-{}.keras", "subnet-{}.tflite", "subnet-{}-int8.tflite"]
+"""Files of a subnetwork, by its name."""
 BUDGETS: Mapping[str, Any] = {"macs": [0.75, 0.5, 0.25]}
+
+
+def settings(**changes: Any) -> RunSettings:
+    """Settings of a quick run, with some of them changed."""
+    return dataclasses.replace(QUICK, **changes)
 
 
 @dataclass(frozen=True)

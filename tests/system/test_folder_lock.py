@@ -20,7 +20,7 @@ import pytest
 from toy_framework import ToyFramework, residual_model
 from toy_latency import timed_registry
 from toy_plugins import toy_registry
-from toy_runs import Interrupted, Tripwire, Workplace, contents, make_workplace, skip_report, tripping_registry
+from toy_runs import Interrupted, Tripwire, Workplace, contents, tripping_registry
 
 from reds_core import BenchSettings, CompareSettings, Grid, run_bench, run_comparison
 from reds_core.errors import InputError
@@ -50,12 +50,6 @@ def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 def test_a_second_process_is_refused_and_told_who_writes(tmp_path: Path) -> None:

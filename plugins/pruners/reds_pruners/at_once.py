@@ -1,4 +1,4 @@
-"""Strategies that decide everything by the scores of the input model, cut once and then fine-tune."""
+"""Strategies that score the input model once, decide all budgets by those scores, cut once and then fine-tune."""
 
 from __future__ import annotations
 
@@ -21,39 +21,43 @@ SCORE, EXTRACT, FINETUNE = "score", "extract", "finetune"
 
 @dataclass(frozen=True)
 class Choose(Step):
-    """Decides one budget.
+    """A step that decides the widths of one subnetwork.
 
     Attributes:
-        budget: its index, smallest first; None decides all.
+        budget: the index of its budget, smallest first.
     """
 
-    budget: int | None = None
+    budget: int = 0
 
 
 @dataclass(frozen=True)
 class Finetune(Step):
-    """Trains one member by itself.
+    """A step that trains one subnetwork by itself.
 
     Attributes:
-        member: its index, smallest first.
+        member: the index of the subnetwork, smallest first.
     """
 
     member: int = 0
 
 
 class AtOncePruner(Pruner):
-    """Base of the strategies that decide at once: they say how they choose, and who is trained."""
+    """Base class of the strategies that decide at once. They define how widths are chosen, and what is trained."""
 
     @abstractmethod
-    def choose(self, budget: int | None, state: PruningState, tools: Tools) -> PruningState:
-        """Add the choice of one budget, or of all where it is None, and the order of channels."""
+    def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
+        """The state with the decision for one more budget, and with the order of channels."""
 
     def alone(self, budgets: int) -> bool:
-        """Whether subnetworks are trained each by itself, each for all epochs."""
+        """Whether each subnetwork is trained by itself for all epochs of the run. By default all are trained together.
+
+        Args:
+            budgets: how many budgets there are.
+        """
         return False
 
-    def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Choose]:
-        """The steps that choose; one a budget."""
+    def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Step]:
+        """The steps that choose; by default one for each budget."""
         return [Choose(f"choose {budget.name}", budget=i) for i, budget in enumerate(budgets)]
 
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
@@ -77,29 +81,28 @@ class AtOncePruner(Pruner):
             return dataclasses.replace(state, decided=state.choices[-1].widths)
         if step.name == EXTRACT:
             return dataclasses.replace(state, family=_extracted(state, tools))
-        assert state.family is not None
         member = step.member if isinstance(step, Finetune) else None
         return dataclasses.replace(state, family=train(state.family, step, tools, member))
 
 
 def choose_next_above(budget: int, state: PruningState, tools: Tools) -> PruningState:
-    """The best choice of a budget that contains the choice of the next smaller one: bottom-up, as in REDS."""
-    assert state.scores is not None
+    """The state with the best choice for a budget among those that keep all that the next smaller subnetwork keeps.
+
+    This is the bottom-up order of the REDS paper.
+    """
     stated = tools.formulate(state.scores, tools.budgets[budget])
     smaller = choice_of(stated.problem, state.choices[-1].widths) if state.choices else None
     member = choose_above(stated.problem, smaller, tools.solve)
-    return dataclasses.replace(state, order=stated.order, choices=(*state.choices, choice_from(member)))
+    return dataclasses.replace(state, order=stated.order, choices=(*state.choices, decision_from(member)))
 
 
-def choice_from(member: MemberSolution) -> Decision:
-    """What a state holds of a member of a family."""
-    assert member.solution.widths is not None
-    return Decision(member.solution.widths, member.solution, member.bound_independent)
+def decision_from(member: MemberSolution) -> Decision:
+    """The decision that a member of a solved family stands for."""
+    return Decision.of(member.solution, member.bound_independent)
 
 
 def _extracted(state: PruningState, tools: Tools) -> Family[Any]:
     """The permuted full network and its prefixes."""
-    assert state.order is not None
     full = tools.extract(tools.model, state.order)
     widths = tuple(choice.widths for choice in state.choices)
     return Family(full, tuple(tools.extract(full, member_kept(w)) for w in widths), widths)

@@ -62,7 +62,6 @@ class LayerwisePruner(NarrowingPruner):
     def sequence(self, state: PruningState, tools: Tools) -> tuple[str, ...]:
         if self.options.order == "sensitivity":
             return by_sensitivity(state, tools)
-        assert state.scores is not None
         return self._ordered(free_groups(tools.formulate(state.scores, tools.budgets[0]).problem))
 
     def _ordered(self, groups: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,7 +91,6 @@ def by_sensitivity(state: PruningState, tools: Tools) -> tuple[str, ...]:
     Each is narrowed to its width at the one ratio of channels that meets the smallest budget. The loss is measured on
     held-back training data, with batch-norm statistics measured anew and without fine-tuning.
     """
-    assert state.scores is not None
     order = channel_order(state.scores)
     problem = tools.formulate(state.scores, tools.budgets[0], order).problem
     narrowed = problem.widths(uniform_choice(problem))

@@ -1,7 +1,8 @@
-"""Networks that are narrowed cut by cut towards their budgets, the largest first, and trained in between.
+"""Strategies that narrow a network in several cuts towards each budget, the largest budget first, and train in between.
 
-One cut: score the network as it now is, state the knapsack over what it has left, solve it, take some of its widths,
-cut, fine-tune. The next smaller budget goes on from the subnetwork of the larger, so all are nested.
+In one cut the network is scored as it is now, the knapsack problem over its remaining channels is stated and solved,
+some of the widths of the solution are taken, the network is cut to them and fine-tuned. The subnetwork of the next
+smaller budget starts from that of the larger one, so that all are nested.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class NarrowingOptions:
     """Options of every strategy that narrows.
 
     Attributes:
-        finetune: who is trained. joint: the network that is narrowed, the subnetworks that are done and the full
+        finetune: what is trained. joint: the network that is narrowed, the subnetworks that are done and the full
             network, with one set of weights; alone: the network that is narrowed, for one budget only; auto: alone for
             one budget, joint for several.
         final: share of the run's epochs that are kept for the end, when everything is decided; the rest is spread
@@ -50,17 +51,17 @@ class NarrowingOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.final <= 1:
-            raise InputError(f"option final is {self.final}, which is no share", "give 0 to 1")
+            raise InputError(f"option final is {self.final}, which is not a share", "give a number from 0 to 1")
 
 
 @dataclass(frozen=True)
 class Narrow(Step):
-    """One cut.
+    """A step that narrows the network once.
 
     Attributes:
-        budget: index of the budget that it leads to, smallest first.
-        part: which of the cuts towards that budget, from 0.
-        parts: how many there are.
+        budget: the index of the budget that the cut leads to, smallest first.
+        part: the number of this cut among those that lead to that budget, from 0.
+        parts: how many cuts lead to that budget.
     """
 
     budget: int = 0
@@ -69,18 +70,18 @@ class Narrow(Step):
 
     @property
     def is_last(self) -> bool:
-        """Whether the budget is met afterwards."""
+        """Whether the network meets the budget after this cut."""
         return self.part + 1 == self.parts
 
 
 class NarrowingPruner(Pruner):
-    """Base of the strategies that narrow: they say which cuts there are, and what one cut may change."""
+    """Base class of the strategies that narrow. They define which cuts there are, and what each cut may change."""
 
     Options = NarrowingOptions
 
     @abstractmethod
     def cuts(self, free: Sequence[str]) -> Sequence[str]:
-        """What the cuts towards one budget are called; at least one.
+        """The names of the cuts towards one budget, of which there is at least one.
 
         Args:
             free: the groups that have a choice of widths, in network order.
@@ -91,15 +92,15 @@ class NarrowingPruner(Pruner):
         """The problem that one cut solves.
 
         Args:
-            problem: of the cut's budget, its ceilings the widths that are left.
+            problem: the problem of the budget that the cut leads to, with the present widths as upper limits.
         """
 
     def settled(self, cut: Narrow, state: PruningState) -> Sequence[str]:
-        """Groups that take the widths of the cut's solution; the others wait for a later one."""
+        """The groups that take the widths of the solution of this cut. The others are decided in a later cut."""
         return tuple(state.choices[0].widths)
 
     def sequence(self, state: PruningState, tools: Tools) -> tuple[str, ...]:
-        """Groups in the order in which they are settled."""
+        """The groups in the order in which their widths are decided."""
         return tuple(tools.network.channels)
 
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
@@ -130,7 +131,6 @@ class NarrowingPruner(Pruner):
             state = self._cut(step, state, tools)
         elif step.name == SCORE:
             return self._scored(state, tools)
-        assert state.family is not None
         family = train(state.family, step, tools, alone)
         if not step.epochs:
             # the next cut scores it: with the statistics of wider layers it would hardly work
@@ -144,12 +144,9 @@ class NarrowingPruner(Pruner):
         return dataclasses.replace(state, sequence=self.sequence(state, tools))
 
     def _cut(self, cut: Narrow, state: PruningState, tools: Tools) -> PruningState:
-        anew = self.options.rescore and state.family is not None
+        anew = self.options.rescore and bool(state.family.members)
         if cut.part == 0:
             state = _opened(state, tools)
-        assert state.order is not None
-        assert state.family is not None
-        assert state.scores is not None
         budget, now, kept = tools.budgets[cut.budget], state.choices[0], state.kept(0)
         scores = tools.score(state.family.members[0], kept) if anew else state.scores
         ranking = channel_order(scores, kept)
@@ -157,8 +154,8 @@ class NarrowingPruner(Pruner):
         stated = tools.formulate(scores, budget, order).problem
         problem = self.posed(cut, stated.with_bounds(ceilings=choice_of(stated, now.widths)), state, tools)
         solution = tools.solve(problem)
-        assert solution.widths is not None
-        decided = {g: solution.widths[g] for g in self.settled(cut, state)}
+        found = Decision.of(solution).widths
+        decided = {g: found[g] for g in self.settled(cut, state)}
         widths = {**now.widths, **decided}
         family = _cut_again(state.family, state.order, order, widths, tools)
         spent = 0.0 if now.solution is None else now.solution.wall_s
@@ -172,20 +169,14 @@ class NarrowingPruner(Pruner):
 
 
 def _opened(state: PruningState, tools: Tools) -> PruningState:
-    """The state in which a budget's network begins as a copy of the one before it: the next larger, or the whole.
+    """The state in which the network of a new budget begins as a copy of the next larger one, or of the full network.
 
-    It stands first. The models are the same objects until the cut replaces both.
+    It is the first in the family. The models are the same objects until the cut replaces both.
     """
-    if state.family is None:
-        channels = tools.network.channels
-        family = Family(tools.model, (tools.model,), (channels,))
-        order: Kept = {g: np.arange(n, dtype=np.int64) for g, n in channels.items()}
-        return dataclasses.replace(state, order=order, choices=(Decision(channels),), family=family)
-    family, largest = state.family, state.choices[0].widths
-    members, widths = (family.members[0], *family.members), (family.widths[0], *family.widths)
-    return dataclasses.replace(
-        state, choices=(Decision(largest), *state.choices), family=Family(family.full, members, widths)
-    )
+    family = state.family
+    model, widths = (family.members[0], family.widths[0]) if family.members else (family.full, tools.network.channels)
+    grown = Family(family.full, (model, *family.members), (widths, *family.widths))
+    return dataclasses.replace(state, choices=(Decision(widths), *state.choices), family=grown)
 
 
 def _cut_again(family: Family[Any], old: Kept, new: Kept, widths: Mapping[str, int], tools: Tools) -> Family[Any]:

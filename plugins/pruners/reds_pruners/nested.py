@@ -9,8 +9,11 @@ from typing import ClassVar, Literal
 
 from reds_core.cost import SubnetworkBudget
 from reds_core.knapsack.families import top_down
-from reds_core.pruning import PruningState, Tools
-from reds_pruners.at_once import AtOncePruner, Choose, choice_from, choose_next_above
+from reds_core.pruning import PruningState, Step, Tools
+from reds_pruners.at_once import AtOncePruner, choose_next_above, decision_from
+
+CHOOSE = "choose"
+"""The step that decides all budgets at once."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,20 @@ class NestedPruner(AtOncePruner):
     name = "nested"
     Options: ClassVar[type] = NestedOptions
 
-    def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Choose]:
-        return super().choosing(budgets) if self.options.family == "bottom-up" else [Choose("choose")]
+    def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Step]:
+        return super().choosing(budgets) if self.options.family == "bottom-up" else [Step(CHOOSE)]
 
-    def choose(self, budget: int | None, state: PruningState, tools: Tools) -> PruningState:
-        if budget is not None:
-            return choose_next_above(budget, state, tools)
+    def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
+        return choose_next_above(budget, state, tools)
+
+    def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
+        return self._choose_all(state, tools) if step.name == CHOOSE else super().take(step, state, tools)
+
+    def _choose_all(self, state: PruningState, tools: Tools) -> PruningState:
         from reds_core.knapsack.families import joint
 
-        assert state.scores is not None
         stated = [tools.formulate(state.scores, b) for b in tools.budgets]
         problems = [s.problem for s in stated]
         family = joint(problems, tools.solve) if self.options.family == "joint" else top_down(problems, tools.solve)
-        choices = tuple(choice_from(member) for member in family.members)
-        return dataclasses.replace(state, order=stated[0].order, choices=choices)
+        choices = tuple(decision_from(member) for member in family.members)
+        return dataclasses.replace(state, order=stated[0].order, choices=choices, decided=choices[-1].widths)

@@ -15,8 +15,7 @@ class OneShotPruner(AtOncePruner):
 
     name = "oneshot"
 
-    def choose(self, budget: int | None, state: PruningState, tools: Tools) -> PruningState:
-        assert budget is not None  # its steps decide one budget each
+    def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
         return choose_next_above(budget, state, tools)
 
     def alone(self, budgets: int) -> bool:

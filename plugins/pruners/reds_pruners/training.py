@@ -1,4 +1,4 @@
-"""How a run's epochs are spread over its steps, and who is trained in them."""
+"""How the epochs of a run are spread over its steps, and which networks are trained in them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,29 @@ from reds_core.framework import Family
 from reds_core.pruning import Step, Tools
 
 Together = Literal["auto", "joint", "alone"]
-"""Who is trained. joint: all subnetworks and the full network, with one set of weights; alone: each subnetwork by
-itself; auto: joint where there are several subnetworks, alone where there is one, which has nobody to share with."""
+"""What is trained. joint: all subnetworks and the full network, with one set of weights; alone: each subnetwork by
+itself; auto: joint if there are several subnetworks, alone if there is one, which shares its weights with no other."""
 
 
 def is_alone(together: Together, budgets: int) -> bool:
-    """Whether subnetworks are trained each by itself."""
+    """Whether each subnetwork is trained by itself."""
     return together == "alone" or (together == "auto" and budgets == 1)
 
 
 def spread(epochs: int, steps: int) -> tuple[int, ...]:
-    """`epochs` dealt as evenly as whole numbers allow; what is left over goes to later steps, the last one's first."""
+    """The epochs of each step, as even as whole numbers allow. What is left over goes to the last steps."""
     return tuple((i + 1) * epochs // steps - i * epochs // steps for i in range(steps))
 
 
 def train(family: Family[Any], step: Step, tools: Tools, alone: int | None = None) -> Family[Any]:
-    """The family after the epochs of a step: all of it with one set of weights, or only the member numbered `alone`."""
+    """Train a family for the epochs of a step.
+
+    Args:
+        alone: the index of the only member that is trained; None trains all networks with one set of weights.
+
+    Returns:
+        The trained family.
+    """
     if not step.epochs:
         return family
     if alone is None:

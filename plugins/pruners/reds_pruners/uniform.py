@@ -18,7 +18,7 @@ class UniformOptions:
     """Options of `uniform`.
 
     Attributes:
-        finetune: who is trained. joint: all subnetworks and the full network, with one set of weights; alone: each
+        finetune: what is trained. joint: all subnetworks and the full network, with one set of weights; alone: each
             subnetwork by itself, each for all epochs; auto: alone for one budget, joint for several.
     """
 
@@ -34,9 +34,7 @@ class UniformPruner(AtOncePruner):
     name = "uniform"
     Options: ClassVar[type] = UniformOptions
 
-    def choose(self, budget: int | None, state: PruningState, tools: Tools) -> PruningState:
-        assert budget is not None  # its steps decide one budget each
-        assert state.scores is not None
+    def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
         asked = tools.budgets[budget]
         stated = tools.formulate(state.scores, asked)
         widths = stated.problem.widths(uniform_choice(stated.problem))

@@ -1,4 +1,4 @@
-"""What a subnetwork is worth by the scores of the input model: the one measure that all strategies share."""
+"""The value of a subnetwork by the scores of the input model, by which all strategies can be compared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reds_pruners.widths import choice_of
 
 
 def proven_bound(scores: ScoreTable, budget: SubnetworkBudget, tools: Tools) -> int | None:
-    """The proven upper limit on the value of every subnetwork within the budget; None where there is none.
+    """A proven upper bound on the value of every subnetwork within the budget, or None if there is none.
 
     With scores of pairs there is none: they make the value of a set of channels depend on the order of all others.
 
@@ -39,12 +39,13 @@ def measured(
     bound: int | None = None,
     chosen: Solution | None = None,
 ) -> Solution:
-    """A subnetwork as a solution of the problem that `scores` state, whatever it was chosen by.
+    """A subnetwork as a solution of the problem that `scores` state, whichever way it was chosen.
 
     Args:
-        kept: its channels of the input model.
-        bound: upper limit on its value, from `proven_bound`.
-        chosen: tells who chose it and how long that took; None where no solver was asked.
+        widths: the width of each group.
+        kept: for each group the channels of the input model that the subnetwork keeps.
+        bound: an upper bound on its value, from `proven_bound`.
+        chosen: the solution that chose it, for the solver and its time; None if no solver was asked.
     """
     # kept channels by descending score, so that sums are rounded as in the problem that gave the bound
     problem = tools.formulate(scores, budget, channel_order(scores, kept)).problem

@@ -1,4 +1,4 @@
-"""Widths by name and option indices of a problem, and the widths of one ratio for all groups."""
+"""Conversion of widths to the option indices of a problem, and the choice of one ratio for all groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reds_core.knapsack import KnapsackProblem, choice_at_largest_ratio
 
 
 def choice_of(problem: KnapsackProblem, widths: Mapping[str, int]) -> tuple[int, ...]:
-    """The option indices of `widths`, each of which must be an option."""
+    """The option indices of `widths`. Each width must be an option of its group."""
     return tuple(int(g.widths.searchsorted(widths[g.name])) for g in problem.groups)
 
 
@@ -19,7 +19,9 @@ def free_groups(problem: KnapsackProblem) -> tuple[str, ...]:
 
 
 def uniform_choice(problem: KnapsackProblem) -> tuple[int, ...]:
-    """Option indices of the widths floor(r x channels), one ratio r for all groups, the largest that meets the budget.
+    """The option indices of the widths floor(r x channels), where r is the largest ratio that meets the budget.
+
+    The ratio is the same for all groups.
 
     Raises:
         InfeasibleError: if no ratio meets the budget.

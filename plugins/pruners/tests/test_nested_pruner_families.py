@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pytest
 from toy_framework import residual_model
 from toy_plugins import toy_registry
-from toy_runs import (
-    NO_TRAINING,
-    QUICK,
-    Interrupted,
-    Tripwire,
-    Workplace,
-    contents,
-    make_workplace,
-    skip_report,
-    tripping_registry,
-    without_times,
-)
+from toy_runs import NO_TRAINING, QUICK, Interrupted, Tripwire, Workplace, contents, tripping_registry, without_times
 
 from reds_core import RunSettings
 from reds_core.errors import InputError
 
 FAMILIES = ("bottom-up", "top-down", "joint")
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 def of_family(family: str, base: RunSettings = NO_TRAINING) -> RunSettings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,6 @@ from toy_runs import (
     Tripwire,
     Workplace,
     contents,
-    make_workplace,
-    skip_report,
     tripping_registry,
     without_times,
 )
@@ -42,12 +39,6 @@ RUNS: list[tuple[str, dict[str, str], dict[str, Any]]] = [
     ("uniform", {}, ONE),
     ("nested", {}, ONE),
 ]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 def asked(pruner: str, options: dict[str, str], budgets: dict[str, Any], base: RunSettings = QUICK) -> dict[str, Any]:
@@ -183,7 +174,7 @@ def test_a_sensitivity_order_never_sees_test_data(place: Workplace) -> None:
     [
         ("layerwise", {"order": "sideways"}, "forward, backward, sensitivity"),
         ("layerwise", {"block": "0"}, "layerwise.block is 0"),
-        ("layerwise", {"final": "2"}, "final is 2.0, which is no share"),
+        ("layerwise", {"final": "2"}, "final is 2.0, which is not a share"),
         ("layerwise", {"finetune": "alone"}, "only for a single budget"),
         ("progressive", {"steps": "0"}, "progressive.steps is 0"),
         ("progressive", {"schedule": "cubic"}, "linear, geometric"),

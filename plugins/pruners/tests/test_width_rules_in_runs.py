@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from pathlib import Path
 
 import pytest
 from toy_framework import describe, residual_model
 from toy_plugins import toy_registry
-from toy_runs import QUICK, Workplace, make_workplace, skip_report
+from toy_runs import QUICK, Workplace
 
 from reds_core import RunSettings, Watcher, extract
 from reds_core.formulation import WidthRules
@@ -40,12 +39,6 @@ RULES = {
     "one option": WidthRules(min_width=6),
     "all": WidthRules(keep=("inside_*",), align=2, min_width=2, max_options=2),
 }
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    skip_report(monkeypatch)
-    return make_workplace(tmp_path)
 
 
 @pytest.mark.parametrize("scores", SCORES)
