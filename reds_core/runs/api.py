@@ -222,7 +222,7 @@ def inspect(
     This is what `reds inspect` does. Nothing is trained or written.
 
     Args:
-        model: The path of a model file, or a Keras model.
+        model: The path of a model file, or a model object of an installed framework.
         element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
@@ -241,7 +241,7 @@ def inspect(
 
     Example:
         >>> found = reds_core.inspect("model.keras")
-        >>> found.macs, [group.channels for group in found.groups]
+        >>> found.usage["macs"], [group.channels for group in found.groups]
     """
     counting.check_element_size(element_size_bytes)
     _, _, network = load_for_inspection(
@@ -273,7 +273,7 @@ def formulate_model(
     This is what `reds formulate` does, which then saves the problem with `save_problem`.
 
     Args:
-        model: The path of a model file, or a Keras model.
+        model: The path of a model file, or a model object of an installed framework.
         data: The training data of the scorer, as `prune` takes it. None suits scorers that need none.
         budgets: One amount for each resource, such as `{"macs": 0.5}`, or texts as `--budget` takes them.
         scorer: The name of a scorer plugin.
@@ -367,7 +367,7 @@ def extract(
 
     Example:
         >>> member = reds_core.extract("slim", {"macs": 0.4})
-        >>> member.widths, member.files.keras
+        >>> member.widths, member.files
     """
     return extraction.extract(
         given_path(folder, "folder"), _texts(budgets), registry or Registry(), watcher or Watcher()

@@ -133,7 +133,7 @@ def measure_latency(
     of measurements; the same call goes on with a table that is not complete.
 
     Args:
-        model: The path of a model file, or a Keras model.
+        model: The path of a model file, or a model object of an installed framework.
         out: The JSON file to write.
         settings: How to measure: element size, threads, timed runs, widths of each group, whole subnetworks to check.
         options: Options of plugins, as `{plugin: {key: text}}`.

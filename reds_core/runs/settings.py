@@ -51,7 +51,7 @@ class RunSettings:
         latency_table: File of `reds latency`, for budgets of latency.
         widths: Which widths groups may have.
         holdout: Share of the training data that is held back for choosing, from 0 to below 1.
-        int8: Write an int8 .tflite file of each subnetwork too, where there is data to calibrate it.
+        int8: Also write a file of each subnetwork with 8-bit integers, if there is data to calibrate it.
         strict: Refuse models of which something cannot be pruned. Otherwise there is a warning.
         seed: Seed of everything random.
     """

@@ -218,7 +218,7 @@ def test_paths_may_be_of_any_kind(reds: Reds, place: Workplace) -> None:
     model, data = Elsewhere(place.model), Elsewhere(place.data)
     plan = reds_core.prune(model, data, BUDGETS, Elsewhere(place.out), settings=NO_TRAINING)
     assert load_plan(place.out) == plan
-    assert reds_core.inspect(model).macs == plan.full.macs
+    assert reds_core.inspect(model).usage["macs"] == plan.full.usage["macs"]
     assert reds_core.extract(Elsewhere(place.out), ["macs=0.4"]).name == "40"
     formulation = reds_core.formulate_model(model, data, {"macs": 0.5}, imports=())
     path = place.folder / "p.npz"

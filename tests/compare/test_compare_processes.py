@@ -19,6 +19,7 @@ from toy_runs import without_times
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import RunOutcome
 from reds_core.plan import StepRecord, load_plan
+from reds_core.pruning.pruner import PruningState
 from reds_core.runs.checkpoint import load_checkpoint
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -162,8 +163,9 @@ def test_a_signal_lets_the_step_be_saved_and_ends_with_130(place: ComparePlace, 
 def list_steps(place: ComparePlace, name: str) -> tuple[StepRecord, ...]:
     """The steps that the unfinished run `name` has saved."""
     framework = ToyFramework()
-    network = framework.inspect(framework.load_model(place.folder / "model.keras"))
-    checkpoint = load_checkpoint(place.out / "runs" / name, framework, network)
+    model = framework.load_model(place.folder / "model.keras")
+    initial = PruningState.initial(framework.inspect(model), model)
+    checkpoint = load_checkpoint(place.out / "runs" / name, framework, initial)
     return () if checkpoint is None else checkpoint.steps
 
 
