@@ -53,7 +53,7 @@ def test_every_width_keeps_the_rules(place: Workplace, pruner: str, scores: str)
             assert place.prune(settings=settings, budgets={"macs": 1}, out=out).subnetworks[0].widths == CHANNELS
             continue
         plan = place.prune(settings=settings, budgets={"macs": [0.95, 0.7]}, out=out)
-        members = [*plan.subnetworks, extract(out, ("macs=0.8",), toy_registry(), Watcher())]
+        members = [*plan.subnetworks, extract(out, ("macs=0.8",), registry=toy_registry(), watcher=Watcher())]
         members.sort(key=lambda m: m.usage["macs"])
         for group, member in itertools.product(NETWORK.groups, members):
             assert member.widths[group.name] in rules.widths(group), name
