@@ -304,6 +304,15 @@ def test_the_page_of_the_architecture_names_every_package_and_every_face() -> No
     assert faces == set(ALL_FACES)
 
 
+def test_no_two_classes_of_core_share_a_name() -> None:
+    found: dict[str, list[str]] = {}
+    for module, path in CORE_FILES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in found.items() if len(modules) > 1} == {}
+
+
 # --- direction -------------------------------------------------------------------------------------------------------
 
 
