@@ -15,7 +15,7 @@ from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.bench.verification import Question
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.commands.comparison_bar import ComparisonBar
-from reds_core.commands.console import print_table
+from reds_core.commands.tables import print_table
 from reds_core.knapsack.solution import Status
 
 FAILURES = (

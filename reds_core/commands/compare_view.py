@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import TimeElapsedColumn
 
 from reds_core.commands.comparison_bar import ComparisonBar
-from reds_core.commands.console import print_table
+from reds_core.commands.tables import print_table
 from reds_core.compare.grid import RunPlan
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import ResultRecord, RunOutcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +18,9 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
 from reds_core.commands.standard_streams import write_nowhere
+from reds_core.commands.tables import print_table
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.framework.finetuning import EpochProgress
 from reds_core.plan import Plan
@@ -95,16 +94,6 @@ class ConsoleWatcher(Watcher):
             total = task.total or 1
             self._progress.update(self._task, total=total, completed=total)
         self._task = None
-
-
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout. Cells are text, not markup."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(units.on_terminal(cell)) for cell in row))
-    Console().print(table)
 
 
 def print_inspection(inspection: Inspection) -> None:
