@@ -55,7 +55,7 @@ def check_family(
     channels = statement.network.channels
     for group, count in channels.items():
         if group not in state.order or not np.array_equal(np.sort(state.order[group]), np.arange(count)):
-            raise violated(f"gave no order of the {count} channels of group '{group}'")
+            raise violated(f"did not give an order of the {count} channels of group '{group}'")
     options = {g.name: statement.rules.widths(g) for g in statement.network.groups}
     for budget, choice in zip(budgets, state.choices, strict=True):
         if choice.widths.keys() != channels.keys() or any(not 1 <= w <= channels[g] for g, w in choice.widths.items()):
@@ -88,5 +88,5 @@ def check_model(
     recounted = counting.usage(network, network.channels, costs)
     if recounted != dict(usage):
         raise ContractViolation(
-            f"network '{name}' uses {recounted} where {dict(usage)} was planned", "report this as a bug of reds"
+            f"network '{name}' uses {recounted} where {dict(usage)} was planned", "report this as a bug in reds"
         )

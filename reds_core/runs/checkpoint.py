@@ -65,7 +65,7 @@ def _damaged(path: Path, error: Exception | str) -> InputError:
     reason = error.reason if isinstance(error, ArchiveError) else type(error).__name__
     reason = error if isinstance(error, str) else reason
     state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({reason})"
-    return InputError(f"'{path}' {state}", "make the run anew with --overwrite")
+    return InputError(f"'{path}' {state}", "start the run over with --overwrite")
 
 
 def save_scores(path: Path, scores: ScoreTable) -> None:

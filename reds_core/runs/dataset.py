@@ -169,7 +169,7 @@ def _npz(path: Path) -> tuple[Arrays, Arrays]:
         if error.pickled:
             what = f"data '{path}' holds pickled objects, which are never loaded"
             raise InputError(what, "save plain numeric arrays instead") from error
-        what = f"data '{path}' cannot be read ({error.reason}); it is no .npz, or cut or damaged"
+        what = f"data '{path}' cannot be read ({error.reason}); it is not an .npz file, or it is truncated or damaged"
         raise InputError(what, _EXPECTED) from error
     missing = [name for name in _ARRAY_NAMES if name not in arrays]
     if missing:

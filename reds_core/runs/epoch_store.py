@@ -66,7 +66,7 @@ class EpochStore(EpochKeeper):
     def save(self, state: EpochState) -> None:
         for name, array in state.arrays.items():
             if array.dtype.kind not in _NUMBERS:
-                raise TypeError(f"array '{name}' of an epoch's state is of type {array.dtype}, which no file holds")
+                raise TypeError(f"array '{name}' of an epoch's state is of type {array.dtype}, which cannot be saved")
         seconds = self.earlier_s + time.perf_counter() - self._started
         header = json.dumps(to_plain(_EpochHeader(self._origin, state.done, seconds)))
         arrays = {_ARRAY + name: array for name, array in state.arrays.items()}
@@ -76,7 +76,7 @@ class EpochStore(EpochKeeper):
             self._interruption.reset_scope()
 
     def _read(self) -> EpochState | None:
-        anew = "so the training of this step begins anew"
+        anew = "so the training of this step starts over"
         try:
             arrays = read_archive(self._path)
             header: _EpochHeader = from_plain(_EpochHeader, parse_json(str(arrays.pop(_HEADER)[()])))
@@ -133,7 +133,9 @@ def resumable_trainings(folder: Path, place: str, scope: str, watcher: Watcher) 
     """
 
     def tell(scope: str) -> None:
-        watcher.warn(f"the run ends after {scope}, and --resume goes on from there; Ctrl-C again ends it at once")
+        watcher.warn(
+            f"the run ends after {scope}, and --resume continues from there; press Ctrl-C again to end it at once"
+        )
 
     with deferred_interruption(tell, scope) as interruption:
         yield TrainingSlots(lambda training: epochs_file(folder, place, training), interruption, watcher.warn)

@@ -117,7 +117,9 @@ def _read_family(
     check_resources(budget.amounts, settings.latency_table is not None)
     latencies = settings.read_latencies()
     if latencies is not None and latencies.digest != plan.hashes.latency_table:
-        raise InputError(f"latency table '{settings.latency_table}' has changed since the run", "make the run anew")
+        raise InputError(
+            f"latency table '{settings.latency_table}' has changed since the run", "run `reds prune` again"
+        )
     statement = Statement(network, settings.costs(network, latencies), settings.widths)
     return _FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 
@@ -194,7 +196,7 @@ def _settings_of(plan: Plan, folder: Path) -> RunSettings:
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(
             f"the options in '{folder / PLAN_FILE}' are not those of this version ({type(error).__name__}: {error})",
-            "make the run anew",
+            "run `reds prune` again",
         ) from None
     return settings
 
@@ -203,7 +205,7 @@ def _check_fit(network: Network, scores: ScoreTable, order: Kept, folder: Path, 
     """Refuse files that do not belong to one run."""
     if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
         names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.files)}"
-        raise InputError(f"{names} in '{folder}' do not belong to one run", "make the run anew")
+        raise InputError(f"{names} in '{folder}' do not belong to one run", "run `reds prune` again")
 
 
 def _neighbours(

@@ -26,7 +26,7 @@ SCORES_FILE = "scores.npz"
 ORDER_FILE = "order.npz"
 RUN_FILE = "run.json"
 
-_MEND = "resume with what it was started with, or start anew with --overwrite"
+_MEND = "resume with what it was started with, or start over with --overwrite"
 _SOURCES = ("model", "data", "latency_table", "imports")
 """Options that only say where to read from: hashes tell whether model, data and latencies are the same."""
 
@@ -150,12 +150,12 @@ class RunFolder:
         if self.mode is Mode.REFUSE and (finished or begun):
             raise InputError(
                 f"'{self.path}' holds {'a finished' if finished else 'an unfinished'} run",
-                "add --resume to go on with it, --overwrite to start anew, or choose another --out",
+                "add --resume to continue it, --overwrite to start over, or choose another --out",
             )
         baseline = self.baseline(kinds)
         if self.mode is not Mode.OVERWRITE and model is None and baseline.exists() and not (finished or begun):
             raise InputError(
-                f"'{baseline}' is there already",
+                f"'{baseline}' already exists",
                 "give it as the model, train another in its place with --overwrite, or choose another --out",
             )
         make_folder(self.path)
@@ -205,7 +205,7 @@ class RunFolder:
         try:
             record: RunRecord = from_plain(RunRecord, parse_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise InputError(f"'{path}' is damaged ({error})", "start anew with --overwrite") from error
+            raise InputError(f"'{path}' is damaged ({error})", "start over with --overwrite") from error
         return record
 
     def _clear(self, kinds: FileKinds) -> None:

@@ -105,7 +105,7 @@ def choose_format(paths: tuple[Path, ...], input_shape: tuple[int | None, ...] |
         if height is None or width is None or channels not in _MODES:
             shape = " x ".join("?" if n is None else str(n) for n in input_shape)
             raise InputError(
-                f"the model's input of shape {shape} is no image of 1, 3 or 4 channels",
+                f"the model's input of shape {shape} is not an image with 1, 3 or 4 channels",
                 "give the data as an .npz instead of a folder of images",
             )
         return ImageFormat(height, width, channels)

@@ -124,7 +124,7 @@ class InputReader:
             hashes = Hashes(None, dataset.digest, latency_hash)
             self.folder.begin(RunRecord(self.request.options, hashes), framework.files)
         elif known.hashes.model is not None and not path.exists():
-            raise InputError(f"the run's model '{path}' is gone", "start anew with --overwrite")
+            raise InputError(f"the run's model '{path}' no longer exists", "start over with --overwrite")
         if known is None or not path.exists():
             self._train_baseline(dataset, path)
         return framework.load_model(path), file_hash(path)

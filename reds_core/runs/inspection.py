@@ -49,7 +49,7 @@ def refuse_unprunable(network: Network) -> None:
     """
     if network.warnings:
         more = f", and {len(network.warnings) - 1} more" if len(network.warnings) > 1 else ""
-        raise UnsupportedError(f"{network.warnings[0]}{more}", "replace the layer, or go on without --strict")
+        raise UnsupportedError(f"{network.warnings[0]}{more}", "replace the layer, or leave out --strict")
 
 
 def frozen_share(network: Network) -> float:

@@ -33,7 +33,7 @@ def take_steps(session: Session) -> Checkpoint:
     if [s.name for s in checkpoint.steps] != [s.name for s in steps[: len(checkpoint.steps)]]:
         raise InputError(
             f"the run in '{session.folder}' took other steps than pruner '{pruner.name}' takes now",
-            "start anew with --overwrite",
+            "start over with --overwrite",
         )
     for index in range(len(checkpoint.steps), len(steps)):
         checkpoint = _take(session, steps, index, checkpoint, initial)

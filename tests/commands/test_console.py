@@ -123,7 +123,7 @@ def test_a_run_without_data_says_why_there_are_no_int8_files(
     data: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_plan(Plan(FullRecord({}), (), (), "nested", "taylor", (), 0, {}, {}, Hashes(data=data)), Path("out"))
-    assert ("Without training data nothing calibrates int8" in capsys.readouterr().out) == (data is None)
+    assert ("No int8 files were written, since there is no training data" in capsys.readouterr().out) == (data is None)
 
 
 def solution(**changes: object) -> Solution:
