@@ -81,8 +81,8 @@ class RunRecord:
         for key in options:
             was = self.options.get(key)
             if options[key] != was and key not in _SOURCES:
-                what = f"the run in '{where}' was started with {key} {_setting_text(was)}, not {_setting_text(options[key])}"
-                raise InputError(what, _FIX)
+                first, now = _setting_text(was), _setting_text(options[key])
+                raise InputError(f"the run in '{where}' was started with {key} {first}, not {now}", _FIX)
 
     def check_hashes(self, hashes: Hashes, where: Path) -> None:
         """Refuse to resume with a different model, data set or latency table.
