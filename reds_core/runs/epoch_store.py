@@ -46,11 +46,13 @@ class EpochStore(EpochKeeper):
     """
 
     def __init__(self, path: Path, epochs: int, interruption: Interruption, warn: Callable[[str], None]) -> None:
-        """Args:
-        path: The file (.npz).
-        epochs: The number of epochs of the training.
-        interruption: Checked after each epoch.
-        warn: Called with a sentence that says why saved epochs cannot be used.
+        """Create the store of one training.
+
+        Args:
+            path: The file (.npz).
+            epochs: The number of epochs of the training.
+            interruption: Checked after each epoch.
+            warn: Called with a sentence that says why saved epochs cannot be used.
         """
         self.earlier_s = 0.0
         self._path, self._epochs, self._interruption, self._warn = path, epochs, interruption, warn
@@ -97,10 +99,12 @@ class TrainingSlots:
     """Hands out one file for each training of a step, in the order of the trainings."""
 
     def __init__(self, file_of: Callable[[int], Path], interruption: Interruption, warn: Callable[[str], None]) -> None:
-        """Args:
-        file_of: Returns the file of a training by its number, from 0.
-        interruption: Checked after each epoch.
-        warn: Called with a sentence that says why saved epochs cannot be used.
+        """Create the slots of one step.
+
+        Args:
+            file_of: Returns the file of a training by its number, from 0.
+            interruption: Checked after each epoch.
+            warn: Called with a sentence that says why saved epochs cannot be used.
         """
         self._file_of, self._warn = file_of, warn
         self.interruption = interruption

@@ -25,11 +25,13 @@ class RunTools(Tools):
     """The tools of one step, which measure the time that they take."""
 
     def __init__(self, session: Session, step: Step, index: int, slots: TrainingSlots) -> None:
-        """Args:
-        session: The run.
-        step: The step that uses the tools.
-        index: The index of the step, from 0.
-        slots: Keeps the epochs of the trainings of the step.
+        """Create the tools of one step.
+
+        Args:
+            session: The run.
+            step: The step that uses the tools.
+            index: The index of the step, from 0.
+            slots: Keeps the epochs of the trainings of the step.
         """
         inputs = session.inputs
         self.network, self.model, self.budgets = inputs.network, inputs.model, session.budgets

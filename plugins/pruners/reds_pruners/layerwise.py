@@ -41,8 +41,9 @@ class LayerwiseOptions(NarrowingOptions):
 class LayerwisePruner(NarrowingPruner):
     """Iterative pruning by knapsack, one group at a time.
 
-    Each cut solves the knapsack problem over all undecided groups, with scores of the current network. The next group takes its width from the solution, and the others are decided again after fine-tuning. Groups that the
-    width rules of the run leave whole need no cut.
+    Each cut solves the knapsack problem over all undecided groups, with scores of the current network. The next
+    group takes its width from the solution, and the others are decided again after fine-tuning. Groups that the width
+    rules of the run leave whole need no cut.
     """
 
     name = "layerwise"
