@@ -23,6 +23,6 @@ class CheckedCommand(TyperCommand):
             if any(text == "" for text in (value if isinstance(value, list | tuple) else [value])):
                 is_option = parameter.param_type_name == "option"
                 name = max(parameter.opts, key=len) if is_option else str(parameter.name).upper()
-                raise InputError(f"{name} is empty", "give a value or leave it out; a shell variable may not be set")
+                raise InputError(f"{name} is empty", "give a value or leave it out; perhaps a shell variable is unset")
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed

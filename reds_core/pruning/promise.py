@@ -65,7 +65,7 @@ def check_family(
     options = {g.name: statement.rules.widths(g) for g in statement.network.groups}
     for budget, choice in zip(budgets, state.choices, strict=True):
         if choice.widths.keys() != channels.keys() or any(not 1 <= w <= channels[g] for g, w in choice.widths.items()):
-            raise violated(f"gave subnetwork '{budget.name}' no width from 1 up for every group")
+            raise violated(f"did not give subnetwork '{budget.name}' a width of at least 1 for every group")
         for name, width in choice.widths.items():
             if width not in options[name]:
                 gave = f"gave group '{name}' {width} channels in '{budget.name}'"

@@ -105,7 +105,7 @@ def _thinning_price(
     asked = (session.statement, state.scores, state.order, budget, solution.value)
     price = thinning_price(*asked, search.registry, search.controls)
     if price is not None:
-        session.watcher.warn(price.told)
+        session.watcher.warn(price.sentence)
     return price
 
 

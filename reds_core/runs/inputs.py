@@ -61,7 +61,7 @@ class InputReader:
         framework: Reads the model.
         folder: The folder of the run, to which the baseline is written.
         known: What the run to resume was started with; None for a new run.
-        watcher: told what is being read and trained.
+        watcher: Notified of what is being read and trained.
     """
 
     request: RunRequest

@@ -35,7 +35,7 @@ def take_steps(session: Session) -> Checkpoint:
     checkpoint = load_checkpoint(session.folder, inputs.framework, initial) or Checkpoint(initial, ())
     if [s.name for s in checkpoint.steps] != [s.name for s in steps[: len(checkpoint.steps)]]:
         raise InputError(
-            f"the run in '{session.folder}' took other steps than pruner '{pruner.name}' takes now",
+            f"the run in '{session.folder}' took different steps from those of pruner '{pruner.name}' now",
             "start over with --overwrite",
         )
     for index in range(len(checkpoint.steps), len(steps)):

@@ -29,12 +29,12 @@ class ThinningPrice:
     Attributes:
         value: The most by which the value could rise if all widths were options; None if unknown.
         share: The same as a share of the value; None if unknown or if the value is 0.
-        told: A sentence for the user.
+        sentence: A sentence for the user.
     """
 
     value: int | None
     share: float | None
-    told: str
+    sentence: str
 
 
 def thinning_warning(network: Network, rules: WidthRules) -> str | None:
@@ -77,7 +77,7 @@ def thinning_price(
     channels = statement.network.channels
     joined = {pair for r in budget.amounts for pair in joined_groups(statement.form(r))} | set(scores.pairs)
     entries = sum(channels[a] * channels[b] for a, b in joined)
-    unknown = f"what all widths on offer could add to '{budget.name}' is not known: "
+    unknown = f"how much more '{budget.name}' could be worth with all widths is not known: "
     if entries > TABLE_ENTRIES_LIMIT:
         return ThinningPrice(None, None, f"{unknown}their tables would have {entries:,} entries")
     rules = dataclasses.replace(statement.rules, max_options=max(2, *channels.values()))
