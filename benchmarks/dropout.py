@@ -21,11 +21,10 @@ import numpy as np
 from ds_cnn import train
 from end_to_end import RECORDS, keep_records, with_part
 
-from reds_core import Recipe, RunSettings, read_results
+from reds_core import Recipe, RunSettings, read_results, recipe_text
 from reds_core.cli import run
 from reds_core.compare import ResultRecord
 from reds_core.framework import FinetuneSettings
-from reds_core.runs import recipe_text
 from reds_core.system import make_folder, read_archive, write_archive, write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "finetuning.md"

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reds_core import Recipe, RunSettings, read_results
+from reds_core import Recipe, RunSettings, read_results, recipe_text
 from reds_core.cli import run
 from reds_core.compare.report import (
     accuracy_table,
@@ -34,7 +34,6 @@ from reds_core.compare.report import (
 )
 from reds_core.framework import FinetuneSettings
 from reds_core.report import escaped, many, markdown_table
-from reds_core.runs import recipe_text
 from reds_core.system import RECORDS_FILE, make_folder, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]

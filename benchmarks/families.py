@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from reds_core import Registry
+from reds_core import Registry, Search
 from reds_core.bench import NETWORKS, knapsack
 from reds_core.errors import InfeasibleError
 from reds_core.knapsack import Controls, KnapsackProblem, least_usage, load_problem
 from reds_core.knapsack.families import FamilySolution, Solve, bottom_up, joint, top_down
-from reds_core.runs import Search
 
 ROOT = Path(__file__).parents[1]
 INSTANCES = ROOT.parent / "shared" / "instances"

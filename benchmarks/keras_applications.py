@@ -21,13 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from reds_core import Registry
+from reds_core import Registry, Search
 from reds_core.cost import macs, resource_forms
 from reds_core.formulation import formulate
 from reds_core.framework import Task
 from reds_core.knapsack import Controls
 from reds_core.network import Kept, Network, WeightKind
-from reds_core.runs import Search
 from reds_core.scoring import Scorer, score
 from reds_core.system import written_beside
 

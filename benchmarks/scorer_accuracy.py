@@ -20,14 +20,13 @@ import numpy as np
 from scipy.stats import spearmanr
 from scorers import ASSETS, CASES, PAGE, WAYS, Case, Way, put
 
-from reds_core import Registry, load_data
+from reds_core import Registry, Search, load_data, split_validation
 from reds_core.cost import CostModel, resource_forms
 from reds_core.errors import RedsError
 from reds_core.formulation import Formulation, formulate
 from reds_core.framework import Arrays, Family, FinetuneSettings, Framework, Task, Training
 from reds_core.knapsack import Controls
 from reds_core.network import Kept, Network
-from reds_core.runs import Search, split_validation
 from reds_core.scoring import Scorer, score
 
 BUDGET = 0.5

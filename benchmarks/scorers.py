@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
-from reds_core import Registry, formulate_model
+from reds_core import Registry, Search, formulate_model
 from reds_core.errors import RedsError
 from reds_core.knapsack import Controls, load_problem, save_problem
-from reds_core.runs import Search
 from reds_core.scoring import ScoreLevel
 
 REPOSITORY = Path(__file__).resolve().parents[1]

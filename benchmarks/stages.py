@@ -12,11 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from reds_core import Registry, load_data
+from reds_core import Registry, Search, load_data
 from reds_core.cost import resource_forms
 from reds_core.formulation import formulate
 from reds_core.framework import Task, member_kept
-from reds_core.runs import Search
 from reds_core.scoring import Scorer, score
 
 T = TypeVar("T")

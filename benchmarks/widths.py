@@ -15,12 +15,11 @@ from collections.abc import Callable
 import numpy as np
 from reds_lagrangian import LagrangianSolver
 
-from reds_core import Registry
+from reds_core import Registry, Search
 from reds_core.arrays import IntArray
 from reds_core.bench import NETWORKS, NetworkShape, chain
 from reds_core.formulation import thinned_places
 from reds_core.knapsack import Controls, Group, KnapsackProblem, Pair, SumResource, solve
-from reds_core.runs import Search
 
 BUDGETS = (0.5, 0.25, 0.1, 0.05, 0.01)
 FULL_VALUE = 2**31

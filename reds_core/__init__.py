@@ -1,7 +1,7 @@
 """reds: shrinks trained neural networks to fit a device, and proves how good its choice is.
 
-The names below are the public entry points; each is imported when it is first used, so that importing reds_core stays
-quick for those who need only a part of it.
+The names in `__all__` are the public entry points. Each is imported when it is first used, so that importing reds_core
+stays fast for those who need only a part of it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from reds_core.plan import Plan, load_plan
     from reds_core.registry import PluginRecord, PluginStatus, Registry, plugins
     from reds_core.runs.api import extract, formulate_model, inspect, prune
-    from reds_core.runs.dataset import Dataset, load_data
+    from reds_core.runs.checkpoint import load_scores
+    from reds_core.runs.dataset import Dataset, load_data, split_validation
     from reds_core.runs.folder import Mode
     from reds_core.runs.latency import measure_latency
-    from reds_core.runs.recipe import Recipe, load_recipe
+    from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
+    from reds_core.runs.search import Search
     from reds_core.runs.settings import RunSettings
     from reds_core.runs.solving import solve
     from reds_core.testing import check
@@ -52,10 +54,12 @@ _MODULES = {
     "plan": ("Plan", "load_plan"),
     "registry": ("PluginRecord", "PluginStatus", "Registry", "plugins"),
     "runs.api": ("extract", "formulate_model", "inspect", "prune"),
-    "runs.dataset": ("Dataset", "load_data"),
+    "runs.checkpoint": ("load_scores",),
+    "runs.dataset": ("Dataset", "load_data", "split_validation"),
     "runs.folder": ("Mode",),
     "runs.latency": ("measure_latency",),
-    "runs.recipe": ("Recipe", "load_recipe"),
+    "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
+    "runs.search": ("Search",),
     "runs.settings": ("RunSettings",),
     "runs.solving": ("solve",),
     "testing": ("check",),
@@ -77,6 +81,7 @@ __all__ = [
     "Recipe",
     "Registry",
     "RunSettings",
+    "Search",
     "Task",
     "Watcher",
     "check",
@@ -88,17 +93,20 @@ __all__ = [
     "load_plan",
     "load_problem",
     "load_recipe",
+    "load_scores",
     "measure_latency",
     "plugins",
     "prune",
     "read_records",
     "read_results",
+    "recipe_text",
     "records_frame",
     "results_frame",
     "run_bench",
     "run_comparison",
     "save_problem",
     "solve",
+    "split_validation",
 ]
 
 

@@ -20,41 +20,41 @@ __all__ = [
     "run",
 ]
 
-# typer vendors click or imports it, by version: its own usage errors are found through what it exports
+# some versions of typer import click and others vendor it, so its usage errors are found through typer's exports
 _UsageError: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 _INTERRUPTED = 130
-_ONWARD = {
-    "prune": "add --resume to the command to go on after the last epoch or step that was finished",
-    "latency": "the same command goes on where it stopped",
+_HOW_TO_RESUME = {
+    "prune": "add --resume to the command to continue after the last finished epoch or step",
+    "latency": "run the same command again to resume",
 }
-"""How to go on with a command that keeps what it has done. Comparisons say so themselves."""
+"""How to resume commands that keep their progress. The messages of comparisons say so themselves."""
 
 _SUMMARIES = {
-    "plugins": "List the plugins that were found, and say of each whether it can be used.",
-    "inspect": "Show the channel groups of a model and what it costs.",
-    "formulate": "State a model's pruning as a knapsack problem, in a file that `reds solve` reads.",
-    "latency": "Time a model's layers at several widths on this machine, for latency budgets.",
-    "solve": "Solve a problem file.",
+    "plugins": "List the installed plugins and whether each of them can be used.",
+    "inspect": "Show the layers and channel groups of a model, and its MACs, parameters and peak RAM.",
+    "formulate": "Formulate the pruning of a model as a knapsack problem and write it to a file for `reds solve`.",
+    "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",
+    "solve": "Solve a knapsack problem from a file, as `reds formulate` writes it.",
     "prune": "Prune a model to nested subnetworks within their budgets, and write .keras and .tflite files.",
-    "extract": "Add one more member to a finished family, without training.",
-    "bench": "Compare solvers on problems, each solve in its own process. The same command goes on where it stopped.",
-    "compare": "Compare recipes, pruners, scorers and solvers over seeds. The same command goes on where it stopped.",
-    "check": "Run the conformance kit on a plugin of any kind. Exit status 1 if a check fails.",
+    "extract": "Add another subnetwork to a finished run, without training.",
+    "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
+    "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",
+    "check": "Run the conformance checks on a plugin of any kind. The exit status is 1 if a check fails.",
 }
-"""The commands in the order of the help; each is the function NAME_command of the module NAME in `commands`."""
+"""The commands in the order of the help. Each is the function NAME_command of the module NAME in `commands`."""
 
 
 def application(asked: str | None = None) -> typer.Typer:
     """The command line as typer runs it.
 
     Args:
-        asked: The only command that is to run, so that the modules of the others need not be imported; they are listed
-            without their options. By default every command is complete.
+        asked: The only command that will run. The others are listed without their options, so that their modules need
+            not be imported. By default all commands are complete.
     """
     app = typer.Typer(
         name="reds",
-        help="Shrink a trained Keras network to fit a device, and know how good the choice is.",
+        help="Shrink a trained Keras network to fit a device, and prove how good the choice of channels is.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -72,17 +72,21 @@ def _command(name: str) -> Callable[..., None]:
 
 
 def _listed() -> None:
-    """Stands for a command that is not going to run."""
+    """Placeholder for a command that will not run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its status. Errors end stderr with one line, without a traceback."""
+    """Run the command line and exit with its status. An error is one line on stderr, without a traceback."""
     guard_standard_streams()
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """The exit status of a command line; arguments are the process's own by default. SIGTERM ends it as Ctrl-C does."""
+    """Run the command line and return its exit status. SIGTERM is handled like Ctrl-C.
+
+    Args:
+        arguments: The arguments after the name of the program. By default they are those of the process.
+    """
     with termination_as_interruption():
         return _run(sys.argv[1:] if arguments is None else list(arguments))
 
@@ -93,7 +97,7 @@ def _run(arguments: list[str]) -> int:
         status = application(asked)(arguments, prog_name="reds", standalone_mode=False)
         if status == _INTERRUPTED:  # some versions of typer catch Ctrl-C themselves
             raise KeyboardInterrupt
-        sys.stdout.flush()  # what fails to be written should be told while it still can be
+        sys.stdout.flush()  # so that a failure to write can still be reported
         return status if isinstance(status, int) else 0
     except RedsError as error:
         return _failed(str(error), error.exit_status)
@@ -102,7 +106,9 @@ def _run(arguments: list[str]) -> int:
         command = error.ctx.command_path if getattr(error, "ctx", None) else "reds"
         return _failed(f"{message}; see `{command} --help`", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _failed(f"interrupted; {_ONWARD.get(asked, 'nothing is kept, so run the command again')}", _INTERRUPTED)
+        return _failed(
+            f"interrupted; {_HOW_TO_RESUME.get(asked, 'nothing is kept, so run the command again')}", _INTERRUPTED
+        )
     except BrokenPipeError:  # nobody reads the output any more
         write_nowhere(sys.stdout)
         return 0
@@ -111,12 +117,12 @@ def _run(arguments: list[str]) -> int:
         if fault is not None:
             return _failed(str(fault), fault.exit_status)
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        return _failed(f"a bug of reds ({what}); report it with the command that led to it", 1)
+        return _failed(f"a bug in reds ({what}); report it with the command that led to it", 1)
 
 
 def _failed(message: str, status: int) -> int:
     try:
         print(f"error: {message}", file=sys.stderr)
-    except OSError:  # nobody reads it; the status still tells
+    except OSError:  # nobody reads stderr; the exit status still reports the failure
         write_nowhere(sys.stderr)
     return status

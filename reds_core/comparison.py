@@ -1,4 +1,4 @@
-"""What the comparison of solvers and that of pruning runs share: how they are stopped and concluded."""
+"""How comparisons of solvers and of pruning runs are interrupted and concluded."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from reds_core.errors import RedsError
 from reds_core.watcher import ComparisonWatcher
 
-_GO_ON = "the same command goes on where it stopped"
+_RESUME = "run the same command again to resume"
 
 
 class ComparisonInterrupted(RedsError):
-    """The user stopped the comparison; what was done is kept."""
+    """The user interrupted the comparison. Results so far are kept."""
 
     exit_status = 130
 
@@ -23,9 +23,9 @@ class Done:
     """How far a comparison has come.
 
     Attributes:
-        asked: pieces of work that the call stands for.
-        there: how many of them are done, be it by an earlier call.
-        interrupted: whether the user stopped it.
+        asked: The number of jobs that were asked for.
+        there: How many of them are finished, including those of earlier calls.
+        interrupted: Whether the user interrupted the comparison.
     """
 
     asked: int
@@ -35,21 +35,34 @@ class Done:
 
 @contextmanager
 def stoppable(piece: str) -> Iterator[None]:
-    """Ctrl-C inside the block, where no piece of work is under way, as an error that tells of it."""
+    """Turn Ctrl-C inside the block, where no job is running, into an error that says how to resume.
+
+    Args:
+        piece: What a job is called, such as "solve".
+
+    Raises:
+        ComparisonInterrupted: If the user pressed Ctrl-C.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        raise ComparisonInterrupted(f"interrupted outside of a {piece}", _GO_ON) from None
+        raise ComparisonInterrupted(f"interrupted outside of a {piece}", _RESUME) from None
 
 
 def conclude(done: Done, piece: str, watcher: ComparisonWatcher, write_report: Callable[[], None]) -> None:
-    """Report what is there.
+    """Write the report on the results so far.
+
+    Args:
+        done: How far the comparison has come.
+        piece: What a job is called, such as "solve".
+        watcher: Notified before the report is written.
+        write_report: Writes the report. It is not called if there are no results.
 
     Raises:
-        ComparisonInterrupted: then, if the user stopped the comparison.
+        ComparisonInterrupted: After the report is written, if the user interrupted the comparison.
     """
     if done.there:
         watcher.reporting()
         write_report()
     if done.interrupted:
-        raise ComparisonInterrupted(f"interrupted after {done.there} of {done.asked} {piece}s", _GO_ON)
+        raise ComparisonInterrupted(f"interrupted after {done.there} of {done.asked} {piece}s", _RESUME)

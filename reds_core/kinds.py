@@ -1,8 +1,8 @@
 """The kinds of plugins: one hook specification for each, in the order in which plugins are listed.
 
 A plugin package names a module in the entry-point group `reds`; the module implements any of these hooks with
-`@reds_core.hookimpl`. Each returns classes, and none may import the libraries behind them. What a hook returns classes
-of, by its annotation, is the base class of the kind.
+`@reds_core.hookimpl`. Each hook returns classes, without importing the libraries that they need. The base class of a
+kind is taken from the return annotation of its hook.
 """
 
 from __future__ import annotations
@@ -43,5 +43,5 @@ def reds_frameworks() -> Sequence[type[Framework]]:
 
 @hookspec
 def reds_layers() -> Sequence[type[LayerPlugin]]:
-    """The classes of a plugin package that teach a framework its layers."""
+    """The classes of a plugin package that describe its layers to a framework."""
     raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What every plugin class has: a name, the libraries it needs, its options, its version."""
+"""The base class of all plugins, their options, and lists of plugins as users write them."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class NoOptions:
 
 
 class PluginSource(Protocol):
-    """Where plugins get other plugins from: the registry."""
+    """A source of other plugins, which is the registry."""
 
     def available(self, base: type[P]) -> dict[str, type[P]]:
-        """The classes of kind `base` that can be used, by name."""
+        """The usable classes of kind `base`, by name."""
 
     def create(self, base: type[P], name: str, settings: PluginOptions | None = None) -> P:
-        """The plugin of kind `base` with that name, made and equipped."""
+        """Create and equip the plugin of kind `base` with that name."""
 
 
 class Plugin:
-    """The base of the base classes of all kinds of plugins.
+    """Common base class of all kinds of plugins.
 
     A new kind is a subclass that sets `kind` and `declares`, and a hook specification in `reds_core/kinds.py`.
 
@@ -74,35 +74,37 @@ class Plugin:
         self.options = type(self).Options() if options is None else options
 
     def equip(self, source: PluginSource, settings: PluginOptions) -> None:
-        """Take from other plugins what this one works with. Called once, after the plugin is made.
+        """Create the other plugins that this one uses. Called once, after the plugin is created.
 
         Args:
-            source: Where other plugins come from.
-            settings: Options of all plugins, for those that are made here.
+            source: The source of other plugins.
+            settings: Options of all plugins, from which those created here take theirs.
         """
 
     @classmethod
     def missing(cls) -> tuple[str, ...]:
-        """Those of `requires` that are not installed."""
-        # by the top-level name: looking for a submodule would import its parent
+        """The libraries in `requires` that are not installed."""
+        # only the top-level name, since looking for a submodule would import its parent
         return tuple(name for name in cls.requires if importlib.util.find_spec(name.partition(".")[0]) is None)
 
     @classmethod
     def version(cls) -> str:
-        """Version of the distribution that brings the plugin; "unknown" where no entry point names its package."""
+        """The version of the distribution of the plugin, or "unknown" if no entry point names its package."""
         return _version_of(cls.__module__.partition(".")[0])
 
 
 @contextmanager
 def guarded(plugin: Plugin, doing: str = "") -> Iterator[None]:
-    """Run a plugin's code under its name.
+    """Context manager for code of a plugin, which attributes its errors to the plugin.
 
     Args:
-        doing: what it does, as it follows "failed": " at step 'score'".
+        plugin: The plugin whose code is run.
+        doing: What it does, as the text after "failed" in the message, such as " at step 'score'".
 
     Raises:
-        RedsError: for a full disk, and for a library that cannot be imported: neither is the plugin's fault.
-        PluginFailure: for every other error that is neither reds's own nor a want of memory.
+        RedsError: For errors of reds itself, a full disk, or a library that cannot be imported.
+        MemoryError: If memory runs out.
+        PluginFailure: For every other error.
     """
     try:
         yield
@@ -118,9 +120,9 @@ def guarded(plugin: Plugin, doing: str = "") -> Iterator[None]:
         ) from error
 
 
-@functools.cache  # looking through all that is installed takes longer than many a solve
+@functools.cache  # searching all installed distributions takes longer than many solves
 def installed_entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
-    """The entry points of all plugins installed when it was first called, or since `cache_clear`."""
+    """The entry points of all installed plugins, as of the first call or the last `cache_clear`."""
     return tuple(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))
 
 
@@ -132,7 +134,7 @@ def _version_of(package: str) -> str:
 
 
 def equipped(plugin: type[P], source: PluginSource, settings: PluginOptions) -> P:
-    """A plugin with the options that `settings` hold for it, and with what it takes from other plugins.
+    """Create a plugin with its options from `settings`, equipped with the other plugins that it uses.
 
     Raises:
         InputError: If an option is unknown or malformed.
@@ -143,10 +145,10 @@ def equipped(plugin: type[P], source: PluginSource, settings: PluginOptions) -> 
 
 
 def build_options(plugin: type[Plugin], settings: Mapping[str, str | int | float | bool | None]) -> Any:
-    """An `Options` object of `plugin` from settings; texts are converted to the type of the field.
+    """Create the `Options` of `plugin` from settings. Texts are converted to the types of the fields.
 
     Raises:
-        InputError: if a key is not an option of the plugin, or a setting is not of its type.
+        InputError: If a key is not an option of the plugin, or a setting is not of the type of its option.
     """
     known = {f.name: f for f in dataclasses.fields(plugin.Options)}
     types_by_name = typing.get_type_hints(plugin.Options)
@@ -164,13 +166,17 @@ def build_options(plugin: type[Plugin], settings: Mapping[str, str | int | float
 
 
 def parse_plugin_list(text: str, kind: str) -> list[tuple[str, dict[str, str]]]:
-    """Names and options from a list such as "dp,cpsat[presolve=false],pulp[backend=HiGHS,presolve=false]".
+    """Parse a list such as "dp,cpsat[presolve=false],pulp[backend=HiGHS,presolve=false]".
 
     Args:
-        kind: of the plugins, for messages.
+        text: The list.
+        kind: The kind of the plugins, for error messages.
+
+    Returns:
+        The name and the options of each plugin.
 
     Raises:
-        InputError: if it is malformed.
+        InputError: If the list is malformed.
     """
     parts, depth = [""], 0
     for character in text:
@@ -187,7 +193,7 @@ def parse_plugin_list(text: str, kind: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def plugin_text(name: str, options: Mapping[str, str]) -> str:
-    """A plugin with options as `parse_plugin_list` reads it: cpsat[presolve=false]; the name alone without options."""
+    """A plugin and its options as `parse_plugin_list` reads them, such as "cpsat[presolve=false]" or "dp"."""
     return f"{name}[{','.join(f'{key}={setting}' for key, setting in options.items())}]" if options else name
 
 
@@ -206,5 +212,6 @@ def _parse_plugin(text: str, kind: str) -> tuple[str, dict[str, str]]:
 
 def _malformed(text: str, kind: str) -> InputError:
     return InputError(
-        f"'{text}' is no list of {kind}s", "write NAME or NAME[KEY=VALUE,...], joined by commas: dp,cpsat[presolve=no]"
+        f"'{text}' is not a list of {kind}s",
+        "write NAME or NAME[KEY=VALUE,...], joined by commas: dp,cpsat[presolve=no]",
     )

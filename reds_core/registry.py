@@ -1,4 +1,8 @@
-"""Finds plugins. Of each it says ok, unavailable (what to install) or broken (why); none can stop the others."""
+"""Discovery of plugins.
+
+Each plugin is ok, unavailable (with what to install) or broken (with the reason). A faulty plugin never keeps the
+others from being found.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +40,16 @@ class PluginStatus(Enum):
 
 @dataclass(frozen=True)
 class PluginRecord:
-    """What is known of one plugin.
+    """A plugin that was found, and whether it can be used.
 
     Attributes:
-        name: of the plugin; of its entry point where it is broken.
-        kind: such as "solver"; None where it is broken.
-        detail: what to install, or why it is broken; empty where it is ok.
-        plugin: the class; None where it is broken.
+        name: The name of the plugin, or that of its entry point if it is broken.
+        kind: The kind of the plugin, such as "solver"; None if it is broken.
+        status: Whether it can be used.
+        detail: What to install, or why it is broken; empty if it is ok.
+        distribution: The distribution that contains it; None if that is unknown.
+        version: The version of the distribution; None if that is unknown.
+        plugin: The class; None if it is broken.
     """
 
     name: str
@@ -67,10 +74,12 @@ def _broken(entry_point: importlib.metadata.EntryPoint, why: str) -> PluginRecor
 def _guarded(
     found: Iterator[PluginRecord], entry_point: importlib.metadata.EntryPoint, where: str = ""
 ) -> Iterator[PluginRecord]:
-    """The records of `found`, the last of which tells of the error that ended them, if one did.
+    """Yield the records of `found`. If an error is raised, the last record reports it.
 
     Args:
-        where: What is at fault, as it precedes the error: "hook 'reds_solvers' failed with ".
+        found: The records, which may run code of the plugin.
+        entry_point: The entry point of the plugin.
+        where: The text in front of the error, such as "hook 'reds_solvers' failed with ".
     """
     try:
         yield from found
@@ -81,7 +90,7 @@ def _guarded(
 
 
 def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
-    """`cls` if it is a complete plugin class of kind `base`.
+    """Return `cls` if it is a complete plugin class of kind `base`.
 
     Raises:
         ContractViolation: If it is not.
@@ -91,7 +100,7 @@ def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
         return ContractViolation(f"{hook} returned {what}", f"return subclasses of {base.__name__}")
 
     if not inspect.isclass(cls) or not issubclass(cls, base):
-        raise violated(f"{cls!r}, which is no subclass of {base.__name__}")
+        raise violated(f"{cls!r}, which is not a subclass of {base.__name__}")
     if inspect.isabstract(cls):
         raise violated(f"{cls.__name__}, which lacks {', '.join(sorted(vars(cls)['__abstractmethods__']))}")
     if not isinstance(getattr(cls, "name", None), str) or not cls.name:
@@ -100,10 +109,10 @@ def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
     if lacking:
         raise violated(f"{cls.__name__}, which does not declare {', '.join(lacking)}")
     if not isinstance(cls.requires, tuple) or not all(isinstance(library, str) for library in cls.requires):
-        raise violated(f"{cls.__name__}, whose requires is no tuple of import names")
+        raise violated(f"{cls.__name__}, whose requires is not a tuple of import names")
     options = cls.Options
     if not dataclasses.is_dataclass(options) or not options.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        raise violated(f"{cls.__name__}, whose Options is no frozen dataclass")
+        raise violated(f"{cls.__name__}, whose Options is not a frozen dataclass")
     for option in dataclasses.fields(options):
         if option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING:
             raise violated(f"{cls.__name__}, whose Options has no default for {option.name}")
@@ -121,7 +130,7 @@ def _record(cls: type[Plugin], entry_point: importlib.metadata.EntryPoint) -> It
 
 
 class _Discovery:
-    """Loads entry points and asks the hooks of their modules.
+    """Loads entry points and calls the hooks of their modules.
 
     Args:
         specifications: A module of hook specifications, each of which returns classes of one kind.
@@ -137,7 +146,7 @@ class _Discovery:
         }
 
     def records_of(self, entry_point: importlib.metadata.EntryPoint) -> list[PluginRecord]:
-        """What an entry point offers. The module, each hook and each class are guarded one by one."""
+        """The plugins of one entry point. Errors of the module, each hook and each class are reported separately."""
         records = list(_guarded(self._of_module(entry_point), entry_point))
         return records or [_broken(entry_point, f"module '{entry_point.value}' implements no hook of reds")]
 
@@ -145,12 +154,12 @@ class _Discovery:
         module = entry_point.load()
         self._manager.register(module, name=f"{entry_point.name} ({entry_point.value})")
         try:
-            self._manager.check_pending()  # names a misspelt hook, which would else be passed over
+            self._manager.check_pending()  # names misspelt hooks, which would otherwise be ignored
         except BaseException:
             self._manager.unregister(module)
             raise
         for hook, base in self.kinds.items():
-            # called one by one, not through the manager's caller, which one failing plugin would abort for all
+            # not through the manager's caller, in which one failing plugin would abort the call for all
             for implementation in getattr(self._manager.hook, hook).get_hookimpls():
                 if implementation.plugin is module:
                     offered = _of_hook(hook, base, implementation.function, entry_point)
@@ -172,14 +181,14 @@ def _of_class(
 
 
 def _base_of(specification: Callable[..., Any]) -> type[Plugin]:
-    """The base class of a kind: Solver of a hook that returns Sequence[type[Solver]]."""
+    """The base class of a kind, such as Solver for a hook that returns Sequence[type[Solver]]."""
     (classes,) = get_args(get_type_hints(specification)["return"])
     base: type[Plugin] = get_args(classes)[0]
     return base
 
 
 def _without_conflicts(records: Iterable[PluginRecord]) -> list[PluginRecord]:
-    """Mark plugins that share name and kind as broken: which of them would answer must not be left to chance."""
+    """Mark plugins with the same name and kind as broken, since which of them is used must not be left to chance."""
     by_key: dict[tuple[str | None, str], list[PluginRecord]] = {}
     for record in records:
         by_key.setdefault((record.kind, record.name), []).append(record)
@@ -194,7 +203,7 @@ def _without_conflicts(records: Iterable[PluginRecord]) -> list[PluginRecord]:
 
 
 class Registry:
-    """The plugins that were found; read-only once it is made.
+    """The plugins that were found. A registry does not change after it is created.
 
     Args:
         entry_points: Where to look for plugins. By default they are those installed in the group `reds`.
@@ -221,7 +230,7 @@ class Registry:
         )
 
     def file_kinds(self) -> tuple[FileKinds, ...]:
-        """What each framework plugin that was found writes of a network, whether or not its libraries are installed."""
+        """The kinds of files that each framework plugin writes, whether or not its libraries are installed."""
         found = (r.plugin for r in self.records if r.plugin is not None)
         return tuple(cls.files for cls in found if issubclass(cls, Framework))
 
@@ -237,8 +246,8 @@ class Registry:
         """The plugin class of kind `base` named `name`.
 
         Raises:
-            UnavailableError: if it needs a library that is not installed.
-            InputError: if it is unknown or broken.
+            UnavailableError: If it needs a library that is not installed.
+            InputError: If it is unknown or broken.
         """
         found = self.available(base)
         if name in found:
@@ -249,36 +258,40 @@ class Registry:
             if record.name == name and record.status is PluginStatus.BROKEN:
                 raise InputError(f"plugin '{name}' is broken ({record.detail})", "fix or uninstall it")
         close = difflib.get_close_matches(name, found, n=1)
-        mend = f"did you mean '{close[0]}'? " if close else ""
-        raise InputError(f"unknown {base.kind} '{name}'", f"{mend}installed: {', '.join(sorted(found)) or 'none'}")
+        fix = f"did you mean '{close[0]}'? " if close else ""
+        raise InputError(f"unknown {base.kind} '{name}'", f"{fix}installed: {', '.join(sorted(found)) or 'none'}")
 
     def create(self, base: type[P], name: str, settings: PluginOptions | None = None) -> P:
-        """The plugin named `name` with the options that `settings` hold for it, and with what it takes from others.
+        """Create the plugin named `name` with its options from `settings`, equipped with other plugins that it uses.
 
         Raises:
-            UnavailableError, InputError: as `get`, and if an option is unknown or malformed.
+            UnavailableError: If it needs a library that is not installed.
+            InputError: If it is unknown or broken, or if an option is unknown or malformed.
         """
         return equipped(self.get(base, name), self, settings or {})
 
     def default_framework(self, settings: PluginOptions | None = None, imports: Sequence[str] = ()) -> Framework:
-        """The framework that reads model files, with the options that `settings` holds for it.
+        """The framework that reads model files, with its options from `settings`.
 
         Args:
-            imports: files and modules of the user's own that it imports before it reads a model file.
+            settings: Options of plugins.
+            imports: The user's own files and modules, which it imports before it reads a model file.
 
         Raises:
-            UnavailableError: if none is installed; says what to install.
-            InputError: if an option is unknown or malformed.
+            UnavailableError: If none is installed; the message says what to install.
+            InputError: If an option is unknown or malformed.
         """
         framework = self.create(Framework, next(iter(self.available(Framework)), "tensorflow"), settings)
         framework.users_code = UsersCode(tuple(imports))
         return framework
 
     def framework_of(self, model: Any, settings: PluginOptions | None = None, imports: Sequence[str] = ()) -> Framework:
-        """The framework that a model object belongs to, with the options that `settings` hold for it.
+        """The framework that a model object belongs to, with its options from `settings`.
 
         Args:
-            imports: Files and modules of the user's own that it imports before it reads a model file.
+            model: The model object.
+            settings: Options of plugins.
+            imports: The user's own files and modules, which it imports before it reads a model file.
 
         Raises:
             InputError: If the model belongs to no installed framework, or an option is unknown or malformed.
@@ -296,15 +309,15 @@ class Registry:
         )
 
     def check_settings(self, settings: PluginOptions) -> None:
-        """Check every option given, also those of plugins that this run may not use.
+        """Check all options that are given, including those of plugins that the run does not use.
 
         Raises:
-            InputError: if no plugin has that name, or none of that name has the option.
+            InputError: If there is no plugin of that name, or no plugin of that name has the option.
         """
         for name, options in settings.items():
             owners = [r.plugin for r in self.records if r.name == name and r.plugin is not None]
             if not owners:
-                raise InputError(f"--option names '{name}', which is no plugin", "see `reds plugins`")
+                raise InputError(f"--option names '{name}', which is not a plugin", "see `reds plugins`")
             errors: list[RedsError] = []
             for owner in owners:
                 try:
@@ -315,12 +328,12 @@ class Registry:
                 raise errors[0]
 
     def solvers_for(self, problem: KnapsackProblem, settings: PluginOptions | None = None) -> Iterator[Solver]:
-        """What `--solver auto` asks, in turn: those that take `problem`, exact ones first, then those with a bound.
+        """Yield the solvers that `--solver auto` tries, in order: exact ones first, then those with a bound.
 
-        Whether a solver takes the problem is found out when its turn has come.
+        Only solvers that accept `problem` are yielded. Whether a solver does is checked when its turn comes.
 
         Raises:
-            UnsupportedError: if none takes it.
+            UnsupportedError: If no solver accepts it.
         """
         solvers = [self.create(Solver, name, settings) for name in self.available(Solver)]
         solvers.sort(key=lambda s: (s.auto_rank, Claim.OPTIMAL not in s.claims, Claim.BOUND not in s.claims, s.name))
@@ -334,7 +347,7 @@ class Registry:
         if len(reasons) < len(solvers):
             return
         raise UnsupportedError(
-            f"no installed solver takes problem '{problem.name}' ({'; '.join(reasons)})", "install another solver"
+            f"no installed solver accepts problem '{problem.name}' ({'; '.join(reasons)})", "install another solver"
         )
 
 

@@ -19,6 +19,11 @@ def exists(number: float | None) -> bool:
     return number is not None and math.isfinite(number)
 
 
+def on_terminal(text: str) -> str:
+    """`text` with ordinary spaces in place of narrow ones, which not every terminal, pipe or log can show."""
+    return text.replace(THIN, " ")
+
+
 def count(number: float | None) -> str:
     """A whole number with its digits in groups of three: 2 704 512."""
     if number is None or not exists(number):

@@ -63,7 +63,7 @@ FACES = [
 ]
 """What others may import besides `reds_core` itself: packages and modules with `__all__`."""
 PROVISIONAL = [
-    *("system", "knapsack.inference", "knapsack.relaxation", "knapsack.families", "runs", "report", "bench"),
+    *("system", "knapsack.inference", "knapsack.relaxation", "knapsack.families", "report", "bench"),
     *("bench.report", "compare", "compare.report"),
 ]
 """Faces whose names may change with a minor version, as their docstrings say."""

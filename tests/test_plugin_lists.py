@@ -25,7 +25,7 @@ def test_a_list_is_split_at_commas_outside_of_brackets() -> None:
     "text", ["", "dp,", "dp[", "dp]", "dp[a=1", "dp[a=1]b", "dp[a]", "dp[=1]", "a[[b=1]]", "[a=1]"]
 )
 def test_a_malformed_list_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="is no list of solvers"):
+    with pytest.raises(InputError, match="is not a list of solvers"):
         parse_plugin_list(text, "solver")
 
 

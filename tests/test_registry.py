@@ -115,11 +115,11 @@ BROKEN = {
     ),
     "no class": (
         "from reds_core.hooks import hookimpl\n@hookimpl\ndef reds_solvers():\n    return [3]\n",
-        "returned 3, which is no subclass of Solver",
+        "returned 3, which is not a subclass of Solver",
     ),
     "other base": (
         "from reds_core.hooks import hookimpl\n@hookimpl\ndef reds_solvers():\n    return [dict]\n",
-        "no subclass of Solver",
+        "not a subclass of Solver",
     ),
     "abstract": (
         "from reds_core.hooks import hookimpl\nfrom reds_core.knapsack.solver import Solver\n"
@@ -131,11 +131,11 @@ BROKEN = {
     "no features": (solver_code("x").replace("features = Feature.ALL", "pass"), "does not declare features"),
     "options that are no dataclass": (
         solver_code("x").replace("@dataclass(frozen=True)", ""),
-        "Options is no frozen dataclass",
+        "Options is not a frozen dataclass",
     ),
     "options that can change": (
         solver_code("x").replace("@dataclass(frozen=True)", "@dataclass"),
-        "Options is no frozen dataclass",
+        "Options is not a frozen dataclass",
     ),
     "options without a default": (
         solver_code("x").replace("depth: int = 3", "depth: int"),
@@ -184,8 +184,11 @@ def reds_solvers():
 """
 BAD_CLASSES = {
     "abstract": ("class Bad(Solver):\n    name = 'bad'", "returned Bad, which lacks solve"),
-    "of another kind": ("class Bad:\n    name = 'bad'", "returned <class 'reds_t_three.Bad'>, which is no subclass of"),
-    "no class": ("Bad = 7", "returned 7, which is no subclass of Solver"),
+    "of another kind": (
+        "class Bad:\n    name = 'bad'",
+        "returned <class 'reds_t_three.Bad'>, which is not a subclass of",
+    ),
+    "no class": ("Bad = 7", "returned 7, which is not a subclass of Solver"),
     "without a name": ("class Bad(First):\n    name = ''", "returned Bad, which has no name"),
     "without features": (
         "class Bad(Solver):\n    name = 'bad'\n    def solve(self, problem, controls):\n        raise ValueError",
@@ -193,11 +196,11 @@ BAD_CLASSES = {
     ),
     "with options that can change": (
         "@dataclass\nclass Loose:\n    x: int = 1\nclass Bad(First):\n    name = 'bad'\n    Options = Loose",
-        "returned Bad, whose Options is no frozen dataclass",
+        "returned Bad, whose Options is not a frozen dataclass",
     ),
     "with one text as its libraries": (
         "class Bad(First):\n    name = 'bad'\n    requires = 'numpy'",
-        "returned Bad, whose requires is no tuple of import names",
+        "returned Bad, whose requires is not a tuple of import names",
     ),
     "that fails when it is asked what it lacks": (
         "class Bad(First):\n    name = 'bad'\n    @classmethod\n    def missing(cls):\n        raise OSError('off')",
@@ -403,7 +406,7 @@ def test_options_are_checked_also_of_plugins_not_used(install: Install) -> None:
         registry.check_settings({"one": {"depth": "1"}, "two": {"width": "3"}})
     with pytest.raises(InputError, match="cannot be 'deep'"):
         registry.check_settings({"one": {"depth": "deep"}})
-    with pytest.raises(InputError, match="names 'three', which is no plugin"):
+    with pytest.raises(InputError, match="names 'three', which is not a plugin"):
         registry.check_settings({"three": {}})
 
 

@@ -108,7 +108,7 @@ def _own_errors() -> Iterator[None]:
         if isinstance(error, BrokenExecutor | OSError):
             raise RedsError(
                 f"a process that watches the solves was lost ({_first_line(error)})",
-                "the same command goes on where it stopped",
+                "run the same command again to resume",
             ) from error
         raise
 

@@ -13,26 +13,36 @@ NO_LIMIT = "none"
 
 
 def bench_command(
-    problems: Annotated[list[Path] | None, typer.Argument(help="Problem files, as `reds formulate` writes.")] = None,
-    suite: Annotated[list[str] | None, typer.Option(help="A suite that comes with reds. Repeatable.")] = None,
+    problems: Annotated[
+        list[Path] | None, typer.Argument(help="Problem files, as `reds formulate` writes them.")
+    ] = None,
+    suite: Annotated[
+        list[str] | None, typer.Option(help="Name of a suite of problems that comes with reds. Repeatable.")
+    ] = None,
     solvers: Annotated[
         list[str] | None,
-        typer.Option(help="Such as dp,'cpsat[presolve=false]','pulp[backend=HiGHS]'; all: all that are available."),
+        typer.Option(
+            help=r"Solvers, with options in brackets: dp,'cpsat\[presolve=false]'. all: every available solver."
+        ),
     ] = None,
-    time_limit: Annotated[float, typer.Option(help="Seconds a solve may take.")] = 60.0,
+    time_limit: Annotated[float, typer.Option(help="Time limit of each solve, in seconds.")] = 60.0,
     memory_limit: Annotated[
-        str, typer.Option(help="Memory a solve may take, such as 800MiB, or none. The solver is told 3/4 of it.")
+        str,
+        typer.Option(
+            help="Memory limit of the process of a solve, such as 800MiB, or none. The solver's own limit is 3/4 of it."
+        ),
     ] = "4GiB",
-    repeat: Annotated[int, typer.Option(help="How often each solve is done.", min=1)] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of the solvers.", min=0)] = 0,
-    threads: Annotated[int, typer.Option(help="Threads a solve may use.", min=1)] = 1,
+    repeat: Annotated[int, typer.Option(help="Number of times to run each solve.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed of the solvers.", min=0)] = 0,
+    threads: Annotated[int, typer.Option(help="Number of threads of each solve.", min=1)] = 1,
     option: OptionTexts = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Solves at once: 1, or with Dask all threads of the cluster.", min=1)
+        int | None,
+        typer.Option(help="Number of solves at a time (default: 1, or with Dask all threads of the cluster).", min=1),
     ] = None,
-    backend: Annotated[str, typer.Option(help="loky: on this machine; dask: on a cluster.")] = "loky",
-    scheduler: Annotated[str | None, typer.Option(help="Address of Dask's scheduler.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for records and report.")] = Path("reds-bench"),
+    backend: Annotated[str, typer.Option(help="Where to run: loky (this machine) or dask (a cluster).")] = "loky",
+    scheduler: Annotated[str | None, typer.Option(help="Address of the Dask scheduler.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the records and the report.")] = Path("reds-bench"),
 ) -> None:
     """Run `reds bench`."""
     from reds_core.bench.api import run_bench

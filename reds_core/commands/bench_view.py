@@ -1,4 +1,4 @@
-"""What `reds bench` shows: a progress bar on stderr while it works, tables on stdout at its end."""
+"""What `reds bench` shows: a progress bar on stderr while it runs, and tables on stdout at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.bench.verification import Question
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.commands.comparison_bar import ComparisonBar
-from reds_core.commands.console import print_table
+from reds_core.commands.tables import print_table
 from reds_core.knapsack.solution import Status
 
 FAILURES = (
@@ -29,7 +29,7 @@ _IDLE = "solving"
 
 
 class BenchView(ComparisonBar, BenchWatcher):
-    """A bar with what is done, what runs, what failed and the time left."""
+    """A bar with the finished, running and failed solves and the remaining time."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__("solves", _IDLE, TimeRemainingColumn(elapsed_when_finished=True), console)
@@ -41,16 +41,16 @@ class BenchView(ComparisonBar, BenchWatcher):
 
     def started(self, question: Question) -> None:
         self._running.append(question)
-        self._tell()
+        self._update()
 
     def ended(self, question: Question, record: SolveRecord) -> None:
         self._running.remove(question)
         self._failures += record.outcome in FAILURES
         self.advance()
-        self._tell()
+        self._update()
 
-    def _tell(self) -> None:
-        # a copy: another thread may start a solve meanwhile
+    def _update(self) -> None:
+        # a copy, since another thread may start a solve meanwhile
         self.show(_running_text(tuple(self._running)), f"{self._failures} failed" if self._failures else "")
 
 
@@ -62,7 +62,7 @@ def _running_text(running: Sequence[Question]) -> str:
 
 
 def print_bench(run: BenchRun, folder: Path) -> None:
-    """How each contender of the run did, who could not take part, and where the files are."""
+    """Print the results of each solver, the solvers that were left out and why, and where the files are."""
     records = [r for r in judged_records(read_records(folder)) if _belongs_to(run, r)]
     print_table(
         ["solver", "solves", "proved", "found", "nothing", "refused", "failed"],
@@ -75,10 +75,10 @@ def print_bench(run: BenchRun, folder: Path) -> None:
 
 
 def _belongs_to(run: BenchRun, record: SolveRecord) -> bool:
-    """Whether the run asked for the solve, be it that an earlier one did it."""
+    """Whether the record is of a solve that this run asked for, even if an earlier run made it."""
     asked = (run.time_limit_s, run.memory_limit_bytes, run.threads, run.seed)
-    told = (record.time_limit_s, record.memory_limit_bytes, record.threads, record.seed)
-    return asked == told and record.problem.name in run.problems and record.repeat < run.repeat
+    used = (record.time_limit_s, record.memory_limit_bytes, record.threads, record.seed)
+    return asked == used and record.problem.name in run.problems and record.repeat < run.repeat
 
 
 def _row(label: str, records: list[SolveRecord]) -> list[str]:

@@ -12,13 +12,13 @@ from reds_core.errors import ContractViolation
 
 
 def check_command(
-    target: Annotated[str, typer.Argument(help="An installed plugin's name, or module:Class.")],
+    target: Annotated[str, typer.Argument(help="Name of an installed plugin, or module:Class.")],
     as_json: Json = False,
 ) -> None:
     """Run `reds check`."""
     from reds_core.testing import CheckOutcome, check
 
-    sys.path.insert(0, "")  # module:Class may name a module of the working folder, as `python -m` does
+    sys.path.insert(0, "")  # so that module:Class may be in the working folder, as for `python -m`
     reports = check(target)
     if as_json:
         print_json(reports)

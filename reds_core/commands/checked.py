@@ -1,4 +1,4 @@
-"""What every command of the command line checks before anything of its own."""
+"""The check that every command makes of its arguments before it parses them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from reds_core.errors import InputError
 
 
 class CheckedCommand(TyperCommand):
-    """A command that takes no empty text for a value: as a path, it would mean the current folder.
+    """A command that refuses empty values, since an empty path would mean the current folder.
 
     Raises:
-        InputError: naming the option or argument that is empty.
+        InputError: If the value of an option or argument is empty; the message names it.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -23,6 +23,6 @@ class CheckedCommand(TyperCommand):
             if any(text == "" for text in (value if isinstance(value, list | tuple) else [value])):
                 is_option = parameter.param_type_name == "option"
                 name = max(parameter.opts, key=len) if is_option else str(parameter.name).upper()
-                raise InputError(f"{name} is empty", "give a value or leave it out; a shell variable may not be set")
+                raise InputError(f"{name} is empty", "give a value or leave it out; perhaps a shell variable is unset")
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed

@@ -12,15 +12,22 @@ from reds_core.errors import InputError
 
 
 def compare_command(
-    recipes: Annotated[list[Path], typer.Argument(help="Recipes, as `reds prune --recipe` takes them.")],
+    recipes: Annotated[list[Path], typer.Argument(help="Recipe files, as for `reds prune --recipe`.")],
     pruners: Annotated[
-        str | None, typer.Option(help="Such as nested,'layerwise[order=backward]' (default: the recipe's)")
+        str | None,
+        typer.Option(help=r"Pruners to compare: nested,'layerwise\[order=backward]' (default: that of the recipe)"),
     ] = None,
-    scorers: Annotated[str | None, typer.Option(help="Such as taylor,magnitude (default: the recipe's)")] = None,
-    solvers: Annotated[str | None, typer.Option(help="Such as dp,cpsat (default: the recipe's)")] = None,
-    seeds: Annotated[str | None, typer.Option(help="Such as 0,1,2 (default: the recipe's)")] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Make runs again that failed.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for runs, records and report.")] = Path("reds-compare"),
+    scorers: Annotated[
+        str | None, typer.Option(help="Scorers to compare: taylor,magnitude (default: that of the recipe)")
+    ] = None,
+    solvers: Annotated[
+        str | None, typer.Option(help="Solvers to compare: dp,cpsat (default: that of the recipe)")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Random seeds of the runs: 0,1,2 (default: that of the recipe)")
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Repeat runs that failed.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the runs, the records and the report.")] = Path("reds-compare"),
 ) -> None:
     """Run `reds compare`."""
     from reds_core.commands.compare_view import CompareView, print_comparison
@@ -36,15 +43,15 @@ def compare_command(
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds from a list such as 0,1,2.
+    """Parse a list of seeds such as "0,1,2".
 
     Raises:
-        InputError: if one is no whole number of 0 or more.
+        InputError: If an entry is not a whole number of 0 or more.
     """
     try:
         seeds = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"'{text}' is no list of seeds", "write whole numbers joined by commas: 0,1,2") from None
+        raise InputError(f"'{text}' is not a list of seeds", "write whole numbers joined by commas: 0,1,2") from None
     if min(seeds) < 0:
         raise InputError(f"seed {min(seeds)} is below 0", "give seeds of 0 or more")
     return seeds

@@ -1,4 +1,4 @@
-"""What `reds compare` shows: a progress bar on stderr while it works, tables on stdout at its end."""
+"""What `reds compare` shows: a progress bar on stderr while it runs, and tables on stdout at the end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import TimeElapsedColumn
 
 from reds_core.commands.comparison_bar import ComparisonBar
-from reds_core.commands.console import print_table
+from reds_core.commands.tables import print_table
 from reds_core.compare.grid import RunPlan
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import ResultRecord, RunOutcome
@@ -23,7 +23,7 @@ _STAGE_CHARACTERS = 60
 
 
 class CompareView(ComparisonBar, CompareWatcher):
-    """A bar with what is done, the run that is being made and its stage."""
+    """A bar with the finished runs, the current run and its stage."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__("runs", "runs", TimeElapsedColumn(), console)
@@ -45,7 +45,7 @@ class CompareView(ComparisonBar, CompareWatcher):
 
 
 def print_comparison(run: CompareRun, folder: Path) -> None:
-    """Accuracy of the runs that were asked for, who wins, and where the files are."""
+    """Print the accuracy of the runs, the findings, and where the files are."""
     asked = {plan.key for plan in run.runs}
     comparison = compare_runs([r for r in read_results(folder) if r.run in asked])
     print_table(
@@ -57,7 +57,7 @@ def print_comparison(run: CompareRun, folder: Path) -> None:
         console.print(units.on_terminal(sentence))
     failed = len({r.run for r in comparison.failures})
     if failed:
-        console.print(f"{failed} of {len(run.runs)} runs failed; --retry makes them again")
+        console.print(f"{failed} of {len(run.runs)} runs failed; --retry repeats them")
     console.print(f"Runs, records and report are in {folder}")
 
 

@@ -1,4 +1,4 @@
-"""What a comparison shows on stderr while it works: a bar with what is done, what runs now, and a note beside it."""
+"""The progress bar that comparisons show on stderr: finished jobs, the current job, and a note."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from reds_core.watcher import ComparisonWatcher
 
 
 class ComparisonBar(ComparisonWatcher):
-    """A context manager; the bar appears once the work is planned.
+    """A progress bar as a context manager. It appears once the number of jobs is known.
 
     Args:
-        pieces: what is counted: "solves".
-        first: what runs before anything has started.
-        clock: the column of time.
-        console: stderr by default.
+        pieces: What the jobs are called, such as "solves".
+        first: The description before the first job starts.
+        clock: The column that shows the time.
+        console: The console to write to; None means stderr.
     """
 
     def __init__(self, pieces: str, first: str, clock: ProgressColumn, console: Console | None) -> None:
@@ -54,15 +54,15 @@ class ComparisonBar(ComparisonWatcher):
         self.show("writing the report")
 
     def show(self, running: str | None = None, note: str | None = None) -> None:
-        """Show what runs now, and the note; None leaves what stands there."""
+        """Show the current job and the note. None leaves either as it is."""
         self._progress.update(self._task, description=running)
         if note is not None:
             self._progress.update(self._task, note=note)
 
     def advance(self) -> None:
-        """One more piece is done."""
+        """Count one more finished job."""
         self._progress.advance(self._task)
 
     def complain(self, text: str) -> None:
-        """Print a line above the bar that the user should read."""
+        """Print a warning above the bar."""
         self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)

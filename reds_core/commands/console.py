@@ -1,9 +1,9 @@
-"""What the command line shows on stderr while it works, and on stdout when it is done."""
+"""Progress of runs on stderr, and their results on stdout."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +18,9 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
 from reds_core.commands.standard_streams import write_nowhere
+from reds_core.commands.tables import print_table
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.framework.finetuning import EpochProgress
 from reds_core.plan import Plan
@@ -33,7 +32,7 @@ from reds_core.watcher import Watcher
 
 
 class StatusConsole(Console):
-    """What goes to stderr while something works. Where nobody reads it any more, the work goes on all the same."""
+    """A console for progress on stderr. If stderr is closed by its reader, it falls silent and the work continues."""
 
     def __init__(self) -> None:
         super().__init__(stderr=True)
@@ -44,10 +43,10 @@ class StatusConsole(Console):
 
 
 class ConsoleWatcher(Watcher):
-    """Shows stages, and training as a bar with loss, metric and time left. A context manager.
+    """Context manager that shows the stages of a run, with a bar for training (loss, metric, remaining time).
 
     Args:
-        metric: name of what is measured in place of accuracy.
+        metric: The name of the metric; None means accuracy.
     """
 
     def __init__(self, metric: str | None = None) -> None:
@@ -97,18 +96,8 @@ class ConsoleWatcher(Watcher):
         self._task = None
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout. Cells are text, not markup."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(units.on_terminal(cell)) for cell in row))
-    Console().print(table)
-
-
 def print_inspection(inspection: Inspection) -> None:
-    """Layers, groups and totals of a network."""
+    """Print the layers, groups and totals of a network."""
     print_table(
         ["layer", "kind", "output", "MACs", "params"],
         [
@@ -125,14 +114,14 @@ def print_inspection(inspection: Inspection) -> None:
 
 
 def _amount_of(resource: str) -> str:
-    """What stands behind an amount in base units."""
+    """The text after an amount of a resource in base units, such as "bytes peak RAM"."""
     short = {"macs": "MACs", "params": "bytes of params", "peak_ram": "bytes peak RAM"}
     return short.get(resource, f"{units.scale_of(resource).units[0]} {units.resource_noun(resource)}".lstrip())
 
 
 @contextmanager
 def sampling(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr; yields what is told how many samples are done, and of how many."""
+    """Show a bar on stderr. Yields a function that takes the number of finished samples and their total."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -149,7 +138,7 @@ SLOWEST_SEGMENTS = 15
 
 
 def print_latencies(table: LatencyTable) -> None:
-    """The slowest segments at full width, and whole subnetworks beside what the table says of them."""
+    """Print the slowest segments at full width, and measured latencies of subnetworks beside the predicted ones."""
     full = {s.index: tuple(table.channels[g] for g in s.groups) for s in table.segments}
     times = {s.segment: s.timing for s in table.samples if s.widths == full[s.segment]}
     slowest = sorted(table.segments, key=lambda s: -times[s.index].ns)[:SLOWEST_SEGMENTS]
@@ -175,10 +164,10 @@ def print_latencies(table: LatencyTable) -> None:
 
 
 def print_plan(plan: Plan, folder: Path) -> None:
-    """The short table at the end of a run, and where its files are."""
-    # what is piped or logged has no width of its own
+    """Print the table at the end of a run, and where its files are."""
+    # pipes and log files have no width
     console = Console() if sys.stdout.isatty() else Console(width=WIDE_COLUMNS)
     console.print(summary_table(plan, folder, console.width))
     if plan.hashes.data is None:
-        console.print("Without training data nothing calibrates int8: no int8 files were written.", soft_wrap=True)
+        console.print("No int8 files were written, since there is no training data to calibrate them.", soft_wrap=True)
     console.print(f"Files, plan and report are in {folder}", markup=False, highlight=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from reds_core.errors import InputError
 
 
 def extract_command(
-    folder: Annotated[Path, typer.Argument(help="A finished run.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     budget: BudgetTexts = None,
 ) -> None:
     """Run `reds extract`."""

@@ -19,6 +19,7 @@ from reds_core.commands.shared import (
     MaxOptions,
     Metric,
     MinWidth,
+    ModelFile,
     OptionTexts,
     ScoreLevelName,
     ScorerName,
@@ -33,8 +34,8 @@ from reds_core.errors import InputError
 
 
 def formulate_command(
-    model: Path,
-    out: Annotated[Path, typer.Option(help="The problem file to write, .npz.")],
+    model: ModelFile,
+    out: Annotated[Path, typer.Option(help="Problem file to write (.npz).")],
     budget: BudgetTexts = None,
     data: DataSource = None,
     scorer: ScorerName = "taylor",
@@ -62,7 +63,7 @@ def formulate_command(
 
     if not budget:
         raise InputError("no budget is given", "give one such as --budget macs=0.5")
-    out = given_file(out, "out")  # before the scores, which take time
+    out = given_file(out, "out")  # before scoring, which takes time
     formulation = formulate_model(
         model,
         data,

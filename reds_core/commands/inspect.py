@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from reds_core.commands.shared import (
     ElementSize,
     Imports,
     Json,
+    ModelFile,
     OptionTexts,
     Strict,
     WarningEcho,
@@ -17,7 +16,7 @@ from reds_core.commands.shared import (
 
 
 def inspect_command(
-    model: Path,
+    model: ModelFile,
     element_size: ElementSize = 1,
     option: OptionTexts = None,
     imports: Imports = None,

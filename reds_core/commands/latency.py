@@ -11,6 +11,7 @@ from reds_core.commands.shared import (
     ElementSize,
     Imports,
     Json,
+    ModelFile,
     OptionTexts,
     parse_plugin_options,
     print_json,
@@ -19,12 +20,14 @@ from reds_core.commands.shared import (
 
 
 def latency_command(
-    model: Path,
-    out: Annotated[Path, typer.Option(help="The table to write, .json; one that is unfinished is gone on with.")],
-    threads: Annotated[int, typer.Option(help="Threads of the interpreter.", min=1)] = 1,
-    repeats: Annotated[int, typer.Option(help="Timed runs of each sample.", min=10)] = 200,
-    points: Annotated[int, typer.Option(help="Widths of each channel group to sample, at most.", min=2)] = 5,
-    checks: Annotated[int, typer.Option(help="Whole subnetworks to measure beside their prediction.", min=0)] = 4,
+    model: ModelFile,
+    out: Annotated[Path, typer.Option(help="Table to write (.json). An unfinished table is continued.")],
+    threads: Annotated[int, typer.Option(help="Number of threads of the interpreter.", min=1)] = 1,
+    repeats: Annotated[int, typer.Option(help="Number of timed runs of each sample.", min=10)] = 200,
+    points: Annotated[int, typer.Option(help="Number of widths to sample of each channel group, at most.", min=2)] = 5,
+    checks: Annotated[
+        int, typer.Option(help="Number of whole subnetworks to measure, to check the predictions of the table.", min=0)
+    ] = 4,
     element_size: ElementSize = 1,
     option: OptionTexts = None,
     imports: Imports = None,
@@ -36,9 +39,14 @@ def latency_command(
     from reds_core.runs.latency import measure_latency
 
     settings = LatencySettings(element_size, threads, repeats, points, checks)
-    with sampling("timing segments") as told:
+    with sampling("timing segments") as report_progress:
         table = measure_latency(
-            model, out, settings, options=parse_plugin_options(option or []), imports=imports or (), told=told
+            model,
+            out,
+            settings,
+            options=parse_plugin_options(option or []),
+            imports=imports or (),
+            told=report_progress,
         )
     if as_json:
         print_json(table)

@@ -1,4 +1,4 @@
-"""Options that override a recipe: one that is not given leaves a setting as it is, `none` takes the setting away."""
+"""Options that override a recipe. An option that is not given keeps its setting; `none` clears it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _KINDS: dict[Kind, str] = {int: "integer", float: "float", str: "text"}
 
 
 class Absent(Enum):
-    """What `none` says. None itself says that an option is not given."""
+    """The value of an option given as `none`. None itself means that the option is not given."""
 
     ABSENT = _NONE
 
 
 def or_none(kind: Kind, option: Any) -> Any:
-    """`option`, made by `typer.Option`, for values of `kind` or the word none, which gives `Absent.ABSENT`."""
-    taking: Any = copy.copy(option)
-    taking.parser, taking.metavar = _reader(kind), f"<{_KINDS[kind]}|{_NONE}>"
-    return taking
+    """A copy of a `typer.Option` that takes values of `kind`, or the word none, which becomes `Absent.ABSENT`."""
+    extended: Any = copy.copy(option)
+    extended.parser, extended.metavar = _reader(kind), f"<{_KINDS[kind]}|{_NONE}>"
+    return extended
 
 
 def _reader(kind: Kind) -> Callable[[str], Any]:
@@ -44,12 +44,12 @@ def _reader(kind: Kind) -> Callable[[str], Any]:
 
 
 def listed(texts: Sequence[str]) -> tuple[str, ...]:
-    """The values of a repeatable option; the word none alone says that there are none."""
+    """The values of a repeatable option. The single word none means no values."""
     return () if list(texts) == [_NONE] else tuple(texts)
 
 
 def override(record: T, **given: Any) -> T:
-    """The dataclass `record` with the values that are given, not None, in place of its own; Absent makes a None."""
+    """Copy the dataclass `record` with the given values. None keeps a field, `Absent.ABSENT` makes it None."""
     named = {name: value for name, value in given.items() if value is not None}
     values = {name: None if value is Absent.ABSENT else value for name, value in named.items()}
     return replace(record, **values)  # type: ignore[type-var]

@@ -18,7 +18,7 @@ def plugins_command(as_json: Json = False) -> None:
     if as_json:
         print_json([_plugin_facts(r) for r in records])
         return
-    from reds_core.commands.console import print_table
+    from reds_core.commands.tables import print_table
 
     print_table(
         ["kind", "name", "status", "from", "detail"],

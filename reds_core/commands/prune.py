@@ -30,7 +30,7 @@ def _level(text: str, _: ScoreLevel) -> ScoreLevel:
 
 
 def _comma_separated(texts: Sequence[str], _: tuple[str, ...]) -> tuple[str, ...]:
-    """The parts of texts such as "flip,shift=0.1"; `none` alone has none."""
+    """The parts of texts such as "flip,shift=0.1". The single word none means no parts."""
     return listed([part for text in texts for part in text.split(",")])
 
 
@@ -39,7 +39,7 @@ OPTIONS = SettingOptions(
     {
         "budgets": OptionRule("budget", read=_all),
         "score_level": OptionRule(is_text=True, read=_level),
-        "options": OptionRule("option", text="Option of a plugin: NAME.KEY=VALUE", read=_merged),
+        "options": OptionRule("option", text="Option of a plugin, as NAME.KEY=VALUE", read=_merged),
         "imports": OptionRule(flag="--import"),
         "finetune.epochs": OptionRule("finetune_epochs", least=0),
         "finetune.batch_size": OptionRule(least=1),
@@ -56,11 +56,13 @@ OPTIONS = SettingOptions(
 @with_setting_options(OPTIONS.all)
 def prune_command(
     model: Annotated[
-        Path | None, typer.Argument(help="A .keras or HDF5 file. Without one a small network is trained first.")
+        Path | None, typer.Argument(help="Model file (.keras or HDF5). Without one, a small network is trained first.")
     ] = None,
     recipe: Annotated[
         Path | None,
-        typer.Option(help="YAML file of a whole run. Other options override it; the word none clears a setting."),
+        typer.Option(
+            help="YAML file with the settings of a run. Other options override it; the word none clears a setting."
+        ),
     ] = None,
     data: Annotated[Any, or_none(str, DATA)] = None,
     *,
@@ -79,13 +81,13 @@ def prune_command(
     from reds_core.runs.settings import DEFAULT_OUT
 
     if resume and overwrite:
-        raise InputError("--resume and --overwrite exclude each other", "give one of them")
+        raise InputError("--resume and --overwrite cannot be combined", "give one of them")
     base = Recipe() if recipe is None else load_recipe(recipe)
     settings = OPTIONS.applied(base.settings, given)
     base = override(base, model=None if model is None else str(model), data=data, settings=settings)
     folder = out or Path(base.out or DEFAULT_OUT)
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
-    default_data = "digits" if data is None else None  # none says that there shall be none
+    default_data = "digits" if data is None else None  # --data none means no data
     with ConsoleWatcher(settings.task.metric) as watcher:
         plan = prune(recipe=base, out=folder, mode=mode, default_data=default_data, watcher=watcher)
     with results_kept():

@@ -1,7 +1,7 @@
 """Options of the command line that set the fields of settings, derived from the dataclasses of the settings.
 
 Each field gives its option a name, a type, a default and, from the `Attributes:` section of the docstring, a help text.
-An option that is not given leaves its setting as it is; `none` takes a setting away.
+An option that is not given leaves its setting as it is; `none` clears a setting.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ def _as_given(given: Any, setting: Any) -> Any:
 
 @dataclass(frozen=True)
 class OptionRule:
-    """In what an option differs from what its field says.
+    """How an option differs from what is derived from its field.
 
     Attributes:
-        name: The name of the parameter, if it is not that of the field without its unit.
-        flag: The option as it is typed, if it is not the name of the parameter with dashes.
-        text: The help text, if that of the field does not fit.
+        name: The name of the parameter, if it differs from that of the field without its unit.
+        flag: The option as it is typed, if it differs from the name of the parameter with dashes.
+        text: The help text, if it differs from that of the field.
         least: The least number that is accepted.
         is_text: Whether the option takes any text, which `read` then checks.
-        read: Turns what was given, and the setting as it was, into the new setting.
+        read: Computes the new setting from the given value and the present setting.
     """
 
     name: str | None = None
@@ -71,9 +71,9 @@ class SettingOption:
         path: The names of the fields that lead to it.
         kind: The type of the field.
         default: Its default.
-        text: What the docstring says of it.
-        rule: In what the option differs.
-        panel: The panel of the help in which it stands. None means the first.
+        text: Its description in the docstring.
+        rule: How the option differs from what is derived from the field.
+        panel: The panel of the help that lists it. None means the first.
     """
 
     path: tuple[str, ...]
@@ -136,7 +136,7 @@ class SettingOptions:
 
     Attributes:
         settings: The settings with their defaults.
-        rules: For fields by path, such as "finetune.epochs", in what their options differ.
+        rules: How the options of some fields differ, by path, such as "finetune.epochs".
         panels: For fields that are dataclasses, the panels of their options.
     """
 
@@ -160,7 +160,12 @@ class SettingOptions:
                 yield SettingOption(at, kinds[each.name], default, texts.get(each.name, ""), rule, panel)
 
     def applied(self, settings: T, given: Mapping[str, Any]) -> T:
-        """`settings` with what was given on the command line, by parameter, in place of its own."""
+        """`settings` with the values that are given on the command line.
+
+        Args:
+            settings: The present settings.
+            given: The values of the options by parameter; None or an empty list if an option is not given.
+        """
         return self._applied(settings, (), given)
 
     def _applied(self, record: T, path: tuple[str, ...], given: Mapping[str, Any]) -> T:
@@ -176,9 +181,9 @@ class SettingOptions:
 
 
 def with_setting_options(options: Sequence[SettingOption]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Puts the parameters of `options` in the place of a command's `**given`, before its keyword-only parameters.
+    """Decorator that replaces the `**given` of a command by the parameters of `options`, before keyword-only ones.
 
-    Typer reads options from the signature of a function and knows no dataclasses.
+    Typer reads options from the signature of a function and does not support dataclasses.
     """
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:

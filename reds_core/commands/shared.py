@@ -1,10 +1,11 @@
-"""Options that several commands take, and how they print."""
+"""Options and output that several commands share."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,62 +17,79 @@ if TYPE_CHECKING:
     from reds_core.formulation.width_rules import WidthRules
 from reds_core.watcher import Watcher
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+ModelFile = Annotated[Path, typer.Argument(help="Model file (.keras or HDF5).")]
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)]
 OptionTexts = Annotated[
-    list[str] | None, typer.Option("--option", help="Option of a plugin: NAME.KEY=VALUE. Repeatable.")
+    list[str] | None, typer.Option("--option", help="Option of a plugin, as NAME.KEY=VALUE. Repeatable.")
 ]
 Imports = Annotated[
     list[str] | None,
     typer.Option(
         "--import",
-        help="Python file or module with layers of your own that the model refers to; it is run. Repeatable.",
+        help="Python file or module that defines custom layers. It is run before the model is read. Repeatable.",
     ),
 ]
 BudgetTexts = Annotated[
     list[str] | None,
     typer.Option(
-        "--budget", help="R=V[,V...]: at most 1 is a fraction of the full network; units k M G KiB MiB. Repeatable."
+        "--budget",
+        help="RESOURCE=AMOUNT[,AMOUNT...], such as macs=0.5. An amount of at most 1 is a fraction of the full network; "
+        "others may have a unit: k, M, G, KiB, MiB, us, ms or s. Repeatable.",
     ),
 ]
-SolverName = Annotated[str, typer.Option(help="A solver plugin, or auto.")]
-ScorerName = Annotated[str, typer.Option(help="A scorer plugin.")]
-ScoreLevelName = Annotated[
-    str, typer.Option("--score-level", help="What is scored: channel or kernel, which joins two channels.")
+SolverName = Annotated[
+    str, typer.Option(help="Name of the solver plugin, or auto for the best that accepts the problem.")
 ]
-DATA = typer.Option(help="digits, mnist, fashion_mnist, cifar10, an .npz, or a folder of images.")
+ScorerName = Annotated[str, typer.Option(help="Name of the scorer plugin.")]
+ScoreLevelName = Annotated[
+    str,
+    typer.Option("--score-level", help="What is scored: channel, or kernel (each connection between two channels)."),
+]
+DATA = typer.Option(help="Data set: digits, mnist, fashion_mnist, cifar10, an .npz file, or a folder of images.")
 DataSource = Annotated[str | None, DATA]
-TIME_LIMIT = typer.Option(help="Seconds a solve may take.")
+TIME_LIMIT = typer.Option(help="Time limit of each solve, in seconds.")
 TimeLimit = Annotated[float | None, TIME_LIMIT]
-THREADS = typer.Option(help="Threads a solve may use.")
+THREADS = typer.Option(help="Number of threads of each solve (default: the choice of the solver)")
 Threads = Annotated[int | None, THREADS]
 MEMORY_LIMIT = typer.Option(
-    help="The most memory the tables of a solve may take, such as 2GiB (default: half of what is available)"
+    help="Memory limit of the tables of a solve, such as 2GiB (default: half of the available memory)"
 )
 MemoryLimit = Annotated[str | None, MEMORY_LIMIT]
-ElementSize = Annotated[int, typer.Option(help="Bytes of a weight or activation on the device: 1 or 4.")]
-LATENCY_TABLE = typer.Option("--latency-table", help="File of `reds latency`, for latency budgets.")
+ElementSize = Annotated[
+    int, typer.Option(help="Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).")
+]
+LATENCY_TABLE = typer.Option("--latency-table", help="Table that `reds latency` wrote, for latency budgets.")
 LatencyTableFile = Annotated[str | None, LATENCY_TABLE]
 Keep = Annotated[
-    list[str] | None, typer.Option("--keep", help="Shell pattern of layers to leave as they are. Repeatable.")
+    list[str] | None,
+    typer.Option("--keep", help="Shell pattern of the names of layers that are not pruned. Repeatable."),
 ]
-Align = Annotated[int | None, typer.Option(help="Widths in multiples of this; the full width stays an option.", min=1)]
-MinWidth = Annotated[int | None, typer.Option(help="The fewest channels a layer may keep.", min=1)]
+Align = Annotated[int | None, typer.Option(help="Widths are multiples of this number, or the full width.", min=1)]
+MinWidth = Annotated[int | None, typer.Option(help="The fewest channels that a layer may keep.", min=1)]
 MaxOptions = Annotated[
-    int | None, typer.Option(help="The most widths on offer for a layer; wider ones are thinned (default: 512)", min=2)
+    int | None,
+    typer.Option(
+        help="The most widths to choose from for a layer. Wider layers get a subset of their widths (default: 512)",
+        min=2,
+    ),
 ]
-LOSS = typer.Option(help="Keras loss where crossentropy does not fit; settings go in brackets behind its name.")
+LOSS = typer.Option(
+    help="Name of a Keras loss, with arguments in brackets (default: crossentropy by labels and last activation)"
+)
 Loss = Annotated[str | None, LOSS]
-METRIC = typer.Option(help="Keras metric where accuracy does not fit; settings go in brackets behind its name.")
+METRIC = typer.Option(help="Name of a Keras metric, with arguments in brackets (default: accuracy)")
 Metric = Annotated[str | None, METRIC]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse models of which something cannot be pruned.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail if a part of the model cannot be pruned, instead of a warning.")
+]
 
 
 def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Options of plugins from NAME.KEY=VALUE texts.
+    """Parse options of plugins, each of the form NAME.KEY=VALUE.
 
     Raises:
-        InputError: if a text is malformed.
+        InputError: If an option is malformed.
     """
     parsed: dict[str, dict[str, str]] = {}
     for text in texts:
@@ -84,14 +102,14 @@ def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 class WarningEcho(Watcher):
-    """Prints warnings to stderr and passes over the rest."""
+    """Prints warnings to stderr and ignores everything else."""
 
     def warn(self, text: str) -> None:
         print(f"warning: {text}", file=sys.stderr)
 
 
 def print_json(content: Any) -> None:
-    """Print records or plain values as JSON, in ASCII; figures that do not exist are null."""
+    """Print records or plain values as JSON in ASCII. Missing figures are null."""
     from reds_core.system.records import to_json
 
     sys.stdout.write(to_json(content))
@@ -99,7 +117,7 @@ def print_json(content: Any) -> None:
 
 @contextmanager
 def results_kept() -> Iterator[None]:
-    """What is printed inside tells of files that are written: if it cannot be, that is no failure of the command."""
+    """Context manager for printing about files that are already written, so that a failed print is only a warning."""
     try:
         yield
         sys.stdout.flush()
@@ -110,6 +128,6 @@ def results_kept() -> Iterator[None]:
 def width_rules(
     base: WidthRules, keep: list[str] | None, align: int | None, min_width: int | None, max_options: int | None
 ) -> WidthRules:
-    """`base` with what was given on the command line."""
+    """`base` with the rules that are given on the command line."""
     patterns = None if keep is None else listed(keep)
     return override(base, keep=patterns, align=align, min_width=min_width, max_options=max_options)

@@ -1,4 +1,4 @@
-"""A solution as text. Apart from `console`, since importing rich takes longer than most problems take to solve."""
+"""A solution as text. Kept apart from `console`, since importing rich takes longer than most solves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from reds_core.knapsack.solution import Solution
 
 
 def solution_text(solution: Solution) -> str:
-    """What was found, how good it is, and what it uses: a line each, in two columns."""
+    """The status, solver, value, bound, usage and widths of a solution, in two columns, one line each."""
     rows = [("status", solution.status.value + (f" ({solution.limit.value} limit)" if solution.limit else ""))]
     rows.append(("solver", f"{solution.solver} {solution.version}, {solution.wall_s:.3f} s"))
     if solution.value is not None:

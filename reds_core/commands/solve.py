@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 
 def solve_command(
-    problem: Path,
+    problem: Annotated[Path, typer.Argument(help="Problem file (.npz), as `reds formulate` writes it.")],
     solver: SolverName = "auto",
     time_limit: TimeLimit = 60.0,
-    seed: Annotated[int | None, typer.Option(help="Seed of the solver.", min=0)] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed of the solver (default: the choice of the solver)", min=0)
+    ] = None,
     threads: Threads = None,
     memory_limit: MemoryLimit = None,
     option: OptionTexts = None,
@@ -58,7 +60,7 @@ def solve_command(
 
 
 def solution_facts(solution: Solution) -> dict[str, Any]:
-    """What `reds solve --json` prints."""
+    """The output of `reds solve --json`."""
     return {
         "status": solution.status,
         "limit": solution.limit,

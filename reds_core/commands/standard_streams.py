@@ -1,4 +1,4 @@
-"""Standard output and error that may be closed, full, read by nobody, or of an encoding with few characters."""
+"""Standard output and error that survive being closed, full, no longer read, or of an encoding with few characters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN |= {"‘": "'", "’": "'", "“": '"', "”": '"', "µ": "u", "μ": "u"}
 
 
 def write_nowhere(stream: TextIO) -> None:
-    """Send what is, and will be, written to `stream` nowhere, so that it fails neither later nor when Python ends."""
+    """Discard everything written to `stream` from now on, so that it fails neither later nor when Python exits."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -27,7 +27,7 @@ def write_nowhere(stream: TextIO) -> None:
 
 
 def plain_characters(text: str) -> str:
-    """`text` in ASCII: marks, letters and spaces as what they resemble, all else as Python escapes it."""
+    """`text` in ASCII: characters are replaced by similar ones, or escaped as Python does it."""
     return "".join(_plain_character(character) for character in text)
 
 
@@ -43,7 +43,7 @@ def _plain_character(character: str) -> str:
 
 
 def _encode_plainly(error: UnicodeError) -> tuple[str, int]:
-    """An error handler of codecs: what an encoding lacks is written plainly."""
+    """An error handler of codecs that replaces characters that the encoding lacks by plain ones."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return plain_characters(error.object[error.start : error.end]), error.end
@@ -52,8 +52,8 @@ def _encode_plainly(error: UnicodeError) -> tuple[str, int]:
 class _StandardStream(io.TextIOWrapper):
     """A stream in place of sys.stdout or sys.stderr, on the same file descriptor.
 
-    Where nobody reads it any more, what is written is lost. A stream that fails otherwise fails once, with an
-    OutputError, if it carries results; it never fails if it only says how the work goes.
+    What is written after its reader has closed it is discarded. If writing fails for another reason, a stream that
+    carries results raises OutputError once, and a stream that carries progress discards what is written.
     """
 
     def __init__(self, stream: TextIO, carries_results: bool) -> None:
@@ -70,16 +70,16 @@ class _StandardStream(io.TextIOWrapper):
         try:
             return super().write(text)
         except OSError as error:
-            self._lost(error)
+            self._handle_failure(error)
             return len(text)
 
     def flush(self) -> None:
         try:
             super().flush()
         except OSError as error:
-            self._lost(error)
+            self._handle_failure(error)
 
-    def _lost(self, error: OSError) -> None:
+    def _handle_failure(self, error: OSError) -> None:
         write_nowhere(self)
         if self._carries_results and not isinstance(error, BrokenPipeError):
             raise OutputError(
@@ -88,9 +88,9 @@ class _StandardStream(io.TextIOWrapper):
 
 
 def guard_standard_streams() -> None:
-    """Replace sys.stdout and sys.stderr by streams that no encoding, closed descriptor or reader that left can fail.
+    """Replace sys.stdout and sys.stderr by streams that survive encodings, closed descriptors and readers that left.
 
-    To be called once, before anything is written. Streams that are no files are left alone.
+    Must be called once, before anything is written. Streams that are not files are left as they are.
     """
     codecs.register_error(_PLAIN_ERRORS, _encode_plainly)
     _open_closed_descriptors()
@@ -99,7 +99,7 @@ def guard_standard_streams() -> None:
 
 
 def _open_closed_descriptors() -> None:
-    """Let closed standard descriptors lead nowhere; the next file that is opened would take their number."""
+    """Open closed standard descriptors on the null device, since the next opened file would take their number."""
     for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)

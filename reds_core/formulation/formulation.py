@@ -1,4 +1,4 @@
-"""How network, scores, costs and capacities become a knapsack problem.
+"""Formulates a knapsack problem from a network, scores, costs and capacities.
 
 This is the only place where scores are rounded to integers.
 """
@@ -65,13 +65,15 @@ def formulate(
     order: Kept | None = None,
     rules: WidthRules | None = None,
 ) -> Formulation:
-    """State which width each group should have.
+    """Formulate the problem of which width each group should have.
 
     Args:
+        network: The description of the network.
+        scores: The scores of the channels.
         forms: the use of each resource that has a budget, from `reds_core.cost.counting`.
         capacities: how much of each of these resources may be used.
-        name: of the problem.
-        order: of the channels of each group; None orders them by descending score.
+        name: The name of the problem.
+        order: The order of the channels of each group; None orders them by descending score.
         rules: which widths are options; None offers every width.
 
     Raises:
@@ -106,9 +108,9 @@ def formulate(
 
 
 def _total(scores: ScoreTable) -> float:
-    """The value of the full network in units of the scores. It is exact, so that the order of channels does not matter.
+    """The value of the full network in units of the scores. The sum is exact, so the order of channels does not matter.
 
-    Where scores of both signs, or curves that fall again, leave nearly nothing of it, the sum of all magnitudes.
+    If scores of both signs, or curves that fall, nearly cancel, it is the sum of all magnitudes instead.
     """
     summed = (*(t for g, t in scores.channels.items() if g not in scores.curves), *scores.pairs.values())
     entries = [entry for table in summed for entry in table.ravel().tolist()]
@@ -119,13 +121,13 @@ def _total(scores: ScoreTable) -> float:
 
 
 def _from_one_channel(curve: FloatArray) -> FloatArray:
-    """A curve as the value that each width adds to that of one channel, since only differences of a curve count."""
+    """A curve shifted to start at 0, since only its differences matter."""
     gained: FloatArray = curve - curve[0]
     return gained
 
 
 def _rounded(values: FloatArray, total: float) -> IntArray:
-    # divided first, so that scores of any finite size neither overflow nor vanish
+    # dividing first avoids overflow and underflow of scores of any finite size
     return np.rint(values / total * FULL_VALUE).astype(np.int64)
 
 

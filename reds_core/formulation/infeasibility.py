@@ -1,5 +1,7 @@
-"""Why no subnetwork meets a budget and by how much: because of a rule for widths, of layers that stay whole, or of the
-budget itself."""
+"""Explains why no subnetwork meets a budget.
+
+The cause may be a rule for widths, layers that cannot be pruned, or the budget itself.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ class _Cause:
     """What keeps a budget from being met.
 
     Attributes:
-        reason: a clause that follows "since"; empty if only the budget is to blame.
-        fix: what helps beside a larger budget; empty likewise.
+        reason: A clause that follows "since"; empty if the only cause is the budget.
+        fix: What helps apart from a larger budget; empty if nothing does.
     """
 
     reason: str = ""
@@ -31,10 +33,10 @@ class _Cause:
 
 
 def check_reachable(statement: Statement, budgets: Iterable[SubnetworkBudget]) -> None:
-    """Refuse budgets below the narrowest network, before any time is spent on scores.
+    """Refuse budgets that not even the narrowest network meets, before any time is spent on scores.
 
     Raises:
-        InfeasibleError: says the least that can be reached, and what stands in the way.
+        InfeasibleError: If no subnetwork meets a budget; the message says the least that can be reached, and why.
     """
     for budget in budgets:
         for resource, capacity in statement.capacities(budget).items():
@@ -42,13 +44,16 @@ def check_reachable(statement: Statement, budgets: Iterable[SubnetworkBudget]) -
 
 
 def check_capacity(statement: Statement, name: str, resource: str, capacity: int) -> None:
-    """Refuse a capacity of one resource below the narrowest network.
+    """Refuse a capacity of one resource that not even the narrowest network meets.
 
     Args:
-        name: of the budget.
+        statement: The network and its resources.
+        name: The name of the budget, for the message.
+        resource: The name of the resource.
+        capacity: How much of it may be used, in base units.
 
     Raises:
-        InfeasibleError: says the least that can be reached, and what stands in the way.
+        InfeasibleError: If no subnetwork meets it; the message says the least that can be reached, and why.
     """
     network, rules, form = statement.network, statement.rules, statement.form(resource)
     least = _least(network, form, rules)
@@ -58,7 +63,7 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
     if not network.groups:
         raise InfeasibleError(
             f"no subnetwork meets the budget '{name}': no group of the network can be pruned, which uses {full} of "
-            f"{resource} where {capacity} is asked for{_told_warnings(network)}",
+            f"{resource} where {capacity} is asked for{_warnings_clause(network)}",
             f"replace the layers that stand in the way, or raise the budget to {full}, or to 1.0 of the network",
         )
     reached = form.at(rules.narrowest(network))
@@ -73,12 +78,12 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
 
 
 def share_above(least: int, full: int) -> float:
-    """The least share of three decimals, as a user would type it, for which floor(share x full) is `least` or more."""
+    """The least share, rounded up to three decimals, for which floor(share x full) is at least `least`."""
     return -(-1000 * least // full) / 1000
 
 
 def _least(network: Network, form: ResourceForm, rules: WidthRules) -> int:
-    if isinstance(form, TableForm):  # what is measured may fall where widths rise
+    if isinstance(form, TableForm):  # measured costs may fall as widths rise
         return form.least({g.name: rules.widths(g) for g in network.groups})
     return form.at(rules.narrowest(network))
 
@@ -96,19 +101,19 @@ def _cause(network: Network, form: ResourceForm, resource: str, capacity: int, r
     free = WidthRules(max_options=rules.max_options)
     if not meets(free):
         return _whole_layers(network, form, resource, capacity)
-    to_blame = [option for option, changed in without.items() if meets(changed)] or list(without)
-    reachable = _least(network, form, without[to_blame[0]] if len(to_blame) == 1 else free)
+    causes = [option for option, changed in without.items() if meets(changed)] or list(without)
+    reachable = _least(network, form, without[causes[0]] if len(causes) == 1 else free)
     whole = all(len(rules.widths(group)) == 1 for group in network.groups)
-    is_one = len(to_blame) == 1
+    is_one = len(causes) == 1
     does = f"leave{'s' if is_one else ''} {'every layer whole' if whole else 'no narrower widths'}"
     return _Cause(
-        f"{_listed(to_blame)} {does} (without {'it' if is_one else 'them'} {reachable} can be reached)",
-        _loosened(rules, meets) or f"leave out {_listed(to_blame)}",
+        f"{_listed(causes)} {does} (without {'it' if is_one else 'them'} {reachable} can be reached)",
+        _loosened(rules, meets) or f"leave out {_listed(causes)}",
     )
 
 
 def _loosened(rules: WidthRules, meets: Callable[[WidthRules], bool]) -> str:
-    """One rule made looser, as a user would type it, if that alone meets the budget; else an empty text."""
+    """Advice to loosen one rule, if that alone makes the budget reachable, else an empty text."""
     if rules.min_width > 1 and meets(replace(rules, min_width=1)):
         low, high = 1, rules.min_width  # the least width that meets the budget lies in [low, high)
         while high - low > 1:
@@ -127,20 +132,20 @@ def _loosened(rules: WidthRules, meets: Callable[[WidthRules], bool]) -> str:
 
 
 def _whole_layers(network: Network, form: ResourceForm, resource: str, capacity: int) -> _Cause:
-    """The layers whose use depends on no width, if that matters, and what the network's description says of them."""
+    """The cause if layers that cannot be pruned use much of the budget, with the warnings of the network."""
     fixed = {name: amount for name, amount in _fixed_by_layer(network, form, resource).items() if amount}
-    told = _told_warnings(network)
+    warnings = _warnings_clause(network)
     total = sum(fixed.values())
     if 2 * total <= capacity:
-        return _Cause(f"some layers stay whole{told}" if told else "")
+        return _Cause(f"some layers stay whole{warnings}" if warnings else "")
     heaviest = sorted(fixed, key=lambda layer: -fixed[layer])[:_MOST_NAMED]
     named = ", ".join(f"layer '{layer}' {fixed[layer]}" for layer in heaviest)
     more = f", {len(fixed) - len(heaviest)} more layers" if len(fixed) > len(heaviest) else ""
-    return _Cause(f"{total} of it depends on no width ({named}{more}){told}")
+    return _Cause(f"{total} of it depends on no width ({named}{more}){warnings}")
 
 
 def _fixed_by_layer(network: Network, form: ResourceForm, resource: str) -> Mapping[str, int]:
-    """How much of `resource` each layer uses at any widths. It is empty for peaks and latencies."""
+    """How much of `resource` each layer uses whatever the widths. It is empty for peaks and latencies."""
     if not isinstance(form, SumForm):
         return {}
     amounts: dict[str, int] = {}
@@ -160,11 +165,11 @@ def _fixed_by_layer(network: Network, form: ResourceForm, resource: str) -> Mapp
     return {name: scale * amount for name, amount in amounts.items()}
 
 
-def _told_warnings(network: Network) -> str:
+def _warnings_clause(network: Network) -> str:
     """The warnings of the network, worded as the end of a clause."""
-    told = network.warnings[:_MOST_NAMED]
-    more = f" and {len(network.warnings) - len(told)} more" if len(network.warnings) > len(told) else ""
-    return f": {', '.join(told)}{more}" if told else ""
+    shown = network.warnings[:_MOST_NAMED]
+    more = f" and {len(network.warnings) - len(shown)} more" if len(network.warnings) > len(shown) else ""
+    return f": {', '.join(shown)}{more}" if shown else ""
 
 
 def _listed(words: list[str]) -> str:

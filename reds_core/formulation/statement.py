@@ -1,4 +1,4 @@
-"""What all knapsack problems of one network share, so that scores and a budget are all that is left to say."""
+"""The common part of all knapsack problems of one network: everything but the scores and the budget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from reds_core.scoring.scorer import ScoreTable
 
 @dataclass(frozen=True)
 class Excess:
-    """A resource of which a choice of widths uses more than a budget allows."""
+    """A resource of which a choice of widths uses more than a budget allows.
+
+    Attributes:
+        resource: The name of the resource.
+        used: How much is used, in base units.
+        capacity: How much the budget allows, in base units.
+    """
 
     resource: str
     used: int
@@ -87,11 +93,13 @@ class Statement:
     def formulate(
         self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None, name: str | None = None
     ) -> Formulation:
-        """State which width each group should have under a budget.
+        """Formulate the problem of which width each group should have under a budget.
 
         Args:
-            order: of the channels of each group; None orders them by descending score.
-            name: of the problem; None names it after the network and the budget.
+            scores: The scores of the channels.
+            budget: The budget.
+            order: The order of the channels of each group; None orders them by descending score.
+            name: The name of the problem; None names it after the network and the budget.
 
         Raises:
             InputError: if a resource of the budget cannot be counted.

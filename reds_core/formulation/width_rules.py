@@ -1,4 +1,4 @@
-"""Which widths a group may have: layers that are kept whole, multiples, a least width, and thinned options."""
+"""Rules for the widths that groups may have: unpruned layers, multiples, a minimum width, and thinning."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ DEFAULT_MAX_OPTIONS = 512
 
 @dataclass(frozen=True)
 class WidthRules:
-    """Rules that say which widths are options of each group. The full width is an option under all rules.
+    """Rules for the widths that are options of each group. The full width is always an option.
 
     Attributes:
-        keep: Shell pattern of layers to leave as they are. Groups with such a layer stay whole.
-        align: Multiple that widths must be of, as SIMD units and NPUs want; the full width stays an option.
+        keep: Shell pattern of the names of layers that are not pruned. Groups with such a layer stay whole.
+        align: Widths are multiples of this number, as suits SIMD units and NPUs, or the full width.
         min_width: The fewest channels that a group may keep. Groups that are narrower stay whole.
-        max_options: The most widths on offer for a group; wider groups are thinned. Thinning keeps tables small; the
-            steps between widths grow from the narrow end on, see `thinned_places`. At least 2.
+        max_options: The most widths to choose from for a group; wider groups get a subset of them. This thinning keeps
+            tables small. The steps between widths grow with the width, see `thinned_places`. At least 2.
 
     Raises:
-        InputError: if a figure is out of range.
+        InputError: If a number is out of range.
     """
 
     keep: tuple[str, ...] = ()
@@ -45,13 +45,13 @@ class WidthRules:
                 raise InputError(f"the {what} {figure} is below {least}", f"give {least} or more")
 
     def check(self, network: Network) -> None:
-        """Refuse patterns that match no layer, since a misspelt pattern would prune what was to be kept.
+        """Refuse patterns that match no layer, since a misspelt pattern would let a layer be pruned.
 
         Raises:
-            InputError: if a pattern matches no layer; it names the first of them.
+            InputError: If a pattern matches no layer; the message names the first such pattern.
         """
         names = [layer.name for layer in network.layers]
-        names += [layer for group in network.groups for layer in group.layers]  # those inside layers
+        names += [layer for group in network.groups for layer in group.layers]  # layers inside other layers
         for pattern in self.keep:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise InputError(
@@ -63,7 +63,7 @@ class WidthRules:
         if any(fnmatchcase(layer, pattern) for layer in group.layers for pattern in self.keep):
             return np.array([group.channels], np.int64)
         first = -(-self.min_width // self.align) * self.align
-        # a Python range: what the user gives may be beyond 64 bits
+        # a Python range, since numbers that users give may exceed 64 bits
         return np.array([*range(first, group.channels, self.align), group.channels], np.int64)
 
     def widths(self, group: ChannelGroup) -> IntArray:
@@ -88,10 +88,10 @@ class WidthRules:
 
 
 def thinned_places(count: int, most: int) -> IntArray:
-    """Which of `count` widths remain if at most `most` may: all of the first ones, then some at growing steps.
+    """Which of `count` widths remain if at most `most` may: the narrow ones, then some at growing steps.
 
     After the first ones, half of the options are spread evenly and half by a constant ratio. The even half loses little
-    value under budgets of a quarter and more; the other half leaves tiny budgets a choice.
+    value under budgets of a quarter and more; the other half leaves a choice to tiny budgets.
 
     Args:
         count: the number of widths, more than `most`.
@@ -102,11 +102,11 @@ def thinned_places(count: int, most: int) -> IntArray:
     """
     dense = np.arange(1, most)
     density = (most - dense) * (0.5 / (count - dense) + 0.5 / (dense * np.log(count / dense)))
-    begin = int(dense[np.argmax(density <= 1)])  # the fewest places behind which steps are of length 1 or more
+    begin = int(dense[np.argmax(density <= 1)])  # the fewest places after which all steps are at least 1
     spread = np.arange(begin, count + 1)
     shares = 0.5 * (spread - begin) / (count - begin) + 0.5 * np.log(spread / begin) / np.log(count / begin)
     order = np.arange(1, most - begin + 1)
     places = np.rint(np.interp(order / order[-1], shares, spread)).astype(np.int64)
-    places = np.maximum.accumulate(places - order) + order  # interpolation may make a step a little too short
+    places = np.maximum.accumulate(places - order) + order  # interpolation may make a step slightly too short
     result: IntArray = np.concatenate((np.arange(1, begin + 1), places)) - 1
     return result

@@ -1,4 +1,4 @@
-"""Checks of what every strategy promises: a family is within its budgets, nested, and as small as planned."""
+"""Checks of the contract of pruning strategies: families are within budget, nested, and as small as planned."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from reds_core.scoring.scorer import ScoreTable
 
 
 def check_state(pruner: Pruner, step: Step, state: object) -> None:
-    """Refuse what a step returned if it is not a whole state: plugins need not be checked for types.
+    """Check the types of what a step returned, since plugins may not have been checked by a type checker.
 
     Raises:
-        ContractViolation: if it is not a PruningState, or if one of its parts is of the wrong type.
+        ContractViolation: If it is not a PruningState, or one of its parts is of the wrong type.
     """
     if not isinstance(state, PruningState):
         raise _violated(pruner, f"returned {type(state).__name__}, not a PruningState, from step '{step.name}'")
@@ -39,10 +39,16 @@ def _violated(pruner: Pruner, what: str) -> ContractViolation:
 def check_family(
     pruner: Pruner, statement: Statement, budgets: Sequence[SubnetworkBudget], state: PruningState
 ) -> None:
-    """Check that what a pruner decided keeps its contract.
+    """Check that the family that a pruner decided keeps the contract.
+
+    Args:
+        pruner: The pruner, for the message.
+        statement: The network, its resources and its width rules.
+        budgets: The budgets, smallest first.
+        state: The state after the last step.
 
     Raises:
-        ContractViolation: if it is incomplete, not nested, or over a budget.
+        ContractViolation: If the family is incomplete, not nested, or over a budget.
     """
 
     def violated(what: str) -> ContractViolation:
@@ -55,11 +61,11 @@ def check_family(
     channels = statement.network.channels
     for group, count in channels.items():
         if group not in state.order or not np.array_equal(np.sort(state.order[group]), np.arange(count)):
-            raise violated(f"gave no order of the {count} channels of group '{group}'")
+            raise violated(f"did not give an order of the {count} channels of group '{group}'")
     options = {g.name: statement.rules.widths(g) for g in statement.network.groups}
     for budget, choice in zip(budgets, state.choices, strict=True):
         if choice.widths.keys() != channels.keys() or any(not 1 <= w <= channels[g] for g, w in choice.widths.items()):
-            raise violated(f"gave subnetwork '{budget.name}' no width from 1 up for every group")
+            raise violated(f"did not give subnetwork '{budget.name}' a width of at least 1 for every group")
         for name, width in choice.widths.items():
             if width not in options[name]:
                 gave = f"gave group '{name}' {width} channels in '{budget.name}'"
@@ -75,18 +81,21 @@ def check_family(
 def check_model(
     framework: Framework, model: Any, usage: Mapping[str, int], costs: counting.CostModel, name: str
 ) -> None:
-    """Count what `model` uses once more, from its own layers, since a budget is a promise.
+    """Count what `model` uses again from its own layers, since a budget is a guarantee.
 
     Args:
-        usage: the planned use of every resource.
-        name: of the network, for the message.
+        framework: The framework of the model.
+        model: The model.
+        usage: The planned use of every resource, in base units.
+        costs: How resources are counted.
+        name: The name of the network, for the message.
 
     Raises:
-        ContractViolation: if the model does not use what was planned.
+        ContractViolation: If the model does not use what was planned.
     """
     network = framework.inspect(model)
     recounted = counting.usage(network, network.channels, costs)
     if recounted != dict(usage):
         raise ContractViolation(
-            f"network '{name}' uses {recounted} where {dict(usage)} was planned", "report this as a bug of reds"
+            f"network '{name}' uses {recounted} where {dict(usage)} was planned", "report this as a bug in reds"
         )

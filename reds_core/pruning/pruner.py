@@ -146,7 +146,7 @@ class Tools(ABC):
 
     @abstractmethod
     def loss(self, model: Any) -> float:
-        """The mean loss of `model` on the training data that is held back for choosing, or on all of it if none is.
+        """The mean loss of `model` on the validation data, or on all training data if none is held back.
 
         Raises:
             InputError: if the run has no data.
@@ -154,10 +154,10 @@ class Tools(ABC):
 
     @abstractmethod
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
-        """State the knapsack problem of one budget.
+        """Formulate the knapsack problem of one budget.
 
         Args:
-            scores: of the channels of the input model.
+            scores: The scores of the channels of the input model.
             budget: one of `budgets`.
             order: the order of the channels of each group; None orders them by descending score.
         """
@@ -191,7 +191,7 @@ class Tools(ABC):
     def recalibrate(self, model: Any) -> Any:
         """Measure the batch-norm statistics of `model` again, if the run has data and its settings ask for that.
 
-        This is for networks that were cut and are scored or measured before they are trained.
+        Use it for networks that were cut and are scored or measured before they are trained.
         """
 
     @property

@@ -17,14 +17,10 @@ from reds_core.scales import THIN as THIN
 from reds_core.scales import Scale as Scale
 from reds_core.scales import count as count
 from reds_core.scales import exists as exists
+from reds_core.scales import on_terminal as on_terminal
 
 BUDGET_IS_FRACTION_UP_TO = 1
 """A budget of at most this is a fraction of the full network."""
-
-
-def on_terminal(text: str) -> str:
-    """`text` with plain spaces: not every terminal, pipe and log knows narrow ones."""
-    return text.replace(THIN, " ")
 
 
 def many(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""What the command line does with models and runs, as typed Python calls."""
+"""The commands on models and runs as typed Python functions."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ Imports = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
 def _texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
-    """Budgets as the command line takes them."""
+    """Budgets as the texts that the command line accepts."""
     return budget_texts(budgets) if isinstance(budgets, Mapping) else tuple(budgets)
 
 
 def _source(data: Any) -> str | Dataset | None:
-    """Data as a run takes it.
+    """Convert data to a form that a run accepts.
 
     Raises:
-        InputError: if it is none.
+        InputError: If it cannot be used as a data set.
     """
     if isinstance(data, str | Dataset | None):
         return data
@@ -95,7 +95,7 @@ def prune(
             `data` first.
         data: The name or the path of a data set, `((x_train, y_train), (x_test, y_test))`, a `Dataset`, or None.
         budgets: The amounts of each resource, such as `{"macs": [0.5, 0.25], "peak_ram": "64KiB"}`, or texts as
-            `--budget` takes them. There is one subnetwork for each amount.
+            `--budget` takes them. There is one subnetwork per amount.
         out: The folder for the results. None means the folder that the recipe names, or else `reds-out`.
         recipe: A whole run, or the path of a recipe file. Every other argument that is given overrides it.
         pruner: The name of a pruner plugin.
@@ -106,13 +106,13 @@ def prune(
         imports: One or several Python files or names of modules that define custom layers. They are imported before a
             model file is read, and are not needed where `model` is an object.
         finetune_epochs: How many epochs the whole run trains for.
-        seed: The seed of everything random.
+        seed: The seed of all random numbers.
         settings: All other settings. Give either these or a recipe.
         mode: What to do if `out` already holds a run: `"refuse"`, `"resume"` or `"overwrite"`. A resumed run finds its
             model, data and latency table where they were unless they are given again.
         default_data: The data of a new run for which neither a model nor data is given.
         registry: The plugins to choose from. By default they are all that are installed.
-        watcher: An object that is told of progress and warnings.
+        watcher: An object that is notified of progress and warnings.
 
     Returns:
         The plan, which is also written to `plan.json` in the folder.
@@ -158,7 +158,7 @@ def prune(
     )
     with folder.locked():
         known = folder.known()
-        if known is not None:  # where it read from is not said again
+        if known is not None:  # a resumed run need not be given its inputs again
             model = known.source("model", folder.path) if model is None else model
             data = known.source("data", folder.path) if data is None else data
             if settings.latency_table is None:
@@ -182,13 +182,14 @@ def load_for_inspection(
     strict: bool = False,
     watcher: Watcher | None = None,
 ) -> tuple[Framework, Any, Network]:
-    """The framework of a model, the model object and its description.
+    """Read a model and return its framework, the model object and its description.
 
     Args:
         model: The path of a model file, or a model object.
-        options: Options of plugins, those of the framework among them.
+        registry: The plugins to choose from. By default they are all that are installed.
+        options: Options of plugins, including those of the framework.
         imports: Python files and names of modules that define custom layers, imported before a model file is read.
-        strict: Whether anything that cannot be pruned is an error. Otherwise the watcher is warned.
+        strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
 
     Raises:
         InputError, UnsupportedError, UnavailableError: If the model cannot be read or understood.
@@ -226,9 +227,9 @@ def inspect(
         element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
-        strict: Whether anything that cannot be pruned is an error. Otherwise the watcher is warned.
+        strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
         registry: The plugins to choose from. By default they are all that are installed.
-        watcher: An object that is told of warnings.
+        watcher: An object that is notified of warnings.
 
     Returns:
         An `Inspection` with the attributes `groups`, `layers`, `macs` (multiply-accumulates of one inference),
@@ -236,7 +237,7 @@ def inspect(
 
     Raises:
         InputError: If the file is missing or damaged, or an argument is invalid.
-        UnsupportedError: If the model holds something that cannot be loaded or, with `strict`, not be pruned.
+        UnsupportedError: If a part of the model cannot be loaded or, with `strict`, cannot be pruned.
         UnavailableError: If the framework is not installed.
 
     Example:
@@ -274,7 +275,7 @@ def formulate_model(
 
     Args:
         model: The path of a model file, or a model object of an installed framework.
-        data: The training data of the scorer, as `prune` takes it. None suits scorers that need none.
+        data: The training data of the scorer, as `prune` takes it. None if the scorer needs no data.
         budgets: One amount for each resource, such as `{"macs": 0.5}`, or texts as `--budget` takes them.
         scorer: The name of a scorer plugin.
         score_level: Whether channels are scored, or each kernel that joins two channels.
@@ -284,17 +285,17 @@ def formulate_model(
         element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
         widths: Rules for the widths that each group may have.
-        strict: Whether anything that cannot be pruned is an error. Otherwise the watcher is warned.
-        seed: The seed of everything random.
+        strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
+        seed: The seed of all random numbers.
         registry: The plugins to choose from. By default they are all that are installed.
-        watcher: An object that is told of warnings.
+        watcher: An object that is notified of warnings.
 
     Returns:
         A `Formulation`, whose attribute `problem` is the `KnapsackProblem`.
 
     Raises:
         InputError: If more than one amount of a resource is given, or another argument is invalid.
-        UnsupportedError: If the model holds something that cannot be loaded or, with `strict`, not be pruned.
+        UnsupportedError: If a part of the model cannot be loaded or, with `strict`, cannot be pruned.
         UnavailableError: If a library is not installed.
 
     Example:
@@ -348,19 +349,19 @@ def extract(
 
     This is what `reds extract` does. The widths of the new member lie between those of the members below and above it,
     so that the family stays nested. Its weights and batch-norm statistics are those of the member above it, or of the
-    full network. Its files are written beside those of the other members; plan and report are written anew.
+    full network. Its files are written beside those of the other members; the plan and the report are updated.
 
     Args:
         folder: The folder of a finished run.
         budgets: One amount for each resource, such as `{"macs": 0.4}`, or texts as `--budget` takes them.
         registry: The plugins to choose from. By default they are all that are installed.
-        watcher: An object that is told of progress and warnings.
+        watcher: An object that is notified of progress and warnings.
 
     Returns:
         The record of the new member, as the plan holds it.
 
     Raises:
-        InputError: If the folder holds no finished run, if the budget is invalid or there already, or if another
+        InputError: If the folder holds no finished run, if the budget is invalid or already taken, or if another
             command is writing to the folder.
         InfeasibleError: If no subnetwork meets the budget.
         NoChoiceError: If the solver stopped before it found a subnetwork.

@@ -1,7 +1,7 @@
 """The state of a run on disk, so that the run can be resumed after the last finished step or epoch.
 
-A checkpoint is a folder that is written under another name and then renamed. The one before it is removed afterwards,
-and with it the saved epochs of the step that is finished now. Nothing is pickled.
+A checkpoint is a folder that is written under a temporary name and then renamed. The previous checkpoint and the saved
+epochs of the finished step are removed afterwards. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _GROUP, _CURVE = "group/", "curve/"
 
 @dataclass(frozen=True)
 class _SavedState:
-    """The content of state.json. `files` names all files beside it, so that a missing one is noticed."""
+    """The content of state.json. `files` lists the files beside it, so that a missing file is noticed."""
 
     choices: tuple[Decision, ...]
     steps: tuple[StepRecord, ...]
@@ -48,7 +48,7 @@ class _SavedState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state and the records of the steps that led to it. What the last step decided is only in its record."""
+    """A state and the records of the steps that led to it. The decisions of the last step are only in its record."""
 
     state: PruningState
     steps: tuple[StepRecord, ...]
@@ -65,11 +65,11 @@ def _damaged(path: Path, error: Exception | str) -> InputError:
     reason = error.reason if isinstance(error, ArchiveError) else type(error).__name__
     reason = error if isinstance(error, str) else reason
     state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({reason})"
-    return InputError(f"'{path}' {state}", "make the run anew with --overwrite")
+    return InputError(f"'{path}' {state}", "start the run over with --overwrite")
 
 
 def save_scores(path: Path, scores: ScoreTable) -> None:
-    """Write a ScoreTable as .npz: `group/NAME`, `curve/NAME`, `kernel/K`, and the names of each pair in `header`."""
+    """Write a ScoreTable as .npz, keys `group/NAME`, `curve/NAME`, `kernel/K`, and the pairs of names in `header`."""
     pairs = list(scores.pairs)
     arrays: dict[str, npt.NDArray[Any]] = {"header": np.array(json.dumps(pairs))}
     arrays |= {f"{_GROUP}{g}": s for g, s in scores.channels.items()}
@@ -79,10 +79,10 @@ def save_scores(path: Path, scores: ScoreTable) -> None:
 
 
 def load_scores(path: Path) -> ScoreTable:
-    """Read what `save_scores` wrote.
+    """Read a file that `save_scores` wrote.
 
     Raises:
-        InputError: if the file is missing or damaged.
+        InputError: If the file is missing or damaged.
     """
     arrays = _load_arrays(path)
     try:
@@ -97,15 +97,15 @@ def load_scores(path: Path) -> ScoreTable:
 
 
 def save_order(path: Path, order: Kept) -> None:
-    """Write the order of each group's channels as .npz: `group/NAME`."""
+    """Write the order of the channels of each group as .npz, with keys `group/NAME`."""
     write_archive(path, {f"{_GROUP}{g}": np.asarray(o, np.int64) for g, o in order.items()})
 
 
 def load_order(path: Path) -> Kept:
-    """Read what `save_order` wrote.
+    """Read a file that `save_order` wrote.
 
     Raises:
-        InputError: if the file is missing or damaged.
+        InputError: If the file is missing or damaged.
     """
     order = {key.removeprefix(_GROUP): array for key, array in _load_arrays(path).items()}
     for group, channels in order.items():
@@ -115,10 +115,11 @@ def load_order(path: Path) -> Kept:
 
 
 def scores_fit(scores: ScoreTable, channels: Mapping[str, int]) -> bool:
-    """Whether there are scores for all groups of a network, and for no others, in the right shapes.
+    """Whether the scores are those of the groups of a network, in the right shapes.
 
     Args:
-        channels: of the network, by group.
+        scores: The scores.
+        channels: The number of channels of each group of the network.
     """
     own = {group: scores.channels[group].shape for group in scores.channels}
     return (
@@ -129,22 +130,26 @@ def scores_fit(scores: ScoreTable, channels: Mapping[str, int]) -> bool:
 
 
 def order_fits(order: Kept, channels: Mapping[str, int]) -> bool:
-    """Whether `order` has all channels of all groups of a network, and no others.
+    """Whether `order` contains exactly the channels of the groups of a network.
 
     Args:
-        channels: of the network, by group.
+        order: The order of the channels of each group.
+        channels: The number of channels of each group of the network.
     """
     return {group: len(ranking) for group, ranking in order.items()} == dict(channels)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework, initial: PruningState) -> None:
-    """Write `checkpoint` under FOLDER/.checkpoint and remove the one before.
+    """Write a checkpoint to FOLDER/.checkpoint and remove the previous one.
 
     Args:
-        initial: the state before the first step; what is still as it was there has no file.
+        folder: The folder of the run.
+        checkpoint: The state to save.
+        framework: Writes the models.
+        initial: The state before the first step. Parts that have not changed since are not saved.
 
     Raises:
-        InputError: if it cannot be written.
+        InputError: If it cannot be written.
     """
     state = checkpoint.state
     target = folder / FOLDER / f"{_PREFIX}{len(checkpoint.steps):04d}"
@@ -176,23 +181,25 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework, 
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a step was finished in FOLDER."""
+    """Whether FOLDER holds the checkpoint of a finished step."""
     return any((folder / FOLDER).glob(f"{_PREFIX}*"))
 
 
 def has_progress(folder: Path) -> bool:
-    """Whether anything was saved in FOLDER that a resumed run goes on from: a finished step, or a finished epoch."""
+    """Whether FOLDER holds a finished step or a finished epoch from which a run can be resumed."""
     return has_checkpoint(folder) or any((folder / FOLDER).glob(f"{_EPOCHS}*"))
 
 
 def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -> Checkpoint | None:
-    """The newest checkpoint under FOLDER/.checkpoint, or None.
+    """Read the latest checkpoint in FOLDER/.checkpoint, or return None if there is none.
 
     Args:
-        initial: the state before the first step, which holds whatever has no file.
+        folder: The folder of the run.
+        framework: Reads the models.
+        initial: The state before the first step, from which the parts that were not saved are taken.
 
     Raises:
-        InputError: if it is damaged.
+        InputError: If the checkpoint is damaged.
     """
     found = sorted((folder / FOLDER).glob(f"{_PREFIX}*"))
     if not found:
@@ -227,7 +234,7 @@ def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -
 
 
 def _is_sound(saved: _SavedState, channels: Mapping[str, int]) -> bool:
-    """Whether every choice has a width for each group, and whether there are choices for all members."""
+    """Whether every choice has a valid width for each group, and every member has a choice."""
     return (
         0 <= saved.members <= len(saved.choices)
         and all(choice.widths.keys() == channels.keys() for choice in saved.choices)
@@ -237,17 +244,18 @@ def _is_sound(saved: _SavedState, channels: Mapping[str, int]) -> bool:
 
 
 def epochs_file(folder: Path, place: str, training: int) -> Path:
-    """Where the epochs of a training are kept until what it belongs to is saved as a whole.
+    """The file that holds the finished epochs of a training until the result of its step is saved.
 
     Args:
-        place: what it belongs to: the number of a step, or another word for what stands in front of the steps.
-        training: its number there, from 0.
+        folder: The folder of the run.
+        place: The number of the step, or the name of a part of the run before the steps.
+        training: The number of the training in that step, from 0.
     """
     return folder / FOLDER / f"{_EPOCHS}{place}-{training}.npz"
 
 
 def remove_epochs(folder: Path) -> None:
-    """Remove the epochs of trainings whose outcome is saved."""
+    """Remove the saved epochs of trainings, once their result is saved."""
     for path in (folder / FOLDER).glob(f"{_EPOCHS}*"):
         path.unlink(missing_ok=True)
 

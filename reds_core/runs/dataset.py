@@ -1,4 +1,7 @@
-"""Data sets: read, checked, split. Examples are held in their own type if it is small, and fed as float32."""
+"""Reading, checking and splitting of data sets.
+
+Examples of a small type keep that type in memory and are converted to float32 when they are used.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,10 @@ class Dataset:
     """Training and test data.
 
     Attributes:
-        name: as the user gave it.
-        train, test: of equal shapes but for the number of examples.
-        digest: sha256, in hex, of all four arrays.
+        name: The name as the user gave it.
+        train: The training data.
+        test: The test data. Shapes differ from those of the training data only in the number of examples.
+        digest: The hexadecimal SHA-256 of all four arrays.
     """
 
     name: str
@@ -44,15 +48,15 @@ def load_data(
     """Read a data set.
 
     Args:
-        source: `digits` (scikit-learn's), the path of an .npz or of a folder of images, or a name that `framework`
-            knows.
-        framework: asked for names that are neither `digits` nor a path.
-        input_shape: of the model, without the batch dimension: what images of a folder are resized to.
-        seed: of the split into training and test data, where a folder does not have one.
+        source: `digits` (that of scikit-learn), the path of an .npz file or of a folder of images, or the name of a
+            data set of `framework`.
+        framework: Loads data sets that are neither `digits` nor a path.
+        input_shape: The input shape of the model without the batch dimension. Images of a folder are resized to it.
+        seed: The seed of the split into training and test data, if a folder has no such split.
 
     Raises:
-        InputError: if the data is missing, damaged, too large for the memory or of no use.
-        UnavailableError: if a library to read it is not installed.
+        InputError: If the data is missing, damaged, invalid or too large for memory.
+        UnavailableError: If a library that is needed to read it is not installed.
     """
     try:
         return _checked(source, *_loaded(source, framework, input_shape, seed))
@@ -82,23 +86,28 @@ def _loaded(
 def dataset_from_arrays(
     train: tuple[npt.ArrayLike, npt.ArrayLike], test: tuple[npt.ArrayLike, npt.ArrayLike], name: str = "arrays"
 ) -> Dataset:
-    """A data set from (x_train, y_train) and (x_test, y_test), as the loaders of common frameworks return them.
+    """Create a data set from (x_train, y_train) and (x_test, y_test), as the loaders of common frameworks return them.
 
     Raises:
-        InputError: if the arrays do not fit together or hold no numbers.
+        InputError: If the arrays do not match each other or are not numeric.
     """
     first, second = (Arrays(np.asarray(x), np.asarray(y)) for x, y in (train, test))
     return _checked(name, first, second)
 
 
 def split_validation(train: Arrays, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
-    """Hold back a part of the training data for choosing; stratified where labels are classes.
+    """Hold back a part of the training data for validation. The split is stratified if labels are classes.
+
+    Args:
+        train: The training data.
+        fraction: The share of examples to hold back, between 0 and 1.
+        seed: The seed of the split.
 
     Returns:
-        The rest and the part held back, both in the order of `train`.
+        The remaining data and the validation data, both in the order of `train`.
 
     Raises:
-        InputError: if `fraction` is not between 0 and 1 or there are fewer than two examples.
+        InputError: If `fraction` is not between 0 and 1, or there are fewer than two examples.
     """
     if not 0 < fraction < 1:
         raise InputError(f"a part of {fraction} cannot be held back", "give a fraction between 0 and 1")
@@ -109,7 +118,7 @@ def split_validation(train: Arrays, fraction: float, seed: int) -> tuple[Arrays,
 
 
 def _strata(y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """The class of each example; zeros where labels are no classes."""
+    """The class of each example, int64 (N,); zeros if labels are not classes."""
     if y.ndim == 1 and np.issubdtype(y.dtype, np.integer):
         return y.astype(np.int64)
     if is_one_hot(y):
@@ -125,9 +134,9 @@ def is_one_hot(y: npt.NDArray[Any]) -> bool:
 def _split(
     strata: npt.NDArray[np.int64], fraction: float, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Indices of the rest and of ceil(fraction x N) examples, spread over the strata by largest remainders.
+    """Split indices into the rest and ceil(fraction x N) examples, apportioned to the strata by largest remainders.
 
-    At least one example of each stratum stays in the rest, and at least one example is split off.
+    The rest keeps at least one example of each stratum, and at least one example is split off.
     """
     generator = np.random.default_rng(seed)
     _, members, sizes = np.unique(strata, return_inverse=True, return_counts=True)
@@ -137,7 +146,7 @@ def _split(
     for stratum in np.argsort(-(quotas - counts), kind="stable"):
         if counts.sum() < wanted and counts[stratum] < sizes[stratum] - 1:
             counts[stratum] += 1
-    if not counts.any():  # every example is alone in its stratum: one must go
+    if not counts.any():  # every stratum has one example, and one must be split off
         counts[-1] = 1
     held = np.concatenate(
         [generator.permutation(np.flatnonzero(members == s))[:count] for s, count in enumerate(counts)]
@@ -148,7 +157,7 @@ def _split(
 
 
 def _digits() -> tuple[Arrays, Arrays]:
-    """scikit-learn's digits: 1,437 and 360 images (8, 8, 1) of values 0..16; always the same split."""
+    """The digits of scikit-learn: 1,437 and 360 images (8, 8, 1) with values 0 to 16, always split in the same way."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -169,7 +178,7 @@ def _npz(path: Path) -> tuple[Arrays, Arrays]:
         if error.pickled:
             what = f"data '{path}' holds pickled objects, which are never loaded"
             raise InputError(what, "save plain numeric arrays instead") from error
-        what = f"data '{path}' cannot be read ({error.reason}); it is no .npz, or cut or damaged"
+        what = f"data '{path}' cannot be read ({error.reason}); it is not an .npz file, or it is truncated or damaged"
         raise InputError(what, _EXPECTED) from error
     missing = [name for name in _ARRAY_NAMES if name not in arrays]
     if missing:
@@ -199,7 +208,7 @@ def _folder(folder: Path, input_shape: tuple[int | None, ...] | None, seed: int)
 
 
 def _checked(name: str, train: Arrays, test: Arrays) -> Dataset:
-    """The data set in the types that everything after this relies on."""
+    """Check a data set and convert it to the types that the other modules expect."""
     train, test = (
         Arrays(_examples(part.x, f"{word} data of '{name}'"), _labels(part.y, f"labels of the {word} data of '{name}'"))
         for part, word in ((train, "training"), (test, "test"))
@@ -208,7 +217,7 @@ def _checked(name: str, train: Arrays, test: Arrays) -> Dataset:
         if len(part.x) != len(part.y):
             raise InputError(
                 f"the {word} data of '{name}' has {len(part.x)} examples and {len(part.y)} labels",
-                "give one label an example",
+                "give one label per example",
             )
     for first, second, what in ((train.x, test.x, "examples"), (train.y, test.y, "labels")):
         if first.shape[1:] != second.shape[1:]:
@@ -224,7 +233,7 @@ def _checked(name: str, train: Arrays, test: Arrays) -> Dataset:
 
 
 def _finite(array: npt.NDArray[Any], what: str) -> None:
-    # The sum of the extremes is NaN or infinite if and only if an element is, without an array of booleans.
+    # checking the extremes needs no array of booleans, and a NaN anywhere makes both NaN
     if not (np.isfinite(array.min()) and np.isfinite(array.max())):
         raise InputError(f"the {what} hold NaN or infinite numbers", "remove or replace them")
 
@@ -241,11 +250,11 @@ def _examples(x: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
 
 
 def _labels(y: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
-    """Labels as int64 (N,) where they are whole numbers of one dimension; float32 or int64 (N, ...) otherwise."""
+    """Labels as int64 (N,) if they are one-dimensional integers, else as float32 or int64 (N, ...)."""
     if y.dtype.kind not in "biuf":
         raise InputError(f"the {what} are of type {y.dtype}, not numbers", "give class numbers from 0, or one-hot rows")
     if y.ndim == 0 or y.size == 0:
-        raise InputError(f"the {what} are empty", "give one label an example")
+        raise InputError(f"the {what} are empty", "give one label per example")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""Epochs of a run's trainings on disk: one file for each training of a step, replaced after every epoch. No pickle."""
+"""Finished epochs of trainings on disk: one file per training, replaced after every epoch. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from reds_core.watcher import Watcher
 
 _HEADER, _ARRAY = "header", "array/"
 _NUMBERS = "biufc"
-"""Kinds of NumPy types that a file holds without pickle."""
+"""The kinds of NumPy types that can be saved without pickle."""
 
 
 @dataclass(frozen=True)
 class _EpochHeader:
-    """What the file of a training says of its arrays.
+    """The header of the file of a training.
 
     Attributes:
-        origin: tells the networks that are trained.
-        done: finished epochs.
-        seconds: that they took.
+        origin: A digest that identifies the networks that are trained.
+        done: The number of finished epochs.
+        seconds: The time that they took, in seconds.
     """
 
     origin: str
@@ -39,18 +39,20 @@ class _EpochHeader:
 
 
 class EpochStore(EpochKeeper):
-    """The state of one training in a file.
+    """Keeps the state of one training in a file.
 
     Attributes:
-        earlier_s: seconds that the epochs took which an earlier process has trained.
+        earlier_s: The time that epochs of an earlier process took, in seconds.
     """
 
     def __init__(self, path: Path, epochs: int, interruption: Interruption, warn: Callable[[str], None]) -> None:
-        """Args:
-        path: of the file, .npz.
-        epochs: of the training.
-        interruption: looked at after each epoch.
-        warn: told in one sentence why saved epochs cannot be used.
+        """Create the store of one training.
+
+        Args:
+            path: The file (.npz).
+            epochs: The number of epochs of the training.
+            interruption: Checked after each epoch.
+            warn: Called with a sentence that says why saved epochs cannot be used.
         """
         self.earlier_s = 0.0
         self._path, self._epochs, self._interruption, self._warn = path, epochs, interruption, warn
@@ -66,7 +68,7 @@ class EpochStore(EpochKeeper):
     def save(self, state: EpochState) -> None:
         for name, array in state.arrays.items():
             if array.dtype.kind not in _NUMBERS:
-                raise TypeError(f"array '{name}' of an epoch's state is of type {array.dtype}, which no file holds")
+                raise TypeError(f"array '{name}' of an epoch's state is of type {array.dtype}, which cannot be saved")
         seconds = self.earlier_s + time.perf_counter() - self._started
         header = json.dumps(to_plain(_EpochHeader(self._origin, state.done, seconds)))
         arrays = {_ARRAY + name: array for name, array in state.arrays.items()}
@@ -76,7 +78,7 @@ class EpochStore(EpochKeeper):
             self._interruption.reset_scope()
 
     def _read(self) -> EpochState | None:
-        anew = "so the training of this step begins anew"
+        outcome = "so the training of this step starts over"
         try:
             arrays = read_archive(self._path)
             header: _EpochHeader = from_plain(_EpochHeader, parse_json(str(arrays.pop(_HEADER)[()])))
@@ -84,21 +86,25 @@ class EpochStore(EpochKeeper):
             return None
         except (ArchiveError, ValueError, TypeError, KeyError) as error:
             reason = error.reason if isinstance(error, ArchiveError) else type(error).__name__
-            self._warn(f"'{self._path}', which holds the finished epochs, is damaged ({reason}), {anew}")
+            self._warn(f"'{self._path}', which holds the finished epochs, is damaged ({reason}), {outcome}")
             return None
         if header.origin != self._origin or not 0 < header.done <= self._epochs:
-            self._warn(f"'{self._path}' holds epochs of other networks than those that are trained now, {anew}")
+            self._warn(f"'{self._path}' holds epochs of different networks from those that are trained now, {outcome}")
             return None
         self.earlier_s = header.seconds
         return EpochState(header.done, {name.removeprefix(_ARRAY): array for name, array in arrays.items()})
 
 
 class TrainingSlots:
-    """The trainings of one step of a run in the order in which they come, each with a file of its own."""
+    """Hands out one file for each training of a step, in the order of the trainings."""
 
     def __init__(self, file_of: Callable[[int], Path], interruption: Interruption, warn: Callable[[str], None]) -> None:
-        """Args:
-        file_of: the file of the training of a number, from 0.
+        """Create the slots of one step.
+
+        Args:
+            file_of: Returns the file of a training by its number, from 0.
+            interruption: Checked after each epoch.
+            warn: Called with a sentence that says why saved epochs cannot be used.
         """
         self._file_of, self._warn = file_of, warn
         self.interruption = interruption
@@ -106,7 +112,7 @@ class TrainingSlots:
 
     @contextmanager
     def next(self, epochs: int) -> Iterator[EpochStore]:
-        """What keeps the epochs of the next training, which takes place inside the block."""
+        """Context manager that keeps the epochs of the next training, which runs inside the block."""
         path = self._file_of(self._count)
         self._count += 1
         try:
@@ -117,24 +123,26 @@ class TrainingSlots:
 
 @contextmanager
 def resumable_trainings(folder: Path, place: str, scope: str, watcher: Watcher) -> Iterator[TrainingSlots]:
-    """Inside the block, a piece of a run that is saved at its end, trainings go on where an earlier process stopped.
+    """Context manager for a part of a run, in which trainings resume where an earlier process stopped.
 
-    Ctrl-C or SIGTERM ends the run after the running epoch or, outside of a training, at the end of the block. A second
-    one ends it at once, which loses what was done since.
+    The result of the part is saved at the end of the block. Ctrl-C or SIGTERM ends the run after the current epoch or,
+    outside of a training, at the end of the block. A second one ends it at once, which loses the work since then.
 
     Args:
-        folder: of the run.
-        place: names the block's files, as `epochs_file` takes it.
-        scope: names the block to the user.
-        watcher: told that the run is about to end, and of saved epochs that cannot be used.
+        folder: The folder of the run.
+        place: The name of the part in the names of its files, as for `epochs_file`.
+        scope: The name of the part in messages.
+        watcher: Warned if the run is about to end, or if saved epochs cannot be used.
 
     Raises:
-        KeyboardInterrupt: where the user ended the run.
+        KeyboardInterrupt: If the user ended the run.
     """
 
-    def tell(scope: str) -> None:
-        watcher.warn(f"the run ends after {scope}, and --resume goes on from there; Ctrl-C again ends it at once")
+    def announce(scope: str) -> None:
+        watcher.warn(
+            f"the run ends after {scope}, and --resume continues from there; press Ctrl-C again to end it at once"
+        )
 
-    with deferred_interruption(tell, scope) as interruption:
+    with deferred_interruption(announce, scope) as interruption:
         yield TrainingSlots(lambda training: epochs_file(folder, place, training), interruption, watcher.warn)
     interruption.check()

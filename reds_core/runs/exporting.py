@@ -1,4 +1,4 @@
-"""A finished family as files, each with its accuracy as the file itself gives it."""
+"""Export of a finished family to files. Accuracies are measured on the files themselves."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ from reds_core.runs.file_names import full_file, member_files
 
 CALIBRATION_EXAMPLES = 200
 INT8_LOSS_POINTS = 2.0
-"""How much accuracy an int8 file may lose against the float32 file before it is warned of."""
+"""The loss of accuracy from the float32 file to the int8 file, in points, above which there is a warning."""
 INT8_CHANGE = 0.05
-"""How far another metric of an int8 file may be from that of the float32 file, as a share of the latter."""
+"""The relative difference in another metric between the int8 and float32 files above which there is a warning."""
 
 
 @dataclass(frozen=True)
 class Exporter:
-    """Writes models into a run's folder.
+    """Writes models to the folder of a run.
 
     Attributes:
-        calibration: training data, some examples of which calibrate int8 files; None writes no int8 file.
-        test: test data for the final figures, or None.
-        warn: told of files that the device's format cannot express, and of int8 files that are worse than float32.
-        latency: how files are timed; None leaves it.
+        framework: Writes and measures the models.
+        folder: The folder of the run.
+        task: How outputs are compared with labels.
+        calibration: Training data from which examples to calibrate int8 files are taken; None writes no int8 files.
+        test: Test data for the final figures, or None.
+        warn: Called with warnings about files that the format of the device cannot express, and about int8 files that
+            are worse than float32.
+        latency: How files are timed; None does not time them.
     """
 
     framework: Framework
@@ -46,7 +50,10 @@ class Exporter:
     latency: LatencySettings | None = None
 
     def measured_latency_ns(self, files: Mapping[str, str | None]) -> float | None:
-        """Of the exported file that the latency settings are for, on this machine; None without settings or file."""
+        """The latency on this machine of the exported file that the latency settings apply to, in ns.
+
+        None if there are no latency settings or no such file.
+        """
         if self.latency is None:
             return None
         kind = self.framework.files.exported_with(self.latency.element_size_bytes)
@@ -56,22 +63,28 @@ class Exporter:
         return self.framework.latency_probe(self.latency).exported((self.folder / name).read_bytes()).ns
 
     def accuracy(self, model: Any) -> float | None:
-        """Of a model on test data."""
+        """The accuracy of a model on test data; None without test data."""
         return None if self.test is None else self.framework.accuracy(model, self.test, self.task)
 
     def save_full(self, model: Any) -> float | None:
-        """Write the full network; its accuracy."""
+        """Write the full network and return its accuracy; None without test data."""
         path = self.folder / full_file(self.framework.files)
         self.framework.save_model(model, path)
         return None if self.test is None else self.accuracy(self.framework.load_model(path))
 
     def save_member(self, model: Any, name: str, before: float | None) -> tuple[Mapping[str, str | None], Accuracy]:
-        """Write the files of one subnetwork; `before` is its accuracy without fine-tuning.
+        """Write the files of one subnetwork.
 
-        What a device's format cannot express is left out with a warning: a trained network is not lost for that.
+        Files that the format of the device cannot express are left out with a warning, so that a trained network is not
+        lost.
+
+        Args:
+            model: The model of the subnetwork.
+            name: The name of the subnetwork.
+            before: Its accuracy without fine-tuning.
 
         Returns:
-            The names of the files by kind, None where a kind was not written, and their accuracies.
+            The names of the files by kind, None for kinds that were not written, and their accuracies.
         """
         kinds = self.framework.files
         paths = {kind: self.folder / file for kind, file in zip(kinds.all, member_files(kinds, name), strict=True)}
@@ -85,7 +98,7 @@ class Exporter:
         return {k.name: path.name if k in (kinds.model, *written) else None for k, path in paths.items()}, accuracy
 
     def _export(self, model: Any, paths: Mapping[FileKind, Path]) -> list[FileKind]:
-        """Write the files for devices, up to the first that cannot be expressed; the kinds that were written."""
+        """Write the files for devices, up to the first that cannot be expressed. Returns the kinds written."""
         kinds = self.framework.files
         examples = None if self.calibration is None else _spread(self.calibration, CALIBRATION_EXAMPLES)
         written: list[FileKind] = []
@@ -114,7 +127,7 @@ class Exporter:
         return self.framework.exported_accuracy(path, self.test, self.task)
 
     def _warn_of_int8(self, paths: Mapping[FileKind, Path], written: list[FileKind], accuracy: Accuracy) -> None:
-        """Warn of the int8 files that are worse than the float32 file, where both were written."""
+        """Warn of int8 files that are worse than the float32 file, if both were written."""
         exact = self.framework.files.exported_with(FLOAT32_BYTES)
         if exact not in written:
             return
@@ -127,13 +140,17 @@ class Exporter:
 
 
 def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float | None, metric: Metric) -> list[str]:
-    """What speaks against the int8 file of a subnetwork beside its float32 file, a sentence each.
+    """Sentences that warn of an int8 file that is worse than the float32 file of the same subnetwork.
 
-    The int8 file loses more than two points of accuracy; or another metric, of which nobody knows whether more of it is
-    better, is more than a twentieth away; or the file is larger.
+    There is a warning if the int8 file loses more than two points of accuracy, if another metric differs by more than a
+    twentieth (in either direction, since it is not known whether more is better), or if the int8 file is larger.
 
     Args:
-        exact, found: what the float32 file and the int8 file reach on test data.
+        float32: The float32 file.
+        int8: The int8 file.
+        exact: The metric of the float32 file on test data; None if it was not measured.
+        found: The metric of the int8 file on test data; None if it was not measured.
+        metric: What is measured.
     """
     warnings = []
     if exact is not None and found is not None and math.isfinite(exact):
@@ -152,5 +169,5 @@ def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float |
 
 
 def _spread(data: Arrays, count: int) -> Arrays:
-    """At most `count` examples at equal distances: data is often sorted by class."""
+    """At most `count` evenly spaced examples, since data is often sorted by class."""
     return data.take(np.linspace(0, len(data) - 1, min(count, len(data))).astype(np.int64))

@@ -1,4 +1,4 @@
-"""One more member of a finished family, without training."""
+"""Adds a member to a finished family without training."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ from reds_core.watcher import Watcher
 
 
 def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, watcher: Watcher) -> SubnetworkRecord:
-    """Choose, extract and export the subnetwork of one more budget; add it to the plan and the report.
+    """Choose, extract and export the subnetwork of another budget, and add it to the plan and the report.
 
     Its widths lie between those of the members below and above it, so the family stays nested. Weights and batch-norm
     statistics are those of the member above it, or of the full network.
 
     Raises:
-        InputError: if the folder holds no finished run, the budget is malformed or there already, or another command is
-            writing to the folder.
-        InfeasibleError: if no subnetwork meets the budget.
+        InputError: If the folder holds no finished run, if the budget is malformed or already taken, or if another
+            command is writing to the folder.
+        InfeasibleError: If no subnetwork meets the budget.
     """
     if not folder.is_dir():
-        load_plan(folder)  # says so
+        load_plan(folder)  # raises the error
     with locked_folder(folder, "an extraction", "extract from another folder"):
         plan = load_plan(folder)
         settings = _settings_of(plan, folder)
@@ -71,14 +71,18 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
 
 @dataclass(frozen=True)
 class _FinishedFamily:
-    """A family as a run has left it.
+    """The family of a finished run.
 
     Attributes:
-        full: the full network, the most important channels of each group first.
-        statement: what the problems of that network share.
-        scores: of its channels, in their order.
-        order: for each group the channels of the input model in that order.
-        latencies: the measured ones; None without a table.
+        folder: The folder of the run.
+        plan: Its plan.
+        settings: Its settings.
+        framework: Reads and writes the models.
+        full: The full network, with the most important channels of each group first.
+        statement: The common part of the knapsack problems of the full network.
+        scores: The scores of the channels, in the order of the full network.
+        order: For each group the channels of the input model in that order.
+        latencies: The latency table; None if the run used none.
     """
 
     folder: Path
@@ -93,7 +97,7 @@ class _FinishedFamily:
 
     @property
     def network(self) -> Network:
-        """Description of the full network."""
+        """The description of the full network."""
         return self.statement.network
 
 
@@ -117,7 +121,9 @@ def _read_family(
     check_resources(budget.amounts, settings.latency_table is not None)
     latencies = settings.read_latencies()
     if latencies is not None and latencies.digest != plan.hashes.latency_table:
-        raise InputError(f"latency table '{settings.latency_table}' has changed since the run", "make the run anew")
+        raise InputError(
+            f"latency table '{settings.latency_table}' has changed since the run", "run `reds prune` again"
+        )
     statement = Statement(network, settings.costs(network, latencies), settings.widths)
     return _FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 
@@ -132,7 +138,7 @@ def _decide(
     """Choose the widths of the subnetwork between those of its neighbours.
 
     Raises:
-        InfeasibleError: if no subnetwork meets the budget.
+        InfeasibleError: If no subnetwork meets the budget.
     """
     unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in family.network.groups}
     problem = family.statement.formulate(family.scores, budget, unchanged).problem
@@ -142,7 +148,7 @@ def _decide(
 
 
 def _cut(family: _FinishedFamily, decision: Decision, above: SubnetworkRecord | None, budget: SubnetworkBudget) -> Any:
-    """The model of the subnetwork, cut from the member above it or from the full network, and recounted."""
+    """Extract the subnetwork from the member above it, or from the full network, and check what it uses."""
     framework, source, network = family.framework, family.full, family.network
     file = None if above is None else above.files.get(framework.files.model.name)
     if file is not None:
@@ -182,10 +188,10 @@ def _export(
 
 
 def _settings_of(plan: Plan, folder: Path) -> RunSettings:
-    """What the run was asked for.
+    """The settings of the run.
 
     Raises:
-        InputError: if the plan does not hold it in the form that is read now.
+        InputError: If the plan does not hold them in the current format.
     """
     try:
         settings: RunSettings = from_plain(
@@ -194,7 +200,7 @@ def _settings_of(plan: Plan, folder: Path) -> RunSettings:
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(
             f"the options in '{folder / PLAN_FILE}' are not those of this version ({type(error).__name__}: {error})",
-            "make the run anew",
+            "run `reds prune` again",
         ) from None
     return settings
 
@@ -203,13 +209,13 @@ def _check_fit(network: Network, scores: ScoreTable, order: Kept, folder: Path, 
     """Refuse files that do not belong to one run."""
     if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
         names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.files)}"
-        raise InputError(f"{names} in '{folder}' do not belong to one run", "make the run anew")
+        raise InputError(f"{names} in '{folder}' do not belong to one run", "run `reds prune` again")
 
 
 def _neighbours(
     family: _FinishedFamily, budget: SubnetworkBudget
 ) -> tuple[SubnetworkRecord | None, SubnetworkRecord | None]:
-    """The largest member that meets the budget and the next above it."""
+    """The largest member that meets the budget, and the next larger one."""
     members = family.plan.subnetworks
     fits = [not family.statement.excesses(budget, member.widths) for member in members]
     count = fits.index(False) if False in fits else len(fits)
@@ -230,7 +236,7 @@ def _between(
 def _data(
     plan: Plan, settings: RunSettings, framework: Framework, model: Any, watcher: Watcher
 ) -> tuple[Arrays | None, Arrays | None]:
-    """The run's data for calibration and the final figures, where it can still be read."""
+    """The data of the run for calibration and for accuracy; None if it can no longer be read."""
     source = plan.options.get("data")
     if source is None:
         return None, None

@@ -1,4 +1,4 @@
-"""How the files of a run are called."""
+"""Names of the files of a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ MEMBER, BASELINE = "subnet-", "model"
 
 
 def full_file(kinds: FileKinds) -> str:
-    """The model file of the full network, channels in order of importance."""
+    """The model file of the full network, whose channels are in order of importance."""
     return kinds.model.file_name(FULL_NETWORK)
 
 
 def baseline_file(kinds: FileKinds) -> str:
-    """The model file of the network that a run without a model trains first."""
+    """The model file of the baseline that a run without a model trains first."""
     return kinds.model.file_name(BASELINE)
 
 

@@ -1,4 +1,4 @@
-"""The end of a run: the family as files, measured, with plan and report."""
+"""The end of a run: writes and measures the family, then the plan and the report."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from reds_core.watcher import Watcher
 
 
 def finish(session: Session, checkpoint: Checkpoint) -> Plan:
-    """Write and measure the family, then the plan and the report.
+    """Write and measure the family, then write the plan and the report.
 
     Raises:
-        ContractViolation: if a model does not use what was planned.
-        InputError: if a file cannot be written.
+        ContractViolation: If a model does not use what was planned.
+        InputError: If a file cannot be written.
     """
     settings, inputs, state, folder = session.settings, session.inputs, checkpoint.state, session.folder
     network, framework = inputs.network, inputs.framework
@@ -60,7 +60,7 @@ def finish(session: Session, checkpoint: Checkpoint) -> Plan:
     )
     report(plan, folder, session.watcher)
     save_recipe(folder, session.request.model, session.request.data, settings)
-    save_plan(plan, folder)  # last: a folder with a plan is a finished run
+    save_plan(plan, folder)  # last, since a folder with a plan is a finished run
     remove_checkpoints(folder)
     return plan
 
@@ -95,19 +95,22 @@ def _export(
 def _thinning_price(
     session: Session, state: PruningState, solution: Solution | None, budget: SubnetworkBudget
 ) -> ThinningPrice | None:
-    """What thinned options cost one subnetwork, told to the watcher; None where that is no question."""
+    """The most that thinned options cost one subnetwork, also reported to the watcher.
+
+    None if no solver was asked, channels are not scored, or no options are thinned.
+    """
     if solution is None or solution.value is None or not state.is_scored:
         return None
     search = session.plugins.search
     asked = (session.statement, state.scores, state.order, budget, solution.value)
     price = thinning_price(*asked, search.registry, search.controls)
     if price is not None:
-        session.watcher.warn(price.told)
+        session.watcher.warn(price.sentence)
     return price
 
 
 def report(plan: Plan, folder: Path, watcher: Watcher) -> None:
-    """Write the report; without its libraries warn instead."""
+    """Write the report, or warn if its libraries are not installed."""
     try:
         write_report(plan, folder)
     except UnavailableError as error:
@@ -115,7 +118,7 @@ def report(plan: Plan, folder: Path, watcher: Watcher) -> None:
 
 
 def solution_figures(solution: Solution) -> dict[str, Any]:
-    """The fields of a SubnetworkRecord that a solution gives."""
+    """The fields of a SubnetworkRecord that are taken from a solution."""
     return {
         "value": solution.value,
         "bound": solution.bound,

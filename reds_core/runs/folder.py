@@ -1,4 +1,4 @@
-"""The folder of a run: what stands in it, whether a run may go on in it, and what an earlier run left there."""
+"""The folder of a run: its files, whether a run may use it, and what an earlier run left in it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SCORES_FILE = "scores.npz"
 ORDER_FILE = "order.npz"
 RUN_FILE = "run.json"
 
-_MEND = "resume with what it was started with, or start anew with --overwrite"
+_FIX = "resume with the original inputs and settings, or start over with --overwrite"
 _SOURCES = ("model", "data", "latency_table", "imports")
-"""Options that only say where to read from: hashes tell whether model, data and latencies are the same."""
+"""Options that only say where to read from. Hashes detect changes of the model, the data and the latencies."""
 
 
 class Mode(Enum):
@@ -41,12 +41,12 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run was started with: a resumed run must agree.
+    """What a run was started with, which must be the same if the run is resumed.
 
     Attributes:
-        options: every setting, by name.
-        hashes: of the input model, the data and the latency table; the model's is None while a baseline is being
-            trained.
+        options: All settings by name.
+        hashes: Hashes of the input model, the data and the latency table. That of the model is None while a baseline
+            is being trained.
     """
 
     options: Mapping[str, Any]
@@ -55,80 +55,89 @@ class RunRecord:
     def source(self, key: str, where: Path) -> str | None:
         """Where the run read its model, data or latency table from: an absolute path, or the name of a data set.
 
+        Args:
+            key: "model", "data" or "latency_table".
+            where: The folder of the run, for error messages.
+
         Raises:
-            InputError: if the model was an object in Python, or of a run whose notes hold another path.
+            InputError: If the path of the model is not known, such as that of an object in Python.
         """
         place: str | None = self.options.get(key)
         if key == "model" and place is not None and not Path(place).is_absolute():
-            raise InputError(f"the run in '{where}' does not say where its model '{place}' lies", "give it again")
+            what = f"the run in '{where}' does not record the path of its model '{place}'"
+            raise InputError(what, "give it again")
         return place
 
     def imports(self) -> tuple[str, ...]:
-        """The files and modules of the user's own that the run imported."""
+        """The user's own files and modules that the run imported."""
         return tuple(self.options.get("imports") or ())
 
     def check_options(self, options: Mapping[str, Any], where: Path) -> None:
-        """Refuse to resume under other settings.
+        """Refuse to resume with different settings.
 
         Raises:
-            InputError: naming the first that differs.
+            InputError: If a setting differs; the message names the first.
         """
         for key in options:
             was = self.options.get(key)
             if options[key] != was and key not in _SOURCES:
-                what = f"the run in '{where}' was started with {key} {_told(was)}, not {_told(options[key])}"
-                raise InputError(what, _MEND)
+                first, now = _setting_text(was), _setting_text(options[key])
+                raise InputError(f"the run in '{where}' was started with {key} {first}, not {now}", _FIX)
 
     def check_hashes(self, hashes: Hashes, where: Path) -> None:
-        """Refuse to resume with another model, other data or other latencies.
+        """Refuse to resume with a different model, data set or latency table.
 
         Raises:
-            InputError: naming what differs.
+            InputError: If one of them differs; the message names it.
         """
         if self.hashes.model is not None and hashes.model != self.hashes.model:
-            raise InputError(f"the model is not the one that the run in '{where}' was started with", _MEND)
+            raise InputError(f"the model is not the one that the run in '{where}' was started with", _FIX)
         if hashes.data != self.hashes.data:
-            raise InputError(f"the data is not what the run in '{where}' was started with", _MEND)
+            raise InputError(f"the data is not what the run in '{where}' was started with", _FIX)
         if hashes.latency_table != self.hashes.latency_table:
-            raise InputError(f"the latency table is not the one that the run in '{where}' was started with", _MEND)
+            raise InputError(f"the latency table is not the one that the run in '{where}' was started with", _FIX)
 
 
-def _told(setting: Any) -> str:
-    """A setting as a user would write it."""
+def _setting_text(setting: Any) -> str:
+    """A setting as users write it."""
     if isinstance(setting, Mapping):
-        return ", ".join(f"{key} {_told(value)}" for key, value in setting.items()) or "none"
+        return ", ".join(f"{key} {_setting_text(value)}" for key, value in setting.items()) or "none"
     if isinstance(setting, list):
-        return " ".join(_told(value) for value in setting) or "none"
+        return " ".join(_setting_text(value) for value in setting) or "none"
     return "none" if setting is None else str(setting)
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder and how a run treats it.
+    """The folder of a run, and what to do if it already holds one.
 
-    Where methods take `kinds`, these are the kinds of files that the run writes of each network.
+    The argument `kinds` of several methods is the kinds of files that the run writes for each network.
+
+    Attributes:
+        path: The folder.
+        mode: What to do if it already holds a run.
     """
 
     path: Path
     mode: Mode
 
     def baseline(self, kinds: FileKinds) -> Path:
-        """The small network of a run without a model."""
+        """The file of the baseline of a run without a model."""
         return self.path / baseline_file(kinds)
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keeps all other commands, threads and processes out of the folder inside a block.
+        """Context manager that locks the folder against other commands, threads and processes.
 
         Raises:
-            InputError: if one of them writes to it.
+            InputError: If one of them is writing to it.
         """
         return locked_folder(self.path)
 
     def known(self) -> RunRecord | None:
-        """What the run to go on with was started with; None where a new one starts.
+        """What the run to resume was started with; None if a new run starts.
 
         Raises:
-            InputError: if the notes of the run are damaged.
+            InputError: If the record of the run is damaged.
         """
         if self.mode is not Mode.RESUME:
             return None
@@ -138,10 +147,18 @@ class RunFolder:
         return self._record() if (self.path / CHECKPOINT_FOLDER).exists() else None
 
     def accept(self, model: Any, kinds: FileKinds) -> RunRecord | None:
-        """Refuse the folder, or make it. What the run to go on with was started with; None where a new one starts.
+        """Check that the run may use the folder, and create it.
+
+        Args:
+            model: The path of the model file, a model object, or None.
+            kinds: The kinds of files that the run writes for each network.
+
+        Returns:
+            What the run to resume was started with; None if a new run starts.
 
         Raises:
-            InputError: if it cannot be written, holds a run that may not be touched, or the run would replace `model`.
+            InputError: If the folder cannot be written, holds a run that must not be changed, or if the run would
+                replace `model`.
         """
         if isinstance(model, Path) and self._writes(absolute(model), kinds):
             raise InputError(f"the run would replace its own model '{model}'", "choose another --out")
@@ -150,12 +167,12 @@ class RunFolder:
         if self.mode is Mode.REFUSE and (finished or begun):
             raise InputError(
                 f"'{self.path}' holds {'a finished' if finished else 'an unfinished'} run",
-                "add --resume to go on with it, --overwrite to start anew, or choose another --out",
+                "add --resume to continue it, --overwrite to start over, or choose another --out",
             )
         baseline = self.baseline(kinds)
         if self.mode is not Mode.OVERWRITE and model is None and baseline.exists() and not (finished or begun):
             raise InputError(
-                f"'{baseline}' is there already",
+                f"'{baseline}' already exists",
                 "give it as the model, train another in its place with --overwrite, or choose another --out",
             )
         make_folder(self.path)
@@ -165,51 +182,51 @@ class RunFolder:
         return self.known()
 
     def _writes(self, file: Path, kinds: FileKinds) -> bool:
-        """Whether an output of a run, or a link in its place, is this file."""
+        """Whether an output of a run, or a link with its name, is this file."""
         if not self.path.is_dir():
             return False
         return any(is_output(kinds, p.name) and absolute(p) == file for p in self.path.iterdir())
 
     def finished_plan(self) -> Plan | None:
-        """The plan of the run that is resumed, where it is finished."""
+        """The plan of the run to resume if that is already finished, else None."""
         return load_plan(self.path) if self.mode is Mode.RESUME and (self.path / PLAN_FILE).exists() else None
 
     def begin(self, record: RunRecord, kinds: FileKinds) -> None:
-        """Remove what an earlier run left, if it is to be replaced, and note what the new one is started with.
+        """Remove an earlier run if it is to be replaced, and record what the new run is started with.
 
         Raises:
-            InputError: if the folder cannot be written.
+            InputError: If the folder cannot be written.
         """
         if self.mode is Mode.OVERWRITE:
             self._clear(kinds)
         self.note(record)
 
     def note(self, record: RunRecord) -> None:
-        """Write what the run was started with.
+        """Record what the run was started with.
 
         Raises:
-            InputError: if the folder cannot be written.
+            InputError: If the folder cannot be written.
         """
         make_folder(self.path / CHECKPOINT_FOLDER)
         write_text(self.path / CHECKPOINT_FOLDER / RUN_FILE, to_json(record))
 
     def forget(self) -> None:
-        """Leave no trace of a new run that failed before its first step or its first epoch of training was done."""
+        """Remove the record of a new run that failed before it finished a step or an epoch."""
         if not has_progress(self.path):
             remove_checkpoints(self.path)
 
     def _record(self) -> RunRecord | None:
         path = self.path / CHECKPOINT_FOLDER / RUN_FILE
         if not path.exists() and not has_checkpoint(self.path):
-            return None  # killed before anything was noted
+            return None  # killed before anything was recorded
         try:
             record: RunRecord = from_plain(RunRecord, parse_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise InputError(f"'{path}' is damaged ({error})", "start anew with --overwrite") from error
+            raise InputError(f"'{path}' is damaged ({error})", "start over with --overwrite") from error
         return record
 
     def _clear(self, kinds: FileKinds) -> None:
-        """Remove what an earlier run wrote and nothing else; its plan first, which must never stand for other files."""
+        """Remove the files of an earlier run and nothing else. The plan goes first: it must not describe others."""
         members: list[str] = []
         with suppress(InputError):
             members += [s.name for s in load_plan(self.path).subnetworks]

@@ -1,7 +1,7 @@
-"""Reads a folder of images, one subfolder a class, into arrays.
+"""Reads a folder of images, with one subfolder per class, into arrays.
 
-Classes are numbered in the plain sorted order of their names, as the image loaders of common frameworks number
-them, so that a model that was trained on the same folder agrees with the labels.
+Classes are numbered in the sorted order of their names, as the image loaders of common frameworks do it, so that labels
+agree with a model that was trained on the same folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from reds_core.errors import InputError, UnavailableError
 
 LARGEST_OWN_SIZE = 96
-"""Height and width, in pixels, that images get where no model says what it takes and theirs differ or are larger."""
+"""Height and width in pixels of resized images, if no model says what it takes."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _GREY_MODES = frozenset({"1", "L", "I", "F"})
@@ -25,7 +25,7 @@ _GREY_MODES = frozenset({"1", "L", "I", "F"})
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Files of images and the number of each one's class."""
+    """Image files and the number of the class of each, int64 (N,)."""
 
     paths: tuple[Path, ...]
     labels: npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """What every image is brought to: pixels and channels (1 grey, 3 RGB, 4 RGBA)."""
+    """The format that images are converted to: height and width in pixels, and channels (1 grey, 3 RGB, 4 RGBA)."""
 
     height: int
     width: int
@@ -49,26 +49,25 @@ def _list_class(folder: Path) -> list[Path]:
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
-    """Names of the classes of `folder`, in the order of their numbers.
+    """The names of the classes of `folder`, in the order of their numbers.
 
     Raises:
-        InputError: if there are fewer than two.
+        InputError: If there are fewer than two.
     """
     names = tuple(p.name for p in _subfolders(folder))
     if len(names) < 2:
         raise InputError(
-            f"folder '{folder}' holds {len(names)} class folder{'s' if not names else ''}, "
-            "which is too few to tell classes apart",
+            f"folder '{folder}' holds {len(names)} class folder{'s' if not names else ''}, but at least 2 are needed",
             "give train/CLASS and test/CLASS, or one folder for each CLASS",
         )
     return names
 
 
 def list_images(folder: Path, names: tuple[str, ...]) -> ImageFiles:
-    """Files of the classes `names` below `folder`.
+    """List the image files of the classes `names` in `folder`.
 
     Raises:
-        InputError: if a class is unknown or holds no file.
+        InputError: If a class is unknown or holds no files.
     """
     paths: list[Path] = []
     labels: list[int] = []
@@ -94,18 +93,24 @@ def _pillow() -> Any:
 
 
 def choose_format(paths: tuple[Path, ...], input_shape: tuple[int | None, ...] | None) -> ImageFormat:
-    """What to bring images to: what the model takes; without a model their own size, if they share one of up to
-    96 x 96 pixels, else 96 x 96; grey where all are grey.
+    """Choose the format that images are converted to.
+
+    This is what the model takes. Without a model it is the size of the images if they all have the same size of at most
+    96 x 96 pixels, else 96 x 96, and grey if all images are grey.
+
+    Args:
+        paths: The image files.
+        input_shape: The input shape of the model without the batch dimension; None without a model.
 
     Raises:
-        InputError: if the model takes no images, or an image cannot be read.
+        InputError: If the model does not take images, or an image cannot be read.
     """
     if input_shape is not None:
         height, width, channels = input_shape if len(input_shape) == 3 else (None, None, None)
         if height is None or width is None or channels not in _MODES:
             shape = " x ".join("?" if n is None else str(n) for n in input_shape)
             raise InputError(
-                f"the model's input of shape {shape} is no image of 1, 3 or 4 channels",
+                f"the model's input of shape {shape} is not an image with 1, 3 or 4 channels",
                 "give the data as an .npz instead of a folder of images",
             )
         return ImageFormat(height, width, channels)
@@ -120,20 +125,20 @@ def choose_format(paths: tuple[Path, ...], input_shape: tuple[int | None, ...] |
 
 
 def read_images(paths: tuple[Path, ...], format_: ImageFormat) -> npt.NDArray[np.uint8]:
-    """Images as uint8 (N, height, width, channels) in 0..255, turned upright by their EXIF data and resized.
+    """Read images as uint8 (N, height, width, channels), turned upright by their EXIF data and resized.
 
     Raises:
-        InputError: naming images that cannot be read.
+        InputError: If images cannot be read; the message names them.
     """
     return np.stack(_for_each(paths, lambda path: _read_image(path, format_)))
 
 
 def _for_each(paths: tuple[Path, ...], read: Any) -> list[Any]:
-    """`read` of every path, on several threads (Pillow decodes without the interpreter lock)."""
+    """Call `read` on every path in several threads; Pillow releases the GIL while it decodes."""
     _pillow()
 
     def attempt(path: Path) -> Any:
-        # Pillow raises nearly anything on damaged files: OSError, SyntaxError, ValueError, DecompressionBombError...
+        # Pillow raises many errors on damaged files: OSError, SyntaxError, ValueError, DecompressionBombError...
         try:
             return read(path)
         except MemoryError:

@@ -1,4 +1,4 @@
-"""What a run works on: the model, its description and the data, read and checked."""
+"""Reads and checks the inputs of a run: the model, its description and the data."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ from reds_core.runs.request import RunRequest
 from reds_core.watcher import Watcher
 
 _BASELINE = "baseline"
-"""Where the epochs of the network are kept that a run without a model trains first."""
+"""The name under which the epochs of the baseline of a run without a model are saved."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run works on, read and checked.
+    """The inputs of a run, read and checked.
 
     Attributes:
-        train: training data without the part that is held back; None without data.
-        validation: the part held back for choosing; None without data or where nothing is held back.
-        test: for the final figures only; None without data.
-        latencies: the measured ones; None without a table.
-        costs: how the resources of the network are counted.
-        hashes: of the model, the data and the latency table.
+        framework: Read the model.
+        model: The input model.
+        network: Its description.
+        train: The training data without the part that is held back; None without data.
+        validation: The part that is held back; None without data or if nothing is held back.
+        test: The test data, used only for the final accuracies; None without data.
+        latencies: The latency table; None if there is none.
+        costs: How the resources of the network are counted.
+        hashes: Hashes of the model, the data and the latency table.
     """
 
     framework: Framework
@@ -51,14 +54,14 @@ class Inputs:
 
 @dataclass(frozen=True)
 class InputReader:
-    """Reads what a run works on.
+    """Reads the inputs of a run.
 
     Attributes:
-        request: what the run was asked for.
-        framework: reads the model.
-        folder: of the run; the baseline is written to it.
-        known: what the run to go on with was started with; None for a new run.
-        watcher: told what is being read and trained.
+        request: What the run was asked for.
+        framework: Reads the model.
+        folder: The folder of the run, to which the baseline is written.
+        known: What the run to resume was started with; None for a new run.
+        watcher: Notified of what is being read and trained.
     """
 
     request: RunRequest
@@ -76,7 +79,7 @@ class InputReader:
         """
         settings, framework = self.request.settings, self.framework
         self.watcher.stage("reading")
-        latencies = settings.read_latencies()  # first: what it lacks should not be found out after training
+        latencies = settings.read_latencies()  # first, so that a missing table is noticed before training
         latency_hash = None if latencies is None else latencies.digest
         model, model_hash = self._given_model()
         dataset = self._dataset(model)
@@ -93,7 +96,7 @@ class InputReader:
         return Inputs(framework, model, network, train, validation, test, latencies, costs, hashes)
 
     def _given_model(self) -> tuple[Any, str | None]:
-        """The model that the request names, and the hash of its file where it has one."""
+        """The model of the request, and the hash of its file; None if it has no file."""
         model = self.request.model
         if isinstance(model, Path):
             return self.framework.load_model(model), file_hash(model)
@@ -107,7 +110,7 @@ class InputReader:
         return load_data(data, self.framework, shape, self.request.settings.seed)
 
     def _split(self, model: Any, dataset: Dataset) -> tuple[Arrays, Arrays | None, Arrays]:
-        """The data to train with, to choose by and to test on."""
+        """The training, validation and test data."""
         settings, framework = self.request.settings, self.framework
         train = framework.check_data(model, dataset.train, settings.task, "training data")
         test = framework.check_data(model, dataset.test, settings.task, "test data")
@@ -118,13 +121,13 @@ class InputReader:
         return train, None, test
 
     def _baseline(self, dataset: Dataset, latency_hash: str | None) -> tuple[Any, str]:
-        """The small network trained on the data, made once a run, and its hash."""
+        """The baseline trained on the data, which is trained once per run, and the hash of its file."""
         path, known, framework = self.folder.baseline(self.framework.files), self.known, self.framework
         if known is None:
             hashes = Hashes(None, dataset.digest, latency_hash)
             self.folder.begin(RunRecord(self.request.options, hashes), framework.files)
         elif known.hashes.model is not None and not path.exists():
-            raise InputError(f"the run's model '{path}' is gone", "start anew with --overwrite")
+            raise InputError(f"the run's model '{path}' no longer exists", "start over with --overwrite")
         if known is None or not path.exists():
             self._train_baseline(dataset, path)
         return framework.load_model(path), file_hash(path)

@@ -1,4 +1,4 @@
-"""What a network is made of and what it costs, as `reds inspect` shows it."""
+"""The layers, channel groups and costs of a network, as `reds inspect` shows them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ class LayerRecord:
     """One call of a layer at full width.
 
     Attributes:
-        usage: in base units, by resource: of those that add up over layers. Weights count at the layer's first call.
+        name: The name of the layer.
+        kind: The class of the layer.
+        output_shape: The shape of its output; None for unknown dimensions.
+        usage: The use of resources that add up over layers, in base units. Weights are counted at the first call only.
     """
 
     name: str
@@ -33,7 +36,9 @@ class Inspection:
     """A network, its channel groups and its costs at full width.
 
     Attributes:
-        usage: in base units, by resource.
+        groups: The channel groups.
+        layers: The calls of layers.
+        usage: The use of each resource, in base units.
     """
 
     groups: tuple[GroupRecord, ...]
@@ -42,25 +47,25 @@ class Inspection:
 
 
 def refuse_unprunable(network: Network) -> None:
-    """Refuse a network of which something cannot be pruned.
+    """Refuse a network a part of which cannot be pruned.
 
     Raises:
-        UnsupportedError: with the first of its warnings.
+        UnsupportedError: If the network has warnings; the message contains the first.
     """
     if network.warnings:
         more = f", and {len(network.warnings) - 1} more" if len(network.warnings) > 1 else ""
-        raise UnsupportedError(f"{network.warnings[0]}{more}", "replace the layer, or go on without --strict")
+        raise UnsupportedError(f"{network.warnings[0]}{more}", "replace the layer, or leave out --strict")
 
 
 def frozen_share(network: Network) -> float:
-    """Share of the parameters, 0 to 1, that fine-tuning does not move because their layers are frozen."""
+    """The share of the parameters, 0 to 1, that fine-tuning does not change because their layers are frozen."""
     channels = network.channels
     sizes = [(w, math.prod(a.full(channels) for a in w.axes)) for w in network.weights if w.has_gradient]
     return sum(n for w, n in sizes if not w.trainable) / max(sum(n for _, n in sizes), 1)
 
 
 def frozen_warning(network: Network) -> str | None:
-    """What fine-tuning leaves as it is; None where nothing that can be pruned is frozen."""
+    """A warning that some parameters are not fine-tuned; None if nothing that can be pruned is frozen."""
     if not any(w.has_gradient and not w.trainable and any(a.groups() for a in w.axes) for w in network.weights):
         return None
     return (
@@ -71,7 +76,7 @@ def frozen_warning(network: Network) -> str | None:
 
 
 def describe(network: Network, element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:
-    """The inspection of `network`."""
+    """Describe the groups, layers and costs of a network at full width."""
     costs = counting.CostModel(element_size_bytes)
     forms = counting.resource_forms(network, costs.resources, costs)
     adding = [name for name, form in forms.items() if isinstance(form, counting.SumForm)]
@@ -87,6 +92,6 @@ def describe(network: Network, element_size_bytes: int = counting.DEFAULT_ELEMEN
 
 
 def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
-    """A network of one call of a layer, and of those of its weights that are counted there."""
+    """A network that consists of one call of a layer and the weights that are counted there."""
     call = dataclasses.replace(layer, weights=tuple(range(len(weights))))
     return dataclasses.replace(network, layers=(call,), weights=tuple(network.weights[w] for w in weights))

@@ -1,4 +1,4 @@
-"""Measures the latency table of a network, round by round, so that a stopped measurement goes on."""
+"""Measures the latency table of a network in rounds, so that an interrupted measurement can be resumed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reds_core.system.machine import Machine, this_machine
 CHECK_SEED = 0
 
 Told = Callable[[int, int], None]
-"""Is told after every round how many samples are done, and of how many."""
+"""Called after every round with the number of finished samples and their total number."""
 
 
 def measured_table(
@@ -41,11 +41,21 @@ def measured_table(
     path: Path,
     told: Told,
 ) -> LatencyTable:
-    """Measure, or go on measuring, the table of `model` in the file `path`; it is written after every round.
+    """Measure the latency table of a model, or resume the measurement. The file is written after every round.
+
+    Args:
+        framework: The framework of the model.
+        model: The model.
+        network: Its description.
+        model_hash: The hash of the model.
+        settings: How to measure.
+        machine: This machine.
+        path: The file of the table.
+        told: Called after every round.
 
     Raises:
-        InputError: if `path` holds a table of another model, machine or settings, or cannot be written.
-        UnsupportedError: if the framework cannot measure, or a segment cannot be exported.
+        InputError: If `path` holds a table of another model, machine or settings, or cannot be written.
+        UnsupportedError: If the framework cannot measure, or a segment cannot be exported.
     """
     probe = framework.latency_probe(settings)
     segments = probe.segments(framework.extract(model, network, {}), network)
@@ -88,7 +98,7 @@ def measured_table(
 
 
 def check_widths(network: Network, count: int) -> Sequence[dict[str, int]]:
-    """Whole subnetworks to check predictions on: shares of the channels from 0.3 to 0.9, varied in every group."""
+    """Widths of subnetworks on which predictions are checked: shares from 0.3 to 0.9, varied by group."""
     random = np.random.default_rng(CHECK_SEED)
     found = []
     for share in np.linspace(0.3, 0.9, count) if count > 1 else [0.5] * count:
@@ -98,10 +108,10 @@ def check_widths(network: Network, count: int) -> Sequence[dict[str, int]]:
 
 
 def _continued(started: LatencyTable, path: Path) -> LatencyTable:
-    """The table in `path`, if it was measured as `started` would be.
+    """Read the table in `path`, which must be of the same model, machine and settings as `started`.
 
     Raises:
-        InputError: if it was not.
+        InputError: If it is not.
     """
     known = load_latency_table(path)
     asked = {
@@ -130,7 +140,7 @@ def measure_latency(
     """Time the parts of a network at several widths on this machine, for budgets of latency.
 
     This is what `reds latency` does. The parts are timed as they are exported. The table is written after every round
-    of measurements; the same call goes on with a table that is not complete.
+    of measurements, and the same call resumes an incomplete table.
 
     Args:
         model: The path of a model file, or a model object of an installed framework.
@@ -139,7 +149,7 @@ def measure_latency(
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
         registry: The plugins to choose from. By default they are all that are installed.
-        told: A function that is told after every round how many samples are done, and of how many.
+        told: A function that is called after every round with the number of finished samples and their total number.
 
     Returns:
         The table, whose times are in nanoseconds.

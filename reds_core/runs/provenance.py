@@ -1,4 +1,4 @@
-"""What a plan says of where it came from: hashes of its inputs, versions of all that made it."""
+"""The provenance of a plan: hashes of its inputs, and versions of the software that made it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from reds_core.registry import Registry
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """The hexadecimal SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def weights_hash(framework: Framework, model: Any, network: Network) -> str:
-    """For a model that has no file: of its layers and weights."""
+    """The hexadecimal SHA-256 of the layers and weights of a model that has no file."""
     digest = hashlib.sha256(repr([(layer.name, layer.kind) for layer in network.layers]).encode())
     for array in framework.weights(model, network):
         digest.update(array.tobytes())
@@ -28,7 +28,7 @@ def weights_hash(framework: Framework, model: Any, network: Network) -> str:
 
 
 def versions_of(registry: Registry, framework: Framework) -> dict[str, str]:
-    """Of Python, reds, every library behind it and every distribution that brings plugins."""
+    """The versions of Python, of every distribution with plugins, and of the libraries that they need."""
     distributions = {r.distribution: r.version for r in registry.records if r.distribution and r.version}
     libraries = {name: importlib.metadata.version(name) for name in ("numpy", "pluggy")}
     required = {name.replace("_", "-") for r in registry.records if r.plugin is not None for name in r.plugin.requires}

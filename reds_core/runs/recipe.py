@@ -1,4 +1,4 @@
-"""Recipes: everything a run was asked for, as one YAML file that runs it again."""
+"""Recipes: YAML files that hold all settings of a run, from which it can be repeated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reds_core.system.yaml_records import YamlFile
 
 RECIPE_FILE = "recipe.yaml"
 _HEADER = "# A run of reds: `reds prune --recipe THIS --out FOLDER` makes the same plan again.\n"
-_OBJECT = "# The model or the data was an object in Python, here named by its kind: put the path of a file there.\n"
+_OBJECT = "# The model or the data was an object in Python, named by its type here: replace it by the path of a file.\n"
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,10 @@ class Recipe:
     """What to prune, on what data, where to, and how.
 
     Attributes:
-        model: path of a model file; None trains a small network on the data first.
-        data: name or path of a data set; None where none is needed.
-        out: folder for the results; None leaves it to the caller.
+        model: The path of a model file; None trains a small network on the data first.
+        data: The name or path of a data set; None if none is needed.
+        out: The folder for the results; None leaves the choice to the caller.
+        settings: All other settings.
     """
 
     model: str | None = None
@@ -39,13 +40,13 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe: the keys of `RunSettings` beside model, data and out; what is left out has its default.
+    """Read a recipe, whose keys are model, data, out and the fields of `RunSettings`. Missing keys have their defaults.
 
-    Paths are taken from the folder of the recipe; data that does not lie there is a name. Budgets are
-    {resource: amounts}, or texts as on the command line.
+    Paths are relative to the folder of the recipe. Data that does not exist there is taken as the name of a data set.
+    Budgets are {resource: amounts}, or texts as on the command line.
 
     Raises:
-        InputError: naming line and key of what is unknown, of the wrong type or out of range.
+        InputError: If a key is unknown, of the wrong type or out of range; the message names the line and the key.
     """
     file = YamlFile(path, "recipe")
     sources = dict.fromkeys(("model", "data", "out"), str | None)
@@ -67,7 +68,7 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """A recipe as YAML, every setting written out, so that it holds when defaults change."""
+    """A recipe as YAML. All settings are written out, so that the recipe stays valid if defaults change."""
     import yaml
 
     plain = {key: getattr(recipe, key) for key in ("model", "data", "out") if getattr(recipe, key) is not None}
@@ -76,14 +77,16 @@ def recipe_text(recipe: Recipe) -> str:
 
 
 def save_recipe(folder: Path, model: Any, data: Any, settings: RunSettings) -> None:
-    """Write FOLDER/recipe.yaml, its paths absolute.
+    """Write FOLDER/recipe.yaml with absolute paths.
 
     Args:
-        model: a path, None, or an object, which a file cannot hold: its type is named.
-        data: a name, a path, None, or a data set in memory.
+        folder: The folder of the run.
+        model: A path, None, or an object, of which only the type can be saved.
+        data: A name, a path, None, or a data set in memory, of which only the name can be saved.
+        settings: All other settings.
 
     Raises:
-        InputError: if it cannot be written.
+        InputError: If it cannot be written.
     """
     is_object = not isinstance(model, str | Path | None) or not isinstance(data, str | None)
     text = recipe_text(recipe_of(model, data, settings))
@@ -91,11 +94,12 @@ def save_recipe(folder: Path, model: Any, data: Any, settings: RunSettings) -> N
 
 
 def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:
-    """A run as files can hold it, from whatever folder they are read: its paths absolute.
+    """The recipe of a run with absolute paths, so that it can be read from any folder.
 
     Args:
-        model: a path, None, or an object, which is named by its type.
-        data: a name, a path, None, or a data set in memory, which is named.
+        model: A path, None, or an object, which is represented by the name of its type.
+        data: A name, a path, None, or a data set in memory, which is represented by its name.
+        settings: All other settings.
     """
     named_model = None if model is None else type(model).__name__
     if isinstance(model, str | Path):
@@ -113,10 +117,10 @@ def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:
 
 
 def _budgets(plain: Any) -> tuple[str, ...]:
-    """Budgets as the command line takes them, checked.
+    """Convert budgets to texts as the command line accepts them, and check them.
 
     Raises:
-        InputError: if they are none.
+        InputError: If they are invalid.
     """
     if isinstance(plain, Mapping):
         texts = budget_texts({str(resource): amounts for resource, amounts in plain.items()})

@@ -1,4 +1,4 @@
-"""What a user asks a run for: a model, data and settings."""
+"""The request for a run: a model, data and settings."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class RunRequest:
     """What a user asks a run for.
 
     Attributes:
-        model: a path, a model object of a framework, or None to train a small baseline on the data first.
-        data: a source as `reds_core.runs.dataset.load_data` takes it, a Dataset, or None.
-        settings: everything else.
+        model: The path of a model file, a model object of a framework, or None to train a small baseline on the data.
+        data: A source for `reds_core.runs.dataset.load_data`, a Dataset, or None.
+        settings: All other settings.
     """
 
     model: Path | Any | None
@@ -33,7 +33,7 @@ class RunRequest:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Every setting by name, as plan.json holds it; paths are absolute."""
+        """All settings by name, as in plan.json. Paths are absolute."""
         recipe = recipe_of(self.model, self.data, self.settings)
         options: dict[str, Any] = json.loads(to_json(recipe.settings))
         return {"model": recipe.model, "data": recipe.data, **options}
@@ -42,7 +42,7 @@ class RunRequest:
         """Refuse a request that lacks a model or data.
 
         Raises:
-            InputError: if the data is missing that training or `scorer` needs, or if neither model nor data is given.
+            InputError: If data that training or `scorer` needs is missing, or neither a model nor data is given.
         """
         if self.data is None and (self.settings.finetune.epochs or scorer.needs_data):
             what = f"scorer '{scorer.name}'" if scorer.needs_data else "fine-tuning"
@@ -53,11 +53,11 @@ class RunRequest:
             raise InputError("neither a model nor data is given", "give one of them")
 
     def framework(self, registry: Registry) -> Framework:
-        """The framework that owns the model object, or the one that reads files.
+        """The framework that the model object belongs to, or else the one that reads model files.
 
         Raises:
-            InputError: if the model object belongs to no installed framework.
-            UnavailableError: if a library of the framework is missing.
+            InputError: If the model object belongs to no installed framework.
+            UnavailableError: If a library of the framework is missing.
         """
         if isinstance(self.model, Path | None):
             return registry.default_framework(self.settings.options, self.settings.imports)

@@ -1,4 +1,4 @@
-"""A pruning run from its request to its plan: what is refused, and what comes in which order."""
+"""A pruning run from its request to its plan: its checks and the order of its parts."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Run:
     """One run.
 
     Attributes:
-        request: what is asked for.
-        folder: where everything is written, and how a run that lies there is treated.
-        registry: the plugins that are installed.
-        watcher: told of progress and warnings.
+        request: What the run is asked for.
+        folder: The folder of the results, and what to do if it already holds a run.
+        registry: The plugins to choose from.
+        watcher: Notified of progress and warnings.
     """
 
     request: RunRequest
@@ -42,10 +42,10 @@ class Run:
     watcher: Watcher
 
     def execute(self) -> Plan:
-        """Start the run, or go on with it, and finish it.
+        """Start or resume the run and finish it.
 
         Raises:
-            RedsError: whatever a user or a plugin can do wrong.
+            RedsError: If an input is invalid, a plugin fails, or the machine lacks something.
         """
         settings = self.request.settings
         plugins = create_plugins(self.registry, settings)
@@ -55,7 +55,7 @@ class Run:
         framework = self.request.framework(self.registry)
         known = self.folder.accept(self.request.model, framework.files)
         try:
-            return self._go_on(plugins, budgets, framework, known)
+            return self._execute(plugins, budgets, framework, known)
         except Exception as error:
             if known is None:
                 self.folder.forget()
@@ -64,14 +64,21 @@ class Run:
                 raise NoSpaceError(fault.what, f"{fault.fix} and add --resume") from error
             raise
 
-    def _go_on(
+    def _execute(
         self,
         plugins: RunPlugins,
         budgets: tuple[SubnetworkBudget, ...],
         framework: Framework,
         known: RunRecord | None,
     ) -> Plan:
-        """All that writes to the folder. `known`: what the run to go on with was started with."""
+        """The part of the run that writes to its folder.
+
+        Args:
+            plugins: The plugins of the run.
+            budgets: The budgets of the subnetworks, in any order.
+            framework: The framework of the model.
+            known: What the run to resume was started with; None for a new run.
+        """
         request, folder = self.request, self.folder
         if known is not None:
             known.check_options(request.options, folder.path)
@@ -96,7 +103,7 @@ class Run:
         return finish(session, take_steps(session))
 
     def _warn(self, inputs: Inputs) -> None:
-        """Tell what the user should know before any time is spent."""
+        """Warn the user before the work begins."""
         settings = self.request.settings
         warnings = [*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)]
         if settings.finetune.epochs:

@@ -1,4 +1,4 @@
-"""Solving on behalf of a run: which solver answers, and how."""
+"""Selection of the solver, and solving, for runs and for `reds solve`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from reds_core.registry import Registry
 AUTO = "auto"
 
 RESERVED_SHARE = 0.2
-"""Share of the time limit that "auto" keeps for the next solver where no cheap choice is feasible."""
+"""The share of the remaining time that "auto" reserves for the next solver, if the cheapest choice is not feasible."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """Which solver is asked and how.
+    """Which solver solves problems, and under which limits.
 
     Attributes:
-        solver: a plugin name, or "auto" for the best that takes the problem, and the next where that one stops without
-            a choice or for want of memory.
-        settings: options of plugins as typed.
+        registry: The plugins to choose from.
+        solver: The name of a solver plugin, or "auto" for the best that accepts the problem, followed by the next one
+            if that stops without a choice or runs out of memory.
+        settings: Options of plugins as typed.
+        controls: The limits and the seed of each solve.
     """
 
     registry: Registry
@@ -39,38 +41,40 @@ class Search:
         """Refuse a solver that is unknown or unavailable before any work is done.
 
         Raises:
-            UnavailableError, InputError: as `Registry.create`.
+            UnavailableError: If the solver needs a library that is not installed.
+            InputError: If the solver or one of its options is unknown.
         """
         if self.solver != AUTO:
             self.registry.create(Solver, self.solver, self.settings)
 
     def answer(self, problem: KnapsackProblem) -> Solution:
-        """A solution, whatever its status.
+        """Solve a problem and return the solution, whatever its status.
 
         Raises:
-            UnsupportedError: if no solver takes the problem.
-            ContractViolation, PluginFailure: as `reds_core.knapsack.solver.solve`.
+            UnsupportedError: If no solver accepts the problem.
+            ContractViolation: If the answer of a solver contradicts the problem or itself.
+            PluginFailure: If a solver raises an error.
         """
         if self.solver == AUTO:
-            return self._relayed(problem)
+            return self._solve_in_turn(problem)
         return solve(problem, self.registry.create(Solver, self.solver, self.settings), self.controls)
 
     def choose(self, problem: KnapsackProblem) -> Solution:
-        """A solution with a choice.
+        """Solve a problem and return a solution that has a choice.
 
         Raises:
-            InfeasibleError: if there is none; says the least that can be reached.
-            NoChoiceError: if the solver stopped before it found one.
+            InfeasibleError: If no choice is feasible; the message says the least that can be reached.
+            NoChoiceError: If the solver stopped before it found one.
         """
         solution = self.answer(problem)
         if solution.choice is None:
             raise without_choice(problem, solution)
         return solution
 
-    def _relayed(self, problem: KnapsackProblem) -> Solution:
-        """The solution of the first solver that is not stopped early, or the best of all within the time limit.
+    def _solve_in_turn(self, problem: KnapsackProblem) -> Solution:
+        """The solution of the first solver that does not stop early, or else the best one found within the time limit.
 
-        A later solver that fails takes nothing away from what those before it found.
+        If a later solver fails, the solutions of those before it are kept.
         """
         limit_s, started = self.controls.time_limit_s, time.perf_counter()
         keeps_time = limit_s is not None and cheapest_choice(problem) is None
@@ -89,7 +93,7 @@ class Search:
             except RedsError as error:
                 if not asked:
                     raise
-                failed.append(f"{solver.name} was asked as well and failed: {error.what}")
+                failed.append(f"{solver.name} was tried as well and failed: {error.what}")
                 continue
             if not _ends_early(asked[-1]):
                 break
@@ -98,18 +102,20 @@ class Search:
 
 
 def _ends_early(solution: Solution) -> bool:
-    """Whether another solver may do better: no choice without proof that there is none, or too little memory."""
+    """Whether another solver may do better, because this one stopped without a choice or ran out of memory."""
     if solution.status is Status.NO_SOLUTION:
         return True
     return solution.status is Status.FEASIBLE and solution.limit is Limit.MEMORY
 
 
 def _best_of(asked: list[Solution]) -> Solution:
-    """The best solution, the later of equal ones, with the least of all proven bounds; it tells who was asked before.
+    """The best of several solutions (the last solver's among equal ones), with the least of their proven bounds.
+
+    Its detail names the other solvers.
 
     Raises:
-        ContractViolation: if one solver has a choice where another proved that there is none, or a better one than
-            another's bound allows.
+        ContractViolation: If a solver found a choice though another proved that there is none, or a choice better than
+            the bound of another.
     """
     best = asked[-1]
     for solution in asked:
@@ -127,7 +133,7 @@ def _best_of(asked: list[Solution]) -> Solution:
         )
     if best.status is Status.INFEASIBLE:
         bound = None  # there is nothing to bound
-    others = tuple(_told(s) for s in asked if s is not best)
+    others = tuple(_attempt_text(s) for s in asked if s is not best)
     best = replace(
         best,
         bound=bound,
@@ -140,9 +146,9 @@ def _best_of(asked: list[Solution]) -> Solution:
     return best
 
 
-def _told(solution: Solution) -> str:
-    """That a solver was asked too, and what came of it."""
+def _attempt_text(solution: Solution) -> str:
+    """A sentence that says that a solver was tried too, and with what result."""
     why = f" at its {solution.limit.value} limit" if solution.limit else ""
     what = "without a choice" if solution.choice is None else f"with a choice worth {solution.value}"
     reason = f": {solution.detail[0]}" if solution.detail else ""
-    return f"{solution.solver} was asked as well and stopped{why} {what}{reason}"
+    return f"{solution.solver} was tried as well and stopped{why} {what}{reason}"

@@ -1,4 +1,4 @@
-"""What stays the same from the first step of a run to its last."""
+"""The parts of a run that stay the same in all of its steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reds_core.watcher import Watcher
 
 @dataclass(frozen=True)
 class RunPlugins:
-    """The plugins that a run was asked for."""
+    """The plugins that a run uses."""
 
     pruner: Pruner
     scorer: Scorer
@@ -27,11 +27,12 @@ class RunPlugins:
 
 
 def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
-    """The plugins that the settings name, before anything is read.
+    """Create the plugins of a run, and check all options of plugins.
 
     Raises:
-        InputError, UnavailableError: if a plugin or an option is unknown, or a library is missing.
-        UnsupportedError: if the scorer cannot score at the level that is asked for.
+        InputError: If a plugin or an option is unknown.
+        UnavailableError: If a library that a plugin needs is not installed.
+        UnsupportedError: If the scorer does not support the score level.
     """
     pruner = registry.create(Pruner, settings.pruner, settings.options)
     scorer = registry.create(Scorer, settings.scorer, settings.options)
@@ -44,17 +45,17 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
 
 @dataclass(frozen=True)
 class Session:
-    """What stays the same through all steps of a run.
+    """The parts of a run that stay the same in all of its steps.
 
     Attributes:
-        request: what the run was asked for.
-        folder: where everything is written.
-        registry: the plugins that are installed.
-        watcher: told of progress and warnings.
-        plugins: those that the run was asked for.
-        inputs: what the run works on.
-        statement: what the problems of all budgets share.
-        budgets: of the subnetworks, smallest first.
+        request: What the run was asked for.
+        folder: The folder of the results.
+        registry: The plugins to choose from.
+        watcher: Notified of progress and warnings.
+        plugins: The plugins that the run uses.
+        inputs: The model and the data.
+        statement: The common part of the knapsack problems of all budgets.
+        budgets: The budgets of the subnetworks, smallest first.
     """
 
     request: RunRequest

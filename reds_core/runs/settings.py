@@ -1,4 +1,4 @@
-"""Everything a pruning run was asked for."""
+"""The settings of a pruning run."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ DEFAULT_OUT = "reds-out"
 
 
 def merged_options(first: PluginOptions, second: PluginOptions) -> dict[str, Mapping[str, str]]:
-    """Options of plugins, those of `second` before those of `first`."""
+    """Merge options of plugins. Those of `second` take precedence."""
     return {name: {**first.get(name, {}), **second.get(name, {})} for name in (*first, *second)}
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Settings of a run; two runs with equal settings, model and data make the same plan.
+    """Settings of a run. Two runs with equal settings, model and data make the same plan.
 
     Attributes:
-        budgets: Budgets, each RESOURCE=AMOUNT[,AMOUNT...]; an amount of at most 1 is a fraction of the full network,
-            others may have a unit such as k, M, KiB, MiB or ms. There is one subnetwork for each amount.
+        budgets: RESOURCE=AMOUNT[,AMOUNT...]; an amount of at most 1 is a fraction of the full network, others may have
+            a unit such as k, M, KiB, MiB or ms. There is one subnetwork for each amount.
         pruner: Name of the pruner plugin.
         scorer: Name of the scorer plugin.
-        score_level: What is scored: channel, or kernel, which joins two channels.
-        solver: Name of the solver plugin, or auto for the best that takes the problem.
+        score_level: What is scored: channel, or kernel (each connection between two channels).
+        solver: Name of the solver plugin, or auto for the best that accepts the problem.
         options: Options of plugins as typed: plugin name -> key -> text.
         imports: Python file or module that defines custom layers; it is run before the model is read.
         finetune: How the family is trained.
         task: How outputs are compared with labels.
-        time_limit_s: Seconds that each solve may take. None means no limit.
-        threads: Threads that each solve may use. None means the choice of the solver.
-        memory_limit: Memory that the tables of each solve may take, such as 2GiB. None means half of what is available.
+        time_limit_s: Time limit of each solve, in seconds. None means no limit.
+        threads: Number of threads of each solve. None means the choice of the solver.
+        memory_limit: Memory limit of the tables of each solve, such as 2GiB. None means half of the available memory.
         element_size_bytes: Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).
-        latency_table: File of `reds latency`, for budgets of latency.
-        widths: Which widths groups may have.
-        holdout: Share of the training data that is held back for choosing, from 0 to below 1.
-        int8: Also write a file of each subnetwork with 8-bit integers, if there is data to calibrate it.
-        strict: Refuse models of which something cannot be pruned. Otherwise there is a warning.
-        seed: Seed of everything random.
+        latency_table: Table that `reds latency` wrote, for latency budgets.
+        widths: The widths that groups may have.
+        holdout: Share of the training data that is held back for validation, from 0 to below 1.
+        int8: Also write an int8 file of each subnetwork, if there is data to calibrate it.
+        strict: Fail if a part of the model cannot be pruned, instead of a warning.
+        seed: Seed of all random numbers.
     """
 
     budgets: tuple[str, ...] = DEFAULT_BUDGETS
@@ -89,19 +89,19 @@ class RunSettings:
         self.controls()
 
     def controls(self) -> Controls:
-        """What each solve is asked to keep to.
+        """The limits and the seed of each solve.
 
         Raises:
-            InputError: if a limit is malformed or out of range.
+            InputError: If a limit is malformed or out of range.
         """
         memory = None if self.memory_limit is None else parse_bytes(self.memory_limit)
         return Controls(self.time_limit_s, self.seed, self.threads, memory_limit_bytes=memory)
 
     def read_latencies(self) -> LatencyTable | None:
-        """The latency table; None without one.
+        """Read the latency table; None if there is none.
 
         Raises:
-            InputError: if it cannot be read.
+            InputError: If it cannot be read.
         """
         return None if self.latency_table is None else load_latency_table(Path(self.latency_table))
 
@@ -109,19 +109,20 @@ class RunSettings:
         """How the resources of `network` are counted.
 
         Args:
-            latencies: what `read_latencies` gave.
+            network: The description of the network.
+            latencies: The table that `read_latencies` returned.
 
         Raises:
-            InputError: if the latencies are not of the network.
+            InputError: If the table is of another network.
         """
         form = None if latencies is None else latencies.form_for(network, self.element_size_bytes)
         return CostModel(self.element_size_bytes, form)
 
     @property
     def baseline(self) -> FinetuneSettings:
-        """How the small network of a run without a model is trained."""
+        """How the baseline of a run without a model is trained."""
         return FinetuneSettings(BASELINE_EPOCHS, batch_size=64, learning_rate=3e-3)
 
     def step_seed(self, step: int) -> int:
-        """The seed of a step, derived from the run's, so that a resumed run draws what an undisturbed one draws."""
+        """The seed of a step, derived from that of the run, so that a resumed run draws the same numbers."""
         return (self.seed * 1_000_003 + step * 7919 + 1) % 2**31

@@ -1,4 +1,4 @@
-"""Solving a problem, or a file that holds one, with a solver that is named."""
+"""Solves a problem, or a problem file, with a named solver."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def solve(
 ) -> Solution:
     """Solve a knapsack problem.
 
-    This is what `reds solve` does. Values and usages of the solution are computed from its choice, and what the solver
-    claims of it is checked against them.
+    This is what `reds solve` does. The value and usage of the solution are computed from its choice, and the claims of
+    the solver are checked against them.
 
     Args:
         problem: A problem, or the path of a problem file.
         solver: The name of a solver plugin, or a solver object. `"auto"` takes the best solver for the problem, and the
-            next one if that stops without a choice or for want of memory.
-        time_limit: How long the solver may take, in seconds. None means no limit.
-        seed: The seed of whatever is random in the solver.
+            next one if that stops without a choice or runs out of memory.
+        time_limit: The time limit of the solver, in seconds. None means no limit.
+        seed: The random seed of the solver. None leaves it to the solver.
         threads: How many threads the solver may use. None leaves it to the solver.
         memory_limit: How much memory the tables of the solver may take: a number of bytes, or a text such as `"2GiB"`.
-            None means half of what is available.
+            None means half of the available memory.
         options: Options of plugins, as `{plugin: {key: text}}`. A solver object has its options already.
         registry: The plugins to choose from. By default they are all that are installed.
 
@@ -52,7 +52,7 @@ def solve(
     Raises:
         InputError: If the file cannot be read, the solver is unknown, or an argument is out of range.
         UnavailableError: If the solver needs a library that is not installed.
-        UnsupportedError: If the solver cannot take the problem.
+        UnsupportedError: If the solver does not accept the problem.
         ContractViolation: If the answer of the solver contradicts the problem or itself.
         PluginFailure: If the solver raises an error.
 

@@ -1,4 +1,4 @@
-"""The steps of a run's strategy, taken one by one, each from the checkpoint of the one before."""
+"""Takes the steps of the pruning strategy of a run one by one, and saves a checkpoint after each."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from reds_core.runs.tools import RunTools
 
 
 def take_steps(session: Session) -> Checkpoint:
-    """Take the steps that are left, and hold what the strategy decided against its contract.
+    """Take the remaining steps, and check that the result keeps the contract of a pruning strategy.
+
+    Returns:
+        The checkpoint after the last step.
 
     Raises:
-        InputError: if the checkpoint is damaged, or of a strategy with other steps.
-        PluginFailure: if the strategy raises an error of its own.
-        ContractViolation: if the family breaks a promise.
+        InputError: If the checkpoint is damaged, or of a strategy with other steps.
+        PluginFailure: If the strategy raises an error of its own.
+        ContractViolation: If the family does not keep the contract.
     """
     pruner, inputs = session.plugins.pruner, session.inputs
     free = session.settings.widths.free(inputs.network)
@@ -32,8 +35,8 @@ def take_steps(session: Session) -> Checkpoint:
     checkpoint = load_checkpoint(session.folder, inputs.framework, initial) or Checkpoint(initial, ())
     if [s.name for s in checkpoint.steps] != [s.name for s in steps[: len(checkpoint.steps)]]:
         raise InputError(
-            f"the run in '{session.folder}' took other steps than pruner '{pruner.name}' takes now",
-            "start anew with --overwrite",
+            f"the run in '{session.folder}' took different steps from those of pruner '{pruner.name}' now",
+            "start over with --overwrite",
         )
     for index in range(len(checkpoint.steps), len(steps)):
         checkpoint = _take(session, steps, index, checkpoint, initial)
@@ -45,7 +48,7 @@ def take_steps(session: Session) -> Checkpoint:
 def _take(
     session: Session, steps: Sequence[Step], index: int, checkpoint: Checkpoint, initial: PruningState
 ) -> Checkpoint:
-    """Take one step and save where it led."""
+    """Take one step and save the state after it."""
     step, pruner, watcher = steps[index], session.plugins.pruner, session.watcher
     watcher.stage(f"step {index + 1} of {len(steps)}: {step.name}")
     with resumable_trainings(session.folder, f"{index:04d}", f"step '{step.name}'", watcher) as slots:
@@ -61,7 +64,7 @@ def _take(
 
 
 def _recalibrate(session: Session, state: PruningState) -> None:
-    """Give networks that no step has trained batch-norm statistics of their own, where there is data for that."""
+    """Measure the batch-norm statistics of networks that no step has trained, if there is data."""
     settings, inputs = session.settings, session.inputs
     if not settings.finetune.epochs and inputs.train is not None:
         training = Training(inputs.train, settings.finetune, settings.seed, session.watcher.epoch, settings.task)

@@ -1,4 +1,4 @@
-"""What thinned options cost in value."""
+"""Bounds on the value that is lost because widths are thinned."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from reds_core.scoring.scorer import ScoreTable
 
 TIME_LIMIT_S = 60.0
 TABLE_ENTRIES_LIMIT = 50_000_000
-"""Joint choices of neighbours beyond which not even a bound on the whole problem is asked for."""
+"""The number of pairs of widths above which no bound on the problem with all widths is computed."""
 
 
 @dataclass(frozen=True)
 class ThinningPrice:
-    """What thinned options cost at most.
+    """The most that thinned widths can cost.
 
     Attributes:
-        value: by how much the value could rise if all widths were on offer; None where that is not known.
-        share: the same as a share of the value; None where that is not known, or the value is 0.
-        told: in a sentence, for the user.
+        value: The most by which the value could rise if all widths were options; None if unknown.
+        share: The same as a share of the value; None if unknown or if the value is 0.
+        sentence: A sentence for the user.
     """
 
     value: int | None
     share: float | None
-    told: str
+    sentence: str
 
 
 def thinning_warning(network: Network, rules: WidthRules) -> str | None:
-    """Which groups have fewer widths on offer than the other rules allow; None where none has."""
+    """A warning that names how many groups have thinned widths; None if no group has."""
     thinned = rules.thinned(network)
     if not thinned:
         return None
@@ -58,19 +58,26 @@ def thinning_price(
     registry: Registry,
     controls: Controls,
 ) -> ThinningPrice | None:
-    """The most by which `value` could rise if all widths were on offer; None where no group is thinned.
+    """The most by which `value` could rise if all widths were options; None if no group is thinned.
 
-    From a proven bound on the problem with all widths, nesting left aside. A solver that fails leaves it unknown.
+    It follows from a proven bound on the problem with all widths, without the limits of nesting. If the solver fails,
+    the price is unknown.
 
     Args:
-        controls: of the solve; its time limit is at most `TIME_LIMIT_S`.
+        statement: The common part of the problems of the network.
+        scores: The scores of the channels.
+        order: The order of the channels of each group.
+        budget: The budget of the subnetwork.
+        value: The value of the subnetwork.
+        registry: The solvers to choose from.
+        controls: The limits of the solve. Its time limit is at most `TIME_LIMIT_S`.
     """
     if not statement.rules.thinned(statement.network):
         return None
     channels = statement.network.channels
     joined = {pair for r in budget.amounts for pair in joined_groups(statement.form(r))} | set(scores.pairs)
     entries = sum(channels[a] * channels[b] for a, b in joined)
-    unknown = f"what all widths on offer could add to '{budget.name}' is not known: "
+    unknown = f"how much more '{budget.name}' could be worth with all widths is not known: "
     if entries > TABLE_ENTRIES_LIMIT:
         return ThinningPrice(None, None, f"{unknown}their tables would have {entries:,} entries")
     rules = dataclasses.replace(statement.rules, max_options=max(2, *channels.values()))
@@ -79,7 +86,7 @@ def thinning_price(
     search = Search(registry, controls=dataclasses.replace(controls, time_limit_s=limit_s))
     try:
         bound = search.answer(whole.problem).bound
-    except RedsError as error:  # a finished family is not lost for a figure beside it
+    except RedsError as error:  # a finished family must not be lost because of a secondary figure
         return ThinningPrice(None, None, f"{unknown}{error.what}")
     if bound is None:
         return ThinningPrice(None, None, f"{unknown}no bound was found within {limit_s:g} s")

@@ -1,4 +1,4 @@
-"""The tools that a run lends to the steps of a strategy."""
+"""The tools that a run provides to the steps of a pruning strategy."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from reds_core.scoring.scorer import ScoreTable, score
 
 
 class RunTools(Tools):
-    """The tools of one step; measures what they spend."""
+    """The tools of one step, which measure the time that they take."""
 
     def __init__(self, session: Session, step: Step, index: int, slots: TrainingSlots) -> None:
-        """Args:
-        step: the step that uses the tools.
-        index: of the step, from 0.
-        slots: where the epochs of its trainings are kept.
+        """Create the tools of one step.
+
+        Args:
+            session: The run.
+            step: The step that uses the tools.
+            index: The index of the step, from 0.
+            slots: Keeps the epochs of the trainings of the step.
         """
         inputs = session.inputs
         self.network, self.model, self.budgets = inputs.network, inputs.model, session.budgets
@@ -80,7 +83,7 @@ class RunTools(Tools):
 
     def recalibrate(self, model: Any) -> Any:
         if self._inputs.train is not None and self._settings.finetune.recalibrate:
-            own = Family(model, (model,), (self._described(model).channels,))  # 0 epochs: members are measured
+            own = Family(model, (model,), (self._described(model).channels,))  # 0 epochs: statistics only
             self._inputs.framework.finetune(own, self._training(self._inputs.train, 0, self._settings.finetune))
         return model
 

@@ -96,7 +96,7 @@ def test_ctrl_c_keeps_what_is_done_and_reports_it(place: Place, jobs: int) -> No
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130, err
     last = err.rstrip().splitlines()[-1]
-    assert last == "error: interrupted after 2 of 3 solves; the same command goes on where it stopped"
+    assert last == "error: interrupted after 2 of 3 solves; run the same command again to resume"
     assert "Traceback" not in err
     assert [r.contender.label for r in sorted(read_records(place.out), key=lambda r: r.contender.label)] == [
         "napper",

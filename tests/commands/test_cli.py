@@ -66,11 +66,11 @@ def test_without_a_command_help_is_shown_and_it_is_an_error(reds: Reds) -> None:
         (["solve", "a.npz", "--option", "dp"], "option 'dp' is malformed; write NAME.KEY=VALUE"),
         (["solve", "a.npz", "--option", "brute.x"], "option 'brute.x' is malformed"),
         (["solve", "a.npz", "--option", "brute.x=1"], "solver 'brute' has no option 'x'; its options: none"),
-        (["solve", "a.npz", "--option", "nobody.x=1"], "names 'nobody', which is no plugin"),
+        (["solve", "a.npz", "--option", "nobody.x=1"], "names 'nobody', which is not a plugin"),
         (["inspect"], "Missing argument"),
         (["formulate", "m.keras"], "Missing option '--out'"),
         (["formulate", "m.keras", "--out", "p.npz"], "no budget is given; give one such as --budget macs=0.5"),
-        (["prune", "--resume", "--overwrite"], "--resume and --overwrite exclude each other"),
+        (["prune", "--resume", "--overwrite"], "--resume and --overwrite cannot be combined"),
         (["prune", "--finetune-epochs", "-1"], "--finetune-epochs"),
         (["prune", "--batch-size", "0"], "--batch-size"),
         (["prune", "--learning-rate", "0"], "learning rate 0.0 is not above 0"),
@@ -164,7 +164,7 @@ def test_strict_makes_warnings_errors(reds: Reds, place: Workplace, command: str
     )
     more = ("--finetune-epochs", 0) if command == "prune" else ()
     outcome = reds(command, place.model, *options, *more, "--strict")
-    outcome.check_error(2, "group x stays, and 1 more; replace the layer, or go on without --strict")
+    outcome.check_error(2, "group x stays, and 1 more; replace the layer, or leave out --strict")
     assert not (place.folder / "o").is_file()
 
 
@@ -314,7 +314,7 @@ def test_unknown_and_unavailable_solvers(reds: Reds, problem: Path) -> None:
     reds("solve", problem, "--solver", "faraway").check_error(2, "'faraway' is not available here; needs a_library")
     reds("solve", problem, "--solver", "bad").check_error(2, r"plugin 'bad' is broken \(ImportError: no lib\); fix or")
     reds.install()
-    reds("solve", problem).check_error(2, "no installed solver takes problem 'small'")
+    reds("solve", problem).check_error(2, "no installed solver accepts problem 'small'")
 
 
 class Raising(BruteSolver):
@@ -342,7 +342,7 @@ def test_ctrl_c_is_status_130(reds: Reds, problem: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "why"),
     [
-        (RuntimeError("several\nlines."), r"a bug of reds \(RuntimeError: several lines\.\); report it"),
+        (RuntimeError("several\nlines."), r"a bug in reds \(RuntimeError: several lines\.\); report it"),
     ],
 )
 def test_a_bug_is_status_1_and_one_line(

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from toy_framework import describe, residual_model
 
-from reds_core.commands.console import ConsoleWatcher, print_inspection, print_plan, print_table
+from reds_core.commands.console import ConsoleWatcher, print_inspection, print_plan
 from reds_core.commands.solution_text import solution_text
+from reds_core.commands.tables import print_table
 from reds_core.framework.finetuning import EpochProgress
 from reds_core.knapsack.solution import Limit, Solution, Status
 from reds_core.plan import FullRecord, Hashes, Plan
@@ -122,7 +123,7 @@ def test_a_run_without_data_says_why_there_are_no_int8_files(
     data: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_plan(Plan(FullRecord({}), (), (), "nested", "taylor", (), 0, {}, {}, Hashes(data=data)), Path("out"))
-    assert ("Without training data nothing calibrates int8" in capsys.readouterr().out) == (data is None)
+    assert ("No int8 files were written, since there is no training data" in capsys.readouterr().out) == (data is None)
 
 
 def solution(**changes: object) -> Solution:

@@ -103,7 +103,7 @@ def is_alive(pid: int) -> bool:
 def test_a_crash_is_a_record_and_the_rest_goes_on(place: ComparePlace) -> None:
     done = finish(start(place, "--pruners", "crashing,nested"))
     assert done.status == 0, done.err
-    assert "1 of 2 runs failed; --retry makes them again" in done.out
+    assert "1 of 2 runs failed; --retry repeats them" in done.out
     crashed, *finished = read_results(place.out)
     assert crashed.outcome is RunOutcome.CRASHED
     assert crashed.reason is not None
@@ -153,7 +153,7 @@ def test_a_signal_lets_the_step_be_saved_and_ends_with_130(place: ComparePlace, 
     if number == signal.SIGTERM:  # which a scheduler sends to all processes of a job
         os.kill(child, number)
     running.send_signal(number)
-    assert eventually(lambda: "--resume goes on from there" in (place.out / "runs" / f"{name}.log").read_text(), 100)
+    assert eventually(lambda: "--resume continues from there" in (place.out / "runs" / f"{name}.log").read_text(), 100)
     (place.folder / "gate").touch()
     finish(running).check_error(130, "interrupted after 0 of 1 runs; the same command goes on")
     assert not is_alive(child)
@@ -177,7 +177,7 @@ def test_bad_input_ends_with_2_and_one_line(
     reds("compare", place.recipe, "--pruners", "nestd", *out).check_error(2, "unknown pruner 'nestd'")
     reds("compare", place.recipe, place.recipe, *out).check_error(2, "recipe 'toy' is named twice")
     reds("compare", place.folder / "none.yaml", *out).check_error(2, "does not exist")
-    reds("compare", place.recipe, "--seeds", "0,x", *out).check_error(2, "'0,x' is no list of seeds")
+    reds("compare", place.recipe, "--seeds", "0,x", *out).check_error(2, "'0,x' is not a list of seeds")
     reds("compare", place.recipe, "--seeds=-1", *out).check_error(2, "seed -1 is below 0")
     reds("compare", place.recipe, "--solvers", "brut", *out).check_error(2, "unknown solver 'brut'")
     reds("compare").check_error(2, "(?i)missing argument")

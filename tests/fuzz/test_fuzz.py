@@ -109,7 +109,7 @@ def test_the_checks_detect_faults(pristine: Path, tmp_path: Path, monkeypatch: p
 
     with monkeypatch.context() as patch:
         patch.setattr("reds_core.knapsack.file.load_problem", fail)
-        with pytest.raises(AssertionError, match="a bug of reds"):
+        with pytest.raises(AssertionError, match="a bug in reds"):
             run_and_check(("solve", "p.npz"), tmp_path)
     (tmp_path / ".new.1.partial.npz").write_bytes(b"")
     with pytest.raises(AssertionError, match="solve"):

@@ -55,7 +55,7 @@ def test_budgets_that_each_can_be_met_but_not_together(place: Workplace) -> None
         ({"pruner": "nestled"}, "unknown pruner 'nestled'; did you mean 'nested'"),
         ({"solver": "gurobi"}, "unknown solver 'gurobi'"),
         ({"options": {"taylor": {"criterium": "abs"}}}, "scorer 'taylor' has no option 'criterium'"),
-        ({"options": {"nobody": {"x": "1"}}}, "--option names 'nobody', which is no plugin"),
+        ({"options": {"nobody": {"x": "1"}}}, "--option names 'nobody', which is not a plugin"),
     ],
 )
 def test_unknown_plugins_and_options_are_refused_before_anything_is_read(
@@ -154,9 +154,9 @@ class WrongModels(BadPruner):
         (TooFew, "ended with 2 choices for 3 budgets"),
         (NoFamily, "ended without models"),
         (NoOrder, "without an order of channels"),
-        (DoubleOrder, "gave no order of the 6 channels of group 'stem'"),
-        (NoWidth, "no width from 1 up for every group"),
-        (ZeroWidth, "no width from 1 up for every group"),
+        (DoubleOrder, "did not give an order of the 6 channels of group 'stem'"),
+        (NoWidth, "a width of at least 1 for every group"),
+        (ZeroWidth, "a width of at least 1 for every group"),
         (OverBudget, "gave subnetwork '75' macs 270, which is above 202"),
         (NotNested, "gave subnetwork '25' channels that '50' does not have"),
         (WrongModels, "network '25' uses"),

@@ -91,7 +91,7 @@ def test_links_between_a_model_and_an_output_do_not_hide_that(place: Workplace, 
 def test_a_model_in_the_way_of_the_baseline_is_not_replaced(place: Workplace) -> None:
     mine = place.model.read_bytes()
     for mode in (Mode.REFUSE, Mode.RESUME):
-        with pytest.raises(InputError, match=r"model.keras' is there already; give it as the model"):
+        with pytest.raises(InputError, match=r"model.keras' already exists; give it as the model"):
             place.prune(model=None, data="toyset", out=place.folder, mode=mode)
     assert place.model.read_bytes() == mine
 

@@ -135,7 +135,7 @@ def test_a_table_of_other_groups_is_not_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_timing_passes_options_of_plugins_on(place: Workplace) -> None:
-    with pytest.raises(InputError, match="'nobody', which is no plugin"):
+    with pytest.raises(InputError, match="'nobody', which is not a plugin"):
         measure_latency(
             place.model, place.folder / "t.json", EVERY_WIDTH, registry=timed_registry(), options={"nobody": {"a": "b"}}
         )

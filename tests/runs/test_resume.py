@@ -190,7 +190,7 @@ def test_a_run_without_a_model_is_resumed_without_saying_what_its_data_was(place
 
 def test_an_object_is_asked_for_again(place: Workplace) -> None:
     place.prune(model=residual_model())
-    with pytest.raises(InputError, match="does not say where its model 'ToyModel' lies; give it again"):
+    with pytest.raises(InputError, match="does not record the path of its model 'ToyModel'; give it again"):
         left_out(place)
     assert left_out(place, model=residual_model()).subnetworks
     arrays = toy_arrays(residual_model())
@@ -225,7 +225,7 @@ def test_a_baseline_is_not_taken_over_from_a_run_with_another_seed(place: Workpl
 def test_a_baseline_that_is_gone_is_not_trained_anew_behind_the_plan(place: Workplace) -> None:
     place.prune(model=None, data="toyset")
     (place.out / "model.keras").unlink()
-    with pytest.raises(InputError, match=r"model.keras' is gone; start anew with --overwrite"):
+    with pytest.raises(InputError, match=r"model.keras' no longer exists; start over with --overwrite"):
         place.resume(model=None, data="toyset")
 
 

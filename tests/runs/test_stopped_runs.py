@@ -117,7 +117,7 @@ def test_epochs_of_the_baseline_outlive_an_error(place: Workplace, mode: Mode) -
     with pytest.raises(NoSpaceError, match="and add --resume"):
         place.prune(watcher=Failing(1), **source)  # in the second epoch
     assert [p.name for p in place.out.glob(".checkpoint/epochs-*")] == ["epochs-baseline-0.npz"]
-    with pytest.raises(InputError, match="holds an unfinished run; add --resume to go on with it"):
+    with pytest.raises(InputError, match="holds an unfinished run; add --resume to continue it"):
         place.prune(**source)
     assert without_times(place.prune(mode=mode, watcher=second, **source)) == expected
     assert second.epochs == whole.epochs - (mode is Mode.RESUME)
@@ -175,7 +175,7 @@ def test_ctrl_c_ends_the_run_after_the_running_epoch(place: Workplace) -> None:
         signal.signal(signal.SIGINT, before)
     assert first.epochs == 5
     assert first.warnings == (
-        "the run ends after this epoch, and --resume goes on from there; Ctrl-C again ends it at once",
+        "the run ends after this epoch, and --resume continues from there; press Ctrl-C again to end it at once",
     )
     assert without_times(place.resume(settings=LONG, watcher=second)) == expected
     assert first.epochs + second.epochs == EPOCHS
@@ -207,7 +207,7 @@ def test_a_damaged_epoch_costs_no_more_than_the_training(place: Workplace, damag
     assert bool(watcher.warnings) == (watcher.epochs == EPOCHS)
     if watcher.warnings:
         assert "epochs-" in watcher.warnings[0]
-        assert "the training of this step begins anew" in watcher.warnings[0]
+        assert "the training of this step starts over" in watcher.warnings[0]
 
 
 def test_epochs_of_other_networks_are_passed_over(place: Workplace) -> None:

@@ -65,10 +65,10 @@ def test_the_price_is_told_at_any_value(asked: dict[str, Any]) -> None:
     optimum += asked["value"]
     at_zero = _price(asked | {"value": 0})
     assert (at_zero.value, at_zero.share) == (optimum, None)
-    assert at_zero.told == f"with all widths on offer '50' could be worth at most {optimum:,} more than its value of 0"
+    assert at_zero.sentence == f"with all widths on offer '50' could be worth at most {optimum:,} more than its value of 0"
     below = _price(asked | {"value": -optimum})
     assert (below.value, below.share) == (2 * optimum, pytest.approx(2.0))
-    assert below.told.endswith("200.00% more than its negative value")
+    assert below.sentence.endswith("200.00% more than its negative value")
     best = _price(asked | {"value": optimum})
     assert (best.value, best.share) == (0, 0.0)
 
@@ -77,7 +77,7 @@ def test_what_is_not_known_is_told_too(asked: dict[str, Any], monkeypatch: pytes
     monkeypatch.setattr("reds_core.runs.thinning.TABLE_ENTRIES_LIMIT", 1)
     price = _price(asked)
     assert (price.value, price.share) == (None, None)
-    assert price.told.startswith("what all widths on offer could add to '50' is not known: their tables would have ")
+    assert price.sentence.startswith("how much more '50' could be worth with all widths is not known: their tables would have ")
 
 
 def test_the_price_keeps_the_limits_of_the_run(asked: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ def test_a_solver_that_fails_leaves_the_price_unknown(asked: dict[str, Any]) -> 
 
     price = _price(asked | {"registry": Registry([PluginModule("toy", (Failing,))])})
     assert (price.value, price.share) == (None, None)
-    assert "is not known: solver 'brute' failed on problem 'all-widths' with KeyError" in price.told
+    assert "is not known: solver 'brute' failed on problem 'all-widths' with KeyError" in price.sentence
 
 
 def _price(asked: dict[str, Any]) -> ThinningPrice:

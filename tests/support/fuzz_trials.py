@@ -99,7 +99,7 @@ def run_and_check(arguments: tuple[str, ...], work: Path) -> None:
     allowed = {0, 1, 2, 3, 4} if arguments[0] == "check" else {0, 2, 3, 4}
     assert status in allowed, shown
     assert "Traceback" not in out.getvalue() + err.getvalue(), shown
-    assert "a bug of reds" not in err.getvalue(), shown
+    assert "a bug in reds" not in err.getvalue(), shown
     if status:
         last = err.getvalue().rstrip("\n").rpartition("\n")[2]
         assert ERROR.fullmatch(last), shown

@@ -86,7 +86,7 @@ class AtOncePruner(Pruner):
 
 
 def choose_next_above(budget: int, state: PruningState, tools: Tools) -> PruningState:
-    """The state with the best choice for a budget among those that keep all that the next smaller subnetwork keeps.
+    """The state with the best choice for a budget among those that contain the next smaller subnetwork.
 
     This is the bottom-up order of the REDS paper.
     """
@@ -97,7 +97,7 @@ def choose_next_above(budget: int, state: PruningState, tools: Tools) -> Pruning
 
 
 def decision_from(member: MemberSolution) -> Decision:
-    """The decision that a member of a solved family stands for."""
+    """The decision for a member of a solved family."""
     return Decision.of(member.solution, member.bound_independent)
 
 

@@ -1,4 +1,4 @@
-"""Layer by layer: one group at a time is decided with all others in view, cut, trained; then the next."""
+"""Layerwise pruning: one group at a time is decided, with the others still open, and the network is cut and trained."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class LayerwiseOptions(NarrowingOptions):
     """Options of `layerwise`.
 
     Attributes:
-        order: in which groups are decided. forward: as data flows; backward: the last first; sensitivity: first those
-            whose narrowing alone raises the loss on held-back training data least.
-        horizon: global: the whole budget is shared out anew at each cut, over all groups not yet decided; local: every
-            group has the share of the budget that one ratio of channels for all groups would give it, and a cut
-            shares out only what its own groups have together.
-        block: how many groups are decided at a cut.
+        order: The order in which groups are decided. forward: in the order of data flow; backward: the last group
+            first; sensitivity: first the groups whose narrowing alone raises the loss on validation data least.
+        horizon: What each cut distributes. global: the whole remaining budget, over all groups that are not yet
+            decided; local: only the share of the groups that it decides, where the share of a group is what one ratio
+            of channels for all groups would give it.
+        block: The number of groups that each cut decides.
     """
 
     order: Literal["forward", "backward", "sensitivity"] = "forward"
@@ -41,9 +41,9 @@ class LayerwiseOptions(NarrowingOptions):
 class LayerwisePruner(NarrowingPruner):
     """Iterative pruning by knapsack, one group at a time.
 
-    At each cut the knapsack over all groups not yet decided is solved with the scores of the network as it now is; the
-    next group takes the width that the solution gives it, and the others are decided anew after fine-tuning. Groups
-    that the run's rules leave whole take no cut.
+    Each cut solves the knapsack problem over all undecided groups, with scores of the current network. The next
+    group takes its width from the solution, and the others are decided again after fine-tuning. Groups that the width
+    rules of the run leave whole need no cut.
     """
 
     name = "layerwise"
@@ -75,7 +75,7 @@ class LayerwisePruner(NarrowingPruner):
         fixed = dict(zip(problem.index, problem.ceilings, strict=True))
         pinned = {g: fixed[g] for g in done}
         if self.options.horizon == "local":
-            # under the widths that the budget started from, so that shares do not move while it is being reached
+            # under the widths at the first cut towards this budget, so that shares stay the same in all its cuts
             start = state.choices[1].widths if len(state.choices) > 1 else tools.network.channels
             shares = uniform_choice(problem.with_bounds(ceilings=choice_of(problem, start)))
             waiting = state.sequence[(cut.part + 1) * self.options.block :]
@@ -86,10 +86,11 @@ class LayerwisePruner(NarrowingPruner):
 
 
 def by_sensitivity(state: PruningState, tools: Tools) -> tuple[str, ...]:
-    """Groups with a choice by the loss of the network with that one alone narrowed, least first; ties in network order.
+    """The groups that can be narrowed, ordered by the loss of the network in which only that group is narrowed.
 
-    Each is narrowed to its width at the one ratio of channels that meets the smallest budget. The loss is measured on
-    held-back training data, with batch-norm statistics measured anew and without fine-tuning.
+    The least loss comes first; ties are in network order. Each group is narrowed to its width at the common ratio of
+    channels that meets the smallest budget. The loss is measured on validation data, with recalibrated batch-norm
+    statistics and without fine-tuning.
     """
     order = channel_order(state.scores)
     problem = tools.formulate(state.scores, tools.budgets[0], order).problem

@@ -1,6 +1,6 @@
-"""Strategies that narrow a network in several cuts towards each budget, the largest budget first, and train in between.
+"""Strategies that narrow a network in several cuts towards each budget, largest budget first, and train in between.
 
-In one cut the network is scored as it is now, the knapsack problem over its remaining channels is stated and solved,
+In one cut the current network is scored, the knapsack problem over its remaining channels is stated and solved,
 some of the widths of the solution are taken, the network is cut to them and fine-tuned. The subnetwork of the next
 smaller budget starts from that of the larger one, so that all are nested.
 """
@@ -34,15 +34,15 @@ class NarrowingOptions:
     """Options of every strategy that narrows.
 
     Attributes:
-        finetune: what is trained. joint: the network that is narrowed, the subnetworks that are done and the full
-            network, with one set of weights; alone: the network that is narrowed, for one budget only; auto: alone for
-            one budget, joint for several.
-        final: share of the run's epochs that are kept for the end, when everything is decided; the rest is spread
-            evenly over the cuts.
-        rescore: whether a cut is decided by scores of the network as it now is; else by those of the input model.
+        finetune: What is trained. joint: the network that is being narrowed, the finished subnetworks and the full
+            network, with one set of weights; alone: only the network that is being narrowed, for a single budget;
+            auto: alone for one budget, joint for several.
+        final: The share of the epochs of the run that is trained at the end, when everything is decided. The rest is
+            spread evenly over the cuts.
+        rescore: Whether each cut scores the current network; otherwise the scores of the input model are used.
 
     Raises:
-        InputError: if `final` is not a share.
+        InputError: If `final` is not a share.
     """
 
     finetune: Together = "auto"
@@ -112,7 +112,7 @@ class NarrowingPruner(Pruner):
         if self.options.finetune == "alone" and len(budgets) > 1:
             raise InputError(
                 f"pruner '{self.name}' trains a subnetwork alone only for a single budget, "
-                "since each goes on from the one before",
+                "since each subnetwork continues from the one before",
                 f"give one budget, or --option {self.name}.finetune=joint",
             )
         names = self.cuts(free)
@@ -133,7 +133,7 @@ class NarrowingPruner(Pruner):
             return self._scored(state, tools)
         family = train(state.family, step, tools, alone)
         if not step.epochs:
-            # the next cut scores it: with the statistics of wider layers it would hardly work
+            # the next cut scores it, and it would hardly work with the statistics of wider layers
             family = dataclasses.replace(family, members=(tools.recalibrate(family.members[0]), *family.members[1:]))
         return dataclasses.replace(state, family=family)
 
@@ -144,11 +144,11 @@ class NarrowingPruner(Pruner):
         return dataclasses.replace(state, sequence=self.sequence(state, tools))
 
     def _cut(self, cut: Narrow, state: PruningState, tools: Tools) -> PruningState:
-        anew = self.options.rescore and bool(state.family.members)
+        rescore = self.options.rescore and bool(state.family.members)
         if cut.part == 0:
             state = _opened(state, tools)
         budget, now, kept = tools.budgets[cut.budget], state.choices[0], state.kept(0)
-        scores = tools.score(state.family.members[0], kept) if anew else state.scores
+        scores = tools.score(state.family.members[0], kept) if rescore else state.scores
         ranking = channel_order(scores, kept)
         order = {g: np.concatenate([ranking[g][:w], state.order[g][w:]]) for g, w in now.widths.items()}
         stated = tools.formulate(scores, budget, order).problem

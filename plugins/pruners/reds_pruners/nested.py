@@ -1,4 +1,4 @@
-"""The nested family of REDS: score once, choose, permute, fine-tune all together."""
+"""The nested family of REDS: score once, choose, permute the channels, and fine-tune all subnetworks together."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class NestedOptions:
     """Options of `nested`.
 
     Attributes:
-        family: which budget gives way where they disagree. bottom-up: the larger ones, which keep what the smaller
-            keep and add to it; top-down: the smaller ones, which drop what the larger drop and more; joint: whichever
-            costs least in value, summed over all budgets.
+        family: Which budgets give way if their best choices are not nested. bottom-up: the larger ones, which extend
+            the choices of the smaller ones; top-down: the smaller ones, which reduce the choices of the larger ones;
+            joint: whichever maximises the sum of the values of all subnetworks.
     """
 
     family: Literal["bottom-up", "top-down", "joint"] = "bottom-up"
@@ -33,8 +33,8 @@ class NestedPruner(AtOncePruner):
     """Nested subnetworks (Corti et al., REDS, arXiv 2311.13349, section 3).
 
     Every larger subnetwork keeps what the smaller ones keep. Channels are permuted by score, so that every subnetwork
-    is a prefix of one set of weights, and all are fine-tuned together. A bottom-up family is decided in one step a
-    budget; the others in one step for all, since no member is settled before the last.
+    is a prefix of one set of weights, and all are fine-tuned together. A bottom-up family takes one
+    step per budget; the other families take one step for all budgets, since no member is final before the last.
     """
 
     name = "nested"

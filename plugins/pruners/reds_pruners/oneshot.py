@@ -1,4 +1,4 @@
-"""One shot: score once, solve each budget once, cut, fine-tune each subnetwork by itself."""
+"""One-shot pruning: score once, solve each budget once, cut, and fine-tune each subnetwork by itself."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from reds_pruners.at_once import AtOncePruner, choose_next_above
 
 
 class OneShotPruner(AtOncePruner):
-    """The strategy without repetition that iterative ones must beat.
+    """One-shot pruning, the baseline of iterative strategies.
 
-    Widths are those of the bottom-up family, but every subnetwork is trained alone, for all epochs of the run, so that
-    none gives way to another. The subnetworks are nested and no longer share weights.
+    Widths are those of the bottom-up family, but every subnetwork is trained alone for all epochs of the run, so that
+    no subnetwork is compromised by another. The subnetworks are nested but do not share weights.
     """
 
     name = "oneshot"

@@ -1,4 +1,4 @@
-"""Step by step: the whole network is narrowed a little at a time, and trained in between."""
+"""Progressive pruning: the whole network is narrowed in small steps, and trained in between."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class ProgressiveOptions(NarrowingOptions):
     """Options of `progressive`.
 
     Attributes:
-        steps: cuts from the full network to the largest budget, and from each budget to the next.
-        schedule: of the budgets on the way. linear: every cut takes the same amount off; geometric: the same share of
-            what is left.
+        steps: The number of cuts from the full network to the largest budget, and from each budget to the next.
+        schedule: How budgets fall from cut to cut. linear: by the same amount; geometric: by the same share of what is
+            left.
     """
 
     steps: int = 4
@@ -32,7 +32,7 @@ class ProgressiveOptions(NarrowingOptions):
 
 
 class ProgressivePruner(NarrowingPruner):
-    """Iterative pruning by knapsack, all groups at a time, through budgets that fall step by step."""
+    """Iterative pruning by knapsack, of all groups at a time, through a series of falling budgets."""
 
     name = "progressive"
     Options = ProgressiveOptions
@@ -51,7 +51,7 @@ class ProgressivePruner(NarrowingPruner):
         return problem.with_capacities(self._between(start, goal, done))
 
     def _between(self, start: Mapping[str, int], goal: Mapping[str, int], done: float) -> dict[str, int]:
-        """Capacities on the way from `start` (done 0) to `goal` (done 1)."""
+        """The capacities between `start` and `goal` after a share `done` of the cuts, from 0 to 1."""
         if self.options.schedule == "geometric":
             now = {r: s * (max(goal[r], 1) / max(s, 1)) ** done for r, s in start.items()}
         else:

@@ -10,7 +10,7 @@ from reds_core.pruning import Step, Tools
 
 Together = Literal["auto", "joint", "alone"]
 """What is trained. joint: all subnetworks and the full network, with one set of weights; alone: each subnetwork by
-itself; auto: joint if there are several subnetworks, alone if there is one, which shares its weights with no other."""
+itself; auto: joint for several subnetworks, alone for one."""
 
 
 def is_alone(together: Together, budgets: int) -> bool:
@@ -19,7 +19,7 @@ def is_alone(together: Together, budgets: int) -> bool:
 
 
 def spread(epochs: int, steps: int) -> tuple[int, ...]:
-    """The epochs of each step, as even as whole numbers allow. What is left over goes to the last steps."""
+    """Distribute epochs over steps as evenly as possible. Remaining epochs go to the last steps."""
     return tuple((i + 1) * epochs // steps - i * epochs // steps for i in range(steps))
 
 

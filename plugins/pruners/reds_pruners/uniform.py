@@ -18,15 +18,15 @@ class UniformOptions:
     """Options of `uniform`.
 
     Attributes:
-        finetune: what is trained. joint: all subnetworks and the full network, with one set of weights; alone: each
-            subnetwork by itself, each for all epochs; auto: alone for one budget, joint for several.
+        finetune: What is trained. joint: all subnetworks and the full network, with one set of weights; alone: each
+            subnetwork by itself, for all epochs; auto: alone for one budget, joint for several.
     """
 
     finetune: Together = "auto"
 
 
 class UniformPruner(AtOncePruner):
-    """One ratio of channels for all groups, the largest that meets the budget; the best-scoring channels are kept.
+    """Keeps the same share of channels in all groups, the largest that meets the budget, and the best-scoring channels.
 
     No knapsack is solved. A smaller ratio never keeps more of a group, so the subnetworks are nested.
     """

@@ -1,4 +1,4 @@
-"""The value of a subnetwork by the scores of the input model, by which all strategies can be compared."""
+"""Values of subnetworks by the scores of the input model, which make all strategies comparable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reds_pruners.widths import choice_of
 def proven_bound(scores: ScoreTable, budget: SubnetworkBudget, tools: Tools) -> int | None:
     """A proven upper bound on the value of every subnetwork within the budget, or None if there is none.
 
-    With scores of pairs there is none: they make the value of a set of channels depend on the order of all others.
+    There is none with scores of pairs, since the value of a set of channels then depends on the order of the others.
 
     Raises:
         InfeasibleError: if no subnetwork meets the budget.
@@ -39,13 +39,16 @@ def measured(
     bound: int | None = None,
     chosen: Solution | None = None,
 ) -> Solution:
-    """A subnetwork as a solution of the problem that `scores` state, whichever way it was chosen.
+    """A subnetwork, however it was chosen, as a solution of the problem formulated with `scores`.
 
     Args:
-        widths: the width of each group.
-        kept: for each group the channels of the input model that the subnetwork keeps.
-        bound: an upper bound on its value, from `proven_bound`.
-        chosen: the solution that chose it, for the solver and its time; None if no solver was asked.
+        tools: The tools of the step.
+        scores: The scores of the channels of the input model.
+        budget: The budget of the subnetwork.
+        widths: The width of each group.
+        kept: For each group the channels of the input model that the subnetwork keeps.
+        bound: An upper bound on its value, from `proven_bound`.
+        chosen: The solution that chose it, for the solver and its time; None if no solver was asked.
     """
     # kept channels by descending score, so that sums are rounded as in the problem that gave the bound
     problem = tools.formulate(scores, budget, channel_order(scores, kept)).problem

@@ -14,12 +14,11 @@ from toy_framework import ToyFramework, describe, residual_model, toy_arrays
 from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, make_workplace, skip_report
 
-from reds_core import Registry
+from reds_core import Registry, load_scores
 from reds_core.cost import resource_forms
 from reds_core.errors import InputError
 from reds_core.formulation import formulate
 from reds_core.framework import Arrays, Task
-from reds_core.runs import load_scores
 from reds_core.scoring import Scorer, ScoreTable, score
 
 MODEL = residual_model()

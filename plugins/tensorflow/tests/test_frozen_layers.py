@@ -11,10 +11,9 @@ import pytest
 from keras import layers
 
 import reds_core
-from reds_core import Plan, Registry, RunSettings, Watcher, load_data
+from reds_core import Plan, Registry, RunSettings, Search, Watcher, load_data
 from reds_core.errors import InputError
 from reds_core.framework import FinetuneSettings, Framework
-from reds_core.runs import Search
 
 
 class Listener(Watcher):

@@ -1,0 +1,21 @@
+"""Tables on stdout. Kept apart from `console`, which imports far more than a table needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reds_core.scales import on_terminal
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on stdout. Cells are plain text, not markup."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(on_terminal(cell)) for cell in row))
+    Console().print(table)
