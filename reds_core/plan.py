@@ -44,7 +44,7 @@ class FullRecord:
     """The full network, as it is saved.
 
     Attributes:
-        usage: usage of each resource in base units: of all in `ALWAYS_COUNTED`, and latency if it was measured.
+        usage: usage of each resource in base units: macs, params, peak_ram, and latency if it was measured.
         accuracy: accuracy on test data.
     """
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from numbers import Real
 from typing import Any
 
-from reds_core.cost.counting import RESOURCES
+from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError
 from reds_core.scales import BYTES, PLAIN
 

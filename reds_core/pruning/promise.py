@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import ContractViolation
 from reds_core.formulation.statement import Statement
@@ -73,7 +73,7 @@ def check_family(
 
 
 def check_model(
-    framework: Framework, model: Any, usage: Mapping[str, int], costs: counting.CostModel, name: str
+    framework: Framework, model: Any, usage: Mapping[str, int], costs: resources.CostModel, name: str
 ) -> None:
     """Count what `model` uses once more, from its own layers, since a budget is a promise.
 
@@ -85,7 +85,7 @@ def check_model(
         ContractViolation: if the model does not use what was planned.
     """
     network = framework.inspect(model)
-    recounted = counting.usage(network, network.channels, costs)
+    recounted = resources.usage(network, network.channels, costs)
     if recounted != dict(usage):
         raise ContractViolation(
             f"network '{name}' uses {recounted} where {dict(usage)} was planned", "report this as a bug of reds"

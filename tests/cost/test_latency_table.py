@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.cost.latency_sampling import (
     Sample,
     Segment,
@@ -244,4 +244,4 @@ def test_settings_out_of_range_are_refused(name: str, figure: int) -> None:
 
 def test_latency_budgets_need_a_table() -> None:
     with pytest.raises(InputError, match="a latency budget needs measurements; make them with `reds latency`"):
-        counting.check_resources(["latency"])
+        resources.check_resources(["latency"])
