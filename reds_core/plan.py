@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError
 from reds_core.system.files import write_text
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
@@ -22,8 +23,7 @@ PLAN_FILE = "plan.json"
 FULL_NETWORK = "nested"
 """The stem of the names of the full network's files."""
 ALWAYS_COUNTED = ("macs", "params", "peak_ram")
-"""The resources that every plan states for the full network, in this order and before its accuracy. Other resources
-follow the accuracy."""
+"""The resources that every plan must state for the full network."""
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ def save_plan(plan: Plan, folder: Path) -> None:
     content = to_plain(plan)
     full = content["full"]
     for name in plan.full.usage:
-        if name not in ALWAYS_COUNTED:
-            full[name] = full.pop(name)  # behind the accuracy, where the format has always had it
+        if name in RESOURCES and RESOURCES[name].is_measured:
+            full[name] = full.pop(name)  # after the accuracy, where the format has always had it
     write_text(folder / PLAN_FILE, to_json(content))
 
 
