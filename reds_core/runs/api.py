@@ -315,7 +315,7 @@ def formulate_model(
     check_level(plugin, score_level)
     source = _source(data)
     if source is None and plugin.needs_data:
-        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
+        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or use --scorer magnitude")
     latencies = settings.read_latencies()
     framework, loaded, network = load_for_inspection(
         model, registry, options=options, imports=imports, strict=strict, watcher=watcher

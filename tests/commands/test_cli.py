@@ -214,7 +214,7 @@ def test_formulate_without_data(reds: Reds, place: Workplace) -> None:
     arguments = ("formulate", place.model, "--budget", "macs=0.5", "--budget", "peak_ram=36", "--out", path)
     assert reds(*arguments, "--scorer", "magnitude", "--option", "magnitude.norm=l1").status == 0
     assert [r.name for r in load_problem(path).resources] == ["macs", "peak_ram"]
-    reds(*arguments).check_error(2, "scorer 'taylor' needs training data; give --data, or take --scorer magnitude")
+    reds(*arguments).check_error(2, "scorer 'taylor' needs training data; give --data, or use --scorer magnitude")
 
 
 @pytest.mark.parametrize(

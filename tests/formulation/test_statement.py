@@ -54,7 +54,7 @@ def test_a_resource_is_counted_once_and_only_when_asked_for(monkeypatch: pytest.
         counted.extend(found)
         return found
 
-    monkeypatch.setattr(counting, "resource_forms", listening)
+    monkeypatch.setattr(resources, "resource_forms", listening)
     statement = Statement(NETWORK)
     budgets = statement.smallest_first(parse_budgets(["macs=0.5,0.25"]))
     for budget in budgets:

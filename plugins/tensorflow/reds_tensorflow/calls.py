@@ -121,9 +121,9 @@ class Call:
         (shape,) = self.output_shapes
         return shape
 
-    def unsupported(self, why: str, mend: str) -> UnsupportedError:
+    def unsupported(self, why: str, fix: str) -> UnsupportedError:
         """The error that names this layer."""
-        return UnsupportedError(f"{self.where} {why}", mend)
+        return UnsupportedError(f"{self.where} {why}", fix)
 
     def fresh(self, channels: int) -> Axis:
         """The axis of channels that this layer makes. Further calls of the layer are tied to it by the weights."""

@@ -19,7 +19,7 @@ from reds_tensorflow.conversion_errors import kept_errors
 from reds_tensorflow.device_tracing import one_at_a_time, traced_for_device
 from reds_tensorflow.evaluation import measure, resolve_outputs
 from reds_tensorflow.keras_functions import scales_kept_in_reversal
-from reds_tensorflow.lstm_operators import mended
+from reds_tensorflow.lstm_operators import lstms_fixed
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.quiet import silenced
 from reds_tensorflow.task import Activation, Outputs, outputs_of
@@ -85,7 +85,7 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
             if examples is not None:
                 types = [tensor.dtype for tensor in single.inputs]
                 _ask_for_int8(converter, [[x.astype(t) for x, t in zip(e, types, strict=True)] for e in examples])
-            return mended(converter.convert())
+            return lstms_fixed(converter.convert())
     except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
         error = passed_over[-1] if passed_over else error
         if is_out_of_space(error):

@@ -1,4 +1,4 @@
-"""What the converter leaves to be mended in a .tflite file that holds UNIDIRECTIONAL_SEQUENCE_LSTM.
+"""What the converter leaves to be fixed in a .tflite file that holds UNIDIRECTIONAL_SEQUENCE_LSTM.
 
 - The operator keeps its states from one run of the file to the next, as no Keras layer does. Operators in front of it
   set them to zero, so that nobody who runs the file needs to.
@@ -30,7 +30,7 @@ ALIGNMENT_BYTES = 16
 """Of the content of a tensor in the file: kernels read it in place."""
 
 
-def mended(content: bytes) -> bytes:
+def lstms_fixed(content: bytes) -> bytes:
     """A .tflite content whose LSTM operators begin every run with states of zero and compute what Keras does."""
     kind = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
     model = schema.ModelT.InitFromPackedBuf(content, 0)
@@ -41,14 +41,14 @@ def mended(content: bytes) -> bytes:
         operators = []
         for operator in graph.operators:
             if operator.opcodeIndex in lstms:
-                _mend(operator, graph.tensors)
+                _fix(operator, graph.tensors)
                 operators += [_zeroing(model, graph, operator.inputs[i]) for i in (OUTPUT_STATE, CELL_STATE)]
             operators.append(operator)
         graph.operators = operators
     return _packed(model)
 
 
-def _mend(operator: Any, tensors: list[Any]) -> None:
+def _fix(operator: Any, tensors: list[Any]) -> None:
     operator.builtinOptions.cellClip = 0.0
     output, cell = tensors[operator.outputs[0]], tensors[operator.inputs[CELL_STATE]]
     if output.type != schema.TensorType.INT8:

@@ -20,11 +20,11 @@ def as_functional(model: Any) -> Any:
     Raises:
         UnsupportedError: if `model` has no graph of layers, or does something else than run it.
     """
-    what, mend = f"model '{model.name}' of type {type(model).__name__}", "build it as a Functional or Sequential model"
+    what, fix = f"model '{model.name}' of type {type(model).__name__}", "build it as a Functional or Sequential model"
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
         if isinstance(model, keras.Sequential):
             raise UnsupportedError(f"{what} does not know the shape of its input", "begin it with a keras.Input")
-        raise UnsupportedError(f"{what} has no graph of layers with inputs", mend)
+        raise UnsupportedError(f"{what} has no graph of layers with inputs", fix)
     if isinstance(model, keras.Sequential):
         functional = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
         stock_call = keras.Sequential.call
@@ -32,7 +32,7 @@ def as_functional(model: Any) -> Any:
         functional = keras.Model(_only_or_all(model.input), _only_or_all(model.output), name=model.name)
         stock_call = type(functional).call
     if type(model).call is not stock_call:
-        raise UnsupportedError(f"{what} has a call method of its own", mend)
+        raise UnsupportedError(f"{what} has a call method of its own", fix)
     return functional
 
 

@@ -43,10 +43,10 @@ def stft_spectrogram(call: Call) -> tuple[Dims, ...]:
     return preprocessing(call)
 
 
-def refused(why: str, mend: str) -> Flow:
+def refused(why: str, fix: str) -> Flow:
     """The flow of a layer that cannot be in a model that is copied and saved."""
 
     def flow(call: Call) -> tuple[Dims, ...]:
-        raise call.unsupported(why, mend)
+        raise call.unsupported(why, fix)
 
     return flow

@@ -29,11 +29,11 @@ def fault_of(error: Exception, found: Sequence[Entry], file: ModelFile) -> RedsE
             if reason is not None:
                 return UnsupportedError(
                     f"layer '{entry.layer}' of type {entry.kind} cannot be loaded ({reason}){file.origin.told}",
-                    _mend(file) if entry.is_of_keras() else f"make the class read its own config, or {GIVE_IT}",
+                    _advice(file) if entry.is_of_keras() else f"make the class read its own config, or {GIVE_IT}",
                 )
     return InputError(
         f"'{file.path}' cannot be loaded by Keras {keras.__version__} ({first_sentence(error)}){file.origin.told}",
-        _mend(file),
+        _advice(file),
     )
 
 
@@ -58,7 +58,7 @@ def _reason(entry: Entry) -> str | None:
     return None
 
 
-def _mend(file: ModelFile) -> str:
+def _advice(file: ModelFile) -> str:
     """What to do about a sound file that the installed Keras does not read."""
     if not file.origin.is_older:
         return "save the model as .keras by the Keras that made it" if not file.is_zip else "save the model again"
