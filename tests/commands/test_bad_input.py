@@ -109,8 +109,8 @@ def zipped(**members: str) -> bytes:
     ("content", "why"),
     [
         (None, "does not exist; check the path"),
-        (b"", "is no Keras model file"),
-        (b"hello, I am a text", "is no Keras model file"),
+        (b"", "is not a Keras model file"),
+        (b"hello, I am a text", "is not a Keras model file"),
         (b"PK\x03\x04 and then nothing", "is damaged"),
         (b"\x89HDF\r\n\x1a\n and then nothing", "is damaged"),
         (zipped(readme="hello"), "holds no Keras model"),

@@ -78,7 +78,7 @@ def test_a_backend_in_the_settings_of_keras_does_not_matter(model: Path, tmp_pat
         check=False,
         env={**environment, "KERAS_HOME": str(tmp_path)},
     )
-    check_error(done, "is no Keras model file")
+    check_error(done, "is not a Keras model file")
 
 
 def test_a_keras_that_was_imported_on_another_backend(monkeypatch: pytest.MonkeyPatch) -> None:

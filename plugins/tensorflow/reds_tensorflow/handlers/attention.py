@@ -1,8 +1,9 @@
 """Attention layers.
 
-Heads are channels: a head is pruned together with its part of the query, key, value and output projections. The features
-of a head are not pruned, because pruning both heads and features would make costs products of three widths, and because
-the number of key features sets the scale of the softmax. In a layer with a single head, the value features are channels.
+Heads are channels: a head is pruned together with its part of the query, key, value and output projections. The
+features of a head are not pruned, because pruning both heads and features would make costs products of three widths,
+and because the number of key features sets the scale of the softmax. In a layer with a single head, the value features
+are channels.
 """
 
 from __future__ import annotations

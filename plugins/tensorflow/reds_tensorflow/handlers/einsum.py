@@ -41,7 +41,7 @@ def einsum_dense(call: Call) -> tuple[Dims, ...]:
 
 
 def _bias(call: Call, outputs: list[Axis]) -> None:
-    """List the bias. It is aligned with the last output dimensions, and has length 1 along those it is broadcast over."""
+    """List the bias, which is aligned with the last output dimensions and has length 1 where it is broadcast."""
     bias = call.layer.bias
     met = outputs[len(outputs) - len(bias.shape) :]
     axes = tuple(axis if call.size(axis) == n else Fixed(1) for axis, n in zip(met, bias.shape, strict=True))

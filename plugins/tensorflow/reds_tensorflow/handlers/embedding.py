@@ -17,7 +17,7 @@ def embedding(call: Call) -> tuple[Dims, ...]:
 
 
 def reversible_embedding(call: Call) -> tuple[Dims, ...]:
-    """ReversibleEmbedding: an Embedding or, with `reverse`, the product of vectors with the embeddings of all tokens."""
+    """ReversibleEmbedding: an Embedding or, with `reverse`, the products of vectors with all embeddings."""
     layer = call.layer
     tokens = Fixed(layer.input_dim)
     if call.argument("reverse"):

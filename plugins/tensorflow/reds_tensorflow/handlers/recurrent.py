@@ -1,8 +1,8 @@
 """Recurrent layers.
 
-Units are channels: a unit is pruned together with its output, its rows in the recurrent kernel, and its gates. The gates
-are concatenated along the last axis of kernels and biases, in Keras's order: input, forget, cell and output for an LSTM;
-update, reset and candidate for a GRU.
+Units are channels: a unit is pruned together with its output, its rows in the recurrent kernel, and its gates. The
+gates are concatenated along the last axis of kernels and biases, in Keras's order: input, forget, cell and output for
+an LSTM; update, reset and candidate for a GRU.
 """
 
 from __future__ import annotations
