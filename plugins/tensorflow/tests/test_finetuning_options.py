@@ -414,7 +414,7 @@ def test_float16_needs_a_gpu() -> None:
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("this machine has a GPU")
     with pytest.raises(
-        InputError, match="mixed_float16 needs a GPU, and none is found; take --precision mixed_bfloat16"
+        InputError, match="mixed_float16 needs a GPU, and none is found; use --precision mixed_bfloat16"
     ):
         loops.check_finetuning(network(), examples(), FinetuneSettings(precision=Precision.FLOAT16))
 

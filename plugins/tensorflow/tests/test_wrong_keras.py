@@ -54,7 +54,7 @@ def test_another_backend_is_refused(model: Path, backend: str) -> None:
     [
         (
             BROKEN_TENSORFLOW,
-            r"TensorFlow cannot be imported \(libcudart.so.12: cannot open.*\); install it anew",
+            r"TensorFlow cannot be imported \(libcudart.so.12: cannot open.*\); reinstall it",
         ),
         ("raise TypeError('Descriptors cannot be created directly.')", "TensorFlow cannot be imported .Descriptors"),
     ],
