@@ -1,4 +1,4 @@
-"""What a network uses of each resource, and what a budget allows."""
+"""Costs of networks: resources, budgets and measured latencies."""
 
 from __future__ import annotations
 

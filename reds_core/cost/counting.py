@@ -1,4 +1,4 @@
-"""How costs of a network are counted: each as a form, a function of the widths of the channel groups."""
+"""Counting of costs. Each cost is a form: a function of the widths of the channel groups."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from reds_core.network.description import Network
 
 DEFAULT_ELEMENT_SIZE_BYTES = 1
 ELEMENT_SIZES_BYTES = (1, 4)
-"""The sizes of an int8 and of a float32 element."""
+"""The sizes of an int8 and a float32 element in bytes."""
 
 
 @dataclass(frozen=True)
 class SumForm:
-    """constant + sum of coefficient x width + sum of coefficient x width x width.
+    """A polynomial of degree 2: constant + sum of coefficient x width + sum of coefficient x width x width.
 
     Attributes:
-        linear: coefficient by group.
-        products: coefficient by pair of groups (a, b); (a, a) is a square.
+        constant: the constant term.
+        linear: coefficients by group.
+        products: coefficients by pair of groups (a, b); (a, a) is a square.
     """
 
     constant: int = 0
@@ -38,7 +39,7 @@ class SumForm:
 
 @dataclass(frozen=True)
 class PeakForm:
-    """The largest of `steps`, each a linear form."""
+    """The maximum of `steps`, each of which is a linear form."""
 
     steps: tuple[LinearForm, ...]
 
@@ -49,11 +50,12 @@ class PeakForm:
 
 @dataclass(frozen=True)
 class TableForm:
-    """constant + a table for each group + a table for each pair of groups: costs that follow no formula.
+    """The sum of a constant, a table for each group and a table for each pair of groups, for costs without a formula.
 
     Attributes:
-        groups: int64 (channels,) by group: what width w costs, at w - 1.
-        pairs: int64 (channels of a, channels of b) by pair of groups, a before b in the network.
+        constant: the constant term.
+        groups: tables by group, int64 (channels,). The cost of width w is at index w - 1.
+        pairs: tables by pair of groups, int64 (channels of a, channels of b), where a precedes b in the network.
     """
 
     constant: int
@@ -66,7 +68,7 @@ class TableForm:
         return total + sum(int(table[widths[a] - 1, widths[b] - 1]) for (a, b), table in self.pairs.items())
 
     def least(self, options: Mapping[str, IntArray]) -> int:
-        """A lower limit on the use by any choice of the widths `options`, by group; each table's least is taken."""
+        """Return a lower bound over all choices of widths in `options`, by group: the sum of each table's minimum."""
         total = self.constant + sum(int(table[options[g] - 1].min()) for g, table in self.groups.items())
         tables = (table[np.ix_(options[a] - 1, options[b] - 1)] for (a, b), table in self.pairs.items())
         return total + sum(int(table.min()) for table in tables)
@@ -76,14 +78,14 @@ ResourceForm = SumForm | PeakForm | TableForm
 
 
 def joined_groups(form: ResourceForm) -> set[tuple[str, str]]:
-    """The pairs of different groups whose widths occur together in a term of `form`."""
+    """Return the pairs of different groups whose widths occur in the same term of `form`."""
     if isinstance(form, SumForm):
         return {(a, b) for a, b in form.products if a != b}
     return set(form.pairs) if isinstance(form, TableForm) else set()
 
 
 class _SumBuilder:
-    """Sums products of axis lengths into a SumForm."""
+    """Accumulates products of axis lengths in a SumForm."""
 
     def __init__(self, network: Network) -> None:
         self._rank = {g.name: i for i, g in enumerate(network.groups)}
@@ -92,7 +94,7 @@ class _SumBuilder:
         self._products: dict[tuple[str, str], int] = {}
 
     def add(self, coefficient: int, factors: Iterable[Axis]) -> None:
-        """Add coefficient x the product of the factors' lengths; at most two may depend on widths."""
+        """Add coefficient x the product of the factors' lengths, of which at most two may depend on widths."""
         moving = []
         for axis in factors:
             form = axis.length()
@@ -122,7 +124,7 @@ class _SumBuilder:
 
 
 def product_sum(network: Network, products: Iterable[tuple[int, Sequence[Axis]]]) -> SumForm:
-    """The sum of coefficient x the product of axis lengths over `products`, as a form in the group widths."""
+    """Return the sum of coefficient x the product of axis lengths over `products`, as a form in the group widths."""
     builder = _SumBuilder(network)
     for coefficient, factors in products:
         builder.add(coefficient, factors)
@@ -130,21 +132,21 @@ def product_sum(network: Network, products: Iterable[tuple[int, Sequence[Axis]]]
 
 
 def macs(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
-    """Multiply-accumulates of one inference with a batch size of 1. They do not depend on the element size."""
+    """Return the multiply-accumulates of one inference with a batch size of 1, whatever the element size."""
     return product_sum(network, ((t.coefficient, t.factors) for layer in network.layers for t in layer.macs))
 
 
 def params(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
-    """Bytes of all weights, including those that training does not change."""
+    """Return the size of all weights in bytes, including weights that are not trained."""
     return product_sum(network, ((element_size_bytes, weight.axes) for weight in network.weights))
 
 
 def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
-    """Bytes of live activations, the most over the layers in execution order.
+    """Return the size of live activations in bytes, as the maximum over the layers in execution order.
 
-    Live while a layer runs: its inputs and outputs, and every earlier tensor, the network's input included, that a
-    later layer reads or that is an output of the network. Tensors of one storage count once, at the largest. While an
-    inner step of a layer runs, what it holds inside is live in place of the layer's outputs.
+    While a layer runs, its inputs and outputs are live, and so is every earlier tensor, including the network's input,
+    that a later layer reads or that is an output of the network. Tensors that share a storage count once, with the
+    largest size. During an inner step of a layer, the buffers of the step are live instead of the layer's outputs.
     """
     storage_of = [t.storage for t in network.tensors]
     last_use: dict[int, int] = {}
@@ -170,7 +172,7 @@ def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BY
 
 
 def _total(forms: Iterable[LinearForm]) -> LinearForm:
-    """The sum of forms, alike for equal sums."""
+    """Return the sum of forms in a canonical order, so that equal sums compare equal."""
     total = LinearForm(0)
     for form in forms:
         total = total.plus(form)
@@ -178,7 +180,7 @@ def _total(forms: Iterable[LinearForm]) -> LinearForm:
 
 
 def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, LinearForm]:
-    """Bytes of each storage. Tensors that share one have the same number of elements, or the larger counts."""
+    """Return the size of each storage in bytes: that of the largest tensor in it."""
     sizes: dict[int, LinearForm] = {}
     for tensor in network.tensors:
         form = tensor.axis.length().times(tensor.positions * element_size_bytes)
@@ -189,7 +191,7 @@ def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, Linea
 
 
 def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
-    """Different steps without those that another covers at every width (all coefficients are above 0)."""
+    """Remove duplicate steps, and steps that another covers at every width (all coefficients are positive)."""
 
     def covers(big: LinearForm, small: LinearForm) -> bool:
         coefficients = dict(big.coefficients)
@@ -200,10 +202,10 @@ def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
 
 
 def check_element_size(element_size_bytes: int) -> None:
-    """Refuse sizes that no exported file has.
+    """Refuse element sizes that no exported file has.
 
     Raises:
-        InputError: if it is neither 1 nor 4.
+        InputError: if the size is neither 1 nor 4.
     """
     if element_size_bytes not in ELEMENT_SIZES_BYTES:
         raise InputError(f"element size {element_size_bytes} is neither 1 nor 4", "give 1 (int8) or 4 (float32)")

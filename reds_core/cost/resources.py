@@ -24,8 +24,8 @@ class CostModel:
     """The assumptions under which resources are counted.
 
     Attributes:
-        element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
-        latency: the latency of the network in ns, if it was measured.
+        element_size_bytes: size of a weight or activation on the device: 1 (int8) or 4 (float32).
+        latency: latency of the network in ns, if it was measured.
 
     Raises:
         InputError: if the element size is neither 1 nor 4.
@@ -39,25 +39,25 @@ class CostModel:
 
     @property
     def resources(self) -> tuple[str, ...]:
-        """Names of the resources that can be counted."""
+        """Names of the resources that can be counted under these assumptions."""
         return tuple(r.name for r in RESOURCES.values() if self.latency is not None or not r.is_measured)
 
     def form(self, network: Network, resource: str) -> ResourceForm:
-        """The form of one of `resources`."""
+        """Return the form of one of `resources`."""
         return RESOURCES[resource].form(network, self)
 
 
 @dataclass(frozen=True)
 class Resource:
-    """Something that a network uses and that a budget may limit.
+    """A resource that a network uses and that a budget may limit.
 
     Attributes:
-        name: in budgets, problems, plans and records.
-        title: in headings and labels.
-        noun: within a sentence.
-        scale: its units, as shown and as typed.
-        form: how it is counted: the form of its use in the group widths.
-        is_measured: whether it can be counted only where the CostModel holds measurements.
+        name: the name in budgets, problems, plans and records.
+        title: the name in headings and labels.
+        noun: the name within a sentence.
+        scale: the units in which it is shown and typed.
+        form: returns the usage of a network as a form in the group widths.
+        is_measured: whether it can only be counted if the CostModel contains measurements.
     """
 
     name: str
@@ -95,8 +95,8 @@ RESOURCES: Mapping[str, Resource] = {
         Resource("latency", "Latency", "latency", NANOSECONDS, _latency, is_measured=True),
     )
 }
-"""Every resource that can have a budget, by name. Budgets, plans, tables and reports take what they need from here, so
-that another resource is one more entry."""
+"""Every resource that can have a budget, by name. Budgets, plans, tables and reports use these records, so that a new
+resource only needs an entry here."""
 
 
 def _not_measured(resource: str) -> InputError:
@@ -109,7 +109,7 @@ def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
     """Refuse resources that cannot be counted.
 
     Raises:
-        InputError: naming the first of them.
+        InputError: if there is one; the message names the first.
     """
     for name in names:
         if name not in RESOURCES:
@@ -119,7 +119,7 @@ def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
 
 
 def resource_forms(network: Network, names: Iterable[str], costs: CostModel | None = None) -> dict[str, ResourceForm]:
-    """The forms of the resources `names`.
+    """Return the forms of the resources `names`.
 
     Raises:
         InputError: if a resource cannot be counted.
@@ -130,6 +130,6 @@ def resource_forms(network: Network, names: Iterable[str], costs: CostModel | No
 
 
 def usage(network: Network, widths: Mapping[str, int], costs: CostModel | None = None) -> dict[str, int]:
-    """The usage of every resource that can be counted, if group g has `widths[g]` channels."""
+    """Return the usage of every resource that can be counted, if group g has `widths[g]` channels."""
     costs = costs or CostModel()
     return {name: form.at(widths) for name, form in resource_forms(network, costs.resources, costs).items()}

@@ -231,7 +231,7 @@ def with_nan() -> npt.NDArray[Any]:
             "from 0 to 3, but the model has 3 outputs; give class numbers from 0 to 2",
         ),
         ({"y_train": np.arange(24) % 3 - 1}, "from -1 to 1"),
-        ({"y_train": np.arange(24) / 7}, "no whole numbers"),
+        ({"y_train": np.arange(24) / 7}, "not whole numbers"),
         ({"y_train": np.eye(4)[np.arange(24) % 4], "y_test": np.eye(4)[np.arange(9) % 4]}, "labels"),
     ],
 )

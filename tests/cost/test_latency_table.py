@@ -219,7 +219,7 @@ def test_tables_that_do_not_hold_together_are_refused(how: str, segment: int, tm
         content["segments"][sample["segment"]]["groups"] = ["nobody"]
     path = tmp_path / "table.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"is no latency table|not of this one"):
+    with pytest.raises(InputError, match=r"is not a latency table|not of this one"):
         load_latency_table(path).form_for(network(), 4)
 
 

@@ -184,7 +184,7 @@ def test_labels_of_another_shape_are_refused() -> None:
 
 
 def test_labels_that_are_no_whole_numbers_are_refused() -> None:
-    assert "no whole numbers" in refusal(LOGITS, examples(np.linspace(0, 1, N)))
+    assert "not whole numbers" in refusal(LOGITS, examples(np.linspace(0, 1, N)))
 
 
 def test_real_labels_need_a_loss_and_a_metric() -> None:
