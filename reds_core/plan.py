@@ -1,4 +1,4 @@
-"""What a run decided: the file format `reds-plan/1`. Figures that do not exist are None, in the file null."""
+"""The result of a run as a file of format `reds-plan/1`. Missing figures are None, and null in the file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError
 from reds_core.system.files import write_text
-from reds_core.system.records import INLINE, LEFT_OUT, from_plain, parse_json, to_json
+from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
 __all__ = [
     "Plan",
@@ -20,12 +21,19 @@ __all__ = [
 FORMAT = "reds-plan/1"
 PLAN_FILE = "plan.json"
 FULL_NETWORK = "nested"
-"""What the names of the full network's files begin with."""
+"""The stem of the names of the full network's files."""
+ALWAYS_COUNTED = ("macs", "params", "peak_ram")
+"""The resources that every plan must state for the full network."""
 
 
 @dataclass(frozen=True)
 class FullAccuracy:
-    """Accuracy in 0..1 on test data. before: of the input model; after: of the exported full network."""
+    """Accuracy of the full network on test data, between 0 and 1.
+
+    Attributes:
+        before: of the input model.
+        after: of the exported full network.
+    """
 
     before: float | None = None
     after: float | None = None
@@ -36,10 +44,11 @@ class FullRecord:
     """The full network, as it is saved.
 
     Attributes:
-        usage: in base units, by resource: of those that can be counted, and latency where it was measured.
+        usage: usage of each resource in base units: macs, params, peak_ram, and latency if it was measured.
+        accuracy: accuracy on test data.
     """
 
-    usage: Mapping[str, int] = field(metadata={INLINE: True})
+    usage: Mapping[str, int] = field(metadata={INLINE: True, REQUIRED: ALWAYS_COUNTED})
     accuracy: FullAccuracy = FullAccuracy()
 
 
@@ -54,10 +63,10 @@ class GroupRecord:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy in 0..1 on test data.
+    """Accuracy of a subnetwork on test data, between 0 and 1.
 
     Attributes:
-        before: extracted, not fine-tuned.
+        before: after extraction, before fine-tuning.
         after: of the saved model file.
         exported: of each file for a device, by kind of file.
     """
@@ -72,17 +81,21 @@ class SubnetworkRecord:
     """One member of the family.
 
     Attributes:
-        budget: as given: a fraction, or an amount in base units, by resource.
-        kept: by group the channel indices of the input model, most important first.
-        usage: in base units, by resource: of those that can be counted, and latency where it was measured.
-        value, bound, gap, status, solver, wall_s: of the problem solved, floors included.
-        bound_independent: the bound without floors.
-        thinning_price: the most by which value could rise, as a share of it, if wide layers had all widths on offer;
-            where some have not.
-        thinning_value: the same as an amount of value, which a value of 0 has too.
-        files: names of the files, relative to the run's folder, by kind of file; the model's comes first. None where
-            a kind was not written.
-        latency_measured_ns: of the exported file on this machine, where a latency table was given.
+        name: the name of the subnetwork, from its budget.
+        budget: the limit of each resource as it was given: a fraction, or an amount in base units.
+        widths: the number of channels kept of each group.
+        kept: the channels kept of each group, as indices in the input model, most important first.
+        usage: usage of each resource in base units; latency only if it was measured.
+        value, bound, gap, status, solver, wall_s: of the problem that was solved, including its floors (the widths of
+            the next smaller member, below which no group may go).
+        bound_independent: the bound of the problem without floors.
+        accuracy: accuracy on test data.
+        files: names of the files, relative to the run's folder, by kind of file, with the model's file first. None for
+            a kind that was not written.
+        latency_measured_ns: latency of the exported file on this machine, if a latency table was given.
+        thinning_price: the most by which `value` could rise, as a share of it, if every width of wide layers were on
+            offer. None if every width is.
+        thinning_value: the same as an absolute value, which exists even if `value` is 0.
     """
 
     name: str
@@ -106,7 +119,15 @@ class SubnetworkRecord:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step of the pruning strategy."""
+    """One step of the pruning strategy.
+
+    Attributes:
+        index: place of the step in the run, from 0.
+        groups: the channel groups that the step narrowed.
+        widths: the widths of those groups after the step.
+        search_s: time of the search for widths in seconds.
+        finetune_s: time of fine-tuning in seconds.
+    """
 
     index: int
     name: str
@@ -118,7 +139,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Hashes:
-    """SHA-256 of the input model file, of the data, and of the latency table where there is one, hexadecimal."""
+    """Hexadecimal SHA-256 digests of the input model file, of the data, and of the latency table if there is one."""
 
     model: str | None = None
     data: str | None = None
@@ -127,11 +148,12 @@ class Hashes:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run decided. `subnetworks` has one entry a budget, smallest first.
+    """The result of a run.
 
     Attributes:
-        options: every setting of the run, by name as on the command line.
-        versions: of reds, its plugins and the libraries behind them, by name.
+        subnetworks: one record for each budget, smallest first.
+        options: every setting of the run, by the name it has on the command line.
+        versions: versions of reds, its plugins and the libraries they use, by name.
     """
 
     format: str = field(default=FORMAT, kw_only=True)
@@ -153,14 +175,19 @@ def save_plan(plan: Plan, folder: Path) -> None:
     Raises:
         InputError: if it cannot be written.
     """
-    write_text(folder / PLAN_FILE, to_json(plan))
+    content = to_plain(plan)
+    full = content["full"]
+    for name in plan.full.usage:
+        if name in RESOURCES and RESOURCES[name].is_measured:
+            full[name] = full.pop(name)  # after the accuracy, where the format has always had it
+    write_text(folder / PLAN_FILE, to_json(content))
 
 
 def load_plan(folder: Path) -> Plan:
     """Read FOLDER/plan.json.
 
     Raises:
-        InputError: if it is missing, or not of format reds-plan/1.
+        InputError: if the file is missing, cannot be read, or is not of format reds-plan/1.
     """
     path = folder / PLAN_FILE
     try:

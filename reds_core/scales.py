@@ -1,4 +1,4 @@
-"""The units of counts, sizes and times: how figures are shown in them, and which of them a user may type."""
+"""Units of counts, sizes and times: how figures are shown in them, and which of them users may type."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DASH = "–"
-"""What is shown where there is no figure."""
+"""Shown in place of a missing figure."""
 THIN = "\N{NARROW NO-BREAK SPACE}"
-"""What groups digits, and stands between a figure and its unit."""
+"""Separator of groups of digits, and of a figure and its unit."""
 
 _THOUSANDS: Mapping[str, int] = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
 
 
 def exists(number: float | None) -> bool:
-    """Whether there is a number to show."""
+    """Whether a number is neither None nor NaN nor infinite, so that it can be shown."""
     return number is not None and math.isfinite(number)
 
 
@@ -25,14 +25,14 @@ def on_terminal(text: str) -> str:
 
 
 def count(number: float | None) -> str:
-    """A whole number with its digits in groups of three: 2 704 512."""
+    """Format a whole number with its digits in groups of three: 2 704 512."""
     if number is None or not exists(number):
         return DASH
     return f"{number:,.0f}".replace(",", THIN)
 
 
 def _three_digits(number: float) -> str:
-    """`number` with three significant digits, without exponent; larger ones whole and grouped."""
+    """Format a number with three significant digits and without an exponent; large ones as whole numbers."""
     size = abs(number)
     decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
     return f"{number:,.{decimals}f}".replace(",", THIN)
@@ -43,9 +43,9 @@ class Scale:
     """The units of one quantity.
 
     Attributes:
-        step: how many of one unit make the next.
-        units: as figures are shown in them, the base unit first.
-        typed: the units that a user may write behind a number, and how many base units each is.
+        step: ratio of each unit to the previous one.
+        units: the units in which figures are shown, starting with the base unit.
+        typed: the units that users may type after a number, with their sizes in base units.
     """
 
     step: int
@@ -53,14 +53,14 @@ class Scale:
     typed: Mapping[str, int] = field(default_factory=lambda: _THOUSANDS)
 
     def largest_unit(self, number: float) -> tuple[int, str]:
-        """The size and name of the largest unit that leaves at least 1 of `number`."""
+        """Return the size and name of the largest unit in which `number` is at least 1."""
         power = 0
         while power + 1 < len(self.units) and round(abs(number) / self.step**power, 2 if power else 0) >= self.step:
             power += 1
         return self.step**power, self.units[power]
 
     def text(self, number: float | None) -> str:
-        """`number` with three significant digits and its unit."""
+        """Format `number` with three significant digits and its unit."""
         if number is None or not exists(number):
             return DASH
         size, unit = self.largest_unit(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -87,6 +88,18 @@ def test_the_file_is_as_the_design_has_it(tmp_path: Path) -> None:
     assert content["hashes"] == {"model": "0f", "data": None}
 
 
+def test_the_keys_of_the_full_network_keep_their_order(tmp_path: Path) -> None:
+    save_plan(PLAN, tmp_path)
+    content = json.loads((tmp_path / "plan.json").read_text())
+    assert list(content["full"]) == ["macs", "params", "peak_ram", "accuracy"]
+    usage = {**PLAN.full.usage, "latency": 5}
+    plan = dataclasses.replace(PLAN, full=FullRecord(usage, PLAN.full.accuracy))
+    save_plan(plan, tmp_path)
+    content = json.loads((tmp_path / "plan.json").read_text())
+    assert list(content["full"]) == ["macs", "params", "peak_ram", "accuracy", "latency"]
+    assert load_plan(tmp_path) == plan
+
+
 def test_figures_that_do_not_exist_are_null(tmp_path: Path) -> None:
     full = FullRecord({"macs": 1, "params": 1, "peak_ram": 1}, FullAccuracy(math.nan, math.inf))
     save_plan(
@@ -128,6 +141,16 @@ def test_a_malformed_plan_is_refused(tmp_path: Path, path: str, value: Any) -> N
     change(content, path, value)
     (tmp_path / "plan.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"plan.json' is malformed .*; make it anew by `reds prune`"):
+        load_plan(tmp_path)
+
+
+@pytest.mark.parametrize("resource", ["macs", "params", "peak_ram"])
+def test_a_plan_without_a_cost_of_the_full_network_is_refused(tmp_path: Path, resource: str) -> None:
+    save_plan(PLAN, tmp_path)
+    content = json.loads((tmp_path / "plan.json").read_text())
+    del content["full"][resource]
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"plan.json' is malformed \(.*'{resource}' is missing\); make it anew"):
         load_plan(tmp_path)
 
 

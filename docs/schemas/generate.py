@@ -23,7 +23,7 @@ from reds_core.cost.latency_table import LatencyTable
 from reds_core.knapsack.header import ProblemHeader
 from reds_core.plan import Plan
 from reds_core.runs.settings import RunSettings
-from reds_core.system.records import INLINE
+from reds_core.system.records import INLINE, REQUIRED
 
 FOLDER = Path(__file__).parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -56,7 +56,9 @@ class RecordSchema(GenerateJsonSchema):
             if INLINE in field.metadata:
                 mapping = found["properties"].pop(field.name)
                 found["additionalProperties"] = mapping["additionalProperties"]
-                found["required"] = [name for name in found.get("required", ()) if name != field.name]
+                required = field.metadata.get(REQUIRED, ())
+                others = [name for name in found.get("required", ()) if name != field.name]
+                found["required"] = [*required, *others]
         return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reds_core.compare.record import RunKey
 from reds_core.cost.budget import parse_budgets
-from reds_core.cost.counting import check_resources
+from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, parse_plugin_list, plugin_text

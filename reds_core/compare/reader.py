@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reds_core.compare.record import RESULTS, ResultRecord, RunKey
-from reds_core.cost.counting import RESOURCES
+from reds_core.cost.resources import RESOURCES
 from reds_core.registry import Registry
 
 if TYPE_CHECKING:

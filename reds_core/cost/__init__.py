@@ -1,21 +1,12 @@
-"""What a network uses of each resource, and what a budget allows."""
+"""Costs of networks: resources, budgets and measured latencies."""
 
 from __future__ import annotations
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.cost.counting import (
-    RESOURCES,
-    CostModel,
-    Resource,
-    SumForm,
-    macs,
-    params,
-    peak_ram,
-    resource_forms,
-    usage,
-)
+from reds_core.cost.counting import SumForm, macs, params, peak_ram
 from reds_core.cost.latency_sampling import Segment, Timing, touched_groups, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table
+from reds_core.cost.resources import RESOURCES, CostModel, Resource, resource_forms, usage
 
 __all__ = [
     "RESOURCES",

@@ -1,4 +1,4 @@
-"""Budgets: how they are parsed, and what capacities they give for a network."""
+"""Parsing of budgets, and the capacities that they mean for a network."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fractions import Fraction
 from numbers import Real
 from typing import Any
 
-from reds_core.cost.counting import RESOURCES
+from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError
 from reds_core.scales import BYTES, PLAIN
 
 _AMOUNT = re.compile(
-    # short, with two digits of exponent at most: amounts name files, and their products must be exact
+    # Short, with at most two digits of exponent: amounts occur in file names, and their products must be exact.
     r"(?=.{1,24}$)(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)(?P<unit>[A-Za-z]*)",
     re.ASCII,
 )
@@ -39,7 +39,7 @@ class Amount:
 
     def capacity(self, full: int) -> int:
         """The most that a subnetwork may use if the full network uses `full`: floor(fraction x full), or the amount."""
-        # rational numbers, since Decimal rounds products to 28 digits
+        # Rational numbers are exact; Decimal rounds products to 28 digits.
         return math.floor(Fraction(self.number) * full) if self.is_fraction else int(self.number)
 
     @property
@@ -74,7 +74,7 @@ def parse_amount(resource: str, text: str) -> Amount:
     """Parse one budget entry. A number of at most 1 without a unit is a fraction; any other is an amount.
 
     Raises:
-        InputError: if the entry is malformed or not above 0, or its unit does not fit the resource.
+        InputError: if the entry is malformed or not above 0, or if its unit does not fit the resource.
     """
 
     def refuse(why: str) -> InputError:
@@ -102,10 +102,12 @@ def parse_amount(resource: str, text: str) -> Amount:
 
 
 def parse_budgets(texts: Iterable[str]) -> tuple[SubnetworkBudget, ...]:
-    """Parse budgets from `R=V[,V...]` texts. Lists of equal length are read in parallel; a single value holds for all.
+    """Parse budgets from `R=V[,V...]` texts.
+
+    Lists of equal length are read in parallel. A single value applies to all subnetworks.
 
     Raises:
-        InputError: if a text is malformed, a resource is named twice, or lengths disagree.
+        InputError: if a text is malformed, a resource is named twice, or the lists differ in length.
     """
     columns: dict[str, list[Amount]] = {}
     for text in texts:
@@ -120,7 +122,7 @@ def parse_budgets(texts: Iterable[str]) -> tuple[SubnetworkBudget, ...]:
 
 
 def budget_texts(amounts: Mapping[str, float | str | Sequence[float | str]]) -> tuple[str, ...]:
-    """`R=V[,V...]` texts from Python values: {"macs": [0.5, 0.25], "peak_ram": "64KiB"}.
+    """Convert Python values such as {"macs": [0.5, 0.25], "peak_ram": "64KiB"} to `R=V[,V...]` texts.
 
     Raises:
         InputError: if a value is neither a number nor a text, nor a sequence of them.
@@ -132,17 +134,18 @@ def budget_texts(amounts: Mapping[str, float | str | Sequence[float | str]]) -> 
         )
         if not all(isinstance(entry, str | Real) for entry in listed) or any(isinstance(e, bool) for e in listed):
             raise InputError(
-                f"budget of '{resource}' is {entries!r}, which is no amount", "give numbers, or texts such as '64KiB'"
+                f"budget of '{resource}' is {entries!r}, which is not an amount",
+                "give numbers, or texts such as '64KiB'",
             )
         texts.append(f"{resource}={','.join(str(entry) for entry in listed)}")
     return tuple(texts)
 
 
 def budgets_from(amounts: Mapping[str, float | str | Sequence[float | str]]) -> tuple[SubnetworkBudget, ...]:
-    """Budgets from Python values.
+    """Convert Python values to budgets.
 
     Raises:
-        InputError: as `budget_texts` and `parse_budgets`.
+        InputError: under the conditions of `budget_texts` and `parse_budgets`.
     """
     return parse_budgets(budget_texts(amounts))
 
@@ -158,7 +161,7 @@ def _in_parallel(columns: Mapping[str, Sequence[Amount]]) -> tuple[SubnetworkBud
     count = max(len(c) for c in columns.values())
     rows = [{r: c[i] if len(c) > 1 else c[0] for r, c in columns.items()} for i in range(count)]
     first = next(iter(columns))
-    if len(columns[first]) < count:  # the first budget is one value for all: the first list tells them apart
+    if len(columns[first]) < count:  # a single value cannot distinguish subnetworks; take the first list
         first = next(r for r, c in columns.items() if len(c) > 1)
     budgets = tuple(SubnetworkBudget(row[first].name, row) for row in rows)
     names = [b.name for b in budgets]

@@ -1,8 +1,8 @@
-"""The resources of a network, and how each is counted: as a form in the widths of the channel groups."""
+"""Counting of costs. Each cost is a form: a function of the widths of the channel groups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,20 +11,20 @@ from reds_core.arrays import IntArray
 from reds_core.errors import InputError
 from reds_core.network.axis import Axis, LinearForm
 from reds_core.network.description import Network
-from reds_core.scales import BYTES, MACS, NANOSECONDS, Scale
 
 DEFAULT_ELEMENT_SIZE_BYTES = 1
 ELEMENT_SIZES_BYTES = (1, 4)
-"""The sizes of an int8 and of a float32 element."""
+"""The sizes of an int8 and a float32 element in bytes."""
 
 
 @dataclass(frozen=True)
 class SumForm:
-    """constant + sum of coefficient x width + sum of coefficient x width x width.
+    """A polynomial of degree 2: constant + sum of coefficient x width + sum of coefficient x width x width.
 
     Attributes:
-        linear: coefficient by group.
-        products: coefficient by pair of groups (a, b); (a, a) is a square.
+        constant: the constant term.
+        linear: coefficients by group.
+        products: coefficients by pair of groups (a, b); (a, a) is a square.
     """
 
     constant: int = 0
@@ -39,7 +39,7 @@ class SumForm:
 
 @dataclass(frozen=True)
 class PeakForm:
-    """The largest of `steps`, each a linear form."""
+    """The maximum of `steps`, each of which is a linear form."""
 
     steps: tuple[LinearForm, ...]
 
@@ -50,11 +50,12 @@ class PeakForm:
 
 @dataclass(frozen=True)
 class TableForm:
-    """constant + a table for each group + a table for each pair of groups: costs that follow no formula.
+    """The sum of a constant, a table for each group and a table for each pair of groups, for costs without a formula.
 
     Attributes:
-        groups: int64 (channels,) by group: what width w costs, at w - 1.
-        pairs: int64 (channels of a, channels of b) by pair of groups, a before b in the network.
+        constant: the constant term.
+        groups: tables by group, int64 (channels,). The cost of width w is at index w - 1.
+        pairs: tables by pair of groups, int64 (channels of a, channels of b), where a precedes b in the network.
     """
 
     constant: int
@@ -67,7 +68,7 @@ class TableForm:
         return total + sum(int(table[widths[a] - 1, widths[b] - 1]) for (a, b), table in self.pairs.items())
 
     def least(self, options: Mapping[str, IntArray]) -> int:
-        """A lower limit on the use by any choice of the widths `options`, by group; each table's least is taken."""
+        """Return a lower bound over all choices of widths in `options`, by group: the sum of each table's minimum."""
         total = self.constant + sum(int(table[options[g] - 1].min()) for g, table in self.groups.items())
         tables = (table[np.ix_(options[a] - 1, options[b] - 1)] for (a, b), table in self.pairs.items())
         return total + sum(int(table.min()) for table in tables)
@@ -77,14 +78,14 @@ ResourceForm = SumForm | PeakForm | TableForm
 
 
 def joined_groups(form: ResourceForm) -> set[tuple[str, str]]:
-    """The pairs of different groups whose widths occur together in a term of `form`."""
+    """Return the pairs of different groups whose widths occur in the same term of `form`."""
     if isinstance(form, SumForm):
         return {(a, b) for a, b in form.products if a != b}
     return set(form.pairs) if isinstance(form, TableForm) else set()
 
 
 class _SumBuilder:
-    """Sums products of axis lengths into a SumForm."""
+    """Accumulates products of axis lengths in a SumForm."""
 
     def __init__(self, network: Network) -> None:
         self._rank = {g.name: i for i, g in enumerate(network.groups)}
@@ -93,7 +94,7 @@ class _SumBuilder:
         self._products: dict[tuple[str, str], int] = {}
 
     def add(self, coefficient: int, factors: Iterable[Axis]) -> None:
-        """Add coefficient x the product of the factors' lengths; at most two may depend on widths."""
+        """Add coefficient x the product of the factors' lengths, of which at most two may depend on widths."""
         moving = []
         for axis in factors:
             form = axis.length()
@@ -123,7 +124,7 @@ class _SumBuilder:
 
 
 def product_sum(network: Network, products: Iterable[tuple[int, Sequence[Axis]]]) -> SumForm:
-    """The sum of coefficient x the product of axis lengths over `products`, as a form in the group widths."""
+    """Return the sum of coefficient x the product of axis lengths over `products`, as a form in the group widths."""
     builder = _SumBuilder(network)
     for coefficient, factors in products:
         builder.add(coefficient, factors)
@@ -131,21 +132,21 @@ def product_sum(network: Network, products: Iterable[tuple[int, Sequence[Axis]]]
 
 
 def macs(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
-    """Multiply-accumulates of one inference with a batch size of 1. They do not depend on the element size."""
+    """Return the multiply-accumulates of one inference with a batch size of 1, whatever the element size."""
     return product_sum(network, ((t.coefficient, t.factors) for layer in network.layers for t in layer.macs))
 
 
 def params(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
-    """Bytes of all weights, including those that training does not change."""
+    """Return the size of all weights in bytes, including weights that are not trained."""
     return product_sum(network, ((element_size_bytes, weight.axes) for weight in network.weights))
 
 
 def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
-    """Bytes of live activations, the most over the layers in execution order.
+    """Return the size of live activations in bytes, as the maximum over the layers in execution order.
 
-    Live while a layer runs: its inputs and outputs, and every earlier tensor, the network's input included, that a
-    later layer reads or that is an output of the network. Tensors of one storage count once, at the largest. While an
-    inner step of a layer runs, what it holds inside is live in place of the layer's outputs.
+    While a layer runs, its inputs and outputs are live, and so is every earlier tensor, including the network's input,
+    that a later layer reads or that is an output of the network. Tensors that share a storage count once, with the
+    largest size. During an inner step of a layer, the buffers of the step are live instead of the layer's outputs.
     """
     storage_of = [t.storage for t in network.tensors]
     last_use: dict[int, int] = {}
@@ -171,7 +172,7 @@ def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BY
 
 
 def _total(forms: Iterable[LinearForm]) -> LinearForm:
-    """The sum of forms, alike for equal sums."""
+    """Return the sum of forms in a canonical order, so that equal sums compare equal."""
     total = LinearForm(0)
     for form in forms:
         total = total.plus(form)
@@ -179,7 +180,7 @@ def _total(forms: Iterable[LinearForm]) -> LinearForm:
 
 
 def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, LinearForm]:
-    """Bytes of each storage. Tensors that share one have the same number of elements, or the larger counts."""
+    """Return the size of each storage in bytes: that of the largest tensor in it."""
     sizes: dict[int, LinearForm] = {}
     for tensor in network.tensors:
         form = tensor.axis.length().times(tensor.positions * element_size_bytes)
@@ -190,7 +191,7 @@ def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, Linea
 
 
 def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
-    """Different steps without those that another covers at every width (all coefficients are above 0)."""
+    """Remove duplicate steps, and steps that another covers at every width (all coefficients are positive)."""
 
     def covers(big: LinearForm, small: LinearForm) -> bool:
         coefficients = dict(big.coefficients)
@@ -201,126 +202,10 @@ def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
 
 
 def check_element_size(element_size_bytes: int) -> None:
-    """Refuse sizes that no exported file has.
+    """Refuse element sizes that no exported file has.
 
     Raises:
-        InputError: if it is neither 1 nor 4.
+        InputError: if the size is neither 1 nor 4.
     """
     if element_size_bytes not in ELEMENT_SIZES_BYTES:
         raise InputError(f"element size {element_size_bytes} is neither 1 nor 4", "give 1 (int8) or 4 (float32)")
-
-
-@dataclass(frozen=True)
-class CostModel:
-    """The assumptions under which resources are counted.
-
-    Attributes:
-        element_size_bytes: of a weight or activation on the device: 1 (int8) or 4 (float32).
-        latency: the latency of the network in ns, if it was measured.
-
-    Raises:
-        InputError: if the element size is neither 1 nor 4.
-    """
-
-    element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
-    latency: TableForm | None = None
-
-    def __post_init__(self) -> None:
-        check_element_size(self.element_size_bytes)
-
-    @property
-    def resources(self) -> tuple[str, ...]:
-        """Names of the resources that can be counted."""
-        return tuple(r.name for r in RESOURCES.values() if self.latency is not None or not r.is_measured)
-
-    def form(self, network: Network, resource: str) -> ResourceForm:
-        """The form of one of `resources`."""
-        return RESOURCES[resource].form(network, self)
-
-
-@dataclass(frozen=True)
-class Resource:
-    """Something that a network uses and that a budget may limit.
-
-    Attributes:
-        name: in budgets, problems, plans and records.
-        title: in headings and labels.
-        noun: within a sentence.
-        scale: its units, as shown and as typed.
-        form: how it is counted: the form of its use in the group widths.
-        is_measured: whether it can be counted only where the CostModel holds measurements.
-    """
-
-    name: str
-    title: str
-    noun: str
-    scale: Scale
-    form: Callable[[Network, CostModel], ResourceForm]
-    is_measured: bool = False
-
-
-def _latency(network: Network, costs: CostModel) -> TableForm:
-    if costs.latency is None:
-        raise _not_measured("latency")
-    return costs.latency
-
-
-RESOURCES: Mapping[str, Resource] = {
-    r.name: r
-    for r in (
-        Resource("macs", "MACs", "MACs", MACS, lambda network, costs: macs(network)),
-        Resource(
-            "params",
-            "Parameters",
-            "parameters",
-            BYTES,
-            lambda network, costs: params(network, costs.element_size_bytes),
-        ),
-        Resource(
-            "peak_ram",
-            "Peak RAM",
-            "peak RAM",
-            BYTES,
-            lambda network, costs: peak_ram(network, costs.element_size_bytes),
-        ),
-        Resource("latency", "Latency", "latency", NANOSECONDS, _latency, is_measured=True),
-    )
-}
-"""Every resource that can have a budget, by name. Budgets, plans, tables and reports take what they need from here, so
-that another resource is one more entry."""
-
-
-def _not_measured(resource: str) -> InputError:
-    return InputError(
-        f"a {resource} budget needs measurements", "make them with `reds latency` and give --latency-table"
-    )
-
-
-def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
-    """Refuse resources that cannot be counted.
-
-    Raises:
-        InputError: naming the first of them.
-    """
-    for name in names:
-        if name not in RESOURCES:
-            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join(RESOURCES)}")
-        if RESOURCES[name].is_measured and not has_latency:
-            raise _not_measured(name)
-
-
-def resource_forms(network: Network, names: Iterable[str], costs: CostModel | None = None) -> dict[str, ResourceForm]:
-    """The forms of the resources `names`.
-
-    Raises:
-        InputError: if a resource cannot be counted.
-    """
-    names, costs = list(names), costs or CostModel()
-    check_resources(names, costs.latency is not None)
-    return {name: costs.form(network, name) for name in names}
-
-
-def usage(network: Network, widths: Mapping[str, int], costs: CostModel | None = None) -> dict[str, int]:
-    """The usage of every resource that can be counted, if group g has `widths[g]` channels."""
-    costs = costs or CostModel()
-    return {name: form.at(widths) for name, form in resource_forms(network, costs.resources, costs).items()}

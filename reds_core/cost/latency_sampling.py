@@ -1,8 +1,8 @@
-"""Latency of a network as a resource: segments timed on this machine at some widths, and tables made of the samples.
+"""Sampling of latencies: segments are timed at some widths, and tables are computed from the samples.
 
-A segment is what the device runs as one: a layer with the batch norm and activation that are fused into it. Its time is
-sampled at a grid of widths of the groups it touches; between grid points it is interpolated. The sum over segments is
-scaled so that it agrees with the whole network as measured.
+A segment is a part that the device runs as a unit: a layer with the batch norm and activation that are fused into it.
+Its time is sampled at a grid of widths of the groups that it touches, and interpolated between grid points. The sum over
+the segments is scaled to agree with measurements of the whole network.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from reds_core.cost.counting import SumForm, TableForm, product_sum
 from reds_core.network.description import Layer, Network
 
 SamplePoint = tuple[int, tuple[int, ...]]
-"""Index of a segment, and widths of its groups."""
+"""The index of a segment, and the widths of its groups."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Repeated runs of one thing, in nanoseconds.
+    """The time of repeated runs.
 
     Attributes:
-        ns: the lower decile: what other work on the machine disturbs least.
-        spread_ns: upper decile - lower decile.
-        runs: how many there were.
+        ns: the lower decile in ns, which other work on the machine affects least.
+        spread_ns: upper decile - lower decile, in ns.
+        runs: number of runs.
     """
 
     ns: float
@@ -39,13 +39,13 @@ class Timing:
 
 @dataclass(frozen=True)
 class Segment:
-    """What the device runs as one.
+    """A part of a network that the device runs as a unit.
 
     Attributes:
-        index: its place among the network's segments, by which the framework finds it again.
+        index: index among the network's segments, by which the framework identifies it.
         layers: names of its layers, in execution order.
-        calls: their indices in `Network.layers`.
-        groups: names of the groups whose widths its time depends on.
+        calls: indices of its calls in `Network.layers`.
+        groups: names of the groups whose widths affect its time.
     """
 
     index: int
@@ -56,11 +56,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Sample:
-    """One segment timed at one choice of widths.
+    """The time of one segment at one choice of widths.
 
     Attributes:
         segment: index of the segment.
-        widths: of the segment's groups, in their order.
+        widths: widths of the segment's groups, in their order.
+        timing: the measured time.
     """
 
     segment: int
@@ -70,7 +71,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole exported subnetwork: what the table says of it and what was measured, in nanoseconds."""
+    """The predicted and the measured time of a whole exported subnetwork, in nanoseconds."""
 
     widths: Mapping[str, int]
     predicted_ns: float
@@ -78,7 +79,7 @@ class Whole:
 
 
 def touched_groups(network: Network, calls: Iterable[int]) -> tuple[str, ...]:
-    """Groups on the tensors and weights of some calls, in the network's order."""
+    """Return the groups of the tensors and weights of some calls, in the network's order."""
     found: set[str] = set()
     for layer in (network.layers[c] for c in calls):
         axes = [network.tensors[t].axis for t in (*layer.inputs, *layer.outputs)]
@@ -92,7 +93,7 @@ def touched_groups(network: Network, calls: Iterable[int]) -> tuple[str, ...]:
 
 
 def levels(channels: int, points: int, multiple: int = 8) -> tuple[int, ...]:
-    """Up to `points` widths from the narrowest to `channels`, evenly spread and, between, multiples of `multiple`."""
+    """Return up to `points` evenly spaced widths from 1 to `channels`; inner ones are multiples of `multiple`."""
     if channels <= points:
         return tuple(range(1, channels + 1))
     ideal = np.linspace(1, channels, points)
@@ -101,14 +102,15 @@ def levels(channels: int, points: int, multiple: int = 8) -> tuple[int, ...]:
 
 
 def narrow_widths(channels: Mapping[str, int]) -> dict[str, int]:
-    """A quarter of each group's channels, at least one."""
+    """Return a quarter of each group's channels, but at least one."""
     return {group: max(round(count / 4), 1) for group, count in channels.items()}
 
 
 def wanted_samples(segments: Sequence[Segment], channels: Mapping[str, int], points: int) -> list[SamplePoint]:
-    """(segment, widths) for every sample of the tables.
+    """Return (segment, widths) for every sample of the tables.
 
-    One group: its levels. Two: the grid of both. More: all at one level together, and each alone at its least.
+    A segment with one group is sampled at the group's levels, one with two groups at the grid of their levels. One with
+    more groups is sampled with all groups at the same level, and with each group alone at its smallest level.
     """
     wanted = []
     for segment in segments:
@@ -127,9 +129,9 @@ def wanted_samples(segments: Sequence[Segment], channels: Mapping[str, int], poi
 def rounds(
     segments: Sequence[Segment], wanted: Sequence[SamplePoint], channels: Mapping[str, int]
 ) -> Iterator[tuple[dict[str, int], list[SamplePoint]]]:
-    """Width choices of the whole network, each with the samples that can be taken of it, until all are.
+    """Yield choices of widths for the whole network, each with the samples to take from it, until all are taken.
 
-    Building a network at new widths is slow, so each choice serves as many samples as fit together.
+    Building a network at new widths is slow, so each choice covers as many compatible samples as possible.
     """
     groups = {s.index: s.groups for s in segments}
     left = list(wanted)
@@ -152,10 +154,13 @@ def rounds(
 def summed_times(
     network: Network, segments: Sequence[Segment], samples: Iterable[Sample], overhead_ns: float
 ) -> SummedTimes:
-    """Time of the network by the group widths.
+    """Return the time of the network as a function of the group widths.
 
     Args:
-        overhead_ns: of running anything at all, which each sample holds and the whole network has once.
+        network: the network.
+        segments: its segments.
+        samples: all samples of the segments.
+        overhead_ns: time of an empty run, which is part of each sample, but occurs only once in the whole network.
     """
     tables = SummedTimes(network.channels)
     by_segment: dict[int, dict[tuple[int, ...], float]] = {s.index: {} for s in segments}
@@ -176,7 +181,7 @@ def summed_times(
 
 
 class SummedTimes:
-    """Adds up what segments take, in ns, as floats; rounded once, when it is told as a form."""
+    """The sum of the times of segments in ns. It is kept in floats and rounded once, by `form`."""
 
     def __init__(self, channels: Mapping[str, int]) -> None:
         self.constant = 0.0
@@ -191,7 +196,7 @@ class SummedTimes:
         self._group(group, np.interp(widths, [w for (w,) in at], [times[w] for w in at]))
 
     def add_pair(self, groups: tuple[str, ...], times: Mapping[tuple[int, ...], float]) -> None:
-        """Bilinear between the points of the grid."""
+        """Add times at a grid of two groups' widths, with bilinear interpolation between its points."""
         first, second = (sorted({w[i] for w in times}) for i in (0, 1))
         grid = np.array([[times[a, b] for b in second] for a in first])
         rows, columns = (np.arange(1, self._channels[g] + 1) for g in groups)
@@ -199,7 +204,7 @@ class SummedTimes:
         self._pair(groups[0], groups[1], np.stack([np.interp(rows, first, c) for c in along.T], axis=1))
 
     def add_fitted(self, network: Network, segment: Segment, times: Mapping[tuple[int, ...], float]) -> None:
-        """A start, MACs, elements read and elements written, each with a price that is not negative."""
+        """Add a fit of times: a constant, MACs, elements read and elements written, with nonnegative coefficients."""
         terms = _work(network, segment)
         at = list(times)
         matrix = np.array(
@@ -219,7 +224,7 @@ class SummedTimes:
                     self._pair(a, b, price * coefficient * np.outer(rows, columns))
 
     def form(self, scale: float = 1.0, offset_ns: float = 0.0) -> TableForm:
-        """The sum x `scale` + `offset_ns` as a form in the group widths, in whole nanoseconds."""
+        """Return the sum x `scale` + `offset_ns` as a form in the group widths, in whole nanoseconds."""
         return TableForm(
             round(self.constant * scale + offset_ns),
             {g: np.rint(t * scale).astype(np.int64) for g, t in self._groups.items()},
@@ -235,7 +240,7 @@ class SummedTimes:
 
 
 def _work(network: Network, segment: Segment) -> tuple[SumForm, ...]:
-    """What a segment's time may be made of: one, MACs, elements in, elements out; forms in the group widths."""
+    """Return the terms of a fit as forms in the group widths: one, MACs, elements read, elements written."""
     calls: list[Layer] = [network.layers[c] for c in segment.calls]
 
     def elements(tensors: Iterable[int]) -> SumForm:
@@ -246,7 +251,7 @@ def _work(network: Network, segment: Segment) -> tuple[SumForm, ...]:
 
 
 def _nonnegative_prices(matrix: FloatArray, times: FloatArray) -> FloatArray:
-    """Least squares with prices of 0 or more: the best of all subsets of the few columns."""
+    """Solve nonnegative least squares by trying all subsets of the columns, of which there are few."""
     columns = matrix.shape[1]
     scale = np.maximum(np.abs(matrix).max(axis=0), 1.0)
     best, least = np.zeros(columns), math.inf

@@ -1,4 +1,4 @@
-"""Tables of measured latencies: the file `reds-latency/1`, and the form that budgets are counted by."""
+"""Tables of measured latencies: the file format `reds-latency/1`, and their form for budgets."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ FORMAT = "reds-latency/1"
 
 @dataclass(frozen=True)
 class LatencySettings:
-    """How latencies were measured; a table is only gone on with under the same settings.
+    """The settings of a measurement. An incomplete table can only be resumed with the same settings.
 
     Attributes:
-        element_size_bytes: 1 for int8 files, 4 for float32.
-        threads: of the interpreter.
-        repeats: timed runs of each sample.
-        points: widths of each group that are sampled, at most.
-        checks: whole subnetworks that are measured beside their prediction.
+        element_size_bytes: 1 for int8 files, 4 for float32 files.
+        threads: number of threads of the interpreter.
+        repeats: number of timed runs of each sample.
+        points: maximum number of widths of each group that are sampled.
+        checks: number of whole subnetworks that are measured to check the prediction.
 
     Raises:
-        InputError: if a figure is out of range.
+        InputError: if a number is out of range.
     """
 
     element_size_bytes: int = 1
@@ -51,21 +51,24 @@ class LatencySettings:
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Everything measured of one network on one machine. Times in ns.
+    """All latencies that were measured for one network on one machine, in ns.
 
     Attributes:
         network: name of the network.
         model: SHA-256 of the model file.
         channels: full width of each group.
-        machine, versions: where and with what it was measured.
-        overhead: of running anything at all.
-        full: the whole network, exported at full width.
-        narrow: the same at a quarter of the widths: with `full` it says what each segment's time holds that the whole
-            network has once, or not at all.
-        checks: whole subnetworks, predicted and measured.
-        complete: whether all samples and checks are there.
-        macs: of the full network, which tell networks of the same channels on other inputs apart; None where the table
-            does not say.
+        settings: settings of the measurement.
+        machine, versions: the machine, and the versions of the software that measured.
+        segments: the segments of the network.
+        overhead: time of an empty model.
+        full: time of the whole network at full width.
+        narrow: time of the whole network at a quarter of the widths. Together with `full` it corrects for time that
+            occurs in each segment, but only once or not at all in the whole network.
+        samples: times of segments.
+        checks: predicted and measured times of whole subnetworks.
+        complete: whether the table has all samples and checks.
+        macs: MACs of the full network, which distinguish networks with the same channels but other input sizes; None if
+            the table does not state them.
     """
 
     network: str
@@ -86,25 +89,25 @@ class LatencyTable:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all it holds, hexadecimal."""
+        """The hexadecimal SHA-256 digest of the table."""
         return hashlib.sha256(to_json(self).encode()).hexdigest()
 
     def form(self, network: Network) -> TableForm:
-        """Latency of `network`, which the table is of, in ns; at full width and at a quarter of it as measured."""
+        """Return the latency of the table's network in ns, equal to the measurements at full and at quarter width."""
         times = summed_times(network, self.segments, self.samples, self.overhead.ns)
         plain = times.form()
         full, narrow = plain.at(self.channels), plain.at(narrow_widths(self.channels))
         scale = (self.full.ns - self.narrow.ns) / (full - narrow) if full > narrow else 0.0
-        if scale <= 0:  # the network hardly depends on its widths: noise is not to be scaled up
+        if scale <= 0:  # the latency hardly depends on the widths; do not amplify noise
             scale = self.full.ns / max(full, 1)
         offset_ns = self.full.ns - scale * full
         return times.form(scale, offset_ns)
 
     def form_for(self, network: Network, element_size_bytes: int) -> TableForm:
-        """As `form`, for a network that the table may not be of.
+        """Return `form(network)` after checking that the table belongs to `network`.
 
         Raises:
-            InputError: if it is not of this network, not of this element size, or not complete.
+            InputError: if the table is of another network or element size, or incomplete.
         """
         macs = counting.macs(network).at(network.channels)
         calls = {call for segment in self.segments for call in segment.calls}
@@ -118,12 +121,12 @@ class LatencyTable:
                 f"measure again with --element-size {element_size_bytes}",
             )
         if not self.complete:
-            raise InputError("the latency table is not complete", "run the same `reds latency` again, which goes on")
+            raise InputError("the latency table is incomplete", "run the same `reds latency` again to resume it")
         return self.form(network)
 
 
 def save_latency_table(table: LatencyTable, path: Path) -> None:
-    """Write the table, whole or not at all.
+    """Write the table atomically.
 
     Raises:
         InputError: if the file cannot be written.
@@ -135,7 +138,7 @@ def load_latency_table(path: Path) -> LatencyTable:
     """Read a table.
 
     Raises:
-        InputError: if the file is missing or no such table.
+        InputError: if the file is missing or not a valid table.
     """
     try:
         content = parse_json(path.read_text(encoding="utf-8"))
@@ -148,20 +151,22 @@ def load_latency_table(path: Path) -> LatencyTable:
         what = f"latency table {shown(path)} cannot be read ({reason_of(error)})"
         raise InputError(what, "make one with `reds latency`") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"'{path}' is no latency table of format {FORMAT}", "make one with `reds latency`") from error
+        raise InputError(
+            f"'{path}' is not a latency table of format {FORMAT}", "make one with `reds latency`"
+        ) from error
 
 
 def _check_samples(table: LatencyTable) -> None:
-    """Refuse samples that do not belong to the segments, and a table that is said to be complete and lacks some.
+    """Refuse samples that do not belong to the segments, and complete tables that lack samples.
 
     Raises:
-        ValueError, KeyError: naming what does not fit.
+        ValueError, KeyError: if there are any; the message names the first.
     """
     widths: dict[int, set[tuple[int, ...]]] = {segment.index: set() for segment in table.segments}
     groups = {segment.index: segment.groups for segment in table.segments}
     timings = [table.overhead, table.full, table.narrow, *(sample.timing for sample in table.samples)]
     if not all(math.isfinite(timing.ns) for timing in timings):
-        raise ValueError("a time is no finite number")
+        raise ValueError("a time is not a finite number")
     for sample in table.samples:
         most = [table.channels[group] for group in groups[sample.segment]]
         fits = len(sample.widths) == len(most) and all(1 <= w <= n for w, n in zip(sample.widths, most, strict=True))

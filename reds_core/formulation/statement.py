@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.cost.budget import SubnetworkBudget, smallest_first
-from reds_core.cost.counting import CostModel, ResourceForm
+from reds_core.cost.counting import ResourceForm
+from reds_core.cost.resources import CostModel
 from reds_core.formulation.formulation import Formulation, formulate
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.network.axis import Kept
@@ -54,7 +55,7 @@ class Statement:
             InputError: if the resource cannot be counted.
         """
         if resource not in self._forms:
-            self._forms.update(counting.resource_forms(self.network, [resource], self.costs))
+            self._forms.update(resources.resource_forms(self.network, [resource], self.costs))
         return self._forms[resource]
 
     def full_usage(self, resource: str) -> int:

@@ -1,4 +1,4 @@
-"""How networks are trained: the settings of fine-tuning, the rate at each step, and the progress that is told of it."""
+"""How networks are trained: the settings of fine-tuning, the learning rate of each step, and progress reports."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from reds_core.framework.augmentation import augmentations
 
 
 class Schedule(Enum):
-    """How the learning rate falls.
+    """How the learning rate decays.
 
-    `cosine` to zero along half a wave (Loshchilov & Hutter, arXiv 1608.03983); `exponential` to a hundredth, by one
-    factor a step; `step` to a tenth at half and to a hundredth at three quarters of the training (He et al.,
-    arXiv 1512.03385); `constant` not at all.
+    `cosine` decays to zero along half a cosine wave (Loshchilov & Hutter, arXiv 1608.03983). `exponential` decays to a
+    hundredth, by the same factor in each step. `step` decays to a tenth after half and to a hundredth after three
+    quarters of the training (He et al., arXiv 1512.03385). `constant` does not decay.
     """
 
     COSINE = "cosine"
@@ -29,7 +29,7 @@ class Schedule(Enum):
 
 
 class Precision(Enum):
-    """In what numbers training computes. Weights are kept, and models saved, as float32 in every case."""
+    """The precision in which training computes. Weights are always kept, and models always saved, in float32."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "mixed_bfloat16"
@@ -37,11 +37,12 @@ class Precision(Enum):
 
 
 class Teacher(Enum):
-    """Who gives soft targets beside the labels.
+    """Which network gives soft targets in addition to the labels.
 
-    `input`: the network as it was given, before pruning, teaches all (Hinton et al., arXiv 1503.02531). `full`: the
-    full network of the family, as it learns, teaches the members (in-place distillation: Yu & Huang, arXiv 1903.05134).
-    Where a strategy trains a subnetwork by itself the full network does not learn: it is the network as it was given.
+    `input`: the input network, as it was before pruning, teaches all networks (Hinton et al., arXiv 1503.02531).
+    `full`: the full network of the family teaches the members while it is trained itself (in-place distillation: Yu &
+    Huang, arXiv 1903.05134). If a strategy trains a subnetwork on its own, the full network is not trained, and the
+    input network takes its place.
     """
 
     NONE = "none"
@@ -54,27 +55,27 @@ class FinetuneSettings:
     """How a family is trained.
 
     Attributes:
-        epochs: Passes over the training data, of the whole run.
+        epochs: Passes over the training data in the whole run.
         batch_size: Examples in a training step.
         learning_rate: The highest learning rate.
         optimizer: The framework's name of an optimizer, such as adam, adamw, sgd, rmsprop, lion or nadam.
-        momentum: Momentum, of optimizers that have one. None means 0.9 for sgd, the optimizer's own for others.
-        schedule: How the learning rate falls.
+        momentum: Momentum, for optimizers that have one. None means 0.9 for sgd and the default of other optimizers.
+        schedule: How the learning rate decays.
         warmup_epochs: Epochs over which the learning rate first rises from zero, at most half of the training.
-        weight_decay: Weight decay of kernels, decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101). In
-            each step a kernel loses rate x decay of itself. None means the optimizer's own.
-        clip_norm: Norm to which the gradient of all weights together is shortened. None means no clipping.
+        weight_decay: Weight decay of kernels, decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101): each
+            step subtracts rate x decay x kernel from a kernel. None means the optimizer's default.
+        clip_norm: Maximum norm of the gradient of all weights together. None means no clipping.
         patience: Epochs without a lower loss on held-back data after which training stops. None means never.
-        augment: Change of training images, NAME or NAME=STRENGTH: flip, shift, rotate, zoom, ... They are listed in
+        augment: Changes of training images, NAME or NAME=STRENGTH: flip, shift, rotate, zoom, ... They are listed in
             `reds_core.framework.augmentation`.
-        dropout: Share of the model's dropout rates that fine-tuning keeps, 0 to 1. A narrow network has little to spare
-            and few epochs to learn in, so that by default it trains with all it has.
-        precision: Precision of the numbers that training computes in.
-        distill: Which network gives soft targets beside the labels.
+        dropout: Share of the model's dropout rates that fine-tuning keeps, 0 to 1. The default is no dropout, because a
+            narrow network has little capacity to spare and few epochs to learn in.
+        precision: Precision in which training computes.
+        distill: Which network gives soft targets in addition to the labels.
         distill_weight: Share of the soft targets in the loss, 0 to 1. The labels have the rest.
-        distill_temperature: Temperature that softens both sides of the soft targets.
-        recalibrate: Measure batch-norm statistics of networks that are not trained (0 epochs) on training data. Trained
-            networks always have theirs measured.
+        distill_temperature: Temperature that softens the outputs of both the teacher and the student.
+        recalibrate: Measure the batch-norm statistics of networks that are not trained (0 epochs) on training data.
+            Those of trained networks are always measured.
 
     Raises:
         InputError: if a figure is out of range, or an augmentation is unknown.
@@ -99,7 +100,7 @@ class FinetuneSettings:
     recalibrate: bool = True
 
     def __post_init__(self) -> None:
-        for wrong, what, mend in (
+        for wrong, what, fix in (
             (self.epochs < 0, f"{self.epochs} epochs of training are asked for", "give 0 or more"),
             (self.batch_size < 1, f"a batch size of {self.batch_size} is asked for", "give 1 or more"),
             (not 0 < self.learning_rate < math.inf, f"learning rate {self.learning_rate} is not above 0", "give 0.001"),
@@ -108,8 +109,12 @@ class FinetuneSettings:
             (not _size(self.weight_decay), f"weight decay {self.weight_decay} is below 0", "give 0.0001"),
             (not _size(self.clip_norm, zero=False), f"gradient norm {self.clip_norm} is not above 0", "give 1.0"),
             (self.patience is not None and self.patience < 1, f"a patience of {self.patience} is asked for", "give 3"),
-            (not _share(self.dropout), f"dropout {self.dropout} is no share of the model's own", "give 0 to 1"),
-            (not _share(self.distill_weight), f"distillation weight {self.distill_weight} is no share", "give 0.5"),
+            (not _share(self.dropout), f"dropout {self.dropout} is not a share from 0 to 1", "give 0.5"),
+            (
+                not _share(self.distill_weight),
+                f"distillation weight {self.distill_weight} is not a share from 0 to 1",
+                "give 0.5",
+            ),
             (
                 not _size(self.distill_temperature, zero=False),
                 f"distillation temperature {self.distill_temperature} is not above 0",
@@ -117,15 +122,15 @@ class FinetuneSettings:
             ),
         ):
             if wrong:
-                raise InputError(what, mend)
+                raise InputError(what, fix)
         augmentations(self.augment)
 
     def alone(self) -> FinetuneSettings:
-        """The settings of a subnetwork that trains by itself: its full network is the one that was given."""
+        """The settings of a subnetwork that is trained on its own, for which the input network is the teacher."""
         return replace(self, distill=Teacher.INPUT) if self.distill is Teacher.FULL else self
 
     def rates(self, steps_per_epoch: int) -> npt.NDArray[np.float64]:
-        """The learning rate at every step: (epochs x steps_per_epoch,)."""
+        """The learning rate of every step, of shape (epochs x steps_per_epoch,)."""
         steps = self.epochs * steps_per_epoch
         at = np.arange(steps)
         warmup = min(round(self.warmup_epochs * steps_per_epoch), steps // 2)
@@ -142,28 +147,28 @@ _FALLING: dict[Schedule, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.floa
     Schedule.STEP: lambda done: np.where(done < 0.5, 1.0, np.where(done < 0.75, 0.1, 0.01)),
     Schedule.EXPONENTIAL: lambda done: 0.01**done,
 }
-"""Share of the highest rate, by the share of the training behind the warm-up that is done."""
+"""The learning rate as a share of the highest one, as a function of the finished share of training after warm-up."""
 
 
 def _size(figure: float | None, zero: bool = True) -> bool:
-    """Whether a figure is left out, or finite and above zero, or zero where that is allowed."""
+    """Whether a figure is None, finite and positive, or zero if zero is allowed."""
     return figure is None or 0 < figure < math.inf or (zero and figure == 0)
 
 
 def _share(figure: float | None, below: float = math.inf) -> bool:
-    """Whether a figure is left out, or from 0 to 1 and below `below`."""
+    """Whether a figure is None, or from 0 to 1 and below `below`."""
     return figure is None or (0 <= figure <= 1 and figure < below)
 
 
 @dataclass(frozen=True)
 class EpochProgress:
-    """Where training stands. Sent after every few batches and at the end of each epoch.
+    """Progress of a training, reported every few batches and at the end of each epoch.
 
     Attributes:
-        epoch: from 0.
-        epochs: how many there will be.
-        batch: finished batches of this epoch.
-        batches: of an epoch.
+        epoch: index of the epoch, from 0.
+        epochs: total number of epochs.
+        batch: number of finished batches in this epoch.
+        batches: number of batches in an epoch.
         loss: running mean of the weighted loss over this epoch.
         accuracy: running accuracy (or metric) of the full network over this epoch's batches.
     """

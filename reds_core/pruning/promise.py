@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import ContractViolation
 from reds_core.formulation.statement import Statement
@@ -79,7 +79,7 @@ def check_family(
 
 
 def check_model(
-    framework: Framework, model: Any, usage: Mapping[str, int], costs: counting.CostModel, name: str
+    framework: Framework, model: Any, usage: Mapping[str, int], costs: resources.CostModel, name: str
 ) -> None:
     """Count what `model` uses again from its own layers, since a budget is a guarantee.
 
@@ -94,7 +94,7 @@ def check_model(
         ContractViolation: If the model does not use what was planned.
     """
     network = framework.inspect(model)
-    recounted = counting.usage(network, network.channels, costs)
+    recounted = resources.usage(network, network.channels, costs)
     if recounted != dict(usage):
         raise ContractViolation(
             f"network '{name}' uses {recounted} where {dict(usage)} was planned", "report this as a bug in reds"

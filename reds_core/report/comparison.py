@@ -1,4 +1,4 @@
-"""What the reports of all comparisons share: how they open, their summary, and the files that they are."""
+"""The parts that reports of all comparisons share: their opening, their summary, and their files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ SUMMARY_FILE = "summary.md"
 
 @dataclass(frozen=True)
 class Opening:
-    """What a report begins with.
+    """The beginning of a report.
 
     Attributes:
-        kind: of report, also its title where nothing else names it.
-        headline: what there is, in one sentence.
-        findings: what came out, the most important sentence first.
-        warnings: what speaks against comparing figures.
+        kind: kind of report, which is also its title if it has no other.
+        title: title of the report.
+        headline: what was compared, in one sentence.
+        findings: the results, the most important sentence first.
+        warnings: reasons why figures may not be comparable.
     """
 
     kind: str
@@ -33,19 +34,21 @@ class Opening:
 
 
 def summary(opening: Opening, tables: Iterable[Table]) -> str:
-    """A report in short, as Markdown: its opening, and those of the tables that hold anything."""
+    """A short version of a report as Markdown: its opening, and all tables that are not empty."""
     parts = [f"# {escaped(opening.title)}", escaped(opening.headline), bullets(opening.findings)]
     if opening.warnings:
-        parts += ["## To beware of", bullets(opening.warnings)]
+        parts += ["## Warnings", bullets(opening.warnings)]
     parts += [markdown_table(table) for table in tables if table.blocks]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def write_reports(folder: Path, kind: str, summary_of: Callable[[str], str], page_of: Callable[[str], str]) -> None:
-    """Write FOLDER/summary.md and FOLDER/report.html under the folder's name, or the kind of report.
+    """Write FOLDER/summary.md and FOLDER/report.html, with the folder's name, or else `kind`, as their title.
 
     Args:
-        summary_of, page_of: make the content of a title.
+        folder: where to write.
+        kind: kind of report.
+        summary_of, page_of: return the content of the summary and of the page for a given title.
 
     Raises:
         InputError: if a file cannot be written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from reds_core.cost.counting import RESOURCES
+from reds_core.cost.resources import RESOURCES
 from reds_core.plan import Plan
 from reds_core.report import figures, units
 from reds_core.report.facts import FamilyFacts, Member, gather

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from reds_core.cost.counting import RESOURCES
+from reds_core.cost.resources import RESOURCES
 from reds_core.scales import BYTES as BYTES
 from reds_core.scales import DASH as DASH
 from reds_core.scales import MACS as MACS

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from reds_core.cost import counting
+from reds_core.cost import counting, resources
 from reds_core.cost.budget import budget_texts, parse_budgets
 from reds_core.errors import InputError
 from reds_core.formulation.formulation import Formulation
@@ -311,12 +311,12 @@ def formulate_model(
             f"{len(parsed)} budgets are given", "give one value for each resource, since a problem has one budget"
         )
     budget = parsed[0]
-    counting.check_resources(budget.amounts, table is not None)
+    resources.check_resources(budget.amounts, table is not None)
     plugin = registry.create(Scorer, scorer, options)
     check_level(plugin, score_level)
     source = _source(data)
     if source is None and plugin.needs_data:
-        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
+        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or use --scorer magnitude")
     latencies = settings.read_latencies()
     framework, loaded, network = load_for_inspection(
         model, registry, options=options, imports=imports, strict=strict, watcher=watcher

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.cost.counting import check_resources
 from reds_core.cost.latency_table import LatencyTable
+from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, RedsError
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Arrays, Framework, member_kept

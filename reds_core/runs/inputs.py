@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reds_core.cost.counting import CostModel
 from reds_core.cost.latency_table import LatencyTable
+from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError
 from reds_core.framework.framework import Arrays, Framework, Training
 from reds_core.network.description import Network

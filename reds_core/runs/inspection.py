@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reds_core.cost import counting
+from reds_core.cost import counting, resources
 from reds_core.errors import UnsupportedError
 from reds_core.network.description import Layer, Network
 from reds_core.plan import GroupRecord
@@ -77,8 +77,8 @@ def frozen_warning(network: Network) -> str | None:
 
 def describe(network: Network, element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:
     """Describe the groups, layers and costs of a network at full width."""
-    costs = counting.CostModel(element_size_bytes)
-    forms = counting.resource_forms(network, costs.resources, costs)
+    costs = resources.CostModel(element_size_bytes)
+    forms = resources.resource_forms(network, costs.resources, costs)
     adding = [name for name, form in forms.items() if isinstance(form, counting.SumForm)]
     seen: set[int] = set()
     layers = []

@@ -47,7 +47,7 @@ class RunRequest:
         if self.data is None and (self.settings.finetune.epochs or scorer.needs_data):
             what = f"scorer '{scorer.name}'" if scorer.needs_data else "fine-tuning"
             raise InputError(
-                f"{what} needs training data", "give --data, or take --scorer magnitude --finetune-epochs 0"
+                f"{what} needs training data", "give --data, or use --scorer magnitude --finetune-epochs 0"
             )
         if self.model is None and self.data is None:
             raise InputError("neither a model nor data is given", "give one of them")

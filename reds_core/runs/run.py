@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.cost.counting import check_resources
+from reds_core.cost.resources import check_resources
 from reds_core.errors import NoSpaceError
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.statement import Statement

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, CostModel, check_element_size
+from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
 from reds_core.cost.latency_table import LatencyTable, load_latency_table
+from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings

@@ -28,6 +28,8 @@ LEFT_OUT = "left out where it is None"
 INLINE = "entries stand beside the other fields"
 """Key in the metadata of a dataclass field that is a mapping: its entries are written as if each were a field of the
 record. A record has at most one such field."""
+REQUIRED = "entries that must be present"
+"""Key in the metadata of an INLINE field: the names of the entries that a file must have."""
 
 
 def to_plain(value: Any) -> Any:
@@ -88,6 +90,9 @@ class JsonSource(Source):
         if inline is None:
             return entries
         beside = {key: each for key, each in entries.items() if key == inline or key not in fields}
+        missing = [name for name in fields[inline].metadata.get(REQUIRED, ()) if name not in beside]
+        if missing:
+            raise ValueError(f"field '{missing[0]}' is missing")
         return {key: each for key, each in entries.items() if key not in beside} | {inline: beside}
 
     def entries(self, value: Any) -> Mapping[str, Any]:

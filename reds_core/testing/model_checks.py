@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.cost import counting
+from reds_core.cost import counting, resources
 from reds_core.framework.framework import Arrays, member_kept
 from reds_core.network.description import Network, WeightKind
 from reds_core.testing.isolation import captured_stdout
@@ -164,7 +164,7 @@ def costs_equal_an_independent_count(subject: Subject) -> None:
             widths = narrowed(network, share)
             small = subject.framework.extract(trial.model, network, chosen(network, share, seed))
             again = subject.framework.inspect(small)
-            planned, counted = counting.usage(network, widths), counting.usage(again, again.channels)
+            planned, counted = resources.usage(network, widths), resources.usage(again, again.channels)
             held = sum(array.size for array in subject.framework.weights(small, again))
             for resource, found in [*counted.items(), ("params", held)]:
                 if planned[resource] != found:

@@ -109,8 +109,8 @@ def zipped(**members: str) -> bytes:
     ("content", "why"),
     [
         (None, "does not exist; check the path"),
-        (b"", "is no Keras model file"),
-        (b"hello, I am a text", "is no Keras model file"),
+        (b"", "is not a Keras model file"),
+        (b"hello, I am a text", "is not a Keras model file"),
         (b"PK\x03\x04 and then nothing", "is damaged"),
         (b"\x89HDF\r\n\x1a\n and then nothing", "is damaged"),
         (zipped(readme="hello"), "holds no Keras model"),
@@ -231,7 +231,7 @@ def with_nan() -> npt.NDArray[Any]:
             "from 0 to 3, but the model has 3 outputs; give class numbers from 0 to 2",
         ),
         ({"y_train": np.arange(24) % 3 - 1}, "from -1 to 1"),
-        ({"y_train": np.arange(24) / 7}, "no whole numbers"),
+        ({"y_train": np.arange(24) / 7}, "not whole numbers"),
         ({"y_train": np.eye(4)[np.arange(24) % 4], "y_test": np.eye(4)[np.arange(9) % 4]}, "labels"),
     ],
 )

@@ -14,7 +14,7 @@ from toy_framework import ToyFramework, describe, residual_model
 from toy_plugins import FIRST_PARTY, BruteSolver, IdleSolver, PluginModule
 from toy_runs import Workplace
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.knapsack.file import load_problem
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer
@@ -124,7 +124,7 @@ def test_plugins_are_listed(reds: Reds) -> None:
 def test_inspect(reds: Reds, place: Workplace) -> None:
     network = describe(residual_model())
     content = reds("inspect", place.model, "--json").json
-    assert {k: content[k] for k in ("macs", "params", "peak_ram")} == counting.usage(network, network.channels)
+    assert {k: content[k] for k in ("macs", "params", "peak_ram")} == resources.usage(network, network.channels)
     assert content["groups"][1] == {"name": "inside", "channels": 5, "layers": ["inside", "inside_relu"]}
     assert sum(layer["macs"] for layer in content["layers"]) == content["macs"]
     assert sum(layer["params"] for layer in content["layers"]) == content["params"]
@@ -187,7 +187,7 @@ def test_formulate_and_solve(reds: Reds, place: Workplace) -> None:
     network = describe(residual_model())
     problem = load_problem(path)
     assert problem.name == "model-50"
-    assert problem.resources[0].capacity == counting.usage(network, network.channels)["macs"] // 2
+    assert problem.resources[0].capacity == resources.usage(network, network.channels)["macs"] // 2
     content = reds("solve", path, "--json").json
     assert set(content) == {
         *("status", "limit", "value", "bound", "gap", "widths", "usage", "wall_s", "backend_s", "solver", "version"),
@@ -195,7 +195,7 @@ def test_formulate_and_solve(reds: Reds, place: Workplace) -> None:
     }
     assert (content["status"], content["limit"], content["gap"], content["backend_s"]) == ("optimal", None, 0.0, None)
     assert content["value"] == content["bound"]
-    assert content["usage"]["macs"] == counting.usage(network, content["widths"])["macs"]
+    assert content["usage"]["macs"] == resources.usage(network, content["widths"])["macs"]
     assert content["solver"] == "brute"
 
 
@@ -214,7 +214,7 @@ def test_formulate_without_data(reds: Reds, place: Workplace) -> None:
     arguments = ("formulate", place.model, "--budget", "macs=0.5", "--budget", "peak_ram=36", "--out", path)
     assert reds(*arguments, "--scorer", "magnitude", "--option", "magnitude.norm=l1").status == 0
     assert [r.name for r in load_problem(path).resources] == ["macs", "peak_ram"]
-    reds(*arguments).check_error(2, "scorer 'taylor' needs training data; give --data, or take --scorer magnitude")
+    reds(*arguments).check_error(2, "scorer 'taylor' needs training data; give --data, or use --scorer magnitude")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from toy_framework import (
     residual_model,
 )
 
-from reds_core.cost import counting
+from reds_core.cost import counting, resources
 from reds_core.cost.counting import PeakForm, SumForm
 from reds_core.errors import InputError
 from reds_core.framework.framework import member_kept
@@ -102,7 +102,7 @@ def test_costs_at_any_widths_are_those_of_the_extracted_model(model: ToyModel, d
     network = describe(model)
     widths = {g.name: data.draw(st.integers(1, g.channels)) for g in network.groups}
     small = TOY.extract(model, network, member_kept(widths))
-    assert counting.usage(network, widths, counting.CostModel(size)) == {
+    assert resources.usage(network, widths, resources.CostModel(size)) == {
         "macs": counted_macs(small),
         "params": size * sum(w.size for w in small.weights.values()),
         "peak_ram": size * simulated_peak(small),
@@ -225,10 +225,10 @@ def test_forms_of_a_chain_by_hand() -> None:
 
 def test_unknown_resources_are_refused_with_those_there_are() -> None:
     with pytest.raises(InputError, match="unknown resource 'mcas'; resources: macs, params, peak_ram"):
-        counting.resource_forms(describe(residual_model()), ["macs", "mcas"])
+        resources.resource_forms(describe(residual_model()), ["macs", "mcas"])
 
 
 @pytest.mark.parametrize("size", [0, 2, -1])
 def test_element_sizes_other_than_1_and_4_are_refused(size: int) -> None:
     with pytest.raises(InputError, match=f"element size {size} is neither 1 nor 4"):
-        counting.usage(describe(residual_model()), {"stem": 1, "inside": 1}, counting.CostModel(size))
+        resources.usage(describe(residual_model()), {"stem": 1, "inside": 1}, resources.CostModel(size))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.cost.latency_sampling import (
     Sample,
     Segment,
@@ -219,7 +219,7 @@ def test_tables_that_do_not_hold_together_are_refused(how: str, segment: int, tm
         content["segments"][sample["segment"]]["groups"] = ["nobody"]
     path = tmp_path / "table.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"is no latency table|not of this one"):
+    with pytest.raises(InputError, match=r"is not a latency table|not of this one"):
         load_latency_table(path).form_for(network(), 4)
 
 
@@ -244,4 +244,4 @@ def test_settings_out_of_range_are_refused(name: str, figure: int) -> None:
 
 def test_latency_budgets_need_a_table() -> None:
     with pytest.raises(InputError, match="a latency budget needs measurements; make them with `reds latency`"):
-        counting.check_resources(["latency"])
+        resources.check_resources(["latency"])

@@ -14,7 +14,8 @@ from toy_runs import NO_TRAINING, make_workplace
 
 from reds_core.compare.reader import results_frame
 from reds_core.cost.budget import parse_amount
-from reds_core.cost.counting import RESOURCES, CostModel, Resource, ResourceForm, params, usage
+from reds_core.cost.counting import ResourceForm, params
+from reds_core.cost.resources import RESOURCES, CostModel, Resource, usage
 from reds_core.errors import InputError
 from reds_core.network.description import Network
 from reds_core.plan import load_plan

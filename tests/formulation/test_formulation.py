@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_framework import chain_model, describe, residual_model
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.errors import UnsupportedError
 from reds_core.formulation.formulation import FULL_VALUE, channel_order, formulate
 from reds_core.framework.framework import member_kept
@@ -37,7 +37,7 @@ def random_scores(network: Network, seed: int, pairs: int = 0, size: float = 1.0
 
 def stated(network: Network, scores: ScoreTable, **capacities: int) -> KnapsackProblem:
     capacities = capacities or {"macs": 100}
-    return formulate(network, scores, counting.resource_forms(network, capacities), capacities, "p").problem
+    return formulate(network, scores, resources.resource_forms(network, capacities), capacities, "p").problem
 
 
 def true_value(network: Network, scores: ScoreTable, order: Kept, widths: dict[str, int]) -> float:
@@ -80,13 +80,13 @@ def test_the_full_network_is_worth_about_2_to_31(seed: int, pairs: int) -> None:
 @settings(max_examples=50, deadline=None)
 def test_costs_are_those_of_the_network_at_every_choice(seed: int, pairs: int, element_size: int) -> None:
     network = describe(residual_model(4, 3))
-    costs = counting.CostModel(element_size)
-    forms = counting.resource_forms(network, costs.resources, costs)
+    costs = resources.CostModel(element_size)
+    forms = resources.resource_forms(network, costs.resources, costs)
     capacities = dict.fromkeys(forms, 50)
     problem = formulate(network, random_scores(network, seed, pairs), forms, capacities, "p").problem
     for choice in itertools.product(*(range(g.options) for g in problem.groups)):
         result = problem.evaluate(choice)
-        assert result.usage == counting.usage(network, problem.widths(choice), counting.CostModel(element_size))
+        assert result.usage == resources.usage(network, problem.widths(choice), resources.CostModel(element_size))
         assert result.feasible == all(used <= 50 for used in result.usage.values())
 
 
@@ -160,7 +160,7 @@ def test_permuting_channels_does_not_change_the_problem() -> None:
     order = channel_order(scores)
     first = stated(network, scores)
     identity = member_kept(network.channels)
-    forms = counting.resource_forms(network, ["macs"])
+    forms = resources.resource_forms(network, ["macs"])
     second = formulate(network, scores.ordered(order), forms, {"macs": 100}, "p", identity).problem
     for a, b in zip(first.groups, second.groups, strict=True):
         np.testing.assert_array_equal(a.values, b.values)

@@ -14,7 +14,7 @@ from toy_framework import ToyFramework, chain_model, describe, residual_model
 from toy_plugins import FIRST_PARTY, PluginModule
 from toy_runs import Workplace
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.errors import InfeasibleError
 from reds_core.formulation.infeasibility import check_capacity
 from reds_core.formulation.statement import Statement
@@ -26,14 +26,14 @@ LAYERS = [layer.name for layer in NETWORK.layers]
 
 
 def refusal(network: Network, rules: WidthRules, capacity: int, resource: str = "macs", size: int = 1) -> str:
-    statement = Statement(network, counting.CostModel(size), rules)
+    statement = Statement(network, resources.CostModel(size), rules)
     with pytest.raises(InfeasibleError) as caught:
         check_capacity(statement, "50", resource, capacity)
     return str(caught.value)
 
 
 def reached(rules: WidthRules, resource: str = "macs") -> int:
-    return counting.CostModel().form(NETWORK, resource).at(rules.narrowest(NETWORK))
+    return resources.CostModel().form(NETWORK, resource).at(rules.narrowest(NETWORK))
 
 
 def mended(rules: WidthRules, mend: str) -> WidthRules:

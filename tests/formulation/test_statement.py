@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from toy_framework import describe, residual_model
 
-from reds_core.cost import counting
+from reds_core.cost import counting, resources
 from reds_core.cost.budget import parse_budgets
-from reds_core.cost.counting import CostModel
+from reds_core.cost.resources import CostModel
 from reds_core.errors import InfeasibleError, InputError
 from reds_core.formulation.formulation import formulate
 from reds_core.formulation.infeasibility import check_reachable
@@ -47,21 +47,21 @@ def test_an_order_and_a_name_may_be_given() -> None:
 
 def test_a_resource_is_counted_once_and_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[str] = []
-    count = counting.resource_forms
+    count = resources.resource_forms
 
     def listening(network: Network, names: Iterable[str], costs: CostModel) -> dict[str, counting.ResourceForm]:
         found = count(network, names, costs)
         counted.extend(found)
         return found
 
-    monkeypatch.setattr(counting, "resource_forms", listening)
+    monkeypatch.setattr(resources, "resource_forms", listening)
     statement = Statement(NETWORK)
     budgets = statement.smallest_first(parse_budgets(["macs=0.5,0.25"]))
     for budget in budgets:
         statement.formulate(SCORES, budget)
         statement.excesses(budget, NETWORK.channels)
     assert counted == ["macs"]
-    expected = counting.usage(NETWORK, NETWORK.channels)
+    expected = resources.usage(NETWORK, NETWORK.channels)
     counted[:] = ["macs"]
     assert statement.usage(NETWORK.channels) == expected
     assert counted == ["macs", "params", "peak_ram"]

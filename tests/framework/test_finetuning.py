@@ -33,9 +33,9 @@ from reds_core.runs.settings import RunSettings
         ("clip_norm", 0.0, "gradient norm 0.0 is not above 0"),
         ("patience", 0, "a patience of 0"),
         ("augment", ("flop",), "augmentation 'flop' is unknown; give flip"),
-        ("dropout", 1.5, "dropout 1.5 is no share of the model's own; give 0 to 1"),
+        ("dropout", 1.5, "dropout 1.5 is not a share from 0 to 1; give 0.5"),
         ("dropout", math.nan, "dropout nan"),
-        ("distill_weight", 1.5, "distillation weight 1.5 is no share"),
+        ("distill_weight", 1.5, "distillation weight 1.5 is not a share from 0 to 1"),
         ("distill_temperature", 0.0, "temperature 0.0 is not above 0"),
     ],
 )

@@ -12,7 +12,7 @@ from toy_framework import ToyFramework, chain_model, describe, residual_model
 from toy_plugins import FIRST_PARTY, BruteSolver, PluginModule, toy_registry
 from toy_runs import BUDGETS, QUICK, Listener, Workplace, settings
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import ContractViolation, InfeasibleError, InputError, PluginFailure, UnsupportedError
 from reds_core.formulation.width_rules import WidthRules
@@ -26,7 +26,7 @@ from reds_core.scoring.scorer import Scorer, ScoreTable
 
 def test_a_budget_below_one_channel_a_group(place: Workplace) -> None:
     network = describe(residual_model())
-    least = counting.usage(network, dict.fromkeys(network.channels, 1))["macs"]
+    least = resources.usage(network, dict.fromkeys(network.channels, 1))["macs"]
     with pytest.raises(
         InfeasibleError, match=f"the least that can be reached is {least}; raise the budget to {least}, or to 0"
     ):

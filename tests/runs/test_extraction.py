@@ -13,7 +13,7 @@ from toy_framework import ToyFramework, describe, residual_model
 from toy_plugins import BruteSolver, IdleSolver, toy_registry
 from toy_runs import NO_TRAINING, Listener, Workplace, contents, make_workplace, skip_report
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError
 from reds_core.framework.framework import Task
 from reds_core.knapsack.problem import KnapsackProblem
@@ -41,7 +41,7 @@ def more(place: Workplace, *budgets: str, watcher: Watcher | None = None, regist
 
 def full_usage() -> dict[str, int]:
     network = describe(residual_model())
-    return counting.usage(network, network.channels)
+    return resources.usage(network, network.channels)
 
 
 def check_nested(plan: Plan) -> None:
@@ -73,7 +73,7 @@ def test_the_new_member_stands_between_its_neighbours(place: Workplace, budget: 
     exported = TOY.load_model(place.out / str(record.files["keras"]))
     own = describe(exported)
     assert own.channels == record.widths
-    assert counting.usage(own, own.channels) == record.usage
+    assert resources.usage(own, own.channels) == record.usage
 
 
 def test_a_member_under_several_budgets(place: Workplace) -> None:

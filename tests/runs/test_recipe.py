@@ -135,7 +135,7 @@ def test_budgets_in_every_form(tmp_path: Path, budgets: str) -> None:
         ("options: {taylor: {a: [1]}}", "options.taylor.a holds more than one value"),
         ("seed: 1\nbudgets: 0.5", "line 2: budgets are neither a mapping nor texts; write budgets: {macs"),
         ("budgets: {macs: x}", "line 1: budget macs=x is malformed"),
-        ("budgets: {macs: null}", "budget of 'macs' is .*None.*, which is no amount"),
+        ("budgets: {macs: null}", "budget of 'macs' is .*None.*, which is not an amount"),
         ("budgets: !!python/object/apply:os.getcwd []", "a value of type .*getcwd is not allowed"),
         ("seed: !!python/name:os.getcwd x", "a value of type .*getcwd is not allowed"),
     ],

@@ -15,7 +15,7 @@ from toy_framework import ToyFramework, describe, residual_model, toy_arrays
 from toy_plugins import BruteSolver, toy_registry
 from toy_runs import EXPORTS, NO_TRAINING, QUICK, Listener, Workplace, contents, settings, without_times
 
-from reds_core.cost import counting
+from reds_core.cost import resources
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Arrays, Task, Training
@@ -52,7 +52,7 @@ def test_the_plan_says_what_the_files_are(place: Workplace) -> None:
     toy, model = ToyFramework(), residual_model()
     network = describe(model)
     assert tuple(plan.full.usage.values()) == tuple(
-        counting.usage(network, network.channels)[r] for r in ("macs", "params", "peak_ram")
+        resources.usage(network, network.channels)[r] for r in ("macs", "params", "peak_ram")
     )
     nested = toy.load_model(place.out / "nested.keras")
     data = load_data(str(place.data), toy)
@@ -64,7 +64,7 @@ def test_the_plan_says_what_the_files_are(place: Workplace) -> None:
         exported = toy.load_model(place.out / str(record.files["keras"]))
         own = describe(exported)
         assert own.channels == record.widths
-        assert counting.usage(own, own.channels) == record.usage
+        assert resources.usage(own, own.channels) == record.usage
         assert record.usage["macs"] <= int(record.budget["macs"] * plan.full.usage["macs"])
         assert record.usage["peak_ram"] <= record.budget["peak_ram"]
         assert {g: len(k) for g, k in record.kept.items()} == record.widths

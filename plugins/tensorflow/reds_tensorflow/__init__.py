@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def reds_frameworks() -> Sequence[type[Framework]]:
-    """TensorFlow. TensorFlow itself is imported when a method is called."""
+    """Return the framework. TensorFlow itself is only imported when a method of it is called."""
     from reds_tensorflow.framework import TensorFlowFramework
 
     return [TensorFlowFramework]

@@ -1,4 +1,4 @@
-"""Random changes of training images, as Keras preprocessing layers inside the training step."""
+"""Augmentation of training images by Keras preprocessing layers inside the training step."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from reds_core.framework import Augmentation, Change
 
 
 class Augmenter:
-    """Changes a batch of images (N, H, W, C), given as a tensor.
+    """Augments a batch of images (N, H, W, C), given as a tensor.
 
     Attributes:
-        variables: states of its random generators.
+        variables: the states of its random generators.
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
@@ -31,14 +31,15 @@ class Augmenter:
 
 
 def augmenter(augmentations: tuple[Augmentation, ...], x: npt.NDArray[Any], seed: int) -> Augmenter | None:
-    """What changes a batch of images (N, H, W, C), given as a tensor, in the order named; None without augmentations.
+    """Return an augmenter that applies `augmentations` in order; None without augmentations.
 
     Args:
-        x: the training images, whose least and largest value bound the changed ones.
-        seed: of all that is random; no global state is touched.
+        augmentations: the changes.
+        x: the training images, whose smallest and largest value bound the augmented ones.
+        seed: seed of all randomness; no global state is changed.
 
     Raises:
-        InputError: if the examples are no images.
+        InputError: if the examples are not images.
     """
     if not augmentations:
         return None
@@ -49,21 +50,21 @@ def augmenter(augmentations: tuple[Augmentation, ...], x: npt.NDArray[Any], seed
 
 
 def check_images(shape: tuple[int, ...]) -> None:
-    """Refuse examples that are no images.
+    """Refuse examples that are not images.
 
     Raises:
         InputError: if `shape` is not (N, H, W, C).
     """
     if len(shape) != 4:
         raise InputError(
-            f"examples of shape {' x '.join(str(n) for n in shape[1:])} are no images, so none can be augmented",
+            f"examples of shape {' x '.join(str(n) for n in shape[1:])} are not images, so they cannot be augmented",
             "leave --augment out, or give images (height, width, channels)",
         )
 
 
 def _layer(augmentation: Augmentation, value_range: tuple[float, float], seed: int) -> Any:
     layers, strength = keras.layers, augmentation.strength
-    # In float32 whatever the global policy: what is changed here is data.
+    # Data is augmented in float32 whatever the global policy.
     common: dict[str, Any] = {"seed": seed, "dtype": "float32"}
     kinds: dict[Change, Callable[[], Any]] = {
         Change.FLIP: lambda: layers.RandomFlip("horizontal", **common),
@@ -79,7 +80,7 @@ def _layer(augmentation: Augmentation, value_range: tuple[float, float], seed: i
 
 
 class _Noise:
-    """Adds normal noise; Keras's layer alone knows none above 1, which is little for pixels up to 255."""
+    """Adds Gaussian noise. Keras's layer allows no standard deviation above 1, too small for pixels up to 255."""
 
     def __init__(self, strength: float, value_range: tuple[float, float], common: dict[str, Any]) -> None:
         self._unit = keras.layers.GaussianNoise(strength, **common)

@@ -1,4 +1,4 @@
-"""The network that is trained where the user brings data but no model: a small depthwise-separable CNN."""
+"""The network that is trained if the user gives data but no model: a small depthwise-separable CNN."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reds_core.framework import Arrays, Family, Training
 from reds_tensorflow.training import finetune
 
 SMALLEST = 8
-"""Least height and width of images, in pixels."""
+"""Minimum height and width of images in pixels."""
 
 _CHANNELS = 48
 _BLOCKS = 3
@@ -22,16 +22,18 @@ _DROPOUT = 0.1
 
 
 def build_baseline(training: Training) -> Any:
-    """A DS-CNN (Zhang et al., arXiv 1711.07128) for images, built for the shape of the data and trained on it.
+    """Build a DS-CNN (Zhang et al., arXiv 1711.07128) for the shape of the images, and train it.
 
-    A convolution, depthwise-separable blocks, average pooling, one dense layer that puts out logits. Images are halved
-    until their maps are about 8 pixels. Inputs are brought to -1..1 by a Rescaling layer in the model.
+    It consists of a convolution, depthwise-separable blocks, average pooling and a dense layer that outputs logits.
+    Strides halve the feature maps until they are about 8 pixels wide. A Rescaling layer in the model scales inputs to
+    between -1 and 1.
 
     Args:
-        training: its data are images (N, H, W, C) of at least 8 x 8, and class numbers or one-hot labels.
+        training: data and settings. The data must be images (N, H, W, C) of at least 8 x 8 pixels, with class numbers
+            or one-hot labels.
 
     Raises:
-        InputError: if the data is no such images or labels.
+        InputError: if the data does not have this form.
     """
     data = training.data
     classes = _classes(data)
@@ -51,12 +53,12 @@ def _classes(data: Arrays) -> int:
     if data.y.ndim == 2 and data.y.shape[1] > 1:
         return int(data.y.shape[1])
     if data.y.ndim != 1 or not np.issubdtype(data.y.dtype, np.integer):
-        raise InputError("no network can be built for labels that are no classes", "give class numbers, or a model")
+        raise InputError("no network can be built for labels that are not classes", "give class numbers, or a model")
     return max(int(data.y.max()) + 1, 2)
 
 
 def _network(data: Arrays, classes: int, seed: int) -> Any:
-    """The untrained network. All that is random in it comes from `seed`, so that no global state is touched."""
+    """Return the untrained network. All randomness comes from `seed`, so that no global state is changed."""
     layers = keras.layers
     seeds = np.random.default_rng(seed)
 

@@ -1,4 +1,4 @@
-"""Keeps examples apart from which the converter learns the ranges of activations."""
+"""Calibration of int8 files with independent examples."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from reds_tensorflow.replacing import replaced
 
 @contextmanager
 def examples_apart() -> Iterator[None]:
-    """Inside, fused LSTM operators begin each example with states of zero instead of those of the example before.
+    """Let fused LSTM operators start each calibration example with zero states within the context.
 
-    An LSTM that does not forget would drift through all examples, and ranges be learned that no input leads to.
+    Otherwise they would keep the states of the previous example. The states of an LSTM that does not forget would drift
+    over all examples, and the ranges of activations would exceed those of any input.
     """
 
     def feed(self: Any, examples: Callable[[], Iterable[list[Any]]], resize_input: bool) -> None:

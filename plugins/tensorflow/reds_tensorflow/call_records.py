@@ -1,4 +1,4 @@
-"""What calls of layers are given, and what handlers say about them."""
+"""Records of the arguments of calls, and of what handlers state about them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from reds_core.network import Buffer, Dims, MacsTerm
 
 @dataclass(frozen=True)
 class Given:
-    """What one call of a layer was given.
+    """The arguments of one call of a layer.
 
     Attributes:
-        inputs: axes of each input tensor, without the batch dimension; constant arrays are inputs as well.
-        output_shapes: full shape of each output tensor, without the batch dimension.
-        arguments: positional arguments of the call, with symbolic tensors.
-        constants: which of the inputs are constant arrays.
-        named: arguments by the names of the parameters of the layer's `call`, with dims in place of tensors.
-        symbolic: all arguments of the call with symbolic tensors, positional and named ones; None where the call stands
-            inside another, and has none.
-        dtype: of the first tensor.
+        inputs: axes of each input tensor without the batch dimension; constant arrays count as inputs.
+        output_shapes: full shape of each output tensor without the batch dimension.
+        arguments: positional arguments of the call, including symbolic tensors.
+        constants: indices of the inputs that are constant arrays.
+        named: arguments by the parameter names of the layer's `call`, with dims in place of tensors.
+        symbolic: positional and named arguments of the call, including symbolic tensors; None for a call inside
+            another, which has none.
+        dtype: dtype of the first tensor.
     """
 
     inputs: tuple[Dims, ...]
@@ -35,13 +35,13 @@ class Given:
 
 @dataclass(eq=False)
 class Said:
-    """What handlers have said about a call and the calls inside it.
+    """What handlers have stated about a call and the calls inside it.
 
     Attributes:
-        weights: that were listed.
-        macs: multiply-accumulates.
-        resizings: by id of a layer the entries of its config that follow the widths.
-        buffers: for each inner step the tensors that are held beside the inputs.
+        weights: weights that were listed.
+        macs: terms of the multiply-accumulates.
+        resizings: entries of configs that depend on the widths, by id of the layer.
+        buffers: for each inner step, the tensors that are held in addition to the inputs.
     """
 
     weights: list[Any] = field(default_factory=list)
@@ -50,12 +50,12 @@ class Said:
     buffers: list[tuple[Buffer, ...]] = field(default_factory=list)
 
     def copy(self) -> Said:
-        """What has been said so far."""
+        """Return a copy of everything stated so far."""
         resizings = {layer: list(entries) for layer, entries in self.resizings.items()}
         return Said(list(self.weights), list(self.macs), resizings, list(self.buffers))
 
     def go_back(self, earlier: Said) -> None:
-        """Forget what was said since `earlier`, a copy."""
+        """Discard what was stated since `earlier`, a copy, was made."""
         self.weights[:], self.macs[:], self.buffers[:] = earlier.weights, earlier.macs, earlier.buffers
         self.resizings.clear()
         self.resizings.update(earlier.resizings)
@@ -63,13 +63,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Resizing:
-    """An entry of a layer's config that follows the widths.
+    """An entry of a layer's config that depends on the widths.
 
     Attributes:
-        path: keys and indices that lead to it, for it may stand in the config of a layer inside.
-        declared: key of the axes whose lengths it holds, as the builder knows them.
-        is_shape: whether the entry is a tuple; else one number.
-        with_batch: whether the tuple begins with the batch dimension.
+        path: keys and indices that lead to it, since it may be in the config of an inner layer.
+        declared: the builder's key of the axes whose lengths it contains.
+        is_shape: whether the entry is a tuple; otherwise it is a number.
+        with_batch: whether the tuple starts with the batch dimension.
     """
 
     path: tuple[str | int, ...]
@@ -83,8 +83,8 @@ class Work:
     """Multiply-accumulates of a call that was run on shapes alone.
 
     Attributes:
-        macs: of one call.
-        missing: what could not be counted, as the end of a sentence; empty where all was.
+        macs: multiply-accumulates of one call.
+        missing: what could not be counted, as part of a sentence; empty if everything was.
     """
 
     macs: int

@@ -1,4 +1,4 @@
-"""What a handler sees of one call of a layer, and what it can say about it."""
+"""The interface of handlers: one call of a layer, and how to describe it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reds_tensorflow.call_records import Given, Resizing, Said, Work
 from reds_tensorflow.names import NamedVariable
 from reds_tensorflow.options import TensorFlowOptions
 
-# Layers and functions that work on each element alone: channels pass them whatever their width.
+# Elementwise layers and functions, which channels pass at any width.
 ELEMENTWISE_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU)
 # fmt: off
 _ELEMENTWISE = (
@@ -31,20 +31,20 @@ _OVER_LAST_AXIS = ("softmax", "log_softmax", "sparsemax")
 
 
 def _stock_activation(names: tuple[str, ...], function: Any) -> bool:
-    """Whether `function` is one of Keras's own activations of these names; a user's `relu` is not."""
+    """Whether `function` is one of Keras's own activations of these names, not a user's function of the same name."""
     return any(getattr(keras.activations, name, None) is function for name in names)
 
 
 @dataclass(frozen=True, eq=False)
 class Following:
-    """What the calls of one model share while it is followed.
+    """The state that all calls share while a model is traced.
 
     Attributes:
-        builder: collects the description.
-        options: of the framework.
-        variables: by id of a weight its name and that of its layer.
+        builder: collects the network description.
+        options: options of the framework.
+        variables: for each weight, by id, its name and that of its layer.
         follow: follows a call of a layer, or of a model, inside another call.
-        work: multiply-accumulates of a call that is not known.
+        work: counts the multiply-accumulates of an unknown call.
     """
 
     builder: NetworkBuilder
@@ -59,12 +59,12 @@ class Call:
 
     Attributes:
         layer: the Keras layer.
-        name: its name, with those of what it is nested in before it.
+        name: its name, preceded by those of the models and layers that contain it.
         kind: its type, such as "Conv2D".
-        given: what the call was given.
-        times: how often the layer is called here: 1, but in a layer that goes step by step.
-        steps: how many of these calls hand states on from one to the next.
-        said: what the handler has said.
+        given: the arguments of the call.
+        times: number of times that the layer is called: 1, unless it is inside a layer that loops over steps.
+        steps: number of these calls that pass states from one to the next.
+        said: what the handler has stated about the call.
     """
 
     def __init__(self, following: Following, layer: Any, name: str, given: Given) -> None:
@@ -76,22 +76,22 @@ class Call:
         self.given = given
         self.times = self.steps = 1
         self.said = Said()
-        self._root: Any = layer  # in whose config this layer's stands, at the path
+        self._root: Any = layer  # the layer whose config contains this layer's config, at the path
         self._path: tuple[str | int, ...] = ()
 
     @property
     def inputs(self) -> tuple[Dims, ...]:
-        """Axes of each input tensor, without the batch dimension; constant arrays are inputs as well."""
+        """Axes of each input tensor without the batch dimension; constant arrays count as inputs."""
         return self.given.inputs
 
     @property
     def constants(self) -> frozenset[int]:
-        """Which of the inputs are constant arrays."""
+        """Indices of the inputs that are constant arrays."""
         return self.given.constants
 
     @property
     def arguments(self) -> tuple[Any, ...]:
-        """Positional arguments of the call, with symbolic tensors."""
+        """Positional arguments of the call, including symbolic tensors."""
         return self.given.arguments
 
     @property
@@ -106,7 +106,7 @@ class Call:
 
     @property
     def where(self) -> str:
-        """The layer, or the call of a function of Keras, as messages name it."""
+        """The layer, or the call of a Keras function, as it is named in messages."""
         return f"{_what(self.layer)} '{self.name}' of type {self.kind}"
 
     @property
@@ -121,12 +121,12 @@ class Call:
         (shape,) = self.output_shapes
         return shape
 
-    def unsupported(self, why: str, mend: str) -> UnsupportedError:
-        """The error that names this layer."""
-        return UnsupportedError(f"{self.where} {why}", mend)
+    def unsupported(self, why: str, fix: str) -> UnsupportedError:
+        """Return an error that names this layer, with a reason and a remedy."""
+        return UnsupportedError(f"{self.where} {why}", fix)
 
     def fresh(self, channels: int) -> Axis:
-        """The axis of channels that this layer makes. Further calls of the layer are tied to it by the weights."""
+        """Return a new axis of channels that this layer computes. Its weights tie further calls of the layer to it."""
         return self._builder.fresh(channels)
 
     def size(self, axis: Axis) -> int:
@@ -142,30 +142,30 @@ class Call:
         self._builder.tie(first, second, self.where)
 
     def freeze(self, why: str, *axes: Axis) -> None:
-        """Make the groups of `axes` stay whole, with a warning of the form "layer 'x' of type Y WHY".
+        """Exclude the groups of `axes` from pruning, with a warning of the form "layer 'x' of type Y WHY".
 
-        A single channel stays in any case: nothing is said of it.
+        There is no warning for a single channel, which is never pruned.
         """
         warning = f"{self.where} {why}, so the channels it touches stay at full width"
         for axis in axes:
             self._builder.freeze(axis, warning if self.size(axis) > 1 else None)
 
     def keep(self, *axes: Axis) -> None:
-        """Make the groups of `axes` stay whole without a word, where there is nothing to lose."""
+        """Exclude the groups of `axes` from pruning without a warning, where nothing is lost by it."""
         for axis in axes:
             self._builder.freeze(axis)
 
     def normalise(self, *axes: Axis) -> None:
-        """Say that the layer normalises over these axes: their groups stay whole unless the options say otherwise."""
+        """State that the layer normalises over these axes, which are then pruned only if the options allow it."""
         if not self.options.prune_normalised:
             self.freeze("normalises over channels", *axes)
 
     def argument(self, name: str) -> Any:
-        """What the layer's `call` was given for its parameter `name`: dims in place of tensors; None for nothing."""
+        """Return the argument of the layer's `call` for the parameter `name`, with dims for tensors, or None."""
         return self.given.named.get(name)
 
     def axes_of(self, variable: Any) -> Dims:
-        """Axes of a weight that was listed before."""
+        """Return the axes of a weight that has been listed."""
         return self._builder.declared(id(variable))
 
     def part(
@@ -177,14 +177,18 @@ class Call:
         path: tuple[str | int, ...] | None = None,
         apart: bool = False,
     ) -> tuple[Dims, ...]:
-        """Follow a call of a layer, or of a model, inside this one; what it says counts as said of this one.
+        """Follow a call of a layer, or of a model, inside this one. Its costs and weights are added to this call.
 
         Args:
-            arguments: of its `call`, by name, with dims in place of tensors.
-            output_shapes: as of this call by default.
-            times: how often it is called, one call after the other.
-            path: where its config stands in this layer's; None where this layer is made anew around a copy of it.
-            apart: whether the calls hand nothing on from one to the next.
+            layer: the inner layer or model.
+            arguments: arguments of its `call` by name, with dims in place of tensors.
+            output_shapes: shapes of its outputs; by default those of this call.
+            times: number of times that it is called in sequence.
+            path: path of its config within this layer's config; None if this layer is rebuilt around a copy of it.
+            apart: whether the calls are independent, passing nothing from one to the next.
+
+        Returns:
+            The dims of its outputs.
         """
         given = Given(
             inputs=tuple(dims_in(tuple(arguments.values()))),
@@ -200,7 +204,7 @@ class Call:
         return self._following.follow(part)
 
     def inner(self, layer: Any, name: str, given: Given) -> Call:
-        """A call inside this one, to be followed; what is said of it counts as said of this one."""
+        """Return a call inside this one that is to be followed. Its costs and weights are added to this call."""
         inner = copy.copy(self)  # with the same `said`
         inner.layer, inner.name, inner.kind, inner.given = layer, name, type(layer).__name__, given
         inner._root, inner._path = layer, ()
@@ -208,7 +212,10 @@ class Call:
 
     @contextmanager
     def buffers_apart(self) -> Iterator[list[tuple[Buffer, ...]]]:
-        """Takes what is said inside about tensors that are held, for whoever knows what is held beside them."""
+        """Collect the buffers that are stated inside the context, instead of adding them to this call.
+
+        The caller adds them together with what else is held at the same time.
+        """
         said, taken = self.said.buffers, list[tuple[Buffer, ...]]()
         before = len(said)
         yield taken
@@ -216,24 +223,24 @@ class Call:
         del said[before:]
 
     def one_moving(self, dims: Dims) -> Dims:
-        """`dims` with channels on at most one axis, the last of them; those of the others stay whole."""
+        """Return `dims` with channels on at most one axis, the last that has any; channels on others are not pruned."""
         return self._builder.with_one_moving(dims, self.where)
 
     def channel_axis(self, at: int) -> Axis:
-        """The axis of the only input at dimension `at`, for a layer that mixes all the others: those stay whole."""
+        """Return the axis of the only input at `at`; channels on the others, which the layer mixes, are not pruned."""
         others = list(self.dims)
         axis = others.pop(at)
         self.freeze("works across dimensions that hold channels", *others)
         return axis
 
     def output_dims(self, at: int, axis: Axis) -> tuple[Dims]:
-        """The only output with `axis` at dimension `at` and all others fixed."""
+        """Return the dims of the only output, with `axis` at dimension `at` and all others fixed."""
         dims = list(fixed_dims(self.output_shape))
         dims[at] = axis
         return (tuple(dims),)
 
     def weight(self, variable: Any, kind: WeightKind, axes: Dims, output_axis: int | None = None) -> None:
-        """List a weight of the layer; None, as of a layer without bias, is passed over."""
+        """List a weight of the layer. None, such as the bias of a layer without one, is ignored."""
         if variable is None:
             return
         if not isinstance(variable, keras.Variable):
@@ -258,29 +265,29 @@ class Call:
         self.said.macs.append(MacsTerm(coefficient * self.times, factors))
 
     def buffer(self, elements: int, *axes: Axis) -> Buffer:
-        """A tensor inside the layer: `elements` for each position of `axes`, of which one may hold channels."""
+        """Return a buffer of `elements` for each position of `axes`, at most one of which may hold channels."""
         moving = [axis for axis in axes if not isinstance(axis, Fixed)]
         elements *= math.prod(self.size(axis) for axis in axes if isinstance(axis, Fixed))
         return Buffer(elements, *moving) if moving else Buffer(elements, Fixed(1))
 
     def inside(self, *buffers: Buffer) -> None:
-        """Add an inner step: what is held inside the layer at once, beside its inputs and before its outputs."""
+        """Add an inner step: buffers that the layer holds at the same time as its inputs, before its outputs exist."""
         self.said.buffers.append(buffers)
 
     def resize(self, **entries: Axis) -> None:
-        """Entries of the layer's config that hold the length of an axis."""
+        """State entries of the layer's config that are the length of an axis."""
         for key, axis in entries.items():
             self._resize(key, (axis,), False)
 
     def resize_shape(self, key: str, dims: Dims, with_batch: bool = False) -> None:
-        """An entry of the layer's config that holds a shape, of functions with the batch dimension before it."""
+        """State an entry of the layer's config that is a shape, for functions with a leading batch dimension."""
         self._resize(key, dims, True, with_batch)
 
     def opaque(self, why: str) -> tuple[Dims, ...]:
-        """Pass data through a call whose working is not known: all that it reads, makes and owns stays whole.
+        """Describe an unknown call: none of the channels that it reads, computes or has weights for are pruned.
 
-        Its multiply-accumulates are those that it makes when it is run on shapes alone, by Keras's layers and by
-        TensorFlow's operations; they are fixed. A warning of the form "layer 'x' of type Y WHY" is always given.
+        Its multiply-accumulates are counted by running it on shapes alone, and are a fixed cost. There is always a
+        warning of the form "layer 'x' of type Y WHY".
         """
         for dims in self.inputs:
             self.keep(*dims)
@@ -295,14 +302,14 @@ class Call:
         return tuple(fixed_dims(shape) for shape in self.output_shapes)
 
     def fixed_work(self) -> Work:
-        """Run the call on shapes alone, and add its multiply-accumulates as ones that no width changes."""
+        """Run the call on shapes alone, and add its multiply-accumulates as a fixed cost."""
         work = self._following.work(self)
         if work.macs:
             self.count(work.macs, Fixed(1))
         return work
 
     def activation(self, function: Any, dims: Dims) -> None:
-        """Check a fused activation; one that works across channels, or is not Keras's own, freezes them."""
+        """Check a fused activation. Channels are not pruned if it works across them or is not one of Keras's own."""
         if _stock_activation(_ELEMENTWISE, function) or type(function) in ELEMENTWISE_LAYERS or function is None:
             return
         name = getattr(function, "__name__", type(function).__name__)
@@ -320,7 +327,7 @@ class Call:
 
 
 def _what(operation: Any) -> str:
-    """What kind of operation messages speak of: a layer, or the function that the user called."""
+    """Return the kind of an operation for messages: a layer, or the function that the user called."""
     if isinstance(operation, keras.Layer):
         return "layer"
     module = type(operation).__module__
@@ -330,7 +337,7 @@ def _what(operation: Any) -> str:
 
 
 def dims_in(argument: Any) -> Iterator[Dims]:
-    """The dims in an argument of a call: of one tensor, of several, or none."""
+    """Yield the dims in an argument of a call, which may contain any number of tensors."""
     if isinstance(argument, tuple) and argument and all(isinstance(axis, Axis) for axis in argument):
         yield argument
     elif isinstance(argument, list | tuple):
@@ -339,7 +346,7 @@ def dims_in(argument: Any) -> Iterator[Dims]:
 
 
 Flow = Callable[[Call], tuple[Dims, ...]]
-"""Says all there is to say about a call and gives the axes of its outputs."""
+"""A function that describes a call completely and returns the axes of its outputs."""
 
 
 @dataclass(frozen=True)
@@ -347,10 +354,10 @@ class Handler:
     """How one layer type is treated.
 
     Attributes:
-        flow: says how channels flow through a call of it, what it costs and how it is resized.
-        in_place: whether its output may take the storage of its input.
-        constants: whether the flow knows what to do with constant arrays among the inputs.
-        plugin: name of the layer plugin that it comes of; None for those of this package.
+        flow: describes how channels pass a call of the layer, what it costs and how it is resized.
+        in_place: whether its output may share the storage of its input.
+        constants: whether the flow supports constant arrays among the inputs.
+        plugin: name of the layer plugin that provides the handler; None for those of this package.
     """
 
     flow: Flow

@@ -1,4 +1,4 @@
-"""What goes wrong inside LiteRT's converter, which passes over it and fails with something else later."""
+"""Original errors of LiteRT's converter, which ignores some errors and fails with an unrelated one later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reds_tensorflow.replacing import replaced
 
 @contextmanager
 def kept_errors(errors: list[Exception]) -> Iterator[None]:
-    """Inside, what fails while the converter writes a model to the temporary folder is added to `errors`."""
+    """Add errors that occur while the converter writes a model to the temporary folder to `errors`."""
     archives = type(keras.export.ExportArchive())  # the class for this backend
     write_out = archives.write_out
 

@@ -1,4 +1,4 @@
-"""Data sets that Keras knows by name; its loaders download them on first use."""
+"""Data sets that Keras provides by name, and downloads on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = ("mnist", "fashion_mnist", "cifar10")
 
 
 def load_dataset(name: str) -> tuple[Arrays, Arrays]:
-    """Training and test data of a named data set, unchecked: uint8 images (N, H, W, channels), integer labels.
+    """Return training and test data of a named data set, unchecked: uint8 images (N, H, W, C) and integer labels.
 
     Raises:
         InputError: if the name is unknown or the data cannot be fetched.
@@ -23,7 +23,7 @@ def load_dataset(name: str) -> tuple[Arrays, Arrays]:
     try:
         with silenced():
             (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
-    except Exception as error:  # Keras raises a plain Exception when a download fails, others when a file is damaged
+    except Exception as error:  # Keras raises Exception if a download fails, other errors if a file is damaged
         raise InputError(
             f"data set '{name}' cannot be fetched; there may be no network",
             "give the path of an .npz with x_train, y_train, x_test and y_test, or of a folder of images",

@@ -1,4 +1,4 @@
-"""How a model is traced for a device: one example at a time, in float32, with operations that LiteRT can express."""
+"""Tracing of a model for a device: with a batch size of 1, in float32, and with operations that LiteRT supports."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from reds_tensorflow.sequences import Found, reads_tokens, recurrences_converted
 
 @contextmanager
 def traced_for_device(model: Any, unrolled: bool, found: Found | None = None) -> Iterator[None]:
-    """Inside, `model` is traced as it is written to a file for a device.
+    """Trace `model` within the context as it is exported to a device.
 
     Args:
-        unrolled: whether recurrent layers that LiteRT has no operator for are traced step by step, not as loops.
-        found: told of each call of such a layer.
+        model: the model.
+        unrolled: whether recurrent layers that LiteRT has no operator for are unrolled instead of traced as loops.
+        found: called with each call of such a layer.
     """
     with (
         silenced(),
@@ -36,7 +37,7 @@ def traced_for_device(model: Any, unrolled: bool, found: Found | None = None) ->
 
 
 def one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
-    """`model` with a fixed batch size of 1, which spares the file the arithmetic on shapes."""
+    """Return `model` with a fixed batch size of 1, which avoids operations on shapes in the file."""
     are_tokens = reads_tokens(model) if tokens_as_integers else [False] * len(model.inputs)
     names = _input_names(model)
     inputs = [
@@ -52,7 +53,7 @@ def one_at_a_time(model: Any, tokens_as_integers: bool) -> Any:
 
 
 def _input_names(model: Any) -> list[str]:
-    """The names of the model's inputs as TensorFlow takes them; those that become equal by it are numbered."""
+    """Return valid TensorFlow names for the model's inputs; names that would become equal are numbered."""
     names: list[str] = []
     for tensor in model.inputs:
         plain = plain_name(tensor.name)

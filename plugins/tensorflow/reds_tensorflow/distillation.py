@@ -1,4 +1,4 @@
-"""Soft targets: what a network learns from the outputs of another beside the labels."""
+"""Distillation: training on the outputs of another network in addition to the labels."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SMALLEST = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Distillation:
-    """Who teaches, and how.
+    """The teacher and the loss of a distillation.
 
     Attributes:
-        weight: share of the soft loss; the labels' has the rest.
-        loss: soft loss, a scalar tensor, of (the teacher's outputs, the network's).
-        teacher: the model that teaches all; None where the full network of the family teaches its members.
+        weight: share of the soft loss in the total; the loss of the labels has the rest.
+        loss: function of (teacher's outputs, network's outputs) that returns the soft loss, a scalar tensor.
+        teacher: the model that teaches all networks; None if the full network of the family teaches the members.
     """
 
     weight: float
@@ -30,25 +30,27 @@ class Distillation:
     teacher: Any | None
 
     def outputs(self, x: Any) -> Any | None:
-        """What the teacher says of a batch, given as a tensor; None where the full network teaches."""
+        """Return the teacher's outputs for a batch, given as a tensor; None if the full network teaches."""
         return None if self.teacher is None else tf.stop_gradient(self.teacher(x, training=False))
 
     def blend(self, hard: Any, soft_targets: Any | None, outputs: Any) -> Any:
-        """The loss of a network: of the labels and, where there are soft targets, of these."""
+        """Return the loss of a network: that of the labels, blended with the soft loss if there are soft targets."""
         if soft_targets is None:
             return hard
         return (1 - self.weight) * hard + self.weight * self.loss(soft_targets, tf.cast(outputs, tf.float32))
 
 
 def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teacher: Any | None) -> Distillation | None:
-    """The distillation that settings ask for; None without, or where there is no network to distil from.
+    """Return the distillation that settings ask for; None if they ask for none, or there is no teacher.
 
     Args:
+        settings: the settings of fine-tuning.
         model: the network in training.
-        teacher: the network as it was before pruning; None where the network is new.
+        aim: the objective of the training.
+        teacher: the network as it was before pruning; None if the network is new.
 
     Raises:
-        InputError: if the teacher's outputs are not of the kind of the model's.
+        InputError: if the teacher's outputs differ in shape or activation from those of the model.
     """
     if settings.distill is Teacher.NONE or not settings.distill_weight:
         return None
@@ -58,16 +60,16 @@ def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teac
     elif teacher is None:
         return None
     elif outputs_of(teacher) != outputs:
-        raise InputError("the network to distil from has other outputs", "take --distill full or none")
+        raise InputError("the network to distil from has other outputs", "use --distill full or none")
     return Distillation(settings.distill_weight, soft_loss(outputs, aim, settings.distill_temperature), teacher)
 
 
 def soft_loss(outputs: Outputs, aim: Objective, temperature: float) -> Callable[[Any, Any], Any]:
-    """The soft loss of (teacher's outputs, network's outputs), meaned over examples.
+    """Return the soft loss, a function of (teacher's outputs, network's outputs), averaged over examples.
 
-    For classes temperature^2 x KL(softmax(teacher / T) || softmax(network / T)) (Hinton et al., arXiv 1503.02531,
-    section 2.1: the factor keeps the gradients of soft and hard targets of one size); for yes-or-no outputs the same
-    of each one's two outcomes; for real numbers the task's own loss, which knows no temperature.
+    For classes it is temperature^2 x KL(softmax(teacher / T) || softmax(network / T)); the factor keeps the gradients
+    of soft and hard targets in proportion (Hinton et al., arXiv 1503.02531, section 2.1). For binary outputs it is the
+    same over the two outcomes of each output. For real numbers it is the task's loss, without a temperature.
     """
     if outputs.activation is Activation.OTHER and aim.labels is Labels.REAL:
         return aim.loss
@@ -77,9 +79,9 @@ def soft_loss(outputs: Outputs, aim: Objective, temperature: float) -> Callable[
     probable = outputs.activation is not Activation.OTHER
 
     def log_probabilities(given: Any) -> Any:
-        """(..., outcomes)."""
+        """Return log probabilities (..., outcomes)."""
         if not binary:
-            # The softmax of log probabilities is that of the logits behind them.
+            # The softmax of log probabilities is that of the logits that they were computed from.
             logits = tf.math.log(tf.maximum(given, _SMALLEST)) if probable else given
             return tf.nn.log_softmax(logits / temperature)
         if probable:

@@ -1,4 +1,4 @@
-"""How much of a model's own dropout training keeps."""
+"""Scaling of a model's dropout rates during training."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _RATES = {
     keras.layers.GRUCell: ("dropout", "recurrent_dropout"),
     keras.layers.SimpleRNNCell: ("dropout", "recurrent_dropout"),
 }
-"""Attributes that hold the rates of a layer; those of attention stand in a Dropout of its own."""
+"""Attributes with the dropout rates of each layer type. Attention layers contain a Dropout layer instead."""
 
 
 @contextmanager
 def dropout_times(share: float, *models: Any) -> Iterator[None]:
-    """Inside, `models` are traced with `share` of their dropout rates."""
+    """Trace `models` with `share` of their dropout rates within the context."""
     places = {place for model in models for place in _places(model)}
     with replaced(*((layer, name, share * getattr(layer, name)) for layer, name in places)):
         yield

@@ -1,4 +1,4 @@
-"""The state of a training after an epoch as plain arrays, from which another process goes on bit by bit the same."""
+"""The state of a training after an epoch as plain arrays, from which another process can resume it exactly."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ _PLAIN = "biuf"
 
 
 class Remembering(Protocol):
-    """What holds more than variables between epochs."""
+    """An object with state between epochs that is not in variables."""
 
     def remembered(self) -> Mapping[str, npt.NDArray[Any]]:
-        """All that it holds, by name."""
+        """Return the state as arrays by name."""
 
     def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Hold what `remembered` gave."""
+        """Restore a state that `remembered` returned."""
 
 
 class TrainingState:
-    """All that changes while a network trains.
+    """The complete state of a training.
 
     Attributes:
-        origin: digest of where training begins.
+        origin: digest of the state before the first epoch.
     """
 
     def __init__(self, variables: Sequence[Any], choice: Remembering) -> None:
         """Args:
-        variables: of the training, not of the models: weights, states, those of the optimizer and of what changes
-            examples; as they are before the first epoch.
-        choice: decides which epoch is taken.
+        variables: the variables of the training (weights, states, those of the optimizer and of augmentation), not of
+            the models, with their values before the first epoch.
+        choice: decides which epoch is kept.
         """
         self._variables, self._choice = variables, choice
         self.origin = digest_of(plain_arrays(variables))
 
     def after(self, done: int) -> EpochState:
-        """The state after `done` epochs."""
+        """Return the state after `done` epochs."""
         arrays = {f"{_VARIABLE}{i}": array for i, array in enumerate(plain_arrays(self._variables))}
         arrays |= {_CHOICE + name: array for name, array in self._choice.remembered().items()}
         return EpochState(done, arrays)
 
     def restore(self, state: EpochState) -> None:
-        """Go to a state that `after` gave, be it in another process."""
+        """Restore a state that `after` returned, possibly in another process."""
         for i, variable in enumerate(self._variables):
             assign_plain(variable, state.arrays[f"{_VARIABLE}{i}"])
         self._choice.recall(
@@ -57,12 +57,12 @@ class TrainingState:
 
 
 def plain_arrays(variables: Iterable[Any]) -> list[npt.NDArray[Any]]:
-    """Copies of the values; types that NumPy does not know by itself, such as bfloat16, as their bits."""
+    """Return copies of the values. Types that are not native to NumPy, such as bfloat16, are returned as bits."""
     values = [np.array(variable.numpy()) for variable in variables]
     return [v if v.dtype.kind in _PLAIN else v.view(np.dtype(f"u{v.dtype.itemsize}")) for v in values]
 
 
 def assign_plain(variable: Any, array: npt.NDArray[Any]) -> None:
-    """Give a variable what `plain_arrays` made of its value."""
+    """Assign a value that `plain_arrays` returned to a variable."""
     dtype = np.asarray(variable.numpy()).dtype
     variable.assign(array if array.dtype == dtype else array.view(dtype))

@@ -1,4 +1,4 @@
-"""Runs Keras models at inference: outputs, metric and loss, and whether data fits a model."""
+"""Inference with Keras models: outputs, metric and loss, and checks of data."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TRIED_EXAMPLES = 2
 
 
 def compiled(function: Callable[..., Any], *arrays: npt.NDArray[Any]) -> Callable[..., Any]:
-    """`function` of batches of `arrays` as a graph, traced here and once, for batches of every size.
+    """Compile `function` to a graph that takes batches of `arrays` of any size. It is traced once, in this call.
 
-    Batches of small types, such as images of bytes, reach the function as float32.
+    Batches of small types, such as images of bytes, are cast to float32 for the function.
     """
     signature = [tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in arrays]
 
@@ -36,21 +36,21 @@ def compiled(function: Callable[..., Any], *arrays: npt.NDArray[Any]) -> Callabl
 
 
 def as_float32(batch: Any) -> Any:
-    """A tensor of a small type as float32; others as they are."""
+    """Cast a tensor of a small type to float32; others are returned unchanged."""
     return tf.cast(batch, tf.float32) if batch.dtype.size < SMALL_BYTES else batch
 
 
 def predict(model: Any, x: npt.NDArray[Any], batch_size: int = BATCH_SIZE) -> npt.NDArray[np.float32]:
-    """Outputs (N, ...) of `model` at inference, float32."""
+    """Return the outputs (N, ...) of `model` at inference as float32."""
     outputs_of(model)
     run = compiled(lambda batch: model(batch, training=False), x)
-    # At least one batch, so that no examples give an array of no rows but of the right shape.
+    # Run at least one batch, so that without examples the result is empty but has the right shape.
     parts = [run(tf.constant(x[part])).numpy() for part in batches(max(len(x), 1), batch_size)]
     return np.concatenate(parts).astype(np.float32)
 
 
 def resolve(model: Any, data: Arrays, task: Task, what: str = "data") -> tuple[Arrays, Objective]:
-    """`data` with its labels in their plain form, and the objective they make of `task`.
+    """Return `data` with labels in their plain form, and the objective that `task` means for them.
 
     Raises:
         InputError: if labels do not fit the outputs, or the task names an unknown loss or metric.
@@ -59,13 +59,13 @@ def resolve(model: Any, data: Arrays, task: Task, what: str = "data") -> tuple[A
 
 
 def resolve_outputs(outputs: Outputs, data: Arrays, task: Task, what: str = "data") -> tuple[Arrays, Objective]:
-    """`resolve` for whatever puts out `outputs`."""
+    """`resolve` for a network that is described by its `outputs`."""
     y, labels = normalise_labels(data.y, outputs, what)
     return Arrays(data.x, y), objective(task, outputs, labels)
 
 
 def measure(aim: Objective, y: npt.NDArray[Any], outputs: npt.NDArray[np.float32]) -> float:
-    """The metric of `outputs` (N, ...); the mean where the metric is a number for each class."""
+    """Return the metric of `outputs` (N, ...), averaged if it has a number for each class."""
     metric = aim.new_metric()
     targets = aim.metric_targets(y)
     for part in batches(len(y), BATCH_SIZE):
@@ -74,13 +74,13 @@ def measure(aim: Objective, y: npt.NDArray[Any], outputs: npt.NDArray[np.float32
 
 
 def accuracy(model: Any, data: Arrays, task: Task) -> float:
-    """The task's metric of `model` on `data`: accuracy in 0..1 by default."""
+    """Return the task's metric of `model` on `data`: by default the accuracy between 0 and 1."""
     data, aim = resolve(model, data, task)
     return measure(aim, data.y, predict(model, data.x))
 
 
 def loss(model: Any, data: Arrays, task: Task) -> float:
-    """The task's mean loss of `model` on `data`."""
+    """Return the task's mean loss of `model` on `data`."""
     data, aim = resolve(model, data, task)
     targets, outputs = aim.loss_targets(data.y), predict(model, data.x)
     parts = batches(len(data), BATCH_SIZE)
@@ -88,13 +88,19 @@ def loss(model: Any, data: Arrays, task: Task) -> float:
 
 
 def check_data(model: Any, data: Arrays, task: Task, what: str) -> Arrays:
-    """`data` as `model` takes it: a missing last dimension of 1 added, labels in their plain form.
+    """Convert `data` to the form that `model` takes: with a last dimension of 1 if it is missing, and plain labels.
 
-    The loss and the metric are tried on two examples: what cannot be measured is refused before any work is done.
+    The loss and the metric are computed for two examples, so that unsuitable ones are refused before any work is done.
+
+    Args:
+        model: the model.
+        data: examples and labels.
+        task: defines the loss and the metric.
+        what: name of the data in messages.
 
     Raises:
-        InputError: if shapes do not fit the model's input or labels not its output, or the loss or the metric cannot be
-            computed from them; `what` names the data.
+        InputError: if shapes do not fit the model's input, labels do not fit its output, or the loss or the metric
+            cannot be computed from them.
         UnsupportedError: if the model has several inputs or outputs.
     """
     outputs = outputs_of(model)
@@ -119,7 +125,7 @@ def _try(model: Any, data: Arrays, aim: Objective) -> None:
     """Compute the loss and the metric of a few examples.
 
     Raises:
-        InputError: naming the one that cannot be computed, and the shape of the outputs.
+        InputError: if one cannot be computed; the message names it and the shape of the outputs.
     """
     outputs = np.asarray(model(as_float32(tf.constant(data.x)), training=False))
     puts_out = f"outputs of shape {_shape(outputs.shape[1:])}"
@@ -129,7 +135,7 @@ def _try(model: Any, data: Arrays, aim: Objective) -> None:
     ):
         try:
             float(compute())
-        except Exception as error:  # whatever Keras, or a class of the user's own, raises
+        except Exception as error:  # Keras or the user's own class may raise anything
             reason = first_sentence(error)
             raise InputError(
                 f"{kind} '{name}' does not fit {puts_out} ({reason})", f"give another --{kind}, one for such outputs"

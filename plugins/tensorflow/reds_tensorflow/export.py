@@ -1,4 +1,4 @@
-"""Writes models for the device (LiteRT) and measures what was written with the device's interpreter."""
+"""Export of models to LiteRT, and evaluation of the files in LiteRT's interpreter."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reds_tensorflow.conversion_errors import kept_errors
 from reds_tensorflow.device_tracing import one_at_a_time, traced_for_device
 from reds_tensorflow.evaluation import measure, resolve_outputs
 from reds_tensorflow.keras_functions import scales_kept_in_reversal
-from reds_tensorflow.lstm_operators import mended
+from reds_tensorflow.lstm_operators import lstms_fixed
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.quiet import silenced
 from reds_tensorflow.task import Activation, Outputs, outputs_of
@@ -32,22 +32,25 @@ Inputs = list[npt.NDArray[np.float32]]
 
 
 def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
-    """Write `model` as .tflite for one example at a time; with `quantise` full int8 (inputs, outputs, all between).
+    """Write `model` as .tflite with a batch size of 1, as float32 or as full int8 (inputs, outputs and all between).
 
     The inputs of the file are named after those of the model.
 
     Args:
-        calibration: examples from which the ranges of activations are learned; 256 of them, evenly spread, are used.
+        model: the model.
+        path: path of the file.
+        calibration: examples that determine the ranges of activations. At most 256 of them, evenly spaced, are used.
+        quantise: whether to write int8.
 
     Raises:
-        InputError: if `quantise` is asked for without calibration data, or the file cannot be written.
-        UnsupportedError: if LiteRT cannot express the model, or an int8 file of several inputs or outputs is asked for.
+        InputError: if `quantise` is true without calibration data, or the file cannot be written.
+        UnsupportedError: if LiteRT cannot express the model, or an int8 model has several inputs or outputs.
     """
     if quantise and (calibration is None or not len(calibration)):
         raise InputError("int8 export needs examples to calibrate on", "give data, or export without int8")
     examples: list[Inputs] | None = None
     if quantise and calibration is not None:
-        outputs_of(model)  # the examples are those of one input
+        outputs_of(model)  # refuses models of several inputs, for which there are no examples
         size = min(len(calibration), CALIBRATION_EXAMPLES)
         chosen = calibration.x[np.linspace(0, len(calibration) - 1, size).astype(np.int64)].astype(np.float32)
         examples = [[example[None]] for example in chosen]
@@ -57,15 +60,16 @@ def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -
 
 
 def converted(model: Any, examples: list[Inputs] | None) -> bytes:
-    """The .tflite content of `model`, for one example at a time.
+    """Return the .tflite content of `model`, with a batch size of 1.
 
-    An int8 file takes tokens as int32, for eight bits tell 256 of them apart; a float32 file takes the model's own
-    inputs. LSTM layers become LiteRT's operator for whole sequences where it can express them. Other recurrent layers
-    are loops in a float32 file; an int8 file holds their steps one after the other.
+    An int8 file takes tokens as int32, since 8 bits can only represent 256 of them. A float32 file has the input types
+    of the model. LSTM layers become LiteRT's operator for whole sequences if it can express them. Other recurrent
+    layers are loops in a float32 file and unrolled in an int8 file.
 
     Args:
-        examples: for each example all inputs of the model, with a batch dimension of 1, to learn the ranges of
-            activations from: full int8 (inputs, outputs, all between). None: float32.
+        model: the model.
+        examples: for full int8, all inputs of the model for each calibration example, with a batch dimension of 1.
+            None for float32.
 
     Raises:
         NoSpaceError: if the temporary folder is full.
@@ -85,7 +89,7 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
             if examples is not None:
                 types = [tensor.dtype for tensor in single.inputs]
                 _ask_for_int8(converter, [[x.astype(t) for x, t in zip(e, types, strict=True)] for e in examples])
-            return mended(converter.convert())
+            return lstms_fixed(converter.convert())
     except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
         error = passed_over[-1] if passed_over else error
         if is_out_of_space(error):
@@ -98,7 +102,7 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """What the converter says: the operations that are missing where it names any, else its first sentence."""
+    """Return the converter's reason: the missing operations if it names any, otherwise its first sentence."""
     missing = dict.fromkeys(_MISSING_OPERATION.findall(str(error)))
     if missing:
         return f"LiteRT has no operation {', '.join(missing)}"
@@ -114,7 +118,7 @@ def _ask_for_int8(converter: Any, examples: list[list[npt.NDArray[Any]]]) -> Non
 
 
 def exported_accuracy(path: Path, data: Arrays, task: Task) -> float:
-    """The task's metric of an exported file on `data`, run by LiteRT's interpreter.
+    """Return the task's metric of an exported file on `data`, run by LiteRT's interpreter.
 
     Raises:
         InputError: if the file cannot be read, or labels do not fit its outputs.
@@ -130,7 +134,7 @@ def exported_accuracy(path: Path, data: Arrays, task: Task) -> float:
 
 
 def interpreter_of(content: bytes, threads: int = THREADS) -> Any:
-    """LiteRT's interpreter on a .tflite content, ready to run."""
+    """Return LiteRT's interpreter for the content of a .tflite file, ready to run."""
     from ai_edge_litert.interpreter import Interpreter
 
     with silenced():
@@ -140,7 +144,7 @@ def interpreter_of(content: bytes, threads: int = THREADS) -> Any:
 
 
 def _run(interpreter: Any, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Real-valued outputs (N, ...), computed one example at a time as on the device."""
+    """Return real-valued outputs (N, ...), computed one example at a time as on the device."""
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     outputs = np.empty((len(x), *target["shape"][1:]), np.float32)
     for i, example in enumerate(x):
@@ -151,7 +155,7 @@ def _run(interpreter: Any, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
 
 def _quantised(x: npt.NDArray[Any], tensor: Any) -> npt.NDArray[Any]:
-    """`x` in the type of a tensor: q = round(x / scale) + zero point, saturated."""
+    """Convert `x` to the type of a tensor: q = round(x / scale) + zero point, saturated."""
     kind: np.dtype[Any] = np.dtype(tensor["dtype"])
     scale, zero_point = tensor["quantization"]
     if not scale:
@@ -166,7 +170,7 @@ def _real(q: npt.NDArray[Any], tensor: Any) -> npt.NDArray[np.float32]:
 
 
 def _outputs(content: bytes, interpreter: Any) -> Outputs:
-    """Shape of the output and the last activation, as they stand in the file."""
+    """Return the shape of the output and the last activation of the file."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content)

@@ -1,4 +1,4 @@
-"""Weights of a model in the network's order, and models that hold only some channels."""
+"""Weights of a model in the network's order, and extraction of models with some of the channels."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from reds_tensorflow.tracing import Trace, trace
 
 
 def variables(model: Any, network: Network) -> tuple[Any, ...]:
-    """The Keras variables of `model`, in the order of `network.weights`.
+    """Return the Keras variables of `model`, in the order of `network.weights`.
 
     Args:
+        model: the model.
         network: the description of `model`, or of a model that it was extracted from.
 
     Raises:
-        InputError: if it is the description of another model.
+        InputError: if `network` describes another model.
     """
     named = named_variables(model)
     if named.keys() != {weight.name for weight in network.weights}:
@@ -36,24 +37,27 @@ def variables(model: Any, network: Network) -> tuple[Any, ...]:
 
 
 def weights(model: Any, network: Network) -> WeightArrays:
-    """Copies of the weights of `model`, in the order of `network.weights`.
+    """Return copies of the weights of `model`, in the order of `network.weights`.
 
     Raises:
-        InputError: as `variables`.
+        InputError: if `network` describes another model.
     """
     return [np.asarray(variable).copy() for variable in variables(model, network)]
 
 
 def extract(model: Any, network: Network, kept: Kept, reading: Reading = STOCK) -> Any:
-    """A new plain Functional model that holds only the channels of `kept`, in their order.
+    """Return a new plain Functional model with only the channels in `kept`, in their order.
 
-    Layers keep names, types, dtypes and trainable flags; groups not named stay whole.
+    Layers keep their names, types, dtypes and trainable flags. All channels of groups that are not in `kept` are kept.
 
     Args:
-        reading: with which `network` was described.
+        model: the model.
+        network: its description.
+        kept: indices of the channels to keep, by group.
+        reading: the reading with which `network` was described.
 
     Raises:
-        InputError: if `network` describes another model, or `kept` is no choice of its channels.
+        InputError: if `network` describes another model, or `kept` is not a valid choice of its channels.
     """
     traced = trace(model, reading)
     if traced.network.groups != network.groups or traced.network.weights != network.weights:
@@ -70,19 +74,19 @@ def extract(model: Any, network: Network, kept: Kept, reading: Reading = STOCK) 
         for source, target in zip(layer.weights, resized.weights, strict=True):
             target.assign(np.asarray(source)[slices[id(source)]])
         if isinstance(resized, keras.layers.Normalization):
-            resized.finalize_state()  # it computes with values derived from its weights
+            resized.finalize_state()  # updates values that it derives from its weights
     return small
 
 
 _AROUND = (keras.layers.TimeDistributed, keras.layers.SpectralNormalization)
-"""Wrappers that are made anew around a copy of their layer, which may be a model."""
+"""Wrappers that are rebuilt around a copy of their layer, which may be a model."""
 
 
 class _Rebuild:
-    """Builds the resized copy of a model, nested models included.
+    """Builds a resized copy of a model, including nested models.
 
     Attributes:
-        layers: each layer with its copy, for their weights.
+        layers: pairs of each layer and its copy, from which weights are copied.
     """
 
     def __init__(self, traced: Trace, widths: Mapping[str, int]) -> None:
@@ -92,7 +96,7 @@ class _Rebuild:
         self._copies: dict[int, Any] = {}
 
     def model(self, model: Any) -> Any:
-        """The copy of a model. It is Functional even where the model is Sequential."""
+        """Return the copy of a model, which is Functional even if the model is Sequential."""
         functional = as_functional(model)
         inputs = []
         for tensor, dims in zip(functional.inputs, self._traced.inputs[id(model)], strict=True):
@@ -124,25 +128,25 @@ class _Rebuild:
                 resized = self._around_copy(layer)
             else:
                 resized = type(layer).from_config(self._config(layer))
-        except RedsError:  # of a layer inside
+        except RedsError:  # raised for an inner layer
             raise
-        except Exception as error:  # code of the user's own
+        except Exception as error:  # users' code may raise anything
             raise UnsupportedError(
                 f"layer '{layer.name}' of type {type(layer).__name__} cannot be copied"
                 f" ({type(error).__name__}: {first_sentence(error)})",
-                "give the class a get_config and a from_config that make an equal layer",
+                "give the class a get_config and a from_config that create an equal layer",
             ) from error
         self.layers.append((layer, resized))
         return resized
 
     def _around_copy(self, wrapper: Any) -> Any:
-        """A wrapper around the copy of its layer, which is shared with other places where the layer is."""
+        """Return a wrapper around the copy of its layer, which is shared with other uses of the layer."""
         config = wrapper.get_config()
         del config["layer"]
         return type(wrapper)(self._copy(wrapper.layer), **config)
 
     def _config(self, operation: Any) -> Any:
-        """The config of a layer, or of a function call, whose entries follow the widths."""
+        """Return the config of a layer, or of a function call, for the new widths."""
         config = _of_any_width(operation.get_config())
         for resizing, dims in self._traced.configs.get(id(operation), ()):
             self._resize(config, resizing, dims)
@@ -153,7 +157,7 @@ class _Rebuild:
         for step in path:
             config = config[step]
         shape, before = (*[-1] * resizing.with_batch, *self._shape(dims)), config.get(key)
-        if isinstance(before, list | tuple) and len(before) == len(shape):  # None follows the input
+        if isinstance(before, list | tuple) and len(before) == len(shape):  # None is inferred from the input
             shape = tuple(None if old is None else n for old, n in zip(before, shape, strict=True))
         config[key] = shape if resizing.is_shape else shape[0]
 
@@ -162,10 +166,10 @@ class _Rebuild:
 
 
 def _of_any_width(config: Any) -> Any:
-    """`config` without what holds full widths beside the entries that follow them.
+    """Return `config` without entries that contain full widths and are not resized.
 
-    That is the input shapes to which layers in it were built, and initializers that hold an array: the weights are
-    given anyway.
+    These are the input shapes with which layers were built, and initializers that contain an array, which are not
+    needed because the weights are copied.
     """
     if isinstance(config, list):
         return [_of_any_width(value) for value in config]
@@ -180,7 +184,7 @@ def _of_any_width(config: Any) -> Any:
 
 
 def _check_registered(layer: Any) -> None:
-    """Refuse a layer that could be saved, but not read again: better now than when training is done."""
+    """Refuse a layer that could be saved but not loaded, before time is spent on training."""
     kind = type(layer)
     known = kind.__module__.partition(".")[0] == "keras"
     if not known and keras.saving.get_registered_object(keras.saving.get_registered_name(kind)) is not kind:
@@ -192,7 +196,7 @@ def _check_registered(layer: Any) -> None:
 
 
 def _detached(operation: Any) -> Any:
-    """A copy of a function call in the graph: it has no weights, and arguments that need no change."""
+    """Return a copy of a function call in the graph, which has no weights and whose arguments do not change."""
     copied = copy(operation)
     copied._inbound_nodes, copied._outbound_nodes = [], []
     return copied
@@ -203,7 +207,7 @@ def _of_another_model(model: Any) -> InputError:
 
 
 def _check_kept(network: Network, kept: Kept) -> None:
-    """Each entry must choose at least one channel of a group of the network, none twice."""
+    """Check that each entry is a non-empty choice of distinct channels of a group of the network."""
     for group, indices in kept.items():
         if group not in network.channels:
             raise InputError(f"network '{network.name}' has no channel group '{group}'", "inspect the model again")

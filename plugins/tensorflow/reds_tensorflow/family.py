@@ -1,4 +1,4 @@
-"""One step of training for a family: every network computes with slices of one set of full-size weights."""
+"""One training step of a family, in which every network computes with slices of one set of full-size weights."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.task import Objective
 
 _RANDOM_STATE = "seed_generator_state"
-"""What Keras calls the state of a random generator, whose type depends on the version of Keras."""
+"""Keras's name of the state of a random generator, whose type depends on the version of Keras."""
 
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """Takes one network's weight out of the full one.
+    """Extracts the weight of one network from the full weight.
 
     Attributes:
         weight: index of the weight in `Network.weights`.
-        size: lengths of the axes after cutting those whose kept positions are a prefix; -1 leaves an axis whole.
-        gathered: axis and positions of the others.
+        size: length of each axis after slicing those whose kept positions are a prefix; -1 for axes not sliced.
+        gathered: the other axes, each with its kept positions.
     """
 
     weight: int
@@ -41,13 +41,13 @@ class Slice:
 
     @classmethod
     def at(cls, weight: int, positions: Sequence[IntArray]) -> Slice:
-        """The cut that keeps `positions` of each axis."""
+        """Return the slice that keeps `positions` of each axis."""
         prefix = [np.array_equal(p, np.arange(len(p))) for p in positions]
         size = tuple(len(p) if is_prefix else -1 for p, is_prefix in zip(positions, prefix, strict=True))
         return cls(weight, size, tuple((a, p) for a, p in enumerate(positions) if not prefix[a]))
 
     def of(self, full: Any) -> Any:
-        """The part of the tensor `full`; differentiable."""
+        """Return this part of the tensor `full`. Differentiable."""
         part = tf.slice(full, [0] * len(self.size), self.size)
         for axis, positions in self.gathered:
             part = tf.gather(part, positions, axis=axis)
@@ -56,13 +56,13 @@ class Slice:
 
 @dataclass(frozen=True, eq=False)
 class Student:
-    """A network of the family in training.
+    """A network of the family during training.
 
     Attributes:
-        model: its Keras model, whose own variables training does not touch.
-        cuts: one for each of the model's trainable variables, in their order.
+        model: its Keras model, whose own variables do not change during training.
+        cuts: a slice for each of the model's trainable variables, in their order.
         states: copies of the model's other variables (statistics, states of random generators), in their order.
-        share: weight of its loss.
+        share: weight of its loss in the total loss.
     """
 
     model: Any
@@ -72,13 +72,14 @@ class Student:
 
 
 def students_of(family: Family[Any], network: Network, seed: int) -> tuple[Student, ...]:
-    """The members of `family`, smallest first, then the full network.
+    """Return the members of `family`, smallest first, then the full network.
 
-    A loss is weighted by the square root of the network's share of the parameters, normalised (REDS, arXiv 2311.13349).
+    Losses are weighted by the normalised square root of the number of parameters (REDS, arXiv 2311.13349).
 
     Args:
-        network: describes `family.full`.
-        seed: of dropout.
+        family: the networks.
+        network: the description of `family.full`.
+        seed: seed of dropout and other random layers.
     """
     models = (*family.members, family.full)
     roots = [math.sqrt(model.count_params()) for model in models]
@@ -103,7 +104,7 @@ def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
 
 
 def _own_state(variable: Any, seed: int, index: int) -> Any:
-    """A copy of a variable that gradients do not train. Random generators start from the seed, whoever made them."""
+    """Return a copy of a variable that gradients do not train. Random generators are initialised from the seed."""
     start = _value(variable)
     if variable.name == _RANDOM_STATE and tuple(variable.shape) == (2,):
         start = tf.cast(tf.constant([seed % 2**32, index], tf.int64), variable.dtype)
@@ -111,11 +112,11 @@ def _own_state(variable: Any, seed: int, index: int) -> Any:
 
 
 class JointStep:
-    """The shared weights in training, and the step that moves them.
+    """The shared weights during training, and the step that updates them.
 
     Attributes:
         metric: running metric of the full network.
-        weights: by index in `Network.weights` the shared variables.
+        weights: the shared variables by index in `Network.weights`.
     """
 
     def __init__(
@@ -128,8 +129,8 @@ class JointStep:
         distillation: Distillation | None = None,
     ) -> None:
         """Args:
-        students: the full network last.
-        make_optimizer: gives the optimizer when told which variables weight decay leaves alone: all but kernels.
+        students: the networks, with the full network last.
+        make_optimizer: returns the optimizer, given the variables without weight decay: all but kernels.
         """
         full = variables(family.full, network)
         self.metric = aim.new_metric()
@@ -142,9 +143,9 @@ class JointStep:
         self._optimizer.build(list(self.weights.values()))
 
     def __call__(self, x: Any, loss_targets: Any, metric_targets: Any) -> Any:
-        """Train on one batch, given as tensors; the weighted loss. To be compiled."""
+        """Train on one batch, given as tensors, and return the weighted loss. To be compiled."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            # Tensors are watched instead of variables: gradients by variables that are gathered from are sparse.
+            # Tensors are watched instead of variables, whose gradients would be sparse where they are gathered from.
             full = {i: tf.convert_to_tensor(variable.value) for i, variable in self.weights.items()}
             tape.watch(list(full.values()))
             distillation, total, states = self._distillation, tf.constant(0.0), []
@@ -178,11 +179,11 @@ class JointStep:
 
     @property
     def _in_turn(self) -> tuple[Student, ...]:
-        """The full network first, since it may teach the others."""
+        """The networks with the full network first, since it may teach the others."""
         return (self._students[-1], *self._students[:-1])
 
     def inference_loss(self, x: Any, loss_targets: Any) -> Any:
-        """The weighted loss of one batch at inference. To be compiled."""
+        """Return the weighted loss of one batch at inference. To be compiled."""
         total = tf.constant(0.0)
         for student in self._students:
             weights = [cut.of(self.weights[cut.weight].value) for cut in student.cuts]
@@ -193,15 +194,15 @@ class JointStep:
         return total
 
     def variables(self) -> list[Any]:
-        """All that changes in training, the optimizer's own variables included."""
+        """Return all variables that change during training, including those of the optimizer."""
         return [*self._moving(), *self._optimizer.variables]
 
     def snapshot(self) -> list[npt.NDArray[Any]]:
-        """Copies of the shared weights and all states."""
+        """Return copies of the shared weights and all states."""
         return plain_arrays(self._moving())
 
     def restore(self, snapshot: list[npt.NDArray[Any]]) -> None:
-        """Go back to a snapshot."""
+        """Restore a snapshot."""
         for variable, value in zip(self._moving(), snapshot, strict=True):
             assign_plain(variable, value)
 
@@ -213,9 +214,9 @@ class JointStep:
         return all(bool(np.all(np.isfinite(np.asarray(variable)))) for variable in self.weights.values())
 
     def statistics(self, x: Any) -> tuple[BatchNormStatistics, ...]:
-        """What measures the batch norms of each network on examples like `x`; the full network stands last.
+        """Return what measures the batch-norm statistics of each network on examples like `x`, the full network last.
 
-        Frozen batch norms of the full network keep the statistics that the user gave them.
+        Frozen batch norms of the full network keep the statistics of the input model.
         """
 
         def weights_of(student: Student) -> Callable[[], list[Any]]:
@@ -227,7 +228,7 @@ class JointStep:
         )
 
     def write_back(self) -> None:
-        """Give every model its slices of the trained weights, and the states it ended with."""
+        """Copy the slices of the trained weights, and the final states, to the models."""
         full = {i: tf.convert_to_tensor(variable.value) for i, variable in self.weights.items()}
         for student in self._students:
             for variable, cut in zip(student.model.trainable_variables, student.cuts, strict=True):
@@ -237,12 +238,12 @@ class JointStep:
 
 
 def _shared(variable: Any) -> Any:
-    """A variable of the same value and constraint as `variable`."""
+    """Return a new variable with the value and constraint of `variable`."""
     shared = keras.Variable(_value(variable), dtype=variable.dtype, name=variable.name)
     shared.constraint = variable.constraint
     return shared
 
 
 def _value(variable: Any) -> Any:
-    """The value as a tensor of its own: given a TensorFlow variable, a Keras variable would share it."""
+    """Return the value as a separate tensor, since a Keras variable would share a TensorFlow variable given to it."""
     return tf.identity(variable.value)

@@ -1,4 +1,4 @@
-"""The framework class: each method's work is done by the module of that concern, imported when it is first needed."""
+"""The framework class. Each method delegates to a module, which is imported when it is first needed."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class TensorFlowFramework(Framework):
 
     @cached_property
     def reading(self) -> Reading:
-        """How models are read: by this package's handlers and those of layer plugins, under the options."""
+        """How models are read: the handlers of this package and of layer plugins, and the options."""
         with importing():
             from reds_tensorflow import reading
         return reading.reading_with(self.layer_plugins, self.options)
 
     @cached_property
     def own_layers(self) -> OwnLayers:
-        """Layers of the user's own, imported when they are first needed."""
+        """The user's own layers, imported when they are first needed."""
         with importing():
             from reds_tensorflow import own_layers
         return own_layers.own_layers(self.users_code)

@@ -1,4 +1,7 @@
-"""Trains batch norms by TensorFlow's fused kernel: Keras composes them of a dozen operations, most of a step's time."""
+"""Training of batch norms by TensorFlow's fused kernel.
+
+Keras composes them of a dozen operations, which take most of the time of a training step.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,14 @@ from reds_tensorflow.replacing import methods_replaced
 
 @contextmanager
 def norms_fused(*models: Any) -> Iterator[None]:
-    """Inside, batch norms of `models` are traced as one operation where they train; elsewhere nothing changes."""
+    """Trace batch norms of `models` in training mode as a single operation within the context."""
     norms = {id(norm): norm for model in models for norm in batch_norms(model) if _is_fusible(norm)}
     with methods_replaced([norm for norm in norms.values() if "call" not in vars(norm)], "call", batch_norm_call):
         yield
 
 
 def batch_norms(model: Any) -> list[Any]:
-    """Every batch norm of `model`, each once; also those inside other models, wrappers and layers of other packages."""
+    """Return every batch norm of `model` once, including those in nested models, wrappers and third-party layers."""
     return [layer for layer in all_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
 
 
@@ -31,9 +34,9 @@ def _is_fusible(layer: Any) -> bool:
 
 
 def batch_norm_call(layer: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-    """What a batch norm computes, by the fused kernel where that can.
+    """Compute a batch norm, by the fused kernel if it supports the call.
 
-    Moving averages take the biased variance, as those of Keras do.
+    Moving averages use the biased variance, as in Keras.
     """
     fusible = _is_fusible(layer) and training is True and layer.trainable and mask is None
     channels_last = layer.axis in (-1, len(inputs.shape) - 1)

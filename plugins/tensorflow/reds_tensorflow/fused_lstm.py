@@ -1,7 +1,7 @@
-"""LSTM layers as the one operator that LiteRT has for a whole sequence.
+"""Conversion of LSTM layers to LiteRT's operator for whole sequences.
 
-TensorFlow's converter puts UNIDIRECTIONAL_SEQUENCE_LSTM in the place of any function whose `api_implements` attribute
-begins with `lstm_` and whose arguments are those of Keras 2's LSTM. Keras 3 does not write such functions any more.
+TensorFlow's converter replaces any function by UNIDIRECTIONAL_SEQUENCE_LSTM if its `api_implements` attribute begins
+with `lstm_` and it has the arguments of Keras 2's LSTM. Keras 3 no longer creates such functions.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 
 def fused_outputs(layer: Any, sequences: Any, initial_state: Any, mask: Any) -> Any | None:
-    """Outputs of all steps (1, steps, units) of a recurrent layer, in the order in which it takes the steps.
+    """Return the outputs of all steps of a recurrent layer, computed by LiteRT's operator.
 
     Args:
         layer: a recurrent layer of Keras.
         sequences: tensor (1, steps, features).
-        initial_state: the layer's states before the first step, nested as Keras hands them over.
-        mask: tensor of the steps to be passed over, or None.
+        initial_state: the layer's states before the first step, nested as Keras passes them.
+        mask: tensor of the steps to skip, or None.
 
     Returns:
-        None where the operator cannot express what the layer does: cells that are no LSTM or have other activations,
-        masks, initial states that are not zero, states that are put out, or a shape that is not fixed.
+        The outputs (1, steps, units), in the order in which the layer processes the steps. None if the operator cannot
+        express the layer: cells that are not LSTM cells or have other activations, masks, nonzero initial states,
+        states that are returned, or a shape that is not fixed.
     """
     cells = list(layer.cell.cells) if type(layer.cell) is keras.layers.StackedRNNCells else [layer.cell]
     shape = sequences.shape
@@ -50,9 +51,9 @@ def fused_outputs(layer: Any, sequences: Any, initial_state: Any, mask: Any) -> 
 
 
 def reversed_along(tensor: Any, axes: list[int]) -> Any:
-    """`tensor` in reverse order along some axes, by GATHER.
+    """Reverse `tensor` along some axes by GATHER.
 
-    LiteRT's quantizer gives the input and the output of REVERSE_V2 scales of their own, but its kernel copies integers.
+    LiteRT's quantizer may give the input and the output of REVERSE_V2 different scales, but its kernel copies integers.
     """
     for axis in axes:
         tensor = tf.gather(tensor, np.arange(tensor.shape[axis], dtype=np.int32)[::-1].copy(), axis=axis)
@@ -60,7 +61,7 @@ def reversed_along(tensor: Any, axes: list[int]) -> Any:
 
 
 def _is_plain(cell: Any) -> bool:
-    """Whether the operator computes what `cell` does at inference."""
+    """Whether the operator computes the same as `cell` at inference."""
     return (
         type(cell) is keras.layers.LSTMCell
         and cell.activation is keras.activations.tanh
@@ -74,7 +75,7 @@ def _are_zeros(initial_state: Any) -> bool:
 
 
 def _through(cell: Any, sequences: Any) -> Any:
-    """Outputs of all steps of one cell, as a function that the converter replaces by the operator."""
+    """Return the outputs of all steps of one cell, from a function that the converter replaces by the operator."""
     attributes = {"api_implements": f"lstm_{uuid.uuid4()}", "go_backwards": False, "time_major": False}
     function = polymorphic_function.function(keras_lstm, autograph=False, experimental_attributes=attributes)
     zeros = tf.zeros((1, cell.units))
@@ -86,7 +87,7 @@ def _through(cell: Any, sequences: Any) -> Any:
 def keras_lstm(
     sequences: Any, hidden: Any, carry: Any, kernel: Any, recurrent_kernel: Any, bias: Any
 ) -> tuple[Any, Any, Any, Any, Any]:
-    """An LSTM with the arguments and results that the converter knows; it computes the same without the converter.
+    """An LSTM with the arguments and results that the converter expects. Unconverted, it gives the same result.
 
     Args:
         sequences: (1, steps, features).
@@ -97,7 +98,7 @@ def keras_lstm(
 
     Returns:
         The last output (1, units), all outputs (1, steps, units), both states after the last step, and a number that
-        in Keras 2 told on which kind of device the function was run.
+        represented the kind of device in Keras 2.
     """
 
     def step(states: tuple[Any, Any], features: Any) -> tuple[Any, Any]:

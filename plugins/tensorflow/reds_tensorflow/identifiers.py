@@ -1,4 +1,4 @@
-"""Losses and metrics by the names that users give them, with settings in brackets: MeanIoU[num_classes=2]."""
+"""Losses and metrics by name, with settings in brackets: MeanIoU[num_classes=2]."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _BASES = {"loss": keras.losses.Loss, "metric": keras.metrics.Metric}
 
 
 def keras_object(kind: str, text: str, filled: Mapping[str, Any]) -> Any:
-    """The Keras loss or metric that `text` names: an object of a class, or a function.
+    """Return the Keras loss or metric that `text` names: an instance of a class, or a function.
 
     Args:
         kind: "loss" or "metric".
         text: a Keras identifier such as `mean_squared_error`, `F1Score` or `MeanIoU[num_classes=2]`. Values in brackets
             are numbers, true, false, lists or text, as in JSON.
-        filled: settings that a class is given where it has them and the text does not say otherwise.
+        filled: settings that are passed to a class if it has them and the text does not set them.
 
     Raises:
-        InputError: if there is none of that name, or a setting is missing, unknown or refused.
+        InputError: if the name is unknown, or a setting is missing, unknown or invalid.
     """
     try:
         ((name, settings),) = parse_plugin_list(text, kind)
@@ -49,7 +49,7 @@ def keras_object(kind: str, text: str, filled: Mapping[str, Any]) -> Any:
     missing = [key for key in missing if key not in given]
     if missing:
         example = plugin_text(name, {**settings, **dict.fromkeys(missing, "VALUE")})
-        raise InputError(f"{kind} '{name}' needs {' and '.join(missing)}", f"say it in brackets: {example}")
+        raise InputError(f"{kind} '{name}' needs {' and '.join(missing)}", f"give it in brackets: {example}")
     try:
         return cls(**given)
     except (ValueError, TypeError) as error:
@@ -57,7 +57,7 @@ def keras_object(kind: str, text: str, filled: Mapping[str, Any]) -> Any:
 
 
 def _class_named(kind: str, name: str) -> Any | None:
-    """The class of that name, written as Keras does or in snake case."""
+    """Return the class of that name, which may be in snake case, or None."""
     folded = name.replace("_", "").lower()
     for known, cls in vars(_MODULES[kind]).items():
         is_of_kind = inspect.isclass(cls) and issubclass(cls, _BASES[kind]) and cls is not _BASES[kind]
@@ -79,7 +79,7 @@ def _function_named(kind: str, name: str, settings: Mapping[str, str]) -> Any:
 
 
 def _converted(text: str) -> Any:
-    """A setting as JSON reads it; text where it is no JSON."""
+    """Parse a setting as JSON; return the text if it is not JSON."""
     try:
         return json.loads(text)
     except ValueError:

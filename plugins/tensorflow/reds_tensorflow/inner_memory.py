@@ -1,4 +1,4 @@
-"""What is held while a layer runs a whole model inside, step by step."""
+"""The tensors that a layer holds while it runs a whole model inside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reds_tensorflow.calls import Call
 
 @dataclass(frozen=True)
 class _Called:
-    """A call inside: what it reads and makes, whether in place, and what it holds in its own inner steps."""
+    """A call inside: tensors that it reads and computes, whether in place, and buffers of its own inner steps."""
 
     read: tuple[int, ...]
     made: tuple[int, ...]
@@ -23,7 +23,7 @@ class StepByStep:
     """The tensors of a model inside a layer, and when they are live.
 
     Args:
-        outer: the call of the model; what is held counts as said of it.
+        outer: the call of the model, to which the buffers are added.
     """
 
     def __init__(self, outer: Call) -> None:
@@ -32,20 +32,20 @@ class StepByStep:
         self._calls: list[_Called] = []
 
     def value(self, dims: Dims) -> Value:
-        """A tensor of the model inside."""
+        """Add a tensor of the inner model."""
         self._tensors.append(dims)
         return Value(len(self._tensors) - 1, dims)
 
     def called(
         self, read: Sequence[int], made: Sequence[Dims], in_place: bool, buffers: Sequence[tuple[Buffer, ...]]
     ) -> list[Value]:
-        """Note a call inside; its outputs."""
+        """Record a call inside, and return its outputs."""
         values = [self.value(dims) for dims in made]
         self._calls.append(_Called(tuple(read), tuple(v.index for v in values), in_place, tuple(buffers)))
         return values
 
     def finish(self, outputs: Sequence[int]) -> None:
-        """Say for each call what is live while it runs."""
+        """State for each call which tensors are live while it runs."""
         last = dict.fromkeys(range(len(self._tensors)), -1)
         for step, call in enumerate(self._calls):
             last.update(dict.fromkeys(call.read, step))

@@ -1,11 +1,11 @@
-"""Mends what Keras makes of some functions where a model is traced for one example.
+"""Corrections of Keras functions for models that are traced with a batch size of 1.
 
-Addition: Keras adds tensors of which the second has one dimension above 1 by `bias_add`. With a batch of 1 a sequence
-of one channel, (1, steps, 1), looks like that: as a bias of the second dimension, which LiteRT cannot convert, or of
-the last one where that is as long, which is another sum (Keras 3.15, backend/tensorflow/numpy.py).
+Addition: Keras uses `bias_add` if only one dimension of the second tensor is larger than 1. With a batch size of 1 this
+includes a sequence of one channel, (1, steps, 1). It is added as a bias of the second dimension, which LiteRT cannot
+convert, or of the last dimension if that has the same length, which is wrong (Keras 3.15, backend/tensorflow/numpy.py).
 
-Reversal: Keras reverses sequences by REVERSE_V2, whose input and output get scales of their own in an int8 file, while
-LiteRT's kernel copies integers.
+Reversal: Keras reverses sequences by REVERSE_V2, whose input and output may have different scales in an int8 file,
+although LiteRT's kernel copies integers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reds_tensorflow.replacing import replaced
 
 @contextmanager
 def addends_kept_apart() -> Iterator[None]:
-    """Inside, such tensors are added element by element; biases of the last dimension are still added as such."""
+    """Add such tensors elementwise within the context; biases of the last dimension are still added by `bias_add`."""
     add = backend.numpy.add
 
     def added(x1: Any, x2: Any) -> Any:
@@ -38,7 +38,7 @@ def addends_kept_apart() -> Iterator[None]:
 
 @contextmanager
 def scales_kept_in_reversal() -> Iterator[None]:
-    """Inside, tensors of fixed shape are reversed by GATHER, whose input and output share their scale."""
+    """Reverse tensors of fixed shape within the context by GATHER, whose input and output have the same scale."""
     flip = backend.numpy.flip
 
     def flipped(x: Any, axis: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Times models, and segments of them, in LiteRT's interpreter on this machine."""
+"""Latency of models, and of their segments, in LiteRT's interpreter on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reds_tensorflow.reading import STOCK, Reading
 
 WARM_UP_RUNS = 10
 CALIBRATION_EXAMPLES = 4
-"""Random ones: what an int8 file computes does not change how long it takes."""
+"""Number of random calibration examples; the values that an int8 file computes do not affect its latency."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class _Call:
     """One call of an operation at the top level of a model.
 
     Attributes:
-        calls: how many layers it stands for: more than one where the operation is a nested model.
+        calls: number of layers that it represents: more than one if the operation is a nested model.
     """
 
     operation: Any
@@ -41,14 +41,14 @@ class _Call:
 
 
 class LiteRtProbe(LatencyProbe):
-    """Exports what it times: float32 or int8, by the element size of its settings."""
+    """Exports and times models as float32 or int8 files, by the element size of its settings."""
 
     def __init__(self, settings: LatencySettings, reading: Reading = STOCK) -> None:
         self._settings = settings
         self._handlers = reading.handlers
 
     def segments(self, model: Any, network: Network) -> tuple[Segment, ...]:
-        """A layer with what LiteRT fuses into it; a nested model is one segment."""
+        """Return a segment for each layer, with the layers that LiteRT fuses into it; a nested model is one segment."""
         calls = _recorded(model)
         ends = np.cumsum([c.calls for c in calls]).tolist()
         if (ends[-1] if ends else 0) != len(network.layers):
@@ -81,7 +81,7 @@ class LiteRtProbe(LatencyProbe):
 
 
 def timed(run: Callable[[], Any], repeats: int) -> Timing:
-    """Run it `repeats` times, after some that do not count."""
+    """Time `repeats` runs, after some warm-up runs."""
     for _ in range(WARM_UP_RUNS):
         run()
     spent = np.empty(repeats)
@@ -100,7 +100,7 @@ def _examples(model: Any) -> list[Inputs]:
 
 
 def _recorded(model: Any) -> list[_Call]:
-    """The calls at the top level of `model`, in execution order."""
+    """Return the calls at the top level of `model`, in execution order."""
     functional = as_functional(model)
     calls: list[_Call] = []
 
@@ -117,7 +117,7 @@ def _recorded(model: Any) -> list[_Call]:
 
 
 def _chains(calls: list[_Call], handlers: Mapping[type, Handler]) -> list[list[int]]:
-    """Each call with the in-place ones behind it that alone read what it gives."""
+    """Group each call with the in-place calls that follow it and are the only readers of its output."""
     readers: dict[int, list[int]] = {}
     for index, call in enumerate(calls):
         for tensor in call.inputs:
@@ -140,7 +140,7 @@ def _chains(calls: list[_Call], handlers: Mapping[type, Handler]) -> list[list[i
 
 
 def _standalone(chain: list[_Call]) -> Any:
-    """The calls of a chain as a model of their own."""
+    """Return the calls of a chain as a separate model."""
     values: dict[int, Any] = {}
     starts = []
     for tensor in chain[0].inputs:

@@ -1,4 +1,4 @@
-"""Model files: read without running code of theirs, told apart by content; written whole or not at all."""
+"""Loading and saving of model files. No code in a file is run, and files are written atomically."""
 
 from __future__ import annotations
 
@@ -35,20 +35,21 @@ _DAMAGED = (
     NotImplementedError,
     zipfile.BadZipFile,
 )
-"""What reading a damaged file raises."""
+"""Errors that reading a damaged file may raise."""
 
 
 def load_model(path: Path, own: OwnLayers = NONE) -> Any:
     """Read a .keras (zip) or HDF5 model file, whatever its suffix, in Keras's safe mode and uncompiled.
 
-    What older Keras spelt otherwise is translated.
+    Files of older Keras versions are translated.
 
     Args:
-        own: layers of the user's own that the file may refer to.
+        path: path of the file.
+        own: the user's own layers, which the file may refer to.
 
     Raises:
-        InputError: if the file is missing, damaged or no model file.
-        UnsupportedError: if it holds code, or layers that cannot be loaded.
+        InputError: if the file is missing, damaged or not a model file.
+        UnsupportedError: if it contains code, or layers that cannot be loaded.
     """
     with made_known(own.objects):
         return _loaded(path, own)
@@ -61,7 +62,7 @@ def _loaded(path: Path, own: OwnLayers) -> Any:
         if not isinstance(config, dict) or "class_name" not in config:
             raise InputError(f"'{path}' holds no Keras model", "save the whole model with model.save()")
         before = json.dumps(config)
-        config.pop("compile_config", None)  # a loss of the user's own: not needed
+        config.pop("compile_config", None)  # not needed, and may refer to the user's own loss
         translate(config)
         lambdas = give_lambdas(entries(config), own)
         found, text = entries(config), json.dumps(config)
@@ -79,21 +80,21 @@ def _loaded(path: Path, own: OwnLayers) -> Any:
 
 
 def _load(file: ModelFile, copy: Path, found: list[Entry]) -> Any:
-    """Load a copy by Keras; where Keras fails, name the layer that it fails at."""
+    """Load a copy with Keras. If Keras fails, raise an error that names the layer at fault."""
     try:
         with silenced():
             return keras.models.load_model(copy, compile=False, safe_mode=True)
     except Exception as raised:
         error = raised
-    # outside of `except`, lest what the search raises is taken to come of the error
+    # Outside of `except`, so that errors of the diagnosis are not chained to this one.
     raise fault_of(error, found, file) from error
 
 
 def save_model(model: Any, path: Path) -> None:
-    """Write `model` as .keras, or as HDF5 if the suffix is .h5 or .hdf5; whole or not at all.
+    """Write `model` atomically as .keras, or as HDF5 if the suffix is .h5 or .hdf5.
 
     Raises:
-        InputError: if the suffix is another, or the file cannot be written.
+        InputError: if `path` has another suffix, or the file cannot be written.
     """
     if path.suffix not in _SUFFIXES:
         raise InputError(f"'{path}' has no suffix of a model file", f"choose one of {', '.join(_SUFFIXES)}")

@@ -1,12 +1,12 @@
-"""What the converter leaves to be mended in a .tflite file that holds UNIDIRECTIONAL_SEQUENCE_LSTM.
+"""Corrections of .tflite files that contain UNIDIRECTIONAL_SEQUENCE_LSTM, which the converter does not make.
 
-- The operator keeps its states from one run of the file to the next, as no Keras layer does. Operators in front of it
-  set them to zero, so that nobody who runs the file needs to.
-- Cells are clipped to 10, as Keras's are not.
-- In an int8 file the output, the state that holds the last output, and the intermediate that becomes both may have got
-  scales of their own, while the kernel moves integers between them.
-- In an int8 file LiteRT's kernel computes tanh of a cell in units of 2^-15 to 2^-9 alone; for others it leaves memory
-  as it finds it.
+- The operator keeps its states between runs of the file, unlike a Keras layer. Operators that set the states to zero
+  are added in front of it.
+- The converter clips cells to 10, unlike Keras. The clipping is removed.
+- In an int8 file the output, the state with the last output, and the intermediate tensor of both may have different
+  scales, although the kernel copies integers between them. They get the scale of the output.
+- In an int8 file LiteRT's kernel supports only scales from 2^-15 to 2^-9 for the cell state; for others it leaves its
+  output uninitialised. The scale is limited to this range.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 OUTPUT_STATE, CELL_STATE = 18, 19
-"""Places of the states among the inputs of the operator."""
+"""Indices of the states among the inputs of the operator."""
 HIDDEN = 4
-"""Place of the output before it is projected among the intermediates of the operator."""
+"""Index of the output before projection among the intermediate tensors of the operator."""
 CELL_HEADROOM = 4
-"""How much further cells may go on unseen examples; sixteen bits have room for it."""
+"""Factor by which cells may exceed their calibrated range; 16 bits have room for it."""
 LEAST_CELL_SCALE, GREATEST_CELL_SCALE = 2.0**-15, 2.0**-9
-"""Ranges of 1 and of 64."""
+"""Scales for ranges of 1 and of 64."""
 ALIGNMENT_BYTES = 16
-"""Of the content of a tensor in the file: kernels read it in place."""
+"""Alignment of the content of a tensor in the file, which kernels read in place."""
 
 
-def mended(content: bytes) -> bytes:
-    """A .tflite content whose LSTM operators begin every run with states of zero and compute what Keras does."""
+def lstms_fixed(content: bytes) -> bytes:
+    """Return .tflite content whose LSTM operators start every run with zero states and compute the same as Keras."""
     kind = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     lstms = {i for i, code in enumerate(model.operatorCodes) if code.builtinCode == kind}
@@ -41,14 +41,14 @@ def mended(content: bytes) -> bytes:
         operators = []
         for operator in graph.operators:
             if operator.opcodeIndex in lstms:
-                _mend(operator, graph.tensors)
+                _fix(operator, graph.tensors)
                 operators += [_zeroing(model, graph, operator.inputs[i]) for i in (OUTPUT_STATE, CELL_STATE)]
             operators.append(operator)
         graph.operators = operators
     return _packed(model)
 
 
-def _mend(operator: Any, tensors: list[Any]) -> None:
+def _fix(operator: Any, tensors: list[Any]) -> None:
     operator.builtinOptions.cellClip = 0.0
     output, cell = tensors[operator.outputs[0]], tensors[operator.inputs[CELL_STATE]]
     if output.type != schema.TensorType.INT8:
@@ -60,7 +60,7 @@ def _mend(operator: Any, tensors: list[Any]) -> None:
 
 
 def _zeroing(model: Any, graph: Any, state: int) -> Any:
-    """An operator that sets a state to zero: one that no interpreter computes once and for all."""
+    """Return an operator that sets a state to zero, of a kind that interpreters do not fold into a constant."""
     target, zeros = graph.tensors[state], schema.TensorT()
     zeros.name, zeros.type, zeros.shape, zeros.hasRank = b"zeros", schema.TensorType.FLOAT32, list(target.shape), True
     zeros.buffer = len(model.buffers)
@@ -74,7 +74,7 @@ def _zeroing(model: Any, graph: Any, state: int) -> Any:
 
 
 def _code(model: Any, kind: int) -> int:
-    """The number of an operator's kind in the file, which is told of it where it has not had one."""
+    """Return the index of an operator code in the file, adding the code if the file lacks it."""
     for index, known in enumerate(model.operatorCodes):
         if known.builtinCode == kind:
             return index
@@ -86,7 +86,7 @@ def _code(model: Any, kind: int) -> int:
 
 
 class _Content(schema.BufferT):  # type: ignore[misc]
-    """The content of a tensor, which the generated class would place without regard to its alignment."""
+    """The content of a tensor, written with the alignment that the generated class would ignore."""
 
     def __init__(self, data: npt.NDArray[np.uint8]):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Errors of libraries and of users' code, in words short enough for one line."""
+"""One-line summaries of errors that libraries and users' code raise."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _BOLD = re.compile("\x1b\\[[0-9]*m")
 _KERAS_WRAPS = re.compile(
     r".*(?:Exception encountered when calling [^\n]*|(?:Exception|Error) encountered:)", re.DOTALL
 )
-"""What Keras writes before the message of an error that it wraps; wraps may stand inside one another."""
+"""The text that Keras adds in front of the message of an error that it wraps, possibly several times."""
 
 
 def first_sentence(error: BaseException) -> str:
-    """What an error says first, or, where Keras wraps the error of a layer, what that one says first."""
+    """Return the first sentence of an error, without the text that Keras adds when it wraps an error of a layer."""
     told = _BOLD.sub("", str(error.args[0] if error.args else error)).strip()
     words = _KERAS_WRAPS.sub("", told).strip() or type(error).__name__
     return words.splitlines()[0].split(". ")[0].rstrip(".")[:160]

@@ -11,20 +11,20 @@ import keras
 
 from reds_core.errors import UnsupportedError
 
-_AUTOMATIC = re.compile(r"variable(_\d+)?$")  # given by Keras to weights without a name, counted in each process
+_AUTOMATIC = re.compile(r"variable(_\d+)?$")  # Keras's names of unnamed weights, numbered in each process
 
 
 def as_functional(model: Any) -> Any:
-    """A plain uncompiled Functional model over the same layers and graph as `model`.
+    """Return a plain uncompiled Functional model with the same layers and graph as `model`.
 
     Raises:
-        UnsupportedError: if `model` has no graph of layers, or does something else than run it.
+        UnsupportedError: if `model` has no graph of layers, or does more than run it.
     """
-    what, mend = f"model '{model.name}' of type {type(model).__name__}", "build it as a Functional or Sequential model"
+    what, fix = f"model '{model.name}' of type {type(model).__name__}", "build it as a Functional or Sequential model"
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
         if isinstance(model, keras.Sequential):
             raise UnsupportedError(f"{what} does not know the shape of its input", "begin it with a keras.Input")
-        raise UnsupportedError(f"{what} has no graph of layers with inputs", mend)
+        raise UnsupportedError(f"{what} has no graph of layers with inputs", fix)
     if isinstance(model, keras.Sequential):
         functional = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
         stock_call = keras.Sequential.call
@@ -32,12 +32,12 @@ def as_functional(model: Any) -> Any:
         functional = keras.Model(_only_or_all(model.input), _only_or_all(model.output), name=model.name)
         stock_call = type(functional).call
     if type(model).call is not stock_call:
-        raise UnsupportedError(f"{what} has a call method of its own", mend)
+        raise UnsupportedError(f"{what} has a call method of its own", fix)
     return functional
 
 
 def graph_of(operation: Any) -> Any | None:
-    """The Functional model of an operation that is a model whose layers can be followed; else None."""
+    """Return the Functional model of an operation that is a model whose layers can be followed; otherwise None."""
     if not isinstance(operation, keras.Model):
         return None
     try:
@@ -47,14 +47,14 @@ def graph_of(operation: Any) -> Any | None:
 
 
 def graph_inside(operation: Any) -> Any | None:
-    """The Functional model that a TimeDistributed layer, or several around each other, runs at each step; else None."""
+    """Return the Functional model that a (nested) TimeDistributed layer runs at each step; otherwise None."""
     if type(operation) is not keras.layers.TimeDistributed:
         return None
     return graph_of(operation.layer) or graph_inside(operation.layer)
 
 
 def layer_names(functional: Any) -> dict[int, str]:
-    """By id the name of each layer, behind those of what it is nested in, where it is met first."""
+    """Return the name of each layer by id, preceded by the names of what contains it where it first occurs."""
     names: dict[int, str] = {}
     for operation, name in _operations(functional, ""):
         names.setdefault(id(operation), name)
@@ -67,8 +67,8 @@ class NamedVariable:
 
     Attributes:
         variable: the Keras variable.
-        layer: name of the layer that it is listed under.
-        name: of the weight, unique in the model; it begins with that of the layer.
+        layer: name of the layer that it belongs to.
+        name: name of the weight, unique in the model, which starts with that of the layer.
     """
 
     variable: Any
@@ -77,7 +77,7 @@ class NamedVariable:
 
 
 def variables_of(functional: Any) -> dict[int, NamedVariable]:
-    """Every weight of a model by its id, each once: one that is shared has the name of where it is met first."""
+    """Return every weight of a model by id. A shared weight is named after its first occurrence."""
     found: dict[int, NamedVariable] = {}
     for operation, name in _operations(functional, ""):
         if isinstance(operation, keras.Layer) and graph_inside(operation) is None:
@@ -88,7 +88,7 @@ def variables_of(functional: Any) -> dict[int, NamedVariable]:
 
 
 def weight_names(layer: Any) -> dict[int, str]:
-    """By id the name of each weight of a layer, unique in it."""
+    """Return the name of each weight of a layer by id. Names are unique within the layer."""
     names, seen = {}, Counter[str]()
     for variable in layer.weights:
         name = "variable" if _AUTOMATIC.match(variable.name) else variable.name
@@ -98,12 +98,12 @@ def weight_names(layer: Any) -> dict[int, str]:
 
 
 def named_variables(model: Any) -> dict[str, Any]:
-    """The weights of `model` by the names that its description has for them."""
+    """Return the weights of `model` by their names in its description."""
     return {named.name: named.variable for named in variables_of(as_functional(model)).values()}
 
 
 def _operations(functional: Any, prefix: str) -> list[tuple[Any, str]]:
-    """Every operation of the graph, and of the graphs in it, with its name behind those of what holds it."""
+    """Return every operation of the graph and of nested graphs, with its name preceded by those of what contains it."""
     found: list[tuple[Any, str]] = []
     for operation in functional.operations:
         name = f"{prefix}{operation.name}"
@@ -117,5 +117,5 @@ def _operations(functional: Any, prefix: str) -> list[tuple[Any, str]]:
 
 
 def _only_or_all(tensors: Any) -> Any:
-    """The only tensor of a list, as old model files have them: Keras would warn at every call; else all."""
+    """Unwrap a list of one tensor, as old model files have them, because Keras would warn at every call."""
     return tensors[0] if isinstance(tensors, list | tuple) and len(tensors) == 1 else tensors

@@ -1,4 +1,4 @@
-"""Layers of a model, of the models inside it, and of the layers that hold others."""
+"""Iteration over the layers of a model, of nested models, and of layers that contain others."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import keras
 
 
 def outer_leaves(model: Any) -> Iterator[Any]:
-    """Every layer that is no model itself, in order; one that is shared comes as often as it stands somewhere.
+    """Yield every layer that is not itself a model, in order. A shared layer is yielded once for each occurrence.
 
-    What a layer holds inside, such as the layer in a TimeDistributed, is not among them.
+    Layers inside other layers, such as the layer in a TimeDistributed, are not yielded.
     """
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -21,5 +21,5 @@ def outer_leaves(model: Any) -> Iterator[Any]:
 
 
 def all_layers(layer: Any) -> list[Any]:
-    """Every layer inside a model or a layer, each once: nested models and their layers, wrapped ones, cells."""
+    """Return every layer inside a model or a layer once: nested models and their layers, wrapped layers, and cells."""
     return list(layer._flatten_layers(include_self=False))

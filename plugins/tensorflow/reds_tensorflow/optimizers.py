@@ -1,4 +1,4 @@
-"""The Keras optimizer that settings ask for."""
+"""Keras optimizers from the settings of fine-tuning."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from reds_core.framework import FinetuneSettings, Precision
 
 _SGD_MOMENTUM = 0.9
 _LEFT_OUT = frozenset({"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap", "ScheduleFreeAdamW"})
-"""Classes that are no optimizers by themselves, and one that trains other weights than it leaves behind."""
+"""Classes that are not optimizers on their own, and one whose trained weights differ from the final ones."""
 
 
 class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """A learning rate for every step, looked up; behind the last it stays."""
+    """A schedule with a given learning rate for every step, which stays constant after the last."""
 
     def __init__(self, rates: npt.NDArray[np.float64]) -> None:
         self._rates = tf.constant(rates, tf.float32)
@@ -31,14 +31,15 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mi
 
 
 def optimizer_of(settings: FinetuneSettings, rates: npt.NDArray[np.float64], undecayed: Sequence[Any] = ()) -> Any:
-    """The optimizer, not yet built; for mixed_float16 one that scales the loss.
+    """Return the optimizer, not yet built. For mixed_float16 it scales the loss.
 
     Args:
-        rates: learning rate of every step.
-        undecayed: variables that weight decay leaves alone.
+        settings: the settings of fine-tuning.
+        rates: the learning rate of every step.
+        undecayed: variables without weight decay.
 
     Raises:
-        InputError: if there is no such optimizer, or it has no momentum and one is given.
+        InputError: if the optimizer is unknown, or a momentum is given and it has none.
     """
     kind = _kinds().get(settings.optimizer.lower())
     if kind is None:
@@ -52,7 +53,7 @@ def optimizer_of(settings: FinetuneSettings, rates: npt.NDArray[np.float64], und
         options["weight_decay"] = settings.weight_decay
     has_momentum = "momentum" in inspect.signature(kind).parameters
     if settings.momentum is not None and not has_momentum:
-        raise InputError(f"optimizer '{settings.optimizer}' has no momentum to set", "leave it out, or take sgd")
+        raise InputError(f"optimizer '{settings.optimizer}' has no momentum to set", "leave it out, or use sgd")
     if settings.momentum is not None or kind is keras.optimizers.SGD:
         options["momentum"] = _SGD_MOMENTUM if settings.momentum is None else settings.momentum
     optimizer = kind(**options)
@@ -61,7 +62,7 @@ def optimizer_of(settings: FinetuneSettings, rates: npt.NDArray[np.float64], und
 
 
 def _kinds() -> dict[str, Any]:
-    """Optimizer classes by identifier."""
+    """Return optimizer classes by identifier."""
     return {
         name.lower(): kind
         for name, kind in vars(keras.optimizers).items()

@@ -1,4 +1,4 @@
-"""Options of the framework. TensorFlow is not needed for them."""
+"""Options of the framework, in a module that does not import TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class TensorFlowOptions:
 
     Attributes:
         prune_normalised: whether channels that a layer normalises over (LayerNormalization, softmax and the like) may
-            be pruned. The layer then normalises over the channels that are kept, which is not what it did before:
-            such a network needs fine-tuning.
+            be pruned. The layer then normalises over the channels that are kept, which changes its output, so the
+            network needs fine-tuning.
     """
 
     prune_normalised: bool = False

@@ -1,4 +1,4 @@
-"""Layers of the user's own: classes of the modules that were imported, and Lambdas of the model that was given."""
+"""The user's own layers: classes of imported modules, and Lambda layers of the given model object."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ _LIBRARIES = ("keras", "tensorflow")
 
 @dataclass(frozen=True)
 class OwnLayers:
-    """What model files may refer to beside Keras's own layers and those registered with it.
+    """Objects that model files may refer to, besides Keras's own and those registered with it.
 
     Attributes:
         objects: classes and functions by name.
-        lambdas: Lambda layers whose code the user runs anyway, by name.
+        lambdas: Lambda layers of the user's model object, whose code is trusted, by name.
     """
 
     objects: Mapping[str, Any] = field(default_factory=dict)
     lambdas: Mapping[str, Any] = field(default_factory=dict)
 
     def lambda_of(self, name: str, function: Any) -> Any | None:
-        """The user's Lambda layer that a file names; None where its function is not the one in the file.
+        """Return the user's Lambda layer of this name; None if its function differs from the one in the file.
 
         Args:
-            function: as the file holds it.
+            name: name of the layer.
+            function: the serialized function in the file.
         """
         layer = self.lambdas.get(name)
         if layer is None or _plain(layer.get_config()["function"]) != _plain(function):
@@ -47,8 +48,8 @@ NONE = OwnLayers()
 
 @contextmanager
 def made_known(objects: Mapping[str, Any]) -> Iterator[None]:
-    """Keras finds classes and functions by these names inside, beside those of scopes that are open."""
-    empty = keras.saving.custom_object_scope({})  # Keras's scopes hide one another
+    """Let Keras find these classes and functions within the context, in addition to those of enclosing scopes."""
+    empty = keras.saving.custom_object_scope({})  # an inner Keras scope hides the outer ones
     with empty:
         outer = empty.backup
     with keras.saving.custom_object_scope({**outer, **objects}):
@@ -56,10 +57,10 @@ def made_known(objects: Mapping[str, Any]) -> Iterator[None]:
 
 
 def own_layers(code: UsersCode) -> OwnLayers:
-    """Import what the user named, and find the Lambdas of the model that the user gave.
+    """Import the modules that the user named, and find the Lambda layers of the model object that the user gave.
 
     Raises:
-        InputError: if something cannot be imported.
+        InputError: if a module cannot be imported.
     """
     modules = import_modules(code.imports)
     layers: Iterable[Any] = () if code.model is None else all_layers(code.model)
@@ -70,7 +71,7 @@ def own_layers(code: UsersCode) -> OwnLayers:
 
 
 def copied_lambda(layer: Any) -> Any:
-    """A Lambda layer that calls the same function, not one that is read from a config as Keras does it."""
+    """Return a Lambda layer with the same function, which Keras would otherwise deserialize from a config."""
     return keras.layers.Lambda(
         layer.function,
         output_shape=layer._output_shape,
@@ -83,7 +84,7 @@ def copied_lambda(layer: Any) -> Any:
 
 
 def _objects(module: ModuleType) -> Iterable[tuple[str, Any]]:
-    """The classes that Keras can make from a config, and the functions, that a module brings."""
+    """Yield the functions of a module, and its classes that Keras can create from a config."""
     for name, thing in vars(module).items():
         is_own = getattr(thing, "__module__", "").partition(".")[0] not in _LIBRARIES
         if is_own and isclass(thing) and hasattr(thing, "from_config"):
@@ -94,5 +95,5 @@ def _objects(module: ModuleType) -> Iterable[tuple[str, Any]]:
 
 
 def _plain(config: Any) -> Any:
-    """A config as JSON keeps it."""
+    """Return a config after a round trip through JSON."""
     return json.loads(json.dumps(config))

@@ -1,4 +1,4 @@
-"""Training in half precision: layers compute in 16 bits from weights that stay float32."""
+"""Mixed precision: layers compute in 16 bits with weights that are kept in float32."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _OF_MANY_LAYERS = (
     keras.layers.MultiHeadAttention,
     keras.layers.GroupQueryAttention,
 )
-"""Layers that hold others, which would go on in float32 between them."""
+"""Layers that contain other layers, and whose own computations between those would stay in float32."""
 
 
 def check_precision(precision: Precision) -> None:
-    """Refuse what this machine has no arithmetic for.
+    """Refuse a precision that this machine does not support.
 
     Raises:
-        InputError: if mixed_float16 is asked for without a GPU.
+        InputError: if `precision` is mixed_float16 and there is no GPU.
     """
     if precision is Precision.FLOAT16 and not tf.config.list_physical_devices("GPU"):
-        raise InputError("mixed_float16 needs a GPU, and none is found", "take --precision mixed_bfloat16, or float32")
+        raise InputError("mixed_float16 needs a GPU, and none is found", "use --precision mixed_bfloat16, or float32")
 
 
 @contextmanager
 def computing_in(precision: Precision, *models: Any) -> Iterator[None]:
-    """Inside, `models` are traced to compute in `precision`, save for their last weighted layer and what follows it.
+    """Trace `models` in `precision` within the context, except their last layer with weights and those after it.
 
-    Outputs stay float32, as losses need them (Micikevicius et al., arXiv 1710.03740).
+    Outputs stay in float32, which losses need (Micikevicius et al., arXiv 1710.03740).
     """
     changed = [] if precision is Precision.FLOAT32 else [layer for model in models for layer in _inner(model)]
     with replaced(*((layer, "dtype_policy", keras.DTypePolicy(precision.value)) for layer in changed)):
@@ -53,7 +53,7 @@ def _inner(model: Any) -> list[Any]:
 
 @contextmanager
 def in_float32(model: Any) -> Iterator[None]:
-    """Inside, a model that was built to compute in half precision is traced in float32."""
+    """Trace a model that was built for half precision in float32 within the context."""
     halves = [layer for layer in (model, *all_layers(model)) if layer.compute_dtype in ("float16", "bfloat16")]
     with replaced(*((layer, "dtype_policy", keras.DTypePolicy("float32")) for layer in halves)):
         yield

@@ -1,4 +1,4 @@
-"""Looks into a network at inference: what its tensors hold, and its loss with other weights."""
+"""Statistics of a network's activations at inference, and its loss with other weights."""
 
 from __future__ import annotations
 
@@ -22,18 +22,22 @@ from reds_tensorflow.tracing import Seen
 
 
 def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task) -> Iterator[float]:
-    """The task's mean loss on `data` with other weights in place of the model's own, for each of `variants`.
+    """Yield the task's mean loss on `data` with other weights in place of the model's own, for each of `variants`.
 
-    Traced once; the model's variables are not touched.
+    The computation is traced once, and the model's variables are not changed.
 
     Args:
-        variants: weights in the order of `network.weights`, of the same shapes.
+        model: the model.
+        network: its description.
+        variants: weights in the order of `network.weights`, with the same shapes.
+        data: examples and labels.
+        task: defines the loss.
     """
     data, aim = resolve(model, data, task)
     targets = aim.loss_targets(data.y)
     order = {id(variable): i for i, variable in enumerate(variables(model, network))}
     trained, others = model.trainable_variables, model.non_trainable_variables
-    # what the network does not list, such as the state of a random generator, stays as it is
+    # Variables that the network does not list, such as states of random generators, keep their values.
     given = [v for v in (*trained, *others) if id(v) in order]
     place = {id(v): i for i, v in enumerate(given)}
 
@@ -61,10 +65,16 @@ def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data:
 def activation_statistics(
     model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
 ) -> list[ActivationStatistics]:
-    """What some tensors hold at inference over examples `x`. Sums are kept, not activations.
+    """Measure statistics of some tensors at inference over the examples `x`.
+
+    Only sums are kept over the batches, not activations.
 
     Args:
+        model: a model of one input.
+        network: its description.
         tensors: indices into `network.tensors`.
+        x: examples (N, *input shape).
+        batch_size: number of examples in a batch.
 
     Raises:
         InputError: if `network` describes another model.
@@ -95,7 +105,7 @@ def activation_statistics(
 
 @dataclass(frozen=True, eq=False)
 class _Call:
-    """One call of a layer, by the symbolic tensors it takes and makes."""
+    """One call of a layer, with its symbolic input and output tensors."""
 
     operation: Any
     args: tuple[Any, ...]
@@ -104,7 +114,7 @@ class _Call:
 
 
 class _Replay:
-    """Runs a model call by call, nested models included, so that every tensor of the network can be looked at.
+    """Runs a model call by call, including nested models, which makes every tensor of the network accessible.
 
     Raises:
         InputError: if `network` describes another model.
@@ -112,7 +122,7 @@ class _Replay:
 
     def __init__(self, model: Any, network: Network) -> None:
         self._network = network
-        self._steps: list[_Call | tuple[Any, Any]] = []  # or two tensors, the second of which is the first
+        self._steps: list[_Call | tuple[Any, Any]] = []  # or two tensors, of which the second is an alias of the first
         functional = as_functional(model)
         self._starts = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in functional.inputs]
         self._follow(functional, self._starts)
@@ -127,7 +137,7 @@ class _Replay:
         }
 
     def _follow(self, functional: Any, starts: Sequence[Any]) -> list[Any]:
-        """Note every call of a graph that starts from `starts`; its outputs."""
+        """Record every call of a graph whose inputs are `starts`, and return its outputs."""
 
         def record(operation: Any, *args: Any, **kwargs: Any) -> Any:
             made = Seen(operation)(*args, **kwargs)
@@ -149,7 +159,7 @@ class _Replay:
         return list(copy.outputs)
 
     def run(self, x: Any) -> dict[int, Any]:
-        """Every tensor by its index in the network, for a batch `x` of a model of one input."""
+        """Return every tensor by its index in the network, for a batch `x` of a model of one input."""
         values = {id(self._starts[0]): x}
         found = {self._network.inputs[0]: x}
         for step in self._steps:

@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's and Keras's chatter off the terminal. Imports neither before it is asked to."""
+"""Suppression of TensorFlow's and Keras's output. This module imports neither at module level."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from reds_core.system import reason_of
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Nothing that is written inside, from Python or C++, reaches stdout or stderr; Python warnings are dropped.
+    """Suppress everything that Python or C++ code writes to stdout or stderr in the context, and Python warnings.
 
-    For imports, loading, saving and conversion. Not for code that reports progress.
+    Used for imports, loading, saving and conversion, but not for code that reports progress.
     """
     with ExitStack() as stack:
         nowhere = stack.enter_context(open(os.devnull, "w"))
@@ -34,9 +34,9 @@ def silenced() -> Iterator[None]:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """For imports of modules that import Keras or TensorFlow: silent, and with the logs of both turned down for good.
+    """Suppress output while modules that import Keras or TensorFlow are imported, and lower the log levels of both.
 
-    Settings that the user made in the environment are kept.
+    Settings in the user's environment take precedence.
 
     Raises:
         UnavailableError: if TensorFlow or Keras cannot be imported, or Keras runs on another backend.
@@ -46,7 +46,7 @@ def importing() -> Iterator[None]:
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # it goes before the backend that ~/.keras/keras.json names
+    # the variable takes precedence over the backend in ~/.keras/keras.json
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise UnavailableError(f"reds needs Keras on TensorFlow (KERAS_BACKEND is '{backend}')", "unset KERAS_BACKEND")
@@ -60,18 +60,18 @@ def importing() -> Iterator[None]:
 
 
 def _import(module: str, called: str) -> None:
-    """Import a library; it fails with whatever its parts raise, where they do not fit each other or the machine."""
+    """Import a library, which may raise anything if its parts are incompatible with each other or the machine."""
     try:
         importlib.import_module(module)
     except Exception as error:
         raise UnavailableError(
             f"{called} cannot be imported ({reason_of(error)})",
-            "install it anew: pip install --force-reinstall 'reds-core[tensorflow]'",
+            "reinstall it: pip install --force-reinstall 'reds-core[tensorflow]'",
         ) from error
 
 
 def _check_backend() -> None:
-    """Refuse a Keras that was imported earlier, on another backend."""
+    """Refuse Keras if it was imported earlier on another backend."""
     backend = sys.modules["keras"].config.backend()
     if backend != "tensorflow":
         raise UnavailableError(
@@ -82,12 +82,12 @@ def _check_backend() -> None:
 
 @contextmanager
 def _redirected(stream: TextIO | None, descriptor: int, target: int) -> Iterator[None]:
-    """The file descriptor, which C++ writes to, points to `target` inside; what Python holds back is written before."""
-    if stream is not None:  # a program without a console has none
+    """Redirect a file descriptor, which C++ writes to, to `target` within the context, after flushing `stream`."""
+    if stream is not None:  # None in a program without a console
         stream.flush()
     try:
         saved = os.dup(descriptor)
-    except OSError:  # closed, as under a daemon: nothing can be written to it
+    except OSError:  # closed, for example in a daemon
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""How models are read: the handlers of layer types, those of layer plugins included, and the framework's options."""
+"""How models are read: the handlers of layer types, including those of layer plugins, and the framework's options."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Reading:
     """How models are read.
 
     Attributes:
-        handlers: by layer type.
-        options: of the framework.
-        broken: what is wrong with layer plugins, one sentence each; told where a layer is met that is not known.
+        handlers: handlers by layer type.
+        options: options of the framework.
+        broken: problems of layer plugins, one sentence each, which are reported if a model has an unknown layer.
     """
 
     handlers: Mapping[type, Handler] = field(default_factory=lambda: HANDLERS)
@@ -28,17 +28,17 @@ class Reading:
 
 
 STOCK = Reading()
-"""Without layer plugins and with default options."""
+"""The reading without layer plugins and with default options."""
 
 
 def reading_with(plugins: Iterable[LayerPlugin], options: TensorFlowOptions) -> Reading:
-    """The reading with the handlers of `plugins` beside those of this package, which none can take over."""
+    """Return the reading with the handlers of `plugins`, which cannot replace those of this package."""
     handlers = dict(HANDLERS)
     broken: list[str] = []
     for plugin in plugins:
         try:
             added = {kind: replace(handler, plugin=plugin.name) for kind, handler in plugin.handlers().items()}
-        except Exception as error:  # code of others
+        except Exception as error:  # third-party code may raise anything
             broken.append(f"layer plugin '{plugin.name}' is broken ({type(error).__name__}: {first_sentence(error)})")
             continue
         for kind, handler in added.items():

@@ -1,4 +1,4 @@
-"""Replaces attributes of layers, classes and modules for a while."""
+"""Temporary replacement of attributes of layers, classes and modules."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 @contextmanager
 def replaced(*changes: tuple[Any, str, Any]) -> Iterator[None]:
-    """Inside, attributes have other values; afterwards those that they had, or those of the class again.
+    """Replace attributes within the context, and restore them afterwards.
 
     Args:
-        changes: owner, name of the attribute, and value; where two change one attribute, the later one holds.
+        *changes: owner, name of the attribute, and value. If two change the same attribute, the later one wins.
     """
     with ExitStack() as stack:
         for owner, name, value in changes:
@@ -23,11 +23,11 @@ def replaced(*changes: tuple[Any, str, Any]) -> Iterator[None]:
 
 
 def methods_replaced(layers: Iterable[Any], name: str, function: Callable[..., Any]) -> Any:
-    """A context inside which the method `name` of each of `layers` computes `function(layer, *arguments)`."""
+    """Return a context in which the method `name` of each of `layers` calls `function(layer, *arguments)`."""
     return replaced(*((layer, name, partial(function, layer)) for layer in layers))
 
 
 def _restorer(owner: Any, name: str) -> Callable[[], None]:
-    """What brings an attribute back to what it is now."""
+    """Return a function that restores the current value of an attribute."""
     is_own = name in vars(owner) or isinstance(getattr(type(owner), name, None), property)
     return partial(setattr, owner, name, getattr(owner, name)) if is_own else partial(delattr, owner, name)

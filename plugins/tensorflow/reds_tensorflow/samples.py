@@ -1,4 +1,4 @@
-"""Sample models on which `reds check tensorflow` tries this package: small networks of every way that channels take."""
+"""Sample models for `reds check tensorflow`: small networks with all kinds of connections between channels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLASSES = 3
 
 
 def convolutional() -> Any:
-    """Batch norms, a residual block, squeeze-and-excite, a depthwise convolution, a concatenation, Flatten."""
+    """Batch norms, a residual block, squeeze-and-excite, a depthwise convolution, a concatenation and Flatten."""
     inputs = keras.Input((8, 8, 3), name="image")
     x = L.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="stem")(inputs)
     x = L.ReLU(name="stem_relu")(L.BatchNormalization(name="stem_norm")(x))
@@ -53,7 +53,7 @@ def attention() -> Any:
 
 
 def recurrent() -> Any:
-    """A convolution along time, a recurrent layer over what it makes, and a dense layer."""
+    """A convolution over time, a recurrent layer, and a dense layer."""
     inputs = keras.Input((8, 4), name="sequence")
     x = L.Conv1D(6, 3, activation="relu", name="conv")(inputs)
     x = L.Dense(5, activation="relu", name="dense")(L.LSTM(6, name="lstm")(x))
@@ -61,13 +61,13 @@ def recurrent() -> Any:
 
 
 def lively(build: Callable[[], Any]) -> Callable[[], BuiltSample]:
-    """A builder of a sample: the model of `build` with random weights, random examples and labels that follow them.
+    """Return a builder of a sample: the model of `build` with random weights, and random examples with labels.
 
-    Kernels are scaled by what they sum over, so that outputs vary; the last bias is such that every class is found.
-    Labels are the model's own answers, some of them changed.
+    Kernels are scaled by their fan-in, so that outputs vary, and the last bias is chosen such that every class occurs.
+    Labels are the model's own predictions, some of them changed.
 
     Args:
-        build: makes a model of one input that ends in a layer named "out" of one number a class.
+        build: returns a model of one input whose last layer is named "out" and has one output per class.
     """
 
     def sample() -> BuiltSample:
@@ -86,7 +86,7 @@ def lively(build: Callable[[], Any]) -> Callable[[], BuiltSample]:
 
 
 def _drawn(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Any:
-    """Random values of a weight of that name."""
+    """Return random values for a weight of that name."""
     if name in ("gamma", "moving_variance"):
         return rng.uniform(0.5, 1.5, shape)
     if len(shape) > 1:

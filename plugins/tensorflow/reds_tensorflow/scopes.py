@@ -1,8 +1,8 @@
-"""Lets models be traced and exported whose layers have names that TensorFlow takes for no scope of a graph.
+"""Support for layer names that are not valid names of scopes in a TensorFlow graph.
 
-Keras names scopes and variables after layers. TensorFlow takes ASCII letters, digits and a few signs there, Keras any
-text, so that a layer named in Cyrillic, or with a space, fails as soon as a graph is traced (Keras 3.15, TensorFlow
-2.21). Scopes only name the operations of the graph: layers and weights keep their names.
+Keras names scopes and variables after layers. TensorFlow allows only ASCII letters, digits and a few signs, so tracing
+a graph fails if the name of a layer is Cyrillic or contains a space (Keras 3.15, TensorFlow 2.21). Scopes only affect
+the names of operations in the graph; layers and weights keep their names.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _REFUSED_FIRST = re.compile(r"[^A-Za-z0-9.]")
 
 
 def plain_name(name: str) -> str:
-    """`name` as TensorFlow takes it anywhere: other characters as underscores, with a word ahead where it needs one."""
+    """Convert `name` to a valid TensorFlow name, with underscores for invalid characters and a prefix if needed."""
     plain = _REFUSED.sub("_", name)
     return f"scope{plain}" if _REFUSED_FIRST.match(plain) else plain
 
 
 @contextmanager
 def scopes_named_plainly() -> Iterator[None]:
-    """Inside, graphs take every name for a scope."""
+    """Let graphs accept every name as a scope within the context."""
     named = tf.Graph.name_scope
 
     def named_plainly(graph: Any, name: Any) -> Any:

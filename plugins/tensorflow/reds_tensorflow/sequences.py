@@ -1,4 +1,4 @@
-"""What sequences need where a model is converted for the device."""
+"""Conversion of recurrent layers and token inputs for the device."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from reds_tensorflow.replacing import replaced
 
 @dataclass(frozen=True)
 class Recurrence:
-    """A recurrent layer that LiteRT has no operator for, as it was called once.
+    """One call of a recurrent layer that LiteRT has no operator for.
 
     Attributes:
         layer: the recurrent layer of Keras.
-        steps: how many steps it takes.
-        masked: whether it is told of steps to pass over.
+        steps: number of steps.
+        masked: whether it has a mask of steps to skip.
     """
 
     layer: Any
@@ -35,13 +35,13 @@ Found = Callable[[Recurrence], None]
 
 @contextmanager
 def recurrences_converted(model: Any, unrolled: bool, found: Found | None = None) -> Iterator[None]:
-    """Inside, recurrent layers of `model` are traced as LiteRT's operator for whole sequences where it has one.
+    """Trace recurrent layers of `model` within the context as LiteRT's operator for whole sequences if it has one.
 
     Args:
         model: a Keras model.
-        unrolled: whether all others are traced step by step, one after the other, instead of as a loop.
-            TensorFlow's converter cannot quantise loops: at one in a recurrent layer it brings the process down.
-        found: told of each call of a layer that LiteRT has no operator for.
+        unrolled: whether all others are unrolled instead of traced as loops. TensorFlow's converter cannot quantise
+            loops, and crashes the process at one in a recurrent layer.
+        found: called with each call of a layer that LiteRT has no operator for.
     """
     layers = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.RNN)]
     loops = [(layer, "inner_loop", _inner_loop(layer, found)) for layer in layers]
@@ -50,12 +50,12 @@ def recurrences_converted(model: Any, unrolled: bool, found: Found | None = None
 
 
 def _inner_loop(layer: Any, found: Found | None) -> Callable[..., tuple[Any, Any, Any]]:
-    """What takes the place of the method of that name: all steps of a layer, from its states to its states."""
+    """Return a replacement for a layer's method `inner_loop`, which computes all steps."""
 
     def inner_loop(sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple[Any, Any, Any]:
         outputs = fused_outputs(layer, sequences, initial_state, mask)
         if outputs is not None:
-            return outputs[:, -1], outputs, initial_state  # nobody reads the states of such a layer
+            return outputs[:, -1], outputs, initial_state  # the states of such a layer are never read
         if found is not None:
             found(Recurrence(layer, sequences.shape[1], mask is not None))
         taken: tuple[Any, Any, Any] = type(layer).inner_loop(layer, sequences, initial_state, mask, training)
@@ -65,7 +65,7 @@ def _inner_loop(layer: Any, found: Found | None) -> Callable[..., tuple[Any, Any
 
 
 def reads_tokens(model: Any) -> tuple[bool, ...]:
-    """For each input of `model` whether it takes tokens: an Embedding reads it, and beside it functions alone."""
+    """Return for each input whether it takes tokens: an Embedding, and no other layer, reads it."""
     found = []
     functional = as_functional(model)
     for tensor in functional.inputs:

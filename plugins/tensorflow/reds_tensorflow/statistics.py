@@ -1,4 +1,4 @@
-"""Batch-norm statistics measured over data, instead of left to a moving average that a short training hardly moves."""
+"""Batch-norm statistics measured over data, since a short training hardly changes moving averages."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ BATCH_SIZE = 256
 
 
 class BatchNormStatistics:
-    """Sets the moving means and variances of a network's batch norms to those of data. Traced once.
+    """Sets the moving means and variances of a network's batch norms to those of data. The computation is traced once.
 
-    Networks that share weights need statistics of their own, measured after training (Yu et al., "Slimmable neural
-    networks", arXiv 1812.08928, section 3.3). Only the batch norms run as in training. Every other layer runs as at
-    inference, so that dropout, noise, augmentation and random layers of any package leave no trace in the statistics.
+    Networks that share weights need separate statistics, measured after training (Yu et al., "Slimmable neural
+    networks", arXiv 1812.08928, section 3.3). Only the batch norms run in training mode. All other layers run in
+    inference mode, so that dropout, noise, augmentation and other random layers do not affect the statistics.
 
     Args:
-        weights: gives the values of the model's trainable variables, as tensors.
-        states: variables that stand for its other variables; those of the batch norms are changed.
-        x: examples (N, *input shape) like those that will be measured.
+        model: the network.
+        weights: returns the values of the model's trainable variables, as tensors.
+        states: variables in place of its other variables; those of the batch norms are changed.
+        x: examples (N, *input shape) of the type and shape that will be measured.
         frozen: whether batch norms that are not trainable are measured as well. A narrowed network needs that, since
-            the statistics that it was given are those of wider layers; a network as the user gave it keeps its own.
+            the statistics that it starts with are those of wider layers. The input network keeps its own.
 
     Attributes:
-        has_frozen: whether batch norms are measured that are not trainable.
+        has_frozen: whether any of the measured batch norms is not trainable.
     """
 
     def __init__(
@@ -52,14 +53,16 @@ class BatchNormStatistics:
         def step(batch: Any) -> list[tuple[Any, Any]]:
             with _measuring(norms) as calls:
                 model.stateless_call(weights(), [state.value for state in states], batch, training=False)
-            called = [norm for norm in norms if calls[id(norm)]]  # a part of another model may stand unused
+            called = [
+                norm for norm in norms if calls[id(norm)]
+            ]  # some norms may be in an unused part of a nested model
             self._targets = [(states[order[id(n.moving_mean)]], states[order[id(n.moving_variance)]]) for n in called]
             return [_pooled(calls[id(norm)]) for norm in called]
 
         self._run = compiled(step, x) if norms else None
 
     def measure(self, x: npt.NDArray[Any]) -> None:
-        """Take the statistics of `x` (N, *input shape)."""
+        """Set the statistics to those over `x` (N, *input shape)."""
         if self._run is None:
             return
         parts = np.array_split(x, math.ceil(len(x) / BATCH_SIZE))
@@ -74,15 +77,17 @@ class BatchNormStatistics:
 
 @contextmanager
 def _measuring(norms: Sequence[Any]) -> Iterator[dict[int, list[tuple[Any, Any]]]]:
-    """Inside, `norms` normalise by the batch, trained or not; yields the mean and variance of each call of each.
+    """Let `norms` normalise by the batch within the context, whether or not they are trainable.
 
-    The key is the id of the layer. Attributes are set in place of Keras's, since a layer that is told that it trains
-    would have its variables counted among those that gradients move.
+    Yields the mean and variance of each call, by id of the layer. The private attribute is set because setting
+    `trainable` would add the layer's variables to those that are trained.
     """
     calls: dict[int, list[tuple[Any, Any]]] = {id(norm): [] for norm in norms}
 
     def call(norm: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        with replaced((norm, "_trainable", True), (norm, "momentum", 0.0)):  # moving averages become the batch's own
+        with replaced(
+            (norm, "_trainable", True), (norm, "momentum", 0.0)
+        ):  # the moving averages become the statistics of the batch
             outputs = batch_norm_call(norm, inputs, training=True, mask=mask)
         calls[id(norm)].append((norm.moving_mean.value, norm.moving_variance.value))
         return outputs
@@ -92,7 +97,7 @@ def _measuring(norms: Sequence[Any]) -> Iterator[dict[int, list[tuple[Any, Any]]
 
 
 def _pooled(calls: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
-    """Mean and variance over all calls of one layer, which a shared one or one in TimeDistributed has several of."""
+    """Return mean and variance over all calls of a layer, such as one that is shared or in TimeDistributed."""
     means, variances = (tf.stack(values) for values in zip(*calls, strict=True))
     mean = tf.reduce_mean(means, axis=0)
     return mean, tf.reduce_mean(variances + tf.square(means - mean), axis=0)

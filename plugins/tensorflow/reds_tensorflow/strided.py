@@ -1,9 +1,9 @@
-"""Keeps training clear of a defect of TensorFlow's convolutions that brings the process down.
+"""Workaround for a bug of TensorFlow's convolutions that crashes the process.
 
-On processors with AVX-512, TensorFlow 2.21 (oneDNN) computes the filter gradient of a strided 1 x 1 convolution beyond
-its memory when the input channels are no multiple of 16 and the batch no multiple of the threads: just what narrowed
-projection shortcuts of residual networks are. A strided 1 x 1 convolution reads every stride-th position only, so
-taking these first and convolving with stride 1 computes the same by another kernel.
+On processors with AVX-512, TensorFlow 2.21 (oneDNN) writes beyond its memory when it computes the filter gradient of a
+strided 1 x 1 convolution whose input channels are not a multiple of 16, if the batch size is not a multiple of the
+number of threads. Narrowed projection shortcuts of residual networks are such convolutions. A strided 1 x 1 convolution
+only reads every stride-th position, so slicing first and convolving with stride 1 gives the same result.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KINDS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 @contextmanager
 def strides_taken_first(*models: Any) -> Iterator[None]:
-    """Inside, strided 1 x 1 convolutions of `models` are traced as slicing and a convolution of stride 1."""
+    """Trace strided 1 x 1 convolutions of `models` as slicing and a convolution of stride 1 within the context."""
     changed = [layer for model in models for layer in all_layers(model) if _is_strided_pointwise(layer)]
     with methods_replaced(changed, "convolution_op", _sliced_convolution):
         yield

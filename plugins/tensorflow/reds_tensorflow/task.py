@@ -1,4 +1,4 @@
-"""What a task means for given outputs and labels: the loss to train, the metric to report, labels as both take them."""
+"""The meaning of a task for given outputs and labels: loss, metric, and the labels that both take."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Activation(Enum):
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network puts out: shape without the batch dimension, last activation."""
+    """The outputs of a network: their shape without the batch dimension, and the last activation."""
 
     shape: tuple[int | None, ...]
     activation: Activation
@@ -51,13 +51,13 @@ class Objective:
     """Loss and metric of a task.
 
     Attributes:
-        loss_name, metric_name: what they are called.
+        loss_name, metric_name: names of the loss and the metric.
         labels: kind of the labels.
-        loss: mean loss, a scalar tensor, of (targets of the loss, outputs).
-        loss_targets: labels as the loss takes them.
-        metric_targets: labels as the metric takes them.
-        new_metric: a fresh Keras metric, to be updated with (targets of the metric, `scores(outputs)`).
-        scores: outputs as the metric takes them: probabilities where labels are classes.
+        loss: function of (targets of the loss, outputs) that returns the mean loss, a scalar tensor.
+        loss_targets: converts labels to the form that the loss takes.
+        metric_targets: converts labels to the form that the metric takes.
+        new_metric: returns a new Keras metric, to be updated with (targets of the metric, `scores(outputs)`).
+        scores: converts outputs to the form that the metric takes: probabilities if labels are classes.
     """
 
     loss_name: str
@@ -71,7 +71,7 @@ class Objective:
 
 
 def outputs_of(model: Any) -> Outputs:
-    """Shape and last activation of a Keras model.
+    """Return the output shape and last activation of a Keras model.
 
     Raises:
         UnsupportedError: if the model has several inputs or outputs.
@@ -85,9 +85,9 @@ def outputs_of(model: Any) -> Outputs:
 
 
 def _last_activation(model: Any) -> Activation:
-    # The layers that end a graph of one output stand last, so that what comes before a layer of one input feeds it.
+    # The last layers of a graph of one output form a chain: each layer of one input reads the layer before it.
     for layer in reversed(model.layers):
-        while isinstance(layer, keras.layers.Wrapper):  # a layer at each step
+        while isinstance(layer, keras.layers.Wrapper):  # such as a layer that is applied to each step
             layer = layer.layer
         if isinstance(layer, keras.Model):
             return _last_activation(layer)
@@ -101,7 +101,7 @@ def _last_activation(model: Any) -> Activation:
 
 
 def normalise_labels(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[npt.NDArray[Any], Labels]:
-    """Labels in their plain form, and their kind.
+    """Convert labels to their plain form, and determine their kind.
 
     Returns:
         int64 (N, *leading output dimensions) for class numbers and for zeros and ones of an output of width 1;
@@ -123,8 +123,8 @@ def normalise_labels(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[
         y = y[..., 0]
     if y.shape[1:] != outputs.shape[:-1]:
         raise InputError(
-            f"the labels of the {what} have shape {y.shape[1:]} an example, the model puts out {outputs.shape}",
-            "give one class number an example, or labels of the shape of the outputs",
+            f"the labels of the {what} have shape {y.shape[1:]} per example, but the model outputs {outputs.shape}",
+            "give one class number per example, or labels of the shape of the outputs",
         )
     if width == 1:
         if whole and np.all((y == 0) | (y == 1)):
@@ -132,7 +132,7 @@ def normalise_labels(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[
         return _as_real(y, outputs, what)
     if not whole:
         raise InputError(
-            f"the labels of the {what} are no whole numbers, but the model has {width} outputs",
+            f"the labels of the {what} are not whole numbers, but the model has {width} outputs",
             "give class numbers from 0",
         )
     lowest, highest = int(y.min()), int(y.max())
@@ -145,10 +145,10 @@ def normalise_labels(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[
 
 
 def objective(task: Task, outputs: Outputs, labels: Labels) -> Objective:
-    """The loss and the metric of `task` for labels of a kind.
+    """Return the loss and the metric of `task` for labels of a kind.
 
     Raises:
-        InputError: if an identifier is unknown, or none was given where the labels do not tell what to use.
+        InputError: if an identifier is unknown, or none was given and the labels have no default.
     """
     loss_name = task.loss or _default_loss(outputs, labels)
     metric_name = task.metric if task.metric and task.metric.lower() not in _ACCURACY else _accuracy(labels)
@@ -167,18 +167,18 @@ def objective(task: Task, outputs: Outputs, labels: Labels) -> Objective:
 
 
 def _as_real(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[npt.NDArray[Any], Labels]:
-    """Labels of one real number an output.
+    """Return labels of one real number per output.
 
     Raises:
-        InputError: if the model ends in a sigmoid, which can never put them out, as masks of 0 and 255.
+        InputError: if the model ends in a sigmoid, whose range does not contain them, such as masks of 0 and 255.
     """
     lowest, highest = float(y.min()), float(y.max())
     if outputs.activation is Activation.SIGMOID and (lowest < 0 or highest > 1):
         two = bool(np.all((y == lowest) | (y == highest))) and lowest < highest
         told = f"are {lowest:g} and {highest:g}" if two else f"run from {lowest:g} to {highest:g}"
         raise InputError(
-            f"the labels of the {what} {told}, but the model ends in a sigmoid, which puts out 0 to 1",
-            f"divide the labels by {highest:g}" if lowest >= 0 else "bring the labels to 0 to 1",
+            f"the labels of the {what} {told}, but the model ends in a sigmoid, whose outputs are between 0 and 1",
+            f"divide the labels by {highest:g}" if lowest >= 0 else "scale the labels to between 0 and 1",
         )
     return y.astype(np.float32), Labels.REAL
 
@@ -207,7 +207,7 @@ def _accuracy(labels: Labels) -> str:
 
 
 def _build_loss(name: str, from_logits: bool) -> Callable[[Any, Any], Any]:
-    """The mean of a Keras loss, told whether outputs are logits where it asks."""
+    """Return the mean of a Keras loss, with `from_logits` set if it has such a parameter."""
     found = keras_object("loss", name, {"from_logits": from_logits})
     if isinstance(found, keras.losses.Loss):
         return lambda targets, outputs: found(targets, outputs)
@@ -217,18 +217,18 @@ def _build_loss(name: str, from_logits: bool) -> Callable[[Any, Any], Any]:
 
 
 def _build_metric(name: str, classes: int | None) -> Any:
-    """A fresh Keras metric, told how many classes there are where it asks; it is given labels as rows of classes."""
+    """Return a new Keras metric, with the number of classes set if it has such a parameter; labels are one-hot."""
     filled = {"num_classes": classes, "sparse_y_true": False, "sparse_y_pred": False}
     found = keras_object("metric", name, filled)
     if getattr(found, "num_classes", None) == 1:
         raise InputError(
-            f"metric '{name}' compares classes, but the model puts out one number for each label", "take BinaryIoU"
+            f"metric '{name}' compares classes, but the model outputs one number for each label", "use BinaryIoU"
         )
     return found if isinstance(found, keras.metrics.Metric) else keras.metrics.MeanMetricWrapper(found, name=name)
 
 
 def _targets(y: npt.NDArray[Any], labels: Labels, sparse: bool, classes: int | None) -> npt.NDArray[Any]:
-    """Plain labels as class numbers if `sparse`, else in the shape of the outputs."""
+    """Convert plain labels to class numbers if `sparse`, otherwise to the shape of the outputs."""
     if labels is Labels.CLASSES:
         return y if sparse or classes is None else np.eye(classes, dtype=np.float32)[y]
     if labels is Labels.ONE_HOT and sparse:
@@ -237,7 +237,7 @@ def _targets(y: npt.NDArray[Any], labels: Labels, sparse: bool, classes: int | N
 
 
 def _scores(outputs: Outputs, labels: Labels) -> Callable[[Any], Any]:
-    """Probabilities from outputs that may be logits; outputs as they are where labels are real numbers."""
+    """Return a function from outputs, possibly logits, to probabilities; the identity if labels are real numbers."""
     if outputs.activation is not Activation.OTHER or labels is Labels.REAL:
         return _as_they_are
     probabilities: Callable[[Any], Any] = keras.ops.sigmoid if labels is Labels.BINARY else keras.ops.softmax

@@ -1,4 +1,4 @@
-"""Follows every call of a Keras model in execution order and describes it as a `Network`."""
+"""Tracing: follows every call of a Keras model in execution order and describes the model as a `Network`."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _USERS_OWN = (
     "activity_regularizer",
     *(f"{part}_{role}" for part in ("kernel", "bias", "embeddings") for role in ("regularizer", "constraint")),
 )
-"""What may be code of the user's own, beside the layer."""
+"""Attributes of a layer that may be the user's own code."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A model that was followed.
+    """A traced model.
 
     Attributes:
-        network: its description.
-        variables: the Keras variables behind `network.weights`, in their order.
-        configs: by id of a layer the entries of its config that follow the widths, and the axes that they hold.
-        inputs: by id of the model and of each model nested in it the axes of its inputs; of length 0 where it has no
-            size of its own.
+        network: the description of the model.
+        variables: the Keras variables of `network.weights`, in their order.
+        configs: for each layer, by id, the entries of its config that depend on the widths, and the axes they describe.
+        inputs: for the model and each nested model, by id, the axes of its inputs. An axis has length 0 if the model
+            does not fix its size.
     """
 
     network: Network
@@ -52,16 +52,17 @@ def inspect(model: Any, reading: Reading = STOCK) -> Network:
     """Describe `model`: layers, tensors, weights, channel groups.
 
     Raises:
-        UnsupportedError: naming a layer that is not understood, or if the model has no fixed graph or input shape.
+        UnsupportedError: if a layer is not supported, or if the model has no fixed graph or input shape. The message
+            names the layer.
     """
     return trace(model, reading).network
 
 
 def trace(model: Any, reading: Reading = STOCK) -> Trace:
-    """Follow `model`.
+    """Trace `model`.
 
     Raises:
-        UnsupportedError: as `inspect`.
+        UnsupportedError: under the conditions of `inspect`.
     """
     functional = as_functional(model)
     tracer = _Tracer(reading, layer_names(functional), variables_of(functional))
@@ -81,7 +82,7 @@ def trace(model: Any, reading: Reading = STOCK) -> Trace:
 
 
 class Seen(keras.Operation):  # type: ignore[misc]
-    """Stands for an operation in the graph that is made while tracing, so that the model's layers gain no calls."""
+    """Represents an operation in the graph of a trace, so that no calls are added to the model's own layers."""
 
     def __init__(self, operation: Any) -> None:
         super().__init__()
@@ -93,12 +94,12 @@ class Seen(keras.Operation):  # type: ignore[misc]
 
 @dataclass(frozen=True, eq=False)
 class _Met:
-    """A call that was met in a graph.
+    """A call in a graph.
 
     Attributes:
         operation: a layer or a function.
-        inputs: values that it reads, and constant arrays among them.
-        given: dims of these, and all else about the call.
+        inputs: the values and constant arrays that it reads.
+        given: their dims, and everything else about the call.
     """
 
     operation: Any
@@ -121,11 +122,13 @@ class _Tracer:
     def follow(
         self, functional: Any, key: int, inputs: Sequence[Value], call: Callable[[_Met], Sequence[Value]]
     ) -> list[Value]:
-        """Follow one call of a model; nested models are followed where they are called.
+        """Follow one call of a model. Nested models are followed where they are called.
 
         Args:
-            key: under which the axes of its inputs are declared.
-            call: what is done about each call of a layer or a function; gives its outputs.
+            functional: the model.
+            key: key under which the axes of its inputs are declared.
+            inputs: the values that the model is called with.
+            call: handles each call of a layer or a function, and returns its outputs.
         """
         self.models[key] = len(inputs)
         for i, (reference, value) in enumerate(zip(functional.inputs, inputs, strict=True)):
@@ -134,10 +137,10 @@ class _Tracer:
                     f"model '{functional.name}' is called with an input of another rank than its own",
                     "add a Reshape layer before it",
                 )
-            free = Fixed(0)  # a dimension without a size of its own may differ from call to call
+            free = Fixed(0)  # a dimension without a fixed size may differ between calls
             dims = (free if n is None else axis for n, axis in zip(reference.shape[1:], value.dims, strict=True))
             self.builder.declare((key, "input", i), tuple(dims), f"model '{functional.name}'")
-        values: dict[int, tuple[Any, Value]] = {}  # the tensors are held, lest another takes the id of one
+        values: dict[int, tuple[Any, Value]] = {}  # references to the tensors keep their ids unique
 
         def record(operation: Any, *args: Any, **kwargs: Any) -> Any:
             made = Seen(operation)(*args, **kwargs)
@@ -166,8 +169,8 @@ class _Tracer:
         return [values[id(tensor)][1] for tensor in copy.outputs]
 
     def call(self, met: _Met) -> tuple[Value, ...]:
-        """Follow a call that has a place of its own in the description."""
-        name = self._names[id(met.operation)]  # one layer has one name, in whichever model it is called
+        """Follow a call that becomes a layer of the description."""
+        name = self._names[id(met.operation)]  # a layer has the same name in every model that calls it
         call = Call(self._following, met.operation, name, met.given)
         outputs, said = self._part(call), call.said
         self.variables.update((id(v), v) for v in said.weights)
@@ -195,7 +198,7 @@ class _Tracer:
         arguments = keras.tree.flatten((args, kwargs))
         inputs = tuple(i for i in (values.get(id(a), a) for a in arguments) if _is_input(i))
         named = _by_name(operation, args, kwargs, values)
-        # Keras hands its masks of steps to every layer that knows of masks; they hold no channels to follow.
+        # Keras passes masks of steps to every layer that supports masks; they have no channels to follow.
         mask = named.get("mask")
         is_of_steps = isinstance(mask, Value) and not any(axis.groups() for axis in resolved(mask))
         followed = [v for v in inputs if not (is_of_steps and v is mask)]
@@ -211,7 +214,7 @@ class _Tracer:
         return _Met(operation, inputs, given)
 
     def _part(self, call: Call) -> tuple[Dims, ...]:
-        """Hand a call to the handler of its layer type; what has none passes with all its channels."""
+        """Pass a call to the handler of its layer type. The channels of layers without a handler are not pruned."""
         graph = graph_of(call.layer)
         if graph is not None:
             return self._graph(call, graph)
@@ -230,7 +233,7 @@ class _Tracer:
         return outputs
 
     def _graph(self, outer: Call, graph: Any) -> tuple[Dims, ...]:
-        """Follow a call of a model inside a layer: what its layers say counts as said of that."""
+        """Follow a call of a model inside a layer. Costs and weights of its layers are added to that layer."""
         steps = StepByStep(outer)
 
         def call(met: _Met) -> list[Value]:
@@ -246,11 +249,11 @@ class _Tracer:
         return tuple(value.dims for value in outputs)
 
     def _work(self, call: Call) -> Work:
-        """What a call that is not known costs, by what is known inside it."""
+        """Count the work of an unknown call, with handlers for the known layers inside it."""
         return work_of(call, self._work_inside)
 
     def _work_inside(self, layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], made: Any) -> int | None:
-        """Multiply-accumulates of a call of a layer with tensors inside one that is not known."""
+        """Return the multiply-accumulates of a layer called inside an unknown call; None if it is unknown too."""
         handler = self._reading.handlers.get(type(layer))
         if handler is None:
             return None
@@ -263,14 +266,14 @@ class _Tracer:
             met = tracer._met(layer, args, kwargs, values, shapes)
             call = Call(tracer._following, layer, layer.name, met.given)
             _, why = _followed(call, handler)
-        except Exception:  # it is counted by its operations instead
+        except Exception:  # its operations are counted instead
             return None
         lengths = ([tracer.builder.length(axis) for axis in term.factors] for term in call.said.macs)
         macs = sum(t.coefficient * math.prod(n) for t, n in zip(call.said.macs, lengths, strict=True))
         return None if why else macs * (tensors[0].shape[0] if tensors else 1)
 
     def _handler(self, layer: Any) -> Handler:
-        """The handler of a layer's own type, not of one that it is derived from: that may do something else."""
+        """Return the handler of a layer's exact type, since a subclass may compute something else."""
         handler = self._reading.handlers.get(type(layer)) or private_handler(type(layer))
         if handler is None:
             handler = Handler(unknown, constants=True)
@@ -280,14 +283,14 @@ class _Tracer:
 
 
 def _followed(call: Call, handler: Handler) -> tuple[tuple[Dims, ...], str]:
-    """Axes of the outputs, and why the call cannot be followed: empty where it can."""
+    """Return the axes of the outputs, and why the call cannot be followed, which is empty if it can."""
     try:
         outputs = handler.flow(call)
         shapes = tuple(call.sizes(dims) for dims in outputs)
         if shapes != call.output_shapes:
             if handler.plugin is None:
                 return (), "gives another shape than reds expects"
-            raise ValueError(f"outputs of shapes {shapes} are told, but they are {call.output_shapes}")
+            raise ValueError(f"the handler states outputs of shapes {shapes}, but they are {call.output_shapes}")
         listed = {id(variable) for variable in call.said.weights}
         forgotten = [v.name for v in getattr(call.layer, "weights", ()) if handler.plugin and id(v) not in listed]
         if forgotten:
@@ -305,10 +308,10 @@ def _followed(call: Call, handler: Handler) -> tuple[tuple[Dims, ...], str]:
 def _by_name(
     operation: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], values: Mapping[int, Value]
 ) -> Mapping[str, Any]:
-    """The arguments of a call by the names of its parameters, with values in place of tensors that are followed."""
+    """Return the arguments of a call by parameter name, with values in place of the tensors that are followed."""
     try:
         bound = signature(operation.call).bind(*args, **kwargs)
-    except (TypeError, ValueError):  # a call that Keras's wrapping lets pass, as with arguments it takes away
+    except (TypeError, ValueError):  # Keras accepts some calls that do not fit the signature, by removing arguments
         return {}
     bound.apply_defaults()
     named: Mapping[str, Any] = keras.tree.map_structure(lambda a: values.get(id(a), a), dict(bound.arguments))
@@ -316,17 +319,17 @@ def _by_name(
 
 
 def _is_input(argument: Any) -> bool:
-    """Whether an argument of a call is a value that is followed, or an array."""
+    """Whether an argument of a call is a followed value or an array."""
     return isinstance(argument, Value | np.ndarray) or bool(keras.ops.is_tensor(argument))
 
 
 def _constant_dims(array: Any, rank: int) -> Dims:
-    """Dimensions of a constant array that meets tensors of `rank`; if it has one for the batch, without that."""
+    """Return the dimensions of a constant array combined with tensors of `rank`, without a batch dimension."""
     return fixed_dims(array.shape[-rank:] if rank else ())
 
 
 def _fixed_shape(tensor: Any) -> tuple[int, ...]:
-    """Shape of a tensor without its batch dimension."""
+    """Return the shape of a tensor without its batch dimension."""
     shape = tuple(tensor.shape[1:])
     if None in shape:
         raise UnsupportedError(
@@ -337,7 +340,7 @@ def _fixed_shape(tensor: Any) -> tuple[int, ...]:
 
 
 def _check_all_known(model: Any, variables: Mapping[int, Any]) -> None:
-    """Every weight of the model must have been listed: what is not known cannot be sliced."""
+    """Check that every weight of the model was listed, since unknown weights cannot be sliced."""
     for variable in model.weights:
         if id(variable) not in variables:
             raise UnsupportedError(

@@ -1,4 +1,4 @@
-"""Gradients of a model's loss, and the training of a family of nested networks that share one set of weights."""
+"""Gradients of a model's loss, and training of a family of nested networks that share one set of weights."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ from reds_tensorflow.tracing import inspect
 
 SECONDS_BETWEEN_REPORTS = 0.25
 STATISTICS_EXAMPLES = 2048
-"""Training examples, at most, whose statistics batch norms end with."""
+"""Maximum number of training examples for the final statistics of batch norms."""
 EPOCH_STATISTICS_EXAMPLES = 512
-"""The same for the comparison of epochs, of which there are many."""
+"""The same for the comparison of epochs, which is done after every epoch."""
 
 
 def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size: int) -> Iterator[WeightArrays]:
-    """For each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
+    """Yield for each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
 
-    By frozen weights as well: a gradient measures what a weight is worth, whether or not training may move it. Zeros
-    for statistics and for weights that are no real numbers. The model runs as at inference (batch norms use their
-    statistics).
+    Frozen weights have gradients too, since a gradient measures the importance of a weight, whether or not it is
+    trained. Gradients are zero for statistics and for weights that are not floating-point numbers. The model runs in
+    inference mode, in which batch norms use their statistics.
     """
     data, aim = resolve(model, data, task)
     targets = aim.loss_targets(data.y)
@@ -83,7 +83,7 @@ def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size
 
 
 def check_finetuning(model: Any, data: Arrays, settings: FinetuneSettings) -> None:
-    """Refuse settings that cannot be met, before anything is trained.
+    """Refuse settings that cannot be used, before anything is trained.
 
     Raises:
         InputError: if the optimizer is unknown, examples cannot be augmented, or the machine lacks the precision.
@@ -97,20 +97,22 @@ def check_finetuning(model: Any, data: Arrays, settings: FinetuneSettings) -> No
 def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) -> None:
     """Train the full network and all members together, in place, with one set of weights.
 
-    The data is shuffled each epoch and dealt into batches whose sizes differ by one at most. After an epoch each
-    network's batch-norm statistics are measured on its own; with validation data the epoch of the least weighted loss
-    on it is kept, otherwise the last. Models change only when training has ended: an error or an interruption leaves
-    them as they were. With 0 epochs, or where every layer is frozen, the members' statistics are measured, if
-    `settings.recalibrate`, and no more.
+    The data is shuffled in each epoch and split into batches whose sizes differ by at most one. The batch-norm
+    statistics of each network are measured separately. With validation data, the epoch with the lowest weighted loss on
+    it is kept, otherwise the last. Models change only at the end of training, so an error or an interruption leaves
+    them unchanged. With 0 epochs, or if every layer is frozen, only the statistics of the members are measured, and
+    only if `settings.recalibrate` is true.
 
-    After each epoch `training.keeper` is given all that changes in training, so that another process can go on from
-    there and end with the same weights, bit by bit, on the same machine with the same number of threads.
+    After each epoch `training.keeper` receives the whole state of the training, from which another process can resume
+    it. The final weights are bitwise identical on the same machine with the same number of threads.
 
     Args:
-        reading: with which the family was described.
+        family: the networks.
+        training: data, settings and callbacks.
+        reading: the reading with which the family was described.
 
     Raises:
-        InputError: if labels do not fit, the loss is not finite, or settings cannot be met.
+        InputError: if labels do not fit the outputs, the loss is not finite, or settings cannot be used.
     """
     settings = training.settings
     network = inspect(family.full, reading)
@@ -147,7 +149,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     if saved is not None:
         state.restore(saved)
         for _ in range(saved.done):
-            generator.permutation(len(data))  # the orders of the epochs that are done
+            generator.permutation(len(data))  # advance past the finished epochs
     reported = -math.inf
     for epoch in range(0 if saved is None else saved.done, settings.epochs):
         if choice.is_settled():
@@ -173,7 +175,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
 
 
 def _recalibrate(family: Family[Any], data: Arrays, seed: int) -> None:
-    """Measure the batch-norm statistics of the members; the full network has its own."""
+    """Measure the batch-norm statistics of the members; the full network keeps those that it has."""
 
     def weights_of(model: Any) -> Callable[[], list[Any]]:
         return lambda: [variable.value for variable in model.trainable_variables]
@@ -184,12 +186,12 @@ def _recalibrate(family: Family[Any], data: Arrays, seed: int) -> None:
 
 
 def _drawn(data: Arrays, seed: int) -> npt.NDArray[Any]:
-    """Examples to measure statistics on: drawn, since data often comes sorted by class."""
+    """Return a random sample of examples to measure statistics on, since data is often sorted by class."""
     return data.x[np.random.default_rng(seed).permutation(len(data))[:STATISTICS_EXAMPLES]]
 
 
 class _Choice:
-    """Which epoch's networks are kept, and whether it is worth going on."""
+    """Decides which epoch's networks are kept, and when training stops early."""
 
     def __init__(self, step: JointStep, data: Arrays, training: Training, aim: Objective) -> None:
         self._step = step
@@ -207,13 +209,13 @@ class _Choice:
         self._epochs_since_best = 0
 
     def start(self) -> None:
-        """Give members whose batch norms are frozen statistics of their own, since they train with them as they are."""
+        """Measure the statistics of members with frozen batch norms, which use them during training."""
         for statistics in self._statistics[:-1]:
             if statistics.has_frozen:
                 statistics.measure(self._examples)
 
     def look(self) -> None:
-        """Compare the networks after an epoch with the best so far. Without validation data nothing is compared."""
+        """Compare the networks after an epoch with the best so far. Does nothing without validation data."""
         if self._validation is None:
             return
         self._measure(self._examples[:EPOCH_STATISTICS_EXAMPLES])
@@ -224,22 +226,22 @@ class _Choice:
             self._epochs_since_best += 1
 
     def is_settled(self) -> bool:
-        """Whether training ends before its last epoch."""
+        """Whether training stops early."""
         return self._patience is not None and self._epochs_since_best >= self._patience
 
     def take(self) -> None:
-        """Go back to the best networks and bring their statistics up to date; without validation data, to the last."""
+        """Restore the best networks, or keep the last ones without validation data, and measure their statistics."""
         if self._best:
             self._step.restore(self._best)
         self._measure(self._examples)
 
     def remembered(self) -> dict[str, npt.NDArray[Any]]:
-        """What was found in the epochs so far."""
+        """Return the state after the epochs so far as arrays."""
         figures = {"least": np.array(self._least), "since_best": np.array(self._epochs_since_best)}
         return figures | {f"best/{i}": array for i, array in enumerate(self._best)}
 
     def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Go on from what `remembered` gave."""
+        """Restore a state that `remembered` returned."""
         self._least, self._epochs_since_best = float(arrays["least"]), int(arrays["since_best"])
         self._best = [arrays[f"best/{i}"] for i in range(len(arrays) - 2)]
 
@@ -248,7 +250,7 @@ class _Choice:
             statistics.measure(examples)
 
     def _validation_loss(self, validation: Arrays) -> float:
-        """Sum over the held-back examples of the weighted loss, by the labels alone."""
+        """Return the sum of the weighted loss over the held-back examples, without distillation."""
         loss = 0.0
         for part in batches(len(validation), BATCH_SIZE):
             targets = self._targets[part]

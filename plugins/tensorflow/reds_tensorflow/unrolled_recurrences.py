@@ -1,4 +1,4 @@
-"""Recurrent layers that an int8 file holds step by step: which they are, and how large the file will be for them."""
+"""Recurrent layers that are unrolled in int8 files, and estimates of the file size."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from reds_tensorflow.device_tracing import one_at_a_time, traced_for_device
 from reds_tensorflow.nesting import all_layers
 from reds_tensorflow.sequences import Recurrence
 
-# Measured on files of 8 to 128 steps: operators a step, and bytes an operator beside the weights.
+# Measured on files of 8 to 128 steps: operators per step, and bytes per operator, not counting weights.
 _STEPS = {keras.layers.SimpleRNNCell: (4, 350), keras.layers.LSTMCell: (15, 300), keras.layers.GRUCell: (17, 265)}
 _STEPS_OF_OTHER_CELLS = (27, 400)
 _OPERATORS_OF_A_MASK = 2
-_BYTES_PER_STEP = 3  # of an operator: names of tensors grow with the number of steps
-_SECONDS = 0.02  # an operator, on one core of a laptop
+_BYTES_PER_STEP = 3  # added to each operator, since names of tensors grow with the number of steps
+_SECONDS = 0.02  # per operator, on one core of a laptop
 
 
 def notes(model: Any) -> tuple[str, ...]:
-    """One sentence on the recurrent layers of which an int8 file of `model` holds every step; none without such layers.
+    """Return one sentence on the recurrent layers that are unrolled in an int8 file of `model`, if there are any.
 
-    Its figures are estimates: within a third for cells of Keras, and within a factor of two for others.
+    The figures are estimates: accurate within a third for cells of Keras, and within a factor of two for others.
     """
     calls = recurrences_without_operator(model)
     if not calls:
@@ -40,9 +40,9 @@ def notes(model: Any) -> tuple[str, ...]:
 
 
 def recurrences_without_operator(model: Any) -> list[Recurrence]:
-    """The calls of recurrent layers that LiteRT has no operator for, found by tracing the model.
+    """Return the calls of recurrent layers that LiteRT has no operator for, found by tracing the model.
 
-    Empty for a model that cannot be traced for one example: exporting it will say why.
+    The result is empty for a model that cannot be traced with a batch size of 1; exporting it reports why.
     """
     found: list[Recurrence] = []
     if not any(isinstance(layer, keras.layers.RNN) for layer in all_layers(model)):
@@ -50,29 +50,29 @@ def recurrences_without_operator(model: Any) -> list[Recurrence]:
     try:
         with traced_for_device(model, unrolled=False, found=found.append):
             single = one_at_a_time(model, tokens_as_integers=True)
-            found.clear()  # Keras has called layers to learn shapes
+            found.clear()  # discard the calls by which Keras inferred shapes
             given = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in single.inputs]
             tf.function(lambda *inputs: single(list(inputs) if len(inputs) > 1 else inputs[0])).get_concrete_function(
                 *given
             )
-    except Exception:  # whatever a layer raises
+    except Exception:  # layers may raise anything
         return []
     return found
 
 
 def operators(call: Recurrence) -> int:
-    """About how many operators all steps of a call become."""
+    """Estimate the number of operators of all steps of a call."""
     mask = _OPERATORS_OF_A_MASK if call.masked else 0
     return call.steps * sum(count + mask for count, _ in _of_cells(call))
 
 
 def size_bytes(call: Recurrence) -> int:
-    """About how many bytes these operators take in an int8 file, the layer's weights not counted."""
+    """Estimate the size of these operators in an int8 file in bytes, without the layer's weights."""
     return operators(call) * (max(size for _, size in _of_cells(call)) + _BYTES_PER_STEP * call.steps)
 
 
 def _of_cells(call: Recurrence) -> list[tuple[int, int]]:
-    """For each cell of the layer how many operators its step is and how many bytes each of them takes."""
+    """Return for each cell of the layer the operators per step and the bytes per operator."""
     cell = call.layer.cell
     cells = cell.cells if type(cell) is keras.layers.StackedRNNCells else [cell]
     return [_STEPS.get(type(each), _STEPS_OF_OTHER_CELLS) for each in cells]

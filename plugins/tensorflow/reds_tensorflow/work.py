@@ -1,6 +1,6 @@
-"""Multiply-accumulates of what is not known: counted while it runs on shapes alone.
+"""Multiply-accumulates of unknown layers, counted by running them on shapes alone.
 
-Calls of Keras's own layers inside are counted by their handlers, everything else by TensorFlow's operations.
+Calls of known layers inside are counted by their handlers, everything else by TensorFlow's operations.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ _FUNCTIONS = ("PartitionedCall", "StatefulPartitionedCall")
 
 
 CountKnown = Callable[[Any, tuple[Any, ...], Mapping[str, Any], Any], int | None]
-"""Multiply-accumulates of a call of a layer with tensors, given its arguments and outputs; None if it is not known."""
+"""Returns the multiply-accumulates of a layer's call, given its arguments and outputs; None if it is unknown."""
 
 
 def work_of(call: Call, count_known: CountKnown) -> Work:
-    """What one call of a layer or a function that is not known costs, for one example.
+    """Count the multiply-accumulates of one call of an unknown layer or function, for one example.
 
     Args:
-        count_known: of a call inside.
+        call: the call.
+        count_known: counts calls of known layers inside it.
     """
     args, kwargs = _of_fixed_batch(call)
     examples = next((a.shape[0] for a in keras.tree.flatten((args, kwargs)) if isinstance(a, keras.KerasTensor)), 1)
@@ -56,13 +57,13 @@ def work_of(call: Call, count_known: CountKnown) -> Work:
     try:
         with scopes_named_plainly():
             backend.compute_output_spec(run, *args, **kwargs)
-    except Exception as error:  # code of the user's own
+    except Exception as error:  # users' code may raise anything
         return Work(0, f"what it computes, since it did not run on shapes alone ({first_sentence(error)}),")
     return Work(total // examples, " and ".join(dict.fromkeys(missing)))
 
 
 def _of_fixed_batch(call: Call) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """The arguments of a call, with symbolic tensors of one example where the batch is free."""
+    """Return the arguments of a call, with a batch of one in symbolic tensors whose batch size is open."""
     if call.given.symbolic is None:
         return (), {name: _symbols(call, argument) for name, argument in call.given.named.items()}
 
@@ -76,7 +77,7 @@ def _of_fixed_batch(call: Call) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
 
 
 def _symbols(call: Call, argument: Any) -> Any:
-    """An argument with symbolic tensors of one example in place of dims."""
+    """Return an argument with symbolic tensors of one example in place of dims."""
     if isinstance(argument, tuple) and argument and all(isinstance(axis, Axis) for axis in argument):
         return keras.KerasTensor((1, *call.sizes(argument)), dtype=call.given.dtype)
     return [_symbols(call, a) for a in argument] if isinstance(argument, list | tuple) else argument
@@ -84,7 +85,7 @@ def _symbols(call: Call, argument: Any) -> Any:
 
 @dataclass(eq=False)
 class _Inside:
-    """What was counted of known layers inside, and the names of the operations that they made."""
+    """The multiply-accumulates of known layers inside, and the names of the operations that they created."""
 
     macs: int = 0
     names: set[str] = field(default_factory=set)
@@ -92,7 +93,7 @@ class _Inside:
 
 @contextmanager
 def _counted_inside(operation: Any, count_known: CountKnown, graph: Any) -> Iterator[_Inside]:
-    """Inside, calls of known layers in `operation` are counted, save for those in loops and functions of the graph."""
+    """Count calls of known layers in `operation` within the context, except in loops and functions of the graph."""
     inside, running = _Inside(), False
 
     def counted(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -117,7 +118,7 @@ def _counted_inside(operation: Any, count_known: CountKnown, graph: Any) -> Iter
 
 
 def _needed(outputs: Sequence[Any]) -> list[Any]:
-    """The operations of a graph that its outputs need."""
+    """Return the operations of a graph that its outputs depend on."""
     found: dict[str, Any] = {}
     open_ = [tensor.op for tensor in outputs]
     while open_:
@@ -129,14 +130,14 @@ def _needed(outputs: Sequence[Any]) -> list[Any]:
 
 
 def _operations(operations: Sequence[Any], counted: set[str], missing: list[str]) -> int:
-    """Multiply-accumulates of operations of a graph, without those that are counted already."""
+    """Return the multiply-accumulates of operations of a graph that are not in `counted`."""
     total = 0
     for operation in operations:
         if operation.name in counted:
             continue
         try:
             total += _operation(operation, missing)
-        except (TypeError, ValueError):  # a shape is not known
+        except (TypeError, ValueError):  # a shape is unknown
             missing.append(f"its operation {operation.type}, whose shape is not fixed")
     return total
 
@@ -162,7 +163,7 @@ def _operation(operation: Any, missing: list[str]) -> int:
 
 
 def _number(tensor: Any) -> int | None:
-    """The number that a tensor holds whatever the input is; Keras gives the rounds of a loop as a maximum of one."""
+    """Return the constant value of a tensor, or None. Keras gives the rounds of a loop as a maximum of one number."""
     value = tf.get_static_value(tensor)
     if value is None and tensor.op.type == "Max":
         return _number(tensor.op.inputs[0])
@@ -170,7 +171,7 @@ def _number(tensor: Any) -> int | None:
 
 
 def _body(operation: Any, attribute: str, missing: list[str]) -> int:
-    """Multiply-accumulates of the function that an operation calls."""
+    """Return the multiply-accumulates of the function that an operation calls."""
     name = operation.get_attr(attribute).name
     function = operation.graph._get_function(name)
     graph = getattr(function, "graph", None)
@@ -207,4 +208,4 @@ _COUNTED: Mapping[str, Callable[[Any, list[tuple[int, ...]], int], int]] = {
         lambda o, read, made: math.prod(read[2]) * math.prod(read[1][:-1]),
     ),
 }
-"""By type of operation its multiply-accumulates, given itself, the shapes that it reads and the elements it makes."""
+"""Counters by type of operation, given the operation, the shapes it reads and the number of elements it computes."""

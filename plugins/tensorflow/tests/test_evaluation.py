@@ -184,7 +184,7 @@ def test_labels_of_another_shape_are_refused() -> None:
 
 
 def test_labels_that_are_no_whole_numbers_are_refused() -> None:
-    assert "no whole numbers" in refusal(LOGITS, examples(np.linspace(0, 1, N)))
+    assert "not whole numbers" in refusal(LOGITS, examples(np.linspace(0, 1, N)))
 
 
 def test_real_labels_need_a_loss_and_a_metric() -> None:
@@ -244,7 +244,7 @@ def test_mean_iou_knows_the_classes_of_the_outputs() -> None:
 
 def test_mean_iou_of_one_number_a_label_is_refused() -> None:
     model = build(1, activation="sigmoid")
-    assert "take BinaryIoU" in refusal(model, examples(classes(2)), Task(metric="MeanIoU"))
+    assert "use BinaryIoU" in refusal(model, examples(classes(2)), Task(metric="MeanIoU"))
     assert 0 <= accuracy(model, examples(classes(2)), Task(metric="BinaryIoU")) <= 1
 
 
@@ -272,7 +272,7 @@ def test_a_loss_that_does_not_fit_the_outputs_is_refused_before_any_work() -> No
     ("values", "told", "cure"),
     [
         ((0, 255), "are 0 and 255", "divide the labels by 255"),
-        ((-1, 1), "are -1 and 1", "bring the labels to 0 to 1"),
+        ((-1, 1), "are -1 and 1", "scale the labels to between 0 and 1"),
         ((0, 2), "are 0 and 2", "divide the labels by 2"),
     ],
 )

@@ -266,7 +266,7 @@ def test_labels_stay_with_their_images() -> None:
 
 def test_what_is_no_image_is_not_augmented() -> None:
     with pytest.raises(
-        InputError, match="examples of shape 6 are no images, so none can be augmented; leave --augment"
+        InputError, match="examples of shape 6 are not images, so they cannot be augmented; leave --augment"
     ):
         train(FinetuneSettings(1, 16, augment=("flip",)))
 
@@ -402,7 +402,7 @@ def test_training_in_half_precision_comes_near_to_float32(precision: Precision) 
         ({"optimizer": "zzz"}, "optimizer 'zzz' is unknown; give one of adadelta, "),
         ({"optimizer": "lossscaleoptimizer"}, "optimizer 'lossscaleoptimizer' is unknown"),
         ({"momentum": 0.5}, "optimizer 'adam' has no momentum"),
-        ({"augment": ("flip",)}, "are no images"),
+        ({"augment": ("flip",)}, "are not images"),
     ],
 )
 def test_settings_that_cannot_be_met(changes: dict[str, Any], why: str) -> None:
@@ -414,7 +414,7 @@ def test_float16_needs_a_gpu() -> None:
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("this machine has a GPU")
     with pytest.raises(
-        InputError, match="mixed_float16 needs a GPU, and none is found; take --precision mixed_bfloat16"
+        InputError, match="mixed_float16 needs a GPU, and none is found; use --precision mixed_bfloat16"
     ):
         loops.check_finetuning(network(), examples(), FinetuneSettings(precision=Precision.FLOAT16))
 

@@ -113,7 +113,7 @@ def untrue(call: Call) -> tuple[Dims, ...]:
         (broken, "KeyError: no such thing"),
         (misshapen, "ValueError: weight 'mix' of shape (6, 7) has axes (7, 6)"),
         (forgetful, "ValueError: weight 'factor' is not listed"),
-        (untrue, "ValueError: outputs of shapes ((6, 6, 6),) are told, but they are ((6, 6, 7),)"),
+        (untrue, "ValueError: the handler states outputs of shapes ((6, 6, 6),), but they are ((6, 6, 7),)"),
         (lambda call: None, "TypeError"),
     ],
 )

@@ -205,7 +205,7 @@ def test_missing_and_folder(tmp_path: Path) -> None:
 def test_what_is_no_model_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.keras"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="is no Keras model file"):
+    with pytest.raises(InputError, match="is not a Keras model file"):
         load_model(path)
 
 

@@ -196,7 +196,7 @@ def test_a_lambda_inside_a_wrapper_is_the_one_in_memory(tmp_path: Path) -> None:
     loaded = framework.load_model(tmp_path / "m.keras")
     np.testing.assert_allclose(np.asarray(loaded(x)), np.asarray(model(x)), atol=1e-6)
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
-    with pytest.raises(UnsupportedError, match="is a Lambda, which holds code of the file"):
+    with pytest.raises(UnsupportedError, match="is a Lambda, whose code in the file reds does not run"):
         TensorFlowFramework().load_model(tmp_path / "m.keras")
 
 
@@ -210,7 +210,9 @@ def test_a_lambda_in_a_file_is_never_run(my_layers: Path, tmp_path: Path) -> Non
         ran.unlink(missing_ok=True)
         framework = framework_that_imports(my_layers)
         framework.users_code = UsersCode((str(my_layers),), with_lambda(lambda x: x))
-        with pytest.raises(UnsupportedError, match="layer 'code' is a Lambda, which holds code of the file"):
+        with pytest.raises(
+            UnsupportedError, match="layer 'code' is a Lambda, whose code in the file reds does not run"
+        ):
             framework.load_model(path)
         assert not ran.exists()
 

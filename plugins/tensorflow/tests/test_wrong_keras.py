@@ -54,7 +54,7 @@ def test_another_backend_is_refused(model: Path, backend: str) -> None:
     [
         (
             BROKEN_TENSORFLOW,
-            r"TensorFlow cannot be imported \(libcudart.so.12: cannot open.*\); install it anew",
+            r"TensorFlow cannot be imported \(libcudart.so.12: cannot open.*\); reinstall it",
         ),
         ("raise TypeError('Descriptors cannot be created directly.')", "TensorFlow cannot be imported .Descriptors"),
     ],
@@ -78,7 +78,7 @@ def test_a_backend_in_the_settings_of_keras_does_not_matter(model: Path, tmp_pat
         check=False,
         env={**environment, "KERAS_HOME": str(tmp_path)},
     )
-    check_error(done, "is no Keras model file")
+    check_error(done, "is not a Keras model file")
 
 
 def test_a_keras_that_was_imported_on_another_backend(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""How each type of layer is treated: one module for a kind of layers, one table of them all."""
+"""Handlers of layer types: one module for each kind of layer, and one table of all handlers."""
 
 from reds_tensorflow.handlers.table import HANDLERS, private_handler
 

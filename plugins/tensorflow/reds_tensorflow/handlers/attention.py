@@ -1,8 +1,9 @@
-"""Attention: what each position reads of the others.
+"""Attention layers.
 
-Heads are channels: a head's share of the query, key, value and output projections goes as a whole. The features of a
-head stay, for pruning them beside the heads would make costs products of three widths; key features also set the scale
-of the softmax. Of a layer with one head the value features are channels instead.
+Heads are channels: a head is pruned together with its part of the query, key, value and output projections. The
+features of a head are not pruned, because pruning both heads and features would make costs products of three widths,
+and because the number of key features sets the scale of the softmax. In a layer with a single head, the value features
+are channels.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from reds_tensorflow.calls import Call
 
 @dataclass(frozen=True)
 class _Heads:
-    """Axes inside a layer: heads of queries, heads of keys and values, features of queries and keys, of values."""
+    """Axes inside an attention layer.
+
+    Attributes:
+        queries: heads of the queries.
+        sources: heads of the keys and values.
+        keys: features of the queries and keys.
+        values: features of the values.
+    """
 
     queries: Axis
     sources: Axis
@@ -37,12 +45,12 @@ def multi_head_attention(call: Call) -> tuple[Dims, ...]:
     query = call.argument("query")
     *others, last = call.output_shapes[0][len(query) - 1 :]
     made = (*fixed_dims(others), call.fresh(last))
-    call.resize_shape("output_shape", made)  # else it is as wide as the query, which is another group
+    call.resize_shape("output_shape", made)  # otherwise it would be as wide as the query, which is another group
     return _attention(call, heads, made, tuple(a - 1 for a in layer._attention_axes))
 
 
 def grouped_query_attention(call: Call) -> tuple[Dims, ...]:
-    """GroupQueryAttention (arXiv 2305.13245): a head of keys and values goes with the heads of queries that read it."""
+    """GroupQueryAttention (arXiv 2305.13245). A head of keys and values is pruned with the query heads that read it."""
     layer = call.layer
     features = Fixed(layer.head_dim)
     if layer.num_key_value_heads > 1:
@@ -52,16 +60,21 @@ def grouped_query_attention(call: Call) -> tuple[Dims, ...]:
         sources, queries = Fixed(1), call.fresh(layer.num_query_heads)
     call.resize(num_query_heads=queries, num_key_value_heads=sources)
     made = call.argument("query")[-1:]  # the output is as wide as the query: the config has no entry for it
-    call.tie(made[0], call.argument("value")[-1])  # Keras builds no other
+    call.tie(made[0], call.argument("value")[-1])  # Keras does not support any other width
     return _attention(call, _Heads(queries, sources, features, features), made, (0,))
 
 
 def _attention(call: Call, heads: _Heads, made: Dims, across: tuple[int, ...]) -> tuple[Dims, ...]:
-    """The projections, the two products between them, and their costs.
+    """Describe the projections, the two products between them, and their costs.
 
     Args:
-        made: dimensions that the output projection makes.
-        across: which dimensions positions attend across, the batch not counted.
+        call: the call of the attention layer.
+        heads: axes inside the layer.
+        made: dimensions of the output of the output projection.
+        across: dimensions that positions attend across, not counting the batch.
+
+    Returns:
+        The dimensions of the output and, if the layer returns them, of the attention scores.
     """
     layer, query, value, mask = call.layer, *map(call.argument, ("query", "value", "attention_mask"))
     key = call.argument("key") or value
@@ -89,21 +102,21 @@ def _attention(call: Call, heads: _Heads, made: Dims, across: tuple[int, ...]) -
     call.count(pairs, heads.queries, heads.values)
     call.count(asked, heads.queries, heads.values, *made)
 
-    # heads of keys and values that several queries read are repeated for them
+    # Heads of keys and values that are shared by several query heads are repeated for each of them.
     queries, keys = call.buffer(asked, heads.queries, heads.keys), call.buffer(read, heads.queries, heads.keys)
     values, mixed = call.buffer(read, heads.queries, heads.values), call.buffer(asked, heads.queries, heads.values)
     scores = call.buffer(pairs, heads.queries)
     _inside(call, queries, keys, values, scores, mixed)
     outputs: tuple[Dims, ...] = ((*query[:-1], *made),)
-    if len(call.output_shapes) > 1:  # the scores of each head are put out as well
+    if len(call.output_shapes) > 1:  # the layer also returns the scores of each head
         outputs += ((heads.queries, *fixed_dims(call.output_shapes[1][1:])),)
     return outputs
 
 
 def _inside(call: Call, queries: Buffer, keys: Buffer, values: Buffer, scores: Buffer, mixed: Buffer) -> None:
-    """What is held inside beside the input, step by step, as LiteRT's operators do it.
+    """List the tensors that LiteRT's operators hold in each inner step, in addition to the input.
 
-    Projections are followed by a transposition, the scores by a scaling and a softmax.
+    Each projection is followed by a transposition, and the scores by a scaling and a softmax.
     """
     call.inside(queries, keys, keys)
     call.inside(queries, keys, scores)
@@ -114,7 +127,7 @@ def _inside(call: Call, queries: Buffer, keys: Buffer, values: Buffer, scores: B
 
 
 def attention(call: Call) -> tuple[Dims, ...]:
-    """Attention and AdditiveAttention: products of inputs, without projections."""
+    """Attention and AdditiveAttention: products of the inputs, without projections."""
     layer, (query, value, *rest) = call.layer, call.argument("inputs")
     key = rest[0] if rest else value
     for dims in (query, key, value):

@@ -1,5 +1,8 @@
-"""Layers that normalise over channels. Their statistics change with every channel that goes, so channels stay whole
-unless the option `prune_normalised` asks for pruning them; then what is kept is normalised over what is kept."""
+"""Layers that normalise over channels.
+
+Their statistics change with every channel that is removed, so these channels are not pruned by default. With the option
+`prune_normalised` they are, and the layer normalises over the channels that are kept.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from reds_core.network import Axis, Dims, WeightKind, repeat
 from reds_tensorflow.calls import Call
 
 _SQUARED = 8
-"""An int8 file squares in float32: the input and its square, four bytes an element each."""
+"""An int8 file computes squares in float32: the input and its square take four bytes per element each."""
 
 
 def layer_normalization(call: Call) -> tuple[Dims, ...]:
@@ -16,13 +19,13 @@ def layer_normalization(call: Call) -> tuple[Dims, ...]:
     call.normalise(*axes)
     call.weight(layer.gamma, WeightKind.SCALE, axes, _channels(axes))
     call.weight(layer.beta, WeightKind.OFFSET, axes, _channels(axes))
-    # x y + z, where y is as large as x once gamma is in it, and z once beta is
+    # The layer computes x * y + z, where y has the size of x if there is a gamma, and z if there is a beta.
     _hold(call, 3 if layer.gamma is not None else 2 if layer.beta is not None else 1)
     return call.inputs
 
 
 def rms_normalization(call: Call) -> tuple[Dims, ...]:
-    """RMSNormalization: as LayerNormalization, without a mean."""
+    """RMSNormalization: LayerNormalization without subtracting the mean."""
     axes = _axes(call)
     call.normalise(*axes)
     call.weight(call.layer.scale, WeightKind.SCALE, axes, _channels(axes))
@@ -31,16 +34,16 @@ def rms_normalization(call: Call) -> tuple[Dims, ...]:
 
 
 def unit_normalization(call: Call) -> tuple[Dims, ...]:
-    """UnitNormalization: the input divided by its length."""
+    """UnitNormalization: the input divided by its norm."""
     call.normalise(*_axes(call))
     _hold(call, _SQUARED)
     return call.inputs
 
 
 def group_normalization(call: Call) -> tuple[Dims, ...]:
-    """GroupNormalization: blocks of neighbouring channels, each normalised by itself, go or stay as a whole.
+    """GroupNormalization: blocks of adjacent channels that are normalised separately, and kept or removed as a whole.
 
-    With as many blocks as channels (instance normalisation) these are single channels.
+    With as many blocks as channels (instance normalisation) each block is a single channel.
     """
     layer, (axis,) = call.layer, _axes(call)
     if layer.groups == 1:
@@ -57,16 +60,16 @@ def group_normalization(call: Call) -> tuple[Dims, ...]:
 
 
 def _axes(call: Call) -> Dims:
-    """The axes that the layer's `axis` names, which counts the batch."""
+    """Return the axes that the layer's `axis` refers to, which counts the batch as dimension 0."""
     numbers = call.layer.axis if isinstance(call.layer.axis, list | tuple) else (call.layer.axis,)
     return tuple(call.dims[a - 1 if a > 0 else a] for a in numbers)
 
 
 def _hold(call: Call, count: int) -> None:
-    """Say that tensors as large as the input are held inside, beside the input: LiteRT has no operator of its own."""
+    """Add an inner step that holds `count` tensors of the input's size, since LiteRT has no operator for the layer."""
     call.inside(*[call.buffer(1, *call.dims)] * count)
 
 
 def _channels(axes: tuple[Axis, ...]) -> int | None:
-    """Which of the axes holds channels that may go."""
+    """Return the index of the first axis that holds channels which may be pruned, or None."""
     return next((i for i, axis in enumerate(axes) if axis.groups()), None)

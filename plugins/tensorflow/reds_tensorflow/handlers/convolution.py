@@ -1,7 +1,7 @@
 """Convolutions of every kind.
 
-Conventions of Keras: kernels have the spatial dimensions first, then input channels, then output channels, whatever the
-data format; depthwise output channel `c * depth_multiplier + j` comes of input channel c.
+Keras orders the dimensions of kernels as spatial dimensions, input channels, output channels, whatever the data format.
+Output channel `c * depth_multiplier + j` of a depthwise convolution is computed from input channel c.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from reds_tensorflow.handlers.layout import channel_dimension, positions
 
 
 def convolution(call: Call) -> tuple[Dims, ...]:
-    """Conv1D, 2D, 3D. With several groups, as many as input channels if it is depthwise, whole groups go or stay."""
+    """Conv1D, Conv2D and Conv3D.
+
+    The groups of a grouped convolution are kept or removed as a whole. A depthwise one has a group per input channel.
+    """
     layer, at = call.layer, channel_dimension(call.layer)
     inner = call.channel_axis(at)
     work = math.prod(layer.kernel_size) * positions(call.output_shape, at)
@@ -33,7 +36,7 @@ def convolution(call: Call) -> tuple[Dims, ...]:
 
 
 def depthwise_convolution(call: Call) -> tuple[Dims, ...]:
-    """DepthwiseConv1D, 2D."""
+    """DepthwiseConv1D and DepthwiseConv2D."""
     layer, at = call.layer, channel_dimension(call.layer)
     inner = call.channel_axis(at)
     outer = repeat(inner, layer.depth_multiplier)
@@ -46,7 +49,7 @@ def depthwise_convolution(call: Call) -> tuple[Dims, ...]:
 
 
 def separable_convolution(call: Call) -> tuple[Dims, ...]:
-    """SeparableConv1D, 2D: a depthwise convolution and a pointwise one, without anything between them."""
+    """SeparableConv1D and SeparableConv2D: a depthwise convolution directly followed by a pointwise one."""
     layer, at = call.layer, channel_dimension(call.layer)
     inner, outer = call.channel_axis(at), call.fresh(layer.filters)
     between, spatial = repeat(inner, layer.depth_multiplier), positions(call.output_shape, at)
@@ -60,7 +63,7 @@ def separable_convolution(call: Call) -> tuple[Dims, ...]:
 
 
 def transposed_convolution(call: Call) -> tuple[Dims, ...]:
-    """Conv1DTranspose, 2D, 3D: every input position meets the whole kernel."""
+    """Conv1DTranspose, Conv2DTranspose and Conv3DTranspose: each input position is multiplied by the whole kernel."""
     layer, at = call.layer, channel_dimension(call.layer)
     inner, outer = call.channel_axis(at), call.fresh(layer.filters)
     call.count(math.prod(layer.kernel_size) * positions(call.sizes(call.dims), at), inner, outer)
@@ -69,7 +72,7 @@ def transposed_convolution(call: Call) -> tuple[Dims, ...]:
 
 
 def _convolved(call: Call, at: int, outer: Axis) -> tuple[Dims, ...]:
-    """What every convolution with filters ends with."""
+    """Describe what all convolutions with filters have in common: bias, number of filters, and activation."""
     call.bias(outer)
     call.resize(filters=outer)
     dims = call.output_dims(at, outer)

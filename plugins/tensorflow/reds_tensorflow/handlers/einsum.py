@@ -1,4 +1,4 @@
-"""EinsumDense: a Dense layer on dimensions named by letters."""
+"""EinsumDense: a dense layer defined by an einsum equation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a
 
 
 def einsum_dense(call: Call) -> tuple[Dims, ...]:
-    """EinsumDense. Of the output dimensions that it makes the last holds channels, the others stay whole."""
+    """EinsumDense. The last of its new output dimensions holds channels; the others are not pruned."""
     layer, shape = call.layer, call.output_shape
     match = _EQUATION.match(layer.equation)
-    assert match is not None, "Keras builds no EinsumDense with another equation"
+    assert match is not None, "Keras accepts no other form of equation"
     dots_before, source, _, kernel, _, target, _ = match.groups()
-    # the batch is a letter of its own, or the first of the dots
+    # The batch is either a letter of its own, or the first dimension of the ellipsis.
     dims: list[Axis] = [Fixed(1), *call.dims]
     sizes = [1, *shape]
     spare = len(dims) - len(source)
@@ -41,7 +41,7 @@ def einsum_dense(call: Call) -> tuple[Dims, ...]:
 
 
 def _bias(call: Call, outputs: list[Axis]) -> None:
-    """The bias meets the last dimensions of the output; it has length 1 along those that it does not follow."""
+    """List the bias, which is aligned with the last output dimensions and has length 1 where it is broadcast."""
     bias = call.layer.bias
     met = outputs[len(outputs) - len(bias.shape) :]
     axes = tuple(axis if call.size(axis) == n else Fixed(1) for axis, n in zip(met, bias.shape, strict=True))

@@ -1,4 +1,4 @@
-"""Embeddings: numbers looked up for tokens. What is looked up costs no multiply-accumulates."""
+"""Embeddings. Looking up a vector costs no multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reds_tensorflow.handlers.layout import positions
 
 
 def embedding(call: Call) -> tuple[Dims, ...]:
-    """Embedding: a vector for each token; its width is made here."""
+    """Embedding: a vector for each token, whose elements are channels."""
     call.freeze("takes channels for tokens", *call.dims)
     outer = call.fresh(call.layer.output_dim)
     call.kernel(call.layer.embeddings, (Fixed(call.layer.input_dim), outer), 1)
@@ -17,7 +17,7 @@ def embedding(call: Call) -> tuple[Dims, ...]:
 
 
 def reversible_embedding(call: Call) -> tuple[Dims, ...]:
-    """ReversibleEmbedding: an Embedding, or with `reverse` the product of vectors with the vectors of all tokens."""
+    """ReversibleEmbedding: an Embedding or, with `reverse`, the products of vectors with all embeddings."""
     layer = call.layer
     tokens = Fixed(layer.input_dim)
     if call.argument("reverse"):

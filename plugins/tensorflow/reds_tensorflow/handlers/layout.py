@@ -1,4 +1,4 @@
-"""Where channels lie in a tensor of Keras, and how many elements each has."""
+"""The layout of Keras tensors: the dimension of channels, and the number of elements per channel."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def channel_dimension(layer: Any) -> int:
-    """Which dimension, the batch not counted, holds the channels by the layer's data format."""
+    """Return the dimension of channels in the layer's data format, not counting the batch."""
     return 0 if getattr(layer, "data_format", None) == "channels_first" else -1
 
 
 def positions(shape: tuple[int, ...], at: int) -> int:
-    """How many elements of a tensor of `shape` each channel has, the channels being dimension `at`."""
+    """Return the number of elements per channel in a tensor of `shape` whose channels are dimension `at`."""
     return math.prod(shape) // shape[at]

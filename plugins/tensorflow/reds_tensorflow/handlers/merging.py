@@ -1,4 +1,4 @@
-"""Layers that join several tensors."""
+"""Layers that combine several tensors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from reds_tensorflow.calls import Call
 
 
 def merge(call: Call) -> tuple[Dims, ...]:
-    """Add and its like, element by element; tensors are aligned at their last dimensions and broadcast."""
+    """Add and similar elementwise layers. Tensors are aligned at their last dimensions and broadcast."""
     return (broadcast(call, call.inputs, call.output_shape),)
 
 
 def broadcast(call: Call, tensors: Sequence[Dims], shape: tuple[int, ...]) -> Dims:
-    """Dimensions of what joins `tensors` element by element: the inputs of `call`, or some dimensions of each.
+    """Return the dimensions of an elementwise combination of `tensors`.
 
     Args:
-        shape: full lengths of what is made.
+        call: the call whose inputs are combined.
+        tensors: the inputs of `call`, or some dimensions of each.
+        shape: full shape of the result.
     """
     merged: list[Axis] = []
     given = [tensors[i] for i in sorted(call.constants)]
@@ -30,7 +32,7 @@ def broadcast(call: Call, tensors: Sequence[Dims], shape: tuple[int, ...]) -> Di
             call.freeze("takes a constant array with a number for each channel", *wide)
         for axis in wide[1:]:
             call.tie(wide[0], axis)
-        call.keep(*(axis for axis in axes if axis not in wide))  # the only channel there is, repeated
+        call.keep(*(axis for axis in axes if axis not in wide))  # a single channel that is broadcast
         merged.append(wide[0] if wide else Fixed(size))
     return tuple(reversed(merged))
 
@@ -41,7 +43,7 @@ def concatenate(call: Call) -> tuple[Dims, ...]:
 
 
 def concatenated(call: Call, at: int) -> tuple[Dims, ...]:
-    """The inputs of `call` one after the other along dimension `at`; along the others they agree."""
+    """Concatenate the inputs of `call` along dimension `at`, and tie their other dimensions."""
     first = call.inputs[0]
     for dims in call.inputs[1:]:
         for i, (one, other) in enumerate(zip(first, dims, strict=True)):
@@ -52,7 +54,7 @@ def concatenated(call: Call, at: int) -> tuple[Dims, ...]:
 
 
 def dot(call: Call) -> tuple[Dims, ...]:
-    """Dot: products of two tensors, summed along a dimension of each."""
+    """Dot: the product of two tensors, summed over one dimension of each."""
     axes = call.layer.axes
     along = axes if isinstance(axes, list | tuple) else (axes, axes)
     (first, one), (second, other) = (
@@ -64,7 +66,7 @@ def dot(call: Call) -> tuple[Dims, ...]:
 
 
 def product(call: Call, made: Dims, one: Axis, other: Axis) -> tuple[Dims, ...]:
-    """Sums of products along two axes, which keep the same positions; each element of `made` is such a sum."""
+    """Describe a sum of products over the axes `one` and `other`, which are tied; `made` are the output dimensions."""
     if call.constants:
         call.freeze("multiplies by a constant array", one, other)
     else:
@@ -74,7 +76,7 @@ def product(call: Call, made: Dims, one: Axis, other: Axis) -> tuple[Dims, ...]:
 
 
 def _taken_out(dims: Dims, at: int) -> tuple[Dims, Axis]:
-    """The dimensions without the one at `at`, and that one."""
+    """Return the dimensions without the one at `at`, and that one."""
     rest = list(dims)
     axis = rest.pop(at)
     return tuple(rest), axis

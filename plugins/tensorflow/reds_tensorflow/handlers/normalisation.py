@@ -1,4 +1,4 @@
-"""Normalisation of each channel by itself, learnt or given."""
+"""Layers that normalise or scale each channel separately, by learned or given numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reds_tensorflow.calls import Call
 
 
 def batch_normalization(call: Call) -> tuple[Dims, ...]:
-    """BatchNormalization: each channel by itself."""
+    """BatchNormalization: each channel is normalised separately."""
     layer = call.layer
     axis = call.dims[layer.axis - 1 if layer.axis > 0 else layer.axis]
     call.weight(layer.gamma, WeightKind.SCALE, (axis,), 0)
@@ -20,7 +20,7 @@ def batch_normalization(call: Call) -> tuple[Dims, ...]:
 
 
 def normalization(call: Call) -> tuple[Dims, ...]:
-    """Normalization by statistics of the data, learnt (weights) or given (numbers in the config)."""
+    """Normalization by statistics of the data, either adapted (weights) or given (numbers in the config)."""
     layer = call.layer
     kept = sorted(a - 1 if a > 0 else a + len(call.dims) for a in layer.axis)
     axes = tuple(call.dims[a] for a in kept)
@@ -34,14 +34,14 @@ def normalization(call: Call) -> tuple[Dims, ...]:
 
 
 def rescaling(call: Call) -> tuple[Dims, ...]:
-    """Rescaling by numbers; lists of them stand for channels in their order."""
+    """Rescaling by numbers. A list has one number for each channel."""
     if np.ndim(call.layer.scale) or np.ndim(call.layer.offset):
         call.freeze("has a scale or an offset for each channel in its config", *call.dims)
     return call.inputs
 
 
 def layer_scale(call: Call) -> tuple[Dims, ...]:
-    """A learnt factor for each channel (arXiv 2103.17239)."""
+    """LayerScale: a learned factor for each channel (arXiv 2103.17239)."""
     call.weight(call.layer.gamma, WeightKind.SCALE, call.dims[-1:], 0)
     call.resize(projection_dim=call.dims[-1])
     return call.inputs

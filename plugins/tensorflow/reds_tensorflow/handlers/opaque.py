@@ -1,4 +1,4 @@
-"""What cannot be followed: passed with all its channels, or refused by name."""
+"""Layers that cannot be followed: their channels are not pruned, or the model is refused."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from reds_tensorflow.calls import Call, Flow
 
 
 def unknown(call: Call) -> tuple[Dims, ...]:
-    """A layer or function that nothing is known of."""
+    """A layer or function that reds does not know."""
     return call.opaque("is not known to reds")
 
 
 def code_of_users(call: Call) -> tuple[Dims, ...]:
-    """A Lambda: files with it are written, but only those who trust its code can load them."""
+    """Lambda: files with it are written, but they can only be loaded by users who trust its code."""
     return call.opaque(
         "calls a function that reds does not know (stock Keras loads the files with safe_mode=False only, and `reds"
         " extract` does not load them)"
@@ -22,19 +22,19 @@ def code_of_users(call: Call) -> tuple[Dims, ...]:
 
 
 def preprocessing(call: Call) -> tuple[Dims, ...]:
-    """Layers that take data as they come, such as random changes of images: silent where channels are fixed."""
+    """Preprocessing layers, such as random augmentation. There is a warning only if they touch prunable channels."""
     call.freeze("is made for the network's input", *(axis for dims in call.inputs for axis in dims))
     return tuple(fixed_dims(shape) for shape in call.output_shapes)
 
 
 def mel_spectrogram(call: Call) -> tuple[Dims, ...]:
-    """MelSpectrogram: its product with the bands of the mel scale is work, which is fixed."""
+    """MelSpectrogram: its product with the mel filter bank is a fixed cost."""
     call.fixed_work()
     return preprocessing(call)
 
 
 def stft_spectrogram(call: Call) -> tuple[Dims, ...]:
-    """STFTSpectrogram: convolutions of each input channel with the waves of the transform, which stay."""
+    """STFTSpectrogram: convolutions of each input channel with the basis of the transform, which is not pruned."""
     kernels = call.layer.weights
     for kernel in kernels:
         call.kernel(kernel, fixed_dims(kernel.shape), None)
@@ -43,10 +43,10 @@ def stft_spectrogram(call: Call) -> tuple[Dims, ...]:
     return preprocessing(call)
 
 
-def refused(why: str, mend: str) -> Flow:
-    """The flow of a layer that cannot be in a model that is copied and saved."""
+def refused(why: str, fix: str) -> Flow:
+    """Return the flow of a layer that a model which is copied and saved cannot contain."""
 
     def flow(call: Call) -> tuple[Dims, ...]:
-        raise call.unsupported(why, mend)
+        raise call.unsupported(why, fix)
 
     return flow

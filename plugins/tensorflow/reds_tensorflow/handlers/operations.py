@@ -1,7 +1,7 @@
-"""Calls of functions of keras.ops in a model's graph: those that are known to keep channels apart.
+"""Calls of keras.ops functions in a model's graph, as far as reds knows how they treat channels.
 
-Dimensions in their arguments count the batch as dimension 0. A call that mixes the examples of a batch, or that holds
-numbers that pruning would have to change, passes with all its channels.
+Dimensions in their arguments count the batch as dimension 0. The channels of a call that mixes the examples of a batch,
+or whose arguments pruning would have to change, are not pruned.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _MIXES_EXAMPLES = "mixes the examples of a batch"
 
 
 def _dimensions(axes: Any, rank: int) -> list[int] | None:
-    """Which dimensions, the batch not counted, `axes` names; None where the batch is among them.
+    """Convert `axes` to dimensions that do not count the batch; None if the batch is among them.
 
     Args:
-        axes: a number, several, or None for all.
-        rank: of the tensor that they count in, with the batch.
+        axes: a dimension, several, or None for all.
+        rank: rank of the tensor including the batch.
     """
     if axes is None:
         return None
@@ -56,7 +56,7 @@ def _dimensions(axes: Any, rank: int) -> list[int] | None:
 
 
 def reduction(call: Call) -> tuple[Dims, ...]:
-    """Mean, maximum and so on over some dimensions; channels among those stay whole."""
+    """Mean, maximum and other reductions over some dimensions; channels along these dimensions are not pruned."""
     reduced = _dimensions(call.layer.axis, len(call.dims) + 1)
     if reduced is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -65,7 +65,7 @@ def reduction(call: Call) -> tuple[Dims, ...]:
 
 
 def total(call: Call) -> tuple[Dims, ...]:
-    """A sum over some dimensions; a channel that goes takes no more than its own summand with it."""
+    """Sum over some dimensions. Removing a channel removes only its own summand."""
     reduced = _dimensions(call.layer.axis, len(call.dims) + 1)
     return call.opaque(_MIXES_EXAMPLES) if reduced is None else _reduced(call, reduced)
 
@@ -77,7 +77,7 @@ def _reduced(call: Call, reduced: list[int]) -> tuple[Dims, ...]:
 
 
 def along_positions(call: Call) -> tuple[Dims, ...]:
-    """Elements change places along some dimensions, or each becomes the sum or product of all so far."""
+    """Functions that move elements along some dimensions, or compute cumulative sums or products."""
     along = _dimensions(call.layer.axis, len(call.dims) + 1)
     if along is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -86,7 +86,7 @@ def along_positions(call: Call) -> tuple[Dims, ...]:
 
 
 def softmax(call: Call) -> tuple[Dims, ...]:
-    """Softmax and its like along some dimensions."""
+    """Softmax and similar functions over some dimensions."""
     along = _dimensions(call.layer.axis, len(call.dims) + 1)
     if along is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -95,7 +95,7 @@ def softmax(call: Call) -> tuple[Dims, ...]:
 
 
 def transpose(call: Call) -> tuple[Dims, ...]:
-    """Dimensions change places, the batch stays the first."""
+    """Permute dimensions; the batch must stay the first."""
     axes = call.layer.axes
     order = None if axes is None or axes[0] != 0 else _dimensions(list(axes[1:]), len(call.dims) + 1)
     if order is None:
@@ -104,7 +104,7 @@ def transpose(call: Call) -> tuple[Dims, ...]:
 
 
 def swapaxes(call: Call) -> tuple[Dims, ...]:
-    """Two dimensions change places."""
+    """Swap two dimensions."""
     swapped = _dimensions([call.layer.axis1, call.layer.axis2], len(call.dims) + 1)
     if swapped is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -115,7 +115,7 @@ def swapaxes(call: Call) -> tuple[Dims, ...]:
 
 
 def expand_dims(call: Call) -> tuple[Dims, ...]:
-    """New dimensions of length 1."""
+    """Add dimensions of length 1."""
     new = _dimensions(call.layer.axis, len(call.output_shape) + 1)
     if new is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -124,7 +124,7 @@ def expand_dims(call: Call) -> tuple[Dims, ...]:
 
 
 def squeeze(call: Call) -> tuple[Dims, ...]:
-    """Dimensions of length 1 go."""
+    """Remove dimensions of length 1."""
     gone = _dimensions(call.layer.axis, len(call.dims) + 1)
     if gone is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -133,7 +133,7 @@ def squeeze(call: Call) -> tuple[Dims, ...]:
 
 
 def get_item(call: Call) -> tuple[Dims, ...]:
-    """Indexing and slicing: channels must be taken whole, else they stay."""
+    """Indexing and slicing. Channels of which only some are taken are not pruned."""
     key = call.arguments[1] if len(call.arguments) > 1 else None
     parts = list(key) if isinstance(key, list | tuple) else [key]
     if not all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in parts) or key is None:
@@ -162,13 +162,13 @@ def get_item(call: Call) -> tuple[Dims, ...]:
 
 
 def concatenate(call: Call) -> tuple[Dims, ...]:
-    """Tensors one after the other."""
+    """Concatenate tensors along a dimension."""
     at = _dimensions(call.layer.axis, len(call.output_shape) + 1)
     return call.opaque(_MIXES_EXAMPLES) if at is None else concatenated(call, at[0])
 
 
 def stack(call: Call) -> tuple[Dims, ...]:
-    """Tensors side by side along a new dimension."""
+    """Stack tensors along a new dimension."""
     at = _dimensions(call.layer.axis, len(call.output_shape) + 1)
     if at is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -180,7 +180,7 @@ def stack(call: Call) -> tuple[Dims, ...]:
 
 
 def split(call: Call) -> tuple[Dims, ...]:
-    """Equal parts of a dimension; of channels all parts keep the same ones, so that they stay equal."""
+    """Split a dimension into equal parts. All parts keep the same channels, so that they stay equal."""
     parts, at = call.layer.indices_or_sections, _dimensions(call.layer.axis, len(call.dims) + 1)
     if at is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -193,7 +193,7 @@ def split(call: Call) -> tuple[Dims, ...]:
 
 
 def gated(call: Call) -> tuple[Dims, ...]:
-    """A gated linear unit: one half of a dimension times the sigmoid of the other; both keep the same channels."""
+    """Gated linear unit: one half of a dimension times the sigmoid of the other. Both halves keep the same channels."""
     at = _dimensions(call.layer.axis, len(call.dims) + 1)
     if at is None:
         return call.opaque(_MIXES_EXAMPLES)
@@ -207,7 +207,7 @@ def _with(dims: Dims, at: int, axis: Axis) -> Dims:
 
 
 def pad(call: Call) -> tuple[Dims, ...]:
-    """Elements beside those that there are."""
+    """Pad dimensions."""
     widths = call.layer.pad_width
     if len(widths) == 1 or any(widths[0]):
         return call.opaque(_MIXES_EXAMPLES)
@@ -219,7 +219,7 @@ def pad(call: Call) -> tuple[Dims, ...]:
 
 
 def reshape(call: Call) -> tuple[Dims, ...]:
-    """As the layer of that name, where examples stay apart."""
+    """Reshape, as the layer of that name, if the batch dimension is kept."""
     if math.prod(call.sizes(call.dims)) != math.prod(call.output_shape):
         return call.opaque(_MIXES_EXAMPLES)
     dims = moved_to(call, call.output_shape)
@@ -228,7 +228,7 @@ def reshape(call: Call) -> tuple[Dims, ...]:
 
 
 def matmul(call: Call) -> tuple[Dims, ...]:
-    """Products of the matrices on the last two dimensions; the dimensions before them are broadcast."""
+    """Matrix product over the last two dimensions; the dimensions before them are broadcast."""
     first, second = call.inputs
     if min(len(first), len(second)) < 2:
         return call.opaque("multiplies by vectors")
@@ -258,4 +258,4 @@ OPERATIONS: Mapping[str, Handler] = {
     "GetItem": Handler(get_item),
     "Concatenate": Handler(concatenate, constants=True),
 }
-"""By name of the class of the operation, which Keras keeps private."""
+"""Handlers by the name of the operation's class, which is private in Keras."""

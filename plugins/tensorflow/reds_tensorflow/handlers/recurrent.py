@@ -1,7 +1,8 @@
-"""Recurrent layers. Units are channels: what a unit puts out, its rows in the recurrent kernel, and its gates.
+"""Recurrent layers.
 
-Gates stand one after the other along the last axis of kernels and biases: input, forget, cell, output of an LSTM
-(Keras's order), update, reset, candidate of a GRU.
+Units are channels: a unit is pruned together with its output, its rows in the recurrent kernel, and its gates. The
+gates are concatenated along the last axis of kernels and biases, in Keras's order: input, forget, cell and output for
+an LSTM; update, reset and candidate for a GRU.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from reds_tensorflow.handlers.layout import channel_dimension
 
 
 def gated_cell(gates: int, states: int) -> Flow:
-    """The cell of an LSTM, a GRU or a simple recurrent layer: one step.
+    """Return the flow of one step of the cell of an LSTM, a GRU or a simple recurrent layer.
 
     Args:
-        gates: how many products each unit needs.
-        states: how many numbers it hands to the next step, its output first.
+        gates: number of gates, which is the number of matrix products per unit.
+        states: number of states per unit that are passed to the next step. The first is the output.
     """
 
     def flow(call: Call) -> tuple[Dims, ...]:
@@ -30,14 +31,14 @@ def gated_cell(gates: int, states: int) -> Flow:
         call.kernel(cell.kernel, (inner, gate), 1)
         call.kernel(cell.recurrent_kernel, (units, gate), 1)
         if cell.bias is not None:
-            # a GRU that resets after the product has one row for inputs and one for states
+            # With reset_after, a GRU has one row of biases for inputs and one for states.
             axes = (*fixed_dims(cell.bias.shape[:-1]), gate)
             call.weight(cell.bias, WeightKind.BIAS, axes, len(axes) - 1)
         call.count(1, inner, gate)
         call.count(1, units, gate)
         call.resize(units=units)
         _activations(call, cell, (units,))
-        # a loop (float32) copies the sequence twice and holds gates three times; steps (int8) hold the gates of all
+        # A loop (float32) copies the sequence twice and holds gates three times. Unrolled steps (int8) hold all gates.
         call.inside(call.buffer(2 * call.steps, inner), call.buffer(3 * gates + states + 2, units))
         call.inside(call.buffer(gates * call.steps, units))
         return ((units,),) * (1 + states)
@@ -46,7 +47,7 @@ def gated_cell(gates: int, states: int) -> Flow:
 
 
 def stacked_cells(call: Call) -> tuple[Dims, ...]:
-    """StackedRNNCells: each cell's output is the next one's input; the states stand cell by cell."""
+    """StackedRNNCells: the output of each cell is the input of the next. States are listed cell by cell."""
     dims, states = call.argument("inputs"), []
     for i, cell in enumerate(call.layer.cells):
         shapes = tuple((n,) for n in (cell.output_size, *_sizes(cell.state_size)))
@@ -57,12 +58,12 @@ def stacked_cells(call: Call) -> tuple[Dims, ...]:
 
 
 def recurrent(call: Call) -> tuple[Dims, ...]:
-    """LSTM, GRU, SimpleRNN: their cell's config is their own."""
+    """LSTM, GRU and SimpleRNN, whose config is also that of their cell."""
     return _steps(call, ())
 
 
 def recurrent_cells(call: Call) -> tuple[Dims, ...]:
-    """RNN over a cell of any kind, or several."""
+    """RNN over one or several cells of any kind."""
     return _steps(call, ("cell", "config"))
 
 
@@ -78,7 +79,7 @@ def _steps(call: Call, path: tuple[str, ...]) -> tuple[Dims, ...]:
 
 
 def convolutional_lstm(call: Call) -> tuple[Dims, ...]:
-    """ConvLSTM1D, 2D, 3D: an LSTM whose products are convolutions."""
+    """ConvLSTM1D, ConvLSTM2D and ConvLSTM3D: an LSTM whose products are convolutions."""
     layer, cell, at = call.layer, call.layer.cell, channel_dimension(call.layer)
     _refuse_stateful(call)
     steps, *dims = call.argument("sequences")
@@ -101,9 +102,10 @@ def convolutional_lstm(call: Call) -> tuple[Dims, ...]:
 
 
 def bidirectional(call: Call) -> tuple[Dims, ...]:
-    """Bidirectional: one layer forwards, one backwards, their outputs merged.
+    """Bidirectional: a forward and a backward layer whose outputs are merged.
 
-    A unit goes with the one of its number in the other direction: Keras takes both directions to be of one width.
+    A unit is pruned together with the unit of the same index in the other direction, because Keras requires both
+    directions to have the same width.
     """
     layer, sequences = call.layer, call.argument("sequences")
     given = list(dims_in(call.argument("initial_state")))
@@ -130,13 +132,13 @@ def bidirectional(call: Call) -> tuple[Dims, ...]:
 
 
 def _shapes(layer: Any, sequences: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """Shapes of the outputs of a recurrent layer, the batch not counted."""
+    """Return the shapes of the outputs of a recurrent layer, without the batch dimension."""
     shapes = layer.compute_output_shape((None, *sequences))
     return tuple(tuple(shape[1:]) for shape in (shapes if layer.return_state else [shapes]))
 
 
 def _put_out(call: Call, steps: Axis, output: Dims, states: list[Dims]) -> tuple[Dims, ...]:
-    """The outputs of a layer over all steps; initial states that it was given are tied to its own."""
+    """Return the outputs of a layer over all steps, and tie initial states that it was given to its own states."""
     for given, own in zip(dims_in(call.argument("initial_state")), states, strict=False):
         for one, other in zip(given, own, strict=True):
             call.tie(one, other)
@@ -156,12 +158,12 @@ def _refuse_stateful(call: Call) -> None:
 
 
 def _states_of(cell: Any) -> list[Dims]:
-    """The states that a cell is given, with all their numbers."""
+    """Return the dimensions of the states of a cell at full width."""
     return [fixed_dims((n,)) for n in _sizes(cell.state_size)]
 
 
 def _sizes(state_size: Any) -> Iterator[int]:
-    """Sizes of a cell's states, which may be nested."""
+    """Yield the sizes of a cell's states, which may be nested."""
     if isinstance(state_size, int):
         yield state_size
     else:

@@ -1,4 +1,4 @@
-"""Layers that give the same elements another shape."""
+"""Layers that change the shape of a tensor but not its elements."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def reshape(call: Call) -> tuple[Dims, ...]:
 
 
 def moved_to(call: Call, shape: tuple[int, ...]) -> Dims:
-    """Dimensions of the only input after a row-major reshape to `shape`.
+    """Return the dimensions of the only input after a row-major reshape to `shape`.
 
-    Channels that do not keep to one dimension are blocks of equal channels, of which all blocks keep the same: the
-    last dimension holds those of one block. Where there are no such blocks the channels stay whole.
+    If channels are spread over several dimensions, they are divided into equal blocks that all keep the same positions,
+    and the last dimension holds those of one block. If there are no such blocks, the channels are not pruned.
     """
     sizes = call.sizes(call.dims)
     dims = reshaped(call.dims, sizes, shape)
@@ -35,27 +35,27 @@ def moved_to(call: Call, shape: tuple[int, ...]) -> Dims:
 
 
 def block_of(call: Call, axis: Axis, count: int) -> Axis:
-    """The axis of one of `count` equal blocks of an axis, of which all keep the same positions."""
+    """Divide an axis into `count` equal blocks that all keep the same positions, and return the axis of one block."""
     block = call.fresh(call.size(axis) // count)
     call.tie(axis, tile(block, count))
     return block
 
 
 def flatten(call: Call) -> tuple[Dims, ...]:
-    """Flatten: channels-last order, to which channels-first tensors are brought before."""
+    """Flatten in channels-last order, to which Keras transposes channels-first tensors."""
     dims = call.dims
     if channel_dimension(call.layer) == 0:
         dims = (*dims[1:], *dims[:1])
     flat = reshaped(dims, call.sizes(dims), call.output_shape)
-    assert flat is not None, "all channels lie on the only dimension"
+    assert flat is not None, "a flat tensor has a single dimension for all channels"
     return (flat,)
 
 
 def permute(call: Call) -> tuple[Dims, ...]:
-    """Permute: dimensions change places, numbered from 1."""
+    """Permute dimensions, which are numbered from 1."""
     return (tuple(call.dims[d - 1] for d in call.layer.dims),)
 
 
 def repeat_vector(call: Call) -> tuple[Dims, ...]:
-    """RepeatVector: the vector n times, as rows."""
+    """RepeatVector: a matrix with n copies of the vector as rows."""
     return ((Fixed(call.layer.n), *call.dims),)

@@ -1,4 +1,4 @@
-"""Layers that move or pool positions, each channel by itself."""
+"""Layers that pool, pad, crop or resize each channel separately."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reds_tensorflow.handlers.layout import channel_dimension
 
 
 def spatial(call: Call) -> tuple[Dims, ...]:
-    """Pooling, padding, cropping, upsampling: each channel by itself, positions change."""
+    """Pooling, padding, cropping and upsampling, which change the positions of each channel separately."""
     at = channel_dimension(call.layer)
     return call.output_dims(at, call.channel_axis(at))
 

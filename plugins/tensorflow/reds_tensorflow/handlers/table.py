@@ -1,4 +1,4 @@
-"""The table of layer types: one handler each. To support another layer, write its flow and add its line."""
+"""The table of handlers by layer type. To support another layer, write its flow and add it here."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _PREPROCESSING = (
 
 
 def _layers(*names: str) -> tuple[type, ...]:
-    """Layer types by name, those that the installed Keras has."""
+    """Return the layer types of these names that the installed Keras has."""
     return tuple(getattr(layers, name) for name in names if hasattr(layers, name))
 
 
@@ -67,7 +67,7 @@ IN_PLACE = Handler(elementwise, in_place=True)
 SPATIAL = Handler(spatial)
 MERGE = Handler(merge, constants=True)
 PREPROCESSING = Handler(preprocessing)
-_NO_FILE = "cannot be copied with its content", "take its work out of the model"
+_NO_FILE = "cannot be copied with its content", "do its work outside of the model"
 
 HANDLERS: Mapping[type, Handler] = {
     layers.Conv1D: Handler(convolution),
@@ -173,14 +173,14 @@ HANDLERS: Mapping[type, Handler] = {
 PRIVATE: Mapping[str, Handler] = {
     **{f"ops.{name}": handler for name, handler in OPERATIONS.items()},
     **dict.fromkeys(("activations.ReLU", "activations.Mish"), IN_PLACE),  # keras.activations.relu(x), mish(x)
-    "applications.CustomScaleLayer": MERGE,  # InceptionResNetV2: the first tensor and a share of the second
+    "applications.CustomScaleLayer": MERGE,  # InceptionResNetV2: the first tensor plus the scaled second
     "applications.LayerScale": Handler(layer_scale, in_place=True),  # ConvNeXt
     "applications.StochasticDepth": IN_PLACE,
 }
-"""Classes of Keras without public names: the part of Keras, and the name of the class."""
+"""Handlers of Keras classes without public names, by subpackage and name of the class."""
 
 
 def private_handler(kind: type) -> Handler | None:
-    """The handler of a class of Keras that has no public name; None for all others."""
+    """Return the handler of a Keras class that has no public name, or None."""
     root, _, rest = kind.__module__.partition(".src.")
     return PRIVATE.get(f"{rest.partition('.')[0]}.{kind.__name__}") if root == "keras" else None

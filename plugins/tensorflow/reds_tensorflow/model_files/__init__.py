@@ -1,1 +1,1 @@
-"""Parts of reading a model file: its container, its config, what older Keras wrote, what is refused."""
+"""Parts of loading a model file: containers, configs, translation of older Keras formats, and refusals."""

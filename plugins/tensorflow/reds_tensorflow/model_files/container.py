@@ -1,4 +1,4 @@
-"""The two containers of model files, .keras (a zip file) and HDF5, told apart by content."""
+"""The two containers of model files, .keras (a zip file) and HDF5, which are distinguished by content."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ _METADATA = "metadata.json"
 _WEIGHTS = "model.weights.h5"
 
 ChangeWeights = Callable[[h5py.File], bool]
-"""Changes the weights file of a .keras file in place; whether there was anything to change."""
+"""Changes the weights file inside a .keras file in place, and returns whether it changed anything."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Which Keras wrote a file.
+    """The version of Keras that wrote a file.
 
     Attributes:
-        version: such as "2.13.1"; None where the file does not say.
+        version: a version such as "2.13.1"; None if the file does not state it.
     """
 
     version: str | None
 
     @property
     def is_older(self) -> bool:
-        """Whether it was written by another major version than the one installed."""
+        """Whether the file was written by another major version than the installed one."""
         return self.version is not None and self.version.partition(".")[0] != keras.__version__.partition(".")[0]
 
     @property
     def told(self) -> str:
-        """As a remark on a file, to follow other words; empty where the version is not known."""
+        """The version in parentheses, to be appended to a message; empty if it is unknown."""
         return "" if self.version is None else f" (the file was written by Keras {self.version})"
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file whose container is sound.
+    """A model file whose container is intact.
 
     Attributes:
-        path: where it lies.
-        is_zip: whether it is a .keras file; else it is HDF5.
-        config: the model's config, JSON.
-        origin: which Keras wrote it.
+        path: path of the file.
+        is_zip: whether it is a .keras file; otherwise it is HDF5.
+        config: the model's config as JSON.
+        origin: the version of Keras that wrote it.
     """
 
     path: Path
@@ -64,10 +64,12 @@ class ModelFile:
     origin: Origin
 
     def copy(self, folder: Path, config: str, change_weights: ChangeWeights | None) -> Path:
-        """A copy under `folder` with another config, named by its format: Keras goes by the suffix.
+        """Write a copy with another config into `folder`. Its suffix is that of its format, which Keras depends on.
 
         Args:
-            change_weights: of the weights in a .keras file; HDF5 files keep theirs.
+            folder: an existing folder.
+            config: the config of the copy as JSON.
+            change_weights: changes the weights of a .keras file; those of HDF5 files are not changed.
         """
         target = folder / ("model.keras" if self.is_zip else "model.h5")
         if self.is_zip:
@@ -96,15 +98,15 @@ def open_model_file(path: Path) -> ModelFile:
     """Read the config of a .keras (zip) or HDF5 model file, whatever its suffix.
 
     Raises:
-        InputError: if the file is missing, damaged or no model file.
-        OSError, ValueError, KeyError: from the libraries, if it is damaged.
+        InputError: if the file is missing, damaged or not a model file.
+        OSError, ValueError, KeyError: raised by libraries if the file is damaged.
     """
     magic = _first_bytes(path, max(len(_ZIP_MAGIC), len(_HDF5_MAGIC)))
     if magic.startswith(_ZIP_MAGIC):
         return _opened_zip(path)
     if magic == _HDF5_MAGIC:
         return _opened_hdf5(path)
-    raise InputError(f"'{path}' is no Keras model file", "give a model saved as .keras or .h5")
+    raise InputError(f"'{path}' is not a Keras model file", "give a model saved as .keras or .h5")
 
 
 def _first_bytes(path: Path, count: int) -> bytes:
@@ -142,7 +144,7 @@ def _opened_hdf5(path: Path) -> ModelFile:
 
 
 def _text(value: Any) -> str | None:
-    """An attribute of a file, whether it is stored as text or as bytes."""
+    """Convert an attribute of a file, which may be stored as text or as bytes."""
     if isinstance(value, bytes):
         return value.decode()
     return None if value is None else str(value)

@@ -14,11 +14,11 @@ class Entry:
     """A serialized object in a model's config.
 
     Attributes:
-        layer: name of the innermost layer that it is, or belongs to.
-        kind: its class name.
-        key: the key of the config that holds it; empty for the model itself.
-        is_layer: whether it stands in a model's list of layers.
-        serialized: the dict that holds it; translations change it in place.
+        layer: name of the layer itself, or of the innermost layer that contains the object.
+        kind: the class name.
+        key: the key of the config that contains the object; empty for the model itself.
+        is_layer: whether it is in a model's list of layers.
+        serialized: the serialized form, which translations change in place.
     """
 
     layer: str
@@ -29,20 +29,20 @@ class Entry:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The arguments of its class; empty where it has none."""
+        """The config of the object; empty if it has none."""
         config = self.serialized.get("config")
         return config if isinstance(config, dict) else {}
 
     def layers(self) -> list[Any]:
-        """The entries of the layers of a model; empty where it is no model."""
+        """The serialized layers of a model; empty if the object is not a model."""
         layers = self.config.get("layers")
         return layers if isinstance(layers, list) else []
 
     def is_of_keras(self) -> bool:
-        """Whether it is a class or a function of Keras itself."""
+        """Whether it is a class or function of Keras itself."""
         module = self.serialized.get("module")
         if isinstance(module, str):
-            # functions are looked up by name among Keras's own and the registered ones
+            # Functions are looked up by name among those of Keras and the registered ones.
             return module.partition(".")[0] == "keras" or (module, self.kind) == ("builtins", "function")
         return self.kind == "Functional" or hasattr(keras.layers, self.kind) or hasattr(keras.models, self.kind)
 
@@ -52,13 +52,13 @@ class Entry:
         return keras.saving.get_registered_object(registered) is not None
 
     def is_known(self) -> bool:
-        """Whether Keras can find it: its own, registered, or named by its kind alone where it is no layer."""
+        """Whether Keras can find it: it is Keras's own, registered, or not a layer and identified only by name."""
         is_named = not self.is_layer and not isinstance(self.serialized.get("module"), str)
         return is_named or self.is_of_keras() or self.is_registered()
 
 
 def entries(config: Any) -> list[Entry]:
-    """Every serialized object in `config`, a model's own entry first, and each before those inside it."""
+    """Return every serialized object in `config`, starting with the model; each precedes the objects inside it."""
     return list(_entries(config, "", "", in_layers=False))
 
 

@@ -1,4 +1,4 @@
-"""Finds out why Keras cannot load a model file, and says what can be done about it."""
+"""Diagnosis of model files that Keras cannot load."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reds_tensorflow.quiet import silenced
 
 
 def fault_of(error: Exception, found: Sequence[Entry], file: ModelFile) -> RedsError:
-    """The error that names the layer which Keras cannot make, where it is one; else what Keras said of the model."""
+    """Return an error that names the layer which Keras cannot create or, if there is none, quotes Keras's own error."""
     if _lacks_input(found[0]):
         return UnsupportedError(
             f"'{file.path}' does not hold the shape of its input{file.origin.told}",
@@ -29,24 +29,24 @@ def fault_of(error: Exception, found: Sequence[Entry], file: ModelFile) -> RedsE
             if reason is not None:
                 return UnsupportedError(
                     f"layer '{entry.layer}' of type {entry.kind} cannot be loaded ({reason}){file.origin.told}",
-                    _mend(file) if entry.is_of_keras() else f"make the class read its own config, or {GIVE_IT}",
+                    _advice(file) if entry.is_of_keras() else f"make the class read its own config, or {GIVE_IT}",
                 )
     return InputError(
         f"'{file.path}' cannot be loaded by Keras {keras.__version__} ({first_sentence(error)}){file.origin.told}",
-        _mend(file),
+        _advice(file),
     )
 
 
 def _lacks_input(whole: Entry) -> bool:
-    """Whether a model is a Sequential that starts with a layer that takes inputs of any shape."""
+    """Whether a model is a Sequential whose input shape is unknown."""
     first: dict[str, Any] = next(iter(whole.layers()), {})
     is_open = first.get("class_name") != "InputLayer" and "layers" not in first.get("config", {})
     return whole.kind == "Sequential" and is_open and not whole.config.get("build_input_shape")
 
 
 def _reason(entry: Entry) -> str | None:
-    """Why the reader that Keras uses for the entry cannot make the layer; None where it can."""
-    serialized = copy.deepcopy(entry.serialized)  # readers take their config apart
+    """Return why Keras cannot create the layer from its config, or None if it can."""
+    serialized = copy.deepcopy(entry.serialized)  # deserialization modifies the config
     try:
         with silenced():
             if "module" in serialized:
@@ -58,14 +58,14 @@ def _reason(entry: Entry) -> str | None:
     return None
 
 
-def _mend(file: ModelFile) -> str:
-    """What to do about a sound file that the installed Keras does not read."""
+def _advice(file: ModelFile) -> str:
+    """Return advice for an intact file that the installed Keras cannot read."""
     if not file.origin.is_older:
-        return "save the model as .keras by the Keras that made it" if not file.is_zip else "save the model again"
+        return "save the model as .keras with the Keras that created it" if not file.is_zip else "save the model again"
     wrote = f"Keras {file.origin.version}"
     if file.is_zip:
         return f"load it in {wrote} and save it as .h5"
     return (
-        "build the model anew in Keras 3, give it the weights by model.load_weights and save it as .keras, or"
+        "build the model again in Keras 3, load its weights with model.load_weights and save it as .keras, or"
         f" {GIVE_IT}"
     )

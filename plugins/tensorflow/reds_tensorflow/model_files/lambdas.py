@@ -1,4 +1,4 @@
-"""Lambda layers of the user's own object in the files of its run: given from memory, their code in the file not run."""
+"""Lambda layers of the user's model object: taken from memory when files of its run are loaded, never from the file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = "reds>Lambda:"
 
 @dataclass(frozen=True)
 class _Given:
-    """Stands for the class of a layer while a file is read, and makes a copy of the one in memory."""
+    """Takes the place of a layer class while a file is read, and returns a copy of the layer in memory."""
 
     layer: Any
 
@@ -23,10 +23,10 @@ class _Given:
 
 
 def give_lambdas(found: Sequence[Entry], own: OwnLayers) -> dict[str, Any]:
-    """Replace the Lambdas in a config that the user has in memory.
+    """Replace the Lambda layers in a config that the user has in memory.
 
     Returns:
-        By name what Keras must find while it reads the file.
+        The custom objects that Keras needs while it reads the file, by name.
     """
     given: dict[str, Any] = {}
     for entry in found:

@@ -1,7 +1,7 @@
-"""Calls in the graph of a Functional model, as Keras 2 wrote them.
+"""Translation of calls in the graph of a Functional model that Keras 2 wrote.
 
-Keras 2 lists the tensors of a call as [layer, node, tensor, keyword arguments]; the reader of Keras 3 takes keyword
-arguments as they stand, so that tensors and constants among them are lost.
+Keras 2 lists the tensors of a call as [layer, node, tensor, keyword arguments]. Keras 3 does not convert these keyword
+arguments when it reads them, so tensors and constants among them are lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _STATES, _CONSTANTS = "initial_state", "constants"
 
 
 def number_calls_from_zero(entry: Entry) -> None:
-    """Count the calls of nested models from 0; outputs of a Functional stay, for Keras 3 counts those from 1 itself."""
+    """Count calls of nested models from 0, except at outputs of a Functional, where Keras 3 counts from 1 too."""
     kinds = {str(layer.get("name")): layer.get("class_name") for layer in _layers(entry)}
     nested = {name for name, kind in kinds.items() if kind in ("Sequential", "Functional", "Model")}
     if not nested or not _is_of_keras_2(entry):
@@ -33,7 +33,7 @@ def number_calls_from_zero(entry: Entry) -> None:
 
 
 def unwrap_single_tensors(entry: Entry) -> None:
-    """Keras 2 put a single input or output into a list, whether the model takes lists or not."""
+    """Unwrap a single input or output, which Keras 2 put into a list whether or not the model takes lists."""
     if _is_of_keras_2(entry):
         for key in ("input_layers", "output_layers"):
             listed = entry.config.get(key)
@@ -42,7 +42,7 @@ def unwrap_single_tensors(entry: Entry) -> None:
 
 
 def rename_layers(entry: Entry) -> None:
-    """Keras 3 takes no slash in the name of a layer."""
+    """Replace slashes in layer names, which Keras 3 does not allow."""
     used = {str(layer.get("name", layer.get("config", {}).get("name"))) for layer in _layers(entry)}
     renamed: dict[str, str] = {}
     for name in sorted(name for name in used if "/" in name):
@@ -66,13 +66,13 @@ def _rename(references: Any, renamed: Mapping[str, str]) -> None:
 
 
 def _is_of_keras_2(entry: Entry) -> bool:
-    """Whether the calls of a model are listed as Keras 2 did."""
+    """Whether the calls of a model are in the form of Keras 2."""
     nodes = (layer.get("inbound_nodes") for layer in _layers(entry))
     return any(isinstance(node, list) for listed in nodes if isinstance(listed, list) for node in listed)
 
 
 def translate_calls(entry: Entry) -> None:
-    """Write calls with tensors or constants among their arguments in the form of Keras 3."""
+    """Translate calls whose arguments contain tensors or constants to the form of Keras 3."""
     names = {str(layer.get("name")) for layer in _layers(entry)}
     for layer in _layers(entry):
         nodes = layer.get("inbound_nodes")
@@ -81,21 +81,25 @@ def translate_calls(entry: Entry) -> None:
 
 
 def tensor(reference: list[Any]) -> dict[str, Any]:
-    """A tensor of the graph in the form of Keras 3, which looks its shape up by its history."""
+    """Return a reference to a tensor in the form of Keras 3, which finds its shape through the tensor's history."""
     config = {"shape": [None], "dtype": "float32", "keras_history": reference[:3]}
     return {"class_name": "__keras_tensor__", "config": config}
 
 
 def call(args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """A call in the form of Keras 3."""
+    """Return a call in the form of Keras 3."""
     return {"args": args, "kwargs": kwargs}
 
 
 def old_arguments(node: Any, names: set[str]) -> tuple[list[Any], dict[str, Any]] | None:
-    """The positional and keyword arguments of a call that Keras 2 wrote, in the form of Keras 3; None where it did not.
+    """Convert the arguments of a call that Keras 2 wrote to the form of Keras 3.
 
     Args:
-        names: of the layers of the model.
+        node: the call as the config has it.
+        names: names of the layers of the model.
+
+    Returns:
+        The positional and keyword arguments; None if the call is not in the form of Keras 2.
     """
     if not isinstance(node, list) or not node:
         return None
@@ -115,10 +119,10 @@ def _translated(node: Any, kind: str, names: set[str]) -> Any:
         return node
     (first,), keywords = arguments
     has_states = kind in _RECURRENT and isinstance(first, list)
-    if has_states:  # the states are listed after the input
+    if has_states:  # the states follow the input
         first, *states = first
         keywords[_STATES] = states
-    if kind in _RECURRENT and keywords.get(_CONSTANTS, 0) is None:  # Bidirectional takes none in Keras 3
+    if kind in _RECURRENT and keywords.get(_CONSTANTS, 0) is None:  # Bidirectional has no such argument in Keras 3
         del keywords[_CONSTANTS]
     listed = node if isinstance(node[0], list) else [node]
     holds_tensors = any(item[0] == _CONSTANT or list(_references(item[3:], names)) for item in listed)
@@ -126,7 +130,7 @@ def _translated(node: Any, kind: str, names: set[str]) -> Any:
 
 
 def _revived(value: Any, names: set[str]) -> Any:
-    """An argument with its tensors in the form of Keras 3."""
+    """Convert the tensors in an argument to the form of Keras 3."""
     if _is_reference(value, names):
         return tensor(value)
     if isinstance(value, list):
@@ -147,7 +151,7 @@ def _is_reference(value: Any, names: set[str]) -> bool:
 
 
 def _references(value: Any, names: set[str]) -> Iterator[list[Any]]:
-    """Every [layer, node, tensor, ...] at or below `value` of a layer in `names`; not those of models nested in it."""
+    """Yield every [layer, node, tensor, ...] of a layer in `names` within `value`, except those in nested models."""
     if _is_reference(value, names):
         yield value
     if isinstance(value, list):

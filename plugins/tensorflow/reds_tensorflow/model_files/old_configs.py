@@ -1,7 +1,7 @@
-"""Translates configs that older Keras wrote to what the installed Keras 3 reads: one table, a line for each spelling.
+"""Translation of configs that older Keras wrote to those that the installed Keras 3 reads, as one table of spellings.
 
-Every translation keeps what the model computes. What means something that Keras 3 cannot express is left as it is, so
-that Keras refuses it.
+No translation changes what the model computes. Entries with a meaning that Keras 3 cannot express are left unchanged,
+so that Keras refuses them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "Co
 
 @dataclass(frozen=True)
 class Spelling:
-    """Something that older Keras wrote otherwise.
+    """A part of a config that older Keras wrote differently.
 
     Attributes:
-        what: the old spelling, and who wrote it.
-        translate: changes an entry in place, if it is spelled so.
+        what: the old spelling, and the versions that wrote it.
+        translate: changes an entry in place if it has this spelling.
     """
 
     what: str
@@ -42,7 +42,7 @@ class Spelling:
 
 
 def _dropped(kinds: tuple[str, ...], key: str, *harmless: Any) -> Translate:
-    """Drop a key that says nothing where it has one of the values `harmless`."""
+    """Return a translation that drops a key if it has one of the `harmless` values, which have no effect."""
 
     def translate(entry: Entry) -> None:
         if entry.kind in kinds and key in entry.config and entry.config[key] in harmless:
@@ -52,7 +52,7 @@ def _dropped(kinds: tuple[str, ...], key: str, *harmless: Any) -> Translate:
 
 
 def _dropped_always(kinds: tuple[str, ...], *keys: str) -> Translate:
-    """Drop keys that say nothing, whatever they hold."""
+    """Return a translation that drops keys which have no effect, whatever their values."""
 
     def translate(entry: Entry) -> None:
         for key in keys:
@@ -142,7 +142,7 @@ def _policy(entry: Entry) -> None:
 
 
 def _reset_before(entry: Entry) -> None:
-    if entry.kind in ("GRU", "GRUCell") and "implementation" in entry.config:  # which Keras 3 does not write
+    if entry.kind in ("GRU", "GRUCell") and "implementation" in entry.config:  # Keras 3 does not write this key
         entry.config.setdefault("reset_after", False)
 
 
@@ -213,7 +213,7 @@ SPELLINGS: tuple[Spelling, ...] = (
     ),
     Spelling("ThresholdedReLU, which is a ReLU with a threshold: up to 2.15", _thresholded_relu),
 )
-"""Every old spelling that is translated, in the order in which they are looked for."""
+"""Every old spelling that is translated, in the order of translation."""
 
 
 def translate(config: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Functions called in the graph, as Keras 2 wrote them and as HDF5 keeps them: as operations of Keras 3."""
+"""Translation of functions in a model's graph, as Keras 2 or HDF5 files store them, to operations of Keras 3."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _NOT_ARGUMENTS = ("name",)
 
 @dataclass(frozen=True)
 class _Function:
-    """An operation of Keras 3 that computes what a function of TensorFlow does.
+    """An operation of Keras 3 that is equivalent to a function of TensorFlow.
 
     Attributes:
-        kind: its class.
-        others: the names that TensorFlow gives to its arguments after the first.
-        settings: the names that TensorFlow gives to what Keras keeps in the config, and those of Keras.
+        kind: name of the operation's class.
+        others: TensorFlow's names of the arguments after the first.
+        settings: TensorFlow's names of arguments that Keras keeps in the config, with Keras's names.
     """
 
     kind: str
@@ -58,13 +58,13 @@ _FUNCTIONS: Mapping[str, _Function] = {
     "nn.swish": _Function("Silu"),
     "concat": _Function("Concatenate", settings={"axis": "axis"}),
 }
-"""By the name that TensorFlow gives them, without its "tf."."""
+"""Operations by the name of TensorFlow's function, without "tf."."""
 
 
 def translate_function(entry: Entry) -> None:
-    """Turn the TFOpLambda layers of a model, which call functions of TensorFlow, to operations of Keras 3.
+    """Convert the TFOpLambda layers of a model, which call functions of TensorFlow, to operations of Keras 3.
 
-    Those that are not in the table stay, and are refused.
+    Functions that are not in the table are left unchanged and refused later.
     """
     names = {str(layer.get("name")) for layer in entry.layers() if isinstance(layer, dict)}
     for layer in entry.layers():
@@ -95,9 +95,9 @@ def _translate(layer: dict[str, Any], function: _Function, calls: list[tuple[lis
 
 
 def restore_operation(entry: Entry) -> None:
-    """Give an operation back the module that HDF5 does not keep.
+    """Restore the module of an operation, which HDF5 files do not store.
 
-    What shares its name with a layer is the operation where its config lacks what every layer's has.
+    An operation that has the name of a layer class is recognised by its config, which lacks what every layer has.
     """
     nodes = entry.serialized.get("inbound_nodes")
     if not entry.is_layer or "module" in entry.serialized or not isinstance(nodes, list) or not nodes:
@@ -114,7 +114,7 @@ def _entry(kind: type[Any]) -> dict[str, Any]:
 
 
 def _operations() -> Mapping[str, type[Any]]:
-    """The operations of Keras by the names of their classes."""
+    """Return the operations of Keras by the names of their classes."""
     return {kind.__name__: kind for kind in _kinds(keras.Operation)}
 
 

@@ -1,4 +1,4 @@
-"""What Keras 2 computed otherwise than Keras 3 under the same name: made equal, or refused."""
+"""Layers that compute something else in Keras 2 than in Keras 3: adjusted to be equal, or refused."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _GATES = {
     "ConvLSTMCell": (True, True, False, True),
     "GRUCell": (True, True, False),
 }
-"""By the class of a cell: which of the gates, in the order of its weights, take the recurrent activation."""
+"""For each class of cells, whether each gate, in the order of the weights, has the recurrent activation."""
 _LINEAR = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel", "bias")
 _STANDALONE = re.compile(r"2\.[0-3]\.\d+")
-"""Versions of Keras before it became a part of TensorFlow for good, without "-tf"."""
+"""Versions of standalone Keras, which lack the suffix "-tf" of those in TensorFlow."""
 
 
 def refuse_other_numerics(found: Sequence[Entry], file: ModelFile) -> None:
     """Refuse layers that compute something else in Keras 3.
 
     Raises:
-        UnsupportedError: naming the layer.
+        UnsupportedError: if there is such a layer; the message names it.
     """
     for entry in found:
         is_bilinear = entry.kind == "UpSampling2D" and entry.config.get("interpolation") == "bilinear"
@@ -39,7 +39,7 @@ def refuse_other_numerics(found: Sequence[Entry], file: ModelFile) -> None:
             raise UnsupportedError(
                 f"layer '{entry.layer}' interpolates at other points in Keras {file.origin.version}, which wrote the"
                 " file, than in Keras 3",
-                "build the model in Keras 3 and train it further, or take interpolation nearest",
+                "build the model in Keras 3 and train it further, or use interpolation nearest",
             )
 
 
@@ -47,14 +47,14 @@ def keep_hard_sigmoid(model: Any, file: ModelFile) -> None:
     """Scale the weights before each hard_sigmoid of a model that Keras 2 wrote, since Keras 3 has another slope.
 
     Raises:
-        UnsupportedError: naming a layer that has no weights to scale.
+        UnsupportedError: if such a layer has no weights to scale; the message names it.
     """
     if not file.origin.is_older:
         return
     for layer in all_layers(model):
         kind = type(layer).__name__
         if getattr(layer, "cell", None) is not None or isinstance(layer, keras.Model):
-            continue  # its layers come by themselves
+            continue  # its layers are visited separately
         if _is_hard(layer, "recurrent_activation") and kind in _GATES:
             _scale(layer, _GATES[kind])
         if _is_hard(layer, "activation") or (_is_hard(layer, "recurrent_activation") and kind not in _GATES):
@@ -85,7 +85,7 @@ def _is_hard(layer: Any, attribute: str) -> bool:
 
 
 def _scale(layer: Any, gates: Sequence[bool]) -> None:
-    """Scale the weights of the gates that are marked, which lie one after the other along the last dimension."""
+    """Scale the weights of the marked gates. Gates are concatenated along the last dimension."""
     separable = hasattr(layer, "pointwise_kernel")
     for name in _LINEAR:
         variable = getattr(layer, name, None)

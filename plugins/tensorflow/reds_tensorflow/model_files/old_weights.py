@@ -1,4 +1,4 @@
-"""Layouts of the weights in .keras files that older Keras wrote: renamed to those of Keras 3."""
+"""Translation of the weights of .keras files that older Keras wrote: groups are renamed to those of Keras 3."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
 
 
 def translate_weights(file: h5py.File) -> bool:
-    """Bring the groups of a weights file to the names of Keras 3, in place; whether there was anything to rename."""
+    """Rename the groups of a weights file to those of Keras 3 in place, and return whether any was renamed."""
     return any([_from_windows(file), _from_checkpoint_dependencies(file)])
 
 
 def _from_windows(file: h5py.File) -> bool:
-    r"""Keras 2 on Windows joined the names of groups by "\\"."""
+    r"""Replace "\\", by which Keras 2 on Windows joined the names of groups."""
     paths: list[str] = []
     file.visit(paths.append)
     renamed = [path for path in paths if "\\" in path.rpartition("/")[2]]
-    for path in sorted(renamed, key=len, reverse=True):  # what is inside first
+    for path in sorted(renamed, key=len, reverse=True):  # inner groups first
         target = path.rpartition("/")[2].replace("\\", "/")
         parent = file[path.rpartition("/")[0] or "/"]
         _merge(parent, path.rpartition("/")[2], target)
@@ -29,7 +29,7 @@ def _from_windows(file: h5py.File) -> bool:
 
 
 def _merge(parent: h5py.Group, name: str, target: str) -> None:
-    """Move a group or a data set; into a group that is there already, its content."""
+    """Move a group or a data set. If the target is an existing group, the content is moved into it."""
     if target in parent and isinstance(parent[target], h5py.Group):
         for inner in list(parent[name]):
             parent.move(f"{name}/{inner}", f"{target}/{inner}")
@@ -39,7 +39,7 @@ def _merge(parent: h5py.Group, name: str, target: str) -> None:
 
 
 def _from_checkpoint_dependencies(file: h5py.File) -> bool:
-    """Keras 2.12 and 2.13 listed each layer with weights twice, so that the names skip every second number."""
+    """Renumber layers: Keras 2.12 and 2.13 listed each layer with weights twice, so names skip every other number."""
     groups: list[h5py.Group] = []
     file.visititems(lambda name, item: groups.append(item) if name.rpartition("/")[2] == _OLD_LAYERS else None)
     for group in groups:
@@ -51,7 +51,7 @@ def _from_checkpoint_dependencies(file: h5py.File) -> bool:
 
 
 def _closed_up(group: h5py.Group) -> dict[str, str]:
-    """New names of the layers of a model: numbered without gaps, in their order."""
+    """Return new names of the layers of a model, numbered in order and without gaps."""
     numbered: dict[str, list[tuple[int, str]]] = {}
     for name in group:
         match = _NUMBERED.fullmatch(name)

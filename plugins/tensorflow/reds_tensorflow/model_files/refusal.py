@@ -1,4 +1,4 @@
-"""Refuses what a model file must not, or cannot, bring along: code, and classes that are not known."""
+"""Refusal of model files that contain code or unknown classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reds_tensorflow.model_files.container import ModelFile
 from reds_tensorflow.model_files.entries import Entry
 
 GIVE_IT = "load it yourself and give the object to reds_core.prune"
-"""What can be done about a file that reds does not read, where its user trusts it."""
+"""Advice for a file that reds does not load, for users who trust it."""
 
 _LEFT_KERAS = {
     **dict.fromkeys(
@@ -20,17 +20,17 @@ _LEFT_KERAS = {
     ),
     **dict.fromkeys(("CuDNNLSTM", "CuDNNGRU"), "build the model with LSTM or GRU in its place"),
     **dict.fromkeys(("LocallyConnected1D", "LocallyConnected2D"), "build the model with convolutions in its place"),
-    **dict.fromkeys(("RandomHeight", "RandomWidth"), "take it out of the model, for it changes training only"),
+    **dict.fromkeys(("RandomHeight", "RandomWidth"), "remove it from the model, since it only affects training"),
     **dict.fromkeys(("DenseFeatures", "SequenceFeatures"), "give the model its features as arrays"),
 }
-"""Layers of Keras 2 that Keras 3 does not have, and what to do in their place."""
+"""Layers of Keras 2 that Keras 3 does not have, with advice on how to replace them."""
 
 
 def refuse_code(found: Sequence[Entry], file: ModelFile) -> None:
-    """Refuse code, and classes that are not known; Keras's safe mode does not cover all of it in HDF5 files.
+    """Refuse code and unknown classes. Keras's safe mode does not cover all of them in HDF5 files.
 
     Raises:
-        UnsupportedError: naming the layer.
+        UnsupportedError: if there are any; the message names the layer.
     """
     whole = found[0]
     if not whole.is_of_keras() and not whole.is_known():
@@ -41,8 +41,8 @@ def refuse_code(found: Sequence[Entry], file: ModelFile) -> None:
     for entry in found:
         if entry.kind == "__lambda__" or (entry.kind == "Lambda" and not _names_function(entry)):
             raise UnsupportedError(
-                f"layer '{entry.layer}' is a Lambda, which holds code of the file that reds does not run",
-                f"replace it by layers of Keras (Rescaling for x / 127.5 - 1), or {GIVE_IT}",
+                f"layer '{entry.layer}' is a Lambda, whose code in the file reds does not run",
+                f"replace it with layers of Keras (Rescaling for x / 127.5 - 1), or {GIVE_IT}",
             )
         if entry.is_layer and entry.kind in _LEFT_KERAS and not entry.is_registered():
             raise UnsupportedError(
@@ -53,13 +53,13 @@ def refuse_code(found: Sequence[Entry], file: ModelFile) -> None:
             what = f"is of type {entry.kind}" if entry.is_layer else f"refers to '{entry.kind}'"
             raise UnsupportedError(
                 f"layer '{entry.layer}' {what}, which is neither Keras's own nor registered with it",
-                f"name the file that defines it by --import my_layers.py, install a layer plugin that registers it, or"
-                f" {GIVE_IT}",
+                "name the file that defines it with --import my_layers.py, install a layer plugin that registers it,"
+                f" or {GIVE_IT}",
             )
 
 
 def _names_function(entry: Entry) -> bool:
-    """Whether a Lambda calls a function that the user has made known: the file holds its name, not its code."""
+    """Whether a Lambda calls a function that the user has registered: the file has its name, not its code."""
     function = entry.config.get("function")
     name = function.get("config") if isinstance(function, dict) else None
     is_named = isinstance(function, dict) and function.get("class_name") == "function"
@@ -67,6 +67,6 @@ def _names_function(entry: Entry) -> bool:
 
 
 def _told(entry: Entry) -> str:
-    """The type of a layer, with the TensorFlow function that it calls."""
+    """Return the type of a layer, with the TensorFlow function that it calls, for messages."""
     function = entry.config.get("function")
     return f"{entry.kind} (tf.{function})" if isinstance(function, str) else entry.kind

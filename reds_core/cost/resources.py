@@ -1,0 +1,135 @@
+"""The resources of a network that a budget may limit, and the assumptions under which they are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from reds_core.cost.counting import (
+    DEFAULT_ELEMENT_SIZE_BYTES,
+    ResourceForm,
+    TableForm,
+    check_element_size,
+    macs,
+    params,
+    peak_ram,
+)
+from reds_core.errors import InputError
+from reds_core.network.description import Network
+from reds_core.scales import BYTES, MACS, NANOSECONDS, Scale
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """The assumptions under which resources are counted.
+
+    Attributes:
+        element_size_bytes: size of a weight or activation on the device: 1 (int8) or 4 (float32).
+        latency: latency of the network in ns, if it was measured.
+
+    Raises:
+        InputError: if the element size is neither 1 nor 4.
+    """
+
+    element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+    latency: TableForm | None = None
+
+    def __post_init__(self) -> None:
+        check_element_size(self.element_size_bytes)
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Names of the resources that can be counted under these assumptions."""
+        return tuple(r.name for r in RESOURCES.values() if self.latency is not None or not r.is_measured)
+
+    def form(self, network: Network, resource: str) -> ResourceForm:
+        """Return the form of one of `resources`."""
+        return RESOURCES[resource].form(network, self)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource that a network uses and that a budget may limit.
+
+    Attributes:
+        name: the name in budgets, problems, plans and records.
+        title: the name in headings and labels.
+        noun: the name within a sentence.
+        scale: the units in which it is shown and typed.
+        form: returns the usage of a network as a form in the group widths.
+        is_measured: whether it can only be counted if the CostModel contains measurements.
+    """
+
+    name: str
+    title: str
+    noun: str
+    scale: Scale
+    form: Callable[[Network, CostModel], ResourceForm]
+    is_measured: bool = False
+
+
+def _latency(network: Network, costs: CostModel) -> TableForm:
+    if costs.latency is None:
+        raise _not_measured("latency")
+    return costs.latency
+
+
+RESOURCES: Mapping[str, Resource] = {
+    r.name: r
+    for r in (
+        Resource("macs", "MACs", "MACs", MACS, lambda network, costs: macs(network)),
+        Resource(
+            "params",
+            "Parameters",
+            "parameters",
+            BYTES,
+            lambda network, costs: params(network, costs.element_size_bytes),
+        ),
+        Resource(
+            "peak_ram",
+            "Peak RAM",
+            "peak RAM",
+            BYTES,
+            lambda network, costs: peak_ram(network, costs.element_size_bytes),
+        ),
+        Resource("latency", "Latency", "latency", NANOSECONDS, _latency, is_measured=True),
+    )
+}
+"""Every resource that can have a budget, by name. Budgets, plans, tables and reports use these records, so that a new
+resource only needs an entry here."""
+
+
+def _not_measured(resource: str) -> InputError:
+    return InputError(
+        f"a {resource} budget needs measurements", "make them with `reds latency` and give --latency-table"
+    )
+
+
+def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
+    """Refuse resources that cannot be counted.
+
+    Raises:
+        InputError: if there is one; the message names the first.
+    """
+    for name in names:
+        if name not in RESOURCES:
+            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join(RESOURCES)}")
+        if RESOURCES[name].is_measured and not has_latency:
+            raise _not_measured(name)
+
+
+def resource_forms(network: Network, names: Iterable[str], costs: CostModel | None = None) -> dict[str, ResourceForm]:
+    """Return the forms of the resources `names`.
+
+    Raises:
+        InputError: if a resource cannot be counted.
+    """
+    names, costs = list(names), costs or CostModel()
+    check_resources(names, costs.latency is not None)
+    return {name: costs.form(network, name) for name in names}
+
+
+def usage(network: Network, widths: Mapping[str, int], costs: CostModel | None = None) -> dict[str, int]:
+    """Return the usage of every resource that can be counted, if group g has `widths[g]` channels."""
+    costs = costs or CostModel()
+    return {name: form.at(widths) for name, form in resource_forms(network, costs.resources, costs).items()}
