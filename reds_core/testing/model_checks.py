@@ -35,7 +35,7 @@ Subject = ModelSubject[Any]
 VARIES = 1e-3
 """The least variation of the outputs over the examples, relative to their size, that makes comparisons meaningful."""
 CERTAIN, CERTAIN_OF_INT8 = 0.9, 0.5
-"""Shares of the examples, taken from the most certain predictions, on which exported files must agree with the model."""
+"""Shares of the examples with the most certain predictions on which exported files must agree with the model."""
 PARTS = 4
 """The number of parts of the examples whose losses are compared separately."""
 
@@ -54,7 +54,9 @@ def offers_samples_that_can_tell(subject: Subject) -> None:
     for trial in subject.trials:
         outputs = subject.outputs(trial)
         if outputs.ndim < 2 or len(outputs) != len(trial.data) or not np.isfinite(outputs).all():
-            raise Failure(f"{trial} has outputs of shape {outputs.shape} for {len(trial.data)} examples, or they are not finite")
+            raise Failure(
+                f"{trial} has outputs of shape {outputs.shape} for {len(trial.data)} examples, or they are not finite"
+            )
         if not spread(outputs) > VARIES * float(np.abs(outputs).mean()):
             raise Failure(f"the outputs of {trial} hardly vary over its examples: give it larger weights")
         if trial.counts_classes and len(set(outputs.argmax(axis=-1).ravel())) < 2:
@@ -83,7 +85,7 @@ def describes_every_weight(subject: Subject) -> None:
 
 
 def leaves_the_model_unchanged(subject: Subject) -> None:
-    """Results are compared with the input model at the end, so inspecting, cutting or exporting it must not change it."""
+    """Results are compared with the input model, so inspecting, cutting or exporting it must not change it."""
     framework = subject.framework
     for sample in subject.samples:
         trial = subject.build(sample)
@@ -120,8 +122,8 @@ def permuted_equals_original(subject: Subject) -> None:
 
 
 def removed_equals_masked(subject: Subject) -> None:
-    """Scores and the search assume that a smaller network computes the same as the full network with the removed channels
-    set to zero.
+    """Scores and the search assume that a smaller network computes the same as the full network with the removed
+    channels set to zero.
 
     The losses of the smaller network are compared with those of the full network, with zeros in the weights of the
     removed channels, over several parts of the examples.
@@ -173,7 +175,7 @@ def costs_equal_an_independent_count(subject: Subject) -> None:
 
 
 def save_and_load_give_the_same_model(subject: Subject) -> None:
-    """Model files are the result of a run, and `--resume` continues from them, so loading must restore the same model."""
+    """Model files are the result of a run, and `--resume` continues from them, so loading must restore the model."""
     for trial in subject.trials:
         loaded = subject.reloaded(trial)
         hold_alike(subject.outputs(trial, loaded), subject.outputs(trial), f"{trial} saved and loaded", 1e-6)
@@ -185,7 +187,7 @@ def save_and_load_give_the_same_model(subject: Subject) -> None:
 
 
 def exported_equals_model(subject: Subject) -> None:
-    """The exported file runs on the device, so its outputs must agree with the model, or the reported accuracy is wrong.
+    """The exported file is what runs on the device; if it disagrees with the model, the reported accuracy is wrong.
 
     The accuracy of each exported file is measured with the predictions of the model as labels, and with labels that the
     model never predicts. An int8 file must agree on most of the examples of which the model is most certain.
@@ -237,7 +239,9 @@ def slices_train_back_into_the_full_weights(subject: Subject) -> None:
             found = subject.framework.weights(member, network)
             for weight, ours, theirs in zip(network.weights, found, expected, strict=True):
                 if weight.kind is not WeightKind.STATISTIC and not _same([ours], [theirs]):
-                    raise Failure(f"weight '{weight.name}' of a trained member is not a slice of the full one's ({trial})")
+                    raise Failure(
+                        f"weight '{weight.name}' of a trained member is not a slice of the full one's ({trial})"
+                    )
 
 
 def prints_nothing(subject: Subject) -> None:

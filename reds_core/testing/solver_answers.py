@@ -41,8 +41,8 @@ def _none_has(subject: SolverSubject, fault: Callable[[Asked], str | None]) -> N
 
 
 def answers_in_form(subject: SolverSubject) -> None:
-    """reds reads the status, choice, bound and limit of an answer, and rejects an answer that is malformed or claims more
-    than the solver declares.
+    """reds reads the status, choice, bound and limit of an answer, and rejects an answer that is malformed or claims
+    more than the solver declares.
     """
     for asked in subject.plain:
         claims, answer = subject.solver.claims, asked.answer
@@ -61,7 +61,7 @@ def stays_within_the_budget(subject: SolverSubject) -> None:
 
 
 def never_claims_a_false_optimum(subject: SolverSubject) -> None:
-    """Nobody looks for a better choice after OPTIMAL, so the status must be true, and the bound must equal the value."""
+    """Nobody looks for a better choice after OPTIMAL, so it must be true, and the bound must equal the value."""
     subject.needs(Claim.OPTIMAL)
     _none_has(subject, false_optimum)
 
@@ -73,7 +73,7 @@ def never_bounds_below_the_optimum(subject: SolverSubject) -> None:
 
 
 def never_claims_false_infeasibility(subject: SolverSubject) -> None:
-    """A user who is told INFEASIBLE gives up the budget, so the status must never be returned if the budget can be met."""
+    """A user who is told INFEASIBLE gives up the budget, so this must never happen if the budget can be met."""
     subject.needs(Claim.INFEASIBLE)
     _none_has(subject, false_infeasibility)
 
@@ -87,7 +87,7 @@ FOUNDATIONS = (
 )
 
 
-# --- consistency with what the solver declares -----------------------------------------------------------------------------
+# --- consistency with what the solver declares ------------------------------------------------------------------------
 
 
 def proves_small_problems(subject: SolverSubject) -> None:
@@ -102,7 +102,7 @@ def proves_small_problems(subject: SolverSubject) -> None:
 
 
 def asserts_what_it_declares(subject: SolverSubject) -> None:
-    """`--solver auto` chooses a solver by the claims that it declares; a claim that the solver never makes is misleading."""
+    """`--solver auto` chooses solvers by the claims that they declare; a claim that is never made misleads it."""
     answers = [asked.answer for asked in subject.plain]
     made = {
         Claim.OPTIMAL: any(a.status is Status.OPTIMAL for a in answers),
@@ -127,7 +127,7 @@ def finds_a_choice_where_the_smallest_fits(subject: SolverSubject) -> None:
 
 
 def meets_a_budget_exactly(subject: SolverSubject) -> None:
-    """A choice that uses exactly the budget is feasible and one that uses a unit more is not, however large the numbers.
+    """A choice that uses exactly the budget is feasible, and one that uses a unit more is not, even for huge numbers.
 
     Floating-point solvers accept a violation of about 1e-6 of the capacity: at costs near 1e10 that is 10,000 units.
     """
@@ -157,7 +157,7 @@ def takes_negative_values(subject: SolverSubject) -> None:
 
 
 def tells_near_equal_values_apart(subject: SolverSubject) -> None:
-    """Many libraries stop at a relative gap of 1e-4 by default and still report an optimum; the gap must be set to 0."""
+    """Many libraries stop at a relative gap of 1e-4 by default and call the result optimal; set the gap to 0."""
     subject.judge_all(problems.near_equal_values(seed) for seed in subject.seeds)
 
 
@@ -193,7 +193,7 @@ def answers_permuted_groups_alike(subject: SolverSubject) -> None:
 
 
 def answers_scaled_values_alike(subject: SolverSubject) -> None:
-    """Scaling all values does not change which choice is best, but it exposes absolute tolerances and tables by value."""
+    """Scaling all values does not change which choice is best, but it exposes absolute tolerances."""
     cases = [p for p, _ in subject.plain_problems if len(features_of(p)) == len(subject.solver.features)]
     subject.judge_all(problems.scaled(p, factor) for factor in (7, 1_000_003) for p in cases[:2])
 
