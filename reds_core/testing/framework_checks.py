@@ -1,4 +1,7 @@
-"""What a framework owes. One function a behaviour; its docstring begins with the reason."""
+"""Checks of frameworks.
+
+Each check is one function, and the first paragraph of its docstring is printed as the reason.
+"""
 
 from __future__ import annotations
 
@@ -24,40 +27,40 @@ from reds_core.testing.runner import Check
 
 FrameworkSubject = ModelSubject[Framework]
 STEEPNESS = 0.05
-"""By what share a gradient may differ from differences of the loss, which are taken in single precision."""
+"""The relative tolerance between gradients and finite differences of the loss, which are in single precision."""
 
 
 def declares_what_it_is(subject: FrameworkSubject) -> None:
-    """Discovery and `reds plugins` read these declarations, and plans record the versions of the libraries behind."""
+    """Discovery and `reds plugins` rely on these declarations, and plans record the versions of the libraries."""
     check_declaration(subject.plugin)
     versions = subject.plugin.library_versions()
     if not all(isinstance(text, str) for pair in versions.items() for text in pair):
-        raise Failure(f"library_versions is {versions!r}, not texts by name")
+        raise Failure(f"library_versions is {versions!r}, not a mapping from names to texts")
 
 
 def knows_its_models(subject: FrameworkSubject) -> None:
-    """Models given from Python are told apart by `owns`, and data are matched with `input_shape`."""
+    """reds uses `owns` to find the framework of a model object, and `input_shape` to check data against the model."""
     for trial in subject.trials:
         if not subject.framework.owns(trial.model):
-            raise Failure(f"does not own the model of {trial}")
+            raise Failure(f"owns() is false for the model of {trial}")
         shape, given = subject.framework.input_shape(trial.model), trial.data.x.shape[1:]
         if len(shape) != len(given) or any(n not in (None, m) for n, m in zip(shape, given, strict=True)):
-            raise Failure(f"says that {trial} takes {tuple(shape)}, where its examples are {given}")
+            raise Failure(f"input_shape() of {trial} is {tuple(shape)}, but its examples have shape {given}")
     if subject.framework.owns(object()) or subject.framework.owns("model"):
-        raise Failure("owns what is no model")
+        raise Failure("owns() is true for an object that is not a model")
 
 
 def answers_alike_in_batches_of_any_size(subject: FrameworkSubject) -> None:
-    """The batch size is a matter of memory and speed, not of what comes out."""
+    """The batch size is chosen for memory and speed, so it must not change the outputs."""
     for trial in subject.trials:
         found = subject.framework.predict(trial.model, trial.data.x, batch_size=7)
         hold_alike(found, subject.outputs(trial), f"{trial} in batches of 7")
 
 
 def losses_follow_the_weights(subject: FrameworkSubject) -> None:
-    """Scores by sensitivity and the check of masked channels ask for the loss under other weights.
+    """Sensitivity scores are losses under modified weights, so each loss must belong to the weights it is asked for.
 
-    Each loss belongs to its variant, and with the model's own weights it is the model's own loss.
+    With the weights of the model itself, the result is the loss of the model.
     """
     for trial in subject.trials:
         network, own = trial.network, subject.weights(trial)
@@ -65,16 +68,16 @@ def losses_follow_the_weights(subject: FrameworkSubject) -> None:
         found = list(subject.framework.losses(trial.model, network, [own, other, own], trial.data, trial.task))
         expected = subject.framework.loss(trial.model, trial.data, trial.task)
         if len(found) != 3 or any(not abs(x - expected) <= 1e-4 * max(1.0, abs(expected)) for x in found[::2]):
-            raise Failure(f"the losses of {trial} under its own weights are {found[::2]}, where its loss is {expected}")
+            raise Failure(f"the losses of {trial} under its own weights are {found[::2]}, but its loss is {expected}")
         if abs(found[1] - expected) <= 1e-4 * max(1.0, abs(expected)):
             raise Failure(f"the loss of {trial} does not change with its weights")
 
 
 def gradients_are_those_of_the_loss(subject: FrameworkSubject) -> None:
-    """Most scorers weigh a channel by gradients, by those of frozen weights as well; statistics have none.
+    """Most scorers compute importance from gradients, so these must be the derivatives of the loss by every weight.
 
-    Along the gradient by each weight the loss must rise as steeply as the gradient is long, and the gradient of all
-    examples is the mean of those of its batches.
+    A finite difference of the loss along each gradient must equal the norm of the gradient, and the gradient of all
+    examples must be the mean over their batches. Frozen weights have gradients, too; statistics have none.
     """
     framework = subject.framework
     for trial in subject.trials:
@@ -100,12 +103,12 @@ def gradients_are_those_of_the_loss(subject: FrameworkSubject) -> None:
             if not abs(risen - length) <= STEEPNESS * length + 2e-6 * max(1.0, abs(losses[0])) / steps[i]:
                 name = network.weights[i].name
                 raise Failure(
-                    f"the gradient by '{name}' of {trial} is {length:.4g} long; the loss rises by {risen:.4g}"
+                    f"the gradient by '{name}' of {trial} has norm {length:.4g}, but the loss rises by {risen:.4g}"
                 )
 
 
 def _moved(own: WeightArrays, gradient: WeightArrays, steps: dict[int, float]) -> Iterator[WeightArrays]:
-    """Weights with each of `steps` taken along the gradient by one weight, up and down."""
+    """Yield the weights after a step along the gradient by each weight of `steps`, and after the opposite step."""
     for i, step in steps.items():
         direction = gradient[i] / max(float(np.linalg.norm(gradient[i])), 1e-30)
         for sign in (1, -1):
@@ -113,7 +116,7 @@ def _moved(own: WeightArrays, gradient: WeightArrays, steps: dict[int, float]) -
 
 
 def activation_statistics_are_those_of_the_data(subject: FrameworkSubject) -> None:
-    """Scorers by activations and choices among dead channels read them. For the input they are those of the data."""
+    """Some scorers rank channels by these statistics; for the input of the network they must equal those of the data."""
     for trial in subject.trials:
         x, network = trial.data.x.astype(np.float64), trial.network
         tensors = list(range(len(network.tensors)))
@@ -132,7 +135,7 @@ def activation_statistics_are_those_of_the_data(subject: FrameworkSubject) -> No
 
 
 def refuses_what_is_no_model_file(subject: FrameworkSubject) -> None:
-    """A wrong path is the commonest mistake; the user is told in a sentence, not by a traceback."""
+    """A wrong path is the most common mistake of users, who should see a clear message and not a traceback."""
     with tempfile.TemporaryDirectory() as folder:
         missing, damaged = (Path(folder) / subject.framework.files.model.file_name(n) for n in ("missing", "damaged"))
         damaged.write_bytes(b"PK\x03\x04 but no model")
@@ -147,7 +150,7 @@ def refuses_what_is_no_model_file(subject: FrameworkSubject) -> None:
 
 
 def refuses_data_that_do_not_fit(subject: FrameworkSubject) -> None:
-    """Data are checked before anything is trained, so that nobody waits for an error; data that fit are taken."""
+    """Unsuitable data must be rejected before training starts, so that nobody waits for an error that comes late."""
     for trial in subject.trials:
         data = trial.data
         taken = subject.framework.check_data(trial.model, data, trial.task, "data")
@@ -162,7 +165,7 @@ def refuses_data_that_do_not_fit(subject: FrameworkSubject) -> None:
 
 
 def accuracy_is_a_share(subject: FrameworkSubject) -> None:
-    """Reports and comparisons show accuracies in percent of 1; all labels that the model gives itself are right."""
+    """Reports show accuracies as percentages, so an accuracy must be the share of correct predictions, from 0 to 1."""
     asked = False
     for trial in (t for t in subject.trials if t.counts_classes):
         asked = True
@@ -171,13 +174,15 @@ def accuracy_is_a_share(subject: FrameworkSubject) -> None:
             expected = float((outputs.argmax(axis=-1) == labels).mean())
             found = subject.framework.accuracy(trial.model, Arrays(trial.data.x, labels), trial.task)
             if not 0 <= found <= 1 or not abs(found - expected) <= 1e-6 + 1 / (2 * len(labels)):
-                raise Failure(f"the accuracy of {trial} is {found:.6g}, where {expected:.6g} of its answers are right")
+                raise Failure(
+                    f"the accuracy of {trial} is {found:.6g}, but {expected:.6g} of its predictions are correct"
+                )
     if not asked:
-        raise Skip("no sample is asked for its accuracy")
+        raise Skip("no sample has an accuracy")
 
 
 def training_lowers_the_loss(subject: FrameworkSubject) -> None:
-    """Fine-tuning is what wins accuracy back after channels have gone; its progress is shown while the user waits."""
+    """Fine-tuning must recover accuracy after pruning, and it reports each epoch because users watch its progress."""
     for trial in subject.trials:
         trained = subject.finetuned(trial)
         after = subject.framework.loss(trained.family.full, trial.data, trial.task)
@@ -185,13 +190,13 @@ def training_lowers_the_loss(subject: FrameworkSubject) -> None:
             raise Failure(f"two epochs took the loss of {trial} from {trained.loss_before:.6g} to {after:.6g}")
         ends = {told.epoch for told in trained.told if told.batch == told.batches}
         if ends != set(range(TRAINED.epochs)):
-            raise Failure(f"told the end of epochs {sorted(ends)} of {TRAINED.epochs} ({trial})")
+            raise Failure(f"reported the end of epochs {sorted(ends)} of {TRAINED.epochs} ({trial})")
 
 
 def statistics_of_members_are_their_own(subject: FrameworkSubject) -> None:
-    """A batch norm with the statistics of a wider network normalises by numbers that its channels do not have.
+    """Removing channels changes the activations, so a member needs batch-norm statistics of its own.
 
-    After training at least one statistic of a member must differ from the slice of the full network's.
+    After training, at least one statistic of a member must differ from the slice of that of the full network.
     """
     compared = False
     for trial in subject.trials:
@@ -207,12 +212,12 @@ def statistics_of_members_are_their_own(subject: FrameworkSubject) -> None:
             if any(not np.array_equal(expected[i], found[i]) for i in places):
                 return
     if not compared:
-        raise Skip("no sample holds statistics")
+        raise Skip("no sample has statistics")
     raise Failure("every member has the statistics of the full network after training")
 
 
 def the_same_seed_trains_the_same(subject: FrameworkSubject) -> None:
-    """A run that cannot be repeated cannot be reported, nor can one that was stopped be resumed to the same end."""
+    """Results must be reproducible, and a resumed run must give the same weights as one that was not interrupted."""
     for trial in subject.trials:
         one, other = subject.finetuned(trial).family, subject.finetune(trial.sample).family
         for first, second in zip((one.full, *one.members), (other.full, *other.members), strict=True):

@@ -1,4 +1,7 @@
-"""What a plugin of layers owes. One function a behaviour; its docstring begins with the reason."""
+"""Checks of plugins that add support for layers.
+
+Each check is one function, and the first paragraph of its docstring is printed as the reason.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +18,23 @@ LayerSubject = ModelSubject[LayerPlugin]
 
 
 def declares_what_it_is(subject: LayerSubject) -> None:
-    """Discovery reads these declarations, and gives the plugin to the framework that it names."""
+    """Discovery relies on these declarations to pass the plugin to the framework that it names."""
     check_declaration(subject.plugin)
     if subject.plugin.framework != subject.framework.name:
         raise Failure(f"names framework {subject.plugin.framework!r}, but is checked with '{subject.framework.name}'")
 
 
 def names_layer_types(subject: LayerSubject) -> None:
-    """A framework looks for a handler by the type of a layer, whichever object of the plugin it asked."""
+    """A framework finds a handler by the type of a layer, so every object of the plugin must handle the same types."""
     handlers = subject.plugin.handlers()
     if not handlers or not all(inspect.isclass(kind) for kind in handlers):
-        raise Failure(f"handlers() has keys {list(handlers)!r}, not the types of some layers")
+        raise Failure(f"handlers() has keys {list(handlers)!r}, not the types of layers")
     if set(subject.make().handlers()) != set(handlers):
         raise Failure("a new object has handlers for other layers")
 
 
 def samples_hold_every_layer(subject: LayerSubject) -> None:
-    """A handler that no sample asks is not checked, and one that fails leaves the channels around its layer alone.
-
-    Each type of `handlers` must stand in a sample, beside channels that can be pruned.
-    """
+    """A handler is only tested if some sample has a layer of its type next to channels that can be pruned."""
     beside: dict[str, bool] = {}
     for trial in subject.trials:
         network = trial.network
@@ -43,9 +43,9 @@ def samples_hold_every_layer(subject: LayerSubject) -> None:
             beside[layer.kind] = beside.get(layer.kind, False) or any(axis.groups() for axis in axes)
     for kind in subject.plugin.handlers():
         if kind.__name__ not in beside:
-            raise Failure(f"no sample holds a layer of type {kind.__name__}")
+            raise Failure(f"no sample has a layer of type {kind.__name__}")
         if not beside[kind.__name__]:
-            raise Failure(f"the channels around {kind.__name__} stay in every sample")
+            raise Failure(f"the channels around {kind.__name__} cannot be pruned in any sample")
 
 
 _NAMED = "names_layer_types"

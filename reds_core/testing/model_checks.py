@@ -1,6 +1,6 @@
-"""What must hold of every model, whoever describes its layers: a framework, or a plugin that teaches it layers.
+"""Checks of models, for frameworks and for plugins that add support for layers.
 
-One function a behaviour; its docstring begins with the reason.
+Each check is one function, and the first paragraph of its docstring is printed as the reason.
 """
 
 from __future__ import annotations
@@ -33,29 +33,30 @@ from reds_core.testing.runner import Check
 
 Subject = ModelSubject[Any]
 VARIES = 1e-3
-"""By how much outputs must vary over the examples, as a share of their size, for a comparison to say anything."""
+"""The least variation of the outputs over the examples, relative to their size, that makes comparisons meaningful."""
 CERTAIN, CERTAIN_OF_INT8 = 0.9, 0.5
-"""Shares of the examples, those of which the model is most certain, that exported files must answer as it does."""
+"""Shares of the examples with the most certain predictions on which exported files must agree with the model."""
 PARTS = 4
-"""Parts of the examples whose losses are compared one by one."""
+"""The number of parts of the examples whose losses are compared separately."""
 
 
 def offers_samples_that_can_tell(subject: Subject) -> None:
-    """A network that answers everything alike hides every mistake, so each sample must answer different inputs
-    differently.
+    """A network with the same output for all inputs hides every mistake, so the outputs of each sample must vary.
 
-    A sample is also the same at every call of its builder, for what is trained twice is compared, and some sample has
-    channels to prune.
+    In addition, a builder returns the same model at every call, because the results of two trainings are compared, and
+    at least one sample has channels that can be pruned.
     """
     if not subject.samples:
-        raise Failure("offers no sample models: let its method samples() return some")
+        raise Failure("offers no sample models: return some from its method samples()")
     names = [sample.name for sample in subject.samples]
     if len(set(names)) < len(names):
-        raise Failure(f"the samples are named {names}: not each once")
+        raise Failure(f"the names of the samples are not unique: {names}")
     for trial in subject.trials:
         outputs = subject.outputs(trial)
         if outputs.ndim < 2 or len(outputs) != len(trial.data) or not np.isfinite(outputs).all():
-            raise Failure(f"{trial} puts out {outputs.shape} for {len(trial.data)} examples, or no finite numbers")
+            raise Failure(
+                f"{trial} has outputs of shape {outputs.shape} for {len(trial.data)} examples, or they are not finite"
+            )
         if not spread(outputs) > VARIES * float(np.abs(outputs).mean()):
             raise Failure(f"the outputs of {trial} hardly vary over its examples: give it larger weights")
         if trial.counts_classes and len(set(outputs.argmax(axis=-1).ravel())) < 2:
@@ -70,7 +71,7 @@ def offers_samples_that_can_tell(subject: Subject) -> None:
 
 
 def describes_every_weight(subject: Subject) -> None:
-    """Costs, scores and slices follow from the axes of the weights, so each axis must be as long as its dimension."""
+    """Costs, scores and slices are derived from the axes of the weights, so their described lengths must be correct."""
     for trial in subject.trials:
         weights, channels = subject.weights(trial), trial.network.channels
         if len(weights) != len(trial.network.weights):
@@ -84,9 +85,7 @@ def describes_every_weight(subject: Subject) -> None:
 
 
 def leaves_the_model_unchanged(subject: Subject) -> None:
-    """The input model is what the result is compared with at the end; looking at it, cutting it or writing it must not
-    change it.
-    """
+    """Results are compared with the input model, so inspecting, cutting or exporting it must not change it."""
     framework = subject.framework
     for sample in subject.samples:
         trial = subject.build(sample)
@@ -114,7 +113,7 @@ def leaves_the_model_unchanged(subject: Subject) -> None:
 
 
 def permuted_equals_original(subject: Subject) -> None:
-    """Before a network is cut its channels are put in order of importance, which must change no output."""
+    """Channels are sorted by importance before a network is cut, and sorting them must not change its outputs."""
     for trial in subject.trials:
         expected = subject.outputs(trial)
         order = permuted(trial.network, 0)
@@ -123,8 +122,8 @@ def permuted_equals_original(subject: Subject) -> None:
 
 
 def removed_equals_masked(subject: Subject) -> None:
-    """A smaller network must compute what the full one does with the removed channels zeroed where they are read:
-    scores, and the whole search, rest on it.
+    """Scores and the search assume that a smaller network computes the same as the full network with the removed
+    channels set to zero.
 
     The losses of the smaller network are compared with those of the full network, with zeros in the weights of the
     removed channels, over several parts of the examples.
@@ -146,14 +145,15 @@ def removed_equals_masked(subject: Subject) -> None:
                     widths = {g: len(channels) for g, channels in kept.items()}
                     raise Failure(f"{trial} cut to {widths} has loss {loss:.6g}, but {wanted:.6g} where it is masked")
         if network.groups and not changed:
-            raise Failure(f"no loss of {trial} changes when channels go: give it larger weights")
+            raise Failure(f"no loss of {trial} changes when channels are removed: give it larger weights")
 
 
 def costs_equal_an_independent_count(subject: Subject) -> None:
-    """A budget is a promise: what the description says of a smaller network is what that network says of itself.
+    """Budgets are kept only if the planned costs of a smaller network equal the costs of that network once it is built.
 
-    Every resource at the widths of the smaller network is compared with the smaller network described anew and taken
-    whole. Parameters are counted in the arrays as well, and multiply-accumulates by hand where the sample says them.
+    Every resource is computed from the description of the full network at the smaller widths, and from a new inspection
+    of the smaller network. Parameters are also counted in the arrays, and multiply-accumulates are compared with those
+    that the sample gives, if any.
     """
     for trial in subject.trials:
         network = trial.network
@@ -175,22 +175,22 @@ def costs_equal_an_independent_count(subject: Subject) -> None:
 
 
 def save_and_load_give_the_same_model(subject: Subject) -> None:
-    """Model files are the result, and a run that is resumed goes on from them."""
+    """Model files are the result of a run, and `--resume` continues from them, so loading must restore the model."""
     for trial in subject.trials:
         loaded = subject.reloaded(trial)
         hold_alike(subject.outputs(trial, loaded), subject.outputs(trial), f"{trial} saved and loaded", 1e-6)
         if not _same(subject.framework.weights(loaded, trial.network), subject.weights(trial)):
-            raise Failure(f"{trial} has other weights when it was saved and loaded")
+            raise Failure(f"{trial} has different weights after it was saved and loaded")
         difference = _difference(subject.framework.inspect(loaded), trial.network)
         if difference:
-            raise Failure(f"{trial} is described with other {difference} when it was saved and loaded")
+            raise Failure(f"{trial} is described with different {difference} after it was saved and loaded")
 
 
 def exported_equals_model(subject: Subject) -> None:
-    """What runs on the device must answer as the model does, or its accuracy is another than the report says.
+    """The exported file is what runs on the device; if it disagrees with the model, the reported accuracy is wrong.
 
-    Each exported file is asked for the answers that the model gives itself, and for answers that it never gives. A
-    file of 8-bit integers must still give most of those of which the model is certain.
+    The accuracy of each exported file is measured with the predictions of the model as labels, and with labels that the
+    model never predicts. An int8 file must agree on most of the examples of which the model is most certain.
     """
     kinds, expressed = subject.framework.files.exported, False
     for trial in subject.trials:
@@ -213,8 +213,10 @@ def exported_equals_model(subject: Subject) -> None:
 
 
 def _questions(subject: Subject, trial: Trial, certain: float) -> list[Arrays]:
-    """Examples with the labels of the sample and, where these are classes, with those that the model gives and with
-    those that it does not give; the latter of the share of examples of which it is most certain.
+    """Examples and labels on which an exported file is compared with the model.
+
+    If the labels are not classes, these are the data of the sample. Otherwise they are the share `certain` of the
+    examples of which the model is most certain, once with its predictions as labels and once with other classes.
     """
     if not trial.counts_classes:
         return [trial.data]
@@ -228,9 +230,7 @@ def _questions(subject: Subject, trial: Trial, certain: float) -> list[Arrays]:
 
 
 def slices_train_back_into_the_full_weights(subject: Subject) -> None:
-    """One set of weights serves all subnetworks: after training each member holds the first channels of the full
-    network, and so of every larger member.
-    """
+    """All subnetworks share one set of weights, so after training each member must be a slice of the full network."""
     for trial in subject.trials:
         trained = subject.finetuned(trial)
         network, full = trial.network, subject.framework.weights(trained.family.full, trial.network)
@@ -239,11 +239,13 @@ def slices_train_back_into_the_full_weights(subject: Subject) -> None:
             found = subject.framework.weights(member, network)
             for weight, ours, theirs in zip(network.weights, found, expected, strict=True):
                 if weight.kind is not WeightKind.STATISTIC and not _same([ours], [theirs]):
-                    raise Failure(f"weight '{weight.name}' of a trained member is no slice of the full one's ({trial})")
+                    raise Failure(
+                        f"weight '{weight.name}' of a trained member is not a slice of the full one's ({trial})"
+                    )
 
 
 def prints_nothing(subject: Subject) -> None:
-    """With --json stdout holds the JSON alone, so messages of the libraries behind must not reach it."""
+    """With --json, stdout must contain nothing but JSON, so no library may print to it."""
     with captured_stdout() as captured:
         trial = subject.finetune(subject.samples[0]).trial
         subject.outputs(trial)
@@ -256,18 +258,18 @@ def prints_nothing(subject: Subject) -> None:
 
 
 def _same(one: list[Any], other: list[Any]) -> bool:
-    """Whether arrays hold the same numbers, bit for bit but for NaN."""
+    """Whether the arrays are equal element by element; NaN is not equal to itself."""
     return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def _difference(one: Network, other: Network) -> str | None:
-    """In what two descriptions differ, but for the name; None where they are the same."""
+    """The first part in which two descriptions differ, names aside, or None if they are equal."""
     parts = ("groups", "layers", "tensors", "weights", "inputs", "outputs", "warnings")
     return next((part for part in parts if getattr(one, part) != getattr(other, part)), None)
 
 
 GROUND = ("offers_samples_that_can_tell", "describes_every_weight")
-"""Checks without which no other check of models says anything new."""
+"""Checks that all other checks of models depend on."""
 OF_MODELS: tuple[Check[Subject], ...] = (
     Check(leaves_the_model_unchanged, GROUND),
     Check(permuted_equals_original, GROUND),
@@ -283,4 +285,4 @@ OF_MODELS: tuple[Check[Subject], ...] = (
         )
     ),
 )
-"""Checks that hold for plugins of every kind that describes layers."""
+"""Checks for every kind of plugin that describes layers."""

@@ -1,4 +1,4 @@
-"""What every plugin owes, of whatever kind."""
+"""Checks for plugins of every kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PluginSubject(Generic[P]):
 
     Args:
         make: makes a plugin with its options.
-        settings: what the author says of it.
+        settings: the expectations that the author states.
     """
 
     def __init__(self, make: Callable[[], P], settings: Settings) -> None:
@@ -28,10 +28,10 @@ class PluginSubject(Generic[P]):
 
 
 def check_declaration(plugin: Plugin) -> None:
-    """Hold the declarations that all kinds share against what the host reads.
+    """Check the declarations that all kinds of plugins share.
 
     Raises:
-        Failure: if one is missing or of another type.
+        Failure: if a declaration is missing or has the wrong type.
     """
     if not isinstance(plugin.name, str) or not plugin.name or plugin.name != "".join(plugin.name.split()).lower():
         raise Failure(f"the name {plugin.name!r} is not a lower-case word")
@@ -43,10 +43,10 @@ def check_declaration(plugin: Plugin) -> None:
 
 
 def imports_nothing_heavy(subject: PluginSubject[Any]) -> None:
-    """Every command imports every plugin; a library imported at the top of a module delays them all, or breaks them.
+    """Every command imports every plugin, so a library imported at the top of a module slows down or breaks them all.
 
-    Imported in a fresh interpreter, the module may bring the standard library, numpy, pluggy, reds_core and its own
-    package, and nothing else. Import the rest inside the methods.
+    In a new interpreter, the module may import the standard library, numpy, pluggy, reds_core and its own package.
+    Everything else is to be imported inside methods.
     """
     module = type(subject.plugin).__module__
     brought = imports_of(module)

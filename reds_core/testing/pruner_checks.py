@@ -1,4 +1,7 @@
-"""What a pruning strategy owes. One function a behaviour; its docstring begins with the reason."""
+"""Checks of pruning strategies.
+
+Each check is one function, and the first paragraph of its docstring is printed as the reason.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class Exhaustive(Solver):
 
 
 class CheckTools(Tools):
-    """Tools on a tiny model: scores are sums of squares, every problem is solved by trying every choice.
+    """Tools on a tiny model: scores are sums of squares, and problems are solved by trying every choice.
 
     Attributes:
         step: the step that is being taken.
@@ -101,7 +104,7 @@ class CheckTools(Tools):
         return model
 
     def epochs_of(self, model: TinyModel) -> int:
-        """Epochs that a network was trained for, those of the networks that it was cut from included."""
+        """The epochs that a network was trained for, including those of the networks that it was cut from."""
         return self._trained.get(id(model), 0)
 
     def _remember(self, model: TinyModel, epochs: int) -> None:
@@ -168,26 +171,28 @@ class PrunerSubject(PluginSubject[Pruner]):
 
 
 def declares_what_it_is(subject: PrunerSubject) -> None:
-    """Discovery reads these declarations and nothing else."""
+    """Discovery relies on these declarations alone."""
     check_declaration(subject.plugin)
 
 
 def names_its_steps(subject: PrunerSubject) -> None:
-    """A run is resumed after the last finished step, which is found by its name; users read it while they wait."""
+    """`--resume` finds the last finished step by its name, and progress shows it, so names must be unique and stable."""
     for case in subject.cases():
         names = [step.name for step in case.steps]
         groups = {g for state in case.states for g in state.decided}
         if not names or not all(names) or len(set(names)) < len(names):
-            raise Failure(f"its steps are named {names}: not each once")
+            raise Failure(f"the names of its steps are not unique: {names}")
         if groups - set(case.tools.network.channels):
             raise Failure(f"a step decides {sorted(groups)}, which are not all groups of the network")
         again = subject.make().steps(case.tools.network, case.tools.budgets, 0)
         if list(again) != list(case.steps):
-            raise Failure("a new object has other steps for the same run, or steps_where for one with every choice")
+            raise Failure(
+                "a new object returns other steps for the same run, or steps_where() does where every group has a choice"
+            )
 
 
 def decides_every_budget(subject: PrunerSubject) -> None:
-    """The plan has one entry a budget, and every entry a model."""
+    """Every budget gets one entry of the plan and one model, so the strategy must decide all of them."""
     for case in subject.cases():
         wanted, family = len(case.tools.budgets), case.end.family
         if len(case.end.choices) != wanted or not case.end.order:
@@ -196,11 +201,11 @@ def decides_every_budget(subject: PrunerSubject) -> None:
             raise Failure(f"made no family of {wanted} members ({case})")
         for group, kept in case.end.order.items():
             if sorted(kept) != list(range(case.tools.network.channels[group])):
-                raise Failure(f"the order of {group} is {kept}: not each channel once")
+                raise Failure(f"the order of {group} does not contain each channel once: {kept}")
 
 
 def keeps_every_budget(subject: PrunerSubject) -> None:
-    """A budget is a promise, whatever the strategy."""
+    """A budget is a hard limit of the device, so no subnetwork may exceed it, whatever the strategy."""
     for case in subject.cases():
         for budget, choice in zip(case.tools.budgets, case.end.choices, strict=True):
             for over in case.tools.statement.excesses(budget, choice.widths):
@@ -209,7 +214,7 @@ def keeps_every_budget(subject: PrunerSubject) -> None:
 
 
 def nests(subject: PrunerSubject) -> None:
-    """One set of weights serves all subnetworks only if each larger one keeps what the smaller ones keep."""
+    """Subnetworks can share one set of weights only if each larger one keeps all channels of the smaller ones."""
     for case in subject.cases():
         for small, large in itertools.pairwise(case.end.choices):
             shrunk = [g for g in small.widths if small.widths[g] > large.widths[g]]
@@ -218,13 +223,13 @@ def nests(subject: PrunerSubject) -> None:
 
 
 def makes_the_models_that_it_decided(subject: PrunerSubject) -> None:
-    """The models are what users get: the full one permuted, each member the first channels of it."""
+    """Users get the models and not the plan: each member must hold the first channels of the permuted full network."""
     x, original = tiny_data(1).x, tiny_model(*MODEL)
     for case in subject.cases():
         tools, family, order = case.tools, case.end.family, case.end.order
         expected = tools.framework.predict(original, x)
         if not np.allclose(tools.framework.predict(family.full, x), expected, atol=1e-5):
-            raise Failure(f"the full network of the family does not compute what the input model did ({case})")
+            raise Failure(f"the full network of the family does not compute the same as the input model ({case})")
         if any(
             np.any(a != b) for a, b in zip(family.full.weights, tools.extract(original, order).weights, strict=True)
         ):
@@ -238,39 +243,41 @@ def makes_the_models_that_it_decided(subject: PrunerSubject) -> None:
 
 
 def trains_as_asked(subject: PrunerSubject) -> None:
-    """The epochs of a run are the user's: none where 0 is asked, and no subnetwork gets more in all than asked."""
+    """The user sets the number of epochs: no subnetwork may be trained for more in total, and none for 0 epochs."""
     for epochs in (0, 4):
         for case in subject.cases(epochs):
             trained = [case.tools.epochs_of(model) for model in (*case.end.family.members, case.end.family.full)]
             if max(trained) > epochs:
-                raise Failure(f"trained a network {max(trained)} epochs in all where {epochs} are asked ({case})")
+                raise Failure(
+                    f"trained a network {max(trained)} epochs in total although {epochs} are asked for ({case})"
+                )
             if epochs and not max(trained):
-                raise Failure(f"trained nothing where {epochs} epochs are asked ({case})")
+                raise Failure(f"trained nothing although {epochs} epochs are asked for ({case})")
 
 
 def resumes_after_every_step(subject: PrunerSubject) -> None:
-    """Nothing crosses a step but the state, so that a run that was killed ends like one that was not."""
+    """Only the state is saved between steps, so a run continued from it must end like one that was not interrupted."""
     for texts, whole in zip(BUDGETS, subject.cases(4), strict=True):
         if not alike(subject.take(texts, 4, renew=True), whole):
-            raise Failure(f"a new object for each step comes to another end ({whole})")
+            raise Failure(f"a new object for each step leads to a different result ({whole})")
 
 
 def repeats_itself(subject: PrunerSubject) -> None:
-    """Same seed, same plan; what an object remembers of one run must not change the next."""
+    """Published results must be reproducible, so the same seed must give the same plan, also with a used object."""
     for texts, first in zip(BUDGETS, subject.cases(4), strict=True):
         if not alike(subject.take(texts, 4), first):
-            raise Failure(f"the same run comes to another end ({first})")
+            raise Failure(f"repeating a run gives a different result ({first})")
 
 
 def alike(one: Case, other: Case) -> bool:
-    """Whether two runs came to the same end."""
+    """Whether two runs have the same result."""
     return [c.widths for c in one.end.choices] == [c.widths for c in other.end.choices] and all(
         np.array_equal(a, b) for a, b in zip(one.full.weights, other.full.weights, strict=True)
     )
 
 
 def leaves_the_input_model_unchanged(subject: PrunerSubject) -> None:
-    """The input model is what the result is compared with at the end."""
+    """Results are compared with the input model at the end, so a strategy must not change it."""
     original = [w.tobytes() for w in tiny_model(*MODEL).weights]
     for case in (*subject.cases(), *subject.cases(4)):
         if [w.tobytes() for w in case.tools.model.weights] != original:
@@ -278,7 +285,7 @@ def leaves_the_input_model_unchanged(subject: PrunerSubject) -> None:
 
 
 def prints_nothing(subject: PrunerSubject) -> None:
-    """With --json stdout holds the JSON alone."""
+    """With --json, stdout must contain nothing but JSON, so a plugin must not print."""
     with captured_stdout() as captured:
         subject.take(BUDGETS[0], 0)
     if captured.text:

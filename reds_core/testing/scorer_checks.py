@@ -1,4 +1,7 @@
-"""What a scorer owes. One function a behaviour; its docstring begins with the reason."""
+"""Checks of scorers.
+
+Each check is one function, and the first paragraph of its docstring is printed as the reason.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ SHAPES = ((6, 5), (1, 7), (8,), (4, 4, 4))
 
 
 class ScorerSubject(PluginSubject[Scorer]):
-    """A scorer under test, and the models it is tried on."""
+    """A scorer under test, with the models that it is tested on."""
 
     def __init__(self, make: Callable[[], Scorer], settings: Settings) -> None:
         super().__init__(make, settings)
@@ -33,7 +36,7 @@ class ScorerSubject(PluginSubject[Scorer]):
 
     @property
     def given(self) -> Arrays | None:
-        """The data that the scorer says it needs."""
+        """The data, or None if the scorer declares that it needs none."""
         return self.data if self.plugin.needs_data else None
 
     @property
@@ -44,16 +47,16 @@ class ScorerSubject(PluginSubject[Scorer]):
     def ask(
         self, model: TinyModel, seed: int = 0, scorer: Scorer | None = None, data: Arrays | None = None
     ) -> list[ScoreTable]:
-        """Scores at each level, without the host's guard; with `data`, or with what the scorer needs."""
+        """Scores at each level without the validation by reds, from `data` or, by default, `given`."""
         scorer, data = scorer or self.plugin, data or self.given
         asked = [scorer.score if level is ScoreLevel.CHANNEL else scorer.score_kernels for level in self.levels]
         network = self.framework.inspect(model)
         return [ask(self.framework, model, network, data, Task(), seed) for ask in asked]
 
     def needs_sense(self) -> None:
-        """Skip the check if scores do not follow from what channels do."""
+        """Skip the check if the scores do not depend on the function of the channels."""
         if not self.plugin.informed:
-            raise Skip("declares that its scores say nothing of the channels")
+            raise Skip("declares that its scores do not depend on the channels")
 
 
 def same(one: list[ScoreTable], other: list[ScoreTable], tolerance: float = 0.0) -> bool:
@@ -73,7 +76,7 @@ def same(one: list[ScoreTable], other: list[ScoreTable], tolerance: float = 0.0)
 
 
 def declares_what_it_is(subject: ScorerSubject) -> None:
-    """Discovery reads these declarations, and a run asks for data before it starts where they are needed."""
+    """Discovery relies on these declarations, and a run asks for data at the start only if the scorer declares it."""
     check_declaration(subject.plugin)
     if not isinstance(getattr(subject.plugin, "needs_data", None), bool):
         raise Failure(f"needs_data is {getattr(subject.plugin, 'needs_data', None)!r}, not a bool")
@@ -83,7 +86,7 @@ def declares_what_it_is(subject: ScorerSubject) -> None:
 
 
 def scores_every_channel(subject: ScorerSubject) -> None:
-    """Every channel of every group needs a finite float64 score; what is left out cannot be compared."""
+    """Channels are compared by their scores, so every channel of every group needs a finite float64 score."""
     for model, level in itertools.product(subject.models, subject.levels):
         network = subject.framework.inspect(model)
         try:
@@ -93,7 +96,7 @@ def scores_every_channel(subject: ScorerSubject) -> None:
 
 
 def scores_follow_the_channels(subject: ScorerSubject) -> None:
-    """A network with its channels in another order computes the same, so each channel keeps its score."""
+    """The order of channels does not change what a network computes, so each channel must keep its score."""
     subject.needs_sense()
     for seed, model in enumerate(subject.models):
         network = subject.framework.inspect(model)
@@ -105,7 +108,7 @@ def scores_follow_the_channels(subject: ScorerSubject) -> None:
 
 
 def ranks_a_dead_channel_last(subject: ScorerSubject) -> None:
-    """A channel whose weights are all zero does nothing; whoever finds it important removes what matters."""
+    """A channel whose weights are all zero has no effect; ranking it above others would remove useful channels."""
     subject.needs_sense()
     for model in subject.models[:1] + subject.models[2:]:
         dead = TinyModel([w.copy() for w in model.weights])
@@ -122,16 +125,16 @@ def ranks_a_dead_channel_last(subject: ScorerSubject) -> None:
 
 
 def answers_the_same_twice(subject: ScorerSubject) -> None:
-    """One object scores many models; what it remembers of one must not change the next."""
+    """One object scores many models, so no state of one call may change the scores of the next."""
     first = [subject.ask(model, scorer=subject.make()) for model in subject.models]
     for _ in range(2):
         for model, expected in zip(subject.models, first, strict=True):
             if not same(subject.ask(model), expected):
-                raise Failure(f"a used object scores a model of widths {model.widths[:-1]} unlike a new one")
+                raise Failure(f"a used object scores a model of widths {model.widths[:-1]} differently from a new one")
 
 
 def repeats_itself_with_one_seed(subject: ScorerSubject) -> None:
-    """Same seed, same plan: a run that cannot be repeated cannot be reported."""
+    """Published results must be reproducible, so the same seed must give the same scores."""
     for model in subject.models:
         one, other = (subject.ask(model, seed=7, scorer=subject.make()) for _ in range(2))
         if not same(one, other):
@@ -139,7 +142,7 @@ def repeats_itself_with_one_seed(subject: ScorerSubject) -> None:
 
 
 def leaves_model_and_data_unchanged(subject: ScorerSubject) -> None:
-    """The model is cut and trained afterwards, on the same data."""
+    """The model is cut and trained on the same data after scoring, so scoring must change neither."""
     model = tiny_model(9, 6, 5)
     given = Arrays(subject.data.x.copy(), subject.data.y.copy())
     before = [a.tobytes() for a in (*model.weights, given.x, given.y)]
@@ -149,7 +152,7 @@ def leaves_model_and_data_unchanged(subject: ScorerSubject) -> None:
 
 
 def takes_data_it_does_not_need(subject: ScorerSubject) -> None:
-    """Data are given wherever there are some; a scorer that needs none must score with them and without."""
+    """Data are passed to every scorer if there are any; one that needs none must give the same scores without them."""
     if subject.plugin.needs_data:
         raise Skip("needs data")
     for model in subject.models:
@@ -159,7 +162,7 @@ def takes_data_it_does_not_need(subject: ScorerSubject) -> None:
 
 
 def prints_nothing(subject: ScorerSubject) -> None:
-    """With --json stdout holds the JSON alone."""
+    """With --json, stdout must contain nothing but JSON, so a plugin must not print."""
     with captured_stdout() as captured:
         subject.ask(subject.models[0])
     if captured.text:

@@ -1,7 +1,8 @@
-"""What a solver says must be true. One function a behaviour; the docstring's first paragraph is its reason.
+"""Checks that the answers of a solver are true.
 
-The foundations look at one fault each, on plain problems of every combination of declared features. The cases after
-them look for all faults at once, each where solvers have been seen to go wrong.
+Each check is one function, and the first paragraph of its docstring is printed as the reason. The foundations look for
+one fault each, on simple problems with every combination of the declared features. The cases after them look for all
+faults at once, each in a situation in which solvers are known to fail.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def _none_has(subject: SolverSubject, fault: Callable[[Asked], str | None]) -> N
 
 
 def answers_in_form(subject: SolverSubject) -> None:
-    """The host reads status, choice, bound and limit, and can only refuse an answer that is malformed."""
+    """reds reads the status, choice, bound and limit of an answer, and rejects an answer that is malformed or claims
+    more than the solver declares.
+    """
     for asked in subject.plain:
         claims, answer = subject.solver.claims, asked.answer
         for made, claim in (
@@ -53,24 +56,24 @@ def answers_in_form(subject: SolverSubject) -> None:
 
 
 def stays_within_the_budget(subject: SolverSubject) -> None:
-    """A budget is a promise: a choice that exceeds it by one unit does not run on the device."""
+    """A budget is a hard limit of the device: a network that exceeds it by a single unit may not run at all."""
     _none_has(subject, over_budget)
 
 
 def never_claims_a_false_optimum(subject: SolverSubject) -> None:
-    """OPTIMAL ends every search for something better, so it must be true, and its bound must be its value."""
+    """Nobody looks for a better choice after OPTIMAL, so it must be true, and the bound must equal the value."""
     subject.needs(Claim.OPTIMAL)
     _none_has(subject, false_optimum)
 
 
 def never_bounds_below_the_optimum(subject: SolverSubject) -> None:
-    """A bound is a proof that nothing better exists; the reported gap is wrong where it is not."""
+    """A bound states that no choice has a higher value; if it is below the optimum, the gap that users see is wrong."""
     subject.needs(Claim.BOUND)
     _none_has(subject, false_bound)
 
 
 def never_claims_false_infeasibility(subject: SolverSubject) -> None:
-    """INFEASIBLE makes the user give up a budget that can be met."""
+    """A user who is told INFEASIBLE gives up the budget, so this must never happen if the budget can be met."""
     subject.needs(Claim.INFEASIBLE)
     _none_has(subject, false_infeasibility)
 
@@ -84,13 +87,13 @@ FOUNDATIONS = (
 )
 
 
-# --- what is expected of an honest solver -----------------------------------------------------------------------------
+# --- consistency with what the solver declares ------------------------------------------------------------------------
 
 
 def proves_small_problems(subject: SolverSubject) -> None:
-    """An exact solver agrees with brute force on small problems and says so: OPTIMAL or INFEASIBLE, never less.
+    """An exact solver must agree with brute force on small problems and prove its answer: OPTIMAL or INFEASIBLE.
 
-    Asked only of solvers whose author says that they prove (`Settings.proves`).
+    The check runs only if the author sets `Settings.proves`.
     """
     if not subject.settings.proves:
         raise Skip("does not promise proofs (Settings.proves)")
@@ -99,7 +102,7 @@ def proves_small_problems(subject: SolverSubject) -> None:
 
 
 def asserts_what_it_declares(subject: SolverSubject) -> None:
-    """`--solver auto` prefers solvers by what they declare; a claim never made misleads it."""
+    """`--solver auto` chooses solvers by the claims that they declare; a claim that is never made misleads it."""
     answers = [asked.answer for asked in subject.plain]
     made = {
         Claim.OPTIMAL: any(a.status is Status.OPTIMAL for a in answers),
@@ -114,7 +117,7 @@ def asserts_what_it_declares(subject: SolverSubject) -> None:
 
 
 def finds_a_choice_where_the_smallest_fits(subject: SolverSubject) -> None:
-    """Where every group at its first option meets all budgets, there is no excuse for no choice."""
+    """If the first option of every group meets all budgets, a feasible choice is obvious and must be found."""
     for asked in subject.plain:
         if asked.problem.name.startswith("roomy") and asked.answer.choice is None and asked.answer.limit is None:
             raise Failure(f"found no choice on {described(asked.problem)}")
@@ -124,7 +127,7 @@ def finds_a_choice_where_the_smallest_fits(subject: SolverSubject) -> None:
 
 
 def meets_a_budget_exactly(subject: SolverSubject) -> None:
-    """A budget met exactly is met, and one unit more is not, however large the numbers are.
+    """A choice that uses exactly the budget is feasible, and one that uses a unit more is not, even for huge numbers.
 
     Floating-point solvers accept a violation of about 1e-6 of the capacity: at costs near 1e10 that is 10,000 units.
     """
@@ -134,75 +137,75 @@ def meets_a_budget_exactly(subject: SolverSubject) -> None:
 
 
 def breaks_ties(subject: SolverSubject) -> None:
-    """Among equal options any will do, but one must be taken: comparisons that should be strict and are not loop."""
+    """Any of several equal options is correct, but a comparison that should be strict can loop forever or find none."""
     subject.judge_all(problems.ties(seed) for seed in subject.seeds)
 
 
 def takes_groups_of_one_option(subject: SolverSubject) -> None:
-    """A layer whose width is fixed is a group with nothing to choose; its value and cost still count."""
+    """A layer of fixed width is a group with a single option, whose value and cost must still be counted."""
     subject.judge_all([problems.one_option()])
 
 
 def takes_problems_without_resources(subject: SolverSubject) -> None:
-    """With nothing limited the best option of each group is right, and nothing may be divided by a capacity."""
+    """Without resources the best option of every group is optimal, and there is no capacity to divide by."""
     subject.judge_all([problems.no_resource()])
 
 
 def takes_negative_values(subject: SolverSubject) -> None:
-    """Values may all be below zero, so that neither 0 nor -1 can stand for nothing found yet."""
+    """All values may be negative, so neither 0 nor -1 can be used to mark that no choice has been found yet."""
     subject.judge_all(problems.negative_values(seed) for seed in subject.seeds)
 
 
 def tells_near_equal_values_apart(subject: SolverSubject) -> None:
-    """Solvers stop at a relative gap of 1e-4 unless told 0, and call that optimal."""
+    """Many libraries stop at a relative gap of 1e-4 by default and call the result optimal; set the gap to 0."""
     subject.judge_all(problems.near_equal_values(seed) for seed in subject.seeds)
 
 
 def takes_pair_costs_that_are_no_product(subject: SolverSubject) -> None:
-    """Pair costs need not be width x width, nor rise with it: a latency table does neither."""
+    """Pair costs need not be a product of two widths or increase with them: measured latencies do neither."""
     subject.judge_all(problems.pair_costs_no_product(seed) for seed in subject.seeds)
 
 
 def counts_peaks_over_three_groups(subject: SolverSubject) -> None:
-    """On a residual branch three tensors are alive at once, so a peak is not a sum over pairs."""
+    """On a residual branch three tensors are in memory at once, so a peak is not always a sum over pairs of groups."""
     subject.judge_all(problems.peak_of_three(seed) for seed in subject.seeds)
 
 
 def keeps_floors_and_ceilings(subject: SolverSubject) -> None:
-    """Nesting rests on floors and ceilings: a choice below a floor tears the family apart."""
+    """Floors and ceilings keep the members of a family nested; a choice outside them breaks the nesting."""
     subject.judge_all(problems.bounded(seed) for seed in subject.seeds)
 
 
 def sees_that_budgets_cannot_be_met_together(subject: SolverSubject) -> None:
-    """Each budget can be met alone, both cannot; whoever checks them one by one finds a choice that is none."""
+    """Budgets that can be met one by one but not together are infeasible; a solver must consider them jointly."""
     subject.judge_all(problems.not_together(f) for f in (Feature.MULTI_RESOURCE, Feature.PEAK))
 
 
 def survives_a_single_feasible_choice(subject: SolverSubject) -> None:
-    """Where one choice is feasible a wrong cut or a wrong dominance rule turns a proof into a lie."""
+    """If only one choice is feasible, a single wrong cut or dominance rule removes it and leads to a false claim."""
     subject.judge_all(problems.single_point(seed) for seed in subject.seeds)
 
 
 def answers_permuted_groups_alike(subject: SolverSubject) -> None:
-    """The order of groups and the orientation of pairs mean nothing; the choice comes back in the problem's order."""
+    """The order of groups and the orientation of pairs carry no meaning and must not change the value of the answer."""
     cases = [p for p, _ in subject.plain_problems if len(features_of(p)) == len(subject.solver.features)]
     subject.judge_all(problems.permuted(p, seed) for seed in subject.seeds for p in cases[:2])
 
 
 def answers_scaled_values_alike(subject: SolverSubject) -> None:
-    """A million times the values is the same problem; tolerances and tables by value do not know that."""
+    """Scaling all values does not change which choice is best, but it exposes absolute tolerances."""
     cases = [p for p, _ in subject.plain_problems if len(features_of(p)) == len(subject.solver.features)]
     subject.judge_all(problems.scaled(p, factor) for factor in (7, 1_000_003) for p in cases[:2])
 
 
 def takes_values_that_follow_costs(subject: SolverSubject) -> None:
-    """Where value is cost plus noise, all choices near the budget are nearly optimal: few are cut off, many tried."""
+    """If values follow costs, many choices are nearly optimal, bounds exclude few of them, and the search is long."""
     features = subject.solver.features & (Feature.PAIR_TERMS | Feature.MULTI_RESOURCE)
     subject.judge_all(problems.correlated(seed, f) for seed in subject.seeds for f in {Feature.NONE, features})
 
 
 def agrees_with_brute_force_on_generated_problems(subject: SolverSubject) -> None:
-    """Hypothesis looks for a problem on which an answer is untrue, and shrinks it to one that can be read."""
+    """Hypothesis searches for a problem with a wrong answer and reduces it to a small one that a person can read."""
     try:
         import hypothesis
     except ImportError:
@@ -228,7 +231,9 @@ def agrees_with_brute_force_on_generated_problems(subject: SolverSubject) -> Non
 
 
 def keeps_apart_what_floats_cannot(subject: SolverSubject) -> None:
-    """Above 2^53 floats skip integers: values that differ by one look equal, and a bound rounds below the truth."""
+    """Above 2^53 floats cannot represent every integer: values that differ by one become equal, and a bound may be
+    rounded to below the optimum.
+    """
     one = np.array([0, 1])
     groups = tuple(Group(f"g{g}", one + 1, (2**54 + one) * (g + 1)) for g in range(3))
     resource = SumResource("sum", 2, 0, (one, one, one))

@@ -1,4 +1,7 @@
-"""How a solver behaves beside what it answers. One function a behaviour; its docstring begins with the reason."""
+"""Checks of how a solver behaves, apart from whether its answers are true.
+
+Each check is one function, and the first paragraph of its docstring is printed as the reason.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,11 @@ from reds_core.testing.solver_answers import FOUNDATIONS
 from reds_core.testing.subject import SolverSubject, described, fresh
 
 GRACE_S = 2.5
-"""What a solver may take beyond its time limit: one step of its search on a busy machine."""
+"""The time that a solver may exceed its limit by: one step of its search on a busy machine."""
 
 
 def declares_what_it_is(subject: SolverSubject) -> None:
-    """Discovery, `reds plugins` and `--solver auto` read these declarations and nothing else."""
+    """Discovery, `reds plugins` and `--solver auto` rely on these declarations alone, so they must be well formed."""
     solver = subject.solver
     check_declaration(solver)
     for attribute, wanted in (("features", Feature), ("claims", Claim), ("controls", Control), ("auto_rank", int)):
@@ -36,7 +39,7 @@ def declares_what_it_is(subject: SolverSubject) -> None:
 
 
 def refuses_in_words(subject: SolverSubject) -> None:
-    """A refusal is shown to the user and makes `auto` go on to the next solver, so it must be a text, not an error."""
+    """A refusal is shown to the user and makes `auto` try the next solver, so it must be a text and not an exception."""
     for problem in (problems.roomy(0, f) for f in subject.feature_sets):
         reason = subject.solver.refusal(problem)
         if reason is not None and (not isinstance(reason, str) or not reason):
@@ -44,7 +47,7 @@ def refuses_in_words(subject: SolverSubject) -> None:
 
 
 def is_not_asked_what_it_does_not_declare(subject: SolverSubject) -> None:
-    """A feature that is not declared is refused before the solver sees the problem, never silently ignored."""
+    """A problem with a feature that is not declared must be refused; to ignore the feature would give wrong answers."""
     missing = [f for f in Feature if f.name and f not in subject.solver.features]
     if not missing:
         raise Skip("declares every feature")
@@ -60,7 +63,7 @@ def is_not_asked_what_it_does_not_declare(subject: SolverSubject) -> None:
 
 
 def answers_the_same_twice(subject: SolverSubject) -> None:
-    """One object answers many problems in a benchmark; what it remembers of one must not change the next."""
+    """A benchmark solves many problems with one object, so no state of one solve may change the result of the next."""
     cases = [problem for problem, _ in subject.plain_problems[:8]]
     first = [subject.ask(p, solver=subject.make()) for p in cases]
     solver = subject.make()
@@ -69,14 +72,14 @@ def answers_the_same_twice(subject: SolverSubject) -> None:
             again = subject.ask(problem, solver=solver)
             if (again.status, again.choice, again.bound) != (expected.status, expected.choice, expected.bound):
                 raise Failure(
-                    f"a used object says {again.status.value} {again.choice}, bound {again.bound}, where a new one "
-                    f"says {expected.status.value} {expected.choice}, bound {expected.bound}, on {described(problem)} "
+                    f"a used object answers {again.status.value} {again.choice}, bound {again.bound}, where a new one "
+                    f"answers {expected.status.value} {expected.choice}, bound {expected.bound}, on {described(problem)} "
                     f"(limits met: {again.limit}, {expected.limit})"
                 )
 
 
 def repeats_itself_with_one_seed(subject: SolverSubject) -> None:
-    """Same seed, same plan: a run that cannot be repeated cannot be reported."""
+    """Published results must be reproducible, so the same seed must give the same choice."""
     subject.needs(Control.SEED)
     for problem in subject.fitting([problems.long_chain(0, groups=5, options=6), problems.ties(0)]):
         controls = dataclasses.replace(subject.controls, seed=7)
@@ -86,7 +89,7 @@ def repeats_itself_with_one_seed(subject: SolverSubject) -> None:
 
 
 def _tables(problem: KnapsackProblem) -> list[bytes | str]:
-    """Every number of a problem, to compare before and after."""
+    """All numbers of a problem, for a comparison before and after a solve."""
     found: list[bytes | str] = [repr((problem.name, problem.floors, problem.ceilings))]
 
     def add(tables: Sequence[object]) -> None:
@@ -110,7 +113,7 @@ def _tables(problem: KnapsackProblem) -> list[bytes | str]:
 
 
 def leaves_the_problem_unchanged(subject: SolverSubject) -> None:
-    """The host asks several solvers with one problem and evaluates the choice with it afterwards."""
+    """reds passes the same problem to several solvers and evaluates choices with it, so no solver may change it."""
     for problem, _ in subject.plain_problems[-6:]:
         given = fresh(problem)
         before = _tables(given)
@@ -120,7 +123,7 @@ def leaves_the_problem_unchanged(subject: SolverSubject) -> None:
 
 
 def honours_the_time_limit(subject: SolverSubject) -> None:
-    """A time limit is how users bound the cost of not knowing; it counts model building, presolve and clean-up."""
+    """Users rely on the time limit to bound a run, so it must include building the model, presolve and clean-up."""
     subject.needs(Control.TIME_LIMIT)
     features = subject.solver.features
     subject.ask(problems.one_option())  # imports what the solver imports
@@ -130,11 +133,11 @@ def honours_the_time_limit(subject: SolverSubject) -> None:
         if seconds > limit_s + GRACE_S:
             raise Failure(f"took {seconds:.1f} s under a time limit of {limit_s} s on {described(problem)}")
         if seconds > limit_s and answer.status is Status.FEASIBLE and answer.limit is None:
-            raise Failure(f"took {seconds:.1f} s of {limit_s} s and does not say that it was stopped")
+            raise Failure(f"took {seconds:.1f} s of {limit_s} s and does not report that it was stopped")
 
 
 def is_sane_when_time_is_short(subject: SolverSubject) -> None:
-    """Stopped before the first choice, before the first bound or in between, whatever it says must still be true."""
+    """An answer must be true even if the solver is stopped before it has found a first choice or a first bound."""
     subject.needs(Control.TIME_LIMIT)
     shapes = [problems.long_chain(0), problems.long_chain(1, groups=16, linked=True)]
     for problem in subject.fitting(shapes):
@@ -147,7 +150,7 @@ def is_sane_when_time_is_short(subject: SolverSubject) -> None:
 
 
 def starts_from_the_hint(subject: SolverSubject) -> None:
-    """A hint is a choice that is known already: the answer must not be worse, and a bad hint must do no harm."""
+    """A hint is a choice that is already known: the answer must not be worse than it, and a bad hint must do no harm."""
     subject.needs(Control.HINT)
     for problem, truth in subject.plain_problems[:12]:
         hints = [problem.ceilings, problem.floors, *(tuple(int(k) for k in c) for c in truth.optima[:1])]
@@ -161,14 +164,14 @@ def starts_from_the_hint(subject: SolverSubject) -> None:
 
 
 def takes_every_control(subject: SolverSubject) -> None:
-    """Callers set controls without asking who honours them; what is not honoured is noted by the host, not an error."""
+    """Callers set the same controls for every solver, so one that a solver does not honour must not be an error."""
     for problem in subject.fitting([problems.roomy(0, subject.solver.features), problems.roomy(0, Feature.NONE)]):
         controls = Controls(time_limit_s=subject.settings.time_limit_s, seed=11, threads=2, hint=problem.ceilings)
         subject.judge_truth(problem, subject.ask(problem, controls), brute_force(problem).value)
 
 
 def prints_nothing(subject: SolverSubject) -> None:
-    """With --json stdout holds the JSON alone; a banner of the library behind the solver spoils it."""
+    """With --json, stdout must contain nothing but JSON; a banner printed by a library would make it invalid."""
     cases = [problem for problem, _ in subject.plain_problems[:4]] + [problems.infeasible(subject.solver.features)]
     for problem in subject.fitting(cases):
         with captured_stdout() as captured:
