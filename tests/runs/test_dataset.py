@@ -104,7 +104,7 @@ def test_cut_npz_is_refused(tmp_path: Path) -> None:
     content = path.read_bytes()
     for length in (0, 3, len(content) // 2, len(content) - 30):
         path.write_bytes(content[:length])
-        assert "cut or damaged" in refusal(str(path))
+        assert "truncated or damaged" in refusal(str(path))
 
 
 def test_npz_with_flipped_bytes_is_refused(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_npz_with_flipped_bytes_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[200:210] = bytes(b ^ 0xFF for b in content[200:210])
     path.write_bytes(content)
-    assert "cut or damaged" in refusal(str(path))
+    assert "truncated or damaged" in refusal(str(path))
 
 
 def test_single_array_is_refused(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_missing_array_is_named(tmp_path: Path, name: str) -> None:
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     assert "pickled" in refusal(write(tmp_path / "d.npz", y_train=np.array([{}] * 12, object)))
     (tmp_path / "d.pkl").write_bytes(pickle.dumps(arrays()))
-    assert "no .npz" in refusal(str(tmp_path / "d.pkl"))
+    assert "not an .npz" in refusal(str(tmp_path / "d.pkl"))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
@@ -283,7 +283,7 @@ def test_test_classes_must_be_training_classes(tmp_path: Path) -> None:
 def test_folder_for_a_model_that_takes_no_images_is_refused(tmp_path: Path, shape: tuple[int | None, ...]) -> None:
     draw(tmp_path / "a" / "0.png")
     draw(tmp_path / "b" / "0.png")
-    assert "no image" in refusal(str(tmp_path), input_shape=shape)
+    assert "not an image" in refusal(str(tmp_path), input_shape=shape)
 
 
 # Holding back
