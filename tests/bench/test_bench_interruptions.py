@@ -174,7 +174,9 @@ def test_ctrl_c_is_told_from_what_fails_after_it(
     with open_pool("loky", 2, None) as pool, pytest.raises(expected) as raised:
         list(pool.run(asked(place)))
     if expected is RedsError:
-        assert "a process that watches the solves was lost (gone); the same command goes on" in str(raised.value)
+        assert "a process that watches the solves was lost (gone); run the same command again to resume" in str(
+            raised.value
+        )
 
 
 def write_long_problem(path: Path) -> None:
