@@ -61,9 +61,9 @@ class Task:
     """How outputs are compared with labels.
 
     Attributes:
-        loss: The framework's name of a loss; settings go in brackets behind it. None means crossentropy by the labels
-            and the last activation. A last softmax means probabilities, otherwise logits.
-        metric: The framework's name of a metric; settings go in brackets behind it. None means accuracy.
+        loss: Name of a loss of the framework, with arguments in brackets. None means crossentropy by the labels and the
+            last activation. A last softmax means probabilities, otherwise logits.
+        metric: Name of a metric of the framework, with arguments in brackets. None means accuracy.
     """
 
     loss: str | None = None
