@@ -62,8 +62,8 @@ class Task:
     """How outputs are compared with labels.
 
     Attributes:
-        loss: The framework's name of a loss, followed by settings in brackets. None means a crossentropy that depends on
-            the labels and the last activation. Outputs are probabilities after a softmax, and logits otherwise.
+        loss: The framework's name of a loss, followed by settings in brackets. None means a crossentropy that depends
+            on the labels and the last activation. Outputs are probabilities after a softmax, and logits otherwise.
         metric: The framework's name of a metric, followed by settings in brackets. None means accuracy.
     """
 

@@ -11,7 +11,7 @@ from reds_core.network.description import Network
 
 
 class LatencyProbe(ABC):
-    """Measures latencies of models and their segments, as exported files in the device's interpreter on this machine."""
+    """Measures latencies of models and their segments, exported and run by the device's interpreter on this machine."""
 
     @abstractmethod
     def segments(self, model: Any, network: Network) -> tuple[Segment, ...]:
