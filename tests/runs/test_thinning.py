@@ -65,7 +65,9 @@ def test_the_price_is_told_at_any_value(asked: dict[str, Any]) -> None:
     optimum += asked["value"]
     at_zero = _price(asked | {"value": 0})
     assert (at_zero.value, at_zero.share) == (optimum, None)
-    assert at_zero.sentence == f"with all widths on offer '50' could be worth at most {optimum:,} more than its value of 0"
+    assert (
+        at_zero.sentence == f"with all widths on offer '50' could be worth at most {optimum:,} more than its value of 0"
+    )
     below = _price(asked | {"value": -optimum})
     assert (below.value, below.share) == (2 * optimum, pytest.approx(2.0))
     assert below.sentence.endswith("200.00% more than its negative value")
@@ -77,7 +79,9 @@ def test_what_is_not_known_is_told_too(asked: dict[str, Any], monkeypatch: pytes
     monkeypatch.setattr("reds_core.runs.thinning.TABLE_ENTRIES_LIMIT", 1)
     price = _price(asked)
     assert (price.value, price.share) == (None, None)
-    assert price.sentence.startswith("how much more '50' could be worth with all widths is not known: their tables would have ")
+    assert price.sentence.startswith(
+        "how much more '50' could be worth with all widths is not known: their tables would have "
+    )
 
 
 def test_the_price_keeps_the_limits_of_the_run(asked: dict[str, Any]) -> None:
