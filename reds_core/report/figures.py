@@ -23,7 +23,7 @@ FILE_SIZE = "file_size"
 ROWS_A_FIGURE = 32
 _LABEL_LIMIT = 22
 _NAME_OFFSETS = ((-12, 9), (0, 10), (-19, 1), (14, -8), (0, -11), (20, 0), (-16, 18), (0, 21), (14, -19), (0, 32))
-"""Candidate positions of a network's name, in points from its marker; up and left first, since curves rise rightwards."""
+"""Candidate positions of a name, in points from its marker, up and left first, since curves rise rightwards."""
 _PANEL_INCHES = (4.6, 3.3)
 _CHANNELS_WIDTH_INCHES, _ROW_INCHES = 4.6, 0.2
 _LOGARITHMIC_FROM_RATIO = 12
