@@ -1,8 +1,8 @@
 """Sampling of latencies: segments are timed at some widths, and tables are computed from the samples.
 
 A segment is a part that the device runs as a unit: a layer with the batch norm and activation that are fused into it.
-Its time is sampled at a grid of widths of the groups that it touches, and interpolated between grid points. The sum over
-the segments is scaled to agree with measurements of the whole network.
+Its time is sampled at a grid of widths of the groups that it touches, and interpolated between grid points. The sum
+over the segments is scaled to agree with measurements of the whole network.
 """
 
 from __future__ import annotations

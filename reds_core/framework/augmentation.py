@@ -1,4 +1,4 @@
-"""Changes of training images, as users name them: NAME or NAME=STRENGTH."""
+"""Augmentations of training images, which users write as NAME or NAME=STRENGTH."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reds_core.errors import InputError
 
 
 class Change(Enum):
-    """A random change of an image that leaves its class as it is."""
+    """A kind of random change of an image that does not change its class."""
 
     FLIP = "flip"
     FLIP_VERTICAL = "flip-vertical"
@@ -31,16 +31,18 @@ _STRENGTHS = {
     Change.CONTRAST: 0.2,
     Change.NOISE: 0.05,
 }
-"""The default of each change that has a strength."""
+"""The default strength of each change that has one."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One change and how far it goes.
+    """A change with its strength.
 
     Attributes:
-        strength: the most, as a share: of the sides for shift and zoom, of a whole turn for rotate, of the range of the
-            values for brightness and noise (there the standard deviation), of the contrast; 0 for flips.
+        change: the kind of change.
+        strength: the maximum of the change, as a share of the side lengths for shift and zoom, of a full turn for
+            rotate, of the range of values for brightness, and of the contrast. For noise it is the standard deviation,
+            as a share of the range of values. 0 for flips.
     """
 
     change: Change
@@ -48,10 +50,10 @@ class Augmentation:
 
 
 def augmentations(texts: Iterable[str]) -> tuple[Augmentation, ...]:
-    """Augmentations from texts such as "flip" and "shift=0.1".
+    """Parse augmentations such as "flip" and "shift=0.1".
 
     Raises:
-        InputError: if one is unknown or given twice, or its strength is no share.
+        InputError: if one is unknown or given twice, or its strength is not above 0 and at most 1.
     """
     parsed = tuple(_augmentation(text.strip()) for text in texts)
     for augmentation in parsed:

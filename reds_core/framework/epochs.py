@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, eq=False)
 class EpochState:
-    """All that a training needs to go on after an epoch as if it had never stopped.
+    """The state of a training after an epoch, from which it can be resumed as if it had never stopped.
 
     Attributes:
         done: the number of finished epochs.

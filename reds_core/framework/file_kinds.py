@@ -1,4 +1,4 @@
-"""The kinds of files that a framework writes of a model: how plans name them, and how their files are called."""
+"""The kinds of files that a framework writes for a model: their names in plans, and the names of the files."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 FLOAT32_BYTES, INT8_BYTES = 4, 1
-"""Bytes of a weight or an activation in a file of each."""
+"""Size of a weight or an activation in float32 and int8 files."""
 
 
 @dataclass(frozen=True)
 class FileKind:
-    """One kind of file, as `FileKind("onnx_int8", "ONNX", "-int8.onnx", "int8", INT8_BYTES)`.
+    """A kind of file, such as `FileKind("onnx_int8", "ONNX", "-int8.onnx", "int8", INT8_BYTES)`.
 
     Attributes:
-        name: what plans call it.
-        format: the name of the file format, for people.
-        suffix: what its files' names end in, behind the name of the network.
-        numbers: the type of its weights, for people; empty where a format has only one.
-        element_size_bytes: of a weight or an activation in it: 4, or 1 for a file that computes with 8-bit integers
-            alone, which is calibrated on training data.
+        name: its name in plans.
+        format: the displayed name of the file format.
+        suffix: the end of the names of its files, after the name of the network.
+        numbers: the displayed type of its weights; empty if the format has only one.
+        element_size_bytes: size of a weight or an activation: 4, or 1 for a file that only uses 8-bit integers and is
+            calibrated on training data.
     """
 
     name: str
@@ -30,32 +30,32 @@ class FileKind:
 
     @property
     def title(self) -> str:
-        """What tables and figures call it: the format and its numbers."""
+        """The name in tables and figures: the format and the type of its weights."""
         return f"{self.format} {self.numbers}".rstrip()
 
     @property
     def is_int8(self) -> bool:
-        """Whether it computes with 8-bit integers alone."""
+        """Whether files of this kind only use 8-bit integers."""
         return self.element_size_bytes == INT8_BYTES
 
     @property
     def column(self) -> str:
-        """What it is called in the names of columns, where the format would be too long: int8."""
+        """The short name in titles of columns, for example int8."""
         return self.numbers if self.is_int8 and self.numbers else self.name
 
     def file_name(self, stem: str) -> str:
-        """The name of the file of this kind that belongs to `stem`, such as `subnet-50`."""
+        """Return the name of the file of this kind for the network `stem`, such as `subnet-50`."""
         return f"{stem}{self.suffix}"
 
 
 @dataclass(frozen=True)
 class FileKinds:
-    """The kinds of files that are written of each network.
+    """The kinds of files that are written for each network.
 
     Attributes:
         model: the framework's own file, which `save_model` writes and `load_model` reads.
-        exported: files for devices, which `export` writes, in this order. Where a network cannot be expressed in one of
-            them, those that follow are left out as well.
+        exported: files for devices, which `export` writes in this order. If one of them cannot express a network, those
+            that follow are not written either.
     """
 
     model: FileKind
@@ -63,27 +63,31 @@ class FileKinds:
 
     @property
     def all(self) -> tuple[FileKind, ...]:
-        """The model's kind, then the exported ones."""
+        """The model's kind, followed by the exported ones."""
         return (self.model, *self.exported)
 
     @property
     def int8(self) -> FileKind | None:
-        """The first that computes with 8-bit integers alone, or None."""
+        """The first exported kind that only uses 8-bit integers, or None."""
         return self.exported_with(INT8_BYTES)
 
     def exported_with(self, element_size_bytes: int) -> FileKind | None:
-        """The first exported kind of an element size, or None."""
+        """Return the first exported kind with this element size, or None."""
         return next((k for k in self.exported if k.element_size_bytes == element_size_bytes), None)
 
     def file_names(self, stem: str) -> dict[str, str]:
-        """By kind the names of all files of one network."""
+        """Return the names of all files of one network by kind."""
         return {kind.name: kind.file_name(stem) for kind in self.all}
 
 
 def file_kinds_of(names: Iterable[str], known: Iterable[FileKinds]) -> FileKinds:
-    """The kinds that a plan names, the model's first, as one of `known` declares them.
+    """Return the kinds with these names, as one of `known` declares them.
 
-    Where none of them declares all the names, kinds are called by their bare names and have no suffixes.
+    If none of `known` declares all the names, the result has kinds with these titles and without suffixes.
+
+    Args:
+        names: names of kinds from a plan, the model's first.
+        known: the kinds of each installed framework.
     """
     names = list(names)
     for kinds in known:

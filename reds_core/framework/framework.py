@@ -1,7 +1,7 @@
-"""The framework boundary: what core needs of TensorFlow, or of another framework.
+"""The interface of frameworks: what core needs from TensorFlow or another framework.
 
-A framework holds models as objects that core never looks into (`Any` below) and answers in terms of
-`reds_core.network.description`. All weights cross the boundary as NumPy arrays in the order of `Network.weights`.
+Models are opaque objects for core (`Any` below), which a framework describes by the records of
+`reds_core.network.description`. Weights are passed as NumPy arrays in the order of `Network.weights`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SMALL_BYTES = 4
-"""Examples of fewer bytes an element are held as they are: all at once as float32 they would fill the memory."""
+"""Examples with fewer bytes per element keep their type in memory, since they could be too large as float32."""
 WeightArrays = list[npt.NDArray[np.floating[Any]]]
 
 
@@ -41,8 +41,9 @@ class Arrays:
     """Examples and their labels.
 
     Attributes:
-        x: (N, *input shape), float32 or a type of fewer bytes, such as images of bytes: frameworks cast each batch.
-        y: labels as the task's loss takes them: integers (N,), or one-hot or real numbers (N, ...).
+        x: examples (N, *input shape) in float32 or a smaller type, such as images of bytes, which frameworks cast batch
+            by batch.
+        y: labels in a form that the task's loss takes: integers (N,), or one-hot rows or real numbers (N, ...).
     """
 
     x: npt.NDArray[Any]
@@ -52,7 +53,7 @@ class Arrays:
         return len(self.x)
 
     def take(self, indices: npt.NDArray[np.int64] | slice) -> Arrays:
-        """Some of the examples."""
+        """Return the examples at `indices` with their labels."""
         return Arrays(self.x[indices], self.y[indices])
 
 
@@ -77,9 +78,9 @@ class Family(Generic[T]):
     Channels are ordered so that each member's channels are a prefix of every group.
 
     Attributes:
-        full: the model at full width, kept channels first.
-        members: the members' models, smallest first; each holds its own batch-norm statistics.
-        widths: for each member the width of each group.
+        full: the model at full width, with the most important channels first.
+        members: the members' models, smallest first. Each has its own batch-norm statistics.
+        widths: the width of each group, for each member.
     """
 
     full: T
@@ -89,18 +90,18 @@ class Family(Generic[T]):
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What a training works on and how.
+    """The data, settings and callbacks of a training.
 
     Attributes:
         data: training examples.
-        settings: as the user gave them.
-        seed: of shuffling, dropout and whatever else is random.
+        settings: the settings of fine-tuning.
+        seed: seed of shuffling, dropout and all other randomness.
         progress: called after every few batches and at the end of each epoch.
         task: how outputs are compared with labels.
-        validation: examples held back from training, by which the best epoch is chosen; None keeps the last.
-        teacher: the model as it was before pruning, which may give soft targets; None where there is none.
-        keeper: keeps the state after each epoch, so that a training that was stopped goes on where it stopped. It ends
-            a training that the user wants to end, with KeyboardInterrupt, once the running epoch is saved.
+        validation: examples held back from training, by which the best epoch is chosen. None keeps the last epoch.
+        teacher: the model as it was before pruning, which may give soft targets, or None.
+        keeper: saves the state after each epoch, so that a stopped training can be resumed. If the user interrupts the
+            run, it raises KeyboardInterrupt after saving the current epoch.
     """
 
     data: Arrays
@@ -115,7 +116,7 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class ActivationStatistics:
-    """What a tensor holds at inference, over examples and positions, along its channel axis.
+    """Statistics of a tensor at inference over examples and positions, along its channel axis.
 
     Attributes:
         magnitude: mean of absolute values, float64 (length of the axis,).
@@ -129,14 +130,13 @@ class ActivationStatistics:
 class Framework(Plugin, ABC):
     """Base class of framework plugins.
 
-    Its methods stand in the order of their concerns: reading and describing models, weighing channels, cutting,
-    training and measuring, and writing files for devices. Those that are not abstract are optional: by default a
-    framework refuses what they do, or does nothing.
+    Its methods are ordered by concern: reading and describing models, scoring, extraction, training and evaluation, and
+    files for devices. Methods that are not abstract are optional: by default they refuse or do nothing.
 
     Attributes:
-        files: The kinds of files that it writes of each network.
-        layer_plugins: What other packages teach it of their layers.
-        users_code: what model files may refer to beside the framework's own layers; set before one is read.
+        files: The kinds of files that it writes for each network.
+        layer_plugins: Layer plugins of other packages for this framework.
+        users_code: The user's own layers, which model files may refer to. It is set before a file is read.
     """
 
     kind = "framework"
@@ -155,26 +155,26 @@ class Framework(Plugin, ABC):
     def owns(self, model: Any) -> bool:
         """Whether `model` is a model object of this framework.
 
-        Must not import the framework's library: if it is not imported yet, no object can be a model of it.
+        It must not import the framework's library: if that is not imported yet, no object can be one of its models.
         """
 
     @abstractmethod
     def load_model(self, path: Path) -> Any:
         """Read a model file.
 
-        The format is told by the file's content, not by its suffix. No code of the file is run; layers of the user's
-        own come from `users_code`.
+        The format is determined by the file's content, not by its suffix. No code in the file is run; the user's own
+        layers come from `users_code`.
 
         Raises:
-            InputError: if the file is missing, damaged or no model file.
-            UnsupportedError: if it holds code, or layers that cannot be loaded.
+            InputError: if the file is missing, damaged or not a model file.
+            UnsupportedError: if it contains code, or layers that cannot be loaded.
         """
 
     @abstractmethod
     def save_model(self, model: Any, path: Path) -> None:
-        """Write `model` as a plain model file that stock software loads, whole or not at all.
+        """Write `model` atomically as a plain model file that can be loaded without reds.
 
-        A model that is loaded from it computes the same, and has the same network description.
+        The loaded model computes the same and has the same network description.
 
         Raises:
             InputError: if the file cannot be written.
@@ -182,46 +182,47 @@ class Framework(Plugin, ABC):
 
     @abstractmethod
     def input_shape(self, model: Any) -> tuple[int | None, ...]:
-        """The shape of one example that `model` takes, without the batch dimension; None where a length is open."""
+        """Return the shape of one example that `model` takes, without the batch dimension; None for open lengths."""
 
     @abstractmethod
     def inspect(self, model: Any) -> Network:
         """Describe `model`: its layers, tensors, weights and channel groups.
 
-        Channels that a layer touches which is not understood belong to no group, and a warning of the network names the
-        layer. The description depends on the architecture alone, not on the values of weights.
+        Channels that an unknown layer touches belong to no group, and a warning of the network names the layer. The
+        description only depends on the architecture, not on the values of weights.
 
         Raises:
-            UnsupportedError: naming a layer that makes the model impossible to describe.
+            UnsupportedError: if the model cannot be described; the message names the layer at fault.
         """
 
     def library_versions(self) -> Mapping[str, str]:
-        """Versions of the libraries behind the framework, by name; plans record them. None by default."""
+        """Return versions of the framework's libraries by name, which plans record. Empty by default."""
         return {}
 
-    # --- weighing -----------------------------------------------------------------------------------------------
+    # --- scoring ------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def weights(self, model: Any, network: Network) -> WeightArrays:
-        """Copies of the weights of `model`, in the order of `network.weights`."""
+        """Return copies of the weights of `model`, in the order of `network.weights`."""
 
     @abstractmethod
     def gradients(
         self, model: Any, network: Network, data: Arrays, task: Task, batch_size: int
     ) -> Iterator[WeightArrays]:
-        """For each batch of `data` the gradient of the mean loss by each weight, in the order of `network.weights`.
+        """Yield for each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
 
-        Frozen weights have a gradient as well: it measures what a weight is worth, whether or not training may change
-        it. It is zero for statistics. The model runs as at inference: batch normalisations use their statistics.
+        Frozen weights have gradients too, since a gradient measures the importance of a weight, whether or not it is
+        trained. Gradients are zero for statistics. The model runs in inference mode, in which batch norms use their
+        statistics.
         """
 
     @abstractmethod
     def activation_statistics(
         self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
     ) -> list[ActivationStatistics]:
-        """What some tensors hold at inference over the examples `x`.
+        """Measure statistics of some tensors at inference over the examples `x`.
 
-        Data may be large: sums are kept over batches, not activations.
+        Implementations should keep sums over batches instead of activations, because data may be large.
 
         Args:
             tensors: indices into `network.tensors`.
@@ -231,44 +232,45 @@ class Framework(Plugin, ABC):
     def losses(
         self, model: Any, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task
     ) -> Iterator[float]:
-        """The task's mean loss on `data` with other weights in place of the model's own, for each of `variants`.
+        """Yield the task's mean loss on `data` with other weights in place of the model's own, for each of `variants`.
 
-        The model itself does not change. Each variant is asked for when the one before it is measured.
+        The model itself does not change. `variants` is consumed lazily, one variant at a time.
 
         Args:
-            variants: weights in the order of `network.weights`, of the same shapes.
+            variants: weights in the order of `network.weights`, with the same shapes.
         """
 
-    # --- cutting ------------------------------------------------------------------------------------------------
+    # --- extraction ---------------------------------------------------------------------------------------------
 
     @abstractmethod
     def extract(self, model: Any, network: Network, kept: Kept) -> Any:
-        """A new plain model that holds only the channels of `kept`, in their order; groups not named stay whole.
+        """Return a new plain model with only the channels in `kept`, in their order.
 
-        It computes what `model` computes with the other channels set to zero where they are read. If all channels are
-        kept in another order, it computes the same as `model`. `model` itself does not change.
+        All channels of groups that are not in `kept` are kept. The new model computes what `model` computes if the
+        other channels are zero where they are read. If all channels are kept in another order, it computes the same as
+        `model`. `model` itself does not change.
         """
 
-    # --- training and measuring ---------------------------------------------------------------------------------
+    # --- training and evaluation --------------------------------------------------------------------------------
 
     @abstractmethod
     def check_data(self, model: Any, data: Arrays, task: Task, what: str) -> Arrays:
-        """`data` as `model` takes it. A missing last dimension of 1 is added.
+        """Convert `data` to the form that `model` takes, adding a missing last dimension of 1.
 
         Args:
-            what: what messages call the data.
+            what: name of the data in messages.
 
         Raises:
             InputError: if shapes do not fit the model's input, or labels do not fit its output.
         """
 
     def check_finetuning(self, model: Any, data: Arrays, settings: FinetuneSettings) -> None:
-        """Refuse settings that `finetune` could not meet for `model` and training data, before a run begins.
+        """Refuse settings that `finetune` could not use for `model` and the training data, before a run begins.
 
-        Everything is accepted by default.
+        By default, all settings are accepted.
 
         Raises:
-            InputError: if they ask for something unknown, or for something that the data or the machine does not allow.
+            InputError: if a setting is unknown, or not possible with the data or on this machine.
         """
 
     @abstractmethod
@@ -277,67 +279,67 @@ class Framework(Plugin, ABC):
 
         The loss is the weighted sum of all losses, each weighted by the square root of the network's share of the
         parameters, normalised (REDS, arXiv 2311.13349). Afterwards the members' weights are slices of the full
-        network's, save for their batch-norm statistics, which are measured on training data. With validation data the
-        epoch of the least weighted loss on it is kept. With 0 epochs only these statistics are measured.
+        network's, except for their batch-norm statistics, which are measured on training data. With validation data,
+        the epoch with the lowest weighted loss on it is kept. With 0 epochs, only these statistics are measured.
 
-        A framework that calls `training.keeper` after each epoch can go on in the middle of a training: it must then
-        end with the same weights as if it had not been stopped.
+        A framework that calls `training.keeper` after each epoch can resume a stopped training. It must then end with
+        the same weights as if it had not been stopped.
         """
 
     @abstractmethod
     def predict(self, model: Any, x: npt.NDArray[Any], batch_size: int = 256) -> npt.NDArray[np.float32]:
-        """Outputs (N, ...) of `model` at inference on the examples `x`."""
+        """Return the outputs (N, ...) of `model` at inference on the examples `x`."""
 
     @abstractmethod
     def accuracy(self, model: Any, data: Arrays, task: Task) -> float:
-        """The task's metric of `model` on `data`: accuracy in 0..1 by default."""
+        """Return the task's metric of `model` on `data`: by default the accuracy between 0 and 1."""
 
     @abstractmethod
     def loss(self, model: Any, data: Arrays, task: Task) -> float:
-        """The task's mean loss of `model` on `data`."""
+        """Return the task's mean loss of `model` on `data`."""
 
     # --- files for devices --------------------------------------------------------------------------------------
 
     def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
-        """Write `model` to `path` for a device; with `quantise` for 8-bit integers alone, calibrated on `calibration`.
+        """Write `model` to `path` for a device; with `quantise` in 8-bit integers only, calibrated on `calibration`.
 
-        Needed by frameworks with exported kinds in `files` alone.
+        Only needed by frameworks with exported kinds in `files`.
 
         Raises:
-            InputError: if `quantise` is asked for without calibration data.
-            UnsupportedError: if the device's format cannot express the model; a run then leaves the file out.
+            InputError: if `quantise` is true without calibration data.
+            UnsupportedError: if the device's format cannot express the model; a run then omits the file.
         """
         raise UnsupportedError(f"framework '{self.name}' exports no files for devices", "use another framework")
 
     def export_notes(self, model: Any) -> tuple[str, ...]:
-        """What the user should know of the int8 file of `model` before it is trained, one sentence each.
+        """Return notes on the int8 file of `model` that users should read before training, one sentence each.
 
-        For example that some layers make the file large and slow to write. Nothing by default.
+        For example, some layers may make the file large and slow to write. Empty by default.
         """
         return ()
 
     def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
-        """The task's metric of an exported file on `data`, run by the device's interpreter.
+        """Return the task's metric of an exported file on `data`, run by the device's interpreter.
 
-        Needed by frameworks with exported kinds in `files` alone.
+        Only needed by frameworks with exported kinds in `files`.
         """
         raise UnsupportedError(f"framework '{self.name}' exports no files for devices", "use another framework")
 
     def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
-        """What times models on this machine.
+        """Return a probe that measures latencies of models on this machine.
 
         Raises:
-            UnsupportedError: if the framework cannot, which is the default.
+            UnsupportedError: if the framework cannot measure latencies, which is the default.
         """
         raise UnsupportedError(f"framework '{self.name}' cannot measure latencies", "set budgets for other resources")
 
     # --- conveniences -------------------------------------------------------------------------------------------
 
     def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
-        """Training and test data of a data set that the framework's own loaders know by name, unchecked.
+        """Return training and test data of a data set that the framework provides by name, unchecked.
 
         Raises:
-            InputError: if the name is unknown, as every name is by default, or the data cannot be fetched.
+            InputError: if the name is unknown, as all are by default, or the data cannot be downloaded.
         """
         raise InputError(
             f"framework '{self.name}' knows no data set '{name}'",
@@ -345,31 +347,31 @@ class Framework(Plugin, ABC):
         )
 
     def build_baseline(self, training: Training) -> Any:
-        """A small network for images, built for the shape of the data and trained on it.
+        """Build a small network for the shape of the images, and train it.
 
         Raises:
-            UnsupportedError: if the framework has none, which is the default.
+            UnsupportedError: if the framework provides no such network, which is the default.
         """
         raise UnsupportedError(f"framework '{self.name}' builds no network of its own", "give a model")
 
     def samples(self) -> Sequence[SampleModel]:
-        """Small models that hold what the framework can prune, on which `reds check` tries it. None by default.
+        """Return small models with everything that the framework can prune, for `reds check`. Empty by default.
 
-        Checking is impossible without them. They may be built, and their module imported, when this is called.
+        `reds check` needs at least one. The models may be built, and their module imported, in this call.
         """
         return ()
 
 
 def member_kept(widths: Mapping[str, int]) -> dict[str, npt.NDArray[np.int64]]:
-    """The first `widths[g]` channels of every group g: what a member of a family keeps of the full network."""
+    """Return the channels of the full network that a member of a family keeps: the first `widths[g]` of group g."""
     return {group: np.arange(width, dtype=np.int64) for group, width in widths.items()}
 
 
 def as_examples(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Examples in the type in which they are held: of fewer bytes than float32 as they are, others as float32."""
+    """Convert examples to float32, unless their type is a smaller number, which is kept."""
     return x if x.dtype.kind in "iuf" and x.dtype.itemsize < SMALL_BYTES else x.astype(np.float32, copy=False)
 
 
 def batches(count: int, batch_size: int) -> list[slice]:
-    """Slices that cover `count` examples in batches."""
+    """Return slices that cover `count` examples in batches."""
     return [slice(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]

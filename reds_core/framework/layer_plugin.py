@@ -1,4 +1,4 @@
-"""The layer-plugin boundary: how a package teaches a framework its own layers."""
+"""The interface of layer plugins, by which packages add support for their own layers to a framework."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class LayerPlugin(Plugin, ABC):
     """Base class of layer plugins.
 
     Attributes:
-        framework: name of the framework plugin whose layers these are.
+        framework: name of the framework plugin that the layers belong to.
     """
 
     kind = "layers"
@@ -23,16 +23,16 @@ class LayerPlugin(Plugin, ABC):
 
     @abstractmethod
     def handlers(self) -> Mapping[type, Any]:
-        """Layer types and how each is treated, in the framework's own terms.
+        """Return the handlers of layer types, in a form that the framework defines.
 
-        Called when the framework first reads a model. May import the libraries behind the layers, and should: classes
-        that are registered for loading by then are found in model files.
+        It is called when the framework first reads a model. It should import the libraries of the layers, so that
+        classes are registered before model files are loaded.
         """
 
     def samples(self) -> Sequence[SampleModel]:
-        """Small models of the framework that hold these layers, on which `reds check` tries them. None by default.
+        """Return small models of the framework with these layers, for `reds check`. Empty by default.
 
-        Checking is impossible without them. Each layer type of `handlers` should stand between layers that the
-        framework knows, in at least one of the models.
+        `reds check` needs at least one. Each layer type in `handlers` should occur between layers that the framework
+        knows, in at least one of the models.
         """
         return ()

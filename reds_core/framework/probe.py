@@ -11,27 +11,27 @@ from reds_core.network.description import Network
 
 
 class LatencyProbe(ABC):
-    """Times models, and segments of them, as exported files in the device's interpreter on this machine."""
+    """Measures latencies of models and their segments, exported and run by the device's interpreter on this machine."""
 
     @abstractmethod
     def segments(self, model: Any, network: Network) -> tuple[Segment, ...]:
-        """The segments of `model`, in execution order: every call of `network` belongs to one.
+        """Return the segments of `model` in execution order. Every call of `network` belongs to one segment.
 
-        Its layers may gain calls, so give a copy.
+        Calls may be added to the layers of `model`, so callers should pass a copy.
         """
 
     @abstractmethod
     def parts(self, model: Any, indices: Sequence[int]) -> list[Timing]:
-        """Some segments of `model`, each alone."""
+        """Time some segments of `model`, each on its own."""
 
     @abstractmethod
     def whole(self, model: Any) -> Timing:
-        """`model` as it is exported."""
+        """Export `model` and time it."""
 
     @abstractmethod
     def exported(self, content: bytes) -> Timing:
-        """A file as it was exported."""
+        """Time the content of an exported file."""
 
     @abstractmethod
     def overhead(self) -> Timing:
-        """Running a model that does nothing."""
+        """Time a model that does nothing."""

@@ -1,7 +1,7 @@
-"""How figures are drawn and written: one style, object-oriented matplotlib, SVG that can stand inside a page.
+"""Drawing and saving of figures: one style, object-oriented matplotlib, and SVG that can be embedded in a page.
 
-The same figure gives the same bytes on every run: matplotlib's own defaults instead of the user's, hashed ids with a
-fixed salt, no date. Text stays text, so that it can be read out, searched and takes the page's font.
+The output is reproducible: it uses matplotlib's defaults instead of the user's settings, hashed ids with a fixed salt,
+and no date. Text is not converted to paths, so that it is accessible, searchable and in the font of the page.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw in the style of reports; the user's matplotlib settings are put back afterwards.
+    """Draw in the style of reports within the context. The user's matplotlib settings are restored afterwards.
 
     Raises:
         UnavailableError: if matplotlib is not installed.
@@ -68,7 +68,7 @@ def drawing() -> Iterator[None]:
     except ImportError as error:
         raise unavailable("matplotlib") from error
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # text stays text: whoever shows the figure has other fonts to take a sign from
+        # text is not converted to paths, so viewers can use other fonts for missing glyphs
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
@@ -76,12 +76,12 @@ def drawing() -> Iterator[None]:
 
 
 def unavailable(library: str) -> UnavailableError:
-    """The error for a library that reports need and that is missing."""
+    """Return the error for a missing library that reports need."""
     return UnavailableError(f"reports need {library}, which is not installed", INSTALL_BENCH)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of `width` x `height` inches with constrained layout, bound to no window."""
+    """Return a figure of `width` x `height` inches with constrained layout, without a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -105,12 +105,12 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def inline_svg(figure: Figure, prefix: str, description: str) -> str:
-    """A figure as an <svg> element to stand in an HTML page.
+    """Convert a figure to an <svg> element for an HTML page.
 
     Args:
-        figure: what to write.
-        prefix: starts each id, so that several figures can share a page.
-        description: what the figure shows, for those who cannot see it.
+        figure: the figure.
+        prefix: prefix of each id, which makes ids of several figures on a page distinct.
+        description: alternative text.
     """
     content = io.BytesIO()
     with drawing():
@@ -118,7 +118,7 @@ def inline_svg(figure: Figure, prefix: str, description: str) -> str:
     root = ElementTree.fromstring(content.getvalue())
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag.endswith("}style"):  # it would rule the whole page
+            if child.tag.endswith("}style"):  # it would apply to the whole page
                 parent.remove(child)
     _own_ids(root, prefix)
     widest = _LARGEST_SCALE * float(root.attrib["viewBox"].split()[2]) * 96 / 72
@@ -130,7 +130,7 @@ def inline_svg(figure: Figure, prefix: str, description: str) -> str:
 
 
 def _own_ids(root: ElementTree.Element, prefix: str) -> None:
-    """Keep only the ids that are referred to, renamed to start with `prefix`; drop name spaces, for HTML."""
+    """Keep only ids that are referenced, renamed to start with `prefix`, and remove namespaces, for HTML."""
     elements = list(root.iter())
     for element in elements:
         element.tag = element.tag.rpartition("}")[2]

@@ -1,4 +1,4 @@
-"""What reports show of a run: the plan's figures beside the sizes of the files found, one member a network."""
+"""The facts that reports show about a run: the figures of the plan, and the sizes of the files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Metric:
     """What the accuracies of a plan measure.
 
     Attributes:
-        name: as in sentences.
-        is_share: whether it is a share of cases that are right, shown in percent; higher is then better.
+        name: the name in sentences.
+        is_share: whether it is a share of correct predictions, which is shown in percent and better if higher.
     """
 
     name: str = "accuracy"
@@ -37,9 +37,10 @@ class ExportedFile:
     """A file of a member.
 
     Attributes:
-        name: relative to the run's folder.
-        size: in bytes; None where it is not in the folder.
-        accuracy: of this file on test data.
+        kind: kind of the file.
+        name: name of the file relative to the run's folder.
+        size: size in bytes; None if the file is not in the folder.
+        accuracy: accuracy of the file on test data.
     """
 
     kind: FileKind
@@ -53,11 +54,12 @@ class Member:
     """The full network (record None) or a subnetwork.
 
     Attributes:
-        label: how it is called in tables and plots.
-        usage: by resource, in base units.
-        share: by resource, usage / that of the full network, where that is known.
-        accuracy: figures that are not numbers are None.
-        files: those that the plan names, the model's first.
+        label: the name in tables and plots.
+        usage: usage of each resource in base units.
+        share: usage of each resource divided by that of the full network, if that is known.
+        accuracy: accuracies; None in place of those that are not finite.
+        files: the files that the plan names, the model's first.
+        record: the record of a subnetwork in the plan; None for the full network.
     """
 
     label: str
@@ -68,16 +70,16 @@ class Member:
     record: SubnetworkRecord | None
 
     def file(self, kind: FileKind | None) -> ExportedFile | None:
-        """Its file of a kind, or None."""
+        """Return the file of a kind, or None."""
         return next((f for f in self.files if f.kind == kind), None)
 
     def accuracy_of(self, kind: FileKind | None) -> float | None:
-        """On test data, of its file of a kind that devices run; None where it was not measured."""
+        """Return the accuracy of the exported file of a kind on test data; None if it was not measured."""
         return None if kind is None else self.accuracy.exported.get(kind.name)
 
     @property
     def smallest_file(self) -> ExportedFile | None:
-        """The smallest of its files found, or None."""
+        """The smallest of the files in the folder, or None."""
         found = [f for f in self.files if f.size is not None]
         return min(found, key=lambda f: f.size or 0, default=None)
 
@@ -91,7 +93,7 @@ class FamilyFacts:
         subnetworks: smallest first.
         kinds: the kinds of files that the run wrote.
         metric: what accuracies measure.
-        reference: accuracy of the input model, or of the full network where only that is known.
+        reference: accuracy of the input model, or of the full network if only that is known.
     """
 
     full: Member
@@ -112,10 +114,10 @@ class FamilyFacts:
 
 
 def gather(plan: Plan, folder: Path) -> FamilyFacts:
-    """The family of `plan`, with the sizes of its files as found in `folder`.
+    """Return the family of `plan`, with the sizes of its files in `folder`.
 
-    What kinds of files are called is declared by the framework plugins that are installed. Where none of them knows the
-    plan's kinds, they go by their names in the plan.
+    The titles of kinds of files are those of the installed framework plugins. Kinds that none of them declares have
+    their names in the plan as titles.
     """
     kinds = file_kinds_in(plan)
     record = plan.full
@@ -129,7 +131,7 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
 
 
 def file_kinds_in(plan: Plan) -> FileKinds:
-    """The kinds of files that `plan` names, as an installed framework declares them."""
+    """Return the kinds of files that `plan` names, as an installed framework declares them."""
     names = dict.fromkeys(kind for record in plan.subnetworks for kind in record.files)
     return file_kinds_of(names, Registry().file_kinds())
 
@@ -141,13 +143,13 @@ def _subnetwork(record: SubnetworkRecord, full: Mapping[str, int], folder: Path,
 
 
 def _numbers(accuracy: Accuracy, kinds: FileKinds) -> Accuracy:
-    """`accuracy` with None in place of figures that are no numbers, and for kinds that it does not name."""
+    """Return `accuracy` with None in place of figures that are not finite, and for kinds that it lacks."""
     exported = {kind.name: _number(accuracy.exported.get(kind.name)) for kind in kinds.exported}
     return Accuracy(_number(accuracy.before), _number(accuracy.after), exported)
 
 
 def _label(record: SubnetworkRecord) -> str:
-    """The name, with a percent sign where the name is the percent of a budget."""
+    """Return the name, with a percent sign if it is the percentage of a budget."""
     names = (f"{100 * b:.12g}" for b in record.budget.values() if units.is_fraction(b))
     name = units.printable(record.name)
     return f"{name}{units.THIN}%" if record.name in names else name
@@ -165,7 +167,7 @@ def _files(
 
 
 def _size(folder: Path, name: str) -> int | None:
-    """Size in bytes of a file within `folder`; None where it is missing or the name leads out of the folder."""
+    """Return the size in bytes of a file in `folder`; None if it is missing or outside of the folder."""
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts:
         return None
@@ -181,7 +183,7 @@ def _number(figure: float | None) -> float | None:
 
 
 def metric_of(task: Any) -> Metric:
-    """The metric by a run's option "task"; accuracy unless it names another."""
+    """Return the metric of a run from its option "task": accuracy unless it names another one."""
     name = task.get("metric") if isinstance(task, Mapping) else None
     if not isinstance(name, str) or not name or "acc" in name.lower():
         return Metric()

@@ -1,4 +1,4 @@
-"""The figures of a pruning run. Each tells its series apart by marker, line or hatch too, not by colour alone."""
+"""The figures of a pruning run. Series differ by marker, line or hatch, not only by colour."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILE_SIZE = "file_size"
-"""The abscissa that stands for the size of the exported files; all others are resources."""
+"""The abscissa for the size of files; all others are resources."""
 
 ROWS_A_FIGURE = 32
 _LABEL_LIMIT = 22
 _NAME_OFFSETS = ((-12, 9), (0, 10), (-19, 1), (14, -8), (0, -11), (20, 0), (-16, 18), (0, 21), (14, -19), (0, 32))
-"""Where a network's name may stand, in points from its marker; up and left first, since curves rise to the right."""
+"""Candidate positions of a name, in points from its marker, up and left first, since curves rise rightwards."""
 _PANEL_INCHES = (4.6, 3.3)
 _CHANNELS_WIDTH_INCHES, _ROW_INCHES = 4.6, 0.2
 _LOGARITHMIC_FROM_RATIO = 12
@@ -32,7 +32,7 @@ _DARKEST, _LIGHTEST = (0x12, 0x39, 0x5F), (0xC3, 0xD9, 0xEE)
 
 
 _STYLES = (Style("#12395f", "o", "-"), Style("#b3541e", "s", "--"), Style("#2c7a4b", "^", ":"))
-"""Of the first kinds of files; a run that writes more of them gets further ones from `styles`."""
+"""Styles of the first kinds of files; those of further kinds come from `styles`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class AccuracyPoint:
 
 
 def accuracy_points(family: FamilyFacts, abscissa: str) -> dict[FileKind, tuple[AccuracyPoint, ...]]:
-    """By kind of file the points of an accuracy figure, smallest network first; kinds without points are left out.
+    """Return the points of an accuracy figure by kind of file, smallest network first, without kinds that have none.
 
     Args:
         family: the networks.
@@ -69,7 +69,7 @@ def accuracy_points(family: FamilyFacts, abscissa: str) -> dict[FileKind, tuple[
 
 
 def accuracy_figure(family: FamilyFacts, abscissa: str) -> Figure | None:
-    """Accuracy of each network against a resource or its file size; None where no network has both.
+    """Draw the accuracy of each network against a resource or its file size; None if no network has both.
 
     Raises:
         UnavailableError: if matplotlib is not installed.
@@ -104,7 +104,7 @@ def accuracy_figure(family: FamilyFacts, abscissa: str) -> Figure | None:
 
 
 def _kind_styles(family: FamilyFacts) -> dict[FileKind, Style]:
-    """How each kind of file is drawn, whether or not others are."""
+    """Return the style of each kind of file, which does not depend on the kinds that are drawn."""
     kinds = family.kinds.all
     more = styles([kind.name for kind in kinds])
     return {k: _STYLES[i] if i < len(_STYLES) else more[k.name] for i, k in enumerate(kinds)}
@@ -120,7 +120,7 @@ def _title(quantity: str, unit: str) -> str:
 
 
 def _limits(axes: Any, points: Sequence[AccuracyPoint]) -> None:
-    """Room for markers and names; x from 0, or logarithmic where the sizes are far apart."""
+    """Set limits with room for markers and names. x starts at 0, or is logarithmic if the values differ widely."""
     xs, ys = [p.x for p in points], [p.y for p in points]
     if min(xs) > 0 and max(xs) / min(xs) > _LOGARITHMIC_FROM_RATIO:
         axes.set_xscale("log", base=2)
@@ -132,7 +132,7 @@ def _limits(axes: Any, points: Sequence[AccuracyPoint]) -> None:
 
 
 def _ticks(axes: Any) -> None:
-    """Ticks at round numbers, few enough to be read on a phone."""
+    """Set ticks at round numbers, few enough to be legible on a phone."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     plain = FuncFormatter(lambda number, _: f"{number:.6g}")
@@ -144,8 +144,8 @@ def _ticks(axes: Any) -> None:
 
 
 def _name_networks(figure: Any, axes: Any, points: Sequence[AccuracyPoint]) -> None:
-    """Write each network's name once, near its leftmost (then highest) point, where nothing is written yet."""
-    figure.draw_without_rendering()  # the layout must be settled before places can be compared
+    """Write each network's name once, at a free position near its leftmost (then highest) point."""
+    figure.draw_without_rendering()  # positions can only be compared after layout
     taken = [axes.transData.transform((p.x, p.y)) for p in points]
     boxes: list[Any] = []
     for label in dict.fromkeys(p.label for p in points):
@@ -161,14 +161,14 @@ def _name_networks(figure: Any, axes: Any, points: Sequence[AccuracyPoint]) -> N
                 break
             text.remove()
         else:
-            continue  # no place left: the tables name it
+            continue  # no free position; the name is in the tables
         boxes.append(box)
 
 
 def channel_figures(plan: Plan, family: FamilyFacts) -> tuple[Figure, ...]:
-    """Channels kept in each group, one bar a group, in figures of equal height with at most ROWS_A_FIGURE groups.
+    """Draw the channels kept in each group, in figures of equal height with at most ROWS_A_FIGURE groups.
 
-    A bar is the whole group; its parts reach to the width of one subnetwork each, narrowest first.
+    A bar represents a whole group. Its segments end at the widths of the subnetworks, narrowest first.
 
     Raises:
         UnavailableError: if matplotlib is not installed.
@@ -210,7 +210,7 @@ def _channel_figure(groups: Sequence[GroupRecord], rows: int, family: FamilyFact
 
 
 def _width(member: Member, group: GroupRecord) -> int:
-    """Channels of `group` that a subnetwork keeps; all where the plan does not say."""
+    """Return the channels of `group` that a subnetwork keeps, or all if the plan does not state them."""
     widths = member.record.widths if member.record else {}
     return min(max(widths.get(group.name, group.channels), 0), group.channels)
 
@@ -237,7 +237,7 @@ def _channel_legend(figure: Any, members: Sequence[Member], fills: Sequence[tupl
 
 
 def _fills(count: int) -> list[tuple[str, str]]:
-    """Colour and hatch for each of `count` subnetworks, dark for the smallest."""
+    """Return colour and hatch for each of `count` subnetworks, darkest for the smallest."""
     fills = []
     for index in range(count):
         t = index / max(count - 1, 1)
@@ -247,14 +247,14 @@ def _fills(count: int) -> list[tuple[str, str]]:
 
 
 def _edge(colour: str) -> str:
-    """A colour for edge and hatch that shows on `colour`."""
+    """Return a colour for edges and hatches that is visible on `colour`."""
     if colour == "white":
         return "#7d8894"
     return "white" if int(colour[1:3], 16) < 0x70 else INK
 
 
 def usage_figure(family: FamilyFacts) -> Figure | None:
-    """What each subnetwork uses as a share of the full network; None where there is none.
+    """Draw the usage of each subnetwork as a share of the full network's; None if there is nothing to draw.
 
     Raises:
         UnavailableError: if matplotlib is not installed.

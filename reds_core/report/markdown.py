@@ -1,4 +1,4 @@
-"""Tables and texts as Markdown that reads well as plain text too."""
+"""Conversion of tables and texts to Markdown that is also legible as plain text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#&~])")
 
 
 def bullets(sentences: Iterable[str]) -> str:
-    """A list of sentences."""
+    """Format sentences as a bulleted list."""
     return "\n".join(f"- {escaped(sentence)}" for sentence in sentences)
 
 
 def markdown_table(table: Table) -> str:
-    """A table under a heading, as Markdown."""
+    """Format a table with a heading."""
     head = (table.corner, *table.columns)
     ruler = ["---", *(["---"] if table.is_prose else ["---:"]) * len(table.columns)]
     lines = [_line(map(escaped, head)), _line(ruler)]
@@ -40,6 +40,6 @@ def _cell(cell: Cell) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text as Markdown shows it unchanged, on one line; spaces are plain ones."""
+    """Escape a text so that Markdown shows it unchanged, on one line and with plain spaces."""
     plain = units.printable(text.replace("\n", " ")).replace(units.THIN, " ")
     return _SPECIAL.sub(r"\\\1", plain)

@@ -1,4 +1,4 @@
-"""Renders pages: self-contained HTML files from Jinja2 templates. Every text is escaped; nothing is fetched."""
+"""Rendering of self-contained HTML pages from Jinja2 templates. All text is escaped, and nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHARED_TEMPLATES = "reds_core.report"
-"""The package whose templates all pages share."""
+"""The package with the templates that all pages share."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Picture:
     """A figure of a page.
 
     Attributes:
-        svg: the <svg> element, trusted; it holds a description for those who cannot see it.
-        caption: what it shows.
+        svg: the <svg> element, which is trusted and contains an alternative text.
+        caption: the caption.
     """
 
     svg: str
@@ -32,7 +32,7 @@ class Picture:
 
 
 def picture(figure: Figure, prefix: str, caption: str, description: str) -> Picture:
-    """A figure with its caption; prefix: starts its ids, different for each figure of a page."""
+    """Return a figure with its caption. The prefix of its ids must be different for each figure of a page."""
     return Picture(inline_svg(figure, prefix, units.printable(description)), caption)
 
 
@@ -41,8 +41,8 @@ class Script:
     """A script within a page.
 
     Attributes:
-        text: trusted.
-        policy: what the page's content security policy calls it: nothing else may run.
+        text: the source text, which is trusted.
+        policy: its source expression in the page's content security policy, which allows no other scripts.
     """
 
     text: str
@@ -50,21 +50,21 @@ class Script:
 
 
 def inline_script(name: str) -> Script:
-    """A script of this package."""
+    """Return a script of this package."""
     text = (resources.files(SHARED_TEMPLATES) / "templates" / name).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Script(text, f"'sha256-{digest}'")
 
 
 def _shown(value: Any) -> Any:
-    """What a template shows for `value`: a dash for nothing, texts printable."""
+    """Convert a value for a template: None to a dash, and texts to printable ones."""
     if value is None:
         return units.DASH
     return units.printable(value) if type(value) is str else value
 
 
 def _breakable(text: str) -> Any:
-    """A name that may be broken where its options begin and between them: cpsat[presolve=false]."""
+    """Allow line breaks before and between the options in a name such as cpsat[presolve=false]."""
     import markupsafe
 
     return (

@@ -1,4 +1,4 @@
-"""How optimal each choice is, in plain sentences."""
+"""Descriptions of how close each choice is to the optimum, in plain sentences."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from reds_core.report import units
 
 @dataclass(frozen=True)
 class Proof:
-    """What is known of how good a choice is.
+    """What is known about the quality of a choice.
 
     Attributes:
-        badge: as of `badge`.
+        badge: the result of `badge`.
         is_optimal: whether nothing better exists within the budget and between the neighbours in the family.
-        sentence: the same for people who are no experts.
-        nesting: what fitting between the other subnetworks costs at most, as a sentence; empty where there are none.
+        sentence: the same for readers who are not experts.
+        nesting: the maximum cost of nesting with the other subnetworks, as a sentence; empty if there are none.
         gap: (bound - value) / |value|, or None.
         price: (bound without the other subnetworks - value) / |value|, or None.
     """
@@ -31,10 +31,14 @@ class Proof:
 
 
 def prove(record: SubnetworkRecord, has_smaller: bool, has_larger: bool) -> Proof:
-    """The proof of one subnetwork. has_smaller, has_larger: whether the family has such subnetworks beside it.
+    """Return the proof of one subnetwork.
 
-    Which of them a strategy decided first is not told apart: a choice that is the best around the smaller ones, or
-    within the larger ones, is also the best between both.
+    It does not depend on the order in which a strategy chose the subnetworks: a choice that is the best around the
+    smaller ones, or within the larger ones, is also the best between both.
+
+    Args:
+        record: the record of the subnetwork.
+        has_smaller, has_larger: whether the family has smaller or larger subnetworks.
     """
     price = relative_gap(record.value, record.bound_independent) if has_smaller or has_larger else None
     return Proof(
@@ -48,7 +52,7 @@ def prove(record: SubnetworkRecord, has_smaller: bool, has_larger: bool) -> Proo
 
 
 def badge(record: SubnetworkRecord) -> str:
-    """The proof in two or three words: optimal, gap 0.31 %, no bound; a dash where there was no search."""
+    """Return the proof in two or three words, such as optimal, gap 0.31 %, or no bound; a dash without a search."""
     gap = _gap(record)
     if _is_optimal(record):
         return "optimal"
@@ -68,7 +72,7 @@ def _gap(record: SubnetworkRecord) -> float | None:
 
 
 def _alternatives(record: SubnetworkRecord, has_smaller: bool, has_larger: bool) -> str:
-    """The choices that a proof speaks of."""
+    """Return the choices that a proof refers to."""
     every = "choice of widths within the budget"
     free = record.bound_independent
     if free is not None and record.bound is not None and free <= record.bound:
@@ -102,7 +106,7 @@ def _nesting(record: SubnetworkRecord, price: float | None) -> str:
 
 
 def proof_summary(proofs: tuple[Proof, ...]) -> str:
-    """One clause on all choices of a run, without a full stop."""
+    """Return one clause about all choices of a run, without a full stop."""
     if not proofs:
         return "nothing was chosen"
     proven, total = sum(p.is_optimal for p in proofs), len(proofs)

@@ -1,4 +1,4 @@
-"""The report of a pruning run: its summary, and which tables and figures it has."""
+"""The report of a pruning run: its summary, tables and figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", 
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """One figure of the summary: what it is, how much, and compared with what."""
+    """One figure of the summary: its title, value, and a comparison."""
 
     title: str
     text: str
@@ -35,7 +35,7 @@ class KeyFigure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How optimal the choice of one subnetwork is."""
+    """The proof of one subnetwork's choice."""
 
     label: str
     proof: Proof
@@ -88,7 +88,7 @@ def run_page(plan: Plan, folder: Path) -> str:
 
 
 def model_name(plan: Plan, folder: Path) -> str:
-    """How the run is called: the file name of its input model, or else its folder's name."""
+    """Return the name of the run: the file name of its input model, or else its folder's name."""
     model = plan.options.get("model")
     if isinstance(model, str) and model.strip():
         return PurePath(model).name or model
@@ -96,7 +96,7 @@ def model_name(plan: Plan, folder: Path) -> str:
 
 
 def headline(family: FamilyFacts, proofs: tuple[Proof, ...]) -> str:
-    """The run in one sentence."""
+    """Summarise the run in one sentence."""
     if not family.subnetworks:
         return "The run made no subnetwork."
     smallest, number = family.subnetworks[0], len(family.subnetworks)
@@ -106,7 +106,7 @@ def headline(family: FamilyFacts, proofs: tuple[Proof, ...]) -> str:
 
 
 def _need(member: Member) -> str:
-    """What a member needs of the resource that was budgeted first, or of MACs."""
+    """Return the usage of the first resource with a budget, or of MACs."""
     budgeted = tuple(member.record.budget) if member.record else ()
     for resource in (*budgeted, "macs"):
         if resource in member.share:
@@ -126,7 +126,7 @@ def _quality(family: FamilyFacts, member: Member) -> str:
 
 
 def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[KeyFigure, ...]:
-    """The figures of the smallest subnetwork that people ask for first."""
+    """Return the key figures of the smallest subnetwork."""
     smallest, full = family.subnetworks[0], family.full
     tiles = []
     for resource in (r.name for r in RESOURCES.values() if not r.is_measured):
@@ -145,7 +145,7 @@ def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[KeyFigure, .
 
 
 def _difference(family: FamilyFacts, figure: float) -> str:
-    """How far `figure` is from that of the input model."""
+    """Return the difference between `figure` and that of the input model."""
     if family.reference is None:
         return ""
     if not family.metric.is_share:
@@ -174,7 +174,7 @@ def _accuracy_pictures(family: FamilyFacts) -> tuple[Picture, ...]:
 
 
 def _points_in_words(family: FamilyFacts, abscissa: str) -> str:
-    """What an accuracy figure shows, for those who cannot see it."""
+    """Return an alternative text for an accuracy figure."""
     resource = "params" if abscissa == figures.FILE_SIZE else abscissa  # both are bytes
     series = []
     for kind, points in figures.accuracy_points(family, abscissa).items():

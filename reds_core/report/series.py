@@ -1,4 +1,4 @@
-"""How the series of a figure are told apart: by colour, marker and line, and by names that are short enough."""
+"""Distinct styles and short names for the series of a figure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
 
 @dataclass(frozen=True)
 class Style:
-    """How a series is drawn in every figure of a report."""
+    """The style of a series in every figure of a report."""
 
     colour: str
     marker: str
@@ -23,7 +23,7 @@ class Style:
 
 
 def styles(labels: Sequence[str]) -> dict[str, Style]:
-    """A style for each label; thirteen and more stay apart by marker."""
+    """Return a distinct style for each label."""
     return {
         label: Style(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)], _LINES[i % len(_LINES)])
         for i, label in enumerate(labels)
@@ -31,9 +31,9 @@ def styles(labels: Sequence[str]) -> dict[str, Style]:
 
 
 def short_names(labels: Sequence[str], limit: int) -> dict[str, str]:
-    """Labels of at most `limit` characters that still differ: without their middle, end or beginning, or numbered.
+    """Shorten labels to at most `limit` characters so that they still differ.
 
-    Numbers count from 1, as the labels stand.
+    The middle, end or beginning is removed. If none of these keeps the labels distinct, they are numbered from 1.
     """
     printable = {label: units.printable(label) for label in labels}
     ways: tuple[Callable[[str], str], ...] = (

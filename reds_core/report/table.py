@@ -1,4 +1,4 @@
-"""Tables of reports: their parts, and cells of the figures that they hold."""
+"""Tables of reports and their cells."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: as shown.
-        value: the exact figure behind `text`, for machines and for the tooltip; None where there is none.
+        text: the displayed text.
+        value: the exact figure of `text`, for machines and for the tooltip, or None.
         note: a second, smaller line.
-        tone: "proved" or "failed" where the cell is to stand out; "" for plain.
-        meaning: what `text` says, where it is a mere sign.
+        tone: "proved" or "failed" to highlight the cell; otherwise "".
+        meaning: the meaning of `text` if it is only a symbol.
     """
 
     text: str
@@ -30,20 +30,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: its heading, then one cell a column."""
+    """A row of a table: its heading, and one cell for each column."""
 
     heading: str
     cells: tuple[Cell, ...]
 
     @property
     def is_empty(self) -> bool:
-        """Whether no cell holds anything."""
+        """Whether all cells are empty."""
         return all(cell.text == units.DASH for cell in self.cells)
 
 
 @dataclass(frozen=True)
 class Block:
-    """Rows of a table that belong together; title "" for none."""
+    """Rows of a table that belong together, with a title that may be empty."""
 
     title: str
     rows: tuple[Row, ...]
@@ -54,7 +54,7 @@ class Table:
     """A table.
 
     Attributes:
-        caption: what it holds.
+        caption: the caption.
         corner: heading of the column of row headings.
         columns: headings of the other columns.
         is_prose: whether its cells are texts to be read, rather than figures to be compared.
@@ -69,7 +69,7 @@ class Table:
     is_sortable: bool = False
 
     def without_empty_rows(self) -> Table:
-        """The same table without rows that hold nothing, and without blocks that have no row left."""
+        """Return the table without empty rows, and without blocks that have no other rows."""
         blocks = (Block(b.title, tuple(r for r in b.rows if not r.is_empty)) for b in self.blocks)
         return dataclasses.replace(self, blocks=tuple(b for b in blocks if b.rows))
 
@@ -78,50 +78,50 @@ NOTHING = Cell(units.DASH)
 
 
 def figure(number: float | None, text: str, note: str = "") -> Cell:
-    """A cell of an exact figure; a dash where there is none."""
+    """Return a cell with an exact figure, or a dash if there is none."""
     return NOTHING if number is None or not units.exists(number) else Cell(text, number, note)
 
 
 def share(number: float | None, note: str = "") -> Cell:
-    """A cell of a share, in percent."""
+    """Return a cell with a share in percent."""
     return figure(number, units.small_percent(number), note)
 
 
 def seconds(number: float | None, note: str = "") -> Cell:
-    """A cell of a duration in s."""
+    """Return a cell with a duration, given in seconds."""
     return figure(number, duration(number), note)
 
 
 def duration(number: float | None) -> str:
-    """A duration in s with three digits, never in minutes, so that all compare at a glance: 12.0 ms, 60.1 s."""
+    """Format a duration in s with three digits, never in minutes, so that all are comparable: 12.0 ms, 60.1 s."""
     if number is None or number < 1:
         return units.seconds(number)
     return units.NANOSECONDS.text(number * 1e9)
 
 
 def factor(number: float | None, note: str = "") -> Cell:
-    """A cell of a factor: 12.3×."""
+    """Return a cell with a factor: 12.3×."""
     return figure(number, factor_text(number), note)
 
 
 def factor_text(number: float | None) -> str:
-    """How many times: 12.3×, with three digits at most."""
+    """Format a factor with at most three digits: 12.3×."""
     if number is None or not units.exists(number):
         return units.DASH
     return (units.count(number) if number >= 99.5 else f"{number:.3g}" if number >= 1 else f"{number:.2g}") + "×"
 
 
 def whole(number: int | None) -> Cell:
-    """A cell of a count."""
+    """Return a cell with a count."""
     return figure(number, units.count(number))
 
 
 def one_block(rows: Sequence[Row]) -> tuple[Block, ...]:
-    """The rows as a table's only block; no block without rows."""
+    """Return the rows as the only block of a table; no block if there are no rows."""
     return (Block("", tuple(rows)),) if rows else ()
 
 
 def prose_table(caption: str, corner: str, texts: Mapping[str, str | None]) -> Table:
-    """A table of names and texts; a text that is missing gets a dash."""
+    """Return a table of names and texts, with a dash for missing texts."""
     rows = [Row(name, (Cell(text or units.DASH),)) for name, text in texts.items()]
     return Table(caption, corner, ("Value",), one_block(rows), is_prose=True)

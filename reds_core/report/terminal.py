@@ -1,4 +1,4 @@
-"""The short table at the end of a run."""
+"""The summary table at the end of a run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NAME_LIMIT = 10
 
 
 def summary_table(plan: Plan, folder: Path, columns: int = WIDE_COLUMNS) -> Table:
-    """The run in a table: a row for each network, the full one first.
+    """Return a table with a row for each network, the full one first.
 
     Args:
-        plan: what the run decided.
-        folder: where its files are; only their sizes are read.
-        columns: room there is; below 100 the search time and the share of the MACs are left out, which fits 80.
+        plan: the plan of the run.
+        folder: folder with its files, of which only the sizes are read.
+        columns: width of the terminal. Below 100, the search time and the share of the MACs are omitted to fit into 80.
     """
     from rich import box
     from rich.table import Table
@@ -64,7 +64,7 @@ def _row(family: FamilyFacts, member: Member) -> tuple[str, ...]:
 
 
 def _before_and_after(metric: Metric, member: Member) -> str:
-    """Accuracy before and after fine-tuning: 57.0 → 94.1 %."""
+    """Format the accuracy before and after fine-tuning: 57.0 → 94.1 %."""
     before, after = metric.text(member.accuracy.before), metric.text(member.accuracy.after)
     if before == after == units.DASH:
         return units.DASH

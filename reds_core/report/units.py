@@ -1,4 +1,4 @@
-"""Figures as people read them: scaled, with a unit; a dash where there is none. Thin spaces group digits."""
+"""Formatting of figures: scaled and with a unit, with thin spaces between groups of digits, and dashes for None."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def many(number: int, noun: str) -> str:
 
 
 def scale_of(resource: str) -> Scale:
-    """The units in which a resource is counted."""
+    """Return the units in which a resource is counted."""
     return RESOURCES[resource].scale if resource in RESOURCES else PLAIN
 
 
@@ -80,12 +80,12 @@ def points(difference: float) -> str:
 
 
 def resource_title(resource: str) -> str:
-    """How a resource is called in headings and labels."""
+    """Return the name of a resource in headings and labels."""
     return RESOURCES[resource].title if resource in RESOURCES else resource
 
 
 def resource_noun(resource: str) -> str:
-    """How a resource is called within a sentence."""
+    """Return the name of a resource within a sentence."""
     return RESOURCES[resource].noun if resource in RESOURCES else resource
 
 
@@ -100,7 +100,7 @@ def is_fraction(budget: float) -> bool:
 
 
 def budget_text(resource: str, budget: float) -> str:
-    """The most of a resource that may be used: ≤ 50 %."""
+    """Format the limit of a resource: ≤ 50 %."""
     limit = f"{100 * budget:.6g}{THIN}%" if is_fraction(budget) else amount(resource, budget)
     return f"≤{THIN}{limit}"
 
@@ -116,7 +116,7 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """`text` printable, with its middle left out where it is longer than `limit` characters."""
+    """Return `text` printable, with its middle omitted if it is longer than `limit` characters."""
     shown = printable(text)
     if len(shown) <= limit:
         return shown
@@ -125,14 +125,14 @@ def shortened(text: str, limit: int) -> str:
 
 
 def listed(names: tuple[str, ...], limit: int = 3) -> str:
-    """The first names of many: conv, dw, pw and 17 more."""
+    """List the first of many names: conv, dw, pw and 17 more."""
     if len(names) <= limit + 1:
         return ", ".join(names)
     return f"{', '.join(names[:limit])} and {len(names) - limit} more"
 
 
 def setting(value: Any) -> str:
-    """The value of an option, whatever JSON holds there."""
+    """Format the value of an option, which may be any JSON value."""
     if value is None or value == [] or value == () or value == {}:
         return DASH
     if isinstance(value, bool):

@@ -184,14 +184,14 @@ def test_tables_of_something_else_are_refused() -> None:
         table().form_for(other, 4)
     with pytest.raises(InputError, match="element size of 4 bytes, the run for 1"):
         table().form_for(network(), 1)
-    with pytest.raises(InputError, match="not complete"):
+    with pytest.raises(InputError, match="incomplete"):
         table(complete=False).form_for(network(), 4)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "reds-latency/1"}', '{"format": "reds-latency/2"}'])
 def test_files_that_are_no_table_are_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text(content)
-    with pytest.raises(InputError, match="no latency table"):
+    with pytest.raises(InputError, match="not a latency table"):
         load_latency_table(tmp_path / "t.json")
 
 
@@ -232,7 +232,7 @@ def test_unknown_entries_are_refused(tmp_path: Path) -> None:
     save_latency_table(table(), tmp_path / "t.json")
     content = json.loads((tmp_path / "t.json").read_text())
     (tmp_path / "t.json").write_text(json.dumps({**content, "surprise": 1}))
-    with pytest.raises(InputError, match="no latency table"):
+    with pytest.raises(InputError, match="not a latency table"):
         load_latency_table(tmp_path / "t.json")
 
 
