@@ -10,7 +10,7 @@
         check()
 
 There are kits for scorers, pruners, frameworks and plugins of layers as well. The command is `reds check NAME` or
-`reds check module:Class`. pytest is only needed for the `*_conformance` functions, and hypothesis for generated problems.
+`reds check module:Class`. Only the `*_conformance` functions need pytest, and only generated problems need hypothesis.
 """
 
 from __future__ import annotations

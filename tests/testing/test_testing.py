@@ -221,7 +221,7 @@ def test_the_report_reads_as_a_table() -> None:
     text = str(check_solver(mocks.OverBudget, QUICK))
     assert "failed   stays_within_the_budget" in text
     assert "skipped  breaks_ties" in text
-    assert "says nothing while stays_within_the_budget fails" in text
+    assert "not meaningful while stays_within_the_budget fails" in text
     assert text.splitlines()[-1].startswith("solver 'modest': 3 passed, 1 failed, ")
 
 
@@ -294,7 +294,7 @@ def test_a_check_runs_once_and_what_builds_on_a_failure_is_skipped() -> None:
     results = run.report("x", "solver").results
     assert [(r.outcome, r.reason) for r in results] == [
         (CheckOutcome.FAILED, "broken"),
-        (CheckOutcome.SKIPPED, "says nothing while first fails"),
+        (CheckOutcome.SKIPPED, "not meaningful while first fails"),
         (CheckOutcome.SKIPPED, "no need"),
     ]
     assert run.result("first") is results[0]

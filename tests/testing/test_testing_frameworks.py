@@ -51,7 +51,7 @@ BAD: list[tuple[type[Framework], str, str]] = [
     (mocks.FixedCosts, "costs_equal_an_independent_count", "counted in the smaller network"),
     (mocks.Miscounting, "costs_equal_an_independent_count", "counted by hand"),
     (mocks.Forgetful, "save_and_load_give_the_same_model", "different weights after it was saved and loaded"),
-    (mocks.Renaming, "save_and_load_give_the_same_model", "described with other layers"),
+    (mocks.Renaming, "save_and_load_give_the_same_model", "described with different layers"),
     (mocks.Crude, "exported_equals_model", "exported as"),
     (mocks.Optimistic, "exported_equals_model", "scores 0.9 where the model scores"),
     (mocks.Quantising, "exported_equals_model", "int8 scores"),

@@ -52,7 +52,7 @@ BAD_SCORERS: list[tuple[type[Scorer], str, str]] = [
 BAD_PRUNERS: list[tuple[type[Pruner], str, str]] = [
     (mocks.Shouting, "declares_what_it_is", "not a lower-case word"),
     (mocks.SameNames, "names_its_steps", "are not unique"),
-    (mocks.OtherWhere, "names_its_steps", "or steps_where for one with every choice"),
+    (mocks.OtherWhere, "names_its_steps", "or steps_where() does although every group has a choice"),
     (mocks.Inventing, "names_its_steps", "decides ['nowhere']"),
     (mocks.LeavesOneOut, "decides_every_budget", "decided 2 of 3 budgets"),
     (mocks.Wasteful, "keeps_every_budget", "macs of"),
