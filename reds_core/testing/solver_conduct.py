@@ -73,8 +73,8 @@ def answers_the_same_twice(subject: SolverSubject) -> None:
             if (again.status, again.choice, again.bound) != (expected.status, expected.choice, expected.bound):
                 raise Failure(
                     f"a used object answers {again.status.value} {again.choice}, bound {again.bound}, but a new one "
-                    f"answers {expected.status.value} {expected.choice}, bound {expected.bound} on {described(problem)} "
-                    f"(limits met: {again.limit}, {expected.limit})"
+                    f"answers {expected.status.value} {expected.choice}, bound {expected.bound} "
+                    f"on {described(problem)} (limits met: {again.limit}, {expected.limit})"
                 )
 
 
