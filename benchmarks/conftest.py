@@ -17,12 +17,12 @@ ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 MODEL, DATA = ASSETS / "models" / "arm_kws_ds_cnn_s.keras", ASSETS / "data" / "speech_commands.npz"
 
 EXAMPLES = 512
-"""Training examples that scorers are given."""
+"""The number of training examples for scorers."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What the stages of a run work on.
+    """The model and data of the benchmarks.
 
     Attributes:
         train: the first `EXAMPLES` training examples.

@@ -1,4 +1,4 @@
-"""Does a scorer's value tell the accuracy of a pruned network? ResNet8 on CIFAR-10 at half its MACs.
+"""Measures whether values by a scorer predict the accuracy of pruned networks (ResNet8, CIFAR-10, half the MACs).
 
 `python benchmarks/scorer_accuracy.py [--choices 24] [--trained 8] [--out OUT]`. For every scorer the same random width
 choices that use the budget, and the one that the exact solver finds, are priced by the scorer and measured on training
@@ -34,7 +34,7 @@ HELD_BACK = 1000
 TRAINED_ON = 2000
 SOLVED = "solved"
 SCALED = ("magnitude", "fpgm", "bn-scale", "mean-activation", "apoz")
-"""Scorers whose scores do not say what a channel is worth to the loss, so that groups differ in scale."""
+"""Scorers that do not estimate the effect on the loss, so that the scales of their scores differ between groups."""
 
 
 def scaled_ways() -> list[Way]:
@@ -45,7 +45,7 @@ def scaled_ways() -> list[Way]:
 
 @dataclass(frozen=True)
 class Record:
-    """One network measured.
+    """The measurements of one network.
 
     Attributes:
         choice: number of the random widths, or "solved".
@@ -125,7 +125,7 @@ class Bench:
         return self.framework.accuracy(model, self.held, Task())
 
     def _tuned(self, model: Any, epochs: int) -> None:
-        """Trained alone, in place; without epochs only its statistics are measured."""
+        """Train a network on its own, in place; with 0 epochs only its batch-norm statistics are measured."""
         part = self.train.take(np.sort(np.random.default_rng(1).permutation(len(self.train))[:TRAINED_ON]))
         settings = FinetuneSettings(epochs=epochs, batch_size=32, learning_rate=1e-3)
         widths = self.framework.inspect(model).channels
@@ -134,7 +134,7 @@ class Bench:
 
 
 class Store:
-    """Measurements, each kept as it is made."""
+    """Measurements, each of which is saved at once."""
 
     def __init__(self, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
@@ -143,9 +143,9 @@ class Store:
         self._found = {(r.case, r.label, r.choice): r for r in (Record(**json.loads(line)) for line in lines)}
 
     def records(self, bench: Bench, way: Way, choices: int, trained: int) -> list[Record]:
-        """What the solver finds, and `choices` random choices.
+        """Measure the solution of the solver and `choices` random choices.
 
-        Where some are `trained`, what the solver finds is trained, too.
+        If `trained` is above 0, the solution is trained, too.
         """
         wanted = [SOLVED, *map(str, range(choices))]
         train = {SOLVED, *map(str, range(trained))} if trained else set()
@@ -171,7 +171,7 @@ class Store:
 
 
 def correlation(values: list[float], accuracies: list[float]) -> str:
-    """Spearman's, or a dash where one side does not vary."""
+    """Spearman's correlation as text, or a dash if one side is constant."""
     if len(values) < 3 or len(set(values)) < 2 or len(set(accuracies)) < 2:
         return "-"
     return f"{spearmanr(values, accuracies).statistic:.2f}"
@@ -206,7 +206,7 @@ def table(made: list[Record]) -> str:
 
 
 def scales_table(made: list[Record]) -> str:
-    """What the solver finds at each scale: accuracy as cut, recalibrated, and the least share that a group keeps."""
+    """A table of the solutions at each scale: accuracy as cut and recalibrated, and the widths."""
     lines = [
         "| model | scorer / scale | accuracy as cut | loss as cut | accuracy recalibrated | widths |",
         "| --- " * 6 + "|",
@@ -226,10 +226,10 @@ def percent(share: float | None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--choices", type=int, default=24, help="random width choices a scorer")
-    parser.add_argument("--trained", type=int, default=0, help="how many of them are also trained")
-    parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder of the measurements")
-    parser.add_argument("--only", default="", help="scorers of the table, comma-separated; all without")
+    parser.add_argument("--choices", type=int, default=24, help="number of random width choices for each scorer")
+    parser.add_argument("--trained", type=int, default=0, help="number of them that are also trained")
+    parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder for the measurements")
+    parser.add_argument("--only", default="", help="scorers to compare, comma-separated; all by default")
     parser.add_argument("--scales", action="store_true", help="compare scales instead of scorers")
     given = parser.parse_args()
     store = Store(given.out)

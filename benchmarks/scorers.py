@@ -1,7 +1,8 @@
-"""Times every scorer on real models and compares their orders; writes the tables of docs/scorers.md that it can make.
+"""Times every scorer on real models and compares the orders of channels; writes tables of docs/scorers.md.
 
-`python benchmarks/scorers.py [--out OUT]`. Models and data of ../shared/assets; each scorer states the problem of half
-the MACs, as `reds formulate` does, and `reds solve` solves it. What is in OUT/scorers.jsonl is not made again.
+`python benchmarks/scorers.py [--out OUT]`. The models and data are those of ../shared/assets. The problem of
+half the MACs is formulated with each scorer by `reds formulate` and solved by `reds solve`. Results that are already in
+OUT/scorers.jsonl are not computed again.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Way:
-    """A scorer with its options, as the tables name it."""
+    """A scorer with its options, and its label in the tables."""
 
     label: str
     scorer: str
@@ -48,7 +49,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Record:
-    """What one way of scoring gave on one model.
+    """The result of one scorer on one model.
 
     Attributes:
         formulate_s: to load model and data, to score and to state the problem.
@@ -110,7 +111,7 @@ def measured(case: Case, way: Way, out: Path) -> Record:
 
 
 def records(out: Path) -> list[Record]:
-    """Every record, made or found."""
+    """All records, including those of earlier runs."""
     out.mkdir(parents=True, exist_ok=True)
     store = out / "scorers.jsonl"
     lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
@@ -128,7 +129,7 @@ def records(out: Path) -> list[Record]:
 
 
 def agreement(first: Record, second: Record, measure: Any) -> float:
-    """Mean over groups of the rank correlation of two orders of their channels."""
+    """The rank correlation of two orders of channels, averaged over the groups."""
     ranks = [{g: np.argsort(order) for g, order in r.orders.items()} for r in (first, second)]
     return float(np.mean([measure(ranks[0][g], ranks[1][g]).statistic for g in ranks[0]]))
 
@@ -146,7 +147,7 @@ def costs_table(made: list[Record]) -> str:
 
 
 def agreement_table(made: list[Record], case: str) -> str:
-    """Spearman above the diagonal, Kendall below."""
+    """A table with Spearman's correlation above the diagonal and Kendall's below it."""
     shown = [r for r in made if r.case == case and not r.refused]
     lines = ["| | " + " | ".join(r.label for r in shown) + " |", "| --- " * (len(shown) + 1) + "|"]
     for i, first in enumerate(shown):
@@ -159,7 +160,7 @@ def agreement_table(made: list[Record], case: str) -> str:
 
 
 def put(page: Path, section: str, text: str) -> None:
-    """Replace what stands between `<!-- SECTION -->` and `<!-- /SECTION -->`."""
+    """Replace the text between `<!-- SECTION -->` and `<!-- /SECTION -->`."""
     before, opened, rest = page.read_text(encoding="utf-8").partition(f"<!-- {section} -->\n")
     _, closed, after = rest.partition(f"<!-- /{section} -->")
     if not (opened and closed):
@@ -169,7 +170,7 @@ def put(page: Path, section: str, text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder of records and problems")
+    parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder for records and problems")
     made = records(parser.parse_args().out)
     put(PAGE, "costs", costs_table(made))
     for case in CASES:

@@ -1,6 +1,6 @@
-"""Where the time of a run goes that is neither training nor conversion: `python benchmarks/stages.py MODEL DATA`.
+"""Times the stages of a run except training and conversion: `python benchmarks/stages.py MODEL DATA`.
 
-TensorFlow's import and the reading of the data stand apart.
+Importing TensorFlow and reading the data are timed separately.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def timed(name: str, work: Callable[[], T]) -> T:
-    """The result of `work`; its seconds go to stdout."""
+    """Return the result of `work` and print the time that it took."""
     started = time.perf_counter()
     result = work()
     sys.stdout.write(f"{name:<28} {time.perf_counter() - started:7.3f} s\n")

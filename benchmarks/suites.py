@@ -1,4 +1,4 @@
-"""The suites of problems: as files, and what is known of them made anew.
+"""Writes the instances of the suites to files, or recomputes their proven optima and bounds.
 
     python benchmarks/suites.py --out DIR          every instance as DIR/SUITE/NAME.npz (format reds-problem/1)
     python benchmarks/suites.py --write            reds_core/bench/suite_facts.json: proven optima and LP bounds
@@ -31,11 +31,11 @@ from reds_core.system import write_bytes
 EXACT = ("dp", "cpsat")
 
 LP_CELLS = 150_000
-"""Joint choices of pairs up to which HiGHS is given the LP; beyond, it takes minutes."""
+"""The most joint choices of pairs for which HiGHS solves the LP; beyond that it takes minutes."""
 
 
 def asked(registry: Registry, name: str, problem: KnapsackProblem, limit_s: float, presolve: bool) -> Solution | None:
-    """What a solver says; None where it refuses the problem."""
+    """The solution of a solver, or None if it refuses the problem."""
     settings = {} if presolve else {name: {"presolve": "false"}}
     try:
         return solve(problem, registry.create(Solver, name, settings), Controls(time_limit_s=limit_s, seed=0))
@@ -44,10 +44,10 @@ def asked(registry: Registry, name: str, problem: KnapsackProblem, limit_s: floa
 
 
 def lp_bound(problem: KnapsackProblem, registry: Registry, limit_s: float) -> int:
-    """Floor of the value of the LP relaxation; no incumbent has a part in it.
+    """The value of the LP relaxation, rounded down; it does not depend on any incumbent.
 
     Raises:
-        SystemExit: if two ways to it that must agree do not.
+        SystemExit: if two ways of computing it disagree.
     """
     rows = rows_of(problem)
     dual = Dual(problem, rows, Domain.of(problem))
@@ -64,7 +64,7 @@ def lp_bound(problem: KnapsackProblem, registry: Registry, limit_s: float) -> in
 
 
 def facts_of(problem: KnapsackProblem, registry: Registry, limit_s: float) -> Facts:
-    """Prove what can be proved of one problem.
+    """Compute the proven facts of one problem.
 
     Raises:
         SystemExit: if two answers contradict each other.
@@ -83,7 +83,7 @@ def facts_of(problem: KnapsackProblem, registry: Registry, limit_s: float) -> Fa
 
 
 def write_facts(names: Sequence[str], limit_s: float) -> None:
-    """Prove what can be proved of every instance of some suites, and replace the file that is shipped."""
+    """Compute the proven facts of every instance of some suites, and replace the file in the package."""
     registry, known = Registry(), read_facts()
     found = {i.problem.name: known[i.problem.name] for s in SUITES if s not in names for i in suite(s)}
     for name in names:
@@ -108,8 +108,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", choices=SUITES, action="append", help="repeatable; all by default")
     parser.add_argument("--out", type=Path, help="folder for problem files")
-    parser.add_argument("--write", action="store_true", help="prove optima and bounds anew")
-    parser.add_argument("--time-limit", type=float, default=60.0, help="seconds a solve, for --write")
+    parser.add_argument("--write", action="store_true", help="recompute proven optima and bounds")
+    parser.add_argument(
+        "--time-limit", type=float, default=60.0, help="time limit of each solve in seconds, for --write"
+    )
     given = parser.parse_args()
     if given.out is None and not given.write:
         parser.error("nothing to do: give --out DIR, or --write")

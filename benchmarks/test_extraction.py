@@ -1,4 +1,4 @@
-"""Time to cut a smaller model out of a real one.
+"""Time to extract a smaller model from a real one.
 
 python -m pytest benchmarks/test_extraction.py --benchmark-only
 """
@@ -14,7 +14,7 @@ from reds_core.framework import member_kept
 
 
 def test_permute(subject: Any, benchmark: Any) -> None:
-    """All channels kept, in the order of their scores: the full model of a family."""
+    """Permute all channels by their scores, which gives the full model of a family."""
     order = channel_order(subject.scores)
     full = benchmark.pedantic(
         lambda: subject.framework.extract(subject.model, subject.network, order), rounds=3, warmup_rounds=1
@@ -24,7 +24,7 @@ def test_permute(subject: Any, benchmark: Any) -> None:
 
 @pytest.mark.parametrize("percent", [75, 25])
 def test_extract(percent: int, subject: Any, benchmark: Any) -> None:
-    """A member of the family: the first channels of each group."""
+    """Extract a member of the family: the first channels of each group."""
     widths = {g: max(n * percent // 100, 1) for g, n in subject.network.channels.items()}
     kept = member_kept(widths)
     member = benchmark.pedantic(

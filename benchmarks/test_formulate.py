@@ -1,4 +1,4 @@
-"""Time from scores to a knapsack problem, and of what is done to problems on their way.
+"""Time to build a knapsack problem from scores, and of operations on problems.
 
 python -m pytest benchmarks/test_formulate.py --benchmark-only
 """

@@ -1,4 +1,4 @@
-"""What is a scale of scores worth after fine-tuning, on ResNet8 and DS-CNN S? Writes a table of docs/scorers.md.
+"""Compares scales of scores by the accuracy after fine-tuning (ResNet8, DS-CNN S); writes a table of docs/scorers.md.
 
 `python benchmarks/trained_scales.py [--scorers taylor,fisher] [--scales none,mean,log] [--out OUT]`. For every scorer
 and scale the exact solver decides the widths at a half and at a quarter of the MACs; the subnetwork is trained by
@@ -27,7 +27,7 @@ EPOCHS = {"ds-cnn-s": 10, "resnet8": 5}
 
 @dataclass(frozen=True)
 class Record:
-    """One subnetwork, trained with one seed.
+    """The measurement of one subnetwork trained with one seed.
 
     Attributes:
         budget: share of the full network's MACs.
@@ -45,12 +45,12 @@ class Record:
 
     @property
     def key(self) -> tuple[str, str, str, float, int]:
-        """What was asked."""
+        """The combination of settings that was measured."""
         return self.case, self.scorer, self.scale, self.budget, self.seed
 
 
 def trained(bench: Bench, kept: Kept, seed: int) -> float:
-    """Held-back accuracy of the subnetwork after training by itself."""
+    """The accuracy of the subnetwork on held-out data after training on its own."""
     small = bench.framework.extract(bench.model, bench.network, kept)
     settings = FinetuneSettings(epochs=EPOCHS[bench.case.name], batch_size=32)
     family = Family(small, (), ())
@@ -60,7 +60,7 @@ def trained(bench: Bench, kept: Kept, seed: int) -> float:
 
 
 def records(case: Case, scorers: list[str], scales: list[str], seeds: list[int], store: Path) -> list[Record]:
-    """Every measurement, made or found."""
+    """All measurements, including those of earlier runs."""
     lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
     stored = (Record(**{**json.loads(line), "widths": tuple(json.loads(line)["widths"])}) for line in lines)
     found = {record.key: record for record in stored}
@@ -96,10 +96,10 @@ def table(made: list[Record]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scorers", default="taylor,fisher", help="that have the option normalise")
-    parser.add_argument("--scales", default="none,mean,log", help="values of normalise")
-    parser.add_argument("--seeds", default="0,1", help="of training")
-    parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder of the measurements")
+    parser.add_argument("--scorers", default="taylor,fisher", help="scorers with the option normalise, comma-separated")
+    parser.add_argument("--scales", default="none,mean,log", help="values of the option normalise, comma-separated")
+    parser.add_argument("--seeds", default="0,1", help="seeds of training, comma-separated")
+    parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder for the measurements")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     seeds = [int(seed) for seed in given.seeds.split(",")]

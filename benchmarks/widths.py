@@ -1,4 +1,4 @@
-"""What thinning the widths of wide layers costs: the options of `--max-options` against as many spread evenly.
+"""Measures the loss by thinning wide layers: `--max-options` compared with the same number of evenly spaced options.
 
 python benchmarks/widths.py
 
@@ -24,7 +24,7 @@ from reds_core.knapsack import Controls, Group, KnapsackProblem, Pair, SumResour
 BUDGETS = (0.5, 0.25, 0.1, 0.05, 0.01)
 FULL_VALUE = 2**31
 LEAST_LOG = -12.0
-"""Logarithms of shares are counted from here, so that values are above 0."""
+"""The offset of logarithms of shares, which makes all values positive."""
 
 Spread = Callable[[int, int], IntArray]
 
@@ -35,7 +35,7 @@ def evenly(count: int, most: int) -> IntArray:
 
 
 def problem(network: NetworkShape, spread: Spread, most: int | None, budget: float) -> KnapsackProblem:
-    """Widths of `network` under a budget of MACs; at most `most` options a group, all where None."""
+    """Widths of `network` under a budget of MACs; at most `most` options for each group, or all if None."""
     rng = np.random.default_rng(0)
     index = {name: g for g, name in enumerate(network.groups)}
     groups = []
@@ -62,7 +62,7 @@ def problem(network: NetworkShape, spread: Spread, most: int | None, budget: flo
 
 
 def rows(network: NetworkShape, options: list[int], time_limit_s: float) -> list[str]:
-    """Lines of the table, a line a number of options and a spread."""
+    """Lines of the table, one for each number of options and spacing."""
     search = Search(Registry(), controls=Controls(time_limit_s))
     bounds = {b: solve(problem(network, evenly, None, b), LagrangianSolver(), Controls(60)).bound for b in BUDGETS}
     lines = []

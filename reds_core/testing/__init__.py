@@ -1,16 +1,16 @@
-"""The conformance kit: tells whether a plugin can be trusted, one check a behaviour, each with its reason.
+"""The conformance kit checks whether a plugin behaves as reds expects, with a reason for each check.
 
     from reds_core.testing import Settings, check_solver, solver_conformance
 
     report = check_solver(MySolver())               # without pytest
     print(report)
 
-    @solver_conformance(MySolver)                   # with pytest: one test a check
+    @solver_conformance(MySolver)                   # with pytest: one test for each check
     def test_conformance(check):
         check()
 
-There are kits for scorers, pruners, frameworks and plugins of layers as well. From the command line: `reds check NAME`
-or `reds check module:Class`. Neither pytest nor hypothesis is needed but for the parts that are named after them.
+There are kits for scorers, pruners, frameworks and plugins of layers as well. The command is `reds check NAME` or
+`reds check module:Class`. Only the `*_conformance` functions need pytest, and only generated problems need hypothesis.
 """
 
 from __future__ import annotations

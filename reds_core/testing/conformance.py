@@ -1,4 +1,4 @@
-"""The kits as calls and as pytest parameters: every check of a plugin, run or listed."""
+"""Functions that run all checks of a plugin, or parametrise a test with them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ P = TypeVar("P", bound=Plugin)
 
 
 def _maker(plugin: P | type[P]) -> Callable[[], P]:
-    """What makes plugins like `plugin`: a class, or an object whose options are then used for every object made."""
+    """A function that makes plugins: `plugin` itself if it is a class, otherwise its class with its options."""
     if isinstance(plugin, type):
         return plugin
     made, options = type(plugin), plugin.options
@@ -43,8 +43,8 @@ def _report(kit: Kit[P], plugin: P | type[P], settings: Settings | None, given: 
     checked = plugin if isinstance(plugin, type) else type(plugin)
     if (given is None or given.samples is None) and kit.lacks_samples(checked):
         raise UnsupportedError(
-            f"{kit.noun} '{checked.name}' offers no sample models, on which it would be checked",
-            "let its method samples() return some",
+            f"{kit.noun} '{checked.name}' offers no sample models to check it on",
+            "return some from its method samples()",
         )
     return _run(kit, _maker(plugin), settings, given).report(checked.name, kit.base.kind)
 
@@ -77,8 +77,8 @@ def check_framework(
 
     Args:
         framework: a class, or an object whose options are then used for every object made.
-        settings: what the author says of it.
-        samples: the models that it is tried on; by default those that it offers.
+        settings: the expectations that the author states, such as known failures.
+        samples: the models that it is tested on; by default those that it offers.
 
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
@@ -98,9 +98,9 @@ def check_layers(
 
     Args:
         layers: a class, or an object whose options are then used for every object made.
-        settings: what the author says of it.
+        settings: the expectations that the author states, such as known failures.
         samples: models that hold the layers; by default those that the plugin offers.
-        make_framework: makes the framework that it teaches; by default the installed one that it names.
+        make_framework: makes the framework that uses the layers; by default the installed one that the plugin names.
         registry: where that framework is looked up; the installed plugins by default.
 
     Raises:
@@ -114,8 +114,8 @@ def solver_conformance(make: Callable[[], Solver], settings: Settings | None = N
     """Parametrise a test with every check of a solver. Needs pytest.
 
     Args:
-        make: the class, or what makes a solver with other options.
-        settings: what the author says of it.
+        make: the class, or a function that makes a solver with other options.
+        settings: the expectations that the author states, such as known failures.
 
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
@@ -141,9 +141,9 @@ def framework_conformance(
     """Parametrise a test with every check of a framework. Needs pytest.
 
     Args:
-        make: the class, or what makes a framework with other options.
-        settings: what the author says of it.
-        samples: the models that it is tried on; by default those that it offers.
+        make: the class, or a function that makes a framework with other options.
+        settings: the expectations that the author states, such as known failures.
+        samples: the models that it is tested on; by default those that it offers.
 
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
@@ -160,10 +160,10 @@ def layer_conformance(
     """Parametrise a test with every check of a plugin of layers. Needs pytest.
 
     Args:
-        make: the class, or what makes a plugin with other options.
-        settings: what the author says of it.
+        make: the class, or a function that makes a plugin with other options.
+        settings: the expectations that the author states, such as known failures.
         samples: models that hold the layers; by default those that the plugin offers.
-        make_framework: makes the framework that it teaches; by default the installed one that it names.
+        make_framework: makes the framework that uses the layers; by default the installed one that the plugin names.
 
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
@@ -179,7 +179,7 @@ def check(target: str, registry: Registry | None = None, settings: Settings | No
     Args:
         target: The name of an installed plugin, or `module:Class`.
         registry: The plugins to choose from. By default they are all that are installed.
-        settings: What the author says of the plugin.
+        settings: The expectations that the author states, such as known failures.
 
     Returns:
         One report for each kind. Its attribute `ok` is true if no check failed; `str(report)` lists all checks.
@@ -187,8 +187,8 @@ def check(target: str, registry: Registry | None = None, settings: Settings | No
     Raises:
         InputError: If there is no such plugin or class, or it is broken.
         UnavailableError: If the plugin needs a library that is not installed.
-        UnsupportedError: If the kit has no checks for this kind of plugin, or the plugin offers no sample models and
-            its kind is checked on these.
+        UnsupportedError: If the kit has no checks for this kind of plugin, or needs sample models and
+            the plugin offers none.
 
     Example:
         >>> (report,) = reds_core.check("greedy")

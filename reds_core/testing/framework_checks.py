@@ -116,7 +116,7 @@ def _moved(own: WeightArrays, gradient: WeightArrays, steps: dict[int, float]) -
 
 
 def activation_statistics_are_those_of_the_data(subject: FrameworkSubject) -> None:
-    """Some scorers rank channels by these statistics; for the input of the network they must equal those of the data."""
+    """Some scorers rank channels by these statistics; for the network's input they must equal those of the data."""
     for trial in subject.trials:
         x, network = trial.data.x.astype(np.float64), trial.network
         tensors = list(range(len(network.tensors)))

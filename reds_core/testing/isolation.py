@@ -1,4 +1,4 @@
-"""What a plugin does to the process around it: what it prints, and what its import brings."""
+"""Observes the side effects of a plugin: what it prints and which modules it imports."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _ALLOWED = {"numpy", "pluggy", "reds_core"}
 
 
 def imports_of(module: str) -> set[str] | None:
-    """Top-level modules that importing `module` brings in a fresh interpreter, beside what every plugin may import.
+    """The top-level modules that `module` imports in a new interpreter, without those that every plugin may import.
 
-    None where it cannot be imported by that name there (a test module, or `__main__`).
+    The result is None if it cannot be imported by that name there, as a test module or `__main__`.
 
     Raises:
         AssertionError: if the import fails otherwise; the message ends with the error.
@@ -55,7 +55,7 @@ def imports_of(module: str) -> set[str] | None:
 
 @dataclass
 class Captured:
-    """What was printed; complete after the `with` block."""
+    """The text that was printed; complete after the `with` block."""
 
     text: str = ""
 
@@ -81,6 +81,6 @@ def captured_stdout() -> Iterator[Captured]:
 
 
 def _flush_c_streams() -> None:
-    """C libraries hold back what they print to a file until their buffer is full."""
+    """Flush the buffers of C libraries, which otherwise hold back what they print."""
     if os.name == "posix":
         ctypes.CDLL(None).fflush(None)

@@ -1,4 +1,4 @@
-"""The table of kits: for each kind of plugin its checks, and what makes the subject that they are given."""
+"""The table of kits: the checks for each kind of plugin, and a function that makes the subject that they take."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ SOLVER_CHECKS: tuple[Check[SolverSubject], ...] = (*DECLARATIONS, *FOUNDATIONS, 
 
 @dataclass(frozen=True)
 class Given:
-    """What a kit is given beside the plugin and its settings.
+    """Further arguments of a kit besides the plugin and its settings.
 
     Attributes:
-        samples: sample models; None asks the plugin for its own.
-        make_framework: makes the framework with which a plugin of layers is tried; None takes the installed one that
-            the plugin names.
-        registry: where that framework is looked up; None stands for the installed plugins.
+        samples: sample models; None means those that the plugin offers.
+        make_framework: makes the framework with which a plugin of layers is tested; None means the installed one
+            that the plugin names.
+        registry: the plugins among which that framework is looked up; None means those that are installed.
     """
 
     samples: Sequence[SampleModel] | None = None
@@ -52,10 +52,10 @@ class Kit(Generic[P]):
 
     Attributes:
         base: the base class of that kind.
-        noun: what messages call such a plugin.
+        noun: the name of this kind of plugin in messages.
         checks: in the order of the report.
-        make_subject: makes what the checks are given.
-        on_samples: whether the checks try the plugin on sample models, which it has to offer.
+        make_subject: makes the argument of the checks.
+        on_samples: whether the checks need sample models, which the plugin must offer.
     """
 
     base: type[P]
@@ -74,7 +74,7 @@ def _framework_subject(make: Callable[[], Framework], settings: Settings, given:
 
 
 def _layer_subject(make: Callable[[], LayerPlugin], settings: Settings, given: Given) -> LayerSubject:
-    def taught() -> Framework:
+    def make_framework() -> Framework:
         plugin = make()
         if given.make_framework is not None:
             framework = given.make_framework()
@@ -83,7 +83,7 @@ def _layer_subject(make: Callable[[], LayerPlugin], settings: Settings, given: G
         framework.layer_plugins = (plugin,)
         return framework
 
-    return LayerSubject(make, settings, taught, given.samples)
+    return LayerSubject(make, settings, make_framework, given.samples)
 
 
 SOLVERS = Kit(Solver, "solver", SOLVER_CHECKS, lambda make, settings, given: SolverSubject(make, settings))
@@ -97,7 +97,7 @@ KITS: tuple[Kit[Any], ...] = (SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS)
 
 
 def kit_for(plugin: type[Plugin]) -> Kit[Any] | None:
-    """The kit for the kind of `plugin`; None where there is none."""
+    """The kit for the kind of `plugin`, or None if there is none."""
     return next((kit for kit in KITS if issubclass(plugin, kit.base)), None)
 
 

@@ -25,7 +25,7 @@ from reds_core.testing.report import Failure, Settings
 
 P = TypeVar("P", bound=Plugin)
 TOLERANCE = 1e-4
-"""By how much outputs in single precision may differ, as a share of their spread over the examples."""
+"""By how much outputs in single precision may differ, relative to their spread over the examples."""
 SHARES = (0.25, 0.5)
 """Shares of the channels that the members of a trained family keep."""
 TRAINED = FinetuneSettings(epochs=2, batch_size=16, learning_rate=0.01)
@@ -33,7 +33,7 @@ TRAINED = FinetuneSettings(epochs=2, batch_size=16, learning_rate=0.01)
 
 @dataclass(frozen=True)
 class Trial:
-    """A sample model that was built and described.
+    """A sample model with its data and its description.
 
     Attributes:
         sample: what it was built from.
@@ -81,13 +81,13 @@ class Finetuned:
 
 
 class ModelSubject(PluginSubject[P], Generic[P]):
-    """A plugin under test whose worth shows in what happens to models.
+    """A plugin under test that is checked on sample models.
 
     Args:
         make: makes the plugin with its options.
-        settings: what the author says of it.
-        make_framework: makes a framework to try it with.
-        samples: the sample models; None asks the plugin.
+        settings: the expectations that the author states, such as known failures.
+        make_framework: makes a framework to test it with.
+        samples: the sample models; None means those that the plugin offers.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class ModelSubject(PluginSubject[P], Generic[P]):
         return self.framework.weights(trial.model, trial.network)
 
     def finetuned(self, trial: Trial) -> Finetuned:
-        """A family of the sample, trained; made once."""
+        """A trained family of the sample, which is made only once."""
         if trial.sample.name not in self._finetuned:
             self._finetuned[trial.sample.name] = self.finetune(trial.sample)
         return self._finetuned[trial.sample.name]
@@ -146,7 +146,7 @@ class ModelSubject(PluginSubject[P], Generic[P]):
         return trained
 
     def exported(self, trial: Trial, data: Arrays, folder: Path, kind: FileKind) -> float | None:
-        """The metric on `data` of the model of `trial` in a file for devices; None where that cannot express it."""
+        """The metric on `data` of the model of `trial` in a file for devices, or None if that cannot express it."""
         path = folder / kind.file_name(trial.sample.name)
         try:
             self.framework.export(trial.model, path, trial.data if kind.is_int8 else None, kind.is_int8)
@@ -217,7 +217,7 @@ def spread(outputs: npt.NDArray[np.float32]) -> float:
 
 
 def hold_alike(found: npt.NDArray[Any], expected: npt.NDArray[Any], what: str, tolerance: float = TOLERANCE) -> None:
-    """Hold outputs (N, ...) against those expected.
+    """Compare outputs (N, ...) with those that are expected.
 
     Raises:
         Failure: naming `what`, if they differ by more than `tolerance` of their spread.
@@ -227,4 +227,4 @@ def hold_alike(found: npt.NDArray[Any], expected: npt.NDArray[Any], what: str, t
     difference, allowed = float(np.abs(found - expected).max(initial=0)), tolerance * spread(expected)
     if not difference <= allowed:  # NaN differs as well
         share = difference / spread(expected) if spread(expected) else float("inf")
-        raise Failure(f"{what}: outputs differ by {share:.2g} of their spread, where {tolerance:g} is allowed")
+        raise Failure(f"{what}: outputs differ by {share:.2g} of their spread, but {tolerance:g} is allowed")

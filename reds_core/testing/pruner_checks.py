@@ -176,7 +176,7 @@ def declares_what_it_is(subject: PrunerSubject) -> None:
 
 
 def names_its_steps(subject: PrunerSubject) -> None:
-    """`--resume` finds the last finished step by its name, and progress shows it, so names must be unique and stable."""
+    """`--resume` finds the last finished step by its name, so the names of steps must be unique and stable."""
     for case in subject.cases():
         names = [step.name for step in case.steps]
         groups = {g for state in case.states for g in state.decided}
@@ -186,9 +186,7 @@ def names_its_steps(subject: PrunerSubject) -> None:
             raise Failure(f"a step decides {sorted(groups)}, which are not all groups of the network")
         again = subject.make().steps(case.tools.network, case.tools.budgets, 0)
         if list(again) != list(case.steps):
-            raise Failure(
-                "a new object returns other steps for the same run, or steps_where() does where every group has a choice"
-            )
+            raise Failure("a new object returns other steps, or steps_where() does although every group has a choice")
 
 
 def decides_every_budget(subject: PrunerSubject) -> None:

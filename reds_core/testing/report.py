@@ -1,4 +1,4 @@
-"""What the conformance kit finds: one result a check, and the report of all of them."""
+"""The results of the conformance kit, and the report of all results."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class CheckOutcome(Enum):
 
 @dataclass(frozen=True)
 class Result:
-    """One check.
+    """The result of one check.
 
     Attributes:
-        name: of the behaviour checked.
+        name: the name of the check.
         outcome: how it ended.
-        reason: why it failed or was skipped; where it passed, why the behaviour matters.
-        seconds: what it took, the checks that it builds on included.
+        reason: why it failed or was skipped; if it passed, why the behaviour matters.
+        seconds: the time that it took, including the checks that it depends on.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """All checks of one plugin.
+    """The results of all checks of one plugin.
 
     Attributes:
         plugin: its name.
-        kind: of the plugin, such as solver.
-        results: one a check, in the order of the kit.
+        kind: the kind of the plugin, such as solver.
+        results: one for each check, in the order of the kit.
     """
 
     plugin: str
@@ -53,7 +53,7 @@ class Report:
         return not self.with_outcome(CheckOutcome.FAILED)
 
     def with_outcome(self, outcome: CheckOutcome) -> tuple[Result, ...]:
-        """The results that ended so."""
+        """The results with this outcome."""
         return tuple(r for r in self.results if r.outcome is outcome)
 
     def __str__(self) -> str:
@@ -66,14 +66,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the author says of a plugin to the kit.
+    """The expectations that the author of a plugin states.
 
     Attributes:
-        proves: a solver that answers every small problem with a proof: OPTIMAL or INFEASIBLE.
-        expected_failures: name of a check -> why it fails for now. Such a check fails once the behaviour is mended, so
-            that the entry does not outlive its reason.
-        time_limit_s: what one small problem may take at most, for solvers that honour a time limit.
-        seeds: how many problems of each random kind are asked.
+        proves: whether a solver proves its answer to every small problem: OPTIMAL or INFEASIBLE.
+        expected_failures: name of a check -> why it fails for now. The entry itself becomes a failure once the
+            behaviour is fixed, so that it is removed in time.
+        time_limit_s: the time limit for each small problem, for solvers that honour one.
+        seeds: the number of random problems of each kind.
     """
 
     proves: bool = False
@@ -83,8 +83,8 @@ class Settings:
 
 
 class Skip(Exception):
-    """Raised by a check that does not apply; says why."""
+    """Raised by a check that does not apply, with the reason as its message."""
 
 
 class Failure(AssertionError):
-    """Raised by a check that found a fault; says which, and on what problem."""
+    """Raised by a check that found a fault; the message names the fault and the problem."""

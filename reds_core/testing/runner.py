@@ -23,10 +23,10 @@ class Check(Generic[S]):
     """One behaviour.
 
     Attributes:
-        run: raises Failure where the behaviour is missing, Skip where it does not apply. Its name names the behaviour,
-            its docstring gives the reason.
-        after: checks without which this one says nothing new; where one of them failed, this one is skipped, so that
-            one fault is reported once.
+        run: raises Failure if the plugin lacks the behaviour, and Skip if the check does not apply. Its name is the
+            name of the behaviour, and its docstring gives the reason.
+        after: names of the checks that this one depends on. If one of them failed, this one is skipped, so that a fault
+            is reported only once.
     """
 
     run: Callable[[S], None]
@@ -49,10 +49,10 @@ class CheckRun(Generic[S]):
     Args:
         make: makes the subject; called before the first check, so that a plugin which cannot be made fails as a check.
         checks: the kit for plugins of this kind.
-        settings: what the author says of the plugin.
+        settings: the expectations that the author states.
 
     Raises:
-        InputError: if an expected failure names no check.
+        InputError: if an expected failure is not the name of a check.
     """
 
     def __init__(self, make: Callable[[], S], checks: Sequence[Check[S]], settings: Settings) -> None:
@@ -62,7 +62,9 @@ class CheckRun(Generic[S]):
         self._results: dict[str, Result] = {}
         unknown = sorted(set(self._expected) - set(self._checks))
         if unknown:
-            raise InputError(f"the expected failure '{unknown[0]}' is no check", f"choose of {', '.join(self._checks)}")
+            raise InputError(
+                f"the expected failure '{unknown[0]}' is not a check", f"choose from {', '.join(self._checks)}"
+            )
 
     @functools.cached_property
     def _subject(self) -> S:
@@ -100,20 +102,20 @@ class CheckRun(Generic[S]):
     def _attempt(self, check: Check[S]) -> tuple[CheckOutcome, str]:
         for name in check.after:
             if self.result(name).outcome in (CheckOutcome.FAILED, CheckOutcome.EXPECTED):
-                return CheckOutcome.SKIPPED, f"says nothing while {name} fails"
+                return CheckOutcome.SKIPPED, f"not meaningful while {name} fails"
         try:
             check.run(self._subject)
         except Skip as skip:
             return CheckOutcome.SKIPPED, str(skip)
         except Failure as failure:
             return CheckOutcome.FAILED, str(failure)
-        except Exception as error:  # of the plugin, where the kit did not expect one
+        except Exception as error:  # an unexpected exception of the plugin is a failed check
             return CheckOutcome.FAILED, f"raised {type(error).__name__}: {error}"
         return CheckOutcome.PASSED, check.reason
 
 
 def as_pytest_parameters(run: CheckRun[S]) -> pytest.MarkDecorator:
-    """`run` as a parametriser for a test that takes one argument `check` and calls it."""
+    """A decorator that parametrises a test, which takes one argument `check` and calls it, with all checks."""
     import pytest
 
     def assert_passes(name: str) -> None:

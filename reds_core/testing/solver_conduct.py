@@ -39,7 +39,7 @@ def declares_what_it_is(subject: SolverSubject) -> None:
 
 
 def refuses_in_words(subject: SolverSubject) -> None:
-    """A refusal is shown to the user and makes `auto` try the next solver, so it must be a text and not an exception."""
+    """A refusal is shown to the user and makes `auto` try the next solver, so it must be a text, not an exception."""
     for problem in (problems.roomy(0, f) for f in subject.feature_sets):
         reason = subject.solver.refusal(problem)
         if reason is not None and (not isinstance(reason, str) or not reason):
@@ -47,7 +47,7 @@ def refuses_in_words(subject: SolverSubject) -> None:
 
 
 def is_not_asked_what_it_does_not_declare(subject: SolverSubject) -> None:
-    """A problem with a feature that is not declared must be refused; to ignore the feature would give wrong answers."""
+    """A problem with a feature that is not declared must be refused; ignoring the feature gives wrong answers."""
     missing = [f for f in Feature if f.name and f not in subject.solver.features]
     if not missing:
         raise Skip("declares every feature")
@@ -72,9 +72,9 @@ def answers_the_same_twice(subject: SolverSubject) -> None:
             again = subject.ask(problem, solver=solver)
             if (again.status, again.choice, again.bound) != (expected.status, expected.choice, expected.bound):
                 raise Failure(
-                    f"a used object answers {again.status.value} {again.choice}, bound {again.bound}, where a new one "
-                    f"answers {expected.status.value} {expected.choice}, bound {expected.bound}, on {described(problem)} "
-                    f"(limits met: {again.limit}, {expected.limit})"
+                    f"a used object answers {again.status.value} {again.choice}, bound {again.bound}, but a new one "
+                    f"answers {expected.status.value} {expected.choice}, bound {expected.bound} "
+                    f"on {described(problem)} (limits met: {again.limit}, {expected.limit})"
                 )
 
 
@@ -150,7 +150,7 @@ def is_sane_when_time_is_short(subject: SolverSubject) -> None:
 
 
 def starts_from_the_hint(subject: SolverSubject) -> None:
-    """A hint is a choice that is already known: the answer must not be worse than it, and a bad hint must do no harm."""
+    """A hint is a choice that is already known: the answer must not be worse, and a bad hint must do no harm."""
     subject.needs(Control.HINT)
     for problem, truth in subject.plain_problems[:12]:
         hints = [problem.ceilings, problem.floors, *(tuple(int(k) for k in c) for c in truth.optima[:1])]

@@ -1,4 +1,4 @@
-"""A solver under test, asked without the host's guard, so that each fault is seen by the check meant for it."""
+"""A solver under test, called without the validation by reds so that every check sees the original answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from reds_core.testing.report import Failure, Settings, Skip
 
 @dataclass(frozen=True)
 class Asked:
-    """A problem, what is true of it, and what the solver said.
+    """A problem, its proven optimum, and the answer of the solver.
 
     Attributes:
-        optimum: the proven optimum; None where the problem is infeasible.
+        optimum: the proven optimum, or None if the problem is infeasible.
     """
 
     problem: KnapsackProblem
@@ -90,7 +90,7 @@ def well_formed(problem: KnapsackProblem, answer: object) -> str | None:
         return f"status {answer.status.value} {'without' if has_choice else 'with'} a choice"
     limit: object = answer.limit
     if not isinstance(limit, Limit | None):
-        return f"its limit {answer.limit!r} is no Limit"
+        return f"its limit {answer.limit!r} is not a Limit"
     if answer.bound is not None and (isinstance(answer.bound, bool) or not hasattr(answer.bound, "__index__")):
         return f"its bound {answer.bound!r} is not an integer"
     if answer.choice is None:
@@ -99,16 +99,16 @@ def well_formed(problem: KnapsackProblem, answer: object) -> str | None:
     if len(answer.choice) != len(options) or not all(
         hasattr(k, "__index__") and 0 <= k < n for k, n in zip(answer.choice, options, strict=True)
     ):
-        return f"its choice {answer.choice!r} is not one option index a group"
+        return f"its choice {answer.choice!r} is not one option index for each group"
     return None
 
 
 class SolverSubject(PluginSubject[Solver]):
-    """A solver and what the kit has seen of it.
+    """A solver under test and its answers so far.
 
     Args:
         make: makes a solver with its options.
-        settings: what the author says of it.
+        settings: the expectations that the author states, such as known failures.
     """
 
     def __init__(self, make: Callable[[], Solver], settings: Settings) -> None:
@@ -124,7 +124,7 @@ class SolverSubject(PluginSubject[Solver]):
             raise Skip(f"does not declare {str(wanted.name).lower()}")
 
     def fitting(self, cases: Iterable[KnapsackProblem]) -> list[KnapsackProblem]:
-        """Those of `cases` that the solver may be asked; skip the check where there is none."""
+        """The `cases` that the solver accepts; skips the check if there are none."""
         found: list[KnapsackProblem] = []
         reason = "there are no problems of its features"
         for problem in cases:

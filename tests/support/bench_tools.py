@@ -46,7 +46,7 @@ class Place:
         return self.folder / "out"
 
     def solve(self, *solvers: str, watcher: BenchWatcher | None = None, **settings: object) -> list[SolveRecord]:
-        """Run a comparison without its report on p.npz, or on what `settings` says; all records of the folder."""
+        """Run a comparison without its report, by default on p.npz, and return all records of the folder."""
         named = {"problems": (self.folder / "p.npz",), "time_limit_s": 5.0, **settings}
         run_solves(BenchSettings(solvers=solvers, **named), self.out, watcher or BenchWatcher(), Registry())  # type: ignore[arg-type]
         return list(read_records(self.out))

@@ -32,7 +32,7 @@ class Outcome:
         return self.err.rstrip("\n").rpartition("\n")[2]
 
     def check_error(self, status: int, why: str) -> None:
-        """One line that says what is wrong and how to mend it, and no traceback."""
+        """Check that the error is one line that says what is wrong and how to fix it, without a traceback."""
         assert self.status == status, self.err
         assert ERROR.fullmatch(self.last_line), self.err
         assert re.search(why, self.last_line), self.last_line

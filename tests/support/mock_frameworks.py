@@ -217,7 +217,7 @@ class Draining(ToyFramework):
 
 
 class Sorting(ToyFramework):
-    """Keeps the channels that it is told to keep, but puts the kernels of the head in their old order."""
+    """Keeps the requested channels, but leaves the kernels of the head in their old order."""
 
     def extract(self, model: ToyModel, network: Network, kept: Kept) -> ToyModel:
         small = super().extract(model, network, kept)
@@ -227,7 +227,7 @@ class Sorting(ToyFramework):
 
 
 class Prefix(ToyFramework):
-    """Keeps the first channels, whichever it is told to keep, unless all stay."""
+    """Keeps the first channels instead of the requested ones, unless all are kept."""
 
     def extract(self, model: ToyModel, network: Network, kept: Kept) -> ToyModel:
         every = all(len(channels) == network.channels[g] for g, channels in kept.items())

@@ -1,4 +1,4 @@
-"""Scorers and pruning strategies that are bad in one way each, beside honest ones."""
+"""Correct scorers and pruning strategies, and others that each have one fault."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Incomplete(HonestScorer):
 
 
 class Positional(HonestScorer):
-    """Scores by where a channel stands, among those that do anything."""
+    """Scores channels by their position, except those without any effect."""
 
     def score(self, *arguments: Any) -> ScoreTable:
         table = super().score(*arguments)
@@ -89,7 +89,7 @@ class Spoiling(HonestScorer):
 
 
 class Curious(HonestScorer):
-    """Looks at data that it says it does not need."""
+    """Uses data although it declares that it needs none."""
 
     def score(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
@@ -141,7 +141,7 @@ class CurvedByPlace(HonestScorer):
 
 
 class Uninformed(Positional):
-    """Scores by where a channel stands, and says that its scores mean nothing."""
+    """Scores channels by their position, and declares that its scores do not depend on the channels."""
 
     informed = False
 
@@ -197,7 +197,7 @@ class SameNames(HonestPruner):
 
 
 class OtherWhere(HonestPruner):
-    """Has a step more where it is told that every group has a choice."""
+    """Has an additional step in steps_where() if every group has a choice."""
 
     def steps_where(
         self, free: Sequence[str], network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int

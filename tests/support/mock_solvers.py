@@ -1,4 +1,4 @@
-"""An honest solver and many that are not, each bad in one way, to show that the conformance kit tells them apart."""
+"""A correct solver and many with one fault each, which the conformance kit must find."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ class BlindSpot:
 
 
 class Blind(Honest):
-    """Honest, save on problems whose name begins with a prefix, where it says the opposite of what is true."""
+    """Correct except on problems whose name begins with a prefix, for which its answers are wrong."""
 
     name = "blind"
     Options = BlindSpot

@@ -1,4 +1,4 @@
-"""Tools on a toy model that remember what they were asked, and a strategy driven with them step by step."""
+"""Tools on a toy model that record their calls, and a strategy that is run with them step by step."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from reds_core.system.machine import Machine
 MACHINE = Machine("Linux", "a processor", 2, 2**30, "3.11")
 EVERY_WIDTH = LatencySettings(points=100, checks=1)
 ODD_NS = 40.0
-"""What an odd number of columns costs beside the work, as on units that work in pairs."""
+"""The additional cost of an odd number of columns, as on hardware that works in pairs."""
 
 
 class ToyProbe(LatencyProbe):

@@ -34,7 +34,7 @@ class ToyOperation:
 
 @dataclass(frozen=True)
 class ToyHandler:
-    """What a plugin of layers says of an operation.
+    """The description of an operation by a plugin of layers.
 
     Attributes:
         weights: kind of each weight, and its axes: "i" for the channels read, "o" for those made.

@@ -51,11 +51,11 @@ BAD: list[tuple[str, Callable[[], Solver], str, str]] = [
     ("gap stopper", mocks.GapStopper, "tells_near_equal_values_apart", "claims optimality"),
     ("floating", mocks.Floating, "keeps_apart_what_floats_cannot", "claims optimality"),
     ("mumbling", mocks.Mumbling, "refuses_in_words", "refusal returned 3"),
-    ("forgetful", mocks.Forgetful, "answers_the_same_twice", "a used object says"),
+    ("forgetful", mocks.Forgetful, "answers_the_same_twice", "a used object answers"),
     ("restless", mocks.Restless, "repeats_itself_with_one_seed", "different choices under one seed"),
     ("meddling", mocks.Meddling, "leaves_the_problem_unchanged", "changed the problem"),
     ("sluggish", mocks.Sluggish, "honours_the_time_limit", "under a time limit of 0.5 s"),
-    ("secretive", mocks.Secretive, "honours_the_time_limit", "does not say that it was stopped"),
+    ("secretive", mocks.Secretive, "honours_the_time_limit", "does not report that it was stopped"),
     ("hasty", mocks.Hasty, "is_sane_when_time_is_short", "claims infeasibility where"),
     ("vague", mocks.Vague, "is_sane_when_time_is_short", "names no limit"),
     ("stubborn", mocks.Stubborn, "starts_from_the_hint", "from a hint of value"),
@@ -221,7 +221,7 @@ def test_the_report_reads_as_a_table() -> None:
     text = str(check_solver(mocks.OverBudget, QUICK))
     assert "failed   stays_within_the_budget" in text
     assert "skipped  breaks_ties" in text
-    assert "says nothing while stays_within_the_budget fails" in text
+    assert "not meaningful while stays_within_the_budget fails" in text
     assert text.splitlines()[-1].startswith("solver 'modest': 3 passed, 1 failed, ")
 
 
@@ -260,7 +260,7 @@ def test_an_expected_failure_dies_when_it_is_mended() -> None:
 
 
 def test_an_expected_failure_must_name_a_check() -> None:
-    with pytest.raises(InputError, match="'break_ties' is no check"):
+    with pytest.raises(InputError, match="'break_ties' is not a check"):
         check_solver(mocks.Honest, Settings(expected_failures={"break_ties": "x"}))
 
 
@@ -294,7 +294,7 @@ def test_a_check_runs_once_and_what_builds_on_a_failure_is_skipped() -> None:
     results = run.report("x", "solver").results
     assert [(r.outcome, r.reason) for r in results] == [
         (CheckOutcome.FAILED, "broken"),
-        (CheckOutcome.SKIPPED, "says nothing while first fails"),
+        (CheckOutcome.SKIPPED, "not meaningful while first fails"),
         (CheckOutcome.SKIPPED, "no need"),
     ]
     assert run.result("first") is results[0]

@@ -31,18 +31,18 @@ BAD: list[tuple[type[Framework], str, str]] = [
     (mocks.RestlessSamples, "offers_samples_that_can_tell", "other weights or data each time it is built"),
     (mocks.Turned, "describes_every_weight", "described as"),
     (mocks.Anxious, "describes_every_weight", "with a warning: layer 'pool' is not known"),
-    (mocks.Possessive, "knows_its_models", "owns what is no model"),
+    (mocks.Possessive, "knows_its_models", "owns() is true for an object that is not a model"),
     (mocks.Flat, "knows_its_models", "takes (4,), where its examples are (3, 4)"),
     (mocks.Normalising, "answers_alike_in_batches_of_any_size", "in batches of 7: outputs differ by"),
     (mocks.Deaf, "losses_follow_the_weights", "does not change with its weights"),
     (mocks.Swapped, "losses_follow_the_weights", "under its own weights are"),
-    (mocks.Doubled, "gradients_are_those_of_the_loss", "long; the loss rises by"),
+    (mocks.Doubled, "gradients_are_those_of_the_loss", "but the loss rises by"),
     (mocks.Summed, "gradients_are_those_of_the_loss", "is not the mean over its batches"),
     (mocks.MovingStatistics, "gradients_are_those_of_the_loss", "has a gradient that is not zero"),
     (mocks.Signed, "activation_statistics_are_those_of_the_data", "are not those of its examples"),
     (mocks.Traceback, "refuses_what_is_no_model_file", "raises ValueError, not InputError, for a missing file"),
     (mocks.Credulous, "refuses_data_that_do_not_fit", "takes examples of shape (3, 12)"),
-    (mocks.Percent, "accuracy_is_a_share", "of its answers are right"),
+    (mocks.Percent, "accuracy_is_a_share", "of its predictions are correct"),
     (mocks.Meddling, "leaves_the_model_unchanged", "inspect changes the weights"),
     (mocks.Draining, "leaves_the_model_unchanged", "export changes the weights"),
     (mocks.Sorting, "permuted_equals_original", "with its channels in another order: outputs differ by"),
@@ -51,13 +51,13 @@ BAD: list[tuple[type[Framework], str, str]] = [
     (mocks.FixedCosts, "costs_equal_an_independent_count", "counted in the smaller network"),
     (mocks.Miscounting, "costs_equal_an_independent_count", "counted by hand"),
     (mocks.Forgetful, "save_and_load_give_the_same_model", "different weights after it was saved and loaded"),
-    (mocks.Renaming, "save_and_load_give_the_same_model", "described with other layers"),
+    (mocks.Renaming, "save_and_load_give_the_same_model", "described with different layers"),
     (mocks.Crude, "exported_equals_model", "exported as"),
     (mocks.Optimistic, "exported_equals_model", "scores 0.9 where the model scores"),
     (mocks.Quantising, "exported_equals_model", "int8 scores"),
     (mocks.Separate, "slices_train_back_into_the_full_weights", "is not a slice of the full one's"),
     (mocks.Ascending, "training_lowers_the_loss", "two epochs took the loss"),
-    (mocks.Silent, "training_lowers_the_loss", "told the end of epochs []"),
+    (mocks.Silent, "training_lowers_the_loss", "reported the end of epochs []"),
     (mocks.SharedStatistics, "statistics_of_members_are_their_own", "the statistics of the full network"),
     (mocks.Unseeded, "the_same_seed_trains_the_same", "trained twice under one seed"),
     (mocks.Printing, "prints_nothing", "printed 'Epoch 1/2"),
@@ -123,6 +123,6 @@ def test_a_kind_without_a_kit_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_framework_without_samples_is_refused() -> None:
-    wanted = "framework 'tiny' offers no sample models, on which it would be checked; let its method samples"
+    wanted = "framework 'tiny' offers no sample models to check it on; return some from its method samples"
     with pytest.raises(UnsupportedError, match=wanted):
         check("tiny", Registry([PluginModule("tinies", (TinyFramework,))]))

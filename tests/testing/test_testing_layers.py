@@ -16,12 +16,12 @@ from reds_core.testing import LAYER_CHECKS, CheckOutcome, Report, check, check_l
 
 BAD: list[tuple[type[LayerPlugin], str, str]] = [
     (mocks.Strayed, "declares_what_it_is", "names framework 'lightning', but is checked with 'toy'"),
-    (mocks.Named, "names_layer_types", "has keys ['Mix'], not the types of some layers"),
+    (mocks.Named, "names_layer_types", "has keys ['Mix'], not the types of layers"),
     (mocks.Fickle, "names_layer_types", "a new object has handlers for other layers"),
     (mocks.SamplesLeftOut, "offers_samples_that_can_tell", "offers no sample models"),
     (mocks.Failing, "offers_samples_that_can_tell", "layer 'mix' of type Mix is not supported"),
     (mocks.Transposed, "describes_every_weight", "weight 'mix/mix' of sample 'mixed' has shape (6, 7), described as"),
-    (mocks.Untried, "samples_hold_every_layer", "no sample holds a layer of type Center"),
+    (mocks.Untried, "samples_hold_every_layer", "no sample has a layer of type Center"),
     (mocks.Numbering, "permuted_equals_original", "with its channels in another order: outputs differ by"),
     (mocks.Centring, "removed_equals_masked", "where it is masked"),
     (mocks.Halved, "costs_equal_an_independent_count", "counted by hand"),
