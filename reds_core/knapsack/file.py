@@ -101,7 +101,7 @@ def _problem(header: ProblemHeader, arrays: _Arrays) -> KnapsackProblem:
     for entry in bilinear:
         for resource in entry:
             if resource not in sums:
-                raise ValueError(f"'bilinear' names '{resource}', which is no sum resource")
+                raise ValueError(f"'bilinear' names '{resource}', which is not a sum resource")
     return KnapsackProblem(
         header.name,
         tuple(groups),

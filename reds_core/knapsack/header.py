@@ -63,6 +63,9 @@ class ProblemHeader:
     ceilings: Mapping[str, int] | None = field(default=None, metadata={LEFT_OUT: True})
 
 
+_MAY_BE_EMPTY = ("bilinear", "floors", "ceilings")
+
+
 class _HeaderSource(JsonSource):
     """JSON in which whole numbers may be written as 3.0, and in which keys of others are passed over."""
 
@@ -78,8 +81,13 @@ class _HeaderSource(JsonSource):
 def read_header(content: Mapping[str, Any]) -> ProblemHeader:
     """The header that a JSON object states.
 
+    Names of any type count as texts, and the optional parts may be empty in any form, as other writers leave them.
+
     Raises:
         TypeError, ValueError: naming the field that does not fit.
     """
-    header: ProblemHeader = from_plain(ProblemHeader, content, _HeaderSource)
+    given = {key: part for key, part in content.items() if part or key not in _MAY_BE_EMPTY}
+    if "name" in given:
+        given["name"] = str(given["name"])
+    header: ProblemHeader = from_plain(ProblemHeader, given, _HeaderSource)
     return header

@@ -167,6 +167,16 @@ def ambiguous() -> KnapsackProblem:
     return KnapsackProblem("ambiguous", groups, (), resources)
 
 
+@pytest.mark.parametrize(
+    ("changes", "name"), [({"name": 7}, "7"), ({"floors": [], "ceilings": []}, "small"), ({"floors": None}, "small")]
+)
+def test_headers_of_other_writers_may_be_loose(changes: Contents, name: str, tmp_path: Path) -> None:
+    header, arrays = contents()
+    header = {key: part for key, part in header.items() if key not in ("floors", "ceilings")}
+    found = load_problem(write(tmp_path / "p.npz", {**header, **changes}, arrays))
+    assert (found.name, found.floors, found.ceilings) == (name, (0,) * 2, tuple(g.options - 1 for g in found.groups))
+
+
 def test_names_that_share_an_array_are_refused_on_saving(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cost/a/b/c"):
         save_problem(ambiguous(), tmp_path / "p.npz")
@@ -296,8 +306,8 @@ SUM = {"name": "macs", "kind": "sum", "capacity": 50}
         ({"pairs": [[["a"], "b/c"]]}, "malformed header"),
         ({"pairs": None}, "malformed header"),
         ({"bilinear": [{}, {}]}, "one entry a pair"),
-        ({"bilinear": [{"ram": 1}]}, "no sum resource"),
-        ({"bilinear": [{"x": 1}]}, "no sum resource"),
+        ({"bilinear": [{"ram": 1}]}, "not a sum resource"),
+        ({"bilinear": [{"x": 1}]}, "not a sum resource"),
         ({"bilinear": [{"macs": 0.5}]}, "whole"),
         ({"bilinear": [["macs"]]}, "malformed header"),
         ({"bilinear": 3}, "malformed header"),
@@ -311,7 +321,7 @@ SUM = {"name": "macs", "kind": "sum", "capacity": 50}
         ({"resources": [SUM, {"name": "x", "kind": "max", "capacity": 1}]}, "neither sum nor peak"),
         ({"resources": [{"kind": "sum", "capacity": 1}]}, "malformed header"),
         ({"resources": [SUM, SUM]}, "used twice|claimed twice"),
-        ({"resources": [{"name": "ram", "kind": "peak", "capacity": 1}]}, "malformed header|no sum resource"),
+        ({"resources": [{"name": "ram", "kind": "peak", "capacity": 1}]}, "malformed header|not a sum resource"),
         ({"resources": [SUM, {"name": "r", "kind": "peak", "capacity": 1, "steps": [{"groups": ["z"]}]}]}, "malformed"),
         ({"resources": [SUM, {"name": "r", "kind": "peak", "capacity": 1, "steps": [{}]}]}, "malformed header"),
         ({"floors": {"z": 0}}, "malformed header"),
