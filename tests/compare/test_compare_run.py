@@ -51,7 +51,7 @@ def test_lists_default_to_what_the_recipe_says(place: ComparePlace) -> None:
     [
         ({"pruners": "nestd"}, "unknown pruner 'nestd'; did you mean 'nested'"),
         ({"pruners": "nested[familly=joint]"}, "no option 'familly'"),
-        ({"pruners": "nested["}, "no list of pruners"),
+        ({"pruners": "nested["}, "not a list of pruners"),
         ({"scorers": "tailor"}, "unknown scorer 'tailor'"),
         ({"solvers": "brut"}, "unknown solver 'brut'"),
         ({"pruners": "nested,nested"}, "pruner 'nested' is named twice"),

@@ -32,7 +32,7 @@ BAD: list[tuple[type[Framework], str, str]] = [
     (mocks.Turned, "describes_every_weight", "described as"),
     (mocks.Anxious, "describes_every_weight", "with a warning: layer 'pool' is not known"),
     (mocks.Possessive, "knows_its_models", "owns() is true for an object that is not a model"),
-    (mocks.Flat, "knows_its_models", "takes (4,), where its examples are (3, 4)"),
+    (mocks.Flat, "knows_its_models", "is (4,), but its examples have shape (3, 4)"),
     (mocks.Normalising, "answers_alike_in_batches_of_any_size", "in batches of 7: outputs differ by"),
     (mocks.Deaf, "losses_follow_the_weights", "does not change with its weights"),
     (mocks.Swapped, "losses_follow_the_weights", "under its own weights are"),
