@@ -21,6 +21,7 @@ DEFAULT_TIME_LIMIT_S = 60.0
 def solve(
     problem: KnapsackProblem | str | PathLike[str],
     solver: str | Solver = AUTO,
+    controls: Controls | None = None,
     *,
     time_limit: float | None = DEFAULT_TIME_LIMIT_S,
     seed: int | None = None,
@@ -38,6 +39,8 @@ def solve(
         problem: A problem, or the path of a problem file.
         solver: The name of a solver plugin, or a solver object. `"auto"` takes the best solver for the problem, and the
             next one if that stops without a choice or runs out of memory.
+        controls: Limits, seed and a hint as one object, as solvers receive them. It replaces the four arguments that
+            follow.
         time_limit: The time limit of the solver, in seconds. None means no limit.
         seed: The random seed of the solver. None leaves it to the solver.
         threads: How many threads the solver may use. None leaves it to the solver.
@@ -61,7 +64,7 @@ def solve(
         >>> solution.status, solution.widths, solution.gap
     """
     memory_limit_bytes = None if memory_limit is None else parse_bytes(str(memory_limit))
-    controls = Controls(time_limit, seed, threads, memory_limit_bytes=memory_limit_bytes)
+    controls = controls or Controls(time_limit, seed, threads, memory_limit_bytes=memory_limit_bytes)
     registry = registry or Registry()
     registry.check_settings(options or {})
     if isinstance(solver, Solver):

@@ -33,6 +33,7 @@ from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Task
 from reds_core.knapsack.file import load_problem, problem_digest
 from reds_core.knapsack.solution import Status
+from reds_core.knapsack.solver import Controls
 from reds_core.plan import load_plan
 from reds_core.runs.settings import RunSettings
 from reds_core.system.records import to_json
@@ -240,6 +241,9 @@ def test_solve_keeps_to_what_it_is_asked(tmp_path: Path) -> None:
     assert all(f"does not honour {control}" in told for control in ("time_limit", "seed", "threads", "memory_limit"))
     assert reds_core.solve(path, "brute", time_limit=None, memory_limit=2**31, registry=registry).value == found.value
     assert reds_core.solve(path, "idle", registry=registry).choice is None
+    limits = Controls(2.5, seed=3, threads=2, hint=(0,) * len(load_problem(path).groups))
+    told = " ".join(reds_core.solve(path, "brute", limits, registry=registry).detail)
+    assert all(f"does not honour {control}" in told for control in ("time_limit", "seed", "threads", "hint"))
     for arguments, why in (
         ({"time_limit": 0}, "time limit 0 is not above 0"),
         ({"threads": 0}, "threads 0 is below 1"),
