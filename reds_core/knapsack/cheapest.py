@@ -1,7 +1,7 @@
-"""The choice to fall back on: quickly found, and feasible wherever the least of everything is.
+"""A fallback choice that is found quickly, and is feasible if the narrowest network is.
 
-Solvers offer it before they build a table, so that no limit of time or memory leaves them without a choice where the
-narrowest network meets the budgets.
+Solvers compute it before they build a table, so that they have a choice to return when a limit of time or memory stops
+them.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from reds_core.knapsack.problem import KnapsackProblem, PeakResource
 from reds_core.knapsack.solution import Answer, Limit, Status
 
 _ROUNDS = 3
-"""How often every group takes its least-cost option beside the others before a candidate is taken as it is."""
+"""The number of rounds in which every group takes its cheapest option, given the options of the others."""
 
 
 def cheapest_choice(problem: KnapsackProblem, hint: Sequence[int] | None = None) -> tuple[int, ...] | None:
-    """The best feasible one of a few choices of low cost, in time linear in the number of options; None if none is.
+    """The best feasible choice among a few of low cost, or None if none of them is feasible.
 
-    Where costs rise with widths, as in every network, None proves that no choice is feasible. Elsewhere it proves
-    nothing: each group takes its least-cost option, for all resources together and for each alone, whatever conflicts.
+    Takes time linear in the number of options. If costs rise with widths, as in every network, None proves that no
+    choice is feasible. Otherwise it proves nothing, because groups take their cheapest options one after the other.
 
     Args:
         problem: the problem.
-        hint: a further choice to try, which need not be feasible.
+        hint: another choice to try, which need not be feasible.
     """
     best: tuple[int, tuple[int, ...]] | None = None
     seen = set()
@@ -41,18 +41,18 @@ def cheapest_choice(problem: KnapsackProblem, hint: Sequence[int] | None = None)
 
 
 def trivial_bound(problem: KnapsackProblem) -> int:
-    """The sum of the largest entry of every value table: no choice is worth more."""
+    """An upper bound on the value of every choice: the sum of the largest entry of each value table."""
     total = sum(int(np.max(g.values)) for g in problem.groups)
     return total + sum(int(np.max(p.values)) for p in problem.pairs if p.values is not None)
 
 
 def cheapest_answer(problem: KnapsackProblem, limit: Limit, why: str, hint: Sequence[int] | None = None) -> Answer:
-    """What a solver says that is stopped before its search: the cheapest choice, if that is feasible, and a bound.
+    """The answer of a solver that stops before its search: the cheapest choice, if it is feasible, and a bound.
 
     Args:
-        limit: what stopped it.
+        limit: what stopped the solver.
         why: the same in words, for the user.
-        hint: a choice that is taken if it is better.
+        hint: a choice that is used if it is better.
     """
     choice, bound = cheapest_choice(problem, hint), trivial_bound(problem)
     if choice is None:
@@ -65,7 +65,7 @@ def cheapest_answer(problem: KnapsackProblem, limit: Limit, why: str, hint: Sequ
 def cheapest_where_memory_ends(
     problem: KnapsackProblem, hint: Sequence[int] | None, solve: Callable[[], Answer]
 ) -> Answer:
-    """What `solve` answers, or the cheapest choice, or `hint`, where it runs out of memory."""
+    """The answer of `solve`, or the better of the cheapest choice and `hint` if it runs out of memory."""
     try:
         return solve()
     except MemoryError:

@@ -19,8 +19,8 @@ from reds_core.system.archive import ArchiveError, read_archive, write_archive
 from reds_core.system.records import to_plain
 
 
-def _refuse(path: Path, what: str, mend: str = "make the file anew with `reds formulate`") -> InputError:
-    return InputError(f"problem file '{path}' {what}", mend)
+def _refuse(path: Path, what: str, fix: str = "write the file again with `reds formulate`") -> InputError:
+    return InputError(f"problem file '{path}' {what}", fix)
 
 
 class _Arrays:

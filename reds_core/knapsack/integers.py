@@ -14,9 +14,9 @@ MAGNITUDE_LIMIT = 2**62
 """No sum of values or costs may pass this, so that int64 arithmetic on partial sums cannot overflow."""
 
 
-def refused(what: str, mend: str = "correct the problem file or the code that builds it") -> InputError:
+def refused(what: str, fix: str = "correct the problem file or the code that builds it") -> InputError:
     """The error for an invalid problem."""
-    return InputError(f"knapsack problem: {what}", mend)
+    return InputError(f"knapsack problem: {what}", fix)
 
 
 def is_sealed(array: object, dtype: type[np.generic]) -> bool:

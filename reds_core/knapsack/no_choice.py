@@ -53,7 +53,7 @@ def _infeasible(problem: KnapsackProblem) -> InfeasibleError:
     reached = ", ".join(f"{name} {amount}" for name, amount in least.items())
     beyond = [r.name for r in problem.resources if least[r.name] > r.capacity]
     if beyond or len(least) == 1:
-        mend = f"raise the budget of {', '.join(beyond or least)}"
+        fix = f"raise the budget of {', '.join(beyond or least)}"
     else:
-        mend = "raise a budget: each can be met alone, not all"
-    return InfeasibleError(f"no subnetwork meets the budget {asked} (the least that can be reached: {reached})", mend)
+        fix = "raise a budget: each can be met alone, not all"
+    return InfeasibleError(f"no subnetwork meets the budget {asked} (the least that can be reached: {reached})", fix)

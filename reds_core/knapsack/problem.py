@@ -1,4 +1,4 @@
-"""The multiple-choice knapsack with pairwise terms that every solver answers.
+"""The multiple-choice knapsack problem with pairwise terms that solvers solve.
 
 Maximise    V(x) = sum_g value_g[x_g] + sum_(a,b) pair_value_ab[x_a, x_b]
 subject to  base_r + sum_g cost_rg[x_g] + sum_(a,b) (bilinear_rab width_a[x_a] width_b[x_b] + pair_cost_rab[x_a, x_b])

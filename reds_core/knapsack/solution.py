@@ -1,4 +1,4 @@
-"""What a solver may say (`Answer`) and what users get (`Solution`)."""
+"""The answer of a solver plugin (`Answer`), and the checked solution that callers receive (`Solution`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Status(Enum):
-    """What was found."""
+    """What a solver found."""
 
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
@@ -17,7 +17,7 @@ class Status(Enum):
 
 
 class Limit(Enum):
-    """Why a solver stopped before it was done."""
+    """Why a solver stopped early."""
 
     TIME = "time"
     NODES = "nodes"
@@ -27,14 +27,14 @@ class Limit(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """All that a solver plugin may say.
+    """The answer of a solver plugin.
 
     Attributes:
         status: what was found.
-        choice: one option index a group in the problem's order; None unless OPTIMAL or FEASIBLE.
-        bound: a proven integer upper limit on the value of every choice, or None.
-        limit: why the solver stopped early, or None.
-        backend_s: seconds inside the back end, or None where there is none.
+        choice: one option index for each group, in the order of the problem; None unless OPTIMAL or FEASIBLE.
+        bound: a proven integer upper bound on the value of every feasible choice, or None.
+        limit: why the solver stopped early, or None if it finished.
+        backend_s: seconds spent in the library behind the solver, or None if there is none.
         detail: remarks for the user, one clause each.
     """
 
@@ -48,14 +48,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Solution:
-    """An answer, checked and completed by the host. Figures that do not exist are None.
+    """A checked and completed answer. Values that do not exist are None.
 
     Attributes:
-        value: V(choice), recomputed by the host.
-        gap: (bound - value) / |value|; 0 where equal; None without a bound or at value 0.
-        widths: channels kept, by group name.
-        usage: use of each resource, by name.
-        wall_s: seconds of the solve call as the host measured them.
+        value: value of the choice, recomputed from the problem.
+        gap: (bound - value) / |value|; 0 if they are equal; None without a bound or if the value is 0.
+        widths: number of channels that each group keeps, by group name.
+        usage: usage of each resource, by resource name.
+        wall_s: measured seconds of the call.
     """
 
     status: Status
@@ -74,7 +74,7 @@ class Solution:
 
 
 def relative_gap(value: int | None, bound: int | None) -> float | None:
-    """(bound - value) / |value|; 0.0 where equal; None without a bound or a value, or at value 0."""
+    """(bound - value) / |value|; 0.0 if they are equal; None without a bound or a value, or if the value is 0."""
     if value is None or bound is None:
         return None
     if bound == value:

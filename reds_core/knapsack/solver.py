@@ -1,4 +1,4 @@
-"""The solver boundary: what a solver declares, and `solve`, the one guarded call."""
+"""The solver interface: what a solver declares, and `solve`, which calls it and checks its answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reds_core.system.memory import default_memory_limit
 
 
 class Feature(Flag):
-    """What a problem may contain. A solver is only asked problems whose features it declares."""
+    """Features of problems. A solver is only given problems whose features it declares."""
 
     NONE = 0
     PAIR_TERMS = auto()
@@ -33,7 +33,7 @@ class Feature(Flag):
 
 
 class Claim(Flag):
-    """What a solver may assert beyond a feasible choice."""
+    """What a solver may claim besides a feasible choice."""
 
     NONE = 0
     OPTIMAL = auto()
@@ -42,7 +42,7 @@ class Claim(Flag):
 
 
 class Control(Flag):
-    """Which controls a solver honours."""
+    """The controls that a solver can honour."""
 
     NONE = 0
     TIME_LIMIT = auto()
@@ -53,23 +53,23 @@ class Control(Flag):
 
 
 MOST_THREADS = 2**16
-"""Solvers hold the number of threads in integers of their own."""
+"""The largest number of threads; the libraries behind solvers store it in small integers."""
 
 
 @dataclass(frozen=True)
 class Controls:
-    """What the caller asks of a solve. None leaves the choice to the solver.
+    """Limits and hints for a solve. None leaves a control to the solver.
 
     Attributes:
-        time_limit_s: seconds of wall time.
-        seed: of whatever is random in the solver.
-        threads: the most it may use.
-        hint: a choice to start from; it need not be feasible.
-        memory_limit_bytes: the most memory that the tables of a solve may take, checked before they are allocated.
-            None stands for half of what is available when the solve begins; see `memory_limit`.
+        time_limit_s: time limit in seconds of wall time.
+        seed: random seed.
+        threads: maximum number of threads.
+        hint: a choice to start from, which need not be feasible.
+        memory_limit_bytes: the most memory that the tables of the solver may take, checked before they are allocated.
+            None means half of the memory that is available when the solve begins; see `memory_limit`.
 
     Raises:
-        InputError: if a figure is out of range.
+        InputError: if a value is out of range.
     """
 
     time_limit_s: float | None = None
@@ -106,7 +106,7 @@ class Controls:
         return result
 
     def memory_limit(self) -> float:
-        """The most memory that tables may take now, in bytes; infinite where neither the caller nor the system says."""
+        """The most memory that tables may take now, in bytes; infinite if nobody limits it."""
         if self.memory_limit_bytes is not None:
             return self.memory_limit_bytes
         default = default_memory_limit()
@@ -114,15 +114,16 @@ class Controls:
 
 
 class Solver(Plugin, ABC):
-    """Base class of solver plugins. An instance holds its options and nothing else.
+    """Base class of solver plugins. An instance has no state except its options.
 
     Attributes:
-        features: what it can be asked.
-        claims: what it may assert.
-        controls: what it honours.
-        auto_rank: where `--solver auto` tries it: lower first; exact before bounding before others at one rank.
-        exact_below: values and costs below this magnitude are computed exactly, so OPTIMAL may be claimed;
-            None for solvers that compute in integers throughout.
+        features: the features of problems that the solver supports.
+        claims: what the solver may claim.
+        controls: the controls that the solver honours.
+        auto_rank: the order in which `--solver auto` tries solvers, lowest first. Among equal ranks, exact solvers come
+            before those with a bound, and these before all others.
+        exact_below: the magnitude of values and costs below which the solver computes exactly and may claim OPTIMAL.
+            None for solvers that only compute in integers.
     """
 
     kind = "solver"
@@ -134,16 +135,16 @@ class Solver(Plugin, ABC):
     exact_below: ClassVar[int | None] = None
 
     def refusal(self, problem: KnapsackProblem) -> str | None:
-        """Why this very problem is refused although its features are declared (size, say); None to accept it."""
+        """Why the solver cannot take this problem although it supports its features (its size, say), or None."""
         return None
 
     @abstractmethod
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
-        """Answer `problem`. Called only through `solve` below, which validates, times and scores."""
+        """Solve `problem`. Only called by the function `solve`, which validates, times and evaluates the answer."""
 
 
 def features_of(problem: KnapsackProblem) -> Feature:
-    """The features that a solver must have to be asked `problem`."""
+    """The features that a solver must support to be given `problem`."""
     result = Feature.NONE
     if problem.pairs:
         result |= Feature.PAIR_TERMS
@@ -158,7 +159,7 @@ def features_of(problem: KnapsackProblem) -> Feature:
 
 
 def why_not(solver: Solver, problem: KnapsackProblem) -> str | None:
-    """Why `solver` cannot be asked `problem`, or None if it can."""
+    """Why `solver` cannot be given `problem`, or None if it can."""
     missing = features_of(problem) & ~solver.features
     if missing:
         names = ", ".join(str(f.name).lower() for f in Feature if f in missing and f.name)
@@ -167,12 +168,15 @@ def why_not(solver: Solver, problem: KnapsackProblem) -> str | None:
 
 
 def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = None) -> Solution:
-    """Ask `solver` and check what it says: the one way to a solution.
+    """Solve `problem` with `solver`, and check and complete its answer.
+
+    Value and usage are computed from the choice in exact integers, whatever the solver says of them.
 
     Raises:
-        UnsupportedError: if the solver does not take the problem.
-        ContractViolation: if the answer is over budget, bounds below its value, or claims what was not declared.
-        PluginFailure: if the solver raises an error of its own.
+        UnsupportedError: if the solver does not accept the problem.
+        ContractViolation: if the choice exceeds a budget, the bound is below its value, or the solver claims what it
+            did not declare.
+        PluginFailure: if the solver raises an unexpected exception.
     """
     controls = controls or Controls()
     if controls.hint is not None:
@@ -239,13 +243,13 @@ def _check(problem: KnapsackProblem, solver: Solver, answer: Answer) -> None:
     if not isinstance(answer, Answer):
         raise violated(f"it returned {type(answer).__name__}, not an Answer")
     if not isinstance(answer.status, Status):
-        raise violated(f"its status {answer.status!r} is no Status")
+        raise violated(f"its status {answer.status!r} is not a Status")
     if not isinstance(answer.limit, Limit | None):
-        raise violated(f"its limit {answer.limit!r} is no Limit")
+        raise violated(f"its limit {answer.limit!r} is not a Limit")
     if not isinstance(answer.backend_s, Real | None):
-        raise violated(f"its backend seconds {answer.backend_s!r} are no number")
+        raise violated(f"its backend seconds {answer.backend_s!r} are not a number")
     if not isinstance(answer.detail, tuple | list) or not all(isinstance(d, str) for d in answer.detail):
-        raise violated(f"its detail {answer.detail!r} is no tuple of texts")
+        raise violated(f"its detail {answer.detail!r} is not a tuple of texts")
     has_choice = answer.status in (Status.OPTIMAL, Status.FEASIBLE)
     if has_choice != (answer.choice is not None):
         raise violated(f"status {answer.status.value} {'without' if has_choice else 'with'} a choice")

@@ -101,8 +101,8 @@ def test_the_gap(value: int | None, bound: int | None, gap: float | None) -> Non
 VIOLATIONS: list[tuple[Callable[[], Solver], str]] = [
     (lambda: Scripted(None), "returned NoneType, not an Answer"),
     (lambda: Scripted({"status": "optimal"}), "returned dict, not an Answer"),
-    (lambda: Scripted(Answer("optimal", (1, 0), 4)), "its status 'optimal' is no Status"),  # type: ignore[arg-type]
-    (lambda: Scripted(Answer(Status.FEASIBLE, (1, 0), limit="time")), "its limit 'time' is no Limit"),  # type: ignore[arg-type]
+    (lambda: Scripted(Answer("optimal", (1, 0), 4)), "its status 'optimal' is not a Status"),  # type: ignore[arg-type]
+    (lambda: Scripted(Answer(Status.FEASIBLE, (1, 0), limit="time")), "its limit 'time' is not a Limit"),  # type: ignore[arg-type]
     (lambda: Scripted(Answer(Status.FEASIBLE, (1, 0), backend_s="1")), "its backend seconds"),  # type: ignore[arg-type]
     (lambda: Scripted(Answer(Status.FEASIBLE, (1, 0), detail="text")), "its detail"),  # type: ignore[arg-type]
     (lambda: Scripted(Answer(Status.FEASIBLE)), "status feasible without a choice"),
