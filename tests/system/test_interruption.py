@@ -61,7 +61,7 @@ def test_a_run_ends_after_saving_or_at_once(place: Workplace, times: int, traine
         place.prune(registry=toy_registry(framework=framework), watcher=listener, **settings)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     (warning,) = listener.warnings
-    assert "Ctrl-C again ends it at once" in warning
+    assert "press Ctrl-C again to end it at once" in warning
     stopped_at = listener.stages[-1].partition(": ")[2]
     assert f"'{stopped_at}'" in warning
 

@@ -463,7 +463,7 @@ def test_baseline_for_what_is_no_image_is_refused(shape: tuple[int, ...]) -> Non
 
 def test_baseline_for_labels_that_are_no_classes_is_refused() -> None:
     data = examples(6, (8, 8, 1))
-    with pytest.raises(InputError, match="no classes"):
+    with pytest.raises(InputError, match="not classes"):
         baseline(Arrays(data.x, data.y.astype(np.float32)))
 
 
