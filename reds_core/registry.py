@@ -116,6 +116,10 @@ def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
     for option in dataclasses.fields(options):
         if option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING:
             raise violated(f"{cls.__name__}, whose Options has no default for {option.name}")
+    try:
+        get_type_hints(options)  # which options are converted by
+    except Exception as error:  # whatever evaluating the author's annotations raises
+        raise violated(f"{cls.__name__}, whose Options has a type that cannot be resolved ({error})") from error
     return cls
 
 

@@ -137,6 +137,10 @@ BROKEN = {
         solver_code("x").replace("@dataclass(frozen=True)", "@dataclass"),
         "Options is not a frozen dataclass",
     ),
+    "options of an unknown type": (
+        solver_code("x").replace("depth: int = 3", "depth: 'Undefined' = 3"),
+        "Options has a type that cannot be resolved .name 'Undefined' is not defined",
+    ),
     "options without a default": (
         solver_code("x").replace("depth: int = 3", "depth: int"),
         "Options has no default for depth",

@@ -112,6 +112,7 @@ class Scorer(Plugin, ABC):
     """
 
     kind = "scorer"
+    declares = ("needs_data",)
     needs_data: ClassVar[bool]
     levels: ClassVar[frozenset[ScoreLevel]] = frozenset({ScoreLevel.CHANNEL})
     informed: ClassVar[bool] = True
