@@ -8,7 +8,7 @@ largest. `reds_core.knapsack.families.joint_family` finds the best family of all
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from reds_core.errors import InputError, NoChoiceError
@@ -24,24 +24,16 @@ class MemberSolution:
     """One member of a family.
 
     Attributes:
-        solution: of the problem under the floors and ceilings that nesting sets.
-        bound_independent: proven upper limit on the value without those floors and ceilings, or None.
+        solution: the solution of the problem under the floors and ceilings that nesting imposes.
+        choice: the choice of `solution`, one option index for each group.
+        value: the value of `choice`.
+        bound_independent: a proven upper bound on the value without those floors and ceilings, or None.
     """
 
     solution: Solution
+    choice: tuple[int, ...]
+    value: int
     bound_independent: int | None
-
-    @property
-    def choice(self) -> tuple[int, ...]:
-        """Option indices, one a group."""
-        assert self.solution.choice is not None  # members are made by `_chosen`
-        return self.solution.choice
-
-    @property
-    def value(self) -> int:
-        """V(choice)."""
-        assert self.solution.value is not None
-        return self.solution.value
 
 
 @dataclass(frozen=True)
@@ -86,7 +78,7 @@ def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve:
             the bound.
     """
     if smaller is None:
-        return _free_member(_chosen(problem, solve))
+        return _solved(problem, solve)
     return _beside(problem, _unless_stopped(problem, solve), smaller, None, solve)
 
 
@@ -145,8 +137,10 @@ class FamilySolver:
         """As the function of that name."""
         own = self.free(anchor)
         if own is None or own.choice is None:
-            own = self._free[anchor] = _chosen(self.problems[anchor], self.solve)
-        members = {anchor: _free_member(own)}
+            members = {anchor: _solved(self.problems[anchor], self.solve)}
+            self._free[anchor] = members[anchor].solution
+        else:
+            members = {anchor: _member(self.problems[anchor], own)}
         for budget in range(anchor + 1, len(self.problems)):
             smaller = members[budget - 1].choice
             members[budget] = _beside(self.problems[budget], self.free(budget), smaller, None, self.solve)
@@ -154,25 +148,31 @@ class FamilySolver:
             larger = members[budget + 1].choice
             members[budget] = _beside(self.problems[budget], self.free(budget), None, larger, self.solve)
         ordered = tuple(members[budget] for budget in range(len(self.problems)))
-        return FamilySolution(ordered, self.weights, weighted_sum(self.weights, [m.bound_independent for m in ordered]))
+        known = [m.bound_independent for m in ordered if m.bound_independent is not None]
+        bound = weighted_sum(self.weights, known) if len(known) == len(ordered) else None
+        return FamilySolution(ordered, self.weights, bound)
 
 
-def weighted_sum(weights: Sequence[int], values: Sequence[int | None]) -> int | None:
-    """Sum of weight x value; None if a value is None."""
-    known = [v for v in values if v is not None]
-    return sum(w * v for w, v in zip(weights, known, strict=True)) if len(known) == len(values) else None
+def weighted_sum(weights: Sequence[int], values: Sequence[int]) -> int:
+    """The sum of weight x value."""
+    return sum(w * v for w, v in zip(weights, values, strict=True))
 
 
-def _chosen(problem: KnapsackProblem, solve: Solve) -> Solution:
-    """A solution with a choice.
+def _member(problem: KnapsackProblem, solution: Solution) -> MemberSolution:
+    """`solution` as a member whose own bound is the independent one.
 
     Raises:
-        InfeasibleError, NoChoiceError: as `reds_core.runs.search.Search.choose`.
+        InfeasibleError: if `solution` proves that there is no choice.
+        NoChoiceError: if the solver stopped without a choice.
     """
-    solution = solve(problem)
-    if solution.choice is None:
+    if solution.choice is None or solution.value is None:
         raise without_choice(problem, solution)
-    return solution
+    return MemberSolution(solution, solution.choice, solution.value, solution.bound)
+
+
+def _solved(problem: KnapsackProblem, solve: Solve) -> MemberSolution:
+    """Solve `problem` without regard to other members. Errors: see `_member`."""
+    return _member(problem, solve(problem))
 
 
 def _unless_stopped(problem: KnapsackProblem, solve: Solve) -> Solution | None:
@@ -190,10 +190,6 @@ def _unless_stopped(problem: KnapsackProblem, solve: Solve) -> Solution | None:
     return solution
 
 
-def _free_member(solution: Solution) -> MemberSolution:
-    return MemberSolution(solution, solution.bound)
-
-
 def _beside(
     problem: KnapsackProblem,
     free: Solution | None,
@@ -207,9 +203,9 @@ def _beside(
     bound = None if free is None else free.bound
     if free is not None and free.choice is not None and free.status is Status.OPTIMAL:
         nested = [low <= x <= high for low, x, high in zip(floors, free.choice, ceilings, strict=True)]
-        if all(nested):  # the best of all is the best of those that nest
-            return MemberSolution(free, bound)
-    return MemberSolution(_chosen(problem.with_bounds(floors, ceilings), solve), bound)
+        if all(nested):  # the best choice of all is also the best of the nested ones
+            return _member(problem, free)
+    return replace(_solved(problem.with_bounds(floors, ceilings), solve), bound_independent=bound)
 
 
 def check_problems(problems: Sequence[KnapsackProblem]) -> None:

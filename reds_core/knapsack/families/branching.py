@@ -38,6 +38,30 @@ class Branched:
     solves: int = 0
 
 
+@dataclass(frozen=True)
+class _Solved:
+    """A solution that has a choice and a bound.
+
+    Attributes:
+        choice: one option index for each group.
+        value: the value of `choice`.
+        bound: a proven upper bound on the value.
+        optimal: whether the solver proved `choice` optimal.
+    """
+
+    choice: tuple[int, ...]
+    value: int
+    bound: int
+    optimal: bool
+
+    @classmethod
+    def of(cls, solution: Solution | None) -> _Solved | None:
+        """`solution` as a record; None if it has no choice or no bound."""
+        if solution is None or solution.choice is None or solution.value is None or solution.bound is None:
+            return None
+        return cls(solution.choice, solution.value, solution.bound, solution.status is Status.OPTIMAL)
+
+
 @dataclass(frozen=True, order=True)
 class _Node:
     """Floors and ceilings of each budget, and each budget solved within them; sorted by falling bound."""
@@ -45,7 +69,7 @@ class _Node:
     rank: tuple[int, int]
     floors: tuple[tuple[int, ...], ...] = field(compare=False)
     ceilings: tuple[tuple[int, ...], ...] = field(compare=False)
-    solutions: tuple[Solution, ...] = field(compare=False)
+    solutions: tuple[_Solved, ...] = field(compare=False)
 
     @property
     def bound(self) -> int:
@@ -53,7 +77,7 @@ class _Node:
 
     @property
     def choices(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(s.choice for s in self.solutions if s.choice is not None)
+        return tuple(s.choice for s in self.solutions)
 
     @property
     def conflict(self) -> tuple[int, int, int] | None:
@@ -110,7 +134,7 @@ class Branching:
             value: of the best family known.
             bound: proven upper limit on the weighted value of every nested family.
         """
-        known = [s for s in free if s is not None and s.choice is not None and s.bound is not None]
+        known = [s for s in map(_Solved.of, free) if s is not None]
         if len(known) < len(free):
             return Branched(None, value, bound, "the solver gives no bound")
         floors, ceilings = tuple(p.floors for p in self._problems), tuple(p.ceilings for p in self._problems)
@@ -134,9 +158,9 @@ class Branching:
                     heapq.heappush(nodes, child)
                 continue
             reached = weighted_sum(self._weights, [s.value for s in node.solutions])
-            if reached is not None and reached > value:
+            if reached > value:
                 best, value = node.choices, reached
-            if any(s.status is not Status.OPTIMAL for s in node.solutions):
+            if not all(s.optimal for s in node.solutions):
                 unproved = max(unproved, node.bound)
         top = max([value, unproved, *(n.bound for n in nodes)])
         if stopped is None and top > value:
@@ -154,13 +178,12 @@ class Branching:
         self,
         floors: tuple[tuple[int, ...], ...],
         ceilings: tuple[tuple[int, ...], ...],
-        solutions: Sequence[Solution],
+        solutions: Sequence[_Solved],
         bound: int,
     ) -> _Node:
         """A node that is known to be worth `bound` at most."""
         self._made += 1
-        own = weighted_sum(self._weights, [s.bound for s in solutions])
-        bound = bound if own is None else min(bound, own)
+        bound = min(bound, weighted_sum(self._weights, [s.bound for s in solutions]))
         return _Node((-bound, self._made), floors, ceilings, tuple(solutions))
 
     def _children(self, node: _Node, budget: int, group: int, option: int) -> list[_Node]:
@@ -184,7 +207,7 @@ class Branching:
 
     def _solutions(
         self, node: _Node, floors: Sequence[tuple[int, ...]], ceilings: Sequence[tuple[int, ...]]
-    ) -> list[Solution] | None:
+    ) -> list[_Solved] | None:
         """Each budget within tighter floors and ceilings than `node`'s; None where one cannot be met.
 
         Raises:
@@ -192,7 +215,6 @@ class Branching:
         """
         solutions = []
         for problem, low, high, known in zip(self._problems, floors, ceilings, node.solutions, strict=True):
-            assert known.choice is not None
             if all(a <= x <= b for a, x, b in zip(low, known.choice, high, strict=True)):
                 solutions.append(known)
                 continue
@@ -207,9 +229,10 @@ class Branching:
                 raise _Unsolved from error
             if solution.status is Status.INFEASIBLE:
                 return None
-            if solution.choice is None or solution.bound is None:
+            solved = _Solved.of(solution)
+            if solved is None:
                 raise _Unsolved
-            solutions.append(solution)
+            solutions.append(solved)
         return solutions
 
 

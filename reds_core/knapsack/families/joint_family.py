@@ -25,7 +25,7 @@ from reds_core.knapsack.families.branching import Branching
 from reds_core.knapsack.families.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
 from reds_core.knapsack.families.region import Region, TableTooLarge, narrow, whole, within
 from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Solution, Status, relative_gap
+from reds_core.knapsack.solution import Status, relative_gap
 
 _SHARES = (64, 8, 1)
 """Goals asked: the bound less the gap divided by each of these."""
@@ -197,9 +197,7 @@ class _Search:
         return _Open(region if proved is None else replace(region, bound=min(region.bound, proved)))
 
     def _weighted(self, values: Sequence[int]) -> int:
-        total = weighted_sum(self._families.weights, values)
-        assert total is not None
-        return total
+        return weighted_sum(self._families.weights, values)
 
     def _at_least(self, goal: int, spaces: list[_Open | _Listed]) -> FamilySolution | None:
         """The best family if it is worth `goal` or more, else None."""
@@ -265,17 +263,14 @@ class _Search:
     def _members(self, choices: Sequence[tuple[int, ...]], proved: bool) -> tuple[MemberSolution, ...]:
         """`choices` as a family; `proved` says whether no family is worth more."""
         seconds = (time.perf_counter() - self._started) / len(choices)
-        return tuple(
-            MemberSolution(self._solution(b, choice, proved, seconds), self._bounds[b])
-            for b, choice in enumerate(choices)
-        )
+        return tuple(self._member(b, choice, proved, seconds) for b, choice in enumerate(choices))
 
-    def _solution(self, budget: int, choice: tuple[int, ...], proved: bool, seconds: float) -> Solution:
+    def _member(self, budget: int, choice: tuple[int, ...], proved: bool, seconds: float) -> MemberSolution:
         """`choice` as the answer for its budget between its neighbours in the family."""
         problem, anchored = self._families.problems[budget], self._best.members[budget].solution
         evaluation = problem.evaluate(choice)
         bound = evaluation.value if proved else self._bounds[budget]
-        return replace(
+        solution = replace(
             anchored,
             status=Status.OPTIMAL if bound == evaluation.value else Status.FEASIBLE,
             limit=None,
@@ -288,6 +283,7 @@ class _Search:
             wall_s=anchored.wall_s + seconds,
             detail=("chosen together with the other budgets",),
         )
+        return MemberSolution(solution, choice, evaluation.value, self._bounds[budget])
 
 
 def best_chain(lists: Sequence[NearOptimal], weights: Sequence[int], goal: int) -> list[int] | None:

@@ -23,6 +23,10 @@ _PIECE = 1 << 13
 """Multiplications in one matrix product; libraries use several threads above this, which costs more than it saves."""
 
 
+_Upward = Mapping[int, FloatArray] | Sequence[FloatArray]
+"""Upward messages by group. During a sweep, only those of the groups that are already eliminated."""
+
+
 @dataclass(frozen=True, eq=False)
 class Messages:
     """One sweep from the leaves to the root.
@@ -130,7 +134,7 @@ class MaxSum:
         inside = set(scope)
         return tuple(self.sizes[a] if a in inside else 1 for a in (*self.separators[g], g))
 
-    def _parts(self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]) -> list[FloatArray]:
+    def _parts(self, g: int, weights: FloatArray, upward: _Upward) -> list[FloatArray]:
         """What the table of the bucket of `g` is the sum of, smallest first, each with the bucket's axes."""
         parts = [self._mixed(term, weights) for term in self._terms[g]]
         return sorted([*parts, *self._from_children(g, weights, upward)], key=lambda p: p.size)
@@ -145,13 +149,11 @@ class MaxSum:
         table = mix(weights, table) if term.weighted else table
         return table.reshape(len(table), *shape)
 
-    def _from_children(self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]) -> list[FloatArray]:
+    def _from_children(self, g: int, weights: FloatArray, upward: _Upward) -> list[FloatArray]:
         """The messages that enter the bucket of `g`, each with the bucket's axes."""
         found = []
         for child in self.children[g]:
-            message = upward[child]
-            assert message is not None
-            found.append(message.reshape(len(weights), *self._aligned(self.separators[child], g)))
+            found.append(upward[child].reshape(len(weights), *self._aligned(self.separators[child], g)))
         return found
 
     @staticmethod
@@ -161,9 +163,7 @@ class MaxSum:
             total = total + part
         return total if total.shape == shape else np.broadcast_to(total, shape)
 
-    def _blocks(
-        self, g: int, weights: FloatArray, upward: Sequence[FloatArray | None]
-    ) -> Iterator[tuple[slice, FloatArray]]:
+    def _blocks(self, g: int, weights: FloatArray, upward: _Upward) -> Iterator[tuple[slice, FloatArray]]:
         """The table of the bucket of `g` in blocks along the separator's first axis (one block where it is small)."""
         self._check_time()
         shape = (len(weights), *(self.sizes[a] for a in self.separators[g]), self.sizes[g])
@@ -206,7 +206,7 @@ class MaxSum:
 
     def sweep(self, weights: FloatArray) -> Messages:
         """Eliminate all groups under each of `weights`, float64 (k, rows)."""
-        upward: list[FloatArray | None] = [None] * len(self.sizes)
+        upward: dict[int, FloatArray] = {}
         best = np.zeros(len(weights))
         for g in reversed(self.processing):
             separator = self.separators[g]
@@ -216,7 +216,7 @@ class MaxSum:
             upward[g] = whole
             if not separator:
                 best = best + whole
-        return Messages(weights, tuple(m for m in upward if m is not None), best)
+        return Messages(weights, tuple(upward[g] for g in range(len(self.sizes))), best)
 
     def decode(self, messages: Messages, k: int = 0) -> list[int]:
         """A best choice under the k-th weights, as positions among the kept options; ties go to the lowest."""

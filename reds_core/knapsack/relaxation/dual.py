@@ -33,27 +33,28 @@ CUT_BITS = 18
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """A function of the choice that adds up over groups and pairs, on a domain; -inf marks cells that are gone.
+    """A function of the choice that is a sum over groups and pairs, on a domain; -inf marks cells that were dropped.
 
     Attributes:
-        groups: float64 (positions,) each.
-        pairs: float64 (positions of first, positions of second) each; None where a pair adds nothing.
+        groups: for each group, float64 (positions,).
+        pairs: float64 (positions of first, positions of second), by index of the pair, in rising order; pairs that add
+            nothing are missing.
     """
 
     groups: list[FloatArray]
-    pairs: list[FloatArray | None]
+    pairs: dict[int, FloatArray]
 
     def magnitude(self) -> float:
-        """No sum of one entry a table is larger than this."""
-        tables = [t for t in (*self.groups, *self.pairs) if t is not None and t.size]
+        """An upper bound on the absolute value of any sum of one entry of each table."""
+        tables = [t for t in (*self.groups, *self.pairs.values()) if t.size]
         return float(sum(np.abs(t[np.isfinite(t)]).max(initial=0.0) for t in tables))
 
     def at(self, positions: Sequence[int], ends: Sequence[tuple[int, int]]) -> float:
         """The function at one choice."""
         total = sum(float(t[i]) for t, i in zip(self.groups, positions, strict=True))
-        for table, (a, b) in zip(self.pairs, ends, strict=True):
-            if table is not None:
-                total += float(table[positions[a], positions[b]])
+        for k, table in self.pairs.items():
+            a, b = ends[k]
+            total += float(table[positions[a], positions[b]])
         return total
 
 
@@ -165,12 +166,12 @@ class Dual:
             np.zeros(o.size) if t is None else t.astype(np.float64)
             for t, o in zip(self.domain.of_groups(groups), self.domain.options, strict=True)
         ]
-        joint: list[FloatArray | None] = []
-        for table, mask, use in zip(self.domain.of_pairs(pairs), self.domain.cells, used, strict=True):
+        joint: dict[int, FloatArray] = {}
+        for k, (table, mask, use) in enumerate(zip(self.domain.of_pairs(pairs), self.domain.cells, used, strict=True)):
             if use:
-                joint.append(np.where(mask, 0.0 if table is None else table.astype(np.float64), -np.inf))
-            else:
-                joint.append(None if table is None else table.astype(np.float64))
+                joint[k] = np.where(mask, 0.0 if table is None else table.astype(np.float64), -np.inf)
+            elif table is not None:
+                joint[k] = table.astype(np.float64)
         return Terms(own, joint)
 
     def no_shares(self) -> Shares:
@@ -181,26 +182,24 @@ class Dual:
     def priced(self, multipliers: FloatArray) -> Terms:
         """V - sum_r multipliers_r cost_r."""
         groups = [t.copy() for t in self.values.groups]
-        pairs = [None if t is None else t.copy() for t in self.values.pairs]
+        pairs = {k: t.copy() for k, t in self.values.pairs.items()}
         for multiplier, costs in zip(multipliers, self.costs, strict=True):
             if multiplier:
                 for own, cost in zip(groups, costs.groups, strict=True):
                     own -= multiplier * cost
-                for joint, pair_cost in zip(pairs, costs.pairs, strict=True):
-                    if joint is not None and pair_cost is not None:
-                        joint -= multiplier * pair_cost
+                for k, pair_cost in costs.pairs.items():
+                    if k in pairs:
+                        pairs[k] -= multiplier * pair_cost
         return Terms(groups, pairs)
 
     def _shared(self, terms: Terms, shares: Shares) -> Terms:
         """`terms` after every chord hands its shares to its groups."""
-        groups, pairs = list(terms.groups), list(terms.pairs)
+        groups, pairs = list(terms.groups), dict(terms.pairs)
         for k, (to_first, to_second) in zip(self.chords, shares, strict=True):
             a, b = self.domain.ends[k]
             groups[a] = groups[a] + to_first
             groups[b] = groups[b] + to_second
-            table = pairs[k]
-            assert table is not None  # the forest is built from pairs with tables
-            pairs[k] = table - to_first[:, None] - to_second
+            pairs[k] = pairs[k] - to_first[:, None] - to_second
         return Terms(groups, pairs)
 
     def evaluate(self, multipliers: FloatArray, shares: Shares) -> DualPoint:
@@ -210,12 +209,11 @@ class Dual:
         usage = np.array([c.at(positions, self.domain.ends) for c in self.costs])
         for k in self.chords:
             table = terms.pairs[k]
-            assert table is not None
             best = np.unravel_index(int(np.argmax(table)), table.shape)
             top += float(table[best])
             a, b = self.domain.ends[k]
             for r, costs in enumerate(self.costs):
-                pair_cost = costs.pairs[k]
+                pair_cost = costs.pairs.get(k)
                 if pair_cost is not None:
                     usage[r] += pair_cost[best] - pair_cost[positions[a], positions[b]]
         limits = np.array([float(limit) for limit in self.limits])
@@ -230,7 +228,6 @@ class Dual:
                 shared = self._shared(terms, tuple((a, b) for a, b in updated))
                 beliefs = self.forest.marginals(shared.groups, shared.pairs).groups[self.domain.ends[k][end]]
                 table = shared.pairs[k]
-                assert table is not None
                 updated[c][end] = updated[c][end] - 0.5 * (beliefs - table.max(axis=1 - end))
                 updated[c][end] -= updated[c][end].max()
         return tuple((a, b) for a, b in updated)
@@ -252,7 +249,7 @@ class Dual:
         exponent = EXACT_BITS - int(np.frexp(max(magnitude, 1.0))[1]) - (len(self.costs) + 3).bit_length()
         terms = self.priced(multipliers)
         groups = [np.ceil(np.ldexp(t, exponent)) + 1.0 for t in terms.groups]
-        pairs = [None if t is None else np.ceil(np.ldexp(t, exponent)) + 1.0 for t in terms.pairs]
+        pairs = {k: np.ceil(np.ldexp(t, exponent)) + 1.0 for k, t in terms.pairs.items()}
         whole = tuple((np.rint(np.ldexp(a, exponent)), np.rint(np.ldexp(b, exponent))) for a, b in shares)
         shared = self._shared(Terms(groups, pairs), whole)
         scale = Fraction(2) ** exponent
@@ -264,12 +261,11 @@ class Dual:
     def _reduced(self, terms: Terms, scale: Fraction, constant: int) -> Certificate:
         marginals = self.forest.marginals(terms.groups, terms.pairs)
         bound = constant + int(sum(marginals.roots))
-        cells, cell_losses = list(marginals.reduced), list(marginals.pair_losses)
+        cells, cell_losses = dict(marginals.reduced), dict(marginals.pair_losses)
         option_losses = [top - m for top, m in zip(marginals.tops, marginals.groups, strict=True)]
         chord_losses = [np.zeros(o.size) for o in self.domain.options]
         for k in self.chords:
             table = terms.pairs[k]
-            assert table is not None
             a, b = self.domain.ends[k]
             top = float(table.max())
             bound += int(top)
@@ -277,15 +273,15 @@ class Dual:
             cell_losses[k] = cells[k] + np.maximum.outer(option_losses[a], option_losses[b])
             chord_losses[a] += top - table.max(axis=1)
             chord_losses[b] += top - table.max(axis=0)
-        for k, losses in enumerate(cell_losses):
-            if losses is not None and k not in self.chords:
+        for k, losses in cell_losses.items():
+            if k not in self.chords:
                 a, b = self.domain.ends[k]
                 cell_losses[k] = losses + chord_losses[a][:, None] + chord_losses[b]
         return Certificate(
             bound,
             scale,
             tuple(marginals.root_reduced),
-            tuple(cells),
+            tuple(cells.get(k) for k in range(len(self.domain.ends))),
             tuple(own + extra for own, extra in zip(option_losses, chord_losses, strict=True)),
-            tuple(cell_losses),
+            tuple(cell_losses.get(k) for k in range(len(self.domain.ends))),
         )

@@ -6,7 +6,7 @@ max-plus semiring. Tables may hold -inf, but every option must have a partner of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,28 +31,29 @@ class Link:
 
 @dataclass(frozen=True, eq=False)
 class ForestMarginals:
-    """What the forest says of each option and cell; lists over groups, or over pairs with None for those outside.
+    """Max-marginals and reduced costs of each option and cell of a forest.
 
     Attributes:
         roots: the maximum of each tree.
-        tops: for each group the maximum of its tree.
-        groups: for each group and option the maximum of the tree with that option forced.
-        root_reduced: reduced costs of options: top - message sums at roots, 0 elsewhere.
-        reduced: reduced costs of cells; with those of the roots they add up to maximum - function at every choice.
-        pair_losses: tree maximum minus the maximum with that cell forced.
+        tops: for each group, the maximum of its tree.
+        groups: for each group, the maximum of its tree with each option forced, float64 (positions,).
+        root_reduced: for each group, the reduced costs of its options: the maximum of the tree minus the sum of
+            messages at roots, 0 elsewhere.
+        reduced: the reduced costs of cells, by index of the pair, for the pairs in the forest. For every choice, these
+            and those of the roots add up to the maximum minus the function.
+        pair_losses: the maximum of the tree minus the maximum with each cell forced, by index of the pair.
     """
 
     roots: list[float]
     tops: list[float]
     groups: list[FloatArray]
     root_reduced: list[FloatArray]
-    reduced: list[FloatArray | None]
-    pair_losses: list[FloatArray | None]
+    reduced: dict[int, FloatArray]
+    pair_losses: dict[int, FloatArray]
 
 
-def _oriented(table: FloatArray | None, link: Link) -> FloatArray:
-    """The link's table with the child's options as rows."""
-    assert table is not None
+def _oriented(table: FloatArray, link: Link) -> FloatArray:
+    """The table of the link's pair, with the child's options as rows."""
     return table if link.child_first else table.T
 
 
@@ -113,9 +114,9 @@ class Forest:
         return cls(tuple(order), tuple(links), tuple(sorted(chords)))
 
     def _upward(
-        self, groups: Sequence[FloatArray], pairs: Sequence[FloatArray | None]
+        self, groups: Sequence[FloatArray], pairs: Mapping[int, FloatArray]
     ) -> tuple[list[FloatArray], list[FloatArray | None]]:
-        """For each group the best of its subtree by option, and its message to its parent."""
+        """For each group, the maximum of its subtree by option, and its message to its parent (None at roots)."""
         totals = list(groups)
         messages: list[FloatArray | None] = [None] * len(totals)
         for group in reversed(self.order):
@@ -126,10 +127,16 @@ class Forest:
                 messages[group] = message
         return totals, messages
 
-    def maximise(
-        self, groups: Sequence[FloatArray], pairs: Sequence[FloatArray | None]
-    ) -> tuple[float, tuple[int, ...]]:
-        """The maximum over the forest and a maximiser, one position a group."""
+    def maximise(self, groups: Sequence[FloatArray], pairs: Mapping[int, FloatArray]) -> tuple[float, tuple[int, ...]]:
+        """Maximise over the forest.
+
+        Args:
+            groups: for each group, float64 (positions,).
+            pairs: float64 (positions of first, positions of second), by index of the pair; chords are ignored.
+
+        Returns:
+            The maximum, and a maximiser as one position for each group.
+        """
         totals, _ = self._upward(groups, pairs)
         positions = [0] * len(totals)
         value = 0.0
@@ -143,15 +150,15 @@ class Forest:
                 positions[group] = int(np.argmax(totals[group] + column))
         return value, tuple(positions)
 
-    def marginals(self, groups: Sequence[FloatArray], pairs: Sequence[FloatArray | None]) -> ForestMarginals:
-        """Max-marginals and reduced costs by one sweep up and one down."""
+    def marginals(self, groups: Sequence[FloatArray], pairs: Mapping[int, FloatArray]) -> ForestMarginals:
+        """Max-marginals and reduced costs, by one upward and one downward sweep. Arguments: see `maximise`."""
         totals, messages = self._upward(groups, pairs)
         beliefs = list(totals)
         tops = [0.0] * len(totals)
         roots = []
         root_reduced = [np.zeros(t.size) for t in totals]
-        reduced: list[FloatArray | None] = [None] * len(pairs)
-        losses: list[FloatArray | None] = [None] * len(pairs)
+        reduced: dict[int, FloatArray] = {}
+        losses: dict[int, FloatArray] = {}
         for group in self.order:
             link, message = self.links[group], messages[group]
             if link is None or message is None:

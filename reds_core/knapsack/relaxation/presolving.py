@@ -110,18 +110,18 @@ class _Presolve:
             start[index] = multiplier
         if self.value is None:
             return domain, start
-        narrowed = self._narrowed(certificate, domain)
+        narrowed = self._narrowed(certificate, domain, self.value)
         if narrowed is not None and narrowed.size > WORTHWHILE * domain.size:
             # changes of two groups cost more: tried once others bring no more
             before = self.value
             self._offer(domain, [self._nearest(domain, self.incumbent or ()), *met], exchange=True)
             if self.value > before:
-                narrowed = self._narrowed(certificate, domain)
+                narrowed = self._narrowed(certificate, domain, self.value)
         return narrowed, start
 
-    def _narrowed(self, certificate: Certificate, domain: Domain) -> Domain | None:
-        assert self.value is not None
-        narrowed = certificate.narrow(domain, self.value + 1)
+    def _narrowed(self, certificate: Certificate, domain: Domain, value: int) -> Domain | None:
+        """`domain` without what no feasible choice worth more than `value` has; None if there is no such choice."""
+        narrowed = certificate.narrow(domain, value + 1)
         return None if narrowed is None else self._within_limits(narrowed)
 
     def _breakable(self, domain: Domain) -> list[tuple[int, Restriction]]:
