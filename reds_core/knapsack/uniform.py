@@ -10,18 +10,26 @@ from reds_core.knapsack.sequence import first_within
 
 
 def choice_at_largest_ratio(problem: KnapsackProblem) -> tuple[int, ...] | None:
-    """The choice at the largest ratio within all budgets; None where no ratio is.
+    """The choice at the largest ratio that is within all budgets, or None if no ratio is.
 
-    Every ratio is looked at, since costs that are measured need not fall with it.
+    All ratios are tried, because measured costs need not fall with the ratio. The widths of each group must rise; see
+    `uniform_choices`.
     """
     return first_within(problem, uniform_choices(problem))
 
 
 def uniform_choices(problem: KnapsackProblem) -> IntArray:
-    """The choice at every ratio at which a group changes, widest first, int64 (ratios, groups).
+    """The choice at every ratio at which a group changes its option.
 
-    A group keeps its widest option of at most ratio x full width, and at least its first; floors and ceilings are kept
-    whatever the ratio. Equal ratios of different groups are equal as doubles, too: division is rounded correctly.
+    A group keeps its widest option of at most ratio x full width, and at least its first option. Floors and ceilings
+    take precedence over the ratio. Equal ratios of different groups are equal as doubles too, because division is
+    correctly rounded.
+
+    The widths of each group must rise strictly: the last width counts as the full one, and options are found by
+    bisection.
+
+    Returns:
+        Option indices, int64 (ratios, groups), largest ratio first.
     """
     shares = [g.widths / g.widths[-1] for g in problem.groups]
     ratios = np.unique(np.concatenate([np.zeros(1), *shares]))[::-1]

@@ -108,6 +108,13 @@ def _without_back_end(problem: KnapsackProblem, none: Answer) -> Answer:
 
 
 def nearest_options(problem: KnapsackProblem, widths: IntArray) -> tuple[int, ...]:
-    """The widest option of each group of at most `widths` channels, int64 (groups,), within floor and ceiling."""
+    """The widest option of each group that keeps at most `widths` channels, moved within floor and ceiling.
+
+    The widths of each group must rise strictly, because options are found by bisection.
+
+    Args:
+        problem: the problem.
+        widths: number of channels for each group, int64 (groups,).
+    """
     options = [int(np.searchsorted(g.widths, w, side="right")) - 1 for g, w in zip(problem.groups, widths, strict=True)]
     return tuple(int(k) for k in np.clip(options, problem.floors, problem.ceilings))

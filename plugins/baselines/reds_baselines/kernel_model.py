@@ -91,9 +91,14 @@ class _Rows:
 
 
 def kernel_model(problem: KnapsackProblem) -> KernelModel:
-    """The program of `problem`, each of whose pairs has kernel scores and costs that are a product of widths.
+    """The program of `problem`.
 
-    The first group of a pair feeds the second.
+    The widths of each group must rise strictly: the last width counts as the number of channels, and what an option is
+    worth or costs is spread over the channels that it adds to the option before it.
+
+    Args:
+        problem: every pair must have kernel scores, and only bilinear pair costs. The first group of a pair feeds the
+            second.
     """
     channels = np.array([int(g.widths[-1]) for g in problem.groups])
     members = range(channels.size)

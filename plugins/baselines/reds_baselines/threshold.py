@@ -34,10 +34,11 @@ class GlobalThresholdSolver(Solver):
 
 
 def channel_scores(problem: KnapsackProblem) -> list[npt.NDArray[np.float64]]:
-    """Score of a channel that each option adds to the one before it, float64 (options - 1,) a group.
+    """For each group, the score of one channel that an option adds to the option before it, float64 (options - 1,).
 
-    The difference of the two options' values divided by the channels between them. With pair values it is what the
-    channels are worth in the full network, all other groups at their last option.
+    The score is the difference between the values of the two options, divided by the number of channels between them.
+    With pair values, it is what the channels are worth in the full network, that is, with all other groups at their
+    last option. The widths of each group must rise strictly, so that every option adds channels to the one before it.
     """
     values = [g.values.astype(np.float64) for g in problem.groups]
     for pair in problem.pairs:
@@ -50,8 +51,9 @@ def channel_scores(problem: KnapsackProblem) -> list[npt.NDArray[np.float64]]:
 def cuts(problem: KnapsackProblem, start: Sequence[int]) -> IntArray:
     """The choices met while channels are cut from `start` down to the floors, lowest score first.
 
-    Channels go in the order of their group, last first; so one whose score is low stays as long as one behind it
-    whose score is high. Of equal scores the later group's goes first.
+    Within a group, channels are cut from the last to the first, so a channel with a low score stays as long as one
+    behind it with a high score. Among equal scores, the channel of the later group is cut first. The widths of each
+    group must rise strictly; see `channel_scores`.
 
     Returns:
         int64 (choices, groups), `start` first.
