@@ -1,4 +1,4 @@
-"""The knapsack problem, the boundary to its solvers, and what can be said of a problem without one."""
+"""The knapsack problem, the interface to its solvers, and what can be derived from a problem without a solver."""
 
 from __future__ import annotations
 

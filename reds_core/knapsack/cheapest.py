@@ -59,7 +59,9 @@ def cheapest_answer(problem: KnapsackProblem, limit: Limit, why: str, hint: Sequ
         return Answer(Status.NO_SOLUTION, bound=bound, limit=limit, detail=(why,))
     if problem.evaluate(choice).value == bound:
         return Answer(Status.OPTIMAL, choice, bound, detail=(why,))
-    return Answer(Status.FEASIBLE, choice, bound, limit, detail=(why, "the choice is the best at hand before a search"))
+    return Answer(
+        Status.FEASIBLE, choice, bound, limit, detail=(why, "the choice is the best one known before a search")
+    )
 
 
 def cheapest_where_memory_ends(
@@ -84,7 +86,10 @@ def _candidates(problem: KnapsackProblem) -> Iterator[tuple[int, ...]]:
 
 
 def _is_least(problem: KnapsackProblem) -> bool:
-    """Whether the floors are the least of every table, as far as can be told without looking at pairs' tables."""
+    """Whether the floors are known to minimise every cost.
+
+    False if there are negative bilinear coefficients or tables of pair costs, which are not examined.
+    """
     spans = [slice(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
     terms: list[tuple[int, Table]]
     for resource in problem.resources:
@@ -110,7 +115,7 @@ def _starts_narrowest(problem: KnapsackProblem, g: int, span: slice) -> bool:
 
 
 def _descended(problem: KnapsackProblem, weights: Sequence[float]) -> tuple[int, ...]:
-    """From the floors, each group in turn at its option of the least weighted cost beside the others' present ones."""
+    """Coordinate descent from the floors: each group in turn takes its option of least weighted cost."""
     choice = list(problem.floors)
     terms = [_own_costs(problem, g, weights) for g in range(len(problem.groups))]
     pairs: list[list[int]] = [[] for _ in problem.groups]
@@ -130,7 +135,10 @@ def _descended(problem: KnapsackProblem, weights: Sequence[float]) -> tuple[int,
 
 
 def _own_costs(problem: KnapsackProblem, g: int, weights: Sequence[float]) -> FloatArray:
-    """The weighted cost of each option of a group by itself, the steps of a peak added up; float64 (options,)."""
+    """The weighted cost of each option of one group without pair terms, float64 (options,).
+
+    The steps of a peak resource are added up.
+    """
     cost = np.zeros(problem.groups[g].options)
     for resource, weight in zip(problem.resources, weights, strict=True):
         if isinstance(resource, PeakResource):
@@ -146,7 +154,7 @@ def _own_costs(problem: KnapsackProblem, g: int, weights: Sequence[float]) -> Fl
 def _cost_beside(
     problem: KnapsackProblem, k: int, g: int, choice: Sequence[int], weights: Sequence[float]
 ) -> FloatArray:
-    """The weighted cost of pair `k` for each option of its group `g` beside the other's present option."""
+    """The weighted cost of pair `k` for each option of its group `g`, float64 (options,), given the other's option."""
     pair = problem.pairs[k]
     other = pair.second if pair.first == g else pair.first
     at, cost = choice[other], np.zeros(problem.groups[g].options)

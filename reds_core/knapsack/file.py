@@ -24,7 +24,7 @@ def _refuse(path: Path, what: str, fix: str = "write the file again with `reds f
 
 
 class _Arrays:
-    """The arrays of one file, each taken at most once, so that those nobody asked for can be named."""
+    """The arrays of one file. Each can be taken once, so that arrays that nothing refers to can be reported."""
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self._left = dict(arrays)
@@ -39,7 +39,14 @@ class _Arrays:
 
 
 def _claim(claimed: set[str], key: str) -> None:
-    """Names may hold '/', so that two tables can mean one array: the costs of b/c in a, and those of c in a/b."""
+    """Claim the array `key`, once.
+
+    Names may contain '/', so two tables can refer to the same array: the costs of group b/c in resource a, and those of
+    group c in resource a/b.
+
+    Raises:
+        InputError: if `key` was claimed before.
+    """
     if key in claimed:
         raise InputError(f"the array '{key}' is claimed twice", "rename a group or a resource")
     claimed.add(key)
@@ -58,7 +65,7 @@ def load_problem(path: str | Path) -> KnapsackProblem:
     """Read a problem from a `reds-problem/1` file.
 
     Raises:
-        InputError: if the file is missing, damaged, of another format, or states no valid problem.
+        InputError: if the file is missing, damaged, of another format, or does not state a valid problem.
     """
     path = Path(path)
     arrays = _Arrays(_read_arrays(path))
@@ -74,11 +81,11 @@ def load_problem(path: str | Path) -> KnapsackProblem:
     try:
         problem = _problem(read_header(header), arrays)
     except InputError as error:
-        raise _refuse(path, f"states no valid problem: {error.what}", error.fix) from error
+        raise _refuse(path, f"does not state a valid problem: {error.what}", error.fix) from error
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         raise _refuse(path, f"has an incomplete or malformed header ({type(error).__name__}: {error})") from error
     if arrays.left():
-        raise _refuse(path, f"holds the array '{arrays.left()[0]}' that belongs to nothing in its header", "remove it")
+        raise _refuse(path, f"holds the array '{arrays.left()[0]}' that its header does not refer to", "remove it")
     return problem
 
 
@@ -96,7 +103,7 @@ def _problem(header: ProblemHeader, arrays: _Arrays) -> KnapsackProblem:
         pairs.append(Pair(index[a], index[b], arrays.take(f"pair_value/{k}"), arrays.take(f"kernel/{k}")))
     bilinear = header.bilinear or tuple({} for _ in pairs)
     if len(bilinear) != len(pairs):
-        raise ValueError("'bilinear' is not one entry a pair")
+        raise ValueError("'bilinear' does not have one entry for each pair")
     sums = {r.name for r in header.resources if r.kind == "sum"}
     for entry in bilinear:
         for resource in entry:
@@ -142,23 +149,24 @@ def _bounds(entry: Mapping[str, int] | None, index: Mapping[str, int], default: 
 
 
 def save_problem(problem: KnapsackProblem, path: str | Path) -> None:
-    """Write `problem` as `reds-problem/1`; tables that are all zero are left out.
+    """Write `problem` to a `reds-problem/1` file, without tables that are all zero.
 
     Raises:
-        InputError: if the file cannot be written, or two tables would share an array because names hold '/'.
+        InputError: if the file cannot be written, or two tables would share an array because names contain '/'.
     """
     header, arrays = _contents(problem)
     write_archive(Path(path), {"header": np.array(json.dumps(header)), **arrays}, compressed=True)
 
 
 def problem_digest(problem: KnapsackProblem) -> str:
-    """SHA-256 of what the problem states, in hexadecimal: equal for a problem and its copy read from a file.
+    """The SHA-256 digest of the content of a problem, in hexadecimal.
 
-    Everything a solver or an answer can depend on takes part, kernel scores and the names of groups and resources
-    included; the problem's own name does not, nor does whether a table of zeros is written out.
+    A problem and its copy read from a file have the same digest. The digest covers everything that a solver or an
+    answer can depend on, including kernel scores and the names of groups and resources. It covers neither the name of
+    the problem nor whether a table of zeros is given or left out.
 
     Raises:
-        InputError: if two tables would share an array of the file format because names hold '/'.
+        InputError: if two tables would share an array of the file format because names contain '/'.
     """
     header, arrays = _contents(problem)
     header.pop("name")
@@ -171,7 +179,7 @@ def problem_digest(problem: KnapsackProblem) -> str:
 
 
 def _contents(problem: KnapsackProblem) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    """Header and arrays of the file format."""
+    """The header and the arrays of the file format."""
     names = [g.name for g in problem.groups]
     arrays: dict[str, npt.NDArray[Any]] = {}
     claimed: set[str] = set()

@@ -1,4 +1,4 @@
-"""The header of a problem file, `reds-problem/1`: what is written as JSON beside the arrays."""
+"""The JSON header of a problem file, `reds-problem/1`."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _MAY_BE_EMPTY = ("bilinear", "floors", "ceilings")
 
 
 class _HeaderSource(JsonSource):
-    """JSON in which whole numbers may be written as 3.0, and in which keys of others are passed over."""
+    """JSON in which whole numbers may be written as 3.0, and in which unknown keys are ignored."""
 
     def fields(self, value: Any, wanted: type) -> Mapping[str, Any]:
         known = {each.name for each in fields(wanted)}
@@ -79,12 +79,12 @@ class _HeaderSource(JsonSource):
 
 
 def read_header(content: Mapping[str, Any]) -> ProblemHeader:
-    """The header that a JSON object states.
+    """Read a header from a JSON object.
 
-    Names of any type count as texts, and the optional parts may be empty in any form, as other writers leave them.
+    As other programs write it loosely, a name may be of any type, and the optional parts may be empty in any form.
 
     Raises:
-        TypeError, ValueError: naming the field that does not fit.
+        TypeError, ValueError: if a field is missing or invalid; the message names it.
     """
     given = {key: part for key, part in content.items() if part or key not in _MAY_BE_EMPTY}
     if "name" in given:

@@ -1,4 +1,4 @@
-"""Arrays of whole numbers as problems hold them: int64, checked, read-only."""
+"""Validated, read-only int64 arrays, as problems hold them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reds_core.arrays import IntArray, Table
 from reds_core.errors import InputError
 
 MAGNITUDE_LIMIT = 2**62
-"""No sum of values or costs may pass this, so that int64 arithmetic on partial sums cannot overflow."""
+"""The largest absolute value of any sum of values or costs, so that partial sums cannot overflow int64."""
 
 
 def refused(what: str, fix: str = "correct the problem file or the code that builds it") -> InputError:
@@ -20,17 +20,21 @@ def refused(what: str, fix: str = "correct the problem file or the code that bui
 
 
 def is_sealed(array: object, dtype: type[np.generic]) -> bool:
-    """Whether `array` is read-only and no view of another, so that the variants of a problem can share it."""
+    """Whether `array` is read-only and owns its data, so that variants of a problem can share it."""
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
         return False
     return bool(array.flags.owndata) and not array.flags.writeable
 
 
 def as_integers(array: object, what: str) -> IntArray:
-    """A read-only int64 copy of `array`, or itself where it is one already; whole floats are accepted.
+    """`array` as read-only int64. Floats are accepted if they are whole numbers.
+
+    Args:
+        array: anything that NumPy turns into an array. It is copied unless it can be shared as it is.
+        what: what the numbers are, for messages.
 
     Raises:
-        InputError: if an entry is not a whole number, or does not fit int64.
+        InputError: if the array is not numeric, or an entry is not a whole number or is too large.
     """
     raw = np.asarray(array)
     if raw.dtype.kind == "f":
@@ -49,7 +53,11 @@ def as_integers(array: object, what: str) -> IntArray:
 
 
 def as_integer(number: object, what: str) -> int:
-    """`number` as a Python integer of any size; whole floats are accepted.
+    """`number` as a Python integer of any size. Floats are accepted if they are whole numbers.
+
+    Args:
+        number: the number.
+        what: what it is, for messages.
 
     Raises:
         InputError: if it is not a whole number.
@@ -62,7 +70,11 @@ def as_integer(number: object, what: str) -> int:
 
 
 def checked_table(array: object, shape: tuple[int, ...], what: str) -> Table:
-    """`array` checked against `shape`; None stands for all zeros and stays None."""
+    """`array` as read-only int64 of the given shape; None, which represents zeros, is returned as it is.
+
+    Raises:
+        InputError: if the shape differs, or for the reasons given at `as_integers`.
+    """
     if array is None:
         return None
     result = as_integers(array, what)
@@ -72,7 +84,7 @@ def checked_table(array: object, shape: tuple[int, ...], what: str) -> Table:
 
 
 def largest(table: Table) -> int:
-    """The largest magnitude in `table`, as an unbounded Python integer."""
+    """The largest absolute value in `table`, as a Python integer of any size; 0 for an empty table or None."""
     if table is None or table.size == 0:
         return 0
     return max(abs(int(table.max())), abs(int(table.min())))

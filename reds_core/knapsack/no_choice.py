@@ -1,4 +1,4 @@
-"""The errors for solutions that hold no choice: out of reach, or not found."""
+"""Errors for solutions without a choice: the budgets cannot be met, or the solver found no choice."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from reds_core.knapsack.solution import Solution, Status
 
 
 def least_usage(problem: KnapsackProblem) -> Mapping[str, int]:
-    """For each resource a lower limit on its use by any choice between the floors and ceilings, each taken alone.
+    """For each resource taken alone, a lower bound on its usage by any choice between the floors and ceilings.
 
-    Exact where the least of every term is reached by one choice, as in every network, whose costs rise with widths.
+    The bound is exact if a single choice minimises every term. That holds for every network, because its costs rise
+    with widths.
+
+    Returns:
+        Usage by resource name, in the unit of the resource.
     """
     allowed = [slice(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
     least = {}
@@ -47,7 +51,7 @@ def without_choice(problem: KnapsackProblem, solution: Solution) -> InfeasibleEr
 
 
 def _infeasible(problem: KnapsackProblem) -> InfeasibleError:
-    """The error for a problem that no choice satisfies; says the least that can be reached."""
+    """The error for a problem that no choice satisfies. It reports the least usage that can be reached."""
     least = least_usage(problem)
     asked = ", ".join(f"{r.name} {r.capacity}" for r in problem.resources)
     reached = ", ".join(f"{name} {amount}" for name, amount in least.items())
@@ -55,5 +59,5 @@ def _infeasible(problem: KnapsackProblem) -> InfeasibleError:
     if beyond or len(least) == 1:
         fix = f"raise the budget of {', '.join(beyond or least)}"
     else:
-        fix = "raise a budget: each can be met alone, not all"
+        fix = "raise a budget: each can be met alone, but not all together"
     return InfeasibleError(f"no subnetwork meets the budget {asked} (the least that can be reached: {reached})", fix)

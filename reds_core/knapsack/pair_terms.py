@@ -1,7 +1,7 @@
-"""What two groups add together to the value or to the use of a resource.
+"""Pairwise terms: what two groups together contribute to the value or to the usage of a resource.
 
-Every pairwise term has the form coefficient x width of the first x width of the second + table. This module is the one
-place that expands it; a table of all joint options, which may take gigabytes, is made only where it is asked for.
+Every pairwise term has the form coefficient x width of the first x width of the second + table. Only this module
+expands it. The table of all joint options, which may take gigabytes, is built only on request.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _Index = TypeVar("_Index", slice, IntArray)
 
 @dataclass(frozen=True, eq=False)
 class PairTerm:
-    """One pairwise term of a problem: coefficient x first x second + table, for each option of either group.
+    """One pairwise term of a problem: coefficient x first x second + table.
 
     Attributes:
-        coefficient: of the product of widths; 0 for none.
-        first, second: widths of the two groups, int64 (options,), in any order.
+        coefficient: coefficient of the product of widths; may be 0.
+        first, second: widths of the options of the two groups, int64 (options,), in any order.
         table: int64 (options of first, options of second), or None for zeros.
     """
 
@@ -41,12 +41,12 @@ class PairTerm:
         return PairTerm(self.coefficient, self.second, self.first, None if self.table is None else self.table.T)
 
     def at(self, first: int, second: int) -> int:
-        """The term for one option of either group."""
+        """The term for one option of each group."""
         product = self.coefficient * int(self.first[first]) * int(self.second[second])
         return product if self.table is None else product + int(self.table[first, second])
 
     def along(self, first: IntArray, second: IntArray) -> IntArray:
-        """The term for joint options given one by one.
+        """The term for a list of joint options.
 
         Args:
             first, second: option indices, int64 (n,) each.
@@ -61,7 +61,7 @@ class PairTerm:
         return product if self.table is None else product + self.table[first, second]
 
     def row(self, option: int, second: slice | IntArray = ALL) -> IntArray:
-        """The term for options of the second group beside one of the first, int64 (options of second,)."""
+        """The term for one option of the first group and some of the second, int64 (options of second,)."""
         if not self.coefficient and self.table is not None:
             listed: IntArray = self.table[option][second]
             return listed
@@ -69,16 +69,16 @@ class PairTerm:
         return product if self.table is None else product + self.table[option][second]
 
     def block(self, first: _Index, second: _Index) -> IntArray:
-        """The term for some options of either group, int64 (options of first, options of second)."""
+        """The term for some options of each group, int64 (options of first, options of second)."""
         if not self.coefficient and self.table is not None:
             return self._cut(self.table, first, second)
         product: IntArray = self.coefficient * np.multiply.outer(self.first[first], self.second[second])
         return product if self.table is None else product + self._cut(self.table, first, second)
 
     def floats(self, first: IntArray | slice, second: IntArray | slice, out: FloatArray) -> None:
-        """Write the term for some options of either group to `out`, float64 (options of first, options of second).
+        """Write the term for some options of each group to `out`, float64 (options of first, options of second).
 
-        No table of integers is made on the way. Products above 2^53 are rounded.
+        This needs no intermediate table of integers. Products above 2^53 are rounded.
         """
         if self.table is not None:
             out[...] = self.table[first][:, second]
@@ -93,9 +93,9 @@ class PairTerm:
             out[...] = 0.0
 
     def magnitude(self, first: IntArray | slice = ALL, second: IntArray | slice = ALL) -> int:
-        """A limit on the absolute value of the term over some options of either group, as an unbounded integer.
+        """An upper bound on the absolute value of the term for some options of each group.
 
-        The table counts whole, whatever the options.
+        All entries of the table count, whichever options are given. The result is a Python integer of any size.
         """
         product = abs(self.coefficient) * largest(self.first[first]) * largest(self.second[second])
         return product + largest(self.table)

@@ -1,4 +1,4 @@
-"""The multiple-choice knapsack problem with pairwise terms that solvers solve.
+"""The multiple-choice knapsack problem with pairwise terms, as it is given to solvers.
 
 Maximise    V(x) = sum_g value_g[x_g] + sum_(a,b) pair_value_ab[x_a, x_b]
 subject to  base_r + sum_g cost_rg[x_g] + sum_(a,b) (bilinear_rab width_a[x_a] width_b[x_b] + pair_cost_rab[x_a, x_b])
@@ -6,7 +6,7 @@ subject to  base_r + sum_g cost_rg[x_g] + sum_(a,b) (bilinear_rab width_a[x_a] w
             max_s (base_rs + sum_(g in s) cost_rsg[x_g]) <= capacity_r      for each peak resource r,
             floor_g <= x_g <= ceiling_g.
 
-x_g is an option index. All numbers are int64; values and costs may be negative and need not rise.
+x_g is an option index. All numbers are int64; values and costs may be negative and need not rise with the option.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ from reds_core.knapsack.pair_terms import ALL, PairTerm
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A channel group as the solver sees it.
+    """A group of channels that are kept or removed together.
 
     Attributes:
-        name: unique in the problem; may contain '/'.
-        widths: channels kept by each option, int64 (options,), strictly rising, at least 1.
+        name: a name that is unique in the problem; may contain '/'.
+        widths: number of channels that each option keeps, int64 (options,), strictly rising, at least 1.
         values: value of each option, int64 (options,).
+
+    Raises:
+        InputError: if there are no options, widths do not rise strictly from 1 or more, or the shapes differ.
     """
 
     name: str
@@ -52,19 +55,19 @@ class Group:
 
     @property
     def options(self) -> int:
-        """How many options the group has."""
+        """The number of options."""
         return int(self.widths.size)
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two groups joined by pairwise terms.
+    """Two groups that share pairwise terms.
 
     Attributes:
-        first, second: group indices, different.
-        values: int64 (options of first, options of second), or None for zeros.
-        kernel: kernel scores behind `values`, float64 (channels of first, channels of second), or None.
-            Only kernel-level solvers read it; `evaluate` ignores it.
+        first, second: indices of two different groups.
+        values: value of each joint choice, int64 (options of first, options of second), or None for zeros.
+        kernel: the kernel scores that `values` was computed from, float64 (channels of first, channels of second), or
+            None. Only solvers that choose single kernels read them; `evaluate` ignores them.
     """
 
     first: int
@@ -75,15 +78,15 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class SumResource:
-    """A resource whose use adds up over the network (MACs, params, latency).
+    """A resource whose usage adds up over the network, such as MACs, parameters or latency.
 
     Attributes:
-        name: unique in the problem.
-        capacity: the most that may be used.
-        base: use of what no group influences.
-        costs: for each group int64 (options,) or None for zeros.
-        bilinear: for each pair the coefficient of width x width.
-        pair_costs: for each pair int64 (options of first, options of second) or None for zeros.
+        name: a name that is unique in the problem.
+        capacity: the largest usage that is allowed.
+        base: usage that does not depend on the choice.
+        costs: for each group, usage of each option, int64 (options,), or None for zeros.
+        bilinear: for each pair, the coefficient of the product of both widths.
+        pair_costs: for each pair, int64 (options of first, options of second), or None for zeros.
     """
 
     name: str
@@ -96,12 +99,12 @@ class SumResource:
 
 @dataclass(frozen=True, eq=False)
 class PeakStep:
-    """One step of a peak resource: base + the sum over `groups` of `costs`.
+    """One step of a peak resource. It uses `base` plus the sum of `costs` over `groups`.
 
     Attributes:
-        base: use of what no group influences.
-        groups: group indices, each once.
-        costs: for each of `groups` int64 (options,) or None for zeros.
+        base: usage that does not depend on the choice.
+        groups: indices of different groups.
+        costs: for each of `groups`, usage of each option, int64 (options,), or None for zeros.
     """
 
     base: int
@@ -111,7 +114,7 @@ class PeakStep:
 
 @dataclass(frozen=True, eq=False)
 class PeakResource:
-    """A resource of which the largest step counts (peak RAM). Without steps its usage is 0."""
+    """A resource whose usage is that of its largest step, such as peak RAM; 0 if it has no steps."""
 
     name: str
     capacity: int
@@ -123,12 +126,12 @@ Resource = SumResource | PeakResource
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a choice is worth and what it uses.
+    """The value and the usage of a choice.
 
     Attributes:
         value: V(x).
-        usage: use of each resource, by name.
-        feasible: every usage is within its capacity and every option within its floor and ceiling.
+        usage: usage of each resource, by resource name.
+        feasible: whether every usage is within its capacity, and every option within its floor and ceiling.
     """
 
     value: int
@@ -138,13 +141,17 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class KnapsackProblem:
-    """A checked, read-only problem. See the module's docstring for what it states.
+    """A validated, read-only problem. The docstring of the module states it as a formula.
 
     Attributes:
-        floors, ceilings: inclusive option indices, one a group; empty means no restriction.
+        name: name of the problem, for messages.
+        groups: the groups, at least one.
+        pairs: pairs of groups with pairwise terms; each two groups form at most one pair.
+        resources: sum and peak resources.
+        floors, ceilings: the smallest and the largest option index allowed for each group; empty for no restriction.
 
     Raises:
-        InputError: if names repeat, shapes disagree, a pair repeats, or sums could pass 2^62.
+        InputError: if names or pairs repeat, shapes disagree, or a sum of its numbers could exceed 2^62.
     """
 
     name: str
@@ -218,7 +225,7 @@ class KnapsackProblem:
         bilinear = resource.bilinear or (0,) * len(self.pairs)
         pair_costs = resource.pair_costs or (None,) * len(self.pairs)
         if len(costs) != len(self.groups) or len(bilinear) != len(self.pairs) or len(pair_costs) != len(self.pairs):
-            raise refused(f"{what} are not one a group and one a pair")
+            raise refused(f"{what} do not have one entry for each group and each pair")
         return SumResource(
             resource.name,
             as_integer(resource.capacity, f"the capacity of '{resource.name}'"),
@@ -233,7 +240,7 @@ class KnapsackProblem:
 
     @cached_property
     def magnitude(self) -> int:
-        """No partial sum of values or of one resource's costs is larger than this."""
+        """An upper bound on the absolute value of any partial sum of values, or of the costs of one resource."""
         sums = [sum(largest(g.values) for g in self.groups) + sum(largest(p.values) for p in self.pairs)]
         for r in self.resources:
             sums.append(abs(r.capacity))
@@ -263,7 +270,7 @@ class KnapsackProblem:
 
     @cached_property
     def pair_terms(self) -> tuple[tuple[PairTerm | None, ...], ...]:
-        """For each pair what it adds to the value and then to each sum resource; None where it adds nothing."""
+        """For each pair, its term in the value and then in each sum resource; None where it adds nothing."""
         return tuple(
             (self._value_term(k), *(self._cost_term(r, k) for r in self.sum_resources)) for k in range(len(self.pairs))
         )
@@ -281,7 +288,11 @@ class KnapsackProblem:
         return PairTerm(coefficient, self.groups[joined.first].widths, self.groups[joined.second].widths, table)
 
     def pair_cost(self, resource: SumResource, pair: int) -> Table:
-        """Bilinear term and pair costs of one pair in one table, int64 (options, options); None if all are zero."""
+        """The bilinear term and the pair costs of one pair as one table.
+
+        Returns:
+            int64 (options of first, options of second), or None if all entries are zero.
+        """
         key = (resource.name, pair)
         if key not in self._caches:
             table, term = resource.pair_costs[pair], self._cost_term(resource, pair)
@@ -294,17 +305,20 @@ class KnapsackProblem:
     # --- evaluation ---------------------------------------------------------------------------------------------
 
     def evaluate(self, choice: Sequence[int]) -> Evaluation:
-        """Value and usage of `choice`, one option index a group in header order, in exact integers.
+        """Compute value and usage of `choice` in exact integers.
+
+        Args:
+            choice: one option index for each group, in the order of `groups`.
 
         Raises:
-            InputError: if `choice` is not one valid option index a group.
+            InputError: if `choice` does not hold one valid option index for each group.
         """
         try:
             x = [operator.index(i) for i in choice]
         except TypeError:  # not even a sequence of integers
             x = []
         if len(x) != len(self.groups) or any(not 0 <= i < g.options for i, g in zip(x, self.groups, strict=True)):
-            raise refused("a choice is not one option index a group", "give one index for each group")
+            raise refused("a choice does not hold one option index for each group", "give one index for each group")
         value = sum(int(g.values[i]) for g, i in zip(self.groups, x, strict=True))
         value += sum(int(p.values[x[p.first], x[p.second]]) for p in self.pairs if p.values is not None)
         usage = {r.name: self._usage(r, x) for r in self.resources}
@@ -328,7 +342,7 @@ class KnapsackProblem:
         return total
 
     def widths(self, choice: Sequence[int]) -> dict[str, int]:
-        """Channels kept by each group under `choice`, by group name."""
+        """The number of channels that each group keeps under `choice`, by group name."""
         return {g.name: int(g.widths[i]) for g, i in zip(self.groups, choice, strict=True)}
 
     # --- variants -----------------------------------------------------------------------------------------------
@@ -336,7 +350,7 @@ class KnapsackProblem:
     def with_bounds(
         self, floors: Iterable[int] | None = None, ceilings: Iterable[int] | None = None
     ) -> KnapsackProblem:
-        """The same problem under other floors or ceilings (None keeps them)."""
+        """The same problem with other floors or ceilings. None keeps the present ones."""
         return self._sharing(
             replace(
                 self,
@@ -346,10 +360,13 @@ class KnapsackProblem:
         )
 
     def with_capacities(self, capacities: Mapping[str, int]) -> KnapsackProblem:
-        """The same problem under other capacities; resources not named keep theirs.
+        """The same problem with other capacities.
+
+        Args:
+            capacities: new capacities by resource name; other resources keep theirs.
 
         Raises:
-            InputError: if a name is not a resource of the problem.
+            InputError: if the problem has no resource of a given name.
         """
         unknown = set(capacities) - {r.name for r in self.resources}
         if unknown:
@@ -358,6 +375,6 @@ class KnapsackProblem:
         return self._sharing(replace(self, resources=resources))
 
     def _sharing(self, variant: KnapsackProblem) -> KnapsackProblem:
-        """`variant`, whose tables are the same, with the tables computed so far."""
+        """`variant`, which has the same tables, with the tables that were computed so far."""
         variant._caches.update(self._caches)
         return variant

@@ -1,4 +1,4 @@
-"""The first choice of a sequence that is within all budgets: what every rule with one dial comes down to."""
+"""The first choice of a sequence that is within all budgets, for pruning rules with a single parameter."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from reds_core.knapsack.problem import KnapsackProblem, PeakResource, PeakStep, 
 
 
 def first_within(problem: KnapsackProblem, choices: IntArray) -> tuple[int, ...] | None:
-    """The first row of `choices` within all budgets, or None.
+    """The first row of `choices` that is within all budgets, or None.
 
-    Every row is looked at: use need not fall along the sequence.
+    All rows are examined, because usage need not fall along the sequence.
 
     Args:
         problem: the problem.

@@ -170,7 +170,7 @@ def why_not(solver: Solver, problem: KnapsackProblem) -> str | None:
 def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = None) -> Solution:
     """Solve `problem` with `solver`, and check and complete its answer.
 
-    Value and usage are computed from the choice in exact integers, whatever the solver says of them.
+    Value and usage are computed from the choice in exact integers; the solver does not report them.
 
     Raises:
         UnsupportedError: if the solver does not accept the problem.
@@ -232,7 +232,7 @@ def _is_integer(number: Any) -> bool:
 
 
 def _check(problem: KnapsackProblem, solver: Solver, answer: Answer) -> None:
-    """Hold `answer` against what the solver declared and against the problem."""
+    """Check `answer` against the declarations of the solver and against the problem."""
 
     def violated(what: str) -> ContractViolation:
         return ContractViolation(
@@ -265,7 +265,7 @@ def _check(problem: KnapsackProblem, solver: Solver, answer: Answer) -> None:
     try:
         evaluation = problem.evaluate(answer.choice)
     except (InputError, TypeError, ValueError) as error:
-        raise violated("its choice is not one option index a group") from error
+        raise violated("its choice does not hold one option index for each group") from error
     if not evaluation.feasible:
         raise violated(f"its choice is over budget or outside floors and ceilings (usage {dict(evaluation.usage)})")
     if answer.bound is not None and answer.bound < evaluation.value:

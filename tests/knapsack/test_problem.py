@@ -95,7 +95,7 @@ def test_evaluate_is_exact_where_floats_are_not() -> None:
 
 @pytest.mark.parametrize("choice", [[0], [0, 0, 0], [0, 3], [-1, 0], [0, 0.5], [0, "0"], [None, 0], 3, None])
 def test_a_choice_that_is_none_is_refused(choice: Any) -> None:
-    with pytest.raises(InputError, match="one option index a group"):
+    with pytest.raises(InputError, match="one option index for each group"):
         two_groups().evaluate(choice)
 
 
@@ -227,10 +227,10 @@ def a_sum(**changes: Any) -> SumResource:
         ({"floors": (0.5, 0)}, "not whole"),
         ({"resources": (a_sum(capacity=1.5),)}, "not whole"),
         ({"resources": (a_sum(base=float("nan")),)}, "not whole"),
-        ({"resources": (a_sum(costs=(None,)),)}, "one a group and one a pair"),
-        ({"resources": (a_sum(bilinear=(1, 2)),)}, "one a group and one a pair"),
+        ({"resources": (a_sum(costs=(None,)),)}, "one entry for each group and each pair"),
+        ({"resources": (a_sum(bilinear=(1, 2)),)}, "one entry for each group and each pair"),
         ({"resources": (a_sum(bilinear=(0.5,)),)}, "not whole"),
-        ({"resources": (a_sum(pair_costs=(None, None)),)}, "one a group and one a pair"),
+        ({"resources": (a_sum(pair_costs=(None, None)),)}, "one entry for each group and each pair"),
         ({"resources": (a_sum(costs=(np.array([1, 2, 3]), None)),)}, "shape"),
         ({"resources": (a_sum(pair_costs=(np.zeros((2, 2), np.int64),)),)}, "shape"),
         ({"resources": (PeakResource("p", 1, (PeakStep(0, (0, 0), (None, None)),)),)}, "twice"),

@@ -109,11 +109,11 @@ VIOLATIONS: list[tuple[Callable[[], Solver], str]] = [
     (lambda: Scripted(Answer(Status.OPTIMAL)), "status optimal without a choice"),
     (lambda: Scripted(Answer(Status.INFEASIBLE, (0, 0))), "status infeasible with a choice"),
     (lambda: Scripted(Answer(Status.NO_SOLUTION, (0, 0))), "status no_solution with a choice"),
-    (lambda: Scripted(Answer(Status.FEASIBLE, (0,))), "not one option index a group"),
-    (lambda: Scripted(Answer(Status.FEASIBLE, (0, 3))), "not one option index a group"),
-    (lambda: Scripted(Answer(Status.FEASIBLE, (0, -1))), "not one option index a group"),
-    (lambda: Scripted(Answer(Status.FEASIBLE, (0.0, 0.9))), "not one option index a group"),  # type: ignore[arg-type]
-    (lambda: Scripted(Answer(Status.FEASIBLE, 7)), "not one option index a group"),  # type: ignore[arg-type]
+    (lambda: Scripted(Answer(Status.FEASIBLE, (0,))), "does not hold one option index for each group"),
+    (lambda: Scripted(Answer(Status.FEASIBLE, (0, 3))), "does not hold one option index for each group"),
+    (lambda: Scripted(Answer(Status.FEASIBLE, (0, -1))), "does not hold one option index for each group"),
+    (lambda: Scripted(Answer(Status.FEASIBLE, (0.0, 0.9))), "does not hold one option index for each group"),  # type: ignore[arg-type]
+    (lambda: Scripted(Answer(Status.FEASIBLE, 7)), "does not hold one option index for each group"),  # type: ignore[arg-type]
     (lambda: Scripted(Answer(Status.FEASIBLE, (1, 1))), "over budget"),
     (lambda: Scripted(Answer(Status.FEASIBLE, (1, 0), bound=3)), "bound 3 is below the value 4"),
     (lambda: Scripted(Answer(Status.FEASIBLE, (1, 0), bound=4.0)), "bound 4.0 is not an integer"),  # type: ignore[arg-type]
@@ -279,7 +279,7 @@ def test_bad_controls_are_refused(bad: dict[str, Any]) -> None:
 def test_a_hint_may_be_infeasible_but_must_be_a_choice() -> None:
     solver = Scripted(OPTIMAL)
     solve(problem(), solver, Controls(hint=(2, 2)))
-    with pytest.raises(InputError, match="one option index a group"):
+    with pytest.raises(InputError, match="one option index for each group"):
         solve(problem(), solver, Controls(hint=(2, 3)))
     assert len(solver.asked) == 1
 

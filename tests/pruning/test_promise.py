@@ -42,7 +42,7 @@ def test_budgets_that_each_can_be_met_but_not_together(place: Workplace) -> None
         def solve(self, problem: Any, controls: Any) -> Any:
             return Answer(Status.INFEASIBLE)
 
-    with pytest.raises(InfeasibleError, match="each can be met alone, not all"):
+    with pytest.raises(InfeasibleError, match="each can be met alone, but not all together"):
         place.prune(
             registry=toy_registry(Never), budgets={"macs": 0.5, "params": 0.5}, settings=settings(solver="never")
         )

@@ -137,7 +137,7 @@ def test_budgets_met_alone_but_not_together() -> None:
     groups = (Group("a", np.array([1, 2]), np.zeros(2, np.int64)),)
     up, down = SumResource("up", 0, 0, (np.array([0, 1]),)), SumResource("down", 0, 0, (np.array([1, 0]),))
     either = KnapsackProblem("either", groups, (), (up, down))
-    with pytest.raises(InfeasibleError, match="each can be met alone, not all"):
+    with pytest.raises(InfeasibleError, match="each can be met alone, but not all together"):
         search(BruteSolver).choose(either)
 
 

@@ -1,4 +1,4 @@
-"""Families of nested choices: anchored at one budget, or jointly optimal with a proof.
+"""Families of nested choices, either anchored at one budget or proven jointly optimal.
 
 The names listed here may change with a minor version.
 """

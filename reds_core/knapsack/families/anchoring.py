@@ -1,8 +1,8 @@
-"""Families of nested choices: one knapsack a budget, each choice within the next.
+"""Families of nested choices: one choice for each budget, each contained in the next larger one.
 
-An anchored family solves one budget freely, then the smaller ones inside its choice and the larger ones around it.
-REDS's bottom-up family (arXiv 2311.13349, section 3) is anchored at the smallest budget, the top-down family at the
-largest. `reds_core.knapsack.families.joint_family` finds the best family of all.
+An anchored family first solves one budget without restriction, and then the smaller budgets within its choice and the
+larger budgets around it. The bottom-up family of REDS (arXiv 2311.13349, section 3) is anchored at the smallest budget,
+the top-down family at the largest. `reds_core.knapsack.families.joint_family` finds the best of all families.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class MemberSolution:
 
 @dataclass(frozen=True)
 class FamilySolution:
-    """One choice a budget, smallest budget first, each within the next.
+    """A nested family: one choice for each budget, each contained in the next.
 
     Attributes:
-        members: one a budget.
-        weights: of the members' values, whole and above 0.
-        bound: proven upper limit on the weighted value of every nested family, or None.
-        enumerated: for each budget how many near-optimal choices were compared; empty where none were.
-        solves: how many solves were made in branching.
+        members: one for each budget, smallest budget first.
+        weights: weights of the members' values, integers above 0.
+        bound: a proven upper bound on the weighted value of every nested family, or None.
+        enumerated: for each budget, the number of near-optimal choices that were compared; empty if none were.
+        solves: number of problems solved during branching.
         detail: remarks for the user, one clause each.
     """
 
@@ -58,24 +58,29 @@ class FamilySolution:
 
     @property
     def weighted_value(self) -> int:
-        """Sum of weight x value over the members."""
+        """The sum of weight x value over the members."""
         return sum(w * m.value for w, m in zip(self.weights, self.members, strict=True))
 
     @property
     def optimal(self) -> bool:
-        """Whether no nested family has a larger weighted value."""
+        """Whether it is proven that no nested family has a larger weighted value."""
         return self.bound == self.weighted_value
 
 
 def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve: Solve) -> MemberSolution:
-    """The best choice of `problem` that contains the choice `smaller` (option indices), and the bound without it.
+    """The best choice of `problem` that contains the choice `smaller`, and the bound without that restriction.
 
-    This is one step of the bottom-up family: what a smaller subnetwork keeps, every larger one keeps.
+    This is one step of the bottom-up family, in which every larger subnetwork keeps what a smaller one keeps.
+
+    Args:
+        problem: the problem.
+        smaller: option indices, or None for no restriction.
+        solve: any solver.
 
     Raises:
-        InfeasibleError: if there is none.
-        NoChoiceError: if the solver stopped before it found one. That it does so without `smaller` costs no more than
-            the bound.
+        InfeasibleError: if there is no such choice.
+        NoChoiceError: if the solver stopped before it found one. If it only stops so without the restriction, the
+            member has no independent bound.
     """
     if smaller is None:
         return _solved(problem, solve)
@@ -85,39 +90,39 @@ def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve:
 def bottom_up(
     problems: Sequence[KnapsackProblem], solve: Solve, weights: Sequence[int] | None = None
 ) -> FamilySolution:
-    """The smallest budget first, each larger one around what the smaller ones keep. Arguments: see `anchored`."""
+    """The family anchored at the smallest budget. Arguments and errors: see `anchored`."""
     return anchored(problems, solve, 0, weights)
 
 
 def top_down(problems: Sequence[KnapsackProblem], solve: Solve, weights: Sequence[int] | None = None) -> FamilySolution:
-    """The largest budget first, each smaller one inside what the larger ones keep. Arguments: see `anchored`."""
+    """The family anchored at the largest budget. Arguments and errors: see `anchored`."""
     return anchored(problems, solve, len(problems) - 1, weights)
 
 
 def anchored(
     problems: Sequence[KnapsackProblem], solve: Solve, anchor: int, weights: Sequence[int] | None = None
 ) -> FamilySolution:
-    """The family of one budget solved freely, the others inside and around it.
+    """The family in which one budget is solved without restriction, and the others within and around its choice.
 
     Args:
-        problems: smallest budget first; they differ in their capacities only.
+        problems: one problem for each budget, smallest first; they differ only in their capacities.
         solve: any solver.
-        anchor: index of the budget solved freely.
-        weights: of the values, whole and above 0; None for all equal.
+        anchor: index of the budget that is solved without restriction.
+        weights: weights of the values, integers above 0; None for equal weights.
 
     Raises:
-        InputError: if the problems are no family, or the weights do not fit them.
-        InfeasibleError: if a budget cannot be met. Above the anchor that happens only if the anchor's cannot; below it
-            also where costs fall as widths rise, and no choice inside the anchor's is cheap enough.
+        InputError: if the problems do not form a family, or the weights do not fit them.
+        InfeasibleError: if a budget cannot be met. Budgets above the anchor can be met if the anchor can. Budgets
+            below it may fail if costs fall as widths rise, so that no choice within that of the anchor is cheap enough.
         NoChoiceError: if the solver stopped before it found a choice.
     """
     return FamilySolver(problems, solve, weights).anchored(anchor)
 
 
 class FamilySolver:
-    """Families of the same budgets, which share the solves of each budget without regard to the others.
+    """Computes several families of the same budgets, and solves each budget without restriction only once.
 
-    Arguments, and errors of making one: see `anchored`.
+    Arguments and errors: see `anchored`.
     """
 
     def __init__(self, problems: Sequence[KnapsackProblem], solve: Solve, weights: Sequence[int] | None = None) -> None:
@@ -128,13 +133,13 @@ class FamilySolver:
         self._free: dict[int, Solution | None] = {}
 
     def free(self, budget: int) -> Solution | None:
-        """The solution of one budget without regard to the others; None where the solver stopped without."""
+        """The solution of one budget without restriction, or None if the solver stopped without a solution."""
         if budget not in self._free:
             self._free[budget] = _unless_stopped(self.problems[budget], self.solve)
         return self._free[budget]
 
     def anchored(self, anchor: int) -> FamilySolution:
-        """As the function of that name."""
+        """The family anchored at one budget; see the function of the same name."""
         own = self.free(anchor)
         if own is None or own.choice is None:
             members = {anchor: _solved(self.problems[anchor], self.solve)}
@@ -176,10 +181,10 @@ def _solved(problem: KnapsackProblem, solve: Solve) -> MemberSolution:
 
 
 def _unless_stopped(problem: KnapsackProblem, solve: Solve) -> Solution | None:
-    """A solution, or None where the solver stopped and said nothing.
+    """The solution of `problem`, or None if the solver stopped without one.
 
     Raises:
-        InfeasibleError: if there is no choice.
+        InfeasibleError: if it is proven that there is no choice.
     """
     try:
         solution = solve(problem)
@@ -197,7 +202,14 @@ def _beside(
     larger: Sequence[int] | None,
     solve: Solve,
 ) -> MemberSolution:
-    """The best choice that contains `smaller` and lies within `larger`; `free` is the solution without them."""
+    """The best choice that contains `smaller` and lies within `larger`.
+
+    Args:
+        problem: the problem.
+        free: the solution of `problem` without these restrictions, or None if there is none.
+        smaller, larger: option indices, or None for no restriction.
+        solve: any solver.
+    """
     floors = problem.floors if smaller is None else tuple(map(max, problem.floors, smaller))
     ceilings = problem.ceilings if larger is None else tuple(map(min, problem.ceilings, larger))
     bound = None if free is None else free.bound
@@ -209,13 +221,15 @@ def _beside(
 
 
 def check_problems(problems: Sequence[KnapsackProblem]) -> None:
-    """Refuse problems that do not differ in their capacities only, smallest first.
+    """Check that problems differ only in their capacities, and that these do not fall.
+
+    It is the caller's responsibility that their tables are equal.
 
     Raises:
-        InputError: if they differ otherwise. It is the caller's responsibility that their tables are equal.
+        InputError: if there are none, their groups or resources differ, or a capacity falls.
     """
     if not problems:
-        raise InputError("a family of no budgets", "give at least one budget")
+        raise InputError("the family has no budgets", "give at least one budget")
     for smaller, larger in pairwise(problems):
         what = f"problems '{smaller.name}' and '{larger.name}' of one family"
         if [(g.name, g.options) for g in smaller.groups] != [(g.name, g.options) for g in larger.groups]:
@@ -223,18 +237,18 @@ def check_problems(problems: Sequence[KnapsackProblem]) -> None:
         if [r.name for r in smaller.resources] != [r.name for r in larger.resources]:
             raise InputError(f"{what} have different resources", "give every budget the same resources")
         if any(a.capacity > b.capacity for a, b in zip(smaller.resources, larger.resources, strict=True)):
-            raise InputError(f"{what} have falling capacities", "order the budgets alike in every resource, rising")
+            raise InputError(f"{what} have falling capacities", "order the budgets so that every capacity rises")
 
 
 def check_weights(problems: Sequence[KnapsackProblem], weights: Sequence[int] | None) -> tuple[int, ...]:
-    """The weights of a family, 1 each where None.
+    """The weights of a family; all 1 if `weights` is None.
 
     Raises:
-        InputError: if they are not one whole number above 0 a budget, or a weighted sum could pass 2^62.
+        InputError: if they are not one integer above 0 for each budget, or a weighted sum could exceed 2^62.
     """
     found = (1,) * len(problems) if weights is None else tuple(weights)
     if len(found) != len(problems) or any(isinstance(w, bool) or not isinstance(w, int) or w < 1 for w in found):
-        raise InputError(f"the weights {list(found)} are not one whole number above 0 a budget", "give one a budget")
+        raise InputError(f"the weights {list(found)} are not one integer above 0 for each budget", "give one for each")
     if sum(w * p.magnitude for w, p in zip(found, problems, strict=True)) > MAGNITUDE_LIMIT:
         raise InputError("a weighted sum of values could pass 2^62", "give smaller weights")
     return found

@@ -1,9 +1,10 @@
-"""The best nested family by branching where budgets disagree, with the run's solver for every bound.
+"""Branch and bound for the best nested family, with a solver for single budgets.
 
-A node gives each budget floors and ceilings and is bounded by its budgets solved without regard to each other. Where a
-smaller budget's choice has an option above the next larger's, every nested family has the smaller's at or below some
-option between the two, or the larger's above it: two nodes (the scheme of conflict-based search; Sharon et al.,
-Artificial Intelligence 219, 2015). Best bound first, so that few solves are made where few channels are in dispute.
+A node gives floors and ceilings to each budget. Its bound is the weighted sum of the bounds of its budgets, each solved
+on its own. If the choice of a budget has an option above that of the next larger budget, the two conflict: in every
+nested family, either the smaller budget stays below an option between the two, or the larger budget reaches it. Each
+case is a child node, as in conflict-based search (Sharon et al., Artificial Intelligence 219, 2015). Nodes of the best
+bound come first, so that few problems are solved if few channels conflict.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from reds_core.knapsack.solution import Solution, Status
 
 @dataclass(frozen=True)
 class Branched:
-    """What branching found.
+    """The result of branching.
 
     Attributes:
-        choices: one a budget, of the best nested family found that is worth more than what was known; None if none is.
-        value: weighted value of it, or what was known.
-        bound: proven upper limit on the weighted value of every nested family.
-        stopped: why that is not proved to be the value, or None.
-        solves: how many were made.
+        choices: one choice for each budget, of the best nested family found; None if none is better than the known one.
+        value: the weighted value of that family, or of the known one.
+        bound: a proven upper bound on the weighted value of every nested family.
+        stopped: why `bound` was not brought down to `value`, or None if it was.
+        solves: number of problems solved.
     """
 
     choices: tuple[tuple[int, ...], ...] | None
@@ -64,7 +65,7 @@ class _Solved:
 
 @dataclass(frozen=True, order=True)
 class _Node:
-    """Floors and ceilings of each budget, and each budget solved within them; sorted by falling bound."""
+    """Floors and ceilings of each budget, and the solutions within them. Nodes are sorted by falling bound."""
 
     rank: tuple[int, int]
     floors: tuple[tuple[int, ...], ...] = field(compare=False)
@@ -81,9 +82,10 @@ class _Node:
 
     @property
     def conflict(self) -> tuple[int, int, int] | None:
-        """The widest conflict: budget, group, and an option that the budget should stay below or the larger reach.
+        """The widest conflict as budget, group and option; None if all choices are nested.
 
-        It lies above the larger budget's choice and not above the budget's. None where all choices are nested.
+        The option lies above the choice of the next larger budget, and not above that of the budget itself. In a nested
+        family the budget stays below it, or the larger budget reaches it.
         """
         chosen = self.choices
         found = [
@@ -103,10 +105,10 @@ class Branching:
     """One search.
 
     Args:
-        problems: smallest budget first.
-        weights: of their values.
+        problems: one problem for each budget, smallest first.
+        weights: weights of their values.
         solve: any solver that gives bounds.
-        solves: the most it may be asked.
+        solves: the largest number of problems to solve.
         deadline: `time.perf_counter()` at which to stop, or None.
     """
 
@@ -127,12 +129,12 @@ class Branching:
         self._made = 0
 
     def run(self, free: Sequence[Solution | None], value: int, bound: int) -> Branched:
-        """The best nested family worth more than `value`.
+        """Search for the best nested family worth more than `value`.
 
         Args:
-            free: each budget solved without regard to the others.
-            value: of the best family known.
-            bound: proven upper limit on the weighted value of every nested family.
+            free: the solution of each budget on its own, or None if there is none.
+            value: the weighted value of the best known family.
+            bound: a proven upper bound on the weighted value of every nested family.
         """
         known = [s for s in map(_Solved.of, free) if s is not None]
         if len(known) < len(free):
@@ -140,7 +142,7 @@ class Branching:
         floors, ceilings = tuple(p.floors for p in self._problems), tuple(p.ceilings for p in self._problems)
         nodes = [self._node(floors, ceilings, known, bound)]
         best: tuple[tuple[int, ...], ...] | None = None
-        unproved = value  # the largest bound of nodes that the solver did not settle
+        unproved = value  # the largest bound of the nodes that the solver left open
         stopped: str | None = None
         while nodes and nodes[0].bound > value and stopped is None:
             stopped = self._stopped()
@@ -164,14 +166,14 @@ class Branching:
                 unproved = max(unproved, node.bound)
         top = max([value, unproved, *(n.bound for n in nodes)])
         if stopped is None and top > value:
-            stopped = "the solver left choices unproved"
+            stopped = "the solver did not prove all choices optimal"
         return Branched(best, value, top, stopped if top > value else None, self._limit - self._left)
 
     def _stopped(self) -> str | None:
         if self._left <= 0:
-            return f"{self._limit} solves did not settle where the budgets disagree"
+            return f"{self._limit} solves did not resolve all conflicts between budgets"
         if self._deadline is not None and time.perf_counter() > self._deadline:
-            return "the time limit struck"
+            return "the time limit was reached"
         return None
 
     def _node(
@@ -181,16 +183,18 @@ class Branching:
         solutions: Sequence[_Solved],
         bound: int,
     ) -> _Node:
-        """A node that is known to be worth `bound` at most."""
+        """A new node, whose families are known to be worth at most `bound`."""
         self._made += 1
         bound = min(bound, weighted_sum(self._weights, [s.bound for s in solutions]))
         return _Node((-bound, self._made), floors, ceilings, tuple(solutions))
 
     def _children(self, node: _Node, budget: int, group: int, option: int) -> list[_Node]:
-        """Families whose smaller budgets, `budget` included, stay below `option`; those whose larger ones do not.
+        """The child nodes of a conflict; those that cannot be met are left out.
+
+        In the first, the budgets up to `budget` stay below `option` in `group`; in the second, larger ones reach it.
 
         Raises:
-            _Unsolved: if the solver does not answer one of them.
+            _Unsolved: if the solver stopped without a choice or a bound.
         """
         below, above = list(node.ceilings), list(node.floors)
         for b in range(len(self._problems)):
@@ -208,10 +212,10 @@ class Branching:
     def _solutions(
         self, node: _Node, floors: Sequence[tuple[int, ...]], ceilings: Sequence[tuple[int, ...]]
     ) -> list[_Solved] | None:
-        """Each budget within tighter floors and ceilings than `node`'s; None where one cannot be met.
+        """Solve each budget within tighter floors and ceilings than those of `node`; None if one cannot be met.
 
         Raises:
-            _Unsolved: if the solver does not answer.
+            _Unsolved: if the solver stopped without a choice or a bound.
         """
         solutions = []
         for problem, low, high, known in zip(self._problems, floors, ceilings, node.solutions, strict=True):

@@ -1,10 +1,10 @@
-"""All choices of a problem that are worth a target or more.
+"""Enumeration of all choices of a problem that are worth at least a target.
 
-Partial choices are extended one group at a time in the order of the shared max-sum sweeps, all of them at once. Each
-carries its slacks: by how much its best completion, under several Lagrange multipliers and for each resource alone,
-exceeds what a feasible choice worth the target needs. Choosing an option costs what it loses against the best of its
-bucket, so slacks never rise, and a partial choice goes when one of them falls below 0. Without dominance: every choice
-worth the target is wanted, not one of the best. What is left at the end is evaluated in exact integers.
+All partial choices are extended together, one group at a time, in the order of the max-sum sweeps. Each carries its
+slacks: by how much its best completion, under several Lagrange multipliers and for each resource alone, exceeds what a
+feasible choice worth the target needs. Choosing an option costs its loss against the best option of its bucket. Slacks
+therefore never rise, and a partial choice is dropped as soon as one of them is below 0. There is no dominance between
+partial choices, because every choice worth the target is wanted. The complete choices are evaluated in exact integers.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from reds_core.knapsack.inference.maxsum import MaxSum, Messages
 from reds_core.knapsack.problem import KnapsackProblem
 
 _SHARES = (1.0, 0.5, 0.8, 0.95, 1.05, 1.25, 2.0, 0.0)
-"""Multiples of the best multipliers whose bounds cut off partial choices; those that fit the tables' limit are used."""
+"""Multiples of the best multipliers whose bounds cut off partial choices; used as far as the tables have room."""
 
 _BLOCK = 2**21
-"""Slacks computed at a time."""
+"""The number of slacks that are computed at a time."""
 
 
 @dataclass(frozen=True)
 class FamilyLimits:
-    """When the search for a better family is given up.
+    """Limits of the search for a better family.
 
     Attributes:
-        choices: the most choices that may be enumerated for one budget.
-        partial: the most partial choices at one step of an enumeration.
-        solves: the most solves in branching, which follows an enumeration that was given up.
-        time_limit_s: seconds of wall time, checked between solves, or None. The other limits are meant to strike first,
-            so that the result does not depend on the machine.
+        choices: the largest number of choices that may be enumerated for one budget.
+        partial: the largest number of partial choices at one step of an enumeration.
+        solves: the largest number of problems solved in branching, which follows an enumeration that was given up.
+        time_limit_s: seconds of wall time, checked between solves, or None. The other limits are meant to be reached
+            first, so that the result does not depend on the speed of the machine.
     """
 
     choices: int = 20_000
@@ -46,16 +46,16 @@ class FamilyLimits:
 
 
 class GivenUp(Exception):
-    """A limit struck before all choices were found; the text says which."""
+    """A limit was reached before all choices were found. The message says which."""
 
 
 @dataclass(frozen=True, eq=False)
 class NearOptimal:
-    """All feasible choices worth a target or more.
+    """All feasible choices worth at least a target, best first.
 
     Attributes:
         choices: option indices, int64 (choices, groups).
-        values: V of each, int64 (choices,), falling.
+        values: value of each choice, int64 (choices,), in falling order.
     """
 
     choices: IntArray
@@ -63,16 +63,16 @@ class NearOptimal:
 
 
 def near_optimal(region: Region, target: int, limits: FamilyLimits, deadline: float | None = None) -> NearOptimal:
-    """All feasible choices of `region` worth `target` or more.
+    """Enumerate the feasible choices of `region` that are worth at least `target`.
 
     Args:
-        region: where they are.
-        target: what they must be worth.
-        limits: of choices and partial choices.
+        region: the options to choose from.
+        target: the smallest value of interest.
+        limits: limits on the numbers of choices and partial choices.
         deadline: `time.perf_counter()` at which to give up, or None.
 
     Raises:
-        GivenUp: if a limit strikes first.
+        GivenUp: if a limit is reached first.
     """
     positions = _positions(region, target, limits, deadline)
     kept = region.factors.kept
@@ -82,13 +82,13 @@ def near_optimal(region: Region, target: int, limits: FamilyLimits, deadline: fl
 
 def _check_time(deadline: float | None) -> None:
     if deadline is not None and time.perf_counter() > deadline:
-        raise GivenUp("the time limit struck")
+        raise GivenUp("the time limit was reached")
 
 
 def _evaluated(
     problem: KnapsackProblem, choices: IntArray, target: int, limits: FamilyLimits, deadline: float | None
 ) -> NearOptimal:
-    """Those of `choices` that are feasible and worth `target`, by falling value."""
+    """The `choices` that are feasible and worth at least `target`, by falling value."""
     values = []
     for start, choice in enumerate(choices.tolist()):
         if start % 1024 == 0:
@@ -104,7 +104,7 @@ def _evaluated(
 
 
 def _positions(region: Region, target: int, limits: FamilyLimits, deadline: float | None) -> IntArray:
-    """Positions of all choices whose slacks stay at least 0, int64 (choices, groups)."""
+    """The positions of all choices whose slacks are never below 0, int64 (choices, groups)."""
     sweeps = region.sweeps()
     weights = region.weights(_shares(region))
     messages = sweeps.sweep(weights)
@@ -138,7 +138,7 @@ def _positions(region: Region, target: int, limits: FamilyLimits, deadline: floa
 
 
 def _shares(region: Region) -> tuple[float, ...]:
-    """As many of the multiples as the tables' limit has room for; the first always."""
+    """As many of the multiples as the size limit of the tables has room for, but always the first."""
     room = LARGEST_TABLE // max(sweeps_entries(region)) - len(region.multipliers)
     return _SHARES[: max(room, 1)] if region.multipliers.any() else _SHARES[:1]
 
@@ -146,10 +146,10 @@ def _shares(region: Region) -> tuple[float, ...]:
 def _losses(
     sweeps: MaxSum, messages: Messages, g: int, columns: Mapping[int, IntArray], count: int
 ) -> tuple[IntArray, FloatArray]:
-    """What each option of `g` loses against the best of its bucket, once for each assignment of its separator.
+    """The loss of each option of `g` against the best of its bucket, for each distinct assignment of its separator.
 
     Returns:
-        For each of `count` partial choices the row of the losses, and the losses, float64 (rows, options of g, k).
+        The row of each of the `count` partial choices, int64 (count,), and the losses, float64 (rows, options of g, k).
     """
     separator = sweeps.separators[g]
     numbers = np.zeros(count, np.int64)
