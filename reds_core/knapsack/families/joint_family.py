@@ -1,12 +1,13 @@
-"""The best of all nested families: the largest weighted sum of values over all budgets, and its proof.
+"""The best of all nested families: the largest weighted sum of values over all budgets, with a proof.
 
-Let `goal` be more than the best anchored family is worth. A member of a family worth the goal can be worth as little as
-goal - what all others can be worth at most. That excludes most options of every budget; nesting carries what is
-excluded from one budget to the next (no option below what a smaller member must have, none above what a larger one can
-have), which lowers what each can be worth, and so on. The choices that remain for each budget are enumerated and joined
-under nesting. Goals are asked from the top down, so that a family that is found at a high goal is proved best by few
-choices, and a goal that fails lowers the bound. Where too many choices remain, `reds_core.knapsack.families.branching`
-takes over.
+Let `goal` be a weighted value above that of the best anchored family. In a family that reaches the goal, each member
+must be worth at least the goal minus the largest values of all others. This excludes most options of every budget.
+Nesting
+propagates the exclusions between budgets: no option may lie below what a smaller member must have, or above what a
+larger one can have. This lowers the largest value of each budget, and the argument repeats. The choices that remain for
+each budget are enumerated and joined into nested families. Goals are tried from the highest down: a family found at a
+high goal is proven best with few choices, and a goal that fails lowers the bound. If too many choices remain,
+`reds_core.knapsack.families.branching` takes over.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Status, relative_gap
 
 _SHARES = (64, 8, 1)
-"""Goals asked: the bound less the gap divided by each of these."""
+"""The goals to try: the bound minus the gap divided by each of these."""
 
 _WORTHWHILE = 0.9
 _JOIN_BLOCK = 2**22
@@ -40,21 +41,20 @@ def joint(
     weights: Sequence[int] | None = None,
     limits: FamilyLimits | None = None,
 ) -> FamilySolution:
-    """The family of the largest weighted value, or the best anchored one with a bound.
+    """The nested family of the largest weighted value, or the best one found with a bound.
 
     Args:
-        problems: smallest budget first; they differ in their capacities only.
-        solve: any solver; the better its choices and bounds, the less is enumerated.
-        weights: of the values, whole and above 0; None for all equal.
-        limits: of the enumeration, and of the branching that follows where it is given up.
+        problems: one problem for each budget, smallest first; they differ only in their capacities.
+        solve: any solver. The better its choices and bounds, the fewer choices are enumerated.
+        weights: weights of the values, integers above 0; None for equal weights.
+        limits: limits of the enumeration, and of the branching that follows if it is given up.
 
     Returns:
-        A family; `detail` says what stopped the proof where it is not proved optimal. Members of a family that no
-        budget anchors are solutions of their budgets between the floors of the smaller member and the ceilings of the
-        larger, where they are optimal if the family is.
+        A family. If it is not proven optimal, `detail` says what stopped the proof. The members of a family that is not
+        anchored are solutions between the next smaller and the next larger member, and optimal there if the family is.
 
     Raises:
-        InputError, InfeasibleError, NoChoiceError: as `reds_core.knapsack.families.anchoring.anchored`.
+        InputError, InfeasibleError, NoChoiceError: see `reds_core.knapsack.families.anchoring.anchored`.
     """
     families = FamilySolver(problems, solve, weights)
     best = _best_anchored(families)
@@ -68,7 +68,7 @@ def joint(
 
 
 def _best_anchored(families: FamilySolver) -> FamilySolution:
-    """The best family that one of the budgets anchors."""
+    """The best family that is anchored at one of the budgets."""
     found: list[FamilySolution] = []
     failure: InfeasibleError | NoChoiceError | None = None
     for anchor in range(len(families.problems)):
@@ -85,13 +85,14 @@ def _best_anchored(families: FamilySolver) -> FamilySolution:
 
 @dataclass(frozen=True, eq=False)
 class _Open:
-    """Choices of one budget, not enumerated.
+    """The choices of one budget before they are enumerated.
 
     Attributes:
-        target: what the region was last narrowed by; None before.
-        bound: none is worth more.
-        low, high: none has an option below or above, one option index a group.
-        size: grows with the work of enumerating them.
+        region: the region that contains them.
+        target: the target that the region was last narrowed by, or None.
+        bound: an upper bound on their values.
+        low, high: for each group, the smallest and the largest option index among them.
+        size: a measure of the work of enumerating them.
     """
 
     region: Region
@@ -114,7 +115,7 @@ class _Open:
         return sum(math.log(n) for n in self.region.factors.sizes)
 
     def narrowed(self, target: int, low: Sequence[int], high: Sequence[int]) -> _Open | None:
-        """Without choices outside `low` and `high` or worth less than `target`; None if none is left."""
+        """The choices between `low` and `high` that are worth at least `target`; None if none is left."""
         inside = within(self.region, low, high)
         if inside is not None and inside.options == self.region.options and target == self.target:
             return self
@@ -124,7 +125,7 @@ class _Open:
 
 @dataclass(frozen=True, eq=False)
 class _Listed:
-    """Choices of one budget, enumerated; attributes as of `_Open`."""
+    """The enumerated choices of one budget. Attributes: see `_Open`."""
 
     found: NearOptimal
 
@@ -145,7 +146,7 @@ class _Listed:
         return math.log(len(self.found.values))
 
     def narrowed(self, target: int, low: Sequence[int], high: Sequence[int]) -> _Listed | None:
-        """As of `_Open`."""
+        """See `_Open.narrowed`."""
         choices, values = self.found.choices, self.found.values
         keep = (values >= target) & (choices >= np.array(low)).all(axis=1) & (choices <= np.array(high)).all(axis=1)
         return _Listed(NearOptimal(choices[keep], values[keep])) if keep.any() else None
@@ -155,7 +156,7 @@ class _Search:
     """The search for a family better than `best`.
 
     Attributes:
-        bound: proven upper limit on the weighted value of every nested family; None while nothing proves one.
+        bound: a proven upper bound on the weighted value of every nested family, or None if there is none yet.
     """
 
     def __init__(self, families: FamilySolver, limits: FamilyLimits, best: FamilySolution) -> None:
@@ -169,10 +170,10 @@ class _Search:
         self._bounds = [m.bound_independent for m in best.members]
 
     def run(self) -> FamilySolution:
-        """The best of all families.
+        """Find the best of all families.
 
         Raises:
-            GivenUp, TableTooLarge: where that is not proved; `bound` holds what is.
+            GivenUp, TableTooLarge: if a limit prevents the proof. `bound` is then the best one proven.
         """
         spaces = [self._whole(b) for b in range(len(self._families.problems))]
         self._bounds = [int(s.bound) for s in spaces]
@@ -191,7 +192,7 @@ class _Search:
 
     def _whole(self, budget: int) -> _Open:
         region = whole(self._families.problems[budget])
-        assert region is not None  # the budget's solution is in it
+        assert region is not None  # it contains the solution of the budget
         free = self._families.free(budget)
         proved = None if free is None else free.bound
         return _Open(region if proved is None else replace(region, bound=min(region.bound, proved)))
@@ -200,7 +201,7 @@ class _Search:
         return weighted_sum(self._families.weights, values)
 
     def _at_least(self, goal: int, spaces: list[_Open | _Listed]) -> FamilySolution | None:
-        """The best family if it is worth `goal` or more, else None."""
+        """The best family if it is worth at least `goal`, else None."""
         self._enumerated = [0] * len(spaces)
         while self._settled(goal, spaces):
             left = {b: space for b, space in enumerate(spaces) if isinstance(space, _Open)}
@@ -217,13 +218,13 @@ class _Search:
         return None
 
     def _target(self, goal: int, spaces: Sequence[_Open | _Listed], budget: int) -> int:
-        """What the member of `budget` must be worth in a family worth `goal`."""
+        """The least value of the member of `budget` in a family worth at least `goal`."""
         weight = self._families.weights[budget]
         others = self._weighted([s.bound for s in spaces]) - weight * spaces[budget].bound
         return -((others - goal) // weight)
 
     def _settled(self, goal: int, spaces: list[_Open | _Listed]) -> bool:
-        """Narrow all of `spaces` by the goal and by their neighbours; False where one has nothing left."""
+        """Narrow all of `spaces` by the goal and by their neighbours. False if no choice of a budget is left."""
         floors, ceilings = self._families.problems[0].floors, self._families.problems[-1].ceilings
         upwards = range(len(spaces))
         while True:
@@ -248,9 +249,13 @@ class _Search:
         return FamilySolution(members, self._families.weights, value, tuple(self._enumerated))
 
     def branched(self, why: str) -> FamilySolution:
-        """The best of all families by branching, or the best one known with a bound; `why` enumeration was given up."""
+        """The best of all families by branching, or the best known one with a bound.
+
+        Args:
+            why: why the enumeration was given up.
+        """
         families, best = self._families, self._best
-        note = f"not proved best of all families: {why}"
+        note = f"not proven to be the best of all families: {why}"
         if self.bound is None:
             return replace(best, bound=None, detail=(note,))
         branching = Branching(families.problems, families.weights, families.solve, self._limits.solves, self._deadline)
@@ -261,12 +266,12 @@ class _Search:
         return FamilySolution(members, families.weights, found.bound, solves=found.solves, detail=detail)
 
     def _members(self, choices: Sequence[tuple[int, ...]], proved: bool) -> tuple[MemberSolution, ...]:
-        """`choices` as a family; `proved` says whether no family is worth more."""
+        """The members of a family. `proved` says whether the family is proven optimal."""
         seconds = (time.perf_counter() - self._started) / len(choices)
         return tuple(self._member(b, choice, proved, seconds) for b, choice in enumerate(choices))
 
     def _member(self, budget: int, choice: tuple[int, ...], proved: bool, seconds: float) -> MemberSolution:
-        """`choice` as the answer for its budget between its neighbours in the family."""
+        """`choice` as the solution of its budget between its neighbours in the family."""
         problem, anchored = self._families.problems[budget], self._best.members[budget].solution
         evaluation = problem.evaluate(choice)
         bound = evaluation.value if proved else self._bounds[budget]
@@ -287,12 +292,15 @@ class _Search:
 
 
 def best_chain(lists: Sequence[NearOptimal], weights: Sequence[int], goal: int) -> list[int] | None:
-    """The nested chain of the largest weighted value, one index into each list; None if it is worth less than `goal`.
+    """The nested chain of the largest weighted value.
 
     Args:
-        lists: for each budget, smallest first, what may be chosen.
-        weights: of the values.
-        goal: chains worth less are not looked for.
+        lists: the choices of each budget, smallest budget first.
+        weights: weights of the values.
+        goal: the smallest weighted value of interest.
+
+    Returns:
+        One index into each list, or None if no chain is worth at least `goal`.
     """
     totals = weights[0] * lists[0].values
     members = np.arange(len(totals))
@@ -315,10 +323,10 @@ def best_chain(lists: Sequence[NearOptimal], weights: Sequence[int], goal: int) 
 
 
 def _smaller(inner: IntArray, totals: IntArray, outer: IntArray, gains: IntArray, needed: int) -> IntArray:
-    """For each of `outer` the index of the `inner` choice within it that has the largest total.
+    """For each `outer` choice, the index of the `inner` choice of the largest total that is nested in it.
 
     Returns:
-        int64 (outer,); -1 where none lies within it whose total and the gain together reach `needed`.
+        int64 (outer,); -1 if no nested choice has a total that reaches `needed` together with the gain.
     """
     order = np.argsort(-totals, kind="stable")
     found = np.full(len(outer), -1)

@@ -1,8 +1,8 @@
-"""Where the choices of a problem that are worth a target can be, and how much they can be worth.
+"""Regions of options that contain all choices worth at least a target, with bounds on their values.
 
-Exact max-sum at Lagrange multipliers bounds the value of every choice, and of every choice that holds a given option;
-options whose bound is below the target go ("reduced-cost fixing" by max-marginals). Multipliers come from cutting
-planes, one max-sum sweep each. Float sums are trusted only beyond the margin that covers their error.
+Exact max-sum at Lagrange multipliers bounds the value of every choice, and of every choice with a given option. Options
+whose bound is below the target are dropped (reduced-cost fixing by max-marginals). The multipliers come from cutting
+planes, one max-sum sweep for each. Float sums decide only beyond a margin that covers their rounding error.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from reds_core.knapsack.inference.maxsum import MaxSum, Messages
 from reds_core.knapsack.problem import KnapsackProblem
 
 LARGEST_TABLE = 2**24
-"""Most entries of a table of max-sum, all weight vectors together; 128 MiB."""
+"""The largest number of entries of a max-sum table, for all weight vectors together; 128 MiB."""
 
 _SWEEPS = 60
 _PRECISION = 1e-9
 _WORTHWHILE = 0.9
-"""Another round of narrowing follows while one leaves less than this share of the options."""
+"""Narrowing repeats while a round leaves less than this share of the options."""
 
 
 class TableTooLarge(Exception):
-    """Max-sum over a problem takes tables beyond the limit; the text says which."""
+    """Max-sum over a problem would need a table above the size limit. The message says how large."""
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Some of the options of a problem.
+    """A subset of the options of a problem, with a bound.
 
     Attributes:
-        problem: whose choices are sought.
-        factors: its terms over the options that are left.
-        order: an elimination order that fits the factors.
-        multipliers: a price of one unit of each sum resource, at least 0, float64 (sum resources,).
-        bound: proven limit on the value of every feasible choice among the options that are left.
+        problem: the problem.
+        factors: its terms over the remaining options.
+        order: an elimination order for the factors.
+        multipliers: the price of one unit of each sum resource, at least 0, float64 (sum resources,).
+        bound: a proven upper bound on the value of every feasible choice among the remaining options.
     """
 
     problem: KnapsackProblem
@@ -53,27 +53,28 @@ class Region:
 
     @property
     def options(self) -> int:
-        """How many options are left."""
+        """The number of remaining options."""
         return sum(self.factors.sizes)
 
     def sweeps(self) -> MaxSum:
-        """Max-sum over what is left."""
+        """Max-sum over the remaining options."""
         return MaxSum(self.factors, self.order)
 
     def weights(self, shares: Sequence[float]) -> FloatArray:
         """Weight vectors, float64 (shares + sum resources, 1 + sum resources).
 
-        First the value with the multipliers times each of `shares`, then the use of each resource alone, negated.
+        The first ones weigh the value against the multipliers times each of `shares`; the others negate the usage of
+        each resource alone.
         """
         priced = [np.concatenate(([1.0], -share * self.multipliers)) for share in shares]
         alone = -np.eye(self.factors.rows)[1:]
         return np.concatenate([np.array(priced), alone])
 
     def slacks(self, messages: Messages, target: int) -> FloatArray:
-        """By how much the best of each weight vector exceeds what it must be for a choice worth `target`.
+        """By how much the maximum under each weight vector exceeds what a choice worth `target` needs.
 
-        No feasible choice worth `target` loses more than that of a weight vector's best. The float error of sums of
-        losses, one a group and each a difference of two sweeps' sums, is covered.
+        No feasible choice worth `target` lies further below the maximum. The result covers the rounding error of sums
+        of losses, one for each group, each of which is a difference between sums of two sweeps.
 
         Returns:
             float64 (k,).
@@ -87,24 +88,24 @@ class Region:
 
 
 def whole(problem: KnapsackProblem, largest: int = LARGEST_TABLE) -> Region | None:
-    """All options of `problem` that a choice within its peak resources can have, and the bound of its dual.
+    """The region of all options that a choice within the peak resources can have.
 
     Args:
-        problem: floors, ceilings and resources are respected.
-        largest: most entries of a table.
+        problem: the problem; its floors, ceilings and resources are respected.
+        largest: the largest number of entries of a table.
 
     Returns:
-        None where no choice is feasible.
+        The region, or None if it is proven that no choice is feasible.
 
     Raises:
-        TableTooLarge: if the groups are joined too densely for max-sum.
+        TableTooLarge: if the group graph is too dense for max-sum.
     """
     kept = possible_options(problem)
     if kept is None:
         return None
     sizes, pairs, peaks = [len(k) for k in kept], pair_scopes(problem), peak_scopes(problem)
     order = eliminate(sizes, [*pairs, *peaks])
-    if max(order.entries) > largest:  # peaks are then checked at the end, but for those that fit in a bucket
+    if max(order.entries) > largest:  # peak steps that fit in no bucket are checked on complete choices
         order = eliminate(sizes, pairs, peaks)
         buckets = [{g, *separator} for g, separator in enumerate(order.separators)]
         peaks = [scope for scope in peaks if any(bucket.issuperset(scope) for bucket in buckets)]
@@ -115,7 +116,7 @@ def whole(problem: KnapsackProblem, largest: int = LARGEST_TABLE) -> Region | No
 
 
 def _bounded(region: Region) -> Region | None:
-    """`region` with multipliers that make its bound small; None where it holds no feasible choice."""
+    """`region` with multipliers that make its bound small; None if it contains no feasible choice."""
     factors, sweeps = region.factors, region.sweeps()
     excess_scales = np.maximum(factors.magnitudes[1:], 1.0)
     planes = CuttingPlanes(max(float(factors.magnitudes[0]), 1.0), excess_scales)
@@ -139,7 +140,7 @@ def _bounded(region: Region) -> Region | None:
 
 
 def _at(factors: Factors, positions: Sequence[int]) -> FloatArray:
-    """Value and use of each sum resource of one choice, in floats, (rows,)."""
+    """The value of one choice and its usage of each sum resource, float64 (rows,)."""
     total = np.zeros(factors.rows)
     for factor in (*factors.unary, *factors.pairs):
         entry: tuple[slice | int, ...] = (slice(None), *(positions[g] for g in factor.scope))
@@ -148,7 +149,12 @@ def _at(factors: Factors, positions: Sequence[int]) -> FloatArray:
 
 
 def within(region: Region, low: Sequence[int], high: Sequence[int]) -> Region | None:
-    """`region` without options below `low` or above `high`, one option index a group each; None if a group has none."""
+    """`region` without options below `low` or above `high`; None if a group has no option left.
+
+    Args:
+        region: the region.
+        low, high: one option index for each group.
+    """
     keep: list[BoolArray] = [
         np.logical_and(k >= a, k <= b) for k, a, b in zip(region.factors.kept, low, high, strict=True)
     ]
@@ -162,7 +168,7 @@ def _restricted(region: Region, keep: Sequence[BoolArray]) -> Region | None:
 
 
 def narrow(region: Region, target: int) -> Region | None:
-    """`region` without options that no feasible choice worth `target` or more has; None if there is no such choice."""
+    """`region` without options that no feasible choice worth at least `target` has; None if there is no such choice."""
     while True:
         before = region.options
         bounded = _bounded(region)
@@ -185,5 +191,5 @@ def narrow(region: Region, target: int) -> Region | None:
 
 
 def sweeps_entries(region: Region) -> tuple[int, ...]:
-    """Entries of the table of each bucket over the options that are left."""
+    """The number of entries of the table of each bucket, over the remaining options."""
     return replace(region.order, sizes=region.factors.sizes).entries

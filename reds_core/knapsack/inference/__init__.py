@@ -1,4 +1,4 @@
-"""Max-sum over the group graph and what is built on it: elimination, multipliers by cutting planes, local search.
+"""Max-sum over the group graph: elimination orders, sweeps, multipliers by cutting planes, and local search.
 
 The names listed here may change with a minor version.
 """

@@ -1,7 +1,8 @@
-"""Exact local search: repair of a choice that is over its capacities, then ascent over one and two groups.
+"""Exact local search: repair of a choice that exceeds capacities, then ascent by changes of one or two groups.
 
-What each option of a group would bring and use beside the present choice is kept for all groups and updated when a
-group moves, so that looking at a group costs its options and moving it costs its neighbours' options.
+For every option of every group, the search keeps the value and usage that the option would have while all other groups
+stay. They are updated when a group changes. Examining a group therefore takes time linear in its options, and changing
+it takes time linear in the options of its neighbours.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _ROUNDS = 40
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """One step of a peak resource: what each option adds, by group, and how much it may add up to."""
+    """One step of a peak resource: the usage of each option by group, and what it may add up to."""
 
     costs: dict[int, IntArray]
     spare: int
@@ -32,9 +33,9 @@ class Ascent:
     """Local search on one problem.
 
     Args:
-        problem: what is solved.
-        kept: for each group the option indices that may be used.
-        check_time: called now and then; may raise.
+        problem: the problem.
+        kept: for each group, the option indices that may be used, int64 (positions,).
+        check_time: called regularly; may raise an exception to stop the search.
     """
 
     def __init__(self, problem: KnapsackProblem, kept: Sequence[IntArray], check_time: Callable[[], None]) -> None:
@@ -72,7 +73,7 @@ class Ascent:
     # --- terms ----------------------------------------------------------------------------------------------------
 
     def _across(self, k: int, g: int, at: int) -> IntArray:
-        """What pair `k` adds for each option of its other group while `g` is at position `at`; (rows, options)."""
+        """The terms of pair `k` for each option of its other group, with `g` at `at`; int64 (rows, options)."""
         pair = self._problem.pairs[k]
         forward = pair.first == g
         option, options = int(self._kept[g][at]), self._kept[pair.second if forward else pair.first]
@@ -84,7 +85,7 @@ class Ascent:
         return result
 
     def _block(self, k: int, rows: IntArray, columns: IntArray) -> IntArray:
-        """What pair `k` adds at given positions of its first and second group; (rows, first, second)."""
+        """The terms of pair `k` at some positions of its groups, int64 (rows, first, second)."""
         pair = self._problem.pairs[k]
         first, second = self._kept[pair.first][rows], self._kept[pair.second][columns]
         result = np.zeros((len(self._terms[k]), len(rows), len(columns)), np.int64)
@@ -117,12 +118,12 @@ class Ascent:
         self._x[g] = to
 
     def _changes(self, g: int) -> IntArray:
-        """By how much value and usage change with each option of `g`; (rows, options)."""
+        """The change of value and usage with each option of `g`, int64 (rows, options)."""
         changes: IntArray = self._beside[g] - self._beside[g][:, self._x[g], None]
         return changes
 
     def _fits(self, g: int, changes: IntArray) -> BoolArray:
-        """Which options of `g` leave all within the capacities."""
+        """Which options of `g` keep all usage within the capacities, bool (options,)."""
         fits: BoolArray = np.all(self._usage[:, None] + changes[1:] <= self._room[:, None], axis=0)
         for s in self._steps_of[g]:
             cost = self._steps[s].costs[g]
@@ -130,7 +131,7 @@ class Ascent:
         return fits
 
     def _excess(self, g: int | None = None, changes: IntArray | None = None) -> FloatArray:
-        """Relative use over the capacities, of the present choice or for each option of `g`."""
+        """The relative usage above the capacities, of the present choice or with each option of `g`."""
         usage = self._usage[:, None] if changes is None else self._usage[:, None] + changes[1:]
         total: FloatArray = (np.maximum(usage - self._room[:, None], 0) / self._scales[:, None]).sum(axis=0)
         for s, step in enumerate(self._steps):
@@ -143,11 +144,12 @@ class Ascent:
     # --- search ---------------------------------------------------------------------------------------------------
 
     def improve(self, positions: Sequence[int] | IntArray, multipliers: FloatArray) -> tuple[int, ...] | None:
-        """A feasible choice (option indices) near `positions`; None if repair fails.
+        """A locally optimal feasible choice near `positions`, as option indices; None if repair fails.
 
         Args:
-            positions: where to start, among the kept options.
-            multipliers: prices of the sum resources, which rank options when two groups change together.
+            positions: the start, as one position among the kept options of each group.
+            multipliers: prices of the sum resources, float64 (sum resources,), which rank the options when two groups
+                change together.
         """
         self._start(positions)
         if not self._repair():
@@ -171,7 +173,7 @@ class Ascent:
                 if not better.any():
                     continue
                 lost = np.maximum(-changes[0].astype(np.float64), 0.0)
-                # what costs nothing goes first, then the least loss for what is removed
+                # changes that lose no value come first, then the least loss per excess removed
                 rate = np.where(better, np.where(lost > 0, -lost / np.where(better, removed, 1.0), removed), -np.inf)
                 to = int(rate.argmax())
                 if best is None or rate[to] > best[0]:
@@ -182,7 +184,7 @@ class Ascent:
         return False
 
     def _single(self) -> bool:
-        """Move groups one by one while that gains; whether any moved."""
+        """Change single groups while that increases the value. Returns whether any group changed."""
         moved, again = False, True
         while again:
             again = False
@@ -197,7 +199,7 @@ class Ascent:
         return moved
 
     def _double(self, multipliers: FloatArray) -> bool:
-        """Move two groups at a time among the options of best priced value; whether any moved."""
+        """Change two groups at a time, among the options of best priced value. Returns whether any changed."""
         moved = False
         candidates = [self._candidates(g, multipliers) for g in range(len(self._x))]
         for a, b in combinations(range(len(self._x)), 2):

@@ -1,8 +1,9 @@
-"""Minimises a Lagrangian dual over its multipliers by cutting planes.
+"""Minimisation of a Lagrangian dual over its multipliers by cutting planes.
 
 Every choice x bounds the dual from below by a plane: D(m) >= V(x) - m . (usage(x) - capacity). The planes' lower
-envelope is minimised over m >= 0 (Kelley, J. SIAM 8, 1960) through its linear dual, whose basis has one row a resource
-and one more: with one resource a step intersects two lines. A simplex step costs a few microseconds at that size.
+envelope is minimised over m >= 0 (Kelley, J. SIAM 8, 1960) through its linear dual, whose basis has one row more than
+there are resources. With a single resource, a step intersects two lines. A simplex step of this size takes
+microseconds.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ _PIVOTS = 200
 
 
 class CuttingPlanes:
-    """The planes met so far, and where their envelope is lowest.
+    """The planes added so far, and the minimum of their envelope.
+
+    An artificial plane of value -`value_scale` and excess -`excess_scales` keeps the multipliers finite until choices
+    within the capacities are known. `raise_ceiling` moves it away if it determines the minimum.
 
     Args:
         value_scale: typical magnitude of values, above 0.
         excess_scales: typical magnitude of the excess over each capacity, above 0; float64 (resources,).
-
-    An artificial plane of value -`value_scale` and excess -`excess_scales` keeps the multipliers finite until choices
-    within the capacities are known; `raise_ceiling` moves it away where it is in the way.
     """
 
     def __init__(self, value_scale: float, excess_scales: FloatArray) -> None:
         self._value_scale = value_scale
         self._scales = excess_scales
         count = len(excess_scales)
-        # columns: the artificial plane, one slack a resource, then the planes
+        # columns: the artificial plane, one slack for each resource, then the planes
         self._columns = [np.concatenate(([1.0], -np.ones(count)))]
         self._columns += [np.concatenate(([0.0], unit)) for unit in np.eye(count)]
         self._objective = [-1.0] + [0.0] * count
@@ -39,12 +40,17 @@ class CuttingPlanes:
         self._right = np.concatenate(([1.0], 1e-10 * np.arange(1, count + 1)))
 
     def add(self, value: float, excess: FloatArray) -> None:
-        """Take up the plane of a choice: its value, and its usage - capacity of each resource."""
+        """Add the plane of a choice.
+
+        Args:
+            value: value of the choice.
+            excess: usage - capacity of each resource, float64 (resources,).
+        """
         self._columns.append(np.concatenate(([1.0], excess / self._scales)))
         self._objective.append(value / self._value_scale)
 
     def raise_ceiling(self) -> bool:
-        """Worsen the artificial plane eightfold if it supports the minimum; whether it did."""
+        """Move the artificial plane away by a factor of 8 if it determines the minimum. Returns whether it did."""
         supports = 0 in self._basis and len(self._columns) > len(self._scales) + 1
         if supports:
             self._objective[0] *= 8.0

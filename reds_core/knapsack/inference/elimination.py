@@ -1,10 +1,11 @@
-"""In which order to eliminate the groups of a problem, and how large the tables of max-sum then are.
+"""Elimination orders of the groups of a problem, and the sizes of the resulting max-sum tables.
 
-Bucket elimination (Dechter, Artificial Intelligence 113, 1999) takes groups one at a time: the bucket of a group is a
-table over the group and its separator, the groups eliminated later that share a term with it, directly or through a
-group eliminated before. The order is found in two steps: greedy elimination fills the group graph up to a chordal
-graph; maximum cardinality search (Tarjan and Yannakakis, SIAM J. Comput. 13, 1984) from an end of that graph gives an
-order that adds no further edge and leaves few groups open at a time.
+Bucket elimination (Dechter, Artificial Intelligence 113, 1999) eliminates one group at a time. The bucket of a group is
+a
+table over the group and its separator: the groups that are eliminated later and share a term with it, directly or
+through a group that was eliminated before. The order is found in two steps. Greedy elimination adds edges to the group
+graph until it is chordal. Maximum cardinality search (Tarjan and Yannakakis, SIAM J. Comput. 13, 1984) from an end of
+that graph then gives an order that adds no further edges and leaves few groups open at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from reds_core.knapsack.problem import KnapsackProblem
 Scope = tuple[int, ...]
 
 _FILL_COUNTED = 16
-"""Neighbours up to which the edges that an elimination would add are counted."""
+"""The largest number of neighbours for which the edges that an elimination would add are counted."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Elimination:
     """An elimination order.
 
     Attributes:
-        processing: all groups in the reverse of the elimination order: the last eliminated comes first.
-        separators: for each group the groups its bucket spans besides itself, in processing order.
-        sizes: options of each group.
+        processing: all groups in reverse elimination order, so that the group eliminated last comes first.
+        separators: for each group, the other groups in its bucket, in processing order.
+        sizes: number of options of each group.
     """
 
     processing: tuple[int, ...]
@@ -37,25 +38,25 @@ class Elimination:
 
     @property
     def entries(self) -> tuple[int, ...]:
-        """For each group, how many entries its bucket's table has."""
+        """For each group, the number of entries of the table of its bucket."""
         return tuple(
             self.sizes[g] * math.prod(self.sizes[s] for s in separator) for g, separator in enumerate(self.separators)
         )
 
 
 def pair_scopes(problem: KnapsackProblem) -> list[Scope]:
-    """The pairs of groups that share a value or a cost."""
+    """The pairs of groups that share pairwise terms."""
     return [(p.first, p.second) for p in problem.pairs]
 
 
 def peak_scopes(problem: KnapsackProblem) -> list[Scope]:
-    """The sets of two or more groups that meet in a step of a peak resource, each once."""
+    """The distinct sets of two or more groups that take part in a step of a peak resource."""
     steps = (s for r in problem.peak_resources for s in r.steps)
     return sorted({tuple(sorted(s.groups)) for s in steps if len(s.groups) > 1})
 
 
 def open_sizes(problem: KnapsackProblem) -> tuple[int, ...]:
-    """How many options of each group lie within its floor and ceiling (at least 1)."""
+    """The number of options of each group within its floor and ceiling, counted as at least 1."""
     return tuple(max(high - low + 1, 1) for low, high in zip(problem.floors, problem.ceilings, strict=True))
 
 
@@ -70,14 +71,14 @@ def _neighbours(count: int, scopes: Iterable[Scope]) -> list[set[int]]:
 
 
 def _fill(neighbours: Sequence[Collection[int]], weights: Sequence[float]) -> list[set[int]]:
-    """A chordal supergraph: eliminate the group with the smallest bucket first, then the one that adds fewest edges."""
+    """A chordal supergraph, by greedy elimination: the smallest bucket first, then the fewest new edges."""
     left = [set(n) for n in neighbours]
     filled = [set(n) for n in neighbours]
     todo = set(range(len(left)))
 
     def cost(g: int) -> tuple[float, int, int]:
         near = left[g]
-        # a tie-break that would take long to count where it no longer matters
+        # only a tie-break, which is slow to compute and hardly matters for many neighbours
         missing = sum(len(near - left[a]) - 1 for a in near) // 2 if len(near) <= _FILL_COUNTED else len(near) ** 2
         return weights[g] + sum(weights[a] for a in near), missing, g
 
@@ -127,10 +128,10 @@ def _search(
     direct: Sequence[set[int]],
     weights: Sequence[float],
 ) -> tuple[float, list[int]]:
-    """Maximum cardinality search from `start`; ties go to the group that leaves the smallest frontier.
+    """Maximum cardinality search from `start`. Among ties, the group that leaves the smallest frontier comes first.
 
     Returns:
-        The sum over steps of the number of frontier assignments, and the groups as visited.
+        The number of frontier assignments summed over all steps, and the groups in the order visited.
     """
     visited: set[int] = set()
     order: list[int] = []
@@ -139,7 +140,7 @@ def _search(
     frontier_weight, total = 0.0, 0.0
 
     def change(g: int) -> float:
-        """By how much the frontier's log size grows when `g` is visited."""
+        """The growth of the logarithm of the frontier size when `g` is visited."""
         closed = sum(weights[a] for a in direct[g] if a in visited and waiting[a] == 1)
         return (weights[g] if waiting[g] else 0.0) - closed
 
@@ -165,9 +166,9 @@ def eliminate(sizes: Sequence[int], scopes: Iterable[Scope], open_scopes: Iterab
     """A good elimination order for terms over `scopes`.
 
     Args:
-        sizes: options of each group.
-        scopes: sets of groups that must stand together in one bucket.
-        open_scopes: further sets whose groups should be close in the order, without need of a common bucket.
+        sizes: number of options of each group.
+        scopes: sets of groups that must share a bucket.
+        open_scopes: further sets of groups that should be close in the order, but need not share a bucket.
     """
     scopes = list(scopes)
     weights = [math.log(n) for n in sizes]
@@ -189,5 +190,8 @@ def eliminate(sizes: Sequence[int], scopes: Iterable[Scope], open_scopes: Iterab
 
 
 def largest_table(problem: KnapsackProblem) -> int:
-    """Entries of the largest table that exact max-sum over the pairs of `problem` needs; nothing is allocated."""
+    """The number of entries of the largest table that exact max-sum over the pairs of `problem` needs.
+
+    Nothing is allocated.
+    """
     return max(eliminate(open_sizes(problem), pair_scopes(problem)).entries)

@@ -1,7 +1,7 @@
-"""The terms of a problem as float arrays that any mix of value and costs can be drawn from.
+"""The terms of a problem as float arrays, for weighted sums of value and costs.
 
-Row 0 of every stack is the value, row 1 + r the use of the r-th sum resource, so that one matrix product turns weights
-(w_0, ..., w_R) into tables of w_0 V(x) + sum_r w_r usage_r(x). Peak resources become masks of allowed entries.
+Row 0 of every stack is the value, and row 1 + r the usage of the r-th sum resource. One matrix product therefore turns
+weights (w_0, ..., w_R) into tables of w_0 V(x) + sum_r w_r usage_r(x). Peak resources become masks of allowed entries.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from reds_core.knapsack.pair_terms import ALL
 from reds_core.knapsack.problem import KnapsackProblem, PeakStep
 
 FORBIDDEN = -1e200
-"""Stands for minus infinity in float tables; finite, so that sums and differences stay defined."""
+"""Represents minus infinity in float tables. It is finite, so that sums and differences stay defined."""
 
 POSSIBLE = -1e190
-"""Sums above this contain nothing forbidden."""
+"""Sums above this contain no forbidden entry."""
 
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """Terms over one group or one pair of groups.
+    """The terms over one group or one pair of groups.
 
     Attributes:
-        scope: the groups, one array axis each.
+        scope: the groups, one for each option axis of `stack`.
         stack: float64 (1 + sum resources, options of each group in `scope`).
     """
 
@@ -40,7 +40,7 @@ class Factor:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """Which entries peak resources allow: bool, one axis a group of `scope`."""
+    """The joint options that peak resources allow: bool, with one axis for each group of `scope`."""
 
     scope: Scope
     allowed: BoolArray
@@ -51,12 +51,13 @@ class Factors:
     """All terms of a problem over the kept options.
 
     Attributes:
-        kept: for each group the option indices that are left, rising, int64.
-        unary: one factor a group, in header order.
-        pairs: one factor a pair, in header order.
-        masks: what peak resources allow, over two groups or more.
-        room: capacity - base of each sum resource, float64.
-        magnitudes: for each row of the stacks, what no partial sum of it passes.
+        kept: for each group, the remaining option indices in rising order, int64.
+        unary: one factor for each group, in the order of the problem.
+        pairs: one factor for each pair, in the order of the problem.
+        masks: the entries that peak resources allow, each over two or more groups.
+        room: capacity - base of each sum resource, float64 (sum resources,).
+        magnitudes: for each row of the stacks, an upper bound on the absolute value of its partial sums, float64
+            (rows,).
     """
 
     kept: tuple[IntArray, ...]
@@ -68,21 +69,25 @@ class Factors:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Options left in each group."""
+        """The number of remaining options of each group."""
         return tuple(len(k) for k in self.kept)
 
     @property
     def rows(self) -> int:
-        """Rows of every stack: the value and each sum resource."""
+        """The number of rows of every stack: one for the value and one for each sum resource."""
         return len(self.room) + 1
 
     @property
     def nbytes(self) -> int:
-        """Memory of all stacks and masks."""
+        """The memory of all stacks and masks in bytes."""
         return sum(f.stack.nbytes for f in (*self.unary, *self.pairs)) + sum(m.allowed.nbytes for m in self.masks)
 
     def restrict(self, keep: Sequence[BoolArray | IntArray]) -> Factors:
-        """Only the options in `keep`: for each group a bool mask over, or indices into, the options left."""
+        """The factors over a subset of the options.
+
+        Args:
+            keep: for each group, a bool mask over the remaining options, or indices into them.
+        """
         index = [np.flatnonzero(k) if k.dtype == np.bool_ else k for k in keep]
         if all(len(i) == n for i, n in zip(index, self.sizes, strict=True)):
             return self
@@ -107,10 +112,10 @@ class Factors:
         )
 
     def margin(self, weights: FloatArray) -> FloatArray:
-        """How far a sum of weighted terms computed in float64, messages included, can be from the exact one.
+        """An upper bound on the rounding error of weighted sums of terms in float64, including messages.
 
-        Each of the at most `operations` roundings along a sum adds at most one unit roundoff of the largest partial
-        sum; the factor 16 covers second-order terms, differences of messages, and the rounding of this margin itself.
+        Each of the at most `operations` roundings in a sum adds at most one unit roundoff of the largest partial sum.
+        The factor 16 covers second-order terms, differences of messages, and the rounding of this bound itself.
 
         Args:
             weights: float64 (k, rows).
@@ -128,7 +133,7 @@ def _magnitude(table: IntArray | None) -> float:
 
 
 def _step_options(problem: KnapsackProblem, step: PeakStep, kept: Sequence[IntArray]) -> list[IntArray]:
-    """The cost of each kept option in `step`, one array a group of the step, exact."""
+    """For each group of `step`, the exact cost of each kept option, int64 (positions,)."""
     return [
         np.zeros(len(kept[g]), np.int64) if c is None else c[kept[g]]
         for g, c in zip(step.groups, step.costs, strict=True)
@@ -136,10 +141,10 @@ def _step_options(problem: KnapsackProblem, step: PeakStep, kept: Sequence[IntAr
 
 
 def possible_options(problem: KnapsackProblem) -> tuple[IntArray, ...] | None:
-    """For each group the options within floor and ceiling that no single step of a peak resource rules out.
+    """For each group, the options within floor and ceiling that no single step of a peak resource excludes.
 
     Returns:
-        int64 option indices, or None where a group has none left or a step is over its capacity with every choice.
+        int64 option indices, or None if a group has none left or a step exceeds its capacity with every choice.
     """
     kept = [np.arange(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]
     if any(r.capacity < 0 for r in problem.peak_resources if not r.steps):
@@ -165,13 +170,13 @@ def possible_options(problem: KnapsackProblem) -> tuple[IntArray, ...] | None:
 def peak_masks(
     problem: KnapsackProblem, kept: Sequence[IntArray], largest: int, scopes: Sequence[Scope] | None = None
 ) -> tuple[Mask, ...]:
-    """What the steps of peak resources over two groups or more allow; masks that forbid nothing are left out.
+    """The masks of peak steps over two or more groups. Masks that forbid nothing are left out.
 
     Args:
-        problem: its steps are taken.
-        kept: option indices left of each group.
-        largest: scopes with more entries than this are left out (the caller must then check them otherwise).
-        scopes: which sets of groups, each sorted, are wanted; None for all.
+        problem: the problem.
+        kept: for each group, the remaining option indices.
+        largest: the largest number of entries of a mask. The caller must check larger steps in another way.
+        scopes: the sets of groups to build masks for, each sorted; None for all.
     """
     masks: dict[Scope, BoolArray] = {}
     for resource in problem.peak_resources:
@@ -191,13 +196,18 @@ def peak_masks(
 
 
 def table_bytes(problem: KnapsackProblem, sizes: Sequence[int]) -> int:
-    """Memory that the stacks of `build_factors` take for so many options of each group; nothing is allocated."""
+    """The memory of the stacks of `build_factors` in bytes. Nothing is allocated.
+
+    Args:
+        problem: the problem.
+        sizes: number of options of each group.
+    """
     cells = sum(sizes) + sum(sizes[p.first] * sizes[p.second] for p in problem.pairs)
     return cells * (1 + len(problem.sum_resources)) * np.dtype(np.float64).itemsize
 
 
 def unchecked() -> None:
-    """Stands for a look at the clock where there is no time limit."""
+    """Do nothing: the time check if there is no time limit."""
 
 
 def build_factors(
@@ -207,15 +217,15 @@ def build_factors(
     rank: Sequence[int] | None = None,
     check_time: Callable[[], None] = unchecked,
 ) -> Factors:
-    """The terms of `problem` over the options in `kept` (all within floors and ceilings where None).
+    """The terms of `problem` over some of its options.
 
     Args:
-        problem: its value and sum resources become stacks.
-        kept: for each group rising option indices, at least one.
-        masks: over the options in `kept`, as `peak_masks` makes them.
-        rank: of each group; the axes of each pair's stack then stand in rising rank, in the order of the pair where
-            None. Laid out as they are used, tables need not be copied.
-        check_time: called between tables; may raise.
+        problem: the problem; its value and its sum resources become stacks.
+        kept: for each group, at least one option index, in rising order; None for all within floors and ceilings.
+        masks: masks over the options in `kept`, as returned by `peak_masks`.
+        rank: rank of each group. The axes of each pair's stack are then in the order of rising rank, which saves copies
+            if max-sum uses the same order. None keeps the order of the pair.
+        check_time: called between tables; may raise an exception to stop.
     """
     if kept is None:
         kept = [np.arange(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True)]

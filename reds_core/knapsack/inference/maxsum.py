@@ -1,7 +1,7 @@
-"""Exact max-sum over the group graph: the best value of a mix of value and costs, and max-marginals.
+"""Exact max-sum over the group graph: the maximum of a weighted sum of value and costs, and its max-marginals.
 
-All tables of one bucket have their axes in processing order, the bucket's own group last. Several weight vectors are
-swept at once along a leading axis.
+The axes of all tables of a bucket are in processing order, with the group of the bucket last. A leading axis holds
+several weight vectors, which are processed in the same sweep.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from reds_core.knapsack.inference.elimination import Elimination, Scope, elimina
 from reds_core.knapsack.inference.factors import FORBIDDEN, Factors, unchecked
 
 _BLOCK = 1 << 15
-"""Entries of a table that are built and reduced at a time, so that they stay in the processor's cache."""
+"""The number of table entries that are built and reduced at a time, so that they stay in the processor's cache."""
 
 _PIECE = 1 << 13
-"""Multiplications in one matrix product; libraries use several threads above this, which costs more than it saves."""
+"""Multiplications in one matrix product. Above this, libraries use several threads, which is slower here."""
 
 
 _Upward = Mapping[int, FloatArray] | Sequence[FloatArray]
@@ -32,9 +32,9 @@ class Messages:
     """One sweep from the leaves to the root.
 
     Attributes:
-        weights: float64 (k, rows).
-        upward: for each group float64 (k, options of each group of its separator): the best of its subtree.
-        best: float64 (k,): the largest weighted sum over all choices; at most FORBIDDEN where there is none.
+        weights: the weight vectors, float64 (k, rows).
+        upward: for each group, the maximum of its subtree, float64 (k, options of each group of its separator).
+        best: the largest weighted sum over all choices, float64 (k,); at most FORBIDDEN if there is no choice.
     """
 
     weights: FloatArray
@@ -44,11 +44,11 @@ class Messages:
 
 @dataclass(frozen=True, eq=False)
 class Marginals:
-    """The best weighted sum with a part of the choice fixed.
+    """The largest weighted sum with a part of the choice fixed.
 
     Attributes:
-        groups: for each group float64 (k, options).
-        pairs: for each pair float64 (k, options of first, options of second); empty unless asked for.
+        groups: for each group, float64 (k, options).
+        pairs: for each pair, float64 (k, options of first, options of second); empty unless requested.
     """
 
     groups: tuple[FloatArray, ...]
@@ -57,7 +57,7 @@ class Marginals:
 
 @dataclass(frozen=True, eq=False)
 class _Term:
-    """A factor or mask laid out in its bucket: rows flattened for a matrix product, and the shape it takes there."""
+    """A factor or mask in its bucket: rows flattened for a matrix product, and the shape among the bucket's axes."""
 
     table: FloatArray
     shape: tuple[int, ...]
@@ -65,7 +65,7 @@ class _Term:
 
 
 def mix(weights: FloatArray, table: FloatArray) -> FloatArray:
-    """`weights` @ `table` in pieces so small that the linear algebra library stays on one thread.
+    """`weights` @ `table`, in pieces that are small enough for the linear algebra library to use one thread.
 
     Args:
         weights: float64 (k, rows).
@@ -88,8 +88,8 @@ class MaxSum:
 
     Args:
         factors: terms and masks.
-        order: an elimination order whose buckets hold every factor and mask; found anew where None.
-        check_time: called before each block of a table; may raise.
+        order: an elimination order whose buckets hold every factor and mask; computed if None.
+        check_time: called before each block of a table; may raise an exception to stop.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class MaxSum:
             self._place(mask.scope, np.where(mask.allowed, 0.0, FORBIDDEN)[None], weighted=False)
 
     def _place(self, scope: Scope, stack: FloatArray, weighted: bool) -> None:
-        """Put `stack` (rows, *options of scope) into the bucket of the scope's first eliminated group."""
+        """Add `stack` (rows, *options of scope) to the bucket of the group of `scope` that is eliminated first."""
         axes = sorted(range(len(scope)), key=lambda i: self._rank[scope[i]])
         ordered = tuple(scope[i] for i in axes)
         if list(axes) != list(range(len(scope))):
@@ -130,17 +130,20 @@ class MaxSum:
         self._terms[g].append(_Term(stack.reshape(len(stack), -1), shape, weighted))
 
     def _aligned(self, scope: Scope, g: int) -> tuple[int, ...]:
-        """The shape of a table over `scope` (in processing order) among the axes of the bucket of `g`."""
+        """The shape of a table over `scope`, which is in processing order, among the axes of the bucket of `g`."""
         inside = set(scope)
         return tuple(self.sizes[a] if a in inside else 1 for a in (*self.separators[g], g))
 
     def _parts(self, g: int, weights: FloatArray, upward: _Upward) -> list[FloatArray]:
-        """What the table of the bucket of `g` is the sum of, smallest first, each with the bucket's axes."""
+        """The summands of the table of the bucket of `g`, smallest first, each with the axes of the bucket."""
         parts = [self._mixed(term, weights) for term in self._terms[g]]
         return sorted([*parts, *self._from_children(g, weights, upward)], key=lambda p: p.size)
 
     def _mixed(self, term: _Term, weights: FloatArray, block: slice | None = None) -> FloatArray:
-        """A term under each of `weights`; with `block` only these positions of the first axis, which it must have."""
+        """A term under each of `weights`.
+
+        With `block`, only these positions of its first axis, which must have more than one.
+        """
         table, shape = term.table, term.shape
         if block is not None:
             row = table.shape[1] // shape[0]
@@ -150,7 +153,7 @@ class MaxSum:
         return table.reshape(len(table), *shape)
 
     def _from_children(self, g: int, weights: FloatArray, upward: _Upward) -> list[FloatArray]:
-        """The messages that enter the bucket of `g`, each with the bucket's axes."""
+        """The messages that enter the bucket of `g`, each with the axes of the bucket."""
         found = []
         for child in self.children[g]:
             found.append(upward[child].reshape(len(weights), *self._aligned(self.separators[child], g)))
@@ -164,7 +167,7 @@ class MaxSum:
         return total if total.shape == shape else np.broadcast_to(total, shape)
 
     def _blocks(self, g: int, weights: FloatArray, upward: _Upward) -> Iterator[tuple[slice, FloatArray]]:
-        """The table of the bucket of `g` in blocks along the separator's first axis (one block where it is small)."""
+        """The table of the bucket of `g` in blocks along the first axis of the separator, or in one if it is small."""
         self._check_time()
         shape = (len(weights), *(self.sizes[a] for a in self.separators[g]), self.sizes[g])
         rows = shape[1]
@@ -174,7 +177,7 @@ class MaxSum:
             return
         step = max(_BLOCK // per_row, 1)
         messages = self._from_children(g, weights, upward)
-        # what has no first axis is the same in every block: told by the whole, since a block may be one position wide
+        # parts of size 1 along the first axis are the same in every block; a block itself may have size 1
         same = [self._mixed(t, weights) for t in self._terms[g] if t.shape[0] == 1]
         same += [m for m in messages if m.shape[1] == 1]
         along = [t for t in self._terms[g] if t.shape[0] > 1]
@@ -187,13 +190,13 @@ class MaxSum:
             yield block, self._sum(parts, (shape[0], block.stop - start, *shape[2:]))
 
     def rows(self, g: int, messages: Messages, columns: Mapping[int, IntArray], states: int) -> FloatArray:
-        """Rows of the bucket of `g` at given assignments of its separator, float64 (k, states, options of g).
+        """The rows of the bucket of `g` at some assignments of its separator, float64 (k, states, options of g).
 
         Args:
-            g: group index.
-            messages: a sweep.
-            columns: for each group of the separator its positions, int64 (states,).
-            states: how many assignments there are.
+            g: index of the group.
+            messages: the result of a sweep.
+            columns: for each group of the separator, its positions, int64 (states,).
+            states: number of assignments.
         """
         separator = self.separators[g]
         total = np.zeros((len(messages.weights), states, self.sizes[g]))
@@ -219,7 +222,7 @@ class MaxSum:
         return Messages(weights, tuple(upward[g] for g in range(len(self.sizes))), best)
 
     def decode(self, messages: Messages, k: int = 0) -> list[int]:
-        """A best choice under the k-th weights, as positions among the kept options; ties go to the lowest."""
+        """A choice of the largest sum under the k-th weights, as positions; the lowest position wins ties."""
         choice = [0] * len(self.sizes)
         weights = messages.weights[k : k + 1]
         for g in self.processing:
@@ -238,7 +241,7 @@ class MaxSum:
         return choice
 
     def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
-        """Max-marginals of every group, and of every pair if asked for, under the weights of `messages`."""
+        """Max-marginals of every group, and of every pair if `pairs`, under the weights of `messages`."""
         downward: list[FloatArray | None] = [None] * len(self.sizes)
         groups: list[FloatArray | None] = [None] * len(self.sizes)
         by_scope: dict[Scope, FloatArray] = {}
@@ -278,12 +281,12 @@ class MaxSum:
 
 
 def original(factors: Factors, positions: Sequence[int]) -> tuple[int, ...]:
-    """Option indices of the problem from positions among the kept options."""
+    """The option indices of a choice that is given as positions among the kept options."""
     return tuple(int(kept[i]) for kept, i in zip(factors.kept, positions, strict=True))
 
 
 def positions(kept: Sequence[IntArray], choice: Sequence[int]) -> IntArray | None:
-    """Positions among the kept options of a choice of the problem; None if one of its options is not kept."""
+    """The positions of a choice among the kept options, int64 (groups,); None if one of its options is not kept."""
     found = [int(np.searchsorted(options, i)) for options, i in zip(kept, choice, strict=True)]
     if any(p == len(k) or k[p] != i for k, p, i in zip(kept, found, choice, strict=True)):
         return None

@@ -1,4 +1,4 @@
-"""Dual bounds, presolve and the linear model, for solvers with a linear back end.
+"""Dual bounds, presolve and the linear model, for solvers whose back end takes linear programs.
 
 The names listed here may change with a minor version.
 """

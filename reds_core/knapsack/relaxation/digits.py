@@ -1,13 +1,13 @@
-"""Rows of large coefficients as several rows of small ones, exactly, for back ends that compute in floats.
+"""Exact reformulation of rows with large coefficients as several rows with small ones, for back ends with floats.
 
-A back end's tolerance of 1e-6 lets a row whose coefficients are near 1e10 leak by ten thousand units, and its own
-reductions of such rows have been seen to cut off optima. Written in digits to the base D, sum_d D^d a_d with room
-sum_d D^d r_d becomes
+With a tolerance of 1e-6, a row whose coefficients are near 1e10 may be violated by ten thousand units, and the
+reductions of such rows in back ends have been seen to cut off optima. Written in digits to the base D, sum_d D^d a_d
+with room sum_d D^d r_d becomes
 
     a_0 . z            <= r_0 + D k_0
     a_d . z + k_(d-1)  <= r_d + D k_d      (the last without k_d)
 
-with whole carries k_d >= 0, as in long addition. Its LP relaxation is that of the row itself.
+with integer carries k_d >= 0, as in long addition. The LP relaxation is that of the original row.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from reds_core.knapsack.relaxation.linear import LinearModel
 
 
 def in_digits(model: LinearModel, bits: int) -> LinearModel:
-    """`model` with every inequality whose coefficients reach 2^bits written in digits to the base 2^bits.
+    """`model` with every inequality that has coefficients of at least 2^bits written in digits to the base 2^bits.
 
-    Coefficients of inequalities must not be negative. The carries are new columns at the end; the row of the highest
-    digit stands in for the row itself in `limit_rows`.
+    Coefficients of inequalities must not be negative. The carries are appended as columns. In `limit_rows`, the row of
+    the highest digit takes the place of the original row.
     """
     starts = model.row_starts()
     base = 2**bits

@@ -1,4 +1,4 @@
-"""What may still be chosen: options left in each group and joint choices left in each pair."""
+"""The remaining options of each group and joint choices of each pair."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from reds_core.knapsack.problem import KnapsackProblem
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """A restriction of a problem's choices. "Position" means an index into the options that are left.
+    """A subset of the choices of a problem. A position is an index into the remaining options of a group.
 
     Attributes:
-        options: for each group the option indices left, rising, int64 (positions,).
-        cells: for each pair the joint choices left, bool (positions of first, positions of second).
-        ends: for each pair its two groups.
+        options: for each group, the remaining option indices in rising order, int64 (positions,).
+        cells: for each pair, the remaining joint choices, bool (positions of first, positions of second).
+        ends: for each pair, the indices of its two groups.
     """
 
     options: tuple[IntArray, ...]
@@ -27,33 +27,36 @@ class Domain:
 
     @classmethod
     def of(cls, problem: KnapsackProblem) -> Domain:
-        """All that floors and ceilings allow; each floor must be at most its ceiling."""
+        """All choices within floors and ceilings. No floor may be above its ceiling."""
         options = tuple(np.arange(low, high + 1) for low, high in zip(problem.floors, problem.ceilings, strict=True))
         ends = tuple((p.first, p.second) for p in problem.pairs)
         return cls(options, tuple(np.ones((options[a].size, options[b].size), np.bool_) for a, b in ends), ends)
 
     @property
     def size(self) -> int:
-        """Options left, plus joint choices left."""
+        """The number of remaining options plus the number of remaining joint choices."""
         return sum(o.size for o in self.options) + sum(int(np.count_nonzero(c)) for c in self.cells)
 
     def of_groups(self, tables: Sequence[Table]) -> list[Table]:
-        """One table a group, cut down to the options left."""
+        """One table for each group, restricted to the remaining options."""
         return [None if t is None else t[o] for t, o in zip(tables, self.options, strict=True)]
 
     def of_pairs(self, tables: Sequence[Table]) -> list[Table]:
-        """One table a pair, cut down to the options left; entries of cells that are gone remain."""
+        """One table for each pair, restricted to the remaining options. Entries of dropped cells stay in place."""
         return [
             None if t is None else t[np.ix_(self.options[a], self.options[b])]
             for t, (a, b) in zip(tables, self.ends, strict=True)
         ]
 
     def narrowed(self, keep: Sequence[BoolArray], cells: Sequence[BoolArray]) -> Domain | None:
-        """Without what the masks exclude, and without all that has no partner left; None if a group has no option left.
+        """Drop what the masks exclude, and then every option without a partner in one of its pairs.
 
         Args:
-            keep: for each group bool (positions,).
-            cells: for each pair bool (positions of first, positions of second).
+            keep: for each group, bool (positions,).
+            cells: for each pair, bool (positions of first, positions of second).
+
+        Returns:
+            The smaller domain, or None if a group has no option left.
         """
         kept = [k.copy() for k in keep]
         left = [old & new for old, new in zip(self.cells, cells, strict=True)]
@@ -74,12 +77,12 @@ class Domain:
         return Domain(options, compact, self.ends)
 
     def holds(self, choice: Sequence[int]) -> bool:
-        """Whether every option and joint option of `choice` is left."""
+        """Whether every option and joint choice of `choice` remains."""
         positions = [int(np.searchsorted(o, i)) for o, i in zip(self.options, choice, strict=True)]
         if any(p >= o.size or o[p] != i for p, o, i in zip(positions, self.options, choice, strict=True)):
             return False
         return all(bool(m[positions[a], positions[b]]) for m, (a, b) in zip(self.cells, self.ends, strict=True))
 
     def choice(self, positions: Sequence[int]) -> tuple[int, ...]:
-        """The option indices at `positions`, one a group."""
+        """The option indices at `positions`, which holds one position for each group."""
         return tuple(int(o[p]) for o, p in zip(self.options, positions, strict=True))

@@ -1,9 +1,10 @@
-"""Lagrangian dual of a problem on a domain: rows priced into the tables, the tables maximised over a spanning forest.
+"""Lagrangian dual of a problem on a domain: rows priced into tables, which are maximised over a spanning forest.
 
-With multipliers m >= 0, one a row, V(x) <= sum_r m_r limit_r + max_x [ V(x) - sum_r m_r cost_r(x) ] for every choice x
-within the limits. The maximum is exact where the pairs form a forest (max-sum by messages); each further pair, a
-"chord", is maximised on its own after exchanging messages with its two groups ("shares"; this is the local-polytope
-dual of Werner, 2007). `Dual.certify` computes all that is claimed in exact whole numbers.
+With one multiplier m_r >= 0 for each row, V(x) <= sum_r m_r limit_r + max_x [ V(x) - sum_r m_r cost_r(x) ] for every
+choice x within the limits. The maximum is exact if the pairs form a forest (max-sum by messages). Each further pair is
+a
+chord: it is maximised on its own after an exchange of messages with its two groups, its shares. This is the
+local-polytope dual of Werner (2007). `Dual.certify` computes bounds in exact integers.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from reds_core.knapsack.relaxation.linear import Cut
 from reds_core.knapsack.relaxation.rows import Restriction
 
 Shares = tuple[tuple[FloatArray, FloatArray], ...]
-"""For each chord what it owes its first and its second group: float64 (positions,) each."""
+"""For each chord, the messages to its first and its second group, float64 (positions,) each."""
 
 EXACT_BITS = 45
 """Scaled tables stay below 2^45 in magnitude, so that every sum of them is exact in float64."""
 
 CUT_BITS = 18
-"""Bits of a cut's limit."""
+"""The number of bits of the limit of a cut."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +64,10 @@ class DualPoint:
     """One evaluation of the dual function, in floats.
 
     Attributes:
-        bound: the dual function's value.
-        gradient: of the bound by each multiplier: limit - usage of the maximiser, (rows,).
-        positions: the maximiser over the forest, one position a group.
+        multipliers: the point of evaluation, float64 (rows,).
+        bound: the value of the dual function.
+        gradient: the gradient of the bound, which is the limit minus the usage of the maximiser, float64 (rows,).
+        positions: the maximiser over the forest, as one position for each group.
     """
 
     multipliers: FloatArray
@@ -76,17 +78,17 @@ class DualPoint:
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """A proven bound and what each option and cell would cost of it, in whole multiples of 1 / scale.
+    """A proven bound and the reduced costs of options and cells, in integer multiples of 1 / scale.
 
-    For every choice x within the limits: scale * V(x) <= bound - sum of the reduced costs of what x chooses.
+    Every choice x within the limits satisfies scale * V(x) <= bound - the sum of the reduced costs of what x chooses.
 
     Attributes:
-        bound: exact integer.
+        bound: the bound, an exact integer.
         scale: a power of two.
-        options, cells: reduced costs, at least 0, float64 holding whole numbers; inf where a cell is gone; None where
-            a pair adds nothing.
-        option_losses, cell_losses: at least the reduced cost of whatever must be chosen along with an option or cell;
-            `bound` minus it limits scale * V(x) of every choice x that holds it.
+        options, cells: reduced costs, at least 0, as whole numbers in float64. They are inf for dropped cells, and None
+            for pairs that add nothing.
+        option_losses, cell_losses: for each option or cell, a lower bound on the reduced cost of all choices that
+            contain it, so that scale * V(x) <= bound - loss for every such choice x.
     """
 
     bound: int
@@ -98,15 +100,15 @@ class Certificate:
 
     @property
     def value_bound(self) -> int:
-        """A limit on V(x) of every choice within the limits and the domain."""
+        """An upper bound on V(x) of every choice within the limits and the domain."""
         return int(self.bound // self.scale)
 
     def room(self, target: int) -> int:
-        """How much reduced cost a choice of a value of at least `target` may have; negative if there is none such."""
+        """The largest reduced cost of a choice worth at least `target`; negative if there is no such choice."""
         return int((self.bound - self.scale * target) // 1)
 
     def narrow(self, domain: Domain, target: int) -> Domain | None:
-        """`domain` without options and cells that no choice of a value of at least `target` holds."""
+        """`domain` without options and cells that no choice worth at least `target` has; None if nothing is left."""
         room = self.room(target)
         if room < 0:
             return None
@@ -118,9 +120,10 @@ class Certificate:
         return domain.narrowed(keep, cells)
 
     def cut(self, target: int) -> Cut:
-        """sum of floor(reduced cost) of what is chosen <= floor(room), for choices of a value of at least `target`.
+        """The cut sum of floor(reduced cost) <= floor(room), which all choices worth at least `target` satisfy.
 
-        Both are floored in a unit that leaves the limit `CUT_BITS` bits: fine, yet harmless to a solver in floats.
+        Both sides are rounded down to a unit that leaves `CUT_BITS` bits for the limit. That is fine enough to cut off
+        choices, and small enough for solvers that compute in floats.
         """
         room = self.room(target)
         unit = 2.0 ** max(room.bit_length() - CUT_BITS, 0)
@@ -138,8 +141,8 @@ class Dual:
     Args:
         problem: the problem.
         rows: its rows.
-        domain: where the choice is sought.
-        values: leave the values out to price the rows alone: a negative bound then proves that no choice fits.
+        domain: the choices to maximise over.
+        values: whether values count. Without them, a negative bound proves that no choice satisfies all rows.
     """
 
     def __init__(
@@ -161,7 +164,7 @@ class Dual:
         self.chords = self.forest.chords
 
     def _terms(self, groups: Sequence[Table], pairs: Sequence[Table], used: Sequence[bool | None]) -> Terms:
-        """float64 copies on the domain; pairs that are `used` get a table with -inf where a cell is gone."""
+        """float64 copies of tables on the domain. Pairs that are `used` get a table, with -inf for dropped cells."""
         own = [
             np.zeros(o.size) if t is None else t.astype(np.float64)
             for t, o in zip(self.domain.of_groups(groups), self.domain.options, strict=True)
@@ -175,7 +178,7 @@ class Dual:
         return Terms(own, joint)
 
     def no_shares(self) -> Shares:
-        """Shares of 0."""
+        """Shares that are all 0."""
         sizes = [[self.domain.options[g].size for g in self.domain.ends[k]] for k in self.chords]
         return tuple((np.zeros(a), np.zeros(b)) for a, b in sizes)
 
@@ -193,7 +196,7 @@ class Dual:
         return Terms(groups, pairs)
 
     def _shared(self, terms: Terms, shares: Shares) -> Terms:
-        """`terms` after every chord hands its shares to its groups."""
+        """`terms` after every chord has passed its shares to its groups."""
         groups, pairs = list(terms.groups), dict(terms.pairs)
         for k, (to_first, to_second) in zip(self.chords, shares, strict=True):
             a, b = self.domain.ends[k]
@@ -203,7 +206,7 @@ class Dual:
         return Terms(groups, pairs)
 
     def evaluate(self, multipliers: FloatArray, shares: Shares) -> DualPoint:
-        """The dual function at one point: one max-sum sweep."""
+        """Evaluate the dual function at one point, by one max-sum sweep."""
         terms = self._shared(self.priced(multipliers), shares)
         top, positions = self.forest.maximise(terms.groups, terms.pairs)
         usage = np.array([c.at(positions, self.domain.ends) for c in self.costs])
@@ -220,7 +223,7 @@ class Dual:
         return DualPoint(multipliers, top + float(multipliers @ limits), limits - usage, positions)
 
     def balance(self, multipliers: FloatArray, shares: Shares) -> Shares:
-        """One round of coordinate ascent on the shares: each end of each chord meets its group halfway (MPLP)."""
+        """One round of coordinate descent on the shares: average each end of each chord with its group (MPLP)."""
         terms = self.priced(multipliers)
         updated = [list(pair) for pair in shares]
         for c, k in enumerate(self.chords):
@@ -233,10 +236,10 @@ class Dual:
         return tuple((a, b) for a, b in updated)
 
     def certify(self, multipliers: FloatArray, shares: Shares) -> Certificate:
-        """The bound and reduced costs at one point, exact whatever error the point itself carries.
+        """The bound and the reduced costs at one point. They are valid however inaccurate the point is.
 
-        Every table entry is rounded up once, to a whole multiple of 1 / scale, by more than its floating-point error;
-        all further sums are of whole numbers below 2^53, hence exact in float64.
+        Every table entry is rounded up once to an integer multiple of 1 / scale, by more than its rounding error. All
+        further sums are of whole numbers below 2^53, and hence exact in float64.
         """
         multipliers = np.maximum(np.nan_to_num(multipliers, nan=0.0, posinf=0.0), 0.0)
         shares = tuple(

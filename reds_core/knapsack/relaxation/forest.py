@@ -1,7 +1,7 @@
 """Max-sum over a spanning forest of the group graph: the exact maximum, a maximiser, and max-marginals.
 
 Message passing as in Kschischang, Frey and Loeliger, "Factor graphs and the sum-product algorithm" (2001), in the
-max-plus semiring. Tables may hold -inf, but every option must have a partner of finite value in every table.
+max-plus semiring. Tables may contain -inf, but every option must have a partner of finite value in every table.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Link:
 
     Attributes:
         pair: index of the pair.
-        parent: group index.
-        child_first: whether the child is the pair's first group.
+        parent: index of the parent group.
+        child_first: whether the child is the first group of the pair.
     """
 
     pair: int
@@ -59,12 +59,12 @@ def _oriented(table: FloatArray, link: Link) -> FloatArray:
 
 @dataclass(frozen=True)
 class Forest:
-    """A spanning forest.
+    """A spanning forest of the group graph.
 
     Attributes:
-        order: groups, parents before their children.
-        links: for each group the edge to its parent, None at roots.
-        chords: pairs that are not in the forest, rising.
+        order: all groups, parents before their children.
+        links: for each group, the edge to its parent; None for roots.
+        chords: indices of the pairs that are not in the forest, in rising order.
     """
 
     order: tuple[int, ...]
@@ -73,11 +73,11 @@ class Forest:
 
     @classmethod
     def spanning(cls, sizes: Sequence[int], ends: Sequence[tuple[int, int] | None]) -> Forest:
-        """The spanning forest of the largest tables (Kruskal).
+        """The spanning forest of the largest tables, by Kruskal's algorithm.
 
         Args:
-            sizes: options of each group.
-            ends: the two groups of each pair; None leaves a pair out.
+            sizes: number of options of each group.
+            ends: the two groups of each pair, or None to leave the pair out.
         """
         leader = list(range(len(sizes)))
 

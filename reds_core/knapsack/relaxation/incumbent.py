@@ -1,6 +1,6 @@
-"""From any choice to a good feasible one: repair of broken rows, then ascent over one and two groups at a time.
+"""Local search from any choice to a good feasible one: repair of violated rows, then changes of one or two groups.
 
-All decisions about feasibility and value are in exact int64; floats only rank repairs.
+Feasibility and value are decided in exact int64. Floats only rank repairs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from reds_core.knapsack.relaxation.domain import Domain
 from reds_core.knapsack.relaxation.rows import Restriction
 
 EXCHANGE_LIMIT = 2**20
-"""Two groups are not changed together where that means trying more joint choices than this."""
+"""Two groups are not changed together if they have more joint choices than this."""
 
 
 class _Tables:
-    """One function of the choice (the value, or a row's usage) on a domain."""
+    """One function of the choice on a domain: the value, or the usage of a row."""
 
     def __init__(self, domain: Domain, groups: Sequence[Table], pairs: Sequence[Table]) -> None:
         self.groups = domain.of_groups(groups)
@@ -41,7 +41,10 @@ class _Tables:
         )
 
     def by_option(self, group: int, positions: Sequence[int], without: int | None = None) -> IntArray:
-        """What depends on `group`, for each of its options, all else as in `positions`; pair `without` left out."""
+        """The terms that depend on `group`, for each of its options, with all other groups as in `positions`.
+
+        Pair `without` is left out. int64 (positions,).
+        """
         own = self.groups[group]
         result = np.zeros(self.sizes[group], np.int64) if own is None else own.copy()
         for k in self.at_group[group]:
@@ -51,7 +54,7 @@ class _Tables:
         return result
 
     def by_two(self, a: int, b: int, pair: int | None, positions: Sequence[int]) -> tuple[IntArray, int]:
-        """What depends on groups `a` and `b` for each joint choice, and its entry at `positions`."""
+        """The terms that depend on `a` or `b`, for each joint choice of the two, and the entry at `positions`."""
         first, second = self.by_option(a, positions, pair), self.by_option(b, positions, pair)
         table = np.add.outer(first, second)
         if pair in self.pairs:
@@ -63,6 +66,9 @@ class Improver:
     """Improves choices of one problem on one domain.
 
     Args:
+        problem: the problem.
+        rows: its rows.
+        domain: the choices to search.
         deadline: `time.perf_counter()` at which to stop, or None.
     """
 
@@ -79,11 +85,11 @@ class Improver:
         self.pair_of = {frozenset(e): k for k, e in enumerate(domain.ends)}
 
     def improve(self, positions: Sequence[int], exchange: bool = True) -> tuple[int, ...] | None:
-        """A feasible choice (positions) that no change of one group improves; None if repair fails.
+        """A feasible choice, as positions, that no change of one group improves; None if repair fails.
 
         Args:
-            positions: where to start.
-            exchange: also try to change two groups at once.
+            positions: the start, as one position for each group.
+            exchange: whether to change two groups at once as well.
         """
         x = list(positions)
         while not self._late() and (self._step(x) or (exchange and self._exchange(x))):
@@ -92,7 +98,7 @@ class Improver:
 
     @property
     def joint_choices(self) -> int:
-        """How many changes of two groups there are to try."""
+        """The number of changes of two groups to try."""
         sizes = self.value.sizes
         return sum(sizes[a] * sizes[b] for a, b in self._couples(len(sizes)))
 
@@ -103,7 +109,10 @@ class Improver:
         return all(u.total(x) <= limit for u, limit in zip(self.usage, self.limits, strict=True))
 
     def _step(self, x: list[int]) -> bool:
-        """Change one group: from a feasible choice each in turn, else the best repair alone; False if none helps."""
+        """Change single groups. Returns whether any change helped.
+
+        From a feasible choice, each group in turn takes its best option. Otherwise only the best repair is made.
+        """
         use, excess = self._use(x)
         best: tuple[float, float, int, int] | None = None
         changed = False
@@ -121,7 +130,7 @@ class Improver:
         return changed or best is not None
 
     def _exchange(self, x: list[int]) -> bool:
-        """The first change of two groups that helps, each couple's best; False if there is none."""
+        """Make the first change of two groups that helps, the best for these two. Returns whether there was one."""
         use, excess = self._use(x)
         for a, b in self._couples(len(x)):
             if self._late():
@@ -133,7 +142,7 @@ class Improver:
         return False
 
     def _use(self, x: Sequence[int]) -> tuple[list[int], float]:
-        """Usage of each row, and the excess."""
+        """The usage of each row, and the excess."""
         use = [u.total(x) for u in self.usage]
         return use, float(self._excess([np.array([u]) for u in use])[0])
 
@@ -144,7 +153,7 @@ class Improver:
                     yield a, b
 
     def _excess(self, usage: Sequence[IntArray]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-        """Weighted sum of what is over the limits; exactly 0 where nothing is."""
+        """The weighted sum of usage above the limits; exactly 0 if no limit is exceeded."""
         total = np.zeros(usage[0].shape if usage else (1,))
         for use, limit, weight in zip(usage, self.limits, self.weights, strict=True):
             total += np.where(use > limit, (use.astype(np.float64) - limit).clip(min=1.0), 0.0) * weight
@@ -153,9 +162,10 @@ class Improver:
     def _rate(
         self, x: Sequence[int], use: Sequence[int], excess: float, changed: tuple[int, ...]
     ) -> tuple[float, float, int] | None:
-        """The best change of one or two groups: (rank, second rank, flat position), or None if none is better.
+        """The best change of one or two groups as (rank, second rank, flat position), or None if none helps.
 
-        From a feasible choice: the most value among feasible ones. From others: the most value for the excess removed.
+        From a feasible choice, this is the feasible one of the largest value. Otherwise it is the change that loses the
+        least value per excess removed.
         """
 
         def table(of: _Tables) -> tuple[IntArray, int]:

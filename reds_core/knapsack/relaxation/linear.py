@@ -1,8 +1,8 @@
-"""The shared linear model of a problem, as plain NumPy arrays that any MILP-like back end can take.
+"""The linear model of a problem, as NumPy arrays for back ends that take (mixed-integer) linear programs.
 
-One binary column an option ("one-hot"), one column in [0, 1] a joint choice of a pair, tied to the options by
-marginal rows (the local polytope; Werner, "A linear programming approach to max-sum problem", 2007). With binary
-option columns the joint columns are whole of themselves.
+Each option has a binary column (one-hot), and each joint choice of a pair a column in [0, 1], which marginal rows link
+to the options. This is the local polytope (Werner, "A linear programming approach to max-sum problem", 2007). If the
+columns of options are binary, those of joint choices are integral too.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from reds_core.knapsack.relaxation.domain import Domain
 from reds_core.knapsack.relaxation.rows import Restriction, rows_of
 
 MAGNITUDE_LIMIT = 2**61
-"""Problems of at most this magnitude have a linear model whose coefficients fit int64."""
+"""The largest magnitude of problems whose linear model has coefficients that fit int64."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """A redundant row over a domain: sum of coefficients of what is chosen <= limit.
+    """A redundant row over a domain: the sum of the coefficients of what is chosen <= limit.
 
     Attributes:
-        options: for each group int64 (positions,).
-        cells: for each pair int64 (positions of first, positions of second) or None for zeros.
+        limit: the right-hand side.
+        options: for each group, int64 (positions,).
+        cells: for each pair, int64 (positions of first, positions of second) or None for zeros.
     """
 
     limit: int
@@ -41,24 +42,25 @@ class Cut:
 class LinearModel:
     """Maximise offset + objective . z subject to A z = rhs where `equality`, A z <= rhs elsewhere, 0 <= z <= upper.
 
-    Columns: the options left of each group in order, then the cells left of each pair that has terms, row by row.
-    Rows: one a group (its options add up to 1), the marginal rows of each pair, one a resource row, the cuts.
-    All numbers are int64. Resource rows are shifted so that the smallest coefficient of each group and pair is 0, and
-    divided by their greatest common divisor.
+    The columns are the remaining options of each group, and then the remaining cells of each pair that has terms, row
+    by row. The rows are one for each group (its options add up to 1), the marginal rows of each pair, one for each
+    resource row, and the cuts. All numbers are int64. Resource rows are shifted so that the smallest coefficient of
+    each group and pair is 0, and divided by their greatest common divisor.
 
     Attributes:
         objective: (columns,), at most 0: `offset` holds the largest value of each group and pair.
         row, column, coefficient: the nonzero entries of A, sorted by row.
         rhs, equality: (rows,).
         upper: (columns,), 1 for options and cells.
-        whole: (columns,), which columns must be whole numbers: the options, for cells follow.
+        whole: (columns,), whether a column must be integral. Only options must; cells are then integral too.
         group_starts: first column of each group, and the end of the last: (groups + 1,).
         pair_starts: first column of each pair, and the end of the last: (pairs + 1,).
-        marginal_rows: first marginal row of each pair, and the end of the last: (pairs + 1,); those of the pair's
-            first group stand before those of its second.
-        limit_rows: row index of each resource row in the order of `rows_of`, -1 where it was left out because no
-            choice can break it.
-        divisors: what each resource row was divided by, in the order of `rows_of`.
+        marginal_rows: first marginal row of each pair, and the end of the last: (pairs + 1,). Those of the first group
+            of a pair come before those of the second.
+        limit_rows: row index of each resource row in the order of `rows_of`; -1 if it was left out because no choice
+            can violate it.
+        divisors: the divisor of each resource row, in the order of `rows_of`.
+        domain: the choices that the model covers.
     """
 
     objective: IntArray
@@ -79,31 +81,31 @@ class LinearModel:
 
     @property
     def columns(self) -> int:
-        """How many columns the model has."""
+        """The number of columns."""
         return int(self.objective.size)
 
     @property
     def rows(self) -> int:
-        """How many rows the model has."""
+        """The number of rows."""
         return int(self.rhs.size)
 
     @property
     def contradictory(self) -> bool:
-        """Whether a row cannot be met by any choice: a limit below 0 over coefficients that are never negative."""
+        """Whether no choice can satisfy some row, because its limit is negative and its coefficients are not."""
         return bool(np.any(~self.equality & (self.rhs < 0)))
 
     def row_starts(self) -> IntArray:
-        """First entry of each row in `column` and `coefficient`, and the end of the last: (rows + 1,)."""
+        """The first entry of each row in `column` and `coefficient`, and the end of the last: int64 (rows + 1,)."""
         return np.searchsorted(self.row, np.arange(self.rows + 1))
 
     def choice(self, solution: npt.ArrayLike) -> tuple[int, ...]:
-        """The option of the largest column of each group in `solution` (columns,)."""
+        """For each group, the option whose column has the largest value in `solution`, (columns,)."""
         z = np.asarray(solution)
         starts = self.group_starts
         return self.domain.choice([int(np.argmax(z[a:b])) for a, b in pairwise(starts)])
 
     def solution(self, choice: Sequence[int]) -> IntArray:
-        """The columns of `choice`, which the domain must hold: 0 or 1, (columns,)."""
+        """The values of all columns for `choice`, which the domain must contain: 0 or 1, int64 (columns,)."""
         positions = [int(np.searchsorted(o, i)) for o, i in zip(self.domain.options, choice, strict=True)]
         z = np.zeros(self.columns, np.int64)
         z[self.group_starts[:-1] + positions] = 1
@@ -115,7 +117,7 @@ class LinearModel:
         return z
 
     def without(self, choice: Sequence[int]) -> LinearModel:
-        """The same model with one more row, last, that excludes `choice` and nothing else."""
+        """The same model with one more row at the end, which excludes `choice` and nothing else."""
         taken = np.flatnonzero(self.solution(choice)[: self.group_starts[-1]])
         return replace(
             self,
@@ -128,7 +130,7 @@ class LinearModel:
 
 
 class _Blocks:
-    """Column numbers of a domain: a block a group, then a block a pair that has terms."""
+    """The column numbers of a domain: a block for each group, then one for each pair that has terms."""
 
     def __init__(self, domain: Domain, coupled: Sequence[bool]) -> None:
         self.domain = domain
@@ -142,7 +144,7 @@ class _Blocks:
         self.group_starts, self.pair_starts = starts[: groups + 1], starts[groups:]
 
     def columns(self, options: Sequence[Table], cells: Sequence[Table], extreme: int) -> tuple[IntArray, int]:
-        """One coefficient a column, shifted a block at a time to have the extreme (1: largest, -1: smallest) at 0.
+        """One coefficient for each column, shifted block by block so that the extreme is 0 (1: largest, -1: smallest).
 
         Returns:
             The coefficients, int64 (columns,), and the sum of the shifts.
@@ -163,7 +165,7 @@ class _Blocks:
 
 
 class _Rows:
-    """Collects rows as COO entries."""
+    """Collects rows as coordinate (COO) entries."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[IntArray, IntArray, IntArray]] = []
@@ -171,7 +173,7 @@ class _Rows:
         self.equality: list[bool] = []
 
     def add(self, coefficients: IntArray, rhs: int) -> int:
-        """A row of the nonzero `coefficients` (columns,) <= rhs; its index."""
+        """Add a row coefficients . z <= rhs and return its index. `coefficients` is int64 (columns,)."""
         columns = np.flatnonzero(coefficients)
         self.parts.append((np.full(columns.size, len(self.rhs)), columns, coefficients[columns]))
         self.rhs.append(rhs)
@@ -179,17 +181,19 @@ class _Rows:
         return len(self.rhs) - 1
 
     def add_equalities(self, row: IntArray, column: IntArray, coefficient: IntArray, rhs: int, count: int) -> None:
-        """`count` rows = rhs whose entries are given with row numbers from 0 on."""
+        """Add `count` rows A z = rhs. The row numbers of the entries count from 0."""
         self.parts.append((row + len(self.rhs), column, coefficient))
         self.rhs += [rhs] * count
         self.equality += [True] * count
 
 
 def linear_model(problem: KnapsackProblem, domain: Domain | None = None, cuts: Sequence[Cut] = ()) -> LinearModel:
-    """The linear model of `problem`, on `domain` if given, with redundant rows `cuts` over that domain.
+    """The linear model of `problem`.
 
     Args:
-        problem: of a magnitude of at most `MAGNITUDE_LIMIT`.
+        problem: a problem of a magnitude of at most `MAGNITUDE_LIMIT`.
+        domain: the choices to cover; None for all within floors and ceilings.
+        cuts: redundant rows over the domain.
     """
     domain = Domain.of(problem) if domain is None else domain
     limits = rows_of(problem)
@@ -237,7 +241,7 @@ def linear_model(problem: KnapsackProblem, domain: Domain | None = None, cuts: S
 
 
 def _add_marginals(rows: _Rows, blocks: _Blocks, pair: int) -> None:
-    """For each option of either end: the cells that hold it add up to its own column."""
+    """Add the marginal rows of a pair: the cells of each option of either group add up to the column of the option."""
     for end, positions in zip(blocks.domain.ends[pair], blocks.cells[pair], strict=True):
         count = blocks.domain.options[end].size
         cells = np.arange(blocks.pair_starts[pair], blocks.pair_starts[pair + 1])
@@ -248,7 +252,11 @@ def _add_marginals(rows: _Rows, blocks: _Blocks, pair: int) -> None:
 
 
 def _add_limit(rows: _Rows, blocks: _Blocks, row: Restriction) -> tuple[int, int]:
-    """Add one resource row; its row index, or -1 where no choice can break it, and its divisor."""
+    """Add one resource row.
+
+    Returns:
+        The index of the row, or -1 if no choice can violate it, and its divisor.
+    """
     domain = blocks.domain
     coefficients, least = blocks.columns(domain.of_groups(row.costs), domain.of_pairs(row.pair_costs), -1)
     room = row.limit - least
@@ -257,5 +265,5 @@ def _add_limit(rows: _Rows, blocks: _Blocks, row: Restriction) -> tuple[int, int
     most = sum(int(coefficients[a:b].max()) for a, b in spans if b > a)
     if most <= room:
         return -1, 1
-    divisor = max(int(np.gcd.reduce(coefficients)), 1)  # what is left over of the room cannot be used
+    divisor = max(int(np.gcd.reduce(coefficients)), 1)  # the remainder of the room cannot be used
     return rows.add(coefficients // divisor, max(room // divisor, -1)), divisor

@@ -1,7 +1,8 @@
-"""Base of solver plugins whose back end takes the linear model: presolve before, exact checks after.
+"""Base class of solver plugins whose back end takes the linear model: presolve before, exact checks after.
 
-A plugin overrides `optimise` alone. Whatever its back end says is held against whole numbers here: a choice that leaks
-over a limit is excluded and the back end asked again; nothing is claimed above the magnitude it declares exact.
+A plugin only implements `optimise`. The results of its back end are checked in exact integers here. A choice that
+exceeds a limit by the tolerance of the back end is excluded, and the back end is called again. Nothing is claimed above
+the magnitude below which the plugin declares exact results.
 """
 
 from __future__ import annotations
@@ -29,26 +30,26 @@ from reds_core.knapsack.solver import Claim, Controls, Feature, Solver
 from reds_core.system.memory import why_too_much
 
 LEAKS = 20
-"""How many choices over a limit are excluded before the search is given up."""
+"""The number of choices above a limit that are excluded before the search is given up."""
 
 BUILD_COLUMNS_PER_S = 500_000
-"""Columns of the linear model that are built in a second, at least."""
+"""The number of columns of the linear model that are built in a second, at least."""
 
 PRESOLVE_SHARE = 0.4
-"""Share of the time limit that presolve may take."""
+"""The share of the time limit that presolve may take."""
 
 PRESOLVE_ENTRIES_PER_S = 30_000_000
-"""Table entries, those of every resource counted, that presolve lays out and prices for the first time in a second."""
+"""Table entries, counted for each resource, that presolve copies and prices for the first time in a second."""
 
 BYTES_PER_CELL = 56
 BYTES_PER_CELL_AND_RESOURCE = 24
-"""What presolve holds at most for each option and joint choice: tables of whole numbers and of floats, priced tables,
-reduced costs; measured."""
+"""The most memory that presolve takes for each option and joint choice, as measured: tables of integers and of floats,
+priced tables, and reduced costs."""
 
 BYTES_PER_COLUMN = 400
 BYTES_PER_COLUMN_AND_RESOURCE = 140
-"""What the linear model takes for each of its columns: measured while it is built, and as much again for the copy that
-the back end makes."""
+"""The memory of the linear model for each of its columns: as measured while it is built, and the same again for the copy
+that the back end makes."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class LinearOptions:
     """Options of a solver of the linear model.
 
     Attributes:
-        presolve: drop by bounds what no optimum needs, and start from the choice found on the way.
+        presolve: whether to drop by bounds what no optimum needs, and to start from the choice found on the way.
     """
 
     presolve: bool = True
@@ -64,15 +65,16 @@ class LinearOptions:
 
 @dataclass(frozen=True)
 class BackendOutcome:
-    """What a back end says of a linear model.
+    """The result of a back end for a linear model.
 
     Attributes:
-        choice: the best it found, or None.
-        bound: an integer limit on the value of every choice that the model allows, or None.
-        exhausted: with a choice: none of the model is better; without: the model has none.
-        limit: why it stopped early, or None.
-        backend_s: seconds inside the back end; None where it was not asked.
-        detail: remarks for the user.
+        choice: the best choice found, or None.
+        bound: an integer upper bound on the value of every choice in the model, or None.
+        exhausted: whether the back end searched the whole model: no choice in it is better than `choice`, or there is
+            none if `choice` is None.
+        limit: why the back end stopped early, or None.
+        backend_s: seconds inside the back end, or None if it was not called.
+        detail: remarks for the user, one clause each.
     """
 
     choice: tuple[int, ...] | None = None
@@ -84,31 +86,33 @@ class BackendOutcome:
 
 
 def whole_bound(bound: float) -> int | None:
-    """A limit on a whole value from a float limit of a back end, its numerical error covered; None if it has none.
+    """An integer upper bound from the float bound of a back end; None if that is not finite.
 
-    Covers 1e-12 of the bound (sums of some thousand doubles) and the back end's absolute tolerances (1e-6 times the
-    groups), so that it holds for problems below the magnitude `FLOAT_EXACT_BELOW`.
+    It allows for an error of 1e-12 of the bound (sums of some thousand doubles) and for the absolute tolerances of the
+    back end (1e-6 times the number of groups). It is therefore valid for problems below the magnitude
+    `FLOAT_EXACT_BELOW`.
     """
     return None if not np.isfinite(bound) else int(np.floor(bound + 0.25 + 1e-12 * abs(bound)))
 
 
 FLOAT_EXACT_BELOW = 2**36
-"""Magnitude below which back ends that compute in doubles are trusted: 2^-53 x 2^36 is far below their tolerances."""
+"""The magnitude below which back ends that use doubles are trusted: 2^-53 x 2^36 is far below their tolerances."""
 
 FLOAT_BITS = 18
-"""Bits of a row's coefficients in such back ends: 2^18 times their tolerance of 1e-6 is below 1."""
+"""The number of bits of coefficients of rows in such back ends: 2^18 times their tolerance of 1e-6 is below 1."""
 
 
 def refusal(problem: KnapsackProblem) -> str | None:
-    """Why `problem` has no linear model in int64, or None."""
+    """Why `problem` has no linear model in int64, or None if it has one."""
     return None if problem.magnitude <= MAGNITUDE_LIMIT else "its sums may pass 2^61"
 
 
 class LinearSolver(Solver):
-    """Solves the linear model of a problem through a back end.
+    """Base class of solvers that solve the linear model of a problem with a back end.
 
     Attributes:
-        coefficient_bits: the back end is given rows in digits of so many bits; None: as they are.
+        coefficient_bits: the number of bits of the digits in which rows are given to the back end, or None to give them
+            unchanged.
     """
 
     features = Feature.ALL
@@ -118,19 +122,19 @@ class LinearSolver(Solver):
 
     @abstractmethod
     def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> BackendOutcome:
-        """Maximise over `model` through the back end.
+        """Maximise over `model` with the back end.
 
         Args:
             model: the model.
-            controls: with the time that is left.
-            start: columns to start from, or None.
+            controls: the controls; the time limit is the time that is left.
+            start: values of the columns to start from, int64 (columns,), or None.
         """
 
     def refusal(self, problem: KnapsackProblem) -> str | None:
         return refusal(problem)
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
-        """Presolve, ask the back end, check and conclude."""
+        """Presolve, call the back end, check its result, and combine what both prove."""
         return cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
 
     def _answer(self, problem: KnapsackProblem, controls: Controls) -> Answer:
@@ -159,7 +163,7 @@ class LinearSolver(Solver):
     def _search(
         self, problem: KnapsackProblem, known: Presolved, model: LinearModel, controls: Controls, started: float
     ) -> BackendOutcome:
-        """Ask the back end until its choice is within the limits in exact whole numbers."""
+        """Call the back end until its choice is within the limits in exact integers."""
         hint = controls.hint
         usable = hint is not None and known.cut is None and model.domain.holds(hint)
         start = model.solution(hint) if hint is not None and usable else None
@@ -183,31 +187,37 @@ class LinearSolver(Solver):
             model, start = model.without(leaked), None
         detail = outcome.detail
         if leaks:
-            detail += (f"the back end's tolerance let {leaks} choice{'s' * (leaks > 1)} over a limit; excluded",)
+            detail += (f"the back end's tolerance let {leaks} choice{'s' * (leaks > 1)} exceed a limit; excluded",)
         return replace(outcome, backend_s=spent, detail=detail)
 
 
 def repaired(
     problem: KnapsackProblem, domain: Domain, choice: Sequence[int], deadline: float | None = None
 ) -> tuple[int, ...] | None:
-    """A feasible choice near `choice`, locally best; None where repair finds none."""
+    """A locally optimal feasible choice near `choice`; None if repair finds none."""
     positions = [int(np.searchsorted(o, i)) for o, i in zip(domain.options, choice, strict=True)]
     improved = Improver(problem, rows_of(problem), domain, deadline).improve(positions)
     return None if improved is None else domain.choice(improved)
 
 
 def least(problem: KnapsackProblem, domain: Domain, deadline: float | None) -> tuple[int, ...] | None:
-    """A feasible choice near the first options, locally best; None where repair finds none."""
+    """A locally optimal feasible choice near the first options; None if repair finds none."""
     return repaired(problem, domain, domain.choice([0] * len(domain.options)), deadline)
 
 
 def prepared(
     problem: KnapsackProblem, controls: Controls, options: LinearOptions, started: float
 ) -> Presolved | Answer:
-    """`problem` presolved, if the options say so; the answer where there is neither time nor memory for that.
+    """Presolve `problem` if the options say so.
 
     Args:
+        problem: the problem.
+        controls: the controls of the solve.
+        options: the options of the solver.
         started: `time.perf_counter()` from which the time limit counts.
+
+    Returns:
+        The result of presolve, or a final answer if there is not enough time or memory for it.
     """
     sizes = open_sizes(problem)
     cells = sum(sizes) + sum(sizes[p.first] * sizes[p.second] for p in problem.pairs)
@@ -230,10 +240,12 @@ def prepared(
 def why_not_built(
     problem: KnapsackProblem, domain: Domain, memory: float, deadline: float | None
 ) -> tuple[Limit, str] | None:
-    """The limit that building the linear model would pass, and that in words; None where it passes none.
+    """The limit that building the linear model would exceed, with an explanation; None if it exceeds none.
 
     Args:
-        memory: bytes that may be taken.
+        problem: the problem.
+        domain: the domain of the model.
+        memory: the most memory that may be used, in bytes.
         deadline: `time.perf_counter()` at which to stop, or None.
     """
     needed = domain.size * (BYTES_PER_COLUMN + BYTES_PER_COLUMN_AND_RESOURCE * len(problem.resources))
@@ -248,7 +260,7 @@ def why_not_built(
 def unasked(
     problem: KnapsackProblem, known: Presolved, halted: tuple[Limit, str], deadline: float | None
 ) -> BackendOutcome:
-    """What is left to say where the linear model is not built; `halted` as `why_not_built` gives it."""
+    """The outcome if the linear model is not built; `halted` is the result of `why_not_built`."""
     choice = None if known.incumbent is not None or known.domain is None else least(problem, known.domain, deadline)
     return BackendOutcome(choice, limit=halted[0], detail=(halted[1],))
 
@@ -256,12 +268,15 @@ def unasked(
 def conclude(
     problem: KnapsackProblem, known: Presolved, outcome: BackendOutcome, trusted: bool = True, proved: bool = False
 ) -> Answer:
-    """What presolve and the back end prove together; the choice is no worse than the cheapest one.
+    """Combine what presolve and the back end prove. The choice is at least as good as the cheapest one.
 
     Args:
-        trusted: whether the numbers are of a magnitude at which the solver may claim OPTIMAL; where not, the back end's
-            bound and its having searched everything count for nothing.
-        proved: `outcome` was found in whole numbers, without the back end.
+        problem: the problem.
+        known: the result of presolve.
+        outcome: the result of the back end.
+        trusted: whether the magnitude of the numbers allows the solver to claim OPTIMAL. If not, the bound of the back
+            end and its claim of an exhaustive search are ignored.
+        proved: whether `outcome` was found in exact integers, without the back end.
     """
     detail = outcome.detail
     found = [c for c in (known.incumbent, outcome.choice) if c is not None]
@@ -271,7 +286,7 @@ def conclude(
         found.append(cheapest)
         if outcome.exhausted and outcome.choice is None and (known.value is None or known.value < worth):
             outcome = replace(outcome, exhausted=False)
-            detail += ("the back end says that there is no better choice, but there is: what it says is left out",)
+            detail += ("the back end reported that there is no better choice, but there is; its report is ignored",)
     values = [problem.evaluate(c).value for c in found]
     value = max(values, default=None)
     choice = found[int(np.argmax(values))] if found else None
@@ -283,14 +298,14 @@ def conclude(
             return Answer(Status.INFEASIBLE, backend_s=outcome.backend_s, detail=detail)
         bounds.append(value)
     if trusted and outcome.bound is not None:
-        # the model may leave out choices up to the incumbent
+        # the model may leave out choices that are no better than the incumbent
         bounds.append(outcome.bound if known.value is None else max(outcome.bound, known.value))
     bound = min(bounds, default=trivial_bound(problem))
     if value is None or choice is None:
         return Answer(Status.NO_SOLUTION, None, bound, outcome.limit, outcome.backend_s, detail)
     if bound < value:
         bound = trivial_bound(problem) if known.bound is None else known.bound
-        detail += ("the back end's bound was below the value of a choice, and is left out",)
+        detail += ("the back end's bound was below the value of a choice, and is ignored",)
     if bound == value and trusted:
         return Answer(Status.OPTIMAL, choice, bound, None, outcome.backend_s, detail)
     return Answer(Status.FEASIBLE, choice, bound, outcome.limit, outcome.backend_s, detail)

@@ -1,4 +1,4 @@
-"""Search for multipliers and shares that make the dual bound of `reds_core.knapsack.relaxation.dual` small."""
+"""Search for multipliers and shares that minimise the dual bound of `reds_core.knapsack.relaxation.dual`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ ROUND_PRECISION = 1e-4
 
 @dataclass
 class DualSearch:
-    """Minimises the dual bound from a start, and remembers the choices met on the way.
+    """Minimises the dual bound and collects the choices that are met on the way.
 
     Attributes:
-        dual: what is minimised.
-        shares: current shares.
-        best: the point of the smallest bound.
-        met: maximisers met, oldest first, each once.
-        target: a known lower limit on the bound (the incumbent's value), or None.
+        dual: the dual function.
+        start: initial multipliers, float64 (rows,).
+        target: a known lower bound on the minimum, which is the value of the incumbent, or None.
         deadline: `time.perf_counter()` at which to stop, or None.
+        shares: the current shares.
+        best: the point of the smallest bound so far.
+        met: the distinct maximisers that were met, oldest first.
     """
 
     dual: Dual
@@ -46,7 +47,7 @@ class DualSearch:
         self.best_shares = self.shares
 
     def run(self) -> None:
-        """Multipliers, then shares, in turn, until neither brings much."""
+        """Improve multipliers and shares in turn, until the bound hardly falls any more."""
         self._multipliers()
         if not self.dual.chords:
             return
@@ -95,7 +96,7 @@ class DualSearch:
                     return
 
     def _coordinates(self, point: DualPoint) -> DualPoint:
-        """One exact line search a row, cyclically."""
+        """One exact line search for each row, in turn."""
         for row in range(len(self.dual.limits)):
             if self._late() or self._closed():
                 break
@@ -104,7 +105,7 @@ class DualSearch:
         return point
 
     def _line(self, start: DualPoint, row: int) -> DualPoint:
-        """Minimum along one multiplier: intersect the supporting lines of either side (cutting planes)."""
+        """The minimum along one multiplier, by intersecting the supporting lines of both sides (cutting planes)."""
 
         def at(multiplier: float) -> DualPoint:
             multipliers = start.multipliers.copy()
@@ -139,7 +140,10 @@ class DualSearch:
     def _bracket(
         self, start: DualPoint, row: int, at: Callable[[float], DualPoint]
     ) -> tuple[DualPoint | None, DualPoint | None]:
-        """Points with a falling and a rising bound along one multiplier; low None: it should be 0; high None: none."""
+        """Two points between which the bound has its minimum along one multiplier.
+
+        The first is None if the minimum is at the second; the second is None if the bound only falls.
+        """
         if start.gradient[row] >= 0:
             if start.multipliers[row] == 0:
                 return None, start
@@ -156,7 +160,7 @@ class DualSearch:
         return low, None
 
     def first_step(self, row: int) -> float:
-        """A multiplier at which the row's costs weigh about as much as the values."""
+        """A multiplier at which the costs of the row weigh a tenth of the values."""
         costs = self.dual.costs[row].magnitude()
         return 0.1 * max(self.dual.values.magnitude(), 1.0) / max(costs, 1.0)
 

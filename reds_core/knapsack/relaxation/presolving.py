@@ -1,9 +1,9 @@
-"""Bounds that drop options and joint choices no optimum needs, for solvers that take a linear model.
+"""Presolve for solvers that take a linear model: drops options and joint choices that no optimum needs.
 
-Three steps, repeated while they shrink the problem: drop what no choice within the limits holds; minimise the
-Lagrangian dual and improve the choices it meets into an incumbent; drop what no choice better than the incumbent
-holds. What is left comes with one redundant row, sum of reduced costs <= bound - incumbent ("reduced-cost fixing";
-Dantzig, Fulkerson and Johnson, 1954). NumPy only.
+Three steps are repeated while they shrink the problem. First, drop what no choice within the limits contains. Second,
+minimise the Lagrangian dual and improve the choices it meets into an incumbent. Third, drop what no choice better than
+the incumbent contains. The rest comes with one redundant row, sum of reduced costs <= bound - incumbent (reduced-cost
+fixing; Dantzig, Fulkerson and Johnson, 1954).
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from reds_core.knapsack.relaxation.rows import Restriction, rows_of
 
 ROUNDS = 8
 WORTHWHILE = 0.9
-"""Another round follows while one leaves less than this share of the options and cells."""
+"""Rounds repeat while one leaves less than this share of the options and cells."""
 CANDIDATES = 6
-"""Choices met by the dual search, the latest, that are improved in each round."""
+"""The number of choices that are improved in each round: the latest ones that the dual search met."""
 JOINT_CHOICES = 2**17
-"""Where two groups can be changed at once in more ways than this, one choice alone is improved so."""
+"""If there are more changes of two groups than this, only one choice is improved by them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Presolved:
-    """What is left to search.
+    """The result of presolve.
 
     Attributes:
         incumbent: the best feasible choice found, or None.
-        value: its value, or None.
-        bound: a proven limit on the value of every choice; None where none was sought.
-        domain: where a choice better than the incumbent can be; None if there is no such choice: then the incumbent
-            is optimal, or, without one, the problem infeasible.
-        cut: holds for every choice better than the incumbent; None without an incumbent.
+        value: the value of the incumbent, or None.
+        bound: a proven upper bound on the value of every choice, or None if none was computed.
+        domain: a domain that contains every choice better than the incumbent. None if there is no such choice: the
+            incumbent is then optimal, or the problem infeasible if there is no incumbent.
+        cut: a row that every choice better than the incumbent satisfies, or None without an incumbent.
     """
 
     incumbent: tuple[int, ...] | None
@@ -53,7 +53,7 @@ class Presolved:
 
 
 def untouched(problem: KnapsackProblem, hint: Sequence[int] | None = None) -> Presolved:
-    """No presolve: the whole domain, and `hint` as incumbent where it is feasible."""
+    """The result without presolve: the whole domain, with `hint` as incumbent if it is feasible."""
     evaluation = None if hint is None else problem.evaluate(hint)
     if hint is None or evaluation is None or not evaluation.feasible:
         return Presolved(None, None, None, Domain.of(problem), None)
@@ -61,7 +61,7 @@ def untouched(problem: KnapsackProblem, hint: Sequence[int] | None = None) -> Pr
 
 
 def presolve(problem: KnapsackProblem, hint: Sequence[int] | None = None, deadline: float | None = None) -> Presolved:
-    """Shrink `problem` to where a choice better than the best one found can be.
+    """Shrink `problem` to a domain that contains every choice better than the best one found.
 
     Args:
         problem: the problem.
@@ -96,7 +96,7 @@ class _Presolve:
         return self._finish(domain, start)
 
     def _round(self, domain: Domain, start: FloatArray) -> tuple[Domain | None, FloatArray]:
-        """Search multipliers from `start`, improve what is met, drop what cannot be better: domain and multipliers."""
+        """One round of presolve from the multipliers `start`. Returns the new domain and multipliers."""
         search = self._search(domain, start)
         met = list(search.met)[-CANDIDATES:]
         self._offer(domain, met, exchange=False)
@@ -112,7 +112,7 @@ class _Presolve:
             return domain, start
         narrowed = self._narrowed(certificate, domain, self.value)
         if narrowed is not None and narrowed.size > WORTHWHILE * domain.size:
-            # changes of two groups cost more: tried once others bring no more
+            # changes of two groups are expensive, so they are tried only when other changes no longer help
             before = self.value
             self._offer(domain, [self._nearest(domain, self.incumbent or ()), *met], exchange=True)
             if self.value > before:
@@ -125,11 +125,11 @@ class _Presolve:
         return None if narrowed is None else self._within_limits(narrowed)
 
     def _breakable(self, domain: Domain) -> list[tuple[int, Restriction]]:
-        """The rows that some combination of largest costs could break, with their indices."""
+        """The rows that the largest remaining costs could violate, with their indices."""
         return [(i, row) for i, row in enumerate(self.rows) if _largest_use(row, domain) > row.limit]
 
     def _search(self, domain: Domain, start: FloatArray) -> DualSearch:
-        """A finished search over the rows that can be broken."""
+        """A finished dual search over the rows that can be violated."""
         rows = self._breakable(domain)
         dual = Dual(self.problem, [row for _, row in rows], domain)
         search = DualSearch(dual, start[[i for i, _ in rows]], self.value, self.deadline)
@@ -137,7 +137,7 @@ class _Presolve:
         return search
 
     def _finish(self, domain: Domain | None, start: FloatArray) -> Presolved:
-        """The cut of what is left, at the last multipliers."""
+        """The result, with a cut at the last multipliers."""
         if domain is None:
             return Presolved(self.incumbent, self.value, self.value, None, None)
         if self.value is None:
@@ -154,7 +154,7 @@ class _Presolve:
         return self.deadline is not None and time.perf_counter() >= self.deadline
 
     def _within_limits(self, domain: Domain | None) -> Domain | None:
-        """`domain` without what breaks a row whatever else is chosen; None if nothing is left."""
+        """`domain` without what violates a row whatever else is chosen; None if nothing is left."""
         settled = False
         while domain is not None and not settled and not self._late():
             before = domain.size
@@ -168,7 +168,7 @@ class _Presolve:
         return domain
 
     def _rows_disagree(self, domain: Domain) -> bool:
-        """Whether some multipliers prove that the limits cannot be met together."""
+        """Whether multipliers are found that prove that the limits cannot all be met."""
         rows = [row for _, row in self._breakable(domain)]
         if not rows:
             return False
@@ -179,11 +179,14 @@ class _Presolve:
         return dual.certify(search.best.multipliers, search.best_shares).bound < 0
 
     def _nearest(self, domain: Domain, choice: Sequence[int]) -> tuple[int, ...]:
-        """Positions of the options nearest to `choice`."""
+        """The positions of the remaining options nearest to `choice`."""
         return tuple(int(np.argmin(np.abs(o - i))) for o, i in zip(domain.options, choice, strict=True))
 
     def _offer(self, domain: Domain, candidates: Sequence[tuple[int, ...]], exchange: bool) -> None:
-        """Improve `candidates` (positions) and keep the best feasible one; the first alone where that is much work."""
+        """Improve `candidates`, given as positions, and keep the best feasible choice.
+
+        Only the first is improved if there are many changes of two groups to try.
+        """
         improver = Improver(self.problem, self.rows, domain, self.deadline)
         if exchange and improver.joint_choices > JOINT_CHOICES:
             candidates = candidates[:1]
@@ -200,6 +203,6 @@ class _Presolve:
 
 
 def _largest_use(row: Restriction, domain: Domain) -> int:
-    """The sum of the largest costs that are left."""
+    """The sum of the largest remaining costs of a row."""
     tables = [*domain.of_groups(row.costs), *domain.of_pairs(row.pair_costs)]
     return sum(int(t.max()) for t in tables if t is not None)

@@ -1,4 +1,4 @@
-"""Every resource as linear rows: sum over groups of costs + sum over pairs of pair costs <= limit."""
+"""Resources as linear rows: sum over groups of costs + sum over pairs of pair costs <= limit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Restriction:
     """One linear restriction of a choice.
 
     Attributes:
-        name: of the resource it comes from.
+        name: name of the resource that it belongs to.
         limit: capacity - base.
-        costs: for each group int64 (options,) or None for zeros.
-        pair_costs: for each pair int64 (options of first, options of second) or None for zeros.
+        costs: for each group, int64 (options,) or None for zeros.
+        pair_costs: for each pair, int64 (options of first, options of second) or None for zeros.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Restriction:
 
 
 def rows_of(problem: KnapsackProblem) -> tuple[Restriction, ...]:
-    """A row for each sum resource and one for each step of each peak resource; together they say what resources say."""
+    """The rows that are equivalent to all resources: one for each sum resource and each step of a peak resource."""
     return tuple(row for resource in problem.resources for row in _rows(problem, resource))
 
 

@@ -76,7 +76,7 @@ def test_choices_that_leak_are_excluded_until_one_fits() -> None:
     tight = problem(capacity=used["r"] - 1)
     solution, truth = answered(leaky, tight), answered(Scripted, tight)
     assert (solution.status, solution.value, solution.bound) == (Status.OPTIMAL, truth.value, truth.value)
-    assert any("over a limit" in d for d in solution.detail)
+    assert any("exceed a limit" in d for d in solution.detail)
 
 
 def test_a_back_end_that_leaks_on_and_on_is_repaired_and_proves_nothing() -> None:
