@@ -1,4 +1,4 @@
-"""The formulation of REDS itself: a binary for each kernel."""
+"""The original formulation of REDS, with a binary for each kernel."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from reds_core.knapsack import (
 )
 
 KERNELS_LIMIT = 2_000_000
-"""More kernels make a model of gigabytes."""
+"""The largest number of kernels; models with more take gigabytes."""
 
 KERNELS_PER_S = 100_000
-"""Kernels whose model is built and handed over in a second, at least."""
+"""The number of kernels whose model is built and passed on in a second, at least."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class KernelOptions:
     """Options of `reds-kernel`.
 
     Attributes:
-        backend: which solver of OR-Tools is asked.
+        backend: the solver of OR-Tools to use.
     """
 
     backend: Backend = "scip"
@@ -47,8 +47,8 @@ class KernelOptions:
 class RedsKernelSolver(Solver):
     """Solves the kernel-level program of REDS and keeps the widths that it chose.
 
-    The program picks kernels freely, so that neither its bound nor its optimum says anything about widths: it claims
-    none. What the program lets pass and the widths exceed is cut by score, as `global-threshold` does.
+    The program chooses kernels freely, so its bound and its optimum are not valid for widths, and the solver claims
+    neither. If the widths exceed a budget that the kernels meet, channels are cut by score as in `global-threshold`.
     """
 
     name: ClassVar[str] = "reds-kernel"
@@ -99,7 +99,7 @@ class RedsKernelSolver(Solver):
 
 
 def _without_back_end(problem: KnapsackProblem, none: Answer) -> Answer:
-    """`none`, an answer without a choice, with the cheapest choice where that is feasible."""
+    """`none`, an answer without a choice, completed by the cheapest choice if that is feasible."""
     choice = cheapest_choice(problem)
     if choice is None:
         return none

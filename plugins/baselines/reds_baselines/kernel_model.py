@@ -1,8 +1,9 @@
 """The kernel-level integer program of REDS (Corti et al., arXiv 2311.13349) for a width problem with kernel scores.
 
-Binaries: for each group its kept filters (what a pointwise convolution makes) and its reading filters (what the
-depthwise convolution behind it, and whatever else works on one channel, takes); for each pair a kernel for each filter
-of the second group and channel of the first. x_g is an integer, the channels that group g keeps.
+The binaries are, for each group, its kept filters (the outputs of a pointwise convolution) and its reading filters (the
+inputs of the following depthwise convolution, and of whatever else works on single channels), and for each pair a
+kernel for each filter of the second group and channel of the first. The integer x_g is the number of channels that
+group g keeps.
 
     maximise    scores of reading filters and of kernels
     subject to  x_g = sum of kept filters of g = sum of reading filters of g                   filters tie layers
@@ -13,10 +14,11 @@ of the second group and channel of the first. x_g is an integer, the channels th
                 base + costs of reading filters and kernels <= capacity                        for each resource
                 floor <= x_g <= ceiling
 
-Where options are further apart than one channel, kept filters between two options are equal. Reading filters and
-kernels are free to be any of so many: a choice of widths keeps the first ones, so that the program is a relaxation of
-the width problem, and its value is no width problem's. What a group is worth and costs at each option is spread over
-the channels that the option adds. Pair values come from the kernels alone, scaled to the full pair's value.
+If options are more than one channel apart, the kept filters between two options are equal. The program may choose any
+reading filters and kernels, as long as their number fits, while a choice of widths keeps the first ones. The program is
+therefore a relaxation of the width problem, and its value is not comparable. The value and cost of each option of a
+group is spread over the channels that the option adds. Pair values are computed from the kernels alone, and scaled to
+the value of the full pair.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ class KernelModel:
     Attributes:
         lower, upper, objective: float64 (columns,). The first columns are x_g, one a group; all others are binaries.
         row_lower, row_upper: float64 (rows,).
-        row, column, coefficient: the entries of A, by row; int64, int64, float64.
-        groups: how many columns are no binaries.
+        row, column, coefficient: the entries of A, sorted by row; int64, int64, float64.
+        groups: the number of columns that are not binaries.
     """
 
     lower: FloatArray
@@ -53,12 +55,12 @@ class KernelModel:
 
     @property
     def binaries(self) -> int:
-        """How many there are."""
+        """The number of binaries."""
         return int(self.objective.size) - self.groups
 
     @property
     def rows(self) -> int:
-        """How many constraints there are."""
+        """The number of constraints."""
         return int(self.row_lower.size)
 
     def __str__(self) -> str:
@@ -159,7 +161,7 @@ def _tie(rows: _Rows, kernels: IntArray, filters: IntArray, source: int, channel
 
 
 def _spread(table: IntArray, widths: IntArray) -> IntArray:
-    """What each channel adds, int64 (channels,): equal parts of what its option adds, in whole numbers."""
+    """What each channel adds, int64 (channels,): what its option adds, in nearly equal integer parts."""
     added, sizes = np.diff(table, prepend=0), np.diff(widths, prepend=0)
     owner = np.repeat(np.arange(sizes.size), sizes)
     place = np.arange(owner.size) - (np.cumsum(sizes) - sizes)[owner]
@@ -170,7 +172,7 @@ def _spread(table: IntArray, widths: IntArray) -> IntArray:
 
 
 def _scaled(kernel: FloatArray, values: Table) -> FloatArray:
-    """Kernel scores in units of the problem's values, rounded: they add up to the full pair's value."""
+    """Kernel scores scaled so that they add up to the value of the full pair, and rounded; as `kernel`."""
     total = float(kernel.sum())
     full = 0.0 if values is None else float(values[-1, -1])
     return np.rint(kernel * (full / total)) if total else np.zeros_like(kernel)

@@ -30,23 +30,23 @@ SOLVER_TYPES = {"scip": "GSCIP", "cp-sat": "CP_SAT", "highs": "HIGHS"}
 
 REPORT_S = 0.2
 REPORT_SHARE = 0.05
-"""Seconds, and share of the time left, before the deadline at which the back end is to stop: SCIP and HiGHS look at the
-clock between steps that take seconds, and what they have found is lost if they have to be ended."""
+"""The back end should stop this many seconds, and this share of the remaining time, before the deadline. SCIP and HiGHS
+check the time only between steps that take seconds, and what they have found is lost if they have to be killed."""
 
 NO_CONTROL = -1
-"""Stands for a seed or a number of threads that is left to the back end."""
+"""Represents a seed or a number of threads that is left to the back end."""
 LONGEST_S = 10**8
-"""Three years; MathOpt counts microseconds in 64 bits."""
+"""The longest time limit in seconds, three years; MathOpt counts microseconds in 64 bits."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a back end says.
+    """The result of a back end.
 
     Attributes:
-        widths: x of each group, int64 (groups,), or None.
-        stopped: whether it stopped, or was ended, at the time limit.
-        backend_s: seconds in the back end, or None where it was ended.
+        widths: number of channels of each group, int64 (groups,), or None if it found no solution.
+        stopped: whether it stopped, or was killed, at the time limit.
+        backend_s: seconds in the back end, or None if it was killed.
     """
 
     widths: IntArray | None
@@ -58,7 +58,9 @@ def maximise(model: KernelModel, backend: Backend, controls: Controls, deadline:
     """Solve `model`.
 
     Args:
-        controls: seed and threads.
+        model: the program.
+        backend: the solver to use.
+        controls: the controls, of which seed and threads are used.
         deadline: `time.monotonic()` at which to stop, or None.
     """
     arrays: dict[str, npt.ArrayLike] = {f.name: getattr(model, f.name) for f in dataclasses.fields(model)}

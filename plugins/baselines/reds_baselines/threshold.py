@@ -1,4 +1,4 @@
-"""One threshold for all channels: global pruning by score, as most tools do it (Molchanov et al., 2017, 1611.06440)."""
+"""One threshold for all channels: global pruning by score, as in most tools (Molchanov et al., 2017, 1611.06440)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from reds_core.knapsack import Answer, Claim, Control, Controls, Feature, Knapsa
 class GlobalThresholdSolver(Solver):
     """Ranks all channels of the network by score and cuts the lowest until the budgets hold.
 
-    Unlike `greedy` it asks for no costs: a channel that costs ten times another of the same score goes no sooner. It
-    ranks once, on the full network, puts nothing back and exchanges nothing. At least the first option of each group
-    stays, and floors and ceilings are kept.
+    Unlike `greedy`, it ignores costs: of two channels of equal score, the more expensive one is not cut earlier.
+    Channels are ranked once, on the full network, and never restored or exchanged. Each group keeps at least its first
+    option, and floors and ceilings are respected.
     """
 
     name: ClassVar[str] = "global-threshold"
@@ -61,7 +61,7 @@ def cuts(problem: KnapsackProblem, start: Sequence[int]) -> IntArray:
     keys, owners = [], []
     for g, scores in enumerate(channel_scores(problem)):
         offered = scores[problem.floors[g] : start[g]]
-        # a channel goes no sooner than those behind it
+        # a channel is not cut before those behind it
         keys.append(np.maximum.accumulate(offered[::-1]))
         owners.append(np.full(offered.size, g))
     owner = np.concatenate(owners)

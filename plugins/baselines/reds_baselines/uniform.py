@@ -18,10 +18,10 @@ from reds_core.knapsack import (
 
 
 class UniformWidthSolver(Solver):
-    """Every group keeps the same part of its channels, rounded down to an option; scores play no part.
+    """Keeps the same share of the channels of every group, rounded down to an option. Scores are ignored.
 
-    The largest ratio within all budgets, of all ratios at which any group changes: there are no others to try.
-    Floors and ceilings are kept whatever the ratio.
+    The share is the largest ratio within all budgets, among all ratios at which a group changes. Floors and ceilings
+    take precedence over the ratio.
     """
 
     name: ClassVar[str] = "uniform-width"

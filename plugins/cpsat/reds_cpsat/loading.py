@@ -1,4 +1,4 @@
-"""Loads OR-Tools so that it can live beside TensorFlow."""
+"""Loads OR-Tools in a way that works together with TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 def load_cp_model() -> Any:
     """The module `ortools.sat.python.cp_model`.
 
-    TensorFlow and OR-Tools each carry libraries of their own whose symbols have the same names. Where TensorFlow was
-    loaded first, OR-Tools would bind to its copies and CP-SAT would crash; bound deeply, it keeps to its own.
+    TensorFlow and OR-Tools bundle libraries whose symbols have the same names. If TensorFlow was loaded first, OR-Tools
+    would bind to its copies, and CP-SAT would crash. RTLD_DEEPBIND makes OR-Tools use its own copies.
     """
     deeply = getattr(os, "RTLD_DEEPBIND", 0) if "tensorflow" in sys.modules else 0
     flags = sys.getdlopenflags() if deeply else 0

@@ -22,13 +22,13 @@ SUM_LIMIT = 2**62
 """CP-SAT refuses linear expressions whose coefficients could sum up to about 2^63."""
 
 LOOK_S = 0.1
-"""Seconds after which the main thread looks whether the search has ended, though no signal came."""
+"""The interval in seconds at which the main thread checks whether the search has ended."""
 
 STOPPED_SHARE = 0.9
-"""A search that ends after this share of its time limit without an optimum was stopped by it."""
+"""A search that ends without an optimum after this share of its time limit was stopped by the limit."""
 
 COLUMNS_PER_S = 150_000
-"""Handing a model over takes CP-SAT's Python interface, and then its presolve, about a second for so many columns."""
+"""The number of columns that CP-SAT's Python interface, and then its presolve, take in about a second."""
 
 
 class CpsatSolver(LinearSolver):
@@ -79,10 +79,10 @@ class CpsatSolver(LinearSolver):
 
 
 def _interruptibly(solver: Any, model: Any) -> Any:
-    """The status of `solver` on `model`, solved in a thread of its own, so that this one hears signals meanwhile.
+    """Solve `model` in a separate thread, so that this thread can handle signals meanwhile. Returns the status.
 
     Raises:
-        KeyboardInterrupt: once the search has stopped; whatever else is raised here or there.
+        KeyboardInterrupt: if interrupted, once the search has stopped. Other exceptions are passed on.
     """
     solver.parameters.catch_sigint_signal = False
     with ThreadPoolExecutor(1, "cpsat") as threads:
@@ -92,7 +92,7 @@ def _interruptibly(solver: Any, model: Any) -> Any:
                 # waiting without a time limit would not be ended by a signal on every system
                 wait((solving,), LOOK_S)
         except BaseException:
-            while not solving.done():  # it may not have begun when it was first told to stop
+            while not solving.done():  # a request to stop has no effect before the search has begun
                 solver.stop_search()
                 wait((solving,), LOOK_S)
             raise
@@ -100,13 +100,13 @@ def _interruptibly(solver: Any, model: Any) -> Any:
 
 
 def _largest_sum(model: LinearModel) -> float:
-    """The largest sum of magnitudes of a row or the objective; in floats, for it is compared coarsely."""
+    """The largest sum of magnitudes of a row or the objective. Floats suffice for a coarse comparison."""
     sums = np.bincount(model.row, np.abs(model.coefficient).astype(np.float64), model.rows)
     return max(float(np.abs(model.objective).astype(np.float64).sum()), float(sums.max(initial=0.0)))
 
 
 def _fill(proto: Any, model: LinearModel, start: IntArray | None) -> None:
-    """Write `model` into a CpModelProto, a row at a time: maximising is minimising the negated objective."""
+    """Write `model` into a CpModelProto row by row. CP-SAT minimises, so the objective is negated."""
     for upper in model.upper.tolist():
         proto.variables.add().domain.extend((0, upper))
     starts = model.row_starts()

@@ -1,4 +1,4 @@
-"""From a problem to an answer: what can be said before any search, the search, and what its end means."""
+"""The course of a solve: checks before the search, the search, and the answer after it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ from reds_dp.search import DpSearch, NothingBetter, OutOfMemory, OutOfTime, Sear
 
 
 def plan(problem: KnapsackProblem, table_limit: int) -> tuple[Elimination, list[Scope]]:
-    """An elimination order, and the groups of those peak steps that have a place in its buckets.
+    """An elimination order, and the scopes of the peak steps that fit in its buckets.
 
-    Peak steps join the group graph as cliques where tables stay within `table_limit`; otherwise the steps that fit
-    nowhere are left to label setting, which checks them choice by choice.
+    Peak steps are added to the group graph as cliques if all tables stay within `table_limit`. Otherwise, the steps
+    that fit in no bucket are left to label setting, which checks them on partial choices.
+
+    Args:
+        problem: the problem.
+        table_limit: the largest number of entries of a table.
     """
     sizes, pairs, peaks = open_sizes(problem), pair_scopes(problem), peak_scopes(problem)
     order = eliminate(sizes, [*pairs, *peaks])
@@ -41,7 +45,7 @@ def plan(problem: KnapsackProblem, table_limit: int) -> tuple[Elimination, list[
 
 
 def needed_bytes(problem: KnapsackProblem, order: Elimination, masked: Sequence[Scope]) -> int:
-    """Memory of all tables and messages of max-sum along `order`, with masks over the groups of each of `masked`."""
+    """The memory of all tables and messages of max-sum along `order`, with masks over the scopes `masked`, in bytes."""
     messages = sum(math.prod(order.sizes[a] for a in separator) for separator in order.separators)
     masks = sum(math.prod(order.sizes[g] for g in scope) for scope in masked)
     # a mask is held as bool and as float64
@@ -49,9 +53,13 @@ def needed_bytes(problem: KnapsackProblem, order: Elimination, masked: Sequence[
 
 
 def _searched(search: DpSearch, masks: Sequence[Mask]) -> tuple[Limit | None, bool]:
-    """Search to the end or to a limit; the limit met, and whether the incumbent is proven best."""
+    """Search to the end or to a limit.
+
+    Returns:
+        The limit that was reached, or None, and whether the incumbent is proven optimal.
+    """
     try:
-        # the tables have no name here, so that they go as soon as smaller ones take their place
+        # the tables have no name here, so that they are freed as soon as smaller ones replace them
         prove(search, search.build(masks))
     except NothingBetter:
         return None, True
@@ -62,14 +70,14 @@ def _searched(search: DpSearch, masks: Sequence[Mask]) -> tuple[Limit | None, bo
 
 
 def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, hint: tuple[int, ...] | None) -> Answer:
-    """The proven optimum, proof that there is no choice, or what is known when a limit is met.
+    """The proven optimum, a proof that there is no choice, or what is known when a limit is reached.
 
-    Nothing is allocated that passes the memory limit. Where a limit is met, the answer is no worse than the cheapest
-    choice, which is found before any table is built.
+    Nothing is allocated beyond the memory limit. If a limit is reached, the answer is no worse than the cheapest
+    choice, which is computed before any table is built.
     """
     kept = possible_options(problem)
     if kept is None:
-        return Answer(Status.INFEASIBLE, detail=("a step of a peak resource is over its capacity with every choice",))
+        return Answer(Status.INFEASIBLE, detail=("a step of a peak resource exceeds its capacity with every choice",))
     order, held = plan(problem, table_limit)
     why = why_too_much("its tables take", needed_bytes(problem, order, held), limits.memory)
     if why is not None:
@@ -83,8 +91,8 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, hin
 
 
 def _concluded(search: DpSearch, first: tuple[int, ...] | None, limit: Limit | None, proven: bool) -> Answer:
-    """What a search that has ended says; `first` is a choice that it does not know of."""
-    detail = (f"{search.labels} partial choice{'' if search.labels == 1 else 's'} looked at",)
+    """The answer after a search has ended. `first` is a choice that the search does not know."""
+    detail = (f"{search.labels} partial choice{'' if search.labels == 1 else 's'} examined",)
     if not proven and first is not None:
         search.offer(first)
     best = search.incumbent

@@ -1,6 +1,7 @@
-"""Which labels of one state are dominated: another label there uses no more of anything and is worth no less.
+"""Dominance between labels: a label is dominated if another one of its state uses no more and is worth no less.
 
-Dropping too few is harmless, so ties and a fourth dimension may keep a label that could go; nothing else is dropped.
+Only dominated labels are dropped. Dropping too few is harmless, so with ties, or with three or more resources, some
+dominated labels may stay.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _PACKED = 2**62
 
 
 def _segments(first: IntArray, second: IntArray) -> IntArray:
-    """The order that sorts by `first`, then `second`; both are packed into one key where that fits int64."""
+    """The order that sorts by `first`, then `second`. Both are packed into one key if it fits int64."""
     low = int(second.min())
     span = int(second.max()) - low + 1
     if (int(first.max()) + 1) * span < _PACKED:
@@ -25,7 +26,7 @@ def _segments(first: IntArray, second: IntArray) -> IntArray:
 
 
 def _running(values: IntArray, segments: IntArray) -> IntArray:
-    """Offset copy of `values` whose running maximum starts anew where `segments` (rising) changes."""
+    """A copy of `values` with offsets, so that its running maximum restarts where `segments` (rising) changes."""
     low = int(values.min())
     span = int(values.max()) - low + 1
     if (int(segments[-1]) + 1) * span >= _PACKED:
@@ -35,13 +36,13 @@ def _running(values: IntArray, segments: IntArray) -> IntArray:
 
 
 def undominated(states: IntArray, values: IntArray, usage: IntArray, check_time: Callable[[], None]) -> IntArray:
-    """Indices of labels to keep, sorted by state.
+    """The indices of the labels to keep, sorted by state.
 
     Args:
         states: state of each label, int64 (labels,), at least 0.
-        values: int64 (labels,).
-        usage: int64 (resources, labels).
-        check_time: called now and then; may raise.
+        values: value of each label, int64 (labels,).
+        usage: usage of each label, int64 (resources, labels).
+        check_time: called regularly; may raise an exception to stop.
     """
     if len(states) < 2:
         return np.arange(len(states))
@@ -60,7 +61,7 @@ def undominated(states: IntArray, values: IntArray, usage: IntArray, check_time:
 
 
 def _staircase(states: IntArray, values: IntArray) -> BoolArray:
-    """Of labels sorted by state and usage, those worth more than all before in their state."""
+    """For labels sorted by state and usage, whether each is worth more than all before it in its state."""
     keyed = _running(values, states)
     keep = np.ones(len(states), dtype=np.bool_)
     keep[1:] = keyed[1:] > np.maximum.accumulate(keyed)[:-1]
@@ -70,10 +71,10 @@ def _staircase(states: IntArray, values: IntArray) -> BoolArray:
 def _layered(
     order: IntArray, states: IntArray, values: IntArray, usage: IntArray, check_time: Callable[[], None]
 ) -> IntArray:
-    """Two resources: divide and conquer over the order by the first (Kung, Luccio and Preparata, J. ACM 22, 1975).
+    """Dominance for two resources, by divide and conquer (Kung, Luccio and Preparata, J. ACM 22, 1975).
 
-    On each level neighbouring blocks are joined: the left block's best value at no more of the second resource tells
-    which labels of the right block go.
+    The labels are sorted by the first resource. On each level, neighbouring blocks are merged: a label of the right
+    block is dropped if a label of the left block is worth no less and uses no more of the second resource.
     """
     states, values, second = states[order], values[order], usage[1][order]
     count = len(order)
@@ -97,7 +98,7 @@ def _layered(
         segment = np.cumsum(starts)
         by_second = np.argsort(segment * count + rank[alive])
         left = (block[by_second] & 1) == 0
-        offset = segment * span  # sorting moves nothing across segments
+        offset = segment * span  # sorting moves no label to another segment
         shifted = values[alive[by_second]] - low + 1
         best = np.maximum.accumulate(np.where(left, shifted, 0) + offset) - offset
         gone = ~left & (best >= shifted)
@@ -108,7 +109,7 @@ def _layered(
 
 
 def _windowed(order: IntArray, states: IntArray, values: IntArray, usage: IntArray) -> IntArray:
-    """Three resources or more: each label is compared with those just before it by the first resource."""
+    """Dominance for three or more resources: each label is compared with those just before it in the first resource."""
     for _ in range(2):
         sorted_states, sorted_values, sorted_usage = states[order], values[order], usage[:, order]
         gone = np.zeros(len(order), dtype=np.bool_)

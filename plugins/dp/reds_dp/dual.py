@@ -1,4 +1,4 @@
-"""Multipliers near the minimum of the Lagrangian dual, and the choices met on the way."""
+"""Minimisation of the Lagrangian dual, which also yields choices."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _PRECISION = 1e-7
 
 
 class Dual:
-    """The dual over shrinking sets of options; planes met under one set hold under all.
+    """The dual over shrinking sets of options. Cutting planes found with one set are valid with all.
 
     Args:
-        search: takes the choices met as incumbents and the bounds.
+        search: receives the bounds, and the choices met as possible incumbents.
+        factors: the terms of the problem, which define the scales.
     """
 
     def __init__(self, search: DpSearch, factors: Factors) -> None:
@@ -27,16 +28,19 @@ class Dual:
         self.multipliers: FloatArray = np.zeros(len(factors.room))
 
     def minimise(self, factors: Factors, whole: bool, steps: int = STEPS) -> bool:
-        """Move `multipliers` near the minimum over `factors`; whether it was reached within `steps` sweeps.
+        """Move `multipliers` towards the minimum over `factors`.
 
         Args:
-            factors: over the options that are left.
-            whole: whether every choice better than the incumbent lies within `factors`, so that bounds count.
-            steps: the most sweeps.
+            factors: the terms over the remaining options.
+            whole: whether `factors` contains every choice better than the incumbent, so that bounds are valid.
+            steps: the largest number of sweeps.
+
+        Returns:
+            Whether the minimum was reached.
 
         Raises:
-            NothingBetter: if that is proven on the way.
-            OutOfTime: past the deadline.
+            NothingBetter: if it is proven that no choice is better than the incumbent.
+            OutOfTime: if the deadline has passed.
         """
         sweeps = self._search.buckets(factors)
         room = factors.room

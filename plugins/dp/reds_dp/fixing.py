@@ -1,4 +1,4 @@
-"""Which options a choice worth a threshold can use, and the slacks that label setting starts from."""
+"""Fixing: the options that a choice worth a threshold can use, and the initial slacks of label setting."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ASIDE = (0.6, 1.6)
 
 
 def neighbours(multipliers: FloatArray) -> list[FloatArray]:
-    """Multipliers around a dual optimum, itself first.
+    """A dual optimum and multipliers around it.
 
-    Partial choices that have used much or little of a capacity are bounded best under higher or lower multipliers.
+    Partial choices that have used much or little of a capacity are bounded best by higher or lower multipliers.
     """
     if not multipliers.any():
         return [multipliers]
@@ -32,12 +32,12 @@ def neighbours(multipliers: FloatArray) -> list[FloatArray]:
 
 
 def priced(multipliers: Sequence[FloatArray]) -> FloatArray:
-    """Weight vectors of value less priced usage, float64 (multipliers, rows)."""
+    """The weight vectors of value minus priced usage, float64 (multipliers, rows)."""
     return np.array([np.concatenate(([1.0], -m)) for m in multipliers])
 
 
 def with_usage(weights: FloatArray, factors: Factors) -> FloatArray:
-    """`weights`, then those of each resource's usage alone, and of all together relative to their room."""
+    """`weights`, then weights of the usage of each resource alone, and of all resources relative to their room."""
     alone = -np.eye(factors.rows)[1:]
     if len(alone) > 1:
         alone = np.concatenate((alone, (alone / np.maximum(np.abs(factors.room), 1.0)[:, None]).sum(axis=0)[None]))
@@ -45,9 +45,9 @@ def with_usage(weights: FloatArray, factors: Factors) -> FloatArray:
 
 
 def slacks(factors: Factors, messages: Messages, threshold: int) -> FloatArray:
-    """How far the best choice lies above `threshold`, or the least usage below its capacity; float64 (k,).
+    """How far the best choice lies above `threshold`, or the least usage below its capacity, float64 (k,).
 
-    Margins for float error are on the generous side: each step of label setting may add the error of two sweeps.
+    The margin for rounding errors is generous, because each step of label setting may add the error of two sweeps.
     """
     weights = messages.weights
     margin = factors.margin(weights) * (4 * len(factors.kept) + 4)
@@ -56,11 +56,15 @@ def slacks(factors: Factors, messages: Messages, threshold: int) -> FloatArray:
 
 
 def fixed(search: DpSearch, factors: Factors, weights: FloatArray, threshold: int) -> Factors:
-    """Only the options that a choice worth `threshold` or more can use; the same object where all can.
+    """Keep only the options that a choice worth at least `threshold` can use.
+
+    Returns:
+        The smaller factors, or the same object if all options stay.
 
     Raises:
-        NothingBetter: if a group has none left, which proves it only for a threshold of no more than the floor.
-        OutOfMemory: if the tables of what is left would pass the limit.
+        NothingBetter: if no choice is worth `threshold`. This proves the incumbent optimal only if `threshold` is at
+            most the floor of the search.
+        OutOfMemory: if the remaining tables would exceed the memory limit.
     """
     search.limits.check_time()
     sweeps = search.buckets(factors)

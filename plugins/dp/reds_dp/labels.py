@@ -1,10 +1,10 @@
-"""One run of label setting: all choices worth at least a threshold, or proof that there is none.
+"""Label setting: the best choice worth at least a threshold, or a proof that there is none.
 
-Groups are taken in processing order. A label is a partial choice; labels of one state (the same options in the groups
-that still matter) compete by exact value and usage (resource-constrained shortest paths: Irnich and Desaulniers, in
-"Column Generation", 2005). A label's slack under a weight vector is how far its best completion lies above the
-threshold; choosing an option costs the option's loss in its bucket, so slacks never rise and a label goes when one of
-them falls below 0.
+Groups are taken in processing order. A label is a partial choice. Labels of one state, which have the same options in
+the groups that still matter, compete by exact value and usage, as in resource-constrained shortest paths (Irnich and
+Desaulniers, in "Column Generation", 2005). The slack of a label under a weight vector is how far its best completion
+lies above the threshold. Choosing an option costs its loss in its bucket, so slacks never rise, and a label is dropped
+as soon as one of them is below 0.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _STRATA = 16
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a run found.
+    """The result of a run.
 
     Attributes:
-        positions: the best choice that meets the threshold, as positions among the kept options; None if there is none.
-        complete: whether all choices that meet the threshold were considered.
+        positions: the best choice found that reaches the threshold, as positions among the kept options, or None.
+        complete: whether all choices that reach the threshold were considered.
     """
 
     positions: tuple[int, ...] | None
@@ -40,7 +40,13 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class _Labels:
-    """Labels at one step; `slacks` is (labels, k)."""
+    """The labels of one step.
+
+    Attributes:
+        state, value: int64 (labels,).
+        usage: int64 (resources, labels).
+        slacks: float64 (labels, k).
+    """
 
     state: IntArray
     value: IntArray
@@ -56,12 +62,12 @@ class LabelSearch:
     """Runs over one set of kept options.
 
     Args:
-        sweeps: buckets and float tables.
+        sweeps: the buckets and their float tables.
         terms: the exact tables.
-        room: capacity - base of each sum resource, exact.
+        room: capacity - base of each sum resource.
 
     Attributes:
-        kept: labels kept so far, over all steps and runs.
+        kept: number of labels kept so far, over all steps and runs.
     """
 
     def __init__(self, sweeps: MaxSum, terms: ExactTerms, room: tuple[int, ...]) -> None:
@@ -72,7 +78,7 @@ class LabelSearch:
         self.kept = 0
 
     def _closing_steps(self) -> list[list[int]]:
-        """For each processing step the groups that no later step refers to."""
+        """For each processing step, the groups that no later step refers to."""
         last = {g: i for i, g in enumerate(self._sweeps.processing)}
         for step, g in enumerate(self._sweeps.processing):
             for a in self._sweeps.separators[g]:
@@ -87,17 +93,17 @@ class LabelSearch:
         return closing
 
     def run(self, messages: Messages, slacks: FloatArray, limits: SearchLimits, beam: int | None = None) -> Found:
-        """All choices whose slacks stay at least 0 under every weight vector of `messages`.
+        """Search all choices whose slacks stay at least 0 under every weight vector of `messages`.
 
         Args:
-            messages: sweeps whose first weights order the work.
-            slacks: how far the best choice lies above the threshold, margins for float error included; float64 (k,).
-            limits: of time, and of the number and memory of labels.
-            beam: keep at most so many labels a step; the result is then a heuristic one.
+            messages: the result of a sweep. Its first weights determine the order of the work.
+            slacks: how far the best choice lies above the threshold, with a margin for rounding errors, float64 (k,).
+            limits: limits on time, and on the number and the memory of labels.
+            beam: the largest number of labels to keep at each step, or None. With a beam, the search is heuristic.
 
         Raises:
-            OutOfTime: if the deadline passes.
-            OutOfMemory: if a step keeps more labels than allowed, or all steps together more memory.
+            OutOfTime: if the deadline has passed.
+            OutOfMemory: if a step keeps too many labels, or all steps together take too much memory.
         """
         sizes = self._sweeps.sizes
         trail: list[tuple[IntArray, IntArray]] = []
@@ -151,7 +157,7 @@ class LabelSearch:
                 columns[g] = present % sizes[g]
             trail.append((parent, option))
             held += parent.nbytes + option.nbytes
-            # extending the labels takes about as much again
+            # extending the labels takes about the same memory again
             limits.check_memory(held + 2 * labels.nbytes)
         within = np.flatnonzero((labels.usage <= self._room[:, None]).all(axis=0))
         if len(within) == 0:
@@ -169,7 +175,7 @@ class LabelSearch:
 def _pairs_within(
     labels: _Labels, row_of: IntArray, losses: FloatArray, limits: SearchLimits
 ) -> Iterator[tuple[IntArray, IntArray]]:
-    """Chunks of (label, option) that the first slack allows, a few more because losses are compared in levels."""
+    """Chunks of (label, option) that the first slack allows, and a few more, because losses are compared in levels."""
     first = losses[:, :, 0]
     rows = len(first)
     slack = labels.slacks[:, 0]
@@ -196,9 +202,9 @@ def _pairs_within(
 
 
 def _spread(labels: _Labels, weights: FloatArray, beam: int) -> IntArray:
-    """About `beam` labels with large slack, spread over the range of usage: `_STRATA` strata of usage keep alike many.
+    """About `beam` labels of large slack, spread over the range of usage: each of `_STRATA` strata keeps equally many.
 
-    Where value is nearly proportional to usage, slacks alone say little about which partial choices can be completed.
+    If value is nearly proportional to usage, slacks alone say little about which partial choices can be completed.
     """
     priced = -weights[0, 1:] @ labels.usage
     strata = np.empty(len(priced), np.int64)
@@ -218,14 +224,14 @@ def _taken(labels: _Labels, parent: IntArray, option: IntArray, keep: IntArray) 
 def _thinned(
     labels: _Labels, parent: IntArray, option: IntArray, limits: SearchLimits
 ) -> tuple[_Labels, IntArray, IntArray]:
-    """Without dominated labels."""
+    """Drop dominated labels."""
     return _taken(labels, parent, option, undominated(labels.state, labels.value, labels.usage, limits.check_time))
 
 
 def _joined(
     parts: list[tuple[_Labels, IntArray, IntArray]], limits: SearchLimits
 ) -> tuple[_Labels, IntArray, IntArray]:
-    """All chunks in one, without dominated labels."""
+    """Join all chunks and drop dominated labels."""
     labels = _Labels(
         np.concatenate([p[0].state for p in parts]),
         np.concatenate([p[0].value for p in parts]),

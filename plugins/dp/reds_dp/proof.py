@@ -1,4 +1,4 @@
-"""From multipliers to a proven optimum: scouting on few options, fixing, and label setting at falling thresholds."""
+"""The search for a proven optimum: scouting on few options, fixing, and label setting at falling thresholds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reds_dp.search import DpSearch, NothingBetter
 from reds_dp.terms import ExactTerms
 
 _SCOUT_ENTRIES = 1 << 16
-"""Larger tables are scouted on so many entries first."""
+"""Larger tables are first scouted on a subset of the options with at most this many entries."""
 
 _SWEEP_ENTRIES = 1 << 22
 _SMALL_ENTRIES = 1 << 12
@@ -33,11 +33,11 @@ _LAST_SHARE = 0.7
 
 
 def prove(search: DpSearch, factors: Factors) -> NoReturn:
-    """Search until the incumbent is proven best.
+    """Search until the incumbent is proven optimal. This function never returns.
 
     Raises:
-        NothingBetter: always, in the end: it is the proof.
-        OutOfTime, OutOfMemory: if a limit is met before.
+        NothingBetter: when the proof is complete.
+        OutOfTime, OutOfMemory: if a limit is reached first.
     """
     search.held_bytes = factors.nbytes
     dual = Dual(search, factors)
@@ -80,7 +80,7 @@ def prove(search: DpSearch, factors: Factors) -> NoReturn:
 
 
 def _at(search: DpSearch, factors: Factors, weights: FloatArray, top: int, step: float) -> tuple[int, Factors | None]:
-    """The threshold `step` below `top`, or the floor where that is near; and the options it leaves, if any."""
+    """The threshold `step` below `top`, or the floor if that is near, and the options that it leaves, if any."""
     floor = search.floor()
     depth = top + 1 - floor
     step = min(max(step, 1.0), float(depth))
@@ -100,10 +100,10 @@ def _at(search: DpSearch, factors: Factors, weights: FloatArray, top: int, step:
 
 
 def _feasible(search: DpSearch, factors: Factors) -> None:
-    """A first incumbent, by search over the same choices all worth 0: labels then compete by usage alone.
+    """Find a first incumbent by the same search with all values set to 0, in which labels compete by usage alone.
 
     Raises:
-        NothingBetter: if no choice is within the limits.
+        NothingBetter: if it is proven that no choice is within the limits.
     """
     problem = search.problem
     groups = tuple(replace(g, values=np.zeros_like(g.values)) for g in problem.groups)
@@ -124,7 +124,7 @@ def _feasible(search: DpSearch, factors: Factors) -> None:
 
 
 def _scout(search: DpSearch, dual: Dual, factors: Factors) -> None:
-    """A first incumbent and multipliers from every few options of each group; the last option always stays."""
+    """Find a first incumbent and multipliers on evenly spaced options of each group, which include the last one."""
     distance = 2
     few = factors
     while search.entries(few) > _SCOUT_ENTRIES and distance <= max(factors.sizes):
@@ -134,11 +134,11 @@ def _scout(search: DpSearch, dual: Dual, factors: Factors) -> None:
         few = _narrowed(search, dual, few, whole=False)
         label_run(search, few, with_usage(priced(neighbours(dual.multipliers)), few), search.floor(), _BEAM)
     except NothingBetter:
-        pass  # among the few
+        pass  # proven only for the subset
 
 
 def _narrowed(search: DpSearch, dual: Dual, factors: Factors, whole: bool) -> Factors:
-    """Multipliers near their optimum, and only the options that a better choice than the incumbent can use."""
+    """Improve the multipliers, and keep only the options that a better choice than the incumbent can use."""
     while True:
         large = search.entries(factors) > _SCOUT_ENTRIES
         reached = dual.minimise(factors, whole, 2 if large and search.incumbent is not None else STEPS)
@@ -152,16 +152,19 @@ def _narrowed(search: DpSearch, dual: Dual, factors: Factors, whole: bool) -> Fa
 
 
 def _fitting(search: DpSearch, factors: Factors, weights: FloatArray) -> FloatArray:
-    """As many of `weights` as keep one sweep within `_SWEEP_ENTRIES`, the first in any case."""
+    """As many of `weights` as keep one sweep within `_SWEEP_ENTRIES`, but at least the first."""
     return weights[: max(_SWEEP_ENTRIES // search.entries(factors), 1)]
 
 
 def label_run(search: DpSearch, factors: Factors, weights: FloatArray, threshold: int, beam: int | None = None) -> int:
-    """One run of label setting, whose best choice is offered as incumbent; how many labels it kept.
+    """One run of label setting. Its best choice is offered as incumbent.
+
+    Returns:
+        The number of labels that it kept.
 
     Raises:
-        NothingBetter: if the run cut nothing off by `beam`, so that no choice is better than the incumbent now is.
-        OutOfTime, OutOfMemory: if a limit is met.
+        NothingBetter: if `beam` dropped no label, so that no choice is better than the incumbent.
+        OutOfTime, OutOfMemory: if a limit is reached.
     """
     sweeps = search.buckets(factors)
     messages = sweeps.sweep(_fitting(search, factors, weights))

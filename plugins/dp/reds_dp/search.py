@@ -1,4 +1,4 @@
-"""What one solve knows: the problem, its best choice, a proven bound, and when to stop."""
+"""The state of one solve: the problem, the incumbent, a proven bound, and the limits."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from reds_core.knapsack import Evaluation, KnapsackProblem, largest
 from reds_core.knapsack.inference import Ascent, Elimination, Factors, Mask, MaxSum, build_factors, positions
 
 _NEAR = 1e-4
-"""Incumbents closer to the bound than this part of their value are left to label setting."""
+"""Local search improves only incumbents whose gap to the bound is larger than this share of their value."""
 
 
 class NothingBetter(Exception):
-    """Proof that no choice is better than the incumbent; without one, that no choice is within the limits."""
+    """It is proven that no choice is better than the incumbent or, without an incumbent, that no choice is feasible."""
 
 
 class OutOfTime(Exception):
-    """The deadline passed."""
+    """The deadline has passed."""
 
 
 class OutOfMemory(Exception):
-    """What is to be allocated next would pass the memory limit, or a step keeps more labels than allowed."""
+    """The next allocation would exceed the memory limit, or a step keeps more labels than allowed."""
 
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """When to stop.
+    """Limits of a search.
 
     Attributes:
-        deadline: `time.perf_counter()` at which to stop; infinite for never.
-        labels: the most labels kept at one step.
-        memory: the most bytes that tables and labels may take together; infinite for no limit.
+        deadline: `time.perf_counter()` at which to stop; infinite for no time limit.
+        labels: the largest number of labels to keep at one step.
+        memory: the most memory that tables and labels may take together, in bytes; infinite for no limit.
     """
 
     deadline: float
@@ -42,39 +42,40 @@ class SearchLimits:
     memory: float = math.inf
 
     def check_time(self) -> None:
-        """Raises OutOfTime past the deadline."""
+        """Raise OutOfTime if the deadline has passed."""
         if time.perf_counter() > self.deadline:
             raise OutOfTime
 
     def check_memory(self, needed: int) -> None:
-        """Raises OutOfMemory if `needed` bytes are more than there may be."""
+        """Raise OutOfMemory if `needed` bytes exceed the limit."""
         if needed > self.memory:
             raise OutOfMemory
 
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The best choice so far."""
+    """The best feasible choice so far."""
 
     value: int
     choice: tuple[int, ...]
 
 
 class DpSearch:
-    """State of one solve.
+    """The state of one solve.
 
     Args:
-        problem: what is solved.
-        order: whose buckets hold all factors.
-        kept: for each group the options that are possible.
+        problem: the problem.
+        order: an elimination order whose buckets hold all factors.
+        kept: for each group, the possible option indices, int64 (positions,).
         limits: when to stop.
 
     Attributes:
-        kept: as given.
-        incumbent: the best choice so far, or None.
-        bound: a proven limit on the value of every choice, or None before the first.
-        labels, runs: how many labels were kept in how many runs of label setting.
-        held_bytes: memory of the largest tables that are held while others are made of them.
+        kept: see above.
+        incumbent: the best feasible choice so far, or None.
+        bound: a proven upper bound on the value of every choice, or None if there is none yet.
+        labels: number of labels kept in all runs of label setting.
+        runs: number of runs of label setting.
+        held_bytes: memory of the largest tables that are held while smaller ones are derived from them.
     """
 
     def __init__(
@@ -94,42 +95,42 @@ class DpSearch:
         self._least = -sum(map(largest, tables)) - 1
 
     def offer(self, choice: tuple[int, ...]) -> Evaluation:
-        """Take `choice` as the incumbent if it is feasible and better."""
+        """Make `choice` the incumbent if it is feasible and better. Returns its evaluation."""
         evaluation = self.problem.evaluate(choice)
         if evaluation.feasible and evaluation.value >= self.floor():
             self.incumbent = Incumbent(evaluation.value, choice)
         return evaluation
 
     def limit(self, bound: int | float) -> None:
-        """Take up a proven bound with its margin for float error.
+        """Record a proven upper bound, which includes the margin for rounding errors.
 
         Raises:
-            NothingBetter: if it lies below the value of the incumbent, or of any choice.
+            NothingBetter: if it proves that no choice is better than the incumbent, or that there is no choice.
         """
         if bound < self.floor():
             raise NothingBetter
         self.bound = min(math.floor(bound), math.floor(bound) if self.bound is None else self.bound)
 
     def floor(self) -> int:
-        """The least value that is of interest."""
+        """The smallest value of interest: above the incumbent if there is one, and else of any choice."""
         return self._least if self.incumbent is None else self.incumbent.value + 1
 
     def gap(self) -> float:
-        """How far the bound lies above the incumbent; infinite without one."""
+        """The difference between bound and incumbent; infinite if one is missing."""
         if self.incumbent is None or self.bound is None:
             return math.inf
         return float(self.bound - self.incumbent.value)
 
     def over(self, problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> DpSearch:
-        """A fresh search over some options of another problem with the same groups, pairs and limits."""
+        """A new search over another problem with the same groups and pairs, within the remaining limits."""
         limits = replace(self.limits, memory=self.limits.memory - self.held_bytes)
         return DpSearch(problem, self._order, kept, limits)
 
     def build(self, masks: Sequence[Mask]) -> Factors:
-        """All terms over the kept options, laid out as the buckets need them.
+        """All terms over the kept options, with the axes in the order of the buckets.
 
         Raises:
-            OutOfTime: past the deadline.
+            OutOfTime: if the deadline has passed.
         """
         rank = [0] * len(self.kept)
         for place, g in enumerate(self._order.processing):
@@ -137,7 +138,7 @@ class DpSearch:
         return build_factors(self.problem, self.kept, masks, rank, self.limits.check_time)
 
     def polish(self, multipliers: FloatArray) -> None:
-        """Improve the incumbent by local search where it is far from the bound."""
+        """Improve the incumbent by local search if it is far from the bound."""
         if self.incumbent is None or self.gap() <= _NEAR * abs(self.incumbent.value):
             return
         start = positions(self.kept, self.incumbent.choice)
@@ -152,5 +153,5 @@ class DpSearch:
         return MaxSum(factors, order, self.limits.check_time)
 
     def entries(self, factors: Factors) -> int:
-        """Entries of all buckets over `factors`."""
+        """The number of entries of all buckets over `factors`."""
         return sum(Elimination(self._order.processing, self._order.separators, factors.sizes).entries)

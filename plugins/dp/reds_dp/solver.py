@@ -26,8 +26,8 @@ class DpOptions:
     """Options of `dp`.
 
     Attributes:
-        table_limit: entries of the largest table it may build; denser problems are refused.
-        label_limit: labels it may keep at one step before it stops with its best choice and a bound.
+        table_limit: the largest number of entries of a table; problems that need more are refused.
+        label_limit: the largest number of labels at one step; the solver stops above it, with a choice and a bound.
     """
 
     table_limit: int = 2**24
@@ -35,7 +35,7 @@ class DpOptions:
 
 
 class DpSolver(Solver):
-    """Proven optimum wherever the group graph has small treewidth."""
+    """Finds a proven optimum of every problem whose group graph has small treewidth."""
 
     name = "dp"
     features = Feature.ALL

@@ -1,4 +1,4 @@
-"""The terms of a problem in exact integers, laid out by bucket, and the rows of a bucket's tables at given states."""
+"""The terms of a problem in exact integers by bucket, and the rows of the tables of a bucket in given states."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from reds_core.knapsack import KnapsackProblem
 from reds_core.knapsack.inference import Factors, MaxSum, Messages
 
 Columns = Mapping[int, IntArray]
-"""For each open group the position of its option in each state, int64 (states,)."""
+"""For each open group, the position of its option in each state, int64 (states,)."""
 
 
 class ExactTerms:
-    """Value and usage in int64: for each bucket what choosing its group's option adds.
+    """Value and usage in int64: for each bucket, what an option of its group adds.
 
     Args:
-        problem: where the numbers come from.
-        factors: the options left, and the masks that cover peak steps; steps without a mask are checked here.
-        sweeps: defines the buckets.
+        problem: the problem.
+        factors: the remaining options, and the masks of peak steps; steps without a mask are checked here.
+        sweeps: the sweeps that define the buckets.
     """
 
     def __init__(self, problem: KnapsackProblem, factors: Factors, sweeps: MaxSum) -> None:
@@ -49,14 +49,18 @@ class ExactTerms:
         self._steps = _open_steps(problem, factors, rank)
 
     def added(self, g: int, columns: Columns, states: int) -> IntArray:
-        """What each option of `g` adds to value and usage in each state, int64 (rows, states, options of g)."""
+        """The value and usage that each option of `g` adds in each state, int64 (rows, states, options of g)."""
         total = np.broadcast_to(self._unary[g][:, None, :], (self.rows, states, self._unary[g].shape[1]))
         for a, stack in self._pairs[g]:
             total = total + stack[:, columns[a], :]
         return total
 
     def allowed(self, g: int, columns: Columns) -> BoolArray | None:
-        """Which options of `g` the peak steps that end with it allow in each state; None where all."""
+        """Which options of `g` the peak steps that end with it allow in each state.
+
+        Returns:
+            bool (states, options of g), or None if all are allowed.
+        """
         result: BoolArray | None = None
         for others, costs, own, spare in self._steps.get(g, ()):
             before = reduce(np.add, (c[columns[a]] for a, c in zip(others, costs, strict=True)))
@@ -66,7 +70,7 @@ class ExactTerms:
 
     @property
     def open_scopes(self) -> list[tuple[int, ...]]:
-        """Groups of the peak steps that are checked state by state."""
+        """The groups of each peak step that is checked state by state."""
         return [(*others, g) for g, steps in self._steps.items() for others, _, _, _ in steps]
 
 
@@ -74,7 +78,7 @@ _Step = tuple[tuple[int, ...], tuple[IntArray, ...], IntArray, int]
 
 
 def _open_steps(problem: KnapsackProblem, factors: Factors, rank: Mapping[int, int]) -> dict[int, list[_Step]]:
-    """Peak steps over two or more groups that no mask of `factors` covers, by the group that is processed last."""
+    """Peak steps over two or more groups without a mask in `factors`, by the group that is processed last."""
     covered = {m.scope for m in factors.masks}
     found: dict[int, list[_Step]] = {}
     for resource in problem.peak_resources:
@@ -99,11 +103,11 @@ def distinct(columns: Sequence[IntArray], sizes: Sequence[int], states: int) -> 
 
     Args:
         columns: positions, int64 (states,) each.
-        sizes: exclusive upper limits of the columns.
-        states: how many there are.
+        sizes: exclusive upper bounds of the columns.
+        states: number of states.
 
     Returns:
-        The number of each state, int64 (states,), and the columns of the distinct ones.
+        The number of each state, int64 (states,), and the columns of the distinct states.
     """
     numbers = np.zeros(states, np.int64)
     representatives = np.zeros(min(states, 1), np.int64)
@@ -114,7 +118,7 @@ def distinct(columns: Sequence[IntArray], sizes: Sequence[int], states: int) -> 
 
 
 def bucket_rows(sweeps: MaxSum, g: int, messages: Messages, columns: Columns, states: int) -> FloatArray:
-    """Loss of each option of `g` against its bucket's best in each state, float64 (states, options, k), at least 0."""
+    """The loss of each option of `g` against the best of its bucket in each state, float64 (states, options, k)."""
     table = sweeps.rows(g, messages, columns, states)
     at: tuple[slice | IntArray, ...] = (slice(None), *(columns[a] for a in sweeps.separators[g]))
     best = messages.upward[g][at]

@@ -1,7 +1,7 @@
 """The greedy solver of reds: best marginal value for its cost, then local search.
 
-This package is the template for solvers of your own: copy the folder, rename it, and put your method in place of
-`search.py`. `plugins/README.md` leads through it.
+This package is a template for other solvers: copy the folder, rename it, and replace `search.py` by your method. See
+`plugins/README.md` for a guide.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reds_greedy.search import GreedySearch
 
 
 class GreedySolver(Solver):
-    """Takes every problem, proves nothing. Deterministic, save where a time limit cuts it short."""
+    """Accepts every problem and proves nothing. Deterministic, unless a time limit stops it."""
 
     name: ClassVar[str] = "greedy"
     features: ClassVar[Feature] = Feature.ALL
@@ -46,7 +46,7 @@ class GreedySolver(Solver):
             if search.feasible and (best is None or search.value > best.value):
                 best = search
         limit = Limit.TIME if time.perf_counter() >= deadline else None
-        # of low cost, found at once: what is left where the search was stopped too soon
+        # a quick choice of low cost, in case the search was stopped before it found one
         found = cheapest_choice(problem, None if best is None else [int(k) for k in best.choice])
         if found is None:
             return Answer(Status.NO_SOLUTION, limit=limit, detail=("found no choice within the budget",))
@@ -55,5 +55,5 @@ class GreedySolver(Solver):
 
 @hookimpl
 def reds_solvers() -> list[type[Solver]]:
-    """Solver classes of this plugin package."""
+    """The solver `greedy`."""
     return [GreedySolver]

@@ -1,11 +1,11 @@
-"""Greedy construction and local search on one choice, with all candidate moves weighed at once.
+"""Greedy construction and local search on one choice, with all candidate moves evaluated at once.
 
-Sum resources and the steps of peak resources are both rows: linear constraints with a capacity each. For every option
-the search keeps the value and the cost that the option would bring while all other groups stay, so that the effect of
-a move is one subtraction. While a row is over its capacity the search removes violation at the least loss of value;
-from then on it takes the best value for its cost (the scarcer a resource, the dearer, after Toyoda 1975,
-doi:10.1287/mnsc.21.12.1417). Where no single move helps it exchanges two groups at once; where that does not help
-either and rows are still violated, their weights double (breakout, Morris 1993, AAAI-93).
+Sum resources and the steps of peak resources are both rows: linear constraints with a capacity. For every option, the
+search keeps the value and the cost that the option would have while all other groups stay, so that the effect of a move
+is one subtraction. While a row exceeds its capacity, the search removes violation at the least loss of value. After
+that, it takes the best value for its cost, where scarce resources cost more (Toyoda 1975, doi:10.1287/mnsc.21.12.1417).
+If no single move helps, it changes two groups at once. If that does not help either and rows are still violated, their
+weights are doubled (breakout, Morris 1993, AAAI-93).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ REACH = 16
 """Moves go up to this many strides up or down; strides halve from the coarsest, which spans all options, to 1."""
 
 BREAKOUTS = 64
-"""How often the weights of violated rows are doubled before the search for a feasible choice is given up."""
+"""The number of times that the weights of violated rows are doubled before the search is given up."""
 
 
 class GreedySearch:
-    """One choice on its way to a better one.
+    """Local search from one start.
 
     Args:
-        problem: what is to be solved.
+        problem: the problem.
         start: option indices to start from; they need not be feasible.
-        deadline: when to stop, on the clock of `time.perf_counter`.
+        deadline: `time.perf_counter()` at which to stop; infinite for no time limit.
 
     Attributes:
         choice: the option index of each group, int64 (groups,).
@@ -57,10 +57,10 @@ class GreedySearch:
         self.weight: FloatArray = 1 / np.maximum(spread, 1)
 
     def _lay_rows(self, problem: KnapsackProblem) -> None:
-        """Set up rows, costs and values without pair terms, and the use of each row.
+        """Set up rows, costs and values without pair terms, and the usage of each row.
 
-        The rows of a group, `rows` (rows of a group, groups), begin with the sum resources in order. Groups in fewer
-        rows than others are filled up with an idle row, the last.
+        The rows of each group, `rows` (rows of a group, groups), begin with the sum resources in order. Groups in fewer
+        rows than others are padded with an idle row, which is the last one.
         """
         sums = problem.sum_resources
         steps = [(r.capacity, s) for r in problem.peak_resources for s in r.steps or (PeakStep(0),)]
@@ -83,7 +83,7 @@ class GreedySearch:
         self.value = int(self.values[self.first + self.choice].sum())
 
     def _join(self, problem: KnapsackProblem) -> None:
-        """Add the pair terms, each as the value or cost of an option beside the present option of the other group."""
+        """Add the pair terms, each as value or cost of an option given the present option of the other group."""
         self.joined: dict[tuple[int, int], list[tuple[int | None, PairTerm]]] = {}
         self.neighbours: list[list[int]] = [[] for _ in problem.groups]
         for k, pair in enumerate(problem.pairs):
@@ -130,7 +130,7 @@ class GreedySearch:
             self.weight[self.usage > self.capacity] *= 2
 
     def _climb(self) -> bool:
-        """Single moves while they help, then one round of exchanges; whether an exchange helped."""
+        """Make single moves while they help, then one round of exchanges. Returns whether an exchange helped."""
         for stride in self.strides:
             while not self.late and self._move_one(stride):
                 pass
@@ -143,7 +143,7 @@ class GreedySearch:
         return exchanged
 
     def _move_one(self, stride: int) -> bool:
-        """Take the best move of one group; False where none helps."""
+        """Make the best move of one group. Returns False if no move helps."""
         options = self.choice[:, None] + stride * np.arange(-REACH, REACH + 1)
         inside = (options >= self.floors[:, None]) & (options <= self.ceilings[:, None])
         columns = (self.first[:, None] + options)[inside]
@@ -158,7 +158,7 @@ class GreedySearch:
         return True
 
     def _exchange(self, a: int, b: int, stride: int) -> bool:
-        """Take the best joint move of two groups; False where none helps."""
+        """Make the best joint move of two groups. Returns False if no move helps."""
         near_a, near_b = self._near(a, stride), self._near(b, stride)
         i, j = int(self.choice[a]), int(self.choice[b])
         at_a, at_b = self.first[a], self.first[b]
@@ -182,7 +182,7 @@ class GreedySearch:
         return True
 
     def _common(self, a: int, b: int) -> tuple[IntArray, IntArray, IntArray]:
-        """All rows of two groups, and where among them the rows of each stand."""
+        """The rows of two groups, and the places of the rows of each group among them."""
         if (a, b) not in self.common:
             both = np.concatenate((self.rows[:, a], self.rows[:, b]))
             rows, place = np.unique(both, return_inverse=True)
@@ -196,13 +196,13 @@ class GreedySearch:
         return slice(now - down * stride, now + up * stride + 1, stride)
 
     def _merit(self, gain: IntArray, rows: IntArray, delta: IntArray, for_cost: bool) -> FloatArray:
-        """How good each candidate is; -inf where it is no step forward.
+        """The merit of each candidate move; -inf if it is no improvement.
 
         Args:
             gain: the change of value, int64 (candidates...).
-            rows: the rows concerned, int64 (rows, candidates... or 1).
-            delta: the change of their use, int64 (rows, candidates...).
-            for_cost: weigh a gain against what it uses up.
+            rows: the affected rows, int64 (rows, candidates... or 1).
+            delta: the change of their usage, int64 (rows, candidates...).
+            for_cost: whether to divide a gain by the share of the room that it uses.
         """
         room = (self.capacity - self.usage)[rows]
         if not self.feasible:
@@ -218,7 +218,7 @@ class GreedySearch:
         return np.where(helps, rate, -np.inf)
 
     def _move(self, g: int, option: int) -> None:
-        """Choose another option for one group and bring everything that depends on it up to date."""
+        """Choose another option for one group and update everything that depends on it."""
         old, self.choice[g] = int(self.choice[g]), option
         at = int(self.first[g])
         self.value += int(self.values[at + option] - self.values[at + old])

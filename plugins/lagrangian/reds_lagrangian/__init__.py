@@ -1,4 +1,4 @@
-"""The bounding solver of reds for graphs of any shape and size: Lagrangian dual, repair and local search."""
+"""The Lagrangian solver of reds, which gives choices and bounds on group graphs of any shape and size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What steps of peak resources say of two groups at a time."""
+"""Pairwise masks: the joint options of two groups that the steps of peak resources allow."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NEW_EDGE = 1 << 22
 
 
 def pair_masks(problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> tuple[Mask, ...]:
-    """For each two groups of a step, what fits with the least that the others can use.
+    """For each two groups of a step, the joint options that fit if all other groups use the least.
 
-    Steps over two groups are covered in full, larger ones in part. Groups that share no pair are joined only where the
-    mask has at most `_NEW_EDGE` entries.
+    Steps over two groups are covered exactly, larger ones in part. Two groups that do not form a pair get a mask only
+    if it has at most `_NEW_EDGE` entries.
     """
     joined = {tuple(sorted((p.first, p.second))) for p in problem.pairs}
     found: dict[Scope, BoolArray] = {}
@@ -40,7 +40,7 @@ def pair_masks(problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> tuple[Ma
 
 
 def supported(factors: Factors) -> Factors | None:
-    """Without options that a mask allows with no option of the other group; None if a group has none left."""
+    """Drop options that a mask allows with no option of the other group. Returns None if a group has none left."""
     while True:
         keep = [np.ones(n, np.bool_) for n in factors.sizes]
         for mask in factors.masks:

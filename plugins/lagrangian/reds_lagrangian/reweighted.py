@@ -1,9 +1,10 @@
-"""A bound on the largest weighted sum over a group graph of any shape, in time linear in its tables.
+"""An upper bound on the largest weighted sum over a group graph of any shape, in time linear in the size of its tables.
 
-Sequential tree-reweighted message passing (Kolmogorov, IEEE Trans. PAMI 28, 2006): the graph is covered by chains that
-run forward in a fixed order of the groups, messages move weight between them, and the sum of the chains' maxima bounds
-the maximum. It is exact on a chain in order after one sweep and on forests in the limit; with cycles it converges to
-(nearly) the bound of the local polytope. Messages stay valid when the weights change: one set serves all multipliers.
+Sequential tree-reweighted message passing (Kolmogorov, IEEE Trans. PAMI 28, 2006) covers the graph by chains that run
+forward in a fixed order of the groups. Messages move weight between the chains, and the sum of their maxima bounds the
+maximum. The bound is exact after one sweep on a chain in order, and in the limit on forests. With cycles it converges
+to approximately the bound of the local polytope. Messages stay valid when the weights change, so one set of messages
+serves all multipliers.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ _BLOCK = 1 << 15
 
 @dataclass(frozen=True, eq=False)
 class _Edge:
-    """Terms between two groups, the first of which comes first in the order.
+    """The terms between two groups.
 
     Attributes:
         first, second: group indices, first < second.
-        stack: float64 (rows, options of first, options of second), or None where only a mask joins the groups.
-        barred: entries that peak resources forbid, bool; None where there are none.
+        stack: float64 (rows, options of first, options of second), or None if there is only a mask.
+        barred: the entries that peak resources forbid, bool (options of first, options of second), or None.
     """
 
     first: int
@@ -55,8 +56,8 @@ class Reweighted:
     """Messages over all edges.
 
     Args:
-        factors: terms; masks must be over two groups each, and each option allowed with some option of the other group.
-        check_time: called before each table is read; may raise.
+        factors: the terms. Each mask must be over two groups, and allow every option with some option of the other.
+        check_time: called before each table is read; may raise an exception to stop.
     """
 
     def __init__(self, factors: Factors, check_time: Callable[[], None] = unchecked) -> None:
@@ -82,14 +83,14 @@ class Reweighted:
         self._to_second = [np.zeros(sizes[e.second]) for e in self._edges]
 
     def sweep(self, weights: FloatArray, forward: bool) -> tuple[float, list[int]]:
-        """Renew all messages of one direction under `weights`, float64 (rows,).
+        """Update all messages of one direction under `weights`, float64 (rows,).
 
         Returns:
-            A bound on the largest weighted sum, its error in float64 covered, and a choice (positions) decoded greedily
-            along the order.
+            An upper bound on the largest weighted sum, which includes a margin for rounding errors, and a choice that
+            is decoded greedily along the order, as positions.
         """
         row = weights[None]
-        # breaking a mask must cost more than all terms together can bring
+        # violating a mask must cost more than all terms together can gain
         penalty = 4.0 * float(np.abs(weights) @ self._magnitudes) + 1.0
         incoming, outgoing = (self._before, self._after) if forward else (self._after, self._before)
         bound, largest = 0.0, penalty
@@ -118,7 +119,7 @@ class Reweighted:
         return bound + operations * float(np.finfo(np.float64).eps) * largest, choice
 
     def _send(self, k: int, share: FloatArray, row: FloatArray, penalty: float, forward: bool) -> float:
-        """Renew one message; its largest magnitude."""
+        """Update one message. Returns its largest magnitude."""
         self._check_time()
         edge = self._edges[k]
         if forward:
@@ -138,7 +139,7 @@ class Reweighted:
         return float(np.abs(message).max())
 
     def _row(self, k: int, at: int, row: FloatArray, penalty: float, forward: bool) -> FloatArray:
-        """The weighted terms of edge `k` with one end's option fixed."""
+        """The weighted terms of edge `k` with the option of one end fixed, float64 (options of the other end,)."""
         edge = self._edges[k]
         size = len(self._to_second[k] if forward else self._to_first[k])
         result: FloatArray = np.zeros(size)

@@ -44,11 +44,11 @@ _PATIENCE = 12
 
 
 class OutOfTime(Exception):
-    """The deadline passed."""
+    """The deadline has passed."""
 
 
 class Infeasible(Exception):
-    """Proof that no choice is within the limits."""
+    """It is proven that no choice is feasible."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ class LagrangianOptions:
     """Options of `lagrangian`.
 
     Attributes:
-        sweeps: the most sweeps over the tables, forward and backward counted as one.
+        sweeps: the largest number of sweeps over the tables, each forward and backward.
     """
 
     sweeps: int = 120
 
 
 class _Run:
-    """One solve: the best choice and bound so far."""
+    """The state of one solve: the best choice and the bound so far."""
 
     def __init__(self, problem: KnapsackProblem, factors: Factors, sweeps: int, check_time: Callable[[], None]) -> None:
         self.problem = problem
@@ -77,7 +77,7 @@ class _Run:
         self._least = -math.ceil(float(factors.magnitudes[0]) * (1 + 1e-9)) - 1
 
     def offer(self, choice: tuple[int, ...]) -> tuple[float, FloatArray]:
-        """Take `choice` as the best if it is feasible and better; its value and its excess over each capacity."""
+        """Keep `choice` if it is feasible and the best so far. Returns its value and its excess over each capacity."""
         evaluation = self.problem.evaluate(choice)
         if evaluation.feasible and (self.best is None or evaluation.value > self.best[0]):
             self.best = evaluation.value, choice
@@ -102,14 +102,15 @@ class _Run:
         whole = math.floor(bound)
         self.bound = whole if self.bound is None else min(self.bound, whole)
         if self.best is not None:
-            # a choice is a proof too: no bound below it is needed
+            # no bound can be below the value of a feasible choice
             self.bound = max(self.bound, self.best[0])
 
     def search(self) -> None:
-        """Multipliers by cutting planes, messages by sweeps, in turn; choices repaired and improved on the way.
+        """Update messages by sweeps and multipliers by cutting planes in turn, and improve the choices met.
 
         Raises:
-            OutOfTime, Infeasible: if that is found.
+            OutOfTime: if the deadline has passed.
+            Infeasible: if it is proven that no choice is feasible.
         """
         factors = self._factors
         room = factors.room
@@ -149,7 +150,7 @@ class _Run:
         self._improve(recent, best_at)
 
     def fallback(self) -> None:
-        """Choices that use little, where nothing else led to a feasible one."""
+        """Try choices of low usage if no feasible choice was found."""
         sizes = self._factors.sizes
         nothing = np.zeros(len(self._factors.room))
         starts = [[0] * len(sizes)]
@@ -161,7 +162,7 @@ class _Run:
 
 
 class LagrangianSolver(Solver):
-    """A good choice and a true bound on graphs of any shape and size, in time linear in the tables."""
+    """Finds a good choice and a valid bound on graphs of any shape and size, in time linear in the tables."""
 
     name = "lagrangian"
     features = Feature.ALL
@@ -224,7 +225,7 @@ _INFEASIBLE_STEPS = Answer(Status.INFEASIBLE, detail=("the steps of the peak res
 
 
 def needed_bytes(problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> int:
-    """Memory of all tables, with a mask for each pair where there are peak resources."""
+    """The memory of all tables in bytes, with a mask for each pair if there are peak resources."""
     sizes = [len(k) for k in kept]
     masks = sum(sizes[p.first] * sizes[p.second] for p in problem.pairs) if problem.peak_resources else 0
     return table_bytes(problem, sizes) + masks

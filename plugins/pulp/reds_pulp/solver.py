@@ -26,13 +26,13 @@ from reds_core.system import run_isolated
 WORKER = Path(__file__).with_name("worker.py")
 
 MARGIN_S = 0.2
-"""A back end that gives up this short before the deadline was stopped by it, whatever it calls its state."""
+"""A back end that ends within this time of the deadline was stopped by it, whatever status it reports."""
 
 CBC = ("PULP_CBC_CMD", "COIN_CMD")
-"""Back ends that take CBC's own options, of which the seed is one."""
+"""Back ends that accept the options of CBC, such as the seed."""
 
 CBC_OPTIONS = ("preprocess off",)
-"""With its preprocessing the CBC that ships with PuLP reports false optima, about one in a thousand small models."""
+"""With preprocessing, the CBC that ships with PuLP reports false optima for about one in a thousand small models."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PulpOptions(LinearOptions):
     """Options of the solver.
 
     Attributes:
-        backend: name of a PuLP solver, as `pulp.listSolvers()` gives it.
+        backend: name of a PuLP solver, as listed by `pulp.listSolvers()`.
     """
 
     backend: str = "PULP_CBC_CMD"
@@ -49,7 +49,7 @@ class PulpOptions(LinearOptions):
 class PulpSolver(LinearSolver):
     """Branch and cut by CBC (Forrest and Lougee-Heimer, 2005) or another back end of PuLP, with a gap of 0.
 
-    PuLP hands back no bound, so that a search stopped early has the bound of presolve, or none.
+    PuLP returns no bound, so a search that is stopped early has the bound of presolve or none.
     """
 
     name = "pulp"
@@ -94,7 +94,7 @@ class PulpSolver(LinearSolver):
 
 
 def _outcome(model: LinearModel, reply: NamedArrays, deadline: float | None) -> BackendOutcome:
-    """What the worker's reply means; `sol_status` decided its flags, for PuLP's `status` calls stopped runs optimal."""
+    """Interpret the reply of the worker. Its flags follow `sol_status`, because `status` calls stopped runs optimal."""
     seconds, levels = float(reply["seconds"]), reply["levels"]
     stopped = deadline is not None and time.monotonic() >= deadline - MARGIN_S
     if reply["infeasible"] and not stopped:

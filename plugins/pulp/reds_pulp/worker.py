@@ -1,7 +1,7 @@
-"""Solves one model with PuLP; a script that `reds_core.system.isolation` runs in a process of its own.
+"""Solves one model with PuLP; a script that `reds_core.system.isolation` runs in a separate process.
 
-A process of its own because PuLP imports highspy where it is installed, which cannot live beside ortools; because back
-ends print; and because they start children and write files that must go when time is up.
+A separate process is needed for three reasons: PuLP imports highspy if it is installed, which conflicts with ortools;
+back ends print; and they start child processes and write files, which must be cleaned up when the time is up.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from reds_core.arrays import NamedArrays
 from reds_core.system import serve
 
 REPORT_S = 0.1
-"""Seconds before the deadline at which the back end is to stop, to leave time for its report."""
+"""The back end should stop this many seconds before the deadline, to leave time for its report."""
 
 
 def _build(pulp: Any, request: NamedArrays, way_out: bool = False) -> tuple[Any, list[Any]]:
     """The LpProblem, a minimisation, and its variables in column order.
 
     Args:
-        way_out: add a last column that stands for choosing nothing and costs more than every choice, so that the model
-            has a solution whatever its limits.
+        request: the arrays of the model.
+        way_out: add a last column that represents choosing nothing and costs more than any choice, so that the model
+            always has a solution.
     """
     problem = pulp.LpProblem("reds", pulp.LpMinimize)
     costs, uppers, whole = (request[key].tolist() for key in ("objective", "upper", "whole"))
@@ -39,7 +40,7 @@ def _build(pulp: Any, request: NamedArrays, way_out: bool = False) -> tuple[Any,
     def weighted(columns: Iterable[int], coefficients: Iterable[int]) -> Any:
         return pulp.LpAffineExpression([(variables[c], k) for c, k in zip(columns, coefficients, strict=True)])
 
-    # a maximisation would do, but for CBC's starts: it takes their value with the wrong sign and stops there
+    # minimise, because CBC takes the value of a start with the wrong sign when it maximises, and stops there
     problem.setObjective(weighted(range(len(costs)), [-value for value in costs]))
     columns, coefficients, starts = (request[key].tolist() for key in ("column", "coefficient", "starts"))
     for row, (equal, rhs) in enumerate(zip(request["equality"].tolist(), request["rhs"].tolist(), strict=True)):
@@ -53,13 +54,13 @@ def _build(pulp: Any, request: NamedArrays, way_out: bool = False) -> tuple[Any,
 
 
 def back_end(pulp: Any, request: NamedArrays, **settings: Any) -> Any:
-    """The back end with as much of what is wanted as its constructor takes."""
+    """The back end, with those of the wanted settings that its constructor accepts."""
     backend = str(request["backend"])
     wanted: dict[str, Any] = {"msg": False, "gapRel": 0.0, "gapAbs": 0.0, "options": request["options"].tolist()}
     if float(request["deadline"]) > 0:
         wanted["timeLimit"] = max(float(request["deadline"]) - time.monotonic() - REPORT_S, 0.01)
     threads = int(request["threads"])
-    # one thread is CBC's default; told so, it starts a thread pool of one, which hangs about once in a hundred solves
+    # one thread is CBC's default; if it is set, CBC starts a pool of one thread, which hangs in about 1% of the solves
     if threads > 1 or (threads == 1 and not request["cbc"]):
         wanted["threads"] = threads
     wanted |= settings
@@ -70,7 +71,7 @@ def back_end(pulp: Any, request: NamedArrays, **settings: Any) -> Any:
 
 
 def answer(request: NamedArrays) -> dict[str, Any]:
-    """What the back end says of the model in `request`; see `reds_pulp.solver` for the names."""
+    """Solve the model in `request`; see `reds_pulp.solver` for the names of the arrays."""
     import pulp
 
     if str(request["backend"]) not in pulp.listSolvers() or not back_end(pulp, request).available():
@@ -85,7 +86,7 @@ def answer(request: NamedArrays) -> dict[str, Any]:
     except pulp.PulpSolverError:
         if not request["cbc"]:
             raise
-        # without its preprocessing CBC crashes on some infeasible models, so it is asked again with a way out
+        # without preprocessing, CBC crashes on some infeasible models, so try again with a way out
         problem, variables = _build(pulp, request, way_out=True)
         problem.solve(back_end(pulp, request))
         infeasible = problem.sol_status == pulp.LpSolutionOptimal and variables[-1].varValue > 0.5

@@ -1,8 +1,8 @@
-"""HiGHS through SciPy on plain arrays: for a moment in this process, and, where that is not enough, in one of its own.
+"""HiGHS through SciPy: small models are first tried in this process, all others are solved in a separate one.
 
-Also the script of that process (`reds_core.system.isolation`). While HiGHS runs, Python hears no signal: Ctrl-C would
-wait for its end. And HiGHS looks at the clock between its steps only; presolving a model of some hundred thousand
-columns takes it minutes. Starting a process takes longer than most small models, so those are tried here first.
+This module is also the script of that process (`reds_core.system.isolation`). While HiGHS runs, Python handles no
+signals, so Ctrl-C would have to wait. HiGHS also checks the time only between its steps, and takes minutes to presolve
+a model of some hundred thousand columns. Starting a process takes longer than solving most small models.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ HERE_COLUMNS = 4_000
 """Models of up to this many columns are tried in this process first."""
 
 HERE_S = 0.25
-"""Seconds that such a trial may take."""
+"""The time limit of such a trial in seconds."""
 
 OPTIMAL, STOPPED, INFEASIBLE = 0, 1, 2
-"""Values of `status` in replies, as scipy.optimize.milp and linprog define them."""
+"""Values of `status` in replies, as defined by scipy.optimize.milp and linprog."""
 
 REPORT_S = 0.05
-"""Seconds before the deadline at which HiGHS is to stop, to leave time for its report."""
+"""HiGHS should stop this many seconds before the deadline, to leave time for its report."""
 
 
 def ask(model: LinearModel, task: str, seconds: float | None) -> NamedArrays | None:
-    """What HiGHS says of `model`: arrays by name; None if it was ended at the time limit.
+    """Solve `model` with HiGHS.
 
     Args:
-        task: "milp", "lp", or "elastic" (the LP that breaks limits as little as it can, each in units of its largest
-            coefficient).
-        seconds: time limit, or None.
+        model: the model.
+        task: "milp", "lp", or "elastic" for the LP that violates limits as little as possible, each in units of its
+            largest coefficient.
+        seconds: the time limit, or None.
 
     Returns:
-        `status`, `seconds`, `columns` (empty without a solution); of MILPs `bound` (of the minimum, without offset;
-        -inf where there is none), of LPs `duals` of all rows (zeros without an optimum); `message`.
+        Arrays by name, or None if HiGHS was killed at the time limit: `status`, `seconds`, `message`, and `columns`
+        (empty without a solution). For MILPs also `bound` (a bound on the minimum without offset; -inf if there is
+        none), for LPs `duals` of all rows (zeros without an optimum).
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     request: dict[str, npt.ArrayLike] = {
@@ -66,7 +68,7 @@ def ask(model: LinearModel, task: str, seconds: float | None) -> NamedArrays | N
 
 
 def _answer_here(request: Mapping[str, npt.ArrayLike]) -> NamedArrays:
-    with muted_stdout():  # HiGHS prints warnings of its own, whatever `disp` says
+    with muted_stdout():  # HiGHS prints some warnings even without `disp`
         return answer({key: np.asarray(value) for key, value in request.items()})
 
 

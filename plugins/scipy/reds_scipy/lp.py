@@ -1,4 +1,4 @@
-"""The LP relaxation through scipy.optimize.linprog, that is HiGHS: a bound from its duals, a choice by rounding."""
+"""The LP relaxation, solved by HiGHS through scipy.optimize.linprog: a bound from its duals, a choice by rounding."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from reds_scipy.highs import INFEASIBLE, STOPPED, ask
 
 
 class ScipyLpSolver(Solver):
-    """Bounds by the LP relaxation. The duals are taken as advice only: the bound is recomputed in whole numbers."""
+    """Bounds by the LP relaxation. The duals are only a guide: the bound is recomputed in exact integers."""
 
     name = "scipy-lp"
     requires = ("scipy",)
@@ -54,7 +54,7 @@ class ScipyLpSolver(Solver):
         return refusal(problem)
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
-        """Presolve, relax, certify the duals, round."""
+        """Presolve, solve the relaxation, compute an exact bound from its duals, and round to a choice."""
         return cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
 
     def _answer(self, problem: KnapsackProblem, controls: Controls) -> Answer:
@@ -74,7 +74,7 @@ class ScipyLpSolver(Solver):
         if relaxed is not None and int(relaxed["status"]) == INFEASIBLE:
             return self._infeasible(problem, known, model, deadline)
         columns = np.zeros(0) if relaxed is None else relaxed["columns"]
-        # without an optimum the duals are 0, which prove little, but something
+        # without an optimum the duals are 0, which still prove a weak bound
         duals = np.zeros(model.rows) if relaxed is None else relaxed["duals"]
         bound = certificate(problem, model, duals, values=True).value_bound
         choice = repaired(problem, model.domain, model.choice(columns), deadline) if columns.size else None
@@ -87,7 +87,7 @@ class ScipyLpSolver(Solver):
     def _infeasible(
         self, problem: KnapsackProblem, known: Presolved, model: LinearModel, deadline: float | None
     ) -> Answer:
-        """HiGHS found no solution: what breaks the limits least tells which multipliers prove that."""
+        """The answer if HiGHS found no solution. The duals of the elastic LP are the multipliers that prove it."""
         elastic = ask(model, "elastic", _left(deadline))
         duals = np.zeros(model.rows) if elastic is None else elastic["duals"]
         exhausted = certificate(problem, model, duals, values=False).bound < 0
@@ -103,10 +103,11 @@ def _left(deadline: float | None) -> float | None:
 
 
 def certificate(problem: KnapsackProblem, model: LinearModel, duals: FloatArray, values: bool) -> Certificate:
-    """What `duals` prove, in whole numbers: those of limits as multipliers, those of chords' marginals as shares.
+    """The bound that `duals` prove in exact integers.
 
-    Any numbers prove some bound; those of an optimal LP prove its value, for the messages inside the forest are then
-    maximised exactly (weak duality; see `reds_core.knapsack.relaxation.dual`).
+    The duals of limits serve as multipliers, those of the marginal rows of chords as shares. Any numbers prove some
+    bound, by weak duality. Those of an optimal LP prove its value, because the terms within the forest are maximised
+    exactly; see `reds_core.knapsack.relaxation.dual`.
     """
     dual = Dual(problem, rows_of(problem), model.domain, values)
     used = model.limit_rows >= 0

@@ -1,4 +1,4 @@
-"""The linear model through scipy.optimize.milp, that is HiGHS."""
+"""The linear model, solved by HiGHS through scipy.optimize.milp."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reds_scipy.highs import INFEASIBLE, OPTIMAL, STOPPED, ask
 class ScipyMilpSolver(LinearSolver):
     """Branch and cut by HiGHS (Huangfu and Hall, 2018), with a gap of 0.
 
-    SciPy passes HiGHS neither seed, threads nor a start: a feasible hint is a lower limit on the answer instead.
+    SciPy gives HiGHS no seed, threads or start. A feasible hint serves as a lower bound instead.
     """
 
     name = "scipy-milp"

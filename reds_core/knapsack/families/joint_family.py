@@ -255,7 +255,7 @@ class _Search:
             why: why the enumeration was given up.
         """
         families, best = self._families, self._best
-        note = f"not proven to be the best of all families: {why}"
+        note = f"not proved to be the best of all families: {why}"
         if self.bound is None:
             return replace(best, bound=None, detail=(note,))
         branching = Branching(families.problems, families.weights, families.solve, self._limits.solves, self._deadline)

@@ -48,8 +48,8 @@ priced tables, and reduced costs."""
 
 BYTES_PER_COLUMN = 400
 BYTES_PER_COLUMN_AND_RESOURCE = 140
-"""The memory of the linear model for each of its columns: as measured while it is built, and the same again for the copy
-that the back end makes."""
+"""The memory of the linear model for each of its columns: as measured while it is built, and the same again for the
+copy that the back end makes."""
 
 
 @dataclass(frozen=True)
@@ -305,7 +305,7 @@ def conclude(
         return Answer(Status.NO_SOLUTION, None, bound, outcome.limit, outcome.backend_s, detail)
     if bound < value:
         bound = trivial_bound(problem) if known.bound is None else known.bound
-        detail += ("the back end's bound was below the value of a choice, and is ignored",)
+        detail += ("the back end's bound was below the value of a choice, and is left out",)
     if bound == value and trusted:
         return Answer(Status.OPTIMAL, choice, bound, None, outcome.backend_s, detail)
     return Answer(Status.FEASIBLE, choice, bound, outcome.limit, outcome.backend_s, detail)
