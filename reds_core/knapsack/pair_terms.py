@@ -45,11 +45,11 @@ class PairTerm:
         product = self.coefficient * int(self.first[first]) * int(self.second[second])
         return product if self.table is None else product + int(self.table[first, second])
 
-    def along(self, first: IntArray, second: IntArray) -> IntArray:
+    def along(self, first: int | IntArray, second: slice | IntArray) -> IntArray:
         """The term for a list of joint options.
 
         Args:
-            first, second: option indices, int64 (n,) each.
+            first, second: option indices, int64 (n,) each; or one option of the first group and any of the second.
 
         Returns:
             int64 (n,).
@@ -62,11 +62,7 @@ class PairTerm:
 
     def row(self, option: int, second: slice | IntArray = ALL) -> IntArray:
         """The term for one option of the first group and some of the second, int64 (options of second,)."""
-        if not self.coefficient and self.table is not None:
-            listed: IntArray = self.table[option][second]
-            return listed
-        product: IntArray = self.coefficient * int(self.first[option]) * self.second[second]
-        return product if self.table is None else product + self.table[option][second]
+        return self.along(option, second)
 
     def block(self, first: _Index, second: _Index) -> IntArray:
         """The term for some options of each group, int64 (options of first, options of second)."""

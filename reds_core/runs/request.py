@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from reds_core.runs.dataset import Dataset
 from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer
-from reds_core.system.records import to_json
+from reds_core.system.records import to_plain
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class RunRequest:
     def options(self) -> dict[str, Any]:
         """All settings by name, as in plan.json. Paths are absolute."""
         recipe = recipe_of(self.model, self.data, self.settings)
-        options: dict[str, Any] = json.loads(to_json(recipe.settings))
+        options: dict[str, Any] = to_plain(recipe.settings)
         return {"model": recipe.model, "data": recipe.data, **options}
 
     def check_sources(self, scorer: Scorer) -> None:
