@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from reds_core.framework.augmentation import Augmentation, Change, augmentations
+from reds_core.framework.data import (
+    SMALL_BYTES,
+    Arrays,
+    Data,
+    Stream,
+    as_examples,
+    batches,
+    columns,
+    each,
+    each_batch,
+    first_examples,
+    joined,
+    sampled,
+)
 from reds_core.framework.epochs import EpochKeeper, EpochState, digest_of
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings, Precision, Schedule, Teacher
 from reds_core.framework.framework import (
-    SMALL_BYTES,
     ActivationStatistics,
-    Arrays,
     Family,
     Framework,
     Task,
     Training,
+    TrainingObjects,
     WeightArrays,
-    as_examples,
-    batches,
     member_kept,
 )
 from reds_core.framework.layer_plugin import LayerPlugin
@@ -32,6 +43,7 @@ __all__ = [
     "Augmentation",
     "BuiltSample",
     "Change",
+    "Data",
     "EpochKeeper",
     "EpochProgress",
     "EpochState",
@@ -45,13 +57,21 @@ __all__ = [
     "Precision",
     "SampleModel",
     "Schedule",
+    "Stream",
     "Task",
     "Teacher",
     "Training",
+    "TrainingObjects",
     "WeightArrays",
     "as_examples",
     "augmentations",
     "batches",
+    "columns",
     "digest_of",
+    "each",
+    "each_batch",
+    "first_examples",
+    "joined",
     "member_kept",
+    "sampled",
 ]

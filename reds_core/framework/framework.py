@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework.data import Arrays, Data, Stream
 from reds_core.framework.epochs import EpochKeeper
 from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.framework.finetuning import FinetuneSettings, Progress
@@ -31,44 +32,41 @@ if TYPE_CHECKING:
     from reds_core.framework.probe import LatencyProbe
 
 T = TypeVar("T")
-SMALL_BYTES = 4
-"""Examples with fewer bytes per element keep their type in memory, since they could be too large as float32."""
 WeightArrays = list[npt.NDArray[np.floating[Any]]]
-
-
-@dataclass(frozen=True, eq=False)
-class Arrays:
-    """Examples and their labels.
-
-    Attributes:
-        x: examples (N, *input shape) in float32 or a smaller type, such as images of bytes, which frameworks cast batch
-            by batch.
-        y: labels in a form that the task's loss takes: integers (N,), or one-hot rows or real numbers (N, ...).
-    """
-
-    x: npt.NDArray[Any]
-    y: npt.NDArray[Any]
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def take(self, indices: npt.NDArray[np.int64] | slice) -> Arrays:
-        """Return the examples at `indices` with their labels."""
-        return Arrays(self.x[indices], self.y[indices])
 
 
 @dataclass(frozen=True)
 class Task:
     """How outputs are compared with labels.
 
+    From Python, losses and metrics may also be functions or objects of the framework and, for models of several
+    outputs, lists in the order of the outputs or dicts by name of the output.
+
     Attributes:
         loss: Name of a loss of the framework, with arguments in brackets. None means crossentropy by the labels and the
             last activation. A last softmax means probabilities, otherwise logits.
         metric: Name of a metric of the framework, with arguments in brackets. None means accuracy.
+        loss_weights: The weight of each output's loss in the total, in the order of the outputs or by their names. None
+            means 1 for all.
     """
 
-    loss: str | None = None
-    metric: str | None = None
+    loss: Any = None
+    metric: Any = None
+    loss_weights: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingObjects:
+    """Objects of the framework that a caller in Python gives for the training.
+
+    Attributes:
+        callbacks: callbacks of the framework's own training loop.
+        optimizer: an optimizer, of which every training uses a new copy in place of the one that the settings describe;
+            None if the settings decide.
+    """
+
+    callbacks: tuple[Any, ...] = ()
+    optimizer: Any | None = None
 
 
 @dataclass(frozen=True)
@@ -102,16 +100,20 @@ class Training:
         teacher: the model as it was before pruning, which may give soft targets, or None.
         keeper: saves the state after each epoch, so that a stopped training can be resumed. If the user interrupts the
             run, it raises KeyboardInterrupt after saving the current epoch.
+        objects: objects of the framework that the caller gives.
+        first_pass: number of passes over a stream that belong to earlier trainings of the run.
     """
 
-    data: Arrays
+    data: Data
     settings: FinetuneSettings
     seed: int
     progress: Progress
     task: Task = Task()
-    validation: Arrays | None = None
+    validation: Data | None = None
     teacher: Any | None = None
     keeper: EpochKeeper = EpochKeeper()
+    objects: TrainingObjects = TrainingObjects()
+    first_pass: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,9 +255,24 @@ class Framework(Plugin, ABC):
 
     # --- training and evaluation --------------------------------------------------------------------------------
 
+    def stream(self, source: Any, batch_size: int) -> Stream | None:
+        """Return a stream over a data object of the framework, or None if `source` is not one, which is the default.
+
+        Args:
+            source: what the user gives as data.
+            batch_size: number of examples in a batch, if the source yields single examples.
+        """
+        return None
+
+    def compiled_with(self, model: Any) -> tuple[Task, TrainingObjects]:
+        """Return the loss, the metric and the optimizer that `model` was compiled with; by default none."""
+        return Task(), TrainingObjects()
+
     @abstractmethod
-    def check_data(self, model: Any, data: Arrays, task: Task, what: str) -> Arrays:
+    def check_data(self, model: Any, data: Data, task: Task, what: str) -> Data:
         """Convert `data` to the form that `model` takes, adding a missing last dimension of 1.
+
+        The batches of a stream are converted and checked as they are read; its first examples are checked at once.
 
         Args:
             what: name of the data in messages.
@@ -264,7 +281,7 @@ class Framework(Plugin, ABC):
             InputError: if shapes do not fit the model's input, or labels do not fit its output.
         """
 
-    def check_finetuning(self, model: Any, data: Arrays, settings: FinetuneSettings) -> None:
+    def check_finetuning(self, model: Any, data: Data, settings: FinetuneSettings) -> None:
         """Refuse settings that `finetune` could not use for `model` and the training data, before a run begins.
 
         By default, all settings are accepted.
@@ -291,11 +308,11 @@ class Framework(Plugin, ABC):
         """Return the outputs (N, ...) of `model` at inference on the examples `x`."""
 
     @abstractmethod
-    def accuracy(self, model: Any, data: Arrays, task: Task) -> float:
+    def accuracy(self, model: Any, data: Data, task: Task) -> float:
         """Return the task's metric of `model` on `data`: by default the accuracy between 0 and 1."""
 
     @abstractmethod
-    def loss(self, model: Any, data: Arrays, task: Task) -> float:
+    def loss(self, model: Any, data: Data, task: Task) -> float:
         """Return the task's mean loss of `model` on `data`."""
 
     # --- files for devices --------------------------------------------------------------------------------------
@@ -318,7 +335,7 @@ class Framework(Plugin, ABC):
         """
         return ()
 
-    def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
+    def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
         """Return the task's metric of an exported file on `data`, run by the device's interpreter.
 
         Only needed by frameworks with exported kinds in `files`.
@@ -365,13 +382,3 @@ class Framework(Plugin, ABC):
 def member_kept(widths: Mapping[str, int]) -> dict[str, npt.NDArray[np.int64]]:
     """Return the channels of the full network that a member of a family keeps: the first `widths[g]` of group g."""
     return {group: np.arange(width, dtype=np.int64) for group, width in widths.items()}
-
-
-def as_examples(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Convert examples to float32, unless their type is a smaller number, which is kept."""
-    return x if x.dtype.kind in "iuf" and x.dtype.itemsize < SMALL_BYTES else x.astype(np.float32, copy=False)
-
-
-def batches(count: int, batch_size: int) -> list[slice]:
-    """Return slices that cover `count` examples in batches."""
-    return [slice(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]

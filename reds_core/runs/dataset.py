@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError, UnavailableError
-from reds_core.framework.framework import Arrays, Framework, as_examples
+from reds_core.framework.data import Arrays, as_examples
+from reds_core.framework.framework import Framework
 from reds_core.runs.image_folder import ImageFiles, choose_format, class_names, list_images, read_images
 from reds_core.system.archive import ArchiveError, read_archive
 from reds_core.system.files import given_path

@@ -12,8 +12,9 @@ import numpy as np
 
 from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import UnsupportedError
+from reds_core.framework.data import Arrays
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
-from reds_core.framework.framework import Arrays, Framework, Task
+from reds_core.framework.framework import Framework, Task
 from reds_core.plan import Accuracy
 from reds_core.report.facts import Metric, metric_of
 from reds_core.report.units import byte_size

@@ -14,7 +14,8 @@ from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, RedsError
 from reds_core.formulation.statement import Statement
-from reds_core.framework.framework import Arrays, Framework, member_kept
+from reds_core.framework.data import Arrays
+from reds_core.framework.framework import Framework, member_kept
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network

@@ -9,7 +9,8 @@ from typing import Any
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays, Framework, Training
+from reds_core.framework.data import Arrays
+from reds_core.framework.framework import Framework, Training
 from reds_core.network.description import Network
 from reds_core.plan import Hashes
 from reds_core.runs.checkpoint import remove_epochs

@@ -9,8 +9,9 @@ from typing import Any
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import InputError
 from reds_core.formulation.formulation import Formulation
+from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Arrays, Family, Training
+from reds_core.framework.framework import Family, Training
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution
 from reds_core.network.axis import Kept

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays, Framework, WeightArrays, member_kept
+from reds_core.framework.data import Arrays
+from reds_core.framework.framework import Framework, WeightArrays, member_kept
 from reds_core.network.description import WeightKind
 from reds_core.testing.model_checks import (
     GROUND,

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import UnsupportedError
+from reds_core.framework.data import Arrays
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
-from reds_core.framework.framework import Arrays, Family, Framework, Task, Training, WeightArrays, member_kept
+from reds_core.framework.framework import Family, Framework, Task, Training, WeightArrays, member_kept
 from reds_core.framework.sample import SampleModel
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network, WeightKind

@@ -15,16 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import UnsupportedError
+from reds_core.framework.data import Arrays, batches
 from reds_core.framework.finetuning import EpochProgress
 from reds_core.framework.framework import (
     ActivationStatistics,
-    Arrays,
     Family,
     Framework,
     Task,
     Training,
     WeightArrays,
-    batches,
     member_kept,
 )
 from reds_core.network.axis import Axis, Channels, Fixed, Kept

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Arrays
+from reds_core.framework.data import Arrays
 from reds_core.runs.dataset import dataset_from_arrays, is_one_hot, load_data, split_validation
 
 NO_FRAMEWORK: Any = None

@@ -12,7 +12,8 @@ from toy_framework import ToyFramework
 from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, QUICK, Listener, Workplace
 
-from reds_core.framework.framework import Arrays, Task
+from reds_core.framework.data import Arrays
+from reds_core.framework.framework import Task
 from reds_core.report.facts import Metric
 from reds_core.runs.exporting import int8_warnings
 from reds_core.runs.extraction import extract

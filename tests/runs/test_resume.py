@@ -12,8 +12,8 @@ from toy_plugins import toy_registry
 from toy_runs import Interrupted, Listener, Tripwire, Workplace, contents, settings, tripping_registry, without_times
 
 from reds_core.errors import InputError
+from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Arrays
 from reds_core.plan import Plan
 from reds_core.runs.dataset import Dataset, dataset_from_arrays
 from reds_core.runs.extraction import extract

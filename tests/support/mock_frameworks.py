@@ -13,17 +13,10 @@ import numpy.typing as npt
 from toy_framework import ToyFramework, ToyModel, backward, describe, residual_model, toy_arrays
 
 from reds_core.errors import InputError
+from reds_core.framework.data import Arrays
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import (
-    ActivationStatistics,
-    Arrays,
-    Family,
-    Task,
-    Training,
-    WeightArrays,
-    member_kept,
-)
+from reds_core.framework.framework import ActivationStatistics, Family, Task, Training, WeightArrays, member_kept
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.network.axis import Fixed, Kept
 from reds_core.network.description import MacsTerm, Network, WeightKind

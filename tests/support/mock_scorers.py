@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.framework.framework import Arrays, Family, Framework, Task, member_kept
+from reds_core.framework.data import Arrays
+from reds_core.framework.framework import Family, Framework, Task, member_kept
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 from reds_core.scoring.attribution import attribute_to_kernels

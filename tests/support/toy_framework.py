@@ -36,19 +36,11 @@ from toy_models import (
 from toy_network import describe
 
 from reds_core.errors import InputError
+from reds_core.framework.data import Arrays, batches
 from reds_core.framework.epochs import EpochState, digest_of
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
-from reds_core.framework.framework import (
-    ActivationStatistics,
-    Arrays,
-    Family,
-    Framework,
-    Task,
-    Training,
-    WeightArrays,
-    batches,
-)
+from reds_core.framework.framework import ActivationStatistics, Family, Framework, Task, Training, WeightArrays
 from reds_core.framework.sample import SampleModel
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network, WeightKind

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.framework.framework import (
-    Arrays,
-)
+from reds_core.framework.data import Arrays
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.network.description import WeightKind
 

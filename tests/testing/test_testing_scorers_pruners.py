@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from reds_core.errors import UnsupportedError
+from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Arrays, Family, Task, Training
+from reds_core.framework.framework import Family, Task, Training
 from reds_core.pruning.pruner import Pruner
 from reds_core.scoring.attribution import masked
 from reds_core.scoring.scorer import Scorer

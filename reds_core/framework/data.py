@@ -1,0 +1,157 @@
+"""Examples with their labels: arrays in memory, and streams that are read in batches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+SMALL_BYTES = 4
+"""Examples with fewer bytes per element keep their type in memory, since they could be too large as float32."""
+
+Columns = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
+"""Values of N examples: one array (N, ...), or a tuple with an array for each input or output of a model, in order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Examples and their labels in memory.
+
+    Attributes:
+        x: examples (N, *input shape) in float32 or a smaller type, such as images of bytes, which frameworks cast batch
+            by batch. A tuple for models of several inputs.
+        y: labels in a form that the task's loss takes: integers (N,), or one-hot rows or real numbers (N, ...). A tuple
+            for models of several outputs.
+        weights: how much each example counts in losses and metrics, float32 (N,); None counts all alike.
+    """
+
+    x: Any
+    y: Any
+    weights: npt.NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(columns(self.x)[0])
+
+    def take(self, indices: npt.NDArray[np.int64] | slice) -> Arrays:
+        """Return the examples at `indices` with their labels and weights."""
+
+        def part(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return array[indices]
+
+        weights = None if self.weights is None else self.weights[indices]
+        return Arrays(each(part, self.x), each(part, self.y), weights)
+
+
+class Stream(ABC):
+    """Examples that are read in batches, pass after pass, so that they need not fit into memory.
+
+    The order of the examples may differ from pass to pass, but the order of the n-th pass is always the same, so that
+    a resumed training sees what the interrupted one would have seen. `sample` does not count as a pass.
+    """
+
+    @property
+    @abstractmethod
+    def batches_per_pass(self) -> int:
+        """Number of batches in a pass. If the source does not know it, this reads one pass to count them."""
+
+    @abstractmethod
+    def batches(self) -> Iterator[Arrays]:
+        """Read the next pass over the examples, batch by batch."""
+
+    @abstractmethod
+    def rewind(self, passes: int) -> None:
+        """Continue as if exactly `passes` passes had been read, so that the next pass is the one with that index."""
+
+    @abstractmethod
+    def sample(self, count: int) -> Arrays:
+        """Return the first `count` examples of the first pass, or all if there are fewer."""
+
+    def mapped(self, function: Callable[[Arrays], Arrays]) -> Stream:
+        """Return a stream of the batches of this one after `function`, which keeps the number of examples."""
+        return _Mapped(self, function)
+
+
+Data = Arrays | Stream
+"""Examples and their labels, in memory or read in batches."""
+
+
+class _Mapped(Stream):
+    def __init__(self, source: Stream, function: Callable[[Arrays], Arrays]) -> None:
+        self._source, self._function = source, function
+
+    @property
+    def batches_per_pass(self) -> int:
+        return self._source.batches_per_pass
+
+    def batches(self) -> Iterator[Arrays]:
+        return map(self._function, self._source.batches())
+
+    def rewind(self, passes: int) -> None:
+        self._source.rewind(passes)
+
+    def sample(self, count: int) -> Arrays:
+        return self._function(self._source.sample(count))
+
+
+def columns(values: Any) -> tuple[npt.NDArray[Any], ...]:
+    """Return the arrays of `values`, which is an array or a tuple of them."""
+    return values if isinstance(values, tuple) else (values,)
+
+
+def each(function: Callable[[Any], Any], values: Any) -> Any:
+    """Apply a function to an array, or to each array of a tuple."""
+    return tuple(map(function, values)) if isinstance(values, tuple) else function(values)
+
+
+def each_batch(data: Data, batch_size: int) -> Iterator[Arrays]:
+    """Yield all examples in batches: of `batch_size` for arrays, of its own size for a stream."""
+    if isinstance(data, Stream):
+        return data.batches()
+    return (data.take(part) for part in batches(len(data), batch_size))
+
+
+def sampled(data: Data, count: int, seed: int) -> Arrays:
+    """Return at most `count` examples: drawn at random from arrays, which are often sorted; the first of a stream."""
+    if isinstance(data, Stream):
+        return data.sample(count)
+    return data.take(np.random.default_rng(seed).permutation(len(data))[:count])
+
+
+def joined(parts: list[Arrays]) -> Arrays:
+    """Return the examples of several batches as one."""
+
+    def column(values: list[Any]) -> Any:
+        if isinstance(values[0], tuple):
+            return tuple(np.concatenate(list(arrays)) for arrays in zip(*values, strict=True))
+        return np.concatenate(values)
+
+    weights = [part.weights for part in parts if part.weights is not None]
+    return Arrays(
+        column([part.x for part in parts]),
+        column([part.y for part in parts]),
+        np.concatenate(weights) if weights else None,
+    )
+
+
+def first_examples(batches: Iterator[Arrays], count: int) -> Arrays:
+    """Return the first `count` examples of some batches, or all if there are fewer."""
+    taken: list[Arrays] = []
+    for batch in batches:
+        taken.append(batch)
+        if sum(map(len, taken)) >= count:
+            break
+    return joined(taken).take(slice(count))
+
+
+def as_examples(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Convert examples to float32, unless their type is a smaller number, which is kept."""
+    return x if x.dtype.kind in "iuf" and x.dtype.itemsize < SMALL_BYTES else x.astype(np.float32, copy=False)
+
+
+def batches(count: int, batch_size: int) -> list[slice]:
+    """Return slices that cover `count` examples in batches."""
+    return [slice(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
