@@ -61,7 +61,7 @@ def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teac
         return None
     elif outputs_of(teacher) != outputs:
         raise InputError("the network to distil from has other outputs", "use --distill full or none")
-    return Distillation(settings.distill_weight, soft_loss(outputs, aim, settings.distill_temperature), teacher)
+    return Distillation(settings.distill_weight, soft_loss(outputs[0], aim, settings.distill_temperature), teacher)
 
 
 def soft_loss(outputs: Outputs, aim: Objective, temperature: float) -> Callable[[Any, Any], Any]:

@@ -129,7 +129,7 @@ def exported_accuracy(path: Path, data: Arrays, task: Task) -> float:
         outputs = _outputs(content, interpreter)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
-    data, aim = resolve_outputs(outputs, data, task)
+    data, aim = resolve_outputs((outputs,), ("output",), data, task)
     return measure(aim, data.y, _run(interpreter, data.x))
 
 

@@ -1,10 +1,10 @@
-"""Gradients of a model's loss, and training of a family of nested networks that share one set of weights."""
+"""Training of a family of nested networks that share one set of weights."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,19 +18,15 @@ from reds_core.framework import (
     EpochProgress,
     Family,
     FinetuneSettings,
-    Task,
     Training,
-    WeightArrays,
     augmentations,
     batches,
 )
-from reds_core.network import Network
 from reds_tensorflow.augmenting import augmenter, check_images
 from reds_tensorflow.distillation import distillation_of
 from reds_tensorflow.dropping import dropout_times
 from reds_tensorflow.epoch_state import TrainingState
 from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
-from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import JointStep, students_of
 from reds_tensorflow.fused import norms_fused
 from reds_tensorflow.optimizers import optimizer_of
@@ -46,40 +42,6 @@ STATISTICS_EXAMPLES = 2048
 """Maximum number of training examples for the final statistics of batch norms."""
 EPOCH_STATISTICS_EXAMPLES = 512
 """The same for the comparison of epochs, which is done after every epoch."""
-
-
-def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size: int) -> Iterator[WeightArrays]:
-    """Yield for each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
-
-    Frozen weights have gradients too, since a gradient measures the importance of a weight, whether or not it is
-    trained. Gradients are zero for statistics and for weights that are not floating-point numbers. The model runs in
-    inference mode, in which batch norms use their statistics.
-    """
-    data, aim = resolve(model, data, task)
-    targets = aim.loss_targets(data.y)
-    every = variables(model, network)
-    is_measured = [
-        weight.has_gradient and tf.as_dtype(variable.dtype).is_floating
-        for variable, weight in zip(every, network.weights, strict=True)
-    ]
-    measured = [variable for variable, is_one in zip(every, is_measured, strict=True) if is_one]
-
-    def gradient(x: Any, y: Any) -> Any:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            for variable in measured:
-                tape.watch(variable.value)
-            loss = aim.loss(y, model(x, training=False))
-        found = tape.gradient(loss, [v.value for v in measured], unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return [tf.convert_to_tensor(g) for g in found]
-
-    with strides_taken_first(model):
-        run = compiled(gradient, data.x, targets)
-    for part in batches(len(data), batch_size):
-        found = iter(run(tf.constant(data.x[part]), tf.constant(targets[part])))
-        yield [
-            next(found).numpy() if is_one else np.zeros(variable.shape, np.float32)
-            for variable, is_one in zip(every, is_measured, strict=True)
-        ]
 
 
 def check_finetuning(model: Any, data: Arrays, settings: FinetuneSettings) -> None:

@@ -14,9 +14,10 @@ from reds_tensorflow.baseline import build_baseline
 from reds_tensorflow.evaluation import accuracy, compiled, loss, predict, resolve
 from reds_tensorflow.extraction import extract, variables, weights
 from reds_tensorflow.family import JointStep, students_of
+from reds_tensorflow.gradients import gradients
 from reds_tensorflow.strided import strides_taken_first
 from reds_tensorflow.tracing import inspect
-from reds_tensorflow.training import finetune, gradients
+from reds_tensorflow.training import finetune
 
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, EpochProgress, Family, FinetuneSettings, Task, Training, member_kept
