@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -76,7 +77,7 @@ def predict(model: Any, x: Any, batch_size: int = BATCH_SIZE) -> Any:
     run = compiled(lambda batch: called(model, batch), x)
     # Run at least one batch, so that without examples the result is empty but has the right shape.
     count = len(columns(x)[0])
-    parts = [run(as_tensors(each(lambda a, p=part: a[p], x))) for part in batches(max(count, 1), batch_size)]
+    parts = [run(as_tensors(each(itemgetter(part), x))) for part in batches(max(count, 1), batch_size)]
     found = tuple(
         np.concatenate([np.asarray(p) for p in column]).astype(np.float32) for column in zip(*parts, strict=True)
     )
@@ -189,9 +190,6 @@ def measure(aim: Objective, y: Any, outputs: Any, weights: Any = None) -> float:
     """Return the metric of the outputs of N examples, given as arrays or as tuples with one for each output."""
     metrics = aim.new_metrics()
     for part in batches(len(columns(y)[0]), BATCH_SIZE):
-
-        def batch(values: Any, part: slice = part) -> Any:
-            return each(lambda array: array[part], values)
-
-        aim.update(metrics, batch(y), batch(outputs), None if weights is None else weights[part])
+        batch = itemgetter(part)
+        aim.update(metrics, each(batch, y), each(batch, outputs), None if weights is None else weights[part])
     return aim.figure(metrics)

@@ -332,7 +332,7 @@ def test_a_step_learns_from_labels_and_teacher(who: Teacher) -> None:
     students = students_of(family, description, 0)
     step = JointStep(family, description, students, aim, lambda undecayed: keras.optimizers.SGD(0.1), distillation)
     crossentropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    loss = soft_loss(outputs_of(family.full), aim, 2.0)
+    loss = soft_loss(outputs_of(family.full)[0], aim, 2.0)
     outputs = [np.asarray(student.model(data.x, training=True)) for student in students]
     expected = 0.0
     for student, own in zip(students, outputs, strict=True):
