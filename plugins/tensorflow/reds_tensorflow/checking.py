@@ -127,6 +127,8 @@ def _try(model: Any, data: Arrays, aim: Objective) -> None:
             ("loss", head.loss_name, lambda: alone.loss(as_tensors(y), as_tensors(found), data.weights)),  # noqa: B023
             ("metric", head.metric_name, lambda: measure(alone, y, found, data.weights)),  # noqa: B023
         ):
+            if not name:
+                continue
             try:
                 float(compute())
             except Exception as error:  # Keras or the user's own class may raise anything

@@ -30,17 +30,24 @@ def compiled(function: Callable[..., Any], *arrays: Any) -> Callable[..., Any]:
     arrays.
     """
 
-    def spec(array: npt.NDArray[Any]) -> Any:
-        return tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype))
-
     def widened(*batch: Any) -> Any:
         return function(*(each(as_float32, part) for part in batch))
 
-    signature = [each(spec, array) for array in arrays]
+    signature = [each(batch_spec, array) for array in arrays]
     graph: Callable[..., Any] = tf.function(widened, input_signature=signature, autograph=False)
     with scopes_named_plainly():
         graph.get_concrete_function()  # type: ignore[attr-defined]
     return graph
+
+
+def batch_spec(array: npt.NDArray[Any]) -> Any:
+    """Return the type of batches of an array (N, ...) as arguments of a graph."""
+    return tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype))
+
+
+def arguments(batch: Arrays) -> tuple[Any, ...]:
+    """Return examples, labels and, if there are any, weights as arguments of a graph."""
+    return (batch.x, batch.y) if batch.weights is None else (batch.x, batch.y, batch.weights)
 
 
 def as_float32(batch: Any) -> Any:

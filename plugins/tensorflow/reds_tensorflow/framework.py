@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
-
 from reds_core.cost import LatencySettings
 from reds_core.framework import (
     FLOAT32_BYTES,
@@ -27,6 +25,7 @@ from reds_core.framework import (
     SampleModel,
     Task,
     Training,
+    TrainingObjects,
     WeightArrays,
 )
 from reds_core.network import Kept, Network
@@ -105,7 +104,7 @@ class TensorFlowFramework(Framework):
         return gradients.gradients(model, network, data, task, batch_size)
 
     def activation_statistics(
-        self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
+        self, model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int
     ) -> list[ActivationStatistics]:
         with importing():
             from reds_tensorflow import probing
@@ -123,6 +122,11 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import extraction, own_layers
         with own_layers.made_known(self.own_layers.objects):
             return extraction.extract(model, network, kept, self.reading)
+
+    def compiled_with(self, model: Any) -> tuple[Task, TrainingObjects]:
+        with importing():
+            from reds_tensorflow import compiled
+        return compiled.compiled_with(model)
 
     def check_finetuning(self, model: Any, data: Data, settings: FinetuneSettings) -> None:
         with importing():

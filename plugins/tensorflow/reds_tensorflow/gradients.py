@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from reds_core.framework import Arrays, Task, WeightArrays, batches
 from reds_core.network import Network
-from reds_tensorflow.evaluation import as_tensors, called, compiled, resolve
+from reds_tensorflow.evaluation import arguments, as_tensors, called, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.strided import strides_taken_first
 
@@ -38,9 +38,6 @@ def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size
             loss = aim.loss(y, called(model, x), weights)
         found = tape.gradient(loss, [v.value for v in measured], unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [tf.convert_to_tensor(g) for g in found]
-
-    def arguments(batch: Arrays) -> tuple[Any, ...]:
-        return (batch.x, batch.y) if batch.weights is None else (batch.x, batch.y, batch.weights)
 
     with strides_taken_first(model):
         run = compiled(gradient, *arguments(data))

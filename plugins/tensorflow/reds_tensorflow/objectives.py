@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,14 @@ from reds_core.framework import Task
 from reds_tensorflow.losses import BuiltLoss, built_loss
 from reds_tensorflow.metrics import BuiltMetric, built_metric, metric_weights
 from reds_tensorflow.targets import converted
-from reds_tensorflow.task import Activation, Head, Labels, Objective, Outputs
+from reds_tensorflow.task import Activation, Head, Labels, Objective, Outputs, as_they_are
 
 _ACCURACY = frozenset({"accuracy", "acc"})
+_ACCURACIES = {
+    Labels.CLASSES: "sparse_categorical_accuracy",
+    Labels.ONE_HOT: "categorical_accuracy",
+    Labels.BINARY: "binary_accuracy",
+}
 
 
 def objective(
@@ -30,13 +36,18 @@ def objective(
         labels: the kinds of their labels.
         weighted: whether examples have weights.
 
+    Returns:
+        the objective. Outputs of real numbers for which no metric is given have none, unless no output has one.
+
     Raises:
         InputError: if an identifier is unknown, or none was given and the labels have no default.
     """
     losses = of_each_output("loss", task.loss, names)
     metrics = of_each_output("metric", task.metric, names)
     factors = of_each_output("loss weight", task.loss_weights, names)
-    given = zip(names, factors, losses, metrics, outputs, labels, strict=True)
+    titles = [f"the labels for output '{name}'" for name in names] if len(names) > 1 else ["the labels"]
+    metrics = _with_defaults(metrics, labels, titles)
+    given = zip(names, titles, factors, losses, metrics, outputs, labels, strict=True)
     return Objective(tuple(_head(*one, weighted=weighted) for one in given))
 
 
@@ -97,22 +108,49 @@ def _first(given: Any) -> Any:
     return given
 
 
-def _head(name: str, factor: Any, loss: Any, metric: Any, outputs: Outputs, labels: Labels, weighted: bool) -> Head:
-    made_loss = built_loss(loss or _default_loss(outputs, labels), outputs.activation is Activation.OTHER)
-    is_default = not metric or _is_accuracy(metric)
-    made_metric = built_metric(_accuracy(labels) if is_default else metric, _classes(outputs), weighted)
-    return Head(
+def _with_defaults(metrics: Sequence[Any], labels: Sequence[Labels], titles: Sequence[str]) -> list[Any]:
+    """Return the metric of each output, with accuracies where none is given; None for outputs that have no accuracy."""
+    found = []
+    for metric, kind, title in zip(metrics, labels, titles, strict=True):
+        if metric and not _is_accuracy(metric):
+            found.append(metric)
+        elif kind is not Labels.REAL:
+            found.append(_ACCURACIES[kind])
+        elif metric or len(metrics) == 1:
+            raise _no_accuracy(title)
+        else:
+            found.append(None)
+    if not any(found):
+        raise _no_accuracy(titles[0])
+    return found
+
+
+def _no_accuracy(title: str) -> InputError:
+    return InputError(f"{title} are real numbers, which have no accuracy", "give a metric such as mean_absolute_error")
+
+
+def _head(
+    name: str, title: str, factor: Any, loss: Any, metric: Any, outputs: Outputs, labels: Labels, weighted: bool
+) -> Head:
+    made_loss = built_loss(loss or _default_loss(outputs, labels, title), outputs.activation is Activation.OTHER)
+    made_metric = None if metric is None else built_metric(metric, _classes(outputs), weighted)
+    head = Head(
         name=name,
         weight=1.0 if factor is None else float(factor),
         loss_name=made_loss.name,
-        metric_name=made_metric.name,
         labels=labels,
         outputs=outputs,
         loss=made_loss.mean,
         loss_targets=partial(converted, labels=labels, form=made_loss.form, outputs=outputs),
+    )
+    if made_metric is None:
+        return head
+    return replace(
+        head,
+        metric_name=made_metric.name,
         metric_targets=partial(converted, labels=labels, form=made_metric.form, outputs=outputs),
         new_metric=made_metric.new,
-        scores=_scores(outputs, labels) if made_metric.takes_probabilities else _as_they_are,
+        scores=_scores(outputs, labels) if made_metric.takes_probabilities else as_they_are,
         metric_weights=_weights(made_loss, made_metric, outputs, labels),
     )
 
@@ -133,10 +171,10 @@ def _is_accuracy(metric: Any) -> bool:
     return isinstance(metric, str) and metric.lower() in _ACCURACY
 
 
-def _default_loss(outputs: Outputs, labels: Labels) -> str:
+def _default_loss(outputs: Outputs, labels: Labels, title: str) -> str:
     if labels is Labels.REAL:
         raise InputError(
-            "the labels are real numbers, for which there is no default loss",
+            f"{title} are real numbers, for which there is no default loss",
             "give a loss such as mean_squared_error, or labels of 0 and 1 if they are two classes",
         )
     if labels is Labels.BINARY or outputs.activation is Activation.SIGMOID:
@@ -144,25 +182,9 @@ def _default_loss(outputs: Outputs, labels: Labels) -> str:
     return "sparse_categorical_crossentropy" if labels is Labels.CLASSES else "categorical_crossentropy"
 
 
-def _accuracy(labels: Labels) -> str:
-    if labels is Labels.REAL:
-        raise InputError(
-            "the labels are real numbers, which have no accuracy", "give a metric such as mean_absolute_error"
-        )
-    return {
-        Labels.CLASSES: "sparse_categorical_accuracy",
-        Labels.ONE_HOT: "categorical_accuracy",
-        Labels.BINARY: "binary_accuracy",
-    }[labels]
-
-
 def _scores(outputs: Outputs, labels: Labels) -> Callable[[Any], Any]:
     """Return a function from outputs, possibly logits, to probabilities; the identity if labels are real numbers."""
     if outputs.activation is not Activation.OTHER or labels is Labels.REAL:
-        return _as_they_are
+        return as_they_are
     probabilities: Callable[[Any], Any] = keras.ops.sigmoid if labels is Labels.BINARY else keras.ops.softmax
     return probabilities
-
-
-def _as_they_are(outputs: Any) -> Any:
-    return outputs

@@ -23,7 +23,7 @@ from reds_core.framework import (
     each_batch,
 )
 from reds_core.network import Network
-from reds_tensorflow.evaluation import BATCH_SIZE, as_float32, as_tensors, compiled, resolve
+from reds_tensorflow.evaluation import BATCH_SIZE, arguments, as_float32, as_tensors, batch_spec, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.names import as_functional, graph_of, layer_names
 from reds_tensorflow.scopes import scopes_named_plainly
@@ -50,7 +50,7 @@ def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data:
     given = [v for v in (*trained, *others) if id(v) in order]
     place = {id(v): i for i, v in enumerate(given)}
 
-    def summed(x: Any, y: Any, weights: Any, values: Sequence[Any]) -> Any:
+    def summed(values: Sequence[Any], x: Any, y: Any, weights: Any = None) -> Any:
         def taken(wanted: Sequence[Any]) -> list[Any]:
             return [values[place[id(v)]] if id(v) in place else v.value for v in wanted]
 
@@ -59,14 +59,14 @@ def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data:
         )
         return aim.loss(y, outputs, weights) * tf.cast(tf.shape(columns(x)[0])[0], tf.float32)
 
-    run = tf.function(summed, autograph=False)
+    signature = [[tf.TensorSpec(v.shape, v.dtype) for v in given], *(each(batch_spec, a) for a in arguments(data))]
+    run = tf.function(summed, input_signature=signature, autograph=False)
+    with scopes_named_plainly():
+        run.get_concrete_function()
     for weights in variants:
         values = [tf.constant(weights[order[id(v)]], v.dtype) for v in given]
-        total = 0.0
-        for batch in each_batch(data, BATCH_SIZE):
-            counts = None if batch.weights is None else tf.constant(batch.weights)
-            with scopes_named_plainly():
-                total += float(run(as_tensors(batch.x), as_tensors(batch.y), counts, values))
+        parts = each_batch(data, BATCH_SIZE)
+        total = sum(float(run(values, *map(as_tensors, arguments(batch)))) for batch in parts)
         yield total / len(data)
 
 

@@ -48,6 +48,11 @@ class Labels(Enum):
     REAL = "real numbers"
 
 
+def as_they_are(values: Any) -> Any:
+    """Return `values`."""
+    return values
+
+
 @dataclass(frozen=True)
 class Head:
     """Loss and metric of one output of a model.
@@ -58,15 +63,17 @@ class Head:
     Attributes:
         name: name of the output.
         weight: factor of its loss in the total loss.
-        loss_name, metric_name: names of the loss and the metric.
+        loss_name: name of the loss.
         labels: kind of the labels.
         outputs: shape and last activation of the output.
         loss: function of (targets of the loss, outputs, weights or None) that returns a scalar tensor: the mean over
             examples of the loss of each, multiplied by its weight. The mean divides by the number of examples and not
             by the sum of the weights, as in Keras.
         loss_targets: converts plain labels to the targets of the loss.
+        metric_name: name of the metric; empty if the output has none.
         metric_targets: converts plain labels to the targets of the metric.
-        new_metric: returns a new Keras metric, to be updated with (targets of the metric, `scores(outputs)`).
+        new_metric: returns a new Keras metric, to be updated with (targets of the metric, `scores(outputs)`); None if
+            the output has none.
         scores: converts outputs to the form that the metric takes: probabilities if labels are classes and the metric
             is given by its name.
         metric_weights: returns the weights for an update of the metric, given plain labels and the weights of the
@@ -76,15 +83,15 @@ class Head:
     name: str
     weight: float
     loss_name: str
-    metric_name: str
     labels: Labels
     outputs: Outputs
     loss: Callable[..., Any]
     loss_targets: Callable[[Any], Any]
-    metric_targets: Callable[[Any], Any]
-    new_metric: Callable[[], Any]
-    scores: Callable[[Any], Any]
-    metric_weights: Callable[[Any, Any], Any]
+    metric_name: str = ""
+    metric_targets: Callable[[Any], Any] = as_they_are
+    new_metric: Callable[[], Any] | None = None
+    scores: Callable[[Any], Any] = as_they_are
+    metric_weights: Callable[[Any, Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,8 +109,8 @@ class Objective:
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """The name of the metric of each output."""
-        return tuple(head.metric_name for head in self.heads)
+        """The name of the metric of each output that has one."""
+        return tuple(head.metric_name for head in self.heads if head.new_metric)
 
     def loss(self, y: Any, outputs: Any, weights: Any = None) -> Any:
         """Return the sum over outputs of the mean loss, times the weight of the output, as a scalar in float32."""
@@ -115,13 +122,14 @@ class Objective:
         return total
 
     def new_metrics(self) -> tuple[Any, ...]:
-        """Return a new Keras metric for each output."""
-        return tuple(head.new_metric() for head in self.heads)
+        """Return a new Keras metric for each output that has one."""
+        return tuple(head.new_metric() for head in self.heads if head.new_metric)
 
     def update(self, metrics: Sequence[Any], y: Any, outputs: Any, weights: Any = None) -> None:
         """Update the metrics that `new_metrics` returned with a batch."""
-        for metric, (head, labels, found) in zip(metrics, self._columns(y, outputs), strict=True):
-            factors = head.metric_weights(labels, weights)
+        measured = [column for column in self._columns(y, outputs) if column[0].new_metric]
+        for metric, (head, labels, found) in zip(metrics, measured, strict=True):
+            factors = head.metric_weights(labels, weights) if head.metric_weights else None
             metric.update_state(head.metric_targets(labels), head.scores(found), sample_weight=factors)
 
     def figure(self, metrics: Sequence[Any]) -> float:
@@ -135,7 +143,7 @@ class Objective:
         return self.heads[0].labels
 
     @property
-    def new_metric(self) -> Callable[[], Any]:
+    def new_metric(self) -> Any:
         """`Head.new_metric` of the first output."""
         return self.heads[0].new_metric
 
