@@ -53,16 +53,18 @@ def _shaped(model: Any, data: Arrays, what: str) -> Arrays:
     for name, tensor, array in zip(names, model.inputs, found, strict=True):
         x.append(_example_shaped(array, tuple(tensor.shape[1:]), f" for input '{name}'" if several else "", what))
     y = _in_order(data.y, output_names(model), names_of_layers(model.outputs), "output", what)
-    for name, count in [*((f"examples for input '{n}'", len(a)) for n, a in zip(names, x, strict=True))][1:]:
-        if count != len(x[0]):
+    count = len(x[0])
+    for name, array in zip(names, x, strict=True):
+        if len(array) != count:
             raise InputError(
-                f"the {what} has {len(x[0])} examples for input '{names[0]}' but {count} {name}",
+                f"the {what} has {count} examples for input '{names[0]}' but {len(array)} for input '{name}'",
                 "give as many examples for each input",
             )
-    for array in y:
-        if len(x[0]) == 0 or len(x[0]) != len(array):
+    for name, array in zip(output_names(model), y, strict=True):
+        if count == 0 or len(array) != count:
+            where = f" for output '{name}'" if len(y) > 1 else ""
             raise InputError(
-                f"the {what} has {len(x[0])} examples and {len(array)} labels", "give one label an example"
+                f"the {what} has {count} examples and {len(array)} labels{where}", "give one label an example"
             )
     return Arrays(tuple(x) if several else x[0], tuple(y) if len(y) > 1 else y[0], data.weights)
 
@@ -89,7 +91,7 @@ def _in_order(
     found = list(values) if isinstance(values, list | tuple) else [values]
     if len(found) != len(names):
         raise InputError(
-            f"the {what} has {len(found)} arrays for {_listed(kind, names)} of the model",
+            f"the {what} has {len(found)} array{'s' * (len(found) != 1)} for {_listed(kind, names)} of the model",
             f"give one array for each {kind}, in this order or in a dict",
         )
     return [np.asarray(array) for array in found]

@@ -134,7 +134,7 @@ class _Replay:
         self._network = network
         self._steps: list[_Call | tuple[Any, Any]] = []  # or two tensors, of which the second is an alias of the first
         functional = as_functional(model)
-        self._starts = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in functional.inputs]
+        self._starts = [keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name) for t in functional.inputs]
         self._follow(functional, self._starts)
         names = layer_names(functional)
         calls = [step for step in self._steps if isinstance(step, _Call)]
