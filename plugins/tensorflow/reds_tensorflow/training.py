@@ -25,7 +25,6 @@ from reds_tensorflow.evaluation import BATCH_SIZE, predict, resolve
 from reds_tensorflow.family import students_of
 from reds_tensorflow.family_model import FamilyModel, StepSettings
 from reds_tensorflow.feeding import Feed, evaluation_dataset
-from reds_tensorflow.gradients import gradients as gradients
 from reds_tensorflow.optimizers import optimizer_of, prepared
 from reds_tensorflow.precision import check_precision
 from reds_tensorflow.reading import STOCK, Reading
