@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -101,7 +102,8 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the outputs of the full network at inference."""
-        return self._at_inference(self._students[-1], as_float32(inputs) if tf.is_tensor(inputs) else inputs)
+        outputs = self._at_inference(self._students[-1], _each_as_float32(inputs))
+        return outputs[0] if len(outputs) == 1 else outputs
 
     @property
     def metrics(self) -> list[Any]:
@@ -172,10 +174,12 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             return self._learn_together(lesson, members, 1.0)
         rounds = [[members[(turn * count + i) % len(members)] for i in range(count)] for turn in range(len(members))]
         # The losses of those that train count more, so that each counts as much as before on average.
-        return tf.switch_case(
-            tf.cast(self._turn.value % len(members), tf.int32),
-            [lambda few=few: self._learn_together(lesson, few, len(members) / count) for few in rounds],
+        factor = len(members) / count
+        branches = [partial(self._learn_together, lesson, few, factor) for few in rounds]
+        learned: tuple[Any, Any, list[Any], list[Any]] = tf.switch_case(
+            tf.cast(self._turn.value % len(members), tf.int32), branches
         )
+        return learned
 
     def _learn_together(
         self, lesson: _Lesson, members: Sequence[Student], factor: float

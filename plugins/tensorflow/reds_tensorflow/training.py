@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,11 @@ def check_finetuning(model: Any, data: Data, settings: FinetuneSettings) -> None
     check_precision(settings.precision)
 
 
+def uses_xla() -> bool:
+    """Whether steps are compiled by XLA: on GPUs. On CPUs, its gradients of depthwise convolutions are slow."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) -> None:
     """Train the full network and all members together, in place, with one set of weights.
 
@@ -93,8 +99,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     model = FamilyModel(family, network, students, aim, step, examples)
     model.compile(
         optimizer=prepared(training.objects.optimizer, settings, feed.batches_per_epoch, model.without_decay()),
-        # On CPUs, XLA computes the gradients of depthwise convolutions many times more slowly.
-        jit_compile="auto" if tf.config.list_logical_devices("GPU") else False,
+        jit_compile=uses_xla(),
     )
     model.optimizer.build(model.trainable_variables)
     model.measure_frozen()
@@ -129,9 +134,12 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
 def _recalibrate(family: Family[Any], data: Data, seed: int) -> None:
     """Measure the batch-norm statistics of the members; the full network keeps those that it has."""
     examples = sampled(data, STATISTICS_EXAMPLES, seed).x
+
+    def weights_of(model: Any) -> Callable[[], list[Any]]:
+        return lambda: [variable.value for variable in model.trainable_variables]
+
     for model in family.members:
-        weights = [variable.value for variable in model.trainable_variables]
-        BatchNormStatistics(model, lambda w=weights: w, model.non_trainable_variables, examples).measure(examples)
+        BatchNormStatistics(model, weights_of(model), model.non_trainable_variables, examples).measure(examples)
 
 
 def _soft_targets(distillation: Distillation | None, data: Data, settings: FinetuneSettings) -> Any | None:
