@@ -35,13 +35,12 @@ def check_data(model: Any, data: Data, task: Task, what: str) -> Data:
             cannot be computed from them.
     """
     if isinstance(data, Stream):
-        shaped = data.mapped(lambda batch: _shaped(model, batch, what))
-        checked, aim = resolve(model, shaped, task, what)
-        _try(model, checked.sample(SAMPLED_EXAMPLES), aim)
-        return checked
-    checked, aim = resolve(model, _shaped(model, data, what), task, what)
-    _try(model, checked, aim)
-    return checked
+        stream, aim = resolve(model, data.mapped(lambda batch: _shaped(model, batch, what)), task, what)
+        _try(model, stream.sample(SAMPLED_EXAMPLES), aim)
+        return stream
+    arrays, aim = resolve(model, _shaped(model, data, what), task, what)
+    _try(model, arrays, aim)
+    return arrays
 
 
 def _shaped(model: Any, data: Arrays, what: str) -> Arrays:

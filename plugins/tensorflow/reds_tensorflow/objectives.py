@@ -46,9 +46,10 @@ def objective(
     metrics = of_each_output("metric", task.metric, names)
     factors = of_each_output("loss weight", task.loss_weights, names)
     titles = [f"the labels for output '{name}'" for name in names] if len(names) > 1 else ["the labels"]
+    losses = [given or _default_loss(*of) for given, *of in zip(losses, outputs, labels, titles, strict=True)]
     metrics = _with_defaults(metrics, labels, titles)
-    given = zip(names, titles, factors, losses, metrics, outputs, labels, strict=True)
-    return Objective(tuple(_head(*one, weighted=weighted) for one in given))
+    given = zip(names, factors, losses, metrics, outputs, labels, strict=True)
+    return Objective(tuple(_head(*one, weighted) for one in given))
 
 
 def ignored_class(loss: Any, metric: Any, outputs: Outputs) -> int | None:
@@ -129,10 +130,8 @@ def _no_accuracy(title: str) -> InputError:
     return InputError(f"{title} are real numbers, which have no accuracy", "give a metric such as mean_absolute_error")
 
 
-def _head(
-    name: str, title: str, factor: Any, loss: Any, metric: Any, outputs: Outputs, labels: Labels, weighted: bool
-) -> Head:
-    made_loss = built_loss(loss or _default_loss(outputs, labels, title), outputs.activation is Activation.OTHER)
+def _head(name: str, factor: Any, loss: Any, metric: Any, outputs: Outputs, labels: Labels, weighted: bool) -> Head:
+    made_loss = built_loss(loss, outputs.activation is Activation.OTHER)
     made_metric = None if metric is None else built_metric(metric, _classes(outputs), weighted)
     head = Head(
         name=name,
