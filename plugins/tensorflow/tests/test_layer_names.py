@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from reds_tensorflow import evaluation, export, probing, unrolled_recurrences
+from reds_tensorflow import evaluation, export, gradients, probing, unrolled_recurrences
 from reds_tensorflow.scopes import plain_name, scopes_named_plainly
 from reds_tensorflow.tracing import inspect
 
