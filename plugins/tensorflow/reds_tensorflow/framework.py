@@ -74,7 +74,7 @@ class TensorFlowFramework(Framework):
         with importing():
             from reds_tensorflow import loading
         _ = self.reading  # layer plugins register the classes of their layers
-        return loading.load_model(path, self.own_layers)
+        return loading.load_model(path, self.own_layers, self.options.input_shape)
 
     def save_model(self, model: Any, path: Path) -> None:
         with importing():
