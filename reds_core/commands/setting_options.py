@@ -97,6 +97,8 @@ class SettingOption:
     @property
     def _annotation(self) -> Any:
         kinds = typing.get_args(self.kind) if isinstance(self.kind, types.UnionType) else (self.kind,)
+        if self.kind is Any:  # an object from Python, or a text
+            kinds = (str, types.NoneType)
         kind = str if self.rule.is_text else next(k for k in kinds if k is not type(None))
         flag = self.rule.flag or "--" + self.name.replace("_", "-")
         if kind is bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from reds_core.framework.augmentation import Augmentation, Change, augmentations
 from reds_core.framework.data import (
+    SAMPLE_BYTES,
+    SAMPLE_EXAMPLES,
     SMALL_BYTES,
     Arrays,
     Data,
@@ -33,10 +35,13 @@ from reds_core.framework.framework import (
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.sample import BuiltSample, SampleModel
+from reds_core.framework.sources import Source, SourceStream
 
 __all__ = [
     "FLOAT32_BYTES",
     "INT8_BYTES",
+    "SAMPLE_BYTES",
+    "SAMPLE_EXAMPLES",
     "SMALL_BYTES",
     "ActivationStatistics",
     "Arrays",
@@ -57,6 +62,8 @@ __all__ = [
     "Precision",
     "SampleModel",
     "Schedule",
+    "Source",
+    "SourceStream",
     "Stream",
     "Task",
     "Teacher",

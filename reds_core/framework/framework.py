@@ -255,12 +255,20 @@ class Framework(Plugin, ABC):
 
     # --- training and evaluation --------------------------------------------------------------------------------
 
-    def stream(self, source: Any, batch_size: int) -> Stream | None:
+    def stream(self, source: Any, model: Any | None, batch_size: int, what: str) -> Stream | None:
         """Return a stream over a data object of the framework, or None if `source` is not one, which is the default.
+
+        Functions that return iterators, and iterable objects with a length, need no support by the framework.
 
         Args:
             source: what the user gives as data.
+            model: the model that takes the examples, which tells batches from single examples; None if a small network
+                for images is to be trained.
             batch_size: number of examples in a batch, if the source yields single examples.
+            what: name of the data in messages.
+
+        Raises:
+            InputError: if the object cannot be used; for example, if it has no end.
         """
         return None
 
@@ -352,11 +360,14 @@ class Framework(Plugin, ABC):
 
     # --- conveniences -------------------------------------------------------------------------------------------
 
-    def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
+    def load_dataset(self, name: str) -> tuple[Any, Any]:
         """Return training and test data of a data set that the framework provides by name, unchecked.
 
+        Each of them is `Arrays`, or an object that `stream` takes.
+
         Raises:
-            InputError: if the name is unknown, as all are by default, or the data cannot be downloaded.
+            InputError: If the name is unknown, as all are by default, or the data cannot be downloaded.
+            UnavailableError: If a library that is needed to read it is not installed.
         """
         raise InputError(
             f"framework '{self.name}' knows no data set '{name}'",

@@ -8,8 +8,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
 from reds_core.cost import counting, resources
 from reds_core.cost.budget import budget_texts, parse_budgets
 from reds_core.errors import InputError
@@ -22,8 +20,11 @@ from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs import extraction
-from reds_core.runs.dataset import Dataset, dataset_from_arrays, load_data
+from reds_core.runs.class_weights import ClassWeights, class_weight_text
+from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import Mode, RunFolder
+from reds_core.runs.given_data import given_data, read_given
+from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import Inspection, describe, refuse_unprunable
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
@@ -35,8 +36,12 @@ from reds_core.system.files import given_path
 from reds_core.system.users_code import import_names
 from reds_core.watcher import Watcher
 
-Examples = tuple[tuple[npt.ArrayLike, npt.ArrayLike], tuple[npt.ArrayLike, npt.ArrayLike]]
-"""(x_train, y_train), (x_test, y_test), as the loaders of common frameworks return them."""
+DataObject = Any
+"""Data as an object in Python: training data, or a pair of training and test data.
+
+Each of them is (x, y), (x, y, sample_weight), or an object that yields batches of these. x and y are arrays or, for
+models of several inputs or outputs, lists or dicts of arrays.
+"""
 Budgets = Mapping[str, float | str | Sequence[float | str]]
 Imports = str | PathLike[str] | Sequence[str | PathLike[str]]
 
@@ -46,29 +51,9 @@ def _texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
     return budget_texts(budgets) if isinstance(budgets, Mapping) else tuple(budgets)
 
 
-def _source(data: Any) -> str | Dataset | None:
-    """Convert data to a form that a run accepts.
-
-    Raises:
-        InputError: If it cannot be used as a data set.
-    """
-    if isinstance(data, str | Dataset | None):
-        return data
-    if isinstance(data, PathLike):
-        return str(fspath(data))
-    try:
-        (x_train, y_train), (x_test, y_test) = data
-    except (TypeError, ValueError):
-        raise InputError(
-            f"data of type {type(data).__name__} cannot be used as a data set",
-            "give the name or path of one, or ((x_train, y_train), (x_test, y_test))",
-        ) from None
-    return dataset_from_arrays((x_train, y_train), (x_test, y_test))
-
-
 def prune(
     model: Any = None,
-    data: str | PathLike[str] | Dataset | Examples | None = None,
+    data: str | PathLike[str] | Dataset | DataObject | None = None,
     budgets: Budgets | Sequence[str] | None = None,
     out: str | PathLike[str] | None = None,
     *,
@@ -78,6 +63,8 @@ def prune(
     solver: str | None = None,
     options: PluginOptions | None = None,
     imports: Imports | None = None,
+    validation_data: DataObject | None = None,
+    class_weight: str | Mapping[int, float] | None = None,
     finetune_epochs: int | None = None,
     seed: int | None = None,
     settings: RunSettings | None = None,
@@ -93,7 +80,9 @@ def prune(
     Args:
         model: The path of a model file, a model object of an installed framework, or None to train a small network on
             `data` first.
-        data: The name or the path of a data set, `((x_train, y_train), (x_test, y_test))`, a `Dataset`, or None.
+        data: The name or the path of a data set, `((x_train, y_train), (x_test, y_test))`, a pair of objects that yield
+            batches, such as `tf.data.Dataset`, training data alone, a `Dataset`, or None. Examples may have weights:
+            `(x, y, sample_weight)`.
         budgets: The amounts of each resource, such as `{"macs": [0.5, 0.25], "peak_ram": "64KiB"}`, or texts as
             `--budget` takes them. There is one subnetwork per amount.
         out: The folder for the results. None means the folder that the recipe names, or else `reds-out`.
@@ -105,6 +94,11 @@ def prune(
         options: Options of plugins, as `{plugin: {key: text}}`. They are merged with those of the recipe.
         imports: One or several Python files or names of modules that define custom layers. They are imported before a
             model file is read, and are not needed where `model` is an object.
+        validation_data: Data on which the epochs of training are compared, in the form of one part of `data`. None
+            holds back a share of the training data, which is not possible if that is a stream.
+        class_weight: How much the examples of each class count in training and on held-back data, such as
+            `{0: 1.0, 1: 5.0}`, or `"balanced"`, which gives every class the same total weight. Classes that are not
+            named have the weight 1. Test data is not weighted by class.
         finetune_epochs: How many epochs the whole run trains for.
         seed: The seed of all random numbers.
         settings: All other settings. Give either these or a recipe.
@@ -155,6 +149,7 @@ def prune(
         imports=settings.imports if imports is None else import_names(imports),
         finetune=finetune if finetune_epochs is None else replace(finetune, epochs=finetune_epochs),
         seed=settings.seed if seed is None else seed,
+        class_weight=settings.class_weight if class_weight is None else class_weight_text(class_weight),
     )
     with folder.locked():
         known = folder.known()
@@ -167,9 +162,9 @@ def prune(
                 settings = replace(settings, imports=known.imports())
         elif model is None and data is None:
             data = default_data
-        source = _source(data)
+        source = given_data(data)
         model = given_path(model, "model") if isinstance(model, str | PathLike) else model
-        request = RunRequest(model, source, settings)
+        request = RunRequest(model, source, settings, validation_data)
         return Run(request, folder, registry or Registry(), watcher or Watcher()).execute()
 
 
@@ -253,7 +248,7 @@ def inspect(
 
 def formulate_model(
     model: Any,
-    data: str | PathLike[str] | Dataset | Examples | None,
+    data: str | PathLike[str] | Dataset | DataObject | None,
     budgets: Budgets | Sequence[str],
     *,
     scorer: str = "taylor",
@@ -264,6 +259,7 @@ def formulate_model(
     element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
     latency_table: str | PathLike[str] | None = None,
     widths: WidthRules | None = None,
+    class_weight: str | Mapping[int, float] | None = None,
     strict: bool = False,
     seed: int = 0,
     registry: Registry | None = None,
@@ -285,6 +281,7 @@ def formulate_model(
         element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
         widths: Rules for the widths that each group may have.
+        class_weight: How much the examples of each class count in scores, as `prune` takes it.
         strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
         seed: The seed of all random numbers.
         registry: The plugins to choose from. By default they are all that are installed.
@@ -314,7 +311,7 @@ def formulate_model(
     resources.check_resources(budget.amounts, table is not None)
     plugin = registry.create(Scorer, scorer, options)
     check_level(plugin, score_level)
-    source = _source(data)
+    source = given_data(data)
     if source is None and plugin.needs_data:
         raise InputError(f"scorer '{scorer}' needs training data", "give --data, or use --scorer magnitude")
     latencies = settings.read_latencies()
@@ -330,9 +327,11 @@ def formulate_model(
     task = task or Task()
     train = None
     if source is not None:
-        shape = framework.input_shape(loaded)
-        dataset = source if isinstance(source, Dataset) else load_data(source, framework, shape, seed)
-        train = framework.check_data(loaded, dataset.train, task, "training data")
+        dataset = read_given(source, None, framework, loaded, replace(settings, seed=seed))
+        checked = framework.check_data(loaded, dataset.train, task, "training data")
+        if class_weight is not None:
+            checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)
+        train = examples_in_memory(checked)
     scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
     stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
     return Statement(network, costs, rules).formulate(scores, budget, name=f"{stem}-{budget.name}")
@@ -342,6 +341,7 @@ def extract(
     folder: str | PathLike[str],
     budgets: Budgets | Sequence[str],
     *,
+    data: str | PathLike[str] | Dataset | DataObject | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
 ) -> SubnetworkRecord:
@@ -354,6 +354,7 @@ def extract(
     Args:
         folder: The folder of a finished run.
         budgets: One amount for each resource, such as `{"macs": 0.4}`, or texts as `--budget` takes them.
+        data: The data of the run, as `prune` takes it. It is only needed if it was given as objects in Python.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
 
@@ -371,5 +372,5 @@ def extract(
         >>> member.widths, member.files
     """
     return extraction.extract(
-        given_path(folder, "folder"), _texts(budgets), registry or Registry(), watcher or Watcher()
+        given_path(folder, "folder"), _texts(budgets), registry or Registry(), watcher or Watcher(), given_data(data)
     )

@@ -36,7 +36,10 @@ _GROUP, _CURVE = "group/", "curve/"
 
 @dataclass(frozen=True)
 class _SavedState:
-    """The content of state.json. `files` lists the files beside it, so that a missing file is noticed."""
+    """The content of state.json. `files` lists the files beside it, so that a missing file is noticed.
+
+    `passes` is as in `Checkpoint`.
+    """
 
     choices: tuple[Decision, ...]
     steps: tuple[StepRecord, ...]
@@ -44,14 +47,22 @@ class _SavedState:
     bounds: tuple[int | None, ...] = ()
     sequence: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    passes: int = 0
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state and the records of the steps that led to it. The decisions of the last step are only in its record."""
+    """A state and the records of the steps that led to it. The decisions of the last step are only in its record.
+
+    Attributes:
+        state: The state.
+        steps: The records of the steps.
+        passes: The number of epochs of all trainings so far, which are passes over the training data.
+    """
 
     state: PruningState
     steps: tuple[StepRecord, ...]
+    passes: int = 0
 
 
 def _load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -167,7 +178,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework, 
         for i, member in enumerate(state.family.members):
             framework.save_model(member, partial / _member_file(i, framework))
     files = tuple(sorted(path.name for path in partial.iterdir()))
-    saved = _SavedState(state.choices, checkpoint.steps, models, state.bounds, state.sequence, files)
+    saved = _SavedState(state.choices, checkpoint.steps, models, state.bounds, state.sequence, files, checkpoint.passes)
     write_text(partial / _STATE, to_json(saved))
     shutil.rmtree(target, ignore_errors=True)
     try:
@@ -230,7 +241,7 @@ def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -
         widths = tuple(choice.widths for choice in saved.choices[: saved.members])
         family = Family(framework.load_model(full), members, widths)
     state = PruningState(scores, order, saved.choices, family, bounds=saved.bounds, sequence=saved.sequence)
-    return Checkpoint(state, saved.steps)
+    return Checkpoint(state, saved.steps, saved.passes)
 
 
 def _is_sound(saved: _SavedState, channels: Mapping[str, int]) -> bool:

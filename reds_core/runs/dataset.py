@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,32 +17,81 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError, UnavailableError
-from reds_core.framework.data import Arrays, as_examples
+from reds_core.framework.data import Arrays, Data, Stream, columns, each
+from reds_core.framework.examples import examples_of
 from reds_core.framework.framework import Framework
+from reds_core.framework.sources import stream_over
 from reds_core.runs.image_folder import ImageFiles, choose_format, class_names, list_images, read_images
 from reds_core.system.archive import ArchiveError, read_archive
 from reds_core.system.files import given_path
 
 TEST_FRACTION = 0.2
+ARRAYS, STREAM = "arrays", "stream"
+OBJECTS = (ARRAYS, STREAM)
+"""The names under which data that is given as objects in Python is recorded."""
 _ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 _EXPECTED = "give an .npz with x_train, y_train, x_test and y_test"
+_SCHEME = re.compile(r"[a-z]+:")
+"""How the names of data sets begin that another library provides, such as tfds:mnist."""
+GIVE_DATA = (
+    "give the name or path of a data set, ((x_train, y_train), (x_test, y_test)), or objects that yield batches (x, y)"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test data.
+    """Training data, and the data that goes with it. Each part is held in memory or is a stream.
 
     Attributes:
         name: The name as the user gave it.
         train: The training data.
-        test: The test data. Shapes differ from those of the training data only in the number of examples.
-        digest: The hexadecimal SHA-256 of all four arrays.
+        test: The test data, or None. Its arrays differ from those of the training data only in the number of examples.
+        digest: The hexadecimal SHA-256 of the arrays, and of what is known of streams, in `train` and `test`.
+        validation: Data that the epochs of training are compared on; None to hold back a part of the training data.
     """
 
     name: str
-    train: Arrays
-    test: Arrays
+    train: Data
+    test: Data | None
     digest: str
+    validation: Data | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a data set is read.
+
+    Attributes:
+        framework: Loads the data sets that it provides, and reads its own data objects.
+        model: The model that takes the examples. None if a small network for images is to be trained.
+        batch_size: The number of examples in a batch of a stream whose source yields single examples.
+        seed: The seed of a split into training and test data, and of the order of a stream.
+    """
+
+    framework: Framework
+    model: Any | None = None
+    batch_size: int = 32
+    seed: int = 0
+
+    def part(self, given: Any, what: str) -> Data:
+        """Convert (x, y), (x, y, sample_weight) or an object that yields batches of these.
+
+        Args:
+            given: What the user gives.
+            what: Its name in messages, such as "training data".
+
+        Raises:
+            InputError: If it has none of these forms, or holds anything but finite numbers.
+        """
+        if isinstance(given, Arrays | Stream):
+            return given
+        if isinstance(given, tuple | list):
+            return examples_of(*given, what=what)
+        found = self.framework.stream(given, self.model, self.batch_size, what)
+        found = stream_over(given, what) if found is None else found
+        if found is None:
+            raise InputError(f"{what} of type {type(given).__name__} cannot be used as a data set", GIVE_DATA)
+        return found
 
 
 def load_data(
@@ -59,8 +110,19 @@ def load_data(
         InputError: If the data is missing, damaged, invalid or too large for memory.
         UnavailableError: If a library that is needed to read it is not installed.
     """
+    return read_data(source, Reading(framework, seed=seed), input_shape)
+
+
+def read_data(source: str, reading: Reading, input_shape: tuple[int | None, ...] | None = None) -> Dataset:
+    """Read a data set from a path or by its name, as `load_data` does, in the way that `reading` says."""
     try:
-        return _checked(source, *_loaded(source, framework, input_shape, seed))
+        train, test = (
+            examples_of(part.x, part.y, part.weights, what=f"{word} data of '{source}'")
+            if isinstance(part, Arrays)
+            else reading.part(part, f"{word} data")
+            for part, word in zip(_loaded(source, reading, input_shape), ("training", "test"), strict=True)
+        )
+        return dataset_of(source, train, test)
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
         raise InputError(
@@ -69,35 +131,93 @@ def load_data(
         ) from error
 
 
-def _loaded(
-    source: str, framework: Framework, input_shape: tuple[int | None, ...] | None, seed: int
-) -> tuple[Arrays, Arrays]:
+def _loaded(source: str, reading: Reading, input_shape: tuple[int | None, ...] | None) -> tuple[Any, Any]:
     path = given_path(source, "data")
     if source == "digits":
         return _digits()
     if path.is_dir():
-        return _folder(path, input_shape, seed)
+        if input_shape is None and reading.model is not None:
+            input_shape = reading.framework.input_shape(reading.model)
+        return _folder(path, input_shape, reading.seed)
     if path.exists():
         return _npz(path)
-    if path.suffix or path.name != source:
+    if not _SCHEME.match(source) and (path.suffix or path.name != source):
         raise InputError(f"data '{source}' does not exist", "give digits, a named data set, an .npz or a folder")
-    return framework.load_dataset(source)
+    return reading.framework.load_dataset(source)
 
 
 def dataset_from_arrays(
-    train: tuple[npt.ArrayLike, npt.ArrayLike], test: tuple[npt.ArrayLike, npt.ArrayLike], name: str = "arrays"
+    train: tuple[Any, ...] | list[Any], test: tuple[Any, ...] | list[Any] | None = None, name: str = ARRAYS
 ) -> Dataset:
-    """Create a data set from (x_train, y_train) and (x_test, y_test), as the loaders of common frameworks return them.
+    """Create a data set from (x, y) or (x, y, sample_weight) for training and, if there is any, for testing.
+
+    x and y are arrays or, for models of several inputs or outputs, lists or dicts of arrays.
 
     Raises:
         InputError: If the arrays do not match each other or are not numeric.
     """
-    first, second = (Arrays(np.asarray(x), np.asarray(y)) for x, y in (train, test))
-    return _checked(name, first, second)
+    parts = [
+        None if part is None else examples_of(*part, what=f"{word} data of '{name}'")
+        for part, word in ((train, "training"), (test, "test"))
+    ]
+    assert parts[0] is not None
+    return dataset_of(name, parts[0], parts[1])
+
+
+def dataset_of(name: str, train: Data, test: Data | None) -> Dataset:
+    """Create a data set from its parts, which are streams or results of `examples_of`.
+
+    Raises:
+        InputError: If the shapes of the parts do not match each other.
+    """
+    if isinstance(train, Arrays) and isinstance(test, Arrays):
+        _check_alike(train.x, test.x, f"training and test examples of '{name}'")
+        _check_alike(train.y, test.y, f"training and test labels of '{name}'")
+    digest = hashlib.sha256()
+    for part in (train, test):
+        if isinstance(part, Stream):
+            digest.update(part.digest.encode())
+        elif part is not None:
+            _update(digest, part)
+    return Dataset(name, train, test, digest.hexdigest())
+
+
+def _update(digest: Any, data: Arrays) -> None:
+    """Add the arrays of `data` to a digest, without copying those that are contiguous."""
+    for values in (data.x, data.y):
+        if isinstance(values, Mapping):
+            digest.update(repr(tuple(values)).encode())
+        for array in columns(values):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    if data.weights is not None:
+        digest.update(np.ascontiguousarray(data.weights).data)
+
+
+def _check_alike(first: Any, second: Any, what: str) -> None:
+    """Refuse data whose arrays have other shapes than those of the training data."""
+
+    def shape(array: npt.NDArray[Any]) -> tuple[int, ...]:
+        return array.shape[1:]
+
+    shapes = each(shape, first), each(shape, second)
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"{what} have different shapes, {_shapes_text(shapes[0])} and {_shapes_text(shapes[1])}",
+            "give both in one shape",
+        )
+
+
+def _shapes_text(shapes: Any) -> str:
+    if isinstance(shapes, Mapping):
+        return ", ".join(f"'{name}' {shape}" for name, shape in shapes.items())
+    return str(shapes)
 
 
 def split_validation(train: Arrays, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
     """Hold back a part of the training data for validation. The split is stratified if labels are classes.
+
+    With several outputs, those of the first output count.
 
     Args:
         train: The training data.
@@ -114,14 +234,14 @@ def split_validation(train: Arrays, fraction: float, seed: int) -> tuple[Arrays,
         raise InputError(f"a part of {fraction} cannot be held back", "give a fraction between 0 and 1")
     if len(train) < 2:
         raise InputError(f"training data of {len(train)} example cannot be split", "give at least 2 examples")
-    rest, held = _split(_strata(train.y), fraction, seed)
+    rest, held = _split(_strata(columns(train.y)[0]), fraction, seed)
     return train.take(rest), train.take(held)
 
 
 def _strata(y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """The class of each example, int64 (N,); zeros if labels are not classes."""
     if y.ndim == 1 and np.issubdtype(y.dtype, np.integer):
-        return y.astype(np.int64)
+        return y.astype(np.int64, copy=False)
     if is_one_hot(y):
         return np.asarray(y.argmax(axis=1), np.int64)
     return np.zeros(len(y), np.int64)
@@ -206,61 +326,3 @@ def _folder(folder: Path, input_shape: tuple[int | None, ...] | None, seed: int)
         Arrays(read_images(train.paths, format_), train.labels),
         Arrays(read_images(test.paths, format_), test.labels),
     )
-
-
-def _checked(name: str, train: Arrays, test: Arrays) -> Dataset:
-    """Check a data set and convert it to the types that the other modules expect."""
-    train, test = (
-        Arrays(_examples(part.x, f"{word} data of '{name}'"), _labels(part.y, f"labels of the {word} data of '{name}'"))
-        for part, word in ((train, "training"), (test, "test"))
-    )
-    for part, word in ((train, "training"), (test, "test")):
-        if len(part.x) != len(part.y):
-            raise InputError(
-                f"the {word} data of '{name}' has {len(part.x)} examples and {len(part.y)} labels",
-                "give one label per example",
-            )
-    for first, second, what in ((train.x, test.x, "examples"), (train.y, test.y, "labels")):
-        if first.shape[1:] != second.shape[1:]:
-            raise InputError(
-                f"training and test {what} of '{name}' have different shapes, {first.shape[1:]} and {second.shape[1:]}",
-                "give both in one shape",
-            )
-    digest = hashlib.sha256()
-    for array in (train.x, train.y, test.x, test.y):
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return Dataset(name, train, test, digest.hexdigest())
-
-
-def _finite(array: npt.NDArray[Any], what: str) -> None:
-    # checking the extremes needs no array of booleans, and a NaN anywhere makes both NaN
-    if not (np.isfinite(array.min()) and np.isfinite(array.max())):
-        raise InputError(f"the {what} hold NaN or infinite numbers", "remove or replace them")
-
-
-def _examples(x: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
-    if x.dtype.kind not in "biuf":
-        raise InputError(f"the {what} are of type {x.dtype}, not numbers", "save them as numbers")
-    if x.ndim < 2 or x.size == 0:
-        raise InputError(f"the {what} are empty (shape {x.shape})", "give at least one example of at least one number")
-    with np.errstate(over="ignore"):
-        examples = as_examples(x)
-    _finite(examples, what)
-    return examples
-
-
-def _labels(y: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
-    """Labels as int64 (N,) if they are one-dimensional integers, else as float32 or int64 (N, ...)."""
-    if y.dtype.kind not in "biuf":
-        raise InputError(f"the {what} are of type {y.dtype}, not numbers", "give class numbers from 0, or one-hot rows")
-    if y.ndim == 0 or y.size == 0:
-        raise InputError(f"the {what} are empty", "give one label per example")
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            labels = y.astype(np.float32)
-        _finite(labels, what)
-        return labels
-    return y.astype(np.int64) if y.ndim != 2 else y.astype(np.float32)

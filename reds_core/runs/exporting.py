@@ -12,7 +12,7 @@ import numpy as np
 
 from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import UnsupportedError
-from reds_core.framework.data import Arrays
+from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
 from reds_core.framework.framework import Framework, Task
 from reds_core.plan import Accuracy
@@ -46,7 +46,7 @@ class Exporter:
     folder: Path
     task: Task
     calibration: Arrays | None
-    test: Arrays | None
+    test: Data | None
     warn: Callable[[str], None]
     latency: LatencySettings | None = None
 

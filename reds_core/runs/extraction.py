@@ -14,7 +14,7 @@ from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, RedsError
 from reds_core.formulation.statement import Statement
-from reds_core.framework.data import Arrays
+from reds_core.framework.data import Arrays, Data
 from reds_core.framework.framework import Framework, member_kept
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.network.axis import Kept
@@ -24,11 +24,14 @@ from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
-from reds_core.runs.dataset import load_data, split_validation
+from reds_core.runs.dataset import OBJECTS, Dataset, split_validation
 from reds_core.runs.exporting import Exporter
 from reds_core.runs.file_names import full_file
 from reds_core.runs.finish import report, solution_figures
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
+from reds_core.runs.given_data import Splits, read_given
+from reds_core.runs.inputs import examples_in_memory
+from reds_core.runs.request import VALIDATION
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import ScoreTable
@@ -37,11 +40,18 @@ from reds_core.system.records import from_plain
 from reds_core.watcher import Watcher
 
 
-def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, watcher: Watcher) -> SubnetworkRecord:
+def extract(
+    folder: Path,
+    budget_texts: tuple[str, ...],
+    registry: Registry,
+    watcher: Watcher,
+    data: str | Dataset | Splits | None = None,
+) -> SubnetworkRecord:
     """Choose, extract and export the subnetwork of another budget, and add it to the plan and the report.
 
     Its widths lie between those of the members below and above it, so the family stays nested. Weights and batch-norm
-    statistics are those of the member above it, or of the full network.
+    statistics are those of the member above it, or of the full network. Accuracy is measured on `data`, or on the data
+    of the run where that was read from a path or by a name.
 
     Raises:
         InputError: If the folder holds no finished run, if the budget is malformed or already taken, or if another
@@ -61,7 +71,7 @@ def extract(folder: Path, budget_texts: tuple[str, ...], registry: Registry, wat
         watcher.stage(f"choosing subnetwork {budget.name}")
         below, above = _neighbours(family, budget)
         decision = _decide(family, budget, below, above, search)
-        record = _export(family, budget, decision, _cut(family, decision, above, budget), watcher)
+        record = _export(family, budget, decision, _cut(family, decision, above, budget), data, watcher)
         at = 0 if below is None else plan.subnetworks.index(below) + 1
         members = (*plan.subnetworks[:at], record, *plan.subnetworks[at:])
         plan = dataclasses.replace(plan, subnetworks=members)
@@ -162,11 +172,16 @@ def _cut(family: _FinishedFamily, decision: Decision, above: SubnetworkRecord | 
 
 
 def _export(
-    family: _FinishedFamily, budget: SubnetworkBudget, decision: Decision, model: Any, watcher: Watcher
+    family: _FinishedFamily,
+    budget: SubnetworkBudget,
+    decision: Decision,
+    model: Any,
+    data: str | Dataset | Splits | None,
+    watcher: Watcher,
 ) -> SubnetworkRecord:
     """Write and measure the subnetwork."""
     settings, framework, latencies = family.settings, family.framework, family.latencies
-    train, test = _data(family.plan, settings, framework, model, watcher)
+    train, test = _data(family, model, data, watcher)
     watcher.stage(f"exporting subnetwork {budget.name}")
     timing = None if latencies is None else latencies.settings
     calibration = train if settings.int8 else None
@@ -196,7 +211,7 @@ def _settings_of(plan: Plan, folder: Path) -> RunSettings:
     """
     try:
         settings: RunSettings = from_plain(
-            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data")}
+            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data", VALIDATION)}
         )
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(
@@ -235,25 +250,32 @@ def _between(
 
 
 def _data(
-    plan: Plan, settings: RunSettings, framework: Framework, model: Any, watcher: Watcher
-) -> tuple[Arrays | None, Arrays | None]:
+    family: _FinishedFamily, model: Any, data: str | Dataset | Splits | None, watcher: Watcher
+) -> tuple[Arrays | None, Data | None]:
     """The data of the run for calibration and for accuracy; None if it can no longer be read."""
-    source = plan.options.get("data")
+    plan, settings, framework = family.plan, family.settings, family.framework
+    source = plan.options.get("data") if data is None else data
     if source is None:
         return None, None
+    without = "so no accuracy is measured and no int8 file is written"
+    if isinstance(source, str) and source in OBJECTS:
+        watcher.warn(f"the data of the run was given as objects in Python and is not given now, {without}")
+        return None, None
     try:
-        dataset = load_data(source, framework, framework.input_shape(model), settings.seed)
+        dataset = read_given(source, None, framework, model, settings)
     except RedsError as error:
-        watcher.warn(
-            f"the data of the run cannot be read, so no accuracy is measured and no int8 file is written: {error}"
-        )
+        if data is not None:
+            raise
+        watcher.warn(f"the data of the run cannot be read, {without}: {error}")
         return None, None
     if dataset.digest != plan.hashes.data:
-        watcher.warn(
-            f"data '{source}' has changed since the run, so no accuracy is measured and no int8 file is written"
-        )
+        name = source if isinstance(source, str) else dataset.name
+        watcher.warn(f"data '{name}' has changed since the run, {without}")
         return None, None
     train = framework.check_data(model, dataset.train, settings.task, "training data")
-    if settings.holdout and len(train) > 1:
+    if VALIDATION not in plan.options and isinstance(train, Arrays) and settings.holdout and len(train) > 1:
         train, _ = split_validation(train, settings.holdout, settings.seed)
-    return train, framework.check_data(model, dataset.test, settings.task, "test data")
+    test = dataset.test
+    if test is not None:
+        test = framework.check_data(model, test, settings.task, "test data")
+    return examples_in_memory(train), test

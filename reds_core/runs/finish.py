@@ -32,7 +32,7 @@ def finish(session: Session, checkpoint: Checkpoint) -> Plan:
     settings, inputs, state, folder = session.settings, session.inputs, checkpoint.state, session.folder
     network, framework = inputs.network, inputs.framework
     timing = None if inputs.latencies is None else inputs.latencies.settings
-    calibration = inputs.train if settings.int8 else None
+    calibration = inputs.examples if settings.int8 else None
     exporter = Exporter(framework, folder, settings.task, calibration, inputs.test, session.watcher.warn, timing)
     session.watcher.stage("measuring")
     before = exporter.accuracy(inputs.model)

@@ -16,6 +16,7 @@ from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, has_progress, remove_checkpoints
+from reds_core.runs.dataset import OBJECTS
 from reds_core.runs.file_names import baseline_file, full_file, is_output, member_files
 from reds_core.runs.recipe import RECIPE_FILE
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
@@ -60,12 +61,14 @@ class RunRecord:
             where: The folder of the run, for error messages.
 
         Raises:
-            InputError: If the path of the model is not known, such as that of an object in Python.
+            InputError: If the model or the data was an object in Python.
         """
         place: str | None = self.options.get(key)
         if key == "model" and place is not None and not Path(place).is_absolute():
             what = f"the run in '{where}' does not record the path of its model '{place}'"
             raise InputError(what, "give it again")
+        if key == "data" and place in OBJECTS:
+            raise InputError(f"the data of the run in '{where}' was given as objects in Python", "give it again")
         return place
 
     def imports(self) -> tuple[str, ...]:
@@ -78,10 +81,10 @@ class RunRecord:
         Raises:
             InputError: If a setting differs; the message names the first.
         """
-        for key in options:
-            was = self.options.get(key)
-            if options[key] != was and key not in _SOURCES:
-                first, now = _setting_text(was), _setting_text(options[key])
+        for key in {**options, **self.options}:
+            was, is_now = self.options.get(key), options.get(key)
+            if is_now != was and key not in _SOURCES:
+                first, now = _setting_text(was), _setting_text(is_now)
                 raise InputError(f"the run in '{where}' was started with {key} {first}, not {now}", _FIX)
 
     def check_hashes(self, hashes: Hashes, where: Path) -> None:

@@ -9,14 +9,16 @@ from typing import Any
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays
+from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, sampled
 from reds_core.framework.framework import Framework, Training
 from reds_core.network.description import Network
 from reds_core.plan import Hashes
 from reds_core.runs.checkpoint import remove_epochs
-from reds_core.runs.dataset import Dataset, load_data, split_validation
+from reds_core.runs.class_weights import ClassWeights
+from reds_core.runs.dataset import Dataset, split_validation
 from reds_core.runs.epoch_store import resumable_trainings
 from reds_core.runs.folder import RunFolder, RunRecord
+from reds_core.runs.given_data import read_given
 from reds_core.runs.inspection import refuse_unprunable
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.runs.request import RunRequest
@@ -35,22 +37,34 @@ class Inputs:
         model: The input model.
         network: Its description.
         train: The training data without the part that is held back; None without data.
-        validation: The part that is held back; None without data or if nothing is held back.
-        test: The test data, used only for the final accuracies; None without data.
+        validation: The part that is held back, or the validation data that is given; None if there is neither.
+        test: The test data, used only for the final accuracies; None if there is none.
         latencies: The latency table; None if there is none.
         costs: How the resources of the network are counted.
         hashes: Hashes of the model, the data and the latency table.
+        passes: The number of epochs for which the baseline was trained on the data; 0 if the model is given.
     """
 
     framework: Framework
     model: Any
     network: Network
-    train: Arrays | None
-    validation: Arrays | None
-    test: Arrays | None
+    train: Data | None
+    validation: Data | None
+    test: Data | None
     latencies: LatencyTable | None
     costs: CostModel
     hashes: Hashes
+    passes: int = 0
+
+    @property
+    def examples(self) -> Arrays | None:
+        """Training examples in memory, for scores and calibration: all, or the sample that a stream keeps."""
+        return None if self.train is None else examples_in_memory(self.train)
+
+
+def examples_in_memory(data: Data) -> Arrays:
+    """All examples that are in memory: the arrays themselves, or the sample that a stream keeps."""
+    return sampled(data, SAMPLE_EXAMPLES, 0) if isinstance(data, Stream) else data
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,8 @@ class InputReader:
         train, validation, test = (None, None, None) if dataset is None else self._split(model, dataset)
         hashes = Hashes(model_hash, None if dataset is None else dataset.digest, latency_hash)
         costs = settings.costs(network, latencies)
-        return Inputs(framework, model, network, train, validation, test, latencies, costs, hashes)
+        passes = settings.baseline.epochs if self.request.model is None else 0
+        return Inputs(framework, model, network, train, validation, test, latencies, costs, hashes, passes)
 
     def _given_model(self) -> tuple[Any, str | None]:
         """The model of the request, and the hash of its file; None if it has no file."""
@@ -104,22 +119,46 @@ class InputReader:
         return model, None
 
     def _dataset(self, model: Any) -> Dataset | None:
-        data = self.request.data
-        if not isinstance(data, str):
-            return data
-        shape = None if model is None else self.framework.input_shape(model)
-        return load_data(data, self.framework, shape, self.request.settings.seed)
+        request = self.request
+        if request.data is None:
+            return None
+        return read_given(request.data, request.validation, self.framework, model, request.settings)
 
-    def _split(self, model: Any, dataset: Dataset) -> tuple[Arrays, Arrays | None, Arrays]:
-        """The training, validation and test data."""
-        settings, framework = self.request.settings, self.framework
+    def _split(self, model: Any, dataset: Dataset) -> tuple[Data, Data | None, Data | None]:
+        """The training, validation and test data, checked and with the weights of classes."""
+        settings, framework, validation = self.request.settings, self.framework, dataset.validation
         train = framework.check_data(model, dataset.train, settings.task, "training data")
-        test = framework.check_data(model, dataset.test, settings.task, "test data")
+        if validation is not None:
+            validation = framework.check_data(model, validation, settings.task, "validation data")
+        test = dataset.test
+        if test is not None:
+            test = framework.check_data(model, test, settings.task, "test data")
         if settings.finetune.epochs:
             framework.check_finetuning(model, train, settings.finetune)
-        if settings.holdout and len(train) > 1:
-            return *split_validation(train, settings.holdout, settings.seed), test
-        return train, None, test
+        if settings.class_weight is not None:
+            weights = ClassWeights(settings.class_weight, train)
+            train, validation = weights.applied(train), None if validation is None else weights.applied(validation)
+        if validation is None and isinstance(train, Arrays) and settings.holdout and len(train) > 1:
+            train, validation = split_validation(train, settings.holdout, settings.seed)
+        self._warn_of_missing(train, validation, test)
+        return train, validation, test
+
+    def _warn_of_missing(self, train: Data, validation: Data | None, test: Data | None) -> None:
+        """Tell the user what cannot be done without test data or without held-back data.
+
+        Raises:
+            InputError: If early stopping is asked for, and nothing is held back of a stream.
+        """
+        finetune = self.request.settings.finetune
+        if test is None:
+            self.watcher.warn("no test data is given, so no accuracies are measured")
+        if validation is None and isinstance(train, Stream) and finetune.epochs:
+            if finetune.patience is not None:
+                raise InputError("early stopping needs held-back data", "give validation_data, or no --patience")
+            self.watcher.warn(
+                "nothing can be held back from training data that is a stream, and no validation_data is given, so the "
+                "networks of the last epoch are kept, not those of the best"
+            )
 
     def _baseline(self, dataset: Dataset, latency_hash: str | None) -> tuple[Any, str]:
         """The baseline trained on the data, which is trained once per run, and the hash of its file."""

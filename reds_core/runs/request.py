@@ -10,10 +10,14 @@ from reds_core.errors import InputError
 from reds_core.framework.framework import Framework
 from reds_core.registry import Registry
 from reds_core.runs.dataset import Dataset
+from reds_core.runs.given_data import Splits
 from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.records import to_plain
+
+VALIDATION = "validation_data"
+"""The option that records that validation data was given."""
 
 
 @dataclass(frozen=True)
@@ -22,20 +26,23 @@ class RunRequest:
 
     Attributes:
         model: The path of a model file, a model object of a framework, or None to train a small baseline on the data.
-        data: A source for `reds_core.runs.dataset.load_data`, a Dataset, or None.
+        data: A source for `reds_core.runs.dataset.load_data`, a `Dataset`, objects in Python, or None.
         settings: All other settings.
+        validation: Validation data as an object in Python; None to hold back a part of the training data.
     """
 
     model: Path | Any | None
-    data: str | Dataset | None
+    data: str | Dataset | Splits | None
     settings: RunSettings
+    validation: Any | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """All settings by name, as in plan.json. Paths are absolute."""
         recipe = recipe_of(self.model, self.data, self.settings)
         options: dict[str, Any] = to_plain(recipe.settings)
-        return {"model": recipe.model, "data": recipe.data, **options}
+        validation = {} if self.validation is None else {VALIDATION: "given"}
+        return {"model": recipe.model, "data": recipe.data, **validation, **options}
 
     def check_sources(self, scorer: Scorer) -> None:
         """Refuse a request that lacks a model or data.
@@ -48,6 +55,8 @@ class RunRequest:
             raise InputError(
                 f"{what} needs training data", "give --data, or use --scorer magnitude --finetune-epochs 0"
             )
+        if self.data is None and self.validation is not None:
+            raise InputError("validation_data is given without training data", "give data")
         if self.model is None and self.data is None:
             raise InputError("neither a model nor data is given", "give one of them")
 

@@ -16,6 +16,7 @@ from reds_core.framework.framework import Task
 from reds_core.knapsack.solver import Controls
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
+from reds_core.runs.class_weights import parse_class_weight
 from reds_core.scoring.scorer import ScoreLevel
 from reds_core.system.files import given_path
 from reds_core.system.memory import parse_bytes
@@ -52,6 +53,9 @@ class RunSettings:
         latency_table: Table that `reds latency` wrote, for latency budgets.
         widths: The widths that groups may have.
         holdout: Share of the training data that is held back for validation, from 0 to below 1.
+        class_weight: How much the examples of each class count in training and on held-back data, as
+            CLASS=WEIGHT[,CLASS=WEIGHT...], or the word balanced, which gives every class the same total weight. None
+            means 1 for all classes.
         int8: Also write an int8 file of each subnetwork, if there is data to calibrate it.
         strict: Fail if a part of the model cannot be pruned, instead of a warning.
         seed: Seed of all random numbers.
@@ -73,6 +77,7 @@ class RunSettings:
     latency_table: str | None = None
     widths: WidthRules = WidthRules()
     holdout: float = 0.1
+    class_weight: str | None = None
     int8: bool = True
     strict: bool = False
     seed: int = 0
@@ -85,6 +90,8 @@ class RunSettings:
             raise InputError(f"holdout {self.holdout} is not a share from 0 to below 1", "give a share such as 0.1")
         if self.finetune.patience is not None and not self.holdout:
             raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
+        if self.class_weight is not None:
+            parse_class_weight(self.class_weight)
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
         self.controls()

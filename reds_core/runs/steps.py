@@ -32,7 +32,7 @@ def take_steps(session: Session) -> Checkpoint:
     free = session.settings.widths.free(inputs.network)
     steps = pruner.steps_where(free, inputs.network, session.budgets, session.settings.finetune.epochs)
     initial = PruningState.initial(inputs.network, inputs.model)
-    checkpoint = load_checkpoint(session.folder, inputs.framework, initial) or Checkpoint(initial, ())
+    checkpoint = load_checkpoint(session.folder, inputs.framework, initial) or Checkpoint(initial, (), inputs.passes)
     if [s.name for s in checkpoint.steps] != [s.name for s in steps[: len(checkpoint.steps)]]:
         raise InputError(
             f"the run in '{session.folder}' took different steps from those of pruner '{pruner.name}' now",
@@ -52,13 +52,13 @@ def _take(
     step, pruner, watcher = steps[index], session.plugins.pruner, session.watcher
     watcher.stage(f"step {index + 1} of {len(steps)}: {step.name}")
     with resumable_trainings(session.folder, f"{index:04d}", f"step '{step.name}'", watcher) as slots:
-        tools = RunTools(session, step, index, slots)
+        tools = RunTools(session, step, index, slots, checkpoint.passes)
         with guarded(pruner, f" at step '{step.name}'"):
             state = pruner.take(step, checkpoint.state, tools)
         check_state(pruner, step, state)
         widths = dict(state.decided)
         record = StepRecord(index, step.name, tuple(widths), widths, tools.search_s, tools.finetune_s)
-        taken = Checkpoint(dataclasses.replace(state, decided={}), (*checkpoint.steps, record))
+        taken = Checkpoint(dataclasses.replace(state, decided={}), (*checkpoint.steps, record), tools.passes)
         save_checkpoint(session.folder, taken, session.inputs.framework, initial)
     return taken
 

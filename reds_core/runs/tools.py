@@ -9,7 +9,7 @@ from typing import Any
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import InputError
 from reds_core.formulation.formulation import Formulation
-from reds_core.framework.data import Arrays
+from reds_core.framework.data import Data
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Family, Training
 from reds_core.knapsack.problem import KnapsackProblem
@@ -25,7 +25,7 @@ from reds_core.scoring.scorer import ScoreTable, score
 class RunTools(Tools):
     """The tools of one step, which measure the time that they take."""
 
-    def __init__(self, session: Session, step: Step, index: int, slots: TrainingSlots) -> None:
+    def __init__(self, session: Session, step: Step, index: int, slots: TrainingSlots, passes: int = 0) -> None:
         """Create the tools of one step.
 
         Args:
@@ -33,12 +33,14 @@ class RunTools(Tools):
             step: The step that uses the tools.
             index: The index of the step, from 0.
             slots: Keeps the epochs of the trainings of the step.
+            passes: The number of epochs of all trainings of earlier steps.
         """
         inputs = session.inputs
         self.network, self.model, self.budgets = inputs.network, inputs.model, session.budgets
         self.seed = session.settings.step_seed(index)
         self.search_s: float | None = None
         self.finetune_s: float | None = None
+        self.passes = passes
         self._session, self._inputs, self._settings = session, inputs, session.settings
         self._step, self._slots = step, slots
 
@@ -49,15 +51,16 @@ class RunTools(Tools):
     def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
         i, settings, network = self._inputs, self._settings, self._described(model)
         scorer, level = self._session.plugins.scorer, settings.score_level
-        table = score(scorer, i.framework, model, network, i.train, settings.task, self.seed, level)
+        table = score(scorer, i.framework, model, network, i.examples, settings.task, self.seed, level)
         return table if kept is None else table.spread(kept, self.network.channels)
 
     def loss(self, model: Any) -> float:
-        held_back = self._inputs.validation or self._inputs.train
+        inputs = self._inputs
+        held_back = inputs.examples if inputs.validation is None else inputs.validation
         if held_back is None:
             pruner = self._session.plugins.pruner.name
             raise InputError(f"pruner '{pruner}' measures losses, which needs training data", "give --data")
-        return self._inputs.framework.loss(model, held_back, self._settings.task)
+        return inputs.framework.loss(model, held_back, self._settings.task)
 
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
         return self._session.statement.formulate(scores, budget, order)
@@ -79,6 +82,7 @@ class RunTools(Tools):
         training = self._training(self._inputs.train, self._step.epochs, settings)
         with self._slots.next(training.settings.epochs) as store:
             self._inputs.framework.finetune(family, dataclasses.replace(training, keeper=store))
+        self.passes += training.settings.epochs
         self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started + store.earlier_s
         return family
 
@@ -88,10 +92,11 @@ class RunTools(Tools):
             self._inputs.framework.finetune(own, self._training(self._inputs.train, 0, self._settings.finetune))
         return model
 
-    def _training(self, train: Arrays, epochs: int, settings: FinetuneSettings) -> Training:
+    def _training(self, train: Data, epochs: int, settings: FinetuneSettings) -> Training:
         inputs, task = self._inputs, self._settings.task
         how = dataclasses.replace(settings, epochs=epochs)
-        return Training(train, how, self.seed, self._session.watcher.epoch, task, inputs.validation, inputs.model)
+        progress, validation = self._session.watcher.epoch, inputs.validation
+        return Training(train, how, self.seed, progress, task, validation, teacher=inputs.model, first_pass=self.passes)
 
     def _described(self, model: Any) -> Network:
         return self.network if model is self.model else self._inputs.framework.inspect(model)

@@ -155,6 +155,8 @@ def refuses_data_that_do_not_fit(subject: FrameworkSubject) -> None:
     for trial in subject.trials:
         data = trial.data
         taken = subject.framework.check_data(trial.model, data, trial.task, "data")
+        if not isinstance(taken, Arrays):
+            raise Failure(f"turns the arrays of {trial} into {type(taken).__name__}")
         if len(taken) != len(data):
             raise Failure(f"keeps {len(taken)} of the {len(data)} examples of {trial}")
         wider = np.concatenate([data.x, data.x, data.x], axis=-1)

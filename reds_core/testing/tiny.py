@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import UnsupportedError
-from reds_core.framework.data import Arrays, batches
+from reds_core.framework.data import Arrays, Data, Stream, batches, each_batch
 from reds_core.framework.finetuning import EpochProgress
 from reds_core.framework.framework import (
     ActivationStatistics,
@@ -30,6 +30,7 @@ from reds_core.network.axis import Axis, Channels, Fixed, Kept
 from reds_core.network.description import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
 
 FEATURES, CLASSES = 4, 3
+BATCH_SIZE = 4096
 
 
 @dataclass(eq=False)
@@ -162,26 +163,35 @@ class TinyFramework(Framework):
         return TinyModel(cut)
 
     def finetune(self, family: Family[Any], training: Training) -> None:
-        settings, data, task = training.settings, training.data, training.task
+        settings, data = training.settings, training.data
         full = family.full
         network = self.inspect(full)
+        if isinstance(data, Stream):
+            data.rewind(training.first_pass)
         for epoch in range(settings.epochs):
-            for array, gradient in zip(full.weights, self._gradient(full, data), strict=True):
-                array -= settings.learning_rate * gradient
-            training.progress(EpochProgress(epoch, settings.epochs, 1, 1, self.loss(full, data, task), 0.0))
+            for batch in data.batches() if isinstance(data, Stream) else (data,):
+                for array, gradient in zip(full.weights, self._gradient(full, batch), strict=True):
+                    array -= settings.learning_rate * gradient
+                loss = self._loss(full, batch)
+            training.progress(EpochProgress(epoch, settings.epochs, 1, 1, loss, 0.0))
         for member, widths in zip(family.members, family.widths, strict=True):
             member.weights[:] = self.extract(full, network, member_kept(widths)).weights
 
     def predict(self, model: TinyModel, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
         return _activations(model, x)[0][-1].astype(np.float32)
 
-    def accuracy(self, model: TinyModel, data: Arrays, task: Task) -> float:
-        return float((self.predict(model, data.x).argmax(axis=1) == data.y).mean())
+    def accuracy(self, model: TinyModel, data: Data, task: Task) -> float:
+        right = [self.predict(model, batch.x).argmax(axis=1) == batch.y for batch in each_batch(data, BATCH_SIZE)]
+        return float(np.concatenate(right).mean())
 
-    def loss(self, model: TinyModel, data: Arrays, task: Task) -> float:
+    def loss(self, model: TinyModel, data: Data, task: Task) -> float:
+        parts = [(self._loss(model, batch), len(batch)) for batch in each_batch(data, BATCH_SIZE)]
+        return sum(loss * count for loss, count in parts) / sum(count for _, count in parts)
+
+    def _loss(self, model: TinyModel, data: Arrays) -> float:
         return float(-_log_likelihood(_activations(model, data.x)[0][-1])[np.arange(len(data)), data.y].mean())
 
-    def check_data(self, model: TinyModel, data: Arrays, task: Task, what: str) -> Arrays:
+    def check_data(self, model: TinyModel, data: Data, task: Task, what: str) -> Data:
         return data
 
     def _no_files(self) -> NoReturn:
@@ -196,7 +206,7 @@ class TinyFramework(Framework):
     def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
         self._no_files()
 
-    def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
+    def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
         self._no_files()
 
     def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:

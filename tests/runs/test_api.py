@@ -53,7 +53,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         dataset_from_arrays((x, np.zeros(3, np.int64)), (x, np.zeros(4, np.int64)))
 
 
-@pytest.mark.parametrize("data", [[1, 2, 3], {"x_train": 1}, (np.zeros((4, 3)), np.zeros(4)), 7])
+@pytest.mark.parametrize("data", [[1, 2, 3], {"x_train": 1}, np.zeros((4, 3)), (np.zeros(4), 3), 7])
 def test_data_of_another_form_are_refused(data: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"data of type {type(data).__name__} cannot be used as a data set"):
         prune(residual_model(), data, out=tmp_path / "out", settings=NO_TRAINING, registry=toy_registry())

@@ -33,6 +33,8 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "min_width": ("widths: {min_width: 8}", ("--min-width", "1")),
     "max_options": ("widths: {max_options: 8}", ("--max-options", "512")),
     "loss": ("task: {loss: mean_squared_error}", ("--loss", "none")),
+    "loss_weights": ("task: {loss_weights: all}", ("--loss-weights", "none")),
+    "class_weight": ("class_weight: balanced", ("--class-weight", "none")),
     "metric": ("task: {metric: top_k}", ("--metric", "none")),
     "seed": ("seed: 3", ("--seed", "0")),
     "int8": ("int8: false", ("--int8",)),

@@ -196,7 +196,7 @@ def test_an_object_is_asked_for_again(place: Workplace) -> None:
     arrays = toy_arrays(residual_model())
     data = dataset_from_arrays((arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"]))
     place.prune(data=data, mode="overwrite")
-    with pytest.raises(InputError, match="arrays"):
+    with pytest.raises(InputError, match="given as objects in Python; give it again"):
         left_out(place)
     assert left_out(place, data=data).subnetworks
 

@@ -36,7 +36,7 @@ from toy_models import (
 from toy_network import describe
 
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays, batches
+from reds_core.framework.data import Arrays, Data, Stream, batches, each_batch, sampled
 from reds_core.framework.epochs import EpochState, digest_of
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
@@ -151,25 +151,22 @@ class ToyFramework(Framework):
         return ToyModel(model.name, model.input_shape, model.layers, weights)
 
     def finetune(self, family: Family[Any], training: Training) -> None:
-        settings, data, task = training.settings, training.data, training.task
-        rng = np.random.default_rng(training.seed)
+        settings, task = training.settings, training.task
         network = describe(family.full, self.handlers)
-        parts = batches(len(data), settings.batch_size)
         trained = family.full.copy()  # models change when training has ended
         saved = training.keeper.load(digest_of(trained.weights.values())) if settings.epochs else None
+        done = 0 if saved is None else saved.done
         if saved is not None:
             trained.weights = {name: saved.arrays[name].copy() for name in trained.weights}
-            for _ in range(saved.done):
-                rng.permutation(len(data))
-        for epoch in range(0 if saved is None else saved.done, settings.epochs):
-            shuffled = data.take(rng.permutation(len(data)))
-            for i, part in enumerate(parts):
-                batch = shuffled.take(part)
+        if settings.epochs > done:
+            passes = _passes(training, done)
+        for epoch in range(done, settings.epochs):
+            count, read = next(passes)
+            for i, batch in enumerate(read):
                 for name, gradient in backward(trained, batch).items():
                     trained.weights[name] -= settings.learning_rate * gradient
-                training.progress(
-                    EpochProgress(epoch, settings.epochs, i + 1, len(parts), self.loss(trained, batch, task), 0.5)
-                )
+                loss = self.loss(trained, batch, task)
+                training.progress(EpochProgress(epoch, settings.epochs, i + 1, count, loss, 0.5))
             training.keeper.save(EpochState(epoch + 1, {n: w.copy() for n, w in trained.weights.items()}))
         family.full.weights.update(trained.weights)
         channels = network.channels
@@ -185,21 +182,29 @@ class ToyFramework(Framework):
     def predict(self, model: ToyModel, x: npt.NDArray[np.float32], batch_size: int = 256) -> npt.NDArray[np.float32]:
         return np.asarray(forward(model, x)[model.layers[-1].name][:, 0], np.float32)
 
-    def accuracy(self, model: ToyModel, data: Arrays, task: Task) -> float:
-        return float((self.predict(model, data.x).argmax(axis=1) == data.y).mean())
+    def accuracy(self, model: ToyModel, data: Data, task: Task) -> float:
+        right = weight = 0.0
+        for batch in each_batch(data, 256):
+            weights = np.ones(len(batch)) if batch.weights is None else batch.weights
+            right += float((weights * (self.predict(model, batch.x).argmax(axis=1) == batch.y)).sum())
+            weight += float(weights.sum())
+        return right / weight
 
-    def loss(self, model: ToyModel, data: Arrays, task: Task) -> float:
-        likelihood = probabilities(self.predict(model, data.x))[np.arange(len(data)), data.y]
-        return float(-np.log(likelihood).mean())
+    def loss(self, model: ToyModel, data: Data, task: Task) -> float:
+        losses = []
+        for batch in each_batch(data, 2**20):
+            likelihood = probabilities(self.predict(model, batch.x))[np.arange(len(batch)), batch.y]
+            losses.append(-np.log(likelihood) * (1 if batch.weights is None else batch.weights))
+        return float(np.concatenate(losses).mean())
 
-    def check_data(self, model: ToyModel, data: Arrays, task: Task, what: str) -> Arrays:
-        classes = model.weights[f"{model.layers[-1].name}/bias"].shape[0]
-        x = data.x.reshape(len(data), -1, data.x.shape[-1])
-        if x.shape[1:] != model.input_shape:
-            raise InputError(f"the {what} has shape {x.shape[1:]}, not {model.input_shape}", "reshape it")
-        if data.y.min() < 0 or data.y.max() >= classes:
-            raise InputError(f"labels of the {what} are not 0 to {classes - 1}", "number the classes from 0")
-        return Arrays(x, data.y)
+    def check_data(self, model: ToyModel, data: Data, task: Task, what: str) -> Data:
+        def check(batch: Arrays) -> Arrays:
+            return _fitting(model, batch, what)
+
+        if isinstance(data, Stream):
+            check(data.sample(2))
+            return data.mapped(check)
+        return check(data)
 
     def export(self, model: ToyModel, path: Path, calibration: Arrays | None, quantise: bool) -> None:
         exported = model.copy()
@@ -211,7 +216,7 @@ class ToyFramework(Framework):
                 exported.weights[name] = (np.rint(weight / step) * step).astype(np.float32)
         self.save_model(exported, path)
 
-    def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
+    def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
         return self.accuracy(self.load_model(path), data, task)
 
     def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
@@ -221,12 +226,13 @@ class ToyFramework(Framework):
         return Arrays(arrays["x_train"], arrays["y_train"]), Arrays(arrays["x_test"], arrays["y_test"])
 
     def build_baseline(self, training: Training) -> ToyModel:
-        data, settings = training.data, training.settings
+        settings, data = training.settings, sampled(training.data, 2048, training.seed)
         x = data.x.reshape(len(data), -1, data.x.shape[-1])
         classes = int(data.y.max()) + 1
         model = residual_model(6, 5, x.shape[2], x.shape[1], classes, training.seed)
         short = FinetuneSettings(2, settings.batch_size, settings.learning_rate)
-        self.finetune(Family(model, (), ()), replace(training, data=Arrays(x, data.y), settings=short))
+        checked = self.check_data(model, training.data, training.task, "training data")
+        self.finetune(Family(model, (), ()), replace(training, data=checked, settings=short))
         return model
 
     def samples(self) -> Sequence[SampleModel]:
@@ -234,3 +240,29 @@ class ToyFramework(Framework):
 
     def library_versions(self) -> Mapping[str, str]:
         return {"toy": "1.0"}
+
+
+def _passes(training: Training, done: int) -> Iterator[tuple[int, Iterator[Arrays]]]:
+    """The number of batches and the batches of each pass from the one with the index `done`."""
+    data, size = training.data, training.settings.batch_size
+    if isinstance(data, Stream):
+        data.rewind(training.first_pass + done)
+        while True:
+            yield data.batches_per_pass, data.batches()
+    rng = np.random.default_rng(training.seed)
+    parts = batches(len(data), size)
+    for _ in range(done):
+        rng.permutation(len(data))
+    while True:
+        shuffled = data.take(rng.permutation(len(data)))
+        yield len(parts), (shuffled.take(part) for part in parts)
+
+
+def _fitting(model: ToyModel, data: Arrays, what: str) -> Arrays:
+    classes = model.weights[f"{model.layers[-1].name}/bias"].shape[0]
+    x = data.x.reshape(len(data), -1, data.x.shape[-1])
+    if x.shape[1:] != model.input_shape:
+        raise InputError(f"the {what} has shape {x.shape[1:]}, not {model.input_shape}", "reshape it")
+    if data.y.min() < 0 or data.y.max() >= classes:
+        raise InputError(f"labels of the {what} are not 0 to {classes - 1}", "number the classes from 0")
+    return Arrays(x, data.y, data.weights)

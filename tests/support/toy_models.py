@@ -214,6 +214,8 @@ def backward(model: ToyModel, data: Arrays) -> dict[str, npt.NDArray[np.float32]
     last = model.layers[-1].name
     at_output = probabilities(values[last])
     at_output[np.arange(len(data)), 0, data.y] -= 1
+    if data.weights is not None:
+        at_output *= data.weights[:, None, None]
     flowing: dict[str, npt.NDArray[Any]] = {last: at_output / len(data)}
     found = {k: np.zeros_like(v) for k, v in model.weights.items()}
 

@@ -1,0 +1,147 @@
+"""Data that is given as objects in Python: which parts there are, and which of them is what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from os import PathLike, fspath
+from typing import Any
+
+from reds_core.errors import InputError
+from reds_core.framework.examples import is_array, is_columns
+from reds_core.framework.framework import Framework
+from reds_core.runs.dataset import (
+    ARRAYS,
+    GIVE_DATA,
+    STREAM,
+    Dataset,
+    Reading,
+    dataset_from_arrays,
+    dataset_of,
+    read_data,
+)
+from reds_core.runs.settings import RunSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Training and test data, of which at least one must be read by a framework.
+
+    Attributes:
+        train: (x, y), (x, y, sample_weight), or an object that yields batches of these.
+        test: The same, or None.
+        name: The name in records of the run.
+    """
+
+    train: Any
+    test: Any | None
+    name: str = STREAM
+
+
+def given_data(data: Any) -> str | Dataset | Splits | None:
+    """Find out in which form data is given.
+
+    It is the name or path of a data set, a `Dataset`, training data alone, or a pair of training and test data. Each of
+    these is (x, y), (x, y, sample_weight), or an object that yields batches of these.
+
+    Raises:
+        InputError: If it is none of these.
+    """
+    if isinstance(data, str | Dataset | None):
+        return data
+    if isinstance(data, PathLike):
+        return str(fspath(data))
+    train, test = _parts(data)
+    if isinstance(train, tuple | list) and isinstance(test, tuple | list | None):
+        return dataset_from_arrays(train, test, ARRAYS)
+    return Splits(train, test)
+
+
+def _parts(data: Any) -> tuple[Any, Any | None]:
+    """The training data and the test data.
+
+    Raises:
+        InputError: If `data` is neither training data nor a pair of training and test data.
+    """
+    if _is_source(data):
+        return data, None
+    if isinstance(data, tuple | list) and len(data) == 2:
+        first, second = data
+        if _is_source(first) or _is_source(second) or second is None:
+            if all(_is_source(part) or _is_examples(part) for part in (first, second) if part is not None):
+                return first, second
+        elif _is_examples(first) and _is_examples(second) and not _are_columns_of_one(first, second):
+            return first, second
+    if isinstance(data, tuple | list) and len(data) in (2, 3) and all(map(_is_values, data)):
+        return tuple(data), None
+    parts = f" (its parts: {_kinds(data)})" if isinstance(data, tuple | list) else ""
+    raise InputError(f"data of type {type(data).__name__} cannot be used as a data set{parts}", GIVE_DATA)
+
+
+def _kinds(parts: tuple[Any, ...] | list[Any]) -> str:
+    """The types of the first parts, with the shapes of arrays."""
+    named = [f"{type(p).__name__}{p.shape if is_array(p) else ''}" for p in parts[:4]]
+    return ", ".join(named) + (", ..." if len(parts) > 4 else "") if named else "none"
+
+
+def _is_source(part: Any) -> bool:
+    """Whether `part` may yield batches. Frameworks find out later whether it does."""
+    if isinstance(part, tuple | list | set | frozenset | str | bytes | Mapping) or is_array(part):
+        return False
+    return callable(part) or any(hasattr(part, name) for name in ("__iter__", "__next__", "__getitem__"))
+
+
+def _is_values(part: Any) -> bool:
+    """Whether `part` may hold the examples, the labels or the weights of a data set."""
+    return is_array(part) or isinstance(part, list | tuple | Mapping)
+
+
+def _is_examples(part: Any) -> bool:
+    """Whether `part` may be (x, y) or (x, y, sample_weight)."""
+    return isinstance(part, tuple | list) and len(part) in (2, 3) and all(map(_is_values, part))
+
+
+def _are_columns_of_one(first: Any, second: Any) -> bool:
+    """Whether two lists are the inputs and the outputs of one set of examples, not a training set and a test set.
+
+    Tuples are sets, as in Keras, and so are lists with different numbers of examples.
+    """
+    if isinstance(first, tuple) or isinstance(second, tuple):
+        return False
+    if not (is_columns(first) and is_columns(second)):
+        return all(not is_array(part) for part in (*first, *second))
+    return len({len(array) for array in (*first, *second)}) == 1
+
+
+def read_given(
+    data: str | Dataset | Splits, validation: Any | None, framework: Framework, model: Any | None, settings: RunSettings
+) -> Dataset:
+    """Read data in whichever form it is given.
+
+    Args:
+        data: What `given_data` returned.
+        validation: Validation data in the form of a part of a `Splits`, or None.
+        framework: Reads its own data objects.
+        model: The model that takes the examples, or None if one is to be trained.
+        settings: The settings of the run.
+
+    Raises:
+        InputError: If the data is missing, damaged, invalid or too large for memory.
+        UnavailableError: If a library that is needed to read it is not installed.
+    """
+    reading = Reading(framework, model, settings.finetune.batch_size, settings.seed)
+    if isinstance(data, str):
+        dataset = read_data(data, reading)
+    elif isinstance(data, Splits):
+        test = None if data.test is None else reading.part(data.test, "test data")
+        dataset = dataset_of(data.name, reading.part(data.train, "training data"), test)
+    else:
+        dataset = data
+    if validation is None:
+        return dataset
+    if not (_is_source(validation) or _is_examples(validation)):
+        raise InputError(
+            f"validation_data of type {type(validation).__name__} cannot be used",
+            "give (x, y), (x, y, sample_weight), or an object that yields batches of these",
+        )
+    return replace(dataset, validation=reading.part(validation, "validation data"))
