@@ -18,7 +18,7 @@ from reds_tensorflow.gradients import gradients
 from reds_tensorflow.task import input_names, output_names
 
 import reds_core
-from reds_core import Registry
+from reds_core import Registry, RunSettings
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Family, FinetuneSettings, Task, Teacher, Training, each, member_kept
 from reds_core.scoring import ScoreLevel, Scorer, score
@@ -304,7 +304,12 @@ def test_a_family_learns_from_all_outputs(structure: str, teacher: Teacher) -> N
     seen: list[float] = []
     settings = FinetuneSettings(epochs=6, batch_size=8, learning_rate=1e-2, distill=teacher)
     training = Training(
-        data, settings, 0, lambda progress: seen.append(progress.metric), task, teacher=keras.models.clone_model(model)
+        data,
+        settings,
+        0,
+        lambda progress: seen.append(progress.accuracy),
+        task,
+        teacher=keras.models.clone_model(model),
     )
     before = [loss(one, data, task) for one in (family.full, *family.members)]
     FRAMEWORK.finetune(family, training)
@@ -313,14 +318,17 @@ def test_a_family_learns_from_all_outputs(structure: str, teacher: Teacher) -> N
     assert all(0 <= metric <= 1 for metric in seen)
 
 
-def test_a_compiled_model_of_two_inputs_is_pruned_by_its_names(tmp_path: Path) -> None:
-    model, given = two_headed(), example_arrays()
-    model.compile("adam", TASK.loss, loss_weights=TASK.loss_weights, metrics=TASK.metric)
+def test_a_model_of_two_inputs_and_outputs_is_pruned_by_its_names(tmp_path: Path) -> None:
+    given = example_arrays()
     x, y = ({name: given[name] for name in names} for names in (("facts", "zoom"), ("place", "kind")))
+    settings = RunSettings(task=Task("sparse_categorical_crossentropy,mse", "accuracy,mae"))
+    data = ((x, y), (x, y))
     plan = reds_core.prune(
-        model, ((x, y), (x, y)), {"macs": [0.5]}, out=tmp_path / "slim", scorer="taylor", finetune_epochs=2
+        two_headed(), data, {"macs": [0.5]}, tmp_path / "slim", settings=settings, scorer="taylor", finetune_epochs=2
     )
     (member,) = plan.subnetworks
-    files = {path.name for path in (tmp_path / "slim").rglob("*.tflite")}
-    assert any("int8" in name for name in files), files
-    assert member.accuracy is not None
+    assert member.usage["macs"] <= plan.full.usage["macs"] / 2
+    assert output_names(keras.models.load_model(tmp_path / "slim" / member.files["keras"])) == ("kind", "place")
+    assert member.accuracy.after is not None
+    assert member.accuracy.exported["tflite"] == pytest.approx(member.accuracy.after, abs=1e-4)
+    assert member.accuracy.exported["tflite_int8"] == pytest.approx(member.accuracy.after, abs=0.1)
