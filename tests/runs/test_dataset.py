@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from reds_core.errors import InputError
 from reds_core.framework.data import Arrays
-from reds_core.runs.dataset import dataset_from_arrays, is_one_hot, load_data, split_validation
+from reds_core.runs.dataset import dataset_from_arrays, load_data
+from reds_core.runs.splitting import is_one_hot, split_validation
 
 NO_FRAMEWORK: Any = None
 
