@@ -123,7 +123,7 @@ class SourceStream(Stream):
 
     def _converted(self, batches: Iterator[Any]) -> Iterator[Arrays]:
         for index, batch in enumerate(batches):
-            yield batch_of(batch, f"batch {index + 1} of the {self._what}")
+            yield batch_of(batch, f"{self._what} (batch {index + 1})")
 
 
 class _Counted(Iterator[Arrays]):
@@ -149,11 +149,11 @@ def batch_of(batch: Any, what: str) -> Arrays:
     if isinstance(batch, Arrays):
         return batch
     if isinstance(batch, Mapping):
-        raise InputError(f"{what} is a dict of {', '.join(map(repr, batch))} without labels", _ITEMS)
+        raise InputError(f"the {what} is a dict of {', '.join(map(repr, batch))} without labels", _ITEMS)
     if is_array(batch) or not isinstance(batch, tuple | list):
-        raise InputError(f"{what} is of type {type(batch).__name__} without labels", _ITEMS)
+        raise InputError(f"the {what} is of type {type(batch).__name__} without labels", _ITEMS)
     if len(batch) not in (2, 3):
-        raise InputError(f"{what} has {len(batch)} parts", _ITEMS)
+        raise InputError(f"the {what} has {len(batch)} parts", _ITEMS)
     return examples_of(*batch, what=what)
 
 

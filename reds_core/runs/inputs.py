@@ -146,7 +146,8 @@ class InputReader:
             weights = ClassWeights(settings.class_weight, train)
             train, validation = weights.applied(train), None if validation is None else weights.applied(validation)
         if validation is None and isinstance(train, Arrays) and settings.holdout and len(train) > 1:
-            train, validation = split_validation(train, settings.holdout, settings.seed)
+            is_own = isinstance(self.request.data, str)  # read here, so nobody else uses the arrays
+            train, validation = split_validation(train, settings.holdout, settings.seed, in_place=is_own)
         self._warn_of_missing(train, validation, test)
         return train, validation, test
 

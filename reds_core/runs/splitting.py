@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays, columns
+from reds_core.framework.data import Arrays, batches, columns, each
+
+_MOVED_BYTES = 4 * 2**20
 
 
-def split_validation(train: Arrays, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
+def split_validation(train: Arrays, fraction: float, seed: int, *, in_place: bool = False) -> tuple[Arrays, Arrays]:
     """Hold back a part of the training data for validation. The split is stratified if labels are classes.
 
     With several outputs, those of the first output count.
@@ -21,6 +23,7 @@ def split_validation(train: Arrays, fraction: float, seed: int) -> tuple[Arrays,
         train: The training data.
         fraction: The share of examples to hold back, between 0 and 1.
         seed: The seed of the split.
+        in_place: Whether the arrays of `train` may be overwritten, so that the remaining data is no copy of them.
 
     Returns:
         The remaining data and the validation data, both in the order of `train`.
@@ -33,7 +36,23 @@ def split_validation(train: Arrays, fraction: float, seed: int) -> tuple[Arrays,
     if len(train) < 2:
         raise InputError(f"training data of {len(train)} example cannot be split", "give at least 2 examples")
     rest, held = stratified_split(strata_of(columns(train.y)[0]), fraction, seed)
-    return train.take(rest), train.take(held)
+    held_back = train.take(held)
+    return _moved_forward(train, rest) if in_place else train.take(rest), held_back
+
+
+def _moved_forward(data: Arrays, indices: npt.NDArray[np.int64]) -> Arrays:
+    """`data.take(indices)` in the memory of `data`. The indices are ascending."""
+
+    def moved(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if not array.flags.writeable:
+            return array[indices]
+        rows = max(_MOVED_BYTES // max(array.nbytes // len(array), 1), 1)
+        for part in batches(len(indices), rows):
+            array[part] = array[indices[part]]  # from the same place or from behind it
+        return array[: len(indices)]
+
+    weights = None if data.weights is None else moved(data.weights)
+    return Arrays(each(moved, data.x), each(moved, data.y), weights)
 
 
 def strata_of(y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -252,7 +252,7 @@ def test_the_end_of_each_pass_is_told_to_a_py_dataset() -> None:
         (lambda: pairs().batch(5).map(lambda x, y: (x, y, y, y)), "of the form"),
         (
             lambda: tf.data.Dataset.from_tensor_slices((np.where(X > 60, np.nan, X), Y)).batch(5),
-            "batch 4 of the training data hold NaN or infinite numbers",
+            "the training data (batch 4) hold NaN or infinite numbers",
         ),
         (
             lambda: tf.data.Dataset.from_tensor_slices((tf.ragged.constant([[1], [1, 2]]), [0, 1])),
