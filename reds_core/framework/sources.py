@@ -16,7 +16,7 @@ from reds_core.framework.examples import examples_of, is_array, layout
 _ITEMS = "give batches of the form (x, y) or (x, y, sample_weight)"
 
 
-class Source(ABC):
+class BatchSource(ABC):
     """Something that yields batches (x, y) or (x, y, sample_weight), pass after pass.
 
     Attributes:
@@ -55,7 +55,7 @@ class SourceStream(Stream):
     not a run is resumed. Every batch is converted to arrays and checked.
     """
 
-    def __init__(self, source: Source, what: str = "data") -> None:
+    def __init__(self, source: BatchSource, what: str = "data") -> None:
         """Create the stream, and read its sample.
 
         Args:
@@ -157,7 +157,7 @@ def batch_of(batch: Any, what: str) -> Arrays:
     return examples_of(*batch, what=what)
 
 
-class FunctionSource(Source):
+class FunctionSource(BatchSource):
     """A function that returns a new iterator over the batches whenever it is called."""
 
     must_be_read = True
@@ -176,7 +176,7 @@ class FunctionSource(Source):
             ) from error
 
 
-class LoaderSource(Source):
+class LoaderSource(BatchSource):
     """An object with a length over which one can iterate again and again, such as a DataLoader of PyTorch."""
 
     must_be_read = True

@@ -105,7 +105,7 @@ def _is_examples(part: Any) -> bool:
 def _are_columns_of_one(first: Any, second: Any) -> bool:
     """Whether two lists are the inputs and the outputs of one set of examples, not a training set and a test set.
 
-    Tuples are sets, as in Keras, and so are lists with different numbers of examples.
+    Tuples are sets of examples, and so are lists with different numbers of examples.
     """
     if isinstance(first, tuple) or isinstance(second, tuple):
         return False

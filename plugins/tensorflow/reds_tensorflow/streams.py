@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework import Source, SourceStream, Stream
+from reds_core.framework import BatchSource, SourceStream, Stream
 
 _PLAIN = frozenset(
     {
@@ -46,7 +46,7 @@ def stream(source: Any, model: Any | None, batch_size: int, what: str) -> Stream
     return None
 
 
-class TensorFlowSource(Source):
+class TensorFlowSource(BatchSource):
     """A `tf.data.Dataset` of batches.
 
     A shuffle with a seed draws a new order for each iterator that is made, one after the other. So a pass is skipped by
@@ -86,7 +86,7 @@ class TensorFlowSource(Source):
             next(iter(self._dataset), None)
 
 
-class PyDatasetSource(Source):
+class PyDatasetSource(BatchSource):
     """A `keras.utils.PyDataset`, whose batches are read in order and which is told of the end of each pass."""
 
     must_be_read = True
