@@ -74,6 +74,8 @@ class FinetuneSettings:
         distill: Which network gives soft targets in addition to the labels.
         distill_weight: Share of the soft targets in the loss, 0 to 1. The labels have the rest.
         distill_temperature: Temperature that softens the outputs of both the teacher and the student.
+        members_per_step: Subnetworks that are trained in a step beside the full network, in turn. Fewer make a step
+            faster, so that more epochs fit into the same time. None means all.
         recalibrate: Measure the batch-norm statistics of networks that are not trained (0 epochs) on training data.
             Those of trained networks are always measured.
 
@@ -97,6 +99,7 @@ class FinetuneSettings:
     distill: Teacher = Teacher.INPUT
     distill_weight: float = 0.5
     distill_temperature: float = 4.0
+    members_per_step: int | None = None
     recalibrate: bool = True
 
     def __post_init__(self) -> None:
@@ -108,6 +111,11 @@ class FinetuneSettings:
             (not 0 <= self.warmup_epochs < math.inf, f"{self.warmup_epochs} warm-up epochs are asked for", "give 1"),
             (not _size(self.weight_decay), f"weight decay {self.weight_decay} is below 0", "give 0.0001"),
             (not _size(self.clip_norm, zero=False), f"gradient norm {self.clip_norm} is not above 0", "give 1.0"),
+            (
+                self.members_per_step is not None and self.members_per_step < 1,
+                f"{self.members_per_step} members per step are asked for",
+                "give 1 or more",
+            ),
             (self.patience is not None and self.patience < 1, f"a patience of {self.patience} is asked for", "give 3"),
             (not _share(self.dropout), f"dropout {self.dropout} is not a share from 0 to 1", "give 0.5"),
             (

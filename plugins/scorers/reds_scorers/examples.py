@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError
-from reds_core.framework import Arrays
+from reds_core.framework import Arrays, columns
 
 
 def check_counts(scorer: str, batch_size: int, examples: int) -> None:
@@ -27,7 +27,7 @@ def training_examples(scorer: str, data: Arrays | None, examples: int, seed: int
     """Draw a random, class-balanced sample of the training data.
 
     If labels are class numbers or one-hot rows, examples are drawn in turn from all classes that have any left; other
-    labels are ignored. The sample keeps the order of the data.
+    labels are ignored. Of several outputs, the first with such labels counts. The sample keeps the order of the data.
 
     Args:
         scorer: name of the scorer, for the message.
@@ -43,7 +43,7 @@ def training_examples(scorer: str, data: Arrays | None, examples: int, seed: int
     if not 0 < examples < len(data):
         return data
     drawn = np.random.default_rng(seed).permutation(len(data))
-    classes = _classes(data.y)[drawn]
+    classes = next((c for c in map(_classes, columns(data.y)) if c.any()), np.zeros(len(data), np.int64))[drawn]
     # the first example of each class, then the second of each, ...
     by_class = np.argsort(classes, kind="stable")
     starts = np.searchsorted(classes[by_class], classes[by_class])

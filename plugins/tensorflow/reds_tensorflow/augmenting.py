@@ -7,10 +7,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from reds_core.errors import InputError
-from reds_core.framework import Augmentation, Change
+from reds_core.framework import Augmentation, Change, columns
 
 
 class Augmenter:
@@ -30,7 +29,7 @@ class Augmenter:
         return images
 
 
-def augmenter(augmentations: tuple[Augmentation, ...], x: npt.NDArray[Any], seed: int) -> Augmenter | None:
+def augmenter(augmentations: tuple[Augmentation, ...], x: Any, seed: int) -> Augmenter | None:
     """Return an augmenter that applies `augmentations` in order; None without augmentations.
 
     Args:
@@ -43,18 +42,25 @@ def augmenter(augmentations: tuple[Augmentation, ...], x: npt.NDArray[Any], seed
     """
     if not augmentations:
         return None
-    check_images(x.shape)
+    check_images(x)
     seeds = np.random.default_rng(seed)
     low, high = float(x.min()), float(x.max())
     return Augmenter([_layer(each, (low, max(high, low + 1e-6)), int(seeds.integers(2**31))) for each in augmentations])
 
 
-def check_images(shape: tuple[int, ...]) -> None:
+def check_images(x: Any) -> None:
     """Refuse examples that are not images.
 
     Raises:
-        InputError: if `shape` is not (N, H, W, C).
+        InputError: if `x` is not an array (N, H, W, C).
     """
+    inputs = columns(x)
+    if len(inputs) != 1:
+        raise InputError(
+            f"examples of {len(inputs)} inputs cannot be augmented",
+            "leave --augment out, or put augmentation layers into the model or the data pipeline",
+        )
+    shape = inputs[0].shape
     if len(shape) != 4:
         raise InputError(
             f"examples of shape {' x '.join(str(n) for n in shape[1:])} are not images, so they cannot be augmented",

@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework import FinetuneSettings, Teacher
-from reds_tensorflow.task import Activation, Labels, Objective, Outputs, outputs_of
+from reds_core.framework import FinetuneSettings, Teacher, columns, each
+from reds_tensorflow.task import Activation, Head, Labels, Objective, inputs_for, outputs_in_order, outputs_of
 
 _SMALLEST = 1e-7
 
@@ -21,23 +21,37 @@ class Distillation:
 
     Attributes:
         weight: share of the soft loss in the total; the loss of the labels has the rest.
-        loss: function of (teacher's outputs, network's outputs) that returns the soft loss, a scalar tensor.
+        aim: loss of the labels.
+        soft_losses: for each output, a function of (teacher's output, network's output, weights of the examples or
+            None) that returns the soft loss, a scalar tensor.
         teacher: the model that teaches all networks; None if the full network of the family teaches the members.
+        is_precomputed: whether the teacher's outputs come with the batches, since examples are the same in each epoch.
     """
 
     weight: float
-    loss: Callable[[Any, Any], Any]
+    aim: Objective
+    soft_losses: tuple[Callable[[Any, Any, Any], Any], ...]
     teacher: Any | None
+    is_precomputed: bool = False
 
     def outputs(self, x: Any) -> Any | None:
-        """Return the teacher's outputs for a batch, given as a tensor; None if the full network teaches."""
-        return None if self.teacher is None else tf.stop_gradient(self.teacher(x, training=False))
+        """Return the teacher's outputs for a batch, given as tensors; None if the full network teaches."""
+        if self.teacher is None:
+            return None
+        outputs = outputs_in_order(self.teacher, self.teacher(inputs_for(self.teacher, x), training=False))
+        return each(lambda output: tf.stop_gradient(tf.cast(output, tf.float32)), outputs)
 
-    def blend(self, hard: Any, soft_targets: Any | None, outputs: Any) -> Any:
-        """Return the loss of a network: that of the labels, blended with the soft loss if there are soft targets."""
-        if soft_targets is None:
-            return hard
-        return (1 - self.weight) * hard + self.weight * self.loss(soft_targets, tf.cast(outputs, tf.float32))
+    def loss(self, labels: Any, soft_targets: Any, outputs: Any, weights: Any) -> Any:
+        """Return the loss of a network: that of the labels blended with the soft loss, output by output."""
+        total = tf.constant(0.0)
+        given = zip(
+            self.aim.heads, self.soft_losses, columns(labels), columns(soft_targets), columns(outputs), strict=True
+        )
+        for head, soft_loss, y, wanted, found in given:
+            hard = tf.cast(head.loss(head.loss_targets(y), found, weights), tf.float32)
+            soft = soft_loss(wanted, tf.cast(found, tf.float32), weights)
+            total += head.weight * ((1 - self.weight) * hard + self.weight * soft)
+        return total
 
 
 def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teacher: Any | None) -> Distillation | None:
@@ -54,29 +68,29 @@ def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teac
     """
     if settings.distill is Teacher.NONE or not settings.distill_weight:
         return None
-    outputs = outputs_of(model)
     if settings.distill is Teacher.FULL:
         teacher = None
     elif teacher is None:
         return None
-    elif outputs_of(teacher) != outputs:
+    elif outputs_of(teacher) != outputs_of(model):
         raise InputError("the network to distil from has other outputs", "use --distill full or none")
-    return Distillation(settings.distill_weight, soft_loss(outputs, aim, settings.distill_temperature), teacher)
+    soft_losses = tuple(soft_loss(head, settings.distill_temperature) for head in aim.heads)
+    return Distillation(settings.distill_weight, aim, soft_losses, teacher)
 
 
-def soft_loss(outputs: Outputs, aim: Objective, temperature: float) -> Callable[[Any, Any], Any]:
-    """Return the soft loss, a function of (teacher's outputs, network's outputs), averaged over examples.
+def soft_loss(head: Head, temperature: float) -> Callable[[Any, Any, Any], Any]:
+    """Return the soft loss of an output: a function of (teacher's output, network's output, weights of the examples).
 
-    For classes it is temperature^2 x KL(softmax(teacher / T) || softmax(network / T)); the factor keeps the gradients
-    of soft and hard targets in proportion (Hinton et al., arXiv 1503.02531, section 2.1). For binary outputs it is the
-    same over the two outcomes of each output. For real numbers it is the task's loss, without a temperature.
+    It is averaged over examples. For classes it is temperature^2 x KL(softmax(teacher / T) || softmax(network / T));
+    the factor keeps the gradients of soft and hard targets in proportion (Hinton et al., arXiv 1503.02531, section
+    2.1). For binary outputs it is the same over the two outcomes of each output. For real numbers it is the task's
+    loss, without a temperature.
     """
-    if outputs.activation is Activation.OTHER and aim.labels is Labels.REAL:
-        return aim.loss
-    binary = outputs.activation is Activation.SIGMOID or (
-        outputs.activation is Activation.OTHER and aim.labels is Labels.BINARY
-    )
-    probable = outputs.activation is not Activation.OTHER
+    activation = head.outputs.activation
+    if activation is Activation.OTHER and head.labels is Labels.REAL:
+        return head.loss
+    binary = activation is Activation.SIGMOID or (activation is Activation.OTHER and head.labels is Labels.BINARY)
+    probable = activation is not Activation.OTHER
 
     def log_probabilities(given: Any) -> Any:
         """Return log probabilities (..., outcomes)."""
@@ -89,9 +103,12 @@ def soft_loss(outputs: Outputs, aim: Objective, temperature: float) -> Callable[
             given = tf.math.log(given) - tf.math.log1p(-given)
         return tf.stack([tf.math.log_sigmoid(given / temperature), tf.math.log_sigmoid(-given / temperature)], axis=-1)
 
-    def loss(teacher: Any, network: Any) -> Any:
+    def loss(teacher: Any, network: Any, weights: Any = None) -> Any:
         wanted, found = log_probabilities(teacher), log_probabilities(network)
         divergence = tf.reduce_sum(tf.exp(wanted) * (wanted - found), axis=-1)
+        if weights is not None:
+            by_example = tf.cast(weights, tf.float32)
+            divergence *= tf.reshape(by_example, (-1, *(1 for _ in divergence.shape[1:])))
         return temperature**2 * tf.reduce_mean(divergence)
 
     return loss

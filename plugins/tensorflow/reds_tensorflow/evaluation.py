@@ -1,38 +1,53 @@
-"""Inference with Keras models: outputs, metric and loss, and checks of data."""
+"""Inference with Keras models: outputs, metric and loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework import SMALL_BYTES, Arrays, Task, as_examples, batches
-from reds_tensorflow.messages import first_sentence
+from reds_core.framework import SMALL_BYTES, Arrays, Data, Stream, Task, batches, columns, each, each_batch
+from reds_tensorflow.labels import normalise_labels, normalise_labels_as
+from reds_tensorflow.objectives import ignored_class, objective, of_each_output
 from reds_tensorflow.scopes import scopes_named_plainly
-from reds_tensorflow.task import Objective, Outputs, normalise_labels, objective, outputs_of
+from reds_tensorflow.task import Objective, Outputs, inputs_for, output_names, outputs_in_order, outputs_of
 
+D = TypeVar("D", bound=Data)
 BATCH_SIZE = 256
-TRIED_EXAMPLES = 2
+SAMPLED_EXAMPLES = 2048
+"""Number of examples of a stream by which the kind of its labels is determined."""
 
 
-def compiled(function: Callable[..., Any], *arrays: npt.NDArray[Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], *arrays: Any) -> Callable[..., Any]:
     """Compile `function` to a graph that takes batches of `arrays` of any size. It is traced once, in this call.
 
-    Batches of small types, such as images of bytes, are cast to float32 for the function.
+    Batches of small types, such as images of bytes, are cast to float32 for the function. An argument may be a tuple of
+    arrays.
     """
-    signature = [tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype)) for array in arrays]
 
     def widened(*batch: Any) -> Any:
-        return function(*(as_float32(part) for part in batch))
+        return function(*(each(as_float32, part) for part in batch))
 
+    signature = [each(batch_spec, array) for array in arrays]
     graph: Callable[..., Any] = tf.function(widened, input_signature=signature, autograph=False)
     with scopes_named_plainly():
         graph.get_concrete_function()  # type: ignore[attr-defined]
     return graph
+
+
+def batch_spec(array: npt.NDArray[Any]) -> Any:
+    """Return the type of batches of an array (N, ...) as arguments of a graph."""
+    return tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype))
+
+
+def arguments(batch: Arrays) -> tuple[Any, ...]:
+    """Return examples, labels and, if there are any, weights as arguments of a graph."""
+    return (batch.x, batch.y) if batch.weights is None else (batch.x, batch.y, batch.weights)
 
 
 def as_float32(batch: Any) -> Any:
@@ -40,107 +55,148 @@ def as_float32(batch: Any) -> Any:
     return tf.cast(batch, tf.float32) if batch.dtype.size < SMALL_BYTES else batch
 
 
-def predict(model: Any, x: npt.NDArray[Any], batch_size: int = BATCH_SIZE) -> npt.NDArray[np.float32]:
-    """Return the outputs (N, ...) of `model` at inference as float32."""
-    outputs_of(model)
-    run = compiled(lambda batch: model(batch, training=False), x)
+def as_tensors(values: Any) -> Any:
+    """Convert an array, or a tuple of arrays, to tensors."""
+    return each(tf.constant, values)
+
+
+def called(model: Any, x: Any) -> tuple[Any, ...]:
+    """Return the outputs of `model` at inference for a batch, one tensor for each of `model.outputs`.
+
+    Args:
+        model: the model.
+        x: a tensor, or a tuple with one for each of `model.inputs`.
+    """
+    return outputs_in_order(model, model(inputs_for(model, x), training=False))
+
+
+def predict(model: Any, x: Any, batch_size: int = BATCH_SIZE) -> Any:
+    """Return the outputs of `model` at inference as float32.
+
+    Args:
+        model: the model.
+        x: examples (N, *input shape); a tuple for models of several inputs, in the order of `model.inputs`.
+        batch_size: number of examples in a batch.
+
+    Returns:
+        an array (N, ...), or a tuple of them for models of several outputs, in the order of `model.outputs`.
+    """
+    run = compiled(lambda batch: called(model, batch), x)
     # Run at least one batch, so that without examples the result is empty but has the right shape.
-    parts = [run(tf.constant(x[part])).numpy() for part in batches(max(len(x), 1), batch_size)]
-    return np.concatenate(parts).astype(np.float32)
+    count = len(columns(x)[0])
+    parts = [run(as_tensors(each(itemgetter(part), x))) for part in batches(max(count, 1), batch_size)]
+    found = tuple(
+        np.concatenate([np.asarray(p) for p in column]).astype(np.float32) for column in zip(*parts, strict=True)
+    )
+    return found if len(found) > 1 else found[0]
 
 
-def resolve(model: Any, data: Arrays, task: Task, what: str = "data") -> tuple[Arrays, Objective]:
+def resolve(model: Any, data: D, task: Task, what: str = "data") -> tuple[D, Objective]:
     """Return `data` with labels in their plain form, and the objective that `task` means for them.
 
-    Raises:
-        InputError: if labels do not fit the outputs, or the task names an unknown loss or metric.
-    """
-    return resolve_outputs(outputs_of(model), data, task, what)
-
-
-def resolve_outputs(outputs: Outputs, data: Arrays, task: Task, what: str = "data") -> tuple[Arrays, Objective]:
-    """`resolve` for a network that is described by its `outputs`."""
-    y, labels = normalise_labels(data.y, outputs, what)
-    return Arrays(data.x, y), objective(task, outputs, labels)
-
-
-def measure(aim: Objective, y: npt.NDArray[Any], outputs: npt.NDArray[np.float32]) -> float:
-    """Return the metric of `outputs` (N, ...), averaged if it has a number for each class."""
-    metric = aim.new_metric()
-    targets = aim.metric_targets(y)
-    for part in batches(len(y), BATCH_SIZE):
-        metric.update_state(targets[part], aim.scores(outputs[part]))
-    return float(np.mean(metric.result()))
-
-
-def accuracy(model: Any, data: Arrays, task: Task) -> float:
-    """Return the task's metric of `model` on `data`: by default the accuracy between 0 and 1."""
-    data, aim = resolve(model, data, task)
-    return measure(aim, data.y, predict(model, data.x))
-
-
-def loss(model: Any, data: Arrays, task: Task) -> float:
-    """Return the task's mean loss of `model` on `data`."""
-    data, aim = resolve(model, data, task)
-    targets, outputs = aim.loss_targets(data.y), predict(model, data.x)
-    parts = batches(len(data), BATCH_SIZE)
-    return sum(float(aim.loss(targets[part], outputs[part])) * len(targets[part]) for part in parts) / len(data)
-
-
-def check_data(model: Any, data: Arrays, task: Task, what: str) -> Arrays:
-    """Convert `data` to the form that `model` takes: with a last dimension of 1 if it is missing, and plain labels.
-
-    The loss and the metric are computed for two examples, so that unsuitable ones are refused before any work is done.
+    The kinds of the labels of a stream are determined from its first examples. Its later batches are converted to the
+    same kinds as they are read, and raise InputError if they are of others.
 
     Args:
         model: the model.
         data: examples and labels.
-        task: defines the loss and the metric.
+        task: the task.
         what: name of the data in messages.
 
     Raises:
-        InputError: if shapes do not fit the model's input, labels do not fit its output, or the loss or the metric
-            cannot be computed from them.
-        UnsupportedError: if the model has several inputs or outputs.
+        InputError: if labels do not fit the outputs, or the task names an unknown loss or metric.
     """
-    outputs = outputs_of(model)
-    wanted = tuple(model.inputs[0].shape[1:])
-    x = data.x
-    if len(wanted) == x.ndim and wanted[-1] == 1:
-        x = x[..., None]
-    if len(wanted) + 1 != x.ndim or any(w not in (None, n) for w, n in zip(wanted, x.shape[1:], strict=True)):
-        raise InputError(
-            f"an example of the {what} has shape {_shape(data.x.shape[1:])}, the model takes {_shape(wanted)}",
-            "give data of the shape of the model's input",
-        )
-    if len(x) == 0 or len(x) != len(data.y):
-        raise InputError(f"the {what} has {len(x)} examples and {len(data.y)} labels", "give one label an example")
-    checked, aim = resolve_outputs(outputs, Arrays(x, data.y), task, what)
-    checked = Arrays(as_examples(checked.x), checked.y)
-    _try(model, checked.take(np.arange(min(len(x), TRIED_EXAMPLES))), aim)
-    return checked
+    return resolve_outputs(outputs_of(model), output_names(model), data, task, what)
 
 
-def _try(model: Any, data: Arrays, aim: Objective) -> None:
-    """Compute the loss and the metric of a few examples.
+def resolve_outputs(
+    outputs: Sequence[Outputs], names: Sequence[str], data: D, task: Task, what: str = "data"
+) -> tuple[D, Objective]:
+    """`resolve` for a network that is described by its outputs and their names."""
+    losses, metrics = of_each_output("loss", task.loss, names), of_each_output("metric", task.metric, names)
+    ignored = [ignored_class(*given) for given in zip(losses, metrics, outputs, strict=True)]
+    titles = label_titles(names, what)
+    first = data.sample(SAMPLED_EXAMPLES) if isinstance(data, Stream) else data
+    y = labels_of_outputs(first.y, names, what)
+    plain, kinds = zip(*map(normalise_labels, y, outputs, titles, ignored), strict=True)
+
+    def normalised(batch: Arrays) -> Arrays:
+        found = labels_of_outputs(batch.y, names, what)
+        return _with_labels(batch, tuple(map(normalise_labels_as, kinds, found, outputs, titles, ignored)))
+
+    aim = objective(task, names, outputs, kinds, weighted=first.weights is not None)
+    return cast(D, data.mapped(normalised) if isinstance(data, Stream) else _with_labels(data, plain)), aim
+
+
+def label_titles(names: Sequence[str], what: str) -> list[str]:
+    """Return the name of the labels of each output in messages."""
+    if len(names) == 1:
+        return [f"labels of the {what}"]
+    return [f"labels for output '{name}' of the {what}" for name in names]
+
+
+def labels_of_outputs(y: Any, names: Sequence[str], what: str) -> tuple[npt.NDArray[Any], ...]:
+    """Return the labels of each output.
 
     Raises:
-        InputError: if one cannot be computed; the message names it and the shape of the outputs.
+        InputError: if their number differs from that of the outputs.
     """
-    outputs = np.asarray(model(as_float32(tf.constant(data.x)), training=False))
-    puts_out = f"outputs of shape {_shape(outputs.shape[1:])}"
-    for kind, name, compute in (
-        ("loss", aim.loss_name, lambda: aim.loss(tf.constant(aim.loss_targets(data.y)), tf.constant(outputs))),
-        ("metric", aim.metric_name, lambda: measure(aim, data.y, outputs)),
-    ):
-        try:
-            float(compute())
-        except Exception as error:  # Keras or the user's own class may raise anything
-            reason = first_sentence(error)
-            raise InputError(
-                f"{kind} '{name}' does not fit {puts_out} ({reason})", f"give another --{kind}, one for such outputs"
-            ) from error
+    found = columns(y)
+    if len(found) != len(names):
+        raise InputError(
+            f"the {what} has labels for {len(found)} output{'s' * (len(found) != 1)}, but the model has {len(names)}",
+            f"give labels for {', '.join(names)}",
+        )
+    return found
 
 
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return " x ".join("?" if n is None else str(n) for n in shape)
+def _with_labels(data: Arrays, y: tuple[npt.NDArray[Any], ...]) -> Arrays:
+    return Arrays(data.x, y if isinstance(data.y, tuple) else y[0], data.weights)
+
+
+def accuracy(model: Any, data: Data, task: Task) -> float:
+    """Return the task's metric of `model` on `data`: by default the accuracy between 0 and 1.
+
+    It is averaged over outputs if there are several.
+    """
+    data, aim = resolve(model, data, task)
+    run = _runner(model)
+    metrics = aim.new_metrics()
+    for batch in each_batch(data, BATCH_SIZE):
+        aim.update(metrics, batch.y, run(batch.x), batch.weights)
+    return aim.figure(metrics)
+
+
+def loss(model: Any, data: Data, task: Task) -> float:
+    """Return the task's mean loss of `model` on `data`.
+
+    The mean divides by the number of examples and not by the sum of their weights.
+    """
+    data, aim = resolve(model, data, task)
+    run = _runner(model)
+    total, count = 0.0, 0
+    for batch in each_batch(data, BATCH_SIZE):
+        total += float(aim.loss(batch.y, run(batch.x), batch.weights)) * len(batch)
+        count += len(batch)
+    return total / count
+
+
+def _runner(model: Any) -> Callable[[Any], tuple[npt.NDArray[np.float32], ...]]:
+    """Return a function from batches to the outputs, which traces the model at the first one."""
+    graph: list[Callable[..., Any]] = []
+
+    def run(x: Any) -> tuple[npt.NDArray[np.float32], ...]:
+        if not graph:
+            graph.append(compiled(lambda batch: called(model, batch), x))
+        return tuple(np.asarray(found).astype(np.float32) for found in graph[0](as_tensors(x)))
+
+    return run
+
+
+def measure(aim: Objective, y: Any, outputs: Any, weights: Any = None) -> float:
+    """Return the metric of the outputs of N examples, given as arrays or as tuples with one for each output."""
+    metrics = aim.new_metrics()
+    for part in batches(len(columns(y)[0]), BATCH_SIZE):
+        batch = itemgetter(part)
+        aim.update(metrics, each(batch, y), each(batch, outputs), None if weights is None else weights[part])
+    return aim.figure(metrics)

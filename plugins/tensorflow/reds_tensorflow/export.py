@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,18 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework import Arrays, Task
+from reds_core.framework import Arrays, Data, Task, columns, each_batch
 from reds_core.system import is_out_of_space, temporary_folder_full, written_beside
 from reds_tensorflow.calibration import examples_apart
 from reds_tensorflow.conversion_errors import kept_errors
-from reds_tensorflow.device_tracing import one_at_a_time, traced_for_device
-from reds_tensorflow.evaluation import measure, resolve_outputs
+from reds_tensorflow.device_tracing import one_at_a_time, plain_names, traced_for_device
+from reds_tensorflow.evaluation import BATCH_SIZE, resolve_outputs
+from reds_tensorflow.file_interface import in_order, output_names_of
 from reds_tensorflow.keras_functions import scales_kept_in_reversal
 from reds_tensorflow.lstm_operators import lstms_fixed
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.quiet import silenced
-from reds_tensorflow.task import Activation, Outputs, outputs_of
+from reds_tensorflow.task import Activation, Outputs, output_names
 
 CALIBRATION_EXAMPLES = 256
 THREADS = 2
@@ -34,7 +36,7 @@ Inputs = list[npt.NDArray[np.float32]]
 def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
     """Write `model` as .tflite with a batch size of 1, as float32 or as full int8 (inputs, outputs and all between).
 
-    The inputs of the file are named after those of the model.
+    The inputs of the file, and its outputs if there are several, have the names and the order of those of the model.
 
     Args:
         model: the model.
@@ -44,16 +46,15 @@ def export(model: Any, path: Path, calibration: Arrays | None, quantise: bool) -
 
     Raises:
         InputError: if `quantise` is true without calibration data, or the file cannot be written.
-        UnsupportedError: if LiteRT cannot express the model, or an int8 model has several inputs or outputs.
+        UnsupportedError: if LiteRT cannot express the model.
     """
     if quantise and (calibration is None or not len(calibration)):
         raise InputError("int8 export needs examples to calibrate on", "give data, or export without int8")
     examples: list[Inputs] | None = None
     if quantise and calibration is not None:
-        outputs_of(model)  # refuses models of several inputs, for which there are no examples
         size = min(len(calibration), CALIBRATION_EXAMPLES)
-        chosen = calibration.x[np.linspace(0, len(calibration) - 1, size).astype(np.int64)].astype(np.float32)
-        examples = [[example[None]] for example in chosen]
+        chosen = calibration.take(np.linspace(0, len(calibration) - 1, size).astype(np.int64))
+        examples = [[x[i][None].astype(np.float32) for x in columns(chosen.x)] for i in range(size)]
     content = converted(model, examples)
     with written_beside(path) as temporary:
         temporary.write_bytes(content)
@@ -87,9 +88,9 @@ def converted(model: Any, examples: list[Inputs] | None) -> bytes:
             single = one_at_a_time(model, tokens_as_integers=quantised)
             converter = tf.lite.TFLiteConverter.from_keras_model(single)
             if examples is not None:
-                types = [tensor.dtype for tensor in single.inputs]
-                _ask_for_int8(converter, [[x.astype(t) for x, t in zip(e, types, strict=True)] for e in examples])
-            return lstms_fixed(converter.convert())
+                _ask_for_int8(converter, [_by_name(single.inputs, example) for example in examples])
+            content = lstms_fixed(converter.convert())
+            return in_order(content, [tensor.name for tensor in single.inputs], plain_names(output_names(model)))
     except Exception as error:  # the converter raises its own error types, ValueError, RuntimeError, ...
         error = passed_over[-1] if passed_over else error
         if is_out_of_space(error):
@@ -109,7 +110,11 @@ def _reason(error: Exception) -> str:
     return first_sentence(error)
 
 
-def _ask_for_int8(converter: Any, examples: list[list[npt.NDArray[Any]]]) -> None:
+def _by_name(inputs: Sequence[Any], example: Inputs) -> dict[str, npt.NDArray[Any]]:
+    return {tensor.name: x.astype(tensor.dtype) for tensor, x in zip(inputs, example, strict=True)}
+
+
+def _ask_for_int8(converter: Any, examples: list[dict[str, npt.NDArray[Any]]]) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: iter(examples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -117,7 +122,7 @@ def _ask_for_int8(converter: Any, examples: list[list[npt.NDArray[Any]]]) -> Non
     converter.inference_output_type = tf.int8
 
 
-def exported_accuracy(path: Path, data: Arrays, task: Task) -> float:
+def exported_accuracy(path: Path, data: Data, task: Task) -> float:
     """Return the task's metric of an exported file on `data`, run by LiteRT's interpreter.
 
     Raises:
@@ -129,8 +134,25 @@ def exported_accuracy(path: Path, data: Arrays, task: Task) -> float:
         outputs = _outputs(content, interpreter)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
-    data, aim = resolve_outputs(outputs, data, task)
-    return measure(aim, data.y, _run(interpreter, data.x))
+    names = output_names_of(content)
+    data, aim = resolve_outputs(outputs, names, data, _task_of_file(task, names))
+    metrics = aim.new_metrics()
+    for batch in each_batch(data, BATCH_SIZE):
+        aim.update(metrics, batch.y, _run(interpreter, columns(batch.x)), batch.weights)
+    return aim.figure(metrics)
+
+
+def _task_of_file(task: Task, names: Sequence[str]) -> Task:
+    """Return a task by the names of a file's outputs, which are plain; a single output has a name of its own."""
+
+    def renamed(given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        if len(names) == 1 and len(given) == 1:
+            return next(iter(given.values()))
+        return dict(zip(plain_names(given), given.values(), strict=True))
+
+    return Task(renamed(task.loss), renamed(task.metric), renamed(task.loss_weights))
 
 
 def interpreter_of(content: bytes, threads: int = THREADS) -> Any:
@@ -143,14 +165,16 @@ def interpreter_of(content: bytes, threads: int = THREADS) -> Any:
     return interpreter
 
 
-def _run(interpreter: Any, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def _run(interpreter: Any, x: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.float32], ...]:
     """Return real-valued outputs (N, ...), computed one example at a time as on the device."""
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    outputs = np.empty((len(x), *target["shape"][1:]), np.float32)
-    for i, example in enumerate(x):
-        interpreter.set_tensor(source["index"], _quantised(example[None], source))
+    sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
+    outputs = tuple(np.empty((len(x[0]), *target["shape"][1:]), np.float32) for target in targets)
+    for i in range(len(x[0])):
+        for source, column in zip(sources, x, strict=True):
+            interpreter.set_tensor(source["index"], _quantised(column[i][None], source))
         interpreter.invoke()
-        outputs[i] = _real(interpreter.get_tensor(target["index"]), target)[0]
+        for output, target in zip(outputs, targets, strict=True):
+            output[i] = _real(interpreter.get_tensor(target["index"]), target)[0]
     return outputs
 
 
@@ -169,23 +193,27 @@ def _real(q: npt.NDArray[Any], tensor: Any) -> npt.NDArray[np.float32]:
     return q.astype(np.float32) if not scale else (q.astype(np.float32) - zero_point) * np.float32(scale)
 
 
-def _outputs(content: bytes, interpreter: Any) -> Outputs:
-    """Return the shape of the output and the last activation of the file."""
+def _outputs(content: bytes, interpreter: Any) -> tuple[Outputs, ...]:
+    """Return the shape and the last activation of each output of the file."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content)
     graph = model.Subgraphs(0)
-    tensor = graph.Outputs(0)
     kinds = schema.BuiltinOperator
-    activation = Activation.OTHER
-    for index in reversed(range(graph.OperatorsLength())):
-        operator = graph.Operators(index)
-        if tensor not in operator.OutputsAsNumpy():
-            continue
-        code = model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
-        if code in (kinds.RESHAPE, kinds.QUANTIZE, kinds.DEQUANTIZE):
+
+    def activation_before(tensor: int) -> Activation:
+        for index in reversed(range(graph.OperatorsLength())):
+            operator = graph.Operators(index)
+            if tensor not in operator.OutputsAsNumpy():
+                continue
+            code = model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
+            if code not in (kinds.RESHAPE, kinds.QUANTIZE, kinds.DEQUANTIZE):
+                found = {kinds.SOFTMAX: Activation.SOFTMAX, kinds.LOGISTIC: Activation.SIGMOID}
+                return found.get(code, Activation.OTHER)
             tensor = operator.Inputs(0)
-            continue
-        activation = {kinds.SOFTMAX: Activation.SOFTMAX, kinds.LOGISTIC: Activation.SIGMOID}.get(code, activation)
-        break
-    return Outputs(tuple(int(n) for n in interpreter.get_output_details()[0]["shape"][1:]), activation)
+        return Activation.OTHER
+
+    return tuple(
+        Outputs(tuple(int(n) for n in detail["shape"][1:]), activation_before(graph.Outputs(i)))
+        for i, detail in enumerate(interpreter.get_output_details())
+    )

@@ -9,15 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from reds_core.cost import LatencySettings
 from reds_core.framework import (
     FLOAT32_BYTES,
     INT8_BYTES,
     ActivationStatistics,
     Arrays,
+    Data,
     Family,
     FileKind,
     FileKinds,
@@ -28,6 +26,7 @@ from reds_core.framework import (
     Stream,
     Task,
     Training,
+    TrainingObjects,
     WeightArrays,
 )
 from reds_core.network import Kept, Network
@@ -102,11 +101,11 @@ class TensorFlowFramework(Framework):
         self, model: Any, network: Network, data: Arrays, task: Task, batch_size: int
     ) -> Iterator[WeightArrays]:
         with importing():
-            from reds_tensorflow import training
-        return training.gradients(model, network, data, task, batch_size)
+            from reds_tensorflow import gradients
+        return gradients.gradients(model, network, data, task, batch_size)
 
     def activation_statistics(
-        self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
+        self, model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int
     ) -> list[ActivationStatistics]:
         with importing():
             from reds_tensorflow import probing
@@ -125,7 +124,12 @@ class TensorFlowFramework(Framework):
         with own_layers.made_known(self.own_layers.objects):
             return extraction.extract(model, network, kept, self.reading)
 
-    def check_finetuning(self, model: Any, data: Arrays, settings: FinetuneSettings) -> None:
+    def compiled_with(self, model: Any) -> tuple[Task, TrainingObjects]:
+        with importing():
+            from reds_tensorflow import compiled
+        return compiled.compiled_with(model)
+
+    def check_finetuning(self, model: Any, data: Data, settings: FinetuneSettings) -> None:
         with importing():
             from reds_tensorflow import training
         training.check_finetuning(model, data, settings)
@@ -135,25 +139,25 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import training as loops
         loops.finetune(family, training, self.reading)
 
-    def predict(self, model: Any, x: npt.NDArray[Any], batch_size: int = 256) -> npt.NDArray[np.float32]:
+    def predict(self, model: Any, x: Any, batch_size: int = 256) -> Any:
         with importing():
             from reds_tensorflow import evaluation
         return evaluation.predict(model, x, batch_size)
 
-    def accuracy(self, model: Any, data: Arrays, task: Task) -> float:
+    def accuracy(self, model: Any, data: Data, task: Task) -> float:
         with importing():
             from reds_tensorflow import evaluation
         return evaluation.accuracy(model, data, task)
 
-    def loss(self, model: Any, data: Arrays, task: Task) -> float:
+    def loss(self, model: Any, data: Data, task: Task) -> float:
         with importing():
             from reds_tensorflow import evaluation
         return evaluation.loss(model, data, task)
 
-    def check_data(self, model: Any, data: Arrays, task: Task, what: str) -> Arrays:
+    def check_data(self, model: Any, data: Data, task: Task, what: str) -> Data:
         with importing():
-            from reds_tensorflow import evaluation
-        return evaluation.check_data(model, data, task, what)
+            from reds_tensorflow import checking
+        return checking.check_data(model, data, task, what)
 
     def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
         with importing():
@@ -165,7 +169,7 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import unrolled_recurrences
         return unrolled_recurrences.notes(model)
 
-    def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
+    def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
         with importing():
             from reds_tensorflow import export
         return export.exported_accuracy(path, data, task)

@@ -48,7 +48,9 @@ def optimizer_of(settings: FinetuneSettings, rates: npt.NDArray[np.float64], und
         raise InputError(
             f"optimizer '{settings.optimizer}' is unknown", f"give {near[0] if near else 'one of ' + ', '.join(names)}"
         )
-    options: dict[str, Any] = {"learning_rate": Rates(rates), "global_clipnorm": settings.clip_norm}
+    # A constant rate is a number, which callbacks can change.
+    rate = Rates(rates) if np.ptp(rates) > 0 else settings.learning_rate
+    options: dict[str, Any] = {"learning_rate": rate, "global_clipnorm": settings.clip_norm}
     if settings.weight_decay is not None:
         options["weight_decay"] = settings.weight_decay
     has_momentum = "momentum" in inspect.signature(kind).parameters
@@ -59,6 +61,27 @@ def optimizer_of(settings: FinetuneSettings, rates: npt.NDArray[np.float64], und
     optimizer = kind(**options)
     optimizer.exclude_from_weight_decay(list(undecayed))
     return keras.optimizers.LossScaleOptimizer(optimizer) if settings.precision is Precision.FLOAT16 else optimizer
+
+
+def prepared(given: Any | None, settings: FinetuneSettings, steps_per_epoch: int, undecayed: Sequence[Any]) -> Any:
+    """Return the optimizer of a training, not yet built.
+
+    Args:
+        given: an optimizer that the caller gives, of which a copy is returned, or None.
+        settings: the settings of fine-tuning, by which the optimizer is made if none is given.
+        steps_per_epoch: number of steps in an epoch.
+        undecayed: variables without weight decay, unless an optimizer is given.
+    """
+    if given is None:
+        return optimizer_of(settings, settings.rates(steps_per_epoch), undecayed)
+    optimizer = copied(given)
+    scales = settings.precision is Precision.FLOAT16 and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scales else optimizer
+
+
+def copied(optimizer: Any) -> Any:
+    """Return a new optimizer with the configuration of `optimizer`, but none of its state."""
+    return type(optimizer).from_config(optimizer.get_config())
 
 
 def _kinds() -> dict[str, Any]:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework import ActivationStatistics, Arrays, Task, WeightArrays, batches
+from reds_core.framework import (
+    ActivationStatistics,
+    Arrays,
+    Task,
+    WeightArrays,
+    batches,
+    columns,
+    each,
+    each_batch,
+)
 from reds_core.network import Network
-from reds_tensorflow.evaluation import BATCH_SIZE, as_float32, compiled, resolve
+from reds_tensorflow.evaluation import BATCH_SIZE, arguments, as_float32, as_tensors, batch_spec, compiled, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.names import as_functional, graph_of, layer_names
 from reds_tensorflow.scopes import scopes_named_plainly
+from reds_tensorflow.task import inputs_for
 from reds_tensorflow.tracing import Seen
 
 
@@ -34,46 +44,44 @@ def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data:
         task: defines the loss.
     """
     data, aim = resolve(model, data, task)
-    targets = aim.loss_targets(data.y)
     order = {id(variable): i for i, variable in enumerate(variables(model, network))}
     trained, others = model.trainable_variables, model.non_trainable_variables
     # Variables that the network does not list, such as states of random generators, keep their values.
     given = [v for v in (*trained, *others) if id(v) in order]
     place = {id(v): i for i, v in enumerate(given)}
 
-    def summed(x: Any, y: Any, *values: Any) -> Any:
-        x = as_float32(x)
-
+    def summed(values: Sequence[Any], x: Any, y: Any, weights: Any = None) -> Any:
         def taken(wanted: Sequence[Any]) -> list[Any]:
             return [values[place[id(v)]] if id(v) in place else v.value for v in wanted]
 
-        outputs, _ = model.stateless_call(taken(trained), taken(others), x, training=False)
-        return aim.loss(y, outputs) * tf.cast(tf.shape(x)[0], tf.float32)
+        outputs, _ = model.stateless_call(
+            taken(trained), taken(others), inputs_for(model, each(as_float32, x)), training=False
+        )
+        return aim.loss(y, outputs, weights) * tf.cast(tf.shape(columns(x)[0])[0], tf.float32)
 
-    signature = [tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)) for a in (data.x, targets)]
-    signature += [tf.TensorSpec(v.shape, v.dtype) for v in given]
+    signature = [[tf.TensorSpec(v.shape, v.dtype) for v in given], *(each(batch_spec, a) for a in arguments(data))]
     run = tf.function(summed, input_signature=signature, autograph=False)
     with scopes_named_plainly():
         run.get_concrete_function()
     for weights in variants:
         values = [tf.constant(weights[order[id(v)]], v.dtype) for v in given]
-        parts = batches(len(data), BATCH_SIZE)
-        total = sum(float(run(tf.constant(data.x[p]), tf.constant(targets[p]), *values)) for p in parts)
+        parts = each_batch(data, BATCH_SIZE)
+        total = sum(float(run(values, *map(as_tensors, arguments(batch)))) for batch in parts)
         yield total / len(data)
 
 
 def activation_statistics(
-    model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
+    model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int
 ) -> list[ActivationStatistics]:
     """Measure statistics of some tensors at inference over the examples `x`.
 
     Only sums are kept over the batches, not activations.
 
     Args:
-        model: a model of one input.
+        model: the model.
         network: its description.
         tensors: indices into `network.tensors`.
-        x: examples (N, *input shape).
+        x: examples (N, *input shape); a tuple for models of several inputs, in their order.
         batch_size: number of examples in a batch.
 
     Raises:
@@ -95,11 +103,13 @@ def activation_statistics(
     run = compiled(sums, x)
     lengths = [network.tensors[t].axis.full(network.channels) for t in tensors]
     totals = [(np.zeros(length), np.zeros(length)) for length in lengths]
-    for part in batches(len(x), batch_size):
-        for total, found in zip(totals, run(tf.constant(x[part])), strict=True):
+    count = len(columns(x)[0])
+    for part in batches(count, batch_size):
+        batch = as_tensors(each(itemgetter(part), x))
+        for total, found in zip(totals, run(batch), strict=True):
             for summed, more in zip(total, found, strict=True):
                 summed += more.numpy()
-    counts = [len(x) * network.tensors[t].positions for t in tensors]
+    counts = [count * network.tensors[t].positions for t in tensors]
     return [ActivationStatistics(m / n, a / n) for (m, a), n in zip(totals, counts, strict=True)]
 
 
@@ -124,7 +134,7 @@ class _Replay:
         self._network = network
         self._steps: list[_Call | tuple[Any, Any]] = []  # or two tensors, of which the second is an alias of the first
         functional = as_functional(model)
-        self._starts = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in functional.inputs]
+        self._starts = [keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name) for t in functional.inputs]
         self._follow(functional, self._starts)
         names = layer_names(functional)
         calls = [step for step in self._steps if isinstance(step, _Call)]
@@ -159,9 +169,10 @@ class _Replay:
         return list(copy.outputs)
 
     def run(self, x: Any) -> dict[int, Any]:
-        """Return every tensor by its index in the network, for a batch `x` of a model of one input."""
-        values = {id(self._starts[0]): x}
-        found = {self._network.inputs[0]: x}
+        """Return every tensor by its index in the network, for a batch `x`: a tensor for each input."""
+        batch = columns(x)
+        values = {id(start): value for start, value in zip(self._starts, batch, strict=True)}
+        found = dict(zip(self._network.inputs, batch, strict=True))
         for step in self._steps:
             if isinstance(step, tuple):
                 values[id(step[1])] = values[id(step[0])]

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from reds_core.framework import columns
 from reds_tensorflow.evaluation import compiled
 from reds_tensorflow.fused import batch_norm_call, batch_norms
 from reds_tensorflow.replacing import methods_replaced, replaced
+from reds_tensorflow.strided import strides_taken_first
+from reds_tensorflow.task import inputs_for
 
 BATCH_SIZE = 256
 
@@ -29,7 +31,7 @@ class BatchNormStatistics:
         model: the network.
         weights: returns the values of the model's trainable variables, as tensors.
         states: variables in place of its other variables; those of the batch norms are changed.
-        x: examples (N, *input shape) of the type and shape that will be measured.
+        x: examples (N, *input shape) of the type and shape that will be measured; a tuple of one for each input.
         frozen: whether batch norms that are not trainable are measured as well. A narrowed network needs that, since
             the statistics that it starts with are those of wider layers. The input network keeps its own.
 
@@ -42,7 +44,7 @@ class BatchNormStatistics:
         model: Any,
         weights: Callable[[], Sequence[Any]],
         states: Sequence[Any],
-        x: npt.NDArray[Any],
+        x: Any,
         frozen: bool = True,
     ) -> None:
         order = {id(variable): i for i, variable in enumerate(model.non_trainable_variables)}
@@ -50,24 +52,28 @@ class BatchNormStatistics:
         self.has_frozen = any(not norm.trainable for norm in norms)
         self._targets: list[tuple[Any, Any]] = []
 
-        def step(batch: Any) -> list[tuple[Any, Any]]:
-            with _measuring(norms) as calls:
-                model.stateless_call(weights(), [state.value for state in states], batch, training=False)
+        def step(*batch: Any) -> list[tuple[Any, Any]]:
+            with _measuring(norms) as calls, strides_taken_first(model):
+                model.stateless_call(
+                    weights(), [state.value for state in states], inputs_for(model, batch), training=False
+                )
             called = [
                 norm for norm in norms if calls[id(norm)]
             ]  # some norms may be in an unused part of a nested model
             self._targets = [(states[order[id(n.moving_mean)]], states[order[id(n.moving_variance)]]) for n in called]
             return [_pooled(calls[id(norm)]) for norm in called]
 
-        self._run = compiled(step, x) if norms else None
+        self._run = compiled(step, *columns(x)) if norms else None
 
-    def measure(self, x: npt.NDArray[Any]) -> None:
-        """Set the statistics to those over `x` (N, *input shape)."""
+    def measure(self, x: Any) -> None:
+        """Set the statistics to those over the examples `x` (N, *input shape), or a tuple of one for each input."""
         if self._run is None:
             return
-        parts = np.array_split(x, math.ceil(len(x) / BATCH_SIZE))
-        shares = np.array([len(part) / len(x) for part in parts])
-        found = [self._run(tf.constant(part)) for part in parts]
+        inputs = columns(x)
+        count = len(inputs[0])
+        parts = np.array_split(np.arange(count), math.ceil(count / BATCH_SIZE))
+        shares = np.array([len(part) / count for part in parts])
+        found = [self._run(*(tf.constant(array[part]) for array in inputs)) for part in parts]
         for k, (mean_state, variance_state) in enumerate(self._targets):
             means, variances = (np.stack([f[k][i].numpy() for f in found]).astype(np.float64) for i in (0, 1))
             mean = shares @ means

@@ -1,23 +1,17 @@
-"""The meaning of a task for given outputs and labels: loss, metric, and the labels that both take."""
+"""The meaning of a task for a model: a loss, a metric and a kind of labels for each of its outputs."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
-from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework import Task
-from reds_tensorflow.identifiers import keras_object
+from reds_core.errors import InputError
 
-_ACCURACY = frozenset({"accuracy", "acc"})
 _PASSED_BY = ("Dropout", "Flatten", "Reshape", "Identity")
 
 
@@ -29,9 +23,17 @@ class Activation(Enum):
     OTHER = "other"
 
 
+_FUNCTIONS = {"Softmax": Activation.SOFTMAX, "Sigmoid": Activation.SIGMOID}
+
+
 @dataclass(frozen=True)
 class Outputs:
-    """The outputs of a network: their shape without the batch dimension, and the last activation."""
+    """One output of a network.
+
+    Attributes:
+        shape: its shape without the batch dimension; None for open lengths.
+        activation: the last activation before it.
+    """
 
     shape: tuple[int | None, ...]
     activation: Activation
@@ -46,203 +48,206 @@ class Labels(Enum):
     REAL = "real numbers"
 
 
+def as_they_are(values: Any) -> Any:
+    """Return `values`."""
+    return values
+
+
 @dataclass(frozen=True)
-class Objective:
-    """Loss and metric of a task.
+class Head:
+    """Loss and metric of one output of a model.
+
+    Targets are labels in the form that a loss or a metric takes. They are computed from plain labels, which are NumPy
+    arrays, or tensors inside a graph; arrays give arrays.
 
     Attributes:
-        loss_name, metric_name: names of the loss and the metric.
+        name: name of the output.
+        weight: factor of its loss in the total loss.
+        loss_name: name of the loss.
         labels: kind of the labels.
-        loss: function of (targets of the loss, outputs) that returns the mean loss, a scalar tensor.
-        loss_targets: converts labels to the form that the loss takes.
-        metric_targets: converts labels to the form that the metric takes.
-        new_metric: returns a new Keras metric, to be updated with (targets of the metric, `scores(outputs)`).
-        scores: converts outputs to the form that the metric takes: probabilities if labels are classes.
+        outputs: shape and last activation of the output.
+        loss: function of (targets of the loss, outputs, weights or None) that returns a scalar tensor: the mean over
+            examples of the loss of each, multiplied by its weight. The mean divides by the number of examples and not
+            by the sum of the weights, as in Keras.
+        loss_targets: converts plain labels to the targets of the loss.
+        metric_name: name of the metric; empty if the output has none.
+        metric_targets: converts plain labels to the targets of the metric.
+        new_metric: returns a new Keras metric, to be updated with (targets of the metric, `scores(outputs)`); None if
+            the output has none.
+        scores: converts outputs to the form that the metric takes: probabilities if labels are classes and the metric
+            is given by its name.
+        metric_weights: returns the weights for an update of the metric, given plain labels and the weights of the
+            examples, or None.
     """
 
+    name: str
+    weight: float
     loss_name: str
-    metric_name: str
     labels: Labels
-    loss: Callable[[Any, Any], Any]
-    loss_targets: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
-    metric_targets: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
-    new_metric: Callable[[], Any]
-    scores: Callable[[Any], Any]
+    outputs: Outputs
+    loss: Callable[..., Any]
+    loss_targets: Callable[[Any], Any]
+    metric_name: str = ""
+    metric_targets: Callable[[Any], Any] = as_they_are
+    new_metric: Callable[[], Any] | None = None
+    scores: Callable[[Any], Any] = as_they_are
+    metric_weights: Callable[[Any, Any], Any] | None = None
 
 
-def outputs_of(model: Any) -> Outputs:
-    """Return the output shape and last activation of a Keras model.
+@dataclass(frozen=True)
+class Objective:
+    """Loss and metric of a task for all outputs of a model.
+
+    Labels `y` are plain: an array or a tensor, or a tuple with one for each output. Outputs are what the model returns:
+    a tensor, or a nest of one for each output. Weights are those of the examples (N,), or None.
+
+    Attributes:
+        heads: the loss and the metric of each output, in the order of `model.outputs`.
+    """
+
+    heads: tuple[Head, ...]
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The name of the metric of each output that has one."""
+        return tuple(head.metric_name for head in self.heads if head.new_metric)
+
+    def loss(self, y: Any, outputs: Any, weights: Any = None) -> Any:
+        """Return the sum over outputs of the mean loss, times the weight of the output, as a scalar in float32."""
+        total: Any = None
+        for head, labels, found in self._columns(y, outputs):
+            value = keras.ops.cast(head.loss(head.loss_targets(labels), found, weights), "float32")
+            value = value if head.weight == 1 else head.weight * value
+            total = value if total is None else total + value
+        return total
+
+    def new_metrics(self) -> tuple[Any, ...]:
+        """Return a new Keras metric for each output that has one."""
+        return tuple(head.new_metric() for head in self.heads if head.new_metric)
+
+    def update(self, metrics: Sequence[Any], y: Any, outputs: Any, weights: Any = None) -> None:
+        """Update the metrics that `new_metrics` returned with a batch."""
+        measured = [column for column in self._columns(y, outputs) if column[0].new_metric]
+        for metric, (head, labels, found) in zip(metrics, measured, strict=True):
+            factors = head.metric_weights(labels, weights) if head.metric_weights else None
+            metric.update_state(head.metric_targets(labels), head.scores(found), sample_weight=factors)
+
+    def figure(self, metrics: Sequence[Any]) -> float:
+        """Return the mean over outputs of the results of their metrics, each averaged if it has several numbers."""
+        return float(np.mean([float(np.mean(metric.result())) for metric in metrics]))
+
+    # The loop that trains one output reads these; heads replace them.
+    @property
+    def labels(self) -> Labels:
+        """Kind of the labels of the first output."""
+        return self.heads[0].labels
+
+    @property
+    def new_metric(self) -> Any:
+        """`Head.new_metric` of the first output."""
+        return self.heads[0].new_metric
+
+    @property
+    def metric_targets(self) -> Callable[[Any], Any]:
+        """`Head.metric_targets` of the first output."""
+        return self.heads[0].metric_targets
+
+    @property
+    def scores(self) -> Callable[[Any], Any]:
+        """`Head.scores` of the first output."""
+        return self.heads[0].scores
+
+    def loss_targets(self, y: Any) -> Any:
+        """Return plain labels, which `loss` takes."""
+        return y
+
+    def _columns(self, y: Any, outputs: Any) -> Iterator[tuple[Head, Any, Any]]:
+        return zip(self.heads, y if isinstance(y, tuple) else (y,), keras.tree.flatten(outputs), strict=True)
+
+
+def outputs_of(model: Any) -> tuple[Outputs, ...]:
+    """Return the shape and the last activation of each output of a Keras model, in the order of `model.outputs`."""
+    return tuple(Outputs(tuple(tensor.shape[1:]), _last_activation(model, tensor)) for tensor in model.outputs)
+
+
+def outputs_in_order(model: Any, outputs: Any) -> tuple[Any, ...]:
+    """Return what `model` returned for a batch as one tensor for each of `model.outputs`, in their order."""
+    found = tuple(keras.tree.flatten(outputs))
+    if len(found) != len(model.outputs):
+        raise ValueError(f"model '{model.name}' returned {len(found)} outputs instead of {len(model.outputs)}")
+    return found
+
+
+def inputs_for(model: Any, x: Any) -> Any:
+    """Return a batch in the structure that `model` takes, such as a dict.
+
+    Args:
+        model: the model.
+        x: a tensor, or a tuple with one for each of `model.inputs`, in their order.
 
     Raises:
-        UnsupportedError: if the model has several inputs or outputs.
+        InputError: if the number of tensors differs from that of the inputs.
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise UnsupportedError(
-            f"model '{model.name}' has {len(model.inputs)} inputs and {len(model.outputs)} outputs",
-            "give a model of one of each, or prune without data: --scorer magnitude --finetune-epochs 0",
-        )
-    return Outputs(tuple(model.outputs[0].shape[1:]), _last_activation(model))
-
-
-def _last_activation(model: Any) -> Activation:
-    # The last layers of a graph of one output form a chain: each layer of one input reads the layer before it.
-    for layer in reversed(model.layers):
-        while isinstance(layer, keras.layers.Wrapper):  # such as a layer that is applied to each step
-            layer = layer.layer
-        if isinstance(layer, keras.Model):
-            return _last_activation(layer)
-        if isinstance(layer, keras.layers.Softmax):
-            return Activation.SOFTMAX
-        name = getattr(getattr(layer, "activation", None), "__name__", None)
-        passes = type(layer).__name__ in _PASSED_BY or (type(layer).__name__ == "Activation" and name == "linear")
-        if not passes:
-            return {"softmax": Activation.SOFTMAX, "sigmoid": Activation.SIGMOID}.get(str(name), Activation.OTHER)
-    return Activation.OTHER
-
-
-def normalise_labels(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[npt.NDArray[Any], Labels]:
-    """Convert labels to their plain form, and determine their kind.
-
-    Returns:
-        int64 (N, *leading output dimensions) for class numbers and for zeros and ones of an output of width 1;
-        float32 (N, *output shape) otherwise.
-
-    Raises:
-        InputError: if their shape or their values do not fit the outputs.
-    """
-    whole = bool(np.all(y == np.floor(y)))
-    width = outputs.shape[-1]
-    if y.ndim == len(outputs.shape) + 1 and width != 1 and y.shape[-1] == 1:
-        y = y[..., 0]
-    if y.shape[1:] == outputs.shape and width != 1:
-        if np.all((y == 0) | (y == 1)):
-            one_hot = bool(np.all(y.sum(axis=-1) == 1))
-            return y.astype(np.float32), Labels.ONE_HOT if one_hot else Labels.BINARY
-        return _as_real(y, outputs, what)
-    if width == 1 and y.shape[1:] == outputs.shape:
-        y = y[..., 0]
-    if y.shape[1:] != outputs.shape[:-1]:
+    count = len(x) if isinstance(x, tuple) else 1
+    if count != len(model.inputs):
         raise InputError(
-            f"the labels of the {what} have shape {y.shape[1:]} per example, but the model outputs {outputs.shape}",
-            "give one class number per example, or labels of the shape of the outputs",
+            f"model '{model.name}' has {len(model.inputs)} inputs, but the data has {count}",
+            f"give an array for each of {', '.join(input_names(model))}",
         )
-    if width == 1:
-        if whole and np.all((y == 0) | (y == 1)):
-            return y.astype(np.int64), Labels.BINARY
-        return _as_real(y, outputs, what)
-    if not whole:
-        raise InputError(
-            f"the labels of the {what} are not whole numbers, but the model has {width} outputs",
-            "give class numbers from 0",
-        )
-    lowest, highest = int(y.min()), int(y.max())
-    if lowest < 0 or (width is not None and highest >= width):
-        raise InputError(
-            f"the labels of the {what} run from {lowest} to {highest}, but the model has {width} outputs",
-            f"give class numbers from 0 to {width - 1 if width else '...'}",
-        )
-    return y.astype(np.int64), Labels.CLASSES
+    return keras.tree.pack_sequence_as(_structure(model, "input"), list(x)) if isinstance(x, tuple) else x
 
 
-def objective(task: Task, outputs: Outputs, labels: Labels) -> Objective:
-    """Return the loss and the metric of `task` for labels of a kind.
+def input_names(model: Any) -> tuple[str, ...]:
+    """Return the name of each of `model.inputs`: its key if the model takes a dict, otherwise that of its layer."""
+    return _names(_structure(model, "input"), names_of_layers(model.inputs))
 
-    Raises:
-        InputError: if an identifier is unknown, or none was given and the labels have no default.
-    """
-    loss_name = task.loss or _default_loss(outputs, labels)
-    metric_name = task.metric if task.metric and task.metric.lower() not in _ACCURACY else _accuracy(labels)
-    classes = outputs.shape[-1]
-    _build_metric(metric_name, classes)
-    return Objective(
-        loss_name=loss_name,
-        metric_name=metric_name,
-        labels=labels,
-        loss=_build_loss(loss_name, from_logits=outputs.activation is Activation.OTHER),
-        loss_targets=partial(_targets, labels=labels, sparse="sparse" in loss_name.lower(), classes=classes),
-        metric_targets=partial(_targets, labels=labels, sparse="sparse" in metric_name.lower(), classes=classes),
-        new_metric=partial(_build_metric, metric_name, classes),
-        scores=_scores(outputs, labels),
+
+def output_names(model: Any) -> tuple[str, ...]:
+    """Return the name of each of `model.outputs`: its key if the model returns a dict, otherwise that of its layer."""
+    return _names(_structure(model, "output"), names_of_layers(model.outputs))
+
+
+def names_of_layers(tensors: Sequence[Any]) -> list[str]:
+    """Return the name of the layer behind each of some symbolic tensors."""
+    return [_producer(tensor).operation.name for tensor in tensors]
+
+
+def _structure(model: Any, kind: str) -> Any:
+    """Return the nest of symbolic tensors that a model takes or returns; `kind` is "input" or "output"."""
+    # A Sequential model only knows a single one of each, and has no structure before it is called.
+    return getattr(model, f"{kind}s")[0] if isinstance(model, keras.Sequential) else getattr(model, kind)
+
+
+def _names(structure: Any, names: list[str]) -> tuple[str, ...]:
+    """Return the keys of a flat dict in the order of its flattened values, or else `names`, numbered where equal."""
+    if isinstance(structure, dict) and len(structure) == len(names):
+        return tuple(str(path[0]) for path, _ in keras.tree.flatten_with_path(structure))
+    return tuple(
+        name if name not in names[:i] else f"{name}_{1 + names[: i + 1].count(name)}" for i, name in enumerate(names)
     )
 
 
-def _as_real(y: npt.NDArray[Any], outputs: Outputs, what: str) -> tuple[npt.NDArray[Any], Labels]:
-    """Return labels of one real number per output.
-
-    Raises:
-        InputError: if the model ends in a sigmoid, whose range does not contain them, such as masks of 0 and 255.
-    """
-    lowest, highest = float(y.min()), float(y.max())
-    if outputs.activation is Activation.SIGMOID and (lowest < 0 or highest > 1):
-        two = bool(np.all((y == lowest) | (y == highest))) and lowest < highest
-        told = f"are {lowest:g} and {highest:g}" if two else f"run from {lowest:g} to {highest:g}"
-        raise InputError(
-            f"the labels of the {what} {told}, but the model ends in a sigmoid, whose outputs are between 0 and 1",
-            f"divide the labels by {highest:g}" if lowest >= 0 else "scale the labels to between 0 and 1",
-        )
-    return y.astype(np.float32), Labels.REAL
+def _producer(tensor: Any) -> Any:
+    return tensor._keras_history  # Keras offers no public way to find the layer of a symbolic tensor
 
 
-def _default_loss(outputs: Outputs, labels: Labels) -> str:
-    if labels is Labels.REAL:
-        raise InputError(
-            "the labels are real numbers, for which there is no default loss",
-            "give a loss such as mean_squared_error, or labels of 0 and 1 if they are two classes",
-        )
-    if labels is Labels.BINARY or outputs.activation is Activation.SIGMOID:
-        return "binary_crossentropy"
-    return "sparse_categorical_crossentropy" if labels is Labels.CLASSES else "categorical_crossentropy"
-
-
-def _accuracy(labels: Labels) -> str:
-    if labels is Labels.REAL:
-        raise InputError(
-            "the labels are real numbers, which have no accuracy", "give a metric such as mean_absolute_error"
-        )
-    return {
-        Labels.CLASSES: "sparse_categorical_accuracy",
-        Labels.ONE_HOT: "categorical_accuracy",
-        Labels.BINARY: "binary_accuracy",
-    }[labels]
-
-
-def _build_loss(name: str, from_logits: bool) -> Callable[[Any, Any], Any]:
-    """Return the mean of a Keras loss, with `from_logits` set if it has such a parameter."""
-    found = keras_object("loss", name, {"from_logits": from_logits})
-    if isinstance(found, keras.losses.Loss):
-        return lambda targets, outputs: found(targets, outputs)
-    if "from_logits" in inspect.signature(found).parameters:
-        found = partial(found, from_logits=from_logits)
-    return lambda targets, outputs: keras.ops.mean(found(targets, outputs))
-
-
-def _build_metric(name: str, classes: int | None) -> Any:
-    """Return a new Keras metric, with the number of classes set if it has such a parameter; labels are one-hot."""
-    filled = {"num_classes": classes, "sparse_y_true": False, "sparse_y_pred": False}
-    found = keras_object("metric", name, filled)
-    if getattr(found, "num_classes", None) == 1:
-        raise InputError(
-            f"metric '{name}' compares classes, but the model outputs one number for each label", "use BinaryIoU"
-        )
-    return found if isinstance(found, keras.metrics.Metric) else keras.metrics.MeanMetricWrapper(found, name=name)
-
-
-def _targets(y: npt.NDArray[Any], labels: Labels, sparse: bool, classes: int | None) -> npt.NDArray[Any]:
-    """Convert plain labels to class numbers if `sparse`, otherwise to the shape of the outputs."""
-    if labels is Labels.CLASSES:
-        return y if sparse or classes is None else np.eye(classes, dtype=np.float32)[y]
-    if labels is Labels.ONE_HOT and sparse:
-        return np.asarray(y.argmax(axis=-1), np.int64)
-    return y[..., None].astype(np.float32) if classes == 1 else y
-
-
-def _scores(outputs: Outputs, labels: Labels) -> Callable[[Any], Any]:
-    """Return a function from outputs, possibly logits, to probabilities; the identity if labels are real numbers."""
-    if outputs.activation is not Activation.OTHER or labels is Labels.REAL:
-        return _as_they_are
-    probabilities: Callable[[Any], Any] = keras.ops.sigmoid if labels is Labels.BINARY else keras.ops.softmax
-    return probabilities
-
-
-def _as_they_are(outputs: Any) -> Any:
-    return outputs
+def _last_activation(model: Any, tensor: Any) -> Activation:
+    """Follow the chain of layers of one input back from an output, until one decides the range of the outputs."""
+    while True:
+        history = _producer(tensor)
+        layer = history.operation
+        while isinstance(layer, keras.layers.Wrapper):  # such as a layer that is applied to each step
+            layer = layer.layer
+        if isinstance(layer, keras.Model) and getattr(layer, "outputs", None):
+            position = history.tensor_index if len(layer.outputs) > history.tensor_index else 0
+            return _last_activation(layer, layer.outputs[position])
+        if type(layer).__name__ in _FUNCTIONS:  # a layer, or a function of keras.ops
+            return _FUNCTIONS[type(layer).__name__]
+        name = getattr(getattr(layer, "activation", None), "__name__", None)
+        passes = type(layer).__name__ in _PASSED_BY or (type(layer).__name__ == "Activation" and name == "linear")
+        if not passes:
+            return _FUNCTIONS.get(str(name).capitalize(), Activation.OTHER)
+        before = keras.tree.flatten(history.operation._inbound_nodes[history.node_index].input_tensors)
+        if len(before) != 1:
+            return Activation.OTHER
+        tensor = before[0]

@@ -1,88 +1,44 @@
-"""Gradients of a model's loss, and training of a family of nested networks that share one set of weights."""
+"""Training of a family of nested networks that share one set of weights, by Keras's own loop."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
 from reds_core.framework import (
-    Arrays,
-    EpochProgress,
+    Data,
     Family,
     FinetuneSettings,
-    Task,
+    Stream,
     Training,
-    WeightArrays,
     augmentations,
-    batches,
+    sampled,
 )
-from reds_core.network import Network
 from reds_tensorflow.augmenting import augmenter, check_images
-from reds_tensorflow.distillation import distillation_of
-from reds_tensorflow.dropping import dropout_times
+from reds_tensorflow.distillation import Distillation, distillation_of
+from reds_tensorflow.epoch_choice import EpochChoice, EpochEnd, EpochStart, Reports
 from reds_tensorflow.epoch_state import TrainingState
-from reds_tensorflow.evaluation import BATCH_SIZE, compiled, resolve
-from reds_tensorflow.extraction import variables
-from reds_tensorflow.family import JointStep, students_of
-from reds_tensorflow.fused import norms_fused
-from reds_tensorflow.optimizers import optimizer_of
-from reds_tensorflow.precision import check_precision, computing_in
+from reds_tensorflow.evaluation import BATCH_SIZE, predict, resolve
+from reds_tensorflow.family import students_of
+from reds_tensorflow.family_model import FamilyModel, StepSettings
+from reds_tensorflow.feeding import Feed, evaluation_dataset
+from reds_tensorflow.optimizers import optimizer_of, prepared
+from reds_tensorflow.precision import check_precision
 from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.statistics import BatchNormStatistics
-from reds_tensorflow.strided import strides_taken_first
-from reds_tensorflow.task import Objective
 from reds_tensorflow.tracing import inspect
 
-SECONDS_BETWEEN_REPORTS = 0.25
 STATISTICS_EXAMPLES = 2048
 """Maximum number of training examples for the final statistics of batch norms."""
-EPOCH_STATISTICS_EXAMPLES = 512
-"""The same for the comparison of epochs, which is done after every epoch."""
+SOFT_TARGET_BYTES = 2**28
+"""Maximum size of a teacher's outputs that are computed once and kept in memory."""
 
 
-def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size: int) -> Iterator[WeightArrays]:
-    """Yield for each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
-
-    Frozen weights have gradients too, since a gradient measures the importance of a weight, whether or not it is
-    trained. Gradients are zero for statistics and for weights that are not floating-point numbers. The model runs in
-    inference mode, in which batch norms use their statistics.
-    """
-    data, aim = resolve(model, data, task)
-    targets = aim.loss_targets(data.y)
-    every = variables(model, network)
-    is_measured = [
-        weight.has_gradient and tf.as_dtype(variable.dtype).is_floating
-        for variable, weight in zip(every, network.weights, strict=True)
-    ]
-    measured = [variable for variable, is_one in zip(every, is_measured, strict=True) if is_one]
-
-    def gradient(x: Any, y: Any) -> Any:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            for variable in measured:
-                tape.watch(variable.value)
-            loss = aim.loss(y, model(x, training=False))
-        found = tape.gradient(loss, [v.value for v in measured], unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return [tf.convert_to_tensor(g) for g in found]
-
-    with strides_taken_first(model):
-        run = compiled(gradient, data.x, targets)
-    for part in batches(len(data), batch_size):
-        found = iter(run(tf.constant(data.x[part]), tf.constant(targets[part])))
-        yield [
-            next(found).numpy() if is_one else np.zeros(variable.shape, np.float32)
-            for variable, is_one in zip(every, is_measured, strict=True)
-        ]
-
-
-def check_finetuning(model: Any, data: Arrays, settings: FinetuneSettings) -> None:
+def check_finetuning(model: Any, data: Data, settings: FinetuneSettings) -> None:
     """Refuse settings that cannot be used, before anything is trained.
 
     Raises:
@@ -90,8 +46,13 @@ def check_finetuning(model: Any, data: Arrays, settings: FinetuneSettings) -> No
     """
     optimizer_of(settings, settings.rates(1))
     if settings.augment:
-        check_images(data.x.shape)
+        check_images(data.sample(1).x if isinstance(data, Stream) else data.x)
     check_precision(settings.precision)
+
+
+def uses_xla() -> bool:
+    """Whether steps are compiled by XLA: on GPUs. On CPUs, its gradients of depthwise convolutions are slow."""
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) -> None:
@@ -121,145 +82,72 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         if settings.recalibrate:
             _recalibrate(family, data, training.seed)
         return
-    loss_targets, metric_targets = aim.loss_targets(data.y), aim.metric_targets(data.y)
-    count = math.ceil(len(data) / settings.batch_size)
-    students = students_of(family, network, training.seed)
+    validation = training.validation
+    if validation is not None:
+        validation, _ = resolve(family.full, validation, training.task, "held-back data")
+    elif settings.patience is not None:
+        raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
+    examples = sampled(data, STATISTICS_EXAMPLES, training.seed).x
     distillation = distillation_of(settings, family.full, aim, training.teacher)
-    make_optimizer = partial(optimizer_of, settings, settings.rates(count))
-    step = JointStep(family, network, students, aim, make_optimizer, distillation)
-    change = augmenter(augmentations(settings.augment), data.x, training.seed)
-
-    def step_on_changed(x: Any, *targets: Any) -> Any:
-        return step(x if change is None else change(x), *targets)
-
-    models = (family.full, *family.members)
-    with (
-        strides_taken_first(*models),
-        norms_fused(*models),
-        dropout_times(settings.dropout, *models),
-        computing_in(settings.precision, *models),
-    ):
-        run = compiled(step_on_changed, data.x, loss_targets, metric_targets)
-    with strides_taken_first(*models):
-        choice = _Choice(step, data, training, aim)
-    choice.start()
-    state = TrainingState([*step.variables(), *(() if change is None else change.variables)], choice)
-    generator = np.random.default_rng(training.seed)
+    soft_targets = _soft_targets(distillation, data, settings)
+    change = augmenter(augmentations(settings.augment), examples if isinstance(data, Stream) else data.x, training.seed)
+    feed = Feed(data, settings.batch_size, training.seed, soft_targets, training.first_pass)
+    students = students_of(family, network, training.seed)
+    step = StepSettings(
+        settings.members_per_step, settings.dropout, settings.precision, distillation, change, soft_targets is not None
+    )
+    model = FamilyModel(family, network, students, aim, step, examples)
+    model.compile(
+        optimizer=prepared(training.objects.optimizer, settings, feed.batches_per_epoch, model.without_decay()),
+        jit_compile=uses_xla(),
+    )
+    model.optimizer.build(model.trainable_variables)
+    model.measure_frozen()
+    choice = EpochChoice(settings.patience)
+    state = TrainingState(model.moving_variables(), choice)
     saved = training.keeper.load(state.origin)
     if saved is not None:
         state.restore(saved)
-        for _ in range(saved.done):
-            generator.permutation(len(data))  # advance past the finished epochs
-    reported = -math.inf
-    for epoch in range(0 if saved is None else saved.done, settings.epochs):
-        if choice.is_settled():
-            break
-        step.metric.reset_state()
-        loss_sum, seen = 0.0, 0
-        for index, part in enumerate(np.array_split(generator.permutation(len(data)), count)):
-            loss = float(run(*(tf.constant(array[part]) for array in (data.x, loss_targets, metric_targets))))
-            if not math.isfinite(loss):
-                raise _diverged(epoch, settings)
-            loss_sum, seen = loss_sum + loss * len(part), seen + len(part)
-            now = time.monotonic()
-            if index + 1 == count or now - reported >= SECONDS_BETWEEN_REPORTS:
-                reported = now
-                metric = float(np.mean(step.metric.result()))
-                training.progress(EpochProgress(epoch, settings.epochs, index + 1, count, loss_sum / seen, metric))
-        if not step.is_finite():
-            raise _diverged(epoch, settings)
-        choice.look()
-        training.keeper.save(state.after(epoch + 1))
-    choice.take()
-    step.write_back()
+    done = 0 if saved is None else saved.done
+    if done < settings.epochs and not choice.has_stopped:
+        with feed.errors_raised():
+            model.fit(
+                feed.dataset,
+                epochs=settings.epochs,
+                initial_epoch=done,
+                validation_data=None if validation is None else evaluation_dataset(validation, BATCH_SIZE),
+                shuffle=False,
+                verbose=0,
+                callbacks=[
+                    EpochStart(feed),
+                    Reports(training.progress, settings, feed.batches_per_epoch, model.figure_names),
+                    *training.objects.callbacks,
+                    choice,
+                    EpochEnd(state, training.keeper, settings),
+                ],
+            )
+    choice.take(model)
+    model.measure()
+    model.write_back()
 
 
-def _recalibrate(family: Family[Any], data: Arrays, seed: int) -> None:
+def _recalibrate(family: Family[Any], data: Data, seed: int) -> None:
     """Measure the batch-norm statistics of the members; the full network keeps those that it has."""
+    examples = sampled(data, STATISTICS_EXAMPLES, seed).x
 
     def weights_of(model: Any) -> Callable[[], list[Any]]:
         return lambda: [variable.value for variable in model.trainable_variables]
 
-    examples = _drawn(data, seed)
     for model in family.members:
         BatchNormStatistics(model, weights_of(model), model.non_trainable_variables, examples).measure(examples)
 
 
-def _drawn(data: Arrays, seed: int) -> npt.NDArray[Any]:
-    """Return a random sample of examples to measure statistics on, since data is often sorted by class."""
-    return data.x[np.random.default_rng(seed).permutation(len(data))[:STATISTICS_EXAMPLES]]
-
-
-class _Choice:
-    """Decides which epoch's networks are kept, and when training stops early."""
-
-    def __init__(self, step: JointStep, data: Arrays, training: Training, aim: Objective) -> None:
-        self._step = step
-        self._statistics = step.statistics(data.x)
-        self._examples = _drawn(data, training.seed)
-        self._patience = training.settings.patience
-        self._validation = training.validation
-        if self._validation is not None:
-            self._targets = aim.loss_targets(self._validation.y)
-            self._loss = compiled(step.inference_loss, self._validation.x, self._targets)
-        elif self._patience is not None:
-            raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
-        self._least = math.inf
-        self._best: list[npt.NDArray[Any]] = []
-        self._epochs_since_best = 0
-
-    def start(self) -> None:
-        """Measure the statistics of members with frozen batch norms, which use them during training."""
-        for statistics in self._statistics[:-1]:
-            if statistics.has_frozen:
-                statistics.measure(self._examples)
-
-    def look(self) -> None:
-        """Compare the networks after an epoch with the best so far. Does nothing without validation data."""
-        if self._validation is None:
-            return
-        self._measure(self._examples[:EPOCH_STATISTICS_EXAMPLES])
-        loss = self._validation_loss(self._validation)
-        if loss < self._least or not self._best:
-            self._least, self._best, self._epochs_since_best = loss, self._step.snapshot(), 0
-        else:
-            self._epochs_since_best += 1
-
-    def is_settled(self) -> bool:
-        """Whether training stops early."""
-        return self._patience is not None and self._epochs_since_best >= self._patience
-
-    def take(self) -> None:
-        """Restore the best networks, or keep the last ones without validation data, and measure their statistics."""
-        if self._best:
-            self._step.restore(self._best)
-        self._measure(self._examples)
-
-    def remembered(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the state after the epochs so far as arrays."""
-        figures = {"least": np.array(self._least), "since_best": np.array(self._epochs_since_best)}
-        return figures | {f"best/{i}": array for i, array in enumerate(self._best)}
-
-    def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Restore a state that `remembered` returned."""
-        self._least, self._epochs_since_best = float(arrays["least"]), int(arrays["since_best"])
-        self._best = [arrays[f"best/{i}"] for i in range(len(arrays) - 2)]
-
-    def _measure(self, examples: npt.NDArray[Any]) -> None:
-        for statistics in self._statistics:
-            statistics.measure(examples)
-
-    def _validation_loss(self, validation: Arrays) -> float:
-        """Return the sum of the weighted loss over the held-back examples, without distillation."""
-        loss = 0.0
-        for part in batches(len(validation), BATCH_SIZE):
-            targets = self._targets[part]
-            loss += len(targets) * float(self._loss(tf.constant(validation.x[part]), tf.constant(targets)))
-        return loss
-
-
-def _diverged(epoch: int, settings: FinetuneSettings) -> InputError:
-    return InputError(
-        f"training diverged in epoch {epoch + 1}: the loss is not finite",
-        f"give a learning rate below {settings.learning_rate:g}",
-    )
+def _soft_targets(distillation: Distillation | None, data: Data, settings: FinetuneSettings) -> Any | None:
+    """Return the outputs of the teacher for all examples; None if they differ by epoch, or are too large to keep."""
+    if distillation is None or distillation.teacher is None or isinstance(data, Stream) or settings.augment:
+        return None
+    shapes = [output.shape[1:] for output in distillation.teacher.outputs]
+    sizes = [np.prod([n or np.inf for n in shape]) for shape in shapes]
+    if 4 * len(data) * sum(sizes) > SOFT_TARGET_BYTES:
+        return None
+    return predict(distillation.teacher, data.x)

@@ -7,11 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from reds_tensorflow.checking import check_data
 from reds_tensorflow.datasets import load_dataset
-from reds_tensorflow.evaluation import accuracy, check_data, loss, predict
+from reds_tensorflow.evaluation import accuracy, loss, predict
 from reds_tensorflow.task import Activation, outputs_of
 
-from reds_core.errors import InputError, UnsupportedError
+from reds_core.errors import InputError
 from reds_core.framework import Arrays, Task
 
 N = 37
@@ -68,9 +69,9 @@ def test_predict_of_nothing_has_the_right_shape() -> None:
 )
 def test_last_activation_is_found(last: Any, options: Any, activation: Activation) -> None:
     model = build(4, *last, **options)
-    assert outputs_of(model).activation is activation
+    assert outputs_of(model)[0].activation is activation
     nested_input = keras.Input((5,))
-    assert outputs_of(keras.Model(nested_input, model(nested_input))).activation is activation
+    assert outputs_of(keras.Model(nested_input, model(nested_input)))[0].activation is activation
 
 
 @pytest.mark.parametrize("model", [LOGITS, PROBABILITIES])
@@ -306,10 +307,10 @@ def test_lengths_that_differ_are_refused() -> None:
     assert "37 examples and 3 labels" in refusal(LOGITS, Arrays(examples(classes(4)).x, classes(4)[:3]))
 
 
-def test_models_of_several_inputs_are_refused() -> None:
+def test_one_array_for_several_inputs_is_refused() -> None:
     first, second = keras.Input((2,)), keras.Input((2,))
     model = keras.Model([first, second], keras.layers.Add()([first, second]))
-    with pytest.raises(UnsupportedError, match="2 inputs"):
+    with pytest.raises(InputError, match="has 2 inputs, but the data has 1"):
         predict(model, np.zeros((1, 2), np.float32))
 
 

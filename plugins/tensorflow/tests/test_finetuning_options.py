@@ -16,10 +16,10 @@ from reds_tensorflow.augmenting import Augmenter, augmenter
 from reds_tensorflow.distillation import distillation_of, soft_loss
 from reds_tensorflow.evaluation import compiled, predict, resolve
 from reds_tensorflow.extraction import extract, weights
-from reds_tensorflow.family import JointStep, students_of
+from reds_tensorflow.family import students_of
+from reds_tensorflow.family_model import FamilyModel, StepSettings
 from reds_tensorflow.optimizers import Rates, optimizer_of
 from reds_tensorflow.precision import computing_in
-from reds_tensorflow.task import outputs_of
 from reds_tensorflow.tracing import inspect
 
 from reds_core.errors import InputError
@@ -288,9 +288,9 @@ def by_hand(temperature: float) -> float:
     return float(temperature**2 * (wanted * np.log(wanted / found)).sum(axis=1).mean())
 
 
-def soft(model: Any, data: Arrays, temperature: float) -> Callable[[Any, Any], Any]:
+def soft(model: Any, data: Arrays, temperature: float) -> Callable[..., Any]:
     _, aim = resolve(model, data, Task(loss="mean_squared_error", metric="mean_absolute_error"))
-    return soft_loss(outputs_of(model), aim, temperature)
+    return soft_loss(aim.heads[0], temperature)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
@@ -330,9 +330,10 @@ def test_a_step_learns_from_labels_and_teacher(who: Teacher) -> None:
     data, aim = resolve(family.full, data, Task())
     distillation = distillation_of(settings, family.full, aim, teacher)
     students = students_of(family, description, 0)
-    step = JointStep(family, description, students, aim, lambda undecayed: keras.optimizers.SGD(0.1), distillation)
+    joint = FamilyModel(family, description, students, aim, StepSettings(distillation=distillation), data.x)
+    joint.compile(keras.optimizers.SGD(0.1))
     crossentropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    loss = soft_loss(outputs_of(family.full), aim, 2.0)
+    loss = soft_loss(aim.heads[0], 2.0)
     outputs = [np.asarray(student.model(data.x, training=True)) for student in students]
     expected = 0.0
     for student, own in zip(students, outputs, strict=True):
@@ -342,8 +343,7 @@ def test_a_step_learns_from_labels_and_teacher(who: Teacher) -> None:
             continue
         taught = outputs[-1] if who is Teacher.FULL else np.asarray(teacher(data.x, training=False))
         expected += student.share * (0.7 * hard + 0.3 * float(loss(tf.constant(taught), tf.constant(own))))
-    run = compiled(step, data.x, data.y, data.y)
-    assert float(run(data.x, data.y, data.y)) == pytest.approx(expected, rel=1e-4)
+    assert joint.train_on_batch(data.x, data.y, return_dict=True)["loss"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_input_network_teaches_what_labels_do_not_say() -> None:

@@ -13,10 +13,12 @@ import tensorflow as tf
 from reds_tensorflow.baseline import build_baseline
 from reds_tensorflow.evaluation import accuracy, compiled, loss, predict, resolve
 from reds_tensorflow.extraction import extract, variables, weights
-from reds_tensorflow.family import JointStep, students_of
+from reds_tensorflow.family import students_of
+from reds_tensorflow.family_model import FamilyModel, StepSettings
+from reds_tensorflow.gradients import gradients
 from reds_tensorflow.strided import strides_taken_first
 from reds_tensorflow.tracing import inspect
-from reds_tensorflow.training import finetune, gradients
+from reds_tensorflow.training import finetune
 
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, EpochProgress, Family, FinetuneSettings, Task, Training, member_kept
@@ -197,10 +199,11 @@ def test_step_follows_the_gradient_that_members_have_on_their_own() -> None:
             place = np.ix_(*(a.positions(member_kept(widths), network.channels) for a in axes))
             expected[i][place] += root / roots.sum() * gradient.numpy()
 
-    step = JointStep(family, network, students_of(family, network, 0), aim, lambda undecayed: keras.optimizers.SGD(1.0))
-    run = compiled(step, data.x, data.y, data.y)
-    assert float(run(data.x, data.y, data.y)) == pytest.approx(value, rel=1e-5)
-    step.write_back()
+    joint = FamilyModel(family, network, students_of(family, network, 0), aim, StepSettings(), data.x)
+    joint.compile(keras.optimizers.SGD(1.0))
+    logs = joint.train_on_batch(data.x, data.y, return_dict=True)
+    assert logs["loss"] == pytest.approx(value, rel=1e-5)
+    joint.write_back()
     for weight, old, new, gradient in zip(
         network.weights, before, weights(family.full, network), expected, strict=True
     ):

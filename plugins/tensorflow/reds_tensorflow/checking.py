@@ -1,0 +1,145 @@
+"""Checks of data against a model, before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.errors import InputError
+from reds_core.framework import Arrays, Data, Stream, Task, as_examples, columns
+from reds_tensorflow.evaluation import SAMPLED_EXAMPLES, as_tensors, called, measure, resolve
+from reds_tensorflow.messages import first_sentence
+from reds_tensorflow.task import Objective, input_names, names_of_layers, output_names
+
+TRIED_EXAMPLES = 2
+
+
+def check_data(model: Any, data: Data, task: Task, what: str) -> Data:
+    """Convert `data` to the form that `model` takes: with a last dimension of 1 if it is missing, and plain labels.
+
+    Lists and dicts with an array for each input or output become tuples in the order of the model. The loss and the
+    metric are computed for two examples, so that unsuitable ones are refused before any work is done. The batches of a
+    stream are converted as they are read.
+
+    Args:
+        model: the model.
+        data: examples and labels.
+        task: defines the loss and the metric.
+        what: name of the data in messages.
+
+    Raises:
+        InputError: if shapes do not fit the model's inputs, labels do not fit its outputs, or the loss or the metric
+            cannot be computed from them.
+    """
+    if isinstance(data, Stream):
+        shaped = data.mapped(lambda batch: _shaped(model, batch, what))
+        checked, aim = resolve(model, shaped, task, what)
+        _try(model, checked.sample(SAMPLED_EXAMPLES), aim)
+        return checked
+    checked, aim = resolve(model, _shaped(model, data, what), task, what)
+    _try(model, checked, aim)
+    return checked
+
+
+def _shaped(model: Any, data: Arrays, what: str) -> Arrays:
+    """Return data whose columns are in the order of the model's inputs and outputs, with examples of their shapes."""
+    names = input_names(model)
+    found = _in_order(data.x, names, names_of_layers(model.inputs), "input", what)
+    several = len(names) > 1
+    x = []
+    for name, tensor, array in zip(names, model.inputs, found, strict=True):
+        x.append(_example_shaped(array, tuple(tensor.shape[1:]), f" for input '{name}'" if several else "", what))
+    y = _in_order(data.y, output_names(model), names_of_layers(model.outputs), "output", what)
+    count = len(x[0])
+    for name, array in zip(names, x, strict=True):
+        if len(array) != count:
+            raise InputError(
+                f"the {what} has {count} examples for input '{names[0]}' but {len(array)} for input '{name}'",
+                "give as many examples for each input",
+            )
+    for name, array in zip(output_names(model), y, strict=True):
+        if count == 0 or len(array) != count:
+            where = f" for output '{name}'" if len(y) > 1 else ""
+            raise InputError(
+                f"the {what} has {count} examples and {len(array)} labels{where}", "give one label an example"
+            )
+    return Arrays(tuple(x) if several else x[0], tuple(y) if len(y) > 1 else y[0], data.weights)
+
+
+def _in_order(
+    values: Any, names: Sequence[str], other_names: Sequence[str], kind: str, what: str
+) -> list[npt.NDArray[Any]]:
+    """Return the arrays of a nest in the order of the model's inputs or outputs.
+
+    Args:
+        values: an array, a list or a tuple of arrays in order, or a dict by name.
+        names, other_names: what a dict may call them.
+        kind: "input" or "output".
+        what: name of the data in messages.
+    """
+    if isinstance(values, Mapping):
+        for known in (names, other_names):
+            if set(known) == set(values):
+                return [np.asarray(values[name]) for name in known]
+        raise InputError(
+            f"the {what} has {_listed(kind, list(values))}, but the model has {_listed(kind, names)}",
+            f"name the arrays after the {kind}s of the model",
+        )
+    found = list(values) if isinstance(values, list | tuple) else [values]
+    if len(found) != len(names):
+        raise InputError(
+            f"the {what} has {len(found)} array{'s' * (len(found) != 1)} for {_listed(kind, names)} of the model",
+            f"give one array for each {kind}, in this order or in a dict",
+        )
+    return [np.asarray(array) for array in found]
+
+
+def _listed(kind: str, names: Sequence[Any]) -> str:
+    return f"{kind}{'s' * (len(names) != 1)} {', '.join(map(repr, map(str, names)))}"
+
+
+def _example_shaped(x: npt.NDArray[Any], wanted: tuple[int | None, ...], where: str, what: str) -> npt.NDArray[Any]:
+    """Return examples of the shape `wanted`, with a missing last dimension of 1 added."""
+    given = x.shape[1:]
+    if len(wanted) == x.ndim and wanted[-1] == 1:
+        x = x[..., None]
+    if len(wanted) + 1 != x.ndim or any(w not in (None, n) for w, n in zip(wanted, x.shape[1:], strict=True)):
+        raise InputError(
+            f"an example of the {what}{where} has shape {_shape(given)}, the model takes {_shape(wanted)}",
+            "give data of the shape of the model's input",
+        )
+    return as_examples(x)
+
+
+def _try(model: Any, data: Arrays, aim: Objective) -> None:
+    """Compute the losses and the metrics of a few examples.
+
+    Raises:
+        InputError: if one cannot be computed; the message names it and the shape of the outputs.
+    """
+    data = data.take(np.arange(min(len(data), TRIED_EXAMPLES)))
+    outputs = [np.asarray(output) for output in called(model, as_tensors(data.x))]
+    for head, y, found in zip(aim.heads, columns(data.y), outputs, strict=True):
+        puts_out = f"outputs of shape {_shape(found.shape[1:])}"
+        alone = Objective((head,))
+        for kind, name, compute in (
+            ("loss", head.loss_name, lambda: alone.loss(as_tensors(y), as_tensors(found), data.weights)),  # noqa: B023
+            ("metric", head.metric_name, lambda: measure(alone, y, found, data.weights)),  # noqa: B023
+        ):
+            if not name:
+                continue
+            try:
+                float(compute())
+            except Exception as error:  # Keras or the user's own class may raise anything
+                reason = first_sentence(error)
+                raise InputError(
+                    f"{kind} '{name}' does not fit {puts_out} ({reason})",
+                    f"give another --{kind}, one for such outputs",
+                ) from error
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("?" if n is None else str(n) for n in shape)

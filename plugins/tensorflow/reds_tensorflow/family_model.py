@@ -1,0 +1,387 @@
+"""A family of nested networks as one Keras model, which `fit` trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from reds_core.framework import Family, Precision, each
+from reds_core.network import Network, WeightKind
+from reds_tensorflow.augmenting import Augmenter
+from reds_tensorflow.distillation import Distillation
+from reds_tensorflow.dropping import dropout_times
+from reds_tensorflow.epoch_state import assign_plain, plain_arrays
+from reds_tensorflow.evaluation import as_float32
+from reds_tensorflow.extraction import variables
+from reds_tensorflow.family import Student, shared_variable
+from reds_tensorflow.fused import norms_fused
+from reds_tensorflow.precision import computing_in
+from reds_tensorflow.scopes import scopes_named_plainly
+from reds_tensorflow.statistics import BatchNormStatistics
+from reds_tensorflow.strided import strides_taken_first
+from reds_tensorflow.task import Objective, inputs_for, outputs_in_order
+
+EPOCH_STATISTICS_EXAMPLES = 512
+"""Maximum number of training examples for the statistics of batch norms that are measured before an evaluation."""
+
+_ACCURACIES = frozenset({"sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy"})
+
+
+@dataclass(frozen=True, eq=False)
+class StepSettings:
+    """How a step of the training computes.
+
+    Attributes:
+        members_per_step: how many members are trained in a step beside the full network, in turn; None trains all.
+        dropout: share of the dropout rates that is kept.
+        precision: precision in which layers compute.
+        distillation: the teacher, or None.
+        augmenter: changes the examples of a step, or None.
+        has_soft_targets: whether batches hold the teacher's outputs beside the labels.
+    """
+
+    members_per_step: int | None = None
+    dropout: float = 0.0
+    precision: Precision = Precision.FLOAT32
+    distillation: Distillation | None = None
+    augmenter: Augmenter | None = None
+    has_soft_targets: bool = False
+
+
+class FamilyModel(keras.Model):  # type: ignore[misc]
+    """All networks of a family as one model, whose weights are those of the full network.
+
+    Every network computes with slices of the shared weights. A training step lowers the sum of their losses, weighted
+    by the normalised square root of the number of parameters (REDS, arXiv 2311.13349). As a function, and when it is
+    saved, the model is the full network. `compile` takes the optimizer; the loss and the metrics are those of the task.
+
+    Attributes:
+        weights_by_index: the shared variables by index in `Network.weights`.
+    """
+
+    def __init__(
+        self,
+        family: Family[Any],
+        network: Network,
+        students: tuple[Student, ...],
+        aim: Objective,
+        step: StepSettings,
+        examples: Any,
+    ) -> None:
+        """Create the model, with the weights of the family.
+
+        Args:
+            family: the networks.
+            network: the description of `family.full`.
+            students: the networks with the full network last.
+            aim: loss and metrics.
+            step: how a step computes.
+            examples: examples on which the batch-norm statistics are measured, as `BatchNormStatistics` takes them.
+        """
+        super().__init__(name=f"{family.full.name}_family", dtype="float32")
+        full = variables(family.full, network)
+        self.weights_by_index = {cut.weight: shared_variable(full[cut.weight]) for cut in students[-1].cuts}
+        # Lists of variables are saved with the weights; the models of the students must not be, so they are hidden.
+        self._states = [state for student in students for state in student.states]
+        self._turn = keras.Variable(0, trainable=False, dtype="int64", name="turn", aggregation="only_first_replica")
+        self._random_states = [] if step.augmenter is None else list(step.augmenter.variables)
+        self._hidden = _Hidden(students, aim, step, network, examples, self._statistics(students, examples))
+        self._figures = [_NetworkFigures(name, aim) for name in _prefixes(students)]
+        self._step_loss = keras.metrics.Mean(name="loss")
+        self.built = True
+
+    # --- as a Keras model -----------------------------------------------------------------------------------------
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Return the outputs of the full network at inference."""
+        outputs = self._at_inference(self._students[-1], _each_as_float32(inputs))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    @property
+    def metrics(self) -> list[Any]:
+        return [self._step_loss, *(metric for figures in self._figures for metric in figures.metrics)]
+
+    @property
+    def figure_names(self) -> list[str]:
+        """Names of the full network's metrics in logs."""
+        return self._figures[-1].names
+
+    def save(self, filepath: Any, overwrite: bool = True, **settings: Any) -> None:
+        """Save the full network with its current weights as a plain Keras model."""
+        student = self._students[-1]
+        kept = student.model.get_weights()
+        try:
+            self._write(student)
+            student.model.save(filepath, overwrite=overwrite, **settings)
+        finally:
+            student.model.set_weights(kept)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Train on one batch of (x, y, weights), where y is a pair of labels and soft targets if these are given."""
+        x, given, weights = keras.utils.unpack_x_y_sample_weight(data)
+        step = self._hidden.step
+        labels, soft_targets = given if step.has_soft_targets else (given, None)
+        with scopes_named_plainly():
+            x = _each_as_float32(x)
+            if step.augmenter is not None:
+                x = step.augmenter(x)
+            if step.distillation is not None and soft_targets is None:
+                soft_targets = step.distillation.outputs(x)
+            lesson = _Lesson(x, labels, weights, soft_targets)
+            loss, outputs, gradients, states = self._learn(lesson)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        for state, new in zip(self._states, states, strict=True):
+            state.assign(new)
+        self._turn.assign_add(1)
+        self._step_loss.update_state(loss, sample_weight=tf.shape(_first(x))[0])
+        return {"loss": self._step_loss.result(), **self._figures[-1].updated(labels, outputs, weights)}
+
+    def evaluate(self, *data: Any, **settings: Any) -> Any:
+        """Evaluate all networks, after their batch-norm statistics are measured on some training examples."""
+        with self.averaged():
+            self.measure(EPOCH_STATISTICS_EXAMPLES)
+            return super().evaluate(*data, **settings)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Measure the loss and the metric of every network on one batch, without distillation."""
+        x, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        with scopes_named_plainly():
+            x = _each_as_float32(x)
+            outputs = [self._at_inference(student, x) for student in self._students]
+        logs: dict[str, Any] = {}
+        total = tf.constant(0.0)
+        for student, figures, found in zip(self._students, self._figures, outputs, strict=True):
+            total += student.share * tf.cast(self._hidden.aim.loss(labels, found, weights), tf.float32)
+            logs |= figures.updated(labels, found, weights)
+        self._step_loss.update_state(total, sample_weight=tf.shape(_first(x))[0])
+        return {"loss": self._step_loss.result(), **logs}
+
+    # --- a training step ------------------------------------------------------------------------------------------
+
+    def _learn(self, lesson: _Lesson) -> tuple[Any, Any, list[Any], list[Any]]:
+        """Return the loss, the outputs of the full network, gradients by shared weights, and new states of a step."""
+        members = self._students[:-1]
+        count = self._hidden.step.members_per_step
+        if count is None or count >= len(members):
+            return self._learn_together(lesson, members, 1.0)
+        rounds = [[members[(turn * count + i) % len(members)] for i in range(count)] for turn in range(len(members))]
+        # The losses of those that train count more, so that each counts as much as before on average.
+        factor = len(members) / count
+        branches = [partial(self._learn_together, lesson, few, factor) for few in rounds]
+        learned: tuple[Any, Any, list[Any], list[Any]] = tf.switch_case(
+            tf.cast(self._turn.value % len(members), tf.int32), branches
+        )
+        return learned
+
+    def _learn_together(
+        self, lesson: _Lesson, members: Sequence[Student], factor: float
+    ) -> tuple[Any, Any, list[Any], list[Any]]:
+        """Do `_learn` for the full network and some members, whose losses count `factor` times."""
+        step, full_student = self._hidden.step, self._students[-1]
+        models = [student.model for student in self._students]
+        new_states: dict[int, Any] = {}
+        with (
+            strides_taken_first(*models),
+            norms_fused(*models),
+            dropout_times(step.dropout, *models),
+            computing_in(step.precision, *models),
+            tf.GradientTape(watch_accessed_variables=False) as tape,
+        ):
+            # Tensors are watched instead of variables, whose gradients would be sparse where they are gathered from.
+            full = {i: tf.convert_to_tensor(variable.value) for i, variable in self.weights_by_index.items()}
+            tape.watch(list(full.values()))
+            soft_targets, total, full_outputs = lesson.soft_targets, tf.constant(0.0), None
+            for student in (full_student, *members):  # the full network is first, since it may teach the others
+                outputs, after, penalties = student.model.stateless_call(
+                    [cut.of(full[cut.weight]) for cut in student.cuts],
+                    [state.value for state in student.states],
+                    inputs_for(student.model, lesson.x),
+                    training=True,
+                    return_losses=True,
+                )
+                outputs = outputs_in_order(student.model, outputs)
+                loss = self._loss(lesson, outputs, soft_targets)
+                share = student.share * (1.0 if student is full_student else factor)
+                total += share * tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in penalties)])
+                new_states |= {id(state): new for state, new in zip(student.states, after, strict=True)}
+                if full_outputs is None:
+                    full_outputs = outputs
+                    if soft_targets is None:
+                        soft_targets = tf.nest.map_structure(tf.stop_gradient, outputs)
+            # Gradients of replicas are summed, so each replica has its part of the mean over the whole batch.
+            scaled = self.optimizer.scale_loss(total / tf.distribute.get_strategy().num_replicas_in_sync)
+        gradients = tape.gradient(scaled, list(full.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        states = [new_states.get(id(state), state.value) for state in self._states]
+        return (
+            total,
+            tf.nest.map_structure(lambda tensor: tf.cast(tensor, tf.float32), full_outputs),
+            [tf.convert_to_tensor(gradient) for gradient in gradients],
+            [tf.convert_to_tensor(state) for state in states],
+        )
+
+    def _loss(self, lesson: _Lesson, outputs: Any, soft_targets: Any) -> Any:
+        """Return the loss of one network: that of the labels, blended with the soft loss if there is a teacher."""
+        aim, distillation = self._hidden.aim, self._hidden.step.distillation
+        if distillation is None or soft_targets is None:
+            return tf.cast(aim.loss(lesson.labels, outputs, lesson.weights), tf.float32)
+        return distillation.loss(lesson.labels, soft_targets, outputs, lesson.weights)
+
+    # --- between steps --------------------------------------------------------------------------------------------
+
+    @property
+    def _students(self) -> tuple[Student, ...]:
+        """The networks with the full network last."""
+        return self._hidden.students
+
+    def without_decay(self) -> list[Any]:
+        """Return the shared variables that weight decay leaves alone: all but kernels."""
+        weights = self._hidden.network.weights
+        return [v for i, v in self.weights_by_index.items() if weights[i].kind is not WeightKind.KERNEL]
+
+    def moving_variables(self) -> list[Any]:
+        """Return all variables that change during training, including those of the optimizer."""
+        return [*self._moving(), self._turn, *self._random_states, *self.optimizer.variables]
+
+    def snapshot(self) -> list[npt.NDArray[Any]]:
+        """Return copies of the shared weights and all states."""
+        return plain_arrays(self._moving())
+
+    def restore(self, snapshot: list[npt.NDArray[Any]]) -> None:
+        """Restore a snapshot."""
+        for variable, value in zip(self._moving(), snapshot, strict=True):
+            assign_plain(variable, value)
+
+    def _moving(self) -> list[Any]:
+        return [*self.weights_by_index.values(), *self._states]
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Have the moving averages of the weights in their place within the context, if the optimizer keeps any."""
+        if not getattr(self.optimizer, "use_ema", False):
+            yield
+            return
+        kept = plain_arrays(self.weights_by_index.values())
+        self.optimizer.finalize_variable_values(self.trainable_variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.weights_by_index.values(), kept, strict=True):
+                assign_plain(variable, value)
+
+    def is_finite(self) -> bool:
+        """Whether all shared weights are finite."""
+        return all(bool(np.all(np.isfinite(np.asarray(variable)))) for variable in self.weights_by_index.values())
+
+    def measure(self, count: int | None = None) -> None:
+        """Measure the batch-norm statistics of all networks on the first `count` examples; None means all."""
+        examples = each(lambda column: column[:count], self._hidden.examples)
+        for statistics in self._hidden.statistics:
+            statistics.measure(examples)
+
+    def measure_frozen(self) -> None:
+        """Measure the statistics of members with frozen batch norms, which use them during training."""
+        for statistics in self._hidden.statistics[:-1]:
+            if statistics.has_frozen:
+                statistics.measure(self._hidden.examples)
+
+    def _statistics(self, students: Sequence[Student], examples: Any) -> tuple[BatchNormStatistics, ...]:
+        """Return what measures each network; frozen batch norms of the full network keep those of the input model."""
+
+        def weights_of(student: Student) -> Callable[[], list[Any]]:
+            return lambda: [cut.of(self.weights_by_index[cut.weight].value) for cut in student.cuts]
+
+        return tuple(
+            BatchNormStatistics(s.model, weights_of(s), s.states, examples, frozen=s is not students[-1])
+            for s in students
+        )
+
+    def write_back(self) -> None:
+        """Copy the slices of the trained weights, and the final states, to the models of the family."""
+        for student in self._students:
+            self._write(student)
+
+    def _write(self, student: Student) -> None:
+        for variable, cut in zip(student.model.trainable_variables, student.cuts, strict=True):
+            variable.assign(cut.of(self.weights_by_index[cut.weight].value))
+        for variable, state in zip(student.model.non_trainable_variables, student.states, strict=True):
+            variable.assign(state.value)
+
+    def _at_inference(self, student: Student, x: Any) -> Any:
+        """Return the outputs of a network in the order of the model's outputs."""
+        with strides_taken_first(student.model):
+            outputs, _ = student.model.stateless_call(
+                [cut.of(self.weights_by_index[cut.weight].value) for cut in student.cuts],
+                [state.value for state in student.states],
+                inputs_for(student.model, x),
+                training=False,
+            )
+        return outputs_in_order(student.model, outputs)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """One batch: examples, labels, weights of the examples, and the teacher's outputs."""
+
+    x: Any
+    labels: Any
+    weights: Any | None
+    soft_targets: Any | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Hidden:
+    """What the model uses but Keras must not take for its parts."""
+
+    students: tuple[Student, ...]
+    aim: Objective
+    step: StepSettings
+    network: Network
+    examples: Any
+    statistics: tuple[BatchNormStatistics, ...]
+
+
+class _NetworkFigures:
+    """The running metrics of one network during an epoch.
+
+    Attributes:
+        names: names of the metrics in logs.
+        metrics: the Keras metrics.
+    """
+
+    def __init__(self, prefix: str, aim: Objective) -> None:
+        self.names = [prefix + name for name in _log_names(aim)]
+        self.metrics = aim.new_metrics()
+        self._aim = aim
+
+    def updated(self, labels: Any, outputs: Any, weights: Any) -> dict[str, Any]:
+        """Update the metrics with a batch and return their running results by name."""
+        self._aim.update(self.metrics, labels, outputs, weights)
+        results = [tf.reduce_mean(tf.cast(metric.result(), tf.float32)) for metric in self.metrics]
+        return dict(zip(self.names, results, strict=True))
+
+
+def _prefixes(students: Sequence[Student]) -> list[str]:
+    """Return the prefixes of the networks' figures in logs: member1_, member2_, ... and none for the full network."""
+    return [*(f"member{i + 1}_" for i in range(len(students) - 1)), ""]
+
+
+def _log_names(aim: Objective) -> list[str]:
+    """Return the names of the metrics in logs, as Keras forms them."""
+    names = ["accuracy" if head.metric_name in _ACCURACIES else head.metric_name for head in aim.heads]
+    return names if len(names) == 1 else [f"{h.name}_{name}" for h, name in zip(aim.heads, names, strict=True)]
+
+
+def _each_as_float32(x: Any) -> Any:
+    return tf.nest.map_structure(as_float32, x)
+
+
+def _first(x: Any) -> Any:
+    return tf.nest.flatten(x)[0]

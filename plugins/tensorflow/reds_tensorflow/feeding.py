@@ -1,0 +1,154 @@
+"""Training data as the batches that `fit` reads, in an order that depends on the seed and the epoch alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from reds_core.framework import Arrays, Data, Stream, batches
+
+
+class Feed:
+    """The batches of each epoch of a training.
+
+    Arrays are shuffled in each epoch and split into batches whose sizes differ by at most one. A stream is read once
+    for each epoch, in its own order. An epoch must be begun by `begin` before its batches are read.
+
+    Attributes:
+        batches_per_epoch: number of batches.
+        dataset: a `tf.data.Dataset` of (x, y, weights), whose every iteration reads the epoch that was begun last. With
+            soft targets, y is a pair of the labels and the soft targets. Without weights, elements are (x, y).
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        batch_size: int,
+        seed: int = 0,
+        soft_targets: Any = None,
+        first_pass: int = 0,
+    ) -> None:
+        """Create the feed of a training.
+
+        Args:
+            data: the training data.
+            batch_size: number of examples in a batch of arrays.
+            seed: seed of the order.
+            soft_targets: a teacher's outputs for the examples of arrays, in their order: an array (N, ...), or a tuple
+                with an array for each output. None if they are computed batch by batch.
+            first_pass: the pass over a stream that the first epoch reads.
+        """
+        self._data, self._soft_targets, self._first_pass = data, soft_targets, first_pass
+        self._order = _Order(0 if isinstance(data, Stream) else len(data), seed)
+        self._epoch: int | None = None
+        self._error: Exception | None = None
+        if isinstance(data, Stream):
+            self.batches_per_epoch = data.batches_per_pass
+            example = data.sample(1)
+        else:
+            self.batches_per_epoch = math.ceil(len(data) / batch_size)
+            example = data.take(slice(1))
+        self._example = self._element(example, slice(1))
+        signature = tf.nest.map_structure(_spec, self._example)
+        self.dataset = _dataset(self._elements, signature, self.batches_per_epoch)
+
+    def begin(self, epoch: int) -> None:
+        """Let the next iteration read this epoch, counted from 0."""
+        self._epoch = epoch
+        if isinstance(self._data, Stream):
+            self._data.rewind(self._first_pass + epoch)
+
+    @contextmanager
+    def errors_raised(self) -> Iterator[None]:
+        """Raise errors of the source as they are, which TensorFlow replaces by its own."""
+        try:
+            yield
+        except tf.errors.OpError:
+            if self._error is not None:
+                raise self._error from None
+            raise
+
+    def _elements(self) -> Iterator[Any]:
+        try:
+            yield from self._read()
+        except Exception as error:
+            self._error = error
+            raise
+
+    def _read(self) -> Iterator[Any]:
+        if (
+            self._epoch is None
+        ):  # Keras reads a batch to learn its shapes before the first epoch of distributed training
+            yield from [self._example] * self.batches_per_epoch
+        elif isinstance(self._data, Stream):
+            for batch in self._data.batches():
+                yield self._element(batch, None)
+        else:
+            for part in np.array_split(self._order.of(self._epoch), self.batches_per_epoch):
+                yield self._element(self._data.take(part), part)
+
+    def _element(self, batch: Arrays, part: Any) -> Any:
+        labels = batch.y
+        if self._soft_targets is not None:
+            labels = (labels, tf.nest.map_structure(lambda array: array[part], self._soft_targets))
+        return (batch.x, labels) if batch.weights is None else (batch.x, labels, batch.weights)
+
+
+class _Order:
+    """The order of the examples in each epoch, which depends on the seed alone."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self._count, self._seed = count, seed
+        self._restart()
+
+    def _restart(self) -> None:
+        self._generator, self._next = np.random.default_rng(self._seed), 0
+
+    def of(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Return the indices of the examples (N,) in the order of an epoch."""
+        if epoch < self._next:
+            self._restart()
+        for _ in range(self._next, epoch):
+            self._generator.permutation(self._count)
+        self._next = epoch + 1
+        return self._generator.permutation(self._count)
+
+
+def evaluation_dataset(data: Data, batch_size: int) -> Any:
+    """Return a `tf.data.Dataset` of the examples in their order, as (x, y) or (x, y, weights)."""
+    if isinstance(data, Stream):
+        stream = data
+
+        def elements() -> Iterator[Any]:
+            return map(_plain_element, stream.batches())
+
+        example, count = stream.sample(1), stream.batches_per_pass
+    else:
+        arrays = data
+
+        def elements() -> Iterator[Any]:
+            return (_plain_element(arrays.take(part)) for part in batches(len(arrays), batch_size))
+
+        example, count = arrays.take(slice(1)), math.ceil(len(arrays) / batch_size)
+    signature = tf.nest.map_structure(_spec, _plain_element(example))
+    return _dataset(elements, signature, count)
+
+
+def _dataset(elements: Callable[[], Iterator[Any]], signature: Any, count: int) -> Any:
+    """Return a dataset of `count` batches, which are read ahead by one."""
+    read = tf.data.Dataset.from_generator(elements, output_signature=signature)
+    return read.apply(tf.data.experimental.assert_cardinality(count)).prefetch(1)
+
+
+def _plain_element(batch: Arrays) -> Any:
+    return (batch.x, batch.y) if batch.weights is None else (batch.x, batch.y, batch.weights)
+
+
+def _spec(array: Any) -> Any:
+    return tf.TensorSpec((None, *array.shape[1:]), tf.as_dtype(array.dtype))

@@ -1,0 +1,289 @@
+"""Training under Keras's own loop: callbacks, optimizers, averages of weights, turns of members, and XLA."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from reds_tensorflow.evaluation import loss
+from reds_tensorflow.extraction import extract, weights
+from reds_tensorflow.tracing import inspect
+from reds_tensorflow.training import finetune
+
+from reds_core.errors import InputError
+from reds_core.framework import (
+    Arrays,
+    EpochKeeper,
+    EpochState,
+    Family,
+    FinetuneSettings,
+    Schedule,
+    Task,
+    Training,
+    TrainingObjects,
+    member_kept,
+)
+
+SETTINGS = FinetuneSettings(epochs=3, batch_size=16, learning_rate=1e-2)
+
+
+def network(dropout: float = 0.0) -> Any:
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, name="hidden"),
+            layers.BatchNormalization(name="norm"),
+            layers.ReLU(name="relu"),
+            layers.Dropout(dropout, name="dropout"),
+            layers.Dense(3, name="logits"),
+        ]
+    )
+
+
+def family_of(model: Any, *fractions: float) -> Family[Any]:
+    description = inspect(model)
+    widths = tuple({g.name: max(round(g.channels * f), 1) for g in description.groups} for f in fractions)
+    return Family(model, tuple(extract(model, description, member_kept(w)) for w in widths), widths)
+
+
+def examples(count: int = 80, seed: int = 5) -> Arrays:
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, 3, count)
+    return Arrays((generator.normal(size=(count, 6)) + y[:, None]).astype(np.float32), y)
+
+
+def train(
+    settings: FinetuneSettings = SETTINGS,
+    callbacks: tuple[Any, ...] = (),
+    optimizer: Any = None,
+    validation: Arrays | None = None,
+    teacher: Any = None,
+    keeper: EpochKeeper | None = None,
+    members: tuple[float, ...] = (0.4, 0.7),
+) -> Family[Any]:
+    family = family_of(network(), *members)
+    objects = TrainingObjects(callbacks, optimizer)
+    training = Training(examples(), settings, 3, lambda progress: None, Task(), validation, teacher, objects=objects)
+    finetune(family, training if keeper is None else replace(training, keeper=keeper))
+    return family
+
+
+def all_weights(family: Family[Any]) -> list[Any]:
+    return [v.numpy() for m in (*family.members, family.full) for v in m.weights if v.dtype != "uint32"]
+
+
+def assert_same(one: Family[Any], other: Family[Any]) -> None:
+    for a, b in zip(all_weights(one), all_weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+class Killed(Exception):
+    pass
+
+
+class Saving(EpochKeeper):
+    """Keeps the last state, and stops the run after some epochs of one process."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.state: EpochState | None = None
+        self.stop_after = stop_after
+
+    def load(self, origin: str) -> EpochState | None:
+        return self.state
+
+    def save(self, state: EpochState) -> None:
+        self.state = state
+        if state.done == self.stop_after:
+            raise Killed
+
+
+# Callbacks
+
+
+class Recorder(keras.callbacks.Callback):
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.logs.append(dict(logs))
+
+
+def test_callbacks_see_the_losses_and_metrics_of_every_network(tmp_path: Path) -> None:
+    recorder = Recorder()
+    family = train(callbacks=(recorder, keras.callbacks.CSVLogger(tmp_path / "log.csv")), validation=examples(60, 6))
+    assert len(recorder.logs) == 3
+    assert set(recorder.logs[0]) == {
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+        "val_member1_accuracy",
+        "val_member2_accuracy",
+    }
+    with (tmp_path / "log.csv").open() as file:
+        assert [row["val_loss"] for row in csv.DictReader(file)] == [str(log["val_loss"]) for log in recorder.logs]
+    best = min(log["val_loss"] for log in recorder.logs)
+    roots = np.sqrt([m.count_params() for m in (*family.members, family.full)])
+    losses = [loss(m, examples(60, 6), Task()) for m in (*family.members, family.full)]
+    # The batch norms of the final networks were measured on more examples than 80 only if there were any.
+    assert float(roots @ losses / roots.sum()) == pytest.approx(best, rel=1e-5)
+
+
+def test_early_stopping_of_keras_ends_the_training_and_is_remembered() -> None:
+    """A run that is stopped right after the last epoch does not train on when it is resumed."""
+    settings = replace(SETTINGS, epochs=10)
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.model.stop_training = epoch >= 1
+
+    stopped = train(settings, (Stop(),))
+    keeper = Saving(stop_after=2)
+    with pytest.raises(Killed):
+        train(settings, (Stop(),), keeper=keeper)
+    keeper.stop_after = None
+    recorder = Recorder()
+    resumed = train(settings, (Stop(), recorder), keeper=keeper)
+    assert recorder.logs == []
+    assert_same(stopped, resumed)
+
+
+def test_the_plateau_of_keras_lowers_a_constant_rate() -> None:
+    """Other schedules compute the rate of each step, so Keras refuses to change it."""
+
+    class Lower(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.model.optimizer.learning_rate = 0.0
+
+    still = train(replace(SETTINGS, schedule=Schedule.CONSTANT), (Lower(),))
+    np.testing.assert_array_equal(still.full.get_layer("hidden").kernel, network().get_layer("hidden").kernel)
+
+
+def test_checkpoints_of_keras_hold_the_full_network(tmp_path: Path) -> None:
+    family = train(callbacks=(keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),))
+    saved = keras.saving.load_model(tmp_path / "3.keras")
+    np.testing.assert_array_equal(saved.get_layer("logits").kernel, family.full.get_layer("logits").kernel)
+    first = keras.saving.load_model(tmp_path / "1.keras")
+    assert np.abs(first.get_layer("logits").kernel - saved.get_layer("logits").kernel).max() > 1e-4
+
+
+def test_a_backup_of_keras_is_restored(tmp_path: Path) -> None:
+    """A training that was broken off after its first epoch goes on from the backup, without our own saved epochs."""
+
+    class Fail(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                raise Killed
+
+    whole = train()
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    with pytest.raises(Killed):
+        train(callbacks=(backup, Fail()))
+    recorder = Recorder()
+    resumed = train(callbacks=(backup, recorder))
+    assert len(recorder.logs) == 2
+    assert_same(whole, resumed)
+
+
+def test_tensorboard_writes_its_files(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    train(callbacks=(keras.callbacks.TensorBoard(tmp_path),), validation=examples(60, 6))
+    assert list(tmp_path.rglob("events.out.tfevents.*"))
+
+
+def test_the_full_network_predicts_while_it_is_trained() -> None:
+    seen = []
+
+    class Predict(keras.callbacks.Callback):
+        def on_train_end(self, logs: Any = None) -> None:
+            seen.append(self.model.predict(examples(20).x, verbose=0))
+
+    train(callbacks=(Predict(),))
+    assert seen[0].shape == (20, 3)
+
+
+# Optimizers
+
+
+def test_an_optimizer_object_is_copied_and_used_as_it_is() -> None:
+    given = keras.optimizers.SGD(0.05, momentum=0.9)
+    own = train(optimizer=given)
+    assert not given.built
+    by_name = train(replace(SETTINGS, optimizer="sgd", learning_rate=0.05, schedule=Schedule.CONSTANT))
+    assert_same(own, by_name)
+
+
+def test_averaged_weights_are_judged_and_kept() -> None:
+    """An average that forgets nothing stays at the weights after the first step, though the training moves on."""
+    slow = keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=1.0)
+    start = network().get_layer("logits").kernel
+    kernels = []
+    for validation in (None, examples(60, 6)):
+        recorder = Recorder()
+        family = train(callbacks=(recorder,), optimizer=slow, validation=validation)
+        kernels.append(family.full.get_layer("logits").kernel.numpy())
+        assert recorder.logs[-1]["loss"] < recorder.logs[0]["loss"] - 0.01
+        losses = [log["val_loss"] for log in recorder.logs if "val_loss" in log]
+        assert np.ptp(losses or [0.0]) < 1e-5
+    np.testing.assert_array_equal(*kernels)
+    np.testing.assert_allclose(np.abs(kernels[0] - start), 1e-2, rtol=1e-3)  # Adam's first step is as long as its rate
+
+
+# Members in turn
+
+
+def test_members_take_turns_and_count_as_much_as_before() -> None:
+    """At a network that hardly moves, the steps of a round add up to as many steps with all members."""
+    still = replace(SETTINGS, optimizer="sgd", momentum=0.0, schedule=Schedule.CONSTANT, learning_rate=1e-3, epochs=2)
+    moves = []
+    for settings in (still, replace(still, members_per_step=1)):
+        family = family_of(network(), 0.4, 0.7)
+        before = weights(family.full, inspect(family.full))
+        finetune(family, Training(examples(16), settings, 3, lambda progress: None))
+        after = weights(family.full, inspect(family.full))
+        moves.append([b.astype(float) - a for a, b in zip(before, after, strict=True) if a.ndim == 2])
+    for together, in_turn in zip(*moves, strict=True):
+        np.testing.assert_allclose(in_turn, together, atol=0.05 * np.abs(together).max())
+
+
+def test_turns_are_continued_after_a_stop() -> None:
+    settings = replace(SETTINGS, members_per_step=1, epochs=4, batch_size=27)
+    whole, keeper = train(settings), Saving(stop_after=1)
+    with pytest.raises(Killed):
+        train(settings, keeper=keeper)
+    keeper.stop_after = None
+    assert_same(whole, train(settings, keeper=keeper))
+
+
+def test_fewer_members_than_one_are_refused() -> None:
+    with pytest.raises(InputError, match="0 members per step are asked for; give 1 or more"):
+        FinetuneSettings(members_per_step=0)
+
+
+# Teachers
+
+
+def test_outputs_of_a_teacher_that_are_computed_once_are_those_of_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = train(teacher=network())
+    monkeypatch.setattr("reds_tensorflow.training.SOFT_TARGET_BYTES", 0)
+    each = train(teacher=network())
+    for a, b in zip(all_weights(once), all_weights(each), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+# XLA
+
+
+def test_compilation_by_xla_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = train()
+    monkeypatch.setattr("reds_tensorflow.training.uses_xla", lambda: True)
+    for a, b in zip(all_weights(plain), all_weights(train()), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)

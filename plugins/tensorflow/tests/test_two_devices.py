@@ -1,0 +1,98 @@
+"""Distributed training over two devices, which TensorFlow makes only in a process that has not used any yet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reds_tensorflow.extraction import extract
+from reds_tensorflow.tracing import inspect
+from reds_tensorflow.training import finetune
+
+from reds_core.framework import Arrays, Family, FinetuneSettings, Precision, Training, member_kept
+
+VARIABLE = "REDS_TESTS_ON_TWO_DEVICES"
+IS_INNER = VARIABLE in os.environ
+
+if IS_INNER:
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+
+
+@pytest.mark.skipif(IS_INNER, reason="this is the inner process")
+def test_in_a_process_with_two_devices() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", __file__]
+    found = subprocess.run(command, env={**os.environ, VARIABLE: "1"}, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout[-5000:]
+    assert "6 passed" in found.stdout, found.stdout[-500:]
+
+
+inner = pytest.mark.skipif(not IS_INNER, reason="needs a process with two devices, which another test starts")
+
+
+def network(norm: bool) -> Any:
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, name="hidden"),
+            *([layers.BatchNormalization(name="norm")] if norm else []),
+            layers.ReLU(name="relu"),
+            layers.Dense(3, name="logits"),
+        ]
+    )
+
+
+def examples(seed: int = 5) -> Arrays:
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, 3, 80)
+    return Arrays(
+        (generator.normal(size=(80, 6)) + y[:, None]).astype(np.float32), y, np.linspace(0.5, 1.5, 80, dtype=np.float32)
+    )
+
+
+def trained(norm: bool, **settings: Any) -> Family[Any]:
+    model, teacher = network(norm), network(norm)
+    description = inspect(model)
+    widths = tuple({g.name: max(round(g.channels * f), 1) for g in description.groups} for f in (0.4, 0.7))
+    family = Family(model, tuple(extract(model, description, member_kept(w)) for w in widths), widths)
+    how = FinetuneSettings(3, 16, 1e-2, **settings)
+    finetune(family, Training(examples(), how, 3, lambda progress: None, validation=examples(6), teacher=teacher))
+    return family
+
+
+def on_two_devices() -> Any:
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
+
+
+def all_weights(family: Family[Any]) -> list[Any]:
+    return [np.asarray(v) for m in (*family.members, family.full) for v in m.weights if v.dtype != "uint32"]
+
+
+@inner
+@pytest.mark.parametrize("members_per_step", [None, 1])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_they_train_as_one_does(members_per_step: int | None, optimizer: str) -> None:
+    """Batch norms would see half of each batch, so a network without any is compared."""
+    one = trained(False, members_per_step=members_per_step, optimizer=optimizer)
+    with on_two_devices():
+        two = trained(False, members_per_step=members_per_step, optimizer=optimizer)
+    for a, b in zip(all_weights(one), all_weights(two), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@inner
+@pytest.mark.parametrize("precision", [Precision.FLOAT32, Precision.BFLOAT16])
+def test_batch_norms_train(precision: Precision) -> None:
+    with on_two_devices():
+        family = trained(True, precision=precision)
+    for model in (family.full, *family.members):
+        assert np.mean(np.asarray(model(examples().x)).argmax(axis=1) == examples().y) > 0.5
