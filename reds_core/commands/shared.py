@@ -46,7 +46,9 @@ ScoreLevelName = Annotated[
     str,
     typer.Option("--score-level", help="What is scored: channel, or kernel (each connection between two channels)."),
 ]
-DATA = typer.Option(help="Data set: digits, mnist, fashion_mnist, cifar10, an .npz file, or a folder of images.")
+DATA = typer.Option(
+    help="Data set: digits, mnist, fashion_mnist, cifar10, tfds:NAME, an .npz file, or a folder of images."
+)
 DataSource = Annotated[str | None, DATA]
 TIME_LIMIT = typer.Option(help="Time limit of each solve, in seconds.")
 TimeLimit = Annotated[float | None, TIME_LIMIT]

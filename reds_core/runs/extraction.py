@@ -24,7 +24,7 @@ from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
-from reds_core.runs.dataset import OBJECTS, Dataset, split_validation
+from reds_core.runs.dataset import OBJECTS, Dataset
 from reds_core.runs.exporting import Exporter
 from reds_core.runs.file_names import full_file
 from reds_core.runs.finish import report, solution_figures
@@ -34,6 +34,7 @@ from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.request import VALIDATION
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.splitting import split_validation
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.records import from_plain
