@@ -96,7 +96,17 @@ class RunTools(Tools):
         inputs, task = self._inputs, self._settings.task
         how = dataclasses.replace(settings, epochs=epochs)
         progress, validation = self._session.watcher.epoch, inputs.validation
-        return Training(train, how, self.seed, progress, task, validation, teacher=inputs.model, first_pass=self.passes)
+        return Training(
+            train,
+            how,
+            self.seed,
+            progress,
+            task,
+            validation,
+            teacher=inputs.model,
+            objects=self._session.request.objects,
+            first_pass=self.passes,
+        )
 
     def _described(self, model: Any) -> Network:
         return self.network if model is self.model else self._inputs.framework.inspect(model)
