@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -49,7 +50,7 @@ class DaskCluster:
             at_once: number of jobs that are submitted at the same time.
 
         Raises:
-            KilledWorker, FutureCancelledError: if workers were lost repeatedly, or the scheduler was; see `is_loss`.
+            KilledWorker, CancelledError: if workers were lost repeatedly, or the scheduler was; see `is_loss`.
         """
         # not through joblib, which waits forever for a job whose workers were lost
         from distributed import as_completed
@@ -135,10 +136,9 @@ def is_loss(error: BaseException) -> bool:
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return False
-    from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
-    return isinstance(error, KilledWorker | FutureCancelledError)
+    return isinstance(error, KilledWorker | CancelledError)
 
 
 def is_abandoned() -> bool:
