@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -122,13 +123,38 @@ def open_cluster(scheduler: str | None, workers: int) -> Iterator[DaskCluster]:
 
 
 def _connected(distributed: Any, scheduler: str) -> Any:
+    def connect() -> Any:
+        return distributed.Client(scheduler, timeout=CONNECTION_S, set_as_default=False)
+
     try:
         if not scheduler.strip():
             raise ValueError("the address is empty")  # for which Dask would start a cluster
-        return distributed.Client(scheduler, timeout=CONNECTION_S, set_as_default=False)
+        # Dask waits forever for a server that accepts the connection and says nothing
+        return _result_within(2 * CONNECTION_S, connect)
     except Exception as error:  # malformed addresses raise errors of many types
         why = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(f"the Dask scheduler '{scheduler}' does not answer ({why})", "check its address") from error
+
+
+def _result_within(seconds: float, make: Callable[[], R]) -> R:
+    """Call `make` in a thread of its own, which is left behind if it takes longer.
+
+    Raises:
+        TimeoutError: if it takes longer; and whatever `make` raises.
+    """
+    coming = Future[R]()
+
+    def work() -> None:
+        try:
+            coming.set_result(make())
+        except Exception as error:
+            coming.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    done, _ = wait([coming], seconds)
+    if not done:
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    return coming.result()
 
 
 def is_loss(error: BaseException) -> bool:

@@ -194,7 +194,6 @@ def test_a_job_that_kills_every_worker_is_an_error_and_no_wait_for_ever(tmp_path
 
 ADDRESSES = [
     "no address",
-    "",
     "pigeon://coop:1",
     "127.0.0.1:99999",
     "127.0.0.1:port",
@@ -214,7 +213,9 @@ def test_bad_addresses_are_refused_in_one_sentence_and_soon(
 ) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed")
     monkeypatch.setattr(dask_cluster, "CONNECTION_S", 1)
-    arguments = ("compare", place.recipe) if command == "compare" else ("bench", "--suite", "tiny", "--solvers", "dp")
+    arguments = (
+        ("compare", place.recipe) if command == "compare" else ("bench", "--suite", "tiny", "--solvers", "brute")
+    )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         if address in ("unused", "mute"):
@@ -226,6 +227,12 @@ def test_bad_addresses_are_refused_in_one_sentence_and_soon(
     outcome.check_error(2, re.escape(f"the Dask scheduler '{address}' does not answer ("))
     assert time.monotonic() - started < 20
     assert not place.out.exists() or not (place.out / "records.jsonl").exists()
+
+
+def test_an_empty_address_starts_no_cluster() -> None:
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    with pytest.raises(InputError, match="does not answer .the address is empty"), open_pool("dask", 1, " ", "run"):
+        pass
 
 
 def test_a_missing_dask_is_reported_with_what_to_install(
