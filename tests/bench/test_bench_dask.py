@@ -53,6 +53,18 @@ def test_two_workers_share_the_solves(place: Place, cluster: object) -> None:
     assert eventually(lambda: not [p for p in place.processes() if "reds_core/bench/worker.py" in p])
 
 
+@pytest.mark.slow
+def test_without_a_scheduler_a_cluster_on_this_machine_solves(place: Place) -> None:
+    records = place.solve("plain", "greedy", backend="dask", jobs=2)
+    assert {(r.contender.label, r.outcome, r.jobs) for r in records} == {
+        ("plain", SolveOutcome.ANSWERED, 2),
+        ("greedy", SolveOutcome.ANSWERED, 2),
+    }
+    assert [(r.backend, r.jobs, "distributed" in r.versions) for r in read_history(place.out).runs] == [
+        ("dask", 2, True)
+    ]
+
+
 def test_a_scheduler_that_is_not_there_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_cluster, "CONNECTION_S", 0.5)
     with socket.socket() as unused:
