@@ -113,7 +113,6 @@ def product_norm(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, 
     Every mean over positions is the product of a row of equal weights and a matrix, in the gradient as well.
     """
 
-    @tf.custom_gradient
     def norm(x: Any, scale: Any, offset: Any) -> tuple[tuple[Any, Any, Any], Callable[..., Any]]:
         count = _positions(x)
         weights = tf.fill((1, count), 1 / tf.cast(count, tf.float32))
@@ -135,7 +134,7 @@ def product_norm(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, 
 
         return (tf.reshape(centred * factor + offset, tf.shape(x)), mean, variance), gradient
 
-    outputs, mean, variance = norm(x, scale, offset)
+    outputs, mean, variance = tf.custom_gradient(norm)(x, scale, offset)
     return outputs, tf.stop_gradient(mean), tf.stop_gradient(variance)
 
 
