@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from reds_core.system.records import LEFT_OUT
@@ -62,11 +62,9 @@ class Alignment:
     price: float | None
 
     def with_earlier(self, earlier: Alignment | None) -> Alignment:
-        """The alignment of widths that were decided in two searches: the smaller multiple and the larger price."""
-        if earlier is None:
-            return self
-        prices = [p for p in (self.price, earlier.price) if p is not None]
-        return Alignment(min(self.multiple, earlier.multiple), max(prices, default=None))
+        """The same alignment with the larger of both prices, where an earlier search has decided some of the widths."""
+        prices = [each.price for each in (self, earlier) if each is not None and each.price is not None]
+        return replace(self, price=max(prices, default=None))
 
 
 @dataclass(frozen=True)
