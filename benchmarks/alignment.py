@@ -99,15 +99,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the table into docs/widths.md")
     given = parser.parse_args()
     make_folder(given.out)
-    columns = (
-        "network",
-        "MACs",
-        "price of multiples of 4",
-        "default takes",
-        "search, ms: all widths",
-        "multiples of 4",
-    )
-    columns += ("accuracy: any widths", "default")
+    columns = ("network", "MACs", "price of multiples of 4", "default takes", "search, ms: all widths")
+    columns += ("multiples of 4", "accuracy: any widths", "default")
     lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for model, data in MODELS.items():
         free, auto = (pruned(model, data, rules, given.out) for rules in RULES)
