@@ -17,7 +17,7 @@ from toy_runs import NO_TRAINING, Workplace
 from reds_core.errors import InfeasibleError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
-from reds_core.knapsack.solution import Alignment, Answer, Status
+from reds_core.knapsack.solution import Alignment, Answer, Limit, Status
 from reds_core.knapsack.solver import Claim, Controls, Feature
 from reds_core.plan import SubnetworkRecord, load_plan
 from reds_core.registry import Registry
@@ -40,6 +40,16 @@ class SilentSolver(BruteSolver):
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         answer = super().solve(problem, controls)
         return Answer(Status.NO_SOLUTION if answer.choice is None else Status.FEASIBLE, answer.choice)
+
+
+class LazySolver(BruteSolver):
+    """Takes the first options, and proves a bound of 1,000,000."""
+
+    name = "lazy"
+    claims = Claim.BOUND
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        return Answer(Status.FEASIBLE, tuple(problem.floors), 1_000_000, Limit.TIME)
 
 
 def search(solver: type[BruteSolver] = BruteSolver) -> Search:
@@ -93,6 +103,19 @@ def test_negative_values_are_priced_by_their_magnitude() -> None:
     assert cheap.alignment == Alignment(4, pytest.approx(50 / 100_050))
     dear = choose(search(), one_group([-200_000, -200_000, -200_000, -100_200, -100_000, 0], 5), AUTO)
     assert dear.widths == {"g": 5}
+
+
+def test_the_full_width_counts_as_a_multiple() -> None:
+    solution = choose(search(), one_group([1, 2, 3, 4, 100_001, 100_000], 6), AUTO)
+    assert solution.widths == {"g": 6}
+    assert solution.alignment == Alignment(4, 0.00001)
+
+
+def test_multiples_that_are_better_than_what_was_found_are_taken_at_any_price() -> None:
+    solution = choose(search(LazySolver), one_group([1, 2, 3, 50, 60, 70], 6), AUTO)
+    assert solution.widths == {"g": 4}
+    assert (solution.status, solution.limit, solution.bound) == (Status.FEASIBLE, Limit.TIME, 1_000_000)
+    assert solution.alignment == Alignment(4, pytest.approx(999_950 / 50))
 
 
 def test_without_feasible_multiples_any_width_is_taken() -> None:
@@ -162,6 +185,7 @@ def aligned_members(members: Sequence[SubnetworkRecord], channels: Mapping[str, 
 
 PRUNERS: dict[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
     "bottom-up": ("nested", {}),
+    "oneshot": ("oneshot", {}),
     "top-down": ("nested", {"nested": {"family": "top-down"}}),
     "layerwise": ("layerwise", {}),
     "local": ("layerwise", {"layerwise": {"horizon": "local", "order": "backward"}}),
