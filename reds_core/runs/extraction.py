@@ -23,6 +23,7 @@ from reds_core.plan import PLAN_FILE, Plan, SubnetworkRecord, load_plan, save_pl
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
+from reds_core.runs.alignment import choose
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
 from reds_core.runs.dataset import OBJECTS, Dataset
 from reds_core.runs.exporting import Exporter
@@ -154,7 +155,7 @@ def _decide(
     """
     unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in family.network.groups}
     problem = family.statement.formulate(family.scores, budget, unchanged).problem
-    solution = search.choose(_between(problem, below, above))
+    solution = choose(search, _between(problem, below, above), family.statement.rules)
     independent = search.answer(problem).bound if below or above else solution.bound
     return Decision.of(solution, independent)
 
