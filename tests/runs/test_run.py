@@ -17,8 +17,8 @@ from toy_runs import EXPORTS, NO_TRAINING, QUICK, Listener, Workplace, contents,
 
 from reds_core.cost import resources
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
-from reds_core.framework.data import Arrays
 from reds_core.formulation.width_rules import WidthRules
+from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Task, Training
 from reds_core.plan import load_plan
