@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from reds_core.registry import PluginRecord, PluginStatus, Registry, plugins
     from reds_core.runs.api import extract, formulate_model, inspect, prune
     from reds_core.runs.checkpoint import load_scores
-    from reds_core.runs.dataset import Dataset, load_data, split_validation
+    from reds_core.runs.dataset import Dataset, load_data
     from reds_core.runs.folder import Mode
     from reds_core.runs.latency import measure_latency
     from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
     from reds_core.runs.search import Search
     from reds_core.runs.settings import RunSettings
     from reds_core.runs.solving import solve
+    from reds_core.runs.splitting import split_validation
     from reds_core.testing import check
     from reds_core.watcher import Watcher
 
@@ -55,13 +56,14 @@ _MODULES = {
     "registry": ("PluginRecord", "PluginStatus", "Registry", "plugins"),
     "runs.api": ("extract", "formulate_model", "inspect", "prune"),
     "runs.checkpoint": ("load_scores",),
-    "runs.dataset": ("Dataset", "load_data", "split_validation"),
+    "runs.dataset": ("Dataset", "load_data"),
     "runs.folder": ("Mode",),
     "runs.latency": ("measure_latency",),
     "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
     "runs.search": ("Search",),
     "runs.settings": ("RunSettings",),
     "runs.solving": ("solve",),
+    "runs.splitting": ("split_validation",),
     "testing": ("check",),
     "watcher": ("Watcher",),
 }

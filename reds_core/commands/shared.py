@@ -46,7 +46,9 @@ ScoreLevelName = Annotated[
     str,
     typer.Option("--score-level", help="What is scored: channel, or kernel (each connection between two channels)."),
 ]
-DATA = typer.Option(help="Data set: digits, mnist, fashion_mnist, cifar10, an .npz file, or a folder of images.")
+DATA = typer.Option(
+    help="Data set: digits, mnist, fashion_mnist, cifar10, tfds:NAME, an .npz file, or a folder of images."
+)
 DataSource = Annotated[str | None, DATA]
 TIME_LIMIT = typer.Option(help="Time limit of each solve, in seconds.")
 TimeLimit = Annotated[float | None, TIME_LIMIT]
@@ -65,7 +67,9 @@ Keep = Annotated[
     list[str] | None,
     typer.Option("--keep", help="Shell pattern of the names of layers that are not pruned. Repeatable."),
 ]
-Align = Annotated[int | None, typer.Option(help="Widths are multiples of this number, or the full width.", min=1)]
+Align = Annotated[
+    int | None, typer.Option(help="Widths are multiples of this number, or the full width (default: 1)", min=1)
+]
 MinWidth = Annotated[int | None, typer.Option(help="The fewest channels that a layer may keep.", min=1)]
 MaxOptions = Annotated[
     int | None,

@@ -35,7 +35,7 @@ from reds_core.framework.framework import (
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.sample import BuiltSample, SampleModel
-from reds_core.framework.sources import Source, SourceStream
+from reds_core.framework.sources import BatchSource, SourceStream
 
 __all__ = [
     "FLOAT32_BYTES",
@@ -46,6 +46,7 @@ __all__ = [
     "ActivationStatistics",
     "Arrays",
     "Augmentation",
+    "BatchSource",
     "BuiltSample",
     "Change",
     "Data",
@@ -62,7 +63,6 @@ __all__ = [
     "Precision",
     "SampleModel",
     "Schedule",
-    "Source",
     "SourceStream",
     "Stream",
     "Task",

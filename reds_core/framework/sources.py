@@ -16,7 +16,7 @@ from reds_core.framework.examples import examples_of, is_array, layout
 _ITEMS = "give batches of the form (x, y) or (x, y, sample_weight)"
 
 
-class Source(ABC):
+class BatchSource(ABC):
     """Something that yields batches (x, y) or (x, y, sample_weight), pass after pass.
 
     Attributes:
@@ -55,7 +55,7 @@ class SourceStream(Stream):
     not a run is resumed. Every batch is converted to arrays and checked.
     """
 
-    def __init__(self, source: Source, what: str = "data") -> None:
+    def __init__(self, source: BatchSource, what: str = "data") -> None:
         """Create the stream, and read its sample.
 
         Args:
@@ -123,7 +123,7 @@ class SourceStream(Stream):
 
     def _converted(self, batches: Iterator[Any]) -> Iterator[Arrays]:
         for index, batch in enumerate(batches):
-            yield batch_of(batch, f"batch {index + 1} of the {self._what}")
+            yield batch_of(batch, f"{self._what} (batch {index + 1})")
 
 
 class _Counted(Iterator[Arrays]):
@@ -149,15 +149,15 @@ def batch_of(batch: Any, what: str) -> Arrays:
     if isinstance(batch, Arrays):
         return batch
     if isinstance(batch, Mapping):
-        raise InputError(f"{what} is a dict of {', '.join(map(repr, batch))} without labels", _ITEMS)
+        raise InputError(f"the {what} is a dict of {', '.join(map(repr, batch))} without labels", _ITEMS)
     if is_array(batch) or not isinstance(batch, tuple | list):
-        raise InputError(f"{what} is of type {type(batch).__name__} without labels", _ITEMS)
+        raise InputError(f"the {what} is of type {type(batch).__name__} without labels", _ITEMS)
     if len(batch) not in (2, 3):
-        raise InputError(f"{what} has {len(batch)} parts", _ITEMS)
+        raise InputError(f"the {what} has {len(batch)} parts", _ITEMS)
     return examples_of(*batch, what=what)
 
 
-class FunctionSource(Source):
+class FunctionSource(BatchSource):
     """A function that returns a new iterator over the batches whenever it is called."""
 
     must_be_read = True
@@ -176,7 +176,7 @@ class FunctionSource(Source):
             ) from error
 
 
-class LoaderSource(Source):
+class LoaderSource(BatchSource):
     """An object with a length over which one can iterate again and again, such as a DataLoader of PyTorch."""
 
     must_be_read = True

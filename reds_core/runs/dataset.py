@@ -6,7 +6,6 @@ Examples of a small type keep that type in memory and are converted to float32 w
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,14 +20,19 @@ from reds_core.framework.data import Arrays, Data, Stream, columns, each
 from reds_core.framework.examples import examples_of
 from reds_core.framework.framework import Framework
 from reds_core.framework.sources import stream_over
-from reds_core.runs.image_folder import ImageFiles, choose_format, class_names, list_images, read_images
+from reds_core.runs.image_folder import choose_format, class_names, list_images, read_images
+from reds_core.runs.image_stream import ImageStream
+from reds_core.runs.splitting import stratified_split
 from reds_core.system.archive import ArchiveError, read_archive
 from reds_core.system.files import given_path
+from reds_core.system.memory import available_bytes
 
 TEST_FRACTION = 0.2
 ARRAYS, STREAM = "arrays", "stream"
 OBJECTS = (ARRAYS, STREAM)
 """The names under which data that is given as objects in Python is recorded."""
+STREAMED_SHARE = 0.25
+"""Share of the available memory above which the images of a folder are read from disk in each pass."""
 _ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 _EXPECTED = "give an .npz with x_train, y_train, x_test and y_test"
 _SCHEME = re.compile(r"[a-z]+:")
@@ -66,12 +70,14 @@ class Reading:
         model: The model that takes the examples. None if a small network for images is to be trained.
         batch_size: The number of examples in a batch of a stream whose source yields single examples.
         seed: The seed of a split into training and test data, and of the order of a stream.
+        streamed: Whether the images of a folder are read from disk in each pass even if they fit into memory.
     """
 
     framework: Framework
     model: Any | None = None
     batch_size: int = 32
     seed: int = 0
+    streamed: bool = False
 
     def part(self, given: Any, what: str) -> Data:
         """Convert (x, y), (x, y, sample_weight) or an object that yields batches of these.
@@ -138,7 +144,7 @@ def _loaded(source: str, reading: Reading, input_shape: tuple[int | None, ...] |
     if path.is_dir():
         if input_shape is None and reading.model is not None:
             input_shape = reading.framework.input_shape(reading.model)
-        return _folder(path, input_shape, reading.seed)
+        return _folder(path, input_shape, reading)
     if path.exists():
         return _npz(path)
     if not _SCHEME.match(source) and (path.suffix or path.name != source):
@@ -214,69 +220,6 @@ def _shapes_text(shapes: Any) -> str:
     return str(shapes)
 
 
-def split_validation(train: Arrays, fraction: float, seed: int) -> tuple[Arrays, Arrays]:
-    """Hold back a part of the training data for validation. The split is stratified if labels are classes.
-
-    With several outputs, those of the first output count.
-
-    Args:
-        train: The training data.
-        fraction: The share of examples to hold back, between 0 and 1.
-        seed: The seed of the split.
-
-    Returns:
-        The remaining data and the validation data, both in the order of `train`.
-
-    Raises:
-        InputError: If `fraction` is not between 0 and 1, or there are fewer than two examples.
-    """
-    if not 0 < fraction < 1:
-        raise InputError(f"a part of {fraction} cannot be held back", "give a fraction between 0 and 1")
-    if len(train) < 2:
-        raise InputError(f"training data of {len(train)} example cannot be split", "give at least 2 examples")
-    rest, held = _split(_strata(columns(train.y)[0]), fraction, seed)
-    return train.take(rest), train.take(held)
-
-
-def _strata(y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """The class of each example, int64 (N,); zeros if labels are not classes."""
-    if y.ndim == 1 and np.issubdtype(y.dtype, np.integer):
-        return y.astype(np.int64, copy=False)
-    if is_one_hot(y):
-        return np.asarray(y.argmax(axis=1), np.int64)
-    return np.zeros(len(y), np.int64)
-
-
-def is_one_hot(y: npt.NDArray[Any]) -> bool:
-    """Whether every row of `y` (N, classes) has a single 1 among zeros."""
-    return bool(y.ndim == 2 and y.shape[1] > 1 and np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1))
-
-
-def _split(
-    strata: npt.NDArray[np.int64], fraction: float, seed: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Split indices into the rest and ceil(fraction x N) examples, apportioned to the strata by largest remainders.
-
-    The rest keeps at least one example of each stratum, and at least one example is split off.
-    """
-    generator = np.random.default_rng(seed)
-    _, members, sizes = np.unique(strata, return_inverse=True, return_counts=True)
-    wanted = min(max(math.ceil(fraction * len(strata)), 1), len(strata) - 1)
-    quotas = sizes * (wanted / len(strata))
-    counts = np.minimum(np.floor(quotas).astype(np.int64), sizes - 1)
-    for stratum in np.argsort(-(quotas - counts), kind="stable"):
-        if counts.sum() < wanted and counts[stratum] < sizes[stratum] - 1:
-            counts[stratum] += 1
-    if not counts.any():  # every stratum has one example, and one must be split off
-        counts[-1] = 1
-    held = np.concatenate(
-        [generator.permutation(np.flatnonzero(members == s))[:count] for s, count in enumerate(counts)]
-    )
-    held.sort()
-    rest = np.setdiff1d(np.arange(len(strata), dtype=np.int64), held)
-    return rest, held.astype(np.int64)
-
-
 def _digits() -> tuple[Arrays, Arrays]:
     """The digits of scikit-learn: 1,437 and 360 images (8, 8, 1) with values 0 to 16, always split in the same way."""
     try:
@@ -288,7 +231,7 @@ def _digits() -> tuple[Arrays, Arrays]:
     x, y = load_digits(return_X_y=True)
     images = x.astype(np.float32).reshape(-1, 8, 8, 1)
     labels = y.astype(np.int64)
-    rest, held = _split(labels, TEST_FRACTION, seed=0)
+    rest, held = stratified_split(labels, TEST_FRACTION, seed=0)
     return Arrays(images[rest], labels[rest]), Arrays(images[held], labels[held])
 
 
@@ -308,7 +251,7 @@ def _npz(path: Path) -> tuple[Arrays, Arrays]:
     return Arrays(x_train, y_train), Arrays(x_test, y_test)
 
 
-def _folder(folder: Path, input_shape: tuple[int | None, ...] | None, seed: int) -> tuple[Arrays, Arrays]:
+def _folder(folder: Path, input_shape: tuple[int | None, ...] | None, reading: Reading) -> tuple[Data, Data]:
     train_folder, test_folder = folder / "train", folder / "test"
     if train_folder.is_dir() and test_folder.is_dir():
         names = class_names(train_folder)
@@ -317,11 +260,15 @@ def _folder(folder: Path, input_shape: tuple[int | None, ...] | None, seed: int)
             raise InputError(f"folder '{test_folder}' holds no class folders", "add test images")
     else:
         everything = list_images(folder, class_names(folder))
-        rest, held = _split(everything.labels, TEST_FRACTION, seed)
-        train, test = (
-            ImageFiles(tuple(everything.paths[i] for i in part), everything.labels[part]) for part in (rest, held)
-        )
+        rest, held = stratified_split(everything.labels, TEST_FRACTION, reading.seed)
+        train, test = everything.take(rest), everything.take(held)
     format_ = choose_format(train.paths + test.paths, input_shape)
+    available = available_bytes()
+    limit = None if available is None else STREAMED_SHARE * available
+    decoded_bytes = format_.pixel_bytes * (len(train.paths) + len(test.paths))
+    if reading.streamed or (limit is not None and decoded_bytes > limit):
+        how = (format_, reading.batch_size, reading.seed)
+        return ImageStream(train, *how, is_shuffled=True), ImageStream(test, *how)
     return (
         Arrays(read_images(train.paths, format_), train.labels),
         Arrays(read_images(test.paths, format_), test.labels),

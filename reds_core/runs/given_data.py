@@ -20,6 +20,7 @@ from reds_core.runs.dataset import (
     dataset_of,
     read_data,
 )
+from reds_core.runs.image_stream import ImageStream
 from reds_core.runs.settings import RunSettings
 
 
@@ -104,7 +105,7 @@ def _is_examples(part: Any) -> bool:
 def _are_columns_of_one(first: Any, second: Any) -> bool:
     """Whether two lists are the inputs and the outputs of one set of examples, not a training set and a test set.
 
-    Tuples are sets, as in Keras, and so are lists with different numbers of examples.
+    Tuples are sets of examples, and so are lists with different numbers of examples.
     """
     if isinstance(first, tuple) or isinstance(second, tuple):
         return False
@@ -116,7 +117,7 @@ def _are_columns_of_one(first: Any, second: Any) -> bool:
 def read_given(
     data: str | Dataset | Splits, validation: Any | None, framework: Framework, model: Any | None, settings: RunSettings
 ) -> Dataset:
-    """Read data in whichever form it is given.
+    """Read data in whichever form it is given. Images that are read from disk in each pass are split for validation.
 
     Args:
         data: What `given_data` returned.
@@ -129,7 +130,7 @@ def read_given(
         InputError: If the data is missing, damaged, invalid or too large for memory.
         UnavailableError: If a library that is needed to read it is not installed.
     """
-    reading = Reading(framework, model, settings.finetune.batch_size, settings.seed)
+    reading = Reading(framework, model, settings.finetune.batch_size, settings.seed, settings.stream)
     if isinstance(data, str):
         dataset = read_data(data, reading)
     elif isinstance(data, Splits):
@@ -138,6 +139,9 @@ def read_given(
     else:
         dataset = data
     if validation is None:
+        if isinstance(dataset.train, ImageStream) and settings.holdout:
+            train, held_back = dataset.train.split(settings.holdout, settings.seed)
+            return replace(dataset, train=train, validation=held_back)
         return dataset
     if not (_is_source(validation) or _is_examples(validation)):
         raise InputError(

@@ -30,6 +30,10 @@ class ImageFiles:
     paths: tuple[Path, ...]
     labels: npt.NDArray[np.int64]
 
+    def take(self, indices: npt.NDArray[np.int64]) -> ImageFiles:
+        """The files at `indices`."""
+        return ImageFiles(tuple(self.paths[i] for i in indices), self.labels[indices])
+
 
 @dataclass(frozen=True)
 class ImageFormat:
@@ -38,6 +42,11 @@ class ImageFormat:
     height: int
     width: int
     channels: int
+
+    @property
+    def pixel_bytes(self) -> int:
+        """The memory that one image takes, in bytes."""
+        return self.height * self.width * self.channels
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -130,7 +139,15 @@ def read_images(paths: tuple[Path, ...], format_: ImageFormat) -> npt.NDArray[np
     Raises:
         InputError: If images cannot be read; the message names them.
     """
-    return np.stack(_for_each(paths, lambda path: _read_image(path, format_)))
+    images = np.empty((len(paths), format_.height, format_.width, format_.channels), np.uint8)
+    place = {path: index for index, path in enumerate(paths)}
+
+    def fill(path: Path) -> bool:
+        images[place[path]] = _read_image(path, format_)
+        return True
+
+    _for_each(paths, fill)
+    return images
 
 
 def _for_each(paths: tuple[Path, ...], read: Any) -> list[Any]:

@@ -15,13 +15,15 @@ from reds_core.network.description import Network
 from reds_core.plan import Hashes
 from reds_core.runs.checkpoint import remove_epochs
 from reds_core.runs.class_weights import ClassWeights
-from reds_core.runs.dataset import Dataset, split_validation
+from reds_core.runs.dataset import Dataset
 from reds_core.runs.epoch_store import resumable_trainings
 from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.given_data import read_given
+from reds_core.runs.image_stream import ImageStream
 from reds_core.runs.inspection import refuse_unprunable
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.runs.request import RunRequest
+from reds_core.runs.splitting import split_validation
 from reds_core.watcher import Watcher
 
 _BASELINE = "baseline"
@@ -98,6 +100,11 @@ class InputReader:
         latency_hash = None if latencies is None else latencies.digest
         model, model_hash = self._given_model()
         dataset = self._dataset(model)
+        if not settings.stream and dataset is not None and isinstance(dataset.train, ImageStream):
+            self.watcher.warn(
+                f"the images of '{dataset.name}' would take more than a quarter of the available memory, so they are "
+                "read from disk in each pass"
+            )
         if model is None and dataset is not None:
             model, model_hash = self._baseline(dataset, latency_hash)
         network = framework.inspect(model)
@@ -139,7 +146,8 @@ class InputReader:
             weights = ClassWeights(settings.class_weight, train)
             train, validation = weights.applied(train), None if validation is None else weights.applied(validation)
         if validation is None and isinstance(train, Arrays) and settings.holdout and len(train) > 1:
-            train, validation = split_validation(train, settings.holdout, settings.seed)
+            is_own = isinstance(self.request.data, str)  # read here, so nobody else uses the arrays
+            train, validation = split_validation(train, settings.holdout, settings.seed, in_place=is_own)
         self._warn_of_missing(train, validation, test)
         return train, validation, test
 

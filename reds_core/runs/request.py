@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Framework
+from reds_core.framework.framework import Framework, TrainingObjects
 from reds_core.registry import Registry
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.given_data import Splits
@@ -18,6 +18,8 @@ from reds_core.system.records import to_plain
 
 VALIDATION = "validation_data"
 """The option that records that validation data was given."""
+OPTIMIZER = "optimizer"
+"""The option that records the type of an optimizer that was given as an object."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,24 @@ class RunRequest:
         data: A source for `reds_core.runs.dataset.load_data`, a `Dataset`, objects in Python, or None.
         settings: All other settings.
         validation: Validation data as an object in Python; None to hold back a part of the training data.
+        objects: Objects of the framework that are given in Python for the training.
     """
 
     model: Path | Any | None
     data: str | Dataset | Splits | None
     settings: RunSettings
     validation: Any | None = None
+    objects: TrainingObjects = field(default_factory=TrainingObjects)
 
     @property
     def options(self) -> dict[str, Any]:
         """All settings by name, as in plan.json. Paths are absolute."""
         recipe = recipe_of(self.model, self.data, self.settings)
         options: dict[str, Any] = to_plain(recipe.settings)
-        validation = {} if self.validation is None else {VALIDATION: "given"}
-        return {"model": recipe.model, "data": recipe.data, **validation, **options}
+        given: dict[str, Any] = {} if self.validation is None else {VALIDATION: "given"}
+        if self.objects.optimizer is not None:
+            given[OPTIMIZER] = type(self.objects.optimizer).__name__
+        return {"model": recipe.model, "data": recipe.data, **given, **options}
 
     def check_sources(self, scorer: Scorer) -> None:
         """Refuse a request that lacks a model or data.

@@ -56,6 +56,8 @@ class RunSettings:
         class_weight: How much the examples of each class count in training and on held-back data, as
             CLASS=WEIGHT[,CLASS=WEIGHT...], or the word balanced, which gives every class the same total weight. None
             means 1 for all classes.
+        stream: Read the images of a folder from disk in each pass even if they fit into memory. Otherwise only those
+            that would take more than a quarter of the available memory are read so.
         int8: Also write an int8 file of each subnetwork, if there is data to calibrate it.
         strict: Fail if a part of the model cannot be pruned, instead of a warning.
         seed: Seed of all random numbers.
@@ -78,6 +80,7 @@ class RunSettings:
     widths: WidthRules = WidthRules()
     holdout: float = 0.1
     class_weight: str | None = None
+    stream: bool = False
     int8: bool = True
     strict: bool = False
     seed: int = 0

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays
-from reds_core.runs.dataset import dataset_from_arrays, is_one_hot, load_data, split_validation
+from reds_core.framework.data import Arrays, joined
+from reds_core.runs.dataset import Dataset, Reading, dataset_from_arrays, load_data, read_data
+from reds_core.runs.image_stream import ImageStream
+from reds_core.runs.splitting import is_one_hot, split_validation
 
 NO_FRAMEWORK: Any = None
 
@@ -227,6 +229,83 @@ def test_images_are_brought_to_the_models_input(tmp_path: Path) -> None:
     assert [10.0, 20.0, 30.0] in every
 
 
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for label in range(3):
+        for i in range(15):
+            draw(tmp_path / f"class{label}" / f"{i}.png", mode="L", colour=label * 20 + i)
+    return tmp_path
+
+
+def streamed(photos: Path, **options: Any) -> Dataset:
+    return read_data(str(photos), Reading(NO_FRAMEWORK, streamed=True, batch_size=8, **options))
+
+
+def test_images_read_in_each_pass_are_those_read_at_once(photos: Path) -> None:
+    data, kept = streamed(photos, seed=3), load_data(str(photos), NO_FRAMEWORK, seed=3)
+    for stream, arrays in ((data.train, kept.train), (data.test, kept.test)):
+        assert isinstance(stream, ImageStream)
+        every = joined(list(stream.batches()))
+        assert len(list(stream.batches())) == stream.batches_per_pass == -(-len(arrays) // 8)
+        order = np.argsort(every.x[:, 0, 0, 0])
+        kept_order = np.argsort(arrays.x[:, 0, 0, 0])
+        np.testing.assert_array_equal(every.x[order], arrays.x[kept_order])
+        np.testing.assert_array_equal(every.y[order], arrays.y[kept_order])
+        assert every.x.dtype == np.uint8
+    np.testing.assert_array_equal(joined(list(data.test.survey())).x, kept.test.x)
+
+
+def test_images_come_in_a_new_order_in_each_pass_that_only_depends_on_the_seed_and_the_pass(photos: Path) -> None:
+    def orders(stream: Any, passes: int = 3) -> list[list[int]]:
+        return [joined(list(stream.batches())).x[:, 0, 0, 0].tolist() for _ in range(passes)]
+
+    whole = orders(streamed(photos).train)
+    assert len({tuple(order) for order in whole}) == 3
+    assert orders(streamed(photos, seed=1).train) != whole
+    other = streamed(photos).train
+    other.sample(4)
+    other.rewind(2)
+    assert orders(other, 1) == whole[2:]
+    other.rewind(0)
+    assert orders(other) == whole
+    test = orders(streamed(photos).test)
+    assert test[0] == test[1]
+
+
+def test_images_are_split_for_validation_by_their_files(photos: Path) -> None:
+    stream = streamed(photos).train
+    rest, held = stream.split(0.25, 0)
+    assert np.bincount(joined(list(held.batches())).y).tolist() == [3, 3, 3]
+    every = np.concatenate([joined(list(part.batches())).x for part in (rest, held)])[:, 0, 0, 0]
+    assert sorted(every.tolist()) == sorted(joined(list(stream.batches())).x[:, 0, 0, 0].tolist())
+
+
+def test_images_that_would_take_too_much_memory_are_read_in_each_pass(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = 45 * 4 * 6
+    for available, expected in ((4 * decoded, Arrays), (4 * decoded - 4, ImageStream), (None, Arrays)):
+        monkeypatch.setattr("reds_core.runs.dataset.available_bytes", lambda available=available: available)
+        assert isinstance(load_data(str(photos), NO_FRAMEWORK).train, expected)
+
+
+def test_the_digest_of_images_read_in_each_pass_is_that_of_their_names_sizes_and_labels(photos: Path) -> None:
+    first = streamed(photos).digest
+    assert streamed(photos).digest == first
+    draw(photos / "class1" / "0.png", mode="L", size=(40, 30), colour=7)
+    assert streamed(photos).digest != first
+
+
+def test_the_sample_of_images_shows_all_classes_in_bounded_memory(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reds_core.runs.image_stream.SAMPLE_BYTES", 20 * 4 * 6)
+    stream = streamed(photos).train
+    assert set(stream.sample(100).y.tolist()) == {0, 1, 2}
+    assert len(stream.sample(100)) == 20
+    np.testing.assert_array_equal(stream.sample(5).x, stream.sample(100).x[:5])
+
+
 def test_images_without_a_model_get_one_size(tmp_path: Path) -> None:
     draw(tmp_path / "a" / "0.png", size=(20, 10))
     draw(tmp_path / "b" / "0.png", size=(5, 5), mode="L", colour=7)
@@ -311,6 +390,29 @@ def test_holding_back_divides_the_data(labels: list[int], fraction: float, seed:
     if counts.max() > 1:
         assert set(rest.y.tolist()) == set(labels)
         assert np.all(np.bincount(held.y, minlength=5) <= np.ceil(counts * min(fraction + 1 / len(labels), 1)))
+
+
+@given(labels=st.lists(st.integers(0, 3), min_size=2, max_size=60), fraction=st.floats(0.01, 0.99))
+@settings(max_examples=50, deadline=None)
+def test_holding_back_in_place_gives_the_same_examples(labels: list[int], fraction: float) -> None:
+    def data() -> Arrays:
+        x = {"a": np.arange(len(labels) * 3).reshape(-1, 3), "b": np.arange(len(labels), dtype=np.uint8)}
+        return Arrays(x, np.asarray(labels), np.arange(len(labels), dtype=np.float32))
+
+    copied = split_validation(data(), fraction, 3)
+    for part, moved in zip(copied, split_validation(data(), fraction, 3, in_place=True), strict=True):
+        np.testing.assert_array_equal(part.x["a"], moved.x["a"])
+        np.testing.assert_array_equal(part.x["b"], moved.x["b"])
+        np.testing.assert_array_equal(part.y, moved.y)
+        np.testing.assert_array_equal(part.weights, moved.weights)
+
+
+def test_arrays_that_cannot_be_written_are_copied() -> None:
+    data = numbered(np.arange(20) % 2)
+    data.x.flags.writeable = False
+    before = data.x.copy()
+    split_validation(data, 0.2, 0, in_place=True)
+    np.testing.assert_array_equal(data.x, before)
 
 
 def test_holding_back_is_stratified_for_one_hot_labels() -> None:

@@ -11,6 +11,7 @@ import typer.main
 from command_line import Reds
 
 from reds_core import cli
+from reds_core.formulation.width_rules import WidthRules
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.settings import RunSettings
 from reds_core.system.files import write_text
@@ -29,7 +30,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "latency_table": ("latency_table: t.json", ("--latency-table", "none")),
     "imports": ("imports: [mine.py]", ("--import", "none")),
     "keep": ("widths: {keep: [stem, head]}", ("--keep", "none")),
-    "align": ("widths: {align: 8}", ("--align", "1")),
+    "align": ("widths: {align: 8}", ("--align", "auto")),
     "min_width": ("widths: {min_width: 8}", ("--min-width", "1")),
     "max_options": ("widths: {max_options: 8}", ("--max-options", "512")),
     "loss": ("task: {loss: mean_squared_error}", ("--loss", "none")),
@@ -38,6 +39,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "metric": ("task: {metric: top_k}", ("--metric", "none")),
     "seed": ("seed: 3", ("--seed", "0")),
     "int8": ("int8: false", ("--int8",)),
+    "stream": ("stream: true", ("--no-stream",)),
     "strict": ("strict: true", ("--no-strict",)),
     "finetune_epochs": ("finetune: {epochs: 0}", ("--finetune-epochs", "10")),
     "batch_size": ("finetune: {batch_size: 8}", ("--batch-size", "32")),
@@ -103,6 +105,13 @@ def test_both_forms_of_a_switch(asked: Any, option: str) -> None:
             assert found == dict.fromkeys(found, said == "true") | {option: expected}
 
 
+@pytest.mark.parametrize(("text", "align"), [("1", 1), ("16", 16), ("auto", None), ("none", None)])
+def test_multiples_are_a_number_or_left_to_the_search(asked: Any, text: str, align: int | None) -> None:
+    assert asked("widths: {align: 8, min_width: 2}", "--align", text).settings.widths == WidthRules(
+        align=align, min_width=2
+    )
+
+
 def test_what_is_not_given_stays(asked: Any, tmp_path: Path) -> None:
     texts = [text for text, _ in BACK.values()]
     sections: dict[str, list[str]] = {}
@@ -139,7 +148,7 @@ def test_places_are_replaced(asked: Any, tmp_path: Path) -> None:
 
 def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     arguments = [a for _, given in BACK.values() for a in given if given[-1] == "none"]
-    assert len(arguments) == 2 * 13
+    assert len(arguments) == 2 * 15
     assert asked("seed: 0", *arguments).settings == RunSettings()
 
 

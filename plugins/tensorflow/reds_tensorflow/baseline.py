@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from reds_core.errors import InputError
-from reds_core.framework import Arrays, Family, Training
+from reds_core.framework import SAMPLE_EXAMPLES, Arrays, Family, Training, sampled
 from reds_tensorflow.training import finetune
 
 SMALLEST = 8
@@ -30,12 +30,13 @@ def build_baseline(training: Training) -> Any:
 
     Args:
         training: data and settings. The data must be images (N, H, W, C) of at least 8 x 8 pixels, with class numbers
-            or one-hot labels.
+            or one-hot labels. Of a stream, the sample must show all classes.
 
     Raises:
         InputError: if the data does not have this form.
     """
     data = training.data
+    data = data if isinstance(data, Arrays) else sampled(data, SAMPLE_EXAMPLES, training.seed)
     classes = _classes(data)
     if data.x.ndim != 4 or min(data.x.shape[1:3]) < SMALLEST:
         shape = " x ".join(str(n) for n in data.x.shape[1:])
@@ -44,7 +45,7 @@ def build_baseline(training: Training) -> Any:
             f"give images (height, width, channels) of at least {SMALLEST} x {SMALLEST}, or a model",
         )
     model = _network(data, classes, training.seed)
-    settings = replace(training.settings, dropout=1.0)  # it is trained from scratch, not fine-tuned
+    settings = replace(training.settings, dropout=1.0, anchor=0.0)  # it is trained from scratch, not fine-tuned
     finetune(Family(model, (), ()), replace(training, settings=settings))
     return model
 

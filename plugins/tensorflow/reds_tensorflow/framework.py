@@ -23,6 +23,7 @@ from reds_core.framework import (
     Framework,
     LatencyProbe,
     SampleModel,
+    Stream,
     Task,
     Training,
     TrainingObjects,
@@ -173,7 +174,14 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import export
         return export.exported_accuracy(path, data, task)
 
-    def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
+    def stream(self, source: Any, model: Any | None, batch_size: int, what: str) -> Stream | None:
+        if "keras" not in sys.modules and "tensorflow" not in sys.modules:
+            return None
+        with importing():
+            from reds_tensorflow import streams
+        return streams.stream(source, model, batch_size, what)
+
+    def load_dataset(self, name: str) -> tuple[Any, Any]:
         with importing():
             from reds_tensorflow import datasets
         return datasets.load_dataset(name)
