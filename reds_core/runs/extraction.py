@@ -24,14 +24,13 @@ from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
-from reds_core.runs.dataset import OBJECTS, Dataset
+from reds_core.runs.dataset import OBJECTS, VALIDATION, Dataset
 from reds_core.runs.exporting import Exporter
 from reds_core.runs.file_names import full_file
 from reds_core.runs.finish import report, solution_figures
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
 from reds_core.runs.given_data import Splits, read_given
 from reds_core.runs.inputs import examples_in_memory
-from reds_core.runs.request import VALIDATION
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.splitting import split_validation

@@ -16,7 +16,7 @@ from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, has_progress, remove_checkpoints
-from reds_core.runs.dataset import OBJECTS
+from reds_core.runs.dataset import OBJECTS, VALIDATION
 from reds_core.runs.file_names import baseline_file, full_file, is_output, member_files
 from reds_core.runs.recipe import RECIPE_FILE
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
@@ -81,7 +81,7 @@ class RunRecord:
         Raises:
             InputError: If a setting differs; the message names the first.
         """
-        for key in {**options, **self.options}:
+        for key in dict.fromkeys((*options, VALIDATION)):
             was, is_now = self.options.get(key), options.get(key)
             if is_now != was and key not in _SOURCES:
                 first, now = _setting_text(was), _setting_text(is_now)

@@ -9,15 +9,12 @@ from typing import Any
 from reds_core.errors import InputError
 from reds_core.framework.framework import Framework
 from reds_core.registry import Registry
-from reds_core.runs.dataset import Dataset
+from reds_core.runs.dataset import VALIDATION, Dataset
 from reds_core.runs.given_data import Splits
 from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.records import to_plain
-
-VALIDATION = "validation_data"
-"""The option that records that validation data was given."""
 
 
 @dataclass(frozen=True)
