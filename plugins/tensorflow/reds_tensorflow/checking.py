@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Data, Stream, Task, as_examples, columns
-from reds_tensorflow.evaluation import SAMPLED_EXAMPLES, as_tensors, called, measure, resolve
+from reds_tensorflow.evaluation import as_tensors, called, measure, resolve
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.task import Objective, input_names, names_of_layers, output_names
 
@@ -35,13 +35,12 @@ def check_data(model: Any, data: Data, task: Task, what: str) -> Data:
             cannot be computed from them.
     """
     if isinstance(data, Stream):
-        shaped = data.mapped(lambda batch: _shaped(model, batch, what))
-        checked, aim = resolve(model, shaped, task, what)
-        _try(model, checked.sample(SAMPLED_EXAMPLES), aim)
-        return checked
-    checked, aim = resolve(model, _shaped(model, data, what), task, what)
-    _try(model, checked, aim)
-    return checked
+        stream, aim = resolve(model, data.mapped(lambda batch: _shaped(model, batch, what)), task, what)
+        _try(model, stream.sample(TRIED_EXAMPLES), aim)
+        return stream
+    arrays, aim = resolve(model, _shaped(model, data, what), task, what)
+    _try(model, arrays, aim)
+    return arrays
 
 
 def _shaped(model: Any, data: Arrays, what: str) -> Arrays:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar, cast
 
@@ -19,7 +19,7 @@ from reds_tensorflow.task import Objective, Outputs, inputs_for, output_names, o
 
 D = TypeVar("D", bound=Data)
 BATCH_SIZE = 256
-SAMPLED_EXAMPLES = 2048
+SAMPLED_EXAMPLES = 256
 """Number of examples of a stream by which the kind of its labels is determined."""
 
 
@@ -154,6 +154,13 @@ def _with_labels(data: Arrays, y: tuple[npt.NDArray[Any], ...]) -> Arrays:
     return Arrays(data.x, y if isinstance(data.y, tuple) else y[0], data.weights)
 
 
+def evaluated_batches(data: Data) -> Iterator[Arrays]:
+    """Yield all examples in batches; those of a stream in the order of its first pass, so that sums are the same."""
+    if isinstance(data, Stream):
+        data.rewind(0)
+    return each_batch(data, BATCH_SIZE)
+
+
 def accuracy(model: Any, data: Data, task: Task) -> float:
     """Return the task's metric of `model` on `data`: by default the accuracy between 0 and 1.
 
@@ -162,7 +169,7 @@ def accuracy(model: Any, data: Data, task: Task) -> float:
     data, aim = resolve(model, data, task)
     run = _runner(model)
     metrics = aim.new_metrics()
-    for batch in each_batch(data, BATCH_SIZE):
+    for batch in evaluated_batches(data):
         aim.update(metrics, batch.y, run(batch.x), batch.weights)
     return aim.figure(metrics)
 
@@ -175,7 +182,7 @@ def loss(model: Any, data: Data, task: Task) -> float:
     data, aim = resolve(model, data, task)
     run = _runner(model)
     total, count = 0.0, 0
-    for batch in each_batch(data, BATCH_SIZE):
+    for batch in evaluated_batches(data):
         total += float(aim.loss(batch.y, run(batch.x), batch.weights)) * len(batch)
         count += len(batch)
     return total / count

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework import Arrays, Data, Task, columns, each_batch
+from reds_core.framework import Arrays, Data, Task, columns
 from reds_core.system import is_out_of_space, temporary_folder_full, written_beside
 from reds_tensorflow.calibration import examples_apart
 from reds_tensorflow.conversion_errors import kept_errors
 from reds_tensorflow.device_tracing import one_at_a_time, plain_names, traced_for_device
-from reds_tensorflow.evaluation import BATCH_SIZE, resolve_outputs
+from reds_tensorflow.evaluation import evaluated_batches, resolve_outputs
 from reds_tensorflow.file_interface import in_order, output_names_of
 from reds_tensorflow.keras_functions import scales_kept_in_reversal
 from reds_tensorflow.lstm_operators import lstms_fixed
@@ -137,7 +137,7 @@ def exported_accuracy(path: Path, data: Data, task: Task) -> float:
     names = output_names_of(content)
     data, aim = resolve_outputs(outputs, names, data, _task_of_file(task, names))
     metrics = aim.new_metrics()
-    for batch in each_batch(data, BATCH_SIZE):
+    for batch in evaluated_batches(data):
         aim.update(metrics, batch.y, _run(interpreter, columns(batch.x)), batch.weights)
     return aim.figure(metrics)
 

@@ -375,8 +375,9 @@ def _prefixes(students: Sequence[Student]) -> list[str]:
 
 def _log_names(aim: Objective) -> list[str]:
     """Return the names of the metrics in logs, as Keras forms them."""
-    names = ["accuracy" if head.metric_name in _ACCURACIES else head.metric_name for head in aim.heads]
-    return names if len(names) == 1 else [f"{h.name}_{name}" for h, name in zip(aim.heads, names, strict=True)]
+    heads = [head for head in aim.heads if head.new_metric]  # the others have no metric
+    names = ["accuracy" if head.metric_name in _ACCURACIES else head.metric_name for head in heads]
+    return names if len(aim.heads) == 1 else [f"{h.name}_{name}" for h, name in zip(heads, names, strict=True)]
 
 
 def _each_as_float32(x: Any) -> Any:

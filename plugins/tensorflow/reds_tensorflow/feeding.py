@@ -54,7 +54,9 @@ class Feed:
         else:
             self.batches_per_epoch = math.ceil(len(data) / batch_size)
             example = data.take(slice(1))
-        self._example = self._element(example, slice(1))
+        devices = tf.distribute.get_strategy().num_replicas_in_sync
+        one = self._element(example, slice(1))
+        self._example = tf.nest.map_structure(lambda array: np.repeat(array, devices, axis=0), one)
         signature = tf.nest.map_structure(_spec, self._example)
         self.dataset = _dataset(self._elements, signature, self.batches_per_epoch)
 

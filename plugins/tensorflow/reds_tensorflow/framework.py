@@ -75,7 +75,7 @@ class TensorFlowFramework(Framework):
         with importing():
             from reds_tensorflow import loading
         _ = self.reading  # layer plugins register the classes of their layers
-        return loading.load_model(path, self.own_layers)
+        return loading.load_model(path, self.own_layers, self.options.input_shape)
 
     def save_model(self, model: Any, path: Path) -> None:
         with importing():
@@ -85,7 +85,7 @@ class TensorFlowFramework(Framework):
     def input_shape(self, model: Any) -> tuple[int | None, ...]:
         with importing():
             from reds_tensorflow import names
-        return tuple(names.as_functional(model).input_shape[1:])
+        return tuple(names.as_functional(model).inputs[0].shape[1:])
 
     def inspect(self, model: Any) -> Network:
         with importing():

@@ -19,6 +19,7 @@ from reds_tensorflow.model_files.lambdas import give_lambdas
 from reds_tensorflow.model_files.old_configs import translate
 from reds_tensorflow.model_files.old_numerics import keep_hard_sigmoid, refuse_other_numerics
 from reds_tensorflow.model_files.old_weights import translate_weights
+from reds_tensorflow.model_files.open_shapes import Shapes, fill_open_shapes, parse_shapes
 from reds_tensorflow.model_files.refusal import refuse_code
 from reds_tensorflow.own_layers import NONE, OwnLayers, made_known
 from reds_tensorflow.quiet import silenced
@@ -38,7 +39,7 @@ _DAMAGED = (
 """Errors that reading a damaged file may raise."""
 
 
-def load_model(path: Path, own: OwnLayers = NONE) -> Any:
+def load_model(path: Path, own: OwnLayers = NONE, input_shape: str = "") -> Any:
     """Read a .keras (zip) or HDF5 model file, whatever its suffix, in Keras's safe mode and uncompiled.
 
     Files of older Keras versions are translated.
@@ -46,16 +47,17 @@ def load_model(path: Path, own: OwnLayers = NONE) -> Any:
     Args:
         path: path of the file.
         own: the user's own layers, which the file may refer to.
+        input_shape: shapes for inputs whose sizes are open, as in the options of the framework.
 
     Raises:
-        InputError: if the file is missing, damaged or not a model file.
+        InputError: if the file is missing, damaged or not a model file, or its inputs cannot have that shape.
         UnsupportedError: if it contains code, or layers that cannot be loaded.
     """
     with made_known(own.objects):
-        return _loaded(path, own)
+        return _loaded(path, own, parse_shapes(input_shape))
 
 
-def _loaded(path: Path, own: OwnLayers) -> Any:
+def _loaded(path: Path, own: OwnLayers, shapes: Shapes) -> Any:
     try:
         file = open_model_file(path)
         config = json.loads(file.config)
@@ -64,6 +66,7 @@ def _loaded(path: Path, own: OwnLayers) -> Any:
         before = json.dumps(config)
         config.pop("compile_config", None)  # not needed, and may refer to the user's own loss
         translate(config)
+        fill_open_shapes(config, shapes)
         lambdas = give_lambdas(entries(config), own)
         found, text = entries(config), json.dumps(config)
         with made_known(lambdas), temporary_folder() as folder:

@@ -74,13 +74,14 @@ def metric_weights(y: Any, weights: Any, metric: Any, rank: int, ignored: int | 
         ignored: a class number that does not count, or None.
 
     Returns:
-        (N,) or, if the metric does not broadcast weights itself, or labels are ignored, one for each position of the
-        outputs; None if all count alike.
+        (N,) or, if a metric of Keras does not broadcast weights itself, or labels are ignored, one for each position of
+        the outputs; None if all count alike.
     """
     if weights is None and ignored is None:
         return None
     counts_positions = isinstance(metric, keras.metrics.IoU | keras.metrics.MeanIoU)
-    if ignored is None and (rank <= 2 or (isinstance(metric, keras.metrics.Mean) and not counts_positions)):
+    takes_examples = isinstance(metric, keras.metrics.Mean) or type(metric).__module__.partition(".")[0] != "keras"
+    if ignored is None and (rank <= 2 or (takes_examples and not counts_positions)):
         return weights
     positions = y if len(y.shape) == rank - 1 else y[..., 0]
     ones = keras.ops.ones_like(positions, dtype="int32")
@@ -88,7 +89,7 @@ def metric_weights(y: Any, weights: Any, metric: Any, rank: int, ignored: int | 
     if weights is not None:
         spread = keras.ops.reshape(weights, (-1, *[1] * (rank - 2)))
         factors = keras.ops.cast(factors, "float32") * keras.ops.cast(spread, "float32")
-    if counts_positions or isinstance(metric, keras.metrics.Mean):
+    if counts_positions or takes_examples:
         return factors
     return factors[..., None] if rank > 2 else factors
 

@@ -46,9 +46,11 @@ def objective(
     metrics = of_each_output("metric", task.metric, names)
     factors = of_each_output("loss weight", task.loss_weights, names)
     titles = [f"the labels for output '{name}'" for name in names] if len(names) > 1 else ["the labels"]
+    given = zip(losses, outputs, labels, titles, strict=True)
+    losses = [loss or _default_loss(output, kind, title) for loss, output, kind, title in given]
     metrics = _with_defaults(metrics, labels, titles)
-    given = zip(names, titles, factors, losses, metrics, outputs, labels, strict=True)
-    return Objective(tuple(_head(*one, weighted=weighted) for one in given))
+    head = partial(_head, weighted=weighted)
+    return Objective(tuple(map(head, names, factors, losses, metrics, outputs, labels)))
 
 
 def ignored_class(loss: Any, metric: Any, outputs: Outputs) -> int | None:
@@ -86,7 +88,7 @@ def of_each_output(kind: str, given: Any, names: Sequence[str]) -> list[Any]:
     if not several:
         return [_first(given)]
     if len(given) != len(names):
-        raise InputError(f"there are {len(given)} of {kind}, one for each output is needed", told)
+        raise InputError(f"the {kind} is given as a list of {len(given)}, but {told}", "give one for each output")
     return [_first(one) for one in given]
 
 
@@ -129,10 +131,8 @@ def _no_accuracy(title: str) -> InputError:
     return InputError(f"{title} are real numbers, which have no accuracy", "give a metric such as mean_absolute_error")
 
 
-def _head(
-    name: str, title: str, factor: Any, loss: Any, metric: Any, outputs: Outputs, labels: Labels, weighted: bool
-) -> Head:
-    made_loss = built_loss(loss or _default_loss(outputs, labels, title), outputs.activation is Activation.OTHER)
+def _head(name: str, factor: Any, loss: Any, metric: Any, outputs: Outputs, labels: Labels, weighted: bool) -> Head:
+    made_loss = built_loss(loss, outputs.activation is Activation.OTHER)
     made_metric = None if metric is None else built_metric(metric, _classes(outputs), weighted)
     head = Head(
         name=name,

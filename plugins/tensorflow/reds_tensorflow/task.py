@@ -136,31 +136,6 @@ class Objective:
         """Return the mean over outputs of the results of their metrics, each averaged if it has several numbers."""
         return float(np.mean([float(np.mean(metric.result())) for metric in metrics]))
 
-    # The loop that trains one output reads these; heads replace them.
-    @property
-    def labels(self) -> Labels:
-        """Kind of the labels of the first output."""
-        return self.heads[0].labels
-
-    @property
-    def new_metric(self) -> Any:
-        """`Head.new_metric` of the first output."""
-        return self.heads[0].new_metric
-
-    @property
-    def metric_targets(self) -> Callable[[Any], Any]:
-        """`Head.metric_targets` of the first output."""
-        return self.heads[0].metric_targets
-
-    @property
-    def scores(self) -> Callable[[Any], Any]:
-        """`Head.scores` of the first output."""
-        return self.heads[0].scores
-
-    def loss_targets(self, y: Any) -> Any:
-        """Return plain labels, which `loss` takes."""
-        return y
-
     def _columns(self, y: Any, outputs: Any) -> Iterator[tuple[Head, Any, Any]]:
         return zip(self.heads, y if isinstance(y, tuple) else (y,), keras.tree.flatten(outputs), strict=True)
 

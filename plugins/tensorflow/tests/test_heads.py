@@ -17,9 +17,10 @@ from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.gradients import gradients
 from reds_tensorflow.task import input_names, output_names
 
-from reds_core import Registry
+import reds_core
+from reds_core import Registry, RunSettings
 from reds_core.errors import InputError
-from reds_core.framework import Arrays, Task, each
+from reds_core.framework import Arrays, Family, FinetuneSettings, Task, Teacher, Training, each, member_kept
 from reds_core.scoring import ScoreLevel, Scorer, score
 
 FRAMEWORK = TensorFlowFramework()
@@ -286,3 +287,48 @@ def test_targets_are_the_same_for_arrays_and_in_a_graph(model: Any) -> None:
     assert float(graph(each(tf.constant, data.y), each(tf.constant, outputs), data.weights)) == pytest.approx(expected)
     for head, y in zip(aim.heads, data.y, strict=True):
         np.testing.assert_array_equal(head.metric_targets(y), head.metric_targets(tf.constant(y)))
+
+
+@pytest.mark.parametrize("structure", ["list", "dict"])
+@pytest.mark.parametrize("teacher", [Teacher.NONE, Teacher.INPUT])
+def test_a_family_learns_from_all_outputs(structure: str, teacher: Teacher) -> None:
+    """Its losses fall, with weights of examples and an output whose metric is not given."""
+    model, given = two_headed(structure), example_arrays()
+    data = Arrays(
+        tuple(given[n] for n in input_names(model)), tuple(given[n] for n in output_names(model)), given["weights"]
+    )
+    network = FRAMEWORK.inspect(model)
+    widths = {group.name: group.channels // 2 for group in network.groups}
+    family = Family(model, (FRAMEWORK.extract(model, network, member_kept(widths)),), (widths,))
+    task = Task(TASK.loss, None, TASK.loss_weights)
+    seen: list[float] = []
+    settings = FinetuneSettings(epochs=6, batch_size=8, learning_rate=1e-2, distill=teacher)
+    training = Training(
+        data,
+        settings,
+        0,
+        lambda progress: seen.append(progress.accuracy),
+        task,
+        teacher=keras.models.clone_model(model),
+    )
+    before = [loss(one, data, task) for one in (family.full, *family.members)]
+    FRAMEWORK.finetune(family, training)
+    after = [loss(one, data, task) for one in (family.full, *family.members)]
+    assert all(new < 0.9 * old for new, old in zip(after, before, strict=True))
+    assert all(0 <= metric <= 1 for metric in seen)
+
+
+def test_a_model_of_two_inputs_and_outputs_is_pruned_by_its_names(tmp_path: Path) -> None:
+    given = example_arrays()
+    x, y = ({name: given[name] for name in names} for names in (("facts", "zoom"), ("place", "kind")))
+    settings = RunSettings(task=Task("sparse_categorical_crossentropy,mse", "accuracy,mae"))
+    data = ((x, y), (x, y))
+    plan = reds_core.prune(
+        two_headed(), data, {"macs": [0.5]}, tmp_path / "slim", settings=settings, scorer="taylor", finetune_epochs=2
+    )
+    (member,) = plan.subnetworks
+    assert member.usage["macs"] <= plan.full.usage["macs"] / 2
+    assert output_names(keras.models.load_model(tmp_path / "slim" / member.files["keras"])) == ("kind", "place")
+    assert member.accuracy.after is not None
+    assert member.accuracy.exported["tflite"] == pytest.approx(member.accuracy.after, abs=1e-4)
+    assert member.accuracy.exported["tflite_int8"] == pytest.approx(member.accuracy.after, abs=0.1)

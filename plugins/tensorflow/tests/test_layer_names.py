@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from reds_tensorflow import evaluation, export, probing, training, unrolled_recurrences
+from reds_tensorflow import evaluation, export, gradients, probing, unrolled_recurrences
 from reds_tensorflow.scopes import plain_name, scopes_named_plainly
 from reds_tensorflow.tracing import inspect
 
@@ -71,9 +71,9 @@ def test_scores_statistics_and_exports_of_layers_of_any_name(drawn: list[str]) -
     odd, examples = model(tuple(drawn)), data()
     network = inspect(odd)
     assert {layer.name for layer in network.layers} == {*drawn, "пул", "выход"}
-    gradients = list(training.gradients(odd, network, examples, Task(), 12))
-    assert len(gradients) == 2
-    assert all(np.isfinite(g).all() for batch in gradients for g in batch)
+    found = list(gradients.gradients(odd, network, examples, Task(), 12))
+    assert len(found) == 2
+    assert all(np.isfinite(g).all() for batch in found for g in batch)
     variants = [[v.numpy() for v in odd.weights]]
     (loss,) = probing.losses(odd, network, variants, examples, Task())
     assert loss == pytest.approx(evaluation.loss(odd, examples, Task()), rel=1e-5)

@@ -14,6 +14,7 @@ from keras import layers as L
 from keras_files import edited, layer_config, written_by
 from keras_reference import enliven
 from reds_tensorflow.loading import load_model, save_model
+from reds_tensorflow.tracing import inspect
 
 from reds_core.errors import InputError, RedsError, UnsupportedError
 
@@ -311,3 +312,47 @@ def test_a_loss_of_the_users_own_is_no_obstacle(tmp_path: Path) -> None:
     model.compile("adam", OwnLoss())
     model.save(tmp_path / "m.keras")
     np.testing.assert_array_equal(load_model(tmp_path / "m.keras").get_weights()[0], model.get_weights()[0])
+
+
+def open_model(several: bool = False) -> Any:
+    """A model whose images have any size, and a second input that is known."""
+    image, known = keras.Input((None, None, 3), name="image"), keras.Input((4,), name="known")
+    x = L.GlobalAveragePooling2D(name="mean")(L.Conv2D(6, 3, activation="relu", name="conv")(image))
+    if not several:
+        return keras.Sequential(
+            [keras.Input((None, None, 3), name="image"), L.Conv2D(6, 3), L.GlobalAveragePooling2D()]
+        )
+    return keras.Model([image, known], L.Dense(3, name="out")(L.Concatenate(name="both")([x, known])))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("text", ["9,7,3", "image=9,7,3"])
+@pytest.mark.parametrize("several", [False, True])
+def test_open_sizes_of_a_file_are_filled(tmp_path: Path, suffix: str, text: str, several: bool) -> None:
+    model, path = open_model(several), tmp_path / f"open{suffix}"
+    model.save(path)
+    if several and text == "9,7,3":
+        text += ";known=4"
+    loaded = load_model(path, input_shape=text)
+    assert tuple(loaded.inputs[0].shape) == (None, 9, 7, 3)
+    assert inspect(loaded).tensors[0].positions == 9 * 7
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(2, *t.shape[1:])).astype(np.float32) for t in loaded.inputs]
+    np.testing.assert_array_equal(loaded(x if several else x[0]), model(x if several else x[0]))
+    assert tuple(load_model(path).inputs[0].shape) == (None, None, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("9,7", r"input 'image' of shape \? x \? x 3 cannot have the shape 9 x 7"),
+        ("9,7,4", "cannot have the shape 9 x 7 x 4"),
+        ("picture=9,7,3", "the model has no input 'picture' to give a shape; its inputs: image"),
+        ("9x7x3", "input shape '9x7x3' cannot be read; write 224,224,3"),
+        ("0,7,3", "input shape '0,7,3' cannot be read"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(tmp_path: Path, text: str, told: str) -> None:
+    open_model().save(tmp_path / "open.keras")
+    with pytest.raises(InputError, match=told):
+        load_model(tmp_path / "open.keras", input_shape=text)
