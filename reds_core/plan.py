@@ -96,6 +96,11 @@ class SubnetworkRecord:
         thinning_price: the most by which `value` could rise, as a share of it, if every width of wide layers were on
             offer. None if every width is.
         thinning_value: the same as an absolute value, which exists even if `value` is 0.
+        align: the number of which all widths are multiples, or else the full width, if the run decided that by what it
+            costs; 1 if any width was allowed.
+        align_price: the most by which `value` could be higher with all widths than with multiples of 4, as a share of
+            the value with these; the largest of them if widths were decided in several searches. None if no choice of
+            multiples was found, or if `align` is left out.
     """
 
     name: str
@@ -115,6 +120,8 @@ class SubnetworkRecord:
     latency_measured_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
     thinning_price: float | None = field(default=None, metadata={LEFT_OUT: True})
     thinning_value: int | None = field(default=None, metadata={LEFT_OUT: True})
+    align: int | None = field(default=None, metadata={LEFT_OUT: True})
+    align_price: float | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

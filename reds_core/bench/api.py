@@ -7,7 +7,7 @@ from os import PathLike
 from reds_core.bench.history import BenchRun, Ending
 from reds_core.bench.runner import BenchSettings, run_solves
 from reds_core.bench.watcher import BenchWatcher
-from reds_core.comparison import Done, conclude, stoppable
+from reds_core.comparison.conclusion import Done, conclude, stoppable
 from reds_core.registry import Registry
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from reds_core.bench.problem_loading import BenchProblem, load_problems
 from reds_core.bench.record import SolveRecord
 from reds_core.bench.record_file import key_of, opened, solve_key
 from reds_core.bench.solver_selection import SelectedSolver, SolverSelection, select_solvers
-from reds_core.bench.task import SolveLimits, SolveTask
+from reds_core.bench.supervision import supervise
+from reds_core.bench.task import SolveLimits, SolveResult, SolveTask
 from reds_core.bench.verification import Question, record_of
 from reds_core.bench.watcher import BenchWatcher
-from reds_core.bench.worker_pool import LOKY, PoolTask, WorkerPool, open_pool
+from reds_core.comparison.worker_pool import DASK, LOKY, WorkerPool, check_number, open_pool
 from reds_core.errors import InputError
 from reds_core.knapsack.solver import Controls
 from reds_core.registry import Registry
@@ -42,9 +44,10 @@ class BenchSettings:
         memory_limit_bytes: memory limit of each solve with all its processes; None means no limit.
         repeat: number of times that each solve is run.
         seed, threads: passed to the solvers; None leaves the choice to the solver.
-        jobs: maximum number of simultaneous solves; None means 1, or the number of threads of the Dask cluster.
+        jobs: maximum number of simultaneous solves; None means 1, or the number of threads of the cluster if there is a
+            scheduler.
         backend: "loky" (this machine) or "dask".
-        scheduler: address of the Dask scheduler.
+        scheduler: address of the Dask scheduler; None with "dask" starts a cluster of `jobs` workers on this machine.
 
     Raises:
         InputError: if a number is out of range.
@@ -65,9 +68,8 @@ class BenchSettings:
 
     def __post_init__(self) -> None:
         Controls(self.time_limit_s, self.seed, self.threads)
-        for name, number in (("repeat", self.repeat), ("jobs", self.jobs)):
-            if number is not None and number < 1:
-                raise InputError(f"the number {number} of --{name} is below 1", "give 1 or more")
+        check_number("repeat", self.repeat)
+        check_number("jobs", self.jobs)
         if self.memory_limit_bytes is not None and self.memory_limit_bytes < 1:
             raise InputError(
                 f"the memory limit {self.memory_limit_bytes} is below 1 byte", "give an amount such as 4GiB"
@@ -87,12 +89,12 @@ class _Solve:
     problem: BenchProblem
     entry: SelectedSolver
 
-    def pool_task(self, number: int) -> PoolTask:
+    def job(self) -> Callable[[], SolveResult]:
         contender = self.question.contender
         task = SolveTask(
             self.problem.content, contender.solver, contender.version, self.entry.settings, self.question.limits
         )
-        return PoolTask(number, task, self.entry.solver.requires)
+        return partial(supervise, task, self.entry.solver.requires)
 
 
 def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, registry: Registry) -> BenchRun:
@@ -107,7 +109,7 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
     require_libraries("a comparison", ("joblib", "psutil", "pandas", "jinja2", "matplotlib"))
     selection = select_solvers(registry, settings.solvers, settings.options)
     problems = load_problems(settings.problems, settings.suites)
-    with open_pool(settings.backend, settings.jobs, settings.scheduler) as pool, opened(folder) as records:
+    with open_pool(settings.backend, settings.jobs, settings.scheduler, "solve") as pool, opened(folder) as records:
         remove_partial_files(folder)
         _refuse_other_problems(problems, records.before, folder)
         solves = list(_solves(settings, selection, problems, pool.jobs))
@@ -157,12 +159,12 @@ def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[So
 def _run_missing(
     pool: WorkerPool, missing: Sequence[_Solve], records: RecordFile[SolveRecord], watcher: BenchWatcher
 ) -> None:
-    def tasks() -> Iterator[PoolTask]:
-        for number, solve in enumerate(missing):
+    def jobs() -> Iterator[Callable[[], SolveResult]]:
+        for solve in missing:
             watcher.started(solve.question)
-            yield solve.pool_task(number)
+            yield solve.job()
 
-    with contextlib.closing(pool.run(tasks())) as results:
+    with contextlib.closing(pool.run(jobs())) as results:
         for number, result in results:
             solve = missing[number]
             record = record_of(solve.question, solve.problem.problem, solve.entry.solver, result)
@@ -215,5 +217,5 @@ def _run_of(
         done=0,
         warnings=pool.warnings,
         machine=this_machine(),
-        versions=library_versions(("joblib", *({"distributed"} if settings.scheduler else ()))),
+        versions=library_versions(("joblib", *({"distributed"} if settings.backend == DASK else ()))),
     )

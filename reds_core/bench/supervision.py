@@ -15,6 +15,7 @@ import numpy.typing as npt
 from reds_core.bench.process_tree import ProcessTree
 from reds_core.bench.record import SolveOutcome
 from reds_core.bench.task import ANSWERED, READY, WARM, Reply, SolveLimits, SolveResult, SolveTask
+from reds_core.comparison.worker_pool import THREAD_VARIABLES
 from reds_core.knapsack.solver import Controls
 from reds_core.system.isolation import Isolated, isolated
 from reds_core.system.libraries import library_versions
@@ -80,11 +81,10 @@ def _request(task: SolveTask) -> dict[str, npt.ArrayLike]:
 
 
 def _environment(limits: SolveLimits) -> dict[str, str]:
-    """Environment variables from which linear algebra libraries read their number of threads when they are loaded."""
+    """Environment variables that limit the number of threads of linear algebra libraries."""
     if limits.threads is None:
         return {}
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    return dict.fromkeys(names, str(limits.threads))
+    return dict.fromkeys(THREAD_VARIABLES, str(limits.threads))
 
 
 def _watch(running: Isolated, tree: ProcessTree, limits: SolveLimits) -> Reply:

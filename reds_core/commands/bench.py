@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reds_core.commands.backend_options import LOKY, Backend, Scheduler
 from reds_core.commands.shared import OptionTexts, parse_plugin_options, results_kept
 
 NO_LIMIT = "none"
@@ -38,10 +39,14 @@ def bench_command(
     option: OptionTexts = None,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Number of solves at a time (default: 1, or with Dask all threads of the cluster).", min=1),
+        typer.Option(
+            help="Number of solves at a time (default: 1, or all threads of the cluster that --scheduler names). "
+            "Times of solves that share a machine are not comparable.",
+            min=1,
+        ),
     ] = None,
-    backend: Annotated[str, typer.Option(help="Where to run: loky (this machine) or dask (a cluster).")] = "loky",
-    scheduler: Annotated[str | None, typer.Option(help="Address of the Dask scheduler.")] = None,
+    backend: Backend = LOKY,
+    scheduler: Scheduler = None,
     out: Annotated[Path, typer.Option(help="Folder for the records and the report.")] = Path("reds-bench"),
 ) -> None:
     """Run `reds bench`."""

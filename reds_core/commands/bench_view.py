@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -25,40 +24,26 @@ FAILURES = (
     SolveOutcome.TIMED_OUT,
     SolveOutcome.OUT_OF_MEMORY,
 )
-_IDLE = "solving"
 
 
 class BenchView(ComparisonBar, BenchWatcher):
     """A bar with the finished, running and failed solves and the remaining time."""
 
     def __init__(self, console: Console | None = None) -> None:
-        super().__init__("solves", _IDLE, TimeRemainingColumn(elapsed_when_finished=True), console)
-        self._running: list[Question] = []
+        super().__init__("solves", "solving", TimeRemainingColumn(elapsed_when_finished=True), console)
         self._failures = 0
 
-    def warn(self, text: str) -> None:
-        self.complain(f"warning: {text}")
-
     def started(self, question: Question) -> None:
-        self._running.append(question)
-        self._update()
+        self.begin(_name(question))
 
     def ended(self, question: Question, record: SolveRecord) -> None:
-        self._running.remove(question)
         self._failures += record.outcome in FAILURES
-        self.advance()
-        self._update()
-
-    def _update(self) -> None:
-        # a copy, since another thread may start a solve meanwhile
-        self.show(_running_text(tuple(self._running)), f"{self._failures} failed" if self._failures else "")
+        self.show(note=f"{self._failures} failed" if self._failures else "")
+        self.finish(_name(question))
 
 
-def _running_text(running: Sequence[Question]) -> str:
-    if not running:
-        return _IDLE
-    first = f"{running[0].contender.label} on {running[0].facts.name}"
-    return first if len(running) == 1 else f"{first} and {len(running) - 1} more"
+def _name(question: Question) -> str:
+    return f"{question.contender.label} on {question.facts.name}"
 
 
 def print_bench(run: BenchRun, folder: Path) -> None:

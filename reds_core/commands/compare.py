@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reds_core.commands.backend_options import LOKY, Backend, Scheduler
 from reds_core.commands.shared import results_kept
 from reds_core.errors import InputError
 
@@ -27,7 +28,23 @@ def compare_command(
         str | None, typer.Option(help="Random seeds of the runs: 0,1,2 (default: that of the recipe)")
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Repeat runs that failed.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for the runs, the records and the report.")] = Path("reds-compare"),
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of runs at a time (default: 1, or all threads of the cluster that --scheduler names). "
+            "Times of runs that share a machine are not comparable.",
+            min=1,
+        ),
+    ] = None,
+    backend: Backend = LOKY,
+    scheduler: Scheduler = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the runs, the records and the report. On a cluster, interrupted runs are resumed if the "
+            "workers see the folder on a shared file system, and are started anew if they do not."
+        ),
+    ] = Path("reds-compare"),
 ) -> None:
     """Run `reds compare`."""
     from reds_core.commands.compare_view import CompareView, print_comparison
@@ -36,8 +53,9 @@ def compare_command(
     from reds_core.compare.runner import CompareSettings
 
     grid = Grid(tuple(recipes), pruners, scorers, solvers, () if seeds is None else parse_seeds(seeds))
+    settings = CompareSettings(grid, retry, jobs, backend, scheduler)
     with CompareView() as view:
-        run = run_comparison(CompareSettings(grid, retry), out, view)
+        run = run_comparison(settings, out, view)
     with results_kept():
         print_comparison(run, out)
 

@@ -29,13 +29,14 @@ class CompareView(ComparisonBar, CompareWatcher):
         super().__init__("runs", "runs", TimeElapsedColumn(), console)
 
     def started(self, run: RunPlan) -> None:
-        self.show(run.name, "")
+        self.show(note="")
+        self.begin(run.name)
 
     def stage(self, text: str) -> None:
         self.show(note=text[:_STAGE_CHARACTERS])
 
     def ended(self, run: RunPlan, records: tuple[ResultRecord, ...]) -> None:
-        self.advance()
+        self.finish(run.name)
         for record in records:
             if record.outcome is not RunOutcome.FINISHED:
                 self.complain(f"{run.name} failed: {record.reason}")

@@ -23,7 +23,8 @@ class ComparisonBar(ComparisonWatcher):
     """
 
     def __init__(self, pieces: str, first: str, clock: ProgressColumn, console: Console | None) -> None:
-        self._pieces = pieces
+        self._pieces, self._idle = pieces, first
+        self._running: list[str] = []
         self._console = console or StatusConsole()
         self._progress = Progress(
             SpinnerColumn(),
@@ -59,9 +60,25 @@ class ComparisonBar(ComparisonWatcher):
         if note is not None:
             self._progress.update(self._task, note=note)
 
-    def advance(self) -> None:
+    def begin(self, name: str) -> None:
+        """Show that a job has started. May be called from another thread."""
+        self._running.append(name)
+        self._show_running()
+
+    def finish(self, name: str) -> None:
         """Count one more finished job."""
+        self._running.remove(name)
         self._progress.advance(self._task)
+        self._show_running()
+
+    def _show_running(self) -> None:
+        # a copy, since another thread may start a job meanwhile
+        first, *more = tuple(self._running) or (self._idle,)
+        self.show(f"{first} and {len(more)} more" if more else first)
+
+    def warn(self, text: str) -> None:
+        """Print a warning, a clause without a full stop, above the bar."""
+        self.complain(f"warning: {text}")
 
     def complain(self, text: str) -> None:
         """Print a warning above the bar."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reds_core.commands.overriding import listed, or_none, override
+from reds_core.commands.overriding import Absent, listed, or_none, override
 from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
 from reds_core.commands.shared import DATA, parse_plugin_options, results_kept
 from reds_core.errors import InputError
@@ -29,10 +29,21 @@ def _level(text: str, _: ScoreLevel) -> ScoreLevel:
     return parse_level(text)
 
 
+def _align(given: str | Absent, _: int | None) -> int | Absent:
+    """The number of which widths are multiples. The words auto and none leave it to each search."""
+    if given in (AUTO, Absent.ABSENT):
+        return Absent.ABSENT
+    if not given.isascii() or not given.isdigit() or int(given) < 1:
+        raise InputError(f"'{given}' is not a number of channels", f"give --align {AUTO}, or a number of 1 or more")
+    return int(given)
+
+
 def _comma_separated(texts: Sequence[str], _: tuple[str, ...]) -> tuple[str, ...]:
     """The parts of texts such as "flip,shift=0.1". The single word none means no parts."""
     return listed([part for text in texts for part in text.split(",")])
 
+
+AUTO = "auto"
 
 OPTIONS = SettingOptions(
     RunSettings(),
@@ -44,7 +55,7 @@ OPTIONS = SettingOptions(
         "finetune.epochs": OptionRule("finetune_epochs", least=0),
         "finetune.batch_size": OptionRule(least=1),
         "finetune.augment": OptionRule(read=_comma_separated),
-        "widths.align": OptionRule(least=1),
+        "widths.align": OptionRule(is_text=True, read=_align),
         "widths.min_width": OptionRule(least=1),
         "widths.max_options": OptionRule(least=2),
         "seed": OptionRule(least=0),

@@ -67,7 +67,9 @@ Keep = Annotated[
     list[str] | None,
     typer.Option("--keep", help="Shell pattern of the names of layers that are not pruned. Repeatable."),
 ]
-Align = Annotated[int | None, typer.Option(help="Widths are multiples of this number, or the full width.", min=1)]
+Align = Annotated[
+    int | None, typer.Option(help="Widths are multiples of this number, or the full width (default: 1)", min=1)
+]
 MinWidth = Annotated[int | None, typer.Option(help="The fewest channels that a layer may keep.", min=1)]
 MaxOptions = Annotated[
     int | None,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from os import PathLike
 
-from reds_core.compare.process import Perform, perform_in_process
+from reds_core.compare.process import Perform
 from reds_core.compare.runner import CompareRun, CompareSettings, run_grid
 from reds_core.compare.watcher import CompareWatcher
-from reds_core.comparison import Done, conclude, stoppable
+from reds_core.comparison.conclusion import Done, conclude, stoppable
 from reds_core.registry import Registry
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
@@ -20,19 +20,20 @@ def run_comparison(
     out: str | PathLike[str] = DEFAULT_COMPARE_OUT,
     watcher: CompareWatcher | None = None,
     registry: Registry | None = None,
-    perform: Perform = perform_in_process,
+    perform: Perform | None = None,
 ) -> CompareRun:
-    """Compare pruning runs: make every run that the settings stand for, and report the accuracy that is left.
+    """Compare pruning runs: perform every run that the settings describe, and report the accuracy of the networks.
 
-    This is what `reds compare` does. Runs that the folder already holds are not made again, so the same call goes on
-    where it stopped. Whatever a run does becomes a record; only faults of the comparison itself are raised.
+    This is what `reds compare` does. Runs that the folder already holds are not repeated, so the same call resumes
+    where it stopped. Failures of runs become records; only errors of the comparison itself are raised.
 
     Args:
         settings: The recipes, and the pruners, scorers, solvers and seeds to make each of them with.
         out: The folder for runs, records and report.
         watcher: An object that is told of progress.
         registry: The plugins to choose from. By default they are all that are installed.
-        perform: A function that makes one run. By default each run has a process of its own.
+        perform: A function that performs one run, which can be pickled if several runs are performed at a time. By
+            default each run has a process of its own.
 
     Returns:
         A `CompareRun`: what was asked for and how far it came. `read_results` reads what came of the runs.
@@ -40,6 +41,7 @@ def run_comparison(
     Raises:
         InputError: If an argument is invalid, or another comparison is writing to the folder.
         UnavailableError: If a plugin that was named, or a library, is not installed.
+        RedsError: If a process that watches runs is lost.
         ComparisonInterrupted: On Ctrl-C, after the report of the finished runs is written.
 
     Example:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reds_core.compare.record import RunOutcome
+from reds_core.comparison.dask_cluster import is_abandoned
+from reds_core.comparison.worker_pool import THREAD_VARIABLES
 from reds_core.system.isolation import Isolated, isolated
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -50,15 +52,27 @@ Perform = Callable[[RunPaths, Callable[[str], None]], RunEnd]
 """A function that performs a run, calling its second argument with each stage; KeyboardInterrupt if interrupted."""
 
 
-def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> RunEnd:
+def thread_environment() -> dict[str, str | None]:
+    """The variables that limit the threads of linear algebra libraries in this process; None if not set.
+
+    Passing them on makes the results of a run independent of the back end that starts it.
+    """
+    return {name: os.environ.get(name) for name in THREAD_VARIABLES}
+
+
+def perform_in_process(
+    paths: RunPaths, told: Callable[[str], None], environment: Mapping[str, str | None] | None = None
+) -> RunEnd:
     """Start or resume a run in a child process.
 
     After Ctrl-C the child finishes and saves the current epoch or step; a second Ctrl-C ends it at once. If this
-    process is killed, the child exits as well.
+    process is killed, the child exits as well. On a Dask worker, the child is ended at once if the comparison is
+    stopped or killed.
 
     Args:
         paths: files of the run.
         told: called with each new stage of the run.
+        environment: environment variables of the child that differ from those of this process; None removes one.
 
     Returns:
         How the run ended.
@@ -67,9 +81,10 @@ def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> RunEnd:
         KeyboardInterrupt: once the child has ended.
     """
     request = {"recipe": str(paths.recipe), "folder": str(paths.folder), "log": str(paths.log)}
-    with isolated(WORKER, request) as running:
+    with isolated(WORKER, request, environment) as running:
         try:
-            _wait(running, paths.log, told)
+            if not _wait(running, paths.log, told):
+                return RunEnd(RunOutcome.CRASHED, "its comparison was stopped")
         except KeyboardInterrupt:
             told("interrupted: the running epoch or step is finished and saved; Ctrl-C again ends it at once")
             _interrupt(running)
@@ -78,13 +93,16 @@ def perform_in_process(paths: RunPaths, told: Callable[[str], None]) -> RunEnd:
         return _ending(running)
 
 
-def _wait(running: Isolated, log: Path, told: Callable[[str], None]) -> None:
+def _wait(running: Isolated, log: Path, told: Callable[[str], None]) -> bool:
+    """Wait for the end of the child; False if it still runs, but nobody waits for its result."""
     last = ""
     while True:
         try:
             running.process.wait(_LOOK_EVERY_S)
-            return
+            return True
         except subprocess.TimeoutExpired:
+            if is_abandoned():
+                return False
             stage = last_stage(log)
             if stage != last:
                 last = stage

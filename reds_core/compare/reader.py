@@ -55,8 +55,8 @@ def results_frame(path: str | Path) -> pandas.DataFrame:
         are measured on test data: before fine-tuning, of each exported file, and of the full network;
     search_s, finetune_s, wall_s, epochs, steps
         are totals of the whole run;
-    started_at (UTC), system, cpu, cores, memory_bytes, python, versions (by name), model_sha256, data_sha256
-        describe the process, the machine and the inputs.
+    started_at (UTC), jobs, system, cpu, cores, memory_bytes, python, versions (by name), model_sha256, data_sha256
+        describe the process, the number of runs at the same time, the machine and the inputs.
 
     Raises:
         InputError: as `read_results`.
@@ -89,6 +89,7 @@ def _types(exported: Iterable[str]) -> dict[str, Any]:
         "epochs": "int64",
         "steps": "Int64",
         "started_at": "datetime64[us, UTC]",
+        "jobs": "int64",
         **dict.fromkeys(("system", "cpu"), "string"),
         **dict.fromkeys(("cores", "memory_bytes"), "int64"),
         "python": "string",
@@ -115,6 +116,7 @@ def _row(record: ResultRecord, types: Mapping[str, Any], columns: Mapping[str, s
         "epochs": record.epochs,
         "steps": record.steps,
         "started_at": record.started_at,
+        "jobs": record.jobs,
         **vars(machine),
         "versions": dict(record.versions),
         "model_sha256": record.model_sha256,

@@ -83,6 +83,7 @@ class ResultRecord:
         machine: where that process ran.
         versions: versions of reds, its plugins and their libraries.
         model_sha256, data_sha256: hashes of the input model and of the data.
+        jobs: number of runs that were performed at the same time; above 1 they may have shared cores.
     """
 
     run: RunKey
@@ -102,6 +103,7 @@ class ResultRecord:
     versions: Mapping[str, str]
     model_sha256: str | None = None
     data_sha256: str | None = None
+    jobs: int = 1
 
 
 RESULTS = RecordKind(ResultRecord, "a pruning run", "reds compare")

@@ -1,24 +1,26 @@
-"""Performs the missing runs of a comparison one after the other, and records each as soon as it ends."""
+"""Performs the missing runs of a comparison, several at a time if asked, and records each as soon as it ends."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from reds_core.compare.grid import Grid, RunPlan, planned_runs
-from reds_core.compare.process import Perform, RunEnd, RunPaths, perform_in_process
+from reds_core.compare.process import Perform, RunPaths, perform_in_process, thread_environment
 from reds_core.compare.reader import latest
-from reds_core.compare.record import RESULTS, ResultRecord, RunOutcome, Subnetwork
+from reds_core.compare.record import RESULTS, ResultRecord, Subnetwork
+from reds_core.compare.task import RunResult, RunTask, ignore_stage, perform_task
 from reds_core.compare.watcher import CompareWatcher
+from reds_core.comparison.worker_pool import LOKY, WorkerPool, check_number, open_pool
 from reds_core.errors import InputError
-from reds_core.plan import FullAccuracy, Plan, SubnetworkRecord, load_plan
+from reds_core.plan import FullAccuracy, Plan, SubnetworkRecord
 from reds_core.registry import Registry
 from reds_core.runs.recipe import recipe_text
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
 from reds_core.system.libraries import require_libraries
-from reds_core.system.machine import this_machine, utc_now
 
 RUNS_FOLDER = "runs"
 
@@ -30,10 +32,23 @@ class CompareSettings:
     Attributes:
         grid: the runs.
         retry: whether to repeat runs that failed.
+        jobs: maximum number of simultaneous runs; None means 1, or the number of threads of the cluster if there is a
+            scheduler.
+        backend: "loky" (this machine) or "dask".
+        scheduler: address of the Dask scheduler; None with "dask" starts a cluster of `jobs` workers on this machine.
+
+    Raises:
+        InputError: if `jobs` is below 1.
     """
 
     grid: Grid
     retry: bool = False
+    jobs: int | None = None
+    backend: str = LOKY
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        check_number("jobs", self.jobs)
 
 
 @dataclass(frozen=True)
@@ -58,27 +73,32 @@ def run_grid(
     folder: Path,
     watcher: CompareWatcher,
     registry: Registry,
-    perform: Perform = perform_in_process,
+    perform: Perform | None = None,
 ) -> CompareRun:
     """Perform the runs that are not recorded yet, and write records.jsonl.
 
-    Failures of runs become records; only errors of the comparison itself are raised. Ctrl-C ends the current run and is
-    reported in `CompareRun.interrupted`.
+    Failures of runs become records; only errors of the comparison itself are raised. Ctrl-C ends the current runs and
+    is reported in `CompareRun.interrupted`.
 
     Args:
         settings: what is compared.
         folder: folder of the comparison.
         watcher: receives the progress.
         registry: the installed plugins.
-        perform: function that performs one run.
+        perform: function that performs one run, which can be pickled if several runs are performed at a time; None
+            means `perform_in_process`.
 
     Raises:
-        InputError, UnavailableError: if a requested recipe or plugin cannot be used; no run was started then.
+        InputError, UnavailableError: if a requested recipe, plugin or back end cannot be used; no run was started then.
+        RedsError: if a process that watches runs is lost.
     """
-    require_libraries("a comparison", ("psutil", "pandas", "jinja2", "matplotlib"))
+    require_libraries("a comparison", ("joblib", "psutil", "pandas", "jinja2", "matplotlib"))
     runs = planned_runs(settings.grid, registry)
     folder = absolute(folder)
-    with RESULTS.opened(folder) as records:
+    with (
+        open_pool(settings.backend, settings.jobs, settings.scheduler, "run") as pool,
+        RESULTS.opened(folder) as records,
+    ):
         make_folder(folder / RUNS_FOLDER)
         for where in (folder, folder / RUNS_FOLDER):
             remove_partial_files(where)
@@ -86,17 +106,30 @@ def run_grid(
         missing = _missing(runs, records.before, settings.retry)
         kept = len(runs) - len(missing)
         watcher.planned(len(runs), kept)
+        for warning in pool.warnings:
+            watcher.warn(warning)
         done = 0
         try:
-            for run in missing:
-                watcher.started(run)
-                made = _perform(run, _paths(folder, run), watcher, perform)
-                records.append(*made)
-                done += 1
-                watcher.ended(run, made)
+            with contextlib.closing(pool.run(_jobs(missing, folder, pool, watcher, perform))) as results:
+                for number, result in results:
+                    made = _records(missing[number], result, pool.jobs)
+                    records.append(*made)
+                    done += 1
+                    watcher.ended(missing[number], made)
         except KeyboardInterrupt:
             return CompareRun(runs, kept, done, True)
     return CompareRun(runs, kept, done, False)
+
+
+def _jobs(
+    runs: Sequence[RunPlan], folder: Path, pool: WorkerPool, watcher: CompareWatcher, perform: Perform | None
+) -> Iterator[Callable[[], RunResult]]:
+    """Yield a job for each run when it is its turn."""
+    perform = perform or partial(perform_in_process, environment=thread_environment())
+    told = watcher.stage if pool.is_local else ignore_stage
+    for run in runs:
+        watcher.started(run)
+        yield partial(perform_task, RunTask(_paths(folder, run), recipe_text(run.recipe)), perform, told)
 
 
 def _paths(folder: Path, run: RunPlan) -> RunPaths:
@@ -131,31 +164,15 @@ def _missing(runs: Sequence[RunPlan], before: Sequence[ResultRecord], retry: boo
     return [run for run in runs if not is_done(run)]
 
 
-def _perform(run: RunPlan, paths: RunPaths, watcher: CompareWatcher, perform: Perform) -> tuple[ResultRecord, ...]:
-    is_resumed = paths.folder.exists()
-    started_at, started = utc_now(), time.monotonic()
-    ended = perform(paths, watcher.stage)
-    wall_s = None if is_resumed else time.monotonic() - started
-    plan = None
-    if ended.outcome is RunOutcome.FINISHED:
-        try:
-            plan = load_plan(paths.folder)
-        except InputError as error:  # the plan of a finished run can only be unreadable if something else changed it
-            ended = RunEnd(RunOutcome.CRASHED, str(error))
-    return _records(run, ended, plan, wall_s, started_at)
-
-
-def _records(
-    run: RunPlan, ended: RunEnd, plan: Plan | None, wall_s: float | None, started_at: str
-) -> tuple[ResultRecord, ...]:
-    settings = run.recipe.settings
+def _records(run: RunPlan, result: RunResult, jobs: int) -> tuple[ResultRecord, ...]:
+    settings, plan = run.recipe.settings, result.plan
 
     def record(made: Subnetwork | None) -> ResultRecord:
         return ResultRecord(
             run=run.key,
             name=run.name,
-            outcome=ended.outcome,
-            reason=ended.reason or None,
+            outcome=result.end.outcome,
+            reason=result.end.reason or None,
             subnetwork=made,
             metric=settings.task.metric,
             full=FullAccuracy() if plan is None else plan.full.accuracy,
@@ -163,12 +180,13 @@ def _records(
             steps=None if plan is None else len(plan.steps),
             search_s=None if plan is None else sum(step.search_s or 0.0 for step in plan.steps),
             finetune_s=None if plan is None else sum(step.finetune_s or 0.0 for step in plan.steps),
-            wall_s=wall_s,
-            started_at=started_at,
-            machine=this_machine(),
+            wall_s=result.wall_s,
+            started_at=result.started_at,
+            machine=result.machine,
             versions={} if plan is None else plan.versions,
             model_sha256=None if plan is None else plan.hashes.model,
             data_sha256=None if plan is None else plan.hashes.data,
+            jobs=jobs,
         )
 
     return (record(None),) if plan is None else tuple(record(_subnetwork(plan, each)) for each in plan.subnetworks)

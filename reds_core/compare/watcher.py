@@ -8,13 +8,19 @@ from reds_core.watcher import ComparisonWatcher
 
 
 class CompareWatcher(ComparisonWatcher):
-    """Receives the progress of each run between `planned` and `reporting`, in the order of these methods."""
+    """Receives the progress of each run between `planned` and `reporting`, in the order of these methods.
+
+    If several runs are performed at the same time, `started` may be called from another thread.
+    """
+
+    def warn(self, text: str) -> None:
+        """Called before the first run with a warning for the user, a clause without a full stop."""
 
     def started(self, run: RunPlan) -> None:
-        """Called when a run starts or resumes."""
+        """Called when a run starts or resumes, or was submitted to a cluster."""
 
     def stage(self, text: str) -> None:
-        """Called with each new stage of the run."""
+        """Called with each new stage of the run, unless runs are performed in parallel or on a cluster."""
 
     def ended(self, run: RunPlan, records: tuple[ResultRecord, ...]) -> None:
         """Called when the records of a run were written to disk."""

@@ -94,7 +94,7 @@ def _cause(network: Network, form: ResourceForm, resource: str, capacity: int, r
 
     given = {
         "--keep " + " ".join(f"'{pattern}'" for pattern in rules.keep): (bool(rules.keep), replace(rules, keep=())),
-        f"--align {rules.align}": (rules.align > 1, replace(rules, align=1)),
+        f"--align {rules.multiple}": (rules.multiple > 1, replace(rules, align=1)),
         f"--min-width {rules.min_width}": (rules.min_width > 1, replace(rules, min_width=1)),
     }
     without = {option: changed for option, (is_given, changed) in given.items() if is_given}
@@ -120,8 +120,8 @@ def _loosened(rules: WidthRules, meets: Callable[[WidthRules], bool]) -> str:
             middle = (low + high) // 2
             low, high = (middle, high) if meets(replace(rules, min_width=middle)) else (low, middle)
         return f"give a --min-width of at most {low}" if low > 1 else "leave out --min-width"
-    if rules.align > 1 and meets(replace(rules, align=1)):
-        align = rules.align // 2
+    if rules.multiple > 1 and meets(replace(rules, align=1)):
+        align = rules.multiple // 2
         while align > 1 and not meets(replace(rules, align=align)):
             align //= 2
         return f"give --align {align}" if align > 1 else "leave out --align"

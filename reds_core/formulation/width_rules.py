@@ -21,7 +21,9 @@ class WidthRules:
 
     Attributes:
         keep: Shell pattern of the names of layers that are not pruned. Groups with such a layer stay whole.
-        align: Widths are multiples of this number, as suits SIMD units and NPUs, or the full width.
+        align: Widths are multiples of this number, as suits SIMD units and NPUs, or the full width. None means auto:
+            multiples of 4 where they cost at most 0.1 % of the value, any width otherwise. The options are then all
+            widths, and each search of a run decides.
         min_width: The fewest channels that a group may keep. Groups that are narrower stay whole.
         max_options: The most widths to choose from for a group; wider groups get a subset of them. This thinning keeps
             tables small. The steps between widths grow with the width, see `thinned_places`. At least 2.
@@ -31,18 +33,23 @@ class WidthRules:
     """
 
     keep: tuple[str, ...] = ()
-    align: int = 1
+    align: int | None = None
     min_width: int = 1
     max_options: int = DEFAULT_MAX_OPTIONS
 
     def __post_init__(self) -> None:
         for what, figure, least in (
-            ("alignment", self.align, 1),
+            ("alignment", self.multiple, 1),
             ("least width", self.min_width, 1),
             ("greatest number of options", self.max_options, 2),
         ):
             if figure < least:
                 raise InputError(f"the {what} {figure} is below {least}", f"give {least} or more")
+
+    @property
+    def multiple(self) -> int:
+        """The number of which all options but the full width are multiples."""
+        return 1 if self.align is None else self.align
 
     def check(self, network: Network) -> None:
         """Refuse patterns that match no layer, since a misspelt pattern would let a layer be pruned.
@@ -62,9 +69,9 @@ class WidthRules:
         """The widths of a group before thinning, int64 (widths,), in rising order."""
         if any(fnmatchcase(layer, pattern) for layer in group.layers for pattern in self.keep):
             return np.array([group.channels], np.int64)
-        first = -(-self.min_width // self.align) * self.align
+        first = -(-self.min_width // self.multiple) * self.multiple
         # a Python range, since numbers that users give may exceed 64 bits
-        return np.array([*range(first, group.channels, self.align), group.channels], np.int64)
+        return np.array([*range(first, group.channels, self.multiple), group.channels], np.int64)
 
     def widths(self, group: ChannelGroup) -> IntArray:
         """The widths that are options of a group, int64 (options,), in rising order. The last is its full width."""

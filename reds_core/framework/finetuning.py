@@ -76,6 +76,9 @@ class FinetuneSettings:
         distill_temperature: Temperature that softens the outputs of both the teacher and the student.
         members_per_step: Subnetworks that are trained in a step beside the full network, in turn. Fewer make a step
             faster, so that more epochs fit into the same time. None means all.
+        anchor: Strength of the pull of all trained weights towards their values before the training, so that the full
+            network loses little: half of it, times the sum of the squared distances, is added to the loss (L2-SP: Li et
+            al., arXiv 1802.01483). 0 means none.
         recalibrate: Measure the batch-norm statistics of networks that are not trained (0 epochs) on training data.
             Those of trained networks are always measured.
 
@@ -100,6 +103,7 @@ class FinetuneSettings:
     distill_weight: float = 0.5
     distill_temperature: float = 4.0
     members_per_step: int | None = None
+    anchor: float = 0.01
     recalibrate: bool = True
 
     def __post_init__(self) -> None:
@@ -116,6 +120,7 @@ class FinetuneSettings:
                 f"{self.members_per_step} members per step are asked for",
                 "give 1 or more",
             ),
+            (not _size(self.anchor), f"anchor {self.anchor} is below 0", "give 0.01, or 0 for none"),
             (self.patience is not None and self.patience < 1, f"a patience of {self.patience} is asked for", "give 3"),
             (not _share(self.dropout), f"dropout {self.dropout} is not a share from 0 to 1", "give 0.5"),
             (

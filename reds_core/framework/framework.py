@@ -54,6 +54,10 @@ class Task:
     metric: Any = None
     loss_weights: Any = None
 
+    def described(self) -> Task:
+        """Return the same task with texts in place of objects, for records."""
+        return Task(_as_text(self.loss), _as_text(self.metric), _as_text(self.loss_weights))
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingObjects:
@@ -388,6 +392,17 @@ class Framework(Plugin, ABC):
         `reds check` needs at least one. The models may be built, and their module imported, in this call.
         """
         return ()
+
+
+def _as_text(value: Any) -> Any:
+    """Return None, a text or a number as it is, and the names of all other objects."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_as_text(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_as_text(one)) for one in value)
+    return str(getattr(value, "__name__", None) or getattr(value, "name", None) or type(value).__name__)
 
 
 def member_kept(widths: Mapping[str, int]) -> dict[str, npt.NDArray[np.int64]]:

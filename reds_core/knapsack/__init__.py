@@ -19,11 +19,12 @@ from reds_core.knapsack.problem import (
     SumResource,
 )
 from reds_core.knapsack.sequence import first_within
-from reds_core.knapsack.solution import Answer, Limit, Solution, Status, relative_gap
+from reds_core.knapsack.solution import Alignment, Answer, Limit, Solution, Status, relative_gap
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver, solve, why_not
 from reds_core.knapsack.uniform import choice_at_largest_ratio
 
 __all__ = [
+    "Alignment",
     "Answer",
     "Claim",
     "Control",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from reds_core.system.records import LEFT_OUT
 
 
 class Status(Enum):
@@ -47,6 +49,25 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Alignment:
+    """Whether the widths of a choice are multiples of a number, where that was decided by what it costs.
+
+    Attributes:
+        multiple: every width is a multiple of this number or the full width; 1 if any width was allowed.
+        price: the most by which the value could be higher with all widths than with multiples, as a share of the
+            value with multiples. None if no choice of multiples was found, or if its value is 0.
+    """
+
+    multiple: int
+    price: float | None
+
+    def with_earlier(self, earlier: Alignment | None) -> Alignment:
+        """The same alignment with the larger of both prices, where an earlier search has decided some of the widths."""
+        prices = [each.price for each in (self, earlier) if each is not None and each.price is not None]
+        return replace(self, price=max(prices, default=None))
+
+
+@dataclass(frozen=True)
 class Solution:
     """A checked and completed answer. Values that do not exist are None.
 
@@ -56,6 +77,7 @@ class Solution:
         widths: number of channels that each group keeps, by group name.
         usage: usage of each resource, by resource name.
         wall_s: measured seconds of the call.
+        alignment: whether widths are multiples of a number, if a run decided that by what it costs.
     """
 
     status: Status
@@ -71,6 +93,7 @@ class Solution:
     solver: str
     version: str
     detail: tuple[str, ...] = ()
+    alignment: Alignment | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 def relative_gap(value: int | None, bound: int | None) -> float | None:

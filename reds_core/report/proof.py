@@ -86,7 +86,9 @@ def _sentence(record: SubnetworkRecord, alternatives: str) -> str:
     if _is_optimal(record):
         return f"Proven optimal: no other {alternatives} keeps more importance."
     if gap is not None:
-        return f"Within {units.small_percent(gap)} of the best possible: no {alternatives} can be better by more."
+        multiples = f", with widths in multiples of {record.align}" if record.align and record.align > 1 else ""
+        limit = units.small_percent(gap)
+        return f"Within {limit} of the best possible{multiples}: no {alternatives} can be better by more."
     if record.value is None:
         return "No search was recorded for this subnetwork."
     if record.bound is None:
@@ -110,12 +112,14 @@ def proof_summary(proofs: tuple[Proof, ...]) -> str:
     if not proofs:
         return "nothing was chosen"
     proven, total = sum(p.is_optimal for p in proofs), len(proofs)
+    everything = {1: "its choice is", 2: "both choices are"}.get(total, f"all {total} choices are")
     if proven == total:
-        everything = {1: "its choice is", 2: "both choices are"}.get(total, f"all {total} choices are")
         return f"{everything} proven optimal"
     if proven:
         return f"{proven} of {total} choices {'is' if proven == 1 else 'are'} proven optimal"
     if all(p.badge == "no bound" for p in proofs):
         return "no choice comes with a proof, since the solver gives no bound"
-    gaps = sum(p.gap is not None for p in proofs)
-    return "no choice is proven optimal" + (", but how close each is stands below" if gaps == total else "")
+    gaps = [p.gap for p in proofs if p.gap is not None]
+    if len(gaps) == total:
+        return f"{everything} proven to be within {units.small_percent(max(gaps))} of the best possible"
+    return "no choice is proven optimal"

@@ -85,6 +85,8 @@ def search_table(family: FamilyFacts, proofs: tuple[Proof, ...]) -> Table:
         row("Bound", lambda r: _figure(r.bound, units.count)),
         row("Bound without nesting", lambda r: _figure(r.bound_independent, units.count)),
         Row("Price of nesting, at most", tuple(_figure(p.price, units.small_percent) for p in proofs)),
+        row("Widths in multiples of", lambda r: _figure(r.align, lambda n: "any" if n == 1 else units.count(n))),
+        row("Price of multiples of 4, at most", lambda r: _figure(r.align_price, units.small_percent)),
         row("Solver", lambda r: Cell(r.solver or units.DASH)),
         row("Search time", lambda r: _figure(r.wall_s, units.seconds)),
     )

@@ -24,6 +24,7 @@ from reds_core.runs.class_weights import ClassWeights, class_weight_text
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.given_data import given_data, read_given
+from reds_core.runs.given_objects import GivenObjects
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import Inspection, describe, refuse_unprunable
 from reds_core.runs.recipe import Recipe, load_recipe
@@ -65,6 +66,11 @@ def prune(
     imports: Imports | None = None,
     validation_data: DataObject | None = None,
     class_weight: str | Mapping[int, float] | None = None,
+    optimizer: Any | None = None,
+    loss: Any | None = None,
+    metrics: Any | None = None,
+    loss_weights: Any | None = None,
+    callbacks: Sequence[Any] = (),
     finetune_epochs: int | None = None,
     seed: int | None = None,
     settings: RunSettings | None = None,
@@ -99,6 +105,17 @@ def prune(
         class_weight: How much the examples of each class count in training and on held-back data, such as
             `{0: 1.0, 1: 5.0}`, or `"balanced"`, which gives every class the same total weight. Classes that are not
             named have the weight 1. Test data is not weighted by class.
+        optimizer: The optimizer of fine-tuning: an object of the framework, of which every training uses a new copy, or
+            a name. An object has its own learning rate, so those settings do not apply. None means the optimizer that
+            `model` was compiled with, if it was and the settings say nothing about the optimizer, or else that of the
+            settings.
+        loss: The loss: an object of the framework, a function or a name; for several outputs, a list in their order or
+            a dict by their names. For this and the next two arguments, None means what the settings say, or else what
+            `model` was compiled with.
+        metrics: The metric by which networks are compared, in the same forms as `loss`.
+        loss_weights: The weights of the losses of several outputs, as a list or a dict.
+        callbacks: Callbacks of the framework's training loop, such as `keras.callbacks.CSVLogger`. They see every
+            training of the run: the joint model, its `val_loss`, and the metrics of each network.
         finetune_epochs: How many epochs the whole run trains for.
         seed: The seed of all random numbers.
         settings: All other settings. Give either these or a recipe.
@@ -151,6 +168,7 @@ def prune(
         seed=settings.seed if seed is None else seed,
         class_weight=settings.class_weight if class_weight is None else class_weight_text(class_weight),
     )
+    registry = registry or Registry()
     with folder.locked():
         known = folder.known()
         if known is not None:  # a resumed run need not be given its inputs again
@@ -164,8 +182,10 @@ def prune(
             data = default_data
         source = given_data(data)
         model = given_path(model, "model") if isinstance(model, str | PathLike) else model
-        request = RunRequest(model, source, settings, validation_data)
-        return Run(request, folder, registry or Registry(), watcher or Watcher()).execute()
+        given = GivenObjects(tuple(callbacks), optimizer, Task(loss, metrics, loss_weights))
+        settings, objects = given.resolved(model, settings, registry)
+        request = RunRequest(model, source, settings, validation_data, objects)
+        return Run(request, folder, registry, watcher or Watcher()).execute()
 
 
 def load_for_inspection(

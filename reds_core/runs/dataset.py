@@ -31,8 +31,6 @@ TEST_FRACTION = 0.2
 ARRAYS, STREAM = "arrays", "stream"
 OBJECTS = (ARRAYS, STREAM)
 """The names under which data that is given as objects in Python is recorded."""
-VALIDATION = "validation_data"
-"""The option that records that validation data was given."""
 STREAMED_SHARE = 0.25
 """Share of the available memory above which the images of a folder are read from disk in each pass."""
 _ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")

@@ -135,7 +135,7 @@ class Exporter:
         for kind in written:
             if kind.is_int8:
                 figures = accuracy.exported[exact.name], accuracy.exported[kind.name]
-                metric = metric_of({"metric": self.task.metric})
+                metric = metric_of({"metric": self.task.described().metric})
                 for warning in int8_warnings(paths[exact], paths[kind], *figures, metric):
                     self.warn(warning)
 

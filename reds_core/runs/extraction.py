@@ -23,12 +23,13 @@ from reds_core.plan import PLAN_FILE, Plan, SubnetworkRecord, load_plan, save_pl
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
+from reds_core.runs.alignment import choose
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
-from reds_core.runs.dataset import OBJECTS, VALIDATION, Dataset
+from reds_core.runs.dataset import OBJECTS, Dataset
 from reds_core.runs.exporting import Exporter
 from reds_core.runs.file_names import full_file
 from reds_core.runs.finish import report, solution_figures
-from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
+from reds_core.runs.folder import OPTIONS_OF_OBJECTS, ORDER_FILE, SCORES_FILE, VALIDATION
 from reds_core.runs.given_data import Splits, read_given
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.search import Search
@@ -153,7 +154,7 @@ def _decide(
     """
     unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in family.network.groups}
     problem = family.statement.formulate(family.scores, budget, unchanged).problem
-    solution = search.choose(_between(problem, below, above))
+    solution = choose(search, _between(problem, below, above), family.statement.rules)
     independent = search.answer(problem).bound if below or above else solution.bound
     return Decision.of(solution, independent)
 
@@ -211,7 +212,7 @@ def _settings_of(plan: Plan, folder: Path) -> RunSettings:
     """
     try:
         settings: RunSettings = from_plain(
-            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data", VALIDATION)}
+            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data", *OPTIONS_OF_OBJECTS)}
         )
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(

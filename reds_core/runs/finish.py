@@ -126,4 +126,6 @@ def solution_figures(solution: Solution) -> dict[str, Any]:
         "status": solution.status.value,
         "solver": solution.solver,
         "wall_s": solution.wall_s,
+        "align": None if solution.alignment is None else solution.alignment.multiple,
+        "align_price": None if solution.alignment is None else solution.alignment.price,
     }

@@ -16,7 +16,7 @@ from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, has_progress, remove_checkpoints
-from reds_core.runs.dataset import OBJECTS, VALIDATION
+from reds_core.runs.dataset import OBJECTS
 from reds_core.runs.file_names import baseline_file, full_file, is_output, member_files
 from reds_core.runs.recipe import RECIPE_FILE
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
@@ -26,6 +26,12 @@ from reds_core.system.records import from_plain, parse_json, to_json
 SCORES_FILE = "scores.npz"
 ORDER_FILE = "order.npz"
 RUN_FILE = "run.json"
+VALIDATION = "validation_data"
+"""The option that records that validation data was given."""
+OPTIMIZER = "optimizer"
+"""The option that records the type of an optimizer that was given as an object."""
+OPTIONS_OF_OBJECTS = (VALIDATION, OPTIMIZER)
+"""Options that are only recorded if an object in Python is given."""
 
 _FIX = "resume with the original inputs and settings, or start over with --overwrite"
 _SOURCES = ("model", "data", "latency_table", "imports")
@@ -81,7 +87,7 @@ class RunRecord:
         Raises:
             InputError: If a setting differs; the message names the first.
         """
-        for key in dict.fromkeys((*options, VALIDATION)):
+        for key in dict.fromkeys((*options, *OPTIONS_OF_OBJECTS)):
             was, is_now = self.options.get(key), options.get(key)
             if is_now != was and key not in _SOURCES:
                 first, now = _setting_text(was), _setting_text(is_now)

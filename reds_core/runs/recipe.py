@@ -112,6 +112,7 @@ def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:
         settings,
         latency_table=None if table is None else str(absolute(table)),
         imports=absolute_imports(settings.imports),
+        task=settings.task.described(),
     )
     return Recipe(named_model, named_data, None, settings)
 

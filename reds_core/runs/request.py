@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Framework
+from reds_core.framework.framework import Framework, TrainingObjects
 from reds_core.registry import Registry
-from reds_core.runs.dataset import VALIDATION, Dataset
+from reds_core.runs.dataset import Dataset
+from reds_core.runs.folder import OPTIMIZER, VALIDATION
 from reds_core.runs.given_data import Splits
 from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import RunSettings
@@ -26,20 +27,24 @@ class RunRequest:
         data: A source for `reds_core.runs.dataset.load_data`, a `Dataset`, objects in Python, or None.
         settings: All other settings.
         validation: Validation data as an object in Python; None to hold back a part of the training data.
+        objects: Objects of the framework that are given in Python for the training.
     """
 
     model: Path | Any | None
     data: str | Dataset | Splits | None
     settings: RunSettings
     validation: Any | None = None
+    objects: TrainingObjects = field(default_factory=TrainingObjects)
 
     @property
     def options(self) -> dict[str, Any]:
         """All settings by name, as in plan.json. Paths are absolute."""
         recipe = recipe_of(self.model, self.data, self.settings)
         options: dict[str, Any] = to_plain(recipe.settings)
-        validation = {} if self.validation is None else {VALIDATION: "given"}
-        return {"model": recipe.model, "data": recipe.data, **validation, **options}
+        given: dict[str, Any] = {} if self.validation is None else {VALIDATION: "given"}
+        if self.objects.optimizer is not None:
+            given[OPTIMIZER] = type(self.objects.optimizer).__name__
+        return {"model": recipe.model, "data": recipe.data, **given, **options}
 
     def check_sources(self, scorer: Scorer) -> None:
         """Refuse a request that lacks a model or data.

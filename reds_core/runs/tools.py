@@ -17,6 +17,7 @@ from reds_core.knapsack.solution import Solution
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Step, Tools
+from reds_core.runs.alignment import choose
 from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.session import Session
 from reds_core.scoring.scorer import ScoreTable, score
@@ -65,9 +66,10 @@ class RunTools(Tools):
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
         return self._session.statement.formulate(scores, budget, order)
 
-    def solve(self, problem: KnapsackProblem) -> Solution:
+    def solve(self, problem: KnapsackProblem, exact: bool = False) -> Solution:
+        search = self._session.plugins.search
         with self._slots.interruption.immediate():
-            solution = self._session.plugins.search.choose(problem)
+            solution = search.choose(problem) if exact else choose(search, problem, self._settings.widths)
         self.search_s = (self.search_s or 0.0) + solution.wall_s
         return solution
 
@@ -96,7 +98,17 @@ class RunTools(Tools):
         inputs, task = self._inputs, self._settings.task
         how = dataclasses.replace(settings, epochs=epochs)
         progress, validation = self._session.watcher.epoch, inputs.validation
-        return Training(train, how, self.seed, progress, task, validation, teacher=inputs.model, first_pass=self.passes)
+        return Training(
+            train,
+            how,
+            self.seed,
+            progress,
+            task,
+            validation,
+            teacher=inputs.model,
+            objects=self._session.request.objects,
+            first_pass=self.passes,
+        )
 
     def _described(self, model: Any) -> Network:
         return self.network if model is self.model else self._inputs.framework.inspect(model)

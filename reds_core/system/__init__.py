@@ -15,6 +15,7 @@ from reds_core.system.files import (
     written_beside,
 )
 from reds_core.system.isolation import muted_stdout, run_isolated, serve
+from reds_core.system.machine import this_machine
 from reds_core.system.machine_faults import is_out_of_space, reason_of
 from reds_core.system.memory import why_too_much
 from reds_core.system.record_lines import RECORDS_FILE
@@ -33,6 +34,7 @@ __all__ = [
     "serve",
     "temporary_folder",
     "temporary_folder_full",
+    "this_machine",
     "why_too_much",
     "write_archive",
     "write_bytes",

@@ -23,6 +23,7 @@ LOCK_FILE = ".reds.lock"
 _WITHOUT_FLOCK = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _TRIES = 5
 _NOTE_WAIT_S = 0.02
+_RELEASE_WAIT_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,29 @@ def locked_folder(folder: Path, what: str = "a run", fix: str = "choose another 
     make_folder(folder)
     with _locked(folder / LOCK_FILE, folder, what, fix, is_new):
         yield
+
+
+def wait_for_release(folder: Path, timeout_s: float) -> bool:
+    """Wait until no command holds the lock of `folder`, which need not exist.
+
+    Args:
+        folder: the folder.
+        timeout_s: seconds to wait at most.
+
+    Returns:
+        Whether the lock is free.
+
+    """
+    deadline = time.monotonic() + timeout_s
+    while folder.exists():
+        try:
+            with locked_folder(folder):
+                break
+        except InputError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_RELEASE_WAIT_S)
+    return True
 
 
 @contextmanager

@@ -89,15 +89,17 @@ def _stderr_in(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def isolated(
-    worker: Path, request: Mapping[str, npt.ArrayLike], environment: Mapping[str, str] | None = None
+    worker: Path, request: Mapping[str, npt.ArrayLike], environment: Mapping[str, str | None] | None = None
 ) -> Iterator[Isolated]:
     """Run a worker script inside the block; afterwards, kill its process group and remove its folder.
 
     Args:
         worker: path of a Python script that calls `serve`, which is run by the current interpreter.
         request: arrays, numbers and strings by name.
-        environment: environment variables to set in addition to those of this process.
+        environment: environment variables to set in addition to those of this process; None removes a variable.
     """
+    changed = {**os.environ, **(environment or {})}
+    inherited = {key: text for key, text in changed.items() if text is not None}
     with temporary_folder() as folder:
         name = str(folder)
         request_path = folder / "request.npz"
@@ -107,7 +109,7 @@ def isolated(
                 # -P: the script's folder is a package whose modules must not shadow others
                 [sys.executable, "-P", "-W", "ignore", str(worker), str(request_path), str(_reply_in(folder))],
                 cwd=folder,
-                env={**os.environ, **(environment or {}), "TMPDIR": name, "TEMP": name, "TMP": name},
+                env={**inherited, "TMPDIR": name, "TEMP": name, "TMP": name},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,

@@ -85,7 +85,7 @@ class CheckTools(Tools):
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
         return self.statement.formulate(scores, budget, order, budget.name)
 
-    def solve(self, problem: KnapsackProblem) -> Solution:
+    def solve(self, problem: KnapsackProblem, exact: bool = False) -> Solution:
         return solve(problem, Exhaustive())
 
     def extract(self, model: TinyModel, kept: Kept) -> TinyModel:

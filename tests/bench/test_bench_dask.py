@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from bench_tools import Place, eventually
 
-from reds_core.bench import worker_pool
 from reds_core.bench.history import read_history
 from reds_core.bench.record import SolveOutcome
+from reds_core.comparison import dask_cluster
 from reds_core.errors import InputError
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
@@ -53,8 +53,20 @@ def test_two_workers_share_the_solves(place: Place, cluster: object) -> None:
     assert eventually(lambda: not [p for p in place.processes() if "reds_core/bench/worker.py" in p])
 
 
+@pytest.mark.slow
+def test_without_a_scheduler_a_cluster_on_this_machine_solves(place: Place) -> None:
+    records = place.solve("plain", "greedy", backend="dask", jobs=2)
+    assert {(r.contender.label, r.outcome, r.jobs) for r in records} == {
+        ("plain", SolveOutcome.ANSWERED, 2),
+        ("greedy", SolveOutcome.ANSWERED, 2),
+    }
+    assert [(r.backend, r.jobs, "distributed" in r.versions) for r in read_history(place.out).runs] == [
+        ("dask", 2, True)
+    ]
+
+
 def test_a_scheduler_that_is_not_there_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_pool, "CONNECTION_S", 0.5)
+    monkeypatch.setattr(dask_cluster, "CONNECTION_S", 0.5)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{unused.getsockname()[1]}"

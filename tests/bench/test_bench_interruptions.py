@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from reds_core.bench.reader import read_records
 from reds_core.bench.record import SolveOutcome
 from reds_core.bench.record_file import key_of
 from reds_core.bench.runner import BenchSettings
-from reds_core.bench.task import SolveTask
-from reds_core.bench.worker_pool import PoolTask, open_pool
+from reds_core.bench.supervision import supervise
+from reds_core.bench.task import SolveResult, SolveTask
+from reds_core.comparison.worker_pool import open_pool
 from reds_core.errors import RedsError
 from reds_core.knapsack.file import save_problem
 from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
@@ -133,13 +135,13 @@ def test_ctrl_c_while_the_processes_that_watch_start_leaves_no_traceback(place: 
     assert "Warning" not in err
 
 
-def pool_tasks(place: Place) -> Iterator[PoolTask]:
+def pool_tasks(place: Place) -> Iterator[Callable[[], SolveResult]]:
     task = SolveTask((place.folder / "p.npz").read_bytes(), "plain", "1.0", {}, BenchSettings().limits)
-    for number in range(2):
-        yield PoolTask(number, task, ())
+    for _ in range(2):
+        yield partial(supervise, task, ())
 
 
-def interrupted(place: Place) -> Iterator[PoolTask]:
+def interrupted(place: Place) -> Iterator[Callable[[], SolveResult]]:
     yield from pool_tasks(place)
     raise KeyboardInterrupt
 
@@ -157,7 +159,7 @@ def interrupted(place: Place) -> Iterator[PoolTask]:
 def test_ctrl_c_is_told_from_what_fails_after_it(
     place: Place,
     monkeypatch: pytest.MonkeyPatch,
-    asked: Callable[[Place], Iterator[PoolTask]],
+    asked: Callable[[Place], Iterator[Callable[[], SolveResult]]],
     error: Exception,
     expected: type[BaseException],
 ) -> None:
@@ -171,7 +173,7 @@ def test_ctrl_c_is_told_from_what_fails_after_it(
                 raise error
 
     monkeypatch.setattr(joblib, "Parallel", Failing)
-    with open_pool("loky", 2, None) as pool, pytest.raises(expected) as raised:
+    with open_pool("loky", 2, None, "solve") as pool, pytest.raises(expected) as raised:
         list(pool.run(asked(place)))
     if expected is RedsError:
         assert "a process that watches the solves was lost (gone); run the same command again to resume" in str(

@@ -340,7 +340,6 @@ def test_bad_usage_ends_with_status_2(reds: Callable[..., CommandOutcome], place
         ((problem, "--repeat", "0"), "repeat"),
         ((problem, "--jobs", "0"), "jobs"),
         ((problem, "--backend", "ray"), "unknown back end 'ray'; give one of: loky, dask"),
-        ((problem, "--backend", "dask"), "Dask needs a scheduler; give --backend dask --scheduler"),
         ((problem, "--scheduler", "tcp://x:1"), "a scheduler is for Dask"),
     ]:
         reds(*arguments, "--out", out).check_error(2, why)

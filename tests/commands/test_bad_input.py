@@ -318,6 +318,8 @@ def test_a_folder_without_images_is_no_data(reds: Callable[..., Outcome], model:
             r"the least that can be reached is \d+; raise the budget to \d+, or to 0\.\d+ of the network",
         ),
         (["--budget", "peak_ram=2"], 3, r"the least that can be reached is \d+"),
+        (["--align", "0"], 2, "'0' is not a number of channels; give --align auto, or a number of 1 or more"),
+        (["--align", "four"], 2, "'four' is not a number of channels"),
         (["--loss", "surprise"], 2, "loss 'surprise' cannot be used; give the name of a Keras loss"),
         (["--metric", "surprise"], 2, "metric 'surprise' cannot be used"),
         (["--option", "taylor.batch_size=0"], 2, "taylor.batch_size is 0"),

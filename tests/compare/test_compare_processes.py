@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bench_tools import eventually
-from command_line import Outcome, Reds
-from compare_tools import ComparePlace, make_compare_place, write_recipe
+from command_line import Reds
+from compare_commands import finish, is_alive, make_command_place, start_compare, waiting_processes
+from compare_tools import ComparePlace, write_recipe
 from toy_framework import ToyFramework
 from toy_runs import without_times
 
@@ -22,41 +22,6 @@ from reds_core.plan import StepRecord, load_plan
 from reds_core.pruning.pruner import PruningState
 from reds_core.runs.checkpoint import load_checkpoint
 
-SUPPORT = Path(__file__).parents[1] / "support"
-PLUGIN = """
-import ctypes, os, time
-from pathlib import Path
-import toy_framework
-from reds_core import hookimpl
-from reds_pruners import NestedPruner
-
-class Framework(toy_framework.ToyFramework):
-    name = "a-toy"  # before all others, so that it reads model files
-
-class Crashing(NestedPruner):
-    name = "crashing"
-    def take(self, step, state, tools):
-        ctypes.string_at(0)
-
-class Waiting(NestedPruner):
-    name = "waiting"
-    def take(self, step, state, tools):
-        gate = Path(os.environ["REDS_TEST_GATE"])
-        if step.name != self.steps(tools.network, (), 0)[0].name and not gate.exists():
-            gate.with_suffix(".waits").write_text(str(os.getpid()))
-            while not gate.exists():
-                time.sleep(0.02)
-        return super().take(step, state, tools)
-
-@hookimpl
-def reds_frameworks():
-    return [Framework]
-
-@hookimpl
-def reds_pruners():
-    return [Crashing, Waiting]
-"""
-
 WAITING = ("--pruners", "waiting", "--seeds", "4")
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -64,44 +29,11 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ComparePlace:
-    """A place whose child processes find the toy framework and two pruners that misbehave."""
-    site = tmp_path / "site"
-    info = site / "odd_plugin-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "odd_plugin.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-plugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[reds]\nodd = odd_plugin\n")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(site), str(SUPPORT))))
-    monkeypatch.setenv("REDS_TEST_GATE", str(tmp_path / "gate"))
-    return make_compare_place(tmp_path)
-
-
-def start(place: ComparePlace, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "reds_core", "compare", str(place.recipe), *arguments, "--out", str(place.out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def finish(running: subprocess.Popen[str]) -> Outcome:
-    out, err = running.communicate(timeout=300)
-    return Outcome(running.returncode, out, err)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    return make_command_place(tmp_path, monkeypatch)
 
 
 def test_a_crash_is_a_record_and_the_rest_goes_on(place: ComparePlace) -> None:
-    done = finish(start(place, "--pruners", "crashing,nested"))
+    done = finish(start_compare(place, "--pruners", "crashing,nested"))
     assert done.status == 0, done.err
     assert "1 of 2 runs failed; --retry repeats them" in done.out
     crashed, *finished = read_results(place.out)
@@ -116,10 +48,9 @@ def test_a_crash_is_a_record_and_the_rest_goes_on(place: ComparePlace) -> None:
 
 def start_waiting(place: ComparePlace) -> tuple[subprocess.Popen[str], int]:
     """A comparison whose only run waits in its second step, and the number of the process of that run."""
-    waits = place.folder / "gate.waits"
-    running = start(place, *WAITING)
-    assert eventually(lambda: waits.exists() and bool(waits.read_text()), 200)
-    return running, int(waits.read_text())
+    running = start_compare(place, *WAITING)
+    assert eventually(lambda: bool(waiting_processes(place)), 200)
+    return running, waiting_processes(place)[0]
 
 
 def test_a_killed_comparison_leaves_no_process_and_goes_on_to_the_plan_of_an_undisturbed_one(
@@ -131,7 +62,7 @@ def test_a_killed_comparison_leaves_no_process_and_goes_on_to_the_plan_of_an_und
     assert eventually(lambda: not is_alive(child))
     assert read_results(place.out) == ()
     (place.folder / "gate").touch()
-    assert finish(start(place, *WAITING)).status == 0
+    assert finish(start_compare(place, *WAITING)).status == 0
     (name,) = {r.name for r in read_results(place.out)}
     assert {r.wall_s for r in read_results(place.out)} == {None}
     went_on = without_times(load_plan(place.out / "runs" / name))

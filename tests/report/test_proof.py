@@ -74,6 +74,12 @@ def test_a_gap_is_said_in_percent() -> None:
     )
 
 
+def test_multiples_are_named_beside_the_gap() -> None:
+    close = {"status": "feasible", "value": 1000, "bound": 1001, "gap": 0.001}
+    assert "possible, with widths in multiples of 4: no" in alone(proven(0.5, DS_CNN_S, align=4, **close)).sentence
+    assert "multiples" not in alone(proven(0.5, DS_CNN_S, align=1, **close)).sentence
+
+
 def test_no_bound_is_no_proof_and_names_the_solver() -> None:
     proof = prove(subnetwork(0.5, DS_CNN_S), has_smaller=True, has_larger=False)
     assert not proof.is_optimal

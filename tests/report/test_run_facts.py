@@ -154,7 +154,7 @@ def test_the_headline_sums_the_proofs_up() -> None:
     assert proof_summary((best, best)) == "both choices are proven optimal"
     assert proof_summary((best, best, best)) == "all 3 choices are proven optimal"
     assert proof_summary((best, close, best)) == "2 of 3 choices are proven optimal"
-    assert proof_summary((close, close)) == "no choice is proven optimal, but how close each is stands below"
+    assert proof_summary((close, close)) == f"both choices are proven to be within 0.3{THIN}% of the best possible"
     assert proof_summary((close, open_ended)) == "no choice is proven optimal"
     assert proof_summary((open_ended,)) == "no choice comes with a proof, since the solver gives no bound"
 

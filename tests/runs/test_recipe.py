@@ -184,7 +184,7 @@ SETTINGS = st.builds(
     widths=st.builds(
         WidthRules,
         keep=st.lists(WORDS, max_size=3).map(tuple),
-        align=st.integers(1, 64),
+        align=st.none() | st.integers(1, 64),
         min_width=st.integers(1, 64),
         max_options=st.integers(2, 600),
     ),

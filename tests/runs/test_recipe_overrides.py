@@ -11,6 +11,7 @@ import typer.main
 from command_line import Reds
 
 from reds_core import cli
+from reds_core.formulation.width_rules import WidthRules
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.settings import RunSettings
 from reds_core.system.files import write_text
@@ -29,7 +30,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "latency_table": ("latency_table: t.json", ("--latency-table", "none")),
     "imports": ("imports: [mine.py]", ("--import", "none")),
     "keep": ("widths: {keep: [stem, head]}", ("--keep", "none")),
-    "align": ("widths: {align: 8}", ("--align", "1")),
+    "align": ("widths: {align: 8}", ("--align", "auto")),
     "min_width": ("widths: {min_width: 8}", ("--min-width", "1")),
     "max_options": ("widths: {max_options: 8}", ("--max-options", "512")),
     "loss": ("task: {loss: mean_squared_error}", ("--loss", "none")),
@@ -102,6 +103,13 @@ def test_both_forms_of_a_switch(asked: Any, option: str) -> None:
             settings = asked(text, form).settings
             found = {"int8": settings.int8, "strict": settings.strict, "recalibrate": settings.finetune.recalibrate}
             assert found == dict.fromkeys(found, said == "true") | {option: expected}
+
+
+@pytest.mark.parametrize(("text", "align"), [("1", 1), ("16", 16), ("auto", None), ("none", None)])
+def test_multiples_are_a_number_or_left_to_the_search(asked: Any, text: str, align: int | None) -> None:
+    assert asked("widths: {align: 8, min_width: 2}", "--align", text).settings.widths == WidthRules(
+        align=align, min_width=2
+    )
 
 
 def test_what_is_not_given_stays(asked: Any, tmp_path: Path) -> None:

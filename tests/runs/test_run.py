@@ -17,6 +17,7 @@ from toy_runs import EXPORTS, NO_TRAINING, QUICK, Listener, Workplace, contents,
 
 from reds_core.cost import resources
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
+from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Task, Training
@@ -29,7 +30,7 @@ from reds_core.runs.folder import Mode
 
 
 def test_a_run_writes_what_the_design_says(place: Workplace) -> None:
-    plan = place.prune()
+    plan = place.prune(settings=settings(widths=WidthRules(align=1)))
     exports = [name.format(b) for b in ("25", "50", "75") for name in EXPORTS]
     expected = {"plan.json", "recipe.yaml", "nested.keras", "report.html", "scores.npz", "order.npz", *exports}
     assert {p.name for p in place.out.iterdir()} == expected

@@ -86,7 +86,7 @@ class RememberingTools(Tools):
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
         return self.statement.formulate(scores, budget, order, budget.name)
 
-    def solve(self, problem: KnapsackProblem) -> Solution:
+    def solve(self, problem: KnapsackProblem, exact: bool = False) -> Solution:
         self.log.append("solve")
         self.problems.append(problem)
         return solve(problem, BruteSolver())

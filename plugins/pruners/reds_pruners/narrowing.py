@@ -19,7 +19,7 @@ from reds_core.cost import SubnetworkBudget
 from reds_core.errors import InputError
 from reds_core.formulation import channel_order
 from reds_core.framework import Family
-from reds_core.knapsack import KnapsackProblem
+from reds_core.knapsack import KnapsackProblem, Solution
 from reds_core.network import Kept, Network
 from reds_core.pruning import Decision, Pruner, PruningState, Step, Tools
 from reds_pruners.training import Together, is_alone, spread, train
@@ -158,8 +158,7 @@ class NarrowingPruner(Pruner):
         decided = {g: found[g] for g in self.settled(cut, state)}
         widths = {**now.widths, **decided}
         family = _cut_again(state.family, state.order, order, widths, tools)
-        spent = 0.0 if now.solution is None else now.solution.wall_s
-        chosen = dataclasses.replace(solution, wall_s=spent + solution.wall_s)
+        chosen = solution if now.solution is None else _after(now.solution, solution)
         bound = state.bounds[cut.budget]
         if cut.is_last:
             left = {g: order[g][:w] for g, w in widths.items()}
@@ -177,6 +176,16 @@ def _opened(state: PruningState, tools: Tools) -> PruningState:
     model, widths = (family.members[0], family.widths[0]) if family.members else (family.full, tools.network.channels)
     grown = Family(family.full, (model, *family.members), (widths, *family.widths))
     return dataclasses.replace(state, choices=(Decision(widths), *state.choices), family=grown)
+
+
+def _after(earlier: Solution, solution: Solution) -> Solution:
+    """`solution` with the time and the alignment of the cuts before it added."""
+    alignment = solution.alignment
+    return dataclasses.replace(
+        solution,
+        wall_s=earlier.wall_s + solution.wall_s,
+        alignment=None if alignment is None else alignment.with_earlier(earlier.alignment),
+    )
 
 
 def _cut_again(family: Family[Any], old: Kept, new: Kept, widths: Mapping[str, int], tools: Tools) -> Family[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 from reds_core.cost import SubnetworkBudget
@@ -54,6 +55,9 @@ class NestedPruner(AtOncePruner):
 
         stated = [tools.formulate(state.scores, b) for b in tools.budgets]
         problems = [s.problem for s in stated]
-        family = joint(problems, tools.solve) if self.options.family == "joint" else top_down(problems, tools.solve)
+        if self.options.family == "joint":
+            family = joint(problems, partial(tools.solve, exact=True))  # its proof needs proven choices
+        else:
+            family = top_down(problems, tools.solve)
         choices = tuple(decision_from(member) for member in family.members)
         return dataclasses.replace(state, order=stated[0].order, choices=choices, decided=choices[-1].widths)

@@ -25,7 +25,7 @@ def proven_bound(scores: ScoreTable, budget: SubnetworkBudget, tools: Tools) -> 
     if scores.pairs:
         return None
     try:
-        return tools.solve(tools.formulate(scores, budget).problem).bound
+        return tools.solve(tools.formulate(scores, budget).problem, exact=True).bound
     except NoChoiceError:
         return None
 
@@ -68,4 +68,5 @@ def measured(
         solver="none" if chosen is None else chosen.solver,
         version="" if chosen is None else chosen.version,
         detail=("valued by the scores of the input model",),
+        alignment=None if chosen is None else chosen.alignment,
     )

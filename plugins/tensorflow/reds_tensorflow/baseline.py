@@ -45,7 +45,7 @@ def build_baseline(training: Training) -> Any:
             f"give images (height, width, channels) of at least {SMALLEST} x {SMALLEST}, or a model",
         )
     model = _network(data, classes, training.seed)
-    settings = replace(training.settings, dropout=1.0)  # it is trained from scratch, not fine-tuned
+    settings = replace(training.settings, dropout=1.0, anchor=0.0)  # it is trained from scratch, not fine-tuned
     finetune(Family(model, (), ()), replace(training, settings=settings))
     return model
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +41,8 @@ class StepSettings:
 
     Attributes:
         members_per_step: how many members are trained in a step beside the full network, in turn; None trains all.
+        anchor: half of it, times the sum of the squared distances of the weights from where they begin, is added to the
+            loss.
         dropout: share of the dropout rates that is kept.
         precision: precision in which layers compute.
         distillation: the teacher, or None.
@@ -49,6 +51,7 @@ class StepSettings:
     """
 
     members_per_step: int | None = None
+    anchor: float = 0.0
     dropout: float = 0.0
     precision: Precision = Precision.FLOAT32
     distillation: Distillation | None = None
@@ -93,7 +96,9 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         self._states = [state for student in students for state in student.states]
         self._turn = keras.Variable(0, trainable=False, dtype="int64", name="turn", aggregation="only_first_replica")
         self._random_states = [] if step.augmenter is None else list(step.augmenter.variables)
-        self._hidden = _Hidden(students, aim, step, network, examples, self._statistics(students, examples))
+        statistics = self._statistics(students, examples)
+        starts = {i: tf.constant(np.asarray(variable)) for i, variable in self.weights_by_index.items()}
+        self._hidden = _Hidden(students, aim, step, network, examples, statistics, starts)
         self._figures = [_NetworkFigures(name, aim) for name in _prefixes(students)]
         self._step_loss = keras.metrics.Mean(name="loss")
         self.built = True
@@ -216,6 +221,9 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                     full_outputs = outputs
                     if soft_targets is None:
                         soft_targets = tf.nest.map_structure(tf.stop_gradient, outputs)
+            if step.anchor:
+                distances = [tf.nn.l2_loss(full[i] - start) for i, start in self._hidden.starts.items()]
+                total += step.anchor * tf.cast(tf.add_n(distances), tf.float32)
             # Gradients of replicas are summed, so each replica has its part of the mean over the whole batch.
             scaled = self.optimizer.scale_loss(total / tf.distribute.get_strategy().num_replicas_in_sync)
         gradients = tape.gradient(scaled, list(full.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
@@ -346,6 +354,7 @@ class _Hidden:
     network: Network
     examples: Any
     statistics: tuple[BatchNormStatistics, ...]
+    starts: Mapping[int, Any]
 
 
 class _NetworkFigures:

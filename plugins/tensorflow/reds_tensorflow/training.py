@@ -94,7 +94,13 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     feed = Feed(data, settings.batch_size, training.seed, soft_targets, training.first_pass)
     students = students_of(family, network, training.seed)
     step = StepSettings(
-        settings.members_per_step, settings.dropout, settings.precision, distillation, change, soft_targets is not None
+        settings.members_per_step,
+        settings.anchor,
+        settings.dropout,
+        settings.precision,
+        distillation,
+        change,
+        soft_targets is not None,
     )
     model = FamilyModel(family, network, students, aim, step, examples)
     model.compile(

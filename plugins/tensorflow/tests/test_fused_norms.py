@@ -1,14 +1,20 @@
-"""Batch norms traced as one operation compute what Keras does: outputs, gradients and moving averages."""
+"""Batch norms traced by faster operations compute what Keras does: outputs, gradients and moving averages."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from reds_tensorflow.fused import norms_fused
+from reds_tensorflow.fused import fused_norm, norms_fused, product_norm
+from reds_tensorflow.statistics import BatchNormStatistics
 
-SHAPES = {"dense": (6,), "sequence": (5, 6), "image": (4, 5, 6), "volume": (3, 2, 4, 6)}
+SHAPES = {"dense": (), "sequence": (5,), "image": (4, 5), "volume": (3, 2, 4)}
+WIDTHS = (6, 8, 33)
+"""Numbers of channels; the fused kernel is used for 8 only."""
 
 
 def _trained(model: keras.Model, x: np.ndarray, fused: bool) -> tuple[list[np.ndarray], set[str]]:
@@ -46,20 +52,82 @@ def _examples(*shape: int) -> np.ndarray:
     return rng.normal(rng.uniform(-2, 2, shape[-1]), rng.uniform(0.3, 3, shape[-1]), shape).astype("float32")
 
 
+def _is_fused(operations: set[str]) -> bool:
+    """Whether the fused kernel was used, or else products of matrices."""
+    fused = "FusedBatchNormV3" in operations
+    assert fused != ("MatMul" in operations)
+    return fused
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("affine", [(True, True), (False, True), (True, False), (False, False)])
 def test_outputs_gradients_and_moving_averages_are_those_of_keras(
-    shape: tuple[int, ...], affine: tuple[bool, bool]
+    shape: tuple[int, ...], affine: tuple[bool, bool], width: int
 ) -> None:
     scale, center = affine
     norm = keras.layers.BatchNormalization(scale=scale, center=center, momentum=0.9)
-    model = _varied(keras.Sequential([keras.Input(shape), norm]))
-    x = _examples(7, *shape)
+    model = _varied(keras.Sequential([keras.Input((*shape, width)), norm]))
+    x = _examples(7, *shape, width)
     expected, plain = _trained(model, x, fused=False)
     found, operations = _trained(model, x, fused=True)
-    assert "FusedBatchNormV3" in operations - plain
+    assert not {"FusedBatchNormV3", "MatMul"} & plain
+    assert _is_fused(operations) == (width == 8)
     for actual, wanted in zip(found, expected, strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(wanted).max()))
+
+
+@pytest.mark.parametrize("norm", [fused_norm, product_norm])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_variance_far_below_the_squared_mean_is_kept(norm: Callable[..., Any], width: int) -> None:
+    x = np.random.default_rng(0).normal(300.0, 1.0, (8, 14, 14, width)).astype("float32")
+    rows = x.astype("float64").reshape(-1, width)
+    outputs, mean, variance = norm(tf.constant(x), tf.ones(width), tf.zeros(width), 1e-3)
+    np.testing.assert_allclose(mean, rows.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(variance, rows.var(0), rtol=1e-4)
+    wanted = (rows - rows.mean(0)) / np.sqrt(rows.var(0) + 1e-3)
+    np.testing.assert_allclose(np.reshape(outputs, (-1, width)), wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_one_trace_counts_the_examples_of_every_batch(width: int) -> None:
+    model = keras.Sequential([keras.Input((4, 5, width)), keras.layers.BatchNormalization(momentum=0.0)])
+    states = [v.value for v in model.non_trainable_variables]
+
+    def moving(batch: tf.Tensor) -> list[tf.Tensor]:
+        with norms_fused(model):
+            return model.stateless_call([v.value for v in model.trainable_variables], states, batch, training=True)[1]
+
+    traced = tf.function(moving, input_signature=[tf.TensorSpec((None, 4, 5, width))], autograph=False)
+    for size in (1, 2, 9):
+        x = _examples(size, 4, 5, width)
+        mean, variance = traced(tf.constant(x))
+        np.testing.assert_allclose(mean, x.mean((0, 1, 2)), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(variance, x.var((0, 1, 2)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("norm", [fused_norm, product_norm])
+def test_no_gradient_flows_through_mean_and_variance(norm: Callable[..., Any]) -> None:
+    given = [tf.constant(_examples(7, 4, 5, 8)), tf.ones(8), tf.zeros(8)]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(given)
+        outputs, mean, variance = norm(*given, 1e-3)
+        alone = tf.reduce_sum(tf.sin(outputs))
+        together = alone + 10 * tf.reduce_sum(mean) + 10 * tf.reduce_sum(variance)
+    assert tape.gradient([mean, variance], given) == [None, None, None]
+    for actual, wanted in zip(tape.gradient(together, given), tape.gradient(alone, given), strict=True):
+        assert np.abs(wanted).max() > 0.01
+        np.testing.assert_array_equal(actual, wanted)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_measured_statistics_are_those_of_the_data(width: int) -> None:
+    model = keras.Sequential([keras.Input((4, 5, width)), keras.layers.BatchNormalization()])
+    x = _examples(300, 4, 5, width)
+    states = model.non_trainable_variables
+    BatchNormStatistics(model, lambda: [v.value for v in model.trainable_variables], states, x).measure(x)
+    np.testing.assert_allclose(states[0], x.mean((0, 1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(states[1], x.var((0, 1, 2)), rtol=1e-4)
 
 
 def test_an_epsilon_below_that_of_the_gpu_kernel_is_taken_as_it_is() -> None:
@@ -84,18 +152,20 @@ def test_what_the_kernel_cannot_do_is_left_to_keras(norm: dict[str, object]) -> 
     model = _varied(keras.Sequential(layers))
     x = _examples(7, 4, 5, 6).astype(dtype)
     found, operations = _trained(model, x, fused=True)
-    assert "FusedBatchNormV3" not in operations
+    assert not {"FusedBatchNormV3", "MatMul"} & operations
     for actual, wanted in zip(found, _trained(model, x, fused=False)[0], strict=True):
         np.testing.assert_array_equal(actual, wanted)
 
 
-def test_in_half_precision_statistics_stay_single() -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+def test_in_half_precision_statistics_stay_single(width: int) -> None:
     policy = keras.mixed_precision.DTypePolicy("mixed_bfloat16")
     norm = keras.layers.BatchNormalization(dtype=policy)
-    model = _varied(keras.Sequential([keras.Input((4, 5, 6)), norm]))
-    x = _examples(7, 4, 5, 6)
+    model = _varied(keras.Sequential([keras.Input((4, 5, width)), norm]))
+    x = _examples(7, 4, 5, width)
     expected, _ = _trained(model, x, fused=False)
-    found, _ = _trained(model, x, fused=True)
+    found, operations = _trained(model, x, fused=True)
+    assert _is_fused(operations) == (width == 8)
     np.testing.assert_array_equal(found[0], expected[0])
     for actual, wanted in zip(found[1:3], expected[1:3], strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=1e-5)

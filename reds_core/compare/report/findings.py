@@ -65,6 +65,12 @@ def comparison_warnings(comparison: RunComparison) -> tuple[str, ...]:
             found.append(f"{recipe.name}: its runs did not all use the same data.")
         if _other_models(recipe):
             found.append(f"{recipe.name}: runs of one seed did not start from the same network.")
+    most = max((r.jobs for r in comparison.records), default=1)
+    if most > 1:
+        found.append(
+            f"Up to {most} runs were performed at the same time and may have shared cores, which makes their times "
+            "longer to different degrees."
+        )
     machines = {r.machine for r in comparison.records}
     if len(machines) > 1:
         found.append(f"The runs were made on {len(machines)} machines: their times are not comparable.")

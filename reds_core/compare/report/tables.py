@@ -134,6 +134,7 @@ def environment_table(comparison: RunComparison) -> Table:
             versions.setdefault(library, {})[version] = None
     found = {
         "Start of first and last run": f"{times[0]} to {times[-1]}" if times else "",
+        "Runs at the same time": ", ".join(units.count(n) for n in sorted({r.jobs for r in records})),
         "Machines": "; ".join(machines),
         "Versions": ", ".join(f"{name} {' and '.join(own)}" for name, own in sorted(versions.items())),
     }
