@@ -10,6 +10,7 @@ import typer
 from reds_core.commands.shared import (
     Align,
     BudgetTexts,
+    ClassWeight,
     DataSource,
     ElementSize,
     Imports,
@@ -50,6 +51,7 @@ def formulate_command(
     max_options: MaxOptions = None,
     loss: Loss = None,
     metric: Metric = None,
+    class_weight: ClassWeight = None,
     strict: Strict = False,
     seed: Seed = 0,
 ) -> None:
@@ -76,6 +78,7 @@ def formulate_command(
         element_size_bytes=element_size,
         latency_table=latency_table,
         widths=width_rules(WidthRules(), keep, align, min_width, max_options),
+        class_weight=class_weight,
         strict=strict,
         seed=seed,
         watcher=WarningEcho(),

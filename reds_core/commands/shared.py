@@ -84,6 +84,12 @@ LOSS = typer.Option(
 Loss = Annotated[str | None, LOSS]
 METRIC = typer.Option(help="Name of a Keras metric, with arguments in brackets (default: accuracy)")
 Metric = Annotated[str | None, METRIC]
+ClassWeight = Annotated[
+    str | None,
+    typer.Option(
+        help="How much classes count in scores: CLASS=WEIGHT[,CLASS=WEIGHT...] or balanced (default: all alike)"
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail if a part of the model cannot be pruned, instead of a warning.")
 ]

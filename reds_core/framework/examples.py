@@ -16,8 +16,8 @@ NUMBERS = "biuf"
 
 
 def is_array(value: Any) -> bool:
-    """Whether `value` is an array of some library, told by its attributes."""
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    """Whether `value` is an array, a tensor or a table of some library, told by its attributes."""
+    return hasattr(value, "shape") and (hasattr(value, "dtype") or hasattr(value, "__array__"))
 
 
 def is_columns(value: Any) -> bool:

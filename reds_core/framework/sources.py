@@ -22,7 +22,8 @@ class BatchSource(ABC):
     Attributes:
         is_fixed: whether every pass yields the same batches in the same order.
         is_seeded: whether the first batch is the same in every process.
-        must_be_read: whether a pass that is begun must be read to its end for the next one to be reproducible.
+        must_be_read: whether a pass that is left before its end makes the next ones differ from run to run, as one does
+            that is read ahead by other threads which change a state.
     """
 
     is_fixed: bool = False
@@ -160,8 +161,6 @@ def batch_of(batch: Any, what: str) -> Arrays:
 class FunctionSource(BatchSource):
     """A function that returns a new iterator over the batches whenever it is called."""
 
-    must_be_read = True
-
     def __init__(self, function: Callable[[], Any], what: str) -> None:
         self._function, self._what = function, what
 
@@ -178,8 +177,6 @@ class FunctionSource(BatchSource):
 
 class LoaderSource(BatchSource):
     """An object with a length over which one can iterate again and again, such as a DataLoader of PyTorch."""
-
-    must_be_read = True
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader

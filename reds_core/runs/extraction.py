@@ -29,10 +29,9 @@ from reds_core.runs.dataset import OBJECTS, Dataset
 from reds_core.runs.exporting import Exporter
 from reds_core.runs.file_names import full_file
 from reds_core.runs.finish import report, solution_figures
-from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
+from reds_core.runs.folder import OPTIONS_OF_OBJECTS, ORDER_FILE, SCORES_FILE, VALIDATION
 from reds_core.runs.given_data import Splits, read_given
 from reds_core.runs.inputs import examples_in_memory
-from reds_core.runs.request import OPTIMIZER, VALIDATION
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.splitting import split_validation
@@ -213,7 +212,7 @@ def _settings_of(plan: Plan, folder: Path) -> RunSettings:
     """
     try:
         settings: RunSettings = from_plain(
-            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data", VALIDATION, OPTIMIZER)}
+            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data", *OPTIONS_OF_OBJECTS)}
         )
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(

@@ -26,6 +26,12 @@ from reds_core.system.records import from_plain, parse_json, to_json
 SCORES_FILE = "scores.npz"
 ORDER_FILE = "order.npz"
 RUN_FILE = "run.json"
+VALIDATION = "validation_data"
+"""The option that records that validation data was given."""
+OPTIMIZER = "optimizer"
+"""The option that records the type of an optimizer that was given as an object."""
+OPTIONS_OF_OBJECTS = (VALIDATION, OPTIMIZER)
+"""Options that are only recorded if an object in Python is given."""
 
 _FIX = "resume with the original inputs and settings, or start over with --overwrite"
 _SOURCES = ("model", "data", "latency_table", "imports")
@@ -81,7 +87,7 @@ class RunRecord:
         Raises:
             InputError: If a setting differs; the message names the first.
         """
-        for key in {**options, **self.options}:
+        for key in dict.fromkeys((*options, *OPTIONS_OF_OBJECTS)):
             was, is_now = self.options.get(key), options.get(key)
             if is_now != was and key not in _SOURCES:
                 first, now = _setting_text(was), _setting_text(is_now)

@@ -10,16 +10,12 @@ from reds_core.errors import InputError
 from reds_core.framework.framework import Framework, TrainingObjects
 from reds_core.registry import Registry
 from reds_core.runs.dataset import Dataset
+from reds_core.runs.folder import OPTIMIZER, VALIDATION
 from reds_core.runs.given_data import Splits
 from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.records import to_plain
-
-VALIDATION = "validation_data"
-"""The option that records that validation data was given."""
-OPTIMIZER = "optimizer"
-"""The option that records the type of an optimizer that was given as an object."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays
-from reds_core.framework.framework import Framework, WeightArrays, member_kept
+from reds_core.framework.data import Arrays, Stream, each_batch
+from reds_core.framework.framework import Family, Framework, Training, WeightArrays, member_kept
+from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.network.description import WeightKind
 from reds_core.testing.model_checks import (
     GROUND,
@@ -29,6 +30,8 @@ from reds_core.testing.runner import Check
 FrameworkSubject = ModelSubject[Framework]
 STEEPNESS = 0.05
 """The relative tolerance between gradients and finite differences of the loss, which are in single precision."""
+IN_BATCHES = 1e-3
+"""The relative tolerance between figures over all examples and over batches of them."""
 
 
 def declares_what_it_is(subject: FrameworkSubject) -> None:
@@ -184,6 +187,44 @@ def accuracy_is_a_share(subject: FrameworkSubject) -> None:
         raise Skip("no sample has an accuracy")
 
 
+class _Batches(BatchSource):
+    """Examples in small batches, always in their order.
+
+    Attributes:
+        readings: how many passes have begun.
+    """
+
+    def __init__(self, data: Arrays) -> None:
+        self.readings = 0
+        self._data = data
+
+    def read(self) -> Iterator[Arrays]:
+        self.readings += 1
+        return each_batch(self._data, 5)
+
+
+def takes_data_in_batches(subject: FrameworkSubject) -> None:
+    """Data that does not fit into memory is a stream of batches: every figure is over all of them, and an epoch is a
+    pass.
+    """
+    framework = subject.framework
+    for trial in subject.trials:
+        stream = framework.check_data(trial.model, SourceStream(_Batches(trial.data)), trial.task, "data")
+        if not isinstance(stream, Stream):
+            raise Failure(f"turns a stream of the examples of {trial} into {type(stream).__name__}")
+        for name, measure in (("loss", framework.loss), ("accuracy", framework.accuracy)):
+            expected, found = (measure(trial.model, data, trial.task) for data in (trial.data, stream))
+            if not abs(found - expected) <= IN_BATCHES * max(abs(expected), 1e-3):
+                raise Failure(f"the {name} of {trial} is {expected:.6g}, but {found:.6g} if its examples are a stream")
+    trial = subject.build(subject.samples[0])
+    source = _Batches(trial.data)
+    stream = framework.check_data(trial.model, SourceStream(source), trial.task, "data")
+    before = source.readings
+    framework.finetune(Family(trial.model, (), ()), Training(stream, TRAINED, 3, lambda progress: None, trial.task))
+    if source.readings - before != TRAINED.epochs:
+        raise Failure(f"reads a stream {source.readings - before} times in {TRAINED.epochs} epochs ({trial})")
+
+
 def training_lowers_the_loss(subject: FrameworkSubject) -> None:
     """Fine-tuning must recover accuracy after pruning, and it reports each epoch because users watch its progress."""
     for trial in subject.trials:
@@ -255,7 +296,12 @@ FRAMEWORK_CHECKS: tuple[Check[FrameworkSubject], ...] = (
     *(Check(check.run, (*check.after, *_BEFORE.get(check.name, ()))) for check in OF_MODELS),
     *(
         Check(run, GROUND)
-        for run in (training_lowers_the_loss, statistics_of_members_are_their_own, the_same_seed_trains_the_same)
+        for run in (
+            takes_data_in_batches,
+            training_lowers_the_loss,
+            statistics_of_members_are_their_own,
+            the_same_seed_trains_the_same,
+        )
     ),
 )
 """Every check of a framework, in the order of the report."""

@@ -80,6 +80,13 @@ def test_training_data_may_come_alone(data: Any) -> None:
     assert dataset.test is None
 
 
+def test_tables_are_arrays() -> None:
+    pandas = pytest.importorskip("pandas")
+    table, column = pandas.DataFrame({"a": [1.0, 2.0, 3.0], "b": [4, 5, 6]}), pandas.Series([0, 1, 0])
+    for data in ((table, column), ((table, column), (table, column))):
+        np.testing.assert_array_equal(found(data).train.x, [[1, 4], [2, 5], [3, 6]])  # type: ignore[union-attr]
+
+
 def test_lists_become_tuples_and_dicts_keep_their_names() -> None:
     listed = found(([X, X[:, :2]], Y)).train
     assert [x.shape for x in listed.x] == [(6, 3), (6, 2)]  # type: ignore[union-attr]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from toy_framework import ToyFramework, ToyModel, backward, describe, residual_model, toy_arrays
 
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays
+from reds_core.framework.data import Arrays, Data, Stream, joined, sampled
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import ActivationStatistics, Family, Task, Training, WeightArrays, member_kept
@@ -193,6 +193,32 @@ class Percent(ToyFramework):
         return 100 * super().accuracy(model, data, task)
 
 
+class Collecting(ToyFramework):
+    """Reads a stream into memory."""
+
+    def check_data(self, model: ToyModel, data: Data, task: Task, what: str) -> Data:
+        checked = super().check_data(model, data, task, what)
+        return joined(list(checked.batches())) if isinstance(checked, Stream) else checked
+
+
+class Hasty(ToyFramework):
+    """Measures the loss on the first batch of a stream."""
+
+    def loss(self, model: ToyModel, data: Data, task: Task) -> float:
+        return super().loss(model, next(data.survey()) if isinstance(data, Stream) else data, task)
+
+
+class Rereading(ToyFramework):
+    """Reads a pass in vain before each epoch."""
+
+    def finetune(self, family: Family[Any], training: Training) -> None:
+        data = training.data
+        if isinstance(data, Stream):
+            for _ in range(training.settings.epochs):
+                list(data.survey())
+        super().finetune(family, training)
+
+
 class Meddling(ToyFramework):
     """Changes a bias a little each time it describes a model."""
 
@@ -339,7 +365,7 @@ class Ascending(ToyFramework):
     """Trains uphill."""
 
     def finetune(self, family: Family[Any], training: Training) -> None:
-        for name, gradient in backward(family.full, training.data).items():
+        for name, gradient in backward(family.full, sampled(training.data, 2048, 0)).items():
             family.full.weights[name] += np.float32(0.3) * gradient
         still = replace(training, settings=FinetuneSettings(epochs=2, learning_rate=1e-9))
         super().finetune(family, still)

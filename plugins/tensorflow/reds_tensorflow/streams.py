@@ -89,8 +89,6 @@ class TensorFlowSource(BatchSource):
 class PyDatasetSource(BatchSource):
     """A `keras.utils.PyDataset`, whose batches are read in order and which is told of the end of each pass."""
 
-    must_be_read = True
-
     def __init__(self, dataset: Any, what: str) -> None:
         self._dataset = dataset
         count = dataset.num_batches
