@@ -114,8 +114,8 @@ def prune(
             `model` was compiled with.
         metrics: The metric by which networks are compared, in the same forms as `loss`.
         loss_weights: The weights of the losses of several outputs, as a list or a dict.
-        callbacks: Callbacks of the framework's training loop, such as `keras.callbacks.CSVLogger`. They see every
-            training of the run: the joint model, its `val_loss`, and the metrics of each network.
+        callbacks: Callbacks of the framework's own training loop. They see every training of the run: the joint model,
+            its `val_loss`, and the metrics of each network.
         finetune_epochs: How many epochs the whole run trains for.
         seed: The seed of all random numbers.
         settings: All other settings. Give either these or a recipe.
