@@ -20,7 +20,8 @@ from reds_core.errors import InfeasibleError, InputError
 from reds_core.formulation.formulation import channel_order
 from reds_core.formulation.infeasibility import least_usage
 from reds_core.framework.finetuning import EpochProgress
-from reds_core.framework.framework import Arrays, Family, member_kept
+from reds_core.framework.data import Arrays, Data
+from reds_core.framework.framework import Family, member_kept
 from reds_core.plan import DropRecord, MaxDropRecord
 from reds_core.pruning.pruner import Decision, PruningState, Step
 from reds_core.report import units
@@ -68,15 +69,22 @@ def find_smallest(session: Session, goal: DropGoal) -> FoundNetwork:
         InfeasibleError: If even the largest network within the other limits loses too much.
     """
     inputs = session.inputs
-    if inputs.validation is None or not len(inputs.validation):
+    validation = inputs.validation
+    examples = 0 if validation is None else _examples(validation)
+    if validation is None or not examples:
         raise InputError(
             "max_drop is measured on held-back data, and the training data is too small to hold any back",
             "give more training data",
         )
-    _warn_if_coarse(session, goal, len(inputs.validation))
+    _warn_if_coarse(session, goal, examples)
     scores = ScoreStore(trials_folder(session.folder))
-    before = inputs.framework.accuracy(inputs.model, inputs.validation, session.settings.task)
-    return _Search(dataclasses.replace(session, scores=scores), goal, inputs.validation, before).run()
+    before = inputs.framework.accuracy(inputs.model, validation, session.settings.task)
+    return _Search(dataclasses.replace(session, scores=scores), goal, validation, examples, before).run()
+
+
+def _examples(data: Data) -> int:
+    """The number of examples; those of a stream are read once to count them."""
+    return len(data) if isinstance(data, Arrays) else sum(len(batch) for batch in data.batches())
 
 
 def _warn_if_coarse(session: Session, goal: DropGoal, examples: int) -> None:
@@ -142,12 +150,14 @@ class _Search:
         session: The run, with a store of scores.
         goal: What is looked for.
         held_back: The examples on which networks are measured.
+        examples: Their number.
         before: The accuracy of the input model on them.
     """
 
     session: Session
     goal: DropGoal
-    held_back: Arrays
+    held_back: Data
+    examples: int
     before: float
 
     def run(self) -> FoundNetwork:
@@ -273,7 +283,7 @@ class _Search:
         goal = self.goal
         session = dataclasses.replace(self.session, budgets=(goal.budget(share),))
         record = MaxDropRecord(
-            goal.limit_points, goal.resource, len(self.held_back), self.before, tuple(probes), tuple(trainings)
+            goal.limit_points, goal.resource, self.examples, self.before, tuple(probes), tuple(trainings)
         )
         return FoundNetwork(session, checkpoint, record)
 
