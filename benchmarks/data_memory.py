@@ -112,12 +112,6 @@ def table() -> str:
         f"`python benchmarks/data_memory.py --write` on {this_machine().cpu}. The first training step includes about\n"
         "25 MiB for the graph of the training:"
     )
-    head = ["| data | read and split | first training step |", "| --- | --- | --- |"]
-    size = (
-        f"Peak of the memory for images of bytes with S = {SIZE_BYTES / 2**20:.0f} MiB in all, made by `python "
-        f"benchmarks/data_memory.py --write` on {this_machine().cpu}. The first training step includes about 25 MiB for "
-        "the graph of the training:"
-    )
     return "\n".join([size, "", *head, *rows])
 
 
