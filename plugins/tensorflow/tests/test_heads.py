@@ -294,6 +294,7 @@ def test_targets_are_the_same_for_arrays_and_in_a_graph(model: Any) -> None:
 def test_a_family_learns_from_all_outputs(structure: str, teacher: Teacher) -> None:
     """Its losses fall, with weights of examples and an output whose metric is not given."""
     model, given = two_headed(structure), example_arrays()
+    given |= {"kind": given["facts"][:, :CLASSES].argmax(axis=1), "place": given["facts"][:, 2:]}
     data = Arrays(
         tuple(given[n] for n in input_names(model)), tuple(given[n] for n in output_names(model)), given["weights"]
     )
@@ -302,7 +303,7 @@ def test_a_family_learns_from_all_outputs(structure: str, teacher: Teacher) -> N
     family = Family(model, (FRAMEWORK.extract(model, network, member_kept(widths)),), (widths,))
     task = Task(TASK.loss, None, TASK.loss_weights)
     seen: list[float] = []
-    settings = FinetuneSettings(epochs=6, batch_size=8, learning_rate=1e-2, distill=teacher)
+    settings = FinetuneSettings(epochs=20, batch_size=8, learning_rate=3e-2, distill=teacher, distill_weight=0.2)
     training = Training(
         data,
         settings,
@@ -314,7 +315,7 @@ def test_a_family_learns_from_all_outputs(structure: str, teacher: Teacher) -> N
     before = [loss(one, data, task) for one in (family.full, *family.members)]
     FRAMEWORK.finetune(family, training)
     after = [loss(one, data, task) for one in (family.full, *family.members)]
-    assert all(new < 0.9 * old for new, old in zip(after, before, strict=True))
+    assert all(new < 0.8 * old for new, old in zip(after, before, strict=True)), (before, after)
     assert all(0 <= metric <= 1 for metric in seen)
 
 

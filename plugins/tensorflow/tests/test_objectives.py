@@ -66,7 +66,7 @@ class OfThirdPower(keras.losses.Loss):  # type: ignore[misc]
         keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
         keras.losses.mean_absolute_error,
     ],
-    ids=str,
+    ids=lambda loss: loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__),
 )
 @pytest.mark.parametrize("build", [pixels, vectors])
 def test_a_weight_of_two_counts_twice_in_losses(build: Any, given: Any) -> None:

@@ -75,6 +75,9 @@ class ArrayStream(Stream):
     def batches(self) -> Iterator[Arrays]:
         return (self._data.take(part) for part in batches(len(self._data), self._size))
 
+    def survey(self) -> Iterator[Arrays]:
+        return self.batches()
+
     def rewind(self, passes: int) -> None:
         pass
 
