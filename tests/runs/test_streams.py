@@ -15,6 +15,7 @@ from toy_plugins import toy_registry
 from toy_runs import QUICK, Interrupted, Listener, Workplace, contents, make_workplace
 
 from reds_core.errors import InputError
+from reds_core.framework.data import Stream
 from reds_core.framework.framework import Training
 from reds_core.plan import FullAccuracy, Plan
 from reds_core.runs.api import formulate_model
@@ -223,3 +224,40 @@ def test_data_given_again_is_what_an_added_member_is_measured_on(place: Workplac
     record = extract(place.out, {"macs": 0.6}, data=loaders(), registry=toy_registry())
     assert record.accuracy.after is not None
     assert record.files["tflite_int8"]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    image_module = pytest.importorskip("PIL.Image")
+    for label in range(3):
+        folder = tmp_path / "photos" / f"class{label}"
+        folder.mkdir(parents=True)
+        for i in range(15):
+            image_module.new("L", (6, 4), 60 * label + i).save(folder / f"{i}.png")
+    return tmp_path / "photos"
+
+
+def test_images_read_from_disk_in_each_pass_are_held_back_by_their_files_and_resumed(
+    place: Workplace, photos: Path
+) -> None:
+    seen: list[Training] = []
+    asked = {"model": None, "data": photos, "settings": replace(QUICK, stream=True, holdout=0.2), "watcher": Listener()}
+    place.prune(**asked, registry=recording_framework(seen))
+    assert seen[-1].first_pass == 20  # after the passes of the network that is trained first
+    assert isinstance(seen[-1].validation, Stream)
+    assert [w for w in asked["watcher"].warnings if "hold" in w or "memory" in w] == []
+    expected = contents(place.out)
+    out = place.folder / "killed"
+    with pytest.raises(Interrupted):
+        place.prune(**asked | {"watcher": Killer(8), "out": out})
+    place.prune(**asked | {"out": out}, mode="resume")
+    assert contents(out) == expected
+
+
+def test_images_that_do_not_fit_into_memory_are_read_from_disk_and_a_warning_says_so(
+    place: Workplace, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reds_core.runs.dataset.available_bytes", lambda: 100)
+    listener = Listener()
+    place.prune(model=None, data=photos, watcher=listener)
+    assert [w for w in listener.warnings if "would take more than a quarter of the available memory" in w]
