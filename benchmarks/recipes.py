@@ -8,7 +8,8 @@ same family from the same weights. Seeds differ in the training examples, in the
 the examples that are held back to measure on. Test data is not used. The same command resumes where it stopped, since
 measurements in OUT/records.jsonl are not made again. With --from-records the summary is written from
 benchmarks/records/recipes without running anything. These records include recipes that the product does not offer
-(recipe_tables.NOT_OFFERED), which were measured with a modified copy of it.
+(recipe_tables.NOT_OFFERED), which were measured with a modified copy of it, and recipes on `resnet8-plain`, which is
+`resnet8` without augmentation.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from reds_core.scoring import Scorer, score
 from reds_core.system import RECORDS_FILE, make_folder, read_archive, write_text
 
 BUDGETS = (0.25, 0.5, 0.75)
+MEMBERS = "members_per_step"
 HOLDOUT = 0.1
 """Share of the training examples by which the best epoch is chosen, as in `reds prune`."""
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "finetuning.md"
@@ -104,23 +106,32 @@ class Recipe:
     def settings_for(self, case: Case) -> FinetuneSettings:
         """The settings for a case: with one member a step, as many epochs as cost the same processor time."""
         settings = FinetuneSettings(**dict(self.settings), augment=case.augment)
-        one = "members_a_step" in dict(self.settings)
+        one = dict(self.settings)[MEMBERS] == 1
         return dataclasses.replace(settings, epochs=round(case.epochs * case.cost) if one else case.epochs)
 
 
-def recipe(batch_size: int, learning_rate: float, one: bool, label: str = "", **other: Any) -> Recipe:
-    """Return a recipe that trains all members in each step, or one of them."""
-    own = {"batch_size": batch_size, "learning_rate": learning_rate, **({"members_a_step": 1} if one else {}), **other}
-    name = f"{'one' if one else 'all'}, batch {batch_size}, rate {learning_rate:g}"
-    return Recipe(f"{name}, {label}" if label else name, tuple(own.items()))
+def recipe(batch_size: int, learning_rate: float, one: bool, anchor: float = 0.0, warmup: float = 0.0) -> Recipe:
+    """Return a recipe that trains the full network and, in each step, all members or one of them.
+
+    Its name only mentions an anchor and a warm-up (in epochs) that are above 0.
+    """
+    parts = [f"{'one' if one else 'all'}, batch {batch_size}, rate {learning_rate:g}"]
+    parts += [f"anchor {anchor:g}"] if anchor else []
+    parts += [f"warm-up {warmup:g}"] if warmup else []
+    settings = {"batch_size": batch_size, "learning_rate": learning_rate, "anchor": anchor, "warmup_epochs": warmup}
+    return Recipe(", ".join(parts), (*settings.items(), (MEMBERS, 1 if one else None)))
 
 
 RECIPES = tuple(
-    recipe(batch, rate, one)
+    made
     for one in (False, True)
-    for batch, rates in ((32, (0.001, 0.002, 0.003, 0.005, 0.01)), (64, (0.003, 0.006, 0.01)))
-    for rate in rates
-) + tuple(recipe(32, 3e-3, one, "warm-up 1", warmup_epochs=1.0) for one in (False, True))
+    for made in (
+        *(recipe(32, rate, one) for rate in (0.001, 0.002, 0.003, 0.005, 0.01)),
+        *(recipe(64, rate, one) for rate in (0.003, 0.006, 0.01)),
+        *(recipe(32, 0.003, one, anchor) for anchor in (0.01, 0.03)),
+        recipe(32, 0.003, one, warmup=1.0),
+    )
+)
 
 
 @dataclass(frozen=True, eq=False)
