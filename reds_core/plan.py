@@ -154,6 +154,57 @@ class Hashes:
 
 
 @dataclass(frozen=True)
+class DropRecord:
+    """One network that a search for the smallest network trained and measured on held-back training data.
+
+    Attributes:
+        budget: the limit of each resource: a fraction of the full network, or an amount in base units.
+        usage: usage of each resource in base units; empty if no network meets the budget.
+        accuracy: accuracy on held-back data, between 0 and 1; None if no network meets the budget.
+        drop_points: by how many percentage points that is below the accuracy of the input model on the same data.
+            Negative if it is above.
+        epochs: how many epochs the network was trained for; 0 if it is the input model itself.
+        seconds: time of the search for widths and of training.
+    """
+
+    budget: Mapping[str, float]
+    usage: Mapping[str, int]
+    accuracy: float | None
+    drop_points: float | None
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MaxDropRecord:
+    """How the smallest network that loses at most so many points was found.
+
+    Held-back training data alone decides; test data is not used.
+
+    Attributes:
+        limit_points: the most percentage points of the metric that the network may lose on held-back data.
+        resource: the resource by which the network is the smallest.
+        examples: the number of held-back examples.
+        accuracy: accuracy of the input model on held-back data, between 0 and 1.
+        probes: the networks that were trained for a short time, in the order in which they were tried.
+        trainings: the networks that were trained fully, smallest first. The last is the network that was found; the
+            others lost too much.
+    """
+
+    limit_points: float
+    resource: str
+    examples: int
+    accuracy: float
+    probes: tuple[DropRecord, ...]
+    trainings: tuple[DropRecord, ...]
+
+    @property
+    def found(self) -> DropRecord:
+        """The network that was found."""
+        return self.trainings[-1]
+
+
+@dataclass(frozen=True)
 class Plan:
     """The result of a run.
 
@@ -161,6 +212,8 @@ class Plan:
         subnetworks: one record for each budget, smallest first.
         options: every setting of the run, by the name it has on the command line.
         versions: versions of reds, its plugins and the libraries they use, by name.
+        max_drop: how the subnetwork was found if the run looked for the smallest that loses at most so many points;
+            None if budgets were given.
     """
 
     format: str = field(default=FORMAT, kw_only=True)
@@ -174,6 +227,7 @@ class Plan:
     options: Mapping[str, Any]
     versions: Mapping[str, str]
     hashes: Hashes
+    max_drop: MaxDropRecord | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 def save_plan(plan: Plan, folder: Path) -> None:

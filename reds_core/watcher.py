@@ -14,6 +14,9 @@ class Watcher:
     def epoch(self, progress: EpochProgress) -> None:
         """Called during training to report its progress."""
 
+    def note(self, text: str) -> None:
+        """Called with an intermediate result of the run, one sentence."""
+
     def warn(self, text: str) -> None:
         """Called with a warning for the user, one sentence."""
 

@@ -23,8 +23,9 @@ from reds_core.commands.standard_streams import write_nowhere
 from reds_core.commands.tables import print_table
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.framework.finetuning import EpochProgress
-from reds_core.plan import Plan
+from reds_core.plan import MaxDropRecord, Plan
 from reds_core.report import units
+from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.facts import metric_of
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
 from reds_core.runs.inspection import Inspection
@@ -84,6 +85,9 @@ class ConsoleWatcher(Watcher):
         figures = f"epoch {progress.epoch + 1}/{progress.epochs}, loss {progress.loss:.3f}"
         figures += f", {self._metric.name} {units.on_terminal(self._metric.text(progress.accuracy))}"
         self._progress.update(self._task, total=progress.epochs * progress.batches, completed=done, figures=figures)
+
+    def note(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
@@ -163,11 +167,30 @@ def print_latencies(table: LatencyTable) -> None:
     print_table(["whole network", "predicted, us", "measured, us", "error"], rows)
 
 
+def _print_search(plan: Plan, record: MaxDropRecord, console: Console) -> None:
+    """Print how the smallest network within a limit of points was found."""
+    table = drop_table(record, plan)
+    console.print()
+    print_table(
+        ["tried", "budget", *(column.lower() for column in table.columns)],
+        [
+            [block.title.lower(), row.heading, *(cell.text for cell in row.cells)]
+            for block in table.blocks
+            for row in block.rows
+        ],
+    )
+    console.print()
+    for sentence in drop_sentences(record, plan):
+        console.print(units.on_terminal(sentence), markup=False, highlight=False, soft_wrap=True)
+
+
 def print_plan(plan: Plan, folder: Path) -> None:
     """Print the table at the end of a run, and where its files are."""
     # pipes and log files have no width
     console = Console() if sys.stdout.isatty() else Console(width=WIDE_COLUMNS)
     console.print(summary_table(plan, folder, console.width))
+    if plan.max_drop is not None:
+        _print_search(plan, plan.max_drop, console)
     if plan.hashes.data is None:
         console.print("No int8 files were written, since there is no training data to calibrate them.", soft_wrap=True)
     console.print(f"Files, plan and report are in {folder}", markup=False, highlight=False, soft_wrap=True)

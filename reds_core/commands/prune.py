@@ -52,6 +52,8 @@ OPTIONS = SettingOptions(
         "score_level": OptionRule(is_text=True, read=_level),
         "options": OptionRule("option", text="Option of a plugin, as NAME.KEY=VALUE", read=_merged),
         "imports": OptionRule(flag="--import"),
+        "max_drop": OptionRule(least=0),
+        "max_drop_epochs": OptionRule(least=1),
         "finetune.epochs": OptionRule("finetune_epochs", least=0),
         "finetune.batch_size": OptionRule(least=1),
         "finetune.augment": OptionRule(read=_comma_separated),

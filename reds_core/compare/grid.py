@@ -174,6 +174,11 @@ def _check(settings: RunSettings, name: str, registry: Registry) -> None:
             registry.create(base, plugin, settings.options)
         registry.check_settings(settings.options)
         check_level(registry.create(Scorer, settings.scorer, settings.options), settings.score_level)
+        if settings.max_drop is not None:
+            raise InputError(
+                "max_drop finds a different budget in every run, so that the runs cannot be compared",
+                "give budgets instead",
+            )
         check_resources(
             (r for b in parse_budgets(settings.budgets) for r in b.amounts), settings.latency_table is not None
         )

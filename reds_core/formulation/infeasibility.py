@@ -77,6 +77,15 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
     )
 
 
+def least_usage(statement: Statement, resource: str) -> int:
+    """The least of a resource that any subnetwork can use, in base units.
+
+    Raises:
+        InputError: If the resource cannot be counted.
+    """
+    return _least(statement.network, statement.form(resource), statement.rules)
+
+
 def share_above(least: int, full: int) -> float:
     """The least share, rounded up to three decimals, for which floor(share x full) is at least `least`."""
     return -(-1000 * least // full) / 1000

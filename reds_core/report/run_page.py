@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from reds_core.cost.resources import RESOURCES
 from reds_core.plan import Plan
 from reds_core.report import figures, units
+from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.facts import FamilyFacts, Member, gather
 from reds_core.report.page import Picture, picture, render
 from reds_core.report.proof import Proof, proof_summary, prove
@@ -76,6 +77,8 @@ def run_page(plan: Plan, folder: Path) -> str:
         verdicts=tuple(reversed(verdicts)),
         search=search_table(family, tuple(reversed(proofs))),
         steps=steps_table(plan),
+        drop_sentences=drop_sentences(plan.max_drop, plan) if plan.max_drop else (),
+        drop_table=drop_table(plan.max_drop, plan) if plan.max_drop else None,
         files=files_table(family),
         settings=settings_table(plan),
         options=prose_table("Options", "Option", {k: units.setting(v) for k, v in plan.options.items()}),

@@ -72,6 +72,8 @@ def prune(
     loss_weights: Any | None = None,
     callbacks: Sequence[Any] = (),
     finetune_epochs: int | None = None,
+    max_drop: float | None = None,
+    max_drop_resource: str | None = None,
     seed: int | None = None,
     settings: RunSettings | None = None,
     mode: Mode | str = Mode.REFUSE,
@@ -114,9 +116,12 @@ def prune(
             `model` was compiled with.
         metrics: The metric by which networks are compared, in the same forms as `loss`.
         loss_weights: The weights of the losses of several outputs, as a list or a dict.
-        callbacks: Callbacks of the framework's training loop, such as `keras.callbacks.CSVLogger`. They see every
-            training of the run: the joint model, its `val_loss`, and the metrics of each network.
+        callbacks: Callbacks of the framework's own training loop. They see every training of the run: the joint model,
+            its `val_loss`, and the metrics of each network.
         finetune_epochs: How many epochs the whole run trains for.
+        max_drop: Find the smallest network that loses at most this many points of accuracy on held-back training data.
+            `budgets` are then further limits of this network, with one amount for each resource.
+        max_drop_resource: The resource by which it is the smallest: `"macs"` unless another is given.
         seed: The seed of all random numbers.
         settings: All other settings. Give either these or a recipe.
         mode: What to do if `out` already holds a run: `"refuse"`, `"resume"` or `"overwrite"`. A resumed run finds its
@@ -165,6 +170,8 @@ def prune(
         options=merged_options(settings.options, options or {}),
         imports=settings.imports if imports is None else import_names(imports),
         finetune=finetune if finetune_epochs is None else replace(finetune, epochs=finetune_epochs),
+        max_drop=settings.max_drop if max_drop is None else max_drop,
+        max_drop_resource=settings.max_drop_resource if max_drop_resource is None else max_drop_resource,
         seed=settings.seed if seed is None else seed,
         class_weight=settings.class_weight if class_weight is None else class_weight_text(class_weight),
     )

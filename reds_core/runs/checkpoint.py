@@ -29,6 +29,7 @@ from reds_core.system.records import from_plain, parse_json, to_json
 FOLDER = ".checkpoint"
 _PREFIX = "step-"
 _EPOCHS = "epochs-"
+_TRIALS = "max-drop"
 _STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
 _FULL, _MEMBER = "full", "member-"
 _GROUP, _CURVE = "group/", "curve/"
@@ -197,8 +198,14 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def has_progress(folder: Path) -> bool:
-    """Whether FOLDER holds a finished step or a finished epoch from which a run can be resumed."""
-    return has_checkpoint(folder) or any((folder / FOLDER).glob(f"{_EPOCHS}*"))
+    """Whether FOLDER holds a finished step, epoch or part of a search from which a run can be resumed."""
+    in_search = trials_folder(folder).rglob("*")
+    return has_checkpoint(folder) or any((folder / FOLDER).glob(f"{_EPOCHS}*")) or any(p.is_file() for p in in_search)
+
+
+def trials_folder(folder: Path) -> Path:
+    """The folder of the networks that a search for the smallest network in FOLDER tries, until the run is finished."""
+    return folder / FOLDER / _TRIALS
 
 
 def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -> Checkpoint | None:

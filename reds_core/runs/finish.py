@@ -8,7 +8,7 @@ from typing import Any
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import UnavailableError
 from reds_core.knapsack.solution import Solution
-from reds_core.plan import FullAccuracy, FullRecord, GroupRecord, Plan, SubnetworkRecord, save_plan
+from reds_core.plan import FullAccuracy, FullRecord, GroupRecord, MaxDropRecord, Plan, SubnetworkRecord, save_plan
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
 from reds_core.report.run_report import write_report
@@ -22,8 +22,13 @@ from reds_core.runs.thinning import ThinningPrice, thinning_price
 from reds_core.watcher import Watcher
 
 
-def finish(session: Session, checkpoint: Checkpoint) -> Plan:
+def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | None = None) -> Plan:
     """Write and measure the family, then write the plan and the report.
+
+    Args:
+        session: The run.
+        checkpoint: The family after the last step.
+        max_drop: How the family was found if its budget was not given.
 
     Raises:
         ContractViolation: If a model does not use what was planned.
@@ -57,6 +62,7 @@ def finish(session: Session, checkpoint: Checkpoint) -> Plan:
         options=session.request.options,
         versions=versions_of(session.registry, framework),
         hashes=inputs.hashes,
+        max_drop=max_drop,
     )
     report(plan, folder, session.watcher)
     save_recipe(folder, session.request.model, session.request.data, settings)

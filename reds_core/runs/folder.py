@@ -17,6 +17,7 @@ from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, has_progress, remove_checkpoints
 from reds_core.runs.dataset import OBJECTS
+from reds_core.runs.drop_goal import all_budget_names
 from reds_core.runs.file_names import baseline_file, full_file, is_output, member_files
 from reds_core.runs.recipe import RECIPE_FILE
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
@@ -241,6 +242,8 @@ class RunFolder:
             members += [s.name for s in load_plan(self.path).subnetworks]
         with suppress(InputError, TypeError, KeyError):
             record = self._record()
+            if record is not None and record.options.get("max_drop") is not None:
+                members += all_budget_names()
             members += [b.name for b in parse_budgets(record.options["budgets"])] if record else []
         (self.path / PLAN_FILE).unlink(missing_ok=True)
         remove_partial_files(self.path)

@@ -57,7 +57,7 @@ class GivenObjects:
         if self.optimizer is not None and not hasattr(self.optimizer, "get_config"):
             raise InputError(
                 f"optimizer of type {type(self.optimizer).__name__} is not an optimizer",
-                "give an object such as keras.optimizers.Adam(0.001), or a name such as adam",
+                "give an optimizer object of the framework, or a name such as adam",
             )
         compiled, objects = Task(), TrainingObjects()
         if not isinstance(model, Path | None):

@@ -130,5 +130,6 @@ def _budgets(plain: Any) -> tuple[str, ...]:
         if not all(isinstance(each, str) for each in listed):
             raise InputError("budgets are neither a mapping nor texts", "write budgets: {macs: [0.5, 0.25]}")
         texts = tuple(listed)
-    parse_budgets(texts)
+    if texts:  # with a limit of the drop, there may be none
+        parse_budgets(texts)
     return texts

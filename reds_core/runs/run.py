@@ -13,10 +13,12 @@ from reds_core.framework.framework import Framework
 from reds_core.plan import Plan
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import has_progress, remove_checkpoints
+from reds_core.runs.drop_goal import DropGoal, drop_goal
 from reds_core.runs.finish import finish
 from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.inputs import InputReader, Inputs
 from reds_core.runs.inspection import frozen_warning
+from reds_core.runs.max_drop import find_smallest
 from reds_core.runs.request import RunRequest
 from reds_core.runs.session import RunPlugins, Session, create_plugins
 from reds_core.runs.steps import take_steps
@@ -49,13 +51,14 @@ class Run:
         """
         settings = self.request.settings
         plugins = create_plugins(self.registry, settings)
-        budgets = parse_budgets(settings.budgets)
+        goal = drop_goal(settings, self.request.data is not None)
+        budgets = parse_budgets(settings.budgets) if goal is None else (goal.largest,)
         check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
         self.request.check_sources(plugins.scorer)
         framework = self.request.framework(self.registry)
         known = self.folder.accept(self.request.model, framework.files)
         try:
-            return self._execute(plugins, budgets, framework, known)
+            return self._execute(plugins, goal, budgets, framework, known)
         except Exception as error:
             if known is None:
                 self.folder.forget()
@@ -67,6 +70,7 @@ class Run:
     def _execute(
         self,
         plugins: RunPlugins,
+        goal: DropGoal | None,
         budgets: tuple[SubnetworkBudget, ...],
         framework: Framework,
         known: RunRecord | None,
@@ -75,6 +79,7 @@ class Run:
 
         Args:
             plugins: The plugins of the run.
+            goal: What the run looks for; None if the subnetworks are those of `budgets`.
             budgets: The budgets of the subnetworks, in any order.
             framework: The framework of the model.
             known: What the run to resume was started with; None for a new run.
@@ -100,7 +105,10 @@ class Run:
             folder.note(record)
         self._warn(inputs)
         session = Session(request, folder.path, self.registry, self.watcher, plugins, inputs, statement, budgets)
-        return finish(session, take_steps(session))
+        if goal is None:
+            return finish(session, take_steps(session))
+        found = find_smallest(session, goal)
+        return finish(found.session, found.checkpoint, found.record)
 
     def _warn(self, inputs: Inputs) -> None:
         """Warn the user before the work begins."""

@@ -11,6 +11,7 @@ from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.runs.inputs import Inputs
 from reds_core.runs.request import RunRequest
+from reds_core.runs.score_store import ScoreStore
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer, check_level
@@ -56,6 +57,7 @@ class Session:
         inputs: The model and the data.
         statement: The common part of the knapsack problems of all budgets.
         budgets: The budgets of the subnetworks, smallest first.
+        scores: Stores the scores of the input model for several families of one run; None if there is one family.
     """
 
     request: RunRequest
@@ -66,6 +68,7 @@ class Session:
     inputs: Inputs
     statement: Statement
     budgets: tuple[SubnetworkBudget, ...]
+    scores: ScoreStore | None = None
 
     @property
     def settings(self) -> RunSettings:

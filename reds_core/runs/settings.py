@@ -37,7 +37,12 @@ class RunSettings:
 
     Attributes:
         budgets: RESOURCE=AMOUNT[,AMOUNT...]; an amount of at most 1 is a fraction of the full network, others may have
-            a unit such as k, M, KiB, MiB or ms. There is one subnetwork for each amount.
+            a unit such as k, M, KiB, MiB or ms. There is one subnetwork for each amount. With `max_drop` these are
+            further limits of the one subnetwork, one amount for each resource, and the default does not apply.
+        max_drop: Find the smallest network that loses at most this many points of accuracy on held-back data. None
+            means off.
+        max_drop_resource: Resource by which that network is the smallest. None means macs.
+        max_drop_epochs: Epochs for which each network that the search tries is trained. None means a third of all.
         pruner: Name of the pruner plugin.
         scorer: Name of the scorer plugin.
         score_level: What is scored: channel, or kernel (each connection between two channels).
@@ -64,6 +69,9 @@ class RunSettings:
     """
 
     budgets: tuple[str, ...] = DEFAULT_BUDGETS
+    max_drop: float | None = None
+    max_drop_resource: str | None = None
+    max_drop_epochs: int | None = None
     pruner: str = "nested"
     scorer: str = "taylor"
     score_level: ScoreLevel = ScoreLevel.CHANNEL
@@ -97,6 +105,8 @@ class RunSettings:
             parse_class_weight(self.class_weight)
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
+        if self.max_drop is not None and self.budgets == DEFAULT_BUDGETS:
+            object.__setattr__(self, "budgets", ())  # they would otherwise count as limits that the user gave
         self.controls()
 
     def controls(self) -> Controls:

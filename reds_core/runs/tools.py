@@ -52,7 +52,12 @@ class RunTools(Tools):
     def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
         i, settings, network = self._inputs, self._settings, self._described(model)
         scorer, level = self._session.plugins.scorer, settings.score_level
-        table = score(scorer, i.framework, model, network, i.examples, settings.task, self.seed, level)
+        store = self._session.scores if model is self.model else None
+
+        def scored() -> ScoreTable:
+            return score(scorer, i.framework, model, network, i.examples, settings.task, self.seed, level)
+
+        table = scored() if store is None else store.scores(self.seed, scored)
         return table if kept is None else table.spread(kept, self.network.channels)
 
     def loss(self, model: Any) -> float:

@@ -102,6 +102,7 @@ EMPTY_PAGE: dict[str, Any] = {
     **dict.fromkeys(("tiles", "accuracy_pictures", "channel_pictures", "verdicts"), ()),
     **dict.fromkeys(("channels", "search", "steps", "files", "settings", "options", "versions", "hashes"), NO_TABLE),
     "usage_picture": None,
+    "drop_table": None,
     "metric": None,
 }
 

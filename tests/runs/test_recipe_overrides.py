@@ -18,6 +18,9 @@ from reds_core.system.files import write_text
 
 BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "budget": ("budgets: {macs: 0.9, params: 0.9}", ("--budget", "macs=0.75,0.5,0.25")),
+    "max_drop": ("max_drop: 1.0", ("--max-drop", "none", "--budget", "macs=0.75,0.5,0.25")),
+    "max_drop_resource": ("max_drop_resource: params", ("--max-drop-resource", "none")),
+    "max_drop_epochs": ("max_drop_epochs: 2", ("--max-drop-epochs", "none")),
     "pruner": ("pruner: layerwise", ("--pruner", "nested")),
     "scorer": ("scorer: magnitude", ("--scorer", "taylor")),
     "score_level": ("score_level: kernel", ("--score-level", "channel")),

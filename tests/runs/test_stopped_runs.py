@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mock_scorers import Overtraining
-from stopped_runs import StoppableRun, check_end, finished, moments
+from stopped_runs import TOY, StoppableRun, check_end, finished, moments
 from toy_framework import ToyFramework, residual_model, toy_arrays
 from toy_plugins import toy_registry
 from toy_runs import QUICK, Interrupted, Workplace, contents, without_times
@@ -26,32 +26,6 @@ from reds_core.watcher import Watcher
 
 EPOCHS = 30
 LONG = dataclasses.replace(QUICK, finetune=FinetuneSettings(EPOCHS, 16, 0.05))
-
-TOY = """
-import importlib.metadata, pathlib, time
-import reds_core.runs.finish
-from toy_framework import ToyFramework
-from toy_plugins import FIRST_PARTY, PluginModule
-
-class Slow(ToyFramework):
-    def finetune(self, family, training):
-        import dataclasses
-        def progress(told):
-            time.sleep(0.004)
-            training.progress(told)
-        super().finetune(family, dataclasses.replace(training, progress=progress))
-
-    def export(self, *arguments, **named):
-        time.sleep(0.02)
-        super().export(*arguments, **named)
-
-def write_report(plan, folder):
-    time.sleep(0.05)
-    (folder / "report.html").write_text("report")
-
-importlib.metadata.entry_points = lambda group: [PluginModule("toy", (*FIRST_PARTY, Slow))]
-reds_core.runs.finish.write_report = write_report
-"""
 
 
 class Counting(Watcher):

@@ -12,10 +12,12 @@ from html_pages import Page
 
 from reds_core.plan import (
     Accuracy,
+    DropRecord,
     FullAccuracy,
     FullRecord,
     GroupRecord,
     Hashes,
+    MaxDropRecord,
     Plan,
     StepRecord,
     SubnetworkRecord,
@@ -164,6 +166,19 @@ def one_budget() -> Plan:
     return plan_of(DS_CNN_S, [proven(0.5, DS_CNN_S)])
 
 
+def searched() -> Plan:
+    """Half of the MACs, found as the least that loses at most a point; nothing was found at the smallest budget."""
+
+    def tried(fraction: float, drop_points: float | None, epochs: int) -> DropRecord:
+        usage = {} if drop_points is None else {name: int(fraction * used) for name, used in FULL_USAGE.items()}
+        accuracy = None if drop_points is None else 0.9 - drop_points / 100
+        return DropRecord({"macs": fraction}, usage, accuracy, drop_points, epochs, 12.5 * epochs)
+
+    probes = (tried(0.52, 0.75, 2), tried(0.26, 4.0, 2), tried(0.02, None, 2))
+    record = MaxDropRecord(1.0, "macs", 400, 0.9, probes, (tried(0.5, 1.5, 10), tried(0.52, -0.25, 10)))
+    return plan_of(DS_CNN_S, [proven(0.52, DS_CNN_S)], max_drop=record)
+
+
 def sixty_groups() -> Plan:
     return plan_of(SIXTY, [proven(f, SIXTY) for f in (0.125, 0.25, 0.5, 0.75, 0.9)])
 
@@ -179,7 +194,7 @@ def no_subnetwork() -> Plan:
     return plan_of(DS_CNN_S, [])
 
 
-PLANS = (complete, deep, without_data, odd, one_budget, sixty_groups, nothing_known, no_subnetwork)
+PLANS = (complete, deep, without_data, odd, one_budget, searched, sixty_groups, nothing_known, no_subnetwork)
 
 
 def write_files(plan: Plan, folder: Path) -> None:

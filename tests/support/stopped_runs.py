@@ -35,6 +35,33 @@ console.ConsoleWatcher.epoch = epoch
 cli.main()
 """
 
+TOY = """
+import importlib.metadata, pathlib, time
+import reds_core.runs.finish
+from toy_framework import ToyFramework
+from toy_plugins import FIRST_PARTY, PluginModule
+
+class Slow(ToyFramework):
+    def finetune(self, family, training):
+        import dataclasses
+        def progress(told):
+            time.sleep(0.004)
+            training.progress(told)
+        super().finetune(family, dataclasses.replace(training, progress=progress))
+
+    def export(self, *arguments, **named):
+        time.sleep(0.02)
+        super().export(*arguments, **named)
+
+def write_report(plan, folder):
+    time.sleep(0.05)
+    (folder / "report.html").write_text("report")
+
+importlib.metadata.entry_points = lambda group: [PluginModule("toy", (*FIRST_PARTY, Slow))]
+reds_core.runs.finish.write_report = write_report
+"""
+"""A preparation that makes a run use a slow toy framework."""
+
 
 @dataclass(frozen=True)
 class StoppableRun:

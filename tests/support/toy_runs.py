@@ -79,7 +79,13 @@ def without_times(plan: Plan) -> Plan:
     """`plan` with every figure of a clock removed."""
     subnetworks = tuple(dataclasses.replace(s, wall_s=None) for s in plan.subnetworks)
     steps = tuple(dataclasses.replace(s, search_s=None, finetune_s=None) for s in plan.steps)
-    return dataclasses.replace(plan, subnetworks=subnetworks, steps=steps)
+    found = plan.max_drop
+    if found is not None:
+        probes, trainings = (
+            tuple(dataclasses.replace(t, seconds=0.0) for t in tried) for tried in (found.probes, found.trainings)
+        )
+        found = dataclasses.replace(found, probes=probes, trainings=trainings)
+    return dataclasses.replace(plan, subnetworks=subnetworks, steps=steps, max_drop=found)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -139,6 +145,7 @@ class Listener(Watcher):
     def __init__(self) -> None:
         self.stages: list[str] = []
         self.warnings: list[str] = []
+        self.notes: list[str] = []
         self.epochs = 0
 
     def stage(self, text: str) -> None:
@@ -149,3 +156,6 @@ class Listener(Watcher):
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)

@@ -60,7 +60,7 @@ def test_the_script_ends_with_the_same_weights_after_a_kill(tmp_path: Path) -> N
     assert before < 6
     assert epochs(killed)[-1] == "5"
     assert len(epochs(killed)) in (6, 7), "at most the epoch that was being saved is trained again"
-    for name in ("full.keras", "subnet-25.keras", "subnet-50.keras"):
+    for name in ("nested.keras", "subnet-25.keras", "subnet-50.keras"):
         one, other = (keras.saving.load_model(folder / "slim" / name).get_weights() for folder in (whole, killed))
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b, err_msg=name)
