@@ -47,6 +47,10 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
         *("--augment", "noise", "--dropout", "0.5"),
         *("--precision", "mixed_bfloat16", "--distill", "input", "--distill-weight", "0.7"),
         *(
+            "--members-per-step",
+            "1",
+            "--anchor",
+            "0.1",
             "--distill-temperature",
             "2",
             "--no-recalibrate",
@@ -82,6 +86,8 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
         "distill": "input",
         "distill_weight": 0.7,
         "distill_temperature": 2.0,
+        "members_per_step": 1,
+        "anchor": 0.1,
         "recalibrate": False,
     }
     assert (options["solver"], options["time_limit_s"], options["threads"]) == ("brute", 5.0, 1)

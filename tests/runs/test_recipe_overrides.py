@@ -60,6 +60,8 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "distill": ("finetune: {distill: none}", ("--distill", "input")),
     "distill_weight": ("finetune: {distill_weight: 0.1}", ("--distill-weight", "0.5")),
     "distill_temperature": ("finetune: {distill_temperature: 1}", ("--distill-temperature", "4")),
+    "members_per_step": ("finetune: {members_per_step: 1}", ("--members-per-step", "none")),
+    "anchor": ("finetune: {anchor: 0}", ("--anchor", "0.01")),
     "recalibrate": ("finetune: {recalibrate: false}", ("--recalibrate",)),
 }
 """For each option what a recipe says, and the arguments that bring the default back."""
@@ -151,7 +153,7 @@ def test_places_are_replaced(asked: Any, tmp_path: Path) -> None:
 
 def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     arguments = [a for _, given in BACK.values() for a in given if given[-1] == "none"]
-    assert len(arguments) == 2 * 15
+    assert len(arguments) == 2 * 18
     assert asked("seed: 0", *arguments).settings == RunSettings()
 
 
