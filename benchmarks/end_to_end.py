@@ -7,8 +7,7 @@
 The script writes the recipes of an experiment to OUT/recipes, runs `reds compare` on them in OUT/NAME, and writes the
 tables to the experiment's section of the page. The same command resumes where it stopped; other epochs need another
 --out. Records of finished runs are kept in benchmarks/records/NAME; with --from-records the page is written from them.
-benchmarks/ds_cnn.py makes the models of `fashion` and `cifar10` and the data of `fashion`; everything else is in
-../shared/assets.
+benchmarks/ds_cnn.py makes the models and the data of `fashion` and `cifar10`; everything else is in ../shared/assets.
 """
 
 from __future__ import annotations
@@ -111,9 +110,9 @@ EXPERIMENTS = {
     ),
     "cifar10": family_of_the_paper(
         "CIFAR-10",
-        "10,000 training images. The REDS paper (arXiv 2311.13349), with all 50,000, loses 1.9, 5.3 and 18.4 points",
+        "all 50,000 training images. The REDS paper (arXiv 2311.13349) loses 1.9, 5.3 and 18.4 points",
         "cifar10",
-        str(ASSETS / "data" / "cifar10.npz"),
+        str(BASELINES / "cifar10" / "data.npz"),
         (("nested,uniform", "taylor"),),
         epochs=5,
         augment=("flip", "shift"),
