@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +95,19 @@ def milliseconds(train: Callable[[Any, int], Any], batches: int, epochs: int) ->
     return min(clock.spent[1:]) / batches * 1e3
 
 
+def examples(case: Case) -> Arrays:
+    """Random examples."""
+    generator = np.random.default_rng(0)
+    count = case.batch_size * case.batches
+    return Arrays(generator.normal(size=(count, *case.shape)).astype(np.float32), generator.integers(0, 10, count))
+
+
 def measure(case: Case, epochs: int) -> dict[str, float]:
     """CPU ms of a step by way of training."""
     import keras
 
     framework = Registry().default_framework()
-    generator = np.random.default_rng(0)
-    count = case.batch_size * case.batches
-    data = Arrays(generator.normal(size=(count, *case.shape)).astype(np.float32), generator.integers(0, 10, count))
+    data = examples(case)
 
     def plainly(clock: Any, total: int) -> None:
         model = case.build()
@@ -121,6 +127,21 @@ def measure(case: Case, epochs: int) -> dict[str, float]:
     return {name: milliseconds(train, case.batches, epochs) for name, train in ways.items()}
 
 
+def alone(case: Case, epochs: int) -> dict[str, float]:
+    """CPU ms of a step of each network of the family when it is trained by itself, without a teacher."""
+    framework = Registry().default_framework()
+    data = examples(case)
+    family = family_of(framework, case.build())
+
+    def train(model: Any, clock: Any, total: int) -> None:
+        how = replace(SETTINGS, epochs=total, batch_size=case.batch_size)
+        training = Training(data, how, 0, lambda _: None, objects=TrainingObjects((clock,)))
+        framework.finetune(Family(model, (), ()), training)
+
+    models = dict(zip(("25 %", "50 %", "75 %", "100 %"), (*family.members, family.full), strict=True))
+    return {name: milliseconds(partial(train, model), case.batches, epochs) for name, model in models.items()}
+
+
 def table(found: dict[str, dict[str, float]]) -> str:
     """A row for each network."""
     names = list(next(iter(found.values())))
@@ -136,7 +157,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=6, help="epochs of which the fastest counts")
     parser.add_argument("--write", action="store_true", help="write the table into docs/finetuning.md")
+    parser.add_argument("--alone", action="store_true", help="time each network of the families by itself instead")
     given = parser.parse_args()
+    if given.alone:
+        for case in cases():
+            figures = ", ".join(f"{name} {ms:.1f}" for name, ms in alone(case, given.epochs).items())
+            sys.stdout.write(f"{case.name}: {figures}\n")
+        return
     found = table({case.name: measure(case, given.epochs) for case in cases()})
     sys.stdout.write(found + "\n")
     if given.write:
