@@ -107,12 +107,21 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the outputs of the full network at inference."""
+        full = self._students[-1].model
         outputs = self._at_inference(self._students[-1], _each_as_float32(inputs))
-        return outputs[0] if len(outputs) == 1 else outputs
+        return keras.tree.pack_sequence_as(full.output, list(outputs)) if len(outputs) > 1 else outputs[0]
 
     @property
     def metrics(self) -> list[Any]:
         return [self._step_loss, *(metric for figures in self._figures for metric in figures.metrics)]
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return no results, so that Keras takes the logs of the steps.
+
+        In a training step the metrics of the members are not updated, and some metrics of Keras have no result before
+        their first update.
+        """
+        return {}
 
     @property
     def figure_names(self) -> list[str]:
@@ -223,7 +232,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                         soft_targets = tf.nest.map_structure(tf.stop_gradient, outputs)
             if step.anchor:
                 distances = [tf.nn.l2_loss(full[i] - start) for i, start in self._hidden.starts.items()]
-                total += step.anchor * tf.cast(tf.add_n(distances), tf.float32)
+                total += step.anchor * tf.add_n([tf.cast(distance, tf.float32) for distance in distances])
             # Gradients of replicas are summed, so each replica has its part of the mean over the whole batch.
             scaled = self.optimizer.scale_loss(total / tf.distribute.get_strategy().num_replicas_in_sync)
         gradients = tape.gradient(scaled, list(full.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
@@ -273,7 +282,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Have the moving averages of the weights in their place within the context, if the optimizer keeps any."""
-        if not getattr(self.optimizer, "use_ema", False):
+        if not getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
             yield
             return
         kept = plain_arrays(self.weights_by_index.values())
@@ -323,12 +332,15 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             variable.assign(state.value)
 
     def _at_inference(self, student: Student, x: Any) -> Any:
-        """Return the outputs of a network in the order of the model's outputs."""
+        """Return the outputs of a network in the order of the model's outputs.
+
+        Examples may be in the structure that the model takes, as callbacks give them, or a tuple as in batches.
+        """
         with strides_taken_first(student.model):
             outputs, _ = student.model.stateless_call(
                 [cut.of(self.weights_by_index[cut.weight].value) for cut in student.cuts],
                 [state.value for state in student.states],
-                inputs_for(student.model, x),
+                inputs_for(student.model, x) if isinstance(x, tuple) else x,
                 training=False,
             )
         return outputs_in_order(student.model, outputs)
