@@ -138,6 +138,9 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         finally:
             student.model.set_weights(kept)
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Do nothing, since the model is built. Keras would add up the parts of a batch, which may differ in size."""
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """Train on one batch of (x, y, weights), where y is a pair of labels and soft targets if these are given."""
         x, given, weights = keras.utils.unpack_x_y_sample_weight(data)
@@ -149,7 +152,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                 x = step.augmenter(x)
             if step.distillation is not None and soft_targets is None:
                 soft_targets = step.distillation.outputs(x)
-            lesson = _Lesson(x, labels, weights, soft_targets)
+            lesson = _Lesson(x, labels, weights, soft_targets, _share_of_batch(x))
             loss, outputs, gradients, states = self._learn(lesson)
         self.optimizer.apply(gradients, self.trainable_variables)
         for state, new in zip(self._states, states, strict=True):
@@ -234,7 +237,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                 distances = [tf.nn.l2_loss(full[i] - start) for i, start in self._hidden.starts.items()]
                 total += step.anchor * tf.add_n([tf.cast(distance, tf.float32) for distance in distances])
             # Gradients of replicas are summed, so each replica has its part of the mean over the whole batch.
-            scaled = self.optimizer.scale_loss(total / tf.distribute.get_strategy().num_replicas_in_sync)
+            scaled = self.optimizer.scale_loss(total * lesson.share)
         gradients = tape.gradient(scaled, list(full.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
         states = [new_states.get(id(state), state.value) for state in self._states]
         return (
@@ -282,7 +285,8 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Have the moving averages of the weights in their place within the context, if the optimizer keeps any."""
-        if not getattr(self.optimizer, "inner_optimizer", self.optimizer).use_ema:
+        optimizer: Any = self.optimizer
+        if not getattr(optimizer, "inner_optimizer", optimizer).use_ema:
             yield
             return
         kept = plain_arrays(self.weights_by_index.values())
@@ -348,12 +352,21 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
 @dataclass(frozen=True, eq=False)
 class _Lesson:
-    """One batch: examples, labels, weights of the examples, and the teacher's outputs."""
+    """One batch, or the part of it that one replica gets.
+
+    Attributes:
+        x: examples.
+        labels: their labels.
+        weights: their weights, or None.
+        soft_targets: the teacher's outputs, or None.
+        share: share of the batch's examples that are in this part.
+    """
 
     x: Any
     labels: Any
     weights: Any | None
     soft_targets: Any | None
+    share: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -403,6 +416,14 @@ def _log_names(aim: Objective) -> list[str]:
 
 def _each_as_float32(x: Any) -> Any:
     return tf.nest.map_structure(as_float32, x)
+
+
+def _share_of_batch(x: Any) -> Any:
+    """Return the share of a batch's examples that this replica gets; parts differ if the batch cannot be halved."""
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return 1.0
+    count = tf.cast(tf.shape(_first(x))[0], tf.float32)
+    return count / tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, count)
 
 
 def _first(x: Any) -> Any:

@@ -77,17 +77,14 @@ class Feed:
         """
         self._data, self._soft_targets, self._first_pass = data, soft_targets, first_pass
         self._order = _Order(0 if isinstance(data, Stream) else len(data), seed)
-        self._epoch: int | None = None
+        self._epoch = 0
         if isinstance(data, Stream):
             self.batches_per_epoch = data.batches_per_pass
             example = data.sample(1)
         else:
             self.batches_per_epoch = math.ceil(len(data) / batch_size)
             example = data.take(slice(1))
-        devices = tf.distribute.get_strategy().num_replicas_in_sync
-        one = self._element(example, slice(1))
-        self._example = tf.nest.map_structure(lambda array: np.repeat(array, devices, axis=0), one)
-        signature = tf.nest.map_structure(_spec, self._example)
+        signature = tf.nest.map_structure(_spec, self._element(example, slice(1)))
         elements = self._elements if errors is None else errors.recorded(self._elements)
         self.dataset = _dataset(elements, signature, self.batches_per_epoch)
 
@@ -98,11 +95,7 @@ class Feed:
             self._data.rewind(self._first_pass + epoch)
 
     def _elements(self) -> Iterator[Any]:
-        if (
-            self._epoch is None
-        ):  # Keras reads a batch to learn its shapes before the first epoch of distributed training
-            yield from [self._example] * self.batches_per_epoch
-        elif isinstance(self._data, Stream):
+        if isinstance(self._data, Stream):
             for batch in self._data.batches():
                 yield self._element(batch, None)
         else:
