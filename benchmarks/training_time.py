@@ -22,9 +22,8 @@ from ds_cnn import ds_cnn_s
 from end_to_end import with_part
 
 import reds_core
-from reds_core import FinetuneSettings
+from reds_core import FinetuneSettings, Registry
 from reds_core.framework import Arrays, Family, Framework, Training, TrainingObjects
-from reds_core.registry import Registry
 from reds_core.system import this_machine, write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "finetuning.md"
