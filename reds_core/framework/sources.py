@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, RedsError
 from reds_core.framework.data import SAMPLE_BYTES, SAMPLE_EXAMPLES, Arrays, Stream, columns, first_examples
 from reds_core.framework.examples import examples_of, is_array, layout
 
@@ -68,6 +68,7 @@ class SourceStream(Stream):
         """
         self._source, self._what = source, what
         self._begun, self._next = 0, 0
+        self._form: str | None = None
         reading = self._converted(source.read())
         first = next(reading, None)
         if first is None:
@@ -101,7 +102,7 @@ class SourceStream(Stream):
                 self._begin()
                 self._source.skip()
             self._begin()
-        return self._converted(self._source.read())
+        return self._counted(self._converted(self._source.read()))
 
     def rewind(self, passes: int) -> None:
         """Continue as if exactly `passes` passes had been read.
@@ -123,8 +124,61 @@ class SourceStream(Stream):
         self._begun += 1
 
     def _converted(self, batches: Iterator[Any]) -> Iterator[Arrays]:
-        for index, batch in enumerate(batches):
-            yield batch_of(batch, f"{self._what} (batch {index + 1})")
+        for index, batch in enumerate(self._readable(batches)):
+            name = f"{self._what} (batch {index + 1})"
+            found = batch_of(batch, name)
+            if self._form is None:
+                self._form = _form(found)
+            elif self._form != _form(found):
+                raise InputError(
+                    f"the {name} has {_form(found)}, but the first batch has {self._form}",
+                    "give batches of the same form, with the same shapes",
+                )
+            yield found
+
+    def _readable(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Yield the same batches, and name the batch at which the source raises an error of its own."""
+        index = 0
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (RedsError, MemoryError):
+                raise
+            except Exception as error:
+                raise InputError(
+                    f"the {self._what} cannot be read (batch {index + 1}): {type(error).__name__}: {error}",
+                    "correct what yields the batches",
+                ) from error
+            yield batch
+            index += 1
+
+    def _counted(self, batches: Iterator[Arrays]) -> Iterator[Arrays]:
+        """Yield the batches of a pass.
+
+        Raises:
+            InputError: at the end, if there are fewer than in a pass.
+        """
+        count = 0
+        for batch in batches:
+            yield batch
+            count += 1
+        if count < self._count:
+            raise InputError(
+                f"the {self._what} ended after {count} batches instead of {self._count}",
+                "yield the same number of batches in every pass",
+            )
+
+
+def _form(batch: Arrays) -> str:
+    """The shapes of one example and its label, and whether there are weights, as text."""
+
+    def shapes(values: Any) -> str:
+        return " and ".join(str(array.shape[1:]) for array in columns(values))
+
+    weights = "weights" if batch.weights is not None else "no weights"
+    return f"examples of shape {shapes(batch.x)}, labels of shape {shapes(batch.y)} and {weights}"
 
 
 class _Counted(Iterator[Arrays]):

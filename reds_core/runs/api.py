@@ -24,7 +24,7 @@ from reds_core.runs.class_weights import ClassWeights, class_weight_text
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.given_data import given_data, read_given
-from reds_core.runs.given_objects import GivenObjects
+from reds_core.runs.given_objects import GivenObjects, callbacks_of
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import Inspection, describe, refuse_unprunable
 from reds_core.runs.recipe import Recipe, load_recipe
@@ -70,7 +70,7 @@ def prune(
     loss: Any | None = None,
     metrics: Any | None = None,
     loss_weights: Any | None = None,
-    callbacks: Sequence[Any] = (),
+    callbacks: Any | Sequence[Any] | None = None,
     finetune_epochs: int | None = None,
     max_drop: float | None = None,
     max_drop_resource: str | None = None,
@@ -116,8 +116,9 @@ def prune(
             `model` was compiled with.
         metrics: The metric by which networks are compared, in the same forms as `loss`.
         loss_weights: The weights of the losses of several outputs, as a list or a dict.
-        callbacks: Callbacks of the framework's own training loop. They see every training of the run: the joint model,
-            its `val_loss`, and the metrics of each network.
+        callbacks: One or several callbacks of the framework's own training loop. They see every training of the family:
+            the joint model, its `val_loss`, and the metrics of each network. They do not see the training of the small
+            network that is built if `model` is None.
         finetune_epochs: How many epochs the whole run trains for.
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back training data.
             `budgets` are then further limits of this network, with one amount for each resource.
@@ -189,7 +190,7 @@ def prune(
             data = default_data
         source = given_data(data)
         model = given_path(model, "model") if isinstance(model, str | PathLike) else model
-        given = GivenObjects(tuple(callbacks), optimizer, Task(loss, metrics, loss_weights))
+        given = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
         settings, objects = given.resolved(model, settings, registry)
         request = RunRequest(model, source, settings, validation_data, objects)
         return Run(request, folder, registry, watcher or Watcher()).execute()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -54,9 +56,9 @@ class GivenObjects:
         if isinstance(self.optimizer, str):
             named = replace(settings.finetune, optimizer=self.optimizer)
             return replace(self, optimizer=None).resolved(model, replace(settings, finetune=named), registry)
-        if self.optimizer is not None and not hasattr(self.optimizer, "get_config"):
+        if self.optimizer is not None and not _is_object(self.optimizer, "get_config"):
             raise InputError(
-                f"optimizer of type {type(self.optimizer).__name__} is not an optimizer",
+                f"optimizer {_described(self.optimizer)} is not an optimizer object",
                 "give an optimizer object of the framework, or a name such as adam",
             )
         compiled, objects = Task(), TrainingObjects()
@@ -68,6 +70,29 @@ class GivenObjects:
         if optimizer is None and not _describes_optimizer(settings.finetune):
             optimizer = objects.optimizer
         return replace(settings, task=task), TrainingObjects(self.callbacks, optimizer)
+
+
+def callbacks_of(given: Any) -> tuple[Any, ...]:
+    """Return the callbacks that are given, which may be a single one or None.
+
+    Raises:
+        InputError: If one is not a callback object.
+    """
+    callbacks = () if given is None else tuple(given) if isinstance(given, Sequence) else (given,)
+    for callback in callbacks:
+        if not _is_object(callback, "set_model"):
+            raise InputError(
+                f"callback {_described(callback)} is not a callback object", "give callback objects of the framework"
+            )
+    return callbacks
+
+
+def _is_object(given: Any, method: str) -> bool:
+    return hasattr(given, method) and not inspect.isclass(given)
+
+
+def _described(given: Any) -> str:
+    return f"class {given.__name__}" if inspect.isclass(given) else f"of type {type(given).__name__}"
 
 
 def _first_given(*tasks: Task) -> Task:

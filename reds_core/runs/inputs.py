@@ -9,7 +9,7 @@ from typing import Any
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError
-from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, sampled
+from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, columns, sampled
 from reds_core.framework.framework import Framework, Training
 from reds_core.network.description import Network
 from reds_core.plan import Hashes
@@ -67,6 +67,20 @@ class Inputs:
 def examples_in_memory(data: Data) -> Arrays:
     """All examples that are in memory: the arrays themselves, or the sample that a stream keeps."""
     return sampled(data, SAMPLE_EXAMPLES, 0) if isinstance(data, Stream) else data
+
+
+def _check_alike(train: Data, validation: Data) -> None:
+    """Refuse validation data whose labels have another form than those of the training data, such as one-hot rows.
+
+    Raises:
+        InputError: If the labels have different numbers of dimensions.
+    """
+    ranks = [tuple(labels.ndim for labels in columns(sampled(data, 1, 0).y)) for data in (train, validation)]
+    if ranks[0] != ranks[1]:
+        raise InputError(
+            "the labels of the validation data do not have the same form as those of the training data",
+            "give both as class numbers, or both as one-hot rows",
+        )
 
 
 @dataclass(frozen=True)
@@ -137,6 +151,7 @@ class InputReader:
         train = framework.check_data(model, dataset.train, settings.task, "training data")
         if validation is not None:
             validation = framework.check_data(model, validation, settings.task, "validation data")
+            _check_alike(train, validation)
         test = dataset.test
         if test is not None:
             test = framework.check_data(model, test, settings.task, "test data")

@@ -155,3 +155,33 @@ def test_what_a_mapped_stream_cannot_convert_is_told_with_its_batch() -> None:
 def test_no_batches_are_refused() -> None:
     with pytest.raises(InputError, match="the training data holds no batches"):
         stream_over(lambda: iter(()), "training data")
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ((np.zeros((2, 3)), [0, 1]), r"\(batch 2\) has examples of shape \(3,\), .* but the first .* of shape \(2,\)"),
+        ((np.zeros((2, 2)), np.eye(3)[:2]), r"\(batch 2\) has .* labels of shape \(3,\) and no weights"),
+        ((np.zeros((2, 2)), [0, 1], [1, 1]), r"\(batch 2\) has .* and weights, but the first .* and no weights"),
+    ],
+)
+def test_batches_of_other_forms_are_refused(second: Any, message: str) -> None:
+    with pytest.raises(InputError, match="the training data " + message):
+        stream_over(lambda: iter([(np.zeros((2, 2)), [0, 1]), second]), "training data")
+
+
+def test_a_pass_with_fewer_batches_than_the_first_is_refused() -> None:
+    counts = iter([3, 2])
+    stream = stream_over(lambda: ((np.zeros((2, 2)), [0, 1]) for _ in range(next(counts))), "training data")
+    assert stream is not None
+    with pytest.raises(InputError, match="the training data ended after 2 batches instead of 3"):
+        list(stream.batches())
+
+
+def test_errors_of_a_source_name_the_batch_and_keep_their_message() -> None:
+    def batches() -> Iterator[Any]:
+        yield np.zeros((2, 2)), [0, 1]
+        raise RuntimeError("the disk is gone")
+
+    with pytest.raises(InputError, match=r"the training data cannot be read \(batch 2\): RuntimeError: the disk is go"):
+        stream_over(batches, "training data")

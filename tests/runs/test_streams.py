@@ -139,6 +139,14 @@ def test_validation_data_is_what_epochs_are_compared_on(place: Workplace, valida
         place.resume(data=(TRAIN, TEST))
 
 
+@pytest.mark.parametrize("as_stream", [False, True])
+def test_validation_data_with_labels_of_another_form_is_refused(place: Workplace, as_stream: bool) -> None:
+    one_hot = (TEST[0], np.eye(int(TEST[1].max()) + 1)[TEST[1]])
+    validation: Any = Loader(*one_hot) if as_stream else one_hot
+    with pytest.raises(InputError, match="the labels of the validation data do not have the same form as those of the"):
+        place.prune(data=(TRAIN, TEST), validation_data=validation)
+
+
 def test_weights_reach_trainings_scores_and_held_back_data_and_class_weights_not_the_test_data(
     place: Workplace,
 ) -> None:

@@ -25,14 +25,12 @@ class Distillation:
         soft_losses: for each output, a function of (teacher's output, network's output, weights of the examples or
             None) that returns the soft loss, a scalar tensor.
         teacher: the model that teaches all networks; None if the full network of the family teaches the members.
-        is_precomputed: whether the teacher's outputs come with the batches, since examples are the same in each epoch.
     """
 
     weight: float
     aim: Objective
     soft_losses: tuple[Callable[[Any, Any, Any], Any], ...]
     teacher: Any | None
-    is_precomputed: bool = False
 
     def outputs(self, x: Any) -> Any | None:
         """Return the teacher's outputs for a batch, given as tensors; None if the full network teaches."""

@@ -48,7 +48,7 @@ class EpochChoice(keras.callbacks.Callback):  # type: ignore[misc]
             if loss < self._least or not self._best:
                 with self.model.averaged():
                     self._best = self.model.snapshot()
-                self._least, self._epochs_since_best = float(loss), 0
+                self._least, self._epochs_since_best = math.inf if math.isnan(loss) else float(loss), 0
             else:
                 self._epochs_since_best += 1
             if self._patience is not None and self._epochs_since_best >= self._patience:

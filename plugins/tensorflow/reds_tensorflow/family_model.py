@@ -107,12 +107,21 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the outputs of the full network at inference."""
+        full = self._students[-1].model
         outputs = self._at_inference(self._students[-1], _each_as_float32(inputs))
-        return outputs[0] if len(outputs) == 1 else outputs
+        return keras.tree.pack_sequence_as(full.output, list(outputs)) if len(outputs) > 1 else outputs[0]
 
     @property
     def metrics(self) -> list[Any]:
         return [self._step_loss, *(metric for figures in self._figures for metric in figures.metrics)]
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return no results, so that Keras takes the logs of the steps.
+
+        In a training step the metrics of the members are not updated, and some metrics of Keras have no result before
+        their first update.
+        """
+        return {}
 
     @property
     def figure_names(self) -> list[str]:
@@ -129,6 +138,9 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         finally:
             student.model.set_weights(kept)
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Do nothing, since the model is built. Keras would add up the parts of a batch, which may differ in size."""
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """Train on one batch of (x, y, weights), where y is a pair of labels and soft targets if these are given."""
         x, given, weights = keras.utils.unpack_x_y_sample_weight(data)
@@ -140,7 +152,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                 x = step.augmenter(x)
             if step.distillation is not None and soft_targets is None:
                 soft_targets = step.distillation.outputs(x)
-            lesson = _Lesson(x, labels, weights, soft_targets)
+            lesson = _Lesson(x, labels, weights, soft_targets, _share_of_batch(x))
             loss, outputs, gradients, states = self._learn(lesson)
         self.optimizer.apply(gradients, self.trainable_variables)
         for state, new in zip(self._states, states, strict=True):
@@ -223,9 +235,9 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                         soft_targets = tf.nest.map_structure(tf.stop_gradient, outputs)
             if step.anchor:
                 distances = [tf.nn.l2_loss(full[i] - start) for i, start in self._hidden.starts.items()]
-                total += step.anchor * tf.cast(tf.add_n(distances), tf.float32)
+                total += step.anchor * tf.add_n([tf.cast(distance, tf.float32) for distance in distances])
             # Gradients of replicas are summed, so each replica has its part of the mean over the whole batch.
-            scaled = self.optimizer.scale_loss(total / tf.distribute.get_strategy().num_replicas_in_sync)
+            scaled = self.optimizer.scale_loss(total * lesson.share)
         gradients = tape.gradient(scaled, list(full.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
         states = [new_states.get(id(state), state.value) for state in self._states]
         return (
@@ -273,7 +285,8 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Have the moving averages of the weights in their place within the context, if the optimizer keeps any."""
-        if not getattr(self.optimizer, "use_ema", False):
+        optimizer: Any = self.optimizer
+        if not getattr(optimizer, "inner_optimizer", optimizer).use_ema:
             yield
             return
         kept = plain_arrays(self.weights_by_index.values())
@@ -323,12 +336,15 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             variable.assign(state.value)
 
     def _at_inference(self, student: Student, x: Any) -> Any:
-        """Return the outputs of a network in the order of the model's outputs."""
+        """Return the outputs of a network in the order of the model's outputs.
+
+        Examples may be in the structure that the model takes, as callbacks give them, or a tuple as in batches.
+        """
         with strides_taken_first(student.model):
             outputs, _ = student.model.stateless_call(
                 [cut.of(self.weights_by_index[cut.weight].value) for cut in student.cuts],
                 [state.value for state in student.states],
-                inputs_for(student.model, x),
+                inputs_for(student.model, x) if isinstance(x, tuple) else x,
                 training=False,
             )
         return outputs_in_order(student.model, outputs)
@@ -336,12 +352,21 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
 @dataclass(frozen=True, eq=False)
 class _Lesson:
-    """One batch: examples, labels, weights of the examples, and the teacher's outputs."""
+    """One batch, or the part of it that one replica gets.
+
+    Attributes:
+        x: examples.
+        labels: their labels.
+        weights: their weights, or None.
+        soft_targets: the teacher's outputs, or None.
+        share: share of the batch's examples that are in this part.
+    """
 
     x: Any
     labels: Any
     weights: Any | None
     soft_targets: Any | None
+    share: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -391,6 +416,14 @@ def _log_names(aim: Objective) -> list[str]:
 
 def _each_as_float32(x: Any) -> Any:
     return tf.nest.map_structure(as_float32, x)
+
+
+def _share_of_batch(x: Any) -> Any:
+    """Return the share of a batch's examples that this replica gets; parts differ if the batch cannot be halved."""
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return 1.0
+    count = tf.cast(tf.shape(_first(x))[0], tf.float32)
+    return count / tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, count)
 
 
 def _first(x: Any) -> Any:

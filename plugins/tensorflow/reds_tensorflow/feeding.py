@@ -14,6 +14,35 @@ import tensorflow as tf
 from reds_core.framework import Arrays, Data, Stream, batches
 
 
+class SourceErrors:
+    """The first error of the sources that a training reads, which TensorFlow would replace by an error of its own."""
+
+    def __init__(self) -> None:
+        self._first: Exception | None = None
+
+    def recorded(self, elements: Callable[[], Iterator[Any]]) -> Callable[[], Iterator[Any]]:
+        """Return the same function of elements, with its errors recorded."""
+
+        def read() -> Iterator[Any]:
+            try:
+                yield from elements()
+            except Exception as error:
+                self._first = self._first or error
+                raise
+
+        return read
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Raise the recorded error as it is within the context, in place of that of TensorFlow."""
+        try:
+            yield
+        except tf.errors.OpError:
+            if self._first is not None:
+                raise self._first from None
+            raise
+
+
 class Feed:
     """The batches of each epoch of a training.
 
@@ -33,6 +62,7 @@ class Feed:
         seed: int = 0,
         soft_targets: Any = None,
         first_pass: int = 0,
+        errors: SourceErrors | None = None,
     ) -> None:
         """Create the feed of a training.
 
@@ -43,22 +73,20 @@ class Feed:
             soft_targets: a teacher's outputs for the examples of arrays, in their order: an array (N, ...), or a tuple
                 with an array for each output. None if they are computed batch by batch.
             first_pass: the pass over a stream that the first epoch reads.
+            errors: records errors of the source.
         """
         self._data, self._soft_targets, self._first_pass = data, soft_targets, first_pass
         self._order = _Order(0 if isinstance(data, Stream) else len(data), seed)
-        self._epoch: int | None = None
-        self._error: Exception | None = None
+        self._epoch = 0
         if isinstance(data, Stream):
             self.batches_per_epoch = data.batches_per_pass
             example = data.sample(1)
         else:
             self.batches_per_epoch = math.ceil(len(data) / batch_size)
             example = data.take(slice(1))
-        devices = tf.distribute.get_strategy().num_replicas_in_sync
-        one = self._element(example, slice(1))
-        self._example = tf.nest.map_structure(lambda array: np.repeat(array, devices, axis=0), one)
-        signature = tf.nest.map_structure(_spec, self._example)
-        self.dataset = _dataset(self._elements, signature, self.batches_per_epoch)
+        signature = tf.nest.map_structure(_spec, self._element(example, slice(1)))
+        elements = self._elements if errors is None else errors.recorded(self._elements)
+        self.dataset = _dataset(elements, signature, self.batches_per_epoch)
 
     def begin(self, epoch: int) -> None:
         """Let the next iteration read this epoch, counted from 0."""
@@ -66,29 +94,8 @@ class Feed:
         if isinstance(self._data, Stream):
             self._data.rewind(self._first_pass + epoch)
 
-    @contextmanager
-    def errors_raised(self) -> Iterator[None]:
-        """Raise errors of the source as they are, which TensorFlow replaces by its own."""
-        try:
-            yield
-        except tf.errors.OpError:
-            if self._error is not None:
-                raise self._error from None
-            raise
-
     def _elements(self) -> Iterator[Any]:
-        try:
-            yield from self._read()
-        except Exception as error:
-            self._error = error
-            raise
-
-    def _read(self) -> Iterator[Any]:
-        if (
-            self._epoch is None
-        ):  # Keras reads a batch to learn its shapes before the first epoch of distributed training
-            yield from [self._example] * self.batches_per_epoch
-        elif isinstance(self._data, Stream):
+        if isinstance(self._data, Stream):
             for batch in self._data.batches():
                 yield self._element(batch, None)
         else:
@@ -122,8 +129,14 @@ class _Order:
         return self._generator.permutation(self._count)
 
 
-def evaluation_dataset(data: Data, batch_size: int) -> Any:
-    """Return a `tf.data.Dataset` of the examples in their order, as (x, y) or (x, y, weights)."""
+def evaluation_dataset(data: Data, batch_size: int, errors: SourceErrors) -> Any:
+    """Return a `tf.data.Dataset` of the examples in their order, as (x, y) or (x, y, weights).
+
+    Args:
+        data: the examples.
+        batch_size: number of examples in a batch of arrays.
+        errors: records errors of a stream.
+    """
     if isinstance(data, Stream):
         stream = data
 
@@ -139,7 +152,7 @@ def evaluation_dataset(data: Data, batch_size: int) -> Any:
 
         example, count = arrays.take(slice(1)), math.ceil(len(arrays) / batch_size)
     signature = tf.nest.map_structure(_spec, _plain_element(example))
-    return _dataset(elements, signature, count)
+    return _dataset(errors.recorded(elements), signature, count)
 
 
 def _dataset(elements: Callable[[], Iterator[Any]], signature: Any, count: int) -> Any:

@@ -80,8 +80,18 @@ def prepared(given: Any | None, settings: FinetuneSettings, steps_per_epoch: int
 
 
 def copied(optimizer: Any) -> Any:
-    """Return a new optimizer with the configuration of `optimizer`, but none of its state."""
-    return type(optimizer).from_config(optimizer.get_config())
+    """Return a new optimizer with the configuration of `optimizer`, but none of its state.
+
+    Raises:
+        InputError: if its configuration cannot be read, such as that of a learning-rate schedule without `get_config`.
+    """
+    try:
+        return type(optimizer).from_config(optimizer.get_config())
+    except Exception as error:  # classes of the user may raise anything
+        raise InputError(
+            f"optimizer {type(optimizer).__name__} cannot be copied ({type(error).__name__}: {error})",
+            "give it a schedule with get_config and from_config, or give another optimizer",
+        ) from error
 
 
 def _kinds() -> dict[str, Any]:

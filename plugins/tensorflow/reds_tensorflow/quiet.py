@@ -14,6 +14,8 @@ from typing import TextIO
 from reds_core.errors import UnavailableError
 from reds_core.system import reason_of
 
+_LOGGERS = ("tensorflow", "absl")
+
 
 @contextmanager
 def silenced() -> Iterator[None]:
@@ -23,6 +25,7 @@ def silenced() -> Iterator[None]:
     """
     with ExitStack() as stack:
         nowhere = stack.enter_context(open(os.devnull, "w"))
+        stack.callback(_release_loggers, nowhere)
         for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
             stack.enter_context(_redirected(stream, descriptor, nowhere.fileno()))
         stack.enter_context(redirect_stdout(nowhere))
@@ -30,6 +33,14 @@ def silenced() -> Iterator[None]:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         yield
+
+
+def _release_loggers(stream: TextIO) -> None:
+    """Let loggers that were set up while `stream` took the place of stderr write to stderr, since it will be closed."""
+    for name in _LOGGERS:
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
+                handler.setStream(sys.stderr)
 
 
 @contextmanager
@@ -55,7 +66,7 @@ def importing() -> Iterator[None]:
         _import("keras", "Keras")
         _check_backend()
         yield
-    for name in ("tensorflow", "absl"):
+    for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -19,13 +19,14 @@ from reds_core.framework import (
     sampled,
 )
 from reds_tensorflow.augmenting import augmenter, check_images
+from reds_tensorflow.callback_errors import callback_errors_named, check_rate_is_free
 from reds_tensorflow.distillation import Distillation, distillation_of
 from reds_tensorflow.epoch_choice import EpochChoice, EpochEnd, EpochStart, Reports
 from reds_tensorflow.epoch_state import TrainingState
 from reds_tensorflow.evaluation import BATCH_SIZE, predict, resolve
 from reds_tensorflow.family import students_of
 from reds_tensorflow.family_model import FamilyModel, StepSettings
-from reds_tensorflow.feeding import Feed, evaluation_dataset
+from reds_tensorflow.feeding import Feed, SourceErrors, evaluation_dataset
 from reds_tensorflow.optimizers import optimizer_of, prepared
 from reds_tensorflow.precision import check_precision
 from reds_tensorflow.reading import STOCK, Reading
@@ -91,7 +92,8 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     distillation = distillation_of(settings, family.full, aim, training.teacher)
     soft_targets = _soft_targets(distillation, data, settings)
     change = augmenter(augmentations(settings.augment), examples if isinstance(data, Stream) else data.x, training.seed)
-    feed = Feed(data, settings.batch_size, training.seed, soft_targets, training.first_pass)
+    errors = SourceErrors()
+    feed = Feed(data, settings.batch_size, training.seed, soft_targets, training.first_pass, errors)
     students = students_of(family, network, training.seed)
     step = StepSettings(
         settings.members_per_step,
@@ -107,6 +109,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         optimizer=prepared(training.objects.optimizer, settings, feed.batches_per_epoch, model.without_decay()),
         jit_compile=uses_xla(),
     )
+    check_rate_is_free(training.objects.callbacks, model.optimizer)
     model.optimizer.build(model.trainable_variables)
     model.measure_frozen()
     choice = EpochChoice(settings.patience)
@@ -116,12 +119,12 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         state.restore(saved)
     done = 0 if saved is None else saved.done
     if done < settings.epochs and not choice.has_stopped:
-        with feed.errors_raised():
+        with callback_errors_named(training.objects.callbacks), errors.raised():
             model.fit(
                 feed.dataset,
                 epochs=settings.epochs,
                 initial_epoch=done,
-                validation_data=None if validation is None else evaluation_dataset(validation, BATCH_SIZE),
+                validation_data=None if validation is None else evaluation_dataset(validation, BATCH_SIZE, errors),
                 shuffle=False,
                 verbose=0,
                 callbacks=[
@@ -132,6 +135,8 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
                     EpochEnd(state, training.keeper, settings),
                 ],
             )
+    else:  # at the end of `fit` Keras has the moving averages of the weights take their place
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     choice.take(model)
     model.measure()
     model.write_back()

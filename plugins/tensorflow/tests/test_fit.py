@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import math
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from reds_tensorflow.epoch_choice import EpochChoice
 from reds_tensorflow.evaluation import loss
 from reds_tensorflow.extraction import extract, weights
 from reds_tensorflow.tracing import inspect
@@ -18,11 +23,14 @@ from reds_tensorflow.training import finetune
 from reds_core.errors import InputError
 from reds_core.framework import (
     Arrays,
+    BatchSource,
+    Data,
     EpochKeeper,
     EpochState,
     Family,
     FinetuneSettings,
     Schedule,
+    SourceStream,
     Task,
     Training,
     TrainingObjects,
@@ -63,7 +71,7 @@ def train(
     settings: FinetuneSettings = SETTINGS,
     callbacks: tuple[Any, ...] = (),
     optimizer: Any = None,
-    validation: Arrays | None = None,
+    validation: Data | None = None,
     teacher: Any = None,
     keeper: EpochKeeper | None = None,
     members: tuple[float, ...] = (0.4, 0.7),
@@ -185,7 +193,7 @@ def test_a_backup_of_keras_is_restored(tmp_path: Path) -> None:
 
     whole = train()
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-    with pytest.raises(Killed):
+    with pytest.raises(InputError, match="callback Fail failed with Killed"):
         train(callbacks=(backup, Fail()))
     recorder = Recorder()
     resumed = train(callbacks=(backup, recorder))
@@ -210,7 +218,114 @@ def test_the_full_network_predicts_while_it_is_trained() -> None:
     assert seen[0].shape == (20, 3)
 
 
+def test_callbacks_predict_as_the_full_network_with_dicts() -> None:
+    layers, seen = keras.layers, []
+
+    class Predict(keras.callbacks.Callback):
+        def on_train_end(self, logs: Any = None) -> None:
+            seen.append(self.model.predict({"b": x[:5], "a": 2 * x[:5]}, verbose=0))
+
+    x = examples().x
+    b, a = keras.Input((6,), name="b"), keras.Input((6,), name="a")
+    hidden = layers.Dense(8, name="hidden")(layers.Concatenate(name="both")([b, a]))
+    outputs = {"kind": layers.Dense(3, name="one")(hidden), "again": layers.Dense(3, name="two")(hidden)}
+    full = keras.Model({"b": b, "a": a}, outputs)
+    family, y = family_of(full, 0.5), examples().y
+    data = Arrays((2 * x, x), (y, y))  # in the order of names, as `check_data` returns it
+    objects = TrainingObjects((Predict(),))
+    finetune(family, Training(data, replace(SETTINGS, epochs=1), 3, lambda progress: None, objects=objects))
+    expected = family.full({"b": x[:5], "a": 2 * x[:5]})
+    assert seen[0].keys() == expected.keys()
+    for name, output in expected.items():
+        np.testing.assert_allclose(seen[0][name], output, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [keras.callbacks.LearningRateScheduler(lambda epoch: 0.1), keras.callbacks.ReduceLROnPlateau()],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_callbacks_that_change_a_scheduled_rate_are_refused_at_once(callback: Any) -> None:
+    with pytest.raises(InputError, match="cannot change the learning rate, which follows a schedule; use --schedule c"):
+        train(callbacks=(callback,), validation=examples(60, 6))
+
+
+@pytest.mark.parametrize("validation", [None, examples(60, 6)], ids=["alone", "validated"])
+@pytest.mark.parametrize("metric", [keras.metrics.F1Score(), keras.metrics.R2Score()], ids=lambda m: type(m).__name__)
+def test_metrics_that_have_no_result_before_their_first_update(metric: Any, validation: Arrays | None) -> None:
+    recorder = Recorder()
+
+    def one_hot(data: Arrays) -> Arrays:
+        return Arrays(data.x, np.eye(3, dtype=np.float32)[data.y])
+
+    training = Training(
+        one_hot(examples()),
+        SETTINGS,
+        3,
+        lambda progress: None,
+        Task("mean_squared_error", metric),
+        None if validation is None else one_hot(validation),
+        objects=TrainingObjects((recorder,)),
+    )
+    finetune(family_of(network(), 0.4), training)
+    assert np.isfinite(recorder.logs[-1][metric.name])
+
+
+def test_errors_of_a_validation_stream_are_the_users_own() -> None:
+    class Failing(BatchSource):
+        passes = 0
+
+        def read(self) -> Iterator[Any]:
+            self.passes += 1
+            yield examples(20).x, examples(20).y
+            if self.passes > 2:
+                raise RuntimeError("the disk is gone")
+            yield examples(20).x, examples(20).y
+
+    stream = SourceStream(Failing(), "validation data")
+    with pytest.raises(
+        InputError, match=r"the validation data cannot be read \(batch 2\): RuntimeError: the disk is go"
+    ):
+        train(validation=stream)
+
+
+def test_an_epoch_without_a_loss_on_held_back_data_is_not_the_best() -> None:
+    choice = EpochChoice(None)
+    model = SimpleNamespace(stop_training=False, averaged=nullcontext, snapshot=lambda: [np.array(next(epochs))])
+    epochs, restored = iter(range(9)), []
+    choice.set_model(model)
+    for loss_ in (math.nan, 2.0, 1.0, 3.0):
+        choice.on_epoch_end(0, {"val_loss": loss_})
+    choice.take(SimpleNamespace(restore=restored.extend))
+    assert restored == [2]
+
+
 # Optimizers
+
+
+def test_an_optimizer_that_cannot_be_copied_is_refused() -> None:
+    class Own(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step: Any) -> Any:
+            return 0.1
+
+    with pytest.raises(InputError, match="optimizer SGD cannot be copied"):
+        train(optimizer=keras.optimizers.SGD(Own()))
+
+
+def test_averaged_weights_are_kept_by_a_run_that_is_stopped_after_its_last_epoch() -> None:
+    averaging = keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
+    whole, keeper = train(optimizer=averaging), Saving(stop_after=SETTINGS.epochs)
+    with pytest.raises(Killed):
+        train(optimizer=averaging, keeper=keeper)
+    assert_same(whole, train(optimizer=averaging, keeper=keeper))
+
+
+def test_averaged_weights_are_judged_where_the_loss_is_scaled() -> None:
+    slow = keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=1.0)
+    recorder = Recorder()
+    scaled = keras.optimizers.LossScaleOptimizer(slow)
+    train(callbacks=(recorder,), optimizer=scaled, validation=examples(60, 6))
+    assert np.ptp([log["val_loss"] for log in recorder.logs]) < 1e-5
 
 
 def test_an_optimizer_object_is_copied_and_used_as_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -90,3 +91,14 @@ def test_a_model_goes_through_the_framework(tmp_path: Path) -> None:
     network = framework.inspect(loaded)
     small = framework.extract(loaded, network, {"a": [0, 5]})
     assert [w.shape for w in framework.weights(small, network)] == [(4, 2), (2,), (2, 2), (2,)]
+
+
+def test_a_logger_that_is_set_up_while_output_is_suppressed_writes_to_stderr_afterwards() -> None:
+    logger = logging.getLogger("tensorflow")
+    with silenced():
+        handler = logging.StreamHandler(sys.stderr)
+        logger.addHandler(handler)
+    try:
+        assert handler.stream is sys.stderr
+    finally:
+        logger.removeHandler(handler)

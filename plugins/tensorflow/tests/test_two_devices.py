@@ -27,7 +27,9 @@ if IS_INNER:
 
 
 @pytest.mark.skipif(IS_INNER, reason="this is the inner process")
-@pytest.mark.parametrize(("test", "count"), [("test_they_train_as_one_does", 4), ("test_batch_norms_train", 2)])
+@pytest.mark.parametrize(
+    ("test", "count"), [("test_they_train_as_one_does", 4), ("test_batches_of_odd", 1), ("test_batch_norms_train", 2)]
+)
 def test_in_a_process_with_two_devices(test: str, count: int) -> None:
     """One process for each network, since TensorFlow confuses the collective operations of different ones."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", "-k", test, __file__]
@@ -53,21 +55,23 @@ def network(norm: bool) -> Any:
     )
 
 
-def examples(seed: int = 5) -> Arrays:
+def examples(seed: int = 5, count: int = 80) -> Arrays:
     generator = np.random.default_rng(seed)
-    y = generator.integers(0, 3, 80)
-    return Arrays(
-        (generator.normal(size=(80, 6)) + y[:, None]).astype(np.float32), y, np.linspace(0.5, 1.5, 80, dtype=np.float32)
-    )
+    y = generator.integers(0, 3, count)
+    x = (generator.normal(size=(count, 6)) + y[:, None]).astype(np.float32)
+    return Arrays(x, y, np.linspace(0.5, 1.5, count, dtype=np.float32))
 
 
-def trained(norm: bool, **settings: Any) -> Family[Any]:
+def trained(norm: bool, count: int = 80, batch_size: int = 16, **settings: Any) -> Family[Any]:
     model, teacher = network(norm), network(norm)
     description = inspect(model)
     widths = tuple({g.name: max(round(g.channels * f), 1) for g in description.groups} for f in (0.4, 0.7))
     family = Family(model, tuple(extract(model, description, member_kept(w)) for w in widths), widths)
-    how = FinetuneSettings(3, 16, 1e-2, **settings)
-    finetune(family, Training(examples(), how, 3, lambda progress: None, validation=examples(6), teacher=teacher))
+    how = FinetuneSettings(3, batch_size, 1e-2, **settings)
+    finetune(
+        family,
+        Training(examples(count=count), how, 3, lambda progress: None, validation=examples(6, count), teacher=teacher),
+    )
     return family
 
 
@@ -87,6 +91,16 @@ def test_they_train_as_one_does(members_per_step: int | None, optimizer: str) ->
     one = trained(False, members_per_step=members_per_step, optimizer=optimizer)
     with on_two_devices():
         two = trained(False, members_per_step=members_per_step, optimizer=optimizer)
+    for a, b in zip(all_weights(one), all_weights(two), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@inner
+def test_batches_of_odd_sizes_train_as_on_one_device() -> None:
+    """Parts of unequal size count by their numbers of examples."""
+    one = trained(False, count=75, batch_size=15)
+    with on_two_devices():
+        two = trained(False, count=75, batch_size=15)
     for a, b in zip(all_weights(one), all_weights(two), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
