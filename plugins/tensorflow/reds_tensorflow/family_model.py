@@ -23,6 +23,7 @@ from reds_tensorflow.evaluation import as_float32
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import Student, shared_variable
 from reds_tensorflow.fused import norms_fused
+from reds_tensorflow.network_figures import NetworkFigures
 from reds_tensorflow.precision import computing_in
 from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.statistics import BatchNormStatistics
@@ -31,8 +32,6 @@ from reds_tensorflow.task import Objective, inputs_for, outputs_in_order
 
 EPOCH_STATISTICS_EXAMPLES = 512
 """Maximum number of training examples for the statistics of batch norms that are measured before an evaluation."""
-
-_ACCURACIES = frozenset({"sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +98,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         statistics = self._statistics(students, examples)
         starts = {i: tf.constant(np.asarray(variable)) for i, variable in self.weights_by_index.items()}
         self._hidden = _Hidden(students, aim, step, network, examples, statistics, starts)
-        self._figures = [_NetworkFigures(name, aim) for name in _prefixes(students)]
+        self._figures = [NetworkFigures(name, aim) for name in _prefixes(students)]
         self._step_loss = keras.metrics.Mean(name="loss")
         self.built = True
 
@@ -382,36 +381,9 @@ class _Hidden:
     starts: Mapping[int, Any]
 
 
-class _NetworkFigures:
-    """The running metrics of one network during an epoch.
-
-    Attributes:
-        names: names of the metrics in logs.
-        metrics: the Keras metrics.
-    """
-
-    def __init__(self, prefix: str, aim: Objective) -> None:
-        self.names = [prefix + name for name in _log_names(aim)]
-        self.metrics = aim.new_metrics()
-        self._aim = aim
-
-    def updated(self, labels: Any, outputs: Any, weights: Any) -> dict[str, Any]:
-        """Update the metrics with a batch and return their running results by name."""
-        self._aim.update(self.metrics, labels, outputs, weights)
-        results = [tf.reduce_mean(tf.cast(metric.result(), tf.float32)) for metric in self.metrics]
-        return dict(zip(self.names, results, strict=True))
-
-
 def _prefixes(students: Sequence[Student]) -> list[str]:
     """Return the prefixes of the networks' figures in logs: member1_, member2_, ... and none for the full network."""
     return [*(f"member{i + 1}_" for i in range(len(students) - 1)), ""]
-
-
-def _log_names(aim: Objective) -> list[str]:
-    """Return the names of the metrics in logs, as Keras forms them."""
-    heads = [head for head in aim.heads if head.new_metric]  # the others have no metric
-    names = ["accuracy" if head.metric_name in _ACCURACIES else head.metric_name for head in heads]
-    return names if len(aim.heads) == 1 else [f"{h.name}_{name}" for h, name in zip(heads, names, strict=True)]
 
 
 def _each_as_float32(x: Any) -> Any:
