@@ -108,7 +108,9 @@ def test_the_installed_distribution_is_this_one() -> None:
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_a_plugin_declares_what_it_imports(name: str) -> None:
-    declared = names(PLUGINS[name]["project"]["dependencies"]) | {"numpy"}  # numpy comes with reds-core
+    project = PLUGINS[name]["project"]
+    optional = [one for extra in project.get("optional-dependencies", {}).values() for one in extra]
+    declared = names([*project["dependencies"], *optional]) | {"numpy"}  # numpy comes with reds-core
     for path in (ROOT / "plugins" / name / f"reds_{name}").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []

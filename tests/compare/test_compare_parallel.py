@@ -213,9 +213,7 @@ def test_bad_addresses_are_refused_in_one_sentence_and_soon(
 ) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed")
     monkeypatch.setattr(dask_cluster, "CONNECTION_S", 1)
-    arguments = (
-        ("compare", place.recipe) if command == "compare" else ("bench", "--suite", "tiny", "--solvers", "brute")
-    )
+    arguments = (place.recipe,) if command == "compare" else ("--suite", "tiny", "--solvers", "brute")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         if address in ("unused", "mute"):

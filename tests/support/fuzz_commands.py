@@ -45,12 +45,16 @@ _WIDTH_RULES = {"--keep": ("*", "conv", "no*", "", "[", "слой"), "--align": 
 _WIDTH_RULES |= {"--max-options": NUMBERS}
 _SHARED = {"--option": OPTIONS, "--element-size": NUMBERS, "--seed": NUMBERS, "--strict": None}
 _SHARED |= {"--latency-table": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
+CLASS_WEIGHTS = (*WORDS, "balanced", "0=2,1=nan", "x=1")
 _TRAINING = {"--batch-size": NUMBERS, "--learning-rate": NUMBERS, "--holdout": NUMBERS, "--optimizer": WORDS}
 _TRAINING |= {"--momentum": NUMBERS, "--clip-norm": NUMBERS, "--patience": NUMBERS, "--dropout": NUMBERS}
 _TRAINING |= {"--augment": (*WORDS, "flip", "shift=9"), "--finetune-epochs": _EPOCHS, "--schedule": WORDS}
 _TRAINING |= {"--distill-weight": NUMBERS, "--warmup-epochs": NUMBERS, "--weight-decay": NUMBERS}
 _TRAINING |= {"--recalibrate": None, "--no-recalibrate": None}
 _TRAINING |= {"--distill": (*WORDS, "input"), "--distill-temperature": NUMBERS, "--precision": WORDS}
+_TRAINING |= {"--anchor": NUMBERS, "--members-per-step": NUMBERS, "--class-weight": CLASS_WEIGHTS}
+_TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--no-stream": None}
+_TRAINING |= {"--max-drop": NUMBERS, "--max-drop-resource": WORDS, "--max-drop-epochs": _EPOCHS}
 
 Values = tuple[str, ...] | None
 COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str, Values]]] = {
@@ -71,7 +75,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("m.keras",),
         (("--data", "d.npz"), ("--budget", "macs=0.5"), ("--out", "new.npz")),
         {"--budget": BUDGETS, "--data": PATHS, "--out": PATHS, "--scorer": NAMES, "--score-level": (*WORDS, "kernel")}
-        | {"--import": IMPORTS}
+        | {"--import": IMPORTS, "--class-weight": CLASS_WEIGHTS}
         | _WIDTH_RULES
         | _SHARED,
     ),
@@ -107,7 +111,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("text",),
         (("--out", "new"),),
         {"--pruners": WORDS, "--scorers": WORDS, "--solvers": WORDS, "--seeds": (*NUMBERS, *WORDS), "--out": PATHS}
-        | {"--retry": None},
+        | {"--retry": None, "--jobs": NUMBERS, "--backend": WORDS, "--scheduler": WORDS},
     ),
     "check": (("nobody",), (), {"--json": None}),
 }

@@ -59,7 +59,7 @@ def _of_tensorflow_datasets(name: str) -> tuple[Any, Any]:
     except ImportError as error:
         raise UnavailableError(
             f"data '{TFDS}{name}' needs tensorflow-datasets, which is not installed",
-            "run: pip install tensorflow-datasets",
+            "run: pip install 'reds-core[tfds]'",
         ) from error
     try:
         with silenced():
