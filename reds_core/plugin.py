@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import importlib.util
+import itertools
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ __all__ = [
     "build_options",
     "parse_plugin_list",
     "plugin_text",
+    "split_outside_brackets",
 ]
 
 ENTRY_POINT_GROUP = "reds"
@@ -178,6 +180,14 @@ def parse_plugin_list(text: str, kind: str) -> list[tuple[str, dict[str, str]]]:
     Raises:
         InputError: If the list is malformed.
     """
+    depths = [0, *itertools.accumulate((c == "[") - (c == "]") for c in text)]
+    if depths[-1] != 0 or not {*depths} <= {0, 1}:
+        raise _malformed(text, kind)
+    return [_parse_plugin(part, kind) for part in split_outside_brackets(text)]
+
+
+def split_outside_brackets(text: str) -> list[str]:
+    """Split a text at the commas that are not in square brackets, without spaces around the parts."""
     parts, depth = [""], 0
     for character in text:
         depth += (character == "[") - (character == "]")
@@ -185,11 +195,7 @@ def parse_plugin_list(text: str, kind: str) -> list[tuple[str, dict[str, str]]]:
             parts.append("")
         else:
             parts[-1] += character
-        if depth not in (0, 1):
-            break
-    if depth != 0:
-        raise _malformed(text, kind)
-    return [_parse_plugin(part.strip(), kind) for part in parts]
+    return [part.strip() for part in parts]
 
 
 def plugin_text(name: str, options: Mapping[str, str]) -> str:

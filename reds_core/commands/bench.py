@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.backend_options import LOKY, Backend, Scheduler
+from reds_core.commands.backend_options import LOKY, Backend, Scheduler, jobs_option
 from reds_core.commands.shared import OptionTexts, parse_plugin_options, results_kept
 
 NO_LIMIT = "none"
@@ -37,14 +37,7 @@ def bench_command(
     seed: Annotated[int, typer.Option(help="Random seed of the solvers.", min=0)] = 0,
     threads: Annotated[int, typer.Option(help="Number of threads of each solve.", min=1)] = 1,
     option: OptionTexts = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of solves at a time (default: 1, or all threads of the cluster that --scheduler names). "
-            "Times of solves that share a machine are not comparable.",
-            min=1,
-        ),
-    ] = None,
+    jobs: Annotated[int | None, jobs_option("solves")] = None,
     backend: Backend = LOKY,
     scheduler: Scheduler = None,
     out: Annotated[Path, typer.Option(help="Folder for the records and the report.")] = Path("reds-bench"),

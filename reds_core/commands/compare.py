@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.backend_options import LOKY, Backend, Scheduler
+from reds_core.commands.backend_options import LOKY, Backend, Scheduler, jobs_option
 from reds_core.commands.shared import results_kept
 from reds_core.errors import InputError
 
@@ -28,14 +28,7 @@ def compare_command(
         str | None, typer.Option(help="Random seeds of the runs: 0,1,2 (default: that of the recipe)")
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Repeat runs that failed.")] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of runs at a time (default: 1, or all threads of the cluster that --scheduler names). "
-            "Times of runs that share a machine are not comparable.",
-            min=1,
-        ),
-    ] = None,
+    jobs: Annotated[int | None, jobs_option("runs")] = None,
     backend: Backend = LOKY,
     scheduler: Scheduler = None,
     out: Annotated[

@@ -19,12 +19,6 @@ SAMPLE_EXAMPLES = 2048
 """Maximum number of examples of a stream that are kept in memory, for scores, calibration and statistics."""
 SAMPLE_BYTES = 256 * 2**20
 """Maximum size of these examples."""
-Columns = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...] | Mapping[str, npt.NDArray[Any]]
-"""Values of N examples: one array (N, ...), or several for models of several inputs or outputs.
-
-Several arrays are a tuple in the order of the inputs or outputs, or a dict by their names. A framework's `check_data`
-turns dicts into tuples.
-"""
 
 
 @dataclass(frozen=True, eq=False)

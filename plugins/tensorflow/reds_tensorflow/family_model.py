@@ -96,7 +96,8 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         self._turn = keras.Variable(0, trainable=False, dtype="int64", name="turn", aggregation="only_first_replica")
         self._random_states = [] if step.augmenter is None else list(step.augmenter.variables)
         statistics = self._statistics(students, examples)
-        starts = {i: tf.constant(np.asarray(variable)) for i, variable in self.weights_by_index.items()}
+        anchored = self.weights_by_index if step.anchor else {}
+        starts = {i: tf.constant(np.asarray(variable)) for i, variable in anchored.items()}
         self._hidden = _Hidden(students, aim, step, network, examples, statistics, starts)
         self._figures = [NetworkFigures(name, aim) for name in _prefixes(students)]
         self._step_loss = keras.metrics.Mean(name="loss")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reds_core.framework import Arrays, Data, Stream, batches
+from reds_core.framework import Arrays, Data, Stream, each, each_batch
 
 
 class SourceErrors:
@@ -78,13 +78,8 @@ class Feed:
         self._data, self._soft_targets, self._first_pass = data, soft_targets, first_pass
         self._order = _Order(0 if isinstance(data, Stream) else len(data), seed)
         self._epoch = 0
-        if isinstance(data, Stream):
-            self.batches_per_epoch = data.batches_per_pass
-            example = data.sample(1)
-        else:
-            self.batches_per_epoch = math.ceil(len(data) / batch_size)
-            example = data.take(slice(1))
-        signature = tf.nest.map_structure(_spec, self._element(example, slice(1)))
+        self.batches_per_epoch = _batch_count(data, batch_size)
+        signature = tf.nest.map_structure(_spec, self._element(_first_example(data), slice(1)))
         elements = self._elements if errors is None else errors.recorded(self._elements)
         self.dataset = _dataset(elements, signature, self.batches_per_epoch)
 
@@ -96,17 +91,14 @@ class Feed:
 
     def _elements(self) -> Iterator[Any]:
         if isinstance(self._data, Stream):
-            for batch in self._data.batches():
-                yield self._element(batch, None)
+            yield from map(_element, self._data.batches())
         else:
             for part in np.array_split(self._order.of(self._epoch), self.batches_per_epoch):
                 yield self._element(self._data.take(part), part)
 
     def _element(self, batch: Arrays, part: Any) -> Any:
-        labels = batch.y
-        if self._soft_targets is not None:
-            labels = (labels, tf.nest.map_structure(lambda array: array[part], self._soft_targets))
-        return (batch.x, labels) if batch.weights is None else (batch.x, labels, batch.weights)
+        targets = self._soft_targets
+        return _element(batch, None if targets is None else each(lambda array: array[part], targets))
 
 
 class _Order:
@@ -137,22 +129,17 @@ def evaluation_dataset(data: Data, batch_size: int, errors: SourceErrors) -> Any
         batch_size: number of examples in a batch of arrays.
         errors: records errors of a stream.
     """
-    if isinstance(data, Stream):
-        stream = data
+    signature = tf.nest.map_structure(_spec, _element(_first_example(data)))
+    elements = errors.recorded(lambda: map(_element, each_batch(data, batch_size)))
+    return _dataset(elements, signature, _batch_count(data, batch_size))
 
-        def elements() -> Iterator[Any]:
-            return map(_plain_element, stream.batches())
 
-        example, count = stream.sample(1), stream.batches_per_pass
-    else:
-        arrays = data
+def _first_example(data: Data) -> Arrays:
+    return data.sample(1) if isinstance(data, Stream) else data.take(slice(1))
 
-        def elements() -> Iterator[Any]:
-            return (_plain_element(arrays.take(part)) for part in batches(len(arrays), batch_size))
 
-        example, count = arrays.take(slice(1)), math.ceil(len(arrays) / batch_size)
-    signature = tf.nest.map_structure(_spec, _plain_element(example))
-    return _dataset(errors.recorded(elements), signature, count)
+def _batch_count(data: Data, batch_size: int) -> int:
+    return data.batches_per_pass if isinstance(data, Stream) else math.ceil(len(data) / batch_size)
 
 
 def _dataset(elements: Callable[[], Iterator[Any]], signature: Any, count: int) -> Any:
@@ -161,8 +148,10 @@ def _dataset(elements: Callable[[], Iterator[Any]], signature: Any, count: int) 
     return read.apply(tf.data.experimental.assert_cardinality(count)).prefetch(1)
 
 
-def _plain_element(batch: Arrays) -> Any:
-    return (batch.x, batch.y) if batch.weights is None else (batch.x, batch.y, batch.weights)
+def _element(batch: Arrays, soft_targets: Any = None) -> Any:
+    """Return a batch as Keras takes it: (x, y) or (x, y, weights), where y is a pair if there are soft targets."""
+    labels = batch.y if soft_targets is None else (batch.y, soft_targets)
+    return (batch.x, labels) if batch.weights is None else (batch.x, labels, batch.weights)
 
 
 def _spec(array: Any) -> Any:

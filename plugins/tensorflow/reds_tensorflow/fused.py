@@ -14,9 +14,9 @@ gradients in ms, for 64 maps of 14 x 14, on an AMD EPYC (`python benchmarks/batc
     Keras     1.37  1.67  1.69  1.68  1.74  1.89  2.12  2.15  2.40  2.48  2.39
 
 `product_norm` needs two passes: it computes the mean first, and then the variance of the centred values. A single pass
-(the mean of the squares minus the square of the mean) loses the variance to rounding: its error is 0.35 % if the mean
-is 30 times the standard deviation, and 47 % if it is 300 times the standard deviation. With two passes the error is
-2e-6, as it is in Keras.
+(the mean of the squares minus the square of the mean) loses the variance to rounding. Over 12,544 normal numbers in
+each of 33 channels, its largest relative error is 0.3 % if the mean is 30 times the standard deviation, and 26 % if it
+is 300 times the standard deviation. With two passes it is 2e-6.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import keras
 
 from reds_core.errors import InputError
 from reds_core.framework import Task
+from reds_core.plugin import split_outside_brackets
 from reds_tensorflow.losses import BuiltLoss, built_loss
 from reds_tensorflow.metrics import BuiltMetric, built_metric, metric_weights
 from reds_tensorflow.targets import converted
@@ -90,18 +91,6 @@ def of_each_output(kind: str, given: Any, names: Sequence[str]) -> list[Any]:
     if len(given) != len(names):
         raise InputError(f"the {kind} is given as a list of {len(given)}, but {told}", "give one for each output")
     return [_first(one) for one in given]
-
-
-def split_outside_brackets(text: str) -> list[str]:
-    """Split a text at commas that are not in brackets."""
-    parts, depth = [""], 0
-    for character in text:
-        depth += (character == "[") - (character == "]")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts]
 
 
 def _first(given: Any) -> Any:

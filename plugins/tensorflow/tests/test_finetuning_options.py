@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tensorflow as tf
+from keras_families import family_of
 from reds_tensorflow import augmenting
 from reds_tensorflow import training as loops
 from reds_tensorflow.augmenting import Augmenter, augmenter
 from reds_tensorflow.distillation import distillation_of, soft_loss
 from reds_tensorflow.evaluation import compiled, predict, resolve
-from reds_tensorflow.extraction import extract, weights
+from reds_tensorflow.extraction import weights
 from reds_tensorflow.family import students_of
 from reds_tensorflow.family_model import FamilyModel, StepSettings
 from reds_tensorflow.optimizers import Rates, optimizer_of
@@ -35,7 +36,6 @@ from reds_core.framework import (
     Task,
     Teacher,
     Training,
-    member_kept,
 )
 from reds_core.network import WeightKind
 
@@ -70,12 +70,6 @@ def image_network() -> Any:
             layers.Dense(3, name="logits"),
         ]
     )
-
-
-def family_of(model: Any, *fractions: float) -> Family[Any]:
-    description = inspect(model)
-    widths = tuple({g.name: max(round(g.channels * f), 1) for g in description.groups} for f in fractions)
-    return Family(model, tuple(extract(model, description, member_kept(w)) for w in widths), widths)
 
 
 def examples(count: int = 40, shape: tuple[int, ...] = (6,)) -> Arrays:

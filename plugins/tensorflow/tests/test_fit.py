@@ -14,9 +14,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from keras_families import family_of
 from reds_tensorflow.epoch_choice import EpochChoice
 from reds_tensorflow.evaluation import loss
-from reds_tensorflow.extraction import extract, weights
+from reds_tensorflow.extraction import weights
 from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune
 
@@ -34,7 +35,6 @@ from reds_core.framework import (
     Task,
     Training,
     TrainingObjects,
-    member_kept,
 )
 
 SETTINGS = FinetuneSettings(epochs=3, batch_size=16, learning_rate=1e-2)
@@ -53,12 +53,6 @@ def network(dropout: float = 0.0) -> Any:
             layers.Dense(3, name="logits"),
         ]
     )
-
-
-def family_of(model: Any, *fractions: float) -> Family[Any]:
-    description = inspect(model)
-    widths = tuple({g.name: max(round(g.channels * f), 1) for g in description.groups} for f in fractions)
-    return Family(model, tuple(extract(model, description, member_kept(w)) for w in widths), widths)
 
 
 def examples(count: int = 80, seed: int = 5) -> Arrays:

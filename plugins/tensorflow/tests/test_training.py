@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras_families import family_of
 from reds_tensorflow.baseline import build_baseline
 from reds_tensorflow.evaluation import accuracy, compiled, loss, predict, resolve
-from reds_tensorflow.extraction import extract, variables, weights
+from reds_tensorflow.extraction import variables, weights
 from reds_tensorflow.family import students_of
 from reds_tensorflow.family_model import FamilyModel, StepSettings
 from reds_tensorflow.gradients import gradients
@@ -76,12 +77,6 @@ def residual() -> Any:
     short = layers.Conv2D(10, 1, strides=2, padding="same", name="short")(x)
     pooled = layers.GlobalAveragePooling2D()(layers.Add()([long, short]))
     return keras.Model(inputs, layers.Dense(3, name="logits")(pooled))
-
-
-def family_of(model: Any, *fractions: float) -> Family[Any]:
-    network = inspect(model)
-    widths = tuple({g.name: max(round(g.channels * f), 1) for g in network.groups} for f in fractions)
-    return Family(model, tuple(extract(model, network, member_kept(w)) for w in widths), widths)
 
 
 def examples(count: int = 50, shape: tuple[int, ...] = (6,), classes: int = 3) -> Arrays:

@@ -11,11 +11,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from reds_tensorflow.extraction import extract
-from reds_tensorflow.tracing import inspect
+from keras_families import family_of
 from reds_tensorflow.training import finetune
 
-from reds_core.framework import Arrays, Family, FinetuneSettings, Precision, Training, member_kept
+from reds_core.framework import Arrays, Family, FinetuneSettings, Precision, Training
 
 VARIABLE = "REDS_TESTS_ON_TWO_DEVICES"
 IS_INNER = VARIABLE in os.environ
@@ -64,9 +63,7 @@ def examples(seed: int = 5, count: int = 80) -> Arrays:
 
 def trained(norm: bool, count: int = 80, batch_size: int = 16, **settings: Any) -> Family[Any]:
     model, teacher = network(norm), network(norm)
-    description = inspect(model)
-    widths = tuple({g.name: max(round(g.channels * f), 1) for g in description.groups} for f in (0.4, 0.7))
-    family = Family(model, tuple(extract(model, description, member_kept(w)) for w in widths), widths)
+    family = family_of(model, 0.4, 0.7)
     how = FinetuneSettings(3, batch_size, 1e-2, **settings)
     finetune(
         family,
