@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from reds_core.knapsack.solver import Controls
     from reds_core.plan import Plan, load_plan
     from reds_core.registry import PluginRecord, PluginStatus, Registry, plugins
-    from reds_core.runs.api import extract, formulate_model, inspect, prune
+    from reds_core.runs.api import extract, prune
     from reds_core.runs.checkpoint import load_scores
     from reds_core.runs.dataset import Dataset, load_data
     from reds_core.runs.folder import Mode
+    from reds_core.runs.formulating import formulate_model
+    from reds_core.runs.inspection import inspect
     from reds_core.runs.latency import measure_latency
     from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
     from reds_core.runs.search import Search
@@ -54,10 +56,12 @@ _MODULES = {
     "knapsack.solver": ("Controls",),
     "plan": ("Plan", "load_plan"),
     "registry": ("PluginRecord", "PluginStatus", "Registry", "plugins"),
-    "runs.api": ("extract", "formulate_model", "inspect", "prune"),
+    "runs.api": ("extract", "prune"),
     "runs.checkpoint": ("load_scores",),
     "runs.dataset": ("Dataset", "load_data"),
     "runs.folder": ("Mode",),
+    "runs.formulating": ("formulate_model",),
+    "runs.inspection": ("inspect",),
     "runs.latency": ("measure_latency",),
     "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
     "runs.search": ("Search",),

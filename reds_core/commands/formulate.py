@@ -59,7 +59,7 @@ def formulate_command(
     from reds_core.formulation.width_rules import WidthRules
     from reds_core.framework.framework import Task
     from reds_core.knapsack.file import save_problem
-    from reds_core.runs.api import formulate_model
+    from reds_core.runs.formulating import formulate_model
     from reds_core.scoring.scorer import parse_level
     from reds_core.system.files import given_file
 

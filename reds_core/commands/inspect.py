@@ -24,7 +24,7 @@ def inspect_command(
     as_json: Json = False,
 ) -> None:
     """Run `reds inspect`."""
-    from reds_core.runs.api import inspect
+    from reds_core.runs.inspection import inspect
 
     described = inspect(
         model,

@@ -1,55 +1,31 @@
-"""The commands on models and runs as typed Python functions."""
+"""The commands on runs as typed Python functions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
-from reds_core.cost import counting, resources
-from reds_core.cost.budget import budget_texts, parse_budgets
 from reds_core.errors import InputError
-from reds_core.formulation.formulation import Formulation
-from reds_core.formulation.statement import Statement
-from reds_core.formulation.width_rules import WidthRules
-from reds_core.framework.framework import Framework, Task
-from reds_core.network.description import Network
+from reds_core.framework.framework import Task
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs import extraction
-from reds_core.runs.class_weights import ClassWeights, class_weight_text
+from reds_core.runs.class_weights import class_weight_text
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import Mode, RunFolder
-from reds_core.runs.given_data import given_data, read_given
+from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
+from reds_core.runs.given_data import given_data
 from reds_core.runs.given_objects import GivenObjects, callbacks_of
-from reds_core.runs.inputs import examples_in_memory
-from reds_core.runs.inspection import Inspection, describe, refuse_unprunable
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
 from reds_core.runs.settings import DEFAULT_OUT, RunSettings, merged_options
-from reds_core.runs.thinning import thinning_warning
-from reds_core.scoring.scorer import ScoreLevel, Scorer, check_level, score
 from reds_core.system.files import given_path
 from reds_core.system.users_code import import_names
 from reds_core.watcher import Watcher
-
-DataObject = Any
-"""Data as an object in Python: training data, or a pair of training and test data.
-
-Each of them is (x, y), (x, y, sample_weight), or an object that yields batches of these. x and y are arrays or, for
-models of several inputs or outputs, lists or dicts of arrays.
-"""
-Budgets = Mapping[str, float | str | Sequence[float | str]]
-Imports = str | PathLike[str] | Sequence[str | PathLike[str]]
-
-
-def _texts(budgets: Budgets | Sequence[str]) -> tuple[str, ...]:
-    """Budgets as the texts that the command line accepts."""
-    return budget_texts(budgets) if isinstance(budgets, Mapping) else tuple(budgets)
 
 
 def prune(
@@ -164,7 +140,7 @@ def prune(
     finetune = settings.finetune
     settings = replace(
         settings,
-        budgets=settings.budgets if budgets is None else _texts(budgets),
+        budgets=settings.budgets if budgets is None else texts_of(budgets),
         pruner=settings.pruner if pruner is None else pruner,
         scorer=settings.scorer if scorer is None else scorer,
         solver=settings.solver if solver is None else solver,
@@ -194,175 +170,6 @@ def prune(
         settings, objects = given.resolved(model, settings, registry)
         request = RunRequest(model, source, settings, validation_data, objects)
         return Run(request, folder, registry, watcher or Watcher()).execute()
-
-
-def load_for_inspection(
-    model: Any,
-    registry: Registry | None = None,
-    *,
-    options: PluginOptions | None = None,
-    imports: Imports = (),
-    strict: bool = False,
-    watcher: Watcher | None = None,
-) -> tuple[Framework, Any, Network]:
-    """Read a model and return its framework, the model object and its description.
-
-    Args:
-        model: The path of a model file, or a model object.
-        registry: The plugins to choose from. By default they are all that are installed.
-        options: Options of plugins, including those of the framework.
-        imports: Python files and names of modules that define custom layers, imported before a model file is read.
-        strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
-
-    Raises:
-        InputError, UnsupportedError, UnavailableError: If the model cannot be read or understood.
-    """
-    registry = registry or Registry()
-    if isinstance(model, str | PathLike):
-        framework = registry.default_framework(options, import_names(imports))
-        loaded = framework.load_model(given_path(model, "model"))
-    else:
-        framework, loaded = registry.framework_of(model, options, import_names(imports)), model
-    network = framework.inspect(loaded)
-    if strict:
-        refuse_unprunable(network)
-    for warning in network.warnings:
-        (watcher or Watcher()).warn(warning)
-    return framework, loaded, network
-
-
-def inspect(
-    model: Any,
-    *,
-    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
-    options: PluginOptions | None = None,
-    imports: Imports = (),
-    strict: bool = False,
-    registry: Registry | None = None,
-    watcher: Watcher | None = None,
-) -> Inspection:
-    """Describe a network: its channel groups, its layers, and what it costs at full width.
-
-    This is what `reds inspect` does. Nothing is trained or written.
-
-    Args:
-        model: The path of a model file, or a model object of an installed framework.
-        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
-        options: Options of plugins, as `{plugin: {key: text}}`.
-        imports: One or several Python files or names of modules that define custom layers.
-        strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
-        registry: The plugins to choose from. By default they are all that are installed.
-        watcher: An object that is notified of warnings.
-
-    Returns:
-        An `Inspection` with the attributes `groups`, `layers`, `macs` (multiply-accumulates of one inference),
-        `params` (bytes of all weights) and `peak_ram` (bytes of live activations).
-
-    Raises:
-        InputError: If the file is missing or damaged, or an argument is invalid.
-        UnsupportedError: If a part of the model cannot be loaded or, with `strict`, cannot be pruned.
-        UnavailableError: If the framework is not installed.
-
-    Example:
-        >>> found = reds_core.inspect("model.keras")
-        >>> found.usage["macs"], [group.channels for group in found.groups]
-    """
-    counting.check_element_size(element_size_bytes)
-    _, _, network = load_for_inspection(
-        model, registry, options=options, imports=imports, strict=strict, watcher=watcher
-    )
-    return describe(network, element_size_bytes)
-
-
-def formulate_model(
-    model: Any,
-    data: str | PathLike[str] | Dataset | DataObject | None,
-    budgets: Budgets | Sequence[str],
-    *,
-    scorer: str = "taylor",
-    score_level: ScoreLevel = ScoreLevel.CHANNEL,
-    options: PluginOptions | None = None,
-    imports: Imports = (),
-    task: Task | None = None,
-    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
-    latency_table: str | PathLike[str] | None = None,
-    widths: WidthRules | None = None,
-    class_weight: str | Mapping[int, float] | None = None,
-    strict: bool = False,
-    seed: int = 0,
-    registry: Registry | None = None,
-    watcher: Watcher | None = None,
-) -> Formulation:
-    """State the pruning of a network to one budget as a knapsack problem.
-
-    This is what `reds formulate` does, which then saves the problem with `save_problem`.
-
-    Args:
-        model: The path of a model file, or a model object of an installed framework.
-        data: The training data of the scorer, as `prune` takes it. None if the scorer needs no data.
-        budgets: One amount for each resource, such as `{"macs": 0.5}`, or texts as `--budget` takes them.
-        scorer: The name of a scorer plugin.
-        score_level: Whether channels are scored, or each kernel that joins two channels.
-        options: Options of plugins, as `{plugin: {key: text}}`.
-        imports: One or several Python files or names of modules that define custom layers.
-        task: How outputs are compared with labels. By default it follows from the labels and the last activation.
-        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
-        latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
-        widths: Rules for the widths that each group may have.
-        class_weight: How much the examples of each class count in scores, as `prune` takes it.
-        strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
-        seed: The seed of all random numbers.
-        registry: The plugins to choose from. By default they are all that are installed.
-        watcher: An object that is notified of warnings.
-
-    Returns:
-        A `Formulation`, whose attribute `problem` is the `KnapsackProblem`.
-
-    Raises:
-        InputError: If more than one amount of a resource is given, or another argument is invalid.
-        UnsupportedError: If a part of the model cannot be loaded or, with `strict`, cannot be pruned.
-        UnavailableError: If a library is not installed.
-
-    Example:
-        >>> problem = reds_core.formulate_model("model.keras", "data.npz", {"macs": 0.5}).problem
-        >>> reds_core.save_problem(problem, "half.npz")
-    """
-    registry = registry or Registry()
-    table = None if latency_table is None else fspath(latency_table)
-    settings = RunSettings(element_size_bytes=element_size_bytes, latency_table=table)
-    parsed = parse_budgets(_texts(budgets))
-    if len(parsed) != 1:
-        raise InputError(
-            f"{len(parsed)} budgets are given", "give one value for each resource, since a problem has one budget"
-        )
-    budget = parsed[0]
-    resources.check_resources(budget.amounts, table is not None)
-    plugin = registry.create(Scorer, scorer, options)
-    check_level(plugin, score_level)
-    source = given_data(data)
-    if source is None and plugin.needs_data:
-        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or use --scorer magnitude")
-    latencies = settings.read_latencies()
-    framework, loaded, network = load_for_inspection(
-        model, registry, options=options, imports=imports, strict=strict, watcher=watcher
-    )
-    costs = settings.costs(network, latencies)
-    rules = widths or WidthRules()
-    rules.check(network)
-    thinned = thinning_warning(network, rules)
-    if thinned is not None:
-        (watcher or Watcher()).warn(thinned)
-    task = task or Task()
-    train = None
-    if source is not None:
-        dataset = read_given(source, None, framework, loaded, replace(settings, seed=seed))
-        checked = framework.check_data(loaded, dataset.train, task, "training data")
-        if class_weight is not None:
-            checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)
-        train = examples_in_memory(checked)
-    scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
-    stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
-    return Statement(network, costs, rules).formulate(scores, budget, name=f"{stem}-{budget.name}")
 
 
 def extract(
@@ -400,5 +207,5 @@ def extract(
         >>> member.widths, member.files
     """
     return extraction.extract(
-        given_path(folder, "folder"), _texts(budgets), registry or Registry(), watcher or Watcher(), given_data(data)
+        given_path(folder, "folder"), texts_of(budgets), registry or Registry(), watcher or Watcher(), given_data(data)
     )

@@ -6,12 +6,21 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
 
 from reds_core.cost import counting, resources
 from reds_core.errors import UnsupportedError
+from reds_core.framework.framework import Framework
 from reds_core.network.description import Layer, Network
 from reds_core.plan import GroupRecord
+from reds_core.plugin import PluginOptions
+from reds_core.registry import Registry
+from reds_core.runs.forms import Imports
+from reds_core.system.files import given_path
 from reds_core.system.records import INLINE
+from reds_core.system.users_code import import_names
+from reds_core.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -95,3 +104,81 @@ def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
     """A network that consists of one call of a layer and the weights that are counted there."""
     call = dataclasses.replace(layer, weights=tuple(range(len(weights))))
     return dataclasses.replace(network, layers=(call,), weights=tuple(network.weights[w] for w in weights))
+
+
+def load_for_inspection(
+    model: Any,
+    registry: Registry | None = None,
+    *,
+    options: PluginOptions | None = None,
+    imports: Imports = (),
+    strict: bool = False,
+    watcher: Watcher | None = None,
+) -> tuple[Framework, Any, Network]:
+    """Read a model and return its framework, the model object and its description.
+
+    Args:
+        model: The path of a model file, or a model object.
+        registry: The plugins to choose from. By default they are all that are installed.
+        options: Options of plugins, including those of the framework.
+        imports: Python files and names of modules that define custom layers, imported before a model file is read.
+        strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
+
+    Raises:
+        InputError, UnsupportedError, UnavailableError: If the model cannot be read or understood.
+    """
+    registry = registry or Registry()
+    if isinstance(model, str | PathLike):
+        framework = registry.default_framework(options, import_names(imports))
+        loaded = framework.load_model(given_path(model, "model"))
+    else:
+        framework, loaded = registry.framework_of(model, options, import_names(imports)), model
+    network = framework.inspect(loaded)
+    if strict:
+        refuse_unprunable(network)
+    for warning in network.warnings:
+        (watcher or Watcher()).warn(warning)
+    return framework, loaded, network
+
+
+def inspect(
+    model: Any,
+    *,
+    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    options: PluginOptions | None = None,
+    imports: Imports = (),
+    strict: bool = False,
+    registry: Registry | None = None,
+    watcher: Watcher | None = None,
+) -> Inspection:
+    """Describe a network: its channel groups, its layers, and what it costs at full width.
+
+    This is what `reds inspect` does. Nothing is trained or written.
+
+    Args:
+        model: The path of a model file, or a model object of an installed framework.
+        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        options: Options of plugins, as `{plugin: {key: text}}`.
+        imports: One or several Python files or names of modules that define custom layers.
+        strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
+        registry: The plugins to choose from. By default they are all that are installed.
+        watcher: An object that is notified of warnings.
+
+    Returns:
+        An `Inspection` with the attributes `groups`, `layers`, `macs` (multiply-accumulates of one inference),
+        `params` (bytes of all weights) and `peak_ram` (bytes of live activations).
+
+    Raises:
+        InputError: If the file is missing or damaged, or an argument is invalid.
+        UnsupportedError: If a part of the model cannot be loaded or, with `strict`, cannot be pruned.
+        UnavailableError: If the framework is not installed.
+
+    Example:
+        >>> found = reds_core.inspect("model.keras")
+        >>> found.usage["macs"], [group.channels for group in found.groups]
+    """
+    counting.check_element_size(element_size_bytes)
+    _, _, network = load_for_inspection(
+        model, registry, options=options, imports=imports, strict=strict, watcher=watcher
+    )
+    return describe(network, element_size_bytes)

@@ -19,7 +19,8 @@ from reds_core.framework.framework import Framework, member_kept
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
-from reds_core.runs.api import Imports, load_for_inspection
+from reds_core.runs.forms import Imports
+from reds_core.runs.inspection import load_for_inspection
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.system.files import given_file
 from reds_core.system.folder_lock import locked_file

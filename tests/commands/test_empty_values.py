@@ -15,7 +15,8 @@ from typer.main import get_command
 import reds_core
 from reds_core import cli
 from reds_core.errors import InputError
-from reds_core.runs.api import formulate_model, load_for_inspection
+from reds_core.runs.formulating import formulate_model
+from reds_core.runs.inspection import load_for_inspection
 from reds_core.runs.latency import measure_latency
 from reds_core.runs.recipe import load_recipe
 from reds_core.runs.settings import RunSettings

@@ -18,7 +18,7 @@ from reds_core.errors import InputError
 from reds_core.framework.data import Stream
 from reds_core.framework.framework import Training
 from reds_core.plan import FullAccuracy, Plan
-from reds_core.runs.api import formulate_model
+from reds_core.runs.formulating import formulate_model
 
 TRAIN, TEST = toy_pairs()
 

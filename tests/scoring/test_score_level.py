@@ -17,10 +17,10 @@ from toy_runs import NO_TRAINING, Workplace
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.framework import Task
 from reds_core.knapsack.file import load_problem, save_problem
-from reds_core.runs import api
 from reds_core.runs.checkpoint import load_scores, save_scores
 from reds_core.runs.extraction import extract
 from reds_core.runs.folder import SCORES_FILE
+from reds_core.runs.formulating import formulate_model
 from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, check_level, parse_level, score
 from reds_core.watcher import Watcher
 
@@ -35,7 +35,7 @@ KERNELS = replace(NO_TRAINING, score_level=ScoreLevel.KERNEL)
 
 
 def test_kernel_scores_are_saved_with_the_problem(place: Workplace, tmp_path: Path) -> None:
-    stated = api.formulate_model(
+    stated = formulate_model(
         place.model,
         None,
         {"macs": 0.5},
@@ -59,7 +59,7 @@ def test_kernel_scores_are_saved_with_the_problem(place: Workplace, tmp_path: Pa
 
 def test_the_value_is_what_the_subnetwork_holds(place: Workplace) -> None:
     """Summed weight by weight over what `extract` leaves of the kernels."""
-    stated = api.formulate_model(
+    stated = formulate_model(
         place.model,
         None,
         {"macs": 0.5},

@@ -13,7 +13,7 @@ from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, make_workplace, skip_report
 
 from reds_core.errors import InputError
-from reds_core.runs.api import load_for_inspection
+from reds_core.runs.inspection import load_for_inspection
 from reds_core.runs.recipe import load_recipe, recipe_text
 from reds_core.system.users_code import absolute_imports, import_modules
 

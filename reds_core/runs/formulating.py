@@ -1,0 +1,120 @@
+"""States the pruning of a network as a knapsack problem, without solving it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from reds_core.cost import counting, resources
+from reds_core.cost.budget import parse_budgets
+from reds_core.errors import InputError
+from reds_core.formulation.formulation import Formulation
+from reds_core.formulation.statement import Statement
+from reds_core.formulation.width_rules import WidthRules
+from reds_core.framework.framework import Task
+from reds_core.plugin import PluginOptions
+from reds_core.registry import Registry
+from reds_core.runs.class_weights import ClassWeights, class_weight_text
+from reds_core.runs.dataset import Dataset
+from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
+from reds_core.runs.given_data import given_data, read_given
+from reds_core.runs.inputs import examples_in_memory
+from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.settings import RunSettings
+from reds_core.runs.thinning import thinning_warning
+from reds_core.scoring.scorer import ScoreLevel, Scorer, check_level, score
+from reds_core.watcher import Watcher
+
+
+def formulate_model(
+    model: Any,
+    data: str | PathLike[str] | Dataset | DataObject | None,
+    budgets: Budgets | Sequence[str],
+    *,
+    scorer: str = "taylor",
+    score_level: ScoreLevel = ScoreLevel.CHANNEL,
+    options: PluginOptions | None = None,
+    imports: Imports = (),
+    task: Task | None = None,
+    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    latency_table: str | PathLike[str] | None = None,
+    widths: WidthRules | None = None,
+    class_weight: str | Mapping[int, float] | None = None,
+    strict: bool = False,
+    seed: int = 0,
+    registry: Registry | None = None,
+    watcher: Watcher | None = None,
+) -> Formulation:
+    """State the pruning of a network to one budget as a knapsack problem.
+
+    This is what `reds formulate` does, which then saves the problem with `save_problem`.
+
+    Args:
+        model: The path of a model file, or a model object of an installed framework.
+        data: The training data of the scorer, as `prune` takes it. None if the scorer needs no data.
+        budgets: One amount for each resource, such as `{"macs": 0.5}`, or texts as `--budget` takes them.
+        scorer: The name of a scorer plugin.
+        score_level: Whether channels are scored, or each kernel that joins two channels.
+        options: Options of plugins, as `{plugin: {key: text}}`.
+        imports: One or several Python files or names of modules that define custom layers.
+        task: How outputs are compared with labels. By default it follows from the labels and the last activation.
+        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
+        widths: Rules for the widths that each group may have.
+        class_weight: How much the examples of each class count in scores, as `prune` takes it.
+        strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
+        seed: The seed of all random numbers.
+        registry: The plugins to choose from. By default they are all that are installed.
+        watcher: An object that is notified of warnings.
+
+    Returns:
+        A `Formulation`, whose attribute `problem` is the `KnapsackProblem`.
+
+    Raises:
+        InputError: If more than one amount of a resource is given, or another argument is invalid.
+        UnsupportedError: If a part of the model cannot be loaded or, with `strict`, cannot be pruned.
+        UnavailableError: If a library is not installed.
+
+    Example:
+        >>> problem = reds_core.formulate_model("model.keras", "data.npz", {"macs": 0.5}).problem
+        >>> reds_core.save_problem(problem, "half.npz")
+    """
+    registry = registry or Registry()
+    table = None if latency_table is None else fspath(latency_table)
+    settings = RunSettings(element_size_bytes=element_size_bytes, latency_table=table)
+    parsed = parse_budgets(texts_of(budgets))
+    if len(parsed) != 1:
+        raise InputError(
+            f"{len(parsed)} budgets are given", "give one value for each resource, since a problem has one budget"
+        )
+    budget = parsed[0]
+    resources.check_resources(budget.amounts, table is not None)
+    plugin = registry.create(Scorer, scorer, options)
+    check_level(plugin, score_level)
+    source = given_data(data)
+    if source is None and plugin.needs_data:
+        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or use --scorer magnitude")
+    latencies = settings.read_latencies()
+    framework, loaded, network = load_for_inspection(
+        model, registry, options=options, imports=imports, strict=strict, watcher=watcher
+    )
+    costs = settings.costs(network, latencies)
+    rules = widths or WidthRules()
+    rules.check(network)
+    thinned = thinning_warning(network, rules)
+    if thinned is not None:
+        (watcher or Watcher()).warn(thinned)
+    task = task or Task()
+    train = None
+    if source is not None:
+        dataset = read_given(source, None, framework, loaded, replace(settings, seed=seed))
+        checked = framework.check_data(loaded, dataset.train, task, "training data")
+        if class_weight is not None:
+            checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)
+        train = examples_in_memory(checked)
+    scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
+    stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
+    return Statement(network, costs, rules).formulate(scores, budget, name=f"{stem}-{budget.name}")
