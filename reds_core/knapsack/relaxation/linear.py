@@ -45,7 +45,8 @@ class LinearModel:
     The columns are the remaining options of each group, and then the remaining cells of each pair that has terms, row
     by row. The rows are one for each group (its options add up to 1), the marginal rows of each pair, one for each
     resource row, and the cuts. All numbers are int64. Resource rows are shifted so that the smallest coefficient of
-    each group and pair is 0, and divided by their greatest common divisor.
+    each group and pair is 0, and divided by their greatest common divisor. Models that are not normalised (see
+    `linear_model`) have the coefficients of the problem instead.
 
     Attributes:
         objective: (columns,), at most 0: `offset` holds the largest value of each group and pair.
@@ -144,7 +145,12 @@ class _Blocks:
         self.group_starts, self.pair_starts = starts[: groups + 1], starts[groups:]
 
     def columns(self, options: Sequence[Table], cells: Sequence[Table], extreme: int) -> tuple[IntArray, int]:
-        """One coefficient for each column, shifted block by block so that the extreme is 0 (1: largest, -1: smallest).
+        """One coefficient for each column, shifted block by block so that the extreme is 0.
+
+        Args:
+            options: for each group, int64 (positions,).
+            cells: for each pair, int64 (positions of first, positions of second) or None for zeros.
+            extreme: 1 for the largest coefficient of each block, -1 for the smallest, 0 for no shift.
 
         Returns:
             The coefficients, int64 (columns,), and the sum of the shifts.
@@ -158,7 +164,7 @@ class _Blocks:
         ]
         for start, block in blocks:
             if block is not None and block.size:
-                shift = int(block.max() if extreme > 0 else block.min())
+                shift = 0 if extreme == 0 else int(block.max() if extreme > 0 else block.min())
                 result[start : start + block.size] = block - shift
                 total += shift
         return result, total
@@ -187,13 +193,18 @@ class _Rows:
         self.equality += [True] * count
 
 
-def linear_model(problem: KnapsackProblem, domain: Domain | None = None, cuts: Sequence[Cut] = ()) -> LinearModel:
+def linear_model(
+    problem: KnapsackProblem, domain: Domain | None = None, cuts: Sequence[Cut] = (), *, normalised: bool = True
+) -> LinearModel:
     """The linear model of `problem`.
 
     Args:
         problem: a problem of a magnitude of at most `MAGNITUDE_LIMIT`.
         domain: the choices to cover; None for all within floors and ceilings.
         cuts: redundant rows over the domain.
+        normalised: whether to shift and divide coefficients and to leave out rows that no choice can violate, which
+            back ends prefer. Otherwise the coefficients are the numbers of the problem, `offset` is 0, and each
+            resource row is present with the limit capacity - base.
     """
     domain = Domain.of(problem) if domain is None else domain
     limits = rows_of(problem)
@@ -203,7 +214,9 @@ def linear_model(problem: KnapsackProblem, domain: Domain | None = None, cuts: S
     ]
     blocks = _Blocks(domain, coupled)
     objective, offset = blocks.columns(
-        domain.of_groups([g.values for g in problem.groups]), domain.of_pairs([p.values for p in problem.pairs]), 1
+        domain.of_groups([g.values for g in problem.groups]),
+        domain.of_pairs([p.values for p in problem.pairs]),
+        int(normalised),
     )
     rows = _Rows()
     groups = len(domain.options)
@@ -215,7 +228,7 @@ def linear_model(problem: KnapsackProblem, domain: Domain | None = None, cuts: S
         if use:
             _add_marginals(rows, blocks, k)
         marginal_rows.append(len(rows.rhs))
-    limit_rows = [_add_limit(rows, blocks, row) for row in limits]
+    limit_rows = [_add_limit(rows, blocks, row, normalised) for row in limits]
     for cut in cuts:
         coefficients, shift = blocks.columns(cut.options, cut.cells, -1)
         rows.add(coefficients, cut.limit - shift)
@@ -251,14 +264,16 @@ def _add_marginals(rows: _Rows, blocks: _Blocks, pair: int) -> None:
         rows.add_equalities(row, np.concatenate([cells, options]), signs, 0, count)
 
 
-def _add_limit(rows: _Rows, blocks: _Blocks, row: Restriction) -> tuple[int, int]:
+def _add_limit(rows: _Rows, blocks: _Blocks, row: Restriction, normalised: bool) -> tuple[int, int]:
     """Add one resource row.
 
     Returns:
         The index of the row, or -1 if no choice can violate it, and its divisor.
     """
     domain = blocks.domain
-    coefficients, least = blocks.columns(domain.of_groups(row.costs), domain.of_pairs(row.pair_costs), -1)
+    coefficients, least = blocks.columns(domain.of_groups(row.costs), domain.of_pairs(row.pair_costs), -int(normalised))
+    if not normalised:
+        return rows.add(coefficients, row.limit), 1
     room = row.limit - least
     starts = np.append(blocks.group_starts[:-1], blocks.pair_starts)
     spans = pairwise(starts)

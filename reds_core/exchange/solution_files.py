@@ -1,0 +1,188 @@
+"""Solution files of other solvers, read back into choices."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reds_core.errors import InputError
+from reds_core.exchange.names import option_of_column, option_of_value
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.system.files import given_path
+from reds_core.system.machine_faults import reason_of, shown
+
+INTEGRALITY = 1e-4
+"""How far from 0 or 1 a solver may report a binary column. The tolerances of solvers are 1e-5 or less."""
+
+_NOTHING_FOUND = re.compile(r"^(integer )?infeasible|^no feasible|no integer solution|^unbounded", re.I | re.M)
+"""What HiGHS and CBC write about models without a solution. CBC then lists the columns of its last attempt."""
+
+_DUALS = re.compile(r"^# *dual", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class SolutionFile:
+    """The contents of a solution file.
+
+    Attributes:
+        choice: one option index for each group, in the order of the problem; None if the file holds no solution.
+        bound: the upper bound on the value that a JSON answer states, or None. It is not checked.
+    """
+
+    choice: tuple[int, ...] | None
+    bound: int | None = None
+
+
+def read_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> SolutionFile:
+    """Read a solution file of a problem that was written by this package.
+
+    The format is recognised by the content:
+
+    - columns with their values, as HiGHS, CBC, SCIP and Gurobi write them for an MPS or LP file;
+    - solutions of toulbar2 for a CFN or WCSP file, one on each line, as indices, names of values, or names of variables
+      and values. The last line is taken, which is the best one;
+    - JSON: `{"choice": [...], "bound": null}` with an option index for each group, or `{"widths": {group: width}}`, as
+      `reds solve --json` prints it.
+
+    Args:
+        problem: the problem.
+        path: path of the file.
+
+    Returns:
+        The choice, which is neither evaluated nor compared with floors, ceilings and capacities.
+
+    Raises:
+        InputError: if the file cannot be read, is of no known format, or does not choose one option of each group.
+    """
+    path = given_path(path, "path of the solution")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"solution file {shown(path)} cannot be read ({reason_of(error)})", "check the path"
+        ) from error
+    if text.lstrip().startswith("{"):
+        return _of_json(problem, path, text)
+    last = next((line.split() for line in reversed(text.splitlines()) if line.strip()), None)
+    if last is None or _NOTHING_FOUND.search(text):
+        return SolutionFile(None)
+    levels = _levels(text)
+    if levels:
+        return SolutionFile(_of_levels(problem, path, levels))
+    return SolutionFile(_of_values(problem, path, last))
+
+
+def choice_of_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> tuple[int, ...]:
+    """The choice in a solution file; see `read_solution`.
+
+    Returns:
+        One option index for each group, in the order of the problem.
+
+    Raises:
+        InputError: for the reasons given at `read_solution`, or if the file holds no solution.
+    """
+    choice = read_solution(problem, path).choice
+    if choice is None:
+        raise InputError(f"solution file {shown(Path(path))} holds no solution", "give the file of a solved problem")
+    return choice
+
+
+def _refused(path: Path, what: str, fix: str = "give a solution of a file that `reds convert` wrote") -> InputError:
+    return InputError(f"solution file {shown(path)} {what}", fix)
+
+
+def _levels(text: str) -> dict[tuple[int, int], float]:
+    """The value of each column of an option, by group and option. Dual values, which may follow, are ignored."""
+    duals = _DUALS.search(text)
+    levels: dict[tuple[int, int], float] = {}
+    for line in (text if duals is None else text[: duals.start()]).splitlines():
+        tokens = line.split()
+        for name, level in pairwise(tokens):
+            option = option_of_column(name)
+            if option is not None:
+                try:
+                    levels.setdefault(option, float(level))
+                except ValueError:
+                    continue
+    return levels
+
+
+def _of_levels(problem: KnapsackProblem, path: Path, levels: Mapping[tuple[int, int], float]) -> tuple[int, ...]:
+    chosen: dict[int, int] = {}
+    for (group, option), level in levels.items():
+        if group >= len(problem.groups) or option >= problem.groups[group].options:
+            raise _refused(path, f"has a column of option {option} of group {group}, which the problem does not have")
+        if not math.isfinite(level) or min(abs(level), abs(level - 1)) > INTEGRALITY:
+            raise _refused(path, f"has the value {level:g} for a binary column", "solve it as a mixed-integer program")
+        if level > 0.5:
+            if group in chosen:
+                raise _refused(path, f"chooses two options of group '{problem.groups[group].name}'")
+            chosen[group] = option
+    return _complete(problem, path, chosen)
+
+
+def _complete(problem: KnapsackProblem, path: Path, chosen: Mapping[int, int]) -> tuple[int, ...]:
+    missing = [group.name for g, group in enumerate(problem.groups) if g not in chosen]
+    if missing:
+        raise _refused(path, f"chooses no option of group '{missing[0]}'")
+    return tuple(chosen[g] for g in range(len(problem.groups)))
+
+
+def _of_values(problem: KnapsackProblem, path: Path, tokens: list[str]) -> tuple[int, ...]:
+    """The choice in a solution of toulbar2: one token for each variable, in the order of the file."""
+    found = [option_of_value(token) for token in tokens]
+    if any(each is None for each in found):
+        raise _refused(path, "is of no known format")
+    chosen = {place if each[0] is None else each[0]: each[1] for place, each in enumerate(found) if each is not None}
+    if len(tokens) != len(problem.groups) or set(chosen) != set(range(len(problem.groups))):
+        raise _refused(path, f"has values of {len(tokens)} variables, but the problem has {len(problem.groups)} groups")
+    return _within(problem, path, _complete(problem, path, chosen))
+
+
+def _within(problem: KnapsackProblem, path: Path, choice: tuple[int, ...]) -> tuple[int, ...]:
+    for group, option in zip(problem.groups, choice, strict=True):
+        if not 0 <= option < group.options:
+            raise _refused(path, f"chooses option {option} of group '{group.name}', which has {group.options} options")
+    return choice
+
+
+def _of_json(problem: KnapsackProblem, path: Path, text: str) -> SolutionFile:
+    try:
+        content: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _refused(path, "is not valid JSON", "correct it") from error
+    bound, choice, widths = content.get("bound"), content.get("choice"), content.get("widths")
+    if bound is not None and type(bound) is not int:
+        raise _refused(path, f"has the bound {bound!r}", "give an integer or null")
+    if choice is None and widths is None:
+        if not {"choice", "widths"} & content.keys():
+            raise _refused(path, "has neither 'choice' nor 'widths'", "give a list of option indices as 'choice'")
+        return SolutionFile(None, bound)
+    if choice is None:
+        return SolutionFile(_of_widths(problem, path, widths), bound)
+    if not isinstance(choice, list) or any(type(option) is not int for option in choice):
+        raise _refused(path, "has a 'choice' that is not a list of integers", "give one option index for each group")
+    if len(choice) != len(problem.groups):
+        raise _refused(path, f"has {len(choice)} options, but the problem has {len(problem.groups)} groups")
+    return SolutionFile(_within(problem, path, tuple(choice)), bound)
+
+
+def _of_widths(problem: KnapsackProblem, path: Path, widths: Any) -> tuple[int, ...]:
+    if not isinstance(widths, dict):
+        raise _refused(path, "has 'widths' that are not an object", "give the width of each group by its name")
+    chosen = {}
+    for g, group in enumerate(problem.groups):
+        options = np.flatnonzero(group.widths == widths.get(group.name, -1))
+        if options.size != 1:
+            raise _refused(path, f"gives group '{group.name}' no width that it offers")
+        chosen[g] = int(options[0])
+    return _complete(problem, path, chosen)
