@@ -1,4 +1,4 @@
-"""Importance of channels: the base class of scorers, and sums of weight scores over channels."""
+"""Importance of channels: the base class of scorers, sums of weight scores over channels, and their normalisation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from reds_core.scoring.attribution import (
     filters,
     masked,
 )
+from reds_core.scoring.normalisation import Normalisation, normalise
 from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, score
 
 __all__ = [
     "Importance",
+    "Normalisation",
     "ScoreLevel",
     "ScoreTable",
     "Scorer",
@@ -24,5 +26,6 @@ __all__ = [
     "check_readers",
     "filters",
     "masked",
+    "normalise",
     "score",
 ]

@@ -11,9 +11,8 @@ from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
 from reds_core.framework import ActivationStatistics, Arrays, Framework, Task
 from reds_core.network import Network
-from reds_core.scoring import Scorer, ScoreTable
+from reds_core.scoring import Normalisation, Scorer, ScoreTable, normalise
 from reds_scorers.examples import check_counts, training_examples
-from reds_scorers.normalising import Normalisation, normalised
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class MeanActivationScorer(Scorer):
                 owner = axis.owners(group, network.channels)
                 np.add.at(sums[group], owner[owner >= 0], self._measure(statistics)[owner >= 0])
                 np.add.at(counts[group], owner[owner >= 0], 1)
-        return normalised(ScoreTable({g: sums[g] / counts[g] for g in sums}), self.options.normalise)
+        return normalise(ScoreTable({g: sums[g] / counts[g] for g in sums}), self.options.normalise)
 
     def _measure(self, statistics: ActivationStatistics) -> FloatArray:
         return statistics.magnitude

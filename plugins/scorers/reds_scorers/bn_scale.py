@@ -11,8 +11,7 @@ from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network, WeightKind
-from reds_core.scoring import Scorer, ScoreTable, filters
-from reds_scorers.normalising import Normalisation, normalised
+from reds_core.scoring import Normalisation, Scorer, ScoreTable, filters, normalise
 
 
 @dataclass(frozen=True)
@@ -63,4 +62,4 @@ class BatchNormScaleScorer(Scorer):
         for group in missing:
             sums = kernels[group].sum(axis=1)
             gammas[group] = sums * (typical / (float(sums.mean()) or 1.0))
-        return normalised(ScoreTable({g: gammas[g] for g in network.channels}), self.options.normalise)
+        return normalise(ScoreTable({g: gammas[g] for g in network.channels}), self.options.normalise)

@@ -9,9 +9,8 @@ import numpy as np
 
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
-from reds_core.scoring import Scorer, ScoreTable, attribute_to_readers, check_readers
+from reds_core.scoring import Normalisation, Scorer, ScoreTable, attribute_to_readers, check_readers, normalise
 from reds_scorers.examples import check_counts, training_examples
-from reds_scorers.normalising import Normalisation, normalised
 
 
 @dataclass(frozen=True)
@@ -64,4 +63,4 @@ class FisherScorer(Scorer):
             for group, gradient in gates.items():
                 squares[group] += np.square(gradient)
             count += 1
-        return normalised(ScoreTable({g: s / (2 * count) for g, s in squares.items()}), self.options.normalise)
+        return normalise(ScoreTable({g: s / (2 * count) for g, s in squares.items()}), self.options.normalise)

@@ -10,8 +10,7 @@ import numpy as np
 from reds_core.arrays import FloatArray
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network, WeightKind
-from reds_core.scoring import Scorer, ScoreTable, filters
-from reds_scorers.normalising import Normalisation, normalised
+from reds_core.scoring import Normalisation, Scorer, ScoreTable, filters, normalise
 
 _BLOCK = 64
 """Number of filters whose distances to all others are computed at once."""
@@ -50,7 +49,7 @@ class GeometricMedianScorer(Scorer):
         kernels = {i: weights[i] for i, w in enumerate(network.weights) if w.kind is WeightKind.KERNEL}
         rows_of = filters(network, kernels)
         distances = {g: np.where(rows.any(axis=1), _distances(rows), 0.0) for g, rows in rows_of.items()}
-        return normalised(ScoreTable(distances), self.options.normalise)
+        return normalise(ScoreTable(distances), self.options.normalise)
 
 
 def _distances(rows: FloatArray) -> FloatArray:

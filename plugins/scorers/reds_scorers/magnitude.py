@@ -10,8 +10,8 @@ import numpy as np
 from reds_core.arrays import FloatArray
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network, WeightKind
-from reds_core.scoring import ScoreLevel, Scorer, ScoreTable, attribute_to_channels, attribute_to_kernels
-from reds_scorers.normalising import ByLevel, normalised, of_level
+from reds_core.scoring import ScoreLevel, Scorer, ScoreTable, attribute_to_channels, attribute_to_kernels, normalise
+from reds_scorers.normalising import ByLevel, of_level
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class MagnitudeScorer(Scorer):
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         channels = attribute_to_channels(network, self._sizes(framework, model, network))
-        return normalised(ScoreTable(channels), of_level(self.options.normalise, "log"))
+        return normalise(ScoreTable(channels), of_level(self.options.normalise, "log"))
 
     def score_kernels(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         channels, pairs = attribute_to_kernels(network, self._sizes(framework, model, network))
-        return normalised(ScoreTable(channels, pairs), of_level(self.options.normalise, "sum"))
+        return normalise(ScoreTable(channels, pairs), of_level(self.options.normalise, "sum"))
 
     def _sizes(self, framework: Framework, model: Any, network: Network) -> dict[int, FloatArray]:
         weights = framework.weights(model, network)

@@ -11,9 +11,17 @@ import numpy as np
 from reds_core.arrays import FloatArray
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
-from reds_core.scoring import Importance, ScoreLevel, Scorer, ScoreTable, attribute_to_channels, attribute_to_kernels
+from reds_core.scoring import (
+    Importance,
+    ScoreLevel,
+    Scorer,
+    ScoreTable,
+    attribute_to_channels,
+    attribute_to_kernels,
+    normalise,
+)
 from reds_scorers.examples import check_counts, training_examples
-from reds_scorers.normalising import ByLevel, normalised, of_level
+from reds_scorers.normalising import ByLevel, of_level
 
 
 @dataclass(frozen=True)
@@ -67,14 +75,14 @@ class TaylorScorer(Scorer):
     ) -> ScoreTable:
         data = training_examples(self.name, data, self.options.examples, seed)
         channels, _ = self._sums(framework, model, network, data, task, lambda n, i: (attribute_to_channels(n, i), {}))
-        return normalised(ScoreTable(channels), of_level(self.options.normalise, "log"))
+        return normalise(ScoreTable(channels), of_level(self.options.normalise, "log"))
 
     def score_kernels(
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         data = training_examples(self.name, data, self.options.examples, seed)
         channels, pairs = self._sums(framework, model, network, data, task, attribute_to_kernels)
-        return normalised(ScoreTable(channels, pairs), of_level(self.options.normalise, "none"))
+        return normalise(ScoreTable(channels, pairs), of_level(self.options.normalise, "none"))
 
     def _sums(
         self, framework: Framework, model: Any, network: Network, data: Arrays, task: Task, attribute: Attribution

@@ -1,4 +1,4 @@
-"""The examples that scorers look at, and scores brought to one scale."""
+"""The examples that scorers look at."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reds_scorers.examples import training_examples
-from reds_scorers.normalising import Normalisation, normalised
 
 from reds_core.errors import InputError
 from reds_core.framework import Arrays
-from reds_core.scoring import ScoreTable
 
 
 def labelled(y: npt.NDArray[Any]) -> Arrays:
@@ -71,22 +69,3 @@ def test_all_examples_are_the_data_themselves(examples: int) -> None:
 def test_without_data_the_scorer_is_named() -> None:
     with pytest.raises(InputError, match="'any' needs training data; give --data, or take --scorer magnitude"):
         training_examples("any", None, 0, 0)
-
-
-TABLE = ScoreTable(
-    {"a": np.array([1.0, -2.0, 3.0]), "dead": np.zeros(2)},
-    {("a", "dead"): np.array([[1.0, 3.0], [0.0, 0.0], [0.0, 4.0]])},
-    {"a": np.array([1.0, 2.0, 4.0])},
-)
-
-
-@pytest.mark.parametrize(
-    ("how", "divisor", "pair_divisor"),
-    [("none", 1, 1), ("mean", 2, 8 / 6), ("max", 3, 4), ("sum", 6, 8), ("l2", 14**0.5, 26**0.5)],
-)
-def test_each_table_is_divided_by_its_own_size(how: Normalisation, divisor: float, pair_divisor: float) -> None:
-    found = normalised(TABLE, how)
-    np.testing.assert_allclose(found.channels["a"], TABLE.channels["a"] / divisor)
-    np.testing.assert_array_equal(found.channels["dead"], [0, 0])
-    np.testing.assert_allclose(found.pairs["a", "dead"], TABLE.pairs["a", "dead"] / pair_divisor)
-    np.testing.assert_array_equal(found.curves["a"], TABLE.curves["a"])
