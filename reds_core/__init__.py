@@ -7,6 +7,7 @@ stays fast for those who need only a part of it.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from reds_core.hooks import hookimpl
@@ -90,6 +91,7 @@ __all__ = [
     "Search",
     "Task",
     "Watcher",
+    "__version__",
     "check",
     "extract",
     "formulate_model",
@@ -117,6 +119,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("reds-core")
     for module, names in _MODULES.items():
         if name in names:
             return getattr(importlib.import_module(f"reds_core.{module}"), name)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from reds_core.commands.checked import CheckedCommand
+from reds_core.commands.checked import CheckedCommand, CommandList
+from reds_core.commands.plain_help import WIDEST
 from reds_core.commands.standard_streams import guard_standard_streams, write_nowhere
 from reds_core.errors import RedsError
 from reds_core.system.interruption import termination_as_interruption
@@ -45,6 +48,12 @@ _SUMMARIES = {
 """The commands in the order of the help. Each is the function NAME_command of the module NAME in `commands`."""
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"reds {importlib.metadata.version('reds-core')}")
+        raise typer.Exit
+
+
 def application(asked: str | None = None) -> typer.Typer:
     """The command line as typer runs it.
 
@@ -55,15 +64,25 @@ def application(asked: str | None = None) -> typer.Typer:
     app = typer.Typer(
         name="reds",
         help="Shrink a trained Keras network to fit a device, and prove how good the choice of channels is.",
-        no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        cls=CommandList,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
     )
+    app.callback()(_program)
     for name, summary in _SUMMARIES.items():
         is_listed_only = asked is not None and name != asked
         command = _listed if is_listed_only else _command(name)
         app.command(name, cls=CheckedCommand, help=summary)(command)
     return app
+
+
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Placeholder that holds the options of the program itself."""
 
 
 def _command(name: str) -> Callable[..., None]:
@@ -92,9 +111,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    asked = next((a for a in arguments if not a.startswith("-")), "")
+    asked = next((a for a in _typed_words() or arguments if not a.startswith("-")), "")
     try:
         status = application(asked)(arguments, prog_name="reds", standalone_mode=False)
+        if status == 1 and not asked:
+            return _failed("this shell is unknown or has no completion; run it in bash, zsh, fish or PowerShell", 2)
         if status == _INTERRUPTED:  # some versions of typer catch Ctrl-C themselves
             raise KeyboardInterrupt
         sys.stdout.flush()  # so that a failure to write can still be reported
@@ -118,6 +139,14 @@ def _run(arguments: list[str]) -> int:
             return _failed(str(fault), fault.exit_status)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return _failed(f"a bug in reds ({what}); report it with the command that led to it", 1)
+
+
+def _typed_words() -> list[str]:
+    """The words after the name of the program in the line that a shell asks to complete; empty otherwise."""
+    if "_REDS_COMPLETE" not in os.environ:
+        return []
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    return line.split()[1:]
 
 
 def _failed(message: str, status: int) -> int:

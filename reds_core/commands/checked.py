@@ -1,12 +1,18 @@
-"""The check that every command makes of its arguments before it parses them."""
+"""How every command parses its arguments and shows its help."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
+from reds_core.commands.completing import installed_text
+from reds_core.commands.plain_help import Notes, usage_piece, write_parameters
 from reds_core.errors import InputError
+
+NOTES: Notes = {kind: lambda kind=kind: installed_text(kind) for kind in ("solver", "scorer", "pruner")}  # type: ignore[misc]
+"""The options whose help lists the plugins that are installed."""
 
 
 class CheckedCommand(TyperCommand):
@@ -26,3 +32,26 @@ class CheckedCommand(TyperCommand):
                 raise InputError(f"{name} is empty", "give a value or leave it out; perhaps a shell variable is unset")
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
+        return ["[OPTIONS]", *(usage_piece(argument) for argument in arguments)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        write_parameters(self.get_params(ctx), formatter, NOTES)
+
+
+class CommandList(TyperGroup):
+    """The program without a command: its help lists all commands with their whole summaries."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            print(ctx.get_help(), file=sys.stderr)
+            raise InputError("no command is given", "see `reds --help`")
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        write_parameters(self.get_params(ctx), formatter, {})
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands[name].help or "") for name in self.list_commands(ctx)])
