@@ -21,7 +21,14 @@ from reds_core.framework.data import (
 )
 from reds_core.framework.epochs import EpochKeeper, EpochState, digest_of
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
-from reds_core.framework.finetuning import EpochProgress, FinetuneSettings, Precision, Schedule, Teacher
+from reds_core.framework.finetuning import (
+    EpochProgress,
+    FinetuneSettings,
+    MemberChoice,
+    Precision,
+    Schedule,
+    Teacher,
+)
 from reds_core.framework.framework import (
     ActivationStatistics,
     Family,
@@ -60,6 +67,7 @@ __all__ = [
     "Framework",
     "LatencyProbe",
     "LayerPlugin",
+    "MemberChoice",
     "Precision",
     "SampleModel",
     "Schedule",

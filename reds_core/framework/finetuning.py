@@ -50,6 +50,17 @@ class Teacher(Enum):
     FULL = "full"
 
 
+class MemberChoice(Enum):
+    """Which subnetworks a step trains if it does not train all of them.
+
+    `in-turn`: each in its turn. `sandwich`: always the smallest, and random ones of the others (the sandwich rule: Yu &
+    Huang, arXiv 1903.05134). The full network is trained in every step.
+    """
+
+    IN_TURN = "in-turn"
+    SANDWICH = "sandwich"
+
+
 @dataclass(frozen=True)
 class FinetuneSettings:
     """How a family is trained.
@@ -74,8 +85,9 @@ class FinetuneSettings:
         distill: Which network gives soft targets in addition to the labels.
         distill_weight: Share of the soft targets in the loss, 0 to 1. The labels have the rest.
         distill_temperature: Temperature that softens the outputs of both the teacher and the student.
-        members_per_step: Subnetworks that are trained in a step beside the full network, in turn. Fewer make a step
-            faster, so that more epochs fit into the same time. None means all.
+        members_per_step: Number of subnetworks that are trained in a step beside the full network. Fewer make a step
+            faster, so that more epochs fit into the same time. None means all, or 2 by the sandwich rule.
+        member_choice: Which subnetworks these are.
         anchor: Strength of the pull of all trained weights towards their values before the training, so that the full
             network loses little: half of it, times the sum of the squared distances, is added to the loss (L2-SP: Li et
             al., arXiv 1802.01483). 0 means none.
@@ -103,6 +115,7 @@ class FinetuneSettings:
     distill_weight: float = 0.5
     distill_temperature: float = 4.0
     members_per_step: int | None = None
+    member_choice: MemberChoice = MemberChoice.IN_TURN
     anchor: float = 0.01
     recalibrate: bool = True
 
@@ -119,6 +132,11 @@ class FinetuneSettings:
                 self.members_per_step is not None and self.members_per_step < 1,
                 f"{self.members_per_step} members per step are asked for",
                 "give 1 or more",
+            ),
+            (
+                self.member_choice is MemberChoice.SANDWICH and self.members_per_step == 1,
+                "the sandwich rule trains the smallest subnetwork and at least one other in each step",
+                "give 2 or more members per step",
             ),
             (not _size(self.anchor), f"anchor {self.anchor} is below 0", "give 0.01, or 0 for none"),
             (self.patience is not None and self.patience < 1, f"a patience of {self.patience} is asked for", "give 3"),
@@ -137,6 +155,12 @@ class FinetuneSettings:
             if wrong:
                 raise InputError(what, fix)
         augmentations(self.augment)
+
+    @property
+    def members_in_step(self) -> int | None:
+        """Number of subnetworks that are trained in a step beside the full network. None means all."""
+        is_sandwich = self.member_choice is MemberChoice.SANDWICH
+        return 2 if is_sandwich and self.members_per_step is None else self.members_per_step
 
     def alone(self) -> FinetuneSettings:
         """The settings of a subnetwork that is trained on its own, for which the input network is the teacher."""

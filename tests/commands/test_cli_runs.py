@@ -48,7 +48,9 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
         *("--precision", "mixed_bfloat16", "--distill", "input", "--distill-weight", "0.7"),
         *(
             "--members-per-step",
-            "1",
+            "2",
+            "--member-choice",
+            "sandwich",
             "--anchor",
             "0.1",
             "--distill-temperature",
@@ -86,7 +88,8 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
         "distill": "input",
         "distill_weight": 0.7,
         "distill_temperature": 2.0,
-        "members_per_step": 1,
+        "members_per_step": 2,
+        "member_choice": "sandwich",
         "anchor": 0.1,
         "recalibrate": False,
     }

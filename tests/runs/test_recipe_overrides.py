@@ -60,7 +60,8 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "distill": ("finetune: {distill: none}", ("--distill", "input")),
     "distill_weight": ("finetune: {distill_weight: 0.1}", ("--distill-weight", "0.5")),
     "distill_temperature": ("finetune: {distill_temperature: 1}", ("--distill-temperature", "4")),
-    "members_per_step": ("finetune: {members_per_step: 1}", ("--members-per-step", "none")),
+    "members_per_step": ("finetune: {members_per_step: 2}", ("--members-per-step", "none")),
+    "member_choice": ("finetune: {member_choice: sandwich}", ("--member-choice", "in-turn")),
     "anchor": ("finetune: {anchor: 0}", ("--anchor", "0.01")),
     "recalibrate": ("finetune: {recalibrate: false}", ("--recalibrate",)),
 }

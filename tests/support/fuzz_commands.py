@@ -53,6 +53,7 @@ _TRAINING |= {"--distill-weight": NUMBERS, "--warmup-epochs": NUMBERS, "--weight
 _TRAINING |= {"--recalibrate": None, "--no-recalibrate": None}
 _TRAINING |= {"--distill": (*WORDS, "input"), "--distill-temperature": NUMBERS, "--precision": WORDS}
 _TRAINING |= {"--anchor": NUMBERS, "--members-per-step": NUMBERS, "--class-weight": CLASS_WEIGHTS}
+_TRAINING |= {"--member-choice": (*WORDS, "in-turn", "sandwich")}
 _TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--no-stream": None}
 _TRAINING |= {"--max-drop": NUMBERS, "--max-drop-resource": WORDS, "--max-drop-epochs": _EPOCHS}
 

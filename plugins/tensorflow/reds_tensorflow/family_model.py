@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reds_core.framework import Family, Precision, each
+from reds_core.framework import Family, MemberChoice, Precision, each
 from reds_core.network import Network, WeightKind
 from reds_tensorflow.augmenting import Augmenter
 from reds_tensorflow.distillation import Distillation
@@ -39,7 +39,8 @@ class StepSettings:
     """How a step of the training computes.
 
     Attributes:
-        members_per_step: how many members are trained in a step beside the full network, in turn; None trains all.
+        members_per_step: how many members are trained in a step beside the full network; None trains all.
+        member_choice: which members these are.
         anchor: half of it, times the sum of the squared distances of the weights from where they begin, is added to the
             loss.
         dropout: share of the dropout rates that is kept.
@@ -47,15 +48,18 @@ class StepSettings:
         distillation: the teacher, or None.
         augmenter: changes the examples of a step, or None.
         has_soft_targets: whether batches hold the teacher's outputs beside the labels.
+        seed: seed of the random choice of members.
     """
 
     members_per_step: int | None = None
+    member_choice: MemberChoice = MemberChoice.IN_TURN
     anchor: float = 0.0
     dropout: float = 0.0
     precision: Precision = Precision.FLOAT32
     distillation: Distillation | None = None
     augmenter: Augmenter | None = None
     has_soft_targets: bool = False
+    seed: int = 0
 
 
 class FamilyModel(keras.Model):  # type: ignore[misc]
@@ -185,23 +189,33 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
     def _learn(self, lesson: _Lesson) -> tuple[Any, Any, list[Any], list[Any]]:
         """Return the loss, the outputs of the full network, gradients by shared weights, and new states of a step."""
-        members = self._students[:-1]
-        count = self._hidden.step.members_per_step
+        members, step = self._students[:-1], self._hidden.step
+        count = step.members_per_step
         if count is None or count >= len(members):
-            return self._learn_together(lesson, members, 1.0)
-        rounds = [[members[(turn * count + i) % len(members)] for i in range(count)] for turn in range(len(members))]
+            return self._learn_together(lesson, members, {})
+        is_sandwich = step.member_choice is MemberChoice.SANDWICH
+        always, others = (members[:1], members[1:]) if is_sandwich else ((), members)
+        count -= len(always)
         # The losses of those that train count more, so that each counts as much as before on average.
-        factor = len(members) / count
-        branches = [partial(self._learn_together, lesson, few, factor) for few in rounds]
+        factors = dict.fromkeys(map(id, others), len(others) / count)
+        # Random choices are of neighbours in a circle, so that there are few branches, of which each is a graph.
+        start, stride = (self._random_index(len(others)), 1) if is_sandwich else (self._turn.value, count)
+        rounds = [[others[(place * stride + i) % len(others)] for i in range(count)] for place in range(len(others))]
+        branches = [partial(self._learn_together, lesson, (*always, *few), factors) for few in rounds]
         learned: tuple[Any, Any, list[Any], list[Any]] = tf.switch_case(
-            tf.cast(self._turn.value % len(members), tf.int32), branches
+            tf.cast(start % len(others), tf.int32), branches
         )
         return learned
 
+    def _random_index(self, count: int) -> Any:
+        """Return a random number below `count`, which only depends on the seed and on the number of steps so far."""
+        seed = tf.stack([tf.constant(self._hidden.step.seed % 2**63, tf.int64), self._turn.value])
+        return tf.random.stateless_uniform((), seed, maxval=count, dtype=tf.int64)
+
     def _learn_together(
-        self, lesson: _Lesson, members: Sequence[Student], factor: float
+        self, lesson: _Lesson, members: Sequence[Student], factors: Mapping[int, float]
     ) -> tuple[Any, Any, list[Any], list[Any]]:
-        """Do `_learn` for the full network and some members, whose losses count `factor` times."""
+        """Do `_learn` for the full network and some members. factors: how often losses count, once by default."""
         step, full_student = self._hidden.step, self._students[-1]
         models = [student.model for student in self._students]
         new_states: dict[int, Any] = {}
@@ -226,7 +240,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                 )
                 outputs = outputs_in_order(student.model, outputs)
                 loss = self._loss(lesson, outputs, soft_targets)
-                share = student.share * (1.0 if student is full_student else factor)
+                share = student.share * factors.get(id(student), 1.0)
                 total += share * tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in penalties)])
                 new_states |= {id(state): new for state, new in zip(student.states, after, strict=True)}
                 if full_outputs is None:

@@ -96,13 +96,15 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     feed = Feed(data, settings.batch_size, training.seed, soft_targets, training.first_pass, errors)
     students = students_of(family, network, training.seed)
     step = StepSettings(
-        settings.members_per_step,
+        settings.members_in_step,
+        settings.member_choice,
         settings.anchor,
         settings.dropout,
         settings.precision,
         distillation,
         change,
         soft_targets is not None,
+        training.seed,
     )
     model = FamilyModel(family, network, students, aim, step, examples)
     model.compile(

@@ -18,6 +18,7 @@ from keras_families import family_of
 from reds_tensorflow.epoch_choice import EpochChoice
 from reds_tensorflow.evaluation import loss
 from reds_tensorflow.extraction import weights
+from reds_tensorflow.family_model import FamilyModel
 from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune
 
@@ -30,6 +31,7 @@ from reds_core.framework import (
     EpochState,
     Family,
     FinetuneSettings,
+    MemberChoice,
     Schedule,
     SourceStream,
     Task,
@@ -370,6 +372,60 @@ def test_turns_are_continued_after_a_stop() -> None:
         train(settings, keeper=keeper)
     keeper.stop_after = None
     assert_same(whole, train(settings, keeper=keeper))
+
+
+def moves(settings: FinetuneSettings) -> list[Any]:
+    """How far each kernel of a family of four moves in the training."""
+    family = family_of(network(), 0.3, 0.5, 0.8)
+    before = weights(family.full, inspect(family.full))
+    finetune(family, Training(examples(16), settings, 3, lambda progress: None))
+    after = weights(family.full, inspect(family.full))
+    return [b.astype(float) - a for a, b in zip(before, after, strict=True) if a.ndim == 2]
+
+
+def test_a_sandwich_counts_the_smallest_member_once_and_the_others_as_much_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At a network that hardly moves, steps with each of the other members add up to as many steps with all."""
+    monkeypatch.setattr(FamilyModel, "_random_index", lambda self, count: self._turn.value % count)
+    still = replace(SETTINGS, optimizer="sgd", momentum=0.0, schedule=Schedule.CONSTANT, learning_rate=1e-3, epochs=2)
+    sandwich = replace(still, member_choice=MemberChoice.SANDWICH)
+    for together, few in zip(moves(still), moves(sandwich), strict=True):
+        np.testing.assert_allclose(few, together, atol=0.05 * np.abs(together).max())
+
+
+def test_a_sandwich_chooses_at_random_by_seed_and_step() -> None:
+    def chosen(seed: int) -> list[int]:
+        def at(turn: int) -> SimpleNamespace:
+            step = SimpleNamespace(seed=seed)
+            return SimpleNamespace(
+                _hidden=SimpleNamespace(step=step), _turn=keras.Variable(turn, dtype="int64", trainable=False)
+            )
+
+        return [int(FamilyModel._random_index(at(turn), 3)) for turn in range(300)]
+
+    first = chosen(0)
+    assert min(np.bincount(first, minlength=3)) > 70
+    assert first == chosen(0)
+    assert first != chosen(1)
+
+
+def test_a_sandwich_is_continued_after_a_stop() -> None:
+    settings = replace(SETTINGS, member_choice=MemberChoice.SANDWICH, epochs=4, batch_size=27)
+    members = (0.3, 0.5, 0.8)
+    whole, keeper = train(settings, members=members), Saving(stop_after=1)
+    with pytest.raises(Killed):
+        train(settings, keeper=keeper, members=members)
+    keeper.stop_after = None
+    assert_same(whole, train(settings, keeper=keeper, members=members))
+
+
+def test_a_sandwich_has_two_members_unless_more_are_asked_for() -> None:
+    assert FinetuneSettings().members_in_step is None
+    assert FinetuneSettings(member_choice=MemberChoice.SANDWICH).members_in_step == 2
+    assert FinetuneSettings(member_choice=MemberChoice.SANDWICH, members_per_step=3).members_in_step == 3
+    with pytest.raises(InputError, match="at least one other in each step; give 2 or more members per step"):
+        FinetuneSettings(member_choice=MemberChoice.SANDWICH, members_per_step=1)
 
 
 def test_fewer_members_than_one_are_refused() -> None:
