@@ -9,7 +9,7 @@ joint choice.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 
 import numpy as np
@@ -34,10 +34,7 @@ def write_cfn(problem: KnapsackProblem, path: str | PathLike[str]) -> None:
         UnsupportedError: if the costs of the network could add up to 2^60.
         InputError: if the file cannot be written.
     """
-    write_text(given_file(path, "path"), json.dumps(_cfn(problem, cost_network(problem)), indent=None) + "\n")
-
-
-def _cfn(problem: KnapsackProblem, network: CostNetwork) -> dict[str, object]:
+    network = cost_network(problem)
     variables = {
         variable_name(problem, g): [option_name(problem, g, i) for i in range(group.options)]
         for g, group in enumerate(problem.groups)
@@ -46,45 +43,49 @@ def _cfn(problem: KnapsackProblem, network: CostNetwork) -> dict[str, object]:
     functions = {f"cost{k}": _cfn_table(names, each) for k, each in enumerate(network.functions)}
     for g, forbidden in enumerate(network.excluded):
         if forbidden.any():
-            functions[f"bounds{g}"] = {"scope": [names[g]], "costs": np.where(forbidden, network.top, 0).tolist()}
+            functions[f"bounds{g}"] = _cfn_table(names, CostFunction((g,), np.where(forbidden, network.top, 0)))
     for k, limit in enumerate(network.limits):
         body = _cfn_linear(names, limit) if limit.is_linear else _cfn_nested(variables, limit)
         functions[f"limit{k}_{label(limit.name)}"] = body
-    functions["constant"] = {"scope": [], "costs": [-network.constant]}
-    return {
-        "problem": {"name": label(problem.name) or "problem", "mustbe": f"<{network.top - network.constant}"},
-        "variables": variables,
-        "functions": functions,
-    }
+    functions["constant"] = json.dumps({"scope": [], "costs": [-network.constant]})
+    text = _cfn(label(problem.name) or "problem", network.top - network.constant, variables, functions)
+    write_text(given_file(path, "path"), text)
 
 
-def _cfn_table(names: Sequence[str], function: CostFunction) -> dict[str, object]:
-    return {"scope": [names[v] for v in function.scope], "costs": function.costs.ravel().tolist()}
+def _cfn(name: str, top: int, variables: Mapping[str, Sequence[str]], functions: Mapping[str, str]) -> str:
+    """A network as JSON, one variable or function on each line.
+
+    toulbar2 reads a nested network only if it begins on a new line, and its last bracket is alone on a line.
+    """
+    listed = ",\n".join(f"{json.dumps(key)}: {json.dumps(values)}" for key, values in variables.items())
+    defined = ",\n".join(f"{json.dumps(key)}: {body}" for key, body in functions.items())
+    header = json.dumps({"name": name, "mustbe": f"<{top}"})
+    return f'{{"problem": {header},\n"variables": {{\n{listed}\n}},\n"functions": {{\n{defined}\n}}\n}}\n'
 
 
-def _cfn_linear(names: Sequence[str], limit: SumLimit) -> dict[str, object]:
+def _cfn_table(names: Sequence[str], function: CostFunction) -> str:
+    return json.dumps({"scope": [names[v] for v in function.scope], "costs": function.costs.ravel().tolist()})
+
+
+def _cfn_linear(names: Sequence[str], limit: SumLimit) -> str:
     capacity, weights = _at_least(limit)
-    entries = [[place, i, w] for place, table in enumerate(weights) for i, w in enumerate(table) if w]
-    return {
-        "scope": [names[v] for v in limit.scope],
-        "type": "knapsackv",
-        "params": {"capacity": capacity, "weightedvalues": entries},
-    }
+    entries = [[v, i, w] for v, table in zip(limit.scope, weights, strict=True) for i, w in enumerate(table) if w]
+    params = {"capacity": capacity, "weightedvalues": entries}
+    return json.dumps({"scope": [names[v] for v in limit.scope], "type": "knapsackv", "params": params})
 
 
-def _cfn_nested(variables: dict[str, list[str]], limit: SumLimit) -> dict[str, object]:
+def _cfn_nested(variables: Mapping[str, Sequence[str]], limit: SumLimit) -> str:
     names = list(variables)
     most = sum(int(each.costs.max()) for each in limit.functions)
-    nested = {
-        "problem": {"name": label(limit.name) or "limit", "mustbe": f"<{most + 1}"},
-        "variables": {names[v]: variables[names[v]] for v in limit.scope},
-        "functions": {f"cost{k}": _cfn_table(names, each) for k, each in enumerate(limit.functions)},
-    }
-    return {
-        "scope": [names[v] for v in limit.scope],
-        "type": "cfnconstraint",
-        "params": {"cfn": nested, "lb": 0, "ub": limit.room + 1, "duplicatehard": 1, "strongduality": 0},
-    }
+    nested = _cfn(
+        label(limit.name) or "limit",
+        most + 1,
+        {names[v]: variables[names[v]] for v in limit.scope},
+        {f"cost{k}": _cfn_table(names, each) for k, each in enumerate(limit.functions)},
+    )
+    scope = json.dumps([names[v] for v in limit.scope])
+    settings = f'"lb": 0, "ub": {limit.room + 1}, "duplicatehard": 1, "strongduality": 0'
+    return f'{{"scope": {scope}, "type": "cfnconstraint", "params": {{"cfn":\n{nested},\n{settings}}}}}'
 
 
 def _at_least(limit: SumLimit) -> tuple[int, list[list[int]]]:
