@@ -130,7 +130,9 @@ def test_the_wheel_holds_every_file_that_git_tracks(tmp_path: Path) -> None:
     for name in PLUGINS:
         assert f"{name} = reds_{name}" in entry_points
     assert "reds = reds_core.cli:main" in entry_points
-    assert not [f for f in content if "/tests/" in f or f.startswith("tests/")]
+    assert "reds_core/scaffold/templates/common/.gitignore.template" in content
+    tests = [f for f in content if "/tests/" in f or f.startswith("tests/")]
+    assert [f for f in tests if not f.startswith("reds_core/scaffold/templates/")] == []
     assert any(f.endswith("licenses/LICENSE") for f in content)
 
 
