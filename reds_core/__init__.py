@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from reds_core.runs.settings import RunSettings
     from reds_core.runs.solving import solve
     from reds_core.runs.splitting import split_validation
+    from reds_core.scaffold.api import new_plugin
     from reds_core.testing import check
     from reds_core.watcher import Watcher
 
@@ -69,6 +70,7 @@ _MODULES = {
     "runs.settings": ("RunSettings",),
     "runs.solving": ("solve",),
     "runs.splitting": ("split_validation",),
+    "scaffold.api": ("new_plugin",),
     "testing": ("check",),
     "watcher": ("Watcher",),
 }
@@ -103,6 +105,7 @@ __all__ = [
     "load_recipe",
     "load_scores",
     "measure_latency",
+    "new_plugin",
     "plugins",
     "prune",
     "read_records",

@@ -43,6 +43,7 @@ _SUMMARIES = {
     "extract": "Add another subnetwork to a finished run, without training.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",
+    "new": "Start the package of a new plugin, with a working example and its tests.",
     "check": "Run the conformance checks on a plugin of any kind. The exit status is 1 if a check fails.",
 }
 """The commands in the order of the help. Each is the function NAME_command of the module NAME in `commands`."""

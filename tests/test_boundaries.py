@@ -44,6 +44,7 @@ ORDER = [
         "hooks",
         "kinds",
         "registry",
+        "scaffold",
         "report",
         "audit",
         "watcher",

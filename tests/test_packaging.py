@@ -1,28 +1,20 @@
-"""The distribution is the sum of its plugins, the wheel is complete, and a copied plugin installs and runs."""
+"""The distribution is the sum of its plugins, and the wheel is complete."""
 
 from __future__ import annotations
 
 import ast
 import importlib.metadata
-import json
-import os
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-from reds_core.knapsack.file import save_problem
-from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
+from fresh_environments import built
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = {p.parent.name: tomllib.loads(p.read_text()) for p in sorted((ROOT / "plugins").glob("*/pyproject.toml"))}
@@ -123,13 +115,6 @@ def test_a_plugin_declares_what_it_imports(name: str) -> None:
 # --- what is built ---------------------------------------------------------------------------------------------------
 
 
-def built(target: str, folder: Path) -> Path:
-    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return next(folder.iterdir())
-
-
 def package_files() -> list[str]:
     return tracked("reds_core", *(f"plugins/{name}/reds_{name}" for name in PLUGINS))
 
@@ -145,7 +130,9 @@ def test_the_wheel_holds_every_file_that_git_tracks(tmp_path: Path) -> None:
     for name in PLUGINS:
         assert f"{name} = reds_{name}" in entry_points
     assert "reds = reds_core.cli:main" in entry_points
-    assert not [f for f in content if "/tests/" in f or f.startswith("tests/")]
+    assert "reds_core/scaffold/templates/common/.gitignore.template" in content
+    tests = [f for f in content if "/tests/" in f or f.startswith("tests/")]
+    assert [f for f in tests if not f.startswith("reds_core/scaffold/templates/")] == []
     assert any(f.endswith("licenses/LICENSE") for f in content)
 
 
@@ -153,66 +140,3 @@ def test_the_source_distribution_holds_every_file_that_git_tracks(tmp_path: Path
     with tarfile.open(built("sdist", tmp_path)) as archive:
         content = {name.partition("/")[2] for name in archive.getnames()}
     assert {*package_files(), "LICENSE", "README.md", "pyproject.toml"} - content == set()
-
-
-# --- a plugin of somebody else ---------------------------------------------------------------------------------------
-
-
-def renamed_copy(folder: Path) -> Path:
-    """plugins/greedy as a third party would copy it: another name throughout."""
-    copy = folder / "reds-mine"
-    shutil.copytree(ROOT / "plugins" / "greedy", copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    for path in sorted(copy.rglob("*"), reverse=True):
-        if path.is_file():
-            path.write_text(path.read_text().replace("greedy", "mine").replace("Greedy", "Mine"))
-        if "greedy" in path.name:
-            path.rename(path.with_name(path.name.replace("greedy", "mine")))
-    return copy
-
-
-def fresh_environment(folder: Path) -> Path:
-    """A virtual environment that sees what is installed beside this test; returns its interpreter."""
-    venv.create(folder, symlinks=True, with_pip=False)
-    inside = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}, scheme="venv"))
-    seen = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    (inside / "seen.pth").write_text(
-        "".join(f"import site; site.addsitedir({path!r})\n" for path in dict.fromkeys(seen))
-    )
-    return folder / "bin" / "python"
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST"))}
-    done = subprocess.run(
-        [str(c) for c in command], cwd=cwd, capture_output=True, text=True, timeout=300, env=environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-REDS = "from reds_core.cli import main; main()"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="the environment is made with links")
-def test_a_renamed_copy_of_greedy_installs_is_found_and_runs(tmp_path: Path) -> None:
-    python = fresh_environment(tmp_path / "venv")
-    copy = renamed_copy(tmp_path)
-    install = ("install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
-    run(sys.executable, "-m", "pip", "--python", python, *install, copy, cwd=tmp_path)
-    shutil.rmtree(copy / "reds_mine")  # what runs from here on is what was installed
-
-    listed = json.loads(run(python, "-c", REDS, "plugins", "--json", cwd=tmp_path))
-    (mine,) = [p for p in listed if p["name"] == "mine"]
-    assert (mine["kind"], mine["status"], mine["distribution"]) == ("solver", "ok", "reds-mine")
-    assert "greedy" in {p["name"] for p in listed}
-
-    groups = (Group("a", np.array([1, 2]), np.array([0, 5])), Group("b", np.array([1, 2]), np.array([0, 4])))
-    costs = (np.array([0, 3]), np.array([0, 2]))
-    save_problem(KnapsackProblem("p", groups, (), (SumResource("macs", 3, 0, costs),)), tmp_path / "p.npz")
-    found = json.loads(run(python, "-c", REDS, "solve", "p.npz", "--solver", "mine", "--json", cwd=tmp_path))
-    assert (found["solver"], found["value"], found["usage"]) == ("mine", 5, {"macs": 3})
-    assert found["version"] == PROJECT["project"]["version"]
-
-    conformance = copy / "tests" / "test_mine_conformance.py"
-    options = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib")
-    assert " passed" in run(python, "-m", "pytest", *options, conformance, cwd=copy)

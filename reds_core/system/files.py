@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -131,6 +133,30 @@ def written_beside(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # the folder itself may not exist
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_beside(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder in the same folder, and rename it to `path` if the block succeeds.
+
+    If the block raises, the temporary folder is removed. Parent folders are created where necessary.
+
+    Raises:
+        NoSpaceError: if the disk is full.
+        InputError: if the folder cannot be written, or `path` exists.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        temporary.mkdir()
+        yield temporary
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        os.rename(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

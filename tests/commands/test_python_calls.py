@@ -48,6 +48,7 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "extract": ("extract", ("out", "--budget", "macs=0.4")),
     "bench": ("run_bench", ("p.npz",)),
     "compare": ("run_comparison", ("r.yaml",)),
+    "new": ("new_plugin", ("solver", "acme")),
     "check": ("check", ("nested",)),
 }
 """For each command its call, and arguments that are enough to reach it."""

@@ -114,6 +114,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         {"--pruners": WORDS, "--scorers": WORDS, "--solvers": WORDS, "--seeds": (*NUMBERS, *WORDS), "--out": PATHS}
         | {"--retry": None, "--jobs": NUMBERS, "--backend": WORDS, "--scheduler": WORDS},
     ),
+    "new": (("solver", "acme"), (), {"--out": PATHS}),
     "check": (("nobody",), (), {"--json": None}),
 }
 _ARGUMENTS = {"check": ("no", "tensorflow", "os:path", ":", "a:", ":a", "json:nothing", "..:x", *WORDS)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import mixer_layers
 import pytest
 from reds_tensorflow.framework import TensorFlowFramework
 
+import reds_core
 from reds_core.cli import run
 from reds_core.framework import LayerPlugin
 from reds_core.testing import LAYER_CHECKS, CheckOutcome, check_layers, layer_conformance
@@ -39,3 +41,10 @@ def test_the_command_checks_a_plugin_of_layers(capsys: pytest.CaptureFixture[str
     *checks, summary = capsys.readouterr().out.splitlines()
     assert summary == f"layers 'mixers': {len(LAYER_CHECKS)} passed"
     assert all(line.startswith("passed   ") for line in checks)
+
+
+def test_a_new_package_of_layers_passes_every_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(reds_core.new_plugin("layers", "freshly-made", tmp_path))
+    (report,) = reds_core.check("reds_freshly_made:FreshlyMadeLayers")
+    assert report.ok, str(report)
+    assert len(report.with_outcome(CheckOutcome.PASSED)) == len(LAYER_CHECKS)

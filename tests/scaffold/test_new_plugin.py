@@ -1,0 +1,155 @@
+"""`reds new` makes packages that are complete, clean and conformant, and refuses what would not become one."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from command_line import Reds
+from toy_plugins import toy_registry
+
+import reds_core
+from reds_core.errors import InputError
+from reds_core.registry import Registry
+from reds_core.scaffold import templates
+from reds_core.scaffold.templates import TEMPLATES
+from reds_core.testing import check
+
+LONGEST = "a-very-long-plugin-name-of-30x"
+CLASSES = {"solver": "Solver", "scorer": "Scorer", "pruner": "Pruner", "layers": "Layers"}
+
+
+def made(kind: str, name: str, folder: Path) -> Path:
+    return reds_core.new_plugin(kind, name, folder, registry=Registry([]))
+
+
+def files(package: Path) -> list[Path]:
+    return sorted(path for path in package.rglob("*") if path.is_file())
+
+
+def test_each_template_is_of_a_kind_of_plugin_and_has_a_folder() -> None:
+    assert set(TEMPLATES) <= {record.kind for record in toy_registry().records} | {"layers"}
+    folders = {p.name for p in (Path(templates.__file__).parent / "templates").iterdir()}
+    assert folders == {"common", *TEMPLATES}
+
+
+@pytest.mark.parametrize("name", ["acme", LONGEST])
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_a_package_is_complete_and_names_its_plugin(kind: str, name: str, tmp_path: Path) -> None:
+    folder = made(kind, name, tmp_path)
+    package = f"reds_{name.replace('-', '_')}"
+    assert folder == tmp_path / f"reds-{name}"
+    found = {str(path.relative_to(folder)) for path in files(folder)}
+    assert found > {
+        *("pyproject.toml", "README.md", ".gitignore", f"tests/test_{name.replace('-', '_')}.py"),
+        *(f"{package}/__init__.py", f"{package}/py.typed"),
+    }
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert project["name"] == f"reds-{name}"
+    assert project["entry-points"]["reds"] == {name: package}
+    assert project["license"] == "Apache-2.0"
+    for path in files(folder):
+        text = path.read_text()
+        assert not re.search(r"\$|NAME|\bmine\b|\btemplate\b", text), path
+        if path.suffix == ".py":
+            assert name in text or package in text, path
+            ast.parse(text)
+
+
+@pytest.mark.parametrize("name", ["acme", LONGEST])
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_a_package_passes_its_own_linter(kind: str, name: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec("ruff") is None:
+        pytest.skip("ruff is not installed")
+    folder = made(kind, name, tmp_path)
+    for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "."], cwd=folder, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TEMPLATES if kind != "layers"])  # which need their framework
+def test_a_package_passes_the_conformance_kit(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(made(kind, f"made-{kind}", tmp_path))
+    (report,) = check(f"reds_made_{kind}:Made{CLASSES[kind]}")
+    assert (report.plugin, report.kind) == (f"made-{kind}", kind)
+    assert report.ok, str(report)
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Acme", "not a name of a plugin.*did you mean 'acme'"),
+        ("my_solver", "did you mean 'my-solver'"),
+        ("reds-acme", "did you mean 'acme'"),
+        ("a/b", "did you mean 'a-b'"),
+        ("3d", "choose a name such as 'acme'"),
+        ("", "choose a name such as 'acme'"),
+        ("..", "choose a name such as 'acme'"),
+        ("acme\n", "did you mean 'acme'"),
+        ("auto", "it means the best solver"),
+        ("core", "the distribution reds-core"),
+        ("a" * 31, "longer than 30 characters"),
+    ],
+)
+def test_names_that_no_plugin_can_have_are_refused(name: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=why):
+        made("solver", name, tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_names_of_installed_plugins_and_packages_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is a solver named 'dp' of reds-core; .*`reds plugins`"):
+        reds_core.new_plugin("scorer", "dp", tmp_path)
+    with pytest.raises(InputError, match="there is a package named reds_scorers; choose another name"):
+        reds_core.new_plugin("scorer", "scorers", tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_kinds_without_a_template_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="kind 'solvers'; did you mean 'solver'\\? kinds: solver, scorer"):
+        made("solvers", "acme", tmp_path)
+    with pytest.raises(InputError, match="kind 'framework'; kinds: solver"):
+        made("framework", "acme", tmp_path)
+
+
+def test_nothing_that_exists_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "reds-acme").mkdir()
+    with pytest.raises(InputError, match="reds-acme' exists; choose another name or another folder"):
+        made("solver", "acme", tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="No space left"):
+        made("solver", "acme", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_says_what_to_do_next(reds: Reds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = reds("new", "solver", "acme")
+    assert outcome.status == 0
+    assert "pip install -e reds-acme\n" in outcome.out
+    assert "reds check acme\n" in outcome.out
+    assert (tmp_path / "reds-acme" / "pyproject.toml").is_file()
+    reds("new", "solver", "acme").check_error(2, "'reds-acme' exists")
+    assert reds("new", "scorer", "other", "--out", "deep/er").status == 0
+    assert (tmp_path / "deep" / "er" / "reds-other" / "README.md").is_file()
