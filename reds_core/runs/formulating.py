@@ -23,6 +23,7 @@ from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
 from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.thinning import thinning_warning
 from reds_core.scoring.scorer import ScoreLevel, Scorer, check_level, score
@@ -93,6 +94,7 @@ def formulate_model(
     budget = parsed[0]
     resources.check_resources(budget.amounts, table is not None)
     plugin = registry.create(Scorer, scorer, options)
+    check_options(registry, options or {}, ((Scorer, scorer), FRAMEWORKS))
     check_level(plugin, score_level)
     source = given_data(data)
     if source is None and plugin.needs_data:

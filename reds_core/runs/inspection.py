@@ -17,6 +17,7 @@ from reds_core.plan import GroupRecord
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs.forms import Imports
+from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.system.files import given_path
 from reds_core.system.records import INLINE
 from reds_core.system.users_code import import_names
@@ -178,6 +179,8 @@ def inspect(
         >>> found.usage["macs"], [group.channels for group in found.groups]
     """
     counting.check_element_size(element_size_bytes)
+    registry = registry or Registry()
+    check_options(registry, options or {}, (FRAMEWORKS,))
     _, _, network = load_for_inspection(
         model, registry, options=options, imports=imports, strict=strict, watcher=watcher
     )

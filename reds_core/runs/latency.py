@@ -21,6 +21,7 @@ from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.system.files import given_file
 from reds_core.system.folder_lock import locked_file
@@ -167,7 +168,7 @@ def measure_latency(
         >>> reds_core.prune("model.keras", "data.npz", {"latency": 0.5}, settings=settings)
     """
     registry = registry or Registry()
-    registry.check_settings(options or {})
+    check_options(registry, options or {}, (FRAMEWORKS,))
     path = given_file(out, "out")
     with locked_file(path, "a measurement"):
         machine = this_machine()
