@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -15,6 +16,7 @@ from reds_core.registry import Registry
 from reds_core.runs import extraction
 from reds_core.runs.class_weights import class_weight_text
 from reds_core.runs.dataset import Dataset
+from reds_core.runs.dry_run import choose_only
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
 from reds_core.runs.given_data import given_data
@@ -53,6 +55,7 @@ def prune(
     seed: int | None = None,
     settings: RunSettings | None = None,
     mode: Mode | str = Mode.REFUSE,
+    dry_run: bool = False,
     default_data: str | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
@@ -103,6 +106,8 @@ def prune(
         settings: All other settings. Give either these or a recipe.
         mode: What to do if `out` already holds a run: `"refuse"`, `"resume"` or `"overwrite"`. A resumed run finds its
             model, data and latency table where they were unless they are given again.
+        dry_run: Only choose the widths of the subnetworks. The plan says what they are and cost, without accuracies
+            and files. Nothing is trained or written, not even the folder. It needs a model, and budgets.
         default_data: The data of a new run for which neither a model nor data is given.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
@@ -153,8 +158,10 @@ def prune(
         class_weight=settings.class_weight if class_weight is None else class_weight_text(class_weight),
     )
     registry = registry or Registry()
-    with folder.locked():
-        known = folder.known()
+    if dry_run and folder.mode is Mode.RESUME:
+        raise InputError("a dry run has nothing to resume", "leave out one of dry_run and resume")
+    with nullcontext() if dry_run else folder.locked():
+        known = None if dry_run else folder.known()
         if known is not None:  # a resumed run need not be given its inputs again
             model = known.source("model", folder.path) if model is None else model
             data = known.source("data", folder.path) if data is None else data
@@ -169,6 +176,8 @@ def prune(
         given = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
         settings, objects = given.resolved(model, settings, registry)
         request = RunRequest(model, source, settings, validation_data, objects)
+        if dry_run:
+            return choose_only(request, folder.path, registry, watcher or Watcher())
         return Run(request, folder, registry, watcher or Watcher()).execute()
 
 
