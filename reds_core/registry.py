@@ -274,6 +274,11 @@ class Registry:
         """
         return equipped(self.get(base, name), self, settings or {})
 
+    @property
+    def default_framework_name(self) -> str:
+        """The name of the framework that reads model files, whether or not it is installed."""
+        return next(iter(self.available(Framework)), "tensorflow")
+
     def default_framework(self, settings: PluginOptions | None = None, imports: Sequence[str] = ()) -> Framework:
         """The framework that reads model files, with its options from `settings`.
 
@@ -285,7 +290,7 @@ class Registry:
             UnavailableError: If none is installed; the message says what to install.
             InputError: If an option is unknown or malformed.
         """
-        framework = self.create(Framework, next(iter(self.available(Framework)), "tensorflow"), settings)
+        framework = self.create(Framework, self.default_framework_name, settings)
         framework.users_code = UsersCode(tuple(imports))
         return framework
 

@@ -11,7 +11,7 @@ import typer
 
 from reds_core.commands.overriding import Absent, listed, or_none, override
 from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
-from reds_core.commands.shared import DATA, Json, parse_plugin_options, results_kept
+from reds_core.commands.shared import DATA, InputShapes, Json, input_shape_of, parse_plugin_options, results_kept
 from reds_core.errors import InputError
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import RunSettings, merged_options
@@ -80,6 +80,7 @@ def prune_command(
     ] = None,
     data: Annotated[Any, or_none(str, DATA)] = None,
     *,
+    input_shape: InputShapes = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results (default: reds-out)")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in the folder after its last finished epoch or step.")
@@ -110,7 +111,13 @@ def prune_command(
     default_data = "digits" if data is None else None  # --data none means no data
     with ConsoleWatcher(settings.task.metric) as watcher:
         plan = prune(
-            recipe=base, out=folder, mode=mode, dry_run=dry_run, default_data=default_data, watcher=watcher
+            recipe=base,
+            input_shape=input_shape_of(input_shape),
+            out=folder,
+            mode=mode,
+            dry_run=dry_run,
+            default_data=default_data,
+            watcher=watcher,
         )
     with results_kept():
         if as_json:

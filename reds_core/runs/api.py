@@ -21,6 +21,7 @@ from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
 from reds_core.runs.given_data import given_data
 from reds_core.runs.given_objects import GivenObjects, callbacks_of
+from reds_core.runs.input_shapes import InputShape, with_earlier_input_shape, with_input_shape
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
@@ -42,6 +43,7 @@ def prune(
     solver: str | None = None,
     options: PluginOptions | None = None,
     imports: Imports | None = None,
+    input_shape: InputShape | None = None,
     validation_data: DataObject | None = None,
     class_weight: str | Mapping[int, float] | None = None,
     optimizer: Any | None = None,
@@ -81,6 +83,8 @@ def prune(
         options: Options of plugins, as `{plugin: {key: text}}`. They are merged with those of the recipe.
         imports: One or several Python files or names of modules that define custom layers. They are imported before a
             model file is read, and are not needed where `model` is an object.
+        input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
+            leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
         validation_data: Data on which the epochs of training are compared, in the form of one part of `data`. None
             holds back a share of the training data, which is not possible if that is a stream.
         class_weight: How much the examples of each class count in training and on held-back data, such as
@@ -167,10 +171,13 @@ def prune(
             data = known.source("data", folder.path) if data is None else data
             if settings.latency_table is None:
                 settings = replace(settings, latency_table=known.source("latency_table", folder.path))
+            earlier = with_earlier_input_shape(settings.options, known.plugin_options(), registry)
+            settings = replace(settings, options=earlier)
             if not settings.imports:
                 settings = replace(settings, imports=known.imports())
         elif model is None and data is None:
             data = default_data
+        settings = replace(settings, options=with_input_shape(settings.options, input_shape, model, registry))
         source = given_data(data)
         model = given_path(model, "model") if isinstance(model, str | PathLike) else model
         given = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
