@@ -236,12 +236,17 @@ def save_plan(plan: Plan, folder: Path) -> None:
     Raises:
         InputError: if it cannot be written.
     """
+    write_text(folder / PLAN_FILE, plan_text(plan))
+
+
+def plan_text(plan: Plan) -> str:
+    """The content of plan.json."""
     content = to_plain(plan)
     full = content["full"]
     for name in plan.full.usage:
         if name in RESOURCES and RESOURCES[name].is_measured:
             full[name] = full.pop(name)  # after the accuracy, where the format has always had it
-    write_text(folder / PLAN_FILE, to_json(content))
+    return to_json(content)
 
 
 def load_plan(folder: Path) -> Plan:

@@ -18,13 +18,13 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import pluggy
 
 from reds_core import kinds
-from reds_core.errors import ContractViolation, InputError, RedsError, UnavailableError, UnsupportedError
+from reds_core.errors import ContractViolation, InputError, UnavailableError, UnsupportedError
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
 from reds_core.hooks import PROJECT
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solver import Claim, Solver, why_not
-from reds_core.plugin import Plugin, PluginOptions, build_options, equipped, installed_entry_points
+from reds_core.plugin import Plugin, PluginOptions, equipped, installed_entry_points
 from reds_core.system.users_code import UsersCode
 
 P = TypeVar("P", bound=Plugin)
@@ -274,6 +274,11 @@ class Registry:
         """
         return equipped(self.get(base, name), self, settings or {})
 
+    @property
+    def default_framework_name(self) -> str:
+        """The name of the framework that reads model files, whether or not it is installed."""
+        return next(iter(self.available(Framework)), "tensorflow")
+
     def default_framework(self, settings: PluginOptions | None = None, imports: Sequence[str] = ()) -> Framework:
         """The framework that reads model files, with its options from `settings`.
 
@@ -285,7 +290,7 @@ class Registry:
             UnavailableError: If none is installed; the message says what to install.
             InputError: If an option is unknown or malformed.
         """
-        framework = self.create(Framework, next(iter(self.available(Framework)), "tensorflow"), settings)
+        framework = self.create(Framework, self.default_framework_name, settings)
         framework.users_code = UsersCode(tuple(imports))
         return framework
 
@@ -311,25 +316,6 @@ class Registry:
             f"a model of type {type(model).__name__} belongs to no installed framework",
             f"give a {known} model" if known else "install a framework; see `reds plugins`",
         )
-
-    def check_settings(self, settings: PluginOptions) -> None:
-        """Check all options that are given, including those of plugins that the run does not use.
-
-        Raises:
-            InputError: If there is no plugin of that name, or no plugin of that name has the option.
-        """
-        for name, options in settings.items():
-            owners = [r.plugin for r in self.records if r.name == name and r.plugin is not None]
-            if not owners:
-                raise InputError(f"--option names '{name}', which is not a plugin", "see `reds plugins`")
-            errors: list[RedsError] = []
-            for owner in owners:
-                try:
-                    build_options(owner, options)
-                except RedsError as error:
-                    errors.append(error)
-            if len(errors) == len(owners):
-                raise errors[0]
 
     def solvers_for(self, problem: KnapsackProblem, settings: PluginOptions | None = None) -> Iterator[Solver]:
         """Yield the solvers that `--solver auto` tries, in order: exact ones first, then those with a bound.

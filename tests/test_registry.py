@@ -403,17 +403,6 @@ def test_unknown_names_are_answered_with_what_there_is(install: Install) -> None
         registry.get(Scorer, "cpsat")
 
 
-def test_options_are_checked_also_of_plugins_not_used(install: Install) -> None:
-    registry = Registry(install({"reds_t_a": solver_code("one"), "reds_t_b": solver_code("two")}))
-    registry.check_settings({"one": {"depth": "1"}, "two": {}})
-    with pytest.raises(InputError, match="has no option 'width'"):
-        registry.check_settings({"one": {"depth": "1"}, "two": {"width": "3"}})
-    with pytest.raises(InputError, match="cannot be 'deep'"):
-        registry.check_settings({"one": {"depth": "deep"}})
-    with pytest.raises(InputError, match="names 'three', which is not a plugin"):
-        registry.check_settings({"three": {}})
-
-
 def test_auto_takes_exact_solvers_first_and_then_those_with_a_bound(install: Install) -> None:
     modules = {
         "reds_t_a": solver_code("aaa"),

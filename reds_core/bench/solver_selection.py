@@ -13,6 +13,7 @@ from reds_core.errors import InputError, UnavailableError
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import PluginOptions, build_options, parse_plugin_list, plugin_text
 from reds_core.registry import PluginRecord, PluginStatus, Registry
+from reds_core.runs.participants import refuse_unknown, refuse_unused
 
 ALL = "all"
 """Stands for every available solver with its default options."""
@@ -53,7 +54,7 @@ def select_solvers(registry: Registry, texts: Sequence[str], settings: PluginOpt
         InputError: if a solver or option is unknown, or two contenders are the same.
         UnavailableError: if no solver is available.
     """
-    registry.check_settings(settings)
+    refuse_unknown(registry, settings)
     wanted = [each for text in texts or (ALL,) for each in parse_plugin_list(text, Solver.kind)]
     records = {r.name: r for r in registry.records if r.kind == Solver.kind}
     left_out: dict[str, LeftOut] = {}
@@ -78,6 +79,8 @@ def select_solvers(registry: Registry, texts: Sequence[str], settings: PluginOpt
     if not entries:
         missing = "; ".join(f"{each.name}: {each.detail}" for each in left_out.values())
         raise UnavailableError(f"no solver is available ({missing or 'none is installed'})", "see `reds plugins`")
+    taking_part = {entry.contender.solver for entry in entries.values()} | set(left_out)
+    refuse_unused(registry, [name for name in settings if name not in taking_part])
     return SolverSelection(tuple(entries.values()), tuple(left_out.values()))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from reds_core.commands.shared import (
     ElementSize,
     Imports,
+    InputShapes,
     Json,
     ModelFile,
     OptionTexts,
     Strict,
     WarningEcho,
+    input_shape_of,
     parse_plugin_options,
     print_json,
 )
@@ -20,6 +22,7 @@ def inspect_command(
     element_size: ElementSize = 1,
     option: OptionTexts = None,
     imports: Imports = None,
+    input_shape: InputShapes = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
@@ -31,6 +34,7 @@ def inspect_command(
         element_size_bytes=element_size,
         options=parse_plugin_options(option or []),
         imports=imports or (),
+        input_shape=input_shape_of(input_shape),
         strict=strict,
         watcher=WarningEcho(),
     )

@@ -10,9 +10,11 @@ import typer
 from reds_core.commands.shared import (
     ElementSize,
     Imports,
+    InputShapes,
     Json,
     ModelFile,
     OptionTexts,
+    input_shape_of,
     parse_plugin_options,
     print_json,
     results_kept,
@@ -31,6 +33,7 @@ def latency_command(
     element_size: ElementSize = 1,
     option: OptionTexts = None,
     imports: Imports = None,
+    input_shape: InputShapes = None,
     as_json: Json = False,
 ) -> None:
     """Run `reds latency`."""
@@ -46,6 +49,7 @@ def latency_command(
             settings,
             options=parse_plugin_options(option or []),
             imports=imports or (),
+            input_shape=input_shape_of(input_shape),
             told=report_progress,
         )
     if as_json:

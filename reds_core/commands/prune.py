@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from reds_core.commands.overriding import Absent, listed, or_none, override
 from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
-from reds_core.commands.shared import DATA, parse_plugin_options, results_kept
+from reds_core.commands.shared import DATA, InputShapes, Json, input_shape_of, parse_plugin_options, results_kept
 from reds_core.errors import InputError
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import RunSettings, merged_options
@@ -79,15 +80,22 @@ def prune_command(
     ] = None,
     data: Annotated[Any, or_none(str, DATA)] = None,
     *,
+    input_shape: InputShapes = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results (default: reds-out)")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in the folder after its last finished epoch or step.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only choose the widths and show what they cost. Nothing is written.")
+    ] = False,
+    as_json: Json = False,
     **given: Any,
 ) -> None:
     """Run `reds prune`."""
     from reds_core.commands.console import ConsoleWatcher, print_plan
+    from reds_core.commands.preview_view import print_preview
+    from reds_core.plan import plan_text
     from reds_core.runs.api import prune
     from reds_core.runs.folder import Mode
     from reds_core.runs.recipe import Recipe, load_recipe
@@ -102,6 +110,19 @@ def prune_command(
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
     default_data = "digits" if data is None else None  # --data none means no data
     with ConsoleWatcher(settings.task.metric) as watcher:
-        plan = prune(recipe=base, out=folder, mode=mode, default_data=default_data, watcher=watcher)
+        plan = prune(
+            recipe=base,
+            input_shape=input_shape_of(input_shape),
+            out=folder,
+            mode=mode,
+            dry_run=dry_run,
+            default_data=default_data,
+            watcher=watcher,
+        )
     with results_kept():
-        print_plan(plan, folder)
+        if as_json:
+            sys.stdout.write(plan_text(plan))
+        elif dry_run:
+            print_preview(plan)
+        else:
+            print_plan(plan, folder)

@@ -30,6 +30,13 @@ Imports = Annotated[
         help="Python file or module that defines custom layers. It is run before the model is read. Repeatable.",
     ),
 ]
+INPUT_SHAPE = typer.Option(
+    "--input-shape",
+    metavar="SHAPE",
+    help="The shape of one example, such as 224,224,3, if the model file leaves it open. For several inputs, write "
+    "NAME=SHAPE. Can be given several times.",
+)
+InputShapes = Annotated[list[str] | None, INPUT_SHAPE]
 BudgetTexts = Annotated[
     list[str] | None,
     typer.Option(
@@ -93,6 +100,11 @@ ClassWeight = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail if a part of the model cannot be pruned, instead of a warning.")
 ]
+
+
+def input_shape_of(texts: Sequence[str] | None) -> str | None:
+    """The shape of the inputs as the calls of Python take it; None if no option --input-shape is given."""
+    return ";".join(listed(texts)) if texts else None
 
 
 def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -16,6 +16,7 @@ from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, parse_plugin_list, plugin_text
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
+from reds_core.runs.participants import refuse_unknown, refuse_unused, run_participants, unused_options
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.settings import RunSettings, merged_options
 from reds_core.scoring.scorer import Scorer, check_level
@@ -95,14 +96,19 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
                 scorers or (_Variant(own.scorer, own.scorer, {}),),
                 solvers or (_Variant(own.solver, own.solver, {}),),
             )
+            idle: list[set[str]] = []
             for pruner, scorer, solver in chosen:
                 seed = grid.seeds[place] if grid.seeds else own.seed
                 run = _run(name, recipe, pruner, scorer, solver, seed)
                 if place == 0:
                     _check(run.recipe.settings, name, registry)
+                unused = unused_options(registry, run.recipe.settings.options, run_participants(run.recipe.settings))
+                idle.append(set(unused))
+                run = _without_options(run, unused)
                 if run.name in runs:
                     raise InputError(f"two runs would be named '{run.name}'", "give a recipe another file name")
                 runs[run.name] = run
+            refuse_unused(registry, sorted(set.intersection(*idle)), f"recipe '{name}': ")
     return tuple(runs.values())
 
 
@@ -164,6 +170,13 @@ def _run(name: str, recipe: Recipe, pruner: _Variant, scorer: _Variant, solver: 
     return RunPlan(key, folder, replace(recipe, settings=settings))
 
 
+def _without_options(run: RunPlan, names: Sequence[str]) -> RunPlan:
+    """The same run without the options of some plugins, which take part in other runs of the comparison only."""
+    settings = run.recipe.settings
+    options = {name: given for name, given in settings.options.items() if name not in names}
+    return replace(run, recipe=replace(run.recipe, settings=replace(settings, options=options)))
+
+
 def _check(settings: RunSettings, name: str, registry: Registry) -> None:
     """Raise the errors that any run with these settings would raise, before the first run starts."""
     chosen: list[tuple[type[Plugin], str]] = [(Pruner, settings.pruner), (Scorer, settings.scorer)]
@@ -172,7 +185,7 @@ def _check(settings: RunSettings, name: str, registry: Registry) -> None:
     try:
         for base, plugin in chosen:
             registry.create(base, plugin, settings.options)
-        registry.check_settings(settings.options)
+        refuse_unknown(registry, settings.options)
         check_level(registry.create(Scorer, settings.scorer, settings.options), settings.score_level)
         if settings.max_drop is not None:
             raise InputError(

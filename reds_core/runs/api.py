@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -15,10 +16,12 @@ from reds_core.registry import Registry
 from reds_core.runs import extraction
 from reds_core.runs.class_weights import class_weight_text
 from reds_core.runs.dataset import Dataset
+from reds_core.runs.dry_run import choose_only
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
 from reds_core.runs.given_data import given_data
 from reds_core.runs.given_objects import GivenObjects, callbacks_of
+from reds_core.runs.input_shapes import InputShape, with_earlier_input_shape, with_input_shape
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
@@ -40,6 +43,7 @@ def prune(
     solver: str | None = None,
     options: PluginOptions | None = None,
     imports: Imports | None = None,
+    input_shape: InputShape | None = None,
     validation_data: DataObject | None = None,
     class_weight: str | Mapping[int, float] | None = None,
     optimizer: Any | None = None,
@@ -53,6 +57,7 @@ def prune(
     seed: int | None = None,
     settings: RunSettings | None = None,
     mode: Mode | str = Mode.REFUSE,
+    dry_run: bool = False,
     default_data: str | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
@@ -78,6 +83,8 @@ def prune(
         options: Options of plugins, as `{plugin: {key: text}}`. They are merged with those of the recipe.
         imports: One or several Python files or names of modules that define custom layers. They are imported before a
             model file is read, and are not needed where `model` is an object.
+        input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
+            leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
         validation_data: Data on which the epochs of training are compared, in the form of one part of `data`. None
             holds back a share of the training data, which is not possible if that is a stream.
         class_weight: How much the examples of each class count in training and on held-back data, such as
@@ -103,6 +110,8 @@ def prune(
         settings: All other settings. Give either these or a recipe.
         mode: What to do if `out` already holds a run: `"refuse"`, `"resume"` or `"overwrite"`. A resumed run finds its
             model, data and latency table where they were unless they are given again.
+        dry_run: Only choose the widths of the subnetworks. The plan says what they are and cost, without accuracies
+            and files. Nothing is trained or written, not even the folder. It needs a model, and budgets.
         default_data: The data of a new run for which neither a model nor data is given.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
@@ -153,22 +162,29 @@ def prune(
         class_weight=settings.class_weight if class_weight is None else class_weight_text(class_weight),
     )
     registry = registry or Registry()
-    with folder.locked():
-        known = folder.known()
+    if dry_run and folder.mode is Mode.RESUME:
+        raise InputError("a dry run has nothing to resume", "leave out one of dry_run and resume")
+    with nullcontext() if dry_run else folder.locked():
+        known = None if dry_run else folder.known()
         if known is not None:  # a resumed run need not be given its inputs again
             model = known.source("model", folder.path) if model is None else model
             data = known.source("data", folder.path) if data is None else data
             if settings.latency_table is None:
                 settings = replace(settings, latency_table=known.source("latency_table", folder.path))
+            earlier = with_earlier_input_shape(settings.options, known.plugin_options(), registry)
+            settings = replace(settings, options=earlier)
             if not settings.imports:
                 settings = replace(settings, imports=known.imports())
         elif model is None and data is None:
             data = default_data
+        settings = replace(settings, options=with_input_shape(settings.options, input_shape, model, registry))
         source = given_data(data)
         model = given_path(model, "model") if isinstance(model, str | PathLike) else model
         given = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
         settings, objects = given.resolved(model, settings, registry)
         request = RunRequest(model, source, settings, validation_data, objects)
+        if dry_run:
+            return choose_only(request, folder.path, registry, watcher or Watcher())
         return Run(request, folder, registry, watcher or Watcher()).execute()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,24 +53,44 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     for member, budget in enumerate(session.budgets):
         session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
         records.append(_export(session, exporter, state, member, budget))
-    plan = Plan(
-        full=FullRecord(usage, FullAccuracy(before, after)),
-        groups=tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups),
-        subnetworks=tuple(records),
-        pruner=session.plugins.pruner.name,
-        scorer=session.plugins.scorer.name,
-        steps=checkpoint.steps,
-        seed=settings.seed,
-        options=session.request.options,
-        versions=versions_of(session.registry, framework),
-        hashes=inputs.hashes,
-        max_drop=max_drop,
-    )
+    plan = plan_of(session, checkpoint, records, FullAccuracy(before, after), max_drop)
     report(plan, folder, session.watcher)
     save_recipe(folder, session.request.model, session.request.data, settings)
     save_plan(plan, folder)  # last, since a folder with a plan is a finished run
     remove_checkpoints(folder)
     return plan
+
+
+def plan_of(
+    session: Session,
+    checkpoint: Checkpoint,
+    records: Sequence[SubnetworkRecord],
+    accuracy: FullAccuracy | None = None,
+    max_drop: MaxDropRecord | None = None,
+) -> Plan:
+    """The plan of a run.
+
+    Args:
+        session: The run.
+        checkpoint: The family after the last step.
+        records: The records of its members, smallest first.
+        accuracy: The accuracy of the full network; None if it is not measured.
+        max_drop: How the family was found if its budget was not given.
+    """
+    network = session.inputs.network
+    return Plan(
+        full=FullRecord(session.statement.usage(network.channels), accuracy or FullAccuracy()),
+        groups=tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups),
+        subnetworks=tuple(records),
+        pruner=session.plugins.pruner.name,
+        scorer=session.plugins.scorer.name,
+        steps=checkpoint.steps,
+        seed=session.settings.seed,
+        options=session.request.options,
+        versions=versions_of(session.registry, session.inputs.framework),
+        hashes=session.inputs.hashes,
+        max_drop=max_drop,
+    )
 
 
 def _export(
@@ -81,17 +103,31 @@ def _export(
     check_model(framework, model, usage, inputs.costs, budget.name)
     raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, kept)
     files, accuracy = exporter.save_member(model, budget.name, None if raw is None else exporter.accuracy(raw))
+    return replace(
+        member_record(session, state, member),
+        accuracy=accuracy,
+        files=files,
+        latency_measured_ns=exporter.measured_latency_ns(files),
+    )
+
+
+def member_record(session: Session, state: PruningState, member: int) -> SubnetworkRecord:
+    """The record of one subnetwork without what can only be said of its files.
+
+    Args:
+        session: The run.
+        state: The family after the last step.
+        member: The index of the subnetwork, smallest first.
+    """
+    choice, budget = state.choices[member], session.budgets[member]
     price = _thinning_price(session, state, choice.solution, budget)
     return SubnetworkRecord(
         name=budget.name,
         budget={r: a.plain for r, a in budget.amounts.items()},
         widths=dict(choice.widths),
-        kept={g: tuple(int(c) for c in channels) for g, channels in kept.items()},
-        usage=usage,
+        kept={g: tuple(int(c) for c in channels) for g, channels in state.kept(member).items()},
+        usage=session.statement.usage(choice.widths),
         bound_independent=choice.bound_independent,
-        accuracy=accuracy,
-        files=files,
-        latency_measured_ns=exporter.measured_latency_ns(files),
         thinning_price=None if price is None else price.share,
         thinning_value=None if price is None else price.value,
         **({} if choice.solution is None else solution_figures(choice.solution)),

@@ -13,6 +13,7 @@ from reds_core.cost.budget import parse_budgets
 from reds_core.errors import InputError
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
+from reds_core.plugin import PluginOptions
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, has_progress, remove_checkpoints
@@ -81,6 +82,11 @@ class RunRecord:
     def imports(self) -> tuple[str, ...]:
         """The user's own files and modules that the run imported."""
         return tuple(self.options.get("imports") or ())
+
+    def plugin_options(self) -> PluginOptions:
+        """The options of plugins that the run was started with."""
+        options: PluginOptions = self.options.get("options") or {}
+        return options
 
     def check_options(self, options: Mapping[str, Any], where: Path) -> None:
         """Refuse to resume with different settings.

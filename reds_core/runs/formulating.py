@@ -21,8 +21,10 @@ from reds_core.runs.class_weights import ClassWeights, class_weight_text
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
 from reds_core.runs.given_data import given_data, read_given
+from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.thinning import thinning_warning
 from reds_core.scoring.scorer import ScoreLevel, Scorer, check_level, score
@@ -38,6 +40,7 @@ def formulate_model(
     score_level: ScoreLevel = ScoreLevel.CHANNEL,
     options: PluginOptions | None = None,
     imports: Imports = (),
+    input_shape: InputShape | None = None,
     task: Task | None = None,
     element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
     latency_table: str | PathLike[str] | None = None,
@@ -60,6 +63,8 @@ def formulate_model(
         score_level: Whether channels are scored, or each kernel that joins two channels.
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
+        input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
+            leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
         task: How outputs are compared with labels. By default it follows from the labels and the last activation.
         element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
@@ -93,6 +98,8 @@ def formulate_model(
     budget = parsed[0]
     resources.check_resources(budget.amounts, table is not None)
     plugin = registry.create(Scorer, scorer, options)
+    options = with_input_shape(options, input_shape, model, registry)
+    check_options(registry, options, ((Scorer, scorer), FRAMEWORKS))
     check_level(plugin, score_level)
     source = given_data(data)
     if source is None and plugin.needs_data:

@@ -17,6 +17,8 @@ from reds_core.plan import GroupRecord
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs.forms import Imports
+from reds_core.runs.input_shapes import InputShape, with_input_shape
+from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.system.files import given_path
 from reds_core.system.records import INLINE
 from reds_core.system.users_code import import_names
@@ -147,6 +149,7 @@ def inspect(
     element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
     options: PluginOptions | None = None,
     imports: Imports = (),
+    input_shape: InputShape | None = None,
     strict: bool = False,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
@@ -160,6 +163,8 @@ def inspect(
         element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
+        input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
+            leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
         strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of warnings.
@@ -178,6 +183,9 @@ def inspect(
         >>> found.usage["macs"], [group.channels for group in found.groups]
     """
     counting.check_element_size(element_size_bytes)
+    registry = registry or Registry()
+    options = with_input_shape(options, input_shape, model, registry)
+    check_options(registry, options, (FRAMEWORKS,))
     _, _, network = load_for_inspection(
         model, registry, options=options, imports=imports, strict=strict, watcher=watcher
     )

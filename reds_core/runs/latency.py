@@ -20,7 +20,9 @@ from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs.forms import Imports
+from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.system.files import given_file
 from reds_core.system.folder_lock import locked_file
@@ -135,6 +137,7 @@ def measure_latency(
     *,
     options: PluginOptions | None = None,
     imports: Imports = (),
+    input_shape: InputShape | None = None,
     registry: Registry | None = None,
     told: Told | None = None,
 ) -> LatencyTable:
@@ -149,6 +152,8 @@ def measure_latency(
         settings: How to measure: element size, threads, timed runs, widths of each group, whole subnetworks to check.
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
+        input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
+            leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
         registry: The plugins to choose from. By default they are all that are installed.
         told: A function that is called after every round with the number of finished samples and their total number.
 
@@ -167,7 +172,8 @@ def measure_latency(
         >>> reds_core.prune("model.keras", "data.npz", {"latency": 0.5}, settings=settings)
     """
     registry = registry or Registry()
-    registry.check_settings(options or {})
+    options = with_input_shape(options, input_shape, model, registry)
+    check_options(registry, options, (FRAMEWORKS,))
     path = given_file(out, "out")
     with locked_file(path, "a measurement"):
         machine = this_machine()

@@ -21,6 +21,7 @@ from reds_core.runs.inspection import frozen_warning
 from reds_core.runs.max_drop import find_smallest
 from reds_core.runs.request import RunRequest
 from reds_core.runs.session import RunPlugins, Session, create_plugins
+from reds_core.runs.settings import RunSettings
 from reds_core.runs.steps import take_steps
 from reds_core.runs.thinning import thinning_warning
 from reds_core.system.machine_faults import is_out_of_space, machine_fault
@@ -103,21 +104,21 @@ class Run:
             folder.begin(record, framework.files)
         else:
             folder.note(record)
-        self._warn(inputs)
+        warn_of_inputs(inputs, request.settings, self.watcher)
         session = Session(request, folder.path, self.registry, self.watcher, plugins, inputs, statement, budgets)
         if goal is None:
             return finish(session, take_steps(session))
         found = find_smallest(session, goal)
         return finish(found.session, found.checkpoint, found.record)
 
-    def _warn(self, inputs: Inputs) -> None:
-        """Warn the user before the work begins."""
-        settings = self.request.settings
-        warnings = [*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)]
-        if settings.finetune.epochs:
-            warnings.append(frozen_warning(inputs.network))
-        if settings.int8 and inputs.train is not None:
-            warnings += inputs.framework.export_notes(inputs.model)
-        for warning in warnings:
-            if warning is not None:
-                self.watcher.warn(warning)
+
+def warn_of_inputs(inputs: Inputs, settings: RunSettings, watcher: Watcher) -> None:
+    """Warn the user of what the network and the settings imply, before the work begins."""
+    warnings = [*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)]
+    if settings.finetune.epochs:
+        warnings.append(frozen_warning(inputs.network))
+    if settings.int8 and inputs.train is not None:
+        warnings += inputs.framework.export_notes(inputs.model)
+    for warning in warnings:
+        if warning is not None:
+            watcher.warn(warning)

@@ -10,6 +10,7 @@ from reds_core.formulation.statement import Statement
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.runs.inputs import Inputs
+from reds_core.runs.participants import check_options, run_participants
 from reds_core.runs.request import RunRequest
 from reds_core.runs.score_store import ScoreStore
 from reds_core.runs.search import Search
@@ -40,7 +41,7 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
     search = Search(registry, settings.solver, settings.options, settings.controls())
     search.check()
     check_level(scorer, settings.score_level)
-    registry.check_settings(settings.options)
+    check_options(registry, settings.options, run_participants(settings))
     return RunPlugins(pruner, scorer, search)
 
 

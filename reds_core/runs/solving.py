@@ -11,6 +11,7 @@ from reds_core.knapsack.solver import Controls, Solver
 from reds_core.knapsack.solver import solve as ask
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
+from reds_core.runs.participants import check_options, solvers
 from reds_core.runs.search import AUTO, Search
 from reds_core.system.files import given_path
 from reds_core.system.memory import parse_bytes
@@ -66,7 +67,7 @@ def solve(
     memory_limit_bytes = None if memory_limit is None else parse_bytes(str(memory_limit))
     controls = controls or Controls(time_limit, seed, threads, memory_limit_bytes=memory_limit_bytes)
     registry = registry or Registry()
-    registry.check_settings(options or {})
+    check_options(registry, options or {}, () if isinstance(solver, Solver) else (solvers(solver),))
     if isinstance(solver, Solver):
         return ask(_loaded(problem), solver, controls)
     search = Search(registry, solver, options, controls)

@@ -39,11 +39,20 @@ def test_the_cross_product_has_a_name_for_each_run(place: ComparePlace) -> None:
 
 def test_lists_default_to_what_the_recipe_says(place: ComparePlace) -> None:
     recipe = write_recipe(place.folder, pruner="uniform", seed=7, options={"nested": {"family": "joint"}})
-    (run,) = planned_runs(Grid((recipe,)), toy_registry())
+    run, nested = planned_runs(Grid((recipe,), "uniform,nested"), toy_registry())
     assert run.key == RunKey("toy", "uniform", "magnitude", "auto", 7)
     assert run.budgets == ("75", "50")
-    (nested,) = planned_runs(Grid((recipe,), "nested"), toy_registry())
     assert nested.recipe.settings.options == {"nested": {"family": "joint"}}
+
+
+def test_options_reach_only_the_runs_whose_plugins_have_them(place: ComparePlace) -> None:
+    recipe = write_recipe(place.folder, pruner="uniform", options={"nested": {"family": "joint"}})
+    uniform, nested = planned_runs(Grid((recipe,), "uniform,nested"), toy_registry())
+    assert (uniform.recipe.settings.options, nested.recipe.settings.options) == ({}, {"nested": {"family": "joint"}})
+    with pytest.raises(InputError, match="recipe 'toy': pruner 'nested' takes no part, so its options have no effect"):
+        planned_runs(Grid((recipe,)), toy_registry())
+    with pytest.raises(InputError, match="pruner 'nested' takes no part"):
+        planned_runs(Grid((recipe,), "uniform,layerwise"), toy_registry())
 
 
 @pytest.mark.parametrize(

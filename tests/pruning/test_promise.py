@@ -55,7 +55,7 @@ def test_budgets_that_each_can_be_met_but_not_together(place: Workplace) -> None
         ({"pruner": "nestled"}, "unknown pruner 'nestled'; did you mean 'nested'"),
         ({"solver": "gurobi"}, "unknown solver 'gurobi'"),
         ({"options": {"taylor": {"criterium": "abs"}}}, "scorer 'taylor' has no option 'criterium'"),
-        ({"options": {"nobody": {"x": "1"}}}, "--option names 'nobody', which is not a plugin"),
+        ({"options": {"nobody": {"x": "1"}}}, "an option names 'nobody', which is not a plugin"),
     ],
 )
 def test_unknown_plugins_and_options_are_refused_before_anything_is_read(

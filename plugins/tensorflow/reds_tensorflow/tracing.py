@@ -334,7 +334,7 @@ def _fixed_shape(tensor: Any) -> tuple[int, ...]:
     if None in shape:
         raise UnsupportedError(
             f"tensor '{tensor.name}' has no fixed shape, but {tuple(tensor.shape)}",
-            "give a file's inputs a shape by --option tensorflow.input_shape=224,224,3, or a model object's by "
+            "give a file's inputs a shape by --input-shape 224,224,3, or a model object's by "
             "x = keras.Input(shape), keras.Model(x, model(x))",
         )
     return shape

@@ -1,0 +1,34 @@
+"""What `reds prune --dry-run` shows: the costs and the widths of every subnetwork."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from reds_core.commands.tables import print_table
+from reds_core.plan import Plan
+from reds_core.report import units
+from reds_core.report.proof import badge
+
+_TITLES = {"macs": "MACs", "params": "params", "peak_ram": "peak RAM"}
+
+
+def print_preview(plan: Plan) -> None:
+    """Print the costs, the proof and the widths of all subnetworks of a plan, largest first."""
+    resources = list(plan.full.usage)
+    members = [(record.name, record.usage, badge(record)) for record in reversed(plan.subnetworks)]
+    print_table(
+        ["network", *(_TITLES.get(resource, resource) for resource in resources), "proof"],
+        [
+            [name, *(units.amount(resource, usage.get(resource)) for resource in resources), proof]
+            for name, usage, proof in [("full", plan.full.usage, units.DASH), *members]
+        ],
+    )
+    Console().print()
+    print_table(
+        ["group", "channels", *(record.name for record in reversed(plan.subnetworks))],
+        [
+            [group.name, str(group.channels), *(str(r.widths[group.name]) for r in reversed(plan.subnetworks))]
+            for group in plan.groups
+        ],
+    )
+    Console().print("\nThis was a dry run: nothing was trained or written.", highlight=False)
