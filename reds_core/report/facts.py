@@ -78,6 +78,13 @@ class Member:
         return None if kind is None else self.accuracy.exported.get(kind.name)
 
     @property
+    def mark(self) -> str:
+        """What sets a member that was added after the run apart from the others, in two words; empty for the others."""
+        if self.record is None or self.record.extraction is None:
+            return ""
+        return "not trained" if self.record.is_untrained else "own weights"
+
+    @property
     def smallest_file(self) -> ExportedFile | None:
         """The smallest of the files in the folder, or None."""
         found = [f for f in self.files if f.size is not None]
@@ -130,10 +137,10 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
     return FamilyFacts(full, subnetworks, kinds, metric_of(plan.options.get("task")), reference)
 
 
-def file_kinds_in(plan: Plan) -> FileKinds:
+def file_kinds_in(plan: Plan, registry: Registry | None = None) -> FileKinds:
     """Return the kinds of files that `plan` names, as an installed framework declares them."""
     names = dict.fromkeys(kind for record in plan.subnetworks for kind in record.files)
-    return file_kinds_of(names, Registry().file_kinds())
+    return file_kinds_of(names, (registry or Registry()).file_kinds())
 
 
 def _subnetwork(record: SubnetworkRecord, full: Mapping[str, int], folder: Path, kinds: FileKinds) -> Member:

@@ -16,7 +16,7 @@ from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Framework, Task
 from reds_core.network.description import Network
-from reds_core.plan import Plan, SubnetworkRecord
+from reds_core.plan import SubnetworkRecord
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs import extraction
@@ -30,6 +30,7 @@ from reds_core.runs.inspection import Inspection, describe, refuse_unprunable
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
+from reds_core.runs.saved_plan import SavedPlan, saved_plan
 from reds_core.runs.settings import DEFAULT_OUT, RunSettings, merged_options
 from reds_core.runs.thinning import thinning_warning
 from reds_core.scoring.scorer import ScoreLevel, Scorer, check_level, score
@@ -80,7 +81,7 @@ def prune(
     default_data: str | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
-) -> Plan:
+) -> SavedPlan:
     """Prune a network to a family of nested subnetworks, and write models, plan and report to a folder.
 
     This is what `reds prune` does.
@@ -132,7 +133,8 @@ def prune(
         watcher: An object that is notified of progress and warnings.
 
     Returns:
-        The plan, which is also written to `plan.json` in the folder.
+        The plan, which is also written to `plan.json` in the folder. `print(plan)` shows a table,
+        `plan["50"].load()` loads a member, `plan.to_frame()` is a pandas table.
 
     Raises:
         InputError: If an argument is invalid, if both `settings` and a recipe are given, or if another command is
@@ -143,7 +145,8 @@ def prune(
 
     Example:
         >>> plan = reds_core.prune("model.keras", "data.npz", {"macs": [0.5, 0.25]}, out="slim")
-        >>> plan.subnetworks[0].widths
+        >>> print(plan)
+        >>> plan["50"].widths, plan["50"].load()
     """
     if settings is not None and recipe is not None:
         raise InputError(
@@ -176,7 +179,7 @@ def prune(
         seed=settings.seed if seed is None else seed,
         class_weight=settings.class_weight if class_weight is None else class_weight_text(class_weight),
     )
-    registry = registry or Registry()
+    given_registry, registry = registry, registry or Registry()
     with folder.locked():
         known = folder.known()
         if known is not None:  # a resumed run need not be given its inputs again
@@ -193,7 +196,8 @@ def prune(
         given = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
         settings, objects = given.resolved(model, settings, registry)
         request = RunRequest(model, source, settings, validation_data, objects)
-        return Run(request, folder, registry, watcher or Watcher()).execute()
+        plan = Run(request, folder, registry, watcher or Watcher()).execute()
+        return saved_plan(plan, folder.path, settings.imports, given_registry)
 
 
 def load_for_inspection(
