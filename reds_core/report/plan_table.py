@@ -86,7 +86,7 @@ def member_table(record: SubnetworkRecord, metric: Metric) -> Table:
 
 
 def extraction_sentence(record: SubnetworkRecord) -> str | None:
-    """Return what a reader should know about a member that was added after the run; None for other members."""
+    """Return how a member was added after the run, as a sentence; None for other members."""
     if record.extraction is None:
         return None
     source, epochs = units.printable(record.extraction.source), record.extraction.finetune_epochs

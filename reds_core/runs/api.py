@@ -16,12 +16,13 @@ from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Framework, Task
 from reds_core.network.description import Network
-from reds_core.plan import SubnetworkRecord
+from reds_core.plan import plan_folder
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs import extraction
 from reds_core.runs.class_weights import ClassWeights, class_weight_text
 from reds_core.runs.dataset import Dataset
+from reds_core.runs.extraction import ExtractionRequest
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.given_objects import GivenObjects, callbacks_of
@@ -30,7 +31,7 @@ from reds_core.runs.inspection import Inspection, describe, refuse_unprunable
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
-from reds_core.runs.saved_plan import SavedPlan, saved_plan
+from reds_core.runs.saved_plan import SavedPlan, SavedSubnetwork, saved_plan
 from reds_core.runs.settings import DEFAULT_OUT, RunSettings, merged_options
 from reds_core.runs.thinning import thinning_warning
 from reds_core.scoring.scorer import ScoreLevel, Scorer, check_level, score
@@ -374,35 +375,49 @@ def extract(
     budgets: Budgets | Sequence[str],
     *,
     data: str | PathLike[str] | Dataset | DataObject | None = None,
+    finetune_epochs: int = 0,
+    solver: str | None = None,
+    time_limit: float | None = None,
+    options: PluginOptions | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
-) -> SubnetworkRecord:
-    """Add one more subnetwork to the family of a finished run, without training.
+) -> SavedSubnetwork:
+    """Add one more subnetwork to the family of a finished run, without training unless it is asked for.
 
     This is what `reds extract` does. The widths of the new member lie between those of the members below and above it,
     so that the family stays nested. Its weights and batch-norm statistics are those of the member above it, or of the
-    full network. Its files are written beside those of the other members; the plan and the report are updated.
+    full network. They were never trained at its widths, so it may be worse than a smaller member; the plan and the
+    report say so, and the watcher is warned. Its files are written beside those of the other members; the plan and the
+    report are updated.
+
+    With `finetune_epochs`, the new member is trained by itself, with the settings of the run and with the full network
+    of the family as the teacher. Its weights are then its own and not slices of those that the family shares. The files
+    of the other members do not change. A training that is stopped continues if the same call is made again. An
+    untrained member that was added before is replaced if the same budget is given with `finetune_epochs`.
 
     Args:
         folder: The folder of a finished run.
         budgets: One amount for each resource, such as `{"macs": 0.4}`, or texts as `--budget` takes them.
         data: The data of the run, as `prune` takes it. It is only needed if it was given as objects in Python.
+        finetune_epochs: How many epochs the new member is trained for. 0 means that it is not trained.
+        solver: The name of a solver plugin, or `"auto"`. None means that of the run.
+        time_limit: The time limit of each solve, in seconds. None means that of the run.
+        options: Options of plugins, as `{plugin: {key: text}}`. They are merged with those of the run.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
 
     Returns:
-        The record of the new member, as the plan holds it.
+        The record of the new member, as the plan holds it, with its files: `member.load()` loads its model.
 
     Raises:
-        InputError: If the folder holds no finished run, if the budget is invalid or already taken, or if another
-            command is writing to the folder.
+        InputError: If the folder holds no finished run, if the budget is invalid or already taken, if data that
+            training needs cannot be used, or if another command is writing to the folder.
         InfeasibleError: If no subnetwork meets the budget.
         NoChoiceError: If the solver stopped before it found a subnetwork.
 
     Example:
-        >>> member = reds_core.extract("slim", {"macs": 0.4})
-        >>> member.widths, member.files
+        >>> member = reds_core.extract("slim", {"macs": 0.4}, finetune_epochs=5)
+        >>> member.widths, member.path(), member.load()
     """
-    return extraction.extract(
-        given_path(folder, "folder"), _texts(budgets), registry or Registry(), watcher or Watcher(), given_data(data)
-    )
+    request = ExtractionRequest(_texts(budgets), given_data(data), finetune_epochs, solver, time_limit, options or {})
+    return extraction.extract(plan_folder(folder), request, registry or Registry(), watcher or Watcher())
