@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reds_core.knapsack.file import load_problem, save_problem
     from reds_core.knapsack.problem import KnapsackProblem
     from reds_core.knapsack.solver import Controls
-    from reds_core.plan import Plan, load_plan
+    from reds_core.plan import Plan
     from reds_core.registry import PluginRecord, PluginStatus, Registry, plugins
     from reds_core.runs.api import extract, prune
     from reds_core.runs.checkpoint import load_scores
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reds_core.runs.inspection import inspect
     from reds_core.runs.latency import measure_latency
     from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
+    from reds_core.runs.saved_plan import SavedPlan, SavedSubnetwork, load_plan
     from reds_core.runs.search import Search
     from reds_core.runs.settings import RunSettings
     from reds_core.runs.solving import solve
@@ -56,7 +57,7 @@ _MODULES = {
     "knapsack.file": ("load_problem", "save_problem"),
     "knapsack.problem": ("KnapsackProblem",),
     "knapsack.solver": ("Controls",),
-    "plan": ("Plan", "load_plan"),
+    "plan": ("Plan",),
     "registry": ("PluginRecord", "PluginStatus", "Registry", "plugins"),
     "runs.api": ("extract", "prune"),
     "runs.checkpoint": ("load_scores",),
@@ -66,6 +67,7 @@ _MODULES = {
     "runs.inspection": ("inspect",),
     "runs.latency": ("measure_latency",),
     "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
+    "runs.saved_plan": ("SavedPlan", "SavedSubnetwork", "load_plan"),
     "runs.search": ("Search",),
     "runs.settings": ("RunSettings",),
     "runs.solving": ("solve",),
@@ -90,6 +92,8 @@ __all__ = [
     "Recipe",
     "Registry",
     "RunSettings",
+    "SavedPlan",
+    "SavedSubnetwork",
     "Search",
     "Task",
     "Watcher",

@@ -1,21 +1,29 @@
-"""The result of a run as a file of format `reds-plan/1`. Missing figures are None, and null in the file."""
+"""The result of a run as plain records, and as a file of format `reds-plan/1`.
+
+Missing figures are None, and null in the file. These records only hold data. `reds_core.runs.saved_plan` adds what
+needs the folder of the run, such as loading a model.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError
-from reds_core.system.files import write_text
+from reds_core.system.files import given_path, write_text
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
 __all__ = [
+    "ExtractionRecord",
     "Plan",
     "StepRecord",
+    "SubnetworkRecord",
     "load_plan",
+    "plan_text",
 ]
 
 FORMAT = "reds-plan/1"
@@ -54,7 +62,13 @@ class FullRecord:
 
 @dataclass(frozen=True)
 class GroupRecord:
-    """A channel group of the input model."""
+    """A channel group of the input model: channels of one or several layers that can only be removed together.
+
+    Attributes:
+        name: the name of the group.
+        channels: the number of its channels in the input model.
+        layers: the names of the layers that produce these channels.
+    """
 
     name: str
     channels: int
@@ -77,6 +91,22 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class ExtractionRecord:
+    """How a member came into the family if `reds extract` added it after the run.
+
+    Attributes:
+        source: the name of the network from which its weights were cut: the next larger member that shares the weights
+            of the family, or "full" for the full network.
+        finetune_epochs: the number of epochs for which it was then trained by itself. With 0 it is not trained: its
+            weights are slices of the shared ones, which were never trained at its widths. Otherwise its weights are its
+            own and are not shared with the family.
+    """
+
+    source: str
+    finetune_epochs: int
+
+
+@dataclass(frozen=True)
 class SubnetworkRecord:
     """One member of the family.
 
@@ -86,9 +116,17 @@ class SubnetworkRecord:
         widths: the number of channels kept of each group.
         kept: the channels kept of each group, as indices in the input model, most important first.
         usage: usage of each resource in base units; latency only if it was measured.
-        value, bound, gap, status, solver, wall_s: of the problem that was solved, including its floors (the widths of
-            the next smaller member, below which no group may go).
-        bound_independent: the bound of the problem without floors.
+        value: the objective of the choice: the importance of all channels kept, in the integer units of the knapsack
+            problem. For this and the next fields, the problem is the one that was solved, including its floors (the
+            widths of the next smaller member, below which no group may go).
+        bound: the proven upper bound on that value; None if the solver gives none.
+        gap: (bound - value) / |value|; 0 for a choice that is proven optimal. None without a bound, or if the value is
+            0.
+        bound_independent: the bound of the problem without floors, so that its distance from `value` limits what
+            nesting costs.
+        status: "optimal" for a choice that is proven optimal, otherwise "feasible". None if no solver was asked.
+        solver: the name of the solver.
+        wall_s: the time of the search, in seconds.
         accuracy: accuracy on test data.
         files: names of the files, relative to the run's folder, by kind of file, with the model's file first. None for
             a kind that was not written.
@@ -101,6 +139,7 @@ class SubnetworkRecord:
         align_price: the most by which `value` could be higher with all widths than with multiples of 4, as a share of
             the value with these; the largest of them if widths were decided in several searches. None if no choice of
             multiples was found, or if `align` is left out.
+        extraction: how the member was added after the run; None for a member of the run itself.
     """
 
     name: str
@@ -122,6 +161,28 @@ class SubnetworkRecord:
     thinning_value: int | None = field(default=None, metadata={LEFT_OUT: True})
     align: int | None = field(default=None, metadata={LEFT_OUT: True})
     align_price: float | None = field(default=None, metadata={LEFT_OUT: True})
+    extraction: ExtractionRecord | None = field(default=None, metadata={LEFT_OUT: True})
+
+    def __repr__(self) -> str:
+        figures = [f"{resource} {used:,}" for resource, used in self.usage.items()]
+        if self.accuracy.after is not None:
+            figures.append(f"accuracy {self.accuracy.after:.4g}")
+        if self.is_untrained:
+            figures.append("not trained")
+        return f"<{type(self).__name__} {self.name!r}: {', '.join(figures)}>"
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether the member was added after the run without any training at its widths."""
+        return self.extraction is not None and not self.extraction.finetune_epochs
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether its weights are slices of those of the full network, apart from batch-norm statistics.
+
+        They are, unless the member was added after the run and then trained by itself.
+        """
+        return self.extraction is None or not self.extraction.finetune_epochs
 
 
 @dataclass(frozen=True)
@@ -130,6 +191,7 @@ class StepRecord:
 
     Attributes:
         index: place of the step in the run, from 0.
+        name: what the step did.
         groups: the channel groups that the step narrowed.
         widths: the widths of those groups after the step.
         search_s: time of the search for widths in seconds.
@@ -146,7 +208,13 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Hashes:
-    """Hexadecimal SHA-256 digests of the input model file, of the data, and of the latency table if there is one."""
+    """Hexadecimal SHA-256 digests of what went into the run.
+
+    Attributes:
+        model: digest of the input model: of its file, or of its weights if it was an object in Python.
+        data: digest of the data; None without data.
+        latency_table: digest of the latency table; None if there is none.
+    """
 
     model: str | None = None
     data: str | None = None
@@ -209,9 +277,17 @@ class Plan:
     """The result of a run.
 
     Attributes:
-        subnetworks: one record for each budget, smallest first.
-        options: every setting of the run, by the name it has on the command line.
+        format: the name and version of the file format.
+        full: the full network as it is saved.
+        groups: the channel groups of the input model, in network order.
+        subnetworks: one record for each member of the family, smallest first.
+        pruner: the name of the pruning strategy.
+        scorer: the name of the scorer that rated the channels.
+        steps: the steps of the pruning strategy, in the order in which they were taken.
+        seed: the seed of all random numbers.
+        options: every setting of the run by name, and where its model and data were read from.
         versions: versions of reds, its plugins and the libraries they use, by name.
+        hashes: digests of the model, the data and the latency table.
         max_drop: how the subnetwork was found if the run looked for the smallest that loses at most so many points;
             None if budgets were given.
     """
@@ -229,6 +305,20 @@ class Plan:
     hashes: Hashes
     max_drop: MaxDropRecord | None = field(default=None, metadata={LEFT_OUT: True})
 
+    def __repr__(self) -> str:
+        names = ", ".join(member.name for member in self.subnetworks) or "none"
+        return f"<{type(self).__name__} of pruner {self.pruner!r} and scorer {self.scorer!r}, subnetworks: {names}>"
+
+
+def plan_text(plan: Plan) -> str:
+    """Return the content of plan.json as text: JSON that ends with a newline."""
+    content = to_plain(plan)
+    full = content["full"]
+    for name in plan.full.usage:
+        if name in RESOURCES and RESOURCES[name].is_measured:
+            full[name] = full.pop(name)  # after the accuracy, where the format has always had it
+    return to_json(content)
+
 
 def save_plan(plan: Plan, folder: Path) -> None:
     """Write FOLDER/plan.json.
@@ -239,22 +329,26 @@ def save_plan(plan: Plan, folder: Path) -> None:
     write_text(folder / PLAN_FILE, plan_text(plan))
 
 
-def plan_text(plan: Plan) -> str:
-    """The content of plan.json."""
-    content = to_plain(plan)
-    full = content["full"]
-    for name in plan.full.usage:
-        if name in RESOURCES and RESOURCES[name].is_measured:
-            full[name] = full.pop(name)  # after the accuracy, where the format has always had it
-    return to_json(content)
+def plan_folder(path: str | PathLike[str]) -> Path:
+    """Return the folder of a run, given the folder or its plan.json.
+
+    Raises:
+        InputError: if the path is empty.
+    """
+    folder = given_path(path, "folder")
+    return folder.parent if folder.name == PLAN_FILE and not folder.is_dir() else folder
 
 
-def load_plan(folder: Path) -> Plan:
-    """Read FOLDER/plan.json.
+def load_plan(folder: str | PathLike[str]) -> Plan:
+    """Read the plan of a finished run as plain records. `reds_core.load_plan` returns one that can also load models.
+
+    Args:
+        folder: the folder of the run, or its plan.json.
 
     Raises:
         InputError: if the file is missing, cannot be read, or is not of format reds-plan/1.
     """
+    folder = plan_folder(folder)
     path = folder / PLAN_FILE
     try:
         content = parse_json(path.read_text(encoding="utf-8"))

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from reds_core import plan as plan_module
+from reds_core.commands.setting_options import attribute_texts
 from reds_core.errors import InputError
 from reds_core.plan import (
     Accuracy,
+    ExtractionRecord,
     FullAccuracy,
     FullRecord,
     GroupRecord,
@@ -180,3 +183,50 @@ def test_a_folder_without_a_plan(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cannot be read \(NotADirectoryError\)"):
         load_plan(tmp_path / "file")
+
+
+RECORDS = [
+    value
+    for value in vars(plan_module).values()
+    if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == plan_module.__name__
+]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_every_field_is_explained(record: type[Any]) -> None:
+    explained = attribute_texts(record)
+    assert [field.name for field in dataclasses.fields(record) if not explained.get(field.name)] == []
+
+
+def test_a_member_that_was_added_comes_back_and_others_do_not_mention_it(tmp_path: Path) -> None:
+    small, large = PLAN.subnetworks
+    added = dataclasses.replace(small, extraction=ExtractionRecord("75", 0))
+    plan = dataclasses.replace(PLAN, subnetworks=(added, large))
+    save_plan(plan, tmp_path)
+    assert load_plan(tmp_path) == plan
+    first, second = json.loads((tmp_path / "plan.json").read_text())["subnetworks"]
+    assert first["extraction"] == {"source": "75", "finetune_epochs": 0}
+    assert "extraction" not in second
+
+
+@pytest.mark.parametrize(
+    ("extraction", "untrained", "shares"),
+    [(None, False, True), (ExtractionRecord("75", 0), True, True), (ExtractionRecord("full", 3), False, False)],
+)
+def test_what_an_extraction_means(extraction: ExtractionRecord | None, untrained: bool, shares: bool) -> None:
+    record = dataclasses.replace(PLAN.subnetworks[0], extraction=extraction)
+    assert (record.is_untrained, record.shares_weights) == (untrained, shares)
+
+
+def test_a_plan_is_read_from_its_folder_or_its_file(tmp_path: Path) -> None:
+    save_plan(PLAN, tmp_path)
+    for path in (tmp_path, str(tmp_path), tmp_path / "plan.json", str(tmp_path / "plan.json")):
+        assert load_plan(path) == PLAN
+    with pytest.raises(InputError, match="folder is empty"):
+        load_plan("")
+
+
+def test_a_folder_may_be_called_like_the_file(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").mkdir()
+    save_plan(PLAN, tmp_path / "plan.json")
+    assert load_plan(tmp_path / "plan.json") == PLAN

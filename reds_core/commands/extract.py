@@ -7,22 +7,59 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.shared import BudgetTexts, results_kept
+from reds_core.commands.shared import (
+    BudgetTexts,
+    DataSource,
+    Json,
+    OptionTexts,
+    parse_plugin_options,
+    print_json,
+    results_kept,
+)
 from reds_core.errors import InputError
 
 
 def extract_command(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     budget: BudgetTexts = None,
+    data: DataSource = None,
+    finetune_epochs: Annotated[
+        int,
+        typer.Option(
+            help="Train the new member by itself for this many epochs. Its weights are then its own, and no file of "
+            "another member changes. Without training, its weights are slices of those that the family shares.",
+            min=0,
+        ),
+    ] = 0,
+    solver: Annotated[
+        str | None, typer.Option(help="Name of the solver plugin, or auto (default: the solver of the run)")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Time limit of each solve, in seconds (default: that of the run)")
+    ] = None,
+    option: OptionTexts = None,
+    as_json: Json = False,
 ) -> None:
     """Run `reds extract`."""
     from reds_core.commands.console import ConsoleWatcher, print_plan
-    from reds_core.plan import load_plan
     from reds_core.runs.api import extract
+    from reds_core.runs.saved_plan import load_plan
 
     if not budget:
         raise InputError("no budget is given", "give one such as --budget macs=0.4")
     with ConsoleWatcher() as watcher:
-        extract(folder, budget, watcher=watcher)
+        member = extract(
+            folder,
+            budget,
+            data=data,
+            finetune_epochs=finetune_epochs,
+            solver=solver,
+            time_limit=time_limit,
+            options=parse_plugin_options(option or []),
+            watcher=watcher,
+        )
     with results_kept():
-        print_plan(load_plan(folder), folder)
+        if as_json:
+            print_json(member)
+        else:
+            print_plan(load_plan(member.folder), member.folder)

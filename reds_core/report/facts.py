@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,9 @@ from reds_core.framework.file_kinds import FileKind, FileKinds, file_kinds_of
 from reds_core.plan import FULL_NETWORK, Accuracy, Plan, SubnetworkRecord
 from reds_core.registry import Registry
 from reds_core.report import units
+
+UNTRAINED, OWN_WEIGHTS = "not trained", "own weights"
+"""The marks of members that were added after the run: without training, and trained by themselves."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Member:
         accuracy: accuracies; None in place of those that are not finite.
         files: the files that the plan names, the model's first.
         record: the record of a subnetwork in the plan; None for the full network.
+        mark: what sets a member that was added after the run apart from the others, in two words; empty for the others.
     """
 
     label: str
@@ -68,6 +73,7 @@ class Member:
     accuracy: Accuracy
     files: tuple[ExportedFile, ...]
     record: SubnetworkRecord | None
+    mark: str = ""
 
     def file(self, kind: FileKind | None) -> ExportedFile | None:
         """Return the file of a kind, or None."""
@@ -125,21 +131,33 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
     files = _files(folder, kinds.file_names(FULL_NETWORK), accuracy, kinds)
     found = tuple(f for f in files if f.kind == kinds.model or f.size is not None)
     full = Member("full", record.usage, dict.fromkeys(record.usage, 1.0), accuracy, found, None)
-    subnetworks = tuple(_subnetwork(s, record.usage, folder, kinds) for s in plan.subnetworks)
+    subnetworks = tuple(
+        dataclasses.replace(_subnetwork(s, record.usage, folder, kinds), mark=_mark(s, plan)) for s in plan.subnetworks
+    )
     reference = accuracy.after if accuracy.before is None else accuracy.before
     return FamilyFacts(full, subnetworks, kinds, metric_of(plan.options.get("task")), reference)
 
 
-def file_kinds_in(plan: Plan) -> FileKinds:
+def file_kinds_in(plan: Plan, registry: Registry | None = None) -> FileKinds:
     """Return the kinds of files that `plan` names, as an installed framework declares them."""
     names = dict.fromkeys(kind for record in plan.subnetworks for kind in record.files)
-    return file_kinds_of(names, Registry().file_kinds())
+    return file_kinds_of(names, (registry or Registry()).file_kinds())
 
 
 def _subnetwork(record: SubnetworkRecord, full: Mapping[str, int], folder: Path, kinds: FileKinds) -> Member:
     accuracy = _numbers(record.accuracy, kinds)
     share = {r: used / full[r] for r, used in record.usage.items() if full.get(r)}
     return Member(_label(record), record.usage, share, accuracy, _files(folder, record.files, accuracy, kinds), record)
+
+
+def _mark(record: SubnetworkRecord, plan: Plan) -> str:
+    if record.extraction is None:
+        return ""
+    if not record.is_untrained:
+        return OWN_WEIGHTS
+    finetune = plan.options.get("finetune")
+    is_family_trained = not isinstance(finetune, Mapping) or finetune.get("epochs") != 0
+    return UNTRAINED if is_family_trained else ""
 
 
 def _numbers(accuracy: Accuracy, kinds: FileKinds) -> Accuracy:

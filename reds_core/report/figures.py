@@ -62,10 +62,14 @@ def accuracy_points(family: FamilyFacts, abscissa: str) -> dict[FileKind, tuple[
             if member.record is None and kind == family.kinds.model and y is None and abscissa != FILE_SIZE:
                 y = family.reference
             if x is not None and y is not None:
-                points.append(AccuracyPoint(member.label, x, y))
+                points.append(AccuracyPoint(_marked(member), x, y))
         if points:
             series[kind] = tuple(points)
     return series
+
+
+def _marked(member: Member) -> str:
+    return f"{member.label}, {member.mark}" if member.mark else member.label
 
 
 def accuracy_figure(family: FamilyFacts, abscissa: str) -> Figure | None:

@@ -11,6 +11,7 @@ from reds_core.report import figures, units
 from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.facts import FamilyFacts, Member, gather
 from reds_core.report.page import Picture, picture, render
+from reds_core.report.plan_table import extraction_sentence
 from reds_core.report.proof import Proof, proof_summary, prove
 from reds_core.report.run_tables import (
     channels_table,
@@ -70,6 +71,7 @@ def run_page(plan: Plan, folder: Path) -> str:
         pruner=plan.pruner,
         metric=family.metric,
         results=results_table(family),
+        additions=tuple(_addition(member) for member in reversed(family.subnetworks) if member.mark),
         accuracy_pictures=_accuracy_pictures(family),
         usage_picture=_usage_picture(family),
         channel_pictures=_channel_pictures(plan, family),
@@ -126,6 +128,12 @@ def _quality(family: FamilyFacts, member: Member) -> str:
         return f"({metric.name} was not measured)"
     text = f"and reaches {metric.text(reached)} {metric.name}"
     return text if family.reference is None else f"{text}, where the input model has {metric.text(family.reference)}"
+
+
+def _addition(member: Member) -> str:
+    """Return how a member was added after the run."""
+    sentence = extraction_sentence(member.record) if member.record else None
+    return f"{member.label}: {sentence}"
 
 
 def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[KeyFigure, ...]:

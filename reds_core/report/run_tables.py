@@ -8,7 +8,7 @@ from functools import partial
 from reds_core.framework.file_kinds import FileKind
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
-from reds_core.report.facts import FamilyFacts, Member
+from reds_core.report.facts import UNTRAINED, FamilyFacts, Member
 from reds_core.report.proof import Proof
 from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table
 
@@ -26,7 +26,8 @@ def results_table(family: FamilyFacts) -> Table:
         costs.append(row(title, partial(_usage, resource=resource)))
         costs.append(row(f"{title}, budget", partial(_budget, resource=resource)))
     metric = family.metric
-    qualities = [row("Before fine-tuning", lambda m: _figure(m.accuracy.before, metric.text))]
+    qualities = [row("Added after the run", _mark)]
+    qualities.append(row("Before fine-tuning", lambda m: _figure(m.accuracy.before, metric.text)))
     qualities.append(row(family.kinds.model.title, lambda m: _quality(family, m.accuracy.after)))
     qualities += [row(kind.title, partial(_exported_quality, family, kind)) for kind in family.kinds.exported]
     sizes = [row(kind.title, partial(_size, kind=kind)) for kind in family.kinds.all]
@@ -41,6 +42,10 @@ def results_table(family: FamilyFacts) -> Table:
 
 def _figure(number: int | float | None, text: Callable[[float], str], note: str = "") -> Cell:
     return Cell(text(number), number, note) if number is not None and units.exists(number) else NOTHING
+
+
+def _mark(member: Member) -> Cell:
+    return Cell(member.mark, tone="failed" if member.mark == UNTRAINED else "") if member.mark else NOTHING
 
 
 def _usage(member: Member, resource: str) -> Cell:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reds_core.plan import Plan
 from reds_core.report import units
-from reds_core.report.facts import FamilyFacts, Member, Metric, gather
+from reds_core.report.facts import UNTRAINED, FamilyFacts, Member, Metric, gather
 from reds_core.report.proof import badge
 
 if TYPE_CHECKING:
@@ -64,8 +64,10 @@ def _row(family: FamilyFacts, member: Member) -> tuple[str, ...]:
 
 
 def _before_and_after(metric: Metric, member: Member) -> str:
-    """Format the accuracy before and after fine-tuning: 57.0 → 94.1 %."""
+    """Format the accuracy before and after fine-tuning: 57.0 → 94.1 %, or not trained: 51.9 %."""
     before, after = metric.text(member.accuracy.before), metric.text(member.accuracy.after)
+    if member.mark == UNTRAINED:
+        return UNTRAINED if after == units.DASH else f"{UNTRAINED}: {after}"
     if before == after == units.DASH:
         return units.DASH
     return f"{before.removesuffix('%').rstrip()} → {after}" if after != units.DASH else f"{before} → {after}"

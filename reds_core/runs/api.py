@@ -10,13 +10,14 @@ from typing import Any
 
 from reds_core.errors import InputError
 from reds_core.framework.framework import Task
-from reds_core.plan import Plan, SubnetworkRecord
+from reds_core.plan import plan_folder
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs import extraction
 from reds_core.runs.class_weights import class_weight_text
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.dry_run import choose_only
+from reds_core.runs.extraction import ExtractionRequest
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
 from reds_core.runs.given_data import given_data
@@ -25,6 +26,7 @@ from reds_core.runs.input_shapes import InputShape, with_earlier_input_shape, wi
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
+from reds_core.runs.saved_plan import SavedPlan, SavedSubnetwork, saved_plan
 from reds_core.runs.settings import DEFAULT_OUT, RunSettings, merged_options
 from reds_core.system.files import given_path
 from reds_core.system.users_code import import_names
@@ -61,7 +63,7 @@ def prune(
     default_data: str | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
-) -> Plan:
+) -> SavedPlan:
     """Prune a network to a family of nested subnetworks, and write models, plan and report to a folder.
 
     This is what `reds prune` does.
@@ -117,7 +119,8 @@ def prune(
         watcher: An object that is notified of progress and warnings.
 
     Returns:
-        The plan, which is also written to `plan.json` in the folder.
+        The plan, which is also written to `plan.json` in the folder. `print(plan)` shows a table,
+        `plan["50"].load()` loads a member, `plan.to_frame()` is a pandas table.
 
     Raises:
         InputError: If an argument is invalid, if both `settings` and a recipe are given, or if another command is
@@ -128,7 +131,8 @@ def prune(
 
     Example:
         >>> plan = reds_core.prune("model.keras", "data.npz", {"macs": [0.5, 0.25]}, out="slim")
-        >>> plan.subnetworks[0].widths
+        >>> print(plan)
+        >>> plan["50"].widths, plan["50"].load()
     """
     if settings is not None and recipe is not None:
         raise InputError(
@@ -161,7 +165,7 @@ def prune(
         seed=settings.seed if seed is None else seed,
         class_weight=settings.class_weight if class_weight is None else class_weight_text(class_weight),
     )
-    registry = registry or Registry()
+    given_registry, registry = registry, registry or Registry()
     if dry_run and folder.mode is Mode.RESUME:
         raise InputError("a dry run has nothing to resume", "leave out one of dry_run and resume")
     with nullcontext() if dry_run else folder.locked():
@@ -184,8 +188,10 @@ def prune(
         settings, objects = given.resolved(model, settings, registry)
         request = RunRequest(model, source, settings, validation_data, objects)
         if dry_run:
-            return choose_only(request, folder.path, registry, watcher or Watcher())
-        return Run(request, folder, registry, watcher or Watcher()).execute()
+            plan = choose_only(request, folder.path, registry, watcher or Watcher())
+        else:
+            plan = Run(request, folder, registry, watcher or Watcher()).execute()
+        return saved_plan(plan, folder.path, settings.imports, given_registry)
 
 
 def extract(
@@ -193,35 +199,49 @@ def extract(
     budgets: Budgets | Sequence[str],
     *,
     data: str | PathLike[str] | Dataset | DataObject | None = None,
+    finetune_epochs: int = 0,
+    solver: str | None = None,
+    time_limit: float | None = None,
+    options: PluginOptions | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
-) -> SubnetworkRecord:
-    """Add one more subnetwork to the family of a finished run, without training.
+) -> SavedSubnetwork:
+    """Add one more subnetwork to the family of a finished run, without training unless it is asked for.
 
     This is what `reds extract` does. The widths of the new member lie between those of the members below and above it,
     so that the family stays nested. Its weights and batch-norm statistics are those of the member above it, or of the
-    full network. Its files are written beside those of the other members; the plan and the report are updated.
+    full network. They were never trained at its widths, so it may be worse than a smaller member; the plan and the
+    report say so, and the watcher is warned. Its files are written beside those of the other members; the plan and the
+    report are updated.
+
+    With `finetune_epochs`, the new member is trained by itself, with the settings of the run and with the full network
+    of the family as the teacher. Its weights are then its own and not slices of those that the family shares. The files
+    of the other members do not change. A training that is stopped continues if the same call is made again. An
+    untrained member that was added before is replaced if the same budget is given with `finetune_epochs`.
 
     Args:
         folder: The folder of a finished run.
         budgets: One amount for each resource, such as `{"macs": 0.4}`, or texts as `--budget` takes them.
         data: The data of the run, as `prune` takes it. It is only needed if it was given as objects in Python.
+        finetune_epochs: How many epochs the new member is trained for. 0 means that it is not trained.
+        solver: The name of a solver plugin, or `"auto"`. None means that of the run.
+        time_limit: The time limit of each solve, in seconds. None means that of the run.
+        options: Options of plugins, as `{plugin: {key: text}}`. They are merged with those of the run.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
 
     Returns:
-        The record of the new member, as the plan holds it.
+        The record of the new member, as the plan holds it, with its files: `member.load()` loads its model.
 
     Raises:
-        InputError: If the folder holds no finished run, if the budget is invalid or already taken, or if another
-            command is writing to the folder.
+        InputError: If the folder holds no finished run, if the budget is invalid or already taken, if data that
+            training needs cannot be used, or if another command is writing to the folder.
         InfeasibleError: If no subnetwork meets the budget.
         NoChoiceError: If the solver stopped before it found a subnetwork.
 
     Example:
-        >>> member = reds_core.extract("slim", {"macs": 0.4})
-        >>> member.widths, member.files
+        >>> member = reds_core.extract("slim", {"macs": 0.4}, finetune_epochs=5)
+        >>> member.widths, member.path(), member.load()
     """
-    return extraction.extract(
-        given_path(folder, "folder"), texts_of(budgets), registry or Registry(), watcher or Watcher(), given_data(data)
-    )
+    request = ExtractionRequest(texts_of(budgets), given_data(data), finetune_epochs, solver, time_limit, options or {})
+    return extraction.extract(plan_folder(folder), request, registry or Registry(), watcher or Watcher())

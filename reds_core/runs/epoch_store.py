@@ -122,7 +122,9 @@ class TrainingSlots:
 
 
 @contextmanager
-def resumable_trainings(folder: Path, place: str, scope: str, watcher: Watcher) -> Iterator[TrainingSlots]:
+def resumable_trainings(
+    folder: Path, place: str, scope: str, watcher: Watcher, resuming: str = "--resume continues from there"
+) -> Iterator[TrainingSlots]:
     """Context manager for a part of a run, in which trainings resume where an earlier process stopped.
 
     The result of the part is saved at the end of the block. Ctrl-C or SIGTERM ends the run after the current epoch or,
@@ -133,15 +135,14 @@ def resumable_trainings(folder: Path, place: str, scope: str, watcher: Watcher) 
         place: The name of the part in the names of its files, as for `epochs_file`.
         scope: The name of the part in messages.
         watcher: Warned if the run is about to end, or if saved epochs cannot be used.
+        resuming: How the work is resumed, as a clause of that warning.
 
     Raises:
         KeyboardInterrupt: If the user ended the run.
     """
 
     def announce(scope: str) -> None:
-        watcher.warn(
-            f"the run ends after {scope}, and --resume continues from there; press Ctrl-C again to end it at once"
-        )
+        watcher.warn(f"the run ends after {scope}, and {resuming}; press Ctrl-C again to end it at once")
 
     with deferred_interruption(announce, scope) as interruption:
         yield TrainingSlots(lambda training: epochs_file(folder, place, training), interruption, watcher.warn)

@@ -19,9 +19,10 @@ from reds_core.framework.framework import Task
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Status
 from reds_core.knapsack.solver import Controls
-from reds_core.plan import Plan, SubnetworkRecord, load_plan
+from reds_core.plan import Plan, load_plan
 from reds_core.runs.dataset import load_data
-from reds_core.runs.extraction import extract
+from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.saved_plan import SavedSubnetwork
 from reds_core.watcher import Watcher
 
 TOY = ToyFramework()
@@ -35,8 +36,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     return place
 
 
-def more(place: Workplace, *budgets: str, watcher: Watcher | None = None, registry: Any = None) -> SubnetworkRecord:
-    return extract(place.out, budgets, registry or toy_registry(), watcher or Watcher())
+def more(
+    place: Workplace, *budgets: str, watcher: Watcher | None = None, registry: Any = None, **asked: Any
+) -> SavedSubnetwork:
+    request = ExtractionRequest(budgets, **asked)
+    return extract(place.out, request, registry or toy_registry(), watcher or Watcher())
 
 
 def full_usage() -> dict[str, int]:
@@ -189,7 +193,7 @@ def test_an_independent_solve_without_a_choice_only_costs_the_bound(
 
 def test_a_folder_without_a_finished_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no finished run"):
-        extract(tmp_path, ("macs=0.5",), toy_registry(), Watcher())
+        extract(tmp_path, ExtractionRequest(("macs=0.5",)), toy_registry(), Watcher())
 
 
 @pytest.mark.parametrize("file", ["nested.keras", "scores.npz", "order.npz", "subnet-75.keras"])

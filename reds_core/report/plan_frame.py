@@ -1,0 +1,91 @@
+"""The family of a plan as a pandas table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reds_core.cost.resources import RESOURCES
+from reds_core.plan import Accuracy, FullRecord, Plan, SubnetworkRecord
+from reds_core.system.libraries import require_libraries
+
+if TYPE_CHECKING:
+    import pandas
+
+FULL_ROW = "full"
+"""The label of the row of the full network."""
+_UNITS = {"B": "_bytes", "ns": "_ns"}
+"""The ends of the names of columns by base unit."""
+
+
+def plan_frame(plan: Plan) -> pandas.DataFrame:
+    """Return a table with one row for each subnetwork, smallest first, and the full network as the last row.
+
+    The columns are described at `reds_core.runs.saved_plan.SavedPlan.to_frame`.
+
+    Raises:
+        UnavailableError: if pandas is not installed.
+    """
+    require_libraries("a table of a plan", ("pandas",))
+    import pandas
+
+    rows = [_member_row(record) for record in plan.subnetworks]
+    rows.append(_full_row(plan.full))
+    names = [*(record.name for record in plan.subnetworks), FULL_ROW]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    # as objects first, since pandas would convert integers next to None to doubles
+    frame = pandas.DataFrame(
+        [[row.get(column) for column in columns] for row in rows],
+        index=pandas.Index(names, name="name"),
+        columns=columns,
+        dtype=object,
+    )
+    return frame.astype({column: _type(column) for column in columns})
+
+
+def usage_column(resource: str) -> str:
+    """Return the name of a column for amounts of a resource, with its unit: macs, params_bytes, latency_ns."""
+    return resource + (_UNITS.get(RESOURCES[resource].scale.units[0], "") if resource in RESOURCES else "")
+
+
+def _member_row(record: SubnetworkRecord) -> dict[str, Any]:
+    return {
+        **{usage_column(resource): used for resource, used in record.usage.items()},
+        **_accuracies(record.accuracy),
+        "value": record.value,
+        "bound": record.bound,
+        "gap": record.gap,
+        "bound_independent": record.bound_independent,
+        "status": record.status,
+        "solver": record.solver,
+        "wall_s": record.wall_s,
+        "latency_measured_ns": record.latency_measured_ns,
+        "align": record.align,
+        "is_untrained": record.is_untrained,
+        "shares_weights": record.shares_weights,
+        **{f"budget_{resource}": limit for resource, limit in record.budget.items()},
+        **{f"file_{kind}": name for kind, name in record.files.items()},
+    }
+
+
+def _full_row(full: FullRecord) -> dict[str, Any]:
+    return {
+        **{usage_column(resource): used for resource, used in full.usage.items()},
+        **_accuracies(Accuracy(full.accuracy.before, full.accuracy.after)),
+        "is_untrained": False,
+        "shares_weights": True,
+    }
+
+
+def _accuracies(accuracy: Accuracy) -> dict[str, float | None]:
+    figures = {"before": accuracy.before, "after": accuracy.after, **accuracy.exported}
+    return {f"accuracy_{what}": figure for what, figure in figures.items()}
+
+
+def _type(column: str) -> str:
+    if column in ("status", "solver") or column.startswith("file_"):
+        return "string"
+    if column in ("is_untrained", "shares_weights"):
+        return "bool"
+    if column in ("gap", "wall_s", "latency_measured_ns") or column.startswith(("accuracy_", "budget_")):
+        return "Float64"
+    return "Int64"

@@ -1,0 +1,102 @@
+"""The family of a finished run, read again from its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reds_core.cost.latency_table import LatencyTable
+from reds_core.errors import InputError
+from reds_core.formulation.statement import Statement
+from reds_core.framework.framework import Framework
+from reds_core.network.axis import Kept
+from reds_core.network.description import Network
+from reds_core.plan import PLAN_FILE, Plan
+from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
+from reds_core.runs.file_names import full_file
+from reds_core.runs.folder import OPTIONS_OF_OBJECTS, ORDER_FILE, SCORES_FILE
+from reds_core.runs.settings import RunSettings
+from reds_core.scoring.scorer import ScoreTable
+from reds_core.system.records import from_plain
+
+
+@dataclass(frozen=True)
+class FinishedFamily:
+    """The family of a finished run.
+
+    Attributes:
+        folder: The folder of the run.
+        plan: Its plan.
+        settings: Its settings.
+        framework: Reads and writes the models.
+        full: The full network, with the most important channels of each group first.
+        statement: The common part of the knapsack problems of the full network.
+        scores: The scores of the channels, in the order of the full network.
+        order: For each group the channels of the input model in that order.
+        latencies: The latency table; None if the run used none.
+    """
+
+    folder: Path
+    plan: Plan
+    settings: RunSettings
+    framework: Framework
+    full: Any
+    statement: Statement
+    scores: ScoreTable
+    order: Kept
+    latencies: LatencyTable | None
+
+    @property
+    def network(self) -> Network:
+        """The description of the full network."""
+        return self.statement.network
+
+
+def settings_of(plan: Plan, folder: Path) -> RunSettings:
+    """Return the settings of a run.
+
+    Args:
+        plan: The plan of the run.
+        folder: The folder of the run, for the message.
+
+    Raises:
+        InputError: If the plan does not hold them in the current format.
+    """
+    try:
+        settings: RunSettings = from_plain(
+            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data", *OPTIONS_OF_OBJECTS)}
+        )
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(
+            f"the options in '{folder / PLAN_FILE}' are not those of this version ({type(error).__name__}: {error})",
+            "run `reds prune` again",
+        ) from None
+    return settings
+
+
+def read_family(folder: Path, plan: Plan, settings: RunSettings, framework: Framework) -> FinishedFamily:
+    """Read the full network of a finished run, its scores and its latency table.
+
+    Args:
+        folder: The folder of the run.
+        plan: Its plan.
+        settings: Its settings, as the caller wants them.
+        framework: Reads the models.
+
+    Raises:
+        InputError: If a file is missing or damaged, or if the files do not belong to one run.
+    """
+    full = framework.load_model(folder / full_file(framework.files))
+    network = framework.inspect(full)
+    scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
+    if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
+        names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.files)}"
+        raise InputError(f"{names} in '{folder}' do not belong to one run", "run `reds prune` again")
+    latencies = settings.read_latencies()
+    if latencies is not None and latencies.digest != plan.hashes.latency_table:
+        raise InputError(
+            f"latency table '{settings.latency_table}' has changed since the run", "run `reds prune` again"
+        )
+    statement = Statement(network, settings.costs(network, latencies), settings.widths)
+    return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)

@@ -1,0 +1,53 @@
+"""Trains one more member of a finished family by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reds_core.errors import InputError
+from reds_core.framework.framework import Family, Training
+from reds_core.runs.checkpoint import epochs_file
+from reds_core.runs.epoch_store import resumable_trainings
+from reds_core.runs.finished_family import FinishedFamily
+from reds_core.runs.folder import OPTIMIZER
+from reds_core.runs.member_data import MemberData
+from reds_core.system.files import make_folder
+from reds_core.watcher import Watcher
+
+RESUMING = "the same command continues from there"
+
+
+def train_member(family: FinishedFamily, name: str, model: Any, data: MemberData, watcher: Watcher) -> None:
+    """Train a member in place, without the rest of the family.
+
+    It is trained as the run trained a subnetwork by itself. The full network of the family takes the place of the input
+    model as the teacher. The finished epochs are kept in the folder, so that a training that was stopped is resumed.
+
+    Args:
+        family: The family. The epochs of its settings are those of this training.
+        name: The name of the member.
+        model: The model of the member.
+        data: The data, with training examples.
+        watcher: Notified of progress and warnings.
+
+    Raises:
+        InputError: If there are no training examples.
+        KeyboardInterrupt: If the user stopped the training; the epoch is finished and kept first.
+    """
+    settings, optimizer = family.settings, family.plan.options.get(OPTIMIZER)
+    if data.train is None:
+        raise InputError("training a member needs training data", "give the data of the run")
+    if optimizer is not None:
+        watcher.warn(
+            f"the run was trained with an object of type {optimizer} as the optimizer, which its files do not hold; "
+            f"subnetwork '{name}' is trained with the optimizer {settings.finetune.optimizer} of the settings instead"
+        )
+    place = f"extract-{name}"
+    make_folder(epochs_file(family.folder, place, 0).parent)
+    watcher.stage(f"training subnetwork {name}")
+    with resumable_trainings(family.folder, place, "this training", watcher, resuming=RESUMING) as slots:
+        finetune, seed = settings.finetune.alone(), settings.step_seed(len(family.plan.steps))
+        with slots.next(finetune.epochs) as store:
+            how = (finetune, seed, watcher.epoch, settings.task, data.validation)
+            training = Training(data.train, *how, teacher=family.full, keeper=store)
+            family.framework.finetune(Family(model, (), ()), training)
