@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from end_to_end import ASSETS, RECORDS, keep_records, with_part
+from end_to_end import RECORDS, keep_records, with_part
+from experiments import ASSETS
 from recipe_tables import CASES, Record, part, read, tables
 
 from reds_core import FinetuneSettings, Registry, Search, Task, split_validation

@@ -5,8 +5,10 @@ The names listed here may change with a minor version.
 
 from __future__ import annotations
 
-from reds_core.compare.record import ResultRecord
+from reds_core.compare.record import RESULTS, ResultRecord, RunKey
 
 __all__ = [
+    "RESULTS",
     "ResultRecord",
+    "RunKey",
 ]

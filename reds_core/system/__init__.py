@@ -18,11 +18,12 @@ from reds_core.system.isolation import muted_stdout, run_isolated, serve
 from reds_core.system.machine import this_machine
 from reds_core.system.machine_faults import is_out_of_space, reason_of
 from reds_core.system.memory import why_too_much
-from reds_core.system.record_lines import RECORDS_FILE
+from reds_core.system.record_lines import RECORDS_FILE, RecordKind
 from reds_core.system.users_code import UsersCode, import_modules
 
 __all__ = [
     "RECORDS_FILE",
+    "RecordKind",
     "UsersCode",
     "import_modules",
     "is_out_of_space",
