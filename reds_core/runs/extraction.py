@@ -30,6 +30,7 @@ from reds_core.runs.finished_family import FinishedFamily, read_family, settings
 from reds_core.runs.given_data import Splits
 from reds_core.runs.member_data import MemberData, read_member_data
 from reds_core.runs.member_training import train_member
+from reds_core.runs.participants import FRAMEWORKS, check_options, solvers
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings, merged_options
@@ -96,7 +97,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         present = load_plan(folder)
         base = settings_of(present, folder)
         settings = request.settings(base)
-        registry.check_settings(settings.options)
+        check_options(registry, request.options, (solvers(settings.solver), FRAMEWORKS))
         budget = _one_budget(request.budgets)
         plan = _without_replaced(present, budget, request, folder)
         framework = registry.default_framework(settings.options, settings.imports)
