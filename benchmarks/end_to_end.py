@@ -55,9 +55,9 @@ def compare(name: str, experiment: Experiment, out: Path) -> Path:
             epochs = epochs_of(experiment, out / trials_of(name))
             keep_records(trials_of(name), out / trials_of(name))
         recipes = {each: experiment.recipe_of(each, count) for each, count in epochs.items()}
-        _run_comparison([*_written(recipes, out / "recipes" / name), *seeds])
+        _run_comparison([*written_recipes(recipes, out / "recipes" / name), *seeds])
     for pruners, scorers in experiment.grids:
-        recipe = _written({name: experiment.recipe}, out / "recipes")
+        recipe = written_recipes({name: experiment.recipe}, out / "recipes")
         _run_comparison([*recipe, "--pruners", pruners, "--scorers", scorers, *seeds])
     return folder
 
@@ -67,7 +67,7 @@ def trials_of(name: str) -> str:
     return f"{name}-trials"
 
 
-def _written(recipes: Mapping[str, Recipe], folder: Path) -> list[str]:
+def written_recipes(recipes: Mapping[str, Recipe], folder: Path) -> list[str]:
     """Write recipes to files with their names, and return the paths."""
     make_folder(folder)
     paths = {folder / f"{name}.yaml": recipe for name, recipe in recipes.items()}
@@ -111,10 +111,10 @@ def equal_time_notes(experiment: Experiment, trials: Path) -> list[str]:
     return [
         "Each strategy trains for as many epochs as take the processor time of "
         f"{many(experiment.plain_epochs, 'epoch')} of the full network alone, rounded. The time of an epoch, as a "
-        "multiple of that of the full network, was measured in a short trial of each strategy, and is the mean over its "
-        "epochs. It is that of training steps: building graphs, scoring and evaluation are not counted, but are part of "
-        "the seconds above. Strategies that train between cuts build a graph after each, which takes longer than the "
-        "training itself if there is little data.",
+        "multiple of that of the full network, was measured in a short trial of each strategy, and is the mean over "
+        "its epochs. It is that of training steps: building graphs, scoring and evaluation are not counted, but are "
+        "part of the seconds above. Strategies that train between cuts build a graph after each, which takes longer "
+        "than the training itself if there is little data.",
         trials_table(experiment, {trial.strategy: trial for trial in TRIALS.read(trials)}),
     ]
 
@@ -167,6 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--plain-epochs", type=int, help="time of fine-tuning, in epochs of the full network alone")
     parser.add_argument("--seeds", help="such as 0,1,2")
     parser.add_argument("--pruners", help="such as nested,uniform, in place of the experiment's")
+    parser.add_argument("--strategies", help="such as nested,sandwich: only these of the experiment's strategies")
     parser.add_argument("--scorers", default="taylor", help="with --pruners: such as taylor,magnitude")
     parser.add_argument("--data", type=Path, help="in place of the experiment's")
     parser.add_argument("--model", type=Path, help="in place of the experiment's")
@@ -186,6 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     for name in given.experiment:
         experiment = dataclasses.replace(EXPERIMENTS[name], **{k: v for k, v in changes.items() if v is not None})
+        if given.strategies:
+            chosen = {each: experiment.strategies[each] for each in given.strategies.split(",")}
+            experiment = dataclasses.replace(experiment, strategies=chosen)
         if given.from_records:
             folder = RECORDS / name
         else:

@@ -55,23 +55,36 @@ TRIALS = RecordKind(Trial, "a trial", "python benchmarks/end_to_end.py")
 class StepClock(Watcher):
     """Measures the processor time of the training steps of one or more trainings from their progress reports.
 
-    Time counts from one report to the next within an epoch, and is scaled to all steps of the epoch. The first step of
-    a training, in which its graph is built, and the time between epochs are thereby left out.
+    Time counts from one report to the next within an epoch, and is scaled to all steps of the training. The first step
+    of a training, in which its graph is built, and the time between epochs are thereby left out.
     """
 
     def __init__(self) -> None:
-        self.cpu_s = 0.0
-        self._first = self._last = (EpochProgress(-1, 0, 0, 0, 0.0, 0.0), 0.0)
+        self._finished_s = 0.0
+        self._begin()
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor seconds of all steps so far."""
+        return self._finished_s + self._measured_s / max(self._measured, 1) * self._steps
 
     def epoch(self, progress: EpochProgress) -> None:
         now = time.process_time()
-        last, _ = self._last
-        if last.epoch != progress.epoch or progress.batch <= last.batch:
-            self._first = progress, now
-        self._last = progress, now
-        first, begun = self._first
-        if progress.batch == progress.batches and first.batch < progress.batch:
-            self.cpu_s += (now - begun) / (progress.batch - first.batch) * progress.batches
+        if self._last is not None and (progress.epoch, progress.batch) <= self._last[0]:
+            self._finished_s = self.cpu_s
+            self._begin()
+        if self._last is not None and progress.epoch == self._last[0][0]:
+            self._measured += progress.batch - self._last[0][1]
+            self._measured_s += now - self._last[1]
+        self._last = (progress.epoch, progress.batch), now
+        if progress.batch == progress.batches:
+            self._steps += progress.batches
+
+    def _begin(self) -> None:
+        """Begin a training."""
+        self._last: tuple[tuple[int, int], float] | None = None
+        self._measured = self._steps = 0
+        self._measured_s = 0.0
 
 
 def epochs_of(experiment: Experiment, folder: Path) -> dict[str, int]:

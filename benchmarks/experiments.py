@@ -115,13 +115,13 @@ FAMILY_STRATEGIES = {
 FAMILY_NOTES = """\
 What is compared:
 
-- `nested`, `uniform`, `layerwise` and `progressive` are the pruners of that name with the default recipe of fine-tuning:
-  all networks of the family in each step, the input network as the teacher, the anchor.
+- `nested`, `uniform`, `layerwise` and `progressive` are the pruners of that name with the default settings of training:
+  all networks of the family are trained in each step, with the input network as the teacher and with the anchor.
 - `sandwich` has the widths of `uniform` and is trained like universally slimmable networks (arXiv 1903.05134): a step
-  trains the full network on the labels, and the smallest subnetwork and a random one of the others on the outputs of the
-  full network alone. It differs from the paper in three ways: training starts from a trained network and is short; only
-  the three subnetworks are trained, not all widths between the smallest and the largest; and the channels are ordered by
-  their Taylor scores first.
+  trains the full network on the labels, and the smallest subnetwork and a random one of the others on the outputs of
+  the full network alone. It differs from the paper in three ways: training starts from a trained network and is short;
+  only the three subnetworks are trained, not all widths between the smallest and the largest; and the channels are
+  ordered by their Taylor scores first.
 - `dress-like` follows DRESS (arXiv 2207.00670) in that members are sampled by the magnitude of weights, larger members
   contain the smaller ones, all are trained together on the labels with weighted losses, and each has batch-norm
   statistics of its own. It differs from DRESS in what is sampled: DRESS keeps single weights, row by row, whereas here

@@ -27,14 +27,15 @@ from experiments import EXPERIMENTS
 from reds_core import Registry, Task, read_results, split_validation
 from reds_core.compare import RESULTS, ResultRecord
 from reds_core.framework import Arrays, EpochProgress, Family, Framework, Training
+from reds_core.report import many
 from reds_core.system import make_folder, read_archive, this_machine, write_text
 
 NAME = "scratch"
 TITLE = "DS-CNN S on Fashion-MNIST: subnetworks against training from scratch"
 ABOUT = (
-    "The subnetworks of `nested` against networks of the same widths whose weights are initialised at random. These are "
-    "trained by themselves, for the epochs of the fine-tuning and for those of the full network's own training, with the "
-    "same settings, among them the full network as the teacher, but without the anchor."
+    "The subnetworks of `nested` against networks of the same widths whose weights are initialised at random. These "
+    "are trained by themselves, for the epochs of the fine-tuning and for those of the full network's own training, "
+    "with the same settings, among them the full network as the teacher, but without the anchor."
 )
 
 
@@ -68,7 +69,7 @@ class Scratch:
         self._framework.finetune(Family(fresh, (), ()), training)
         finetune_s = time.perf_counter() - training_began
         accuracy = self._framework.accuracy(fresh, self._test, Task())
-        label = f"from scratch, {epochs} epochs"
+        label = f"from scratch, {many(epochs, 'epoch')}"
         accuracies = dataclasses.replace(found.accuracy, before=None, after=accuracy, exported={})
         return dataclasses.replace(
             wanted,
