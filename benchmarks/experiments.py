@@ -130,9 +130,9 @@ What is compared:
   unstructured sparsity. Its values are those of magnitudes, and not comparable with the others."""
 
 LAYERWISE_STRATEGIES = {
-    "layerwise, forward": LAYERWISE,
-    "layerwise, backward": dataclasses.replace(LAYERWISE, options={"layerwise": {"order": "backward"}}),
-    "layerwise, by sensitivity": dataclasses.replace(LAYERWISE, options={"layerwise": {"order": "sensitivity"}}),
+    "layerwise-forward": LAYERWISE,
+    "layerwise-backward": dataclasses.replace(LAYERWISE, options={"layerwise": {"order": "backward"}}),
+    "layerwise-by-sensitivity": dataclasses.replace(LAYERWISE, options={"layerwise": {"order": "sensitivity"}}),
     "oneshot": Strategy("oneshot"),
     "nested": Strategy("nested"),
 }
