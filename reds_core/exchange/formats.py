@@ -26,8 +26,8 @@ _WRITERS: Mapping[str, Callable[[KnapsackProblem, Path], None]] = {
 SUFFIXES: tuple[str, ...] = tuple(_WRITERS)
 """Suffixes of the files that problems can be converted to."""
 
-DOUBLE_LIMIT = 2**53
-"""Programs that keep numbers as doubles read all integers below this exactly."""
+COEFFICIENT_LIMIT = 10**15
+"""HiGHS and CBC refuse models with larger coefficients, which come near the precision of doubles."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ def convert_problem(problem: KnapsackProblem | str | PathLike[str], path: str | 
     if kind == ".wcsp":
         objective = f"value = {cost_network(problem).constant} - objective"
     remarks: tuple[str, ...] = ()
-    if problem.magnitude >= DOUBLE_LIMIT and kind in (".mps", ".lp"):
+    if problem.magnitude >= COEFFICIENT_LIMIT and kind in (".mps", ".lp"):
         remarks = (
-            "sums of the numbers may pass 2^53, so solvers that calculate with doubles may round them; the file itself "
-            "is exact",
+            "The file is exact, but sums of its numbers may pass 10^15, which solvers that compute in doubles round "
+            "or refuse.",
         )
     return Conversion(path, objective, remarks)
