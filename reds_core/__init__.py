@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from reds_core.compare.grid import Grid
     from reds_core.compare.reader import read_results, results_frame
     from reds_core.compare.runner import CompareSettings
+    from reds_core.exchange.checking import CheckedSolution, check_solution
+    from reds_core.exchange.formats import Conversion, convert_problem
     from reds_core.framework.finetuning import FinetuneSettings
     from reds_core.framework.framework import Task
     from reds_core.knapsack.file import load_problem, save_problem
@@ -52,6 +54,8 @@ _MODULES = {
     "compare.grid": ("Grid",),
     "compare.reader": ("read_results", "results_frame"),
     "compare.runner": ("CompareSettings",),
+    "exchange.checking": ("CheckedSolution", "check_solution"),
+    "exchange.formats": ("Conversion", "convert_problem"),
     "framework.finetuning": ("FinetuneSettings",),
     "framework.framework": ("Task",),
     "knapsack.file": ("load_problem", "save_problem"),
@@ -79,8 +83,10 @@ _MODULES = {
 
 __all__ = [
     "BenchSettings",
+    "CheckedSolution",
     "CompareSettings",
     "Controls",
+    "Conversion",
     "Dataset",
     "FinetuneSettings",
     "Grid",
@@ -99,6 +105,8 @@ __all__ = [
     "Watcher",
     "__version__",
     "check",
+    "check_solution",
+    "convert_problem",
     "extract",
     "formulate_model",
     "hookimpl",

@@ -39,6 +39,7 @@ _SUMMARIES = {
     "formulate": "Formulate the pruning of a model as a knapsack problem and write it to a file for `reds solve`.",
     "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",
     "solve": "Solve a knapsack problem from a file, as `reds formulate` writes it.",
+    "convert": "Write a problem in the file format of another solver, or check the solution file of one.",
     "prune": "Prune a model to nested subnetworks within their budgets, and write .keras and .tflite files.",
     "extract": "Add another subnetwork to a finished run, without training.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
