@@ -44,7 +44,8 @@ def _convert(problem: Path, out: Path, as_json: bool) -> None:
 
     conversion = convert_problem(problem, out)
     if as_json:
-        print_json(conversion)
+        facts = {"path": str(conversion.path), "objective": conversion.objective, "remarks": conversion.remarks}
+        print_json(facts)
         return
     print(conversion.path)
     for line in (conversion.objective, *conversion.remarks):

@@ -104,7 +104,7 @@ def test_a_file_without_a_solution_is_an_error(reds: Reds, problem: Path, tmp_pa
         ((), "give either a file to write or --solution"),
         (("o.mps", "--solution", "x.sol"), "give either a file to write or --solution"),
         (("o.txt",), "'o.txt' has an unknown suffix; use one of .mps, .lp, .cfn, .wcsp, .npz"),
-        (("",), "path is empty"),
+        (("",), "OUT is empty"),
         (("missing/o.mps",), "cannot be written"),
         (("--solution", "missing.sol"), "cannot be read"),
     ],
