@@ -45,14 +45,14 @@ class Conversion:
     remarks: tuple[str, ...] = ()
 
 
-def convert_problem(problem: KnapsackProblem | str | PathLike[str], path: str | PathLike[str]) -> Conversion:
+def convert_problem(problem: KnapsackProblem | str | PathLike[str], out: str | PathLike[str]) -> Conversion:
     """Write a problem in the file format of another solver.
 
-    This is what `reds convert` does. The solution that the solver finds is checked by `check_solution`.
+    This is what `reds convert` does. `check_solution` checks the solution that the other solver finds.
 
     Args:
         problem: The problem, or the path of a problem file.
-        path: The file to write. Its suffix is the format: `.mps` or `.lp` for solvers of mixed-integer linear programs,
+        out: The file to write. Its suffix is the format: `.mps` or `.lp` for solvers of mixed-integer linear programs,
             `.cfn` or `.wcsp` for toulbar2, or `.npz` for reds itself.
 
     Returns:
@@ -66,7 +66,7 @@ def convert_problem(problem: KnapsackProblem | str | PathLike[str], path: str | 
         >>> reds_core.convert_problem("half.npz", "half.mps").objective
         'value = -objective'
     """
-    path = given_file(path, "path")
+    path = given_file(out, "out")
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise InputError(f"{shown(path)} has an unknown suffix", f"use one of {', '.join(SUFFIXES)}")

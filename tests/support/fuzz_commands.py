@@ -72,6 +72,11 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         {"--json": None, "--solver": NAMES, "--time-limit": NUMBERS, "--seed": NUMBERS, "--threads": NUMBERS}
         | {"--option": OPTIONS, "--memory-limit": AMOUNTS},
     ),
+    "convert": (
+        ("p.npz", "new.mps"),
+        (),
+        {"--json": None, "--solution": PATHS},
+    ),
     "formulate": (
         ("m.keras",),
         (("--data", "d.npz"), ("--budget", "macs=0.5"), ("--out", "new.npz")),
