@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from reds_core.bench.api import run_bench
     from reds_core.bench.reader import read_records, records_frame
     from reds_core.bench.runner import BenchSettings
+    from reds_core.bench.suite_folder import SuiteIndex, export_suite
+    from reds_core.bench.suites import SuiteRecord, suites
     from reds_core.compare.api import run_comparison
     from reds_core.compare.grid import Grid
     from reds_core.compare.reader import read_results, results_frame
@@ -50,6 +52,8 @@ _MODULES = {
     "bench.api": ("run_bench",),
     "bench.reader": ("read_records", "records_frame"),
     "bench.runner": ("BenchSettings",),
+    "bench.suite_folder": ("SuiteIndex", "export_suite"),
+    "bench.suites": ("SuiteRecord", "suites"),
     "compare.api": ("run_comparison",),
     "compare.grid": ("Grid",),
     "compare.reader": ("read_results", "results_frame"),
@@ -101,12 +105,15 @@ __all__ = [
     "SavedPlan",
     "SavedSubnetwork",
     "Search",
+    "SuiteIndex",
+    "SuiteRecord",
     "Task",
     "Watcher",
     "__version__",
     "check",
     "check_solution",
     "convert_problem",
+    "export_suite",
     "extract",
     "formulate_model",
     "hookimpl",
@@ -130,6 +137,7 @@ __all__ = [
     "save_problem",
     "solve",
     "split_validation",
+    "suites",
 ]
 
 

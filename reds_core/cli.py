@@ -42,6 +42,7 @@ _SUMMARIES = {
     "convert": "Write a problem in the file format of another solver, or check the solution file of one.",
     "prune": "Prune a model to nested subnetworks within their budgets, and write .keras and .tflite files.",
     "extract": "Add another subnetwork to a finished run, without training.",
+    "suite": "List the suites of problems for `reds bench`, or export one as a folder that can be published.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",
     "new": "Start the package of a new plugin, with a working example and its tests.",

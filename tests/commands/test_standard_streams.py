@@ -108,7 +108,7 @@ def test_a_reader_that_left_is_no_failure(problem: Path, arguments: str) -> None
 
 COMMANDS = [
     *("", "plugins", "inspect", "formulate", "latency", "solve", "convert", "prune", "extract", "bench", "compare"),
-    "check",
+    *("suite", "check"),
 ]
 
 

@@ -106,6 +106,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         {"--out": PATHS, "--repeats": _SMALL, "--points": _SMALL, "--checks": _SMALL, "--threads": _SMALL}
         | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None, "--import": IMPORTS},
     ),
+    "suite": (("list",), (), {"--json": None}),
     "bench": (
         ("p.npz",),
         (("--solvers", "no"), ("--out", "new")),
