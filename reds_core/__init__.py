@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reds_core.exchange.formats import Conversion, convert_problem
     from reds_core.framework.finetuning import FinetuneSettings
     from reds_core.framework.framework import Task
+    from reds_core.knapsack.builder import ProblemBuilder
     from reds_core.knapsack.file import load_problem, save_problem
     from reds_core.knapsack.problem import KnapsackProblem
     from reds_core.knapsack.solver import Controls
@@ -62,6 +63,7 @@ _MODULES = {
     "exchange.formats": ("Conversion", "convert_problem"),
     "framework.finetuning": ("FinetuneSettings",),
     "framework.framework": ("Task",),
+    "knapsack.builder": ("ProblemBuilder",),
     "knapsack.file": ("load_problem", "save_problem"),
     "knapsack.problem": ("KnapsackProblem",),
     "knapsack.solver": ("Controls",),
@@ -99,6 +101,7 @@ __all__ = [
     "Plan",
     "PluginRecord",
     "PluginStatus",
+    "ProblemBuilder",
     "Recipe",
     "Registry",
     "RunSettings",
