@@ -203,8 +203,8 @@ class ProblemBuilder:
             InputError: If there is no such sum resource or group, or the coefficient is not whole.
         """
         parts = self._sum(resource)
-        pair = self._pair(first, second)
         factor = as_integer(coefficient, f"a coefficient of '{resource}'")
+        pair = self._pair(first, second)
         parts.products[pair] = parts.products.get(pair, 0) + factor
 
     def build(self) -> KnapsackProblem:
