@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from reds_core.bench.api import run_bench
     from reds_core.bench.reader import read_records, records_frame
     from reds_core.bench.runner import BenchSettings
+    from reds_core.bench.suite_folder import SuiteIndex, export_suite
+    from reds_core.bench.suites import SuiteRecord, suites
     from reds_core.compare.api import run_comparison
     from reds_core.compare.grid import Grid
     from reds_core.compare.reader import read_results, results_frame
     from reds_core.compare.runner import CompareSettings
+    from reds_core.exchange.checking import CheckedSolution, check_solution
+    from reds_core.exchange.formats import Conversion, convert_problem
     from reds_core.framework.finetuning import FinetuneSettings
     from reds_core.framework.framework import Task
+    from reds_core.knapsack.builder import ProblemBuilder
     from reds_core.knapsack.file import load_problem, save_problem
     from reds_core.knapsack.problem import KnapsackProblem
     from reds_core.knapsack.solver import Controls
@@ -48,12 +53,17 @@ _MODULES = {
     "bench.api": ("run_bench",),
     "bench.reader": ("read_records", "records_frame"),
     "bench.runner": ("BenchSettings",),
+    "bench.suite_folder": ("SuiteIndex", "export_suite"),
+    "bench.suites": ("SuiteRecord", "suites"),
     "compare.api": ("run_comparison",),
     "compare.grid": ("Grid",),
     "compare.reader": ("read_results", "results_frame"),
     "compare.runner": ("CompareSettings",),
+    "exchange.checking": ("CheckedSolution", "check_solution"),
+    "exchange.formats": ("Conversion", "convert_problem"),
     "framework.finetuning": ("FinetuneSettings",),
     "framework.framework": ("Task",),
+    "knapsack.builder": ("ProblemBuilder",),
     "knapsack.file": ("load_problem", "save_problem"),
     "knapsack.problem": ("KnapsackProblem",),
     "knapsack.solver": ("Controls",),
@@ -79,8 +89,10 @@ _MODULES = {
 
 __all__ = [
     "BenchSettings",
+    "CheckedSolution",
     "CompareSettings",
     "Controls",
+    "Conversion",
     "Dataset",
     "FinetuneSettings",
     "Grid",
@@ -89,16 +101,22 @@ __all__ = [
     "Plan",
     "PluginRecord",
     "PluginStatus",
+    "ProblemBuilder",
     "Recipe",
     "Registry",
     "RunSettings",
     "SavedPlan",
     "SavedSubnetwork",
     "Search",
+    "SuiteIndex",
+    "SuiteRecord",
     "Task",
     "Watcher",
     "__version__",
     "check",
+    "check_solution",
+    "convert_problem",
+    "export_suite",
     "extract",
     "formulate_model",
     "hookimpl",
@@ -122,6 +140,7 @@ __all__ = [
     "save_problem",
     "solve",
     "split_validation",
+    "suites",
 ]
 
 

@@ -31,6 +31,7 @@ ORDER = [
         "plugin",
         "network",
         "knapsack",
+        "exchange",
         "cost",
         "plan",
         "runtime",
@@ -64,7 +65,7 @@ FACES = [
 ]
 """What others may import besides `reds_core` itself: packages and modules with `__all__`."""
 PROVISIONAL = [
-    *("system", "knapsack.inference", "knapsack.relaxation", "knapsack.families", "report", "bench"),
+    *("system", "knapsack.inference", "knapsack.relaxation", "knapsack.families", "exchange", "report", "bench"),
     *("bench.report", "compare", "compare.report"),
 ]
 """Faces whose names may change with a minor version, as their docstrings say."""

@@ -20,6 +20,7 @@ from compare_tools import failure, result
 from toy_runs import NO_TRAINING, make_workplace, skip_report
 
 from reds_core.bench.history import BenchHistory, read_history, write_history
+from reds_core.bench.suite_folder import export_suite
 from reds_core.cost.latency_table import load_latency_table, save_latency_table
 from reds_core.knapsack.file import load_problem, save_problem
 from reds_core.knapsack.header import read_header
@@ -31,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "docs" / "schemas"
 INSTANCES = ROOT / ".." / "shared" / "instances"
 NAMES = [
-    *("reds-plan-1.json", "reds-problem-1.json", "reds-latency-1.json", "reds-bench-1.json"),
+    *("reds-plan-1.json", "reds-problem-1.json", "reds-latency-1.json", "reds-bench-1.json", "reds-suite-1.json"),
     *("bench-record.json", "compare-record.json", "recipe.json"),
 ]
 
@@ -77,6 +78,13 @@ def test_the_files_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert refuses("reds-plan-1.json", plan | {"more": 1})
     assert refuses("recipe.json", recipe | {"prunr": "nested"})
     assert refuses("recipe.json", recipe | {"seed": "one"})
+
+
+def test_the_index_of_a_suite(tmp_path: Path) -> None:
+    export_suite("tiny", tmp_path / "tiny")
+    index = json.loads((tmp_path / "tiny" / "index.json").read_text())
+    check("reds-suite-1.json", index)
+    assert refuses("reds-suite-1.json", index | {"more": 1})
 
 
 def test_the_recipe_of_the_documentation(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from reds_core.bench.history import BenchHistory
 from reds_core.bench.record import SolveRecord
+from reds_core.bench.suite_folder import SuiteIndex
 from reds_core.compare.record import ResultRecord
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.knapsack.header import ProblemHeader
@@ -101,6 +102,7 @@ def schemas() -> dict[str, str]:
         "reds-problem-1.json": schema_of(ProblemHeader, closed=False),
         "reds-latency-1.json": schema_of(LatencyTable),
         "reds-bench-1.json": schema_of(BenchHistory),
+        "reds-suite-1.json": schema_of(SuiteIndex),
         "bench-record.json": schema_of(SolveRecord),
         "compare-record.json": schema_of(ResultRecord),
         "recipe.json": recipe_schema(),

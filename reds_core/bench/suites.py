@@ -7,7 +7,7 @@ regenerates the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class SuiteProblem:
         optimum: proven optimal value; None if the problem is infeasible or no proof is known.
         lp_bound: value of the LP relaxation, rounded down, or None.
         infeasible: whether it is proven that no choice meets the budgets.
+        proved_by: solvers that independently proved the optimum or infeasibility.
     """
 
     problem: KnapsackProblem
@@ -58,9 +59,40 @@ class SuiteProblem:
     optimum: int | None = None
     lp_bound: int | None = None
     infeasible: bool = False
+    proved_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SuiteRecord:
+    """What a suite contains.
+
+    Attributes:
+        name: name of the suite.
+        description: what its problems have in common, as a sentence.
+        source: where its networks and numbers come from, in sentences.
+        problems: number of its problems.
+        proved: number of problems of which the optimum, or infeasibility, is proven.
+        groups, options, pairs: the largest number of groups, of options and of pairs in a problem.
+    """
+
+    name: str
+    description: str
+    source: str
+    problems: int
+    proved: int
+    groups: int
+    options: int
+    pairs: int
 
 
 Instances = Iterator[tuple[KnapsackProblem, str]]
+
+
+@dataclass(frozen=True)
+class _Suite:
+    description: str
+    source: str
+    build: Callable[[], Instances]
 
 
 def suite(name: str) -> tuple[SuiteProblem, ...]:
@@ -69,10 +101,39 @@ def suite(name: str) -> tuple[SuiteProblem, ...]:
     Raises:
         InputError: if there is no suite of that name.
     """
-    if name not in _BUILDERS:
+    if name not in _SUITES:
         raise InputError(f"unknown suite '{name}'", f"choose one of {', '.join(SUITES)}")
     facts = read_facts()
-    return tuple(_known(problem, reason, facts.get(problem.name)) for problem, reason in _BUILDERS[name]())
+    return tuple(_known(problem, reason, facts.get(problem.name)) for problem, reason in _SUITES[name].build())
+
+
+def suites() -> tuple[SuiteRecord, ...]:
+    """List the suites of problems that come with reds.
+
+    This is what `reds suite list` does. `export_suite` writes a suite to a folder, and `run_bench` compares solvers on
+    it.
+
+    Returns:
+        One record for each suite.
+
+    Example:
+        >>> [(suite.name, suite.problems, suite.proved) for suite in reds_core.suites()]
+    """
+    return tuple(suite_record(name, suite(name)) for name in SUITES)
+
+
+def suite_record(name: str, instances: Sequence[SuiteProblem]) -> SuiteRecord:
+    """The record of the suite `name`, which contains `instances`."""
+    return SuiteRecord(
+        name,
+        _SUITES[name].description,
+        _SUITES[name].source,
+        problems=len(instances),
+        proved=sum(each.optimum is not None or each.infeasible for each in instances),
+        groups=max(len(each.problem.groups) for each in instances),
+        options=max(sum(group.options for group in each.problem.groups) for each in instances),
+        pairs=max(len(each.problem.pairs) for each in instances),
+    )
 
 
 def read_facts() -> Mapping[str, Facts]:
@@ -86,7 +147,7 @@ def read_facts() -> Mapping[str, Facts]:
 def _known(problem: KnapsackProblem, reason: str, facts: Facts | None) -> SuiteProblem:
     if facts is None or facts.sha256 != problem_digest(problem):
         return SuiteProblem(problem, reason)
-    return SuiteProblem(problem, reason, facts.optimum, facts.lp_bound, facts.infeasible)
+    return SuiteProblem(problem, reason, facts.optimum, facts.lp_bound, facts.infeasible, facts.proved_by)
 
 
 def _at_percent(problem: KnapsackProblem, percent: int) -> KnapsackProblem:
@@ -191,6 +252,28 @@ def _tiny() -> Instances:
     yield named("ds-cnn-s", _at_percent(knapsack(network, step=8), 25)), "the DS-CNN S of the paper in steps of 8"
 
 
-_BUILDERS: Mapping[str, Callable[[], Instances]] = {"paper": _paper, "graphs": _graphs, "tiny": _tiny}
-SUITES: tuple[str, ...] = tuple(_BUILDERS)
+_SCORES_SOURCE = (
+    "Scores of channels are random numbers of NumPy's PCG64 generator with fixed seeds. No weights of trained networks "
+    "and no data of third parties are contained."
+)
+_SUITES: Mapping[str, _Suite] = {
+    "paper": _Suite(
+        "The networks of the REDS paper, MobileNetV1 and ViT-B, at 10, 25, 50 and 75 % of their MACs.",
+        "Layer shapes are those of the networks in 'REDS: Resource-Efficient Deep Subnetworks for Dynamic Resource "
+        "Constraints' (Corti et al., arXiv 2311.13349), of MobileNetV1 (arXiv 1704.04861) and of ViT-B (arXiv "
+        f"2010.11929). {_SCORES_SOURCE}",
+        _paper,
+    ),
+    "graphs": _Suite(
+        "Random chains, trees and residual networks of 6, 12 and 24 groups, with four distributions of scores.",
+        f"Networks are random, with fixed seeds. {_SCORES_SOURCE}",
+        _graphs,
+    ),
+    "tiny": _Suite(
+        "One small problem for each feature of the format, to try out a solver.",
+        f"Networks are small chains, trees and residual networks, and the DS-CNN S of the REDS paper. {_SCORES_SOURCE}",
+        _tiny,
+    ),
+}
+SUITES: tuple[str, ...] = tuple(_SUITES)
 """Names of the suites."""

@@ -50,7 +50,7 @@ def solve_command(
     if as_json:
         print_json(solution_facts(solution))
     else:
-        from reds_core.commands.solution_text import solution_text
+        from reds_core.knapsack.solution import solution_text
 
         print(solution_text(solution))
     if solution.choice is None:

@@ -35,14 +35,14 @@ class CheckedSolution:
     bound: int | None
 
 
-def check_solution(problem: KnapsackProblem | str | PathLike[str], path: str | PathLike[str]) -> CheckedSolution:
+def check_solution(problem: KnapsackProblem | str | PathLike[str], solution: str | PathLike[str]) -> CheckedSolution:
     """Compute the value, usage and feasibility of the solution in a file in exact integers.
 
     This is what `reds convert --solution` does.
 
     Args:
         problem: The problem, or the path of a problem file.
-        path: The solution file of another solver. `reds_core.exchange.read_solution` lists the formats.
+        solution: The solution file of another solver. `reds_core.exchange.read_solution` lists the formats.
 
     Returns:
         The checked solution. A solution that violates a limit is not an error; `feasible` is then False.
@@ -56,7 +56,7 @@ def check_solution(problem: KnapsackProblem | str | PathLike[str], path: str | P
     """
     if not isinstance(problem, KnapsackProblem):
         problem = load_problem(given_path(problem, "problem"))
-    found = read_solution(problem, path)
+    found = read_solution(problem, solution)
     if found.choice is None:
         return CheckedSolution(None, None, None, None, (), None, found.bound)
     evaluation = problem.evaluate(found.choice)

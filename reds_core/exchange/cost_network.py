@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.arrays import IntArray, Table
+from reds_core.arrays import BoolArray, IntArray, Table
 from reds_core.errors import UnsupportedError
 from reds_core.knapsack.integers import largest
 from reds_core.knapsack.problem import KnapsackProblem
@@ -70,7 +70,7 @@ class CostNetwork:
 
     functions: tuple[CostFunction, ...]
     limits: tuple[SumLimit, ...]
-    excluded: tuple[IntArray, ...]
+    excluded: tuple[BoolArray, ...]
     top: int
     constant: int
 
@@ -92,7 +92,7 @@ def cost_network(problem: KnapsackProblem) -> CostNetwork:
             constant += best
             if np.any(table != best):
                 functions.append(CostFunction(scope, best - table))
-    excluded = [
+    excluded: list[BoolArray] = [
         (np.arange(group.options) < floor) | (np.arange(group.options) > ceiling)
         for group, floor, ceiling in zip(problem.groups, problem.floors, problem.ceilings, strict=True)
     ]

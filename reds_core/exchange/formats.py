@@ -26,8 +26,8 @@ _WRITERS: Mapping[str, Callable[[KnapsackProblem, Path], None]] = {
 SUFFIXES: tuple[str, ...] = tuple(_WRITERS)
 """Suffixes of the files that problems can be converted to."""
 
-DOUBLE_LIMIT = 2**53
-"""Programs that keep numbers as doubles read all integers below this exactly."""
+COEFFICIENT_LIMIT = 10**15
+"""HiGHS and CBC refuse models with larger coefficients, which come near the precision of doubles."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Conversion:
     remarks: tuple[str, ...] = ()
 
 
-def convert_problem(problem: KnapsackProblem | str | PathLike[str], path: str | PathLike[str]) -> Conversion:
+def convert_problem(problem: KnapsackProblem | str | PathLike[str], out: str | PathLike[str]) -> Conversion:
     """Write a problem in the file format of another solver.
 
-    This is what `reds convert` does. The solution that the solver finds is checked by `check_solution`.
+    This is what `reds convert` does. `check_solution` checks the solution that the other solver finds.
 
     Args:
         problem: The problem, or the path of a problem file.
-        path: The file to write. Its suffix is the format: `.mps` or `.lp` for solvers of mixed-integer linear programs,
+        out: The file to write. Its suffix is the format: `.mps` or `.lp` for solvers of mixed-integer linear programs,
             `.cfn` or `.wcsp` for toulbar2, or `.npz` for reds itself.
 
     Returns:
@@ -66,7 +66,7 @@ def convert_problem(problem: KnapsackProblem | str | PathLike[str], path: str | 
         >>> reds_core.convert_problem("half.npz", "half.mps").objective
         'value = -objective'
     """
-    path = given_file(path, "path")
+    path = given_file(out, "out")
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise InputError(f"{shown(path)} has an unknown suffix", f"use one of {', '.join(SUFFIXES)}")
@@ -80,9 +80,9 @@ def convert_problem(problem: KnapsackProblem | str | PathLike[str], path: str | 
     if kind == ".wcsp":
         objective = f"value = {cost_network(problem).constant} - objective"
     remarks: tuple[str, ...] = ()
-    if problem.magnitude >= DOUBLE_LIMIT and kind in (".mps", ".lp"):
+    if problem.magnitude >= COEFFICIENT_LIMIT and kind in (".mps", ".lp"):
         remarks = (
-            "sums of the numbers may pass 2^53, so solvers that calculate with doubles may round them; the file itself "
-            "is exact",
+            "The file is exact, but sums of its numbers may pass 10^15, which solvers that compute in doubles round "
+            "or refuse.",
         )
     return Conversion(path, objective, remarks)

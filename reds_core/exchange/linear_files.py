@@ -26,8 +26,8 @@ from reds_core.knapsack.relaxation.linear import MAGNITUDE_LIMIT, LinearModel, l
 from reds_core.knapsack.relaxation.rows import rows_of
 from reds_core.system.files import given_file, written_beside
 
-TERMS_PER_LINE = 6
-"""Terms on a line of an LP file. Some readers refuse lines of more than 255 characters."""
+LINE_LENGTH = 225
+"""The most characters of the terms on a line of an LP file. Some readers refuse lines of more than 255."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ def write_mps(problem: KnapsackProblem, path: str | PathLike[str]) -> None:
 
 
 def _mps_lines(model: LinearStatement) -> Iterator[str]:
-    yield f"NAME {model.title}"
+    yield f"NAME {model.title} FREE"  # CBC takes some lines for the fixed format otherwise
     yield "ROWS"
     yield " N cost"
     for name, equality in zip(model.rows, model.equality.tolist(), strict=True):
@@ -218,13 +218,14 @@ def _lp_lines(model: LinearStatement) -> Iterator[str]:
 def _expression(
     start: str, model: LinearStatement, columns: Sequence[int], coefficients: Sequence[int], end: str
 ) -> Iterator[str]:
-    terms = [
-        f" {'-' if number < 0 else '+'} {abs(number)} {model.columns[column]}"
-        for column, number in zip(columns, coefficients, strict=True)
-    ]
-    for at in range(0, len(terms), TERMS_PER_LINE):
-        last = at + TERMS_PER_LINE >= len(terms)
-        yield (start if at == 0 else " ") + "".join(terms[at : at + TERMS_PER_LINE]) + (end if last else "")
+    line = start
+    for column, number in zip(columns, coefficients, strict=True):
+        term = f" {'-' if number < 0 else '+'} {abs(number)} {model.columns[column]}"
+        if len(line) + len(term) > LINE_LENGTH:
+            yield line
+            line = " "
+        line += term
+    yield line + end
 
 
 def _write(path: str | PathLike[str], lines: Iterable[str]) -> None:

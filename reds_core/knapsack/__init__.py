@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reds_core.arrays import IntArray, Table
+from reds_core.knapsack.builder import ProblemBuilder
 from reds_core.knapsack.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends, trivial_bound
 from reds_core.knapsack.file import load_problem, problem_digest, save_problem
 from reds_core.knapsack.integers import largest
@@ -39,6 +40,7 @@ __all__ = [
     "PairTerm",
     "PeakResource",
     "PeakStep",
+    "ProblemBuilder",
     "Resource",
     "Solution",
     "Solver",

@@ -88,3 +88,8 @@ def largest(table: Table) -> int:
     if table is None or table.size == 0:
         return 0
     return max(abs(int(table.max())), abs(int(table.min())))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as '1 group' or '1,024 options'. The plural is formed with an s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -17,111 +17,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from reds_core.arrays import IntArray, Table
+from reds_core.arrays import Table
 from reds_core.knapsack.integers import MAGNITUDE_LIMIT as MAGNITUDE_LIMIT
-from reds_core.knapsack.integers import as_integer, as_integers, checked_table, is_sealed, largest, refused
+from reds_core.knapsack.integers import as_integer, checked_table, counted, is_sealed, largest, refused
 from reds_core.knapsack.pair_terms import ALL, PairTerm
+from reds_core.knapsack.parts import Group as Group
+from reds_core.knapsack.parts import Pair as Pair
+from reds_core.knapsack.parts import PeakResource as PeakResource
+from reds_core.knapsack.parts import PeakStep as PeakStep
+from reds_core.knapsack.parts import Resource as Resource
+from reds_core.knapsack.parts import SumResource as SumResource
 
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """A group of channels that are kept or removed together.
-
-    Attributes:
-        name: a name that is unique in the problem; may contain '/'.
-        widths: number of channels that each option keeps, int64 (options,), strictly rising, at least 1.
-        values: value of each option, int64 (options,).
-
-    Raises:
-        InputError: if there are no options, widths do not rise strictly from 1 or more, or the shapes differ.
-    """
-
-    name: str
-    widths: IntArray
-    values: IntArray
-
-    def __post_init__(self) -> None:
-        widths = as_integers(self.widths, f"widths of group '{self.name}'")
-        if widths.ndim != 1 or widths.size == 0:
-            raise refused(f"group '{self.name}' has no options")
-        if widths[0] < 1 or np.any(widths[1:] <= widths[:-1]):
-            raise refused(f"widths of group '{self.name}' do not rise strictly from 1 or more")
-        values = checked_table(self.values, widths.shape, f"values of group '{self.name}'")
-        object.__setattr__(self, "widths", widths)
-        object.__setattr__(self, "values", np.zeros_like(widths) if values is None else values)
-        self.values.setflags(write=False)
-
-    @property
-    def options(self) -> int:
-        """The number of options."""
-        return int(self.widths.size)
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """Two groups that share pairwise terms.
-
-    Attributes:
-        first, second: indices of two different groups.
-        values: value of each joint choice, int64 (options of first, options of second), or None for zeros.
-        kernel: the kernel scores that `values` was computed from, float64 (channels of first, channels of second), or
-            None. Only solvers that choose single kernels read them; `evaluate` ignores them.
-    """
-
-    first: int
-    second: int
-    values: Table = None
-    kernel: npt.NDArray[np.float64] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class SumResource:
-    """A resource whose usage adds up over the network, such as MACs, parameters or latency.
-
-    Attributes:
-        name: a name that is unique in the problem.
-        capacity: the largest usage that is allowed.
-        base: usage that does not depend on the choice.
-        costs: for each group, usage of each option, int64 (options,), or None for zeros.
-        bilinear: for each pair, the coefficient of the product of both widths.
-        pair_costs: for each pair, int64 (options of first, options of second), or None for zeros.
-    """
-
-    name: str
-    capacity: int
-    base: int = 0
-    costs: tuple[Table, ...] = ()
-    bilinear: tuple[int, ...] = ()
-    pair_costs: tuple[Table, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class PeakStep:
-    """One step of a peak resource. It uses `base` plus the sum of `costs` over `groups`.
-
-    Attributes:
-        base: usage that does not depend on the choice.
-        groups: indices of different groups.
-        costs: for each of `groups`, usage of each option, int64 (options,), or None for zeros.
-    """
-
-    base: int
-    groups: tuple[int, ...] = ()
-    costs: tuple[Table, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class PeakResource:
-    """A resource whose usage is that of its largest step, such as peak RAM; 0 if it has no steps."""
-
-    name: str
-    capacity: int
-    steps: tuple[PeakStep, ...] = ()
-
-
-Resource = SumResource | PeakResource
+_SHOWN = 8
+"""The most groups, and the most resources, that a problem shows as text."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +48,17 @@ class Evaluation:
     feasible: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class KnapsackProblem:
-    """A validated, read-only problem. The docstring of the module states it as a formula.
+    """A validated, read-only multiple-choice knapsack problem with pairwise terms.
+
+    A solution chooses one option x_g of each group g. It maximises
+
+        sum over groups of value_g[x_g] + sum over pairs of pair_value_ab[x_a, x_b]
+
+    subject to the capacity of each resource and to floor_g <= x_g <= ceiling_g. All numbers are 64-bit integers.
+    `reds_core.ProblemBuilder` builds a problem by the names of its groups, `load_problem` and `save_problem` read and
+    write files, `evaluate` computes the value and usage of a choice, and `reds_core.solve` solves a problem.
 
     Attributes:
         name: name of the problem, for messages.
@@ -253,14 +170,45 @@ class KnapsackProblem:
                 sums += [abs(s.base) + sum(largest(c) for c in s.costs) for s in r.steps]
         return max(sums)
 
+    def __repr__(self) -> str:
+        limits = [f"{r.name} <= {r.capacity}" for r in self.resources[:_SHOWN]] or ["no resources"]
+        limits += ["..."] if len(self.resources) > _SHOWN else []
+        return f"<KnapsackProblem {self.name!r}: {self._sizes}, {', '.join(limits)}>"
+
+    def __str__(self) -> str:
+        """The sizes, the resources and the groups, in at most about twenty lines."""
+        lines = [f"problem '{self.name}': {self._sizes}"]
+        for resource in self.resources[:_SHOWN]:
+            kind = "sum" if isinstance(resource, SumResource) else f"peak, {counted(len(resource.steps), 'step')}"
+            lines.append(f"  {resource.name} ({kind}): at most {resource.capacity:,}")
+        for group, low, high in list(zip(self.groups, self.floors, self.ceilings, strict=True))[:_SHOWN]:
+            allowed = "" if (low, high) == (0, group.options - 1) else f" ({low} to {high} allowed)"
+            lines.append(
+                f"  {group.name}: {counted(group.options, 'option')}{allowed}, widths {group.widths[0]:,} to "
+                f"{group.widths[-1]:,}, values {group.values.min():,} to {group.values.max():,}"
+            )
+        return "\n".join(lines) + self._more("resource") + self._more("group")
+
+    @property
+    def _sizes(self) -> str:
+        options = counted(sum(group.options for group in self.groups), "option")
+        return f"{counted(len(self.groups), 'group')}, {options}, {counted(len(self.pairs), 'pair')}"
+
+    def _more(self, part: str) -> str:
+        """How many resources or groups are not shown; empty if all are."""
+        count = len(self.resources if part == "resource" else self.groups) - _SHOWN
+        return f"\n  and {counted(count, f'more {part}')}" if count > 0 else ""
+
     # --- tables -------------------------------------------------------------------------------------------------
 
     @property
     def sum_resources(self) -> tuple[SumResource, ...]:
+        """The sum resources, in the order of `resources`."""
         return tuple(r for r in self.resources if isinstance(r, SumResource))
 
     @property
     def peak_resources(self) -> tuple[PeakResource, ...]:
+        """The peak resources, in the order of `resources`."""
         return tuple(r for r in self.resources if isinstance(r, PeakResource))
 
     @cached_property

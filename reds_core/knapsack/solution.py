@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from reds_core.knapsack.integers import counted
 from reds_core.system.records import LEFT_OUT
 
 
@@ -67,7 +68,11 @@ class Alignment:
         return replace(self, price=max(prices, default=None))
 
 
-@dataclass(frozen=True)
+_SHOWN = 12
+"""The most groups that a solution shows as text."""
+
+
+@dataclass(frozen=True, repr=False)
 class Solution:
     """A checked and completed answer. Values that do not exist are None.
 
@@ -94,6 +99,40 @@ class Solution:
     version: str
     detail: tuple[str, ...] = ()
     alignment: Alignment | None = field(default=None, metadata={LEFT_OUT: True})
+
+    def __repr__(self) -> str:
+        found = "no choice" if self.value is None else f"value {self.value}"
+        used = "".join(f", {name} {amount}" for name, amount in list((self.usage or {}).items())[:_SHOWN])
+        limit = f" ({self.limit.value} limit)" if self.limit else ""
+        return f"<Solution {self.status.value}{limit}: {found}, bound {self.bound}{used}, by {self.solver!r}>"
+
+    def __str__(self) -> str:
+        """The solution in lines, with the widths of the first groups."""
+        return solution_text(self, _SHOWN)
+
+
+def solution_text(solution: Solution, groups: int | None = None) -> str:
+    """The status, solver, value, bound, usage and widths of a solution, in two columns, one line each.
+
+    Args:
+        solution: the solution.
+        groups: the most groups whose widths are shown, or None for all.
+    """
+    rows = [("status", solution.status.value + (f" ({solution.limit.value} limit)" if solution.limit else ""))]
+    rows.append(("solver", f"{solution.solver} {solution.version}, {solution.wall_s:.3f} s"))
+    if solution.value is not None:
+        rows.append(("value", f"{solution.value:,}"))
+    if solution.bound is not None:
+        gap = "" if solution.gap is None else f" (gap {100 * solution.gap:.3g} %)"
+        rows.append(("bound", f"{solution.bound:,}{gap}"))
+    rows += [(name, f"{amount:,}") for name, amount in (solution.usage or {}).items()]
+    widths = list((solution.widths or {}).items())
+    rows += [(f"  {group}", str(width)) for group, width in widths[:groups]]
+    if groups is not None and len(widths) > groups:
+        rows.append(("  ...", f"and {counted(len(widths) - groups, 'more group')}"))
+    rows += [("note", note) for note in solution.detail]
+    indent = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{indent}}  {content}" for name, content in rows)
 
 
 def relative_gap(value: int | None, bound: int | None) -> float | None:

@@ -24,7 +24,7 @@ from reds_core.plugin import Plugin
 from reds_core.pruning.pruner import Pruner
 from reds_core.scoring.scorer import Scorer
 
-COMMANDS = ["plugins", "inspect", "latency", "formulate", "solve", "prune", "extract"]
+COMMANDS = ["plugins", "inspect", "latency", "formulate", "solve", "convert", "prune", "extract", "suite"]
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import pytest
 from toy_framework import describe, residual_model
 
 from reds_core.commands.console import ConsoleWatcher, print_inspection, print_plan
-from reds_core.commands.solution_text import solution_text
 from reds_core.commands.tables import print_table
 from reds_core.framework.finetuning import EpochProgress
-from reds_core.knapsack.solution import Limit, Solution, Status
+from reds_core.knapsack.solution import Limit, Solution, Status, solution_text
 from reds_core.plan import FullRecord, Hashes, Plan
 from reds_core.runs import inspection
 

@@ -51,6 +51,12 @@ def parameters() -> Iterator[tuple[str, str, str]]:
 PARAMETERS = list(parameters())
 
 
+def arguments_before(command: str, shown: str) -> list[str]:
+    """Something for each argument that a command takes before the one that is shown as `shown`."""
+    arguments = [name for of, name, typed in PARAMETERS if of == command and not typed]
+    return ["x"] * arguments.index(shown)
+
+
 def test_every_command_is_looked_at() -> None:
     assert {name for name, _, _ in PARAMETERS} > {
         "prune",
@@ -70,7 +76,7 @@ def test_every_command_is_looked_at() -> None:
 def test_an_empty_value_is_refused_by_every_command(
     reds: Reds, place: Workplace, command: str, shown: str, typed: str
 ) -> None:
-    for arguments in [[typed, ""], [f"{typed}="]] if typed else [[""]]:
+    for arguments in [[typed, ""], [f"{typed}="]] if typed else [[*arguments_before(command, shown), ""]]:
         reds(command, *arguments).check_error(2, f"error: {shown} is empty; give a value or leave it out")
     assert list(Path().iterdir()) == []
 

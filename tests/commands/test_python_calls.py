@@ -44,8 +44,10 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "formulate": ("formulate_model", ("m.keras", "--budget", "macs=0.5", "--out", "p.npz")),
     "latency": ("measure_latency", ("m.keras", "--out", "t.json")),
     "solve": ("solve", ("p.npz",)),
+    "convert": ("convert_problem", ("p.npz", "p.mps")),
     "prune": ("prune", ("m.keras",)),
     "extract": ("extract", ("out", "--budget", "macs=0.4")),
+    "suite": ("export_suite", ("export", "tiny", "d")),
     "bench": ("run_bench", ("p.npz",)),
     "compare": ("run_comparison", ("r.yaml",)),
     "new": ("new_plugin", ("solver", "acme")),
@@ -99,6 +101,10 @@ def test_every_option_is_an_argument_or_a_setting(command: str) -> None:
         arguments |= {f"finetune_{name}" for name in arguments}
     if command == "formulate":
         arguments |= {"out"}  # the file to which the command saves what the call returns
+    if command == "convert":
+        arguments |= {"solution"}  # has a call of its own, `check_solution`
+    if command == "suite":
+        arguments |= {"action"}  # says which call is made: `suites` or `export_suite`
     for parameter in commands()[command].params:
         name = OTHER_NAMES.get(parameter.name, parameter.name)
         if name not in PRINTING | {"help"}:

@@ -106,7 +106,10 @@ def test_a_reader_that_left_is_no_failure(problem: Path, arguments: str) -> None
 
 # --- encodings -------------------------------------------------------------------------------------------------------
 
-COMMANDS = ["", "plugins", "inspect", "formulate", "latency", "solve", "prune", "extract", "bench", "compare", "check"]
+COMMANDS = [
+    *("", "plugins", "inspect", "formulate", "latency", "solve", "convert", "prune", "extract", "bench", "compare"),
+    *("suite", "check"),
+]
 
 
 @pytest.mark.parametrize("encoding", NARROW_ENCODINGS)

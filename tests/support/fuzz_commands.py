@@ -72,6 +72,11 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         {"--json": None, "--solver": NAMES, "--time-limit": NUMBERS, "--seed": NUMBERS, "--threads": NUMBERS}
         | {"--option": OPTIONS, "--memory-limit": AMOUNTS},
     ),
+    "convert": (
+        ("p.npz", "new.mps"),
+        (),
+        {"--json": None, "--solution": PATHS},
+    ),
     "formulate": (
         ("m.keras",),
         (("--data", "d.npz"), ("--budget", "macs=0.5"), ("--out", "new.npz")),
@@ -101,6 +106,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         {"--out": PATHS, "--repeats": _SMALL, "--points": _SMALL, "--checks": _SMALL, "--threads": _SMALL}
         | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None, "--import": IMPORTS},
     ),
+    "suite": (("list",), (), {"--json": None}),
     "bench": (
         ("p.npz",),
         (("--solvers", "no"), ("--out", "new")),
