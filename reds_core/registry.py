@@ -265,8 +265,12 @@ class Registry:
             if record.name == name and record.status is PluginStatus.BROKEN:
                 raise InputError(f"plugin '{name}' is broken ({record.detail})", "fix or uninstall it")
         close = difflib.get_close_matches(name, found, n=1)
-        fix = f"did you mean '{close[0]}'? " if close else ""
-        raise InputError(f"unknown {base.kind} '{name}'", f"{fix}installed: {', '.join(sorted(found)) or 'none'}")
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        broken = dict.fromkeys(r.name for r in self.records if r.status is PluginStatus.BROKEN)
+        rest = f"; broken: {', '.join(broken)}, see `reds plugins`" if broken else ""
+        raise InputError(
+            f"unknown {base.kind} '{name}'", f"{hint}installed: {', '.join(sorted(found)) or 'none'}{rest}"
+        )
 
     def create(self, base: type[P], name: str, settings: PluginOptions | None = None) -> P:
         """Create the plugin named `name` with its options from `settings`, equipped with other plugins that it uses.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from reds_core.errors import ContractViolation, InputError, PluginFailure, UnsupportedError
 from reds_core.exchange.formats import SUFFIXES
@@ -78,7 +79,7 @@ class CommandSolver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         deadline = None if controls.time_limit_s is None else time.monotonic() + controls.time_limit_s
-        request = {
+        request: dict[str, npt.ArrayLike] = {
             "problem": np.frombuffer(_contents(problem), np.uint8),
             "arguments": np.array(self.arguments),
             "folder": caller_folder(),
