@@ -170,7 +170,8 @@ def _of_json(problem: KnapsackProblem, path: Path, text: str) -> SolutionFile:
         raise _refused(path, f"has the bound {bound!r}", "give an integer or null")
     status = _status(path, content.get("status"))
     if choice is None and widths is None:
-        if not {"choice", "widths"} & content.keys():
+        is_stated = status in (Status.INFEASIBLE, Status.NO_SOLUTION) or {"choice", "widths"} & content.keys()
+        if not is_stated:
             raise _refused(path, "has neither 'choice' nor 'widths'", "give a list of option indices as 'choice'")
         return SolutionFile(None, bound, status)
     if choice is None:
