@@ -13,12 +13,13 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import pluggy
 
 from reds_core import kinds
 from reds_core.errors import ContractViolation, InputError, UnavailableError, UnsupportedError
+from reds_core.exchange.command_solver import command_solver, is_command
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
 from reds_core.hooks import PROJECT
@@ -247,12 +248,14 @@ class Registry:
         }
 
     def get(self, base: type[P], name: str) -> type[P]:
-        """The plugin class of kind `base` named `name`.
+        """The plugin class of kind `base` named `name`. The name of a solver may be a command; see `command_solver`.
 
         Raises:
             UnavailableError: If it needs a library that is not installed.
-            InputError: If it is unknown or broken.
+            InputError: If it is unknown or broken, or a command is malformed.
         """
+        if base is Solver and is_command(name):
+            return cast(type[P], command_solver(name))
         found = self.available(base)
         if name in found:
             return found[name]
@@ -262,8 +265,12 @@ class Registry:
             if record.name == name and record.status is PluginStatus.BROKEN:
                 raise InputError(f"plugin '{name}' is broken ({record.detail})", "fix or uninstall it")
         close = difflib.get_close_matches(name, found, n=1)
-        fix = f"did you mean '{close[0]}'? " if close else ""
-        raise InputError(f"unknown {base.kind} '{name}'", f"{fix}installed: {', '.join(sorted(found)) or 'none'}")
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        broken = dict.fromkeys(r.name for r in self.records if r.status is PluginStatus.BROKEN)
+        rest = f"; broken: {', '.join(broken)}, see `reds plugins`" if broken else ""
+        raise InputError(
+            f"unknown {base.kind} '{name}'", f"{hint}installed: {', '.join(sorted(found)) or 'none'}{rest}"
+        )
 
     def create(self, base: type[P], name: str, settings: PluginOptions | None = None) -> P:
         """Create the plugin named `name` with its options from `settings`, equipped with other plugins that it uses.

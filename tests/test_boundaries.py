@@ -306,6 +306,18 @@ def test_the_page_of_the_architecture_names_every_package_and_every_face() -> No
     assert faces == set(ALL_FACES)
 
 
+def test_the_page_for_plugin_authors_says_of_every_face_whether_its_names_stay() -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text().partition("## Names that stay")[2]
+    stable, _, provisional = page.partition("may change with a minor version without a warning")
+
+    def faces(text: str) -> set[str]:
+        rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+        return {face for row in rows for face in re.findall(r"`(reds_core[\w.]*)`", row)}
+
+    assert faces(stable) == {"reds_core", *(f"reds_core.{face}" for face in FACES)}
+    assert faces(provisional) == {f"reds_core.{face}" for face in PROVISIONAL}
+
+
 def test_no_two_classes_of_core_share_a_name() -> None:
     found: dict[str, list[str]] = {}
     for module, path in CORE_FILES.items():

@@ -10,6 +10,7 @@ from typing import Any
 from reds_core.bench.history import LeftOut
 from reds_core.bench.record import Contender
 from reds_core.errors import InputError, UnavailableError
+from reds_core.exchange.command_solver import is_command
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import PluginOptions, build_options, parse_plugin_list, plugin_text
 from reds_core.registry import PluginRecord, PluginStatus, Registry
@@ -55,7 +56,7 @@ def select_solvers(registry: Registry, texts: Sequence[str], settings: PluginOpt
         UnavailableError: if no solver is available.
     """
     refuse_unknown(registry, settings)
-    wanted = [each for text in texts or (ALL,) for each in parse_plugin_list(text, Solver.kind)]
+    wanted = [each for text in texts or (ALL,) for each in _listed(text)]
     records = {r.name: r for r in registry.records if r.kind == Solver.kind}
     left_out: dict[str, LeftOut] = {}
     entries: dict[str, SelectedSolver] = {}
@@ -82,6 +83,11 @@ def select_solvers(registry: Registry, texts: Sequence[str], settings: PluginOpt
     taking_part = {entry.contender.solver for entry in entries.values()} | set(left_out)
     refuse_unused(registry, [name for name in settings if name not in taking_part])
     return SolverSelection(tuple(entries.values()), tuple(left_out.values()))
+
+
+def _listed(text: str) -> list[tuple[str, dict[str, str]]]:
+    """The solvers of a list with their options. A command is not a list, since its arguments may have commas."""
+    return [(text.strip(), {})] if is_command(text.strip()) else parse_plugin_list(text, Solver.kind)
 
 
 def _is_missed(record: PluginRecord) -> bool:

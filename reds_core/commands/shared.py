@@ -46,7 +46,11 @@ BudgetTexts = Annotated[
     ),
 ]
 SolverName = Annotated[
-    str, typer.Option(help="Name of the solver plugin, or auto for the best that accepts the problem.")
+    str,
+    typer.Option(
+        help="Name of the solver plugin, or auto for the best that accepts the problem. "
+        "A program is given as 'cmd:PROGRAM {mps} {answer}'."
+    ),
 ]
 ScorerName = Annotated[str, typer.Option(help="Name of the scorer plugin.")]
 ScoreLevelName = Annotated[

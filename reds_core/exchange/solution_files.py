@@ -17,6 +17,7 @@ import numpy as np
 from reds_core.errors import InputError
 from reds_core.exchange.names import option_of_column, option_of_value
 from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solution import Status
 from reds_core.system.files import given_path
 from reds_core.system.machine_faults import reason_of, shown
 
@@ -26,6 +27,7 @@ INTEGRALITY = 1e-4
 _NOTHING_FOUND = re.compile(r"^(integer )?infeasible|^no feasible|no integer solution|^unbounded", re.I | re.M)
 """What HiGHS and CBC write about models without a solution. CBC then lists the columns of its last attempt."""
 
+_INFEASIBLE = re.compile(r"^(integer )?infeasible", re.IGNORECASE | re.MULTILINE)
 _DUALS = re.compile(r"^# *dual", re.IGNORECASE | re.MULTILINE)
 
 
@@ -36,10 +38,13 @@ class SolutionFile:
     Attributes:
         choice: one option index for each group, in the order of the problem; None if the file holds no solution.
         bound: the upper bound on the value that a JSON answer states, or None. It is not checked.
+        status: what the file says about the solution. A JSON answer may state any status, and other files only that the
+            problem is infeasible; None if the file says nothing. It is not checked.
     """
 
     choice: tuple[int, ...] | None
     bound: int | None = None
+    status: Status | None = None
 
 
 def read_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> SolutionFile:
@@ -51,7 +56,7 @@ def read_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> Soluti
     - solutions of toulbar2 for a CFN or WCSP file, one on each line, as indices, names of values, or names of variables
       and values. The last line is taken, which is the best one;
     - JSON: `{"choice": [...], "bound": null}` with an option index for each group, or `{"widths": {group: width}}`, as
-      `reds solve --json` prints it.
+      `reds solve --json` prints it. The key `status` may be "optimal", "feasible", "infeasible" or "no_solution".
 
     Args:
         problem: the problem.
@@ -74,7 +79,7 @@ def read_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> Soluti
         return _of_json(problem, path, text)
     last = next((line.split() for line in reversed(text.splitlines()) if line.strip()), None)
     if last is None or _NOTHING_FOUND.search(text):
-        return SolutionFile(None)
+        return SolutionFile(None, status=Status.INFEASIBLE if _INFEASIBLE.search(text) else None)
     levels = _levels(text)
     if levels:
         return SolutionFile(_of_levels(problem, path, levels))
@@ -163,17 +168,28 @@ def _of_json(problem: KnapsackProblem, path: Path, text: str) -> SolutionFile:
     bound, choice, widths = content.get("bound"), content.get("choice"), content.get("widths")
     if bound is not None and type(bound) is not int:
         raise _refused(path, f"has the bound {bound!r}", "give an integer or null")
+    status = _status(path, content.get("status"))
     if choice is None and widths is None:
-        if not {"choice", "widths"} & content.keys():
+        is_stated = status in (Status.INFEASIBLE, Status.NO_SOLUTION) or {"choice", "widths"} & content.keys()
+        if not is_stated:
             raise _refused(path, "has neither 'choice' nor 'widths'", "give a list of option indices as 'choice'")
-        return SolutionFile(None, bound)
+        return SolutionFile(None, bound, status)
     if choice is None:
-        return SolutionFile(_of_widths(problem, path, widths), bound)
+        return SolutionFile(_of_widths(problem, path, widths), bound, status)
     if not isinstance(choice, list) or any(type(option) is not int for option in choice):
         raise _refused(path, "has a 'choice' that is not a list of integers", "give one option index for each group")
     if len(choice) != len(problem.groups):
         raise _refused(path, f"has {len(choice)} options, but the problem has {len(problem.groups)} groups")
-    return SolutionFile(_within(problem, path, tuple(choice)), bound)
+    return SolutionFile(_within(problem, path, tuple(choice)), bound, status)
+
+
+def _status(path: Path, stated: Any) -> Status | None:
+    known = {status.value: status for status in Status}
+    if stated is None:
+        return None
+    if not isinstance(stated, str) or stated not in known:
+        raise _refused(path, f"has the status {stated!r}", f"give {', '.join(known)} or null")
+    return known[stated]
 
 
 def _of_widths(problem: KnapsackProblem, path: Path, widths: Any) -> tuple[int, ...]:

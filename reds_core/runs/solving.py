@@ -39,7 +39,8 @@ def solve(
     Args:
         problem: A problem, or the path of a problem file.
         solver: The name of a solver plugin, or a solver object. `"auto"` takes the best solver for the problem, and the
-            next one if that stops without a choice or runs out of memory.
+            next one if that stops without a choice or runs out of memory. `"cmd:PROGRAM {mps} {answer}"` runs a
+            program that reads the problem from a file and writes its answer to another.
         controls: Limits, seed and a hint as one object, as solvers receive them. It replaces the four arguments that
             follow.
         time_limit: The time limit of the solver, in seconds. None means no limit.

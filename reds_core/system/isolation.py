@@ -29,6 +29,9 @@ from reds_core.system.files import temporary_folder
 GRACE_S = 0.4
 """Seconds after the deadline at which the worker and its child processes are killed."""
 
+_CALLER_FOLDER = "REDS_CALLER_FOLDER"
+"""Environment variable that tells workers, and their workers, in which folder the user's process runs."""
+
 COMPLAINT_BYTES = 64 * 1024
 """Number of bytes at the end of a worker's standard error that are read."""
 
@@ -109,7 +112,7 @@ def isolated(
                 # -P: the script's folder is a package whose modules must not shadow others
                 [sys.executable, "-P", "-W", "ignore", str(worker), str(request_path), str(_reply_in(folder))],
                 cwd=folder,
-                env={**inherited, "TMPDIR": name, "TEMP": name, "TMP": name},
+                env={**inherited, "TMPDIR": name, "TEMP": name, "TMP": name, _CALLER_FOLDER: caller_folder()},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -119,6 +122,11 @@ def isolated(
             yield Isolated(process, folder)
         finally:
             _end(process)
+
+
+def caller_folder() -> str:
+    """The working folder of the process that the user started, also in workers, which run in folders of their own."""
+    return os.environ.get(_CALLER_FOLDER) or os.getcwd()
 
 
 def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: float | None) -> NamedArrays | None:

@@ -12,6 +12,7 @@ from reds_core.errors import InputError
 from reds_core.exchange.checking import check_solution
 from reds_core.exchange.solution_files import SolutionFile, choice_of_solution, read_solution
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
+from reds_core.knapsack.solution import Status
 
 PROBLEM = KnapsackProblem(
     "small",
@@ -84,6 +85,7 @@ x1_0_w3_fc 0
 x1_1_w6_fc 1
 """
 ANSWER = '{"choice": [1, 1], "bound": 8}'
+NONE_EXISTS = SolutionFile(None, status=Status.INFEASIBLE)
 FOUND = {
     "highs": (HIGHS, SolutionFile((1, 1))),
     "cbc": (CBC, SolutionFile((1, 1))),
@@ -97,11 +99,12 @@ FOUND = {
     "json without a choice": ('{"choice": null, "bound": 9}', SolutionFile(None, 9)),
     "reds solve --json": (
         '{"status": "optimal", "bound": 8, "widths": {"fc": 6, "conv 1": 2}}',
-        SolutionFile((1, 1), 8),
+        SolutionFile((1, 1), 8, Status.OPTIMAL),
     ),
-    "reds solve --json, infeasible": ('{"status": "infeasible", "widths": null}', SolutionFile(None)),
-    "highs, infeasible": (HIGHS_INFEASIBLE, SolutionFile(None)),
-    "cbc, infeasible": (CBC_INFEASIBLE, SolutionFile(None)),
+    "reds solve --json, infeasible": ('{"status": "infeasible", "widths": null}', NONE_EXISTS),
+    "json, infeasible": ('{"status": "infeasible"}', NONE_EXISTS),
+    "highs, infeasible": (HIGHS_INFEASIBLE, NONE_EXISTS),
+    "cbc, infeasible": (CBC_INFEASIBLE, NONE_EXISTS),
     "cbc, stopped": (CBC_STOPPED, SolutionFile(None)),
     "empty": ("\n", SolutionFile(None)),
 }
@@ -146,6 +149,8 @@ def test_what_a_file_holds(case: str, tmp_path: Path) -> None:
         ('{"choice": [1, true]}', "is not a list of integers"),
         ('{"choice": [1, 1.0]}', "is not a list of integers"),
         ('{"choice": "11"}', "is not a list of integers"),
+        ('{"status": "optimal"}', "has neither 'choice' nor 'widths'"),
+        ('{"choice": [1, 1], "status": 3}', "has the status 3"),
         ('{"choice": [1, -1]}', "chooses option -1 of group 'fc'"),
         ('{"choice": [1, 1], "bound": 8.5}', "has the bound 8.5"),
         ('{"widths": {"fc": 6}}', "gives group 'conv 1' no width that it offers"),

@@ -22,7 +22,7 @@ def test_the_solver_of_the_readme_passes_every_check(monkeypatch: pytest.MonkeyP
     written: dict[str, Any] = {"__name__": "written_solver"}
     monkeypatch.setitem(sys.modules, "written_solver", ModuleType("written_solver"))  # dataclasses look into it
     exec(code, written)
-    assert written["reds_solvers"]() == [written["MineSolver"]]
+    assert written["reds_solvers"]() == [written["AcmeSolver"]]
     monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())  # it has no module
-    report = check_solver(written["MineSolver"], Settings(proves=True))
+    report = check_solver(written["AcmeSolver"], Settings(proves=True))
     assert report.ok, report

@@ -1,8 +1,4 @@
-"""The greedy solver of reds: best marginal value for its cost, then local search.
-
-This package is a template for other solvers: copy the folder, rename it, and replace `search.py` by your method. See
-`plugins/README.md` for a guide.
-"""
+"""The greedy solver of reds: best marginal value for its cost, then local search."""
 
 from __future__ import annotations
 

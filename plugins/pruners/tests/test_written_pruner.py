@@ -21,7 +21,7 @@ def test_the_pruner_of_the_readme_passes_every_check(monkeypatch: pytest.MonkeyP
     )
     # it has no module that a fresh interpreter could import
     monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
-    names: dict[str, Any] = {"__name__": "mine"}
+    names: dict[str, Any] = {"__name__": "acme"}
     exec(code, names)
-    report = check_pruner(names["MinePruner"])
+    report = check_pruner(names["AcmePruner"])
     assert report.ok, report

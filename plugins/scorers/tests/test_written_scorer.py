@@ -14,10 +14,10 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 def test_the_scorer_of_the_readme_passes_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"```python\n(import numpy as np\n.*?class MineScorer.*?)```", README.read_text(), re.DOTALL)
+    (code,) = re.findall(r"```python\n(import numpy as np\n.*?class AcmeScorer.*?)```", README.read_text(), re.DOTALL)
     written: dict[str, Any] = {"__name__": "written_scorer"}
     exec(code, written)
-    assert written["reds_scorers"]() == [written["MineScorer"]]
+    assert written["reds_scorers"]() == [written["AcmeScorer"]]
     monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())  # it has no module
-    report = check_scorer(written["MineScorer"])
+    report = check_scorer(written["AcmeScorer"])
     assert report.ok, report
