@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -217,6 +218,28 @@ def test_a_stopped_training_continues_after_its_last_epoch(place: Workplace, tmp
     assert listener.epochs * 4 == whole.epochs
     assert member.path().read_bytes() == uninterrupted.path().read_bytes()
     assert not (place.out / ".checkpoint").exists()
+
+
+class Interrupting(Listener):
+    """Presses Ctrl-C in the first epoch."""
+
+    def epoch(self, progress: Any) -> None:
+        if self.epochs == 0:
+            signal.raise_signal(signal.SIGINT)
+        super().epoch(progress)
+
+
+def test_ctrl_c_ends_a_training_after_its_epoch(place: Workplace) -> None:
+    plan = load_plan(place.out)
+    interrupting = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        more(place, finetune_epochs=3, watcher=interrupting)
+    (warning,) = [w for w in interrupting.warnings if "ends after" in w]
+    assert "the run ends after this epoch, and the same command continues from there" in warning
+    assert load_plan(place.out) == plan
+    listener = Listener()
+    more(place, finetune_epochs=3, watcher=listener)
+    assert listener.epochs == 2 * interrupting.epochs
 
 
 @pytest.mark.parametrize("untrained_before", [False, True])
