@@ -98,8 +98,8 @@ class ExtractionRecord:
         source: the name of the network from which its weights were cut: the next larger member that shares the weights
             of the family, or "full" for the full network.
         finetune_epochs: the number of epochs for which it was then trained by itself. With 0 it is not trained: its
-            weights are slices of the shared ones, which were never trained at its widths. Otherwise its weights are its
-            own and are not shared with the family.
+            weights are slices of the shared ones, which were never trained at its widths, and only its batch-norm
+            statistics are its own. Otherwise its weights are its own and are not shared with the family.
     """
 
     source: str

@@ -33,6 +33,8 @@ def summary_table(plan: Plan, folder: Path, columns: int = WIDE_COLUMNS) -> Tabl
     family = gather(plan, folder)
     quality = units.shortened(family.metric.name, _NAME_LIMIT)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
+    if any(member.mark == UNTRAINED for member in family.subnetworks):
+        table.caption, table.caption_justify = Text(f"* {UNTRAINED}: added after the run"), "left"
     table.add_column("network", vertical="bottom")
     headings = ("MACs", "of\nfull", "params", "peak\nRAM", quality, f"int8\n{quality}", "int8\nfile", "proof", "search")
     shown = [i for i, heading in enumerate(headings) if columns >= WIDE_COLUMNS or heading not in _WIDE_ONLY]
@@ -64,10 +66,10 @@ def _row(family: FamilyFacts, member: Member) -> tuple[str, ...]:
 
 
 def _before_and_after(metric: Metric, member: Member) -> str:
-    """Format the accuracy before and after fine-tuning: 57.0 → 94.1 %, or not trained: 51.9 %."""
+    """Format the accuracy before and after fine-tuning: 57.0 → 94.1 %, or * 51.9 % without training."""
     before, after = metric.text(member.accuracy.before), metric.text(member.accuracy.after)
     if member.mark == UNTRAINED:
-        return UNTRAINED if after == units.DASH else f"{UNTRAINED}: {after}"
+        return f"* {after}"
     if before == after == units.DASH:
         return units.DASH
     return f"{before.removesuffix('%').rstrip()} → {after}" if after != units.DASH else f"{before} → {after}"

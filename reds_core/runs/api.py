@@ -209,10 +209,10 @@ def extract(
     """Add one more subnetwork to the family of a finished run, without training unless it is asked for.
 
     This is what `reds extract` does. The widths of the new member lie between those of the members below and above it,
-    so that the family stays nested. Its weights and batch-norm statistics are those of the member above it, or of the
-    full network. They were never trained at its widths, so it may be worse than a smaller member; the plan and the
-    report say so, and the watcher is warned. Its files are written beside those of the other members; the plan and the
-    report are updated.
+    so that the family stays nested. Its weights are those of the member above it, or of the full network, and its
+    batch-norm statistics are measured on the training data of the run. The weights were never trained at its widths, so
+    it may be worse than a smaller member; the plan and the report say so, and the watcher is warned. Its files are
+    written beside those of the other members; the plan and the report are updated.
 
     With `finetune_epochs`, the new member is trained by itself, with the settings of the run and with the full network
     of the family as the teacher. Its weights are then its own and not slices of those that the family shares. The files

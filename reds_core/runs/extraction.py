@@ -29,7 +29,7 @@ from reds_core.runs.finish import report, solution_figures
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.given_data import Splits
 from reds_core.runs.member_data import MemberData, read_member_data
-from reds_core.runs.member_training import train_member
+from reds_core.runs.member_training import recalibrate_member, train_member
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
@@ -79,10 +79,10 @@ class ExtractionRequest:
 def extract(folder: Path, request: ExtractionRequest, registry: Registry, watcher: Watcher) -> SavedSubnetwork:
     """Choose, extract, train and export the subnetwork of another budget, and add it to the plan and the report.
 
-    Its widths lie between those of the members below and above it, so the family stays nested. Its weights and
-    batch-norm statistics are cut from the next larger member that shares the weights of the family, or from the full
-    network. If it is trained, these weights become its own; no file of another member changes. A member that an earlier
-    extraction added under the same budget is replaced if the new one is trained.
+    Its widths lie between those of the members below and above it, so the family stays nested. Its weights are cut from
+    the next larger member that shares the weights of the family, or from the full network, and its batch-norm
+    statistics are measured on training data. If it is trained, these weights become its own; no file of another member
+    changes. A member that an earlier extraction added under the same budget is replaced if the new one is trained.
 
     Until the files of the new member are complete, the plan does not name it, so a stopped extraction harms nothing.
 
@@ -117,6 +117,8 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         before = exporter.accuracy(model)
         if request.finetune_epochs:
             train_member(family, budget.name, model, data, watcher)
+        else:
+            recalibrate_member(family, budget.name, model, data, watcher)
         watcher.stage(f"exporting subnetwork {budget.name}")
         if plan is not present:
             save_plan(plan, folder)  # it must not name a member whose files are being replaced

@@ -1,7 +1,8 @@
-"""Trains one more member of a finished family by itself."""
+"""Prepares the weights of one more member of a finished family: trains it by itself, or measures its statistics."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from reds_core.errors import InputError
@@ -15,6 +16,28 @@ from reds_core.system.files import make_folder
 from reds_core.watcher import Watcher
 
 RESUMING = "the same command continues from there"
+
+
+def recalibrate_member(family: FinishedFamily, name: str, model: Any, data: MemberData, watcher: Watcher) -> None:
+    """Measure the batch-norm statistics of a member on training data, in place, if the settings of the run ask for it.
+
+    A network that was cut from a larger one computes other activations than the one whose statistics it has, which
+    costs most of its accuracy. Its weights do not change. Without training data, nothing does.
+
+    Args:
+        family: The family.
+        name: The name of the member.
+        model: The model of the member.
+        data: The data of the run.
+        watcher: Notified of progress.
+    """
+    settings, framework = family.settings, family.framework
+    if data.train is None or not settings.finetune.recalibrate:
+        return
+    watcher.stage(f"measuring the statistics of subnetwork {name}")
+    own = Family(model, (model,), (framework.inspect(model).channels,))  # 0 epochs: statistics only
+    finetune, seed = dataclasses.replace(settings.finetune, epochs=0), settings.step_seed(len(family.plan.steps))
+    framework.finetune(own, Training(data.train, finetune, seed, watcher.epoch, settings.task, data.validation))
 
 
 def train_member(family: FinishedFamily, name: str, model: Any, data: MemberData, watcher: Watcher) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, IdleSolver, PluginModule
 from toy_runs import Workplace
 
-from reds_core.plan import load_plan
+from reds_core.plan import ExtractionRecord, load_plan
 
 
 def pruned(reds: Reds, place: Workplace, *more: object) -> Outcome:
@@ -160,3 +161,26 @@ def test_extract(reds: Reds, place: Workplace) -> None:
     reds("extract", place.out, "--budget", "macs=0.4").check_error(2, "already holds a subnetwork '40'")
     reds("extract", place.out, "--budget", "macs=0.001").check_error(3, "the least that can be reached")
     reds("extract", place.folder / "nowhere", "--budget", "macs=0.4").check_error(2, "holds no finished run")
+
+
+def test_extract_says_what_is_not_trained_and_trains_it(reds: Reds, place: Workplace) -> None:
+    pruned(reds, place)
+    outcome = reds("extract", place.out, "--budget", "macs=0.4")
+    assert "* " in next(line for line in outcome.out.splitlines() if line.startswith("40"))
+    assert "* not trained: added after the run" in outcome.out
+    assert "warning: subnetwork '40' was not trained" in outcome.err
+    outcome = reds("extract", place.out, "--budget", "macs=0.4", "--finetune-epochs", 1)
+    assert outcome.status == 0
+    assert "not trained" not in outcome.out + outcome.err
+    (member,) = [s for s in load_plan(place.out).subnetworks if s.name == "40"]
+    assert member.extraction == ExtractionRecord("50", 1)
+
+
+def test_extract_prints_the_record_as_json(reds: Reds, place: Workplace) -> None:
+    pruned(reds, place)
+    options = ("--solver", "brute", "--time-limit", 30, "--data", place.data, "--option", "tensorflow.x=1")
+    reds("extract", place.out, "--budget", "macs=0.4", *options).check_error(2, "tensorflow")
+    outcome = reds("extract", place.out, "--budget", "macs=0.4", *options[:-2], "--json")
+    plan = json.loads((place.out / "plan.json").read_text())
+    assert outcome.json == next(s for s in plan["subnetworks"] if s["name"] == "40")
+    assert outcome.json["extraction"] == {"source": "50", "finetune_epochs": 0}

@@ -8,24 +8,12 @@ from pathlib import Path
 
 import pytest
 from html_pages import Page
-from sample_plans import DS_CNN_S, PLANS, complete, deep, nothing_known, odd, plan_of, proven, without_data
+from sample_plans import DS_CNN_S, PLANS, complete, deep, extended, nothing_known, odd, plan_of, proven, without_data
 
-from reds_core.plan import ExtractionRecord, Plan
+from reds_core.plan import Plan
 from reds_core.report.facts import Metric
 from reds_core.report.plan_frame import plan_frame
 from reds_core.report.plan_table import member_table, plan_table, table_html, table_text
-
-UNTRAINED, TRAINED = ExtractionRecord("50", 0), ExtractionRecord("full", 1)
-
-
-def with_extracted() -> Plan:
-    added = [
-        proven(0.25, DS_CNN_S),
-        proven(0.4, DS_CNN_S, extraction=UNTRAINED),
-        proven(0.5, DS_CNN_S),
-        proven(0.9, DS_CNN_S, extraction=TRAINED),
-    ]
-    return plan_of(DS_CNN_S, added)
 
 
 @pytest.mark.parametrize("make", PLANS)
@@ -70,7 +58,7 @@ def test_long_families_are_cut(tmp_path: Path) -> None:
 
 
 def test_members_that_were_added_are_marked(tmp_path: Path) -> None:
-    plan = with_extracted()
+    plan = extended()
     lines = table_text(plan_table(plan, tmp_path)).splitlines()
     assert [line.rpartition("  ")[2] for line in lines[2:]] == ["own weights", "optimal", "not trained", "optimal"]
     assert "note" in lines[0]
@@ -107,7 +95,7 @@ def test_integers_in_the_frame_are_exact() -> None:
     assert int(frame.loc["50", "value"]) == 2**61 + 1
 
 
-@pytest.mark.parametrize("make", [without_data, nothing_known, odd, with_extracted])
+@pytest.mark.parametrize("make", [without_data, nothing_known, odd, extended])
 def test_frames_of_unusual_plans(make: Callable[[], Plan]) -> None:
     plan = make()
     frame = plan_frame(plan)

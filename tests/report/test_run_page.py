@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +21,10 @@ from sample_plans import (
     ODD,
     PLANS,
     complete,
+    extended,
     html_of,
     odd,
+    page_of,
 )
 
 from reds_core.errors import InputError, UnavailableError
@@ -96,10 +99,28 @@ def test_no_page_has_markup_from_a_cell() -> None:
     assert not {"b", "i", "u", "s", "q", "a", "em"} & {tag for tag, _ in Page(html).elements}
 
 
+def test_members_that_were_added_are_marked(tmp_path: Path) -> None:
+    page = page_of(extended(), tmp_path)
+    words = " ".join(page.text.split())
+    assert "Added after the run" in words
+    assert words.count("not trained") >= 3  # in the table, in a sentence, in the pictures
+    assert "Added after the run and not trained: its weights are those of subnetwork 50." in words
+    assert "from the full network and trained by itself for 1 epoch: its weights are its own" in words
+    assert "Added after the run" not in page_of(complete(), tmp_path).text
+
+
+def test_in_an_untrained_family_nothing_is_marked(tmp_path: Path) -> None:
+    plan = extended()
+    untrained = dataclasses.replace(
+        plan, subnetworks=plan.subnetworks[:3], options={**plan.options, "finetune": {"epochs": 0}}
+    )
+    assert "not trained" not in page_of(untrained, tmp_path).text
+
+
 NO_TABLE = Table("", "", (), ())
 EMPTY_PAGE: dict[str, Any] = {
     **dict.fromkeys(("title", "headline", "smallest", "scorer", "pruner"), ""),
-    **dict.fromkeys(("tiles", "accuracy_pictures", "channel_pictures", "verdicts"), ()),
+    **dict.fromkeys(("tiles", "accuracy_pictures", "additions", "channel_pictures", "verdicts"), ()),
     **dict.fromkeys(("channels", "search", "steps", "files", "settings", "options", "versions", "hashes"), NO_TABLE),
     "usage_picture": None,
     "drop_table": None,

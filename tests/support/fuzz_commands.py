@@ -99,7 +99,12 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         | _SHARED
         | _TRAINING,
     ),
-    "extract": (("done",), (("--budget", "macs=0.7"),), {"--budget": BUDGETS}),
+    "extract": (
+        ("done",),
+        (("--budget", "macs=0.7"),),
+        {"--budget": BUDGETS, "--data": PATHS, "--finetune-epochs": _SMALL, "--solver": NAMES, "--time-limit": NUMBERS}
+        | {"--option": OPTIONS, "--json": None},
+    ),
     "latency": (
         ("m.keras",),
         (("--out", "new.json"), ("--repeats", "10"), ("--points", "2"), ("--checks", "0")),

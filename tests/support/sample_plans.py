@@ -13,6 +13,7 @@ from html_pages import Page
 from reds_core.plan import (
     Accuracy,
     DropRecord,
+    ExtractionRecord,
     FullAccuracy,
     FullRecord,
     GroupRecord,
@@ -179,6 +180,13 @@ def searched() -> Plan:
     return plan_of(DS_CNN_S, [proven(0.52, DS_CNN_S)], max_drop=record)
 
 
+def extended() -> Plan:
+    """Members at 40 and 90 % were added after the run: the first without training, the second trained by itself."""
+    untrained, trained = ExtractionRecord("50", 0), ExtractionRecord("full", 1)
+    added = {0.25: None, 0.4: untrained, 0.5: None, 0.9: trained}
+    return plan_of(DS_CNN_S, [proven(f, DS_CNN_S, extraction=extraction) for f, extraction in added.items()])
+
+
 def sixty_groups() -> Plan:
     return plan_of(SIXTY, [proven(f, SIXTY) for f in (0.125, 0.25, 0.5, 0.75, 0.9)])
 
@@ -194,7 +202,7 @@ def no_subnetwork() -> Plan:
     return plan_of(DS_CNN_S, [])
 
 
-PLANS = (complete, deep, without_data, odd, one_budget, searched, sixty_groups, nothing_known, no_subnetwork)
+PLANS = (complete, deep, without_data, odd, one_budget, searched, extended, sixty_groups, nothing_known, no_subnetwork)
 
 
 def write_files(plan: Plan, folder: Path) -> None:

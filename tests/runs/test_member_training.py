@@ -1,0 +1,325 @@
+"""One more member of a finished family, trained by itself: what it changes, what it says, and how it is resumed."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from reds_greedy import GreedySolver
+from toy_framework import ToyFramework, ToyModel, describe, residual_model, toy_arrays
+from toy_plugins import IdleSolver, toy_registry
+from toy_runs import (
+    NO_TRAINING,
+    QUICK,
+    Interrupted,
+    Listener,
+    Tripwire,
+    Workplace,
+    contents,
+    make_workplace,
+    skip_report,
+    tripping_registry,
+)
+
+import reds_core
+from reds_core.errors import InputError, NoChoiceError
+from reds_core.framework.finetuning import Teacher
+from reds_core.framework.framework import Family, Training
+from reds_core.plan import ExtractionRecord, load_plan
+from reds_core.report import units
+from reds_core.runs.saved_plan import SavedSubnetwork
+from reds_core.watcher import Watcher
+
+TOY = ToyFramework()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    skip_report(monkeypatch)
+    place = make_workplace(tmp_path)
+    place.prune(budgets={"macs": [0.25, 0.75]})
+    return place
+
+
+def more(place: Workplace, budget: str = "macs=0.5", **asked: Any) -> SavedSubnetwork:
+    return reds_core.extract(place.out, [budget], **({"registry": toy_registry()} | asked))
+
+
+class SpyingFramework(ToyFramework):
+    """Remembers how it trained. Smaller networks are more accurate."""
+
+    trained: ClassVar[list[tuple[Family[ToyModel], Training]]] = []
+
+    def finetune(self, family: Family[ToyModel], training: Training) -> None:
+        self.trained.append((family, training))
+        super().finetune(family, training)
+
+    def accuracy(self, model: ToyModel, data: Any, task: Any) -> float:
+        return 1 - describe(model).channels["stem"] / 100
+
+
+@pytest.fixture
+def spying(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(SpyingFramework, "trained", [])
+    return toy_registry(framework=SpyingFramework)
+
+
+# --- what it is and says ---------------------------------------------------------------------------------------------
+
+
+def test_an_untrained_member_is_marked_and_the_user_is_warned(place: Workplace) -> None:
+    listener = Listener()
+    member = more(place, watcher=listener)
+    assert member.extraction == ExtractionRecord("75", 0)
+    assert member.is_untrained
+    assert load_plan(place.out).subnetworks[1] == member
+    assert [w for w in listener.warnings if "not trained" in w] == [
+        "subnetwork '50' was not trained at its widths, since its weights are those of subnetwork '75'; give "
+        "finetune_epochs (--finetune-epochs) to train it"
+    ]
+
+
+def test_in_a_family_that_was_never_trained_nobody_is_warned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_report(monkeypatch)
+    place = make_workplace(tmp_path)
+    place.prune(settings=NO_TRAINING)
+    listener = Listener()
+    assert more(place, "macs=0.4", watcher=listener).is_untrained
+    assert not any("not trained" in warning for warning in listener.warnings)
+
+
+def test_a_trained_member_has_weights_of_its_own(place: Workplace) -> None:
+    plan, before = load_plan(place.out), contents(place.out)
+    listener = Listener()
+    member = more(place, finetune_epochs=2, watcher=listener)
+    assert member.extraction == ExtractionRecord("75", 2)
+    assert not member.shares_weights
+    assert not any("not trained" in warning for warning in listener.warnings)
+    assert listener.epochs
+    above, mine = load_plan(place.out).subnetworks[2], member.load()
+    assert above.name == "75"
+    larger = TOY.load_model(place.out / "subnet-75.keras")
+    width = member.widths["stem"]
+    assert not np.array_equal(mine.weights["stem/kernel"], larger.weights["stem/kernel"][:, :width])
+    after = contents(place.out)
+    assert {name: content for name, content in after.items() if "subnet-50" not in name} == before
+    assert [m for m in load_plan(place.out).subnetworks if m.name != "50"] == list(plan.subnetworks)
+    assert describe(mine).channels == member.widths
+
+
+def test_accuracy_before_is_that_of_the_member_as_it_was_cut(place: Workplace) -> None:
+    untrained = more(place, finetune_epochs=0)
+    trained = more(place, finetune_epochs=2)
+    assert trained.accuracy.before == untrained.accuracy.before
+
+
+def test_it_is_trained_as_the_run_trained_with_the_full_network_as_teacher(place: Workplace, spying: Any) -> None:
+    more(place, finetune_epochs=3, registry=spying)
+    ((family, training),) = SpyingFramework.trained
+    assert family.members == ()
+    assert training.settings == dataclasses.replace(QUICK.finetune, epochs=3, distill=Teacher.INPUT)
+    full = TOY.load_model(place.out / "nested.keras")
+    assert training.teacher.weights.keys() == full.weights.keys()
+    assert all(np.array_equal(training.teacher.weights[name], full.weights[name]) for name in full.weights)
+    data = np.load(place.data)
+    held_back = len(training.validation) if training.validation is not None else 0
+    assert held_back
+    assert len(training.data) + held_back == len(data["x_train"])
+
+
+def test_a_member_worse_than_a_smaller_one_is_reported(
+    tmp_path: Path, spying: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_report(monkeypatch)
+    place = make_workplace(tmp_path)
+    place.prune(budgets={"macs": [0.25, 0.75]}, registry=spying)
+    for epochs in (0, 1):
+        listener = Listener()
+        more(place, registry=spying, watcher=listener, finetune_epochs=epochs)
+        worse = [w.replace(units.THIN, " ") for w in listener.warnings if "which is less than" in w]
+        assert worse == [
+            "subnetwork '50' has accuracy 96.0 % on test data, which is less than that of the smaller subnetwork '25', "
+            "98.0 %"
+        ]
+
+
+def test_weights_of_a_trained_member_are_not_passed_on(place: Workplace) -> None:
+    """A member without training has a slice of the weights that the family shares."""
+    more(place, "macs=0.6", finetune_epochs=1)
+    member = more(place, "macs=0.5")
+    assert member.extraction == ExtractionRecord("75", 0)
+    larger = TOY.load_model(place.out / "subnet-75.keras").weights["stem/kernel"]
+    np.testing.assert_array_equal(member.load().weights["stem/kernel"], larger[:, : member.widths["stem"]])
+    assert more(place, "macs=0.9").extraction == ExtractionRecord("full", 0)
+
+
+def test_the_same_seed_gives_the_same_weights(place: Workplace, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = make_workplace(tmp_path / "other")
+    other.prune(budgets={"macs": [0.25, 0.75]})
+    one, two = more(place, finetune_epochs=2), more(other, finetune_epochs=2)
+    assert one.path().read_bytes() == two.path().read_bytes()
+
+
+# --- replacing -------------------------------------------------------------------------------------------------------
+
+
+def test_an_added_member_is_replaced_by_a_trained_one(place: Workplace) -> None:
+    untrained = more(place)
+    with pytest.raises(InputError, match=r"already holds a subnetwork '50'; .* train it with finetune_epochs"):
+        more(place)
+    trained = more(place, finetune_epochs=1)
+    assert trained.widths == untrained.widths
+    assert [m.name for m in load_plan(place.out).subnetworks] == ["25", "50", "75"]
+    assert load_plan(place.out).subnetworks[1] == trained
+    assert more(place, finetune_epochs=2).extraction == ExtractionRecord("75", 2)
+
+
+def test_members_of_the_run_and_of_other_budgets_are_never_replaced(place: Workplace) -> None:
+    more(place)
+    before = contents(place.out)
+    for budget in ("macs=0.25", "macs=0.75", "params=0.5"):
+        with pytest.raises(InputError, match=r"already holds a subnetwork '.*'; choose another budget$"):
+            more(place, budget, finetune_epochs=1)
+    assert contents(place.out) == before
+
+
+# --- stopping and resuming -------------------------------------------------------------------------------------------
+
+
+class Stopping(Watcher):
+    """Kills the process, as it were, at the first batch after some epochs."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def epoch(self, progress: Any) -> None:
+        if progress.epoch == self.after:
+            raise Interrupted
+
+
+def test_a_stopped_training_continues_after_its_last_epoch(place: Workplace, tmp_path: Path) -> None:
+    plan, before = load_plan(place.out), contents(place.out)
+    with pytest.raises(Interrupted):
+        more(place, finetune_epochs=4, watcher=Stopping(3))
+    assert load_plan(place.out) == plan
+    assert {n: c for n, c in contents(place.out).items() if ".checkpoint" not in n} == before
+    listener = Listener()
+    member = more(place, finetune_epochs=4, watcher=listener)
+    whole = Listener()
+    (tmp_path / "other").mkdir()
+    other = make_workplace(tmp_path / "other")
+    other.prune(budgets={"macs": [0.25, 0.75]})
+    uninterrupted = more(other, finetune_epochs=4, watcher=whole)
+    assert listener.epochs * 4 == whole.epochs
+    assert member.path().read_bytes() == uninterrupted.path().read_bytes()
+    assert not (place.out / ".checkpoint").exists()
+
+
+class Interrupting(Listener):
+    """Presses Ctrl-C in the first epoch."""
+
+    def epoch(self, progress: Any) -> None:
+        if self.epochs == 0:
+            signal.raise_signal(signal.SIGINT)
+        super().epoch(progress)
+
+
+def test_ctrl_c_ends_a_training_after_its_epoch(place: Workplace) -> None:
+    plan = load_plan(place.out)
+    interrupting = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        more(place, finetune_epochs=3, watcher=interrupting)
+    (warning,) = [w for w in interrupting.warnings if "ends after" in w]
+    assert "the run ends after this epoch, and the same command continues from there" in warning
+    assert load_plan(place.out) == plan
+    listener = Listener()
+    more(place, finetune_epochs=3, watcher=listener)
+    assert listener.epochs == 2 * interrupting.epochs
+
+
+@pytest.mark.parametrize("untrained_before", [False, True])
+def test_a_process_that_is_killed_anywhere_leaves_a_whole_family(place: Workplace, untrained_before: bool) -> None:
+    """The plan only names files that are as it says, and the same call then succeeds."""
+    if untrained_before:
+        more(place)
+    wire = Tripwire()
+    kept = {n: c for n, c in contents(place.out).items() if "subnet-50" not in n}
+    finished = False
+    at = 0
+    while not finished:
+        wire = Tripwire(at)
+        try:
+            more(place, finetune_epochs=1, registry=tripping_registry(wire))
+            finished = True
+        except Interrupted:
+            at += 1
+        plan = reds_core.load_plan(place.out)
+        now = contents(place.out)
+        assert {n: c for n, c in now.items() if "subnet-50" not in n and ".checkpoint" not in n} == kept
+        for member in plan:
+            own = describe(TOY.load_model(member.path()))
+            assert own.channels == member.widths
+            assert all(member.path(kind).exists() for kind in member.files)
+        assert {"25", "75"} <= set(plan.names)
+    assert at > 5
+    assert plan["50"].extraction == ExtractionRecord("75", 1)
+
+
+def test_a_finished_run_with_a_stopped_training_is_still_finished(place: Workplace) -> None:
+    with pytest.raises(Interrupted):
+        more(place, finetune_epochs=2, watcher=Stopping(1))
+    assert place.resume(budgets={"macs": [0.25, 0.75]}).names == ("25", "75")
+    assert more(place, "macs=0.6").name == "60"
+
+
+# --- data and settings -----------------------------------------------------------------------------------------------
+
+
+def test_training_needs_the_data_of_the_run(place: Workplace) -> None:
+    arrays = dict(np.load(place.data))
+    np.savez(place.data, **(arrays | {"x_test": arrays["x_test"] + 1}))
+    before = contents(place.out)
+    with pytest.raises(InputError, match=r"training a member needs the data of the run, but data '.*' has changed"):
+        more(place, finetune_epochs=1)
+    place.data.unlink()
+    with pytest.raises(InputError, match=r"training a member needs the data of the run, but .* cannot be read"):
+        more(place, finetune_epochs=1)
+    assert contents(place.out) == before
+    np.savez(place.folder / "moved.npz", **arrays)
+    assert more(place, finetune_epochs=1, data=place.folder / "moved.npz").extraction == ExtractionRecord("75", 1)
+
+
+def test_a_run_without_data_or_with_objects_needs_data_for_training(tmp_path: Path, monkeypatch: Any) -> None:
+    skip_report(monkeypatch)
+    place = make_workplace(tmp_path)
+    place.prune(data=None, settings=NO_TRAINING)
+    with pytest.raises(InputError, match="but the run had no data"):
+        more(place, "macs=0.4", finetune_epochs=1)
+    arrays = toy_arrays(residual_model())
+    given = ((arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"]))
+    objects = dataclasses.replace(place, folder=tmp_path)
+    objects.prune(data=given, mode="overwrite")
+    with pytest.raises(InputError, match="was given as objects in Python and is not given now"):
+        more(objects, "macs=0.4", finetune_epochs=1)
+    assert more(objects, "macs=0.4", finetune_epochs=1, data=given).accuracy.after is not None
+
+
+def test_solver_limit_and_options(place: Workplace) -> None:
+    before = contents(place.out)
+    with pytest.raises(NoChoiceError):
+        more(place, solver="idle", registry=toy_registry(IdleSolver))
+    for asked, why in (
+        ({"solver": "brut"}, "unknown solver 'brut'"),
+        ({"time_limit": 0}, "time limit 0 is not above 0"),
+        ({"options": {"nobody": {"x": "1"}}}, "nobody"),
+        ({"finetune_epochs": -1}, "-1 epochs of training"),
+    ):
+        with pytest.raises(InputError, match=why):
+            more(place, **asked)
+    assert contents(place.out) == before
+    assert more(place, solver="greedy", time_limit=30.0, registry=toy_registry(GreedySolver)).solver == "greedy"
