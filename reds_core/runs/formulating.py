@@ -12,6 +12,8 @@ from reds_core.cost import counting, resources
 from reds_core.cost.budget import parse_budgets
 from reds_core.errors import InputError
 from reds_core.formulation.formulation import Formulation
+from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Task
@@ -80,6 +82,7 @@ def formulate_model(
 
     Raises:
         InputError: If more than one amount of a resource is given, or another argument is invalid.
+        InfeasibleError: If no subnetwork meets the budget.
         UnsupportedError: If a part of the model cannot be loaded or, with `strict`, cannot be pruned.
         UnavailableError: If a library is not installed.
 
@@ -112,8 +115,11 @@ def formulate_model(
     rules = widths or WidthRules()
     rules.check(network)
     thinned = thinning_warning(network, rules)
-    if thinned is not None:
-        (watcher or Watcher()).warn(thinned)
+    statement = Statement(network, costs, rules)
+    check_reachable(statement, parsed)
+    for warning in (thinned, *slack_warnings(statement, parsed)):
+        if warning is not None:
+            (watcher or Watcher()).warn(warning)
     task = task or Task()
     train = None
     if source is not None:
@@ -124,4 +130,4 @@ def formulate_model(
         train = examples_in_memory(checked)
     scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
     stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
-    return Statement(network, costs, rules).formulate(scores, budget, name=f"{stem}-{budget.name}")
+    return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")
