@@ -16,6 +16,7 @@ from reds_core.framework.framework import Framework
 from reds_core.plan import Plan
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import has_progress, remove_checkpoints
+from reds_core.runs.data_warnings import data_warnings
 from reds_core.runs.drop_goal import DropGoal, drop_goal
 from reds_core.runs.finish import finish
 from reds_core.runs.folder import RunFolder, RunRecord
@@ -140,6 +141,9 @@ def warn_of_inputs(
     """
     warnings = [*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)]
     warnings += slack_warnings(inputs.statement, budgets)
+    if inputs.train is not None:
+        given = (inputs.model, inputs.network, inputs.train, inputs.validation, inputs.test)
+        warnings += data_warnings(inputs.framework, *given)
     if settings.finetune.epochs:
         warnings.append(frozen_warning(inputs.network))
     if settings.int8 and inputs.train is not None:
