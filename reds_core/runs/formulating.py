@@ -20,6 +20,7 @@ from reds_core.framework.framework import Task
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs.class_weights import ClassWeights, class_weight_text
+from reds_core.runs.data_warnings import data_warnings
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
 from reds_core.runs.given_data import given_data, read_given
@@ -125,6 +126,8 @@ def formulate_model(
     if source is not None:
         dataset = read_given(source, None, framework, loaded, replace(settings, seed=seed))
         checked = framework.check_data(loaded, dataset.train, task, "training data")
+        for remark in data_warnings(framework, loaded, network, checked, None, None):
+            (watcher or Watcher()).warn(remark)
         if class_weight is not None:
             checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)
         train = examples_in_memory(checked)

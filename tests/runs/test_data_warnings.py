@@ -15,6 +15,7 @@ from toy_runs import NO_TRAINING, QUICK, Listener, Workplace
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.sources import stream_over
 from reds_core.runs.data_warnings import FEWEST_EXAMPLES, data_warnings
+from reds_core.runs.formulating import formulate_model
 
 CLASSES = 5
 MODEL = chain_model((4,), features=3, positions=1, classes=CLASSES)
@@ -131,6 +132,12 @@ def test_a_run_warns_once_before_it_begins(place: Workplace) -> None:
             "the training data has only 60 examples, so the results depend on chance; give at least 100",
             "the test data has only 30 examples, so the results depend on chance; give at least 100",
         ]
+
+
+def test_problems_that_are_formulated_on_thin_data(place: Workplace) -> None:
+    heard = Listener()
+    formulate_model(place.model, place.data, {"macs": 0.5}, registry=toy_registry(), watcher=heard)
+    assert [w for w in heard.warnings if "the training data has only 60 examples" in w]
 
 
 def test_without_data_there_is_nothing_to_warn_about(place: Workplace) -> None:
