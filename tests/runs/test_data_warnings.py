@@ -128,7 +128,7 @@ def test_a_run_warns_once_before_it_begins(place: Workplace) -> None:
     for settings in (QUICK, NO_TRAINING):
         heard = Listener()
         place.prune(settings=settings, watcher=heard, mode="overwrite", registry=toy_registry())
-        assert [w for w in heard.warnings if "has only" in w] == [
+        assert [w for w in heard.remarks if "has only" in w] == [
             "the training data has only 60 examples, so the results depend on chance; give at least 100",
             "the test data has only 30 examples, so the results depend on chance; give at least 100",
         ]
@@ -137,10 +137,10 @@ def test_a_run_warns_once_before_it_begins(place: Workplace) -> None:
 def test_problems_that_are_formulated_on_thin_data(place: Workplace) -> None:
     heard = Listener()
     formulate_model(place.model, place.data, {"macs": 0.5}, registry=toy_registry(), watcher=heard)
-    assert [w for w in heard.warnings if "the training data has only 60 examples" in w]
+    assert [w for w in heard.remarks if "the training data has only 60 examples" in w]
 
 
 def test_without_data_there_is_nothing_to_warn_about(place: Workplace) -> None:
     heard = Listener()
     place.prune(data=None, settings=NO_TRAINING, watcher=heard)
-    assert not [w for w in heard.warnings if "data" in w and "example" in w]
+    assert heard.remarks == []
