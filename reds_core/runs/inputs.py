@@ -212,16 +212,19 @@ class InputReader:
             self.folder.begin(RunRecord(self.request.options, hashes), framework.files)
         elif known.hashes.model is not None and not path.exists():
             raise InputError(f"the run's model '{path}' no longer exists", "start over with --overwrite")
+        train = dataset.train
+        if self.request.settings.class_weight is not None:  # also if it is not trained, as the classes may be counted
+            train = ClassWeights(self.request.settings.class_weight, train).applied(train)
         if known is None or not path.exists():
-            self._train_baseline(dataset, path)
+            self._train_baseline(train, dataset.name, path)
         return framework.load_model(path), file_hash(path)
 
-    def _train_baseline(self, dataset: Dataset, path: Path) -> None:
-        self.watcher.stage(f"training on {dataset.name}")
+    def _train_baseline(self, train: Data, name: str, path: Path) -> None:
+        self.watcher.stage(f"training on {name}")
         settings, folder = self.request.settings, self.folder.path
         with resumable_trainings(folder, _BASELINE, "the training of the network", self.watcher) as slots:
             with slots.next(settings.baseline.epochs) as store:
                 how = (settings.baseline, settings.seed, self.watcher.epoch)
-                model = self.framework.build_baseline(Training(dataset.train, *how, keeper=store))
+                model = self.framework.build_baseline(Training(train, *how, keeper=store))
             self.framework.save_model(model, path)
             remove_epochs(folder)

@@ -130,6 +130,29 @@ def test_without_a_model_a_baseline_is_trained_once(place: Workplace) -> None:
     assert {g.name for g in describe(baseline).groups} == {g.name for g in plan.groups}
 
 
+@pytest.mark.parametrize("given", ["balanced", "0=1,2=5"])
+def test_the_baseline_is_trained_with_the_weights_of_classes(place: Workplace, given: str) -> None:
+    weights: list[Any] = []
+
+    class Recording(ToyFramework):
+        def build_baseline(self, training: Training) -> Any:
+            assert isinstance(training.data, Arrays)
+            weights.append((training.data.y.copy(), training.data.weights))
+            return super().build_baseline(training)
+
+    for asked in (None, given):
+        place.prune(
+            model=None,
+            settings=settings(class_weight=asked),
+            registry=toy_registry(framework=Recording),
+            mode=Mode.OVERWRITE,
+        )
+    (_, none), (labels, found) = weights
+    assert none is None
+    assert len(set(zip(labels.tolist(), found.tolist(), strict=True))) == len(set(labels.tolist()))
+    assert len(set(found.tolist())) > 1
+
+
 def test_without_data_there_are_no_accuracies_and_no_int8_file(place: Workplace) -> None:
     plan = place.prune(data=None, settings=NO_TRAINING)
     assert plan.hashes.data is None
