@@ -1,17 +1,49 @@
-"""Units of counts, sizes and times: how figures are shown in them, and which of them users may type."""
+"""Units of counts, sizes and times: how figures are shown in them, and how those that users type are read."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 DASH = "–"
 """Shown in place of a missing figure."""
 THIN = "\N{NARROW NO-BREAK SPACE}"
 """Separator of groups of digits, and of a figure and its unit."""
 
-_THOUSANDS: Mapping[str, int] = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
+_THOUSANDS: Mapping[str, int] = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+_TYPED = re.compile(
+    # Short, with at most two digits of exponent: figures occur in file names, and their products must be exact.
+    r"(?=.{1,24}$)(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)\s*(?P<unit>%|[A-Za-zµμ]*)"
+)
+PERCENT = "%"
+"""The unit of shares that are typed in percent."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A figure as a user typed it.
+
+    Attributes:
+        number: The number before the unit.
+        unit: The unit in lower case with "us" for microseconds, `PERCENT`, or an empty text.
+        text: The number and the unit as typed, in ASCII and without spaces.
+    """
+
+    number: Decimal
+    unit: str
+    text: str
+
+
+def read_typed(text: str) -> Typed | None:
+    """Read a number and the unit after it, if there is one; None if `text` is anything else."""
+    match = _TYPED.fullmatch(text.strip())
+    if match is None:
+        return None
+    unit = re.sub("[µμ]", "u", match["unit"])
+    return Typed(Decimal(match["number"]), unit.lower(), match["number"] + unit)
 
 
 def exists(number: float | None) -> bool:
@@ -45,12 +77,18 @@ class Scale:
     Attributes:
         step: ratio of each unit to the previous one.
         units: the units in which figures are shown, starting with the base unit.
-        typed: the units that users may type after a number, with their sizes in base units.
+        typed: the units that users may type after a number, in any case, with their sizes in base units.
+        suggested: those of them, smallest first, that are suggested to users who forgot the unit.
     """
 
     step: int
     units: tuple[str, ...]
     typed: Mapping[str, int] = field(default_factory=lambda: _THOUSANDS)
+    suggested: tuple[str, ...] = ()
+
+    def unit_size(self, unit: str) -> int | None:
+        """The size in base units of a unit that a user typed, in any case; None if it is not a unit of this scale."""
+        return next((size for name, size in self.typed.items() if name.lower() == unit.lower()), None)
 
     def largest_unit(self, number: float) -> tuple[int, str]:
         """Return the size and name of the largest unit in which `number` is at least 1."""
@@ -68,7 +106,26 @@ class Scale:
         return f"{figure}{THIN}{unit}" if unit else figure
 
 
-MACS = Scale(1000, ("MAC", "kMAC", "MMAC", "GMAC", "TMAC"))
-BYTES = Scale(1024, ("B", "KiB", "MiB", "GiB"), {**_THOUSANDS, "KiB": 1024, "MiB": 1024**2})
-NANOSECONDS = Scale(1000, ("ns", "µs", "ms", "s"), {"": 1, "ns": 1, "us": 1000, "ms": 1000**2, "s": 1000**3})
+MACS = Scale(
+    1000,
+    ("MAC", "kMAC", "MMAC", "GMAC", "TMAC"),
+    {**_THOUSANDS, **{f"{prefix}MAC": size for prefix, size in _THOUSANDS.items()}},
+    ("k", "M"),
+)
+BYTES = Scale(
+    1024,
+    ("B", "KiB", "MiB", "GiB"),
+    {
+        **_THOUSANDS,
+        **{f"{prefix}B": size for prefix, size in _THOUSANDS.items()},
+        **{f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)},
+    },
+    ("KiB", "MiB"),
+)
+NANOSECONDS = Scale(
+    1000,
+    ("ns", "µs", "ms", "s"),
+    {"": 1, "ns": 1, "us": 1000, "ms": 1000**2, "s": 1000**3},
+    ("us", "ms"),
+)
 PLAIN = Scale(1, ("",))

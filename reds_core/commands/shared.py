@@ -41,8 +41,8 @@ BudgetTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--budget",
-        help="RESOURCE=AMOUNT[,AMOUNT...], such as macs=0.5. An amount of at most 1 is a fraction of the full network; "
-        "others may have a unit: k, M, G, KiB, MiB, us, ms or s. Repeatable.",
+        help="RESOURCE=AMOUNT[,AMOUNT...], such as macs=0.5. An amount is a share of the full network (0.5 or 50%), or "
+        "a number with a unit: k, M, G, KB, MB, KiB, MiB, us, ms or s. Repeatable.",
     ),
 ]
 SolverName = Annotated[

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,15 +11,9 @@ from fractions import Fraction
 from numbers import Real
 from typing import Any
 
-from reds_core.cost.resources import RESOURCES
+from reds_core.cost.resources import RESOURCES, resource_named
 from reds_core.errors import InputError
-from reds_core.scales import BYTES, PLAIN
-
-_AMOUNT = re.compile(
-    # Short, with at most two digits of exponent: amounts occur in file names, and their products must be exact.
-    r"(?=.{1,24}$)(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)(?P<unit>[A-Za-z]*)",
-    re.ASCII,
-)
+from reds_core.scales import BYTES, PERCENT, read_typed
 
 
 @dataclass(frozen=True)
@@ -28,14 +21,16 @@ class Amount:
     """One entry of a budget.
 
     Attributes:
-        text: the entry as the user typed it.
+        text: the entry as the user typed it, without spaces.
         number: a fraction of the full network, or an amount in base units.
         is_fraction: whether `number` is a fraction.
+        has_unit: whether the entry was typed with a unit.
     """
 
     text: str
     number: Decimal
     is_fraction: bool
+    has_unit: bool = False
 
     def capacity(self, full: int) -> int:
         """The most that a subnetwork may use if the full network uses `full`: floor(fraction x full), or the amount."""
@@ -71,7 +66,14 @@ class SubnetworkBudget:
 
 
 def parse_amount(resource: str, text: str) -> Amount:
-    """Parse one budget entry. A number of at most 1 without a unit is a fraction; any other is an amount.
+    """Parse one budget entry.
+
+    A percentage, and a number of at most 1 without a unit, is a share of the full network; anything else is an amount.
+    Units are read in any case.
+
+    Args:
+        resource: the name of the resource, as `resource_named` returns it.
+        text: the entry.
 
     Raises:
         InputError: if the entry is malformed or not above 0, or if its unit does not fit the resource.
@@ -80,41 +82,47 @@ def parse_amount(resource: str, text: str) -> Amount:
     def refuse(why: str) -> InputError:
         return InputError(
             f"budget {resource}={text} {why}",
-            "write a fraction such as 0.5, or an amount such as 2.5M, 64KiB or 2ms",
+            "write a share such as 0.5 or 50%, or an amount such as 2.5M, 64KiB or 2ms",
         )
 
-    match = _AMOUNT.fullmatch(text.strip())
-    if match is None:
+    typed = read_typed(text)
+    if typed is None:
         raise refuse("is malformed")
-    number, unit = Decimal(match["number"]), match["unit"]
-    if number <= 0:
+    if typed.number <= 0:
         raise refuse("is not above 0")
-    units = (RESOURCES[resource].scale if resource in RESOURCES else PLAIN).typed
-    if unit not in units:
-        is_plain_count = units.keys() <= BYTES.typed.keys()
-        why = ", which is not counted in bytes" if unit in BYTES.typed and is_plain_count else ""
-        raise refuse(f"has a unit '{unit}' that does not fit {resource}{why}")
-    is_fraction = not unit and number <= 1
-    amount = number if is_fraction else number * units[unit]
+    if typed.unit == PERCENT:
+        if typed.number > 100:
+            raise refuse("is above 100 % of the full network")
+        return Amount(typed.text, typed.number / 100, is_fraction=True, has_unit=True)
+    if not typed.unit and typed.number <= 1:
+        return Amount(typed.text, typed.number, is_fraction=True)
+    scale = RESOURCES[resource].scale
+    size = scale.unit_size(typed.unit)
+    if size is None:
+        counts_bytes = scale is BYTES or BYTES.unit_size(typed.unit) is None
+        why = "" if counts_bytes else ", which is not counted in bytes"
+        raise refuse(f"has a unit '{typed.text[-len(typed.unit) :]}' that does not fit {resource}{why}")
+    amount = typed.number * size
     if amount > 2**62:
         raise refuse("is above 2^62")
-    return Amount(text.strip(), amount, is_fraction)
+    return Amount(typed.text, amount, is_fraction=False, has_unit=bool(typed.unit))
 
 
 def parse_budgets(texts: Iterable[str]) -> tuple[SubnetworkBudget, ...]:
     """Parse budgets from `R=V[,V...]` texts.
 
-    Lists of equal length are read in parallel. A single value applies to all subnetworks.
+    Lists of equal length are read in parallel. A single value applies to all subnetworks. Names of resources are read
+    in any case.
 
     Raises:
-        InputError: if a text is malformed, a resource is named twice, or the lists differ in length.
+        InputError: if a text is malformed, a resource is unknown or named twice, or the lists differ in length.
     """
     columns: dict[str, list[Amount]] = {}
     for text in texts:
         resource, equals, entries = text.partition("=")
-        resource = resource.strip()
-        if not equals or not resource or not entries.strip():
+        if not equals or not resource.strip() or not entries.strip():
             raise InputError(f"budget '{text}' is malformed", "write RESOURCE=VALUE[,VALUE...], such as macs=0.5,0.25")
+        resource = resource_named(resource)
         if resource in columns:
             raise InputError(f"resource '{resource}' has two budgets", "list its values in one: macs=0.75,0.5")
         columns[resource] = [parse_amount(resource, entry) for entry in entries.split(",")]
@@ -164,10 +172,10 @@ def _in_parallel(columns: Mapping[str, Sequence[Amount]]) -> tuple[SubnetworkBud
     if len(columns[first]) < count:  # a single value cannot distinguish subnetworks; take the first list
         first = next(r for r, c in columns.items() if len(c) > 1)
     budgets = tuple(SubnetworkBudget(row[first].name, row) for row in rows)
-    names = [b.name for b in budgets]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"two budgets are named '{name}'", "give each subnetwork a budget of its own")
+    names = [b.name.lower() for b in budgets]  # some file systems do not tell the files of 64KiB and 64kib apart
+    for budget in budgets:
+        if names.count(budget.name.lower()) > 1:
+            raise InputError(f"two budgets are named '{budget.name}'", "give each subnetwork a budget of its own")
     return budgets
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -99,6 +100,37 @@ RESOURCES: Mapping[str, Resource] = {
 resource only needs an entry here."""
 
 
+_OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "macs": ("mac", "macc", "maccs", "madds", "flop", "flops", "mflops", "gflops", "ops", "compute", "operations"),
+    "params": ("size", "flash", "rom", "storage", "disk", "weights", "model_size", "file_size", "bytes"),
+    "peak_ram": ("ram", "memory", "mem", "sram", "arena", "peak", "activations", "peak_memory", "max_ram"),
+    "latency": ("time", "speed", "runtime", "duration", "inference_time", "ms"),
+}
+"""What users call the resources elsewhere, for suggestions only: the definitions differ."""
+
+
+def resource_named(text: str) -> str:
+    """The name of the resource that a user means, in any case.
+
+    Raises:
+        InputError: if there is none of this name; the message suggests one that the user may mean.
+    """
+    name = text.strip().lower()
+    if name in RESOURCES:
+        return name
+    known = ", ".join(RESOURCES)
+    raise InputError(f"unknown resource '{text.strip()}'", f"{_suggestion(name)}resources: {known}")
+
+
+def _suggestion(name: str) -> str:
+    """The question whether the user means another resource; empty if no name is similar."""
+    known = {name: name for name in RESOURCES}
+    for resource, names in _OTHER_NAMES.items():
+        known |= dict.fromkeys(names, resource)
+    close = difflib.get_close_matches(name.replace("-", "_").replace(" ", "_"), known, n=1, cutoff=0.75)
+    return f"did you mean '{known[close[0]]}'? " if close else ""
+
+
 def _not_measured(resource: str) -> InputError:
     return InputError(
         f"a {resource} budget needs measurements", "make them with `reds latency` and give --latency-table"
@@ -112,9 +144,7 @@ def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
         InputError: if there is one; the message names the first.
     """
     for name in names:
-        if name not in RESOURCES:
-            raise InputError(f"unknown resource '{name}'", f"resources: {', '.join(RESOURCES)}")
-        if RESOURCES[name].is_measured and not has_latency:
+        if RESOURCES[resource_named(name)].is_measured and not has_latency:
             raise _not_measured(name)
 
 

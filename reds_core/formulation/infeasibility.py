@@ -6,15 +6,18 @@ The cause may be a rule for widths, layers that cannot be pruned, or the budget 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from reds_core.cost import counting
-from reds_core.cost.budget import SubnetworkBudget
+from reds_core.cost.budget import Amount, SubnetworkBudget, parse_amount
 from reds_core.cost.counting import ResourceForm, SumForm, TableForm
-from reds_core.errors import InfeasibleError
+from reds_core.cost.resources import RESOURCES
+from reds_core.errors import InfeasibleError, InputError
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.network.description import Network
+from reds_core.scales import PERCENT
 
 _MOST_NAMED = 3
 
@@ -39,11 +42,12 @@ def check_reachable(statement: Statement, budgets: Iterable[SubnetworkBudget]) -
         InfeasibleError: If no subnetwork meets a budget; the message says the least that can be reached, and why.
     """
     for budget in budgets:
-        for resource, capacity in statement.capacities(budget).items():
-            check_capacity(statement, budget.name, resource, capacity)
+        for resource, amount in budget.amounts.items():
+            capacity = amount.capacity(statement.full_usage(resource))
+            check_capacity(statement, budget.name, resource, capacity, amount)
 
 
-def check_capacity(statement: Statement, name: str, resource: str, capacity: int) -> None:
+def check_capacity(statement: Statement, name: str, resource: str, capacity: int, amount: Amount | None = None) -> None:
     """Refuse a capacity of one resource that not even the narrowest network meets.
 
     Args:
@@ -51,6 +55,7 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
         name: The name of the budget, for the message.
         resource: The name of the resource.
         capacity: How much of it may be used, in base units.
+        amount: The capacity as it was typed. If it has no unit, the message asks whether one was meant.
 
     Raises:
         InfeasibleError: If no subnetwork meets it; the message says the least that can be reached, and why.
@@ -60,11 +65,13 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
     if least <= capacity:
         return
     full = statement.full_usage(resource)
+    question = "" if amount is None else _question(resource, amount, least, full)
     if not network.groups:
         raise InfeasibleError(
             f"no subnetwork meets the budget '{name}': no group of the network can be pruned, which uses {full} of "
             f"{resource} where {capacity} is asked for{_warnings_clause(network)}",
-            f"replace the layers that stand in the way, or raise the budget to {full}, or to 1.0 of the network",
+            f"{question}replace the layers that stand in the way, or raise the budget to {full}, or to 1.0 of the "
+            "network",
         )
     reached = form.at(rules.narrowest(network))
     cause = _cause(network, form, resource, capacity, rules)
@@ -73,8 +80,24 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
     raise InfeasibleError(
         f"no subnetwork meets the budget '{name}': {resource} {capacity} is asked for, "
         f"the least that can be reached is {least}{since}",
-        f"{otherwise}raise the budget to {reached}, or to {share_above(reached, full)} of the network",
+        f"{question}{otherwise}raise the budget to {reached}, or to {share_above(reached, full)} of the network",
     )
+
+
+def _question(resource: str, amount: Amount, least: int, full: int) -> str:
+    """The question whether a number without a unit was meant as a percentage, or in a larger unit.
+
+    It only names amounts that can be reached and that leave something to prune. Empty if there is none.
+    """
+    if amount.has_unit or amount.is_fraction:
+        return ""
+    meant = []
+    for unit in (PERCENT, *RESOURCES[resource].scale.suggested):
+        text = f"{amount.text}{unit}"
+        with suppress(InputError):  # above 100 %
+            if least <= parse_amount(resource, text).capacity(full) < full:
+                meant.append(f"{resource}={text}")
+    return f"did you mean {' or '.join(meant)}? If not, " if meant else ""
 
 
 def least_usage(statement: Statement, resource: str) -> int:

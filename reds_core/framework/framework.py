@@ -293,6 +293,17 @@ class Framework(Plugin, ABC):
             InputError: if shapes do not fit the model's input, or labels do not fit its output.
         """
 
+    def input_notes(self, model: Any, x: Any) -> tuple[str, ...]:
+        """Return notes on examples that differ much from those on which `model` was trained, one sentence each.
+
+        For example, the model may hold statistics of values from 0 to 255, where these run from 0 to 1. Empty by
+        default.
+
+        Args:
+            x: some training examples (N, *input shape), drawn at random; a tuple for models of several inputs.
+        """
+        return ()
+
     def check_finetuning(self, model: Any, data: Data, settings: FinetuneSettings) -> None:
         """Refuse settings that `finetune` could not use for `model` and the training data, before a run begins.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
+from reds_core.cost.resources import resource_named
 from reds_core.errors import InputError
 from reds_core.report.facts import metric_of
 from reds_core.runs.settings import RunSettings
@@ -67,7 +68,7 @@ def drop_goal(settings: RunSettings, has_data: bool) -> DropGoal | None:
         has_data: Whether the run has training data.
 
     Raises:
-        InputError: If the drop cannot be measured, or if the budgets are those of a family.
+        InputError: If the drop cannot be measured, the resource is unknown, or the budgets are those of a family.
     """
     if settings.max_drop is None:
         if settings.max_drop_resource is not None or settings.max_drop_epochs is not None:
@@ -75,7 +76,7 @@ def drop_goal(settings: RunSettings, has_data: bool) -> DropGoal | None:
             raise InputError(f"{what} is given without max_drop", "give --max-drop as well, such as --max-drop 1.0")
         return None
     _check_measurable(settings, has_data)
-    resource = settings.max_drop_resource or _DEFAULT_RESOURCE
+    resource = resource_named(settings.max_drop_resource or _DEFAULT_RESOURCE)
     _check_limits(settings.budgets, resource)
     epochs = settings.max_drop_epochs or math.ceil(settings.finetune.epochs / PROBE_SHARE)
     return DropGoal(settings.max_drop, resource, epochs, settings.budgets)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from reds_core.cost.budget import parse_budgets
 from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError
-from reds_core.formulation.infeasibility import check_reachable
-from reds_core.formulation.statement import Statement
 from reds_core.plan import Plan, StepRecord
 from reds_core.plugin import guarded
 from reds_core.pruning.promise import check_state
@@ -22,7 +21,7 @@ from reds_core.runs.finish import member_record, plan_of
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.inputs import InputReader
 from reds_core.runs.request import RunRequest
-from reds_core.runs.run import warn_of_inputs
+from reds_core.runs.run import accept_budgets, warn_of_inputs
 from reds_core.runs.session import Session, create_plugins
 from reds_core.runs.tools import RunTools
 from reds_core.system.interruption import Interruption
@@ -56,13 +55,11 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
     request.check_sources(plugins.scorer)
     framework = request.framework(registry)
-    inputs = InputReader(request, framework, RunFolder(folder, Mode.REFUSE), None, watcher).read()
-    settings.widths.check(inputs.network)
-    statement = Statement(inputs.network, inputs.costs, settings.widths)
-    budgets = statement.smallest_first(budgets)
-    check_reachable(statement, budgets)
-    warn_of_inputs(inputs, settings, watcher)
-    session = Session(request, folder, registry, watcher, plugins, inputs, statement, budgets)
+    accept = partial(accept_budgets, settings, budgets)
+    inputs = InputReader(request, framework, RunFolder(folder, Mode.REFUSE), None, watcher, accept).read()
+    budgets = inputs.statement.smallest_first(budgets)
+    warn_of_inputs(inputs, settings, budgets, watcher)
+    session = Session(request, folder, registry, watcher, plugins, inputs, inputs.statement, budgets)
     _warn_of_training(session)
     checkpoint = _untrained(session)
     records = [member_record(session, checkpoint.state, member) for member in range(len(budgets))]

@@ -13,6 +13,8 @@ import numpy as np
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError
+from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.framework import member_kept
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan, save_plan
@@ -106,6 +108,9 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         check_resources(budget.amounts, settings.latency_table is not None)
         watcher.stage("reading the family")
         family = read_family(folder, plan, settings, framework)
+        check_reachable(family.statement, [budget])
+        for warning in slack_warnings(family.statement, [budget]):
+            watcher.warn(warning)
         watcher.stage(f"choosing subnetwork {budget.name}")
         at = _position(family, budget)
         below, above = plan.subnetworks[at - 1] if at else None, next(iter(plan.subnetworks[at:]), None)
@@ -148,7 +153,7 @@ def _without_replaced(plan: Plan, budget: SubnetworkBudget, request: ExtractionR
     Raises:
         InputError: If the name is that of a member that must stay.
     """
-    same = next((member for member in plan.subnetworks if member.name == budget.name), None)
+    same = next((member for member in plan.subnetworks if member.name.lower() == budget.name.lower()), None)
     if same is None:
         return plan
     is_added = same.extraction is not None and dict(same.budget) == _plain(budget)

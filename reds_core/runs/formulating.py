@@ -12,12 +12,15 @@ from reds_core.cost import counting, resources
 from reds_core.cost.budget import parse_budgets
 from reds_core.errors import InputError
 from reds_core.formulation.formulation import Formulation
+from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Task
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs.class_weights import ClassWeights, class_weight_text
+from reds_core.runs.data_warnings import data_warnings
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
 from reds_core.runs.given_data import given_data, read_given
@@ -80,6 +83,7 @@ def formulate_model(
 
     Raises:
         InputError: If more than one amount of a resource is given, or another argument is invalid.
+        InfeasibleError: If no subnetwork meets the budget.
         UnsupportedError: If a part of the model cannot be loaded or, with `strict`, cannot be pruned.
         UnavailableError: If a library is not installed.
 
@@ -112,16 +116,21 @@ def formulate_model(
     rules = widths or WidthRules()
     rules.check(network)
     thinned = thinning_warning(network, rules)
-    if thinned is not None:
-        (watcher or Watcher()).warn(thinned)
+    statement = Statement(network, costs, rules)
+    check_reachable(statement, parsed)
+    for warning in (thinned, *slack_warnings(statement, parsed)):
+        if warning is not None:
+            (watcher or Watcher()).warn(warning)
     task = task or Task()
     train = None
     if source is not None:
         dataset = read_given(source, None, framework, loaded, replace(settings, seed=seed))
         checked = framework.check_data(loaded, dataset.train, task, "training data")
+        for remark in data_warnings(framework, loaded, network, checked, None, None):
+            (watcher or Watcher()).warn(remark)
         if class_weight is not None:
             checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)
         train = examples_in_memory(checked)
     scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
     stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
-    return Statement(network, costs, rules).formulate(scores, budget, name=f"{stem}-{budget.name}")
+    return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError
+from reds_core.formulation.statement import Statement
 from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, columns, sampled
 from reds_core.framework.framework import Framework, Training
 from reds_core.network.description import Network
@@ -37,26 +39,34 @@ class Inputs:
     Attributes:
         framework: Read the model.
         model: The input model.
-        network: Its description.
+        statement: Its description, how its resources are counted, and which widths are options.
         train: The training data without the part that is held back; None without data.
         validation: The part that is held back, or the validation data that is given; None if there is neither.
         test: The test data, used only for the final accuracies; None if there is none.
         latencies: The latency table; None if there is none.
-        costs: How the resources of the network are counted.
         hashes: Hashes of the model, the data and the latency table.
         passes: The number of epochs for which the baseline was trained on the data; 0 if the model is given.
     """
 
     framework: Framework
     model: Any
-    network: Network
+    statement: Statement
     train: Data | None
     validation: Data | None
     test: Data | None
     latencies: LatencyTable | None
-    costs: CostModel
     hashes: Hashes
     passes: int = 0
+
+    @property
+    def network(self) -> Network:
+        """The description of the input model."""
+        return self.statement.network
+
+    @property
+    def costs(self) -> CostModel:
+        """How the resources of the network are counted."""
+        return self.statement.costs
 
     @property
     def examples(self) -> Arrays | None:
@@ -93,6 +103,8 @@ class InputReader:
         folder: The folder of the run, to which the baseline is written.
         known: What the run to resume was started with; None for a new run.
         watcher: Notified of what is being read and trained.
+        accept: Refuses budgets and rules that the network cannot meet. It is called as soon as the network is known,
+            which is before the data is read if the model is given.
     """
 
     request: RunRequest
@@ -100,6 +112,7 @@ class InputReader:
     folder: RunFolder
     known: RunRecord | None
     watcher: Watcher
+    accept: Callable[[Statement], None]
 
     def read(self) -> Inputs:
         """Read and check everything. Without a model, the baseline is trained first.
@@ -107,12 +120,14 @@ class InputReader:
         Raises:
             InputError: if the model, the data or the latency table cannot be read, or do not fit each other.
             UnsupportedError: if the network is refused because of `--strict`.
+            RedsError: if `accept` refuses what is asked for.
         """
         settings, framework = self.request.settings, self.framework
         self.watcher.stage("reading")
         latencies = settings.read_latencies()  # first, so that a missing table is noticed before training
         latency_hash = None if latencies is None else latencies.digest
         model, model_hash = self._given_model()
+        statement = None if model is None else self._stated(model, latencies)
         dataset = self._dataset(model)
         if not settings.stream and dataset is not None and isinstance(dataset.train, ImageStream):
             self.watcher.warn(
@@ -121,16 +136,13 @@ class InputReader:
             )
         if model is None and dataset is not None:
             model, model_hash = self._baseline(dataset, latency_hash)
-        network = framework.inspect(model)
-        if settings.strict:
-            refuse_unprunable(network)
+        statement = statement or self._stated(model, latencies)
         if model_hash is None:
-            model_hash = weights_hash(framework, model, network)
+            model_hash = weights_hash(framework, model, statement.network)
         train, validation, test = (None, None, None) if dataset is None else self._split(model, dataset)
         hashes = Hashes(model_hash, None if dataset is None else dataset.digest, latency_hash)
-        costs = settings.costs(network, latencies)
         passes = settings.baseline.epochs if self.request.model is None else 0
-        return Inputs(framework, model, network, train, validation, test, latencies, costs, hashes, passes)
+        return Inputs(framework, model, statement, train, validation, test, latencies, hashes, passes)
 
     def _given_model(self) -> tuple[Any, str | None]:
         """The model of the request, and the hash of its file; None if it has no file."""
@@ -138,6 +150,15 @@ class InputReader:
         if isinstance(model, Path):
             return self.framework.load_model(model), file_hash(model)
         return model, None
+
+    def _stated(self, model: Any, latencies: LatencyTable | None) -> Statement:
+        """The common part of the knapsack problems of the model, once it is accepted."""
+        settings, network = self.request.settings, self.framework.inspect(model)
+        if settings.strict:
+            refuse_unprunable(network)
+        statement = Statement(network, settings.costs(network, latencies), settings.widths)
+        self.accept(statement)
+        return statement
 
     def _dataset(self, model: Any) -> Dataset | None:
         request = self.request
@@ -191,16 +212,19 @@ class InputReader:
             self.folder.begin(RunRecord(self.request.options, hashes), framework.files)
         elif known.hashes.model is not None and not path.exists():
             raise InputError(f"the run's model '{path}' no longer exists", "start over with --overwrite")
+        train = dataset.train
+        if self.request.settings.class_weight is not None:  # also if it is not trained, as the classes may be counted
+            train = ClassWeights(self.request.settings.class_weight, train).applied(train)
         if known is None or not path.exists():
-            self._train_baseline(dataset, path)
+            self._train_baseline(train, dataset.name, path)
         return framework.load_model(path), file_hash(path)
 
-    def _train_baseline(self, dataset: Dataset, path: Path) -> None:
-        self.watcher.stage(f"training on {dataset.name}")
+    def _train_baseline(self, train: Data, name: str, path: Path) -> None:
+        self.watcher.stage(f"training on {name}")
         settings, folder = self.request.settings, self.folder.path
         with resumable_trainings(folder, _BASELINE, "the training of the network", self.watcher) as slots:
             with slots.next(settings.baseline.epochs) as store:
                 how = (settings.baseline, settings.seed, self.watcher.epoch)
-                model = self.framework.build_baseline(Training(dataset.train, *how, keeper=store))
+                model = self.framework.build_baseline(Training(train, *how, keeper=store))
             self.framework.save_model(model, path)
             remove_epochs(folder)

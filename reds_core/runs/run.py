@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.resources import check_resources
 from reds_core.errors import NoSpaceError
 from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
 from reds_core.plan import Plan
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import has_progress, remove_checkpoints
+from reds_core.runs.data_warnings import data_warnings
 from reds_core.runs.drop_goal import DropGoal, drop_goal
 from reds_core.runs.finish import finish
 from reds_core.runs.folder import RunFolder, RunRecord
@@ -88,33 +92,58 @@ class Run:
         request, folder = self.request, self.folder
         if known is not None:
             known.check_options(request.options, folder.path)
-        inputs = InputReader(request, framework, folder, known, self.watcher).read()
+        accept = partial(accept_budgets, request.settings, budgets)
+        # Of a resumed run, it is first checked that it is given the same model.
+        early = accept if known is None else _accept_any
+        inputs = InputReader(request, framework, folder, known, self.watcher, early).read()
         if known is not None:
             known.check_hashes(inputs.hashes, folder.path)
         finished = folder.finished_plan()
         if finished is not None:
             remove_checkpoints(folder.path)
             return finished
-        request.settings.widths.check(inputs.network)
-        statement = Statement(inputs.network, inputs.costs, request.settings.widths)
-        budgets = statement.smallest_first(budgets)
-        check_reachable(statement, budgets)
+        accept(inputs.statement)
+        budgets = inputs.statement.smallest_first(budgets)
         record = RunRecord(request.options, inputs.hashes)
         if known is None and request.model is not None:
             folder.begin(record, framework.files)
         else:
             folder.note(record)
-        warn_of_inputs(inputs, request.settings, self.watcher)
-        session = Session(request, folder.path, self.registry, self.watcher, plugins, inputs, statement, budgets)
+        warn_of_inputs(inputs, request.settings, budgets if goal is None else (), self.watcher)
+        session = Session(request, folder.path, self.registry, self.watcher, plugins, inputs, inputs.statement, budgets)
         if goal is None:
             return finish(session, take_steps(session))
         found = find_smallest(session, goal)
         return finish(found.session, found.checkpoint, found.record)
 
 
-def warn_of_inputs(inputs: Inputs, settings: RunSettings, watcher: Watcher) -> None:
-    """Warn the user of what the network and the settings imply, before the work begins."""
+def accept_budgets(settings: RunSettings, budgets: Sequence[SubnetworkBudget], statement: Statement) -> None:
+    """Refuse rules for widths that do not fit the network, and budgets that no subnetwork meets.
+
+    Raises:
+        InputError: If there is such a rule, or budgets are not ordered alike in every resource.
+        InfeasibleError: If there is such a budget.
+    """
+    settings.widths.check(statement.network)
+    check_reachable(statement, statement.smallest_first(budgets))
+
+
+def warn_of_inputs(
+    inputs: Inputs, settings: RunSettings, budgets: Sequence[SubnetworkBudget], watcher: Watcher
+) -> None:
+    """Warn the user of what the network, the data and the settings imply, before the work begins.
+
+    Args:
+        inputs: The inputs of the run.
+        settings: Its settings.
+        budgets: The budgets that the user chose; none if the run looks for one.
+        watcher: Notified of the warnings.
+    """
     warnings = [*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)]
+    warnings += slack_warnings(inputs.statement, budgets)
+    if inputs.train is not None:
+        given = (inputs.model, inputs.network, inputs.train, inputs.validation, inputs.test)
+        warnings += data_warnings(inputs.framework, *given)
     if settings.finetune.epochs:
         warnings.append(frozen_warning(inputs.network))
     if settings.int8 and inputs.train is not None:
@@ -122,3 +151,7 @@ def warn_of_inputs(inputs: Inputs, settings: RunSettings, watcher: Watcher) -> N
     for warning in warnings:
         if warning is not None:
             watcher.warn(warning)
+
+
+def _accept_any(_: Statement) -> None:
+    """Accept every network."""

@@ -36,9 +36,9 @@ class RunSettings:
     """Settings of a run. Two runs with equal settings, model and data make the same plan.
 
     Attributes:
-        budgets: RESOURCE=AMOUNT[,AMOUNT...]; an amount of at most 1 is a fraction of the full network, others may have
-            a unit such as k, M, KiB, MiB or ms. There is one subnetwork for each amount. With `max_drop` these are
-            further limits of the one subnetwork, one amount for each resource, and the default does not apply.
+        budgets: RESOURCE=AMOUNT[,AMOUNT...]; an amount is a share of the full network, such as 0.5 or 50%, or a number
+            with a unit such as k, M, KB, KiB, MiB or ms. There is one subnetwork for each amount. With `max_drop` these
+            are further limits of the one subnetwork, one amount for each resource, and the default does not apply.
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back data. None
             means off.
         max_drop_resource: Resource by which that network is the smallest. None means macs.

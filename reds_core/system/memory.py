@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 
 from reds_core.errors import InputError
+from reds_core.scales import BYTES, read_typed
 
 DEFAULT_SHARE = 0.5
 """Share of the available memory that a solve may use by default."""
 
-_BYTES = re.compile(
-    r"(?P<number>\d{1,15}(?:\.\d{1,6})?)\s*(?P<scale>[kmgt]?)(?P<binary>i?)b?", re.ASCII | re.IGNORECASE
-)
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_MOST_BYTES = 2**62
 _CGROUPS = (  # for cgroup v2 and v1: limit, usage, and the file cache, which the system frees on demand
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
@@ -26,17 +23,16 @@ def parse_bytes(text: str) -> int:
     """Parse an amount of memory in bytes.
 
     Args:
-        text: a number, optionally with k, M, G, T (powers of 1000) or KiB, MiB, GiB, TiB (powers of 1024), in any case.
+        text: a number, optionally with a unit in any case: k, M, G, T, KB, MB, GB, TB (powers of 1000) or KiB, MiB,
+            GiB, TiB (powers of 1024).
 
     Raises:
-        InputError: if the amount is malformed or 0.
+        InputError: if the amount is malformed, less than one byte or more than 2^62 bytes.
     """
-    match = _BYTES.fullmatch(str(text).strip())  # Python callers may also give an integer
-    amount = 0
-    if match is not None and (match["scale"] or not match["binary"]):
-        base = 1024 if match["binary"] else 1000
-        amount = int(float(match["number"]) * base ** _POWERS[match["scale"].lower()])
-    if amount < 1:
+    typed = read_typed(str(text))  # Python callers may also give an integer
+    unit_bytes = None if typed is None else BYTES.unit_size(typed.unit)
+    amount = 0 if typed is None or unit_bytes is None else int(typed.number * unit_bytes)
+    if not 1 <= amount <= _MOST_BYTES:
         raise InputError(f"the memory limit '{text}' is not an amount", "write an amount such as 4GiB or 800MiB")
     return amount
 

@@ -349,13 +349,20 @@ def test_bad_usage_ends_with_status_2(reds: Callable[..., CommandOutcome], place
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("4GiB", 4 * 2**30), ("800MiB", 800 * 2**20), ("1.5G", 1_500_000_000), ("64MB", 64_000_000), ("4 gib", 4 * 2**30)],
+    [
+        ("4GiB", 4 * 2**30),
+        ("800MiB", 800 * 2**20),
+        ("1.5G", 1_500_000_000),
+        ("64MB", 64_000_000),
+        ("4 gib", 4 * 2**30),
+        ("1e9", 10**9),
+    ],
 )
 def test_amounts_of_memory(text: str, expected: int) -> None:
     assert parse_bytes(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "GiB", "-1GiB", "0", "1e9", "4i", "nan", "none"])
+@pytest.mark.parametrize("text", ["", "GiB", "-1GiB", "0", "0.5", "50%", "1e99", "4i", "nan", "none"])
 def test_malformed_amounts_of_memory(text: str) -> None:
     with pytest.raises(InputError, match="is not an amount"):
         parse_bytes(text)

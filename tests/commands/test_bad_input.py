@@ -305,7 +305,7 @@ def test_a_folder_without_images_is_no_data(reds: Callable[..., Outcome], model:
         (["--solver", "gurobi"], 2, "unknown solver 'gurobi'; .*installed: "),
         (["--scorer", "tailor"], 2, "unknown scorer 'tailor'; did you mean 'taylor'"),
         (["--pruner", "nestled"], 2, "unknown pruner 'nestled'; did you mean 'nested'"),
-        (["--budget", "flops=0.5"], 2, "unknown resource 'flops'; resources: macs, params, peak_ram"),
+        (["--budget", "flops=0.5"], 2, "unknown resource 'flops'; did you mean 'macs'"),
         (["--budget", "macs"], 2, "budget 'macs' is malformed"),
         (["--budget", "macs=lots"], 2, "budget macs=lots is malformed"),
         (["--budget", "macs=-0.5"], 2, "is malformed"),

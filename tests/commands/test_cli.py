@@ -221,7 +221,7 @@ def test_formulate_without_data(reds: Reds, place: Workplace) -> None:
     ("changes", "why"),
     [
         (["--budget", "macs=0.5,0.25"], "2 budgets are given"),
-        (["--budget", "mcas=0.5"], "unknown resource 'mcas'; resources: macs, params, peak_ram"),
+        (["--budget", "mcas=0.5"], "unknown resource 'mcas'; did you mean 'macs'"),
         (["--budget", "macs"], "budget 'macs' is malformed"),
         (["--budget", "macs=0.5", "--scorer", "tailor"], "unknown scorer 'tailor'; did you mean 'taylor'"),
         (["--budget", "macs=0.5", "--element-size", "2"], "element size 2"),

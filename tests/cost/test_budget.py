@@ -48,6 +48,27 @@ def capacity(resource: str, text: str, full: int = 10**9) -> int:
         ("latency", "0.5", 500_000_000),
         ("macs", " 0.5 ", 500_000_000),
         ("macs", "1.9", 1),
+        ("macs", "2m", 2_000_000),
+        ("macs", "2K", 2_000),
+        ("macs", "0.5 M", 500_000),
+        ("macs", "2.5 MMAC", 2_500_000),
+        ("macs", "1T", 10**12),
+        ("params", "64kib", 65_536),
+        ("params", "64 KiB", 65_536),
+        ("params", "64\u202fKiB", 65_536),
+        ("peak_ram", "64KB", 64_000),
+        ("peak_ram", "1mb", 1_000_000),
+        ("peak_ram", "1Gb", 10**9),
+        ("peak_ram", "1GIB", 2**30),
+        ("peak_ram", "512B", 512),
+        ("latency", "2MS", 2_000_000),
+        ("latency", "2µs", 2_000),
+        ("latency", "1S", 10**9),
+        ("macs", "50%", 500_000_000),
+        ("macs", "50 %", 500_000_000),
+        ("macs", "100%", 10**9),
+        ("macs", "0.5%", 5_000_000),
+        ("latency", "12.5%", 125_000_000),
     ],
 )
 def test_units(resource: str, text: str, expected: int) -> None:
@@ -92,6 +113,11 @@ def test_a_fraction_is_floored_as_a_rational_number(number: Decimal, full: int) 
         ("64KiB", "64KiB", 65536),
         ("2.5M", "2.5M", 2_500_000),
         ("1.9", "1.9", 1.9),
+        ("50%", "50", 0.5),
+        ("12.5 %", "12.5", 0.125),
+        ("100%", "100", 1.0),
+        ("64kib", "64kib", 65536),
+        ("64 KiB", "64KiB", 65536),
     ],
 )
 def test_names_and_plain_numbers(text: str, name: str, plain: float) -> None:
@@ -106,12 +132,10 @@ def test_names_and_plain_numbers(text: str, name: str, plain: float) -> None:
     [
         ("macs", "", "malformed"),
         ("macs", "half", "malformed"),
-        ("macs", "50%", "malformed"),
         ("macs", "-0.5", "malformed"),
         ("macs", "0.5.1", "malformed"),
         ("macs", "nan", "malformed"),
         ("macs", "inf", "malformed"),
-        ("macs", "0.5 M", "malformed"),
         ("macs", "1_000", "malformed"),
         ("macs", "٣", "malformed"),
         ("macs", "../x", "malformed"),
@@ -121,11 +145,15 @@ def test_names_and_plain_numbers(text: str, name: str, plain: float) -> None:
         ("macs", "0", "not above 0"),
         ("macs", "0.0", "not above 0"),
         ("macs", "0k", "not above 0"),
-        ("macs", "2m", "unit 'm'"),
-        ("macs", "2K", "unit 'K'"),
         ("macs", "2GiB", "unit 'GiB'"),
         ("macs", "2ms", "unit 'ms'"),
         ("macs", "2KiB", "not counted in bytes"),
+        ("macs", "2KB", "unit 'KB'"),
+        ("macs", "150%", "above 100 % of the full network"),
+        ("macs", "0%", "not above 0"),
+        ("macs", "50%%", "malformed"),
+        ("macs", "%", "malformed"),
+        ("latency", "2m", "unit 'm'"),
         ("latency", "2k", "unit 'k'"),
         ("latency", "2KiB", "unit 'KiB'"),
         ("macs", "1e19", "above 2^62"),
@@ -146,7 +174,7 @@ def test_any_text_is_an_amount_with_a_file_name_or_refused(text: str) -> None:
         return
     assert amount.number > 0
     assert amount.name.isascii()
-    assert not set(amount.name) - set("0123456789.eE+-kKMGiB")
+    assert not set(amount.name) - set("0123456789.eE+-kKmMgGtTiIbB")
     assert len(amount.name) < 100
 
 
@@ -186,12 +214,48 @@ def test_a_first_budget_that_tells_nothing_apart_leaves_the_naming_to_the_first_
         (["macs=0.5,0.25", "params=0.5,0.4,0.3"], "different lengths"),
         (["macs=0.5,0.5"], "two budgets are named '50'"),
         (["macs=0.5,5e-1"], "two budgets are named '50'"),
+        (["macs=0.5,50%"], "two budgets are named '50'"),
+        (["peak_ram=64KiB,64kib"], "two budgets are named '64KiB'"),
+        (["macs=0.5", "MACS=0.25"], "resource 'macs' has two budgets"),
     ],
 )
 def test_malformed_lists(texts: list[str], why: str) -> None:
     with pytest.raises(InputError, match="budget") as caught:
         parse_budgets(texts)
     assert why in caught.value.what
+
+
+def test_names_of_resources_are_read_in_any_case() -> None:
+    assert parse_budgets(["MACS=50%,25%", " Peak_RAM=64kb"]) == parse_budgets(["macs=50%,25%", "peak_ram=64kb"])
+    assert budgets_from({"MACs": "50%"})[0].capacities({"macs": 1000}) == {"macs": 500}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ram", "peak_ram"),
+        ("Memory", "peak_ram"),
+        ("peak-ram", "peak_ram"),
+        ("peakram", "peak_ram"),
+        ("FLOPs", "macs"),
+        ("mcas", "macs"),
+        ("size", "params"),
+        ("parameters", "params"),
+        ("flash", "params"),
+        ("time", "latency"),
+        ("latancy", "latency"),
+    ],
+)
+def test_unknown_resources_are_refused_with_what_may_be_meant(name: str, meant: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_budgets([f"{name}=64KiB"])
+    assert caught.value.what == f"unknown resource '{name}'"
+    assert caught.value.fix == f"did you mean '{meant}'? resources: macs, params, peak_ram, latency"
+
+
+def test_names_like_no_resource_are_refused_with_all_resources() -> None:
+    with pytest.raises(InputError, match="unknown resource 'bananas'; resources: macs, params, peak_ram, latency"):
+        parse_budgets(["bananas=2"])
 
 
 def test_python_values_are_budgets() -> None:

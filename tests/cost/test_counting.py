@@ -224,7 +224,7 @@ def test_forms_of_a_chain_by_hand() -> None:
 
 
 def test_unknown_resources_are_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError, match="unknown resource 'mcas'; resources: macs, params, peak_ram"):
+    with pytest.raises(InputError, match="unknown resource 'mcas'; did you mean 'macs'"):
         resources.resource_forms(describe(residual_model()), ["macs", "mcas"])
 
 

@@ -15,13 +15,15 @@ from toy_plugins import FIRST_PARTY, PluginModule
 from toy_runs import Workplace
 
 from reds_core.cost import resources
+from reds_core.cost.budget import parse_budgets
 from reds_core.errors import InfeasibleError
-from reds_core.formulation.infeasibility import check_capacity
+from reds_core.formulation.infeasibility import check_capacity, check_reachable
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.network.description import Network
 
 NETWORK = describe(chain_model((24, 40, 16), features=5, positions=3))
+WIDE = describe(chain_model((24, 40, 16), features=50, positions=30))
 LAYERS = [layer.name for layer in NETWORK.layers]
 
 
@@ -152,3 +154,28 @@ def test_warnings_of_a_run_that_ends_with_them_stand_in_its_error(reds: Reds, pl
     reds("prune", place.model, "--data", place.data, "--budget", "macs=0.001", "--out", place.out).check_error(
         3, "stay whole: layer 'odd' is not known; raise the budget"
     )
+
+
+@pytest.mark.parametrize(
+    ("budget", "question"),
+    [
+        ("macs=50", "did you mean macs=50% or macs=50k? If not, "),
+        ("macs=1.6", "did you mean macs=1.6k? If not, "),
+        ("macs=2", "did you mean macs=2% or macs=2k? If not, "),
+        ("macs=101", ""),
+        ("macs=1.5%", ""),
+        ("macs=0.001", ""),
+        ("macs=50MAC", ""),
+        ("params=50", "did you mean params=50%? If not, "),
+        ("params=1.2", "did you mean params=1.2KiB? If not, "),
+    ],
+)
+def test_an_amount_without_a_unit_that_cannot_be_reached_is_asked_about(budget: str, question: str) -> None:
+    with pytest.raises(InfeasibleError) as caught:
+        check_reachable(Statement(WIDE), parse_budgets([budget]))
+    assert caught.value.fix.startswith(f"{question}raise the budget to ")
+
+
+def test_small_amounts_that_can_be_reached_are_allowed() -> None:
+    network = describe(chain_model((2,), features=1, classes=1))
+    check_reachable(Statement(network), parse_budgets(["macs=2"]))

@@ -11,20 +11,11 @@ import pytest
 from command_line import Reds
 from toy_framework import residual_model
 from toy_plugins import toy_registry
-from toy_runs import NO_TRAINING, QUICK, Workplace, settings, without_times
+from toy_runs import NO_TRAINING, QUICK, Listener, Workplace, settings, without_times
 
 from reds_core.errors import InfeasibleError, InputError
 from reds_core.plan import Accuracy, FullAccuracy, Plan, load_plan
 from reds_core.runs.folder import Mode
-from reds_core.watcher import Watcher
-
-
-class Listener(Watcher):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 def unmeasured(plan: Plan) -> Plan:

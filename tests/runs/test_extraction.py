@@ -189,8 +189,14 @@ def test_budgets_that_are_refused(place: Workplace, budgets: list[str], why: str
 
 
 def test_a_budget_out_of_reach(place: Workplace) -> None:
-    with pytest.raises(InfeasibleError, match=r"the least that can be reached: macs \d+"):
-        more(place, "macs=0.01")
+    with pytest.raises(InfeasibleError, match=r"budget '1': macs 2 is asked for, the least that can be reached is \d+"):
+        more(place, "macs=1%")
+
+
+def test_a_budget_that_does_not_bind_is_remarked(place: Workplace) -> None:
+    heard = Listener()
+    more(place, "MACS=1G", watcher=heard)
+    assert [w for w in heard.warnings if "budget '1G' does not bind: the full network uses 270 of macs" in w]
 
 
 def test_solvers_without_a_choice(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from toy_plugins import BruteSolver, toy_registry
 from toy_runs import EXPORTS, NO_TRAINING, QUICK, Listener, Workplace, contents, settings, without_times
 
 from reds_core.cost import resources
-from reds_core.errors import InputError, UnavailableError, UnsupportedError
+from reds_core.errors import InfeasibleError, InputError, UnavailableError, UnsupportedError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
@@ -25,6 +25,7 @@ from reds_core.plan import load_plan
 from reds_core.report.facts import Metric, gather
 from reds_core.runs.dataset import load_data
 from reds_core.runs.folder import Mode
+from reds_core.runs.formulating import formulate_model
 
 # --- a fresh run ---------------------------------------------------------------------------------------------------
 
@@ -129,6 +130,29 @@ def test_without_a_model_a_baseline_is_trained_once(place: Workplace) -> None:
     assert {g.name for g in describe(baseline).groups} == {g.name for g in plan.groups}
 
 
+@pytest.mark.parametrize("given", ["balanced", "0=1,2=5"])
+def test_the_baseline_is_trained_with_the_weights_of_classes(place: Workplace, given: str) -> None:
+    weights: list[Any] = []
+
+    class Recording(ToyFramework):
+        def build_baseline(self, training: Training) -> Any:
+            assert isinstance(training.data, Arrays)
+            weights.append((training.data.y.copy(), training.data.weights))
+            return super().build_baseline(training)
+
+    for asked in (None, given):
+        place.prune(
+            model=None,
+            settings=settings(class_weight=asked),
+            registry=toy_registry(framework=Recording),
+            mode=Mode.OVERWRITE,
+        )
+    (_, none), (labels, found) = weights
+    assert none is None
+    assert len(set(zip(labels.tolist(), found.tolist(), strict=True))) == len(set(labels.tolist()))
+    assert len(set(found.tolist())) > 1
+
+
 def test_without_data_there_are_no_accuracies_and_no_int8_file(place: Workplace) -> None:
     plan = place.prune(data=None, settings=NO_TRAINING)
     assert plan.hashes.data is None
@@ -152,6 +176,25 @@ def test_without_data_what_needs_it_is_refused(place: Workplace, changes: dict[s
     with pytest.raises(InputError, match=why):
         place.prune(data=None, settings=settings(**changes))
     assert not place.out.exists()
+
+
+def test_a_budget_out_of_reach_is_refused_before_the_data_is_read(place: Workplace) -> None:
+    with pytest.raises(InfeasibleError, match="no subnetwork meets the budget '1': macs 2 is asked for"):
+        place.prune(data=place.folder / "missing.npz", budgets={"macs": "1%"})
+    assert not place.out.exists()
+    with pytest.raises(InfeasibleError, match="no subnetwork meets the budget '1'"):
+        formulate_model(place.model, place.folder / "missing.npz", {"macs": "1%"}, registry=toy_registry())
+
+
+def test_a_budget_that_does_not_bind_is_remarked(place: Workplace) -> None:
+    heard = Listener()
+    plan = place.prune(budgets=["MACS=50%,1G"], settings=NO_TRAINING, watcher=heard)
+    assert [w for w in heard.warnings if "does not bind" in w] == [
+        "budget '1G' does not bind: the full network uses 270 of macs and 1,000,000,000 may be used, so nothing has to "
+        "be pruned; give a smaller amount, or a share such as 0.5"
+    ]
+    assert [s.name for s in plan.subnetworks] == ["50", "1G"]
+    assert [s.budget for s in plan.subnetworks] == [{"macs": 0.5}, {"macs": 10**9}]
 
 
 def test_neither_a_model_nor_data(place: Workplace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,12 +140,17 @@ def tripping_registry(wire: Tripwire) -> Registry:
     return toy_registry(framework=type("TrippingFramework", (ToyFramework,), members))
 
 
+REMARK_ON_DATA = re.compile("the (training|test) data has (only|no example)")
+"""How warnings begin that the small data sets of tests give, whatever is tested."""
+
+
 class Listener(Watcher):
-    """Remembers what it hears."""
+    """Remembers what it hears, and sets remarks on small data apart from other warnings."""
 
     def __init__(self) -> None:
         self.stages: list[str] = []
         self.warnings: list[str] = []
+        self.remarks: list[str] = []
         self.notes: list[str] = []
         self.epochs = 0
 
@@ -155,7 +161,7 @@ class Listener(Watcher):
         self.epochs += 1
 
     def warn(self, text: str) -> None:
-        self.warnings.append(text)
+        (self.remarks if REMARK_ON_DATA.match(text) else self.warnings).append(text)
 
     def note(self, text: str) -> None:
         self.notes.append(text)

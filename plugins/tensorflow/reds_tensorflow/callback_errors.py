@@ -39,7 +39,8 @@ def callback_errors_named(callbacks: Sequence[Any]) -> Iterator[None]:
         InputError: if a callback raises an error that is not one of reds.
     """
     try:
-        yield
+        with _whole_tracebacks():
+            yield
     except (RedsError, MemoryError):
         raise
     except Exception as error:
@@ -52,11 +53,20 @@ def callback_errors_named(callbacks: Sequence[Any]) -> Iterator[None]:
         ) from error
 
 
-def _callback_of(error: Exception, callbacks: Sequence[Any]) -> Any | None:
-    """Return the callback in whose code the error was raised, or None.
+@contextmanager
+def _whole_tracebacks() -> Iterator[None]:
+    """Have Keras leave its own frames, and so those of its own callbacks, in tracebacks within the context."""
+    was_filtering = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if was_filtering:
+            keras.config.enable_traceback_filtering()
 
-    Keras removes its own frames, and with them those of its own callbacks, from tracebacks.
-    """
+
+def _callback_of(error: Exception, callbacks: Sequence[Any]) -> Any | None:
+    """Return the callback in whose code the error was raised, or None."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         owner = frame.f_locals.get("self")
         if any(owner is callback for callback in callbacks):

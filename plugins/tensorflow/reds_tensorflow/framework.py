@@ -159,6 +159,11 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import checking
         return checking.check_data(model, data, task, what)
 
+    def input_notes(self, model: Any, x: Any) -> tuple[str, ...]:
+        with importing():
+            from reds_tensorflow import input_range
+        return input_range.input_notes(model, x)
+
     def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
         with importing():
             from reds_tensorflow import export

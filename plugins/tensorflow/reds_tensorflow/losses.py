@@ -13,25 +13,19 @@ import tensorflow as tf
 
 from reds_core.errors import InputError
 from reds_tensorflow.identifiers import keras_object
-from reds_tensorflow.targets import Form, form_for
+from reds_tensorflow.targets import TakesLabels, form_for
 
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
 @dataclass(frozen=True)
-class BuiltLoss:
+class BuiltLoss(TakesLabels):
     """A loss.
 
     Attributes:
-        name: its name in messages.
-        form: the form of labels that it takes.
-        ignored: class number that it ignores, or None.
         mean: function of (targets, outputs, weights (N,) or None) that returns the mean over examples, a scalar tensor.
     """
 
-    name: str
-    form: Form
-    ignored: int | None
     mean: Callable[..., Any]
 
 

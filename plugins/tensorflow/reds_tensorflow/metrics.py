@@ -13,24 +13,18 @@ import keras
 from reds_core.errors import InputError
 from reds_tensorflow.identifiers import keras_object
 from reds_tensorflow.messages import first_sentence
-from reds_tensorflow.targets import Form, form_for
+from reds_tensorflow.targets import TakesLabels, form_for
 
 
 @dataclass(frozen=True)
-class BuiltMetric:
+class BuiltMetric(TakesLabels):
     """A metric.
 
     Attributes:
-        name: its name in messages.
-        form: the form of labels that it takes.
-        ignored: class number that it ignores, or None.
         takes_probabilities: whether it is given probabilities instead of logits.
         new: returns a new Keras metric.
     """
 
-    name: str
-    form: Form
-    ignored: int | None
     takes_probabilities: bool
     new: Callable[[], Any]
 

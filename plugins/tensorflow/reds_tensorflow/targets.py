@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -18,6 +19,21 @@ class Form(Enum):
     SPARSE = "class numbers"
     DENSE = "the shape of the outputs"
     PLAIN = "as they are"
+
+
+@dataclass(frozen=True)
+class TakesLabels:
+    """What a loss and a metric have in common.
+
+    Attributes:
+        name: its name in messages.
+        form: the form of labels that it takes.
+        ignored: class number that it ignores, or None.
+    """
+
+    name: str
+    form: Form
+    ignored: int | None
 
 
 def form_for(given: Any, found: Any) -> Form:

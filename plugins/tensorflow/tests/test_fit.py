@@ -197,6 +197,32 @@ def test_a_backup_of_keras_is_restored(tmp_path: Path) -> None:
     assert_same(whole, resumed)
 
 
+def test_errors_of_keras_s_own_callbacks_name_them(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    was_filtering = keras.config.is_traceback_filtering_enabled()
+    for callback in (
+        keras.callbacks.ModelCheckpoint(tmp_path / "file" / "latest.keras"),
+        keras.callbacks.CSVLogger(tmp_path / "file" / "log.csv"),
+    ):
+        with pytest.raises(InputError) as caught:
+            train(callbacks=(callback,))
+        assert caught.value.what.startswith(f"callback {type(callback).__name__} failed with ")
+        assert str(tmp_path / "file") in caught.value.what
+    assert keras.config.is_traceback_filtering_enabled() == was_filtering
+
+
+def test_errors_that_callbacks_do_not_raise_are_not_theirs() -> None:
+    class Failing(EpochKeeper):
+        def load(self, origin: str) -> EpochState | None:
+            return None
+
+        def save(self, state: EpochState) -> None:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(callbacks=(Recorder(),), keeper=Failing())
+
+
 def test_tensorboard_writes_its_files(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     train(callbacks=(keras.callbacks.TensorBoard(tmp_path),), validation=examples(60, 6))
