@@ -80,7 +80,7 @@ def member_table(record: SubnetworkRecord, metric: Metric) -> Table:
     texts["channels kept"] = units.listed(tuple(widths), _MOST_WIDTHS)
     texts["files"] = ", ".join(name for name in record.files.values() if name is not None)
     if (added := extraction_sentence(record)) is not None:
-        texts["added"] = added
+        texts["note"] = added
     rows = [Row(name, (Cell(units.printable(text) or units.DASH),)) for name, text in texts.items()]
     return Table(f"Subnetwork {units.printable(record.name)}", "", ("",), one_block(rows), is_prose=True)
 

@@ -9,7 +9,7 @@ from reds_core.cost.resources import RESOURCES
 from reds_core.plan import Plan
 from reds_core.report import figures, units
 from reds_core.report.drop import drop_sentences, drop_table
-from reds_core.report.facts import FamilyFacts, Member, gather
+from reds_core.report.facts import OWN_WEIGHTS, FamilyFacts, Member, gather
 from reds_core.report.page import Picture, picture, render
 from reds_core.report.plan_table import extraction_sentence
 from reds_core.report.proof import Proof, proof_summary, prove
@@ -71,6 +71,7 @@ def run_page(plan: Plan, folder: Path) -> str:
         pruner=plan.pruner,
         metric=family.metric,
         results=results_table(family),
+        has_own_weights=any(member.mark == OWN_WEIGHTS for member in family.subnetworks),
         additions=tuple(_addition(member) for member in reversed(family.subnetworks) if member.mark),
         accuracy_pictures=_accuracy_pictures(family),
         usage_picture=_usage_picture(family),

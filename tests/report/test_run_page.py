@@ -103,6 +103,7 @@ def test_members_that_were_added_are_marked(tmp_path: Path) -> None:
     page = page_of(extended(), tmp_path)
     words = " ".join(page.text.split())
     assert "Added after the run" in words
+    assert "Subnetworks share their weights, except for those with “own weights”: a larger" in words
     assert words.count("not trained") >= 3  # in the table, in a sentence, in the pictures
     assert "Added after the run and not trained: its weights are those of subnetwork 50." in words
     assert "from the full network and trained by itself for 1 epoch: its weights are its own" in words
@@ -125,6 +126,7 @@ EMPTY_PAGE: dict[str, Any] = {
     "usage_picture": None,
     "drop_table": None,
     "metric": None,
+    "has_own_weights": False,
 }
 
 
