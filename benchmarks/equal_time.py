@@ -123,7 +123,7 @@ def plain_epoch_cpu_s(recipe: Recipe) -> float:
     arrays = read_archive(Path(recipe.data))
     data = framework.check_data(model, Arrays(arrays["x_train"], arrays["y_train"]), Task(), "training data")
     train, _ = split_validation(data, settings.holdout, settings.seed)
-    finetune = dataclasses.replace(settings.finetune, epochs=PLAIN_EPOCHS, distill=Teacher.NONE, anchor=0.0)
+    finetune = dataclasses.replace(settings.finetune, epochs=PLAIN_EPOCHS, distill=Teacher.NONE)
     clock = StepClock()
     framework.finetune(Family(model, (), ()), Training(train, finetune, settings.seed, clock.epoch))
     return clock.cpu_s / PLAIN_EPOCHS

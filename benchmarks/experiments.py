@@ -95,12 +95,11 @@ SANDWICH = Strategy(
         "distill": Teacher.FULL,
         "distill_weight": 1.0,
         "distill_temperature": 1.0,
-        "anchor": 0.0,
     },
 )
 """Slimmable networks: uniform widths, the sandwich rule, and in-place distillation (arXiv 1812.08928, 1903.05134)."""
 DRESS_LIKE = Strategy(
-    "nested", "magnitude", "global-threshold", finetune={"distill": Teacher.NONE, "distill_weight": 0.0, "anchor": 0.0}
+    "nested", "magnitude", "global-threshold", finetune={"distill": Teacher.NONE, "distill_weight": 0.0}
 )
 """DRESS (arXiv 2207.00670) with channels in place of single weights: members by magnitude, a weighted joint loss."""
 
@@ -116,7 +115,7 @@ FAMILY_NOTES = """\
 What is compared:
 
 - `nested`, `uniform`, `layerwise` and `progressive` are the pruners of that name with the default settings of training:
-  all networks of the family are trained in each step, with the input network as the teacher and with the anchor.
+  all networks of the family are trained in each step, with the input network as the teacher.
 - `sandwich` has the widths of `uniform` and is trained like universally slimmable networks (arXiv 1903.05134): a step
   trains the full network on the labels, and the smallest subnetwork and a random one of the others on the outputs of
   the full network alone. It differs from the paper in three ways: training starts from a trained network and is short;

@@ -11,7 +11,7 @@ from pathlib import Path
 NETWORKS = 4
 CASES = ("dnn-s", "ds-cnn-s", "fashion", "resnet8")
 REFERENCE = "all, batch 32, rate 0.003"
-"""The recipe that the others are compared with: the default settings without an anchor."""
+"""The recipe that the others are compared with: the default settings."""
 NOT_OFFERED = {
     "full share": "the share of the full network's loss in the sum of losses; the members share the rest",
     "full distils": "the share of the soft targets in the loss of the full network alone",

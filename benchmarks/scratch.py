@@ -35,7 +35,7 @@ TITLE = "DS-CNN S on Fashion-MNIST: subnetworks against training from scratch"
 ABOUT = (
     "The subnetworks of `nested` against networks of the same widths whose weights are initialised at random. These "
     "are trained by themselves, for the epochs of the fine-tuning and for those of the full network's own training, "
-    "with the same settings, among them the full network as the teacher, but without the anchor."
+    "with the same settings, among them the full network as the teacher."
 )
 
 
@@ -63,7 +63,7 @@ class Scratch:
         keras.utils.set_random_seed(seed)
         fresh: Any = keras.models.clone_model(self._framework.extract(self._model, network, kept))
         train, validation = split_validation(self._train, 0.1, seed)
-        settings = dataclasses.replace(EXPERIMENTS["fashion"].finetune, epochs=epochs, anchor=0.0)
+        settings = dataclasses.replace(EXPERIMENTS["fashion"].finetune, epochs=epochs)
         training = Training(train, settings, seed, _show, validation=validation, teacher=self._model)
         training_began = time.perf_counter()
         self._framework.finetune(Family(fresh, (), ()), training)

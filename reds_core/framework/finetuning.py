@@ -88,9 +88,9 @@ class FinetuneSettings:
         members_per_step: Number of subnetworks that are trained in a step beside the full network. Fewer make a step
             faster, so that more epochs fit into the same time. None means all, or 2 by the sandwich rule.
         member_choice: Which subnetworks these are.
-        anchor: Strength of the pull of all trained weights towards their values before the training, so that the full
-            network loses little: half of it, times the sum of the squared distances, is added to the loss (L2-SP: Li et
-            al., arXiv 1802.01483). 0 means none.
+        anchor: Strength of the pull of all trained weights towards their values before the training, for short trainings
+            in which the full network loses much: half of it, times the sum of the squared distances, is added to the
+            loss (L2-SP: Li et al., arXiv 1802.01483). 0 means none.
         recalibrate: Measure the batch-norm statistics of networks that are not trained (0 epochs) on training data.
             Those of trained networks are always measured.
 
@@ -116,7 +116,7 @@ class FinetuneSettings:
     distill_temperature: float = 4.0
     members_per_step: int | None = None
     member_choice: MemberChoice = MemberChoice.IN_TURN
-    anchor: float = 0.01
+    anchor: float = 0.0
     recalibrate: bool = True
 
     def __post_init__(self) -> None:

@@ -62,7 +62,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "distill_temperature": ("finetune: {distill_temperature: 1}", ("--distill-temperature", "4")),
     "members_per_step": ("finetune: {members_per_step: 2}", ("--members-per-step", "none")),
     "member_choice": ("finetune: {member_choice: sandwich}", ("--member-choice", "in-turn")),
-    "anchor": ("finetune: {anchor: 0}", ("--anchor", "0.01")),
+    "anchor": ("finetune: {anchor: 0.01}", ("--anchor", "0")),
     "recalibrate": ("finetune: {recalibrate: false}", ("--recalibrate",)),
 }
 """For each option what a recipe says, and the arguments that bring the default back."""
