@@ -13,8 +13,8 @@ from reds_core.knapsack.problem import KnapsackProblem
 LABEL_LENGTH = 40
 """The most characters of a label. Some readers of LP files refuse names of more than 100 characters."""
 
-_COLUMN = re.compile(r"x(\d+)_(\d+)(?:_|$)", re.ASCII)
-_VALUE = re.compile(r"(?:x(\d+)(?:_\w*)?=)?(?:o(\d+)(?:_w-?\d+)?|(\d+))", re.ASCII)
+_COLUMN = re.compile(r"x(\d{1,9})_(\d{1,9})(?:_|$)", re.ASCII)
+_VALUE = re.compile(r"(?:x(\d{1,9})(?:_\w*)?=)?(?:o(\d{1,9})(?:_w\d+)?|(\d{1,9}))", re.ASCII)
 
 
 def label(text: str) -> str:

@@ -101,7 +101,7 @@ class ProblemBuilder:
     ) -> None:
         """Add a resource whose usage is the sum of all costs, such as MACs.
 
-        `add_pair_costs` and `add_product` add costs of pairs of groups to it.
+        `add_costs`, `add_pair_costs` and `add_product` add further costs to it.
 
         Args:
             name: A name that no other resource has.
@@ -118,6 +118,24 @@ class ProblemBuilder:
             as_integer(base, f"the base of '{name}'"),
             self._costs(name, costs or {}),
         )
+
+    def add_costs(self, resource: str, costs: Mapping[str, npt.ArrayLike]) -> None:
+        """Add costs of groups to a sum resource, for example of groups that were added after it.
+
+        Args:
+            resource: The name of the sum resource.
+            costs: The cost of each option, by the name of the group.
+
+        Raises:
+            InputError: If there is no such sum resource, a group is unknown or has costs of it already, or the costs do
+                not have one number for each option.
+        """
+        parts = self._sum(resource)
+        checked = self._costs(resource, costs)
+        for group in checked:
+            if group in parts.costs:
+                raise InputError(f"group '{group}' has costs of '{resource}' already", "add both up")
+        parts.costs.update(checked)
 
     def add_peak(self, name: str, capacity: int) -> None:
         """Add a resource whose usage is that of its largest step, such as peak RAM. `add_step` adds its steps.
@@ -259,7 +277,8 @@ class ProblemBuilder:
         parts = self._resource(name)
         if not isinstance(parts, _SumParts):
             raise InputError(
-                f"resource '{name}' is a peak, which has no costs of pairs", "use add_sum to add a sum resource"
+                f"resource '{name}' is a peak, whose costs belong to its steps",
+                "use add_step, or add_sum for a sum resource",
             )
         return parts
 

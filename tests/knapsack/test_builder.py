@@ -32,6 +32,8 @@ def test_a_built_problem_is_what_was_added() -> None:
     builder.add_group("b/c", np.array([-1.0, 7.0]), ceiling=0)
     builder.add_group("d", [0])
     builder.add_sum("macs", 50, {"a": [1, 1, 9]}, base=3)
+    builder.add_group("late", [0, 0])
+    builder.add_costs("macs", {"late": [0, 4]})
     builder.add_product("macs", "b/c", "a", 2)
     builder.add_product("macs", "a", "b/c")  # adds up, also the other way round
     builder.add_pair_costs("macs", "a", "b/c", [[0, 0], [0, 1], [0, 2]])
@@ -45,12 +47,13 @@ def test_a_built_problem_is_what_was_added() -> None:
         ("a", [2, 3, 8], [1, 5, 6]),
         ("b/c", [1, 2], [-1, 7]),
         ("d", [1], [0]),
+        ("late", [1, 2], [0, 0]),
     ]
-    assert (problem.floors, problem.ceilings) == ((1, 0, 0), (2, 0, 0))
+    assert (problem.floors, problem.ceilings) == ((1, 0, 0, 0), (2, 0, 0, 1))
     assert [(p.first, p.second) for p in problem.pairs] == [(1, 0), (2, 0)]
-    found = problem.evaluate([2, 1, 0])
+    found = problem.evaluate([2, 1, 0, 1])
     assert found.value == 6 + 7 + 0 + 6 + 4
-    assert found.usage == {"macs": 3 + 9 + 3 * 8 * 2 + 2, "ram": 1 + 8 + 3}
+    assert found.usage == {"macs": 3 + 9 + 4 + 3 * 8 * 2 + 2, "ram": 1 + 8 + 3}
     assert not found.feasible
 
 
@@ -103,7 +106,7 @@ def started() -> ProblemBuilder:
     builder.add_group("conv", [0, 1, 2])
     builder.add_group("dense", [0, 1])
     builder.add_group("last", [0])
-    builder.add_sum("macs", 5)
+    builder.add_sum("macs", 5, {"dense": [0, 0]})
     builder.add_peak("ram", 5)
     builder.add_pair_values("conv", "dense", np.zeros((3, 2)))
     builder.add_pair_costs("macs", "conv", "dense", np.zeros((3, 2)))
@@ -129,10 +132,13 @@ def started() -> ProblemBuilder:
         (lambda b: b.add_sum("new", 1, {"cnv": [1, 2, 3]}), "there is no group 'cnv'; did you mean 'conv'?"),
         (lambda b: b.add_sum("new", 1, {"x": [1]}), "there is no group 'x'; known: conv, dense, last"),
         (lambda b: b.add_sum("new", 1, {"conv": [1, 2]}), r"costs of 'new' for 'conv' has shape \(2,\) where \(3,\)"),
+        (lambda b: b.add_costs("macs", {"dense": [1, 2], "last": [1]}), "group 'dense' has costs of 'macs' already"),
+        (lambda b: b.add_costs("macs", {"conv": [1, 2]}), "costs of 'macs' for 'conv' has shape"),
+        (lambda b: b.add_costs("ram", {"conv": [1, 2, 3]}), "resource 'ram' is a peak"),
         (lambda b: b.add_step("rm", {}), "there is no resource 'rm'; did you mean 'ram'?"),
         (lambda b: b.add_step("macs", {}), "resource 'macs' is a sum, which has no steps"),
         (lambda b: b.add_step("ram", {"dense": [1]}), "costs of 'ram' for 'dense' has shape"),
-        (lambda b: b.add_product("ram", "conv", "dense"), "resource 'ram' is a peak, which has no costs of pairs"),
+        (lambda b: b.add_product("ram", "conv", "dense"), "resource 'ram' is a peak, whose costs belong to its steps"),
         (lambda b: b.add_product("macs", "conv", "conv"), "a pair joins group 'conv' with itself"),
         (lambda b: b.add_product("macs", "conv", "dens"), "there is no group 'dens'; did you mean 'dense'?"),
         (lambda b: b.add_product("macs", "last", "dense", 0.5), "a coefficient of 'macs' is 0.5, which is not whole"),
