@@ -25,6 +25,7 @@ from reds_tensorflow.family import Student, shared_variable
 from reds_tensorflow.fused import norms_fused
 from reds_tensorflow.network_figures import NetworkFigures
 from reds_tensorflow.precision import computing_in
+from reds_tensorflow.replacing import replaced
 from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.strided import strides_taken_first
@@ -105,6 +106,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         self._hidden = _Hidden(students, aim, step, network, examples, statistics, starts)
         self._figures = [NetworkFigures(name, aim) for name in _prefixes(students)]
         self._step_loss = keras.metrics.Mean(name="loss")
+        self._is_evaluating = False
         self.built = True
 
     # --- as a Keras model -----------------------------------------------------------------------------------------
@@ -120,12 +122,16 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         return [self._step_loss, *(metric for figures in self._figures for metric in figures.metrics)]
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """Return no results, so that Keras takes the logs of the steps.
+        """Return the results that the steps of an epoch or of an evaluation logged, over all devices.
 
-        In a training step the metrics of the members are not updated, and some metrics of Keras have no result before
-        their first update.
+        Keras averages the logs of devices, which is not exact if their parts of a batch differ in size. In a training
+        step the metrics of the members are not updated.
         """
-        return {}
+        figures = self._figures if self._is_evaluating else self._figures[-1:]
+        results = {"loss": self._step_loss.result()}
+        for network in figures:
+            results |= network.results()
+        return results
 
     @property
     def figure_names(self) -> list[str]:
@@ -167,7 +173,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
     def evaluate(self, *data: Any, **settings: Any) -> Any:
         """Evaluate all networks, after their batch-norm statistics are measured on some training examples."""
-        with self.averaged():
+        with self.averaged(), replaced((self, "_is_evaluating", True)):
             self.measure(EPOCH_STATISTICS_EXAMPLES)
             return super().evaluate(*data, **settings)
 
