@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reds_core.framework import Family, MemberChoice, Precision, each
+from reds_core.framework import Family, MemberChoice, each
 from reds_core.network import Network, WeightKind
-from reds_tensorflow.augmenting import Augmenter
-from reds_tensorflow.distillation import Distillation
 from reds_tensorflow.dropping import dropout_times
 from reds_tensorflow.epoch_state import assign_plain, plain_arrays
 from reds_tensorflow.evaluation import as_float32
@@ -28,39 +26,12 @@ from reds_tensorflow.precision import computing_in
 from reds_tensorflow.replacing import replaced
 from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.statistics import BatchNormStatistics
+from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.strided import strides_taken_first
 from reds_tensorflow.task import Objective, inputs_for, outputs_in_order
 
 EPOCH_STATISTICS_EXAMPLES = 512
 """Maximum number of training examples for the statistics of batch norms that are measured before an evaluation."""
-
-
-@dataclass(frozen=True, eq=False)
-class StepSettings:
-    """How a step of the training computes.
-
-    Attributes:
-        members_per_step: how many members are trained in a step beside the full network; None trains all.
-        member_choice: which members these are.
-        anchor: half of it, times the sum of the squared distances of the weights from where they begin, is added to the
-            loss.
-        dropout: share of the dropout rates that is kept.
-        precision: precision in which layers compute.
-        distillation: the teacher, or None.
-        augmenter: changes the examples of a step, or None.
-        has_soft_targets: whether batches hold the teacher's outputs beside the labels.
-        seed: seed of the random choice of members.
-    """
-
-    members_per_step: int | None = None
-    member_choice: MemberChoice = MemberChoice.IN_TURN
-    anchor: float = 0.0
-    dropout: float = 0.0
-    precision: Precision = Precision.FLOAT32
-    distillation: Distillation | None = None
-    augmenter: Augmenter | None = None
-    has_soft_targets: bool = False
-    seed: int = 0
 
 
 class FamilyModel(keras.Model):  # type: ignore[misc]
