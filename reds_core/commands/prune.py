@@ -15,6 +15,7 @@ from reds_core.commands.shared import DATA, InputShapes, Json, input_shape_of, p
 from reds_core.errors import InputError
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import RunSettings, merged_options
+from reds_core.scales import PERCENT, read_typed
 from reds_core.scoring.scorer import ScoreLevel, parse_level
 
 
@@ -39,6 +40,16 @@ def _align(given: str | Absent, _: int | None) -> int | Absent:
     return int(given)
 
 
+def _points(given: str | Absent, _: float | None) -> float | Absent:
+    """A number of percentage points, with or without a percent sign."""
+    if isinstance(given, Absent):
+        return given
+    typed = read_typed(given)
+    if typed is None or typed.unit not in ("", PERCENT):
+        raise InputError(f"'{given}' is not a number of points", "give --max-drop 1.0 or 1%")
+    return float(typed.number)
+
+
 def _comma_separated(texts: Sequence[str], _: tuple[str, ...]) -> tuple[str, ...]:
     """The parts of texts such as "flip,shift=0.1". The single word none means no parts."""
     return listed([part for text in texts for part in text.split(",")])
@@ -53,7 +64,7 @@ OPTIONS = SettingOptions(
         "score_level": OptionRule(is_text=True, read=_level),
         "options": OptionRule("option", text="Option of a plugin, as NAME.KEY=VALUE", read=_merged),
         "imports": OptionRule(flag="--import"),
-        "max_drop": OptionRule(least=0),
+        "max_drop": OptionRule(is_text=True, read=_points),
         "max_drop_epochs": OptionRule(least=1),
         "finetune.epochs": OptionRule("finetune_epochs", least=0),
         "finetune.batch_size": OptionRule(least=1),

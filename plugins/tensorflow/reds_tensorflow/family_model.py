@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reds_core.framework import Family, MemberChoice, Precision, each
+from reds_core.framework import Family, MemberChoice, each
 from reds_core.network import Network, WeightKind
-from reds_tensorflow.augmenting import Augmenter
-from reds_tensorflow.distillation import Distillation
 from reds_tensorflow.dropping import dropout_times
 from reds_tensorflow.epoch_state import assign_plain, plain_arrays
 from reds_tensorflow.evaluation import as_float32
@@ -25,41 +23,15 @@ from reds_tensorflow.family import Student, shared_variable
 from reds_tensorflow.fused import norms_fused
 from reds_tensorflow.network_figures import NetworkFigures
 from reds_tensorflow.precision import computing_in
+from reds_tensorflow.replacing import replaced
 from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.statistics import BatchNormStatistics
+from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.strided import strides_taken_first
 from reds_tensorflow.task import Objective, inputs_for, outputs_in_order
 
 EPOCH_STATISTICS_EXAMPLES = 512
 """Maximum number of training examples for the statistics of batch norms that are measured before an evaluation."""
-
-
-@dataclass(frozen=True, eq=False)
-class StepSettings:
-    """How a step of the training computes.
-
-    Attributes:
-        members_per_step: how many members are trained in a step beside the full network; None trains all.
-        member_choice: which members these are.
-        anchor: half of it, times the sum of the squared distances of the weights from where they begin, is added to the
-            loss.
-        dropout: share of the dropout rates that is kept.
-        precision: precision in which layers compute.
-        distillation: the teacher, or None.
-        augmenter: changes the examples of a step, or None.
-        has_soft_targets: whether batches hold the teacher's outputs beside the labels.
-        seed: seed of the random choice of members.
-    """
-
-    members_per_step: int | None = None
-    member_choice: MemberChoice = MemberChoice.IN_TURN
-    anchor: float = 0.0
-    dropout: float = 0.0
-    precision: Precision = Precision.FLOAT32
-    distillation: Distillation | None = None
-    augmenter: Augmenter | None = None
-    has_soft_targets: bool = False
-    seed: int = 0
 
 
 class FamilyModel(keras.Model):  # type: ignore[misc]
@@ -105,6 +77,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         self._hidden = _Hidden(students, aim, step, network, examples, statistics, starts)
         self._figures = [NetworkFigures(name, aim) for name in _prefixes(students)]
         self._step_loss = keras.metrics.Mean(name="loss")
+        self._is_evaluating = False
         self.built = True
 
     # --- as a Keras model -----------------------------------------------------------------------------------------
@@ -120,12 +93,16 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         return [self._step_loss, *(metric for figures in self._figures for metric in figures.metrics)]
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """Return no results, so that Keras takes the logs of the steps.
+        """Return the results that the steps of an epoch or of an evaluation logged, over all devices.
 
-        In a training step the metrics of the members are not updated, and some metrics of Keras have no result before
-        their first update.
+        Keras averages the logs of devices, which is not exact if their parts of a batch differ in size. In a training
+        step the metrics of the members are not updated.
         """
-        return {}
+        figures = self._figures if self._is_evaluating else self._figures[-1:]
+        results = {"loss": self._step_loss.result()}
+        for network in figures:
+            results |= network.results()
+        return results
 
     @property
     def figure_names(self) -> list[str]:
@@ -167,7 +144,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
     def evaluate(self, *data: Any, **settings: Any) -> Any:
         """Evaluate all networks, after their batch-norm statistics are measured on some training examples."""
-        with self.averaged():
+        with self.averaged(), replaced((self, "_is_evaluating", True)):
             self.measure(EPOCH_STATISTICS_EXAMPLES)
             return super().evaluate(*data, **settings)
 

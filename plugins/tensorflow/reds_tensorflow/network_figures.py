@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from reds_tensorflow.task import Objective
+from reds_tensorflow.task import Head, Labels, Objective
 
 _ACCURACIES = frozenset({"sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy"})
 
@@ -23,12 +23,35 @@ class NetworkFigures:
         self.names = [prefix + name for name in _log_names(aim)]
         self.metrics = aim.new_metrics()
         self._aim = aim
+        for head, metric in zip((head for head in aim.heads if head.new_metric), self.metrics, strict=True):
+            if not (metric.variables and getattr(metric, "_built", True)):  # Keras has no public way to tell
+                _make_variables(head, metric)
 
     def updated(self, labels: Any, outputs: Any, weights: Any) -> dict[str, Any]:
         """Update the metrics with a batch and return their running results by name."""
         self._aim.update(self.metrics, labels, outputs, weights)
+        return self.results()
+
+    def results(self) -> dict[str, Any]:
+        """Return the running results by name. Outside of replicas, they are those of all replicas together."""
         results = [tf.reduce_mean(tf.cast(metric.result(), tf.float32)) for metric in self.metrics]
         return dict(zip(self.names, results, strict=True))
+
+
+def _make_variables(head: Head, metric: Any) -> None:
+    """Make the variables of a metric that makes them at its first update, such as F1Score.
+
+    TensorFlow cannot make them inside the graph of a step on several devices.
+    """
+    shape = (2, *(n or 1 for n in head.outputs.shape))
+    is_narrow = head.labels is Labels.CLASSES or (head.labels is Labels.BINARY and shape[-1] == 1 and len(shape) > 1)
+    labels = tf.zeros(shape[:-1], tf.int64) if is_narrow else tf.zeros(shape)
+
+    def update() -> None:
+        metric.update_state(head.metric_targets(labels), head.scores(tf.zeros(shape)))
+
+    tf.distribute.get_strategy().run(update)
+    metric.reset_state()
 
 
 def _log_names(aim: Objective) -> list[str]:

@@ -25,12 +25,13 @@ from reds_tensorflow.epoch_choice import EpochChoice, EpochEnd, EpochStart, Repo
 from reds_tensorflow.epoch_state import TrainingState
 from reds_tensorflow.evaluation import BATCH_SIZE, predict, resolve
 from reds_tensorflow.family import students_of
-from reds_tensorflow.family_model import FamilyModel, StepSettings
+from reds_tensorflow.family_model import FamilyModel
 from reds_tensorflow.feeding import Feed, SourceErrors, evaluation_dataset
 from reds_tensorflow.optimizers import optimizer_of, prepared
 from reds_tensorflow.precision import check_precision
 from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.statistics import BatchNormStatistics
+from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.tracing import inspect
 
 STATISTICS_EXAMPLES = 2048

@@ -18,9 +18,10 @@ from reds_tensorflow.distillation import distillation_of, soft_loss
 from reds_tensorflow.evaluation import compiled, predict, resolve
 from reds_tensorflow.extraction import weights
 from reds_tensorflow.family import students_of
-from reds_tensorflow.family_model import FamilyModel, StepSettings
+from reds_tensorflow.family_model import FamilyModel
 from reds_tensorflow.optimizers import Rates, optimizer_of
 from reds_tensorflow.precision import computing_in
+from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.tracing import inspect
 
 from reds_core.errors import InputError

@@ -15,8 +15,9 @@ from reds_tensorflow.baseline import build_baseline
 from reds_tensorflow.evaluation import accuracy, compiled, loss, predict, resolve
 from reds_tensorflow.extraction import variables, weights
 from reds_tensorflow.family import students_of
-from reds_tensorflow.family_model import FamilyModel, StepSettings
+from reds_tensorflow.family_model import FamilyModel
 from reds_tensorflow.gradients import gradients
+from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.strided import strides_taken_first
 from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -14,7 +15,7 @@ import tensorflow as tf
 from keras_families import family_of
 from reds_tensorflow.training import finetune
 
-from reds_core.framework import Arrays, Family, FinetuneSettings, Precision, Training
+from reds_core.framework import Arrays, Family, FinetuneSettings, Precision, Task, Training, TrainingObjects
 
 VARIABLE = "REDS_TESTS_ON_TWO_DEVICES"
 IS_INNER = VARIABLE in os.environ
@@ -27,7 +28,13 @@ if IS_INNER:
 
 @pytest.mark.skipif(IS_INNER, reason="this is the inner process")
 @pytest.mark.parametrize(
-    ("test", "count"), [("test_they_train_as_one_does", 4), ("test_batches_of_odd", 1), ("test_batch_norms_train", 2)]
+    ("test", "count"),
+    [
+        ("test_they_train_as_one_does", 4),
+        ("test_batches_of_odd", 1),
+        ("test_batch_norms_train", 2),
+        ("test_figures", 3),
+    ],
 )
 def test_in_a_process_with_two_devices(test: str, count: int) -> None:
     """One process for each network, since TensorFlow confuses the collective operations of different ones."""
@@ -90,6 +97,40 @@ def test_they_train_as_one_does(members_per_step: int | None, optimizer: str) ->
         two = trained(False, members_per_step=members_per_step, optimizer=optimizer)
     for a, b in zip(all_weights(one), all_weights(two), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+class Logs(keras.callbacks.Callback):
+    """Keeps the logs of epochs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.epochs.append({name: float(value) for name, value in logs.items()})
+
+
+@inner
+@pytest.mark.parametrize("task", [Task(), Task(metric="F1Score"), Task("mean_squared_error", "R2Score")])
+def test_figures_are_those_of_all_devices(task: Task) -> None:
+    """Batches of 15 have parts of 8 and 7, whose figures count by their numbers of examples."""
+
+    def logged() -> list[dict[str, float]]:
+        logs, data = Logs(), [examples(count=75), examples(6, 75)]
+        if task.metric == "R2Score":
+            targets = np.random.default_rng(0).normal(size=(75, 3)).astype(np.float32)
+            data = [Arrays(part.x, targets, part.weights) for part in data]
+        training = Training(data[0], FinetuneSettings(2, 15, 1e-2), 3, lambda progress: None, task, data[1])
+        objects = TrainingObjects((logs,))
+        finetune(family_of(network(False), 0.4, 0.7), replace(training, teacher=network(False), objects=objects))
+        return logs.epochs
+
+    one = logged()
+    with on_two_devices():
+        two = logged()
+    assert len(one) == 2
+    for a, b in zip(one, two, strict=True):
+        assert b == pytest.approx(a, abs=1e-4)
 
 
 @inner
