@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from reds_core.runs.formulating import formulate_model
     from reds_core.runs.inspection import inspect
     from reds_core.runs.latency import measure_latency
+    from reds_core.runs.plugin_description import OptionDescription, PluginDescription, describe_plugin
     from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
     from reds_core.runs.saved_plan import SavedPlan, SavedSubnetwork, load_plan
     from reds_core.runs.search import Search
@@ -76,6 +77,7 @@ _MODULES = {
     "runs.formulating": ("formulate_model",),
     "runs.inspection": ("inspect",),
     "runs.latency": ("measure_latency",),
+    "runs.plugin_description": ("OptionDescription", "PluginDescription", "describe_plugin"),
     "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
     "runs.saved_plan": ("SavedPlan", "SavedSubnetwork", "load_plan"),
     "runs.search": ("Search",),
@@ -98,7 +100,9 @@ __all__ = [
     "Grid",
     "KnapsackProblem",
     "Mode",
+    "OptionDescription",
     "Plan",
+    "PluginDescription",
     "PluginRecord",
     "PluginStatus",
     "ProblemBuilder",
@@ -117,6 +121,7 @@ __all__ = [
     "check_solution",
     "convert_problem",
     "export_suite",
+    "describe_plugin",
     "extract",
     "formulate_model",
     "hookimpl",

@@ -34,7 +34,7 @@ _HOW_TO_RESUME = {
 """How to resume commands that keep their progress. The messages of comparisons say so themselves."""
 
 _SUMMARIES = {
-    "plugins": "List the installed plugins and whether each of them can be used.",
+    "plugins": "List the installed plugins and whether they can be used, or describe one of them and its options.",
     "inspect": "Show the layers and channel groups of a model, and its MACs, parameters and peak RAM.",
     "formulate": "Formulate the pruning of a model as a knapsack problem and write it to a file for `reds solve`.",
     "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import itertools
 import re
 import types
 import typing
@@ -21,11 +20,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from reds_core.commands.overriding import listed, or_none, override
+from reds_core.system.docstrings import attribute_texts
 
 T = TypeVar("T")
 
 _UNITS = ("_s", "_bytes")
-_ENTRY = re.compile(r"^ {4}(\w+): ", re.MULTILINE)
 _SENTENCE_END = re.compile(r"\.(?=\s+[A-Z]|$)")
 _NONE_MEANS = re.compile(r"None means (.*?)\.(?=\s+[A-Z]|$)")
 
@@ -53,14 +52,6 @@ class OptionRule:
     least: int | None = None
     is_text: bool = False
     read: Callable[[Any, Any], Any] = _as_given
-
-
-def attribute_texts(cls: type[Any]) -> dict[str, str]:
-    """The texts of the `Attributes:` section of the docstring of a class, by attribute."""
-    section = (inspect.getdoc(cls) or "").partition("\nAttributes:\n")[2]
-    lines = itertools.takewhile(lambda line: not line or line.startswith(" "), section.splitlines())
-    _, *parts = _ENTRY.split("\n".join(lines))
-    return {name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "check": ("check", ("nested",)),
 }
 """For each command its call, and arguments that are enough to reach it."""
+MORE_CALLS = {"plugins": ("describe_plugin",)}
+"""Other calls of a command, which take the rest of its options."""
 PRINTING = {"as_json"}
 SETTINGS: dict[str, tuple[type[Any], ...]] = {
     "formulate": (Task, WidthRules),
@@ -96,6 +98,8 @@ def test_calls_are_documented(command: str) -> None:
 @pytest.mark.parametrize("command", CALLS)
 def test_every_option_is_an_argument_or_a_setting(command: str) -> None:
     arguments = set(inspect.signature(call_of(command)).parameters)
+    for name in MORE_CALLS.get(command, ()):
+        arguments |= set(inspect.signature(getattr(reds_core, name)).parameters)
     arguments |= {field.name for cls in SETTINGS.get(command, ()) for field in dataclasses.fields(cls)}
     if command == "prune":
         arguments |= {f"finetune_{name}" for name in arguments}
