@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from reds_core.knapsack.solver import Controls
     from reds_core.plan import Plan
     from reds_core.registry import PluginRecord, PluginStatus, Registry, plugins
+    from reds_core.reports import write_report
     from reds_core.runs.api import extract, prune
     from reds_core.runs.checkpoint import load_scores
     from reds_core.runs.dataset import Dataset, load_data
+    from reds_core.runs.evaluating import ModelEvaluation, evaluate
     from reds_core.runs.folder import Mode
     from reds_core.runs.formulating import formulate_model
     from reds_core.runs.inspection import inspect
@@ -70,9 +72,11 @@ _MODULES = {
     "knapsack.solver": ("Controls",),
     "plan": ("Plan",),
     "registry": ("PluginRecord", "PluginStatus", "Registry", "plugins"),
+    "reports": ("write_report",),
     "runs.api": ("extract", "prune"),
     "runs.checkpoint": ("load_scores",),
     "runs.dataset": ("Dataset", "load_data"),
+    "runs.evaluating": ("ModelEvaluation", "evaluate"),
     "runs.folder": ("Mode",),
     "runs.formulating": ("formulate_model",),
     "runs.inspection": ("inspect",),
@@ -100,6 +104,7 @@ __all__ = [
     "Grid",
     "KnapsackProblem",
     "Mode",
+    "ModelEvaluation",
     "OptionDescription",
     "Plan",
     "PluginDescription",
@@ -122,6 +127,7 @@ __all__ = [
     "convert_problem",
     "export_suite",
     "describe_plugin",
+    "evaluate",
     "extract",
     "formulate_model",
     "hookimpl",
@@ -146,6 +152,7 @@ __all__ = [
     "solve",
     "split_validation",
     "suites",
+    "write_report",
 ]
 
 

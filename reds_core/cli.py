@@ -43,6 +43,8 @@ _SUMMARIES = {
     "prune": "Prune a model to nested subnetworks within their budgets, and write .keras and .tflite files.",
     "extract": "Add another subnetwork to a finished run, without training.",
     "suite": "List the suites of problems for `reds bench`, or export one as a folder that can be published.",
+    "evaluate": "Measure a model file, or a file for a device, on test data.",
+    "report": "Write the report of a finished run or comparison again.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",
     "new": "Start the package of a new plugin, with a working example and its tests.",

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays, Data, Stream
 from reds_core.framework.epochs import EpochKeeper
+from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.framework.finetuning import FinetuneSettings, Progress
 from reds_core.framework.layer_plugin import LayerPlugin
@@ -357,6 +358,17 @@ class Framework(Plugin, ABC):
         For example, some layers may make the file large and slow to write. Empty by default.
         """
         return ()
+
+    def load_exported(self, path: Path) -> ExportedModel:
+        """Read an exported file, so that it can be run without the model that it was exported from.
+
+        Only needed by frameworks with exported kinds in `files`.
+
+        Raises:
+            InputError: if the file is missing or damaged.
+            UnsupportedError: if the framework cannot run exported files by themselves, which is the default.
+        """
+        raise UnsupportedError(f"framework '{self.name}' cannot run '{path}'", "give a model file")
 
     def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
         """Return the task's metric of an exported file on `data`, run by the device's interpreter.

@@ -48,6 +48,8 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "prune": ("prune", ("m.keras",)),
     "extract": ("extract", ("out", "--budget", "macs=0.4")),
     "suite": ("export_suite", ("export", "tiny", "d")),
+    "evaluate": ("evaluate", ("m.keras", "--data", "d.npz")),
+    "report": ("write_report", ("out",)),
     "bench": ("run_bench", ("p.npz",)),
     "compare": ("run_comparison", ("r.yaml",)),
     "new": ("new_plugin", ("solver", "acme")),

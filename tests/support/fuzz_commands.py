@@ -131,6 +131,14 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
     ),
     "new": (("solver", "acme"), (), {"--out": PATHS}),
     "check": (("nobody",), (), {"--json": None}),
+    "report": (("done",), (), {}),
+    "evaluate": (
+        ("m.keras",),
+        (("--data", "d.npz"),),
+        {"--json": None, "--data": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
+        | {"--element-size": NUMBERS, "--input-shape": SHAPES, "--option": OPTIONS, "--import": IMPORTS}
+        | {"--seed": NUMBERS},
+    ),
 }
 _ARGUMENTS = {"check": ("no", "tensorflow", "os:path", ":", "a:", ":a", "json:nothing", "..:x", *WORDS)}
 _ARGUMENTS |= {"plugins": (*NAMES, *WORDS)}
