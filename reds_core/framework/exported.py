@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from reds_core.framework.data import Data
-
-if TYPE_CHECKING:
-    from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 
 
 @dataclass(frozen=True)

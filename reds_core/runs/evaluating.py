@@ -39,7 +39,7 @@ class ModelEvaluation:
 
     Attributes:
         model: The path of the file, or the name of the model object.
-        format: The format of the file, such as "LiteRT".
+        format: The displayed name of the file format.
         size_bytes: The size of the file; None for a model object.
         examples: The number of test examples.
         metric: The name of the metric.

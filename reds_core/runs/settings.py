@@ -12,7 +12,7 @@ from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.knapsack.solver import Controls
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions

@@ -30,7 +30,7 @@ from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import ContractViolation, InputError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.knapsack.file import load_problem, problem_digest
 from reds_core.knapsack.solution import Status
 from reds_core.knapsack.solver import Controls

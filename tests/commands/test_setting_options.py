@@ -16,7 +16,7 @@ from reds_core.commands.prune import OPTIONS
 from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.runs.settings import RunSettings
 from reds_core.system.docstrings import attribute_texts
 

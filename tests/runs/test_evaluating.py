@@ -19,7 +19,7 @@ from reds_core.cost import resources
 from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.plan import load_plan
 from reds_core.system.records import to_json
 
