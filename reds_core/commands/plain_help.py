@@ -16,6 +16,8 @@ SECTIONS = ("Data", "Budgets and widths", "Scoring", "Solver", "Fine-tuning", "E
 WIDEST = 100
 """The greatest number of columns of a help text, which is narrower on narrower terminals."""
 
+REPEATABLE = "Can be given several times."
+"""The sentence that ends the help of options that may be given several times."""
 _NAMES_COLUMN = 26
 """The greatest width of the column of names. Longer names have a line of their own."""
 

@@ -15,11 +15,12 @@ class Task:
     outputs, lists in the order of the outputs or dicts by name of the output.
 
     Attributes:
-        loss: Name of a loss of the framework, with arguments in brackets. None means crossentropy by the labels and the
-            last activation. A last softmax means probabilities, otherwise logits.
-        metric: Name of a metric of the framework, with arguments in brackets. None means accuracy.
-        loss_weights: The weight of each output's loss in the total, in the order of the outputs or by their names. None
-            means 1 for all.
+        loss: The name of a loss of the framework, with arguments in brackets if it needs any. None means the
+            crossentropy that fits the labels and the last activation. A last softmax means probabilities, any other
+            activation logits.
+        metric: The name of a metric of the framework, with arguments in brackets if it needs any. None means accuracy.
+        loss_weights: The weight of the loss of each output in the total loss, in the order of the outputs or by their
+            names. None means 1 for all.
     """
 
     loss: Any = None
