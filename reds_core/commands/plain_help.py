@@ -80,6 +80,6 @@ def _default_text(parameter: Any) -> str:
     shown, default = getattr(parameter, "show_default", True), parameter.default
     if isinstance(shown, str):
         return f"default: {shown}"
-    if not shown or default in (None, False, "", (), []) or callable(default):
+    if not shown or default is None or default is False or default in ("", (), []) or callable(default):
         return ""
     return f"default: {default.value if isinstance(default, Enum) else default}"

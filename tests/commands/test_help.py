@@ -108,6 +108,14 @@ def test_installed_plugins_are_named(shown: Any, words: str, kinds: str) -> None
         assert packed(f"Installed: {first[kind]}") in packed(shown(words))
 
 
+def test_defaults_are_shown_unless_there_is_nothing_to_say(shown: Any) -> None:
+    page = packed(shown("solve"))
+    assert packed("--time-limit SECONDS  The time limit of each solve. [default: 60.0]") in page
+    assert packed("The seed of all random numbers. [default: 0]") in packed(shown("formulate"))
+    assert packed("Print only JSON on stdout. -h") in page
+    assert packed("PROBLEM  The problem file (.npz), as `reds formulate` writes it. [required]") in page
+
+
 def test_the_version_is_shown(reds: Reds) -> None:
     outcome = reds("--version")
     assert outcome.status == 0
