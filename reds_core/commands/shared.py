@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 from reds_core.watcher import Watcher
 
 BUDGET_TEXT = (
-    "The limit of a resource, such as macs=0.5. A value is a share of the full network (0.5 or 50%), or a number with a "
-    "unit: k, M, G, KB, MB, KiB, MiB, us, ms or s"
+    "The limit of a resource, such as macs=0.5. A value is a share of the full network (0.5 or 50%), or a number with "
+    "a unit: k, M, G, KB, MB, KiB, MiB, us, ms or s"
 )
 SOLVER_TEXT = (
     "The solver plugin, or auto for the best one that accepts the problem. A program is given as "
