@@ -166,7 +166,7 @@ class _Subject:
             format=self.kind.format,
             size_bytes=None if self.path is None else self.path.stat().st_size,
             examples=examples,
-            metric=metric_of({"metric": task.described().metric}).name,
+            metric=str(task.described().metric or metric_of(None).name),
             value=value,
             loss=loss,
             usage=usage,
