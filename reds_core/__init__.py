@@ -32,13 +32,16 @@ if TYPE_CHECKING:
     from reds_core.knapsack.solver import Controls
     from reds_core.plan import Plan
     from reds_core.registry import PluginRecord, PluginStatus, Registry, plugins
+    from reds_core.reports import write_report
     from reds_core.runs.api import extract, prune
     from reds_core.runs.checkpoint import load_scores
     from reds_core.runs.dataset import Dataset, load_data
+    from reds_core.runs.evaluating import ModelEvaluation, evaluate
     from reds_core.runs.folder import Mode
     from reds_core.runs.formulating import formulate_model
     from reds_core.runs.inspection import inspect
     from reds_core.runs.latency import measure_latency
+    from reds_core.runs.plugin_description import OptionDescription, PluginDescription, describe_plugin
     from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
     from reds_core.runs.saved_plan import SavedPlan, SavedSubnetwork, load_plan
     from reds_core.runs.search import Search
@@ -69,13 +72,16 @@ _MODULES = {
     "knapsack.solver": ("Controls",),
     "plan": ("Plan",),
     "registry": ("PluginRecord", "PluginStatus", "Registry", "plugins"),
+    "reports": ("write_report",),
     "runs.api": ("extract", "prune"),
     "runs.checkpoint": ("load_scores",),
     "runs.dataset": ("Dataset", "load_data"),
+    "runs.evaluating": ("ModelEvaluation", "evaluate"),
     "runs.folder": ("Mode",),
     "runs.formulating": ("formulate_model",),
     "runs.inspection": ("inspect",),
     "runs.latency": ("measure_latency",),
+    "runs.plugin_description": ("OptionDescription", "PluginDescription", "describe_plugin"),
     "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
     "runs.saved_plan": ("SavedPlan", "SavedSubnetwork", "load_plan"),
     "runs.search": ("Search",),
@@ -98,7 +104,10 @@ __all__ = [
     "Grid",
     "KnapsackProblem",
     "Mode",
+    "ModelEvaluation",
+    "OptionDescription",
     "Plan",
+    "PluginDescription",
     "PluginRecord",
     "PluginStatus",
     "ProblemBuilder",
@@ -116,6 +125,8 @@ __all__ = [
     "check",
     "check_solution",
     "convert_problem",
+    "describe_plugin",
+    "evaluate",
     "export_suite",
     "extract",
     "formulate_model",
@@ -141,6 +152,7 @@ __all__ = [
     "solve",
     "split_validation",
     "suites",
+    "write_report",
 ]
 
 

@@ -34,15 +34,17 @@ _HOW_TO_RESUME = {
 """How to resume commands that keep their progress. The messages of comparisons say so themselves."""
 
 _SUMMARIES = {
-    "plugins": "List the installed plugins and whether each of them can be used.",
+    "plugins": "List the installed plugins and whether they can be used, or describe one of them and its options.",
     "inspect": "Show the layers and channel groups of a model, and its MACs, parameters and peak RAM.",
     "formulate": "Formulate the pruning of a model as a knapsack problem and write it to a file for `reds solve`.",
     "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",
     "solve": "Solve a knapsack problem from a file, as `reds formulate` writes it.",
     "convert": "Write a problem in the file format of another solver, or check the solution file of one.",
     "prune": "Prune a model to nested subnetworks within their budgets, and write .keras and .tflite files.",
-    "extract": "Add another subnetwork to a finished run, without training.",
     "suite": "List the suites of problems for `reds bench`, or export one as a folder that can be published.",
+    "extract": "Add another subnetwork to a finished run, with or without training.",
+    "evaluate": "Measure a model file, or a file for a device, on test data.",
+    "report": "Write the report of a finished run or comparison again.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",
     "new": "Start the package of a new plugin, with a working example and its tests.",

@@ -52,7 +52,7 @@ ORDER = [
         "comparison",
         "runs",
     ),
-    *("bench", "compare", "testing", "commands", "cli", "__main__"),
+    *("bench", "compare", "reports", "testing", "commands", "cli", "__main__"),
 ]
 """Data flows one way: a package of core imports only packages that stand before it, for types as well, and also inside
 functions. The list is complete: what is added to core is given its place here. Two places are kept for packages to

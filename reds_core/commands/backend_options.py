@@ -16,17 +16,21 @@ def jobs_option(what: str) -> Any:
         what: what is done at the same time, such as "runs".
     """
     return typer.Option(
-        help=f"Number of {what} at a time (default: 1, or all threads of the cluster that --scheduler names). Times of "
-        f"{what} that share a machine are not comparable.",
+        metavar="N",
+        help=f"The number of {what} at a time. Times of {what} that share a machine are not comparable.",
+        show_default="1, or all threads of the cluster that --scheduler names",
         min=1,
     )
 
 
-Backend = Annotated[str, typer.Option(help="Where to run: loky (this machine) or dask (a cluster).")]
+Backend = Annotated[
+    str, typer.Option(metavar="loky|dask", help="Where the jobs run: loky is this machine, dask is a cluster.")
+]
 Scheduler = Annotated[
     str | None,
     typer.Option(
-        help="Address of the Dask scheduler, such as HOST:8786. Without it, --backend dask starts a cluster of --jobs "
-        "workers on this machine."
+        metavar="ADDRESS",
+        help="The address of the Dask scheduler, such as HOST:8786. Without it, --backend dask starts a cluster of "
+        "--jobs workers on this machine.",
     ),
 ]

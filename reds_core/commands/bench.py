@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reds_core.commands.backend_options import LOKY, Backend, Scheduler, jobs_option
+from reds_core.commands.plain_help import REPEATABLE
 from reds_core.commands.shared import OptionTexts, parse_plugin_options, results_kept
 
 NO_LIMIT = "none"
@@ -15,32 +16,41 @@ NO_LIMIT = "none"
 
 def bench_command(
     problems: Annotated[
-        list[Path] | None, typer.Argument(help="Problem files, as `reds formulate` writes them.")
+        list[Path] | None,
+        typer.Argument(metavar="PROBLEM", help="The problem files, as `reds formulate` writes them."),
     ] = None,
     suite: Annotated[
-        list[str] | None, typer.Option(help="Name of a suite of problems that comes with reds. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"A suite of problems that comes with reds. {REPEATABLE}"),
     ] = None,
     solvers: Annotated[
         list[str] | None,
         typer.Option(
-            help=r"Solvers, with options in brackets: dp,'cpsat\[presolve=false]'. all: every available solver."
+            metavar="NAME,...",
+            help="The solvers, with their options in brackets: dp,'cpsat[presolve=false]'. The word all means every "
+            f"solver that is available. {REPEATABLE}",
+            show_default="all",
         ),
     ] = None,
-    time_limit: Annotated[float, typer.Option(help="Time limit of each solve, in seconds.")] = 60.0,
+    time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="The time limit of each solve.")] = 60.0,
     memory_limit: Annotated[
         str,
         typer.Option(
-            help="Memory limit of the process of a solve, such as 800MiB, or none. The solver's own limit is 3/4 of it."
+            metavar="SIZE",
+            help="The most memory that the process of a solve may take, such as 800MiB, or none for no limit. The "
+            "tables of the solver may take three quarters of it.",
         ),
     ] = "4GiB",
-    repeat: Annotated[int, typer.Option(help="Number of times to run each solve.", min=1)] = 1,
-    seed: Annotated[int, typer.Option(help="Random seed of the solvers.", min=0)] = 0,
-    threads: Annotated[int, typer.Option(help="Number of threads of each solve.", min=1)] = 1,
+    repeat: Annotated[int, typer.Option(metavar="N", help="How many times each solve is run.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="The random seed of the solvers.", min=0)] = 0,
+    threads: Annotated[int, typer.Option(metavar="N", help="The number of threads of each solve.", min=1)] = 1,
     option: OptionTexts = None,
     jobs: Annotated[int | None, jobs_option("solves")] = None,
     backend: Backend = LOKY,
     scheduler: Scheduler = None,
-    out: Annotated[Path, typer.Option(help="Folder for the records and the report.")] = Path("reds-bench"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the records and the report.")] = Path(
+        "reds-bench"
+    ),
 ) -> None:
     """Run `reds bench`."""
     from reds_core.bench.api import run_bench

@@ -7,12 +7,20 @@ from typing import Annotated
 
 import typer
 
+from reds_core.commands.completing import plugin_names
 from reds_core.commands.shared import Json, print_json
 from reds_core.errors import ContractViolation
 
 
 def check_command(
-    target: Annotated[str, typer.Argument(help="Name of an installed plugin, or module:Class.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="The name of an installed plugin, or MODULE:CLASS.",
+            autocompletion=plugin_names(),
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """Run `reds check`."""

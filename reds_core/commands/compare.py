@@ -13,29 +13,51 @@ from reds_core.errors import InputError
 
 
 def compare_command(
-    recipes: Annotated[list[Path], typer.Argument(help="Recipe files, as for `reds prune --recipe`.")],
+    recipes: Annotated[
+        list[Path], typer.Argument(metavar="RECIPE", help="The recipe files, as `reds prune --recipe` takes them.")
+    ],
     pruners: Annotated[
         str | None,
-        typer.Option(help=r"Pruners to compare: nested,'layerwise\[order=backward]' (default: that of the recipe)"),
+        typer.Option(
+            metavar="NAME,...",
+            help="The pruners to compare, with their options in brackets: nested,'layerwise[order=backward]'.",
+            show_default="that of the recipe",
+        ),
     ] = None,
     scorers: Annotated[
-        str | None, typer.Option(help="Scorers to compare: taylor,magnitude (default: that of the recipe)")
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="The scorers to compare, such as taylor,magnitude.",
+            show_default="that of the recipe",
+        ),
     ] = None,
     solvers: Annotated[
-        str | None, typer.Option(help="Solvers to compare: dp,cpsat (default: that of the recipe)")
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="The solvers to compare, such as dp,cpsat.",
+            show_default="that of the recipe",
+        ),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option(help="Random seeds of the runs: 0,1,2 (default: that of the recipe)")
+        str | None,
+        typer.Option(
+            metavar="N,...",
+            help="The random seeds of the runs, such as 0,1,2.",
+            show_default="that of the recipe",
+        ),
     ] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Repeat runs that failed.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Repeat the runs that failed.")] = False,
     jobs: Annotated[int | None, jobs_option("runs")] = None,
     backend: Backend = LOKY,
     scheduler: Scheduler = None,
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder for the runs, the records and the report. On a cluster, interrupted runs are resumed if the "
-            "workers see the folder on a shared file system, and are started anew if they do not."
+            metavar="DIR",
+            help="The folder for the runs, the records and the report. On a cluster, interrupted runs are resumed if "
+            "the workers see the folder on a shared file system, and are started anew if they do not.",
         ),
     ] = Path("reds-compare"),
 ) -> None:

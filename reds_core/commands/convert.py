@@ -15,17 +15,22 @@ if TYPE_CHECKING:
 
 
 def convert_command(
-    problem: Annotated[Path, typer.Argument(help="Problem file (.npz), as `reds formulate` writes it.")],
+    problem: Annotated[
+        Path, typer.Argument(metavar="PROBLEM", help="The problem file (.npz), as `reds formulate` writes it.")
+    ],
     out: Annotated[
         Path | None,
         typer.Argument(
-            help="File to write: .mps or .lp for solvers of mixed-integer programs, .cfn or .wcsp for toulbar2."
+            metavar="OUT",
+            help="The file to write: .mps or .lp for solvers of mixed-integer programs, .cfn or .wcsp for toulbar2.",
         ),
     ] = None,
     solution: Annotated[
         Path | None,
         typer.Option(
-            help="Solution file to check instead: of HiGHS, CBC, SCIP, Gurobi or toulbar2, or JSON with a 'choice'."
+            metavar="FILE",
+            help="A solution file to check instead, which HiGHS, CBC, SCIP, Gurobi or toulbar2 wrote, or JSON with a "
+            "'choice'.",
         ),
     ] = None,
     as_json: Json = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reds_core.commands.completing import plugin_names
 from reds_core.commands.shared import (
     BudgetTexts,
     DataSource,
@@ -20,22 +21,30 @@ from reds_core.errors import InputError
 
 
 def extract_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished run.")],
     budget: BudgetTexts = None,
     data: DataSource = None,
     finetune_epochs: Annotated[
         int,
         typer.Option(
+            metavar="N",
             help="Train the new member by itself for this many epochs. Its weights are then its own, and no file of "
             "another member changes. Without training, its weights are slices of those that the family shares.",
             min=0,
         ),
     ] = 0,
     solver: Annotated[
-        str | None, typer.Option(help="Name of the solver plugin, or auto (default: the solver of the run)")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The solver plugin, or auto for the best one that accepts the problem.",
+            show_default="that of the run",
+            autocompletion=plugin_names("solver"),
+        ),
     ] = None,
     time_limit: Annotated[
-        float | None, typer.Option(help="Time limit of each solve, in seconds (default: that of the run)")
+        float | None,
+        typer.Option(metavar="SECONDS", help="The time limit of each solve.", show_default="that of the run"),
     ] = None,
     option: OptionTexts = None,
     as_json: Json = False,

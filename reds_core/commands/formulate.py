@@ -38,7 +38,7 @@ from reds_core.errors import InputError
 
 def formulate_command(
     model: ModelFile,
-    out: Annotated[Path, typer.Option(help="Problem file to write (.npz).")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The problem file to write (.npz).")],
     budget: BudgetTexts = None,
     data: DataSource = None,
     scorer: ScorerName = "taylor",

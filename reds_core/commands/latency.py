@@ -23,12 +23,19 @@ from reds_core.commands.shared import (
 
 def latency_command(
     model: ModelFile,
-    out: Annotated[Path, typer.Option(help="Table to write (.json). An unfinished table is continued.")],
-    threads: Annotated[int, typer.Option(help="Number of threads of the interpreter.", min=1)] = 1,
-    repeats: Annotated[int, typer.Option(help="Number of timed runs of each sample.", min=10)] = 200,
-    points: Annotated[int, typer.Option(help="Number of widths to sample of each channel group, at most.", min=2)] = 5,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The table to write (.json). An unfinished table is continued.")
+    ],
+    threads: Annotated[int, typer.Option(metavar="N", help="The number of threads of the interpreter.", min=1)] = 1,
+    repeats: Annotated[int, typer.Option(metavar="N", help="How many timed runs each sample has.", min=10)] = 200,
+    points: Annotated[
+        int, typer.Option(metavar="N", help="The most widths that are sampled of each channel group.", min=2)
+    ] = 5,
     checks: Annotated[
-        int, typer.Option(help="Number of whole subnetworks to measure, to check the predictions of the table.", min=0)
+        int,
+        typer.Option(
+            metavar="N", help="How many whole subnetworks are measured to check the predictions of the table.", min=0
+        ),
     ] = 4,
     element_size: ElementSize = 1,
     option: OptionTexts = None,

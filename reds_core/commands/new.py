@@ -13,9 +13,13 @@ from reds_core.scaffold.templates import TEMPLATES
 
 
 def new_command(
-    kind: Annotated[str, typer.Argument(help=f"The kind of the plugin: {', '.join(TEMPLATES)}.")],
-    name: Annotated[str, typer.Argument(help="The name of the plugin. The name acme makes the package reds-acme.")],
-    out: Annotated[Path, typer.Option(help="Folder in which the folder of the package is created.")] = Path("."),
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"The kind of the plugin: {', '.join(TEMPLATES)}.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name of the plugin. The name acme makes the package reds-acme.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder in which the folder of the package is created.")
+    ] = Path("."),
 ) -> None:
     """Run `reds new`."""
     from reds_core.scaffold.api import new_plugin

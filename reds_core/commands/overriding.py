@@ -27,7 +27,7 @@ class Absent(Enum):
 def or_none(kind: Kind, option: Any) -> Any:
     """A copy of a `typer.Option` that takes values of `kind`, or the word none, which becomes `Absent.ABSENT`."""
     extended: Any = copy.copy(option)
-    extended.parser, extended.metavar = _reader(kind), f"<{_KINDS[kind]}|{_NONE}>"
+    extended.parser = _reader(kind)
     return extended
 
 

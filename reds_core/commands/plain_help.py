@@ -16,6 +16,8 @@ SECTIONS = ("Data", "Budgets and widths", "Scoring", "Solver", "Fine-tuning", "E
 WIDEST = 100
 """The greatest number of columns of a help text, which is narrower on narrower terminals."""
 
+REPEATABLE = "Can be given several times."
+"""The sentence that ends the help of options that may be given several times."""
 _NAMES_COLUMN = 26
 """The greatest width of the column of names. Longer names have a line of their own."""
 
@@ -78,6 +80,6 @@ def _default_text(parameter: Any) -> str:
     shown, default = getattr(parameter, "show_default", True), parameter.default
     if isinstance(shown, str):
         return f"default: {shown}"
-    if not shown or default in (None, False, "", (), []) or callable(default):
+    if not shown or default is None or default is False or default in ("", (), []) or callable(default):
         return ""
     return f"default: {default.value if isinstance(default, Enum) else default}"

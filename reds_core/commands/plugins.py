@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import shutil
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from reds_core.commands.completing import plugin_names
 from reds_core.commands.shared import Json, print_json
 
 if TYPE_CHECKING:
     from reds_core.registry import PluginRecord
 
 
-def plugins_command(as_json: Json = False) -> None:
+def plugins_command(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="The name of a plugin to describe. Without it, all plugins are listed.",
+            autocompletion=plugin_names(),
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Run `reds plugins`."""
+    if name is not None:
+        _describe(name, as_json)
+        return
     from reds_core.registry import plugins
 
     records = plugins()
@@ -24,6 +41,18 @@ def plugins_command(as_json: Json = False) -> None:
         ["kind", "name", "status", "from", "detail"],
         [[r.kind or "-", r.name, r.status.value, _source(r), r.detail] for r in records],
     )
+
+
+def _describe(name: str, as_json: bool) -> None:
+    from reds_core.commands.description_text import description_text
+    from reds_core.runs.plugin_description import describe_plugin
+
+    described = describe_plugin(name)
+    if as_json:
+        print_json(described)
+        return
+    columns = shutil.get_terminal_size().columns
+    print("\n\n".join(description_text(plugin, columns) for plugin in described))
 
 
 def _source(record: PluginRecord) -> str:

@@ -9,9 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from reds_core.commands.completing import plugin_names
 from reds_core.commands.overriding import Absent, listed, or_none, override
 from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
-from reds_core.commands.shared import DATA, InputShapes, Json, input_shape_of, parse_plugin_options, results_kept
+from reds_core.commands.shared import (
+    BUDGET_TEXT,
+    DATA,
+    INPUT_SHAPE,
+    OPTION_TEXT,
+    in_section,
+    input_shape_of,
+    parse_plugin_options,
+    results_kept,
+)
 from reds_core.errors import InputError
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import RunSettings, merged_options
@@ -57,50 +67,105 @@ def _comma_separated(texts: Sequence[str], _: tuple[str, ...]) -> tuple[str, ...
 
 AUTO = "auto"
 
+BUDGETS, SCORING, SOLVER, RUN = "Budgets and widths", "Scoring", "Solver", "Run"
+DATA_SECTION, FINE_TUNING, EXPORT = "Data", "Fine-tuning", "Export"
+
+BUDGETS_TEXT = f"{BUDGET_TEXT}. There is one subnetwork for each value"
+
 OPTIONS = SettingOptions(
     RunSettings(),
     {
-        "budgets": OptionRule("budget", read=_all),
-        "score_level": OptionRule(is_text=True, read=_level),
-        "options": OptionRule("option", text="Option of a plugin, as NAME.KEY=VALUE", read=_merged),
-        "imports": OptionRule(flag="--import"),
-        "max_drop": OptionRule(is_text=True, read=_points),
+        "budgets": OptionRule("budget", text=BUDGETS_TEXT, metavar="R=V[,V...]", read=_all),
+        "max_drop": OptionRule(metavar="POINTS", is_text=True, read=_points),
+        "max_drop_resource": OptionRule(metavar="NAME"),
         "max_drop_epochs": OptionRule(least=1),
+        "pruner": OptionRule(metavar="NAME", complete=plugin_names("pruner")),
+        "scorer": OptionRule(metavar="NAME", complete=plugin_names("scorer")),
+        "score_level": OptionRule(metavar="channel|kernel", is_text=True, read=_level),
+        "solver": OptionRule(metavar="NAME", complete=plugin_names("solver")),
+        "options": OptionRule("option", text=OPTION_TEXT, metavar="NAME.KEY=VALUE", read=_merged),
+        "imports": OptionRule(flag="--import", metavar="FILE"),
         "finetune.epochs": OptionRule("finetune_epochs", least=0),
         "finetune.batch_size": OptionRule(least=1),
-        "finetune.augment": OptionRule(read=_comma_separated),
-        "widths.align": OptionRule(is_text=True, read=_align),
+        "finetune.learning_rate": OptionRule(metavar="RATE"),
+        "finetune.optimizer": OptionRule(metavar="NAME"),
+        "finetune.augment": OptionRule(metavar="NAME[=X],...", read=_comma_separated),
+        "finetune.dropout": OptionRule(metavar="SHARE"),
+        "finetune.distill_weight": OptionRule(metavar="SHARE"),
+        "task.loss": OptionRule(metavar="NAME"),
+        "task.metric": OptionRule(metavar="NAME"),
+        "task.loss_weights": OptionRule(metavar="X,..."),
+        "time_limit_s": OptionRule(metavar="SECONDS"),
+        "memory_limit": OptionRule(metavar="SIZE"),
+        "element_size_bytes": OptionRule(metavar="BYTES"),
+        "latency_table": OptionRule(metavar="FILE"),
+        "widths.keep": OptionRule(metavar="PATTERN"),
+        "widths.align": OptionRule(metavar="N", is_text=True, read=_align),
         "widths.min_width": OptionRule(least=1),
         "widths.max_options": OptionRule(least=2),
+        "holdout": OptionRule(metavar="SHARE"),
+        "class_weight": OptionRule(metavar="CLASS=X,..."),
         "seed": OptionRule(least=0),
     },
-    panels={"finetune": "Fine-tuning"},
+    panels={
+        **dict.fromkeys(("imports", "task", "holdout", "class_weight", "stream", "strict"), DATA_SECTION),
+        **dict.fromkeys(("max_drop", "max_drop_resource", "max_drop_epochs", "widths"), BUDGETS),
+        **dict.fromkeys(("element_size_bytes", "latency_table"), BUDGETS),
+        **dict.fromkeys(("scorer", "score_level"), SCORING),
+        **dict.fromkeys(("solver", "time_limit_s", "threads", "memory_limit"), SOLVER),
+        **dict.fromkeys(("options", "seed"), RUN),
+        "finetune": FINE_TUNING,
+        "finetune.epochs": None,
+        "int8": EXPORT,
+    },
 )
 
 
 @with_setting_options(OPTIONS.all)
 def prune_command(
     model: Annotated[
-        Path | None, typer.Argument(help="Model file (.keras or HDF5). Without one, a small network is trained first.")
-    ] = None,
-    recipe: Annotated[
         Path | None,
-        typer.Option(
-            help="YAML file with the settings of a run. Other options override it; the word none clears a setting."
+        typer.Argument(
+            metavar="MODEL",
+            help="The model file (.keras or HDF5). Without one, a small network is trained on the data first.",
         ),
     ] = None,
     data: Annotated[Any, or_none(str, DATA)] = None,
     *,
-    input_shape: InputShapes = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results (default: reds-out)")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder in which the results are written.", show_default="reds-out"),
+    ] = None,
+    input_shape: Annotated[list[str] | None, in_section(INPUT_SHAPE, DATA_SECTION)] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A YAML file with the settings of a run. Other options take precedence over it, and the word none as "
+            "their value restores the default of a setting.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in the folder after its last finished epoch or step.")
+        bool,
+        typer.Option(
+            "--resume", help="Continue the run in DIR after its last finished epoch or step.", rich_help_panel=RUN
+        ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run in DIR.", rich_help_panel=RUN)
+    ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only choose the widths and show what they cost. Nothing is written.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only choose the widths and show what they cost, without training and writing anything.",
+            rich_help_panel=RUN,
+        ),
     ] = False,
-    as_json: Json = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print only the plan as JSON on stdout.", rich_help_panel=RUN)
+    ] = False,
     **given: Any,
 ) -> None:
     """Run `reds prune`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import itertools
 import re
 import types
 import typing
@@ -21,13 +20,23 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from reds_core.commands.overriding import listed, or_none, override
+from reds_core.commands.plain_help import REPEATABLE
+from reds_core.system.docstrings import attribute_texts
 
 T = TypeVar("T")
 
 _UNITS = ("_s", "_bytes")
-_ENTRY = re.compile(r"^ {4}(\w+): ", re.MULTILINE)
+_OTHER_SETTING = re.compile(r"`(\w+_\w+)`")
+"""How the text of a setting names another one."""
 _SENTENCE_END = re.compile(r"\.(?=\s+[A-Z]|$)")
 _NONE_MEANS = re.compile(r"None means (.*?)\.(?=\s+[A-Z]|$)")
+
+
+def _metavar(kind: type[Any]) -> str:
+    """What an option of a type takes, as the help shows it."""
+    if issubclass(kind, Enum):
+        return "|".join(str(choice.value) for choice in kind)
+    return {int: "N", float: "X"}.get(kind, "TEXT")
 
 
 def _as_given(given: Any, setting: Any) -> Any:
@@ -42,25 +51,21 @@ class OptionRule:
         name: The name of the parameter, if it differs from that of the field without its unit.
         flag: The option as it is typed, if it differs from the name of the parameter with dashes.
         text: The help text, if it differs from that of the field.
+        metavar: What the option takes, as the help shows it, if it differs from N, X, TEXT or the list of choices.
         least: The least number that is accepted.
         is_text: Whether the option takes any text, which `read` then checks.
+        complete: Completes a value that is typed in a shell.
         read: Computes the new setting from the given value and the present setting.
     """
 
     name: str | None = None
     flag: str | None = None
     text: str | None = None
+    metavar: str | None = None
     least: int | None = None
     is_text: bool = False
+    complete: Callable[[str], list[str]] | None = None
     read: Callable[[Any, Any], Any] = _as_given
-
-
-def attribute_texts(cls: type[Any]) -> dict[str, str]:
-    """The texts of the `Attributes:` section of the docstring of a class, by attribute."""
-    section = (inspect.getdoc(cls) or "").partition("\nAttributes:\n")[2]
-    lines = itertools.takewhile(lambda line: not line or line.startswith(" "), section.splitlines())
-    _, *parts = _ENTRY.split("\n".join(lines))
-    return {name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,15 @@ class SettingOption:
         flag = self.rule.flag or "--" + self.name.replace("_", "-")
         if kind is bool:
             flag = f"{flag}/--no-{flag.removeprefix('--')}"
-        option = typer.Option(flag, help=self._help, rich_help_panel=self.panel, min=self.rule.least)
+        option = typer.Option(
+            flag,
+            help=self._help,
+            metavar=None if kind is bool else self.rule.metavar or _metavar(kind),
+            show_default=self._default_text,
+            rich_help_panel=self.panel,
+            min=self.rule.least,
+            autocompletion=self.rule.complete,
+        )
         if self._is_list:
             return Annotated[list[str] | None, option]
         return Annotated[Any, or_none(kind, option)] if len(kinds) > 1 else Annotated[kind | None, option]
@@ -115,8 +128,9 @@ class SettingOption:
     @property
     def _help(self) -> str:
         text = self.rule.text or _SENTENCE_END.split(self.text)[0]
-        repeatable = ". Repeatable" if self._is_list else ""
-        return f"{text[:1].upper()}{text[1:]}{repeatable} (default: {self._default_text})"
+        text = _OTHER_SETTING.sub(lambda name: "--" + name[1].replace("_", "-"), text)
+        repeatable = f" {REPEATABLE}" if self._is_list else ""
+        return f"{text[:1].upper()}{text[1:]}.{repeatable}"
 
     @property
     def _default_text(self) -> str:
@@ -139,12 +153,12 @@ class SettingOptions:
     Attributes:
         settings: The settings with their defaults.
         rules: How the options of some fields differ, by path, such as "finetune.epochs".
-        panels: For fields that are dataclasses, the panels of their options.
+        panels: The sections of the help that list the options, by path. Those of a dataclass hold for its fields.
     """
 
     settings: Any
     rules: Mapping[str, OptionRule]
-    panels: Mapping[str, str] = field(default_factory=dict)
+    panels: Mapping[str, str | None] = field(default_factory=dict)
 
     @cached_property
     def all(self) -> tuple[SettingOption, ...]:
@@ -155,11 +169,12 @@ class SettingOptions:
         kinds, texts = typing.get_type_hints(type(record)), attribute_texts(type(record))
         for each in dataclasses.fields(record):
             at, default = (*path, each.name), getattr(record, each.name)
+            own = self.panels.get(".".join(at), panel)
             if dataclasses.is_dataclass(default):
-                yield from self._options(default, at, self.panels.get(each.name, panel))
+                yield from self._options(default, at, own)
             else:
                 rule = self.rules.get(".".join(at), OptionRule())
-                yield SettingOption(at, kinds[each.name], default, texts.get(each.name, ""), rule, panel)
+                yield SettingOption(at, kinds[each.name], default, texts.get(each.name, ""), rule, own)
 
     def applied(self, settings: T, given: Mapping[str, Any]) -> T:
         """`settings` with the values that are given on the command line.

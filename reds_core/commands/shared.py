@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,100 +11,158 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reds_core.commands.completing import plugin_names
 from reds_core.commands.overriding import listed, override
+from reds_core.commands.plain_help import REPEATABLE
 from reds_core.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from reds_core.formulation.width_rules import WidthRules
 from reds_core.watcher import Watcher
 
-ModelFile = Annotated[Path, typer.Argument(help="Model file (.keras or HDF5).")]
+BUDGET_TEXT = (
+    "The limit of a resource, such as macs=0.5. A value is a share of the full network (0.5 or 50%), or a number with "
+    "a unit: k, M, G, KB, MB, KiB, MiB, us, ms or s"
+)
+SOLVER_TEXT = (
+    "The solver plugin, or auto for the best one that accepts the problem. A program is given as "
+    "'cmd:PROGRAM {mps} {answer}'."
+)
+OPTION_TEXT = "An option of a plugin, such as taylor.batch_size=64. See `reds plugins NAME` for the options of a plugin"
+
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The model file (.keras or HDF5).")]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")]
-Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)]
+Seed = Annotated[int, typer.Option(metavar="N", help="The seed of all random numbers.", min=0)]
 OptionTexts = Annotated[
-    list[str] | None, typer.Option("--option", help="Option of a plugin, as NAME.KEY=VALUE. Repeatable.")
+    list[str] | None, typer.Option("--option", metavar="NAME.KEY=VALUE", help=f"{OPTION_TEXT}. {REPEATABLE}")
 ]
 Imports = Annotated[
     list[str] | None,
     typer.Option(
         "--import",
-        help="Python file or module that defines custom layers. It is run before the model is read. Repeatable.",
+        metavar="FILE",
+        help=f"A Python file or module that defines custom layers. It is run before the model is read. {REPEATABLE}",
     ),
 ]
 INPUT_SHAPE = typer.Option(
     "--input-shape",
-    metavar="SHAPE",
-    help="The shape of one example, such as 224,224,3, if the model file leaves it open. For several inputs, write "
-    "NAME=SHAPE. Can be given several times.",
+    metavar="[NAME=]SHAPE",
+    help="The shape of one example, such as 224,224,3, if the model file leaves it open. If the model has several "
+    f"inputs, give the NAME of each. {REPEATABLE}",
 )
 InputShapes = Annotated[list[str] | None, INPUT_SHAPE]
 BudgetTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--budget",
-        help="RESOURCE=AMOUNT[,AMOUNT...], such as macs=0.5. An amount is a share of the full network (0.5 or 50%), or "
-        "a number with a unit: k, M, G, KB, MB, KiB, MiB, us, ms or s. Repeatable.",
+        metavar="R=V",
+        help=f"{BUDGET_TEXT}. {REPEATABLE}",
     ),
 ]
 SolverName = Annotated[
     str,
     typer.Option(
-        help="Name of the solver plugin, or auto for the best that accepts the problem. "
-        "A program is given as 'cmd:PROGRAM {mps} {answer}'."
+        metavar="NAME",
+        help=SOLVER_TEXT,
+        autocompletion=plugin_names("solver"),
     ),
 ]
-ScorerName = Annotated[str, typer.Option(help="Name of the scorer plugin.")]
+ScorerName = Annotated[
+    str, typer.Option(metavar="NAME", help="The scorer plugin.", autocompletion=plugin_names("scorer"))
+]
 ScoreLevelName = Annotated[
     str,
-    typer.Option("--score-level", help="What is scored: channel, or kernel (each connection between two channels)."),
+    typer.Option(
+        "--score-level",
+        metavar="channel|kernel",
+        help="What is scored: each channel, or each kernel that connects two channels.",
+    ),
 ]
 DATA = typer.Option(
-    help="Data set: digits, mnist, fashion_mnist, cifar10, tfds:NAME, an .npz file, or a folder of images."
+    metavar="DATA",
+    help="The data set: digits, mnist, fashion_mnist, cifar10, tfds:NAME, the path of an .npz file, or a folder of "
+    "images.",
 )
 DataSource = Annotated[str | None, DATA]
-TIME_LIMIT = typer.Option(help="Time limit of each solve, in seconds.")
+TIME_LIMIT = typer.Option(metavar="SECONDS", help="The time limit of each solve.")
 TimeLimit = Annotated[float | None, TIME_LIMIT]
-THREADS = typer.Option(help="Number of threads of each solve (default: the choice of the solver)")
+THREADS = typer.Option(
+    metavar="N", help="The number of threads of each solve.", show_default="the choice of the solver"
+)
 Threads = Annotated[int | None, THREADS]
 MEMORY_LIMIT = typer.Option(
-    help="Memory limit of the tables of a solve, such as 2GiB (default: half of the available memory)"
+    metavar="SIZE",
+    help="The most memory that the tables of a solve may take, such as 2GiB.",
+    show_default="half of the available memory",
 )
 MemoryLimit = Annotated[str | None, MEMORY_LIMIT]
 ElementSize = Annotated[
-    int, typer.Option(help="Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).")
+    int,
+    typer.Option(
+        metavar="BYTES", help="The size of a weight or an activation on the device: 1 for int8, or 4 for float32."
+    ),
 ]
-LATENCY_TABLE = typer.Option("--latency-table", help="Table that `reds latency` wrote, for latency budgets.")
+LATENCY_TABLE = typer.Option(
+    "--latency-table", metavar="FILE", help="The table that `reds latency` wrote, for budgets of latency."
+)
 LatencyTableFile = Annotated[str | None, LATENCY_TABLE]
 Keep = Annotated[
     list[str] | None,
-    typer.Option("--keep", help="Shell pattern of the names of layers that are not pruned. Repeatable."),
+    typer.Option(
+        "--keep",
+        metavar="PATTERN",
+        help=f"A shell pattern of the names of layers that are not pruned, such as 'stem*'. {REPEATABLE}",
+    ),
 ]
 Align = Annotated[
-    int | None, typer.Option(help="Widths are multiples of this number, or the full width (default: 1)", min=1)
+    int | None,
+    typer.Option(
+        metavar="N", help="Allow only widths that are multiples of N, and full widths.", show_default="1", min=1
+    ),
 ]
-MinWidth = Annotated[int | None, typer.Option(help="The fewest channels that a layer may keep.", min=1)]
+MinWidth = Annotated[
+    int | None, typer.Option(metavar="N", help="The fewest channels that a layer may keep.", show_default="1", min=1)
+]
 MaxOptions = Annotated[
     int | None,
     typer.Option(
-        help="The most widths to choose from for a layer. Wider layers get a subset of their widths (default: 512)",
+        metavar="N",
+        help="The most widths that are offered for a layer. Wider layers are offered a selection of their widths.",
+        show_default="512",
         min=2,
     ),
 ]
 LOSS = typer.Option(
-    help="Name of a Keras loss, with arguments in brackets (default: crossentropy by labels and last activation)"
+    metavar="NAME",
+    help="The name of a Keras loss, with arguments in brackets if it needs any.",
+    show_default="the crossentropy that fits the labels and the last activation",
 )
 Loss = Annotated[str | None, LOSS]
-METRIC = typer.Option(help="Name of a Keras metric, with arguments in brackets (default: accuracy)")
+METRIC = typer.Option(
+    metavar="NAME",
+    help="The name of a Keras metric, with arguments in brackets if it needs any.",
+    show_default="accuracy",
+)
 Metric = Annotated[str | None, METRIC]
 ClassWeight = Annotated[
     str | None,
     typer.Option(
-        help="How much classes count in scores: CLASS=WEIGHT[,CLASS=WEIGHT...] or balanced (default: all alike)"
+        metavar="CLASS=X,...",
+        help="How much the examples of each class count in scores. The word balanced gives all classes the same total "
+        "weight.",
+        show_default="1 for all classes",
     ),
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail if a part of the model cannot be pruned, instead of a warning.")
 ]
+
+
+def in_section(option: Any, title: str) -> Any:
+    """A copy of an option that a section of the help with this title lists."""
+    copied = copy.copy(option)
+    copied.rich_help_panel = title
+    return copied
 
 
 def input_shape_of(texts: Sequence[str] | None) -> str | None:

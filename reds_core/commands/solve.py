@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 
 
 def solve_command(
-    problem: Annotated[Path, typer.Argument(help="Problem file (.npz), as `reds formulate` writes it.")],
+    problem: Annotated[
+        Path, typer.Argument(metavar="PROBLEM", help="The problem file (.npz), as `reds formulate` writes it.")
+    ],
     solver: SolverName = "auto",
     time_limit: TimeLimit = 60.0,
     seed: Annotated[
-        int | None, typer.Option(help="Random seed of the solver (default: the choice of the solver)", min=0)
+        int | None,
+        typer.Option(
+            metavar="N", help="The random seed of the solver.", show_default="the choice of the solver", min=0
+        ),
     ] = None,
     threads: Threads = None,
     memory_limit: MemoryLimit = None,

@@ -20,10 +20,17 @@ class SuiteAction(Enum):
 
 
 def suite_command(
-    action: Annotated[SuiteAction, typer.Argument(help="list the suites, or export one to a folder.")],
-    name: Annotated[str | None, typer.Argument(help="Name of the suite to export.")] = None,
+    action: Annotated[
+        SuiteAction, typer.Argument(metavar="list|export", help="List the suites, or export one to a folder.")
+    ],
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The name of the suite to export.")] = None,
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder to write. It must be empty or not exist (default: the name).")
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER",
+            help="The folder to write, which must be empty or not exist.",
+            show_default="the name of the suite",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

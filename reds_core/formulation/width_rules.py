@@ -20,13 +20,15 @@ class WidthRules:
     """Rules for the widths that are options of each group. The full width is always an option.
 
     Attributes:
-        keep: Shell pattern of the names of layers that are not pruned. Groups with such a layer stay whole.
-        align: Widths are multiples of this number, as suits SIMD units and NPUs, or the full width. None means auto:
-            multiples of 4 where they cost at most 0.1 % of the value, any width otherwise. The options are then all
-            widths, and each search of a run decides.
-        min_width: The fewest channels that a group may keep. Groups that are narrower stay whole.
-        max_options: The most widths to choose from for a group; wider groups get a subset of them. This thinning keeps
-            tables small. The steps between widths grow with the width, see `thinned_places`. At least 2.
+        keep: A shell pattern of the names of layers that are not pruned, such as 'stem*'. Groups with such a layer keep
+            their full width.
+        align: Allow only widths that are multiples of this number, and full widths. This suits SIMD units and NPUs.
+            None means auto: multiples of 4 where they cost at most 0.1 % of the value, any width otherwise. The options
+            are then all widths, and each search of a run decides.
+        min_width: The fewest channels that a layer may keep. Groups that are narrower keep their full width.
+        max_options: The most widths that are offered for a layer. Wider layers are offered a selection of their widths,
+            which keeps tables small. The steps between these widths grow with the width, see `thinned_places`. At
+            least 2.
 
     Raises:
         InputError: If a number is out of range.

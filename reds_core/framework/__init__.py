@@ -20,6 +20,7 @@ from reds_core.framework.data import (
     sampled,
 )
 from reds_core.framework.epochs import EpochKeeper, EpochState, digest_of
+from reds_core.framework.exported import ExportedFigures, ExportedModel
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import (
     EpochProgress,
@@ -60,6 +61,8 @@ __all__ = [
     "EpochKeeper",
     "EpochProgress",
     "EpochState",
+    "ExportedFigures",
+    "ExportedModel",
     "Family",
     "FileKind",
     "FileKinds",

@@ -66,31 +66,38 @@ class FinetuneSettings:
     """How a family is trained.
 
     Attributes:
-        epochs: Passes over the training data in the whole run.
-        batch_size: Examples in a training step.
+        epochs: The number of epochs of the whole run, which are passes over the training data.
+        batch_size: The number of examples in a training step.
         learning_rate: The highest learning rate.
-        optimizer: The framework's name of an optimizer, such as adam, adamw, sgd, rmsprop, lion or nadam.
-        momentum: Momentum, for optimizers that have one. None means 0.9 for sgd and the default of other optimizers.
+        optimizer: The name of an optimizer, such as adam, adamw, sgd, rmsprop, lion or nadam.
+        momentum: The momentum of the optimizer, if it has one. None means 0.9 for sgd and the default of other
+            optimizers.
         schedule: How the learning rate decays.
-        warmup_epochs: Epochs over which the learning rate first rises from zero, at most half of the training.
-        weight_decay: Weight decay of kernels, decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101): each
-            step subtracts rate x decay x kernel from a kernel. None means the optimizer's default.
-        clip_norm: Maximum norm of the gradient of all weights together. None means no clipping.
-        patience: Epochs without a lower loss on held-back data after which training stops. None means never.
-        augment: Changes of training images, NAME or NAME=STRENGTH: flip, shift, rotate, zoom, ... They are listed in
-            `reds_core.framework.augmentation`.
-        dropout: Share of the model's dropout rates that fine-tuning keeps, 0 to 1. The default is no dropout, because a
-            narrow network has little capacity to spare and few epochs to learn in.
-        precision: Precision in which training computes.
-        distill: Which network gives soft targets in addition to the labels.
-        distill_weight: Share of the soft targets in the loss, 0 to 1. The labels have the rest.
-        distill_temperature: Temperature that softens the outputs of both the teacher and the student.
-        members_per_step: Number of subnetworks that are trained in a step beside the full network. Fewer make a step
-            faster, so that more epochs fit into the same time. None means all, or 2 by the sandwich rule.
-        member_choice: Which subnetworks these are.
-        anchor: Strength of the pull of all trained weights towards their values before the training, for short trainings
-            in which the full network loses much: half of it, times the sum of the squared distances, is added to the
-            loss (L2-SP: Li et al., arXiv 1802.01483). 0 means none.
+        warmup_epochs: The number of epochs in which the learning rate first rises from zero, which are at most half of
+            the training.
+        weight_decay: The share of each kernel, times the learning rate, that a step subtracts from it. This is
+            decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101). None means that of the
+            optimizer.
+        clip_norm: The greatest norm of the gradient of all weights together. Longer gradients are scaled down to it.
+            None means no clipping.
+        patience: The number of epochs without a lower loss on held-back data after which training stops. None means
+            never.
+        augment: Random changes of the training images: flip, shift, rotate, zoom and others, of which some take a
+            strength, as in shift=0.1. They are listed in `reds_core.framework.augmentation`.
+        dropout: The share of the dropout rates of the model that fine-tuning keeps, from 0 to 1. The default is no
+            dropout, because a narrow network has little capacity to spare and few epochs to learn in.
+        precision: The precision in which training computes.
+        distill: Which network gives soft targets in addition to the labels: none, the input network, or the full
+            network of the family.
+        distill_weight: The share of the soft targets in the loss, from 0 to 1. The labels have the rest.
+        distill_temperature: The temperature that softens the outputs of both the teacher and the student.
+        members_per_step: The number of subnetworks that a step trains in addition to the full network. Fewer make a
+            step faster, so that more epochs fit into the same time. None means all, or 2 by the sandwich rule.
+        member_choice: Which subnetworks a step trains if it does not train all: each in its turn, or by the sandwich
+            rule the smallest and random others.
+        anchor: How strongly trained weights are pulled towards their values before the training, where 0 means not at
+            all. Half of this strength, times the sum of the squared distances, is added to the loss, which spares
+            the full network in short trainings (L2-SP: Li et al., arXiv 1802.01483).
         recalibrate: Measure the batch-norm statistics of networks that are not trained (0 epochs) on training data.
             Those of trained networks are always measured.
 

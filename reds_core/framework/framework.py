@@ -18,10 +18,12 @@ import numpy.typing as npt
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays, Data, Stream
 from reds_core.framework.epochs import EpochKeeper
+from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.framework.finetuning import FinetuneSettings, Progress
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.sample import SampleModel
+from reds_core.framework.task import Task as Task
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plugin import Plugin, PluginOptions, PluginSource
@@ -33,30 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WeightArrays = list[npt.NDArray[np.floating[Any]]]
-
-
-@dataclass(frozen=True)
-class Task:
-    """How outputs are compared with labels.
-
-    From Python, losses and metrics may also be functions or objects of the framework and, for models of several
-    outputs, lists in the order of the outputs or dicts by name of the output.
-
-    Attributes:
-        loss: Name of a loss of the framework, with arguments in brackets. None means crossentropy by the labels and the
-            last activation. A last softmax means probabilities, otherwise logits.
-        metric: Name of a metric of the framework, with arguments in brackets. None means accuracy.
-        loss_weights: The weight of each output's loss in the total, in the order of the outputs or by their names. None
-            means 1 for all.
-    """
-
-    loss: Any = None
-    metric: Any = None
-    loss_weights: Any = None
-
-    def described(self) -> Task:
-        """Return the same task with texts in place of objects, for records."""
-        return Task(_as_text(self.loss), _as_text(self.metric), _as_text(self.loss_weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -358,6 +336,17 @@ class Framework(Plugin, ABC):
         """
         return ()
 
+    def load_exported(self, path: Path) -> ExportedModel:
+        """Read an exported file, so that it can be run without the model that it was exported from.
+
+        Only needed by frameworks with exported kinds in `files`.
+
+        Raises:
+            InputError: if the file is missing or damaged.
+            UnsupportedError: if the framework cannot run exported files by themselves, which is the default.
+        """
+        raise UnsupportedError(f"framework '{self.name}' cannot run '{path}'", "give a model file")
+
     def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
         """Return the task's metric of an exported file on `data`, run by the device's interpreter.
 
@@ -403,17 +392,6 @@ class Framework(Plugin, ABC):
         `reds check` needs at least one. The models may be built, and their module imported, in this call.
         """
         return ()
-
-
-def _as_text(value: Any) -> Any:
-    """Return None, a text or a number as it is, and the names of all other objects."""
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_as_text(one)}" for name, one in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(str(_as_text(one)) for one in value)
-    return str(getattr(value, "__name__", None) or getattr(value, "name", None) or type(value).__name__)
 
 
 def member_kept(widths: Mapping[str, int]) -> dict[str, npt.NDArray[np.int64]]:

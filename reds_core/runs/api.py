@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Any
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.plan import plan_folder
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry

@@ -16,7 +16,7 @@ from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
 from reds_core.runs.class_weights import ClassWeights, class_weight_text

@@ -12,7 +12,7 @@ from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.knapsack.solver import Controls
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
@@ -36,36 +36,39 @@ class RunSettings:
     """Settings of a run. Two runs with equal settings, model and data make the same plan.
 
     Attributes:
-        budgets: RESOURCE=AMOUNT[,AMOUNT...]; an amount is a share of the full network, such as 0.5 or 50%, or a number
-            with a unit such as k, M, KB, KiB, MiB or ms. There is one subnetwork for each amount. With `max_drop` these
-            are further limits of the one subnetwork, one amount for each resource, and the default does not apply.
+        budgets: The limit of each resource, as R=V[,V...], such as macs=0.5,0.25. There is one subnetwork for each
+            value. A value is a share of the full network, such as 0.5 or 50%, or a number with a unit such as k, M,
+            KB, KiB, MiB or ms. With `max_drop`, these are further limits of the one subnetwork, with one value for each
+            resource, and the default does not apply.
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back data. None
             means off.
-        max_drop_resource: Resource by which that network is the smallest. None means macs.
-        max_drop_epochs: Epochs for which each network that the search tries is trained. None means a third of all.
-        pruner: Name of the pruner plugin.
-        scorer: Name of the scorer plugin.
-        score_level: What is scored: channel, or kernel (each connection between two channels).
-        solver: Name of the solver plugin, or auto for the best that accepts the problem.
-        options: Options of plugins as typed: plugin name -> key -> text.
-        imports: Python file or module that defines custom layers; it is run before the model is read.
+        max_drop_resource: The resource by which `max_drop` compares the sizes of networks. None means macs.
+        max_drop_epochs: The number of epochs for which `max_drop` trains each network that it tries. None means a third
+            of all epochs.
+        pruner: The pruner plugin, which is the strategy of the run.
+        scorer: The scorer plugin, which says how important each channel is.
+        score_level: What is scored: each channel, or each kernel that connects two channels.
+        solver: The solver plugin, or auto for the best one that accepts the problem.
+        options: The options of plugins as they are typed: plugin name -> key -> text.
+        imports: A Python file or module that defines custom layers. It is run before the model is read.
         finetune: How the family is trained.
         task: How outputs are compared with labels.
-        time_limit_s: Time limit of each solve, in seconds. None means no limit.
-        threads: Number of threads of each solve. None means the choice of the solver.
-        memory_limit: Memory limit of the tables of each solve, such as 2GiB. None means half of the available memory.
-        element_size_bytes: Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).
-        latency_table: Table that `reds latency` wrote, for latency budgets.
+        time_limit_s: The time limit of each solve. None means no limit.
+        threads: The number of threads of each solve. None means the choice of the solver.
+        memory_limit: The most memory that the tables of a solve may take, such as 2GiB. None means half of the
+            available memory.
+        element_size_bytes: The size of a weight or an activation on the device: 1 for int8, or 4 for float32.
+        latency_table: The table that `reds latency` wrote, for budgets of latency.
         widths: The widths that groups may have.
-        holdout: Share of the training data that is held back for validation, from 0 to below 1.
-        class_weight: How much the examples of each class count in training and on held-back data, as
-            CLASS=WEIGHT[,CLASS=WEIGHT...], or the word balanced, which gives every class the same total weight. None
-            means 1 for all classes.
-        stream: Read the images of a folder from disk in each pass even if they fit into memory. Otherwise only those
-            that would take more than a quarter of the available memory are read so.
-        int8: Also write an int8 file of each subnetwork, if there is data to calibrate it.
+        holdout: The share of the training data that is held back to choose the best epoch, from 0 to below 1.
+        class_weight: How much the examples of each class count in training and on held-back data:
+            CLASS=WEIGHT[,CLASS=WEIGHT...], or balanced, which gives all classes the same total weight. None means 1
+            for all classes.
+        stream: Read the images of a folder from disk in each pass, even if they fit into memory. Otherwise only images
+            that would take more than a quarter of the available memory are read in this way.
+        int8: Write an int8 file of each subnetwork as well, if there is data to calibrate it.
         strict: Fail if a part of the model cannot be pruned, instead of a warning.
-        seed: Seed of all random numbers.
+        seed: The seed of all random numbers.
     """
 
     budgets: tuple[str, ...] = DEFAULT_BUDGETS

@@ -14,7 +14,7 @@ import numpy as np
 from reds_core.arrays import FloatArray
 from reds_core.errors import RedsError
 from reds_core.framework.data import Arrays
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, score
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.plugin_checks import PluginSubject, check_declaration, imports_nothing_heavy

@@ -30,7 +30,7 @@ from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import ContractViolation, InputError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.knapsack.file import load_problem, problem_digest
 from reds_core.knapsack.solution import Status
 from reds_core.knapsack.solver import Controls
@@ -48,12 +48,16 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "prune": ("prune", ("m.keras",)),
     "extract": ("extract", ("out", "--budget", "macs=0.4")),
     "suite": ("export_suite", ("export", "tiny", "d")),
+    "evaluate": ("evaluate", ("m.keras", "--data", "d.npz")),
+    "report": ("write_report", ("out",)),
     "bench": ("run_bench", ("p.npz",)),
     "compare": ("run_comparison", ("r.yaml",)),
     "new": ("new_plugin", ("solver", "acme")),
     "check": ("check", ("nested",)),
 }
 """For each command its call, and arguments that are enough to reach it."""
+MORE_CALLS = {"plugins": ("describe_plugin",)}
+"""Other calls of a command, which take the rest of its options."""
 PRINTING = {"as_json"}
 SETTINGS: dict[str, tuple[type[Any], ...]] = {
     "formulate": (Task, WidthRules),
@@ -96,6 +100,8 @@ def test_calls_are_documented(command: str) -> None:
 @pytest.mark.parametrize("command", CALLS)
 def test_every_option_is_an_argument_or_a_setting(command: str) -> None:
     arguments = set(inspect.signature(call_of(command)).parameters)
+    for name in MORE_CALLS.get(command, ()):
+        arguments |= set(inspect.signature(getattr(reds_core, name)).parameters)
     arguments |= {field.name for cls in SETTINGS.get(command, ()) for field in dataclasses.fields(cls)}
     if command == "prune":
         arguments |= {f"finetune_{name}" for name in arguments}

@@ -13,11 +13,12 @@ import typer.main
 
 from reds_core.commands.overriding import Absent
 from reds_core.commands.prune import OPTIONS
-from reds_core.commands.setting_options import OptionRule, SettingOptions, attribute_texts, with_setting_options
+from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.runs.settings import RunSettings
+from reds_core.system.docstrings import attribute_texts
 
 
 class Colour(Enum):
@@ -43,7 +44,7 @@ class Outer:
 
     Attributes:
         size_bytes: Size of a part.
-        rate: Rate of change. None means the rate of yesterday.
+        rate: Rate of change, unlike `how_deep`. None means the rate of yesterday.
         colour: colour of all.
         words: Word to say.
         loud: Speak loudly.
@@ -90,13 +91,16 @@ def test_names_types_defaults_and_texts_follow_from_the_fields(command: Any) -> 
     names = ["size", "rate", "colour", "words", "loud", "how_deep"]
     assert [n for n in options if "completion" not in n] == ["first", *names, "last"]
     assert {name: options[name].help for name in names} == {
-        "size": "Size of a part (default: 1)",
-        "rate": "Rate of change (default: the rate of yesterday)",
-        "colour": "Colour of all (default: red)",
-        "words": "Word to say. Repeatable (default: none)",
-        "loud": "Speak loudly (default: on)",
-        "how_deep": "How deep it goes (Moon et al., 1999) (default: 3)",
+        "size": "Size of a part.",
+        "rate": "Rate of change, unlike --how-deep.",
+        "colour": "Colour of all.",
+        "words": "Word to say. Can be given several times.",
+        "loud": "Speak loudly.",
+        "how_deep": "How deep it goes (Moon et al., 1999).",
     }
+    defaults = ("1", "the rate of yesterday", "red", "none", "on", "3")
+    assert tuple(options[name].show_default for name in names) == defaults
+    assert tuple(options[name].metavar for name in names) == ("N", "X", "red|blue", "TEXT", None, "N")
     assert options["how_deep"].rich_help_panel == "Inside"
     assert (options["loud"].opts, options["loud"].secondary_opts) == (["--loud"], ["--no-loud"])
 

@@ -13,7 +13,7 @@ from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, QUICK, Listener, Workplace
 
 from reds_core.framework.data import Arrays
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.report.facts import Metric
 from reds_core.runs.exporting import int8_warnings
 from reds_core.runs.extraction import extract

@@ -16,7 +16,7 @@ from toy_runs import NO_TRAINING, QUICK, Listener, Workplace, contents, make_wor
 
 from reds_core.cost import resources
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Status
 from reds_core.knapsack.solver import Controls

@@ -17,7 +17,7 @@ from toy_runs import NO_TRAINING, QUICK, Workplace, contents, without_times
 from reds_core.errors import InputError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings, Precision, Schedule, Teacher
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.plan import load_plan
 from reds_core.runs.api import prune
 from reds_core.runs.dataset import dataset_from_arrays

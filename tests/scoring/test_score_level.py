@@ -15,7 +15,7 @@ from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, Workplace
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework.framework import Task
+from reds_core.framework.task import Task
 from reds_core.knapsack.file import load_problem, save_problem
 from reds_core.runs.checkpoint import load_scores, save_scores
 from reds_core.runs.extraction import extract

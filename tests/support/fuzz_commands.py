@@ -36,6 +36,7 @@ NAMES = ("auto", "dp", "greedy", "taylor", "magnitude", "random", "nested", "uni
 NAMES += ("no", "reds_core.cli:main", "reds_greedy:GreedySolver", "os:path", ":", "a:", ":a", "json:nothing", "..:x")
 
 IMPORTS = (*PATHS, "json", "no.module", "missing.py", "слой.py", "folder.py", "..", "/", "m.keras.py")
+SHAPES = (*WORDS, "4", "4,4,1", "0", "-1", "image=4", "a=1;b=2", "4;4", "9" * 30)
 AMOUNTS = (*NUMBERS, "4GiB", "1k", "1QB", "iB", "none")
 
 # values for which a command would run for very long are left out
@@ -64,7 +65,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
     "inspect": (
         ("m.keras",),
         (),
-        {"--json": None, "--option": OPTIONS, "--element-size": NUMBERS, "--strict": None} | {"--import": IMPORTS},
+        {"--json": None, "--input-shape": SHAPES, "--option": OPTIONS, "--element-size": NUMBERS, "--strict": None}
+        | {"--import": IMPORTS},
     ),
     "solve": (
         ("p.npz",),
@@ -81,7 +83,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("m.keras",),
         (("--data", "d.npz"), ("--budget", "macs=0.5"), ("--out", "new.npz")),
         {"--budget": BUDGETS, "--data": PATHS, "--out": PATHS, "--scorer": NAMES, "--score-level": (*WORDS, "kernel")}
-        | {"--import": IMPORTS, "--class-weight": CLASS_WEIGHTS}
+        | {"--import": IMPORTS, "--class-weight": CLASS_WEIGHTS, "--input-shape": SHAPES}
         | _WIDTH_RULES
         | _SHARED,
     ),
@@ -94,6 +96,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         {"--budget": BUDGETS, "--data": PATHS, "--out": PATHS, "--scorer": NAMES, "--pruner": NAMES, "--solver": NAMES}
         | {"--resume": None, "--overwrite": None, "--recipe": PATHS, "--time-limit": NUMBERS, "--threads": NUMBERS}
         | {"--memory-limit": AMOUNTS, "--import": IMPORTS, "--score-level": (*WORDS, "kernel")}
+        | {"--dry-run": None, "--json": None, "--input-shape": SHAPES}
         | {"--int8": None, "--no-int8": None, "--no-strict": None}
         | _WIDTH_RULES
         | _SHARED
@@ -109,7 +112,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("m.keras",),
         (("--out", "new.json"), ("--repeats", "10"), ("--points", "2"), ("--checks", "0")),
         {"--out": PATHS, "--repeats": _SMALL, "--points": _SMALL, "--checks": _SMALL, "--threads": _SMALL}
-        | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None, "--import": IMPORTS},
+        | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None, "--import": IMPORTS}
+        | {"--input-shape": SHAPES},
     ),
     "suite": (("list",), (), {"--json": None}),
     "bench": (
@@ -127,8 +131,17 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
     ),
     "new": (("solver", "acme"), (), {"--out": PATHS}),
     "check": (("nobody",), (), {"--json": None}),
+    "report": (("done",), (), {}),
+    "evaluate": (
+        ("m.keras",),
+        (("--data", "d.npz"),),
+        {"--json": None, "--data": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
+        | {"--element-size": NUMBERS, "--input-shape": SHAPES, "--option": OPTIONS, "--import": IMPORTS}
+        | {"--seed": NUMBERS},
+    ),
 }
 _ARGUMENTS = {"check": ("no", "tensorflow", "os:path", ":", "a:", ":a", "json:nothing", "..:x", *WORDS)}
+_ARGUMENTS |= {"plugins": (*NAMES, *WORDS)}
 _ARGUMENTS |= {"compare": tuple(p for p in PATHS if p != "recipe.yaml")}
 
 
@@ -157,7 +170,7 @@ def command_lines(draw: st.DrawFn) -> CommandLine:
             chosen[option] = [*chosen[option], value] if draw(st.booleans()) else [value]
         elif change == "argument":
             value = draw(st.sampled_from(_ARGUMENTS.get(name, PATHS)))
-            given = [value] if given else []
+            given = [value] if given or name == "plugins" else []
         elif change == "drop" and chosen and name not in ("prune", "latency", "bench", "compare"):
             del chosen[draw(st.sampled_from(sorted(chosen)))]
         elif change == "odd":

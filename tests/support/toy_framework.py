@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from toy_network import describe
 from reds_core.errors import InputError
 from reds_core.framework.data import Arrays, Data, Stream, batches, each_batch, sampled
 from reds_core.framework.epochs import EpochState, digest_of
+from reds_core.framework.exported import ExportedFigures, ExportedModel
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework.framework import ActivationStatistics, Family, Framework, Task, Training, WeightArrays
@@ -216,6 +217,9 @@ class ToyFramework(Framework):
                 exported.weights[name] = (np.rint(weight / step) * step).astype(np.float32)
         self.save_model(exported, path)
 
+    def load_exported(self, path: Path) -> ExportedModel:
+        return ToyFile(self, self.load_model(path))
+
     def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
         return self.accuracy(self.load_model(path), data, task)
 
@@ -240,6 +244,26 @@ class ToyFramework(Framework):
 
     def library_versions(self) -> Mapping[str, str]:
         return {"toy": "1.0"}
+
+
+@dataclass(frozen=True)
+class ToyFile(ExportedModel):
+    """An exported toy model."""
+
+    framework: ToyFramework
+    model: ToyModel
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        return self.framework.input_shape(self.model)
+
+    def check_data(self, data: Data, what: str) -> Data:
+        return self.framework.check_data(self.model, data, Task(), what)
+
+    def evaluate(self, data: Data, task: Task) -> ExportedFigures:
+        count = sum(len(batch) for batch in each_batch(data, 256))
+        metric, loss = self.framework.accuracy(self.model, data, task), self.framework.loss(self.model, data, task)
+        return ExportedFigures(metric, loss, count)
 
 
 def _passes(training: Training, done: int) -> Iterator[tuple[int, Iterator[Arrays]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,24 +35,67 @@ def check_data(model: Any, data: Data, task: Task, what: str) -> Data:
         InputError: if shapes do not fit the model's inputs, labels do not fit its outputs, or the loss or the metric
             cannot be computed from them.
     """
+    interface = Interface.of(model)
     if isinstance(data, Stream):
-        stream, aim = resolve(model, data.mapped(lambda batch: _shaped(model, batch, what)), task, what)
+        stream, aim = resolve(model, data.mapped(lambda batch: shaped(interface, batch, what)), task, what)
         _try(model, stream.sample(TRIED_EXAMPLES), aim)
         return stream
-    arrays, aim = resolve(model, _shaped(model, data, what), task, what)
+    arrays, aim = resolve(model, shaped(interface, data, what), task, what)
     _try(model, arrays, aim)
     return arrays
 
 
-def _shaped(model: Any, data: Arrays, what: str) -> Arrays:
-    """Return data whose columns are in the order of the model's inputs and outputs, with examples of their shapes."""
-    names = input_names(model)
-    found = _in_order(data.x, names, names_of_layers(model.inputs), "input", what)
+@dataclass(frozen=True)
+class Interface:
+    """The inputs and outputs of a model, or of a file.
+
+    Attributes:
+        inputs: the names of the inputs, in their order.
+        other_inputs: what else a dict of arrays may call them.
+        shapes: the shape of each input, without the batch dimension.
+        outputs: the names of the outputs, in their order.
+        other_outputs: what else a dict of labels may call them.
+    """
+
+    inputs: Sequence[str]
+    other_inputs: Sequence[str]
+    shapes: Sequence[tuple[int | None, ...]]
+    outputs: Sequence[str]
+    other_outputs: Sequence[str]
+
+    @classmethod
+    def of(cls, model: Any) -> Interface:
+        """The interface of a Keras model."""
+        shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+        others = names_of_layers(model.inputs), names_of_layers(model.outputs)
+        return cls(input_names(model), others[0], shapes, output_names(model), others[1])
+
+    @classmethod
+    def named(
+        cls, inputs: Sequence[str], shapes: Sequence[tuple[int | None, ...]], outputs: Sequence[str]
+    ) -> Interface:
+        """The interface of a file, whose inputs and outputs have one name each."""
+        return cls(inputs, inputs, shapes, outputs, outputs)
+
+
+def shaped(interface: Interface, data: Arrays, what: str) -> Arrays:
+    """Return data whose columns are in the order of the inputs and outputs, with examples of their shapes.
+
+    Args:
+        interface: the inputs and outputs.
+        data: examples and labels.
+        what: name of the data in messages.
+
+    Raises:
+        InputError: if shapes or numbers of arrays do not fit.
+    """
+    names = interface.inputs
+    found = _in_order(data.x, names, interface.other_inputs, "input", what)
     several = len(names) > 1
     x = []
-    for name, tensor, array in zip(names, model.inputs, found, strict=True):
-        x.append(_example_shaped(array, tuple(tensor.shape[1:]), f" for input '{name}'" if several else "", what))
-    y = _in_order(data.y, output_names(model), names_of_layers(model.outputs), "output", what)
+    for name, shape, array in zip(names, interface.shapes, found, strict=True):
+        x.append(_example_shaped(array, shape, f" for input '{name}'" if several else "", what))
+    y = _in_order(data.y, interface.outputs, interface.other_outputs, "output", what)
     count = len(x[0])
     for name, array in zip(names, x, strict=True):
         if len(array) != count:
@@ -59,7 +103,7 @@ def _shaped(model: Any, data: Arrays, what: str) -> Arrays:
                 f"the {what} has {count} examples for input '{names[0]}' but {len(array)} for input '{name}'",
                 "give as many examples for each input",
             )
-    for name, array in zip(output_names(model), y, strict=True):
+    for name, array in zip(interface.outputs, y, strict=True):
         if count == 0 or len(array) != count:
             where = f" for output '{name}'" if len(y) > 1 else ""
             raise InputError(

@@ -1,9 +1,9 @@
-"""Export of models to LiteRT, and evaluation of the files in LiteRT's interpreter."""
+"""Export of models to LiteRT."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,18 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework import Arrays, Data, Task, columns
+from reds_core.framework import Arrays, columns
 from reds_core.system import is_out_of_space, temporary_folder_full, written_beside
 from reds_tensorflow.calibration import examples_apart
 from reds_tensorflow.conversion_errors import kept_errors
 from reds_tensorflow.device_tracing import one_at_a_time, plain_names, traced_for_device
-from reds_tensorflow.evaluation import evaluated_batches, resolve_outputs
-from reds_tensorflow.file_interface import in_order, output_names_of
+from reds_tensorflow.file_interface import in_order
 from reds_tensorflow.keras_functions import scales_kept_in_reversal
 from reds_tensorflow.lstm_operators import lstms_fixed
 from reds_tensorflow.messages import first_sentence
-from reds_tensorflow.quiet import silenced
-from reds_tensorflow.task import Activation, Outputs, output_names
+from reds_tensorflow.task import output_names
 
 CALIBRATION_EXAMPLES = 256
-THREADS = 2
 _MISSING_OPERATION = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 Inputs = list[npt.NDArray[np.float32]]
@@ -120,100 +117,3 @@ def _ask_for_int8(converter: Any, examples: list[dict[str, npt.NDArray[Any]]]) -
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-
-
-def exported_accuracy(path: Path, data: Data, task: Task) -> float:
-    """Return the task's metric of an exported file on `data`, run by LiteRT's interpreter.
-
-    Raises:
-        InputError: if the file cannot be read, or labels do not fit its outputs.
-    """
-    try:
-        content = path.read_bytes()
-        interpreter = interpreter_of(content)
-        outputs = _outputs(content, interpreter)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
-    names = output_names_of(content)
-    data, aim = resolve_outputs(outputs, names, data, _task_of_file(task, names))
-    metrics = aim.new_metrics()
-    for batch in evaluated_batches(data):
-        aim.update(metrics, batch.y, _run(interpreter, columns(batch.x)), batch.weights)
-    return aim.figure(metrics)
-
-
-def _task_of_file(task: Task, names: Sequence[str]) -> Task:
-    """Return a task by the names of a file's outputs, which are plain; a single output has a name of its own."""
-
-    def renamed(given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        if len(names) == 1 and len(given) == 1:
-            return next(iter(given.values()))
-        return dict(zip(plain_names(given), given.values(), strict=True))
-
-    return Task(renamed(task.loss), renamed(task.metric), renamed(task.loss_weights))
-
-
-def interpreter_of(content: bytes, threads: int = THREADS) -> Any:
-    """Return LiteRT's interpreter for the content of a .tflite file, ready to run."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    with silenced():
-        interpreter = Interpreter(model_content=content, num_threads=threads)
-        interpreter.allocate_tensors()
-    return interpreter
-
-
-def _run(interpreter: Any, x: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.float32], ...]:
-    """Return real-valued outputs (N, ...), computed one example at a time as on the device."""
-    sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
-    outputs = tuple(np.empty((len(x[0]), *target["shape"][1:]), np.float32) for target in targets)
-    for i in range(len(x[0])):
-        for source, column in zip(sources, x, strict=True):
-            interpreter.set_tensor(source["index"], _quantised(column[i][None], source))
-        interpreter.invoke()
-        for output, target in zip(outputs, targets, strict=True):
-            output[i] = _real(interpreter.get_tensor(target["index"]), target)[0]
-    return outputs
-
-
-def _quantised(x: npt.NDArray[Any], tensor: Any) -> npt.NDArray[Any]:
-    """Convert `x` to the type of a tensor: q = round(x / scale) + zero point, saturated."""
-    kind: np.dtype[Any] = np.dtype(tensor["dtype"])
-    scale, zero_point = tensor["quantization"]
-    if not scale:
-        return x.astype(kind)
-    limits = np.iinfo(kind)
-    return np.asarray(np.clip(np.round(x.astype(np.float32) / scale) + zero_point, limits.min, limits.max), kind)
-
-
-def _real(q: npt.NDArray[Any], tensor: Any) -> npt.NDArray[np.float32]:
-    scale, zero_point = tensor["quantization"]
-    return q.astype(np.float32) if not scale else (q.astype(np.float32) - zero_point) * np.float32(scale)
-
-
-def _outputs(content: bytes, interpreter: Any) -> tuple[Outputs, ...]:
-    """Return the shape and the last activation of each output of the file."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content)
-    graph = model.Subgraphs(0)
-    kinds = schema.BuiltinOperator
-
-    def activation_before(tensor: int) -> Activation:
-        for index in reversed(range(graph.OperatorsLength())):
-            operator = graph.Operators(index)
-            if tensor not in operator.OutputsAsNumpy():
-                continue
-            code = model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
-            if code not in (kinds.RESHAPE, kinds.QUANTIZE, kinds.DEQUANTIZE):
-                found = {kinds.SOFTMAX: Activation.SOFTMAX, kinds.LOGISTIC: Activation.SIGMOID}
-                return found.get(code, Activation.OTHER)
-            tensor = operator.Inputs(0)
-        return Activation.OTHER
-
-    return tuple(
-        Outputs(tuple(int(n) for n in detail["shape"][1:]), activation_before(graph.Outputs(i)))
-        for i, detail in enumerate(interpreter.get_output_details())
-    )

@@ -42,6 +42,13 @@ def names_by_tensor(content: bytes | bytearray) -> tuple[dict[int, str], dict[in
     return _named(inputs), _named(outputs)
 
 
+def input_names_of(content: bytes) -> list[str]:
+    """Return the names of the inputs of a file in their order."""
+    names, _ = names_by_tensor(content)
+    tensors = schema.Model.GetRootAs(content, 0).Subgraphs(0).InputsAsNumpy()
+    return [names.get(int(tensor), f"input_{i}") for i, tensor in enumerate(tensors)]
+
+
 def output_names_of(content: bytes) -> list[str]:
     """Return the names of the outputs of a file in their order."""
     _, names = names_by_tensor(content)

@@ -16,6 +16,7 @@ from reds_core.framework import (
     ActivationStatistics,
     Arrays,
     Data,
+    ExportedModel,
     Family,
     FileKind,
     FileKinds,
@@ -174,10 +175,15 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import unrolled_recurrences
         return unrolled_recurrences.notes(model)
 
+    def load_exported(self, path: Path) -> ExportedModel:
+        with importing():
+            from reds_tensorflow import device_files
+        return device_files.LiteRtFile(path)
+
     def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
         with importing():
-            from reds_tensorflow import export
-        return export.exported_accuracy(path, data, task)
+            from reds_tensorflow import device_files
+        return device_files.LiteRtFile(path).evaluate(data, task).metric
 
     def stream(self, source: Any, model: Any | None, batch_size: int, what: str) -> Stream | None:
         if "keras" not in sys.modules and "tensorflow" not in sys.modules:

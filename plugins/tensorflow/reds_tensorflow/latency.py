@@ -15,7 +15,8 @@ from reds_core.errors import UnsupportedError
 from reds_core.framework import LatencyProbe
 from reds_core.network import Network
 from reds_tensorflow.calls import Handler
-from reds_tensorflow.export import Inputs, converted, interpreter_of
+from reds_tensorflow.device_files import interpreter_of
+from reds_tensorflow.export import Inputs, converted
 from reds_tensorflow.names import as_functional, graph_of
 from reds_tensorflow.reading import STOCK, Reading
 

@@ -1,0 +1,53 @@
+"""Writes the report of a finished folder again: of a run, of a comparison of solvers, or of one of runs."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from reds_core.bench.history import HISTORY_FILE
+from reds_core.bench.report.writing import write_bench_report
+from reds_core.compare.report.writing import write_compare_report
+from reds_core.compare.runner import RUNS_FOLDER
+from reds_core.errors import InputError
+from reds_core.plan import PLAN_FILE, load_plan
+from reds_core.report.run_report import REPORT_FILE
+from reds_core.report.run_report import write_report as write_run_report
+from reds_core.system.files import given_path
+from reds_core.system.folder_lock import locked_folder
+from reds_core.system.record_lines import RECORDS_FILE
+
+
+def write_report(folder: str | PathLike[str]) -> Path:
+    """Write the report of a folder again, from the plan or the records and the files in it.
+
+    This is what `reds report` does. It is useful after another version of reds was installed, or if the report is
+    missing because its libraries were not installed when the folder was written.
+
+    Args:
+        folder: The folder of a finished run, or that of a comparison of solvers or of runs.
+
+    Returns:
+        The path of the report. A comparison also has a `summary.md` beside it.
+
+    Raises:
+        InputError: If the folder holds none of these, if its plan or records are damaged, or if another command is
+            writing to it.
+        UnavailableError: If Jinja2 or matplotlib is not installed.
+
+    Example:
+        >>> reds_core.write_report("slim")
+    """
+    path = given_path(folder, "folder")
+    if not any((path / name).exists() for name in (PLAN_FILE, RECORDS_FILE)):
+        raise InputError(
+            f"'{path}' holds neither a finished run nor a comparison",
+            "give a folder that `reds prune`, `reds bench` or `reds compare` wrote",
+        )
+    with locked_folder(path, "a report", "try again when the other command has ended"):
+        if (path / PLAN_FILE).exists():
+            return write_run_report(load_plan(path), path)
+        is_bench = (path / HISTORY_FILE).exists() or not (path / RUNS_FOLDER).exists()
+        write_of_comparison = write_bench_report if is_bench else write_compare_report
+        write_of_comparison(path)
+        return path / REPORT_FILE

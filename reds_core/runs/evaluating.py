@@ -1,0 +1,203 @@
+"""Measures a model file, or a file for a device, on test data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from reds_core.cost import counting, resources
+from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework.data import Data, each_batch
+from reds_core.framework.exported import ExportedModel
+from reds_core.framework.file_kinds import FileKind
+from reds_core.framework.framework import Framework, Task
+from reds_core.plan import PLAN_FILE, load_plan
+from reds_core.plugin import PluginOptions
+from reds_core.registry import Registry
+from reds_core.report.facts import metric_of
+from reds_core.runs.dataset import Dataset, Reading, read_data
+from reds_core.runs.forms import DataObject, Imports
+from reds_core.runs.given_data import Splits, given_data
+from reds_core.runs.input_shapes import InputShape, with_input_shape
+from reds_core.runs.participants import FRAMEWORKS, check_options
+from reds_core.system.files import given_path
+from reds_core.system.records import INLINE
+from reds_core.system.users_code import import_names
+from reds_core.watcher import Watcher
+
+_BATCH_SIZE = 32
+_COUNTED = 256
+"""Sizes of batches: of streams, and for counting examples."""
+
+
+@dataclass(frozen=True)
+class ModelEvaluation:
+    """What a model reaches on test data, and what it costs.
+
+    Attributes:
+        model: The path of the file, or the name of the model object.
+        format: The displayed name of the file format.
+        size_bytes: The size of the file; None for a model object.
+        examples: The number of test examples.
+        metric: The name of the metric.
+        value: Its value: for accuracy, from 0 to 1.
+        loss: The mean loss.
+        usage: The use of each resource in base units. For a file for a device, it is that of its plan; empty if the
+            file does not lie in the folder of a run.
+    """
+
+    model: str
+    format: str
+    size_bytes: int | None
+    examples: int
+    metric: str
+    value: float
+    loss: float
+    usage: Mapping[str, int] = field(metadata={INLINE: True})
+
+
+def evaluate(
+    model: Any,
+    data: str | PathLike[str] | Dataset | DataObject,
+    *,
+    loss: Any | None = None,
+    metric: Any | None = None,
+    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    options: PluginOptions | None = None,
+    imports: Imports = (),
+    input_shape: InputShape | None = None,
+    seed: int = 0,
+    registry: Registry | None = None,
+    watcher: Watcher | None = None,
+) -> ModelEvaluation:
+    """Measure a model on test data, and count what it costs.
+
+    This is what `reds evaluate` does. Files for devices, also int8 ones, are run by the interpreter of the device, one
+    example at a time, without the model that they were exported from.
+
+    Args:
+        model: The path of a model file or of a file for a device, or a model object of an installed framework.
+        data: The data as `prune` takes it, of which the test data is used; from Python also test data alone, such as
+            `(x_test, y_test)`.
+        loss: The loss. None means crossentropy by the labels and the last activation.
+        metric: The metric. None means accuracy.
+        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        options: Options of plugins, as `{plugin: {key: text}}`.
+        imports: One or several Python files or names of modules that define custom layers.
+        input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
+            leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
+        seed: The seed of the split into training and test data, if a folder of images has no such split.
+        registry: The plugins to choose from. By default they are all that are installed.
+        watcher: An object that is notified of warnings.
+
+    Returns:
+        A `ModelEvaluation` with the attributes `value`, `loss`, `examples`, `size_bytes` and `usage`.
+
+    Raises:
+        InputError: If the file or the data cannot be read, or they do not fit each other.
+        UnsupportedError: If the framework cannot load or run the file.
+        UnavailableError: If a library is not installed.
+
+    Example:
+        >>> found = reds_core.evaluate("slim/subnet-50-int8.tflite", "data.npz")
+        >>> found.value, found.loss, found.size_bytes
+    """
+    counting.check_element_size(element_size_bytes)
+    registry, task = registry or Registry(), Task(loss, metric)
+    options = with_input_shape(options, input_shape, model, registry)
+    check_options(registry, options, (FRAMEWORKS,))
+    source = given_data(data)
+    if source is None:
+        raise InputError("no data is given", "give test data, such as the path of an .npz file")
+    if not isinstance(model, str | PathLike):
+        framework = registry.framework_of(model, options, import_names(imports))
+        subject = _Subject(framework, model, str(getattr(model, "name", "model")), None, framework.files.model)
+        return subject.evaluated(source, task, element_size_bytes, seed, watcher or Watcher())
+    path, framework = given_path(model, "model"), registry.default_framework(options, import_names(imports))
+    kind = _kind_of(path, framework)
+    is_exported = kind is not framework.files.model
+    loaded = framework.load_exported(path) if is_exported else framework.load_model(path)
+    subject = _Subject(framework, loaded, str(path), path, kind)
+    return subject.evaluated(source, task, element_size_bytes, seed, watcher or Watcher())
+
+
+def _kind_of(path: Path, framework: Framework) -> FileKind:
+    """The kind of a file by the end of its name: the longest that fits, or else that of model files."""
+    fitting = [kind for kind in framework.files.exported if path.name.endswith(kind.suffix)]
+    return max(fitting, key=lambda kind: len(kind.suffix), default=framework.files.model)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is measured.
+
+    Attributes:
+        framework: Reads and runs it.
+        model: A model object, or an exported file.
+        name: Its name.
+        path: Its file; None for a model object.
+        kind: The kind of the file.
+    """
+
+    framework: Framework
+    model: Any
+    name: str
+    path: Path | None
+    kind: FileKind
+
+    def evaluated(
+        self, source: str | Dataset | Splits, task: Task, element_size_bytes: int, seed: int, watcher: Watcher
+    ) -> ModelEvaluation:
+        data = self._test_data(source, seed)
+        if isinstance(self.model, ExportedModel):
+            figures = self.model.evaluate(self.model.check_data(data, "test data"), task)
+            value, loss, examples = figures.metric, figures.loss, figures.examples
+            usage = self._planned_usage()
+        else:
+            data = self.framework.check_data(self.model, data, task, "test data")
+            value, loss = self.framework.accuracy(self.model, data, task), self.framework.loss(self.model, data, task)
+            examples = sum(len(batch) for batch in each_batch(data, _COUNTED))
+            usage = self._counted_usage(element_size_bytes, watcher)
+        return ModelEvaluation(
+            model=self.name,
+            format=self.kind.format,
+            size_bytes=None if self.path is None else self.path.stat().st_size,
+            examples=examples,
+            metric=str(task.described().metric or metric_of(None).name),
+            value=value,
+            loss=loss,
+            usage=usage,
+        )
+
+    def _test_data(self, source: str | Dataset | Splits, seed: int) -> Data:
+        """The test data, or all data if an object in Python has one part only."""
+        is_file = isinstance(self.model, ExportedModel)
+        reading = Reading(self.framework, None if is_file else self.model, _BATCH_SIZE, seed)
+        if isinstance(source, str):
+            dataset = read_data(source, reading, self.model.input_shape if is_file else None)
+            if dataset.test is None:
+                raise InputError(f"data '{source}' has no test data", "give data with x_test and y_test")
+            return dataset.test
+        if isinstance(source, Splits):
+            return reading.part(source.train if source.test is None else source.test, "test data")
+        return source.train if source.test is None else source.test
+
+    def _counted_usage(self, element_size_bytes: int, watcher: Watcher) -> Mapping[str, int]:
+        try:
+            network = self.framework.inspect(self.model)
+        except UnsupportedError as error:
+            watcher.warn(f"the costs of the model cannot be counted: {error}")
+            return {}
+        return resources.usage(network, network.channels, resources.CostModel(element_size_bytes))
+
+    def _planned_usage(self) -> Mapping[str, int]:
+        """The usage that the plan beside the file states for the subnetwork that it belongs to; empty without one."""
+        if self.path is None or not (self.path.parent / PLAN_FILE).exists():
+            return {}
+        for record in load_plan(self.path.parent).subnetworks:
+            if self.path.name in record.files.values():
+                return record.usage
+        return {}

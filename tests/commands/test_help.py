@@ -1,0 +1,122 @@
+"""The help of every command: texts as they are written, in whole sentences, at any width."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import typer.main
+from command_line import Reds
+
+from reds_core import cli
+from reds_core.commands.plain_help import BASIC, SECTIONS
+
+
+def commands() -> dict[str, Any]:
+    """Every command with options, by the words that call it."""
+    found: dict[str, Any] = {}
+
+    def add(words: str, command: Any) -> None:
+        found[words] = command
+        for name, inner in getattr(command, "commands", {}).items():
+            add(f"{words} {name}".strip(), inner)
+
+    add("", typer.main.get_command(cli.application()))
+    return found
+
+
+COMMANDS = commands()
+PARAMETERS = [
+    pytest.param(words, parameter, id=f"{words}-{parameter.name}")
+    for words, command in COMMANDS.items()
+    for parameter in command.params
+    if not parameter.name.endswith("_completion")  # of the library
+]
+
+
+def packed(text: str) -> str:
+    """`text` without blanks, at which lines are wrapped."""
+    return "".join(text.split())
+
+
+@pytest.fixture
+def shown(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def helped(words: str, columns: int = 200, flag: str = "--help") -> str:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        outcome = reds(*words.split(), flag)
+        assert (outcome.status, outcome.err) == (0, "")
+        return outcome.out
+
+    return helped
+
+
+@pytest.mark.parametrize(("words", "parameter"), PARAMETERS)
+def test_every_text_is_shown_as_it_is_written(shown: Any, words: str, parameter: Any) -> None:
+    page = packed(shown(words))
+    assert packed(str(parameter.help)) in page
+    for name in (*parameter.opts, *parameter.secondary_opts) if parameter.param_type_name == "option" else ():
+        assert packed(name) in page
+    if isinstance(getattr(parameter, "show_default", None), str):
+        assert packed(f"[default: {parameter.show_default}]") in page
+    if parameter.metavar is not None:
+        assert packed(parameter.metavar) in page
+
+
+@pytest.mark.parametrize("text", ["'cpsat[presolve=false]'", "`reds formulate`"])
+def test_brackets_and_quotes_survive(shown: Any, text: str) -> None:
+    assert packed(text) in packed(shown("bench"))
+
+
+@pytest.mark.parametrize(("words", "parameter"), PARAMETERS)
+def test_texts_are_whole_sentences_and_values_have_names(words: str, parameter: Any) -> None:
+    assert re.fullmatch(r"[A-Z].*[^.]\.", str(parameter.help), re.DOTALL), parameter.help
+    assert "(default:" not in parameter.help
+    takes_value = not (getattr(parameter, "is_flag", False) or parameter.name == "version")
+    if takes_value:
+        assert parameter.metavar, parameter.name
+        assert "<" not in parameter.metavar
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 200])
+@pytest.mark.parametrize("words", COMMANDS)
+def test_lines_fit_the_terminal(shown: Any, words: str, columns: int) -> None:
+    longest = max(len(line) for line in shown(words, columns).splitlines())
+    assert longest <= max(min(columns, 100), 60)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_h_is_short_for_help(shown: Any, words: str) -> None:
+    assert shown(words, flag="-h") == shown(words)
+
+
+def test_prune_shows_its_basic_options_first_and_the_others_in_sections(shown: Any) -> None:
+    page = shown("prune", 80)
+    titles = re.findall(r"^([A-Z][\w -]+):$", page, re.MULTILINE)
+    assert titles == ["Arguments", BASIC, *SECTIONS]
+    basic = page[page.index(f"\n{BASIC}:") : page.index(f"\n{SECTIONS[0]}:")]
+    options = re.findall(r"^  (--[\w-]+|-h)", basic, re.MULTILINE)
+    assert options == ["--data", "--budget", "--pruner", "--finetune-epochs", "--out", "-h"]
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds"), [("prune", "solver scorer pruner"), ("solve", "solver"), ("formulate", "scorer")]
+)
+def test_installed_plugins_are_named(shown: Any, words: str, kinds: str) -> None:
+    first = {"solver": "brute.", "scorer": "apoz, ", "pruner": "layerwise, "}
+    for kind in kinds.split():
+        assert packed(f"Installed: {first[kind]}") in packed(shown(words))
+
+
+def test_defaults_are_shown_unless_there_is_nothing_to_say(shown: Any) -> None:
+    page = packed(shown("solve"))
+    assert packed("--time-limit SECONDS  The time limit of each solve. [default: 60.0]") in page
+    assert packed("The seed of all random numbers. [default: 0]") in packed(shown("formulate"))
+    assert packed("Print only JSON on stdout. -h") in page
+    assert packed("PROBLEM  The problem file (.npz), as `reds formulate` writes it. [required]") in page
+
+
+def test_the_version_is_shown(reds: Reds) -> None:
+    outcome = reds("--version")
+    assert outcome.status == 0
+    assert re.fullmatch(r"reds \d+\.\d+\.\d+\S*\n", outcome.out)
