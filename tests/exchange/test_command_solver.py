@@ -216,16 +216,16 @@ PARENT_AND_CHILD = "child = os.fork()\nif child:\n    open('pids', 'w').write(f'
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_time_limit_ends_a_program_and_what_it_started(ask: Ask, tmp_path: Path) -> None:
     started = time.monotonic()
-    solution = ask(PARENT_AND_CHILD + "time.sleep(60)", time_limit=2)
+    solution = ask(PARENT_AND_CHILD + "time.sleep(60)", time_limit=5)
     assert (solution.status, solution.limit) == (Status.NO_SOLUTION, Limit.TIME)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25
     assert all(has_ended(int(pid)) for pid in (tmp_path / "pids").read_text().split())
 
 
 def test_an_answer_that_was_written_in_time_is_kept(ask: Ask) -> None:
-    solution = ask(f"answer(choice={CHOICE}, bound={VALUE + 1}); time.sleep(60)", time_limit=3)
+    solution = ask(f"answer(choice={CHOICE}, bound={VALUE + 1}); time.sleep(60)", time_limit=5)
     assert (solution.status, solution.limit, solution.value) == (Status.FEASIBLE, Limit.TIME, VALUE)
-    half = ask("open(arguments[-1], 'w').write('{\"choice\": [2'); time.sleep(60)", time_limit=2)
+    half = ask("open(arguments[-1], 'w').write('{\"choice\": [2'); time.sleep(60)", time_limit=5)
     assert (half.status, half.limit) == (Status.NO_SOLUTION, Limit.TIME)
 
 
