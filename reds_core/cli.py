@@ -119,7 +119,7 @@ def _run(arguments: list[str]) -> int:
     asked = next((a for a in _typed_words() or arguments if not a.startswith("-")), "")
     try:
         status = application(asked)(arguments, prog_name="reds", standalone_mode=False)
-        if status == 1 and not asked:
+        if status == 1 and not asked:  # of the options for completion, which print no such line
             return _failed("this shell is unknown or has no completion; run it in bash, zsh, fish or PowerShell", 2)
         if status == _INTERRUPTED:  # some versions of typer catch Ctrl-C themselves
             raise KeyboardInterrupt
