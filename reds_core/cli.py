@@ -34,19 +34,19 @@ _HOW_TO_RESUME = {
 """How to resume commands that keep their progress. The messages of comparisons say so themselves."""
 
 _SUMMARIES = {
-    "plugins": "List the installed plugins and whether they can be used, or describe one of them and its options.",
-    "inspect": "Show the layers and channel groups of a model, and its MACs, parameters and peak RAM.",
-    "formulate": "Formulate the pruning of a model as a knapsack problem and write it to a file for `reds solve`.",
-    "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",
-    "solve": "Solve a knapsack problem from a file, as `reds formulate` writes it.",
-    "convert": "Write a problem in the file format of another solver, or check the solution file of one.",
     "prune": "Prune a model to nested subnetworks within their budgets, and write .keras and .tflite files.",
-    "suite": "List the suites of problems for `reds bench`, or export one as a folder that can be published.",
+    "inspect": "Show the layers and channel groups of a model, and its MACs, parameters and peak RAM.",
     "extract": "Add another subnetwork to a finished run, with or without training.",
     "evaluate": "Measure a model file, or a file for a device, on test data.",
     "report": "Write the report of a finished run or comparison again.",
+    "formulate": "Formulate the pruning of a model as a knapsack problem and write it to a file for `reds solve`.",
+    "solve": "Solve a knapsack problem from a file, as `reds formulate` writes it.",
+    "convert": "Write a problem in the file format of another solver, or check the solution file of one.",
+    "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",
+    "suite": "List the suites of problems for `reds bench`, or export one as a folder that can be published.",
+    "plugins": "List the installed plugins and whether they can be used, or describe one of them and its options.",
     "new": "Start the package of a new plugin, with a working example and its tests.",
     "check": "Run the conformance checks on a plugin of any kind. The exit status is 1 if a check fails.",
 }
@@ -119,7 +119,7 @@ def _run(arguments: list[str]) -> int:
     asked = next((a for a in _typed_words() or arguments if not a.startswith("-")), "")
     try:
         status = application(asked)(arguments, prog_name="reds", standalone_mode=False)
-        if status == 1 and not asked:
+        if status == 1 and not asked:  # of the options for completion, which print no such line
             return _failed("this shell is unknown or has no completion; run it in bash, zsh, fish or PowerShell", 2)
         if status == _INTERRUPTED:  # some versions of typer catch Ctrl-C themselves
             raise KeyboardInterrupt
@@ -132,9 +132,9 @@ def _run(arguments: list[str]) -> int:
         command = error.ctx.command_path if getattr(error, "ctx", None) else "reds"
         return _failed(f"{message}; see `{command} --help`", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _failed(
-            f"interrupted; {_HOW_TO_RESUME.get(asked, 'nothing is kept, so run the command again')}", _INTERRUPTED
-        )
+        again = "nothing is kept, so run the command again"
+        how = again if "--dry-run" in arguments else _HOW_TO_RESUME.get(asked, again)
+        return _failed(f"interrupted; {how}", _INTERRUPTED)
     except BrokenPipeError:  # nobody reads the output any more
         write_nowhere(sys.stdout)
         return 0

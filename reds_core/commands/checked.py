@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -11,7 +12,7 @@ from reds_core.commands.completing import installed_text
 from reds_core.commands.plain_help import Notes, usage_piece, write_parameters
 from reds_core.errors import InputError
 
-NOTES: Notes = {kind: lambda kind=kind: installed_text(kind) for kind in ("solver", "scorer", "pruner")}  # type: ignore[misc]
+NOTES: Notes = {kind: partial(installed_text, kind) for kind in ("solver", "scorer", "pruner")}
 """The options whose help lists the plugins that are installed."""
 
 

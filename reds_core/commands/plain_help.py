@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from pathlib import PurePath
 from typing import Any
 
 BASIC = "Options"
@@ -80,6 +81,6 @@ def _default_text(parameter: Any) -> str:
     shown, default = getattr(parameter, "show_default", True), parameter.default
     if isinstance(shown, str):
         return f"default: {shown}"
-    if not shown or default is None or default is False or default in ("", (), []) or callable(default):
-        return ""
+    if not shown or default is False or default == "" or not isinstance(default, str | int | float | PurePath | Enum):
+        return ""  # versions of the library differ in what they put in the place of a missing default
     return f"default: {default.value if isinstance(default, Enum) else default}"

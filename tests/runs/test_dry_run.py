@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from command_line import Reds
-from toy_framework import residual_model
-from toy_plugins import toy_registry
+from toy_framework import ToyFramework, residual_model
+from toy_plugins import FIRST_PARTY, PluginModule, toy_registry
 from toy_runs import NO_TRAINING, QUICK, Listener, Workplace, settings, without_times
 
 from reds_core.errors import InfeasibleError, InputError
@@ -95,6 +95,17 @@ def test_the_command(reds: Reds, place: Workplace) -> None:
     assert plan["subnetworks"][0]["widths"] == network.widths
     assert not place.out.exists()
     reds(*given, "--dry-run", "--resume").check_error(2, "nothing to resume; leave out one of dry_run and resume")
+
+
+def test_an_interrupted_command_keeps_nothing(reds: Reds, place: Workplace) -> None:
+    class Interrupted(ToyFramework):
+        def inspect(self, *arguments: Any) -> Any:
+            raise KeyboardInterrupt
+
+    reds.install(PluginModule("toy", (*FIRST_PARTY, Interrupted)))
+    given = ("prune", place.model, "--data", place.data, "--out", place.out, "--dry-run")
+    reds(*given).check_error(130, "interrupted; nothing is kept, so run the command again")
+    assert not place.out.exists()
 
 
 def test_the_plan_of_a_run_is_printed_as_json(reds: Reds, place: Workplace) -> None:

@@ -26,7 +26,8 @@ def parse_shapes(text: str) -> Shapes:
             shape = ()
         if not shape or min(shape) < 1:
             raise InputError(
-                f"input shape '{part.strip()}' cannot be read", "write 224,224,3 or NAME=224,224,3;NAME=..."
+                f"input shape '{part.strip()}' cannot be read",
+                "write 224,224,3, or NAME=224,224,3 for each of several inputs",
             )
         shapes[name.strip()] = shape
     return shapes
