@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 from reds_core.cost import counting, resources
-from reds_core.cost.budget import parse_budgets
-from reds_core.errors import InputError
+from reds_core.cost.budget import SubnetworkBudget, parse_budgets
+from reds_core.errors import InfeasibleError, InputError
 from reds_core.formulation.formulation import Formulation
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
@@ -79,11 +79,11 @@ def formulate_model(
         watcher: An object that is notified of warnings.
 
     Returns:
-        A `Formulation`, whose attribute `problem` is the `KnapsackProblem`.
+        A `Formulation`, whose attribute `problem` is the `KnapsackProblem`. If no subnetwork meets the budget, the
+        watcher gets a warning, and the problem is infeasible.
 
     Raises:
         InputError: If more than one amount of a resource is given, or another argument is invalid.
-        InfeasibleError: If no subnetwork meets the budget.
         UnsupportedError: If a part of the model cannot be loaded or, with `strict`, cannot be pruned.
         UnavailableError: If a library is not installed.
 
@@ -117,8 +117,7 @@ def formulate_model(
     rules.check(network)
     thinned = thinning_warning(network, rules)
     statement = Statement(network, costs, rules)
-    check_reachable(statement, parsed)
-    for warning in (thinned, *slack_warnings(statement, parsed)):
+    for warning in (thinned, *slack_warnings(statement, parsed), _infeasibility_warning(statement, parsed)):
         if warning is not None:
             (watcher or Watcher()).warn(warning)
     task = task or Task()
@@ -134,3 +133,12 @@ def formulate_model(
     scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
     stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
     return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")
+
+
+def _infeasibility_warning(statement: Statement, budgets: Iterable[SubnetworkBudget]) -> str | None:
+    """A warning about a budget that no subnetwork meets. Such a problem is stated, since solvers are tested on them."""
+    try:
+        check_reachable(statement, budgets)
+    except InfeasibleError as error:
+        return str(error)
+    return None

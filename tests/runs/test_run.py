@@ -21,6 +21,7 @@ from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Task, Training
+from reds_core.knapsack.solver import Controls, Status
 from reds_core.plan import load_plan
 from reds_core.report.facts import Metric, gather
 from reds_core.runs.dataset import load_data
@@ -182,8 +183,13 @@ def test_a_budget_out_of_reach_is_refused_before_the_data_is_read(place: Workpla
     with pytest.raises(InfeasibleError, match="no subnetwork meets the budget '1': macs 2 is asked for"):
         place.prune(data=place.folder / "missing.npz", budgets={"macs": "1%"})
     assert not place.out.exists()
-    with pytest.raises(InfeasibleError, match="no subnetwork meets the budget '1'"):
-        formulate_model(place.model, place.folder / "missing.npz", {"macs": "1%"}, registry=toy_registry())
+
+
+def test_a_problem_with_a_budget_out_of_reach_is_infeasible_with_a_warning(place: Workplace) -> None:
+    heard = Listener()
+    stated = formulate_model(place.model, place.data, {"macs": "1%"}, registry=toy_registry(), watcher=heard)
+    assert [w for w in heard.warnings if "no subnetwork meets the budget '1'" in w]
+    assert BruteSolver().solve(stated.problem, Controls()).status is Status.INFEASIBLE
 
 
 def test_a_budget_that_does_not_bind_is_remarked(place: Workplace) -> None:
