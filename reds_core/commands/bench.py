@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reds_core.commands.backend_options import LOKY, Backend, Scheduler, jobs_option
+from reds_core.commands.completing import plugin_list
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.commands.shared import OptionTexts, parse_plugin_options, results_kept
 
@@ -30,6 +31,7 @@ def bench_command(
             help="The solvers, with their options in brackets: dp,'cpsat[presolve=false]'. The word all means every "
             f"solver that is available. {REPEATABLE}",
             show_default="all",
+            autocompletion=plugin_list("solver"),
         ),
     ] = None,
     time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="The time limit of each solve.")] = 60.0,

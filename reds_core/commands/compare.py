@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reds_core.commands.backend_options import LOKY, Backend, Scheduler, jobs_option
+from reds_core.commands.completing import plugin_list
 from reds_core.commands.shared import results_kept
 from reds_core.errors import InputError
 
@@ -22,6 +23,7 @@ def compare_command(
             metavar="NAME,...",
             help="The pruners to compare, with their options in brackets: nested,'layerwise[order=backward]'.",
             show_default="that of the recipe",
+            autocompletion=plugin_list("pruner"),
         ),
     ] = None,
     scorers: Annotated[
@@ -30,6 +32,7 @@ def compare_command(
             metavar="NAME,...",
             help="The scorers to compare, such as taylor,magnitude.",
             show_default="that of the recipe",
+            autocompletion=plugin_list("scorer"),
         ),
     ] = None,
     solvers: Annotated[
@@ -38,6 +41,7 @@ def compare_command(
             metavar="NAME,...",
             help="The solvers to compare, such as dp,cpsat.",
             show_default="that of the recipe",
+            autocompletion=plugin_list("solver"),
         ),
     ] = None,
     seeds: Annotated[

@@ -18,6 +18,20 @@ def plugin_names(*kinds: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def plugin_list(kind: str) -> Callable[[str], list[str]]:
+    """A function that completes the last name of a list of plugins, which commas separate.
+
+    Args:
+        kind: The kind of the plugins, such as "solver".
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [before + comma + name for name in _usable((kind,)) if name.startswith(last)]
+
+    return complete
+
+
 def installed_text(kind: str) -> str:
     """A sentence that lists the plugins of one kind that can be used."""
     return f"Installed: {', '.join(_usable((kind,))) or 'none'}."

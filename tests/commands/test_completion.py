@@ -36,6 +36,8 @@ def completed(line: str, more: str = "") -> subprocess.CompletedProcess[str]:
         ("reds prune --solver sc", ["scipy-lp", "scipy-milp"]),
         ("reds solve p.npz --solver dp --see", ["--seed"]),
         ("reds formulate m.keras --scorer tay", ["taylor"]),
+        ("reds bench p.npz --solvers dp,sc", ["dp,scipy-lp", "dp,scipy-milp"]),
+        ("reds compare r.yaml --pruners ne", ["nested"]),
         ("reds plugins lay", ["layerwise"]),
         ("reds check ten", ["tensorflow"]),
         ("reds --vers", ["--version"]),

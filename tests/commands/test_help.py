@@ -100,7 +100,8 @@ def test_prune_shows_its_basic_options_first_and_the_others_in_sections(shown: A
 
 
 @pytest.mark.parametrize(
-    ("words", "kinds"), [("prune", "solver scorer pruner"), ("solve", "solver"), ("formulate", "scorer")]
+    ("words", "kinds"),
+    [("prune", "solver scorer pruner"), ("solve", "solver"), ("formulate", "scorer"), ("bench", "solver")],
 )
 def test_installed_plugins_are_named(shown: Any, words: str, kinds: str) -> None:
     first = {"solver": "brute.", "scorer": "apoz, ", "pruner": "layerwise, "}
