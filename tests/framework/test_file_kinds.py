@@ -15,7 +15,7 @@ from reds_core.framework.file_kinds import INT8_BYTES, FileKind, FileKinds, file
 from reds_core.framework.framework import Framework
 from reds_core.report import facts
 from reds_core.report.facts import gather
-from reds_core.runs.extraction import extract
+from reds_core.runs.extraction import ExtractionRequest, extract
 from reds_core.watcher import Watcher
 
 MODEL = FileKind("torch", "PyTorch", ".pt2")
@@ -63,7 +63,7 @@ def test_a_run_writes_the_kinds_of_its_framework(tmp_path: Path, monkeypatch: py
     written = {p.name for p in place.out.iterdir() if p.name.startswith(("nested", "subnet-"))}
     assert written == {"nested.pt2", *record.files.values()}
     assert list(record.accuracy.exported) == ["onnx", "onnx_int8"]
-    assert extract(place.out, ("macs=0.4",), registry, Watcher()).files["onnx"] == "subnet-40.onnx"
+    assert extract(place.out, ExtractionRequest(("macs=0.4",)), registry, Watcher()).files["onnx"] == "subnet-40.onnx"
 
 
 def test_a_framework_need_not_write_files_for_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from reds_core.framework.data import Arrays
 from reds_core.framework.task import Task
 from reds_core.report.facts import Metric
 from reds_core.runs.exporting import int8_warnings
-from reds_core.runs.extraction import extract
+from reds_core.runs.extraction import ExtractionRequest, extract
 
 SHARE, ERROR = Metric(), Metric("mean_absolute_error", is_share=False)
 
@@ -101,8 +101,8 @@ def test_a_run_without_int8_writes_none_and_says_nothing_of_it(place: Workplace)
     listener, registry = Listener(), toy_registry(framework=Refusing)
     place.prune(registry=registry, watcher=listener, settings=dataclasses.replace(QUICK, int8=False))
     assert listener.warnings == []
-    extract(place.out, ("macs=0.4",), registry, listener)
-    assert listener.warnings == []
+    extract(place.out, ExtractionRequest(("macs=0.4",)), registry, listener)
+    assert ["was not trained" in warning for warning in listener.warnings] == [True]
     assert not list(place.out.glob("*int8*"))
     content = json.loads((place.out / "plan.json").read_text())
     assert content["options"]["int8"] is False

@@ -16,7 +16,7 @@ from toy_runs import NO_TRAINING, Interrupted, Listener, Workplace, make_workpla
 from reds_core.commands.shared import parse_plugin_options
 from reds_core.cost.latency_table import LatencySettings, load_latency_table
 from reds_core.errors import InfeasibleError, InputError, UnavailableError
-from reds_core.runs.extraction import extract
+from reds_core.runs.extraction import ExtractionRequest, extract
 from reds_core.runs.latency import measure_latency
 from reds_core.runs.recipe import load_recipe
 from reds_core.runs.settings import RunSettings
@@ -54,7 +54,7 @@ def test_every_strategy_meets_latency_budgets(place: Workplace, pruner: str) -> 
     for record in plan.subnetworks:
         assert record.usage["latency"] == form.at(record.widths) <= int(record.budget["latency"] * full_ns)
         assert record.latency_measured_ns == 1.0
-    added = extract(place.out, ("latency=0.8",), timed_registry(), Watcher())
+    added = extract(place.out, ExtractionRequest(("latency=0.8",)), timed_registry(), Watcher())
     assert added.usage["latency"] <= int(0.8 * full_ns)
     members = sorted([*plan.subnetworks, added], key=lambda m: m.usage["latency"])
     for small, large in itertools.pairwise(members):
@@ -107,11 +107,11 @@ def test_a_member_is_added_from_any_folder_by_the_same_latencies(
     left_out = dataclasses.replace(settings, latency_table=None)
     assert place.resume(**asked(place) | {"settings": left_out, "model": None, "data": None}).subnetworks
     assert load_recipe(place.out / "recipe.yaml").settings.latency_table == str(table_of(place).resolve())
-    assert extract(place.out, ("latency=0.8",), timed_registry(), Watcher()).usage["latency"] > 0
+    assert extract(place.out, ExtractionRequest(("latency=0.8",)), timed_registry(), Watcher()).usage["latency"] > 0
     table_of(place).unlink()
     toy_latencies(residual_model(), table_of(place), LatencySettings(points=2))
     with pytest.raises(InputError, match=r"latency table '.*table\.json' has changed since the run"):
-        extract(place.out, ("latency=0.75",), timed_registry(), Watcher())
+        extract(place.out, ExtractionRequest(("latency=0.75",)), timed_registry(), Watcher())
 
 
 def test_a_table_that_is_missing_is_told_before_anything_is_trained(place: Workplace) -> None:

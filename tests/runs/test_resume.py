@@ -16,7 +16,7 @@ from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.plan import Plan
 from reds_core.runs.dataset import Dataset, dataset_from_arrays
-from reds_core.runs.extraction import extract
+from reds_core.runs.extraction import ExtractionRequest, extract
 from reds_core.runs.folder import Mode
 
 
@@ -176,8 +176,9 @@ def test_a_run_is_resumed_and_extended_from_anywhere(
     assert without_times(left_out(place)) == without_times(straight)
     assert contents(place.out) == contents(place.folder / "straight")
     listener = Listener()
-    assert extract(place.out, ("macs=0.4",), toy_registry(), listener).accuracy.exported["tflite_int8"] is not None
-    assert not listener.warnings
+    added = extract(place.out, ExtractionRequest(("macs=0.4",)), toy_registry(), listener)
+    assert added.accuracy.exported["tflite_int8"] is not None
+    assert ["was not trained" in warning for warning in listener.warnings] == [True]
 
 
 def test_a_run_without_a_model_is_resumed_without_saying_what_its_data_was(place: Workplace) -> None:
