@@ -149,7 +149,7 @@ def _of_values(problem: KnapsackProblem, path: Path, tokens: list[str]) -> tuple
     groups = len(problem.groups)
     if option_of_value(tokens[0]) is None:
         raise _refused(path, "is of no known format")
-    if len(tokens) not in (groups, len(cost_network(problem).sizes)):
+    if len(tokens) != groups and len(tokens) != len(cost_network(problem).sizes):
         raise _refused(path, f"has values of {len(tokens)} variables, but the problem has {groups} groups")
     chosen = []
     for place, token in enumerate(tokens[:groups]):
