@@ -61,9 +61,9 @@ def _cfn_functions(network: CostNetwork, names: list[str]) -> Iterator[tuple[str
     for k, function in enumerate((*network.functions, *_bounds(network))):
         scope = [names[v] for v in function.scope]
         yield f"cost{k}", {"scope": scope, "costs": function.costs.ravel().tolist()}
-    for k, (scope, allowed) in enumerate(_links(network)):
+    for k, (ends, allowed) in enumerate(_links(network)):
         costs = [number for pair in allowed for number in (*pair, 0)]
-        yield f"link{k}", {"scope": [names[v] for v in scope], "defaultcost": network.top, "costs": costs}
+        yield f"link{k}", {"scope": [names[v] for v in ends], "defaultcost": network.top, "costs": costs}
     for k, limit in enumerate(network.limits):
         capacity, weights = _at_least(limit)
         entries = [[v, i, w] for v, table in zip(limit.variables, weights, strict=True) for i, w in table]
