@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,46 +31,43 @@ class CostFunction:
 
 
 @dataclass(frozen=True, eq=False)
-class SumLimit:
-    """A hard constraint: the costs of all functions add up to at most `room`.
+class LinearLimit:
+    """A hard constraint: the costs of the values of some variables add up to at most `room`.
 
     Attributes:
         name: name of the resource.
-        functions: functions of one variable, and of two if the resource has pair costs.
+        variables: indices of the variables, in rising order.
+        costs: for each of them, nonnegative int64 (values,).
         room: nonnegative.
     """
 
     name: str
-    functions: tuple[CostFunction, ...]
+    variables: tuple[int, ...]
+    costs: tuple[IntArray, ...]
     room: int
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether all functions have one variable."""
-        return all(len(each.scope) == 1 for each in self.functions)
-
-    @property
-    def scope(self) -> tuple[int, ...]:
-        """Indices of the variables of all functions, in rising order."""
-        return tuple(sorted({v for each in self.functions for v in each.scope}))
 
 
 @dataclass(frozen=True, eq=False)
 class CostNetwork:
     """A problem as a cost function network: minimise the sum of the functions subject to the limits.
 
-    The value of a choice is `constant` minus its cost.
+    There is a variable for each group, and after these one for each pair that has costs in a limit. The values of the
+    latter are the pairs of options, row by row. The value of a choice is `constant` minus its cost.
 
     Attributes:
+        sizes: the number of values of each variable.
+        products: for each variable of a pair, the indices of its two groups.
         functions: the costs, at most one function for each group and each pair.
         limits: the limits that some choice violates.
-        excluded: for each group, the options that are forbidden, bool (options,).
+        excluded: for each group, whether an option is forbidden, bool (options,).
         top: a number above every cost; the solver looks for costs below it.
         constant: the sum of the largest values of each group and pair.
     """
 
+    sizes: tuple[int, ...]
+    products: tuple[tuple[int, int], ...]
     functions: tuple[CostFunction, ...]
-    limits: tuple[SumLimit, ...]
+    limits: tuple[LinearLimit, ...]
     excluded: tuple[BoolArray, ...]
     top: int
     constant: int
@@ -83,10 +81,8 @@ def cost_network(problem: KnapsackProblem) -> CostNetwork:
     """
     functions = []
     constant = 0
-    ends = [(p.first, p.second) for p in problem.pairs]
-    tables: list[tuple[tuple[int, ...], Table]] = [((g,), group.values) for g, group in enumerate(problem.groups)]
-    tables += [(scope, pair.values) for scope, pair in zip(ends, problem.pairs, strict=True)]
-    for scope, table in tables:
+    values = [(scope, table) for scope, table in zip(_scopes(problem), _value_tables(problem), strict=True)]
+    for scope, table in values:
         if table is not None:
             best = int(table.max())
             constant += best
@@ -96,36 +92,68 @@ def cost_network(problem: KnapsackProblem) -> CostNetwork:
         (np.arange(group.options) < floor) | (np.arange(group.options) > ceiling)
         for group, floor, ceiling in zip(problem.groups, problem.floors, problem.ceilings, strict=True)
     ]
-    limits = []
+    kept = []
     for restriction in rows_of(problem):
-        limit = _sum_limit(problem, restriction)
-        if limit.room < 0:  # no choice is within it
+        costs, room = _shifted(problem, restriction)
+        if room < 0:  # no choice is within it
             excluded[0] = np.ones_like(excluded[0])
-        elif _most(limit.functions) > limit.room:
-            limits.append(limit)
+        elif _most(costs) > room:
+            kept.append((restriction.name, costs, room))
     top = 1 + _most(functions)
-    if max([top, *(1 + _most(each.functions) for each in limits)]) > COST_LIMIT:
+    if max([top, *(1 + _most(costs) for _, costs, _ in kept)]) > COST_LIMIT:
         raise UnsupportedError(
             f"problem '{problem.name}' has no cost function network: its costs could add up to 2^60",
             "scale the values or costs down, or write an MPS file",
         )
-    return CostNetwork(tuple(functions), tuple(limits), tuple(excluded), top, constant)
+    used = {each.scope for _, costs, _ in kept for each in costs}
+    products = tuple((p.first, p.second) for p in problem.pairs if (p.first, p.second) in used)
+    counts = [group.options for group in problem.groups]
+    variables: dict[tuple[int, ...], int] = {(g,): g for g in range(len(counts))}
+    variables |= {pair: len(counts) + k for k, pair in enumerate(products)}
+    return CostNetwork(
+        (*counts, *(counts[a] * counts[b] for a, b in products)),
+        products,
+        tuple(functions),
+        tuple(_linear(name, costs, room, variables) for name, costs, room in kept),
+        tuple(excluded),
+        top,
+        constant,
+    )
 
 
-def _most(functions: list[CostFunction] | tuple[CostFunction, ...]) -> int:
+def _scopes(problem: KnapsackProblem) -> list[tuple[int, ...]]:
+    """The groups and then the pairs, as indices of groups."""
+    return [*((g,) for g in range(len(problem.groups))), *((p.first, p.second) for p in problem.pairs)]
+
+
+def _value_tables(problem: KnapsackProblem) -> list[Table]:
+    return [*(group.values for group in problem.groups), *(pair.values for pair in problem.pairs)]
+
+
+def _most(functions: Sequence[CostFunction]) -> int:
     return sum(largest(each.costs) for each in functions)
 
 
-def _sum_limit(problem: KnapsackProblem, row: Restriction) -> SumLimit:
-    """A resource row with each table shifted so that its smallest entry is 0."""
+def _shifted(problem: KnapsackProblem, row: Restriction) -> tuple[list[CostFunction], int]:
+    """The costs of a resource row, with the smallest entry of each table shifted to 0, and the room that is left."""
     room = row.limit
     functions = []
-    scopes: list[tuple[int, ...]] = [(g,) for g in range(len(problem.groups))]
-    scopes += [(p.first, p.second) for p in problem.pairs]
-    for scope, table in zip(scopes, (*row.costs, *row.pair_costs), strict=True):
+    for scope, table in zip(_scopes(problem), (*row.costs, *row.pair_costs), strict=True):
         if table is not None:
             least = int(table.min())
             room -= least
             if np.any(table != least):
                 functions.append(CostFunction(scope, table - least))
-    return SumLimit(row.name, tuple(functions), room)
+    return functions, room
+
+
+def _linear(
+    name: str, costs: Sequence[CostFunction], room: int, variables: Mapping[tuple[int, ...], int]
+) -> LinearLimit:
+    ordered = sorted(costs, key=lambda each: variables[each.scope])
+    return LinearLimit(
+        name,
+        tuple(variables[each.scope] for each in ordered),
+        tuple(each.costs.ravel() for each in ordered),
+        room,
+    )

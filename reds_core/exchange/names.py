@@ -44,6 +44,16 @@ def option_name(problem: KnapsackProblem, group: int, option: int) -> str:
     return f"o{option}_w{int(problem.groups[group].widths[option])}"
 
 
+def pair_variable_name(number: int) -> str:
+    """The name of the variable of a pair in a cost function network, such as `y0`."""
+    return f"y{number}"
+
+
+def pair_option_name(first: int, second: int) -> str:
+    """The name of a value of such a variable, such as `o7_o3`: option 7 of the first group and 3 of the second."""
+    return f"o{first}_o{second}"
+
+
 def option_of_column(name: str) -> tuple[int, int] | None:
     """The group and the option that a column belongs to; None if it is not the column of an option."""
     found = _COLUMN.match(name)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.errors import InputError
+from reds_core.exchange.cost_network import cost_network
 from reds_core.exchange.names import option_of_column, option_of_value
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Status
@@ -24,8 +25,8 @@ from reds_core.system.machine_faults import reason_of, shown
 INTEGRALITY = 1e-4
 """How far from 0 or 1 a solver may report a binary column. The tolerances of solvers are 1e-5 or less."""
 
-_NOTHING_FOUND = re.compile(r"^(integer )?infeasible|^no feasible|no integer solution|^unbounded", re.I | re.M)
-"""What HiGHS and CBC write about models without a solution. CBC then lists the columns of its last attempt."""
+_NOTHING_FOUND = re.compile(r"^(integer )?infeasible|^no feasible|no (integer )?solution|^unbounded", re.I | re.M)
+"""What HiGHS, CBC and SCIP write about models without a solution. CBC then lists the columns of its last attempt."""
 
 _INFEASIBLE = re.compile(r"^(integer )?infeasible", re.IGNORECASE | re.MULTILINE)
 _DUALS = re.compile(r"^# *dual", re.IGNORECASE | re.MULTILINE)
@@ -53,8 +54,9 @@ def read_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> Soluti
     The format is recognised by the content:
 
     - columns with their values, as HiGHS, CBC, SCIP and Gurobi write them for an MPS or LP file;
-    - solutions of toulbar2 for a CFN or WCSP file, one on each line, as indices, names of values, or names of variables
-      and values. The last line is taken, which is the best one;
+    - a solution of toulbar2 for a CFN or WCSP file on the first line, as indices, names of values, or names of
+      variables and values. Further lines are ignored: toulbar2 writes each better solution over the previous one, of
+      which a rest may remain;
     - JSON: `{"choice": [...], "bound": null}` with an option index for each group, or `{"widths": {group: width}}`, as
       `reds solve --json` prints it. The key `status` may be "optimal", "feasible", "infeasible" or "no_solution".
 
@@ -77,13 +79,13 @@ def read_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> Soluti
         ) from error
     if text.lstrip().startswith("{"):
         return _of_json(problem, path, text)
-    last = next((line.split() for line in reversed(text.splitlines()) if line.strip()), None)
-    if last is None or _NOTHING_FOUND.search(text):
+    first = next((line.split() for line in text.splitlines() if line.strip()), None)
+    if first is None or _NOTHING_FOUND.search(text):
         return SolutionFile(None, status=Status.INFEASIBLE if _INFEASIBLE.search(text) else None)
     levels = _levels(text)
     if levels:
         return SolutionFile(_of_levels(problem, path, levels))
-    return SolutionFile(_of_values(problem, path, last))
+    return SolutionFile(_of_values(problem, path, first))
 
 
 def choice_of_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> tuple[int, ...]:
@@ -143,14 +145,19 @@ def _complete(problem: KnapsackProblem, path: Path, chosen: Mapping[int, int]) -
 
 
 def _of_values(problem: KnapsackProblem, path: Path, tokens: list[str]) -> tuple[int, ...]:
-    """The choice in a solution of toulbar2: one token for each variable, in the order of the file."""
-    found = [option_of_value(token) for token in tokens]
-    if any(each is None for each in found):
+    """The choice in a solution of toulbar2: one token for each group, and then one for each variable of a pair."""
+    groups = len(problem.groups)
+    if option_of_value(tokens[0]) is None:
         raise _refused(path, "is of no known format")
-    chosen = {place if each[0] is None else each[0]: each[1] for place, each in enumerate(found) if each is not None}
-    if len(tokens) != len(problem.groups) or set(chosen) != set(range(len(problem.groups))):
-        raise _refused(path, f"has values of {len(tokens)} variables, but the problem has {len(problem.groups)} groups")
-    return _within(problem, path, _complete(problem, path, chosen))
+    if len(tokens) != groups and len(tokens) != len(cost_network(problem).sizes):
+        raise _refused(path, f"has values of {len(tokens)} variables, but the problem has {groups} groups")
+    chosen = []
+    for place, token in enumerate(tokens[:groups]):
+        group, option = option_of_value(token) or (-1, 0)
+        if group not in (None, place):
+            raise _refused(path, f"has '{token[:40]}' where the option of group {place} is expected")
+        chosen.append(option)
+    return _within(problem, path, tuple(chosen))
 
 
 def _within(problem: KnapsackProblem, path: Path, choice: tuple[int, ...]) -> tuple[int, ...]:

@@ -17,7 +17,9 @@ from reds_core.exchange.cost_network import cost_network
 from reds_core.exchange.toulbar2_files import write_cfn, write_wcsp
 from reds_core.knapsack.file import load_problem
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
+from reds_core.knapsack.solver import Feature
 from reds_core.testing.oracle import brute_force
+from reds_core.testing.problems import random_problem
 from reds_core.testing.strategies import knapsack_problems
 
 INSTANCES = Path(__file__).parents[2] / ".." / "shared" / "instances"
@@ -55,6 +57,16 @@ def test_toulbar2_finds_the_optima_of_the_instances(kind: str, solver: ForeignSo
     assert len(names) >= 10
     for name in names:
         agrees(load_problem(INSTANCES / f"{name}.npz"), kind, solver, tmp_path, optima[name]["value"])
+
+
+def test_toulbar2_bears_several_tight_resources_with_pair_costs(
+    kind: str, solver: ForeignSolver, tmp_path: Path
+) -> None:
+    """It crashes on some of these if each resource is stated as a limit on the cost of a network of its own."""
+    for seed in range(60):
+        problem = random_problem(seed, Feature.ALL)
+        tight = problem.with_capacities({r.name: r.capacity - seed % 17 for r in problem.resources})
+        agrees(tight, kind, solver, tmp_path, brute_force(tight).value)
 
 
 @pytest.mark.parametrize("style", [INDICES, VALUES, VARIABLES])
