@@ -10,6 +10,7 @@ import typer
 from reds_core.commands.backend_options import LOKY, Backend, Scheduler, jobs_option
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.commands.shared import OptionTexts, parse_plugin_options, results_kept
+from reds_core.commands.verbosity import chosen_verbose
 
 NO_LIMIT = "none"
 
@@ -55,7 +56,7 @@ def bench_command(
     """Run `reds bench`."""
     from reds_core.bench.api import run_bench
     from reds_core.bench.runner import BenchSettings
-    from reds_core.commands.bench_view import BenchView, print_bench
+    from reds_core.commands.bench_view import print_bench
     from reds_core.system.memory import parse_bytes
 
     settings = BenchSettings(
@@ -72,7 +73,6 @@ def bench_command(
         backend=backend,
         scheduler=scheduler,
     )
-    with BenchView() as view:
-        run = run_bench(settings, out, view)
+    run = run_bench(settings, out, verbose=chosen_verbose())
     with results_kept():
         print_bench(run, out)
