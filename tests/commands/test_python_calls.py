@@ -119,7 +119,7 @@ def test_every_option_is_an_argument_or_a_setting(command: str) -> None:
     for parameter in commands()[command].params:
         name = OTHER_NAMES.get(parameter.name, parameter.name)
         if name not in PRINTING | {"help"}:
-            assert {name, *(name + unit for unit in UNITS)} & arguments, name
+            assert {name, str(parameter.name), *(name + unit for unit in UNITS)} & arguments, name
 
 
 @pytest.mark.parametrize("command", CALLS)

@@ -214,7 +214,7 @@ def test_where_nothing_within_the_other_budgets_holds(place: Workplace) -> None:
         ({"finetune_epochs": 0}, "0 epochs are asked for; give finetune_epochs of 1 or more"),
         ({"settings": settings(task=Task(metric="MeanIoU"))}, "metric 'MeanIoU' is not an accuracy between 0 and 1"),
         ({"max_drop": -0.5}, "max_drop -0.5 is not a number of points from 0 to below 100"),
-        ({"max_drop": float("nan")}, "max_drop nan is not a number of points"),
+        ({"max_drop": float("nan")}, "max_drop is nan, not a number"),
         ({"budgets": {"params": [0.5, 0.25]}}, "budgets of 2 subnetworks are given; give one amount for each"),
         (
             {"budgets": {"macs": 0.5}},
