@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import logging
 from typing import TYPE_CHECKING, Any
 
 from reds_core.hooks import hookimpl
 
 if TYPE_CHECKING:
+    __version__: str
     from reds_core.bench.api import run_bench
     from reds_core.bench.reader import read_records, records_frame
     from reds_core.bench.runner import BenchSettings
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from reds_core.knapsack.problem import KnapsackProblem
     from reds_core.knapsack.solver import Controls
     from reds_core.plan import Plan
+    from reds_core.progress import ConsoleWatcher
     from reds_core.registry import PluginRecord, PluginStatus, Registry, plugins
     from reds_core.reports import write_report
     from reds_core.runs.api import extract, prune
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from reds_core.runs.formulating import formulate_model
     from reds_core.runs.inspection import inspect
     from reds_core.runs.latency import measure_latency
+    from reds_core.runs.options import PruneOptions, WidthOptions
     from reds_core.runs.plugin_description import OptionDescription, PluginDescription, describe_plugin
     from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
     from reds_core.runs.saved_plan import SavedPlan, SavedSubnetwork, load_plan
@@ -71,6 +75,7 @@ _MODULES = {
     "knapsack.problem": ("KnapsackProblem",),
     "knapsack.solver": ("Controls",),
     "plan": ("Plan",),
+    "progress": ("ConsoleWatcher",),
     "registry": ("PluginRecord", "PluginStatus", "Registry", "plugins"),
     "reports": ("write_report",),
     "runs.api": ("extract", "prune"),
@@ -82,6 +87,7 @@ _MODULES = {
     "runs.inspection": ("inspect",),
     "runs.latency": ("measure_latency",),
     "runs.plugin_description": ("OptionDescription", "PluginDescription", "describe_plugin"),
+    "runs.options": ("PruneOptions", "WidthOptions"),
     "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
     "runs.saved_plan": ("SavedPlan", "SavedSubnetwork", "load_plan"),
     "runs.search": ("Search",),
@@ -93,10 +99,13 @@ _MODULES = {
     "watcher": ("Watcher",),
 }
 
+logging.getLogger("reds").addHandler(logging.NullHandler())  # the program decides what becomes of records
+
 __all__ = [
     "BenchSettings",
     "CheckedSolution",
     "CompareSettings",
+    "ConsoleWatcher",
     "Controls",
     "Conversion",
     "Dataset",
@@ -111,6 +120,7 @@ __all__ = [
     "PluginRecord",
     "PluginStatus",
     "ProblemBuilder",
+    "PruneOptions",
     "Recipe",
     "Registry",
     "RunSettings",
@@ -121,6 +131,7 @@ __all__ = [
     "SuiteRecord",
     "Task",
     "Watcher",
+    "WidthOptions",
     "__version__",
     "check",
     "check_solution",

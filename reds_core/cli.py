@@ -13,10 +13,12 @@ import typer
 
 from reds_core.commands.checked import CheckedCommand, CommandList
 from reds_core.commands.plain_help import WIDEST
-from reds_core.commands.standard_streams import guard_standard_streams, write_nowhere
-from reds_core.errors import RedsError
+from reds_core.commands.standard_streams import guard_standard_streams
+from reds_core.commands.verbosity import Detailed, Quiet, choosable_verbosity, with_verbosity
+from reds_core.errors import Caller, RedsError, speaking_to
 from reds_core.system.interruption import termination_as_interruption
 from reds_core.system.machine_faults import machine_fault
+from reds_core.system.output import write_nowhere
 
 __all__ = [
     "main",
@@ -86,13 +88,15 @@ def _program(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
+    quiet: Quiet = False,
+    verbose: Detailed = False,
 ) -> None:
     """Placeholder that holds the options of the program itself."""
 
 
 def _command(name: str) -> Callable[..., None]:
     command: Callable[..., None] = getattr(importlib.import_module(f"reds_core.commands.{name}"), f"{name}_command")
-    return command
+    return with_verbosity(command)
 
 
 def _listed() -> None:
@@ -111,7 +115,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The arguments after the name of the program. By default they are those of the process.
     """
-    with termination_as_interruption():
+    with termination_as_interruption(), speaking_to(Caller.COMMAND_LINE), choosable_verbosity():
         return _run(sys.argv[1:] if arguments is None else list(arguments))
 
 

@@ -1,10 +1,21 @@
-"""Errors that users may see. Each states what is wrong and how to fix it, and carries an exit status."""
+"""Errors that users may see. Each states what is wrong and how to fix it, and carries an exit status.
+
+Messages name arguments by `argument` and commands by `command`, so that a caller in Python reads `mode="resume"` where
+a user of the command line reads `--resume`.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import Enum
+from typing import Any, ClassVar
 
 __all__ = [
+    "Caller",
     "ContractViolation",
     "InfeasibleError",
     "InputError",
@@ -15,6 +26,9 @@ __all__ = [
     "RedsError",
     "UnavailableError",
     "UnsupportedError",
+    "argument",
+    "command",
+    "speaking_to",
 ]
 
 
@@ -82,3 +96,84 @@ class PluginFailure(RedsError):
     """A plugin raised an unexpected exception, which is a bug in the plugin."""
 
     exit_status = 1
+
+
+# --- the words of messages -------------------------------------------------------------------------------------------
+
+
+class Caller(Enum):
+    """Who reads messages: a caller in Python, or a user of the command line."""
+
+    PYTHON = "python"
+    COMMAND_LINE = "command line"
+
+
+_CALLER: ContextVar[Caller] = ContextVar("caller", default=Caller.PYTHON)
+_FLAGS = {name: f"--{name.removesuffix('s')}" for name in ("budgets", "imports", "metrics", "options", "suites")}
+"""Options whose names are not those of the arguments."""
+_CALLS = {
+    "bench": "run_bench",
+    "compare": "run_comparison",
+    "formulate": "formulate_model",
+    "latency": "measure_latency",
+}
+"""Calls whose names are not those of the commands."""
+_NOT_GIVEN: Any = object()
+
+
+@contextmanager
+def speaking_to(caller: Caller) -> Iterator[None]:
+    """Context manager in which messages are worded for `caller`. Outside of it they are worded for Python."""
+    token = _CALLER.set(caller)
+    try:
+        yield
+    finally:
+        _CALLER.reset(token)
+
+
+def argument(name: str, value: Any = _NOT_GIVEN) -> str:
+    """Name an argument in a message, in the words of the caller.
+
+    Args:
+        name: The name of the argument in Python. That of the option follows from it.
+        value: The value to give. By default the argument is only named.
+
+    Returns:
+        For example `holdout` or `--holdout`, `mode="resume"` or `--resume`, `int8=False` or `--no-int8`.
+    """
+    if _CALLER.get() is Caller.PYTHON:
+        return name if value is _NOT_GIVEN else f"{name}={_in_python(value)}"
+    if name == "mode" and value is not _NOT_GIVEN:
+        return f"--{value}"
+    flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
+    if value is _NOT_GIVEN or value is True:
+        return flag
+    if value is False:
+        return f"--no-{flag.removeprefix('--')}"
+    return " ".join(f"{flag} {each}" for each in _typed(value))
+
+
+def command(name: str) -> str:
+    """Name a command in a message, in the words of the caller: `reds inspect` or `reds_core.inspect`, in backticks."""
+    return f"`reds_core.{_CALLS.get(name, name)}`" if _CALLER.get() is Caller.PYTHON else f"`reds {name}`"
+
+
+def _in_python(value: Any) -> str:
+    """A value as Python reads it, with double quotes around texts."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_in_python(key)}: {_in_python(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_in_python, value)) + "]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def _typed(value: Any) -> list[str]:
+    """The values of an option as they are typed in a shell, one for each time that it is given."""
+    if isinstance(value, Mapping):
+        pairs = [
+            f"{key}.{inner}={each}" if isinstance(entry, Mapping) else f"{key}={entry}"
+            for key, entry in value.items()
+            for inner, each in (entry.items() if isinstance(entry, Mapping) else [("", "")])
+        ]
+        return [shlex.quote(pair) if " " in pair else pair for pair in pairs]
+    return [shlex.quote(str(each)) for each in (value if isinstance(value, list | tuple) else [value])]

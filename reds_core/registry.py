@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast, get_args, get_type_hints
 import pluggy
 
 from reds_core import kinds
-from reds_core.errors import ContractViolation, InputError, UnavailableError, UnsupportedError
+from reds_core.errors import ContractViolation, InputError, UnavailableError, UnsupportedError, command
 from reds_core.exchange.command_solver import command_solver, is_command
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
@@ -321,7 +321,7 @@ class Registry:
         known = " or ".join(dict.fromkeys(cls.files.model.format for cls in frameworks.values()))
         raise InputError(
             f"a model of type {type(model).__name__} belongs to no installed framework",
-            f"give a {known} model" if known else "install a framework; see `reds plugins`",
+            f"give a {known} model" if known else f"install a framework; see {command('plugins')}",
         )
 
     def solvers_for(self, problem: KnapsackProblem, settings: PluginOptions | None = None) -> Iterator[Solver]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from reds_core.framework.finetuning import EpochProgress
+
+LOGGER = logging.getLogger("reds")
+"""Stages and results at INFO, warnings at WARNING, epochs and solves at DEBUG."""
 
 
 class Watcher:

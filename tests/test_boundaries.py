@@ -49,6 +49,7 @@ ORDER = [
         "report",
         "audit",
         "watcher",
+        "progress",
         "comparison",
         "runs",
     ),

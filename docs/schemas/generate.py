@@ -37,6 +37,7 @@ Budgets = str | tuple[str, ...] | Mapping[str, Amount | tuple[Amount, ...]]
 IN_RECIPES: Mapping[str, Any] = {
     "model": str | None,
     "data": str | None,
+    "data_sha256": str | None,
     "out": str | None,
     "budgets": Budgets,
     "options": Mapping[str, Mapping[str, Setting]],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from os import PathLike
 
 from reds_core.bench.history import BenchRun, Ending
 from reds_core.bench.runner import BenchSettings, run_solves
+from reds_core.bench.view import BenchView
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.comparison.conclusion import Done, conclude, stoppable
+from reds_core.progress import Verbose
 from reds_core.registry import Registry
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
@@ -20,6 +23,8 @@ def run_bench(
     out: str | PathLike[str] = DEFAULT_BENCH_OUT,
     watcher: BenchWatcher | None = None,
     registry: Registry | None = None,
+    *,
+    verbose: Verbose = "auto",
 ) -> BenchRun:
     """Compare solvers: have each of them solve each problem, every solve in a process of its own.
 
@@ -31,6 +36,8 @@ def run_bench(
         settings: The problems, the solvers and the limits.
         out: The folder for records and report.
         watcher: An object that is told of progress and warnings.
+        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"` or 1: a bar; 2: a line for each
+            finished job.
         registry: The plugins to choose from. By default they are all that are installed.
 
     Returns:
@@ -48,10 +55,10 @@ def run_bench(
     """
     from reds_core.bench.report.writing import write_bench_report
 
-    watcher = watcher or BenchWatcher()
     folder = given_path(out, "out")
-    with stoppable("solve"), locked_folder(folder, "a comparison"):
-        run = run_solves(settings, folder, watcher, registry or Registry())
+    shown = nullcontext(watcher) if watcher is not None else BenchView(verbose)
+    with shown as followed, stoppable("solve"), locked_folder(folder, "a comparison"):
+        run = run_solves(settings, folder, followed, registry or Registry())
         done = Done(run.solves, run.kept + run.done, run.ending is Ending.INTERRUPTED)
-        conclude(done, "solve", watcher, lambda: write_bench_report(folder))
+        conclude(done, "solve", followed, lambda: write_bench_report(folder))
     return run

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from reds_core.bench.record import ProblemFacts
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.knapsack.file import load_problem, problem_digest, save_problem
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.system.files import absolute, temporary_folder
@@ -48,7 +48,7 @@ def load_problems(paths: Sequence[Path], suites: Sequence[str]) -> tuple[BenchPr
     for path, name in zip(paths, _names(paths, taken), strict=True):
         found.append(_from_file(name, load_problem(path)))
     if not found:
-        raise InputError("there is nothing to solve", "name problem files, or --suite NAME")
+        raise InputError("there is nothing to solve", f"name problem files, or suites with {argument('suites')}")
     by_digest: dict[str, str] = {}
     for each in found:
         same = by_digest.setdefault(each.facts.sha256, each.facts.name)

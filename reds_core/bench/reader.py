@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from reds_core.bench.record import SolveOutcome, SolveRecord
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SOLVES = RecordKind(SolveRecord, "a solve", "reds bench")
 
 
-def read_records(path: str | Path) -> tuple[SolveRecord, ...]:
+def read_records(path: str | PathLike[str]) -> tuple[SolveRecord, ...]:
     """Read the records of a comparison in the order in which the solves ended.
 
     An incomplete last line, as a killed process leaves it, is ignored.
@@ -53,7 +53,7 @@ def judged_records(records: tuple[SolveRecord, ...]) -> tuple[SolveRecord, ...]:
     )
 
 
-def records_frame(path: str | Path, judged: bool = True) -> pandas.DataFrame:
+def records_frame(path: str | PathLike[str], judged: bool = True) -> pandas.DataFrame:
     """Read the records as a table with one row for each solve. Columns with missing values have nullable types.
 
     problem, sha256, groups, options, pairs, resources (names, joined by a comma), optimum, lp_bound

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
+from os import PathLike
 from pathlib import Path
 
 from reds_core.bench.history import BenchHistory, BenchRun, Ending, read_history, write_history
@@ -19,10 +20,10 @@ from reds_core.bench.task import SolveLimits, SolveResult, SolveTask
 from reds_core.bench.verification import Question, record_of
 from reds_core.bench.watcher import BenchWatcher
 from reds_core.comparison.worker_pool import DASK, LOKY, WorkerPool, check_number, open_pool
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.knapsack.solver import Controls
 from reds_core.registry import Registry
-from reds_core.system.files import remove_partial_files
+from reds_core.system.files import given_path, remove_partial_files
 from reds_core.system.libraries import library_versions, require_libraries
 from reds_core.system.machine import this_machine, utc_now
 from reds_core.system.record_lines import RecordFile
@@ -53,7 +54,7 @@ class BenchSettings:
         InputError: if a number is out of range.
     """
 
-    problems: tuple[Path, ...] = ()
+    problems: Sequence[str | PathLike[str]] = ()
     suites: tuple[str, ...] = ()
     solvers: tuple[str, ...] = ()
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -108,7 +109,7 @@ def run_solves(settings: BenchSettings, folder: Path, watcher: BenchWatcher, reg
     """
     require_libraries("a comparison", ("joblib", "psutil", "pandas", "jinja2", "matplotlib"))
     selection = select_solvers(registry, settings.solvers, settings.options)
-    problems = load_problems(settings.problems, settings.suites)
+    problems = load_problems([given_path(path, "problem file") for path in settings.problems], settings.suites)
     with open_pool(settings.backend, settings.jobs, settings.scheduler, "solve") as pool, opened(folder) as records:
         remove_partial_files(folder)
         _refuse_other_problems(problems, records.before, folder)
@@ -152,7 +153,7 @@ def _refuse_other_problems(problems: Sequence[BenchProblem], before: Sequence[So
         if known.get(name, each.facts.sha256) != each.facts.sha256:
             raise InputError(
                 f"'{folder}' holds records of another problem named '{name}'",
-                "give another folder with --out, or the file another name",
+                f"give another folder with {argument('out')}, or the file another name",
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from reds_core.bench.history import LeftOut
 from reds_core.bench.record import Contender
-from reds_core.errors import InputError, UnavailableError
+from reds_core.errors import InputError, UnavailableError, command
 from reds_core.exchange.command_solver import is_command
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import PluginOptions, build_options, parse_plugin_list, plugin_text
@@ -79,7 +79,9 @@ def select_solvers(registry: Registry, texts: Sequence[str], settings: PluginOpt
                 raise InputError(f"solver '{label}' is named twice", "name it once, or with other options")
     if not entries:
         missing = "; ".join(f"{each.name}: {each.detail}" for each in left_out.values())
-        raise UnavailableError(f"no solver is available ({missing or 'none is installed'})", "see `reds plugins`")
+        raise UnavailableError(
+            f"no solver is available ({missing or 'none is installed'})", f"see {command('plugins')}"
+        )
     taking_part = {entry.contender.solver for entry in entries.values()} | set(left_out)
     refuse_unused(registry, [name for name in settings if name not in taking_part])
     return SolverSelection(tuple(entries.values()), tuple(left_out.values()))

@@ -11,6 +11,7 @@ from reds_core.commands.backend_options import LOKY, Backend, Scheduler, jobs_op
 from reds_core.commands.completing import plugin_list
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.commands.shared import OptionTexts, parse_plugin_options, results_kept
+from reds_core.commands.verbosity import chosen_verbose
 
 NO_LIMIT = "none"
 
@@ -57,7 +58,7 @@ def bench_command(
     """Run `reds bench`."""
     from reds_core.bench.api import run_bench
     from reds_core.bench.runner import BenchSettings
-    from reds_core.commands.bench_view import BenchView, print_bench
+    from reds_core.commands.bench_view import print_bench
     from reds_core.system.memory import parse_bytes
 
     settings = BenchSettings(
@@ -74,7 +75,6 @@ def bench_command(
         backend=backend,
         scheduler=scheduler,
     )
-    with BenchView() as view:
-        run = run_bench(settings, out, view)
+    run = run_bench(settings, out, verbose=chosen_verbose())
     with results_kept():
         print_bench(run, out)

@@ -1,4 +1,4 @@
-"""What `reds bench` shows: a progress bar on stderr while it runs, and tables on stdout at the end."""
+"""The tables that `reds bench` shows on stdout at the end."""
 
 from __future__ import annotations
 
@@ -6,44 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import TimeRemainingColumn
 
 from reds_core.bench.history import BenchRun
 from reds_core.bench.reader import judged_records, read_records
 from reds_core.bench.record import SolveOutcome, SolveRecord
-from reds_core.bench.verification import Question
-from reds_core.bench.watcher import BenchWatcher
-from reds_core.commands.comparison_bar import ComparisonBar
 from reds_core.commands.tables import print_table
 from reds_core.knapsack.solution import Status
-
-FAILURES = (
-    SolveOutcome.BROKE_CONTRACT,
-    SolveOutcome.RAISED,
-    SolveOutcome.CRASHED,
-    SolveOutcome.TIMED_OUT,
-    SolveOutcome.OUT_OF_MEMORY,
-)
-
-
-class BenchView(ComparisonBar, BenchWatcher):
-    """A bar with the finished, running and failed solves and the remaining time."""
-
-    def __init__(self, console: Console | None = None) -> None:
-        super().__init__("solves", "solving", TimeRemainingColumn(elapsed_when_finished=True), console)
-        self._failures = 0
-
-    def started(self, question: Question) -> None:
-        self.begin(_name(question))
-
-    def ended(self, question: Question, record: SolveRecord) -> None:
-        self._failures += record.outcome in FAILURES
-        self.show(note=f"{self._failures} failed" if self._failures else "")
-        self.finish(_name(question))
-
-
-def _name(question: Question) -> str:
-    return f"{question.contender.label} on {question.facts.name}"
 
 
 def print_bench(run: BenchRun, folder: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 from reds_core.commands.backend_options import LOKY, Backend, Scheduler, jobs_option
 from reds_core.commands.completing import plugin_list
 from reds_core.commands.shared import results_kept
+from reds_core.commands.verbosity import chosen_verbose
 from reds_core.errors import InputError
 
 
@@ -66,15 +67,14 @@ def compare_command(
     ] = Path("reds-compare"),
 ) -> None:
     """Run `reds compare`."""
-    from reds_core.commands.compare_view import CompareView, print_comparison
+    from reds_core.commands.compare_view import print_comparison
     from reds_core.compare.api import run_comparison
     from reds_core.compare.grid import Grid
     from reds_core.compare.runner import CompareSettings
 
     grid = Grid(tuple(recipes), pruners, scorers, solvers, () if seeds is None else parse_seeds(seeds))
     settings = CompareSettings(grid, retry, jobs, backend, scheduler)
-    with CompareView() as view:
-        run = run_comparison(settings, out, view)
+    run = run_comparison(settings, out, verbose=chosen_verbose())
     with results_kept():
         print_comparison(run, out)
 

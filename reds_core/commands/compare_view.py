@@ -1,48 +1,18 @@
-"""What `reds compare` shows: a progress bar on stderr while it runs, and tables on stdout at the end."""
+"""The tables that `reds compare` shows on stdout at the end."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import TimeElapsedColumn
 
-from reds_core.commands.comparison_bar import ComparisonBar
 from reds_core.commands.tables import print_table
-from reds_core.compare.grid import RunPlan
 from reds_core.compare.reader import read_results
-from reds_core.compare.record import ResultRecord, RunOutcome
 from reds_core.compare.report import texts
 from reds_core.compare.report.findings import comparison_findings
 from reds_core.compare.report.results import RecipeResults, accuracy, change, compare_runs
 from reds_core.compare.runner import CompareRun
-from reds_core.compare.watcher import CompareWatcher
 from reds_core.report import units
-
-_STAGE_CHARACTERS = 60
-
-
-class CompareView(ComparisonBar, CompareWatcher):
-    """A bar with the finished runs, the current run and its stage."""
-
-    def __init__(self, console: Console | None = None) -> None:
-        super().__init__("runs", "runs", TimeElapsedColumn(), console)
-
-    def started(self, run: RunPlan) -> None:
-        self.show(note="")
-        self.begin(run.name)
-
-    def stage(self, text: str) -> None:
-        self.show(note=text[:_STAGE_CHARACTERS])
-
-    def ended(self, run: RunPlan, records: tuple[ResultRecord, ...]) -> None:
-        self.finish(run.name)
-        for record in records:
-            if record.outcome is not RunOutcome.FINISHED:
-                self.complain(f"{run.name} failed: {record.reason}")
-
-    def reporting(self) -> None:
-        self.show("writing the report", "")
 
 
 def print_comparison(run: CompareRun, folder: Path) -> None:

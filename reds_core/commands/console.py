@@ -1,103 +1,19 @@
-"""Progress of runs on stderr, and their results on stdout."""
+"""The results of runs and measurements on stdout."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-from reds_core.commands.standard_streams import write_nowhere
 from reds_core.commands.tables import print_table
 from reds_core.cost.latency_table import LatencyTable
-from reds_core.framework.finetuning import EpochProgress
 from reds_core.plan import MaxDropRecord, Plan
 from reds_core.report import units
 from reds_core.report.drop import drop_sentences, drop_table
-from reds_core.report.facts import metric_of
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
 from reds_core.runs.inspection import Inspection
-from reds_core.watcher import Watcher
-
-
-class StatusConsole(Console):
-    """A console for progress on stderr. If stderr is closed by its reader, it falls silent and the work continues."""
-
-    def __init__(self) -> None:
-        super().__init__(stderr=True)
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        write_nowhere(sys.stderr)
-
-
-class ConsoleWatcher(Watcher):
-    """Context manager that shows the stages of a run, with a bar for training (loss, metric, remaining time).
-
-    Args:
-        metric: The name of the metric; None means accuracy.
-    """
-
-    def __init__(self, metric: str | None = None) -> None:
-        self._metric = metric_of({"metric": metric})
-        self._console = StatusConsole()
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=10),
-            TextColumn("{task.fields[figures]}", markup=False),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=self._console,
-        )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> ConsoleWatcher:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end(finished=kind is None)
-        self._progress.stop()
-
-    def stage(self, text: str) -> None:
-        self._end(finished=True)
-        self._task = self._progress.add_task(text, total=None, figures="")
-
-    def epoch(self, progress: EpochProgress) -> None:
-        if self._task is None:
-            self.stage("training")
-        assert self._task is not None
-        done = progress.epoch * progress.batches + progress.batch
-        figures = f"epoch {progress.epoch + 1}/{progress.epochs}, loss {progress.loss:.3f}"
-        figures += f", {self._metric.name} {units.on_terminal(self._metric.text(progress.accuracy))}"
-        self._progress.update(self._task, total=progress.epochs * progress.batches, completed=done, figures=figures)
-
-    def note(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def warn(self, text: str) -> None:
-        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-
-    def _end(self, finished: bool) -> None:
-        if self._task is not None and finished:
-            task = self._progress.tasks[self._progress.task_ids.index(self._task)]
-            total = task.total or 1
-            self._progress.update(self._task, total=total, completed=total)
-        self._task = None
 
 
 def print_inspection(inspection: Inspection) -> None:
@@ -121,21 +37,6 @@ def _amount_of(resource: str) -> str:
     """The text after an amount of a resource in base units, such as "bytes peak RAM"."""
     short = {"macs": "MACs", "params": "bytes of params", "peak_ram": "bytes peak RAM"}
     return short.get(resource, f"{units.scale_of(resource).units[0]} {units.resource_noun(resource)}".lstrip())
-
-
-@contextmanager
-def sampling(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr. Yields a function that takes the number of finished samples and their total."""
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=StatusConsole(),
-    ) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, of: progress.update(task, total=of, completed=done)
 
 
 SLOWEST_SEGMENTS = 15

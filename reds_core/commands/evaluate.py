@@ -16,11 +16,11 @@ from reds_core.commands.shared import (
     Metric,
     OptionTexts,
     Seed,
-    WarningEcho,
     input_shape_of,
     parse_plugin_options,
     print_json,
 )
+from reds_core.commands.verbosity import chosen_verbose
 
 if TYPE_CHECKING:
     from reds_core.runs.evaluating import ModelEvaluation
@@ -55,12 +55,12 @@ def evaluate_command(
         data,
         metric=metric,
         loss=loss,
-        element_size_bytes=element_size,
+        element_size=element_size,
         input_shape=input_shape_of(input_shape),
         options=parse_plugin_options(option or []),
         imports=imports or (),
         seed=seed,
-        watcher=WarningEcho(),
+        verbose=chosen_verbose(),
     )
     if as_json:
         print_json(found)

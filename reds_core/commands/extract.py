@@ -17,6 +17,7 @@ from reds_core.commands.shared import (
     print_json,
     results_kept,
 )
+from reds_core.commands.verbosity import chosen_verbose
 from reds_core.errors import InputError
 
 
@@ -50,23 +51,22 @@ def extract_command(
     as_json: Json = False,
 ) -> None:
     """Run `reds extract`."""
-    from reds_core.commands.console import ConsoleWatcher, print_plan
+    from reds_core.commands.console import print_plan
     from reds_core.runs.api import extract
     from reds_core.runs.saved_plan import load_plan
 
     if not budget:
         raise InputError("no budget is given", "give one such as --budget macs=0.4")
-    with ConsoleWatcher() as watcher:
-        member = extract(
-            folder,
-            budget,
-            data=data,
-            finetune_epochs=finetune_epochs,
-            solver=solver,
-            time_limit=time_limit,
-            options=parse_plugin_options(option or []),
-            watcher=watcher,
-        )
+    member = extract(
+        folder,
+        budget,
+        data=data,
+        finetune_epochs=finetune_epochs,
+        solver=solver,
+        time_limit=time_limit,
+        options=parse_plugin_options(option or []),
+        verbose=chosen_verbose(),
+    )
     with results_kept():
         if as_json:
             print_json(member)

@@ -27,12 +27,12 @@ from reds_core.commands.shared import (
     ScorerName,
     Seed,
     Strict,
-    WarningEcho,
     input_shape_of,
     parse_plugin_options,
     results_kept,
     width_rules,
 )
+from reds_core.commands.verbosity import chosen_verbose
 from reds_core.errors import InputError
 
 
@@ -63,7 +63,6 @@ def formulate_command(
     from reds_core.framework.framework import Task
     from reds_core.knapsack.file import save_problem
     from reds_core.runs.formulating import formulate_model
-    from reds_core.scoring.scorer import parse_level
     from reds_core.system.files import given_file
 
     if not budget:
@@ -74,18 +73,18 @@ def formulate_command(
         data,
         budget,
         scorer=scorer,
-        score_level=parse_level(score_level),
+        score_level=score_level,
         options=parse_plugin_options(option or []),
         imports=imports or (),
         input_shape=input_shape_of(input_shape),
         task=Task(loss, metric),
-        element_size_bytes=element_size,
+        element_size=element_size,
         latency_table=latency_table,
         widths=width_rules(WidthRules(), keep, align, min_width, max_options),
         class_weight=class_weight,
         strict=strict,
         seed=seed,
-        watcher=WarningEcho(),
+        verbose=chosen_verbose(),
     )
     save_problem(formulation.problem, out)
     with results_kept():

@@ -10,11 +10,11 @@ from reds_core.commands.shared import (
     ModelFile,
     OptionTexts,
     Strict,
-    WarningEcho,
     input_shape_of,
     parse_plugin_options,
     print_json,
 )
+from reds_core.commands.verbosity import chosen_verbose
 
 
 def inspect_command(
@@ -31,12 +31,12 @@ def inspect_command(
 
     described = inspect(
         model,
-        element_size_bytes=element_size,
+        element_size=element_size,
         options=parse_plugin_options(option or []),
         imports=imports or (),
         input_shape=input_shape_of(input_shape),
         strict=strict,
-        watcher=WarningEcho(),
+        verbose=chosen_verbose(),
     )
     if as_json:
         print_json(described)

@@ -19,6 +19,7 @@ from reds_core.commands.shared import (
     print_json,
     results_kept,
 )
+from reds_core.commands.verbosity import chosen_verbose
 
 
 def latency_command(
@@ -44,21 +45,20 @@ def latency_command(
     as_json: Json = False,
 ) -> None:
     """Run `reds latency`."""
-    from reds_core.commands.console import print_latencies, sampling
+    from reds_core.commands.console import print_latencies
     from reds_core.cost.latency_table import LatencySettings
     from reds_core.runs.latency import measure_latency
 
     settings = LatencySettings(element_size, threads, repeats, points, checks)
-    with sampling("timing segments") as report_progress:
-        table = measure_latency(
-            model,
-            out,
-            settings,
-            options=parse_plugin_options(option or []),
-            imports=imports or (),
-            input_shape=input_shape_of(input_shape),
-            told=report_progress,
-        )
+    table = measure_latency(
+        model,
+        out,
+        settings,
+        options=parse_plugin_options(option or []),
+        imports=imports or (),
+        input_shape=input_shape_of(input_shape),
+        verbose=chosen_verbose(),
+    )
     if as_json:
         print_json(table)
         return

@@ -22,6 +22,7 @@ from reds_core.commands.shared import (
     parse_plugin_options,
     results_kept,
 )
+from reds_core.commands.verbosity import chosen_verbose
 from reds_core.errors import InputError
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import RunSettings, merged_options
@@ -169,7 +170,7 @@ def prune_command(
     **given: Any,
 ) -> None:
     """Run `reds prune`."""
-    from reds_core.commands.console import ConsoleWatcher, print_plan
+    from reds_core.commands.console import print_plan
     from reds_core.commands.preview_view import print_preview
     from reds_core.plan import plan_text
     from reds_core.runs.api import prune
@@ -185,16 +186,15 @@ def prune_command(
     folder = out or Path(base.out or DEFAULT_OUT)
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
     default_data = "digits" if data is None else None  # --data none means no data
-    with ConsoleWatcher(settings.task.metric) as watcher:
-        plan = prune(
-            recipe=base,
-            input_shape=input_shape_of(input_shape),
-            out=folder,
-            mode=mode,
-            dry_run=dry_run,
-            default_data=default_data,
-            watcher=watcher,
-        )
+    plan = prune(
+        recipe=base,
+        input_shape=input_shape_of(input_shape),
+        out=folder,
+        mode=mode,
+        dry_run=dry_run,
+        default_data=default_data,
+        verbose=chosen_verbose(),
+    )
     with results_kept():
         if as_json:
             sys.stdout.write(plan_text(plan))

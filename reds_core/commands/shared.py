@@ -18,7 +18,6 @@ from reds_core.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from reds_core.formulation.width_rules import WidthRules
-from reds_core.watcher import Watcher
 
 BUDGET_TEXT = (
     "The limit of a resource, such as macs=0.5. A value is a share of the full network (0.5 or 50%), or a number with "
@@ -184,13 +183,6 @@ def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
             raise InputError(f"option '{text}' is malformed", "write NAME.KEY=VALUE, such as taylor.batch_size=64")
         parsed.setdefault(name, {})[key] = setting
     return parsed
-
-
-class WarningEcho(Watcher):
-    """Prints warnings to stderr and ignores everything else."""
-
-    def warn(self, text: str) -> None:
-        print(f"warning: {text}", file=sys.stderr)
 
 
 def print_json(content: Any) -> None:

@@ -12,18 +12,11 @@ from typing import TextIO
 
 from reds_core.errors import OutputError
 from reds_core.system.machine_faults import reason_of
+from reds_core.system.output import write_nowhere
 
 _PLAIN_ERRORS = "reds-plain"
 _PLAIN = {"–": "-", "—": "-", "−": "-", "→": "->", "≤": "<=", "≥": ">=", "×": "x", "±": "+-", "·": ".", "•": "*"}
 _PLAIN |= {"‘": "'", "’": "'", "“": '"', "”": '"', "µ": "u", "μ": "u"}
-
-
-def write_nowhere(stream: TextIO) -> None:
-    """Discard everything written to `stream` from now on, so that it fails neither later nor when Python exits."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
 
 
 def plain_characters(text: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from os import PathLike
 
 from reds_core.compare.process import Perform
 from reds_core.compare.runner import CompareRun, CompareSettings, run_grid
+from reds_core.compare.view import CompareView
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.comparison.conclusion import Done, conclude, stoppable
+from reds_core.progress import Verbose
 from reds_core.registry import Registry
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
@@ -21,6 +24,8 @@ def run_comparison(
     watcher: CompareWatcher | None = None,
     registry: Registry | None = None,
     perform: Perform | None = None,
+    *,
+    verbose: Verbose = "auto",
 ) -> CompareRun:
     """Compare pruning runs: perform every run that the settings describe, and report the accuracy of the networks.
 
@@ -31,6 +36,8 @@ def run_comparison(
         settings: The recipes, and the pruners, scorers, solvers and seeds to make each of them with.
         out: The folder for runs, records and report.
         watcher: An object that is told of progress.
+        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"` or 1: a bar; 2: a line for each
+            finished job.
         registry: The plugins to choose from. By default they are all that are installed.
         perform: A function that performs one run, which can be pickled if several runs are performed at a time. By
             default each run has a process of its own.
@@ -51,10 +58,10 @@ def run_comparison(
     """
     from reds_core.compare.report.writing import write_compare_report
 
-    watcher = watcher or CompareWatcher()
     folder = given_path(out, "out")
-    with stoppable("run"), locked_folder(folder, "a comparison"):
-        run = run_grid(settings, folder, watcher, registry or Registry(), perform)
+    shown = nullcontext(watcher) if watcher is not None else CompareView(verbose)
+    with shown as followed, stoppable("run"), locked_folder(folder, "a comparison"):
+        run = run_grid(settings, folder, followed, registry or Registry(), perform)
         done = Done(len(run.runs), run.kept + run.done, run.interrupted)
-        conclude(done, "run", watcher, lambda: write_compare_report(folder))
+        conclude(done, "run", followed, lambda: write_compare_report(folder))
     return run

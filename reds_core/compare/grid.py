@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from os import PathLike
 from pathlib import Path
 
 from reds_core.compare.record import RunKey
 from reds_core.cost.budget import parse_budgets
 from reds_core.cost.resources import check_resources
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument, command
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, parse_plugin_list, plugin_text
 from reds_core.pruning.pruner import Pruner
@@ -20,7 +21,7 @@ from reds_core.runs.participants import refuse_unknown, refuse_unused, run_parti
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.settings import RunSettings, merged_options
 from reds_core.scoring.scorer import Scorer, check_level
-from reds_core.system.files import absolute
+from reds_core.system.files import absolute, given_path
 from reds_core.system.users_code import absolute_imports
 
 _AUTO = "auto"
@@ -37,7 +38,7 @@ class Grid:
         seeds: seeds of the runs; empty means the seed of each recipe.
     """
 
-    recipes: tuple[Path, ...]
+    recipes: Sequence[str | PathLike[str]]
     pruners: str | None = None
     scorers: str | None = None
     solvers: str | None = None
@@ -80,7 +81,9 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
         InputError, UnavailableError: if a recipe is invalid, a plugin or option is unknown, or two runs are the same.
     """
     if not grid.recipes:
-        raise InputError("no recipe is given", "give a YAML file as `reds prune --recipe` takes it")
+        raise InputError(
+            "no recipe is given", f"give a YAML file, such as {command('prune')} takes as {argument('recipe')}"
+        )
     recipes = _recipes(grid.recipes)
     pruners, scorers, solvers = (
         _variants(text, kind)
@@ -112,13 +115,19 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
     return tuple(runs.values())
 
 
-def _recipes(paths: Sequence[Path]) -> dict[str, Recipe]:
+def _recipes(given: Sequence[str | PathLike[str]]) -> dict[str, Recipe]:
+    paths = [given_path(path, "recipe") for path in given]
     _refuse_duplicates([path.stem for path in paths], "recipe")
     recipes = {}
     for path in paths:
         recipe = load_recipe(path)
         if recipe.model is not None and not Path(recipe.model).exists():
             raise InputError(f"recipe '{path}': model file '{recipe.model}' does not exist", "check the path")
+        if recipe.data_sha256 is not None:
+            raise InputError(
+                f"the data of recipe '{path}' was given as objects in Python, which a recipe cannot hold",
+                "save the arrays to an .npz file, name that as its data, and remove data_sha256",
+            )
         if recipe.model is None and recipe.data is None:
             recipe = replace(recipe, data="digits")
         recipes[path.stem] = _absolute(recipe)

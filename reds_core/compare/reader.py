@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from reds_core.compare.record import RESULTS, ResultRecord, RunKey
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-def read_results(path: str | Path) -> tuple[ResultRecord, ...]:
+def read_results(path: str | PathLike[str]) -> tuple[ResultRecord, ...]:
     """Read the results in the order in which the runs were first recorded; only the latest result of a run counts.
 
     Args:
@@ -40,7 +40,7 @@ def latest(records: Sequence[ResultRecord]) -> tuple[ResultRecord, ...]:
     return tuple(record for own in found.values() for record in own.values())
 
 
-def results_frame(path: str | Path) -> pandas.DataFrame:
+def results_frame(path: str | PathLike[str]) -> pandas.DataFrame:
     """Read the results as a table with a row for each run and budget, and one for a failed run. Missing values are NA.
 
     recipe, pruner, scorer, solver, seed, name

@@ -15,7 +15,7 @@ from reds_core.compare.record import RESULTS, ResultRecord, Subnetwork
 from reds_core.compare.task import RunResult, RunTask, ignore_stage, perform_task
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.comparison.worker_pool import LOKY, WorkerPool, check_number, open_pool
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.plan import FullAccuracy, Plan, SubnetworkRecord
 from reds_core.registry import Registry
 from reds_core.runs.recipe import recipe_text
@@ -144,7 +144,7 @@ def _write_recipes(runs: Sequence[RunPlan], folder: Path) -> None:
         if path.exists() and path.read_text(encoding="utf-8") != text:
             raise InputError(
                 f"the recipe of '{path.stem}' differs from that of the run in '{folder}'",
-                "give another folder with --out, or the recipe another file name",
+                f"give another folder with {argument('out')}, or the recipe another file name",
             )
     for path, text in texts.items():
         if not path.exists():

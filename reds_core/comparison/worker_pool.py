@@ -14,7 +14,7 @@ from typing import TypeVar
 from warnings import catch_warnings, simplefilter
 
 from reds_core.comparison.dask_cluster import DaskCluster, is_loss, open_cluster
-from reds_core.errors import InputError, RedsError
+from reds_core.errors import InputError, RedsError, argument
 from reds_core.system.interruption import follows_interruption, unheard_interruption
 
 LOKY, DASK = "loky", "dask"
@@ -171,7 +171,10 @@ def open_pool(backend: str, jobs: int | None, scheduler: str | None, piece: str)
         with open_cluster(scheduler, jobs or 1) as cluster:
             yield _on_cluster(cluster, jobs, piece)
     elif scheduler is not None:
-        raise InputError("a scheduler is for Dask", "give --backend dask --scheduler HOST:PORT together")
+        raise InputError(
+            "a scheduler is for Dask",
+            f"give {argument('backend', 'dask')} and {argument('scheduler', 'HOST:PORT')} together",
+        )
     else:
         yield _on_this_machine(jobs or 1, piece)
 

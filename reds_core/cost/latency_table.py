@@ -6,14 +6,15 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 
 from reds_core.cost import counting
 from reds_core.cost.counting import TableForm, check_element_size
 from reds_core.cost.latency_sampling import Sample, Segment, Timing, Whole, narrow_widths, summed_times
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
-from reds_core.system.files import write_text
+from reds_core.system.files import given_path, write_text
 from reds_core.system.machine import Machine
 from reds_core.system.machine_faults import reason_of, shown
 from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
@@ -118,10 +119,10 @@ class LatencyTable:
             raise InputError(
                 f"the latency table is for an element size of {self.settings.element_size_bytes} bytes, "
                 f"the run for {element_size_bytes}",
-                f"measure again with --element-size {element_size_bytes}",
+                f"measure again with {argument('element_size', element_size_bytes)}",
             )
         if not self.complete:
-            raise InputError("the latency table is incomplete", "run the same `reds latency` again to resume it")
+            raise InputError("the latency table is incomplete", f"run the same {command('latency')} again to resume it")
         return self.form(network)
 
 
@@ -134,12 +135,13 @@ def save_latency_table(table: LatencyTable, path: Path) -> None:
     write_text(path, to_json(table))
 
 
-def load_latency_table(path: Path) -> LatencyTable:
+def load_latency_table(path: str | PathLike[str]) -> LatencyTable:
     """Read a table.
 
     Raises:
         InputError: if the file is missing or not a valid table.
     """
+    path = given_path(path, "latency_table")
     try:
         content = parse_json(path.read_text(encoding="utf-8"))
         if content.get("format") != FORMAT:
@@ -149,10 +151,10 @@ def load_latency_table(path: Path) -> LatencyTable:
         return table
     except OSError as error:
         what = f"latency table {shown(path)} cannot be read ({reason_of(error)})"
-        raise InputError(what, "make one with `reds latency`") from error
+        raise InputError(what, f"make one with {command('latency')}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"'{path}' is not a latency table of format {FORMAT}", "make one with `reds latency`"
+            f"'{path}' is not a latency table of format {FORMAT}", f"make one with {command('latency')}"
         ) from error
 
 

@@ -15,7 +15,7 @@ from reds_core.cost.counting import (
     params,
     peak_ram,
 )
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
 from reds_core.scales import BYTES, MACS, NANOSECONDS, Scale
 
@@ -133,7 +133,8 @@ def _suggestion(name: str) -> str:
 
 def _not_measured(resource: str) -> InputError:
     return InputError(
-        f"a {resource} budget needs measurements", "make them with `reds latency` and give --latency-table"
+        f"a {resource} budget needs measurements",
+        f"make them with {command('latency')} and give {argument('latency_table')}",
     )
 
 

@@ -13,7 +13,7 @@ from reds_core.cost import counting
 from reds_core.cost.budget import Amount, SubnetworkBudget, parse_amount
 from reds_core.cost.counting import ResourceForm, SumForm, TableForm
 from reds_core.cost.resources import RESOURCES
-from reds_core.errors import InfeasibleError, InputError
+from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.network.description import Network
@@ -125,9 +125,9 @@ def _cause(network: Network, form: ResourceForm, resource: str, capacity: int, r
         return _least(network, form, changed) <= capacity
 
     given = {
-        "--keep " + " ".join(f"'{pattern}'" for pattern in rules.keep): (bool(rules.keep), replace(rules, keep=())),
-        f"--align {rules.multiple}": (rules.multiple > 1, replace(rules, align=1)),
-        f"--min-width {rules.min_width}": (rules.min_width > 1, replace(rules, min_width=1)),
+        argument("keep", rules.keep): (bool(rules.keep), replace(rules, keep=())),
+        argument("align", rules.multiple): (rules.multiple > 1, replace(rules, align=1)),
+        argument("min_width", rules.min_width): (rules.min_width > 1, replace(rules, min_width=1)),
     }
     without = {option: changed for option, (is_given, changed) in given.items() if is_given}
     free = WidthRules(max_options=rules.max_options)
@@ -151,15 +151,16 @@ def _loosened(rules: WidthRules, meets: Callable[[WidthRules], bool]) -> str:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if meets(replace(rules, min_width=middle)) else (low, middle)
-        return f"give a --min-width of at most {low}" if low > 1 else "leave out --min-width"
+        name = argument("min_width")
+        return f"give a {name} of at most {low}" if low > 1 else f"leave out {name}"
     if rules.multiple > 1 and meets(replace(rules, align=1)):
         align = rules.multiple // 2
         while align > 1 and not meets(replace(rules, align=align)):
             align //= 2
-        return f"give --align {align}" if align > 1 else "leave out --align"
+        return f"give {argument('align', align)}" if align > 1 else f"leave out {argument('align')}"
     for pattern in rules.keep:
         if meets(replace(rules, keep=tuple(p for p in rules.keep if p != pattern))):
-            return f"leave out --keep '{pattern}'"
+            return f"leave out {argument('keep', pattern)}"
     return ""
 
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from reds_core.arrays import IntArray
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument, command
 from reds_core.network.description import ChannelGroup, Network
 
 DEFAULT_MAX_OPTIONS = 512
@@ -64,7 +64,8 @@ class WidthRules:
         for pattern in self.keep:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise InputError(
-                    f"no layer of network '{network.name}' matches --keep '{pattern}'", "see `reds inspect` for names"
+                    f"no layer of network '{network.name}' matches {argument('keep', pattern)}",
+                    f"see {command('inspect')} for names",
                 )
 
     def all_widths(self, group: ChannelGroup) -> IntArray:

@@ -10,7 +10,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, command
 from reds_core.framework.augmentation import augmentations
 
 
@@ -127,6 +127,11 @@ class FinetuneSettings:
     recalibrate: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, str):
+            raise InputError(
+                f"optimizer of type {type(self.optimizer).__name__} is not a name",
+                f"give the name of one here, or the object as the argument `optimizer` of {command('prune')}",
+            )
         for wrong, what, fix in (
             (self.epochs < 0, f"{self.epochs} epochs of training are asked for", "give 0 or more"),
             (self.batch_size < 1, f"a batch size of {self.batch_size} is asked for", "give 1 or more"),

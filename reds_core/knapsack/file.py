@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from reds_core.errors import InputError
 from reds_core.knapsack.header import FORMAT, ProblemHeader, ResourceHeader, StepHeader, read_header
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
+from reds_core.system.files import given_path
 from reds_core.system.records import to_plain
 
 
@@ -61,13 +63,13 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise _refuse(path, f"is not a readable .npz without pickled objects ({error.reason})") from error
 
 
-def load_problem(path: str | Path) -> KnapsackProblem:
+def load_problem(path: str | PathLike[str]) -> KnapsackProblem:
     """Read a problem from a `reds-problem/1` file.
 
     Raises:
         InputError: if the file is missing, damaged, of another format, or does not state a valid problem.
     """
-    path = Path(path)
+    path = given_path(path, "path")
     arrays = _Arrays(_read_arrays(path))
     header_array = arrays.take("header")
     if header_array is None or header_array.ndim != 0 or header_array.dtype.kind != "U":
@@ -148,14 +150,14 @@ def _bounds(entry: Mapping[str, int] | None, index: Mapping[str, int], default: 
     return tuple(bounds)
 
 
-def save_problem(problem: KnapsackProblem, path: str | Path) -> None:
+def save_problem(problem: KnapsackProblem, path: str | PathLike[str]) -> None:
     """Write `problem` to a `reds-problem/1` file, without tables that are all zero.
 
     Raises:
         InputError: if the file cannot be written, or two tables would share an array because names contain '/'.
     """
     header, arrays = _contents(problem)
-    write_archive(Path(path), {"header": np.array(json.dumps(header)), **arrays}, compressed=True)
+    write_archive(given_path(path, "path"), {"header": np.array(json.dumps(header)), **arrays}, compressed=True)
 
 
 def problem_digest(problem: KnapsackProblem) -> str:

@@ -10,7 +10,7 @@ from enum import Flag, auto
 from numbers import Real
 from typing import Any, ClassVar
 
-from reds_core.errors import ContractViolation, InputError, UnsupportedError
+from reds_core.errors import ContractViolation, InputError, UnsupportedError, argument
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Limit, Solution, Status, relative_gap
 from reds_core.plugin import Plugin, guarded
@@ -186,7 +186,7 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
     if reason is not None:
         raise UnsupportedError(
             f"solver '{solver.name}' cannot take problem '{problem.name}': {reason}",
-            "choose another solver or --solver auto",
+            f"choose another solver, or {argument('solver', 'auto')}",
         )
     if any(low > high for low, high in zip(problem.floors, problem.ceilings, strict=True)):
         return _complete(problem, solver, Answer(Status.INFEASIBLE, detail=("a floor is above its ceiling",)), 0.0)

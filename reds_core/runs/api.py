@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, Unpack
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework.task import Task
 from reds_core.plan import plan_folder
 from reds_core.plugin import PluginOptions
+from reds_core.progress import Verbose, following
 from reds_core.registry import Registry
 from reds_core.runs import extraction
 from reds_core.runs.class_weights import class_weight_text
@@ -19,10 +20,11 @@ from reds_core.runs.dataset import Dataset
 from reds_core.runs.dry_run import choose_only
 from reds_core.runs.extraction import ExtractionRequest
 from reds_core.runs.folder import Mode, RunFolder
-from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
+from reds_core.runs.forms import Budgets, DataObject, Imports, mode_of, texts_of
 from reds_core.runs.given_data import given_data
 from reds_core.runs.given_objects import GivenObjects, callbacks_of
 from reds_core.runs.input_shapes import InputShape, with_earlier_input_shape, with_input_shape
+from reds_core.runs.options import PruneOptions, changed, given_options
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
@@ -36,7 +38,7 @@ from reds_core.watcher import Watcher
 def prune(
     model: Any = None,
     data: str | PathLike[str] | Dataset | DataObject | None = None,
-    budgets: Budgets | Sequence[str] | None = None,
+    budgets: Budgets | None = None,
     out: str | PathLike[str] | None = None,
     *,
     recipe: str | PathLike[str] | Recipe | None = None,
@@ -63,6 +65,8 @@ def prune(
     default_data: str | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
+    verbose: Verbose = "auto",
+    **more: Unpack[PruneOptions],
 ) -> SavedPlan:
     """Prune a network to a family of nested subnetworks, and write models, plan and report to a folder.
 
@@ -74,8 +78,9 @@ def prune(
         data: The name or the path of a data set, `((x_train, y_train), (x_test, y_test))`, a pair of objects that yield
             batches, such as `tf.data.Dataset`, training data alone, a `Dataset`, or None. Examples may have weights:
             `(x, y, sample_weight)`.
-        budgets: The amounts of each resource, such as `{"macs": [0.5, 0.25], "peak_ram": "64KiB"}`, or texts as
-            `--budget` takes them. There is one subnetwork per amount.
+        budgets: The amounts of each resource, such as `{"macs": [0.5, 0.25], "peak_ram": "64KiB"}` or the text
+            `"macs=0.5,0.25"`. Amounts alone, such as `0.5` or `[0.5, 0.25]`, are of MACs. There is one subnetwork per
+            amount.
         out: The folder for the results. None means the folder that the recipe names, or else `reds-out`.
         recipe: A whole run, or the path of a recipe file. Every other argument that is given overrides it.
         pruner: The name of a pruner plugin.
@@ -117,6 +122,11 @@ def prune(
         default_data: The data of a new run for which neither a model nor data is given.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
+        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"` or 1: bars in a
+            terminal or a notebook, lines elsewhere; 2: lines.
+        more: All other settings that `reds prune` has as options, such as `keep="stem*"`, `align=8`, `min_width=4`,
+            `time_limit=10`, `learning_rate=1e-3`, `augment="flip"`, `holdout=0.2` or `int8=False`.
+            `help(reds_core.PruneOptions)` explains each of them.
 
     Returns:
         The plan, which is also written to `plan.json` in the folder. `print(plan)` shows a table,
@@ -139,36 +149,48 @@ def prune(
             "settings and a recipe are both given",
             "give one of them: put the settings into the recipe, or leave it out",
         )
-    recipe = (
-        recipe
-        if isinstance(recipe, Recipe)
-        else Recipe()
-        if recipe is None
-        else load_recipe(given_path(recipe, "recipe"))
+    if not isinstance(settings, RunSettings | None):
+        raise InputError(
+            f"settings of type {type(settings).__name__} are not settings",
+            "give `RunSettings`, or each setting as a keyword argument",
+        )
+    base = _recipe_of(recipe)
+    model = base.model if model is None else model
+    if data is None and base.data_sha256 is not None:
+        raise InputError(
+            "the data of the recipe was given as objects in Python, which a recipe cannot hold",
+            f"give the same arrays as {argument('data')}, or a file that holds them; their digest starts with "
+            f"{base.data_sha256[:12]}",
+        )
+    data = base.data if data is None else data
+    folder = RunFolder(given_path(base.out or DEFAULT_OUT if out is None else out, "out"), mode_of(mode))
+    given = {
+        "budgets": None if budgets is None else texts_of(budgets),
+        "pruner": pruner,
+        "scorer": scorer,
+        "solver": solver,
+        "imports": None if imports is None else import_names(imports),
+        "finetune_epochs": finetune_epochs,
+        "max_drop": max_drop,
+        "max_drop_resource": max_drop_resource,
+        "seed": seed,
+        "class_weight": None if class_weight is None else class_weight_text(class_weight),
+    }
+    settings = changed(
+        base.settings if settings is None else settings,
+        {**{name: value for name, value in given.items() if value is not None}, **more},
+        "prune",
     )
-    model = recipe.model if model is None else model
-    data = recipe.data if data is None else data
-    settings = settings or recipe.settings
-    folder = RunFolder(given_path(recipe.out or DEFAULT_OUT if out is None else out, "out"), Mode(mode))
-    finetune = settings.finetune
-    settings = replace(
-        settings,
-        budgets=settings.budgets if budgets is None else texts_of(budgets),
-        pruner=settings.pruner if pruner is None else pruner,
-        scorer=settings.scorer if scorer is None else scorer,
-        solver=settings.solver if solver is None else solver,
-        options=merged_options(settings.options, options or {}),
-        imports=settings.imports if imports is None else import_names(imports),
-        finetune=finetune if finetune_epochs is None else replace(finetune, epochs=finetune_epochs),
-        max_drop=settings.max_drop if max_drop is None else max_drop,
-        max_drop_resource=settings.max_drop_resource if max_drop_resource is None else max_drop_resource,
-        seed=settings.seed if seed is None else seed,
-        class_weight=settings.class_weight if class_weight is None else class_weight_text(class_weight),
-    )
+    settings = replace(settings, options=merged_options(settings.options, given_options(options)))
     given_registry, registry = registry, registry or Registry()
     if dry_run and folder.mode is Mode.RESUME:
-        raise InputError("a dry run has nothing to resume", "leave out one of dry_run and resume")
-    with nullcontext() if dry_run else folder.locked():
+        raise InputError(
+            "a dry run has nothing to resume", f"leave out {argument('dry_run')} or {argument('mode', 'resume')}"
+        )
+    with (
+        following(verbose, watcher, settings.task.metric if metrics is None else metrics) as followed,
+        nullcontext() if dry_run else folder.locked(),
+    ):
         known = None if dry_run else folder.known()
         if known is not None:  # a resumed run need not be given its inputs again
             model = known.source("model", folder.path) if model is None else model
@@ -184,19 +206,26 @@ def prune(
         settings = replace(settings, options=with_input_shape(settings.options, input_shape, model, registry))
         source = given_data(data)
         model = given_path(model, "model") if isinstance(model, str | PathLike) else model
-        given = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
-        settings, objects = given.resolved(model, settings, registry)
-        request = RunRequest(model, source, settings, validation_data, objects)
+        named = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
+        settings, objects = named.resolved(model, settings, registry)
+        request = RunRequest(model, source, settings, validation_data, objects, base.data_sha256)
         if dry_run:
-            plan = choose_only(request, folder.path, registry, watcher or Watcher())
+            plan = choose_only(request, folder.path, registry, followed)
         else:
-            plan = Run(request, folder, registry, watcher or Watcher()).execute()
+            plan = Run(request, folder, registry, followed).execute()
         return saved_plan(plan, folder.path, settings.imports, given_registry)
+
+
+def _recipe_of(given: str | PathLike[str] | Recipe | None) -> Recipe:
+    """The recipe that a caller gives, which may be the path of one. Without one, all settings have their defaults."""
+    if given is None:
+        return Recipe()
+    return given if isinstance(given, Recipe) else load_recipe(given)
 
 
 def extract(
     folder: str | PathLike[str],
-    budgets: Budgets | Sequence[str],
+    budgets: Budgets,
     *,
     data: str | PathLike[str] | Dataset | DataObject | None = None,
     finetune_epochs: int = 0,
@@ -205,6 +234,7 @@ def extract(
     options: PluginOptions | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
+    verbose: Verbose = "auto",
 ) -> SavedSubnetwork:
     """Add one more subnetwork to the family of a finished run, without training unless it is asked for.
 
@@ -221,7 +251,7 @@ def extract(
 
     Args:
         folder: The folder of a finished run.
-        budgets: One amount for each resource, such as `{"macs": 0.4}`, or texts as `--budget` takes them.
+        budgets: One amount for each resource, such as `{"macs": 0.4}`, `"macs=0.4"` or, for MACs, `0.4`.
         data: The data of the run, as `prune` takes it. It is only needed if it was given as objects in Python.
         finetune_epochs: How many epochs the new member is trained for. 0 means that it is not trained.
         solver: The name of a solver plugin, or `"auto"`. None means that of the run.
@@ -229,6 +259,8 @@ def extract(
         options: Options of plugins, as `{plugin: {key: text}}`. They are merged with those of the run.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
+        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"` or 1: bars in a
+            terminal or a notebook, lines elsewhere; 2: lines.
 
     Returns:
         The record of the new member, as the plan holds it, with its files: `member.load()` loads its model.
@@ -243,5 +275,8 @@ def extract(
         >>> member = reds_core.extract("slim", {"macs": 0.4}, finetune_epochs=5)
         >>> member.widths, member.path(), member.load()
     """
-    request = ExtractionRequest(texts_of(budgets), given_data(data), finetune_epochs, solver, time_limit, options or {})
-    return extraction.extract(plan_folder(folder), request, registry or Registry(), watcher or Watcher())
+    request = ExtractionRequest(
+        texts_of(budgets), given_data(data), finetune_epochs, solver, time_limit, given_options(options)
+    )
+    with following(verbose, watcher) as followed:
+        return extraction.extract(plan_folder(folder), request, registry or Registry(), followed)

@@ -10,20 +10,21 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework.framework import Family, Framework
 from reds_core.network.axis import Kept
 from reds_core.plan import StepRecord
 from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
-from reds_core.system.files import cannot_write, make_folder, write_text
+from reds_core.system.files import cannot_write, given_path, make_folder, write_text
 from reds_core.system.records import from_plain, parse_json, to_json
 
 FOLDER = ".checkpoint"
@@ -77,7 +78,7 @@ def _damaged(path: Path, error: Exception | str) -> InputError:
     reason = error.reason if isinstance(error, ArchiveError) else type(error).__name__
     reason = error if isinstance(error, str) else reason
     state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({reason})"
-    return InputError(f"'{path}' {state}", "start the run over with --overwrite")
+    return InputError(f"'{path}' {state}", f"start the run over with {argument('mode', 'overwrite')}")
 
 
 def save_scores(path: Path, scores: ScoreTable) -> None:
@@ -90,12 +91,13 @@ def save_scores(path: Path, scores: ScoreTable) -> None:
     write_archive(path, arrays)
 
 
-def load_scores(path: Path) -> ScoreTable:
+def load_scores(path: str | PathLike[str]) -> ScoreTable:
     """Read a file that `save_scores` wrote.
 
     Raises:
         InputError: If the file is missing or damaged.
     """
+    path = given_path(path, "path")
     arrays = _load_arrays(path)
     try:
         pairs = from_plain(tuple[tuple[str, str], ...], parse_json(str(arrays.pop("header")[()])))

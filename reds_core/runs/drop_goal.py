@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.resources import resource_named
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.report.facts import metric_of
 from reds_core.runs.settings import RunSettings
 
@@ -73,7 +73,7 @@ def drop_goal(settings: RunSettings, has_data: bool) -> DropGoal | None:
     if settings.max_drop is None:
         if settings.max_drop_resource is not None or settings.max_drop_epochs is not None:
             what = "max_drop_epochs" if settings.max_drop_resource is None else "max_drop_resource"
-            raise InputError(f"{what} is given without max_drop", "give --max-drop as well, such as --max-drop 1.0")
+            raise InputError(f"{what} is given without max_drop", f"give {argument('max_drop', 1.0)} as well")
         return None
     _check_measurable(settings, has_data)
     resource = resource_named(settings.max_drop_resource or _DEFAULT_RESOURCE)
@@ -96,26 +96,30 @@ def _check_measurable(settings: RunSettings, has_data: bool) -> None:
             f"max_drop {settings.max_drop} is not a number of points from 0 to below 100",
             "give points such as 1.0",
         ),
-        (not has_data, "max_drop is measured on held-back training data, and no data is given", "give --data"),
+        (
+            not has_data,
+            "max_drop is measured on held-back training data, and no data is given",
+            f"give {argument('data')}",
+        ),
         (
             not settings.holdout,
             "max_drop is measured on held-back data, and nothing is held back",
-            "give a --holdout above 0",
+            f"give a {argument('holdout')} above 0",
         ),
         (
             not epochs,
             "max_drop trains the networks that it compares, and 0 epochs are asked for",
-            "give --finetune-epochs of 1 or more",
+            f"give {argument('finetune_epochs')} of 1 or more",
         ),
         (
             not metric_of({"metric": metric}).is_share,
             f"max_drop counts points of accuracy, and metric '{metric}' is not an accuracy between 0 and 1",
-            "leave out --metric, or give budgets instead of --max-drop",
+            f"leave out {argument('metrics')}, or give budgets instead of {argument('max_drop')}",
         ),
         (
             probe is not None and not 1 <= probe <= epochs,
             f"max_drop_epochs {probe} is not from 1 to the {epochs} epochs of fine-tuning",
-            "give fewer than --finetune-epochs",
+            f"give fewer than {argument('finetune_epochs')}",
         ),
     ):
         if wrong:
@@ -139,5 +143,5 @@ def _check_limits(texts: tuple[str, ...], resource: str) -> None:
     if resource in budgets[0].amounts:
         raise InputError(
             f"max_drop finds the least {resource}, and a budget of {resource} is given",
-            f"leave out --budget {resource}=..., or give another --max-drop-resource",
+            f"leave out the budget of {resource}, or give another {argument('max_drop_resource')}",
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reds_core.errors import argument
 from reds_core.framework.epochs import EpochKeeper, EpochState
 from reds_core.runs.checkpoint import epochs_file
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
@@ -123,7 +124,7 @@ class TrainingSlots:
 
 @contextmanager
 def resumable_trainings(
-    folder: Path, place: str, scope: str, watcher: Watcher, resuming: str = "--resume continues from there"
+    folder: Path, place: str, scope: str, watcher: Watcher, resuming: str | None = None
 ) -> Iterator[TrainingSlots]:
     """Context manager for a part of a run, in which trainings resume where an earlier process stopped.
 
@@ -135,14 +136,16 @@ def resumable_trainings(
         place: The name of the part in the names of its files, as for `epochs_file`.
         scope: The name of the part in messages.
         watcher: Warned if the run is about to end, or if saved epochs cannot be used.
-        resuming: How the work is resumed, as a clause of that warning.
+        resuming: How the work is resumed, as a clause of that warning. By default it is by resuming the run.
 
     Raises:
         KeyboardInterrupt: If the user ended the run.
     """
 
+    how = resuming or f"{argument('mode', 'resume')} continues from there"
+
     def announce(scope: str) -> None:
-        watcher.warn(f"the run ends after {scope}, and {resuming}; press Ctrl-C again to end it at once")
+        watcher.warn(f"the run ends after {scope}, and {how}; press Ctrl-C again to end it at once")
 
     with deferred_interruption(announce, scope) as interruption:
         yield TrainingSlots(lambda training: epochs_file(folder, place, training), interruption, watcher.warn)

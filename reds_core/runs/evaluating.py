@@ -16,6 +16,7 @@ from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework, Task
 from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.plugin import PluginOptions
+from reds_core.progress import Verbose, following
 from reds_core.registry import Registry
 from reds_core.report.facts import metric_of
 from reds_core.runs.dataset import Dataset, Reading, read_data
@@ -65,13 +66,14 @@ def evaluate(
     *,
     loss: Any | None = None,
     metric: Any | None = None,
-    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
     seed: int = 0,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
+    verbose: Verbose = "auto",
 ) -> ModelEvaluation:
     """Measure a model on test data, and count what it costs.
 
@@ -84,7 +86,7 @@ def evaluate(
             `(x_test, y_test)`.
         loss: The loss. None means crossentropy by the labels and the last activation.
         metric: The metric. None means accuracy.
-        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
@@ -92,6 +94,7 @@ def evaluate(
         seed: The seed of the split into training and test data, if a folder of images has no such split.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of warnings.
+        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
 
     Returns:
         A `ModelEvaluation` with the attributes `value`, `loss`, `examples`, `size_bytes` and `usage`.
@@ -105,23 +108,24 @@ def evaluate(
         >>> found = reds_core.evaluate("slim/subnet-50-int8.tflite", "data.npz")
         >>> found.value, found.loss, found.size_bytes
     """
-    counting.check_element_size(element_size_bytes)
+    counting.check_element_size(element_size)
     registry, task = registry or Registry(), Task(loss, metric)
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, (FRAMEWORKS,))
     source = given_data(data)
     if source is None:
         raise InputError("no data is given", "give test data, such as the path of an .npz file")
-    if not isinstance(model, str | PathLike):
-        framework = registry.framework_of(model, options, import_names(imports))
-        subject = _Subject(framework, model, str(getattr(model, "name", "model")), None, framework.files.model)
-        return subject.evaluated(source, task, element_size_bytes, seed, watcher or Watcher())
-    path, framework = given_path(model, "model"), registry.default_framework(options, import_names(imports))
-    kind = _kind_of(path, framework)
-    is_exported = kind is not framework.files.model
-    loaded = framework.load_exported(path) if is_exported else framework.load_model(path)
-    subject = _Subject(framework, loaded, str(path), path, kind)
-    return subject.evaluated(source, task, element_size_bytes, seed, watcher or Watcher())
+    with following(verbose, watcher) as followed:
+        if not isinstance(model, str | PathLike):
+            framework = registry.framework_of(model, options, import_names(imports))
+            subject = _Subject(framework, model, str(getattr(model, "name", "model")), None, framework.files.model)
+            return subject.evaluated(source, task, element_size, seed, followed)
+        path, framework = given_path(model, "model"), registry.default_framework(options, import_names(imports))
+        kind = _kind_of(path, framework)
+        is_exported = kind is not framework.files.model
+        loaded = framework.load_exported(path) if is_exported else framework.load_model(path)
+        subject = _Subject(framework, loaded, str(path), path, kind)
+        return subject.evaluated(source, task, element_size, seed, followed)
 
 
 def _kind_of(path: Path, framework: Framework) -> FileKind:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost.latency_table import LatencySettings
-from reds_core.errors import UnsupportedError
+from reds_core.errors import UnsupportedError, argument
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
 from reds_core.framework.framework import Framework, Task
@@ -164,7 +164,7 @@ def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float |
     if sizes[0] > sizes[1]:
         warnings.append(
             f"'{int8.name}' is larger than the float32 file '{float32.name}': {byte_size(sizes[0])} where that has "
-            f"{byte_size(sizes[1])}; --no-int8 leaves int8 files out"
+            f"{byte_size(sizes[1])}; {argument('int8', False)} leaves int8 files out"
         )
     return warnings
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.resources import check_resources
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.framework import member_kept
@@ -267,7 +267,7 @@ def _warnings(plan: Plan, record: SubnetworkRecord, base: RunSettings) -> list[s
         of = "the full network" if source == FULL_SOURCE else f"subnetwork '{source}'"
         warnings.append(
             f"subnetwork '{record.name}' was not trained at its widths, since its weights are those of {of}; give "
-            "finetune_epochs (--finetune-epochs) to train it"
+            f"{argument('finetune_epochs')} to train it"
         )
     metric, reached = metric_of(plan.options.get("task")), record.accuracy.after
     smaller = plan.subnetworks[: plan.subnetworks.index(record)]

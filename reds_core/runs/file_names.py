@@ -14,7 +14,7 @@ def full_file(kinds: FileKinds) -> str:
 
 
 def baseline_file(kinds: FileKinds) -> str:
-    """The model file of the baseline that a run without a model trains first."""
+    """The model file of the baseline that a run without a model trains first, or of a model object that is given."""
     return kinds.model.file_name(BASELINE)
 
 

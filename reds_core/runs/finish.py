@@ -16,6 +16,7 @@ from reds_core.pruning.pruner import PruningState
 from reds_core.report.run_report import write_report
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
 from reds_core.runs.exporting import Exporter
+from reds_core.runs.file_names import baseline_file
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.recipe import save_recipe
@@ -55,10 +56,26 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
         records.append(_export(session, exporter, state, member, budget))
     plan = plan_of(session, checkpoint, records, FullAccuracy(before, after), max_drop)
     report(plan, folder, session.watcher)
-    save_recipe(folder, session.request.model, session.request.data, settings)
+    _save_recipe(session)
     save_plan(plan, folder)  # last, since a folder with a plan is a finished run
     remove_checkpoints(folder)
     return plan
+
+
+def _save_recipe(session: Session) -> None:
+    """Write the recipe of the run. A model object is named by the file in which the run keeps it."""
+    request, model = session.request, session.request.model
+    kept = session.folder / baseline_file(session.inputs.framework.files)
+    if not isinstance(model, Path | None) and kept.exists():
+        model = kept
+    objects = request.objects
+    given = {
+        "validation_data": request.validation,
+        "optimizer": objects.optimizer,
+        "callbacks": objects.callbacks or None,
+    }
+    names = [name for name, value in given.items() if value is not None]
+    save_recipe(session.folder, model, request.data, request.settings, session.inputs.hashes.data, names)
 
 
 def plan_of(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.cost.budget import parse_budgets
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.plugin import PluginOptions
@@ -35,7 +35,6 @@ OPTIMIZER = "optimizer"
 OPTIONS_OF_OBJECTS = (VALIDATION, OPTIMIZER)
 """Options that are only recorded if an object in Python is given."""
 
-_FIX = "resume with the original inputs and settings, or start over with --overwrite"
 _SOURCES = ("model", "data", "latency_table", "imports")
 """Options that only say where to read from. Hashes detect changes of the model, the data and the latencies."""
 
@@ -98,7 +97,7 @@ class RunRecord:
             was, is_now = self.options.get(key), options.get(key)
             if is_now != was and key not in _SOURCES:
                 first, now = _setting_text(was), _setting_text(is_now)
-                raise InputError(f"the run in '{where}' was started with {key} {first}, not {now}", _FIX)
+                raise InputError(f"the run in '{where}' was started with {key} {first}, not {now}", _start_over())
 
     def check_hashes(self, hashes: Hashes, where: Path) -> None:
         """Refuse to resume with a different model, data set or latency table.
@@ -107,11 +106,17 @@ class RunRecord:
             InputError: If one of them differs; the message names it.
         """
         if self.hashes.model is not None and hashes.model != self.hashes.model:
-            raise InputError(f"the model is not the one that the run in '{where}' was started with", _FIX)
+            raise InputError(f"the model is not the one that the run in '{where}' was started with", _start_over())
         if hashes.data != self.hashes.data:
-            raise InputError(f"the data is not what the run in '{where}' was started with", _FIX)
+            raise InputError(f"the data is not what the run in '{where}' was started with", _start_over())
         if hashes.latency_table != self.hashes.latency_table:
-            raise InputError(f"the latency table is not the one that the run in '{where}' was started with", _FIX)
+            raise InputError(
+                f"the latency table is not the one that the run in '{where}' was started with", _start_over()
+            )
+
+
+def _start_over() -> str:
+    return f"resume with the original inputs and settings, or start over with {argument('mode', 'overwrite')}"
 
 
 def _setting_text(setting: Any) -> str:
@@ -138,7 +143,7 @@ class RunFolder:
     mode: Mode
 
     def baseline(self, kinds: FileKinds) -> Path:
-        """The file of the baseline of a run without a model."""
+        """The file of the baseline of a run without a model, or of the model object that a run was started with."""
         return self.path / baseline_file(kinds)
 
     def locked(self) -> AbstractContextManager[None]:
@@ -177,19 +182,21 @@ class RunFolder:
                 replace `model`.
         """
         if isinstance(model, Path) and self._writes(absolute(model), kinds):
-            raise InputError(f"the run would replace its own model '{model}'", "choose another --out")
+            raise InputError(f"the run would replace its own model '{model}'", f"choose another {argument('out')}")
         finished = (self.path / PLAN_FILE).exists()
         begun = (self.path / CHECKPOINT_FOLDER).exists()
         if self.mode is Mode.REFUSE and (finished or begun):
             raise InputError(
                 f"'{self.path}' holds {'a finished' if finished else 'an unfinished'} run",
-                "add --resume to continue it, --overwrite to start over, or choose another --out",
+                f"add {argument('mode', 'resume')} to continue it, {argument('mode', 'overwrite')} to start over, or "
+                f"choose another {argument('out')}",
             )
-        baseline = self.baseline(kinds)
-        if self.mode is not Mode.OVERWRITE and model is None and baseline.exists() and not (finished or begun):
+        baseline, is_new = self.baseline(kinds), not (finished or begun)
+        if self.mode is not Mode.OVERWRITE and is_new and not isinstance(model, Path) and baseline.exists():
             raise InputError(
                 f"'{baseline}' already exists",
-                "give it as the model, train another in its place with --overwrite, or choose another --out",
+                f"give it as the model, {'train another' if model is None else 'save this one'} in its place with "
+                f"{argument('mode', 'overwrite')}, or choose another {argument('out')}",
             )
         make_folder(self.path)
         if self.mode is Mode.RESUME:
@@ -238,7 +245,9 @@ class RunFolder:
         try:
             record: RunRecord = from_plain(RunRecord, parse_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise InputError(f"'{path}' is damaged ({error})", "start over with --overwrite") from error
+            raise InputError(
+                f"'{path}' is damaged ({error})", f"start over with {argument('mode', 'overwrite')}"
+            ) from error
         return record
 
     def _clear(self, kinds: FileKinds) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from reds_core.cost import counting, resources
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.errors import InfeasibleError, InputError
+from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.formulation import Formulation
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
@@ -18,6 +18,7 @@ from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.task import Task
 from reds_core.plugin import PluginOptions
+from reds_core.progress import Verbose, following
 from reds_core.registry import Registry
 from reds_core.runs.class_weights import ClassWeights, class_weight_text
 from reds_core.runs.data_warnings import data_warnings
@@ -27,6 +28,7 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.options import WidthOptions, changed, given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.thinning import thinning_warning
@@ -37,15 +39,17 @@ from reds_core.watcher import Watcher
 def formulate_model(
     model: Any,
     data: str | PathLike[str] | Dataset | DataObject | None,
-    budgets: Budgets | Sequence[str],
+    budgets: Budgets,
     *,
     scorer: str = "taylor",
-    score_level: ScoreLevel = ScoreLevel.CHANNEL,
+    score_level: ScoreLevel | str = ScoreLevel.CHANNEL,
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
     task: Task | None = None,
-    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    loss: Any | None = None,
+    metrics: Any | None = None,
+    element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
     latency_table: str | PathLike[str] | None = None,
     widths: WidthRules | None = None,
     class_weight: str | Mapping[int, float] | None = None,
@@ -53,6 +57,8 @@ def formulate_model(
     seed: int = 0,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
+    verbose: Verbose = "auto",
+    **more: Unpack[WidthOptions],
 ) -> Formulation:
     """State the pruning of a network to one budget as a knapsack problem.
 
@@ -61,7 +67,7 @@ def formulate_model(
     Args:
         model: The path of a model file, or a model object of an installed framework.
         data: The training data of the scorer, as `prune` takes it. None if the scorer needs no data.
-        budgets: One amount for each resource, such as `{"macs": 0.5}`, or texts as `--budget` takes them.
+        budgets: One amount for each resource, such as `{"macs": 0.5}`, `"macs=0.5"` or, for MACs, `0.5`.
         scorer: The name of a scorer plugin.
         score_level: Whether channels are scored, or each kernel that joins two channels.
         options: Options of plugins, as `{plugin: {key: text}}`.
@@ -69,14 +75,19 @@ def formulate_model(
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
             leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
         task: How outputs are compared with labels. By default it follows from the labels and the last activation.
-        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        loss: The loss by which outputs are compared with labels, as `prune` takes it. It replaces that of `task`.
+        metrics: The metric of `task`, as `prune` takes it.
+        element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
-        widths: Rules for the widths that each group may have.
+        widths: Rules for the widths that each group may have, as one object.
         class_weight: How much the examples of each class count in scores, as `prune` takes it.
         strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
         seed: The seed of all random numbers.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of warnings.
+        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
+        more: Rules for widths, one by one: `keep`, `align`, `min_width` and `max_options`. They replace those of
+            `widths`; `help(reds_core.WidthOptions)` explains them.
 
     Returns:
         A `Formulation`, whose attribute `problem` is the `KnapsackProblem`. If no subnetwork meets the budget, the
@@ -92,47 +103,55 @@ def formulate_model(
         >>> reds_core.save_problem(problem, "half.npz")
     """
     registry = registry or Registry()
-    table = None if latency_table is None else fspath(latency_table)
-    settings = RunSettings(element_size_bytes=element_size_bytes, latency_table=table)
+    given = {"element_size": element_size, "latency_table": latency_table, "seed": seed, "score_level": score_level}
+    settings = changed(RunSettings(), given, "formulate_model")
+    rules = changed(widths or WidthRules(), more, "formulate_model")
+    options = given_options(options)
     parsed = parse_budgets(texts_of(budgets))
     if len(parsed) != 1:
         raise InputError(
             f"{len(parsed)} budgets are given", "give one value for each resource, since a problem has one budget"
         )
     budget = parsed[0]
-    resources.check_resources(budget.amounts, table is not None)
+    resources.check_resources(budget.amounts, settings.latency_table is not None)
     plugin = registry.create(Scorer, scorer, options)
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, ((Scorer, scorer), FRAMEWORKS))
-    check_level(plugin, score_level)
+    check_level(plugin, settings.score_level)
     source = given_data(data)
     if source is None and plugin.needs_data:
-        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or use --scorer magnitude")
+        raise InputError(
+            f"scorer '{scorer}' needs training data",
+            f"give {argument('data')}, or use {argument('scorer', 'magnitude')}",
+        )
     latencies = settings.read_latencies()
-    framework, loaded, network = load_for_inspection(
-        model, registry, options=options, imports=imports, strict=strict, watcher=watcher
-    )
-    costs = settings.costs(network, latencies)
-    rules = widths or WidthRules()
-    rules.check(network)
-    thinned = thinning_warning(network, rules)
-    statement = Statement(network, costs, rules)
-    for warning in (thinned, *slack_warnings(statement, parsed), _infeasibility_warning(statement, parsed)):
-        if warning is not None:
-            (watcher or Watcher()).warn(warning)
-    task = task or Task()
-    train = None
-    if source is not None:
-        dataset = read_given(source, None, framework, loaded, replace(settings, seed=seed))
-        checked = framework.check_data(loaded, dataset.train, task, "training data")
-        for remark in data_warnings(framework, loaded, network, checked, None, None):
-            (watcher or Watcher()).warn(remark)
-        if class_weight is not None:
-            checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)
-        train = examples_in_memory(checked)
-    scores = score(plugin, framework, loaded, network, train, task, seed, score_level)
-    stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
-    return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")
+    with following(verbose, watcher) as followed:
+        framework, loaded, network = load_for_inspection(
+            model, registry, options=options, imports=imports, strict=strict, watcher=followed
+        )
+        costs = settings.costs(network, latencies)
+        rules.check(network)
+        thinned = thinning_warning(network, rules)
+        statement = Statement(network, costs, rules)
+        for warning in (thinned, *slack_warnings(statement, parsed), _infeasibility_warning(statement, parsed)):
+            if warning is not None:
+                followed.warn(warning)
+        task = task or Task()
+        task = replace(
+            task, loss=task.loss if loss is None else loss, metric=task.metric if metrics is None else metrics
+        )
+        train = None
+        if source is not None:
+            dataset = read_given(source, None, framework, loaded, settings)
+            checked = framework.check_data(loaded, dataset.train, task, "training data")
+            for remark in data_warnings(framework, loaded, network, checked, None, None):
+                followed.warn(remark)
+            if class_weight is not None:
+                checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)
+            train = examples_in_memory(checked)
+        scores = score(plugin, framework, loaded, network, train, task, settings.seed, settings.score_level)
+        stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
+        return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")
 
 
 def _infeasibility_warning(statement: Statement, budgets: Iterable[SubnetworkBudget]) -> str | None:

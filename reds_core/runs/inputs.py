@@ -9,7 +9,7 @@ from typing import Any
 
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import CostModel
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.formulation.statement import Statement
 from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, columns, sampled
 from reds_core.framework.framework import Framework, Training
@@ -164,7 +164,14 @@ class InputReader:
         request = self.request
         if request.data is None:
             return None
-        return read_given(request.data, request.validation, self.framework, model, request.settings)
+        dataset = read_given(request.data, request.validation, self.framework, model, request.settings)
+        if request.data_digest is not None and dataset.digest != request.data_digest:
+            raise InputError(
+                "the data is not what the run of the recipe was given",
+                f"give the same arrays, whose digest starts with {request.data_digest[:12]}, or remove data_sha256 "
+                "from the recipe to use other data",
+            )
+        return dataset
 
     def _split(self, model: Any, dataset: Dataset) -> tuple[Data, Data | None, Data | None]:
         """The training, validation and test data, checked and with the weights of classes."""
@@ -198,7 +205,9 @@ class InputReader:
             self.watcher.warn("no test data is given, so no accuracies are measured")
         if validation is None and isinstance(train, Stream) and finetune.epochs:
             if finetune.patience is not None:
-                raise InputError("early stopping needs held-back data", "give validation_data, or no --patience")
+                raise InputError(
+                    "early stopping needs held-back data", f"give validation_data, or no {argument('patience')}"
+                )
             self.watcher.warn(
                 "nothing can be held back from training data that is a stream, and no validation_data is given, so the "
                 "networks of the last epoch are kept, not those of the best"
@@ -211,7 +220,9 @@ class InputReader:
             hashes = Hashes(None, dataset.digest, latency_hash)
             self.folder.begin(RunRecord(self.request.options, hashes), framework.files)
         elif known.hashes.model is not None and not path.exists():
-            raise InputError(f"the run's model '{path}' no longer exists", "start over with --overwrite")
+            raise InputError(
+                f"the run's model '{path}' no longer exists", f"start over with {argument('mode', 'overwrite')}"
+            )
         train = dataset.train
         if self.request.settings.class_weight is not None:  # also if it is not trained, as the classes may be counted
             train = ClassWeights(self.request.settings.class_weight, train).applied(train)

@@ -10,11 +10,12 @@ from os import PathLike
 from typing import Any
 
 from reds_core.cost import counting, resources
-from reds_core.errors import UnsupportedError
+from reds_core.errors import UnsupportedError, argument
 from reds_core.framework.framework import Framework
 from reds_core.network.description import Layer, Network
 from reds_core.plan import GroupRecord
 from reds_core.plugin import PluginOptions
+from reds_core.progress import Verbose, following
 from reds_core.registry import Registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
@@ -65,7 +66,7 @@ def refuse_unprunable(network: Network) -> None:
     """
     if network.warnings:
         more = f", and {len(network.warnings) - 1} more" if len(network.warnings) > 1 else ""
-        raise UnsupportedError(f"{network.warnings[0]}{more}", "replace the layer, or leave out --strict")
+        raise UnsupportedError(f"{network.warnings[0]}{more}", f"replace the layer, or leave out {argument('strict')}")
 
 
 def frozen_share(network: Network) -> float:
@@ -82,7 +83,7 @@ def frozen_warning(network: Network) -> str | None:
     return (
         f"{frozen_share(network):.0%} of the parameters are frozen: they are pruned, but not fine-tuned, so that the "
         "subnetworks recover less; set `trainable = True` on their layers to fine-tune them, or leave them whole with "
-        "--keep"
+        f"{argument('keep')}"
     )
 
 
@@ -146,13 +147,14 @@ def load_for_inspection(
 def inspect(
     model: Any,
     *,
-    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
     strict: bool = False,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
+    verbose: Verbose = "auto",
 ) -> Inspection:
     """Describe a network: its channel groups, its layers, and what it costs at full width.
 
@@ -160,7 +162,7 @@ def inspect(
 
     Args:
         model: The path of a model file, or a model object of an installed framework.
-        element_size_bytes: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
@@ -168,6 +170,7 @@ def inspect(
         strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of warnings.
+        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
 
     Returns:
         An `Inspection` with the attributes `groups`, `layers`, `macs` (multiply-accumulates of one inference),
@@ -182,11 +185,12 @@ def inspect(
         >>> found = reds_core.inspect("model.keras")
         >>> found.usage["macs"], [group.channels for group in found.groups]
     """
-    counting.check_element_size(element_size_bytes)
+    counting.check_element_size(element_size)
     registry = registry or Registry()
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, (FRAMEWORKS,))
-    _, _, network = load_for_inspection(
-        model, registry, options=options, imports=imports, strict=strict, watcher=watcher
-    )
-    return describe(network, element_size_bytes)
+    with following(verbose, watcher) as followed:
+        _, _, network = load_for_inspection(
+            model, registry, options=options, imports=imports, strict=strict, watcher=followed
+        )
+    return describe(network, element_size)

@@ -18,6 +18,7 @@ from reds_core.errors import InputError
 from reds_core.framework.framework import Framework, member_kept
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
+from reds_core.progress import Verbose, showing_count
 from reds_core.registry import Registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
@@ -140,6 +141,7 @@ def measure_latency(
     input_shape: InputShape | None = None,
     registry: Registry | None = None,
     told: Told | None = None,
+    verbose: Verbose = "auto",
 ) -> LatencyTable:
     """Time the parts of a network at several widths on this machine, for budgets of latency.
 
@@ -156,6 +158,8 @@ def measure_latency(
             leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
         registry: The plugins to choose from. By default they are all that are installed.
         told: A function that is called after every round with the number of finished samples and their total number.
+        verbose: What is shown on stderr without `told`. 0: nothing; `"auto"` or 1: a bar in a terminal or
+            a notebook, a line elsewhere; 2: a line.
 
     Returns:
         The table, whose times are in nanoseconds.
@@ -175,7 +179,8 @@ def measure_latency(
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, (FRAMEWORKS,))
     path = given_file(out, "out")
-    with locked_file(path, "a measurement"):
+    shown = 0 if told is not None else verbose
+    with locked_file(path, "a measurement"), showing_count(shown, "timing segments") as count:
         machine = this_machine()
         framework, loaded, network = load_for_inspection(model, registry, options=options, imports=imports)
         is_file = isinstance(model, str | PathLike)
@@ -188,5 +193,5 @@ def measure_latency(
             settings or LatencySettings(),
             machine,
             path,
-            told or (lambda done, of: None),
+            told or count,
         )

@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from reds_core.errors import InfeasibleError, InputError
+from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.formulation import channel_order
 from reds_core.formulation.infeasibility import least_usage
 from reds_core.framework.data import Arrays, Data
@@ -93,7 +93,7 @@ def _warn_if_coarse(session: Session, goal: DropGoal, examples: int) -> None:
     if weight > goal.limit_points > 0:
         session.watcher.warn(
             f"one of the {examples} held-back examples is {weight:.1f} points, which is more than the limit of "
-            f"{goal.limit_points:g}; a larger --holdout measures the drop more precisely"
+            f"{goal.limit_points:g}; a larger {argument('holdout')} measures the drop more precisely"
         )
 
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from reds_core.cost.budget import budget_texts, parse_budgets
 from reds_core.errors import InputError
 from reds_core.runs.settings import RunSettings
-from reds_core.system.files import absolute, write_text
+from reds_core.system.files import absolute, given_path, write_text
 from reds_core.system.records import to_plain
 from reds_core.system.users_code import absolute_imports, is_file
 from reds_core.system.yaml_records import YamlFile
 
 RECIPE_FILE = "recipe.yaml"
 _HEADER = "# A run of reds: `reds prune --recipe THIS --out FOLDER` makes the same plan again.\n"
-_OBJECT = "# The model or the data was an object in Python, named by its type here: replace it by the path of a file.\n"
+_DATA = "# The data was given as objects in Python. Give it again as `data`, or a file that holds the same arrays.\n"
+_MODEL = "# The model was an object in Python that could not be saved. Give it again as `model`, or name a file.\n"
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,18 @@ class Recipe:
         data: The name or path of a data set; None if none is needed.
         out: The folder for the results; None leaves the choice to the caller.
         settings: All other settings.
+        data_sha256: The digest of data that was given as objects in Python, in hexadecimal. Such data has to be given
+            again, and other data is refused. None for data that is read from a path or by a name.
     """
 
     model: str | None = None
     data: str | None = None
     out: str | None = None
     settings: RunSettings = field(default_factory=RunSettings)
+    data_sha256: str | None = None
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: str | PathLike[str]) -> Recipe:
     """Read a recipe, whose keys are model, data, out and the fields of `RunSettings`. Missing keys have their defaults.
 
     Paths are relative to the folder of the recipe. Data that does not exist there is taken as the name of a data set.
@@ -48,8 +53,9 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         InputError: If a key is unknown, of the wrong type or out of range; the message names the line and the key.
     """
+    path = given_path(path, "recipe")
     file = YamlFile(path, "recipe")
-    sources = dict.fromkeys(("model", "data", "out"), str | None)
+    sources = dict.fromkeys(("model", "data", "out", "data_sha256"), str | None)
     found = file.values({**sources, **typing.get_type_hints(RunSettings)}, special={"budgets": _budgets})
     here = path.parent
     for key in ("model", "out", "latency_table"):
@@ -58,7 +64,8 @@ def load_recipe(path: Path) -> Recipe:
     if "imports" in found:
         found["imports"] = tuple(str(here / name) if is_file(name) else name for name in found["imports"])
     data = found.get("data")
-    if data is not None and data != "digits" and (here / data).exists():
+    is_path = data != "digits" and found.get("data_sha256") is None
+    if data is not None and is_path and (here / data).exists():
         found["data"] = str(here / data)
     try:
         settings = RunSettings(**{key: value for key, value in found.items() if key not in sources})
@@ -71,12 +78,15 @@ def recipe_text(recipe: Recipe) -> str:
     """A recipe as YAML. All settings are written out, so that the recipe stays valid if defaults change."""
     import yaml
 
-    plain = {key: getattr(recipe, key) for key in ("model", "data", "out") if getattr(recipe, key) is not None}
+    keys = ("model", "data", "data_sha256", "out")
+    plain = {key: getattr(recipe, key) for key in keys if getattr(recipe, key) is not None}
     text: str = yaml.safe_dump({**plain, **to_plain(recipe.settings)}, sort_keys=False, allow_unicode=True)
     return text
 
 
-def save_recipe(folder: Path, model: Any, data: Any, settings: RunSettings) -> None:
+def save_recipe(
+    folder: Path, model: Any, data: Any, settings: RunSettings, digest: str | None = None, given: Sequence[str] = ()
+) -> None:
     """Write FOLDER/recipe.yaml with absolute paths.
 
     Args:
@@ -84,13 +94,22 @@ def save_recipe(folder: Path, model: Any, data: Any, settings: RunSettings) -> N
         model: A path, None, or an object, of which only the type can be saved.
         data: A name, a path, None, or a data set in memory, of which only the name can be saved.
         settings: All other settings.
+        digest: The digest of the data.
+        given: The names of other arguments that were objects in Python, which a recipe cannot hold.
 
     Raises:
         InputError: If it cannot be written.
     """
-    is_object = not isinstance(model, str | Path | None) or not isinstance(data, str | None)
-    text = recipe_text(recipe_of(model, data, settings))
-    write_text(folder / RECIPE_FILE, _HEADER + (_OBJECT if is_object else "") + text)
+    recipe = recipe_of(model, data, settings)
+    notes = _HEADER
+    if not isinstance(model, str | Path | None):
+        notes += _MODEL
+    if not isinstance(data, str | None):
+        notes += _DATA
+        recipe = dataclasses.replace(recipe, data_sha256=digest)
+    if given:
+        notes += f"# These arguments were objects in Python, so the same plan needs them again: {', '.join(given)}.\n"
+    write_text(folder / RECIPE_FILE, notes + recipe_text(recipe))
 
 
 def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:

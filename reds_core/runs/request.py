@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework.framework import Framework, TrainingObjects
 from reds_core.registry import Registry
 from reds_core.runs.dataset import Dataset
@@ -28,6 +28,7 @@ class RunRequest:
         settings: All other settings.
         validation: Validation data as an object in Python; None to hold back a part of the training data.
         objects: Objects of the framework that are given in Python for the training.
+        data_digest: The digest that the data must have; None if any will do.
     """
 
     model: Path | Any | None
@@ -35,6 +36,7 @@ class RunRequest:
     settings: RunSettings
     validation: Any | None = None
     objects: TrainingObjects = field(default_factory=TrainingObjects)
+    data_digest: str | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -55,7 +57,9 @@ class RunRequest:
         if self.data is None and (self.settings.finetune.epochs or scorer.needs_data):
             what = f"scorer '{scorer.name}'" if scorer.needs_data else "fine-tuning"
             raise InputError(
-                f"{what} needs training data", "give --data, or use --scorer magnitude --finetune-epochs 0"
+                f"{what} needs training data",
+                f"give {argument('data')}, or use {argument('scorer', 'magnitude')} "
+                f"and {argument('finetune_epochs', 0)}",
             )
         if self.data is None and self.validation is not None:
             raise InputError("validation_data is given without training data", "give data")

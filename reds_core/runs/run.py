@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.resources import check_resources
-from reds_core.errors import NoSpaceError
+from reds_core.errors import NoSpaceError, UnsupportedError, argument
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
@@ -69,7 +70,7 @@ class Run:
                 self.folder.forget()
             fault = machine_fault(error) if is_out_of_space(error) else None
             if fault is not None and has_progress(self.folder.path):
-                raise NoSpaceError(fault.what, f"{fault.fix} and add --resume") from error
+                raise NoSpaceError(fault.what, f"{fault.fix} and add {argument('mode', 'resume')}") from error
             raise
 
     def _execute(
@@ -109,12 +110,29 @@ class Run:
             folder.begin(record, framework.files)
         else:
             folder.note(record)
+        self._keep_object(inputs, is_new=known is None)
         warn_of_inputs(inputs, request.settings, budgets if goal is None else (), self.watcher)
         session = Session(request, folder.path, self.registry, self.watcher, plugins, inputs, inputs.statement, budgets)
         if goal is None:
             return finish(session, take_steps(session))
         found = find_smallest(session, goal)
         return finish(found.session, found.checkpoint, found.record)
+
+    def _keep_object(self, inputs: Inputs, is_new: bool) -> None:
+        """Save a model object, which training may change, so that the recipe of the run can name it.
+
+        Args:
+            inputs: The inputs of the run.
+            is_new: Whether the run begins, so that a file that is there already is of another run.
+        """
+        path = self.folder.baseline(inputs.framework.files)
+        if isinstance(self.request.model, Path | None) or (path.exists() and not is_new):
+            return
+        try:
+            inputs.framework.save_model(inputs.model, path)
+        except UnsupportedError as error:
+            path.unlink(missing_ok=True)
+            self.watcher.warn(f"the model cannot be saved, so the recipe of this run needs it again: {error.what}")
 
 
 def accept_budgets(settings: RunSettings, budgets: Sequence[SubnetworkBudget], statement: Statement) -> None:

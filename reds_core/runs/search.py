@@ -13,6 +13,7 @@ from reds_core.knapsack.solution import Limit, Solution, Status, relative_gap
 from reds_core.knapsack.solver import Controls, Solver, solve
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
+from reds_core.watcher import LOGGER
 
 AUTO = "auto"
 
@@ -56,8 +57,14 @@ class Search:
             PluginFailure: If a solver raises an error.
         """
         if self.solver == AUTO:
-            return self._solve_in_turn(problem)
-        return solve(problem, self.registry.create(Solver, self.solver, self.settings), self.controls)
+            solution = self._solve_in_turn(problem)
+        else:
+            solution = solve(problem, self.registry.create(Solver, self.solver, self.settings), self.controls)
+        LOGGER.debug(
+            "problem %s: %s %s by %s in %.3f s",
+            *(problem.name, solution.status.value, solution.value, solution.solver, solution.wall_s),
+        )
+        return solution
 
     def choose(self, problem: KnapsackProblem) -> Solution:
         """Solve a problem and return a solution that has a choice.

@@ -9,7 +9,7 @@ from pathlib import Path
 from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
 from reds_core.cost.latency_table import LatencyTable, load_latency_table
 from reds_core.cost.resources import CostModel
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.task import Task
@@ -103,7 +103,10 @@ class RunSettings:
         if not 0 <= self.holdout < 1:
             raise InputError(f"holdout {self.holdout} is not a share from 0 to below 1", "give a share such as 0.1")
         if self.finetune.patience is not None and not self.holdout:
-            raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
+            raise InputError(
+                "early stopping needs held-back data",
+                f"give a {argument('holdout')} above 0, or no {argument('patience')}",
+            )
         if self.class_weight is not None:
             parse_class_weight(self.class_weight)
         if self.seed < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework.framework import Training
 from reds_core.plan import StepRecord
 from reds_core.plugin import guarded
@@ -36,7 +36,7 @@ def take_steps(session: Session) -> Checkpoint:
     if [s.name for s in checkpoint.steps] != [s.name for s in steps[: len(checkpoint.steps)]]:
         raise InputError(
             f"the run in '{session.folder}' took different steps from those of pruner '{pruner.name}' now",
-            "start over with --overwrite",
+            f"start over with {argument('mode', 'overwrite')}",
         )
     for index in range(len(checkpoint.steps), len(steps)):
         checkpoint = _take(session, steps, index, checkpoint, initial)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.cost.counting import joined_groups
-from reds_core.errors import RedsError
+from reds_core.errors import RedsError, argument
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.solver import Controls
@@ -45,7 +45,7 @@ def thinning_warning(network: Network, rules: WidthRules) -> str | None:
     group, (few, all_of_them) = max(thinned.items(), key=lambda item: item[1][1])
     return (
         f"{len(thinned)} of {len(network.groups)} groups have thinned widths, such as {few} of {all_of_them} for "
-        f"'{group}'; --max-options {all_of_them} offers all"
+        f"'{group}'; {argument('max_options', all_of_them)} offers all"
     )
 
 

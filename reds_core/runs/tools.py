@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.formulation.formulation import Formulation
 from reds_core.framework.data import Data
 from reds_core.framework.finetuning import FinetuneSettings
@@ -65,7 +65,9 @@ class RunTools(Tools):
         held_back = inputs.examples if inputs.validation is None else inputs.validation
         if held_back is None:
             pruner = self._session.plugins.pruner.name
-            raise InputError(f"pruner '{pruner}' measures losses, which needs training data", "give --data")
+            raise InputError(
+                f"pruner '{pruner}' measures losses, which needs training data", f"give {argument('data')}"
+            )
         return inputs.framework.loss(model, held_back, self._settings.task)
 
     def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
@@ -83,7 +85,9 @@ class RunTools(Tools):
 
     def finetune(self, family: Family[Any]) -> Family[Any]:
         if self._inputs.train is None:
-            raise InputError("fine-tuning needs training data", "give --data, or --finetune-epochs 0")
+            raise InputError(
+                "fine-tuning needs training data", f"give {argument('data')}, or {argument('finetune_epochs', 0)}"
+            )
         started = time.perf_counter()
         settings = self._settings.finetune if family.members else self._settings.finetune.alone()
         training = self._training(self._inputs.train, self._step.epochs, settings)

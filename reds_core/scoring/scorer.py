@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.errors import ContractViolation, InputError, UnsupportedError
+from reds_core.errors import ContractViolation, InputError, UnsupportedError, argument
 from reds_core.framework.data import Arrays
 from reds_core.framework.framework import Framework, Task
 from reds_core.network.axis import Kept
@@ -161,7 +161,7 @@ def check_level(scorer: Scorer, level: ScoreLevel) -> None:
         able = ", ".join(sorted(known.value for known in scorer.levels))
         raise UnsupportedError(
             f"scorer '{scorer.name}' does not support the score level '{level.value}'",
-            f"give --score-level {able}, or another scorer such as taylor",
+            f"give {argument('score_level', able)}, or another scorer such as taylor",
         )
 
 

@@ -14,10 +14,11 @@ from reds_core.system.files import (
     write_text,
     written_beside,
 )
-from reds_core.system.isolation import muted_stdout, run_isolated, serve
+from reds_core.system.isolation import run_isolated, serve
 from reds_core.system.machine import this_machine
 from reds_core.system.machine_faults import is_out_of_space, reason_of
 from reds_core.system.memory import why_too_much
+from reds_core.system.output import silenced_output, silenced_warnings, stream_behind
 from reds_core.system.record_lines import RECORDS_FILE, RecordKind
 from reds_core.system.users_code import UsersCode, import_modules
 
@@ -28,11 +29,13 @@ __all__ = [
     "import_modules",
     "is_out_of_space",
     "make_folder",
-    "muted_stdout",
     "read_archive",
     "reason_of",
     "run_isolated",
     "serve",
+    "silenced_output",
+    "silenced_warnings",
+    "stream_behind",
     "temporary_folder",
     "temporary_folder_full",
     "this_machine",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import filelock
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.system.files import cannot_write, make_folder
 from reds_core.system.records import from_plain, parse_json, to_plain
 
@@ -36,7 +36,7 @@ class _Note:
 
 
 @contextmanager
-def locked_folder(folder: Path, what: str = "a run", fix: str = "choose another --out") -> Iterator[None]:
+def locked_folder(folder: Path, what: str = "a run", fix: str | None = None) -> Iterator[None]:
     """Hold an exclusive lock on `folder`, which is created if it does not exist, during the block.
 
     The lock is one of the operating system (`flock`), so it is released when its process ends for any reason, and the
@@ -47,7 +47,8 @@ def locked_folder(folder: Path, what: str = "a run", fix: str = "choose another 
     Args:
         folder: the folder to lock.
         what: describes the holder to others, such as "a run" or "a comparison".
-        fix: what a caller can do instead of waiting if the folder is locked, for the message.
+        fix: what a caller can do instead of waiting if the folder is locked, for the message. None means to choose
+            another folder for the results.
 
     Raises:
         InputError: if the folder is locked by another thread or process, or cannot be written.
@@ -82,7 +83,7 @@ def wait_for_release(folder: Path, timeout_s: float) -> bool:
 
 
 @contextmanager
-def locked_file(path: Path, what: str, fix: str = "choose another --out") -> Iterator[None]:
+def locked_file(path: Path, what: str, fix: str | None = None) -> Iterator[None]:
     """Hold an exclusive lock on a single file during the block, with a lock file next to it.
 
     Takes the same arguments as `locked_folder`.
@@ -96,9 +97,9 @@ def locked_file(path: Path, what: str, fix: str = "choose another --out") -> Ite
 
 
 @contextmanager
-def _locked(lock_file: Path, target: Path, what: str, fix: str, is_new: bool = False) -> Iterator[None]:
+def _locked(lock_file: Path, target: Path, what: str, fix: str | None, is_new: bool = False) -> Iterator[None]:
     """Hold the lock of `lock_file`, and remove its folder afterwards if it `is_new` and still empty."""
-    lock = _acquired(lock_file, target, fix)
+    lock = _acquired(lock_file, target, fix or f"choose another {argument('out')}")
     is_soft, owner = isinstance(lock, filelock.SoftFileLock), os.getpid()
     try:
         if not is_soft:

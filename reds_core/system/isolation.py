@@ -7,7 +7,6 @@ leave files behind, or import libraries that conflict with others. Requests and 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
@@ -174,36 +173,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         process.stdin.close()
     process.wait()
-
-
-@contextlib.contextmanager
-def muted_stdout() -> Iterator[None]:
-    """Discard everything that is written to standard output inside the block, by C libraries as well.
-
-    This includes the output of other threads, so keep the block short. Has no effect if there is no standard output.
-    """
-    try:
-        saved = os.dup(1)
-    except OSError:
-        yield
-        return
-    sys.stdout.flush()
-    _flush_c_streams()
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.close(null)
-    try:
-        yield
-    finally:
-        _flush_c_streams()
-        os.dup2(saved, 1)
-        os.close(saved)
-
-
-def _flush_c_streams() -> None:
-    """Flush the streams of C libraries, which buffer output to files and pipes."""
-    if os.name == "posix":
-        ctypes.CDLL(None).fflush(None)
 
 
 def serve(answer: Callable[[NamedArrays], Mapping[str, npt.ArrayLike]]) -> None:

@@ -6,7 +6,7 @@ import errno
 import re
 from collections.abc import Iterator
 
-from reds_core.errors import InputError, NoSpaceError, RedsError, UnavailableError
+from reds_core.errors import InputError, NoSpaceError, RedsError, UnavailableError, argument
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # C libraries raise their own exceptions, which contain the error number or its text in the message only
@@ -83,7 +83,7 @@ def machine_fault(error: Exception) -> RedsError | None:
         detail = f" ({reason_of(error)})" if str(error) else ""
         return UnavailableError(
             f"the machine ran out of memory{detail}",
-            "use a smaller model, data set or --batch-size",
+            f"use a smaller model, data set or {argument('batch_size')}",
         )
     if isinstance(error, UnicodeError):
         return _fault_of_text(error)

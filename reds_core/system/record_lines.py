@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
 from reds_core.errors import InputError
-from reds_core.system.files import cannot_write, make_folder
+from reds_core.system.files import cannot_write, given_path, make_folder
 from reds_core.system.records import from_plain, parse_json, to_json_line
 
 RECORDS_FILE = "records.jsonl"
@@ -32,7 +33,7 @@ class RecordKind(Generic[R]):
     what: str
     command: str
 
-    def read(self, path: str | Path) -> tuple[R, ...]:
+    def read(self, path: str | PathLike[str]) -> tuple[R, ...]:
         """Read the records in the order in which they were written.
 
         An incomplete last line, which a killed process may leave, is ignored.
@@ -43,7 +44,7 @@ class RecordKind(Generic[R]):
         Raises:
             InputError: if the file is missing, or a line is not a valid record.
         """
-        path = Path(path)
+        path = given_path(path, "path")
         path = path / RECORDS_FILE if path.is_dir() else path
         try:
             content = path.read_bytes()

@@ -8,15 +8,16 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.system.files import absolute
+from reds_core.system.output import stdout_on_stderr
 
 _SUFFIX = ".py"
 
@@ -35,8 +36,16 @@ class UsersCode:
 
 
 def import_names(imports: str | PathLike[str] | Sequence[str | PathLike[str]]) -> tuple[str, ...]:
-    """Return the imports that a caller gave, one or several, as strings."""
-    return (fspath(imports),) if isinstance(imports, str | PathLike) else tuple(fspath(name) for name in imports)
+    """Return the imports that a caller gave, one or several, as strings.
+
+    Raises:
+        InputError: if one is neither a path nor a text.
+    """
+    if isinstance(imports, str | PathLike):
+        return (fspath(imports),)
+    if not isinstance(imports, Iterable) or not all(isinstance(name, str | PathLike) for name in imports):
+        raise InputError(f"imports {imports!r} are not files or modules", "give paths of Python files or module names")
+    return tuple(fspath(name) for name in imports)
 
 
 def is_file(name: str) -> bool:
@@ -64,7 +73,9 @@ def import_modules(names: Sequence[str]) -> tuple[ModuleType, ...]:
 def _imported_file(name: str) -> ModuleType:
     path = absolute(name)
     if not path.is_file():
-        raise InputError(f"'{name}', which --import names, is not a file", "give the path of a Python file")
+        raise InputError(
+            f"'{name}', which {argument('imports')} names, is not a file", "give the path of a Python file"
+        )
     for module in list(sys.modules.values()):
         # not getattr, which makes some modules import others that may be missing
         if getattr(module, "__dict__", {}).get("__file__") == str(path):
@@ -74,7 +85,9 @@ def _imported_file(name: str) -> ModuleType:
         key = f"{key}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(key, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"'{name}', which --import names, is not a Python file", f"give a file that ends in {_SUFFIX}")
+        raise InputError(
+            f"'{name}', which {argument('imports')} names, is not a Python file", f"give a file that ends in {_SUFFIX}"
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[key] = module  # as the import statement does, because dataclasses look up their module
     try:
@@ -96,14 +109,14 @@ def _importing(name: str, path: Path | None, folder: Path) -> Iterator[None]:
     """Make modules of `folder` importable inside the block, and convert exceptions to InputError with their place."""
     sys.path.append(str(folder))
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with stdout_on_stderr():
             yield
     except (Exception, SystemExit) as error:
         text = str(error.msg if isinstance(error, SyntaxError) else error).strip()
         what = text.splitlines()[0] if text else ""
         reason = f"{type(error).__name__}{': ' if what else ''}{what}"
         raise InputError(
-            f"'{name}', which --import names, cannot be imported ({reason}{_place(error, path)})",
+            f"'{name}', which {argument('imports')} names, cannot be imported ({reason}{_place(error, path)})",
             "fix it, or check the name",
         ) from error
     finally:

@@ -25,8 +25,8 @@ from reds_core.bench.solver_selection import select_solvers
 from reds_core.bench.supervision import supervise
 from reds_core.bench.task import SolveTask
 from reds_core.bench.verification import Question
+from reds_core.bench.view import BenchView
 from reds_core.bench.watcher import BenchWatcher
-from reds_core.commands.bench_view import BenchView
 from reds_core.errors import InputError, UnavailableError
 from reds_core.knapsack.file import load_problem, problem_digest
 from reds_core.knapsack.solution import Status
@@ -291,7 +291,7 @@ def test_solves_side_by_side_are_recorded_as_such_and_warned_of(place: Place) ->
 
 def test_the_bar_says_what_is_done_what_runs_and_what_failed(place: Place) -> None:
     shown = io.StringIO()
-    with BenchView(Console(file=shown, force_terminal=True, width=200, _environ={})) as view:
+    with BenchView(console=Console(file=shown, force_terminal=True, width=200, _environ={})) as view:
         place.solve("plain", "raiser", "quitter", watcher=view)
         view.warn("a [warning]")
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())

@@ -53,7 +53,7 @@ def test_without_a_command_help_is_shown_and_it_is_an_error(reds: Reds) -> None:
     ("arguments", "why"),
     [
         (["sovle"], "No such command 'sovle'"),
-        (["--verbose"], "No such option: --verbose"),
+        (["--nonsense"], "No such option: --nonsense"),
         (["solve"], "Missing argument .*; see `reds solve --help`"),
         (["solve", "a.npz", "b.npz"], "unexpected extra argument"),
         (["solve", "a.npz", "--solvr", "dp"], "No such option: --solvr"),

@@ -84,7 +84,9 @@ def test_a_signal_lets_the_step_be_saved_and_ends_with_130(place: ComparePlace, 
     if number == signal.SIGTERM:  # which a scheduler sends to all processes of a job
         os.kill(child, number)
     running.send_signal(number)
-    assert eventually(lambda: "--resume continues from there" in (place.out / "runs" / f"{name}.log").read_text(), 100)
+    assert eventually(
+        lambda: 'mode="resume" continues from there' in (place.out / "runs" / f"{name}.log").read_text(), 100
+    )
     (place.folder / "gate").touch()
     finish(running).check_error(130, "interrupted after 0 of 1 runs; run the same command again to resume")
     assert not is_alive(child)

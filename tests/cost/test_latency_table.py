@@ -243,5 +243,5 @@ def test_settings_out_of_range_are_refused(name: str, figure: int) -> None:
 
 
 def test_latency_budgets_need_a_table() -> None:
-    with pytest.raises(InputError, match="a latency budget needs measurements; make them with `reds latency`"):
+    with pytest.raises(InputError, match=r"a latency budget needs measurements; make them with `reds_core.m"):
         resources.check_resources(["latency"])

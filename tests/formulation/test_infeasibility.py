@@ -16,7 +16,7 @@ from toy_runs import Workplace
 
 from reds_core.cost import resources
 from reds_core.cost.budget import parse_budgets
-from reds_core.errors import InfeasibleError
+from reds_core.errors import Caller, InfeasibleError, speaking_to
 from reds_core.formulation.infeasibility import check_capacity, check_reachable
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
@@ -29,7 +29,7 @@ LAYERS = [layer.name for layer in NETWORK.layers]
 
 def refusal(network: Network, rules: WidthRules, capacity: int, resource: str = "macs", size: int = 1) -> str:
     statement = Statement(network, resources.CostModel(size), rules)
-    with pytest.raises(InfeasibleError) as caught:
+    with speaking_to(Caller.COMMAND_LINE), pytest.raises(InfeasibleError) as caught:
         check_capacity(statement, "50", resource, capacity)
     return str(caught.value)
 
@@ -44,8 +44,8 @@ def mended(rules: WidthRules, mend: str) -> WidthRules:
         return dataclasses.replace(rules, min_width=int(found[1]))
     if found := re.match(r"give --align (\d+)", mend):
         return dataclasses.replace(rules, align=int(found[1]))
-    if found := re.match(r"leave out --keep '(.+?)'(?:,| and)", mend):
-        dropped = re.findall(r"'(.+?)'", mend.partition(", or raise")[0])
+    if mend.startswith("leave out --keep "):
+        dropped = re.findall(r"--keep '?([^\s',]+)'?", mend)
         rules = dataclasses.replace(rules, keep=tuple(p for p in rules.keep if p not in dropped))
     if "leave out" in mend and "--min-width" in mend:
         rules = dataclasses.replace(rules, min_width=1)

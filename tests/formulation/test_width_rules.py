@@ -80,7 +80,7 @@ def test_groups_with_a_choice_are_told() -> None:
 def test_patterns_that_match_no_layer_are_refused() -> None:
     network = Network("n", (), (Layer("conv", "Conv2D", (), (), (), (), ()),), (), (), (), ())
     WidthRules(keep=("c*",)).check(network)
-    with pytest.raises(InputError, match="no layer of network 'n' matches --keep 'covn'"):
+    with pytest.raises(InputError, match="no layer of network 'n' matches keep=\"covn\""):
         WidthRules(keep=("conv", "covn")).check(network)
 
 

@@ -47,7 +47,7 @@ def test_settings_out_of_range(field: str, value: Any, why: str) -> None:
 def test_early_stopping_needs_held_back_data() -> None:
     settings = FinetuneSettings(patience=2)
     RunSettings(finetune=settings)
-    with pytest.raises(InputError, match="early stopping needs held-back data; give a --holdout above 0"):
+    with pytest.raises(InputError, match="early stopping needs held-back data; give a holdout above 0"):
         RunSettings(finetune=settings, holdout=0.0)
 
 

@@ -179,14 +179,14 @@ def test_two_checkpoints_left_by_a_crash_are_told_apart(tmp_path: Path) -> None:
 def test_a_damaged_state_is_named(tmp_path: Path, content: bytes) -> None:
     save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS), TOY, INITIAL)
     (tmp_path / FOLDER / "step-0002" / "state.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"state.json' is damaged .*; start the run over with --overwrite"):
+    with pytest.raises(InputError, match=r"state.json' is damaged .*; start the run over with mode=.overwrite."):
         load_checkpoint(tmp_path, TOY, INITIAL)
 
 
 @pytest.mark.parametrize("channels", [[0, 0, 1], [1, 2, 3], [0, 2**40, 1], [[0, 1], [2, 3]]])
 def test_what_is_no_order_of_channels_is_damaged(tmp_path: Path, channels: list[int]) -> None:
     save_order(tmp_path / "order.npz", {"a": np.array([1, 0]), "b": np.array(channels)})
-    with pytest.raises(InputError, match=r"order.npz' is damaged .*; start the run over with --overwrite"):
+    with pytest.raises(InputError, match=r"order.npz' is damaged .*; start the run over with mode=.overwrite."):
         load_order(tmp_path / "order.npz")
 
 
@@ -197,7 +197,9 @@ def test_every_file_that_is_gone_is_missed(tmp_path: Path) -> None:
     for name in files:
         save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
         (tmp_path / FOLDER / "step-0002" / name).unlink()
-        with pytest.raises(InputError, match=f"{re.escape(name)}' is missing; start the run over with --overwrite"):
+        with pytest.raises(
+            InputError, match=f"{re.escape(name)}' is missing; start the run over with mode=.overwrite."
+        ):
             load_checkpoint(tmp_path, TOY, INITIAL)
 
 
@@ -228,7 +230,7 @@ def test_arrays_of_another_network_are_damaged(tmp_path: Path, name: str) -> Non
             save_order(path, {g: np.arange(n) for g, n in channels.items()})
         else:
             save_scores(path, ScoreTable({g: np.ones(n) for g, n in channels.items()}))
-        with pytest.raises(InputError, match=f"{name}' is damaged .*; start the run over with --overwrite"):
+        with pytest.raises(InputError, match=f"{name}' is damaged .*; start the run over with mode=.overwrite."):
             load_checkpoint(tmp_path, TOY, INITIAL)
 
 
@@ -247,7 +249,7 @@ def test_a_state_of_another_network_is_damaged(tmp_path: Path, changes: dict[str
     save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
     path = tmp_path / FOLDER / "step-0002" / "state.json"
     path.write_text(to_json({**parse_json(path.read_text()), **changes}))
-    with pytest.raises(InputError, match=r"state.json' is damaged .*; start the run over with --overwrite"):
+    with pytest.raises(InputError, match=r"state.json' is damaged .*; start the run over with mode=.overwrite."):
         load_checkpoint(tmp_path, TOY, INITIAL)
 
 

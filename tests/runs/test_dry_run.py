@@ -94,7 +94,7 @@ def test_the_command(reds: Reds, place: Workplace) -> None:
     plan = reds(*given, "--dry-run", "--json").json
     assert plan["subnetworks"][0]["widths"] == network.widths
     assert not place.out.exists()
-    reds(*given, "--dry-run", "--resume").check_error(2, "nothing to resume; leave out one of dry_run and resume")
+    reds(*given, "--dry-run", "--resume").check_error(2, "nothing to resume; leave out --dry-run or --resume")
 
 
 def test_an_interrupted_command_keeps_nothing(reds: Reds, place: Workplace) -> None:

@@ -40,7 +40,7 @@ def test_a_model_file(place: Workplace) -> None:
     assert (found.examples, found.size_bytes) == (len(TEST), place.model.stat().st_size)
     network = TOY.inspect(model)
     assert found.usage == resources.usage(network, network.channels)
-    wide = measured(place.model, place.data, element_size_bytes=4)
+    wide = measured(place.model, place.data, element_size=4)
     assert wide.usage == resources.usage(network, network.channels, CostModel(4))
 
 

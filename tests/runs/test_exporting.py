@@ -63,7 +63,7 @@ def test_an_int8_file_that_falls_behind_is_warned_of(
 def test_an_int8_file_that_is_larger_is_warned_of(files: tuple[Path, Path], size: int, warned: bool) -> None:
     files[1].write_bytes(bytes(size))
     warnings = int8_warnings(*files, 0.9, 0.9, SHARE)
-    assert [("larger" in w, "'subnet-50-int8.tflite'" in w, "--no-int8" in w) for w in warnings] == [
+    assert [("larger" in w, "'subnet-50-int8.tflite'" in w, "int8=False" in w) for w in warnings] == [
         (True,) * 3
     ] * warned
 

@@ -14,7 +14,7 @@ from reds_core.runs.folder import Mode
 def test_a_finished_run_is_refused(place: Workplace) -> None:
     place.prune()
     before = contents(place.out)
-    with pytest.raises(InputError, match=r"holds a finished run; add --resume .* --overwrite"):
+    with pytest.raises(InputError, match=r'holds a finished run; add mode="resume" .* mode="overwrite"'):
         place.prune()
     assert contents(place.out) == before
 

@@ -209,19 +209,22 @@ def test_where_nothing_within_the_other_budgets_holds(place: Workplace) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"data": None}, "max_drop is measured on held-back training data, and no data is given; give --data"),
-        ({"settings": settings(holdout=0.0)}, "nothing is held back; give a --holdout above 0"),
-        ({"finetune_epochs": 0}, "0 epochs are asked for; give --finetune-epochs of 1 or more"),
+        ({"data": None}, "max_drop is measured on held-back training data, and no data is given; give data"),
+        ({"settings": settings(holdout=0.0)}, "nothing is held back; give a holdout above 0"),
+        ({"finetune_epochs": 0}, "0 epochs are asked for; give finetune_epochs of 1 or more"),
         ({"settings": settings(task=Task(metric="MeanIoU"))}, "metric 'MeanIoU' is not an accuracy between 0 and 1"),
         ({"max_drop": -0.5}, "max_drop -0.5 is not a number of points from 0 to below 100"),
-        ({"max_drop": float("nan")}, "max_drop nan is not a number of points"),
+        ({"max_drop": float("nan")}, "max_drop is nan, not a number"),
         ({"budgets": {"params": [0.5, 0.25]}}, "budgets of 2 subnetworks are given; give one amount for each"),
-        ({"budgets": {"macs": 0.5}}, "finds the least macs, and a budget of macs is given; leave out --budget macs="),
+        (
+            {"budgets": {"macs": 0.5}},
+            "finds the least macs, and a budget of macs is given; leave out the budget of macs",
+        ),
         ({"max_drop_resource": "flops"}, "unknown resource 'flops'"),
         ({"max_drop_resource": "latency"}, "a latency budget needs measurements"),
         (
             {"max_drop": None, "max_drop_resource": "macs"},
-            "max_drop_resource is given without max_drop; give --max-drop",
+            "max_drop_resource is given without max_drop; give max_drop=1.0",
         ),
         ({"max_drop": None, "settings": settings(max_drop_epochs=1)}, "max_drop_epochs is given without max_drop"),
         ({"settings": settings(max_drop_epochs=3)}, "max_drop_epochs 3 is not from 1 to the 2 epochs of fine-tuning"),

@@ -79,7 +79,7 @@ def test_an_untrained_member_is_marked_and_the_user_is_warned(place: Workplace) 
     assert load_plan(place.out).subnetworks[1] == member
     assert [w for w in listener.warnings if "not trained" in w] == [
         "subnetwork '50' was not trained at its widths, since its weights are those of subnetwork '75'; give "
-        "finetune_epochs (--finetune-epochs) to train it"
+        "finetune_epochs to train it"
     ]
 
 

@@ -10,11 +10,12 @@ import pytest
 from command_line import Reds
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_framework import residual_model, toy_arrays
+from toy_framework import ToyFramework, residual_model, toy_arrays
 from toy_plugins import toy_registry
-from toy_runs import NO_TRAINING, QUICK, Workplace, contents, without_times
+from toy_runs import NO_TRAINING, QUICK, Listener, Workplace, contents, without_times
 
-from reds_core.errors import InputError
+from reds_core.compare.grid import Grid, planned_runs
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings, Precision, Schedule, Teacher
 from reds_core.framework.task import Task
@@ -113,7 +114,7 @@ def test_budgets_in_every_form(tmp_path: Path, budgets: str) -> None:
         ("seed: 1\nprunr: nested", "line 2: key 'prunr' is unknown; did you mean pruner?"),
         ("finetune:\n  epochs: 3\n  learning-rate: 1", "line 3: key 'learning-rate' is unknown in finetune; did you"),
         ("\nlearning_rate: 1", "line 2: key 'learning_rate' is unknown; put it into finetune:"),
-        ("qqq: 1", "line 1: key 'qqq' is unknown; give one of model, data, out, budgets"),
+        ("qqq: 1", "line 1: key 'qqq' is unknown; give one of model, data, out, data_sha256, budgets"),
         ("? [a]\n: 1", "line 1: a key is not a plain word"),
         ("seed: 1\nseed: 2", "line 2: key 'seed' is given twice"),
         ("seed: one", "line 1: seed is 'one', not a whole number; give a whole number"),
@@ -227,11 +228,55 @@ def test_objects_are_named_and_cannot_be_run_again_unaided(place: Workplace) -> 
     data = dataset_from_arrays((arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"]))
     plan = place.prune(model=residual_model(), data=data)
     recipe = place.out / "recipe.yaml"
-    assert "was an object in Python" in recipe.read_text()
-    with pytest.raises(InputError, match="ToyModel"):
-        prune(recipe=recipe, out=place.folder / "again", registry=toy_registry())
-    same = prune(place.model, place.data, recipe=recipe, out=place.folder / "again", registry=toy_registry())
-    assert same.subnetworks[0].widths == plan.subnetworks[0].widths
+    assert "# The data was given as objects in Python. Give it again" in recipe.read_text()
+    kept = load_recipe(recipe)
+    assert (kept.model, kept.data, kept.data_sha256) == (str(place.out / "model.keras"), "arrays", data.digest)
+    asked: dict[str, Any] = {"recipe": recipe, "out": place.folder / "again", "registry": toy_registry()}
+    with pytest.raises(InputError, match=r"as objects in Python, .*; give the same arrays as data, or a file that"):
+        prune(**asked)
+    other = ((arrays["x_train"] + 1, arrays["y_train"]), (arrays["x_test"], arrays["y_test"]))
+    with pytest.raises(InputError, match=r"the data is not what the run of the recipe was given; give the same arrays"):
+        prune(data=other, **asked)
+    assert not (place.folder / "again").exists()
+    same = prune(data=data, **asked)
+    assert without_times(same).subnetworks == without_times(plan).subnetworks
+    again = prune(data=place.data, mode="overwrite", **asked)  # the same arrays in a file
+    assert without_times(again).subnetworks == without_times(plan).subnetworks
+    with pytest.raises(InputError, match=r"the data of recipe .* was given as objects in Python"):
+        planned_runs(Grid((recipe,)), toy_registry())
+
+
+def test_objects_of_the_training_are_named_in_the_recipe(place: Workplace) -> None:
+    arrays = toy_arrays(residual_model())
+    place.prune(validation_data=(arrays["x_test"], arrays["y_test"]))
+    text = (place.out / "recipe.yaml").read_text()
+    assert "# These arguments were objects in Python, so the same plan needs them again: validation_data.\n" in text
+
+
+def test_a_model_file_that_is_there_is_not_replaced_by_a_model_object(place: Workplace) -> None:
+    place.out.mkdir()
+    there = place.out / "model.keras"
+    there.write_bytes(place.model.read_bytes())
+    with pytest.raises(InputError, match=r"model.keras' already exists; give it as the model, save this one in its"):
+        place.prune(model=residual_model())
+    assert there.read_bytes() == place.model.read_bytes()
+
+
+def test_a_model_that_cannot_be_saved_is_pruned_with_a_warning(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ToyFramework.save_model
+
+    def save_model(self: ToyFramework, model: Any, path: Path) -> None:
+        if path.name == "model.keras":
+            raise UnsupportedError("it has a layer without a name", "give it one")
+        real(self, model, path)
+
+    monkeypatch.setattr(ToyFramework, "save_model", save_model)
+    listener = Listener()
+    place.prune(model=residual_model(), watcher=listener)
+    assert any("cannot be saved, so the recipe of this run needs it again" in text for text in listener.warnings)
+    assert "# The model was an object in Python that could not be saved." in (place.out / "recipe.yaml").read_text()
 
 
 def test_arguments_override_a_recipe(place: Workplace) -> None:

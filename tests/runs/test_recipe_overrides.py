@@ -90,9 +90,14 @@ def asked(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def test_no_option_is_left_out_here() -> None:
     command: Any = typer.main.get_command(cli.application())
-    assert {p.name for p in command.commands["prune"].params} - {"help", "dry_run", "as_json", "input_shape"} == set(
-        BACK
-    ) | PLACES
+    assert {p.name for p in command.commands["prune"].params} - {
+        "help",
+        "dry_run",
+        "as_json",
+        "quiet",
+        "verbose",
+        "input_shape",
+    } == set(BACK) | PLACES
 
 
 @pytest.mark.parametrize("option", BACK)

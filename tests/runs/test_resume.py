@@ -226,7 +226,7 @@ def test_a_baseline_is_not_taken_over_from_a_run_with_another_seed(place: Workpl
 def test_a_baseline_that_is_gone_is_not_trained_anew_behind_the_plan(place: Workplace) -> None:
     place.prune(model=None, data="toyset")
     (place.out / "model.keras").unlink()
-    with pytest.raises(InputError, match=r"model.keras' no longer exists; start over with --overwrite"):
+    with pytest.raises(InputError, match=r"model.keras' no longer exists; start over with mode=.overwrite."):
         place.resume(model=None, data="toyset")
 
 

@@ -88,10 +88,10 @@ def test_epochs_of_the_baseline_outlive_an_error(place: Workplace, mode: Mode) -
 
     whole, second = Counting(), Counting()
     expected = without_times(place.prune(out=place.folder / "whole", watcher=whole, **source))
-    with pytest.raises(NoSpaceError, match="and add --resume"):
+    with pytest.raises(NoSpaceError, match='and add mode="resume"'):
         place.prune(watcher=Failing(1), **source)  # in the second epoch
     assert [p.name for p in place.out.glob(".checkpoint/epochs-*")] == ["epochs-baseline-0.npz"]
-    with pytest.raises(InputError, match="holds an unfinished run; add --resume to continue it"):
+    with pytest.raises(InputError, match='holds an unfinished run; add mode="resume" to continue it'):
         place.prune(**source)
     assert without_times(place.prune(mode=mode, watcher=second, **source)) == expected
     assert second.epochs == whole.epochs - (mode is Mode.RESUME)
@@ -149,7 +149,7 @@ def test_ctrl_c_ends_the_run_after_the_running_epoch(place: Workplace) -> None:
         signal.signal(signal.SIGINT, before)
     assert first.epochs == 5
     assert first.warnings == (
-        "the run ends after this epoch, and --resume continues from there; press Ctrl-C again to end it at once",
+        'the run ends after this epoch, and mode="resume" continues from there; press Ctrl-C again to end it at once',
     )
     assert without_times(place.resume(settings=LONG, watcher=second)) == expected
     assert first.epochs + second.epochs == EPOCHS

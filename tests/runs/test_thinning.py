@@ -34,7 +34,7 @@ def test_the_price_is_what_all_widths_would_add(place: Workplace) -> None:
     assert load_plan(place.out).subnetworks[0].thinning_price == thin.thinning_price
     told = [w for w in heard.warnings if "thinned" in w or "all widths" in w]
     assert len(told) == 2
-    assert told[0].endswith("--max-options 6 offers all")
+    assert told[0].endswith("max_options=6 offers all")
     assert told[1].startswith("with all widths on offer '50' could be worth at most ")
 
 

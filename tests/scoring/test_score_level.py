@@ -158,7 +158,7 @@ def test_curves_are_checked(curves: Any, why: str) -> None:
 
 
 def test_a_level_that_is_not_declared_is_never_asked() -> None:
-    with pytest.raises(UnsupportedError, match="give --score-level channel"):
+    with pytest.raises(UnsupportedError, match='give score_level="channel"'):
         check_level(Curved(), ScoreLevel.KERNEL)
 
 

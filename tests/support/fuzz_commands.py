@@ -59,6 +59,8 @@ _TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--n
 _TRAINING |= {"--max-drop": NUMBERS, "--max-drop-resource": WORDS, "--max-drop-epochs": _EPOCHS}
 
 Values = tuple[str, ...] | None
+VERBOSITY: dict[str, Values] = {"--quiet": None, "-q": None, "--verbose": None, "-v": None}
+"""Options of every command."""
 COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str, Values]]] = {
     # name: arguments, options of a valid command line, all options and the values tried for them (None: a flag)
     "plugins": ((), (), {"--json": None}),
@@ -157,7 +159,8 @@ def command_lines(draw: st.DrawFn) -> CommandLine:
     """Draw a valid command line of any command and make up to three changes to it."""
     # fast and slow commands are equally likely: most odd values are rejected before any slow work begins
     name = draw(st.sampled_from(sorted(COMMANDS)))
-    arguments, valid, known = COMMANDS[name]
+    arguments, valid, options = COMMANDS[name]
+    known = {**options, **VERBOSITY}
     given = list(arguments)
     chosen: dict[str, list[str | None]] = {option: [value] for option, value in valid}
     for _ in range(draw(st.integers(0, 3))):

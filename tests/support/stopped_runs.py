@@ -21,17 +21,17 @@ _BEGUN = Path(".checkpoint") / "run.json"
 _PROGRAM = """
 import os, sys
 from reds_core import cli
-from reds_core.commands import console
+from reds_core import progress
 {preparation}
-log, before = {log!r}, console.ConsoleWatcher.epoch
+log, before = {log!r}, progress.ConsoleWatcher.epoch
 
-def epoch(watcher, progress):
-    if progress.batch == progress.batches:
+def epoch(watcher, told):
+    if told.batch == told.batches:
         with open(log, "a") as file:
-            file.write(f"{{progress.epochs}} {{progress.epoch}}\\n")
-    before(watcher, progress)
+            file.write(f"{{told.epochs}} {{told.epoch}}\\n")
+    before(watcher, told)
 
-console.ConsoleWatcher.epoch = epoch
+progress.ConsoleWatcher.epoch = epoch
 cli.main()
 """
 

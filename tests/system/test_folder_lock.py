@@ -58,7 +58,7 @@ def test_a_second_process_is_refused_and_told_who_writes(tmp_path: Path) -> None
         with pytest.raises(InputError) as caught, locked_folder(folder):
             pytest.fail("held twice")
         assert str(caught.value) == (
-            f"a run (pid {process.pid}) is writing to '{folder}'; wait for it, or choose another --out"
+            f"a run (pid {process.pid}) is writing to '{folder}'; wait for it, or choose another out"
         )
         assert (folder / LOCK_FILE).exists()
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reds_core.system.isolation import muted_stdout, run_isolated
+from reds_core.system.isolation import run_isolated
+from reds_core.system.output import silenced_output
 
 posix = pytest.mark.skipif(os.name != "posix", reason="looks at /proc and process groups")
 
@@ -136,10 +137,10 @@ def test_a_worker_whose_folder_is_gone_does_not_outlive_its_caller(scratch: Path
 @posix
 def test_muted_output_stays_out_and_later_output_comes_through() -> None:
     code = (
-        "import ctypes, os; from reds_core.system.isolation import muted_stdout\n"
+        "import ctypes, os; from reds_core.system.output import silenced_output\n"
         "libc = ctypes.CDLL(None)\n"
         "print('before')\n"
-        "with muted_stdout():\n"
+        "with silenced_output(stderr=False):\n"
         "    libc.printf(b'hidden\\n'); os.write(1, b'hidden too\\n')\n"
         "print('after')"
     )
@@ -149,7 +150,8 @@ def test_muted_output_stays_out_and_later_output_comes_through() -> None:
 
 @posix
 def test_muting_works_without_standard_output() -> None:
-    code = "import os; os.close(1); from reds_core.system.isolation import muted_stdout\nwith muted_stdout(): pass"
+    code = "import os; os.close(1)\nfrom reds_core.system.output import silenced_output\n"
+    code += "with silenced_output(stderr=False): pass"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode in (0, 120)
-    with muted_stdout():
+    with silenced_output(stderr=False):
         pass

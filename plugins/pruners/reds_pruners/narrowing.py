@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost import SubnetworkBudget
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.formulation import channel_order
 from reds_core.framework import Family
 from reds_core.knapsack import KnapsackProblem, Solution
@@ -113,7 +113,7 @@ class NarrowingPruner(Pruner):
             raise InputError(
                 f"pruner '{self.name}' trains a subnetwork alone only for a single budget, "
                 "since each subnetwork continues from the one before",
-                f"give one budget, or --option {self.name}.finetune=joint",
+                f"give one budget, or {argument('options', {self.name: {'finetune': 'joint'}})}",
             )
         names = self.cuts(free)
         final = int(finetune_epochs * self.options.final)

@@ -264,7 +264,7 @@ def test_joint_training_has_every_network_that_is_decided_so_far() -> None:
 
 
 def test_alone_is_for_one_budget() -> None:
-    with pytest.raises(InputError, match=r"only for a single budget.*--option layerwise.finetune=joint"):
+    with pytest.raises(InputError, match=r"only for a single budget.*options={.layerwise.: {.finetune.: .joint.}}"):
         taken(layerwise(finetune="alone"), on_chain(*THREE))
 
 

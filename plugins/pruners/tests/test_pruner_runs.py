@@ -147,7 +147,7 @@ def test_every_subnetwork_is_trained_for_the_epochs_of_the_run(
 
 def test_a_sensitivity_order_needs_data(place: Workplace) -> None:
     run = asked("layerwise", {"order": "sensitivity"}, ONE, NO_TRAINING)
-    with pytest.raises(InputError, match="measures losses, which needs training data; give --data"):
+    with pytest.raises(InputError, match="measures losses, which needs training data; give data"):
         place.prune(data=None, **run)
     assert place.prune(data=None, **asked("layerwise", {}, ONE, NO_TRAINING)).subnetworks
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from reds_core.arrays import NamedArrays
 from reds_core.knapsack.relaxation import LinearModel
-from reds_core.system import muted_stdout, run_isolated, serve
+from reds_core.system import run_isolated, serve, silenced_output
 
 HERE_COLUMNS = 4_000
 """Models of up to this many columns are tried in this process first."""
@@ -68,7 +68,7 @@ def ask(model: LinearModel, task: str, seconds: float | None) -> NamedArrays | N
 
 
 def _answer_here(request: Mapping[str, npt.ArrayLike]) -> NamedArrays:
-    with muted_stdout():  # HiGHS prints some warnings even without `disp`
+    with silenced_output(stderr=False):  # HiGHS prints some warnings even without `disp`
         return answer({key: np.asarray(value) for key, value in request.items()})
 
 

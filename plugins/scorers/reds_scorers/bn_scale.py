@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.errors import UnsupportedError
+from reds_core.errors import UnsupportedError, argument
 from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network, WeightKind
 from reds_core.scoring import Normalisation, Scorer, ScoreTable, filters, normalise
@@ -55,7 +55,8 @@ class BatchNormScaleScorer(Scorer):
         if missing and self.options.without == "refuse":
             raise UnsupportedError(
                 f"group '{missing[0]}' has no batch norm, whose scale scorer 'bn-scale' reads",
-                "use another scorer such as magnitude, or give --option bn-scale.without=magnitude",
+                "use another scorer such as magnitude, or give "
+                + argument("options", {"bn-scale": {"without": "magnitude"}}),
             )
         typical = float(np.concatenate(list(gammas.values())).mean()) if gammas else 1.0
         kernels = of_kind(WeightKind.KERNEL)

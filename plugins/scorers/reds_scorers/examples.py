@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework import Arrays, columns
 
 
@@ -39,7 +39,9 @@ def training_examples(scorer: str, data: Arrays | None, examples: int, seed: int
         InputError: if `data` is None.
     """
     if data is None:
-        raise InputError(f"scorer '{scorer}' needs training data", "give --data, or take --scorer magnitude")
+        raise InputError(
+            f"scorer '{scorer}' needs training data", f"give {argument('data')}, or {argument('scorer', 'magnitude')}"
+        )
     if not 0 < examples < len(data):
         return data
     drawn = np.random.default_rng(seed).permutation(len(data))

@@ -67,5 +67,5 @@ def test_all_examples_are_the_data_themselves(examples: int) -> None:
 
 
 def test_without_data_the_scorer_is_named() -> None:
-    with pytest.raises(InputError, match="'any' needs training data; give --data, or take --scorer magnitude"):
+    with pytest.raises(InputError, match=r"'any' needs training data; give data, or scorer=.magnitude."):
         training_examples("any", None, 0, 0)

@@ -138,7 +138,7 @@ def test_taylor_uses_all_examples_where_there_are_no_more(model: ToyModel, examp
 
 def test_taylor_without_data_says_what_to_do(model: ToyModel) -> None:
     assert TaylorScorer.needs_data
-    with pytest.raises(InputError, match="'taylor' needs training data; give --data, or take --scorer magnitude"):
+    with pytest.raises(InputError, match=r"'taylor' needs training data; give data, or scorer=.magnitude."):
         scored(TaylorScorer(), model, None)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework import Augmentation, Change, columns
 
 
@@ -58,13 +58,13 @@ def check_images(x: Any) -> None:
     if len(inputs) != 1:
         raise InputError(
             f"examples of {len(inputs)} inputs cannot be augmented",
-            "leave --augment out, or put augmentation layers into the model or the data pipeline",
+            f"leave {argument('augment')} out, or put augmentation layers into the model or the data pipeline",
         )
     shape = inputs[0].shape
     if len(shape) != 4:
         raise InputError(
             f"examples of shape {' x '.join(str(n) for n in shape[1:])} are not images, so they cannot be augmented",
-            "leave --augment out, or give images (height, width, channels)",
+            f"leave {argument('augment')} out, or give images (height, width, channels)",
         )
 
 

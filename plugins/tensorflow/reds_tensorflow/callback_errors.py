@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from reds_core.errors import InputError, RedsError
+from reds_core.errors import InputError, RedsError, argument
 
 _CHANGE_THE_RATE = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
@@ -27,7 +27,7 @@ def check_rate_is_free(callbacks: Sequence[Any], optimizer: Any) -> None:
         if isinstance(callback, _CHANGE_THE_RATE):
             raise InputError(
                 f"{type(callback).__name__} cannot change the learning rate, which follows a schedule",
-                "use --schedule constant, or give an optimizer with a number as its learning rate",
+                f"use {argument('schedule', 'constant')}, or give an optimizer with a number as its learning rate",
             )
 
 

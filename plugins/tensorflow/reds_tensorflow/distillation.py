@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework import FinetuneSettings, Teacher, columns, each
 from reds_tensorflow.task import Activation, Head, Labels, Objective, inputs_for, outputs_in_order, outputs_of
 
@@ -71,7 +71,10 @@ def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teac
     elif teacher is None:
         return None
     elif outputs_of(teacher) != outputs_of(model):
-        raise InputError("the network to distil from has other outputs", "use --distill full or none")
+        raise InputError(
+            "the network to distil from has other outputs",
+            f"give {argument('distill', 'full')} or {argument('distill', 'none')}",
+        )
     soft_losses = tuple(soft_loss(head, settings.distill_temperature) for head in aim.heads)
     return Distillation(settings.distill_weight, aim, soft_losses, teacher)
 

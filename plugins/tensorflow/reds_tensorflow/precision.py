@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework import Precision
 from reds_tensorflow.nesting import all_layers, outer_leaves
 from reds_tensorflow.replacing import replaced
@@ -31,7 +31,10 @@ def check_precision(precision: Precision) -> None:
         InputError: if `precision` is mixed_float16 and there is no GPU.
     """
     if precision is Precision.FLOAT16 and not tf.config.list_physical_devices("GPU"):
-        raise InputError("mixed_float16 needs a GPU, and none is found", "use --precision mixed_bfloat16, or float32")
+        raise InputError(
+            "mixed_float16 needs a GPU, and none is found",
+            f"give {argument('precision', 'mixed_bfloat16')}, or float32",
+        )
 
 
 @contextmanager

@@ -6,41 +6,37 @@ import importlib
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from typing import TextIO
+from contextlib import ExitStack, contextmanager
 
 from reds_core.errors import UnavailableError
-from reds_core.system import reason_of
+from reds_core.system import reason_of, silenced_output, silenced_warnings, stream_behind
 
 _LOGGERS = ("tensorflow", "absl")
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Suppress everything that Python or C++ code writes to stdout or stderr in the context, and Python warnings.
+    """Suppress what the calling thread writes to stdout or stderr in the context, what C++ code writes, and warnings.
 
-    Used for imports, loading, saving and conversion, but not for code that reports progress.
+    Used for imports, loading, saving and conversion, but not for code that reports progress. Contexts of several
+    threads may overlap.
     """
     with ExitStack() as stack:
-        nowhere = stack.enter_context(open(os.devnull, "w"))
-        stack.callback(_release_loggers, nowhere)
-        for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
-            stack.enter_context(_redirected(stream, descriptor, nowhere.fileno()))
-        stack.enter_context(redirect_stdout(nowhere))
-        stack.enter_context(redirect_stderr(nowhere))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
+        stack.callback(_release_loggers)
+        stack.enter_context(silenced_output())
+        stack.enter_context(silenced_warnings())
         yield
 
 
-def _release_loggers(stream: TextIO) -> None:
-    """Let loggers that were set up while `stream` took the place of stderr write to stderr, since it will be closed."""
+def _release_loggers() -> None:
+    """Let loggers that were set up while output was suppressed write to stderr itself."""
     for name in _LOGGERS:
         for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
-                handler.setStream(sys.stderr)
+            if isinstance(handler, logging.StreamHandler):
+                stream = stream_behind(handler.stream)
+                if stream is not handler.stream and stream is not None:
+                    handler.setStream(stream)
 
 
 @contextmanager
@@ -52,7 +48,7 @@ def importing() -> Iterator[None]:
     Raises:
         UnavailableError: if TensorFlow or Keras cannot be imported, or Keras runs on another backend.
     """
-    if "tensorflow" in sys.modules and "keras" in sys.modules:
+    if _is_imported("tensorflow") and _is_imported("keras"):
         _check_backend()
         yield
         return
@@ -68,6 +64,12 @@ def importing() -> Iterator[None]:
         yield
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _is_imported(module: str) -> bool:
+    """Whether a module is imported completely, and not only begun by another thread."""
+    found = sys.modules.get(module)
+    return found is not None and not getattr(getattr(found, "__spec__", None), "_initializing", False)
 
 
 def _import(module: str, called: str) -> None:
@@ -89,21 +91,3 @@ def _check_backend() -> None:
             f"reds needs Keras on TensorFlow, and Keras was imported on '{backend}'",
             "set KERAS_BACKEND=tensorflow before Keras is imported",
         )
-
-
-@contextmanager
-def _redirected(stream: TextIO | None, descriptor: int, target: int) -> Iterator[None]:
-    """Redirect a file descriptor, which C++ writes to, to `target` within the context, after flushing `stream`."""
-    if stream is not None:  # None in a program without a console
-        stream.flush()
-    try:
-        saved = os.dup(descriptor)
-    except OSError:  # closed, for example in a daemon
-        yield
-        return
-    try:
-        os.dup2(target, descriptor)
-        yield
-    finally:
-        os.dup2(saved, descriptor)
-        os.close(saved)

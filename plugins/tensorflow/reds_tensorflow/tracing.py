@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from reds_core.errors import RedsError, UnsupportedError
+from reds_core.errors import RedsError, UnsupportedError, argument
 from reds_core.network import Dims, Fixed, Network, NetworkBuilder, Value, fixed_dims
 from reds_tensorflow.call_records import Given, Resizing, Work
 from reds_tensorflow.calls import Call, Following, Handler
@@ -334,7 +334,7 @@ def _fixed_shape(tensor: Any) -> tuple[int, ...]:
     if None in shape:
         raise UnsupportedError(
             f"tensor '{tensor.name}' has no fixed shape, but {tuple(tensor.shape)}",
-            "give a file's inputs a shape by --input-shape 224,224,3, or a model object's by "
+            f"give a file's inputs a shape by {argument('input_shape', '224,224,3')}, or a model object's by "
             "x = keras.Input(shape), keras.Model(x, model(x))",
         )
     return shape

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework import (
     Data,
     Family,
@@ -88,7 +88,9 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     if validation is not None:
         validation, _ = resolve(family.full, validation, training.task, "held-back data")
     elif settings.patience is not None:
-        raise InputError("early stopping needs held-back data", "give a --holdout above 0, or no --patience")
+        raise InputError(
+            "early stopping needs held-back data", f"give a {argument('holdout')} above 0, or no {argument('patience')}"
+        )
     examples = sampled(data, STATISTICS_EXAMPLES, training.seed).x
     distillation = distillation_of(settings, family.full, aim, training.teacher)
     soft_targets = _soft_targets(distillation, data, settings)

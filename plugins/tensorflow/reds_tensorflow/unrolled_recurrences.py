@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from reds_core.errors import argument
 from reds_core.report import byte_size, listed
 from reds_tensorflow.device_tracing import one_at_a_time, traced_for_device
 from reds_tensorflow.nesting import all_layers
@@ -34,8 +35,8 @@ def notes(model: Any) -> tuple[str, ...]:
     time = f" and about {round(seconds / 60)} min to write" if seconds >= 60 else ""
     return (
         f"each int8 file will hold the steps of {layers} one after the other, for which LiteRT has no int8 operator: "
-        f"about {count:,} operators, {byte_size(size)}{time}; --no-int8 leaves int8 files out, and fewer steps make "
-        "them smaller",
+        f"about {count:,} operators, {byte_size(size)}{time}; {argument('int8', False)} leaves int8 files out, "
+        "and fewer steps make them smaller",
     )
 
 

@@ -261,7 +261,7 @@ def test_labels_stay_with_their_images() -> None:
 
 def test_what_is_no_image_is_not_augmented() -> None:
     with pytest.raises(
-        InputError, match="examples of shape 6 are not images, so they cannot be augmented; leave --augment"
+        InputError, match="examples of shape 6 are not images, so they cannot be augmented; leave augment"
     ):
         train(FinetuneSettings(1, 16, augment=("flip",)))
 
@@ -409,7 +409,7 @@ def test_float16_needs_a_gpu() -> None:
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("this machine has a GPU")
     with pytest.raises(
-        InputError, match="mixed_float16 needs a GPU, and none is found; use --precision mixed_bfloat16"
+        InputError, match=r"mixed_float16 needs a GPU, and none is found; give precision=.mixed_bfloat16."
     ):
         loops.check_finetuning(network(), examples(), FinetuneSettings(precision=Precision.FLOAT16))
 

@@ -268,7 +268,7 @@ def test_callbacks_predict_as_the_full_network_with_dicts() -> None:
     ids=lambda callback: type(callback).__name__,
 )
 def test_callbacks_that_change_a_scheduled_rate_are_refused_at_once(callback: Any) -> None:
-    with pytest.raises(InputError, match="cannot change the learning rate, which follows a schedule; use --schedule c"):
+    with pytest.raises(InputError, match=r"cannot change the learning rate, which follows a schedule; use schedule=.c"):
         train(callbacks=(callback,), validation=examples(60, 6))
 
 

@@ -130,7 +130,7 @@ def test_the_way_on_is_told(tmp_path: Path) -> None:
     for layer in (L.Lambda(lambda x: 2 * x), Doubled()):
         with pytest.raises(UnsupportedError, match=r"or load it yourself and give the object to reds_core.prune"):
             load_model(saved_with(layer, tmp_path / "mine.keras"))
-    with pytest.raises(UnsupportedError, match=r"--import my_layers\.py"):
+    with pytest.raises(UnsupportedError, match=r"imports=.my_layers\.py."):
         load_model(saved_with(Doubled(), tmp_path / "mine.keras"))
 
 

@@ -90,7 +90,7 @@ def test_imported_layers_and_functions_are_known_for_that_load(
     model.save(path)
     loaded = framework_that_imports(my_layers).load_model(path)
     np.testing.assert_allclose(np.asarray(loaded(X)), np.asarray(model(X)), atol=1e-6)
-    with pytest.raises(UnsupportedError, match=r"--import my_layers\.py"):
+    with pytest.raises(UnsupportedError, match=r"imports=.my_layers\.py."):
         framework_that_imports().load_model(path)  # nothing was left behind
 
 

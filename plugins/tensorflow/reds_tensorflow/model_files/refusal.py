@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import keras
 
-from reds_core.errors import UnsupportedError
+from reds_core.errors import UnsupportedError, argument
 from reds_tensorflow.model_files.container import ModelFile
 from reds_tensorflow.model_files.entries import Entry
 
@@ -53,8 +53,8 @@ def refuse_code(found: Sequence[Entry], file: ModelFile) -> None:
             what = f"is of type {entry.kind}" if entry.is_layer else f"refers to '{entry.kind}'"
             raise UnsupportedError(
                 f"layer '{entry.layer}' {what}, which is neither Keras's own nor registered with it",
-                "name the file that defines it with --import my_layers.py, install a layer plugin that registers it,"
-                f" or {GIVE_IT}",
+                f"name the file that defines it with {argument('imports', 'my_layers.py')}, install a layer plugin "
+                f"that registers it, or {GIVE_IT}",
             )
 
 

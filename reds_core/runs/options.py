@@ -1,0 +1,250 @@
+"""The settings of a run as keyword arguments of Python, named as the options of the command line."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from numbers import Integral, Real
+from os import PathLike, fspath
+from typing import Any, TypedDict, TypeVar
+
+from reds_core.errors import InputError
+from reds_core.framework.finetuning import MemberChoice, Precision, Schedule, Teacher
+from reds_core.plugin import PluginOptions
+from reds_core.scoring.scorer import ScoreLevel
+from reds_core.system.structuring import Source, converter_for, type_name
+
+T = TypeVar("T")
+_UNITS = ("_s", "_bytes")
+_OTHER_NAMES = {"finetune.epochs": "finetune_epochs"}
+"""Arguments whose names are not those of their fields, by the path of the field."""
+
+
+class WidthOptions(TypedDict, total=False):
+    """The widths that groups may have, as keyword arguments.
+
+    Attributes:
+        keep: One or several shell patterns of the names of layers that are not pruned.
+        align: Widths are multiples of this number, or the full width. `"auto"`, like None, takes multiples of 4 where
+            they cost at most 0.1 % of the value, and any width otherwise.
+        min_width: The fewest channels that a group may keep.
+        max_options: The most widths to choose from for a group. Wider groups get a subset of their widths.
+    """
+
+    keep: str | Sequence[str]
+    align: int | str | None
+    min_width: int
+    max_options: int
+
+
+class PruneOptions(WidthOptions, total=False):
+    """The settings of a run that `prune` takes as keyword arguments, besides its own parameters.
+
+    Each has the name and the default of an option of `reds prune`. An argument that is not given keeps what the recipe
+    or `settings` say. None clears a setting that can be absent.
+
+    Attributes:
+        keep: One or several shell patterns of the names of layers that are not pruned.
+        align: Widths are multiples of this number, or the full width. `"auto"`, like None, takes multiples of 4 where
+            they cost at most 0.1 % of the value, and any width otherwise.
+        min_width: The fewest channels that a group may keep.
+        max_options: The most widths to choose from for a group. Wider groups get a subset of their widths.
+        score_level: What is scored: `"channel"`, or `"kernel"` (each connection between two channels).
+        max_drop_epochs: Epochs for which each network that the search of `max_drop` tries is trained. None means a
+            third of all.
+        time_limit: The time limit of each solve, in seconds. None means no limit.
+        threads: The number of threads of each solve. None leaves it to the solver.
+        memory_limit: The memory limit of the tables of each solve: a number of bytes, or a text such as `"2GiB"`. None
+            means half of the available memory.
+        element_size: Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).
+        latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
+        holdout: The share of the training data that is held back for validation, from 0 to below 1.
+        stream: Whether the images of a folder are read from disk in each pass even if they fit into memory.
+        int8: Whether to write an int8 file of each subnetwork too, if there is data to calibrate it.
+        strict: Whether to fail if a part of the model cannot be pruned. Otherwise there is a warning.
+        batch_size: Examples in a training step.
+        learning_rate: The highest learning rate.
+        momentum: Momentum, for optimizers that have one. None means 0.9 for sgd and the default of other optimizers.
+        schedule: How the learning rate decays: `"cosine"`, `"constant"`, `"step"` or `"exponential"`.
+        warmup_epochs: Epochs over which the learning rate first rises from zero.
+        weight_decay: Weight decay of kernels, decoupled from the gradient. None means the optimizer's default.
+        clip_norm: Maximum norm of the gradient of all weights together. None means no clipping.
+        patience: Epochs without a lower loss on held-back data after which training stops. None means never.
+        augment: One or several changes of training images, such as `"flip"` or `"shift=0.1"`.
+        dropout: The share of the model's dropout rates that fine-tuning keeps, from 0 to 1.
+        precision: The precision in which training computes: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
+        distill: Which network gives soft targets in addition to the labels: `"input"`, `"full"` or `"none"`.
+        distill_weight: The share of the soft targets in the loss, from 0 to 1.
+        distill_temperature: The temperature that softens the outputs of both the teacher and the student.
+        members_per_step: Subnetworks that are trained in a step beside the full network, in turn. None means all.
+        member_choice: Which subnetworks these are: `"in-turn"`, or `"sandwich"` (the smallest and random others).
+        anchor: The strength of the pull of all trained weights towards their values before the training.
+        recalibrate: Whether to measure the batch-norm statistics of networks that are not trained on training data.
+    """
+
+    score_level: ScoreLevel | str
+    max_drop_epochs: int | None
+    time_limit: float | None
+    threads: int | None
+    memory_limit: str | int | None
+    element_size: int
+    latency_table: str | PathLike[str] | None
+    holdout: float
+    stream: bool
+    int8: bool
+    strict: bool
+    batch_size: int
+    learning_rate: float
+    momentum: float | None
+    schedule: Schedule | str
+    warmup_epochs: float
+    weight_decay: float | None
+    clip_norm: float | None
+    patience: int | None
+    augment: str | Sequence[str]
+    dropout: float
+    precision: Precision | str
+    distill: Teacher | str
+    distill_weight: float
+    distill_temperature: float
+    members_per_step: int | None
+    member_choice: MemberChoice | str
+    anchor: float
+    recalibrate: bool
+
+
+def changed(settings: T, given: Mapping[str, Any], call: str) -> T:
+    """A copy of a settings dataclass with the keyword arguments that are given.
+
+    Args:
+        settings: The present settings, which may hold other settings dataclasses.
+        given: The arguments by name. Their values are converted to the types of the fields.
+        call: The name of the call, for messages.
+
+    Raises:
+        InputError: If an argument is unknown, or a value is of the wrong type or out of range.
+    """
+    places = argument_places(type(settings))
+    values: dict[tuple[str, ...], Any] = {}
+    for name, value in given.items():
+        if name not in places:
+            near = difflib.get_close_matches(name.replace("-", "_"), places, 1)
+            fix = f"did you mean {near[0]}?" if near else f"see `help(reds_core.{call})`"
+            raise InputError(f"`{call}` has no argument '{name}'", fix)
+        path, kind = places[name]
+        values[path] = converted(name, value, kind)
+    return _replaced(settings, values)
+
+
+def argument_places(settings: type[Any]) -> Mapping[str, tuple[tuple[str, ...], Any]]:
+    """For each argument that sets a field of a settings dataclass, or of one inside it: the path and type of the field.
+
+    The argument has the name of the field without its unit: `time_limit` of `time_limit_s`.
+    """
+    found: dict[str, tuple[tuple[str, ...], Any]] = {}
+    for name, kind in typing.get_type_hints(settings).items():
+        if is_dataclass(kind):
+            inner = argument_places(typing.cast("type[Any]", kind))
+            found |= {
+                _OTHER_NAMES.get(f"{name}.{each}", each): ((name, *path), at) for each, (path, at) in inner.items()
+            }
+        else:
+            unit = next((u for u in _UNITS if name.endswith(u)), "")
+            found[name.removesuffix(unit)] = ((name,), kind)
+    return found
+
+
+def _replaced(record: T, values: Mapping[tuple[str, ...], Any]) -> T:
+    """`record` with new values at paths of fields."""
+    names = dict.fromkeys(path[0] for path in values)
+    new = {}
+    for name in names:
+        inner = {path[1:]: value for path, value in values.items() if path[0] == name}
+        new[name] = inner[()] if () in inner else _replaced(getattr(record, name), inner)
+    return replace(record, **new)  # type: ignore[type-var]
+
+
+def converted(name: str, value: Any, kind: Any) -> Any:
+    """A value that a caller gives, converted to the type of a field.
+
+    Args:
+        name: The name of the argument, for messages.
+        value: The value.
+        kind: The type of the field.
+
+    Raises:
+        InputError: If it cannot be converted.
+    """
+    if name == "align" and value == "auto":
+        value = None
+    if name == "augment" and isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    if name == "memory_limit" and _is_number(value, Integral):
+        value = str(value)
+    if isinstance(value, PathLike):
+        value = fspath(value)
+    return converter_for(_Given(name)).structure(value, kind)
+
+
+def given_options(options: Any | None) -> PluginOptions:
+    """The options of plugins that a caller gives, all as texts.
+
+    Raises:
+        InputError: If they are not a dict of dicts.
+    """
+    found: PluginOptions = {} if options is None else converted("options", options, PluginOptions)
+    return found
+
+
+def _is_number(value: Any, kind: type[Any]) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+class _Given(Source):
+    """A value that a caller in Python gives for an argument."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def fields(self, value: Any, wanted: type) -> Mapping[str, Any]:
+        if not isinstance(value, wanted):
+            raise self._wrong(value, f"an object of `{wanted.__name__}`")
+        return {each.name: getattr(value, each.name) for each in fields(typing.cast("Any", wanted))}
+
+    def entries(self, value: Any) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise self._wrong(value, "a dict")
+        return {str(key): entry for key, entry in value.items()}
+
+    def items(self, value: Any) -> Iterable[Any]:
+        if isinstance(value, str):
+            return [value]
+        if not isinstance(value, Iterable):
+            raise self._wrong(value, "a list")
+        return value
+
+    def scalar(self, value: Any, wanted: type) -> Any:
+        if wanted is str and self._name == "options":  # of plugins, which parse texts
+            value = str(value).lower() if isinstance(value, bool) else str(value)
+        fits = {
+            bool: isinstance(value, bool),
+            int: _is_number(value, Integral),
+            float: _is_number(value, Real) and math.isfinite(value),
+            str: isinstance(value, str),
+        }
+        if not fits[wanted]:
+            raise self._wrong(value, type_name(wanted))
+        return wanted(value)
+
+    def choice(self, value: Any, choices: Mapping[Any, Any]) -> Any:
+        value = value.value if isinstance(value, Enum) else value
+        if value not in choices:
+            raise self._wrong(value, "one of " + ", ".join(f'"{each}"' for each in choices))
+        return choices[value]
+
+    def _wrong(self, value: Any, wanted: str) -> InputError:
+        return InputError(f"{self._name} is {value!r}, not {wanted}", f"give {wanted}")
