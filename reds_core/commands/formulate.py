@@ -63,6 +63,7 @@ def formulate_command(
     from reds_core.framework.framework import Task
     from reds_core.knapsack.file import save_problem
     from reds_core.runs.formulating import formulate_model
+    from reds_core.scoring.scorer import parse_level
     from reds_core.system.files import given_file
 
     if not budget:
@@ -73,7 +74,7 @@ def formulate_command(
         data,
         budget,
         scorer=scorer,
-        score_level=score_level,
+        score_level=parse_level(score_level),
         options=parse_plugin_options(option or []),
         imports=imports or (),
         input_shape=input_shape_of(input_shape),

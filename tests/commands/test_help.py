@@ -113,7 +113,7 @@ def test_defaults_are_shown_unless_there_is_nothing_to_say(shown: Any) -> None:
     page = packed(shown("solve"))
     assert packed("--time-limit SECONDS  The time limit of each solve. [default: 60.0]") in page
     assert packed("The seed of all random numbers. [default: 0]") in packed(shown("formulate"))
-    assert packed("Print only JSON on stdout. -h") in page
+    assert packed("Print only JSON on stdout. -q") in page
     assert packed("PROBLEM  The problem file (.npz), as `reds formulate` writes it. [required]") in page
 
 

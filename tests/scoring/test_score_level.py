@@ -102,7 +102,7 @@ def test_another_level_is_another_run(place: Workplace) -> None:
 
 @pytest.mark.parametrize("scorer", ["fisher", "bn-scale", "fpgm", "mean-activation", "apoz", "random", "sensitivity"])
 def test_scorers_of_channels_say_so_before_anything_is_written(place: Workplace, scorer: str) -> None:
-    message = f"'{scorer}' does not support the score level 'kernel'; give --score-level"
+    message = f"'{scorer}' does not support the score level 'kernel'; give score_level="
     with pytest.raises(UnsupportedError, match=message):
         place.prune(settings=replace(KERNELS, scorer=scorer))
     assert not place.out.exists()
