@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -304,3 +305,41 @@ def test_the_snippets_of_the_page_run(
             continue
         exec(compile(snippet, "docs/python.md", "exec"), namespace)
     assert "Status.OPTIMAL" in capsys.readouterr().out
+
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "plugins" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def calls_on_page(page: Path) -> list[tuple[str, ast.Call]]:
+    """The calls of public functions in the Python blocks of a page, with the names of the functions."""
+    found = []
+    for block in re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+        tree = ast.parse(block)
+        nodes = list(ast.walk(tree))
+        imported = {
+            alias.name for n in nodes if isinstance(n, ast.ImportFrom) and n.module == "reds_core" for alias in n.names
+        }
+        for node in nodes:
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                name = called.removeprefix("reds_core.")
+                if name in reds_core.__all__ and (name != called or name in imported):
+                    found.append((name, node))
+    return found
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if calls_on_page(p)], ids=lambda p: str(p.relative_to(ROOT)))
+def test_calls_on_pages_have_the_arguments_of_the_functions(page: Path) -> None:
+    for name, call in calls_on_page(page):
+        function = getattr(reds_core, name)
+        if inspect.isfunction(function) and not any(isinstance(each, ast.Starred) for each in call.args):
+            named = {keyword.arg for keyword in call.keywords if keyword.arg}
+            inspect.signature(function).bind_partial(*call.args, **dict.fromkeys(named))
+            if "more" in inspect.signature(function).parameters:
+                known = set(inspect.signature(function).parameters) | set(PruneOptions.__annotations__)
+                assert named <= known, (name, named - known)
+
+
+def test_many_pages_have_calls() -> None:
+    assert len([page for page in PAGES if calls_on_page(page)]) > 8

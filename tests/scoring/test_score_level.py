@@ -18,7 +18,7 @@ from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.task import Task
 from reds_core.knapsack.file import load_problem, save_problem
 from reds_core.runs.checkpoint import load_scores, save_scores
-from reds_core.runs.extraction import extract
+from reds_core.runs.extraction import ExtractionRequest, extract
 from reds_core.runs.folder import SCORES_FILE
 from reds_core.runs.formulating import formulate_model
 from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, check_level, parse_level, score
@@ -88,7 +88,7 @@ def test_a_run_at_kernel_level_resumes_into_the_same_plan_and_extracts(place: Wo
     assert set(load_scores(place.out / SCORES_FILE).pairs) == {("stem", "inside"), ("inside", "stem")}
     again = place.resume(settings=KERNELS, data=None)
     assert again == plan
-    record = extract(place.out, ("macs=0.4",), toy_registry(), Watcher())
+    record = extract(place.out, ExtractionRequest(("macs=0.4",)), toy_registry(), Watcher())
     smaller, larger = plan.subnetworks[:2]
     for group, width in record.widths.items():
         assert smaller.widths[group] <= width <= larger.widths[group]

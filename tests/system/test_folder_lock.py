@@ -24,7 +24,7 @@ from toy_runs import Interrupted, Tripwire, Workplace, contents, tripping_regist
 
 from reds_core import BenchSettings, CompareSettings, Grid, run_bench, run_comparison
 from reds_core.errors import InputError
-from reds_core.runs.extraction import extract
+from reds_core.runs.extraction import ExtractionRequest, extract
 from reds_core.runs.folder import Mode
 from reds_core.system.folder_lock import LOCK_FILE, locked_file, locked_folder
 from reds_core.watcher import Watcher
@@ -236,7 +236,7 @@ def test_of_two_runs_at_once_one_is_refused(place: Workplace) -> None:
                     place.prune(mode=mode, budgets={"macs": 0.3})
                 refusals.append(caught.value)
             with pytest.raises(InputError, match="is writing to"):
-                extract(place.out, ("macs=0.4",), toy_registry(), Watcher())
+                extract(place.out, ExtractionRequest(("macs=0.4",)), toy_registry(), Watcher())
 
     place.prune(watcher=Meanwhile())
     assert refusals
@@ -253,10 +253,10 @@ def test_an_extraction_keeps_others_out_and_needs_a_run(place: Workplace) -> Non
                 place.prune(mode=Mode.OVERWRITE)
             refused.append(caught.value)
 
-    extract(place.out, ("macs=0.4",), toy_registry(), Meanwhile())
+    extract(place.out, ExtractionRequest(("macs=0.4",)), toy_registry(), Meanwhile())
     assert refused
     with pytest.raises(InputError, match="holds no finished run"):
-        extract(place.folder / "nothing", ("macs=0.4",), toy_registry(), Watcher())
+        extract(place.folder / "nothing", ExtractionRequest(("macs=0.4",)), toy_registry(), Watcher())
     assert not (place.folder / "nothing").exists()
 
 

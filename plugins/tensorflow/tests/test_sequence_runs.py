@@ -155,7 +155,7 @@ def test_a_vision_transformer_is_pruned_trained_together_and_exported(normalised
     assert plan.options["options"] == options
     for subnetwork in plan.subnetworks:
         assert (subnetwork.accuracy.after or 0.0) > 0.8
-    one_more = extract(tmp_path / "run", ("macs=0.55",), reds_core.Registry(), Watcher())
+    one_more = extract(tmp_path / "run", "macs=0.55")
     assert one_more.widths.keys() == {g.name for g in plan.groups}
 
 
