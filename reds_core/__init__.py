@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from reds_core.runs.formulating import formulate_model
     from reds_core.runs.inspection import inspect
     from reds_core.runs.latency import measure_latency
-    from reds_core.runs.options import PruneOptions, WidthOptions
+    from reds_core.runs.options import LatencyOptions, PruneOptions, WidthOptions
     from reds_core.runs.plugin_description import OptionDescription, PluginDescription, describe_plugin
     from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
     from reds_core.runs.saved_plan import SavedPlan, SavedSubnetwork, load_plan
@@ -87,7 +87,7 @@ _MODULES = {
     "runs.inspection": ("inspect",),
     "runs.latency": ("measure_latency",),
     "runs.plugin_description": ("OptionDescription", "PluginDescription", "describe_plugin"),
-    "runs.options": ("PruneOptions", "WidthOptions"),
+    "runs.options": ("LatencyOptions", "PruneOptions", "WidthOptions"),
     "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
     "runs.saved_plan": ("SavedPlan", "SavedSubnetwork", "load_plan"),
     "runs.search": ("Search",),
@@ -112,6 +112,7 @@ __all__ = [
     "FinetuneSettings",
     "Grid",
     "KnapsackProblem",
+    "LatencyOptions",
     "Mode",
     "ModelEvaluation",
     "OptionDescription",

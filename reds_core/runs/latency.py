@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from reds_core.registry import Registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.options import LatencyOptions, changed
 from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.system.files import given_file
@@ -142,6 +143,7 @@ def measure_latency(
     registry: Registry | None = None,
     told: Told | None = None,
     verbose: Verbose = "auto",
+    **more: Unpack[LatencyOptions],
 ) -> LatencyTable:
     """Time the parts of a network at several widths on this machine, for budgets of latency.
 
@@ -160,6 +162,8 @@ def measure_latency(
         told: A function that is called after every round with the number of finished samples and their total number.
         verbose: What is shown on stderr without `told`. 0: nothing; `"auto"` or 1: a bar in a terminal or
             a notebook, a line elsewhere; 2: a line.
+        more: The settings one by one: `element_size`, `threads`, `repeats`, `points` and `checks`. They replace those
+            of `settings`; `help(reds_core.LatencyOptions)` explains them.
 
     Returns:
         The table, whose times are in nanoseconds.
@@ -172,12 +176,12 @@ def measure_latency(
 
     Example:
         >>> reds_core.measure_latency("model.keras", "table.json")
-        >>> settings = reds_core.RunSettings(latency_table="table.json")
-        >>> reds_core.prune("model.keras", "data.npz", {"latency": 0.5}, settings=settings)
+        >>> reds_core.prune("model.keras", "data.npz", {"latency": 0.5}, latency_table="table.json")
     """
     registry = registry or Registry()
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, (FRAMEWORKS,))
+    settings = changed(settings or LatencySettings(), more, "measure_latency")
     path = given_file(out, "out")
     shown = 0 if told is not None else verbose
     with locked_file(path, "a measurement"), showing_count(shown, "timing segments") as count:
@@ -190,7 +194,7 @@ def measure_latency(
             loaded,
             network,
             digest,
-            settings or LatencySettings(),
+            settings,
             machine,
             path,
             told or count,

@@ -117,6 +117,24 @@ class PruneOptions(WidthOptions, total=False):
     recalibrate: bool
 
 
+class LatencyOptions(TypedDict, total=False):
+    """How `measure_latency` measures, as keyword arguments.
+
+    Attributes:
+        element_size: 1 for int8 files, 4 for float32 files.
+        threads: The number of threads of the interpreter.
+        repeats: The number of timed runs of each sample, at least 10.
+        points: The maximum number of widths of each group that are sampled, at least 2.
+        checks: The number of whole subnetworks that are measured to check the predictions of the table.
+    """
+
+    element_size: int
+    threads: int
+    repeats: int
+    points: int
+    checks: int
+
+
 def changed(settings: T, given: Mapping[str, Any], call: str) -> T:
     """A copy of a settings dataclass with the keyword arguments that are given.
 

@@ -33,7 +33,7 @@ from reds_core.knapsack.file import load_problem, problem_digest
 from reds_core.knapsack.solution import Status
 from reds_core.knapsack.solver import Controls
 from reds_core.plan import load_plan
-from reds_core.runs.options import PruneOptions, WidthOptions
+from reds_core.runs.options import LatencyOptions, PruneOptions, WidthOptions
 from reds_core.system.records import to_json
 
 CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -60,10 +60,10 @@ PRINTING = {"quiet", "verbose", "as_json"}
 KEYWORDS: dict[str, set[str]] = {
     "prune": set(PruneOptions.__annotations__),
     "formulate": set(WidthOptions.__annotations__),
+    "latency": set(LatencyOptions.__annotations__),
 }
 """What calls take as `**more`."""
 SETTINGS: dict[str, tuple[type[Any], ...]] = {
-    "latency": (LatencySettings,),
     "bench": (BenchSettings,),
     "compare": (CompareSettings, Grid),
 }
@@ -195,7 +195,7 @@ def test_latency_agrees(reds: Reds, place: Workplace) -> None:
     reds.install(PluginModule("toy", (*FIRST_PARTY, TimedToyFramework)))
     out = place.folder / "t.json"
     printed = reds("latency", place.model, "--points", 2, "--repeats", 20, "--out", out, "--json").json
-    table = reds_core.measure_latency(str(place.model), str(out), LatencySettings(points=2, repeats=20))
+    table = reds_core.measure_latency(str(place.model), str(out), points=2, repeats=20)
     assert facts(table) == printed
 
 
@@ -338,6 +338,7 @@ def test_calls_on_pages_have_the_arguments_of_the_functions(page: Path) -> None:
             inspect.signature(function).bind_partial(*call.args, **dict.fromkeys(named))
             if "more" in inspect.signature(function).parameters:
                 known = set(inspect.signature(function).parameters) | set(PruneOptions.__annotations__)
+                known |= set(LatencyOptions.__annotations__)
                 assert named <= known, (name, named - known)
 
 

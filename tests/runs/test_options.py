@@ -21,7 +21,7 @@ from reds_core.errors import InputError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings, Precision, Schedule, Teacher
 from reds_core.runs.forms import mode_of, texts_of
-from reds_core.runs.options import PruneOptions, WidthOptions, argument_places, changed
+from reds_core.runs.options import LatencyOptions, PruneOptions, WidthOptions, argument_places, changed
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import ScoreLevel
 
@@ -51,7 +51,7 @@ def described(options: type[Any]) -> dict[str, str]:
     return dict(re.findall(r"^    (\w+): (.*)$", section, re.MULTILINE))
 
 
-@pytest.mark.parametrize("options", [PruneOptions, WidthOptions])
+@pytest.mark.parametrize("options", [LatencyOptions, PruneOptions, WidthOptions])
 def test_every_argument_is_described(options: type[Any]) -> None:
     assert set(described(options)) == set(typing.get_type_hints(options))
 

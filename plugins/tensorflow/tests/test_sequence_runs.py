@@ -15,7 +15,7 @@ from keras_reference import count_macs
 from reds_tensorflow.framework import TensorFlowFramework
 
 import reds_core
-from reds_core import Plan, RunSettings, Watcher, extract, load_plan
+from reds_core import Plan, RunSettings, extract, load_plan
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import FinetuneSettings
 
