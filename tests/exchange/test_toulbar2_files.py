@@ -112,8 +112,16 @@ def agrees(
         assert objective == pytest.approx(constant - optimum, rel=1e-12)
 
 
+def test_costs_just_below_the_limit_are_read(kind: str, solver: ForeignSolver, tmp_path: Path) -> None:
+    for values in ([0, 2**59 - 2**20], [-(2**58), -(2**59) + 2**20]):
+        problem = KnapsackProblem("large", (Group("a", [1, 2], values), Group("b", [1, 2], [0, 1])))
+        agrees(problem, kind, solver, tmp_path, brute_force(problem).value)
+
+
 def test_costs_above_the_limit_of_toulbar2_are_refused(kind: str, tmp_path: Path) -> None:
-    problem = KnapsackProblem("huge", (Group("a", [1, 2], [0, 2**60]),))
-    with pytest.raises(UnsupportedError, match=r"2\^60"):
-        WRITERS[kind](problem, tmp_path / "problem")
+    """It takes bounds on costs below 2^59, of which the constant of a CFN file is a part."""
+    for values in ([0, 2**59], [-(2**58), -(2**59)]):
+        problem = KnapsackProblem("huge", (Group("a", [1, 2], values),))
+        with pytest.raises(UnsupportedError, match=r"2\^59"):
+            WRITERS[kind](problem, tmp_path / "problem")
     assert list(tmp_path.iterdir()) == []
