@@ -123,6 +123,6 @@ def test_costs_above_the_limit_of_toulbar2_are_refused(kind: str, tmp_path: Path
     """Its bound on costs includes the constant of a CFN file."""
     for values in ([0, LIMIT], [-LIMIT // 2, -LIMIT]):
         problem = KnapsackProblem("huge", (Group("a", [1, 2], values),))
-        with pytest.raises(UnsupportedError, match="pass 5.1e17"):
+        with pytest.raises(UnsupportedError, match=r"pass 5\.1e17"):
             WRITERS[kind](problem, tmp_path / "problem")
     assert list(tmp_path.iterdir()) == []
