@@ -174,7 +174,11 @@ class _Discovery:
 def _of_hook(
     hook: str, base: type[Plugin], function: Callable[[], Iterable[Any]], entry_point: importlib.metadata.EntryPoint
 ) -> Iterator[PluginRecord]:
-    for offered in function():
+    classes = function()
+    if not isinstance(classes, Iterable):
+        fix = f"return a list of subclasses of {base.__name__}"
+        raise ContractViolation(f"it returned {classes!r}, not a list", fix)
+    for offered in classes:
         yield from _guarded(_of_class(offered, base, hook, entry_point), entry_point)
 
 

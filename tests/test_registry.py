@@ -111,7 +111,7 @@ BROKEN = {
     ),
     "hook returns no list": (
         "from reds_core.hooks import hookimpl\n@hookimpl\ndef reds_solvers():\n    return None\n",
-        "TypeError",
+        "it returned None, not a list; return a list of subclasses of Solver",
     ),
     "no class": (
         "from reds_core.hooks import hookimpl\n@hookimpl\ndef reds_solvers():\n    return [3]\n",

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import time
 import types
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from reds_core.errors import ContractViolation, InputError, PluginFailure, UnsupportedError
 from reds_core.exchange.formats import SUFFIXES
+from reds_core.knapsack.cheapest import cheapest_choice
 from reds_core.knapsack.file import save_problem
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Limit, Status
@@ -52,8 +54,9 @@ class ProgramReply:
         complaint: the last line that it printed; empty if it printed nothing.
         has_answered: whether it wrote an answer.
         choice, bound, status: what the answer states, as in `SolutionFile`.
-        fault: why the answer cannot be used; None if it can.
-        refusal: why the problem cannot be written in the format that the program reads, and what to do; None if it can.
+        fault: why the answer cannot be used, and how to correct it; None if it can.
+        refusal: why the program could not be started, or the problem not be written in the format that it reads, and
+            what to do; None if both were possible.
     """
 
     exit_status: int | None = None
@@ -62,7 +65,7 @@ class ProgramReply:
     choice: tuple[int, ...] | None = None
     bound: int | None = None
     status: Status | None = None
-    fault: str | None = None
+    fault: tuple[str, str] | None = None
     refusal: tuple[str, str] | None = None
 
 
@@ -109,6 +112,8 @@ class CommandSolver(Solver):
                 bound = value
             if status is Status.FEASIBLE and bound == value:
                 status = Status.OPTIMAL
+        if status is Status.INFEASIBLE and reply.choice is None:
+            self._refute(problem)
         if status in (Status.OPTIMAL, Status.INFEASIBLE):
             return Answer(status, reply.choice, bound)
         last = (f"the program printed last: {reply.complaint}",) if reply.choice is None and reply.complaint else ()
@@ -117,16 +122,34 @@ class CommandSolver(Solver):
     def _refuse(self, problem: KnapsackProblem, reply: ProgramReply) -> None:
         """Raise the error for a program that ended without an answer that can be used."""
         if reply.fault is not None:
-            raise ContractViolation(
-                f"solver '{self.name}' broke its contract on problem '{problem.name}': {reply.fault}",
-                "correct the program",
-            )
+            raise self._violated(problem, *reply.fault)
         last = f", and printed last: {reply.complaint}" if reply.complaint else ""
         raise PluginFailure(
-            f"solver '{self.name}' ended with exit status {reply.exit_status} on problem '{problem.name}' without "
-            f"writing an answer{last}",
+            f"solver '{self.name}' ended {_end(reply.exit_status)} on problem '{problem.name}' without writing an "
+            f"answer{last}",
             "correct the command; {answer} is the path of the file that it has to write",
         )
+
+    def _refute(self, problem: KnapsackProblem) -> None:
+        """Raise ContractViolation if the program states that nothing is feasible, but a choice is easily found."""
+        choice = cheapest_choice(problem)
+        if choice is not None:
+            raise self._violated(
+                problem,
+                f"it states that the problem is infeasible, but the choice {list(choice)} is feasible",
+                "correct the program, or tighten the tolerances of its solver",
+            )
+
+    def _violated(self, problem: KnapsackProblem, what: str, fix: str) -> ContractViolation:
+        return ContractViolation(f"solver '{self.name}' broke its contract on problem '{problem.name}': {what}", fix)
+
+
+def _end(exit_status: int | None) -> str:
+    """How a program ended, such as 'by signal SIGKILL' or 'with exit status 3'."""
+    if exit_status is not None and exit_status < 0:
+        known = {number.value: number.name for number in signal.Signals}
+        return f"by signal {known.get(-exit_status, -exit_status)}"
+    return f"with exit status {exit_status}"
 
 
 def _contents(problem: KnapsackProblem) -> bytes:

@@ -13,8 +13,8 @@ from reds_core.knapsack.integers import largest
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.relaxation.rows import Restriction, rows_of
 
-COST_LIMIT = 2**60
-"""Networks whose costs could add up to this are refused, because toulbar2 keeps costs below 2^61."""
+COST_LIMIT = 51 * 10**16
+"""Networks whose costs could add up to more are refused, because toulbar2 refuses bounds above 2^61 / 4.5."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +100,9 @@ def cost_network(problem: KnapsackProblem) -> CostNetwork:
         elif _most(costs) > room:
             kept.append((restriction.name, costs, room))
     top = 1 + _most(functions)
-    if max([top, *(1 + _most(costs) for _, costs, _ in kept)]) > COST_LIMIT:
+    if max([top, top - constant, *(1 + _most(costs) for _, costs, _ in kept)]) > COST_LIMIT:
         raise UnsupportedError(
-            f"problem '{problem.name}' has no cost function network: its costs could add up to 2^60",
+            f"problem '{problem.name}' has no cost function network: its costs could pass 5.1e17",
             "scale the values or costs down, or write an MPS file",
         )
     used = {each.scope for _, costs, _ in kept for each in costs}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reds_core.errors import InputError
 from reds_core.exchange.cost_network import cost_network
-from reds_core.exchange.linear_files import write_lp, write_mps
+from reds_core.exchange.linear_files import COEFFICIENT_LIMIT, write_lp, write_mps
 from reds_core.exchange.toulbar2_files import write_cfn, write_wcsp
 from reds_core.knapsack.file import load_problem, save_problem
 from reds_core.knapsack.problem import KnapsackProblem
@@ -25,9 +25,6 @@ _WRITERS: Mapping[str, Callable[[KnapsackProblem, Path], None]] = {
 }
 SUFFIXES: tuple[str, ...] = tuple(_WRITERS)
 """Suffixes of the files that problems can be converted to."""
-
-COEFFICIENT_LIMIT = 10**15
-"""HiGHS and CBC refuse models with larger coefficients, which come near the precision of doubles."""
 
 
 @dataclass(frozen=True)

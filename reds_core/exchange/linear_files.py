@@ -26,6 +26,9 @@ from reds_core.knapsack.relaxation.linear import MAGNITUDE_LIMIT, LinearModel, l
 from reds_core.knapsack.relaxation.rows import rows_of
 from reds_core.system.files import given_file, written_beside
 
+COEFFICIENT_LIMIT = 10**15
+"""HiGHS and CBC refuse or round larger coefficients, which come near the precision of doubles."""
+
 LINE_LENGTH = 225
 """The most characters of the terms on a line of an LP file. Some readers refuse lines of more than 255."""
 

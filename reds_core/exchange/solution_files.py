@@ -16,19 +16,29 @@ import numpy as np
 
 from reds_core.errors import InputError
 from reds_core.exchange.cost_network import cost_network
+from reds_core.exchange.linear_files import COEFFICIENT_LIMIT
 from reds_core.exchange.names import option_of_column, option_of_value
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Status
 from reds_core.system.files import given_path
 from reds_core.system.machine_faults import reason_of, shown
 
+ANOTHER_FILE = "give a solution of a file that `reds convert` wrote"
+"""What to do about a file that cannot be corrected."""
+CHECK_PATH = "check the path"
+
 INTEGRALITY = 1e-4
 """How far from 0 or 1 a solver may report a binary column. The tolerances of solvers are 1e-5 or less."""
 
-_NOTHING_FOUND = re.compile(r"^(integer )?infeasible|^no feasible|no (integer )?solution|^unbounded", re.I | re.M)
-"""What HiGHS, CBC and SCIP write about models without a solution. CBC then lists the columns of its last attempt."""
+_NOTHING_FOUND = re.compile(
+    r"^(integer )?infeasible|^no feasible|no (integer )?solution|^unbounded|^# primal solution values\nnone",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What HiGHS, CBC and SCIP write where there is no solution. CBC then lists the columns of its last attempt."""
 
-_INFEASIBLE = re.compile(r"^(integer )?infeasible", re.IGNORECASE | re.MULTILINE)
+_INFEASIBLE = re.compile(r"\s*(model status\n|solution status:\s*)?(integer )?infeasible\b(?! or)", re.IGNORECASE)
+"""How files of infeasible models begin. Further down, HiGHS also calls its last, imprecise solution infeasible."""
+
 _DUALS = re.compile(r"^# *dual", re.IGNORECASE | re.MULTILINE)
 
 
@@ -40,7 +50,8 @@ class SolutionFile:
         choice: one option index for each group, in the order of the problem; None if the file holds no solution.
         bound: the upper bound on the value that a JSON answer states, or None. It is not checked.
         status: what the file says about the solution. A JSON answer may state any status, and other files only that the
-            problem is infeasible; None if the file says nothing. It is not checked.
+            problem is infeasible, which is ignored where numbers are so large that solvers round them; None if the file
+            says nothing. It is not checked.
     """
 
     choice: tuple[int, ...] | None
@@ -72,16 +83,15 @@ def read_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> Soluti
     """
     path = given_path(path, "path of the solution")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some programs on Windows begin a file with a byte-order mark
     except (OSError, UnicodeError) as error:
-        raise InputError(
-            f"solution file {shown(path)} cannot be read ({reason_of(error)})", "check the path"
-        ) from error
+        raise InputError(f"solution file {shown(path)} cannot be read ({reason_of(error)})", CHECK_PATH) from error
     if text.lstrip().startswith("{"):
         return _of_json(problem, path, text)
     first = next((line.split() for line in text.splitlines() if line.strip()), None)
     if first is None or _NOTHING_FOUND.search(text):
-        return SolutionFile(None, status=Status.INFEASIBLE if _INFEASIBLE.search(text) else None)
+        is_proof = _INFEASIBLE.match(text) is not None and problem.magnitude < COEFFICIENT_LIMIT
+        return SolutionFile(None, status=Status.INFEASIBLE if is_proof else None)
     levels = _levels(text)
     if levels:
         return SolutionFile(_of_levels(problem, path, levels))
@@ -103,7 +113,7 @@ def choice_of_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> t
     return choice
 
 
-def _refused(path: Path, what: str, fix: str = "give a solution of a file that `reds convert` wrote") -> InputError:
+def _refused(path: Path, what: str, fix: str = ANOTHER_FILE) -> InputError:
     return InputError(f"solution file {shown(path)} {what}", fix)
 
 
@@ -204,7 +214,8 @@ def _of_widths(problem: KnapsackProblem, path: Path, widths: Any) -> tuple[int, 
         raise _refused(path, "has 'widths' that are not an object", "give the width of each group by its name")
     chosen = {}
     for g, group in enumerate(problem.groups):
-        options = np.flatnonzero(group.widths == widths.get(group.name, -1))
+        width = widths.get(group.name)
+        options = np.flatnonzero(group.widths == width) if type(width) is int else np.zeros(0, np.int64)
         if options.size != 1:
             raise _refused(path, f"gives group '{group.name}' no width that it offers")
         chosen[g] = int(options[0])

@@ -30,7 +30,7 @@ def write_cfn(problem: KnapsackProblem, path: str | PathLike[str]) -> None:
         path: path of the file.
 
     Raises:
-        UnsupportedError: if the costs of the network could add up to 2^60.
+        UnsupportedError: if the costs of the network, or the sum of them and its constant, could pass 5.1e17.
         InputError: if the file cannot be written.
     """
     _write(path, _cfn(problem, cost_network(problem)))
@@ -115,7 +115,7 @@ def write_wcsp(problem: KnapsackProblem, path: str | PathLike[str]) -> None:
         path: path of the file.
 
     Raises:
-        UnsupportedError: if the costs of the network could add up to 2^60.
+        UnsupportedError: if the costs of the network, or the sum of them and its constant, could pass 5.1e17.
         InputError: if the file cannot be written.
     """
     _write(path, _wcsp(label(problem.name) or "problem", cost_network(problem)))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from reds_core.arrays import IntArray, Table
 from reds_core.errors import InputError
-from reds_core.knapsack.integers import as_integer, as_integers, checked_table
+from reds_core.knapsack.integers import as_integer, as_integers, check_name, counted
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 
 
@@ -42,6 +42,9 @@ class ProblemBuilder:
     Args:
         name: The name of the problem, for messages and files.
 
+    Raises:
+        InputError: If the name is not a text.
+
     Example:
         >>> builder = ProblemBuilder("two layers")
         >>> builder.add_group("conv", values=[0, 40, 60], widths=[8, 16, 32])
@@ -53,6 +56,9 @@ class ProblemBuilder:
     """
 
     def __init__(self, name: str = "problem") -> None:
+        if not isinstance(name, str):
+            raise InputError(f"{name!r} is not a name of a problem", "give a text")
+        check_name(name)
         self._name = name
         self._groups: dict[str, Group] = {}
         self._bounds: dict[str, tuple[int, int]] = {}
@@ -83,10 +89,18 @@ class ProblemBuilder:
             InputError: If the name is taken, or the values, widths or limits are invalid.
         """
         self._refuse_taken("group", name, self._groups)
-        table = as_integers(np.asarray(values), f"values of group '{name}'")
-        if widths is None:
-            widths = np.arange(1, table.size + 1)
-        group = Group(name, as_integers(np.asarray(widths), f"widths of group '{name}'"), table)
+        table = as_integers(values, f"the values of group '{name}'")
+        if table.ndim != 1:
+            raise InputError(
+                f"the values of group '{name}' have shape {table.shape}", "give a list of one value for each option"
+            )
+        sizes = as_integers(np.arange(1, table.size + 1) if widths is None else widths, f"the widths of group '{name}'")
+        if sizes.shape != table.shape:
+            raise InputError(
+                f"group '{name}' has {counted(table.size, 'value')}, but its widths have shape {sizes.shape}",
+                "give one width for each value",
+            )
+        group = Group(name, sizes, table)
         low = 0 if floor is None else as_integer(floor, f"the floor of group '{name}'")
         high = group.options - 1 if ceiling is None else as_integer(ceiling, f"the ceiling of group '{name}'")
         if not 0 <= low <= high < group.options:
@@ -259,6 +273,7 @@ class ProblemBuilder:
     def _refuse_taken(self, what: str, name: str, taken: Iterable[str]) -> None:
         if not isinstance(name, str) or not name:
             raise InputError(f"{name!r} is not a name of a {what}", "give a text that is not empty")
+        check_name(name)
         if name in taken:
             raise InputError(f"there is a {what} '{name}' already", "give each one a name of its own")
 
@@ -283,6 +298,10 @@ class ProblemBuilder:
         return parts
 
     def _costs(self, resource: str, costs: Mapping[str, npt.ArrayLike]) -> dict[str, IntArray]:
+        if not isinstance(costs, Mapping):
+            raise InputError(
+                f"the costs of '{resource}' are not given by group", "give a dict such as {'conv1': [10, 20, 30]}"
+            )
         checked = {}
         for group, table in costs.items():
             self._known("group", group, self._groups)
@@ -313,9 +332,7 @@ class ProblemBuilder:
         return pair, checked if pair == (first, second) else checked.T
 
     def _table(self, table: npt.ArrayLike, shape: tuple[int, ...], what: str) -> IntArray:
-        try:
-            checked = checked_table(np.asarray(table), shape, what)
-        except ValueError as error:  # rows of several lengths
-            raise InputError(f"{what} are not a table", f"give an array of shape {shape}") from error
-        assert checked is not None  # which only None is
+        checked = as_integers(table, what)
+        if checked.shape != shape:
+            raise InputError(f"{what} have shape {checked.shape}", f"give an array of shape {shape}")
         return checked

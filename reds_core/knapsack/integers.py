@@ -19,6 +19,16 @@ def refused(what: str, fix: str = "correct the problem file or the code that bui
     return InputError(f"knapsack problem: {what}", fix)
 
 
+def check_name(name: str) -> None:
+    """Check that a name can be written to files, whose arrays are named after groups and resources.
+
+    Raises:
+        InputError: if it has a null character, or a surrogate, which UTF-8 cannot represent.
+    """
+    if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
+        raise refused(f"the name {name!r} has a character that files cannot contain", "choose another name")
+
+
 def is_sealed(array: object, dtype: type[np.generic]) -> bool:
     """Whether `array` is read-only and owns its data, so that variants of a problem can share it."""
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
@@ -34,17 +44,21 @@ def as_integers(array: object, what: str) -> IntArray:
         what: what the numbers are, for messages.
 
     Raises:
-        InputError: if the array is not numeric, or an entry is not a whole number or is too large.
+        InputError: if the array is not numeric or has rows of different lengths, or an entry is not a whole number or
+            is too large.
     """
-    raw = np.asarray(array)
-    if raw.dtype.kind == "f":
-        if not np.all(np.isfinite(raw)) or np.any(raw != np.rint(raw)) or np.any(np.abs(raw) > MAGNITUDE_LIMIT):
-            raise refused(f"{what} holds a number that is not whole", "round it; all numbers are 64-bit integers")
-    elif raw.dtype.kind == "u":
-        if raw.size and int(raw.max()) > MAGNITUDE_LIMIT:
-            raise refused(f"{what} holds a number above 2^62", "scale the numbers down")
-    elif raw.dtype.kind not in "i":
-        raise refused(f"{what} has type {raw.dtype}, not integers", "store it as int64")
+    try:
+        raw = np.asarray(array)
+    except ValueError as error:
+        raise refused(f"{what} have rows of different lengths", "give an array of integers") from error
+    if raw.dtype.kind == "f" and (not np.all(np.isfinite(raw)) or np.any(raw != np.rint(raw))):
+        raise refused(f"{what} include a number that is not whole", "round it; all numbers are 64-bit integers")
+    is_object_of_integers = raw.dtype.kind == "O" and raw.size > 0 and all(type(each) is int for each in raw.flat)
+    if raw.dtype.kind not in "iuf" and not is_object_of_integers:
+        found = "other objects" if raw.dtype.kind == "O" else f"of type {raw.dtype}"
+        raise refused(f"{what} are not integers, but {found}", "give an array of integers")
+    if raw.dtype.kind in "ufO" and raw.size and np.any(np.abs(raw) > MAGNITUDE_LIMIT):
+        raise refused(f"{what} include a number above 2^62", "scale the numbers down")
     if is_sealed(raw, np.int64):
         return raw
     result = raw.astype(np.int64)
@@ -64,9 +78,13 @@ def as_integer(number: object, what: str) -> int:
     """
     if isinstance(number, float | np.floating) and np.isfinite(number) and number == np.rint(number):
         return int(number)
-    if isinstance(number, bool) or not isinstance(number, SupportsIndex):
-        raise refused(f"{what} is {number!r}, which is not whole", "round it; all numbers are 64-bit integers")
-    return operator.index(number)
+    try:
+        if not isinstance(number, bool) and isinstance(number, SupportsIndex):
+            return operator.index(number)
+    except TypeError:  # arrays have an __index__ too, but only those without dimensions can use it
+        pass
+    fix = "round it" if isinstance(number, float | np.floating) else "give an integer"
+    raise refused(f"{what} is {number!r}, which is not a whole number", f"{fix}; all numbers are 64-bit integers")
 
 
 def checked_table(array: object, shape: tuple[int, ...], what: str) -> Table:
@@ -79,7 +97,7 @@ def checked_table(array: object, shape: tuple[int, ...], what: str) -> Table:
         return None
     result = as_integers(array, what)
     if result.shape != shape:
-        raise refused(f"{what} has shape {result.shape} where {shape} is expected")
+        raise refused(f"{what} have shape {result.shape} where {shape} is expected")
     return result
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from reds_core.arrays import Table
 from reds_core.knapsack.integers import MAGNITUDE_LIMIT as MAGNITUDE_LIMIT
-from reds_core.knapsack.integers import as_integer, checked_table, counted, is_sealed, largest, refused
+from reds_core.knapsack.integers import as_integer, check_name, checked_table, counted, is_sealed, largest, refused
 from reds_core.knapsack.pair_terms import ALL, PairTerm
 from reds_core.knapsack.parts import Group as Group
 from reds_core.knapsack.parts import Pair as Pair
@@ -82,10 +82,12 @@ class KnapsackProblem:
     def __post_init__(self) -> None:
         for part in ("groups", "pairs", "resources"):
             object.__setattr__(self, part, tuple(getattr(self, part)))
+        check_name(self.name)
         if not self.groups:
             raise refused("it has no groups")
         for names in ([g.name for g in self.groups], [r.name for r in self.resources]):
             for name in names:
+                check_name(name)
                 if not name or names.count(name) > 1:
                     raise refused(f"the name '{name}' is empty or used twice")
         counts = [g.options for g in self.groups]

@@ -137,7 +137,7 @@ def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: f
         deadline: `time.monotonic()` by which the worker should have finished, or None.
 
     Returns:
-        The reply, or None if the worker was killed after the deadline.
+        The reply, or None if the worker was killed after the deadline before it had replied.
 
     Raises:
         MemoryError: if the worker ran out of memory.
@@ -147,7 +147,7 @@ def run_isolated(worker: Path, request: Mapping[str, npt.ArrayLike], deadline: f
         try:
             running.process.wait(None if deadline is None else max(deadline + GRACE_S - time.monotonic(), 0.0))
         except subprocess.TimeoutExpired:
-            return None
+            return running.reply()  # which it may have written without having ended
         reply = running.reply()
         if reply is None:
             status = f"the worker ended with status {running.process.returncode}"

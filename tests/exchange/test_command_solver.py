@@ -20,7 +20,7 @@ from toy_runs import Workplace
 
 import reds_core
 from reds_core.bench.suites import suite
-from reds_core.errors import ContractViolation, InputError, PluginFailure
+from reds_core.errors import ContractViolation, InputError, PluginFailure, UnsupportedError
 from reds_core.exchange.command_solver import ANSWER, CONTROLS, PROBLEM_FILES, command_solver
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Limit, Solution, Status
@@ -84,7 +84,6 @@ def test_the_problem_of_these_tests_has_this_optimum(problem: KnapsackProblem) -
         ("widths={'a/1': 1, 'b': 4}", Status.FEASIBLE, None),
         ("choice=None", Status.NO_SOLUTION, None),
         (f"choice=None, bound={VALUE}", Status.NO_SOLUTION, VALUE),
-        ("choice=None, status='infeasible'", Status.INFEASIBLE, None),
     ],
 )
 def test_answers_in_json(ask: Ask, answer: str, status: Status, bound: int | None) -> None:
@@ -102,7 +101,15 @@ def test_answers_in_json(ask: Ask, answer: str, status: Status, bound: int | Non
         (f"choice={CHOICE}, status='optimal', bound={VALUE + 1}", "claimed optimality at value 12 with bound 13"),
         (f"choice={CHOICE}, status='infeasible'", "status infeasible with a choice"),
         ("choice=None, status='feasible'", "status feasible without a choice"),
-        (f"choice={CHOICE}, status='good'", "its answer has the status 'good'"),
+        ("choice=None, status='infeasible'", r"infeasible, but the choice \[0, \d\] is feasible; correct the program"),
+        (
+            f"choice={CHOICE}, status='good'",
+            "its answer has the status 'good'; correct the program: give optimal, feasible",
+        ),
+        (
+            "widths={'a/1': [1, 2], 'b': 4}",
+            "its answer gives group 'a/1' no width that it offers; correct the program$",
+        ),
         ("choice=[2]", "its answer has 1 options, but the problem has 2 groups"),
         ("choice=[3, 0]", "its answer chooses option 3 of group 'a/1', which has 3 options"),
         ("choice=[2, 0.5]", "its answer has a 'choice' that is not a list of integers"),
@@ -119,6 +126,50 @@ def test_a_program_without_an_answer_is_named_with_its_last_words(ask: Ask) -> N
         ask("print('hello'); print('no licence', file=sys.stderr); sys.exit(3)")
     with pytest.raises(PluginFailure, match=r"exit status 0 on problem 'small' without writing an answer; correct"):
         ask("pass")
+    with pytest.raises(PluginFailure, match=r"ended by signal SIGKILL on problem 'small' without writing an answer"):
+        ask("os.kill(os.getpid(), 9)")
+
+
+def test_a_program_may_state_that_a_problem_is_infeasible(
+    problem: KnapsackProblem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program(tmp_path, "answer(choice=None, status='infeasible')")
+    tight = problem.with_capacities({r.name: -1 for r in problem.resources})
+    solution = reds_core.solve(tight, "cmd:./mine {mps} {answer}")
+    assert (solution.status, solution.choice) == (Status.INFEASIBLE, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("os.mkdir(arguments[-1])", "its answer is not a file; correct the program"),
+        ("os.mkfifo(arguments[-1])", "its answer is not a file"),
+        ("os.symlink('/dev/zero', arguments[-1])", "its answer is not a file"),
+        ("open(arguments[-1], 'wb').truncate(2**40)", "its answer is larger than 256 MiB"),
+    ],
+)
+def test_answers_without_end_are_not_read(ask: Ask, body: str, why: str) -> None:
+    with pytest.raises(ContractViolation, match=why):
+        ask(body)
+
+
+def test_endless_output_is_not_kept(ask: Ask) -> None:
+    """Of 300 MB that the program prints, none is in the folder of its files, which it can see."""
+    body = (
+        "for _ in range(300): sys.stdout.write('y' * 10**6)\nprint(); print('the end'); sys.stdout.flush()\n"
+        "folder = os.path.dirname(arguments[-1])\n"
+        "sizes = [os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder)]\n"
+        "if max(sizes) > 10**6: answer(choice=[0, 0])"
+    )
+    with pytest.raises(PluginFailure, match="printed last: the end"):
+        ask(body)
+
+
+def test_output_that_another_process_holds_open_is_not_awaited(ask: Ask) -> None:
+    started = time.monotonic()
+    assert ask(f"answer(choice={CHOICE})\nif not os.fork(): time.sleep(60)").value == VALUE
+    assert time.monotonic() - started < 25
 
 
 def test_an_answer_counts_whatever_the_exit_status(ask: Ask) -> None:
@@ -188,7 +239,7 @@ def test_a_file_that_is_no_program_is_named(ask: Ask, problem: KnapsackProblem, 
     path = tmp_path / "text"
     path.write_text("\0")
     path.chmod(0o755)
-    with pytest.raises(PluginFailure, match=r"exit status 126 .*Exec format error"):
+    with pytest.raises(UnsupportedError, match=r"program '.*text' cannot be started \(Exec format error\)"):
         reds_core.solve(problem, "cmd:./text {mps} {answer}")
 
 

@@ -55,6 +55,20 @@ None
 # Dual solution values
 None
 """
+HIGHS_STOPPED = """\
+Model status
+Time limit reached
+
+# Primal solution values
+None
+
+# Dual solution values
+None
+
+# Basis
+HiGHS_basis_file v2
+None
+"""
 CBC = """\
 Optimal - objective value -8.00000000
       1 x0_1_w2_conv_1                                  1                      -5
@@ -106,7 +120,16 @@ FOUND = {
     "highs, infeasible": (HIGHS_INFEASIBLE, NONE_EXISTS),
     "cbc, infeasible": (CBC_INFEASIBLE, NONE_EXISTS),
     "cbc, stopped": (CBC_STOPPED, SolutionFile(None)),
-    "scip, infeasible": ("no solution available\n", SolutionFile(None)),
+    "cbc, infeasible in integers": (CBC_INFEASIBLE.replace("Inf", "Integer inf"), NONE_EXISTS),
+    "highs, stopped": (HIGHS_STOPPED, SolutionFile(None)),
+    "highs, stopped at a solution beyond its tolerances": (
+        HIGHS_STOPPED.replace("values\nNone", "values\nInfeasible\n# Columns 1\nx0_0_w1_conv_1 0.5"),
+        SolutionFile(None),
+    ),
+    "highs, infeasible or unbounded": (HIGHS_STOPPED.replace("Time", "Infeasible or unbounded"), SolutionFile(None)),
+    "scip, infeasible": ("solution status: infeasible\nno solution available\n", NONE_EXISTS),
+    "scip, stopped": ("solution status: time limit reached\nno solution available\n", SolutionFile(None)),
+    "json with a byte-order mark": ("\ufeff" + ANSWER, SolutionFile((1, 1), 8)),
     "empty": ("\n", SolutionFile(None)),
 }
 
@@ -160,12 +183,22 @@ def test_what_a_file_holds(case: str, tmp_path: Path) -> None:
         ('{"choice": [1, 1], "bound": 8.5}', "has the bound 8.5"),
         ('{"widths": {"fc": 6}}', "gives group 'conv 1' no width that it offers"),
         ('{"widths": {"fc": 5, "conv 1": 2}}', "gives group 'fc' no width that it offers"),
+        ('{"widths": {"fc": 6, "conv 1": [1, 2]}}', "gives group 'conv 1' no width that it offers"),
+        ('{"widths": {"fc": 6, "conv 1": "2"}}', "gives group 'conv 1' no width that it offers"),
         ('{"widths": [2, 6]}', "has 'widths' that are not an object"),
     ],
 )
 def test_files_that_are_refused(text: str, why: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=why):
         read_solution(PROBLEM, write(tmp_path, text))
+
+
+def test_infeasible_is_not_believed_where_solvers_round(tmp_path: Path) -> None:
+    """CBC says so of problems with costs near 2^59 that have solutions."""
+    path = write(tmp_path, CBC_INFEASIBLE)
+    for most, status in ((10**14, Status.INFEASIBLE), (10**15, None)):
+        problem = KnapsackProblem("large", (Group("a", [1, 2], [0, most]),))
+        assert read_solution(problem, path) == SolutionFile(None, status=status)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from reds_core.testing.strategies import knapsack_problems
 
 INSTANCES = Path(__file__).parents[2] / ".." / "shared" / "instances"
 WRITERS = {"cfn": write_cfn, "wcsp": write_wcsp}
+LIMIT = 51 * 10**16
 INDICES, VALUES, VARIABLES = 1, 2, 3
 """How toulbar2 writes solutions."""
 
@@ -112,8 +113,16 @@ def agrees(
         assert objective == pytest.approx(constant - optimum, rel=1e-12)
 
 
+def test_costs_just_below_the_limit_are_read(kind: str, solver: ForeignSolver, tmp_path: Path) -> None:
+    for values in ([0, LIMIT - 9], [-LIMIT // 2, -LIMIT + 9]):
+        problem = KnapsackProblem("large", (Group("a", [1, 2], values), Group("b", [1, 2], [0, 1])))
+        agrees(problem, kind, solver, tmp_path, brute_force(problem).value)
+
+
 def test_costs_above_the_limit_of_toulbar2_are_refused(kind: str, tmp_path: Path) -> None:
-    problem = KnapsackProblem("huge", (Group("a", [1, 2], [0, 2**60]),))
-    with pytest.raises(UnsupportedError, match=r"2\^60"):
-        WRITERS[kind](problem, tmp_path / "problem")
+    """Its bound on costs includes the constant of a CFN file."""
+    for values in ([0, LIMIT], [-LIMIT // 2, -LIMIT]):
+        problem = KnapsackProblem("huge", (Group("a", [1, 2], values),))
+        with pytest.raises(UnsupportedError, match=r"pass 5\.1e17"):
+            WRITERS[kind](problem, tmp_path / "problem")
     assert list(tmp_path.iterdir()) == []

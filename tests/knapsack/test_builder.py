@@ -120,35 +120,61 @@ def started() -> ProblemBuilder:
         (lambda b: b.add_group("", [1]), "'' is not a name of a group"),
         (lambda b: b.add_group(3, [1]), "3 is not a name of a group"),
         (lambda b: b.add_group("new", []), "group 'new' has no options"),
-        (lambda b: b.add_group("new", [0.5]), "values of group 'new' holds a number that is not whole"),
-        (lambda b: b.add_group("new", ["1"]), "values of group 'new' has type"),
+        (lambda b: b.add_group("new", [0.5]), "the values of group 'new' include a number that is not whole"),
+        (lambda b: b.add_group("new", ["1"]), "values of group 'new' are not integers, but of type <U1"),
+        (lambda b: b.add_group("new", [None]), "values of group 'new' are not integers, but other objects"),
+        (lambda b: b.add_group("new", {1, 2}), "values of group 'new' are not integers, but other objects"),
+        (lambda b: b.add_group("new", [10**20]), r"include a number above 2\^62; scale the numbers down"),
+        (lambda b: b.add_group("new", [0, 2**63]), r"include a number above 2\^62"),
+        (lambda b: b.add_group("new", [[1, 2], [3]]), "values of group 'new' have rows of different lengths"),
+        (lambda b: b.add_group("new", [1, 2], [[1], [1, 2]]), "widths of group 'new' have rows of different lengths"),
+        (
+            lambda b: b.add_group("new", [[1, 2], [3, 4]]),
+            r"values of group 'new' have shape \(2, 2\); give a list of one",
+        ),
+        (lambda b: b.add_group("new", 5), r"the values of group 'new' have shape \(\)"),
+        (lambda b: b.add_group("x\0y", [1]), "has a character that files cannot contain; choose another name"),
+        (lambda b: b.add_group("\ud800", [1]), "has a character that files cannot contain"),
+        (
+            lambda b: b.add_sum("new", np.array([5])),
+            r"'new' is array\(\[5\]\), which is not a whole number; give an integer",
+        ),
+        (lambda b: b.add_sum("new", None), "'new' is None, which is not a whole number; give an integer"),
+        (lambda b: b.add_sum("new", 9, [[1, 2, 3], [0, 1]]), "costs of 'new' are not given by group; give a dict"),
+        (lambda b: b.add_step("ram", [[1, 2, 3], [0, 1]]), "costs of 'ram' are not given by group; give a dict"),
+        (lambda b: b.add_pair_values("conv", "last", [[1], [2, 3], [4]]), "'last' have rows of different lengths"),
         (lambda b: b.add_group("new", [1, 2], [2, 2]), "widths of group 'new' do not rise strictly"),
-        (lambda b: b.add_group("new", [1, 2], [2]), r"values of group 'new' has shape \(2,\) where \(1,\) is expected"),
+        (lambda b: b.add_group("new", [1, 2], [2]), r"group 'new' has 2 values, but its widths have shape \(1,\)"),
         (lambda b: b.add_group("new", [1, 2], floor=2), "the floor 2 and the ceiling 1 of group 'new' leave no option"),
         (lambda b: b.add_group("new", [1, 2], floor=1, ceiling=0), "leave no option; give option indices from 0 to 1"),
         (lambda b: b.add_sum("macs", 1), "there is a resource 'macs' already"),
         (lambda b: b.add_peak("macs", 1), "there is a resource 'macs' already"),
-        (lambda b: b.add_sum("new", 1.5), "the capacity of 'new' is 1.5, which is not whole"),
+        (lambda b: b.add_sum("new", 1.5), "the capacity of 'new' is 1.5, which is not a whole number; round it"),
         (lambda b: b.add_sum("new", 1, {"cnv": [1, 2, 3]}), "there is no group 'cnv'; did you mean 'conv'?"),
         (lambda b: b.add_sum("new", 1, {"x": [1]}), "there is no group 'x'; known: conv, dense, last"),
-        (lambda b: b.add_sum("new", 1, {"conv": [1, 2]}), r"costs of 'new' for 'conv' has shape \(2,\) where \(3,\)"),
+        (
+            lambda b: b.add_sum("new", 1, {"conv": [1, 2]}),
+            r"costs of 'new' for 'conv' have shape \(2,\); give .* \(3,\)",
+        ),
         (lambda b: b.add_costs("macs", {"dense": [1, 2], "last": [1]}), "group 'dense' has costs of 'macs' already"),
-        (lambda b: b.add_costs("macs", {"conv": [1, 2]}), "costs of 'macs' for 'conv' has shape"),
+        (lambda b: b.add_costs("macs", {"conv": [1, 2]}), "costs of 'macs' for 'conv' have shape"),
         (lambda b: b.add_costs("ram", {"conv": [1, 2, 3]}), "resource 'ram' is a peak"),
         (lambda b: b.add_step("rm", {}), "there is no resource 'rm'; did you mean 'ram'?"),
         (lambda b: b.add_step("macs", {}), "resource 'macs' is a sum, which has no steps"),
-        (lambda b: b.add_step("ram", {"dense": [1]}), "costs of 'ram' for 'dense' has shape"),
+        (lambda b: b.add_step("ram", {"dense": [1]}), "costs of 'ram' for 'dense' have shape"),
         (lambda b: b.add_product("ram", "conv", "dense"), "resource 'ram' is a peak, whose costs belong to its steps"),
         (lambda b: b.add_product("macs", "conv", "conv"), "a pair joins group 'conv' with itself"),
         (lambda b: b.add_product("macs", "conv", "dens"), "there is no group 'dens'; did you mean 'dense'?"),
-        (lambda b: b.add_product("macs", "last", "dense", 0.5), "a coefficient of 'macs' is 0.5, which is not whole"),
+        (
+            lambda b: b.add_product("macs", "last", "dense", 0.5),
+            "a coefficient of 'macs' is 0.5, which is not a whole number",
+        ),
         (
             lambda b: b.add_pair_values("dense", "conv", np.zeros((2, 3))),
             "have pair values already; add both tables up",
         ),
         (lambda b: b.add_pair_costs("macs", "dense", "conv", np.zeros((2, 3))), "have pair costs of 'macs' already"),
-        (lambda b: b.add_pair_values("dense", "conv", np.zeros((3, 2))), r"has shape \(3, 2\) where \(2, 3\)"),
-        (lambda b: b.add_pair_values("conv", "dense", [[1], [2, 3], [4]]), "are not a table; give an array of shape"),
+        (lambda b: b.add_pair_values("dense", "conv", np.zeros((3, 2))), r"have shape \(3, 2\); give .* \(2, 3\)"),
         (lambda b: b.add_sum("new", 2**62 + 1) or b.build(), r"could pass 2\^62"),
     ],
 )
@@ -266,3 +292,18 @@ def test_help_on_problems_can_be_read() -> None:
     for part in ("multiple-choice knapsack problem", "ProblemBuilder", "evaluate(self", "with_capacities(self"):
         assert part in text
     assert not re.search(r"^ \|  _\w+\(", text.replace("__", ""), re.MULTILINE)
+
+
+def test_names_of_problems_can_be_written_to_files() -> None:
+    for name in (5, "a\0b", "\udcff"):
+        with pytest.raises(InputError, match=r"is not a name of a problem|files cannot contain"):
+            ProblemBuilder(name)  # type: ignore[arg-type]
+        if isinstance(name, str):
+            with pytest.raises(InputError, match="files cannot contain"):
+                KnapsackProblem(name, (Group("a", [1], [0]),))
+
+
+def test_a_builder_is_not_taken_for_a_problem() -> None:
+    for call in (reds_core.solve, lambda builder: reds_core.convert_problem(builder, "p.mps")):
+        with pytest.raises(InputError, match="problem of type ProblemBuilder is not a path"):
+            call(started())
