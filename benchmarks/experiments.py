@@ -199,7 +199,7 @@ EXPERIMENTS = {
         "all 50,000 training images. The REDS paper (arXiv 2311.13349) loses 1.9, 5.3 and 18.4 points",
         "cifar10",
         (("nested,uniform", "taylor"),),
-        epochs=5,
+        epochs=15,
         augment=("flip", "shift"),
     ),
     "resnet8": Experiment(
