@@ -172,7 +172,7 @@ class _Discovery:
 
 
 def _of_hook(
-    hook: str, base: type[Plugin], function: Callable[[], Iterable[Any]], entry_point: importlib.metadata.EntryPoint
+    hook: str, base: type[Plugin], function: Callable[[], Any], entry_point: importlib.metadata.EntryPoint
 ) -> Iterator[PluginRecord]:
     classes = function()
     if not isinstance(classes, Iterable):
