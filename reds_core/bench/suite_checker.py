@@ -13,14 +13,16 @@ The script shares no code with reds. All numbers are integers of Python, which d
 from __future__ import annotations
 
 import json
-import operator
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 Arrays = dict[str, Any]
+
+EXAMPLE = '{"choice": [3, 0, 7]}'
 
 
 def read_problem(path: Path | str) -> tuple[dict[str, Any], Arrays]:
@@ -32,12 +34,32 @@ def read_problem(path: Path | str) -> tuple[dict[str, Any], Arrays]:
     Raises:
         ValueError: if the file is not of the format reds-problem/1.
     """
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    header = json.loads(str(arrays.pop("header")))
-    if header.get("format") != "reds-problem/1":
-        raise ValueError("this is not a reds-problem/1 file")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(str(arrays.pop("header")))
+        is_problem = header["format"] == "reds-problem/1"
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+        is_problem = False
+    if not is_problem:
+        raise ValueError(f"{path} is not a reds-problem/1 file")
     return header, arrays
+
+
+def read_choice(path: Path | str) -> list[int]:
+    """Read the choice of an answer.
+
+    Raises:
+        ValueError: if the file is not a JSON object with a list of integers as 'choice'.
+    """
+    try:
+        answer = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error})") from error
+    choice = answer.get("choice") if isinstance(answer, dict) else None
+    if not isinstance(choice, list) or any(type(option) is not int for option in choice):
+        raise ValueError(f"{path} is not a JSON object with a list of integers as 'choice', such as {EXAMPLE}")
+    return choice
 
 
 def evaluate(header: dict[str, Any], arrays: Arrays, choice: list[int]) -> dict[str, Any]:
@@ -57,7 +79,7 @@ def evaluate(header: dict[str, Any], arrays: Arrays, choice: list[int]) -> dict[
     groups = header["groups"]
     if len(choice) != len(groups):
         raise ValueError(f"the choice has {len(choice)} entries, but the problem has {len(groups)} groups")
-    chosen = {group: operator.index(option) for group, option in zip(groups, choice, strict=True)}
+    chosen = dict(zip(groups, choice, strict=True))
     for group, option in chosen.items():
         if not 0 <= option < len(arrays[f"widths/{group}"]):
             raise ValueError(f"group '{group}' has no option {option}")
@@ -122,10 +144,9 @@ def main(arguments: list[str]) -> int:
     problem, answer = (Path(argument) for argument in arguments)
     try:
         header, arrays = read_problem(problem)
-        choice = json.loads(answer.read_text(encoding="utf-8"))["choice"]
-        result = evaluate(header, arrays, choice)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        result = evaluate(header, arrays, read_choice(answer))
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     facts = known_facts(problem)
     if facts.get("optimum") is not None:

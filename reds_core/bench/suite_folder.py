@@ -15,7 +15,7 @@ from reds_core.bench.suites import SuiteProblem, SuiteRecord, suite, suite_recor
 from reds_core.errors import InputError
 from reds_core.knapsack.file import problem_digest, save_problem
 from reds_core.knapsack.problem import SumResource
-from reds_core.system.files import given_path, make_folder, write_bytes, write_text
+from reds_core.system.files import folder_written_beside, given_path, make_folder, write_bytes, write_text
 from reds_core.system.machine_faults import shown
 from reds_core.system.records import to_json
 
@@ -120,6 +120,13 @@ def export_suite(name: str, folder: str | PathLike[str]) -> SuiteIndex:
     instances = suite(name)
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"folder {shown(folder)} is not empty", "give another folder")
+    if folder.is_dir():  # may be the current folder, so it is not replaced by another
+        return _write_suite(folder, name, instances)
+    with folder_written_beside(folder) as temporary:
+        return _write_suite(temporary, name, instances)
+
+
+def _write_suite(folder: Path, name: str, instances: Sequence[SuiteProblem]) -> SuiteIndex:
     make_folder(folder / "problems")
     record = suite_record(name, instances)
     problems = tuple(_write_problem(folder, each) for each in instances)

@@ -40,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def check(folder: Path, problem: str, answer: Path) -> subprocess.CompletedProcess[str]:
+def check(folder: Path, problem: str | Path, answer: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-I", "check_solution.py", problem, str(answer)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
@@ -111,6 +111,16 @@ def test_a_folder_with_other_files_is_left_alone(folder: Path, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
 
 
+def test_an_interrupted_export_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reds_core.bench.suite_folder._readme", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        reds_core.export_suite("tiny", tmp_path / "new" / "tiny")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
 # --- the checker ----------------------------------------------------------------------------------------------------
 
 
@@ -170,9 +180,12 @@ def test_the_checker_proves_the_optima(folder: Path, tmp_path: Path) -> None:
         ('{"choice": [4, 4, 4, 4]}', 1, "above the capacity"),
         ('{"choice": [4, 4, 4]}', 2, "the choice has 3 entries, but the problem has 4 groups"),
         ('{"choice": [4, 4, 4, 5]}', 2, "has no option 5"),
-        ('{"choice": [4, 4, 4, 0.5]}', 2, "TypeError"),
-        ("{}", 2, "choice"),
-        ("nonsense", 2, "JSONDecodeError"),
+        ('{"choice": [4, 4, 4, 0.5]}', 2, "is not a JSON object with a list of integers as 'choice', such as {"),
+        ('{"choice": [4, 4, 4, true]}', 2, "is not a JSON object with a list of integers"),
+        ('{"choice": null}', 2, "is not a JSON object with a list of integers"),
+        ("[4, 4, 4, 4]", 2, "is not a JSON object with a list of integers"),
+        ("{}", 2, "is not a JSON object with a list of integers"),
+        ("nonsense", 2, "answer.json is not valid JSON"),
     ],
 )
 def test_answers_that_the_checker_refuses(folder: Path, answer: str, status: int, why: str, tmp_path: Path) -> None:
@@ -181,6 +194,18 @@ def test_answers_that_the_checker_refuses(folder: Path, answer: str, status: int
     assert done.returncode == status
     assert why in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half", b"\x93NUMPY", None])
+def test_files_that_are_not_problems_are_named(folder: Path, content: bytes | None, tmp_path: Path) -> None:
+    path, answer = tmp_path / "p.npz", tmp_path / "answer.json"
+    answer.write_text('{"choice": [0]}')
+    if content is None:
+        np.save(tmp_path / "array.npy", np.zeros(3))
+        content = (tmp_path / "array.npy").read_bytes()
+    path.write_bytes(content)
+    done = check(folder, path, answer)
+    assert (done.returncode, done.stderr) == (2, f"error: {path} is not a reds-problem/1 file\n")
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
