@@ -174,7 +174,7 @@ class _Discovery:
 def _of_hook(
     hook: str, base: type[Plugin], function: Callable[[], Any], entry_point: importlib.metadata.EntryPoint
 ) -> Iterator[PluginRecord]:
-    classes = function()
+    classes: Any = function()
     if not isinstance(classes, Iterable):
         fix = f"return a list of subclasses of {base.__name__}"
         raise ContractViolation(f"it returned {classes!r}, not a list", fix)

@@ -258,6 +258,8 @@ def _check(problem: KnapsackProblem, solver: Solver, answer: Answer) -> None:
             raise violated("it gave a bound, which it does not declare")
         if not _is_integer(answer.bound):
             raise violated(f"its bound {answer.bound!r} is not an integer")
+        if abs(int(answer.bound)) >= 2**63:
+            raise violated("its bound does not fit in 64 bits")
     if answer.status is Status.INFEASIBLE and Claim.INFEASIBLE not in solver.claims:
         raise violated("it claimed infeasibility, which it does not declare")
     if answer.choice is None:

@@ -113,7 +113,11 @@ def test_answers_in_json(ask: Ask, answer: str, status: Status, bound: int | Non
         ("choice=[2]", "its answer has 1 options, but the problem has 2 groups"),
         ("choice=[3, 0]", "its answer chooses option 3 of group 'a/1', which has 3 options"),
         ("choice=[2, 0.5]", "its answer has a 'choice' that is not a list of integers"),
-        (f"choice={CHOICE}, bound=12.5", r"its answer has the bound 12\.5"),
+        (
+            f"choice={CHOICE}, bound=12.5",
+            r"its answer has the bound 12\.5; correct the program: give an integer or null",
+        ),
+        (f"choice={CHOICE}, bound=10**400", "its bound does not fit in 64 bits"),
     ],
 )
 def test_answers_that_cannot_be_true_are_refused(ask: Ask, answer: str, why: str) -> None:
