@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -48,8 +48,11 @@ def normalise(table: ScoreTable, how: Normalisation = "log") -> ScoreTable:
         zero has a curve of zeros.
 
     Raises:
-        InputError: If `"log"` is given for kernel scores, which add up over pairs of groups, or for negative scores.
+        InputError: If `how` is unknown, or if `"log"` is given for kernel scores, which add up over pairs of groups, or
+            for negative scores.
     """
+    if how not in (known := get_args(Normalisation)):
+        raise InputError(f"there is no normalisation {how!r}", f"choose one of {', '.join(known)}")
     if how == "none":
         return table
     if how == "log":

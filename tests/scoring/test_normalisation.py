@@ -51,3 +51,11 @@ def test_a_common_factor_has_no_effect_on_the_logarithmic_scale() -> None:
 def test_scores_without_shares_are_refused(table: ScoreTable, what: str) -> None:
     with pytest.raises(InputError, match=what):
         normalise(table, "log")
+
+
+@pytest.mark.parametrize("how", ["logg", "LOG", None])
+def test_an_unknown_normalisation_is_named(how: Normalisation) -> None:
+    with pytest.raises(
+        InputError, match=f"there is no normalisation {how!r}; choose one of none, mean, max, sum, l2, log"
+    ):
+        normalise(TABLE, how)
