@@ -113,8 +113,29 @@ def test_defaults_are_shown_unless_there_is_nothing_to_say(shown: Any) -> None:
     page = packed(shown("solve"))
     assert packed("--time-limit SECONDS  The time limit of each solve. [default: 60.0]") in page
     assert packed("The seed of all random numbers. [default: 0]") in packed(shown("formulate"))
-    assert packed("Print only JSON on stdout. -h") in page
+    assert packed("Print only JSON on stdout. -q") in page
     assert packed("PROBLEM  The problem file (.npz), as `reds formulate` writes it. [required]") in page
+
+
+SAID_ALIKE = ("--solver", "--scorer", "--score-level", "--loss", "--metric", "--import", "--option", "--input-shape")
+"""Options that mean the same in every command that takes them."""
+
+
+@pytest.mark.parametrize("option", SAID_ALIKE)
+def test_an_option_of_several_commands_has_one_text(option: str) -> None:
+    texts = {p.help for command in COMMANDS.values() for p in command.params if option in p.opts}
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("words", ["prune", "extract", "formulate"])
+def test_the_help_of_budgets_names_all_resources(shown: Any, words: str) -> None:
+    assert packed("a resource (macs, params, peak_ram or latency)") in packed(shown(words))
+
+
+@pytest.mark.parametrize("words", ["extract", "formulate"])
+def test_budgets_are_required_where_there_is_no_default(shown: Any, words: str) -> None:
+    budget = next(p for p in COMMANDS[words].params if "--budget" in p.opts)
+    assert packed(f"{budget.help} [required]") in packed(shown(words))
 
 
 def test_the_version_is_shown(reds: Reds) -> None:
