@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reds_core.commands.completing import plugin_names
+from reds_core.commands.completing import choices, plugin_names
 from reds_core.commands.overriding import Absent, listed, or_none, override
 from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
 from reds_core.commands.shared import (
@@ -20,6 +20,7 @@ from reds_core.commands.shared import (
     LOSS_TEXT,
     METRIC_TEXT,
     OPTION_TEXT,
+    SCORE_LEVELS,
     SCORER_TEXT,
     SOLVER_TEXT,
     in_section,
@@ -87,7 +88,9 @@ OPTIONS = SettingOptions(
         "max_drop_epochs": OptionRule(least=1),
         "pruner": OptionRule(metavar="NAME", complete=plugin_names("pruner")),
         "scorer": OptionRule(text=SCORER_TEXT, metavar="NAME", complete=plugin_names("scorer")),
-        "score_level": OptionRule(metavar="channel|kernel", is_text=True, read=_level),
+        "score_level": OptionRule(
+            metavar="|".join(SCORE_LEVELS), is_text=True, complete=choices(SCORE_LEVELS), read=_level
+        ),
         "solver": OptionRule(text=SOLVER_TEXT, metavar="NAME", complete=plugin_names("solver")),
         "options": OptionRule("option", text=OPTION_TEXT, metavar="NAME.KEY=VALUE", read=_merged),
         "imports": OptionRule(flag="--import", text=IMPORT_TEXT, metavar="FILE"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reds_core.commands.completing import plugin_names
+from reds_core.commands.completing import choices, plugin_names
 from reds_core.commands.overriding import listed, override
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.cost.resources import RESOURCES
@@ -39,6 +39,8 @@ IMPORT_TEXT = "A Python file or module that defines custom layers. It is run bef
 LOSS_TEXT = "The name of a Keras loss, with arguments in brackets if it needs any"
 METRIC_TEXT = "The name of a Keras metric, with arguments in brackets if it needs any"
 OPTION_TEXT = "An option of a plugin, such as taylor.batch_size=64. See `reds plugins NAME` for the options of a plugin"
+
+SCORE_LEVELS = ("channel", "kernel")
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The model file (.keras or HDF5).")]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")]
@@ -76,8 +78,9 @@ ScoreLevelName = Annotated[
     str,
     typer.Option(
         "--score-level",
-        metavar="channel|kernel",
+        metavar="|".join(SCORE_LEVELS),
         help="What is scored: each channel, or each kernel that connects two channels.",
+        autocompletion=choices(SCORE_LEVELS),
     ),
 ]
 DATA = typer.Option(

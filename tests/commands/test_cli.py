@@ -52,7 +52,7 @@ def test_without_a_command_help_is_shown_and_it_is_an_error(reds: Reds) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["sovle"], "No such command 'sovle'"),
+        (["sovle"], "No such command 'sovle'; did you mean 'solve'\\? see `reds --help`"),
         (["--nonsense"], "No such option: --nonsense"),
         (["solve"], "Missing argument .*; see `reds solve --help`"),
         (["solve", "a.npz", "b.npz"], "unexpected extra argument"),
