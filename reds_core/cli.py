@@ -31,6 +31,7 @@ _UsageError: type[Any] = next(c for c in typer.BadParameter.__mro__ if c.__name_
 _INTERRUPTED = 130
 _HOW_TO_RESUME = {
     "prune": "add --resume to the command to continue after the last finished epoch or step",
+    "extract": "run the same command again; a training continues after its last finished epoch",
     "latency": "run the same command again to resume",
 }
 """How to resume commands that keep their progress. The messages of comparisons say so themselves."""
@@ -133,8 +134,9 @@ def _run(arguments: list[str]) -> int:
         return _failed(str(error), error.exit_status)
     except _UsageError as error:
         message = " ".join(error.format_message().split()).rstrip(".") or "no command is given"
+        message = message.replace(". Did you mean", "; did you mean") + ";" * (not message.endswith("?"))
         command = error.ctx.command_path if getattr(error, "ctx", None) else "reds"
-        return _failed(f"{message}; see `{command} --help`", 2)
+        return _failed(f"{message} see `{command} --help`", 2)
     except (KeyboardInterrupt, typer.Abort):
         again = "nothing is kept, so run the command again"
         how = again if "--dry-run" in arguments else _HOW_TO_RESUME.get(asked, again)

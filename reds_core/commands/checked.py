@@ -9,7 +9,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from reds_core.commands.completing import installed_text
-from reds_core.commands.plain_help import Notes, usage_piece, write_parameters
+from reds_core.commands.plain_help import Notes, usage_piece, write_parameters, write_rows
 from reds_core.errors import InputError
 
 NOTES: Notes = {
@@ -57,4 +57,4 @@ class CommandList(TyperGroup):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_parameters(self.get_params(ctx), formatter, {})
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self.commands[name].help or "") for name in self.list_commands(ctx)])
+            write_rows([(name, self.commands[name].help or "") for name in self.list_commands(ctx)], formatter)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 def plugin_names(*kinds: str) -> Callable[[str], list[str]]:
@@ -28,6 +28,15 @@ def plugin_list(kind: str) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
         before, comma, last = incomplete.rpartition(",")
         return [before + comma + name for name in _usable((kind,)) if name.startswith(last)]
+
+    return complete
+
+
+def choices(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """A function that completes one of some names."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
 
     return complete
 

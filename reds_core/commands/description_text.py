@@ -8,6 +8,8 @@ from reds_core.commands.plain_help import WIDEST
 from reds_core.runs.plugin_description import OptionDescription, PluginDescription
 
 _INDENT = "  "
+_TITLES = {"features": "supports", "claims": "proves", "controls": "respects"}
+"""How properties of solvers are shown."""
 
 
 def description_text(plugin: PluginDescription, columns: int) -> str:
@@ -19,9 +21,9 @@ def description_text(plugin: PluginDescription, columns: int) -> str:
     """
     width = min(columns, WIDEST)
     blocks = [f"{plugin.name}: {plugin.kind or 'plugin'}, {plugin.status.value}"]
-    blocks += [textwrap.fill(paragraph, width) for paragraph in plugin.description.split("\n\n") if paragraph]
+    blocks += [_filled(paragraph, width) for paragraph in plugin.description.split("\n\n") if paragraph]
     facts = [("detail", plugin.detail), ("from", _origin(plugin)), ("requires", ", ".join(plugin.requires))]
-    facts += [(name, ", ".join(flags) or "none") for name, flags in plugin.properties.items()]
+    facts += [(_TITLES.get(name, name), ", ".join(flags) or "nothing") for name, flags in plugin.properties.items()]
     named = [(name, text) for name, text in facts if text]
     indent = max((len(name) for name, _ in named), default=0) + len(_INDENT)
     blocks.append("\n".join(_filled(f"{name:<{indent}}{text}", width, " " * indent) for name, text in named))
@@ -45,5 +47,5 @@ def _option(option: OptionDescription, width: int) -> str:
     return f"{title}\n{_filled(2 * _INDENT + text, width, 2 * _INDENT)}" if text else title
 
 
-def _filled(text: str, width: int, indent: str) -> str:
+def _filled(text: str, width: int, indent: str = "") -> str:
     return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.completing import plugin_names
 from reds_core.commands.shared import (
+    SOLVER,
+    TIME_LIMIT,
     BudgetTexts,
     DataSource,
     Json,
@@ -16,14 +17,14 @@ from reds_core.commands.shared import (
     parse_plugin_options,
     print_json,
     results_kept,
+    with_default,
 )
 from reds_core.commands.verbosity import chosen_verbose
-from reds_core.errors import InputError
 
 
 def extract_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished run.")],
-    budget: BudgetTexts = None,
+    budget: BudgetTexts,
     data: DataSource = None,
     finetune_epochs: Annotated[
         int,
@@ -34,19 +35,8 @@ def extract_command(
             min=0,
         ),
     ] = 0,
-    solver: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The solver plugin, or auto for the best one that accepts the problem.",
-            show_default="that of the run",
-            autocompletion=plugin_names("solver"),
-        ),
-    ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="The time limit of each solve.", show_default="that of the run"),
-    ] = None,
+    solver: Annotated[str | None, with_default(SOLVER, "that of the run")] = None,
+    time_limit: Annotated[float | None, with_default(TIME_LIMIT, "that of the run")] = None,
     option: OptionTexts = None,
     as_json: Json = False,
 ) -> None:
@@ -55,8 +45,6 @@ def extract_command(
     from reds_core.runs.api import extract
     from reds_core.runs.saved_plan import load_plan
 
-    if not budget:
-        raise InputError("no budget is given", "give one such as --budget macs=0.4")
     member = extract(
         folder,
         budget,

@@ -33,13 +33,12 @@ from reds_core.commands.shared import (
     width_rules,
 )
 from reds_core.commands.verbosity import chosen_verbose
-from reds_core.errors import InputError
 
 
 def formulate_command(
     model: ModelFile,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The problem file to write (.npz).")],
-    budget: BudgetTexts = None,
+    budget: BudgetTexts,
     data: DataSource = None,
     scorer: ScorerName = "taylor",
     score_level: ScoreLevelName = "channel",
@@ -66,8 +65,6 @@ def formulate_command(
     from reds_core.scoring.scorer import parse_level
     from reds_core.system.files import given_file
 
-    if not budget:
-        raise InputError("no budget is given", "give one such as --budget macs=0.5")
     out = given_file(out, "out")  # before scoring, which takes time
     formulation = formulate_model(
         model,

@@ -8,12 +8,20 @@ from typing import Annotated
 
 import typer
 
+from reds_core.commands.completing import choices
 from reds_core.commands.shared import results_kept
 from reds_core.scaffold.templates import TEMPLATES
 
 
 def new_command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"The kind of the plugin: {', '.join(TEMPLATES)}.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help=f"The kind of the plugin: {', '.join(TEMPLATES)}.",
+            autocompletion=choices(TEMPLATES),
+        ),
+    ],
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="The name of the plugin. The name acme makes the package reds-acme.")
     ],

@@ -45,7 +45,14 @@ def write_parameters(parameters: Iterable[Any], formatter: Any, notes: Notes) ->
     for title, rows in sections.items():
         if rows:
             with formatter.section(title):
-                formatter.write_dl(rows, col_max=_NAMES_COLUMN)
+                write_rows(rows, formatter)
+
+
+def write_rows(rows: list[tuple[str, str]], formatter: Any) -> None:
+    """Write names and texts. Lines are not broken at hyphens, which are part of the names of options and plugins."""
+    first, unbroken = len(formatter.buffer), "\N{NON-BREAKING HYPHEN}"
+    formatter.write_dl([(name, text.replace("-", unbroken)) for name, text in rows], col_max=_NAMES_COLUMN)
+    formatter.buffer[first:] = [piece.replace(unbroken, "-") for piece in formatter.buffer[first:]]
 
 
 def argument_name(parameter: Any) -> str:

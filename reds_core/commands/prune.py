@@ -9,14 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from reds_core.commands.completing import plugin_names
+from reds_core.commands.completing import choices, plugin_names
 from reds_core.commands.overriding import Absent, listed, or_none, override
 from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
 from reds_core.commands.shared import (
     BUDGET_TEXT,
     DATA,
+    IMPORT_TEXT,
     INPUT_SHAPE,
+    LOSS_TEXT,
+    METRIC_TEXT,
     OPTION_TEXT,
+    SCORE_LEVELS,
+    SCORER_TEXT,
+    SOLVER_TEXT,
     in_section,
     input_shape_of,
     parse_plugin_options,
@@ -81,11 +87,13 @@ OPTIONS = SettingOptions(
         "max_drop_resource": OptionRule(metavar="NAME"),
         "max_drop_epochs": OptionRule(least=1),
         "pruner": OptionRule(metavar="NAME", complete=plugin_names("pruner")),
-        "scorer": OptionRule(metavar="NAME", complete=plugin_names("scorer")),
-        "score_level": OptionRule(metavar="channel|kernel", is_text=True, read=_level),
-        "solver": OptionRule(metavar="NAME", complete=plugin_names("solver")),
+        "scorer": OptionRule(text=SCORER_TEXT, metavar="NAME", complete=plugin_names("scorer")),
+        "score_level": OptionRule(
+            metavar="|".join(SCORE_LEVELS), is_text=True, complete=choices(SCORE_LEVELS), read=_level
+        ),
+        "solver": OptionRule(text=SOLVER_TEXT, metavar="NAME", complete=plugin_names("solver")),
         "options": OptionRule("option", text=OPTION_TEXT, metavar="NAME.KEY=VALUE", read=_merged),
-        "imports": OptionRule(flag="--import", metavar="FILE"),
+        "imports": OptionRule(flag="--import", text=IMPORT_TEXT, metavar="FILE"),
         "finetune.epochs": OptionRule("finetune_epochs", least=0),
         "finetune.batch_size": OptionRule(least=1),
         "finetune.learning_rate": OptionRule(metavar="RATE"),
@@ -93,8 +101,8 @@ OPTIONS = SettingOptions(
         "finetune.augment": OptionRule(metavar="NAME[=X],...", read=_comma_separated),
         "finetune.dropout": OptionRule(metavar="SHARE"),
         "finetune.distill_weight": OptionRule(metavar="SHARE"),
-        "task.loss": OptionRule(metavar="NAME"),
-        "task.metric": OptionRule(metavar="NAME"),
+        "task.loss": OptionRule(text=LOSS_TEXT, metavar="NAME"),
+        "task.metric": OptionRule(text=METRIC_TEXT, metavar="NAME"),
         "task.loss_weights": OptionRule(metavar="X,..."),
         "time_limit_s": OptionRule(metavar="SECONDS"),
         "memory_limit": OptionRule(metavar="SIZE"),
@@ -160,7 +168,7 @@ def prune_command(
         bool,
         typer.Option(
             "--dry-run",
-            help="Only choose the widths and show what they cost, without training and writing anything.",
+            help="Only choose the widths and show what they cost, without training or writing anything.",
             rich_help_panel=RUN,
         ),
     ] = False,

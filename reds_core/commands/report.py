@@ -11,7 +11,9 @@ import typer
 def report_command(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="The folder of a finished run, or of a `reds bench` or `reds compare`."),
+        typer.Argument(
+            metavar="DIR", help="The folder of a finished run, or of a comparison by `reds bench` or `reds compare`."
+        ),
     ],
 ) -> None:
     """Run `reds report`."""

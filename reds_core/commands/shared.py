@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reds_core.commands.completing import plugin_names
+from reds_core.commands.completing import choices, plugin_names
 from reds_core.commands.overriding import listed, override
 from reds_core.commands.plain_help import REPEATABLE
+from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from reds_core.formulation.width_rules import WidthRules
 
+
+def _listed_names(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}"
+
+
 BUDGET_TEXT = (
-    "The limit of a resource, such as macs=0.5. A value is a share of the full network (0.5 or 50%), or a number with "
-    "a unit: k, M, G, KB, MB, KiB, MiB, us, ms or s"
+    f"The limit of a resource ({_listed_names(RESOURCES)}), such as macs=0.5. A value is a share of the full network "
+    "(0.5 or 50%), or a number with a unit: k, M, G, KB, MB, KiB, MiB, us, ms or s"
 )
 SOLVER_TEXT = (
     "The solver plugin, or auto for the best one that accepts the problem. A program is given as "
-    "'cmd:PROGRAM {mps} {answer}'."
+    "'cmd:PROGRAM {mps} {answer}'"
 )
+SCORER_TEXT = "The scorer plugin, which says how important each channel is"
+IMPORT_TEXT = "A Python file or module that defines custom layers. It is run before the model is read"
+LOSS_TEXT = "The name of a Keras loss, with arguments in brackets if it needs any"
+METRIC_TEXT = "The name of a Keras metric, with arguments in brackets if it needs any"
 OPTION_TEXT = "An option of a plugin, such as taylor.batch_size=64. See `reds plugins NAME` for the options of a plugin"
+
+SCORE_LEVELS = ("channel", "kernel")
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="The model file (.keras or HDF5).")]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")]
@@ -40,7 +53,7 @@ Imports = Annotated[
     typer.Option(
         "--import",
         metavar="FILE",
-        help=f"A Python file or module that defines custom layers. It is run before the model is read. {REPEATABLE}",
+        help=f"{IMPORT_TEXT}. {REPEATABLE}",
     ),
 ]
 INPUT_SHAPE = typer.Option(
@@ -51,30 +64,23 @@ INPUT_SHAPE = typer.Option(
 )
 InputShapes = Annotated[list[str] | None, INPUT_SHAPE]
 BudgetTexts = Annotated[
-    list[str] | None,
+    list[str],
     typer.Option(
         "--budget",
         metavar="R=V",
         help=f"{BUDGET_TEXT}. {REPEATABLE}",
     ),
 ]
-SolverName = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help=SOLVER_TEXT,
-        autocompletion=plugin_names("solver"),
-    ),
-]
-ScorerName = Annotated[
-    str, typer.Option(metavar="NAME", help="The scorer plugin.", autocompletion=plugin_names("scorer"))
-]
+SOLVER = typer.Option(metavar="NAME", help=f"{SOLVER_TEXT}.", autocompletion=plugin_names("solver"))
+SolverName = Annotated[str, SOLVER]
+ScorerName = Annotated[str, typer.Option(metavar="NAME", help=f"{SCORER_TEXT}.", autocompletion=plugin_names("scorer"))]
 ScoreLevelName = Annotated[
     str,
     typer.Option(
         "--score-level",
-        metavar="channel|kernel",
+        metavar="|".join(SCORE_LEVELS),
         help="What is scored: each channel, or each kernel that connects two channels.",
+        autocompletion=choices(SCORE_LEVELS),
     ),
 ]
 DATA = typer.Option(
@@ -133,13 +139,13 @@ MaxOptions = Annotated[
 ]
 LOSS = typer.Option(
     metavar="NAME",
-    help="The name of a Keras loss, with arguments in brackets if it needs any.",
+    help=f"{LOSS_TEXT}.",
     show_default="the crossentropy that fits the labels and the last activation",
 )
 Loss = Annotated[str | None, LOSS]
 METRIC = typer.Option(
     metavar="NAME",
-    help="The name of a Keras metric, with arguments in brackets if it needs any.",
+    help=f"{METRIC_TEXT}.",
     show_default="accuracy",
 )
 Metric = Annotated[str | None, METRIC]
@@ -161,6 +167,13 @@ def in_section(option: Any, title: str) -> Any:
     """A copy of an option that a section of the help with this title lists."""
     copied = copy.copy(option)
     copied.rich_help_panel = title
+    return copied
+
+
+def with_default(option: Any, default: str) -> Any:
+    """A copy of an option whose help says what it means if the option is not given."""
+    copied = copy.copy(option)
+    copied.show_default = default
     return copied
 
 

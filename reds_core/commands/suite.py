@@ -27,7 +27,7 @@ def suite_command(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FOLDER",
+            metavar="DIR",
             help="The folder to write, which must be empty or not exist.",
             show_default="the name of the suite",
         ),
@@ -37,15 +37,11 @@ def suite_command(
     """Run `reds suite`."""
     if action is SuiteAction.LIST:
         if name is not None:
-            raise InputError(
-                "`reds suite list` takes no name", "write `reds suite export NAME FOLDER` to export a suite"
-            )
+            raise InputError("`reds suite list` takes no name", "write `reds suite export NAME DIR` to export a suite")
         _list(as_json)
         return
     if name is None:
-        raise InputError(
-            "no suite is named", "write `reds suite export NAME FOLDER`; `reds suite list` lists the names"
-        )
+        raise InputError("no suite is named", "write `reds suite export NAME DIR`; `reds suite list` lists the names")
     from reds_core.bench.suite_folder import export_suite
 
     written = Path(name) if folder is None else folder

@@ -38,12 +38,14 @@ def choosable_verbosity() -> Iterator[None]:
     """Context manager for one command, in which `choose` takes effect."""
     token, handler = _CHOSEN.set(Verbosity.NORMAL), _TimedLines()
     LOGGER.addHandler(handler)
-    level = LOGGER.level
+    level, propagates = LOGGER.level, LOGGER.propagate
+    LOGGER.propagate = False  # libraries may give the root logger a handler, which would print warnings again
     try:
         yield
     finally:
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(level)
+        LOGGER.propagate = propagates
         _CHOSEN.reset(token)
 
 

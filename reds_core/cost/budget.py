@@ -13,7 +13,7 @@ from typing import Any
 
 from reds_core.cost.resources import RESOURCES, resource_named
 from reds_core.errors import InputError
-from reds_core.scales import BYTES, PERCENT, read_typed
+from reds_core.scales import PERCENT, read_typed
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,12 @@ def parse_amount(resource: str, text: str) -> Amount:
         InputError: if the entry is malformed or not above 0, or if its unit does not fit the resource.
     """
 
+    scale = RESOURCES[resource].scale
+
     def refuse(why: str) -> InputError:
+        units = ", ".join(unit for unit in scale.typed if unit)
         return InputError(
-            f"budget {resource}={text} {why}",
-            "write a share such as 0.5 or 50%, or an amount such as 2.5M, 64KiB or 2ms",
+            f"budget {resource}={text} {why}", f"write a share such as 0.5 or 50%, or an amount in {units}"
         )
 
     typed = read_typed(text)
@@ -96,12 +98,9 @@ def parse_amount(resource: str, text: str) -> Amount:
         return Amount(typed.text, typed.number / 100, is_fraction=True, has_unit=True)
     if not typed.unit and typed.number <= 1:
         return Amount(typed.text, typed.number, is_fraction=True)
-    scale = RESOURCES[resource].scale
     size = scale.unit_size(typed.unit)
     if size is None:
-        counts_bytes = scale is BYTES or BYTES.unit_size(typed.unit) is None
-        why = "" if counts_bytes else ", which is not counted in bytes"
-        raise refuse(f"has a unit '{typed.text[-len(typed.unit) :]}' that does not fit {resource}{why}")
+        raise refuse(f"has a unit '{typed.text[-len(typed.unit) :]}', which is not one of {resource}")
     amount = typed.number * size
     if amount > 2**62:
         raise refuse("is above 2^62")

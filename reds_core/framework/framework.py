@@ -278,7 +278,7 @@ class Framework(Plugin, ABC):
         default.
 
         Args:
-            x: some training examples (N, *input shape), drawn at random; a tuple for models of several inputs.
+            x: some examples (N, *input shape), drawn at random; a tuple for models of several inputs.
         """
         return ()
 

@@ -61,6 +61,20 @@ def data_warnings(
     return warnings
 
 
+def evaluation_warnings(framework: Framework, model: Any, network: Network | None, test: Data) -> list[str]:
+    """Warnings about the test data on which a model is measured, one sentence each.
+
+    Args:
+        framework: The framework of the model.
+        model: The model.
+        network: Its description; None if it cannot be described, so that nothing is said about classes.
+        test: The test data, as `check_data` returns it.
+    """
+    part = _part_of("test data", test)
+    classes = () if network is None else part.class_warnings(network)
+    return [*part.size_warnings(), *classes, *framework.input_notes(model, _examples(test).x)]
+
+
 @dataclass(frozen=True, eq=False)
 class _Part:
     """The training data or the test data, as far as it is in memory.

@@ -72,8 +72,10 @@ def drop_goal(settings: RunSettings, has_data: bool) -> DropGoal | None:
     """
     if settings.max_drop is None:
         if settings.max_drop_resource is not None or settings.max_drop_epochs is not None:
-            what = "max_drop_epochs" if settings.max_drop_resource is None else "max_drop_resource"
-            raise InputError(f"{what} is given without max_drop", f"give {argument('max_drop', 1.0)} as well")
+            name = "max_drop_epochs" if settings.max_drop_resource is None else "max_drop_resource"
+            raise InputError(
+                f"{argument(name)} is given without {argument('max_drop')}", f"give {argument('max_drop', 1.0)} as well"
+            )
         return None
     _check_measurable(settings, has_data)
     resource = resource_named(settings.max_drop_resource or _DEFAULT_RESOURCE)
@@ -93,32 +95,33 @@ def _check_measurable(settings: RunSettings, has_data: bool) -> None:
     for wrong, what, fix in (
         (
             not 0 <= settings.max_drop < 100,
-            f"max_drop {settings.max_drop} is not a number of points from 0 to below 100",
+            f"{argument('max_drop')} {settings.max_drop} is not a number of points from 0 to below 100",
             "give points such as 1.0",
         ),
         (
             not has_data,
-            "max_drop is measured on held-back training data, and no data is given",
+            f"{argument('max_drop')} is measured on held-back training data, and no data is given",
             f"give {argument('data')}",
         ),
         (
             not settings.holdout,
-            "max_drop is measured on held-back data, and nothing is held back",
+            f"{argument('max_drop')} is measured on held-back data, and nothing is held back",
             f"give a {argument('holdout')} above 0",
         ),
         (
             not epochs,
-            "max_drop trains the networks that it compares, and 0 epochs are asked for",
+            f"{argument('max_drop')} trains the networks that it compares, and 0 epochs are asked for",
             f"give {argument('finetune_epochs')} of 1 or more",
         ),
         (
             not metric_of({"metric": metric}).is_share,
-            f"max_drop counts points of accuracy, and metric '{metric}' is not an accuracy between 0 and 1",
+            f"{argument('max_drop')} counts points of accuracy, and metric '{metric}' is not an accuracy between 0 "
+            "and 1",
             f"leave out {argument('metrics')}, or give budgets instead of {argument('max_drop')}",
         ),
         (
             probe is not None and not 1 <= probe <= epochs,
-            f"max_drop_epochs {probe} is not from 1 to the {epochs} epochs of fine-tuning",
+            f"{argument('max_drop_epochs')} {probe} is not from 1 to the {epochs} epochs of fine-tuning",
             f"give fewer than {argument('finetune_epochs')}",
         ),
     ):
@@ -137,11 +140,11 @@ def _check_limits(texts: tuple[str, ...], resource: str) -> None:
     budgets = parse_budgets(texts)
     if len(budgets) > 1:
         raise InputError(
-            f"max_drop finds one subnetwork, and budgets of {len(budgets)} subnetworks are given",
+            f"{argument('max_drop')} finds one subnetwork, and budgets of {len(budgets)} subnetworks are given",
             "give one amount for each resource",
         )
     if resource in budgets[0].amounts:
         raise InputError(
-            f"max_drop finds the least {resource}, and a budget of {resource} is given",
+            f"{argument('max_drop')} finds the least {resource}, and a budget of {resource} is given",
             f"leave out the budget of {resource}, or give another {argument('max_drop_resource')}",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reds_core.cost.budget import parse_budgets
 from reds_core.cost.resources import check_resources
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.plan import Plan, StepRecord
 from reds_core.plugin import guarded
 from reds_core.pruning.promise import check_state
@@ -49,7 +49,10 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     if request.model is None:
         raise InputError("a dry run needs a model, since it trains none", "give a model")
     if settings.max_drop is not None:
-        raise InputError("max_drop trains networks to find a budget, which a dry run does not", "give a budget instead")
+        raise InputError(
+            f"{argument('max_drop')} trains networks to find a budget, which a dry run does not",
+            f"give {argument('budgets')} instead",
+        )
     plugins = create_plugins(registry, settings)
     budgets = parse_budgets(settings.budgets)
     check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)

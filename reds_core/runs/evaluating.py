@@ -14,11 +14,13 @@ from reds_core.framework.data import Data, each_batch
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework, Task
+from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry
 from reds_core.report.facts import metric_of
+from reds_core.runs.data_warnings import evaluation_warnings
 from reds_core.runs.dataset import Dataset, Reading, read_data
 from reds_core.runs.forms import DataObject, Imports
 from reds_core.runs.given_data import Splits, given_data
@@ -156,15 +158,20 @@ class _Subject:
         self, source: str | Dataset | Splits, task: Task, element_size_bytes: int, seed: int, watcher: Watcher
     ) -> ModelEvaluation:
         data = self._test_data(source, seed)
+        usage: Mapping[str, int]
         if isinstance(self.model, ExportedModel):
             figures = self.model.evaluate(self.model.check_data(data, "test data"), task)
             value, loss, examples = figures.metric, figures.loss, figures.examples
             usage = self._planned_usage()
         else:
             data = self.framework.check_data(self.model, data, task, "test data")
+            network = self._network(watcher)
+            for warning in evaluation_warnings(self.framework, self.model, network, data):
+                watcher.warn(warning)
             value, loss = self.framework.accuracy(self.model, data, task), self.framework.loss(self.model, data, task)
             examples = sum(len(batch) for batch in each_batch(data, _COUNTED))
-            usage = self._counted_usage(element_size_bytes, watcher)
+            costs = resources.CostModel(element_size_bytes)
+            usage = {} if network is None else resources.usage(network, network.channels, costs)
         return ModelEvaluation(
             model=self.name,
             format=self.kind.format,
@@ -189,13 +196,13 @@ class _Subject:
             return reading.part(source.train if source.test is None else source.test, "test data")
         return source.train if source.test is None else source.test
 
-    def _counted_usage(self, element_size_bytes: int, watcher: Watcher) -> Mapping[str, int]:
+    def _network(self, watcher: Watcher) -> Network | None:
+        """The description of the model; None with a warning if there is none."""
         try:
-            network = self.framework.inspect(self.model)
+            return self.framework.inspect(self.model)
         except UnsupportedError as error:
             watcher.warn(f"the costs of the model cannot be counted: {error}")
-            return {}
-        return resources.usage(network, network.channels, resources.CostModel(element_size_bytes))
+            return None
 
     def _planned_usage(self) -> Mapping[str, int]:
         """The usage that the plan beside the file states for the subnetwork that it belongs to; empty without one."""

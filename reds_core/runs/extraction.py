@@ -158,7 +158,8 @@ def _without_replaced(plan: Plan, budget: SubnetworkBudget, request: ExtractionR
         return plan
     is_added = same.extraction is not None and dict(same.budget) == _plain(budget)
     if not (is_added and request.finetune_epochs):
-        fix = "choose another budget, or train it with finetune_epochs" if is_added else "choose another budget"
+        again = f", or give {argument('finetune_epochs')} to train it"
+        fix = "choose another budget" + again * is_added
         raise InputError(f"'{folder}' already holds a subnetwork '{budget.name}'", fix)
     return dataclasses.replace(plan, subnetworks=tuple(m for m in plan.subnetworks if m is not same))
 

@@ -73,7 +73,8 @@ def find_smallest(session: Session, goal: DropGoal) -> FoundNetwork:
     examples = 0 if validation is None else _examples(validation)
     if validation is None or not examples:
         raise InputError(
-            "max_drop is measured on held-back data, and the training data is too small to hold any back",
+            f"{argument('max_drop')} is measured on held-back data, and the training data is too small to hold any "
+            "back",
             "give more training data",
         )
     _warn_if_coarse(session, goal, examples)

@@ -310,7 +310,11 @@ def test_a_folder_without_images_is_no_data(reds: Callable[..., Outcome], model:
         (["--budget", "macs=lots"], 2, "budget macs=lots is malformed"),
         (["--budget", "macs=-0.5"], 2, "is malformed"),
         (["--budget", "macs=0"], 2, "is not above 0"),
-        (["--budget", "macs=64KiB"], 2, "which is not counted in bytes"),
+        (
+            ["--budget", "macs=64KiB"],
+            2,
+            "which is not one of macs; write a share such as 0.5 or 50%, or an amount in k, M, G, T, MAC, ",
+        ),
         (["--budget", "macs=0.5,0.25", "--budget", "params=0.25,0.5"], 2, "not ordered alike"),
         (
             ["--budget", "macs=0.0001"],

@@ -52,7 +52,7 @@ def test_without_a_command_help_is_shown_and_it_is_an_error(reds: Reds) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["sovle"], "No such command 'sovle'"),
+        (["sovle"], "No such command 'sovle'; did you mean 'solve'\\? see `reds --help`"),
         (["--nonsense"], "No such option: --nonsense"),
         (["solve"], "Missing argument .*; see `reds solve --help`"),
         (["solve", "a.npz", "b.npz"], "unexpected extra argument"),
@@ -69,7 +69,7 @@ def test_without_a_command_help_is_shown_and_it_is_an_error(reds: Reds) -> None:
         (["solve", "a.npz", "--option", "nobody.x=1"], "names 'nobody', which is not a plugin"),
         (["inspect"], "Missing argument"),
         (["formulate", "m.keras"], "Missing option '--out'"),
-        (["formulate", "m.keras", "--out", "p.npz"], "no budget is given; give one such as --budget macs=0.5"),
+        (["formulate", "m.keras", "--out", "p.npz"], "Missing option '--budget'; see `reds formulate --help`"),
         (["prune", "--resume", "--overwrite"], "--resume and --overwrite cannot be combined"),
         (["prune", "--finetune-epochs", "-1"], "--finetune-epochs"),
         (["prune", "--batch-size", "0"], "--batch-size"),
@@ -77,7 +77,7 @@ def test_without_a_command_help_is_shown_and_it_is_an_error(reds: Reds) -> None:
         (["prune", "--holdout", "1"], "holdout 1.0 is not a share"),
         (["prune", "--element-size", "3"], "element size 3 is neither 1 nor 4"),
         (["extract"], "Missing argument"),
-        (["extract", "out"], "no budget is given; give one such as --budget macs=0.4"),
+        (["extract", "out"], "Missing option '--budget'; see `reds extract --help`"),
     ],
 )
 def test_usage_errors(reds: Reds, arguments: list[str], why: str, tmp_path: Path, monkeypatch: Any) -> None:

@@ -152,13 +152,27 @@ def test_prune_is_resumed_from_anywhere(reds: Reds, place: Workplace, monkeypatc
     reds("prune", "--data", "digits", *arguments, place.out, "--resume").check_error(2, "is not|features|shape")
 
 
+def test_an_interrupted_extraction_says_how_it_continues(reds: Reds, place: Workplace) -> None:
+    class Interrupted(ToyFramework):
+        def load_model(self, path: Path) -> Any:
+            raise KeyboardInterrupt
+
+    pruned(reds, place)
+    reds.install(PluginModule("toy", (*FIRST_PARTY, Interrupted)))
+    reds("extract", place.out, "--budget", "macs=0.4", "--finetune-epochs", "2").check_error(
+        130, "interrupted; run the same command again; a training continues after its last finished epoch"
+    )
+
+
 def test_extract(reds: Reds, place: Workplace) -> None:
     pruned(reds, place)
     outcome = reds("extract", place.out, "--budget", "macs=0.4")
     assert outcome.status == 0
     assert "40" in outcome.out
     assert [s.name for s in load_plan(place.out).subnetworks] == ["25", "40", "50", "75"]
-    reds("extract", place.out, "--budget", "macs=0.4").check_error(2, "already holds a subnetwork '40'")
+    reds("extract", place.out, "--budget", "macs=0.4").check_error(
+        2, "already holds a subnetwork '40'; choose another budget, or give --finetune-epochs to train it"
+    )
     reds("extract", place.out, "--budget", "macs=0.001").check_error(3, "the least that can be reached")
     reds("extract", place.folder / "nowhere", "--budget", "macs=0.4").check_error(2, "holds no finished run")
 

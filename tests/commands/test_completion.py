@@ -41,6 +41,10 @@ def completed(line: str, more: str = "") -> subprocess.CompletedProcess[str]:
         ("reds plugins lay", ["layerwise"]),
         ("reds check ten", ["tensorflow"]),
         ("reds --vers", ["--version"]),
+        ("reds prune --score-level k", ["kernel"]),
+        ("reds formulate m.keras --score-level ", ["channel", "kernel"]),
+        ("reds new s", ["solver", "scorer"]),
+        ("reds suite ex", ["export"]),
     ],
 )
 def test_words_are_completed(line: str, expected: list[str]) -> None:

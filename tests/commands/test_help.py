@@ -81,8 +81,9 @@ def test_texts_are_whole_sentences_and_values_have_names(words: str, parameter: 
 @pytest.mark.parametrize("columns", [40, 80, 100, 200])
 @pytest.mark.parametrize("words", COMMANDS)
 def test_lines_fit_the_terminal(shown: Any, words: str, columns: int) -> None:
-    longest = max(len(line) for line in shown(words, columns).splitlines())
-    assert longest <= max(min(columns, 100), 60)
+    lines = shown(words, columns).splitlines()
+    assert max(map(len, lines)) <= max(min(columns, 100), 60)
+    assert not [line for line in lines if line.endswith("-")], "names such as scipy-milp are not broken"
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -115,6 +116,27 @@ def test_defaults_are_shown_unless_there_is_nothing_to_say(shown: Any) -> None:
     assert packed("The seed of all random numbers. [default: 0]") in packed(shown("formulate"))
     assert packed("Print only JSON on stdout. -q") in page
     assert packed("PROBLEM  The problem file (.npz), as `reds formulate` writes it. [required]") in page
+
+
+SAID_ALIKE = ("--solver", "--scorer", "--score-level", "--loss", "--metric", "--import", "--option", "--input-shape")
+"""Options that mean the same in every command that takes them."""
+
+
+@pytest.mark.parametrize("option", SAID_ALIKE)
+def test_an_option_of_several_commands_has_one_text(option: str) -> None:
+    texts = {p.help for command in COMMANDS.values() for p in command.params if option in p.opts}
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("words", ["prune", "extract", "formulate"])
+def test_the_help_of_budgets_names_all_resources(shown: Any, words: str) -> None:
+    assert packed("a resource (macs, params, peak_ram or latency)") in packed(shown(words))
+
+
+@pytest.mark.parametrize("words", ["extract", "formulate"])
+def test_budgets_are_required_where_there_is_no_default(shown: Any, words: str) -> None:
+    budget = next(p for p in COMMANDS[words].params if "--budget" in p.opts)
+    assert packed(f"{budget.help} [required]") in packed(shown(words))
 
 
 def test_the_version_is_shown(reds: Reds) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 import pytest
@@ -35,6 +36,25 @@ def test_verbose_prints_times_and_details(reds: Reds, place: Workplace, is_first
     usual = reds("prune", place.model, "--data", place.data, *PRUNE, "--out", place.out).err
     assert not re.search(r"^\d\d:\d\d:\d\d ", usual, re.MULTILINE)
     assert [type(handler).__name__ for handler in LOGGER.handlers].count("_TimedLines") == 0
+
+
+def test_a_warning_is_printed_once_if_the_root_logger_prints_too(reds: Reds, place: Workplace) -> None:
+    told: list[str] = []
+
+    class Listening(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+
+    handler = Listening(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    try:
+        asked = ("prune", place.model, "--data", place.data, "--out", place.out)
+        err = reds(*asked, *PRUNE, "--budget", "params=100%").err
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert "warning: " in err
+    assert told == []
+    assert LOGGER.propagate
 
 
 def test_both_together_are_refused(reds: Reds) -> None:

@@ -147,7 +147,7 @@ def test_names_and_plain_numbers(text: str, name: str, plain: float) -> None:
         ("macs", "0k", "not above 0"),
         ("macs", "2GiB", "unit 'GiB'"),
         ("macs", "2ms", "unit 'ms'"),
-        ("macs", "2KiB", "not counted in bytes"),
+        ("macs", "2KiB", "which is not one of macs"),
         ("macs", "2KB", "unit 'KB'"),
         ("macs", "150%", "above 100 % of the full network"),
         ("macs", "0%", "not above 0"),

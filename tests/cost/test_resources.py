@@ -53,7 +53,7 @@ def test_a_resource_that_is_added_is_counted_and_shown() -> None:
 @pytest.mark.usefixtures("flash")
 def test_its_budgets_take_its_units() -> None:
     assert parse_amount("flash", "64KiB").number == 65536
-    with pytest.raises(InputError, match="has a unit 'ms' that does not fit flash"):
+    with pytest.raises(InputError, match="has a unit 'ms', which is not one of flash"):
         parse_amount("flash", "64ms")
 
 

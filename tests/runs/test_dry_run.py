@@ -95,6 +95,10 @@ def test_the_command(reds: Reds, place: Workplace) -> None:
     assert plan["subnetworks"][0]["widths"] == network.widths
     assert not place.out.exists()
     reds(*given, "--dry-run", "--resume").check_error(2, "nothing to resume; leave out --dry-run or --resume")
+    without_budget = given[:-2]
+    reds(*without_budget, "--dry-run", "--max-drop", "1").check_error(
+        2, "--max-drop trains networks to find a budget, which a dry run does not; give --budget instead"
+    )
 
 
 def test_an_interrupted_command_keeps_nothing(reds: Reds, place: Workplace) -> None:

@@ -12,7 +12,7 @@ from command_line import Reds
 from sample_streams import Loader
 from toy_framework import ToyFramework, residual_model, toy_arrays
 from toy_plugins import toy_registry
-from toy_runs import NO_TRAINING, Workplace
+from toy_runs import NO_TRAINING, Listener, Workplace
 
 import reds_core
 from reds_core.cost import resources
@@ -110,3 +110,23 @@ def test_the_command(reds: Reds, place: Workplace) -> None:
     assert printed == json.loads(to_json(found))
     assert np.isfinite(printed["value"])
     reds("evaluate", place.model).check_error(2, "Missing option '--data'")
+
+
+class Scaled(ToyFramework):
+    """Notes that the examples are scaled differently."""
+
+    def input_notes(self, model: Any, x: Any) -> tuple[str, ...]:
+        return (f"{len(x)} examples are scaled differently",)
+
+
+def test_test_data_that_means_little_is_remarked(place: Workplace) -> None:
+    heard = Listener()
+    only = np.flatnonzero(TEST.y == TEST.y[0])
+    few = (TEST.x[only], TEST.y[only])
+    registry = toy_registry(framework=Scaled)
+    reds_core.evaluate(residual_model(), few, registry=registry, watcher=heard)
+    said = [*heard.remarks, *heard.warnings]
+    assert f"the test data has only {len(only)} examples" in said[0]
+    assert f"all labels of the test data are of class {TEST.y[0]}" in said[1]
+    assert said[2] == f"{len(only)} examples are scaled differently"
+    assert len(said) == 3

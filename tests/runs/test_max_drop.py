@@ -364,5 +364,5 @@ def test_the_command_line(place: Workplace, reds: Reds, monkeypatch: pytest.Monk
     reds(*asked, "10", "--budget", "params=0.5,0.25", "--overwrite").check_error(2, "budgets of 2 subnetworks")
     for bad in ("ten", "nan", "1MB", "-1"):
         reds(*asked, bad).check_error(2, f"'{bad}' is not a number of points; give --max-drop 1.0 or 1%")
-    reds(*asked, "100%", "--overwrite").check_error(2, "max_drop 100.0 is not a number of points from 0 to below 100")
+    reds(*asked, "100%", "--overwrite").check_error(2, "--max-drop 100.0 is not a number of points from 0 to below 100")
     reds(*asked, "10%", "--max-drop-resource", "ram", "--overwrite").check_error(2, "did you mean 'peak_ram'")

@@ -170,7 +170,7 @@ def test_the_same_seed_gives_the_same_weights(place: Workplace, tmp_path: Path) 
 
 def test_an_added_member_is_replaced_by_a_trained_one(place: Workplace) -> None:
     untrained = more(place)
-    with pytest.raises(InputError, match=r"already holds a subnetwork '50'; .* train it with finetune_epochs"):
+    with pytest.raises(InputError, match=r"already holds a subnetwork '50'; .* give finetune_epochs to train it"):
         more(place)
     trained = more(place, finetune_epochs=1)
     assert trained.widths == untrained.widths

@@ -114,7 +114,7 @@ def test_the_command(reds: Reds, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in (
         "described: solver, ok",
         "It is slow, but certain.",
-        "claims    optimal, infeasible, bound",
+        "proves    optimal, infeasible, bound",
         "  order (forward | backward, default: forward)\n",
         "  loud (bool, default: false)\n    Whether it says so.",
     ):

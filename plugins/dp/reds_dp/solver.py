@@ -35,7 +35,10 @@ class DpOptions:
 
 
 class DpSolver(Solver):
-    """Finds a proven optimum of every problem whose group graph has small treewidth."""
+    """Exact search by label setting over the group graph, with Lagrangian bounds.
+
+    Finds a proven optimum of every problem whose group graph has small treewidth, and refuses others.
+    """
 
     name = "dp"
     features = Feature.ALL

@@ -22,7 +22,10 @@ from reds_greedy.search import GreedySearch
 
 
 class GreedySolver(Solver):
-    """Accepts every problem and proves nothing. Deterministic, unless a time limit stops it."""
+    """Takes the best value per cost, one step after the other, and improves the choice by local search.
+
+    Accepts every problem and proves nothing. Deterministic, unless a time limit stops it.
+    """
 
     name: ClassVar[str] = "greedy"
     features: ClassVar[Feature] = Feature.ALL

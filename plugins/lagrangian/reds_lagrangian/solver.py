@@ -162,7 +162,10 @@ class _Run:
 
 
 class LagrangianSolver(Solver):
-    """Finds a good choice and a valid bound on graphs of any shape and size, in time linear in the tables."""
+    """Lagrangian relaxation, repair and local search.
+
+    Finds a good choice and a valid bound on graphs of any shape and size, in time linear in the tables.
+    """
 
     name = "lagrangian"
     features = Feature.ALL

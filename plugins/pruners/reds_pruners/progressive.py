@@ -32,7 +32,11 @@ class ProgressiveOptions(NarrowingOptions):
 
 
 class ProgressivePruner(NarrowingPruner):
-    """Iterative pruning by knapsack, of all groups at a time, through a series of falling budgets."""
+    """Iterative pruning by knapsack, of all groups at a time, through a series of falling budgets.
+
+    Each cut solves the knapsack problem over all groups under the next smaller budget, with scores of the current
+    network, and is followed by fine-tuning.
+    """
 
     name = "progressive"
     Options = ProgressiveOptions

@@ -36,7 +36,7 @@ def input_notes(model: Any, x: Any) -> tuple[str, ...]:
 
     Args:
         model: the model.
-        x: training examples (N, *input shape) drawn at random; a tuple for models of several inputs, in their order.
+        x: examples (N, *input shape) drawn at random; a tuple for models of several inputs, in their order.
     """
     if len(columns(x)[0]) < FEWEST_EXAMPLES:
         return ()
@@ -56,7 +56,7 @@ def _range_note(model: Any, x: Any) -> str | None:
     if lowest == highest or NARROW <= (highest - lowest) * scale <= WIDE:
         return None
     return (
-        f"the values of the training data run from {lowest:g} to {highest:g}, but layer '{layer.name}' multiplies them "
+        f"the values of the examples run from {lowest:g} to {highest:g}, but layer '{layer.name}' multiplies them "
         f"by {scale:.3g}, which is made for a range of about {1 / scale:.3g}"
     )
 
@@ -77,7 +77,7 @@ def _spread_note(model: Any, x: Any) -> str | None:
         return None  # the examples are all the same
     times = f"{factor:,.0f} times" if factor > 1 else f"1/{1 / factor:,.0f}"
     return (
-        f"the values of the training data vary about {times} as much as those on which the model was trained, by the "
+        f"the values of the examples vary about {times} as much as those on which the model was trained, by the "
         f"statistics of layer '{layer.name}'"
     )
 
