@@ -145,7 +145,8 @@ def test_taylor_of_kernels(model: ToyModel, criterion: Any) -> None:
 
 
 def test_scales_of_batch_norms_and_a_refusal_where_there_are_none(model: ToyModel) -> None:
-    with pytest.raises(UnsupportedError, match=r"group 'inside' has no batch norm.*options={"bn-scale": {"without": "magnitude"}}"):
+    refusal = r"""group 'inside' has no batch norm.*options={"bn-scale": {"without": "magnitude"}}"""
+    with pytest.raises(UnsupportedError, match=refusal):
         scored(BatchNormScaleScorer(), model, None)
     model.weights["norm/gamma"][2] *= -1
     table = scored(BatchNormScaleScorer(BatchNormScaleOptions("magnitude", "none")), model, None)
