@@ -6,8 +6,9 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from reds_core.errors import UnavailableError
 from reds_core.system import reason_of, silenced_output, silenced_warnings, stream_behind
@@ -24,6 +25,7 @@ def silenced() -> Iterator[None]:
     """
     with ExitStack() as stack:
         stack.callback(_release_loggers)
+        stack.callback(_remove_added_handlers, tuple(logging.root.handlers))
         stack.enter_context(silenced_output())
         stack.enter_context(silenced_warnings())
         yield
@@ -33,10 +35,29 @@ def _release_loggers() -> None:
     """Let loggers that were set up while output was suppressed write to stderr itself."""
     for name in _LOGGERS:
         for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, logging.StreamHandler):
-                stream = stream_behind(handler.stream)
-                if stream is not handler.stream and stream is not None:
-                    handler.setStream(stream)
+            stream = _suppressed_stream(handler)
+            if stream is not None:
+                handler.setStream(stream)  # type: ignore[attr-defined]
+
+
+def _remove_added_handlers(present: Sequence[logging.Handler]) -> None:
+    """Remove handlers that libraries added to the root logger, which would print the records of all loggers.
+
+    The first message that TensorFlow logs through absl adds one. Whether records are printed is up to the program.
+
+    Args:
+        present: the handlers that the root logger had before.
+    """
+    for handler in tuple(logging.root.handlers):
+        if handler not in present and _suppressed_stream(handler) is not None:
+            logging.root.removeHandler(handler)
+
+
+def _suppressed_stream(handler: logging.Handler) -> Any:
+    """Return the stream behind a handler that was made while output was suppressed; None for other handlers."""
+    stream = handler.stream if isinstance(handler, logging.StreamHandler) else None
+    behind = None if stream is None else stream_behind(stream)
+    return None if behind is stream else behind
 
 
 @contextmanager
