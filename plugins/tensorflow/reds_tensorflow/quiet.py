@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -27,8 +28,30 @@ def silenced() -> Iterator[None]:
         stack.callback(_release_loggers)
         stack.callback(_remove_added_handlers, tuple(logging.root.handlers))
         stack.enter_context(silenced_output())
+        stack.enter_context(_silenced_loggers())
         stack.enter_context(silenced_warnings())
         yield
+
+
+@contextmanager
+def _silenced_loggers() -> Iterator[None]:
+    """Context manager that drops what the calling thread logs.
+
+    In notebooks, the logger of TensorFlow writes messages to a stream that it took when TensorFlow was imported.
+    """
+    here = threading.get_ident()
+
+    def is_heard(record: logging.LogRecord) -> bool:
+        return record.thread != here
+
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addFilter(is_heard)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(is_heard)
 
 
 def _release_loggers() -> None:
