@@ -116,6 +116,7 @@ _CALLS = {
     "compare": "run_comparison",
     "formulate": "formulate_model",
     "latency": "measure_latency",
+    "report": "write_report",
 }
 """Calls whose names are not those of the commands."""
 _NOT_GIVEN: Any = object()

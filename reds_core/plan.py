@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.cost.resources import RESOURCES
-from reds_core.errors import InputError
+from reds_core.errors import InputError, command
 from reds_core.system.files import given_path, write_text
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
@@ -350,16 +350,17 @@ def load_plan(folder: str | PathLike[str]) -> Plan:
     """
     folder = plan_folder(folder)
     path = folder / PLAN_FILE
+    again = f"run {command('prune')} again"
     try:
         content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"'{folder}' holds no finished run", "name a folder made by `reds prune`") from None
+        raise InputError(f"'{folder}' holds no finished run", f"name a folder made by {command('prune')}") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"'{path}' cannot be read ({type(error).__name__})", "make it anew by `reds prune`") from error
+        raise InputError(f"'{path}' cannot be read ({type(error).__name__})", again) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"'{path}' is not of format {FORMAT}", "make it anew by `reds prune`")
+        raise InputError(f"'{path}' is not of format {FORMAT}", again)
     try:
         plan: Plan = from_plain(Plan, content)
     except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f"'{path}' is malformed ({error})", "make it anew by `reds prune`") from error
+        raise InputError(f"'{path}' is malformed ({error})", again) from error
     return plan

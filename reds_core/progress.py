@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from numbers import Integral
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +38,7 @@ def following(verbose: Verbose, watcher: Watcher | None = None, metric: Any = No
         metric: The name of the metric, or an object, for what is shown.
 
     Raises:
-        InputError: If `verbose` is none of its values, or `watcher` is not a watcher.
+        InputError: If `verbose` is invalid, or `watcher` is not a watcher.
     """
     check_verbose(verbose)
     _check_watcher(watcher)
@@ -260,12 +261,12 @@ def _shows_bars(verbose: Verbose) -> bool:
 
 
 def check_verbose(verbose: Any) -> None:
-    """Refuse a value of `verbose` that is none.
+    """Refuse an invalid value of `verbose`.
 
     Raises:
         InputError: If it is not one of its values.
     """
-    if not isinstance(verbose, str | int) or verbose not in ("auto", 0, 1, 2):
+    if not isinstance(verbose, str | Integral) or verbose not in ("auto", 0, 1, 2):
         raise InputError(f"verbose {verbose!r} is not a level", 'give "auto", 0, 1 or 2')
 
 

@@ -271,7 +271,7 @@ class Registry:
         close = difflib.get_close_matches(name, found, n=1)
         hint = f"did you mean '{close[0]}'? " if close else ""
         broken = dict.fromkeys(r.name for r in self.records if r.status is PluginStatus.BROKEN)
-        rest = f"; broken: {', '.join(broken)}, see `reds plugins`" if broken else ""
+        rest = f"; broken: {', '.join(broken)}, see {command('plugins')}" if broken else ""
         raise InputError(
             f"unknown {base.kind} '{name}'", f"{hint}installed: {', '.join(sorted(found)) or 'none'}{rest}"
         )
@@ -350,6 +350,17 @@ class Registry:
         raise UnsupportedError(
             f"no installed solver accepts problem '{problem.name}' ({'; '.join(reasons)})", "install another solver"
         )
+
+
+def given_registry(registry: Registry | None) -> Registry:
+    """The registry that a caller gives, or one of all plugins that are installed.
+
+    Raises:
+        InputError: If it is not a registry.
+    """
+    if not isinstance(registry, Registry | None):
+        raise InputError(f"registry of type {type(registry).__name__} is not a registry", "give a `Registry`")
+    return Registry() if registry is None else registry
 
 
 def plugins() -> tuple[PluginRecord, ...]:

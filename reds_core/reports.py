@@ -9,7 +9,7 @@ from reds_core.bench.history import HISTORY_FILE
 from reds_core.bench.report.writing import write_bench_report
 from reds_core.compare.report.writing import write_compare_report
 from reds_core.compare.runner import RUNS_FOLDER
-from reds_core.errors import InputError
+from reds_core.errors import InputError, command
 from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.report.run_report import write_report as write_run_report
@@ -42,7 +42,7 @@ def write_report(folder: str | PathLike[str]) -> Path:
     if not any((path / name).exists() for name in (PLAN_FILE, RECORDS_FILE)):
         raise InputError(
             f"'{path}' holds neither a finished run nor a comparison",
-            "give a folder that `reds prune`, `reds bench` or `reds compare` wrote",
+            f"give a folder that {command('prune')}, {command('bench')} or {command('compare')} wrote",
         )
     with locked_folder(path, "a report", "try again when the other command has ended"):
         if (path / PLAN_FILE).exists():

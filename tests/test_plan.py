@@ -143,7 +143,7 @@ def test_a_malformed_plan_is_refused(tmp_path: Path, path: str, value: Any) -> N
     content = json.loads((tmp_path / "plan.json").read_text())
     change(content, path, value)
     (tmp_path / "plan.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"plan.json' is malformed .*; make it anew by `reds prune`"):
+    with pytest.raises(InputError, match=r"plan.json' is malformed .*; run `reds_core.prune` again"):
         load_plan(tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_a_plan_without_a_cost_of_the_full_network_is_refused(tmp_path: Path, re
     content = json.loads((tmp_path / "plan.json").read_text())
     del content["full"][resource]
     (tmp_path / "plan.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match=rf"plan.json' is malformed \(.*'{resource}' is missing\); make it anew"):
+    with pytest.raises(InputError, match=rf"plan.json' is malformed \(.*'{resource}' is missing\); run"):
         load_plan(tmp_path)
 
 
@@ -176,7 +176,7 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, content: bytes, why: 
 
 
 def test_a_folder_without_a_plan(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no finished run; name a folder made by `reds prune`"):
+    with pytest.raises(InputError, match=r"holds no finished run; name a folder made by `reds_core.prune`"):
         load_plan(tmp_path)
     with pytest.raises(InputError, match="holds no finished run"):
         load_plan(tmp_path / "missing")

@@ -322,7 +322,7 @@ def test_a_new_kind_is_one_class_and_one_hook_specification(install: Install, mo
     gadget = registry.create(Gadget, "red", {"fine": {"depth": "7"}})
     assert [(s.name, s.options.depth) for s in gadget.solvers] == [("fine", 7)]
     with pytest.raises(
-        InputError, match="unknown gadget 'green'; installed: red; broken: reds_t_gadgets, see `reds plugins`"
+        InputError, match=r"unknown gadget 'green'; installed: red; broken: reds_t_gadgets, see `reds_core.plugins`"
     ):
         registry.get(Gadget, "green")
     with pytest.raises(InputError, match=r"plugin 'reds_t_gadgets' is broken .*unknown hook 'reds_gadgets'"):

@@ -128,7 +128,7 @@ def parse_budgets(texts: Iterable[str]) -> tuple[SubnetworkBudget, ...]:
     return _in_parallel(columns)
 
 
-def budget_texts(amounts: Mapping[str, float | str | Sequence[float | str]]) -> tuple[str, ...]:
+def budget_texts(amounts: Mapping[str, float | str | Iterable[float | str]]) -> tuple[str, ...]:
     """Convert Python values such as {"macs": [0.5, 0.25], "peak_ram": "64KiB"} to `R=V[,V...]` texts.
 
     Raises:
@@ -136,9 +136,7 @@ def budget_texts(amounts: Mapping[str, float | str | Sequence[float | str]]) -> 
     """
     texts = []
     for resource, entries in amounts.items():
-        listed: list[Any] = (
-            list(entries) if isinstance(entries, Iterable) and not isinstance(entries, str) else [entries]
-        )
+        listed = amounts_in(entries)
         if not all(isinstance(entry, str | Real) for entry in listed) or any(isinstance(e, bool) for e in listed):
             raise InputError(
                 f"budget of '{resource}' is {entries!r}, which is not an amount",
@@ -146,6 +144,16 @@ def budget_texts(amounts: Mapping[str, float | str | Sequence[float | str]]) -> 
             )
         texts.append(f"{resource}={','.join(str(entry) for entry in listed)}")
     return tuple(texts)
+
+
+def amounts_in(given: Any) -> list[Any]:
+    """The amounts in what a caller gives for one resource, which may be a single amount.
+
+    A text, bytes, a mapping and an array without dimensions are single values.
+    """
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        return [given]
+    return [given[()]] if getattr(given, "ndim", 1) == 0 else list(given)  # type: ignore[index]
 
 
 def budgets_from(amounts: Mapping[str, float | str | Sequence[float | str]]) -> tuple[SubnetworkBudget, ...]:

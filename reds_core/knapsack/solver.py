@@ -80,7 +80,9 @@ class Controls:
 
     def __post_init__(self) -> None:
         if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
-            raise InputError(f"the time limit {self.time_limit_s} is not above 0 and finite", "give seconds such as 60")
+            raise InputError(
+                f"the time limit {self.time_limit_s:g} is not above 0 and finite", "give seconds such as 60"
+            )
         if self.threads is not None and self.threads < 1:
             raise InputError(f"the number of threads {self.threads} is below 1", "give 1 or more")
         if self.threads is not None and self.threads > MOST_THREADS:

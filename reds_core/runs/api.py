@@ -13,7 +13,7 @@ from reds_core.framework.task import Task
 from reds_core.plan import plan_folder
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
-from reds_core.registry import Registry
+from reds_core.registry import Registry, given_registry
 from reds_core.runs import extraction
 from reds_core.runs.class_weights import class_weight_text
 from reds_core.runs.dataset import Dataset
@@ -24,7 +24,7 @@ from reds_core.runs.forms import Budgets, DataObject, Imports, mode_of, texts_of
 from reds_core.runs.given_data import given_data
 from reds_core.runs.given_objects import GivenObjects, callbacks_of
 from reds_core.runs.input_shapes import InputShape, with_earlier_input_shape, with_input_shape
-from reds_core.runs.options import PruneOptions, changed, given_options
+from reds_core.runs.options import PruneOptions, changed, converted, given_options, refuse_unknown
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import Run
@@ -154,6 +154,7 @@ def prune(
             f"settings of type {type(settings).__name__} are not settings",
             "give `RunSettings`, or each setting as a keyword argument",
         )
+    refuse_unknown(more, prune, PruneOptions)
     base = _recipe_of(recipe)
     model = base.model if model is None else model
     if data is None and base.data_sha256 is not None:
@@ -179,10 +180,9 @@ def prune(
     settings = changed(
         base.settings if settings is None else settings,
         {**{name: value for name, value in given.items() if value is not None}, **more},
-        "prune",
     )
     settings = replace(settings, options=merged_options(settings.options, given_options(options)))
-    given_registry, registry = registry, registry or Registry()
+    own_registry, registry = registry, given_registry(registry)
     if dry_run and folder.mode is Mode.RESUME:
         raise InputError(
             "a dry run has nothing to resume", f"leave out {argument('dry_run')} or {argument('mode', 'resume')}"
@@ -213,7 +213,7 @@ def prune(
             plan = choose_only(request, folder.path, registry, followed)
         else:
             plan = Run(request, folder, registry, followed).execute()
-        return saved_plan(plan, folder.path, settings.imports, given_registry)
+        return saved_plan(plan, folder.path, settings.imports, own_registry)
 
 
 def _recipe_of(given: str | PathLike[str] | Recipe | None) -> Recipe:
@@ -276,7 +276,12 @@ def extract(
         >>> member.widths, member.path(), member.load()
     """
     request = ExtractionRequest(
-        texts_of(budgets), given_data(data), finetune_epochs, solver, time_limit, given_options(options)
+        texts_of(budgets),
+        given_data(data),
+        converted("finetune_epochs", finetune_epochs, int),
+        converted("solver", solver, str | None),
+        converted("time_limit", time_limit, float | None),
+        given_options(options),
     )
     with following(verbose, watcher) as followed:
-        return extraction.extract(plan_folder(folder), request, registry or Registry(), followed)
+        return extraction.extract(plan_folder(folder), request, given_registry(registry), followed)

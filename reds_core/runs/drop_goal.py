@@ -72,9 +72,10 @@ def drop_goal(settings: RunSettings, has_data: bool) -> DropGoal | None:
     """
     if settings.max_drop is None:
         if settings.max_drop_resource is not None or settings.max_drop_epochs is not None:
-            name = "max_drop_epochs" if settings.max_drop_resource is None else "max_drop_resource"
+            is_epochs = settings.max_drop_resource is None
+            name = argument("max_drop_epochs") if is_epochs else argument("max_drop_resource")
             raise InputError(
-                f"{argument(name)} is given without {argument('max_drop')}", f"give {argument('max_drop', 1.0)} as well"
+                f"{name} is given without {argument('max_drop')}", f"give {argument('max_drop', 1.0)} as well"
             )
         return None
     _check_measurable(settings, has_data)

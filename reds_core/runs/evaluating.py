@@ -18,7 +18,7 @@ from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
-from reds_core.registry import Registry
+from reds_core.registry import Registry, given_registry
 from reds_core.report.facts import metric_of
 from reds_core.runs.data_warnings import evaluation_warnings
 from reds_core.runs.dataset import Dataset, Reading, read_data
@@ -111,7 +111,7 @@ def evaluate(
         >>> found.value, found.loss, found.size_bytes
     """
     counting.check_element_size(element_size)
-    registry, task = registry or Registry(), Task(loss, metric)
+    registry, task = given_registry(registry), Task(loss, metric)
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, (FRAMEWORKS,))
     source = given_data(data)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.cost.latency_table import LatencyTable
-from reds_core.errors import InputError
+from reds_core.errors import InputError, command
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
 from reds_core.network.axis import Kept
@@ -70,7 +70,7 @@ def settings_of(plan: Plan, folder: Path) -> RunSettings:
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(
             f"the options in '{folder / PLAN_FILE}' are not those of this version ({type(error).__name__}: {error})",
-            "run `reds prune` again",
+            f"run {command('prune')} again",
         ) from None
     return settings
 
@@ -92,11 +92,11 @@ def read_family(folder: Path, plan: Plan, settings: RunSettings, framework: Fram
     scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
     if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
         names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.files)}"
-        raise InputError(f"{names} in '{folder}' do not belong to one run", "run `reds prune` again")
+        raise InputError(f"{names} in '{folder}' do not belong to one run", f"run {command('prune')} again")
     latencies = settings.read_latencies()
     if latencies is not None and latencies.digest != plan.hashes.latency_table:
         raise InputError(
-            f"latency table '{settings.latency_table}' has changed since the run", "run `reds prune` again"
+            f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
     statement = Statement(network, settings.costs(network, latencies), settings.widths)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)

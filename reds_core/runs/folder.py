@@ -96,8 +96,8 @@ class RunRecord:
         for key in dict.fromkeys((*options, *OPTIONS_OF_OBJECTS)):
             was, is_now = self.options.get(key), options.get(key)
             if is_now != was and key not in _SOURCES:
-                first, now = _setting_text(was), _setting_text(is_now)
-                raise InputError(f"the run in '{where}' was started with {key} {first}, not {now}", _start_over())
+                name, first, now = _difference(key, was, is_now)
+                raise InputError(f"the run in '{where}' was started with {name} {first}, not {now}", _start_over())
 
     def check_hashes(self, hashes: Hashes, where: Path) -> None:
         """Refuse to resume with a different model, data set or latency table.
@@ -117,6 +117,14 @@ class RunRecord:
 
 def _start_over() -> str:
     return f"resume with the original inputs and settings, or start over with {argument('mode', 'overwrite')}"
+
+
+def _difference(key: str, was: Any, is_now: Any) -> tuple[str, str, str]:
+    """The name of the first setting that differs, and its two values. `key` may hold several settings."""
+    if isinstance(was, Mapping) and isinstance(is_now, Mapping) and key != "options":
+        inner = next(each for each in {**was, **is_now} if was.get(each) != is_now.get(each))
+        return f"{key} {inner}", _setting_text(was.get(inner)), _setting_text(is_now.get(inner))
+    return key, _setting_text(was), _setting_text(is_now)
 
 
 def _setting_text(setting: Any) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from reds_core.cost.budget import budget_texts
+from reds_core.cost.budget import amounts_in, budget_texts
 from reds_core.errors import InputError
 from reds_core.runs.folder import Mode
 
@@ -18,7 +17,7 @@ DataObject = Any
 Each of them is (x, y), (x, y, sample_weight), or an object that yields batches of these. x and y are arrays or, for
 models of several inputs or outputs, lists or dicts of arrays.
 """
-Budgets = float | str | Sequence[float | str] | Mapping[str, float | str | Sequence[float | str]]
+Budgets = float | str | Iterable[float | str] | Mapping[str, float | str | Iterable[float | str]]
 """Amounts of each resource, such as `{"macs": [0.5, 0.25], "peak_ram": "64KiB"}`, or texts such as `"macs=0.5,0.25"`.
 
 Amounts without a resource, such as `0.5` or `[0.5, 0.25]`, are of MACs.
@@ -36,8 +35,7 @@ def texts_of(budgets: Budgets) -> tuple[str, ...]:
     """
     if isinstance(budgets, Mapping):
         return budget_texts(budgets)
-    is_single = not isinstance(budgets, Iterable) or isinstance(budgets, str | bytes)
-    listed: list[Any] = [budgets] if is_single else list(typing.cast("Iterable[Any]", budgets))
+    listed = amounts_in(budgets)
     named = [isinstance(each, str) and ("=" in each or not any(c.isdigit() for c in each)) for each in listed]
     if all(named):
         return tuple(listed)

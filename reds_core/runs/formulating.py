@@ -19,7 +19,7 @@ from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.task import Task
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
-from reds_core.registry import Registry
+from reds_core.registry import Registry, given_registry
 from reds_core.runs.class_weights import ClassWeights, class_weight_text
 from reds_core.runs.data_warnings import data_warnings
 from reds_core.runs.dataset import Dataset
@@ -28,7 +28,7 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import load_for_inspection
-from reds_core.runs.options import WidthOptions, changed, given_options
+from reds_core.runs.options import WidthOptions, changed, given_options, refuse_unknown
 from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.thinning import thinning_warning
@@ -102,10 +102,11 @@ def formulate_model(
         >>> problem = reds_core.formulate_model("model.keras", "data.npz", {"macs": 0.5}).problem
         >>> reds_core.save_problem(problem, "half.npz")
     """
-    registry = registry or Registry()
+    registry = given_registry(registry)
     given = {"element_size": element_size, "latency_table": latency_table, "seed": seed, "score_level": score_level}
-    settings = changed(RunSettings(), given, "formulate_model")
-    rules = changed(widths or WidthRules(), more, "formulate_model")
+    settings = changed(RunSettings(), given)
+    refuse_unknown(more, formulate_model, WidthOptions)
+    rules = changed(widths or WidthRules(), more)
     options = given_options(options)
     parsed = parse_budgets(texts_of(budgets))
     if len(parsed) != 1:

@@ -9,6 +9,7 @@ from typing import Any
 from reds_core.errors import InputError
 from reds_core.plugin import PluginOptions
 from reds_core.registry import Registry
+from reds_core.runs.options import given_options
 
 InputShape = str | Sequence[int] | Mapping[str, Sequence[int]]
 """The shape of one example without the batch dimension, or the shapes of several inputs by name.
@@ -42,7 +43,7 @@ def with_input_shape(
     Raises:
         InputError: If the model is an object, whose inputs have shapes already.
     """
-    given = dict(options or {})
+    given = dict(given_options(options))
     if shape is None:
         return given
     if model is not None and not isinstance(model, str | PathLike):

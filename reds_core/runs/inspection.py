@@ -16,7 +16,7 @@ from reds_core.network.description import Layer, Network
 from reds_core.plan import GroupRecord
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
-from reds_core.registry import Registry
+from reds_core.registry import Registry, given_registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.participants import FRAMEWORKS, check_options
@@ -130,7 +130,7 @@ def load_for_inspection(
     Raises:
         InputError, UnsupportedError, UnavailableError: If the model cannot be read or understood.
     """
-    registry = registry or Registry()
+    registry = given_registry(registry)
     if isinstance(model, str | PathLike):
         framework = registry.default_framework(options, import_names(imports))
         loaded = framework.load_model(given_path(model, "model"))
@@ -186,7 +186,7 @@ def inspect(
         >>> found.usage["macs"], [group.channels for group in found.groups]
     """
     counting.check_element_size(element_size)
-    registry = registry or Registry()
+    registry = given_registry(registry)
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, (FRAMEWORKS,))
     with following(verbose, watcher) as followed:

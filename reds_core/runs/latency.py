@@ -19,11 +19,11 @@ from reds_core.framework.framework import Framework, member_kept
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, showing_count
-from reds_core.registry import Registry
+from reds_core.registry import Registry, given_registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inspection import load_for_inspection
-from reds_core.runs.options import LatencyOptions, changed
+from reds_core.runs.options import LatencyOptions, changed, refuse_unknown
 from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.system.files import given_file
@@ -178,10 +178,11 @@ def measure_latency(
         >>> reds_core.measure_latency("model.keras", "table.json")
         >>> reds_core.prune("model.keras", "data.npz", {"latency": 0.5}, latency_table="table.json")
     """
-    registry = registry or Registry()
+    registry = given_registry(registry)
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, (FRAMEWORKS,))
-    settings = changed(settings or LatencySettings(), more, "measure_latency")
+    refuse_unknown(more, measure_latency, LatencyOptions)
+    settings = changed(settings or LatencySettings(), more)
     path = given_file(out, "out")
     shown = 0 if told is not None else verbose
     with locked_file(path, "a measurement"), showing_count(shown, "timing segments") as count:

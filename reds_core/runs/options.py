@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from numbers import Integral, Real
@@ -20,8 +21,16 @@ from reds_core.system.structuring import Source, converter_for, type_name
 
 T = TypeVar("T")
 _UNITS = ("_s", "_bytes")
-_OTHER_NAMES = {"finetune.epochs": "finetune_epochs"}
+_OTHER_NAMES = {"finetune.epochs": "finetune_epochs", "task.metric": "metrics"}
 """Arguments whose names are not those of their fields, by the path of the field."""
+_FORMS = {
+    "align": 'a whole number or "auto"',
+    "augment": "a string or a list of strings",
+    "keep": "a string or a list of strings",
+    "memory_limit": 'a whole number of bytes or a string such as "2GiB"',
+    "options": "a dict of the form {plugin: {key: value}}",
+}
+"""What to give for arguments that take more than values of one type."""
 
 
 class WidthOptions(TypedDict, total=False):
@@ -135,24 +144,41 @@ class LatencyOptions(TypedDict, total=False):
     checks: int
 
 
-def changed(settings: T, given: Mapping[str, Any], call: str) -> T:
+def refuse_unknown(given: Iterable[str], call: Callable[..., Any], options: type[Any]) -> None:
+    """Refuse keyword arguments that a call does not have.
+
+    Args:
+        given: The names of the keyword arguments that are no parameters of their own.
+        call: The function that was called.
+        options: The `TypedDict` that declares these keyword arguments.
+
+    Raises:
+        InputError: If a name is not declared; the message suggests the one that was probably meant.
+    """
+    parameters = inspect.signature(call).parameters.values()
+    known = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD] + list(options.__annotations__)
+    names_of_fields = {path.rpartition(".")[2]: argument for path, argument in _OTHER_NAMES.items()}
+    for name in given:
+        if name not in options.__annotations__:
+            meant = names_of_fields.get(name)
+            near = [meant] if meant in known else difflib.get_close_matches(name.replace("-", "_"), known, 1)
+            fix = f"did you mean {near[0]}?" if near else f"see `help(reds_core.{call.__name__})`"
+            raise InputError(f"`{call.__name__}` has no argument '{name}'", fix)
+
+
+def changed(settings: T, given: Mapping[str, Any]) -> T:
     """A copy of a settings dataclass with the keyword arguments that are given.
 
     Args:
         settings: The present settings, which may hold other settings dataclasses.
         given: The arguments by name. Their values are converted to the types of the fields.
-        call: The name of the call, for messages.
 
     Raises:
-        InputError: If an argument is unknown, or a value is of the wrong type or out of range.
+        InputError: If a value is of the wrong type or out of range.
     """
     places = argument_places(type(settings))
     values: dict[tuple[str, ...], Any] = {}
     for name, value in given.items():
-        if name not in places:
-            near = difflib.get_close_matches(name.replace("-", "_"), places, 1)
-            fix = f"did you mean {near[0]}?" if near else f"see `help(reds_core.{call})`"
-            raise InputError(f"`{call}` has no argument '{name}'", fix)
         path, kind = places[name]
         values[path] = converted(name, value, kind)
     return _replaced(settings, values)
@@ -255,7 +281,7 @@ class _Given(Source):
             str: isinstance(value, str),
         }
         if not fits[wanted]:
-            raise self._wrong(value, type_name(wanted))
+            raise self._wrong(value, {bool: "True or False", str: "a string"}.get(wanted, type_name(wanted)))
         return wanted(value)
 
     def choice(self, value: Any, choices: Mapping[Any, Any]) -> Any:
@@ -265,4 +291,5 @@ class _Given(Source):
         return choices[value]
 
     def _wrong(self, value: Any, wanted: str) -> InputError:
+        wanted = _FORMS.get(self._name, wanted)
         return InputError(f"{self._name} is {value!r}, not {wanted}", f"give {wanted}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, command
 from reds_core.framework.framework import Framework
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, PluginOptions, build_options
@@ -80,7 +80,7 @@ def refuse_unknown(registry: Registry, options: PluginOptions) -> None:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean '{close[0]}'? " if close else ""
-            raise InputError(f"an option names '{name}', which is not a plugin", f"{hint}see `reds plugins`")
+            raise InputError(f"an option names '{name}', which is not a plugin", f"{hint}see {command('plugins')}")
 
 
 def refuse_unused(registry: Registry, unused: Sequence[str], where: str = "") -> None:

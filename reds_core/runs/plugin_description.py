@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, command
 from reds_core.plugin import Plugin
-from reds_core.registry import PluginRecord, PluginStatus, Registry
+from reds_core.registry import PluginRecord, PluginStatus, Registry, given_registry
 from reds_core.system.docstrings import description_of, inherited_attribute_texts
 
 
@@ -87,12 +87,12 @@ def describe_plugin(name: str, registry: Registry | None = None) -> tuple[Plugin
         >>> (described,) = reds_core.describe_plugin("taylor")
         >>> [(option.name, option.default) for option in described.options]
     """
-    records = (registry or Registry()).records
+    records = given_registry(registry).records
     found = tuple(_described(record) for record in records if record.name == name)
     if not found:
-        close = difflib.get_close_matches(name, sorted({record.name for record in records}), n=1)
+        close = difflib.get_close_matches(str(name), sorted({record.name for record in records}), n=1)
         hint = f"did you mean '{close[0]}'? " if close else ""
-        raise InputError(f"unknown plugin '{name}'", f"{hint}see `reds plugins`")
+        raise InputError(f"unknown plugin '{name}'", f"{hint}see {command('plugins')}")
     return found
 
 

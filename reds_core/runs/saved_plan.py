@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import InitVar, dataclass, fields
+from dataclasses import InitVar, dataclass, field, fields
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, command
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.plan import FullRecord, Plan, SubnetworkRecord, plan_folder
 from reds_core.plan import load_plan as load_records
@@ -25,7 +25,6 @@ from reds_core.system.users_code import import_names
 if TYPE_CHECKING:
     import pandas
 
-R = TypeVar("R")
 C = TypeVar("C", bound=type[Any])
 
 
@@ -56,19 +55,33 @@ class RunFiles:
         return (self.registry or Registry()).default_framework(imports=self.imports).load_model(path)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class _InFolder:
-    """Part of what a run returns, which knows the files of the run beside its own fields, and does not compare them."""
+    """A record of the format that also knows the files of the run.
 
-    _home: RunFiles
+    These are not a field, so that the record is written, compared and converted to a dict like one without a folder.
+    """
 
-    def _settle(self, home: RunFiles | None) -> None:
-        object.__setattr__(self, "_home", home)
+    _RECORD: ClassVar[type[Any]]
+    home: InitVar[RunFiles | None] = field(default=None, kw_only=True)
+
+    def __post_init__(self, home: RunFiles | None) -> None:
         object.__setattr__(self, "home", home)  # where `dataclasses.replace` looks for it
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, self._RECORD):
+            return NotImplemented
+        return _content(self, self._RECORD) == _content(other, self._RECORD)
 
     @property
     def folder(self) -> Path:
         """The folder of the run."""
         return self._home.folder
+
+    @property
+    def _home(self) -> RunFiles:
+        found: RunFiles = vars(self)["home"]
+        return found
 
 
 class _SavedNetwork(_InFolder):
@@ -88,7 +101,9 @@ class _SavedNetwork(_InFolder):
             InputError: if there is no such kind, or no file of this kind was written.
         """
         names = self._names
-        kind = next(iter(names), "") if kind is None else kind
+        if not names:
+            raise InputError("this network has no files, since a dry run writes none", "prune without dry_run")
+        kind = next(iter(names)) if kind is None else kind
         written = [each for each, name in names.items() if name is not None]
         if names.get(kind) is None:
             what = "was not written" if kind in names else "is unknown"
@@ -127,19 +142,11 @@ def _with_attributes_of(base: type[Any]) -> Callable[[C], C]:
 class SavedSubnetwork(_SavedNetwork, SubnetworkRecord):
     """A member of the family: its record in the plan, and the files that belong to it."""
 
-    home: InitVar[RunFiles | None] = None
-
-    def __post_init__(self, home: RunFiles | None) -> None:
-        self._settle(home)
+    _RECORD = SubnetworkRecord
 
     @property
     def _names(self) -> Mapping[str, str | None]:
         return self.files
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, SubnetworkRecord):
-            return NotImplemented
-        return _plain(self, SubnetworkRecord) == _plain(other, SubnetworkRecord)
 
     def __str__(self) -> str:
         table = member_table(self, self._home.metric)
@@ -155,20 +162,12 @@ class SavedSubnetwork(_SavedNetwork, SubnetworkRecord):
 class SavedFull(_SavedNetwork, FullRecord):
     """The full network of the family, with the most important channels of each group first."""
 
-    home: InitVar[RunFiles | None] = None
-
-    def __post_init__(self, home: RunFiles | None) -> None:
-        self._settle(home)
+    _RECORD = FullRecord
 
     @property
     def _names(self) -> Mapping[str, str | None]:
         kinds = self._home.kinds
         return {kinds.model.name: full_file(kinds)}
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FullRecord):
-            return NotImplemented
-        return _plain(self, FullRecord) == _plain(other, FullRecord)
 
 
 @_with_attributes_of(Plan)
@@ -176,8 +175,8 @@ class SavedFull(_SavedNetwork, FullRecord):
 class SavedPlan(_InFolder, Plan):
     """The result of a run: the plan, and the folder in which its files are.
 
-    `plan["50"]` is the member named 50; iteration yields the
-    members, smallest first; `"50" in plan` tells whether there is a member of this name.
+    `plan["50"]` is the member named 50, iteration yields the members, smallest first, and `"50" in plan` tells whether
+    there is a member of this name.
 
     Example:
         >>> plan = reds_core.load_plan("slim")
@@ -188,10 +187,7 @@ class SavedPlan(_InFolder, Plan):
 
     full: SavedFull
     subnetworks: tuple[SavedSubnetwork, ...]
-    home: InitVar[RunFiles | None] = None
-
-    def __post_init__(self, home: RunFiles | None) -> None:
-        self._settle(home)
+    _RECORD = Plan
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -219,11 +215,6 @@ class SavedPlan(_InFolder, Plan):
 
     def __contains__(self, name: object) -> bool:
         return name in self.names or name in self.subnetworks
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Plan):
-            return NotImplemented
-        return _plain(self, Plan) == _plain(other, Plan)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} in {str(self.folder)!r}, subnetworks: {', '.join(self.names) or 'none'}>"
@@ -274,9 +265,7 @@ class SavedPlan(_InFolder, Plan):
         """
         path = (self.folder / REPORT_FILE).absolute()
         if not path.is_file():
-            raise InputError(
-                f"'{self.folder}' holds no {REPORT_FILE}", "install the libraries of reports before a run writes one"
-            )
+            raise InputError(f"'{self.folder}' holds no {REPORT_FILE}", f"write it with {command('report')}")
         webbrowser.open(path.as_uri())
         return path
 
@@ -292,20 +281,17 @@ def saved_plan(plan: Plan, folder: Path, imports: Sequence[str] = (), registry: 
     """
     kinds = file_kinds_in(plan, registry)
     home = RunFiles(folder, kinds, metric_of(plan.options.get("task")), tuple(imports), registry)
-    content = {field.name: getattr(plan, field.name) for field in fields(Plan)}
-    content["full"] = SavedFull(plan.full.usage, plan.full.accuracy, home=home)
-    content["subnetworks"] = tuple(_saved(record, home) for record in plan.subnetworks)
+    content = _content(plan, Plan)
+    content["full"] = SavedFull(**_content(plan.full, FullRecord), home=home)
+    content["subnetworks"] = tuple(
+        SavedSubnetwork(**_content(record, SubnetworkRecord), home=home) for record in plan.subnetworks
+    )
     return SavedPlan(**content, home=home)
 
 
-def _saved(record: SubnetworkRecord, home: RunFiles) -> SavedSubnetwork:
-    content = {field.name: getattr(record, field.name) for field in fields(SubnetworkRecord)}
-    return SavedSubnetwork(**content, home=home)
-
-
-def _plain(record: Any, cls: type[R]) -> R:
-    """Return a record as an object of the class `cls` of the format, which compares by its fields."""
-    return cls(**{field.name: getattr(record, field.name) for field in fields(cls)})  # type: ignore[arg-type]
+def _content(record: Any, cls: type[Any]) -> dict[str, Any]:
+    """Return the fields that the class `cls` of the format has, by name."""
+    return {each.name: getattr(record, each.name) for each in fields(cls)}
 
 
 def load_plan(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from os import PathLike
 
+from reds_core.errors import InputError
 from reds_core.knapsack import file as problem_file
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution
 from reds_core.knapsack.solver import Controls, Solver
 from reds_core.knapsack.solver import solve as ask
 from reds_core.plugin import PluginOptions
-from reds_core.registry import Registry
+from reds_core.registry import Registry, given_registry
+from reds_core.runs.options import converted, given_options
 from reds_core.runs.participants import check_options, solvers
 from reds_core.runs.search import AUTO, Search
 from reds_core.system.files import given_path
@@ -65,10 +67,19 @@ def solve(
         >>> solution = reds_core.solve("half.npz", "dp", time_limit=10)
         >>> solution.status, solution.widths, solution.gap
     """
-    memory_limit_bytes = None if memory_limit is None else parse_bytes(str(memory_limit))
-    controls = controls or Controls(time_limit, seed, threads, memory_limit_bytes=memory_limit_bytes)
-    registry = registry or Registry()
-    check_options(registry, options or {}, () if isinstance(solver, Solver) else (solvers(solver),))
+    memory = converted("memory_limit", memory_limit, str | None)
+    controls = controls or Controls(
+        converted("time_limit", time_limit, float | None),
+        converted("seed", seed, int | None),
+        converted("threads", threads, int | None),
+        memory_limit_bytes=None if memory is None else parse_bytes(memory),
+    )
+    registry, options = given_registry(registry), given_options(options)
+    if not isinstance(solver, str | Solver):
+        raise InputError(
+            f"solver of type {type(solver).__name__} is not a solver", 'give a name, a solver object or "auto"'
+        )
+    check_options(registry, options, () if isinstance(solver, Solver) else (solvers(solver),))
     if isinstance(solver, Solver):
         return ask(_loaded(problem), solver, controls)
     search = Search(registry, solver, options, controls)

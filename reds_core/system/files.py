@@ -28,7 +28,7 @@ def given_path(path: str | os.PathLike[str], what: str) -> Path:
         InputError: if it is not a path, or empty, which would otherwise mean the current folder.
     """
     if not isinstance(path, str | os.PathLike):
-        raise InputError(f"{what} of type {type(path).__name__} is not a path", "give a text or a `pathlib.Path`")
+        raise InputError(f"{what} of type {type(path).__name__} is not a path", "give a string or a `pathlib.Path`")
     if os.fspath(path) == "":
         raise InputError(f"{what} is empty", "give a path or leave it out; write '.' for the current folder")
     return Path(path)

@@ -335,7 +335,7 @@ def test_bad_usage_ends_with_status_2(reds: Callable[..., CommandOutcome], place
         (("--suite", "nothing"), "unknown suite 'nothing'"),
         ((problem, "--solvers", "unheard"), "unknown solver 'unheard'; .*installed: "),
         ((problem, "--option", "plain.x=1"), "has no option 'x'"),
-        ((problem, "--time-limit", "0"), "the time limit 0.0 is not above 0"),
+        ((problem, "--time-limit", "0"), "the time limit 0 is not above 0"),
         ((problem, "--memory-limit", "4 bananas"), "the memory limit '4 bananas' is not an amount"),
         ((problem, "--repeat", "0"), "repeat"),
         ((problem, "--jobs", "0"), "jobs"),

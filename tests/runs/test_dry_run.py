@@ -119,3 +119,9 @@ def test_the_plan_of_a_run_is_printed_as_json(reds: Reds, place: Workplace) -> N
     assert done.json == json.loads((place.out / "plan.json").read_text())
     assert Path(place.out / "report.html").exists()
     assert load_plan(place.out).subnetworks
+
+
+def test_a_member_of_a_dry_run_says_why_it_has_no_files(place: Workplace) -> None:
+    member = place.prune(dry_run=True).subnetworks[0]
+    with pytest.raises(InputError, match="no files, since a dry run writes none; prune without dry_run"):
+        member.load()

@@ -75,7 +75,7 @@ def test_values_are_converted_to_the_types_of_the_settings(tmp_path: Path) -> No
         "patience": None,
         "finetune_epochs": 3,
     }
-    assert changed(RunSettings(widths=WidthRules(align=8)), given, "prune") == RunSettings(
+    assert changed(RunSettings(widths=WidthRules(align=8)), given) == RunSettings(
         widths=WidthRules(("stem*",), None, 4),
         score_level=ScoreLevel.KERNEL,
         time_limit_s=2.0,
@@ -92,32 +92,49 @@ def test_values_are_converted_to_the_types_of_the_settings(tmp_path: Path) -> No
             augment=("flip", "shift=0.1"),
         ),
     )
-    assert changed(RunSettings(), {"keep": ["a", "b"]}, "prune").widths.keep == ("a", "b")
+    assert changed(RunSettings(), {"keep": ["a", "b"]}).widths.keep == ("a", "b")
 
 
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"learning_rte": 1}, "`prune` has no argument 'learning_rte'; did you mean learning_rate?"),
-        ({"zzz": 1}, "`prune` has no argument 'zzz'; see `help"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast', not a number; give a number"),
         ({"batch_size": 1.5}, "batch_size is 1.5, not a whole number"),
         ({"batch_size": True}, "batch_size is True, not a whole number"),
         ({"holdout": None}, "holdout is None, not a number"),
         ({"schedule": "cosin"}, 'schedule is \'cosin\', not one of "cosine", "constant", "step", "exponential"'),
-        ({"int8": "no"}, "int8 is 'no', not true or false"),
-        ({"keep": 3}, "keep is 3, not a list"),
-        ({"keep": [3]}, "keep is 3, not a text"),
+        ({"int8": "no"}, "int8 is 'no', not True or False; give True or False"),
+        ({"keep": 3}, "keep is 3, not a string or a list of strings"),
+        ({"keep": [3]}, "keep is 3, not a string or a list of strings"),
         ({"min_width": 0}, "the least width 0 is below 1"),
         ({"seed": "x"}, "seed is 'x', not a whole number"),
-        ({"pruner": 3}, "pruner is 3, not a text"),
-        ({"solver": None}, "solver is None, not a text"),
+        ({"pruner": 3}, "pruner is 3, not a string"),
+        ({"solver": None}, "solver is None, not a string"),
         ({"time_limit": float("nan")}, "time_limit is nan, not a number"),
+        ({"align": "8"}, "align is '8', not a whole number or \"auto\""),
+        ({"memory_limit": 1.5}, "memory_limit is 1.5, not a whole number of bytes or a string such as"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(given: dict[str, Any], why: str) -> None:
     with pytest.raises(InputError, match=re.escape(why)):
-        changed(RunSettings(), given, "prune")
+        changed(RunSettings(), given)
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("learning_rte", "did you mean learning_rate?"),
+        ("epochs", "did you mean finetune_epochs?"),
+        ("metric", "did you mean metrics?"),
+        ("callback", "did you mean callbacks?"),
+        ("validation", "did you mean validation_data?"),
+        ("more", "did you mean mode?"),
+        ("zzz", "see `help(reds_core.prune)`"),
+    ],
+)
+def test_an_unknown_argument_is_refused_with_the_one_that_was_meant(name: str, fix: str) -> None:
+    with pytest.raises(InputError, match=re.escape(f"`prune` has no argument '{name}'; {fix}")):
+        reds_core.prune("m.keras", "d.npz", 0.5, **{name: 1})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +147,8 @@ def test_wrong_arguments_are_refused_by_name(given: dict[str, Any], why: str) ->
         ("0.5,0.25", ("macs=0.5,0.25",)),
         ([0.5, 0.25], ("macs=0.5,0.25",)),
         (np.array([0.5, 0.25]), ("macs=0.5,0.25",)),
+        (np.array(0.5), ("macs=0.5",)),
+        ({"macs": np.array(0.5)}, ("macs=0.5",)),
         ("macs=0.5", ("macs=0.5",)),
         (["macs=0.5", "peak_ram=64KiB"], ("macs=0.5", "peak_ram=64KiB")),
         ({"macs": "50%", "params": [0.5, 0.25]}, ("macs=50%", "params=0.5,0.25")),
@@ -146,6 +165,8 @@ def test_budgets_have_many_forms(budgets: Any, texts: tuple[str, ...]) -> None:
         (b"macs=0.5", "budget of 'macs' is [b'macs=0.5'], which is not an amount"),
         (object(), "which is not an amount"),
         ([None], "which is not an amount"),
+        ({"macs": b"1"}, "budget of 'macs' is b'1', which is not an amount"),
+        ({"macs": {"a": 1}}, "budget of 'macs' is {'a': 1}, which is not an amount"),
         (["macs=0.5", 0.25], "only some of the budgets ['macs=0.5', 0.25] name a resource"),
     ],
 )
@@ -173,7 +194,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"budgets": 7j}, "which is not an amount"),
     ({"settings": {"seed": 1}}, "settings of type dict"),
     ({"options": "x"}, "options is 'x', not a dict"),
-    ({"options": {"taylor": 3}}, "options is 3, not a dict"),
+    ({"options": {"taylor": 3}}, "options is 3, not a dict of the form {plugin: {key: value}}"),
+    ({"registry": 3}, "registry of type int is not a registry"),
     ({"imports": 3}, "imports"),
     ({"optimizer": 3}, "optimizer of type int is not an optimizer object"),
     ({"optimizer": NamedOptimizer}, "optimizer class NamedOptimizer is not an optimizer object"),
@@ -191,7 +213,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_wrong_arguments_of_prune_are_errors_of_input(place: Workplace, given: dict[str, Any], why: str) -> None:
     asked: dict[str, Any] = {"model": place.model, "data": place.data, "budgets": 0.5, "out": place.out, **given}
     with pytest.raises(InputError, match=re.escape(why)) as caught:
-        reds_core.prune(**asked, registry=toy_registry())
+        reds_core.prune(**{"registry": toy_registry(), **asked})
     assert "--" not in str(caught.value)
     assert not place.out.exists()
 
@@ -234,3 +256,29 @@ def test_formulate_model_takes_rules_for_widths_one_by_one() -> None:
         widths(minwidth=3)
     with pytest.raises(InputError, match="score_level is 'both', not one of"):
         widths(score_level="both")
+
+
+WRONG_CALLS: list[tuple[str, dict[str, Any], str]] = [
+    ("solve", {"problem": "p.npz", "solver": 3}, "solver of type int is not a solver"),
+    ("solve", {"problem": "p.npz", "time_limit": "a"}, "time_limit is 'a', not a number"),
+    ("solve", {"problem": "p.npz", "seed": "a"}, "seed is 'a', not a whole number"),
+    ("solve", {"problem": "p.npz", "threads": 1.5}, "threads is 1.5, not a whole number"),
+    ("solve", {"problem": "p.npz", "options": 3}, "options is 3, not a dict"),
+    ("inspect", {"model": "m.keras", "options": 3}, "options is 3, not a dict"),
+    ("inspect", {"model": "m.keras", "registry": 3}, "registry of type int"),
+    ("evaluate", {"model": "m.keras", "data": "d.npz", "options": 3}, "options is 3, not a dict"),
+    ("extract", {"folder": "run", "budgets": 0.5, "finetune_epochs": "1"}, "finetune_epochs is '1'"),
+    ("extract", {"folder": "run", "budgets": 0.5, "finetune_epochs": None}, "finetune_epochs is None"),
+    ("extract", {"folder": "run", "budgets": 0.5, "finetune_epochs": 1.5}, "finetune_epochs is 1.5"),
+    ("extract", {"folder": "run", "budgets": 0.5, "time_limit": "a"}, "time_limit is 'a', not a number"),
+    ("extract", {"folder": "run", "budgets": 0.5, "solver": 3}, "solver is 3, not a string"),
+    ("formulate_model", {"model": "m.keras", "data": "d.npz", "budgets": 0.5, "aling": 8}, "did you mean align?"),
+    ("describe_plugin", {"name": 3}, "unknown plugin '3'; see `reds_core.plugins`"),
+    ("check", {"target": 3}, "target of type int is not a name"),
+]
+
+
+@pytest.mark.parametrize(("call", "given", "why"), WRONG_CALLS)
+def test_wrong_arguments_of_other_calls_are_errors_of_input(call: str, given: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=re.escape(why)):
+        getattr(reds_core, call)(**given)

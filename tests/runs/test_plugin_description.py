@@ -89,7 +89,7 @@ def test_a_plugin_without_words_and_options() -> None:
 
 def test_a_name_may_belong_to_several_kinds_and_unknown_ones_are_guessed() -> None:
     assert {d.kind for d in describe_plugin("uniform", REGISTRY)} == {"pruner"}
-    with pytest.raises(InputError, match=r"unknown plugin 'tailor'; did you mean 'taylor'\? see `reds plugins`"):
+    with pytest.raises(InputError, match=r"unknown plugin 'tailor'; did you mean 'taylor'\? see `reds_core.plugins`"):
         describe_plugin("tailor", REGISTRY)
 
 

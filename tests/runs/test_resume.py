@@ -101,7 +101,7 @@ def killed(place: Workplace, finished: bool) -> None:
         ({"scorer": "magnitude"}, "scorer taylor, not magnitude"),
         ({"holdout": 0.2}, "holdout"),
         ({"options": {"taylor": {"criterion": "squared"}}}, "options"),
-        ({"finetune": FinetuneSettings(epochs=1, batch_size=16, learning_rate=0.05)}, "finetune"),
+        ({"finetune": FinetuneSettings(epochs=1, batch_size=16, learning_rate=0.05)}, "finetune epochs 2, not 1;"),
         ({"element_size_bytes": 4}, "element_size_bytes 1, not 4"),
         ({"time_limit_s": 5.0}, "time_limit_s none, not 5.0"),
     ],

@@ -180,7 +180,7 @@ def _try(model: Any, data: Arrays, aim: Objective) -> None:
                 reason = first_sentence(error)
                 raise InputError(
                     f"{kind} '{name}' does not fit {puts_out} ({reason})",
-                    f"give another --{kind}, one for such outputs",
+                    f"give another {kind}, one for such outputs",
                 ) from error
 
 

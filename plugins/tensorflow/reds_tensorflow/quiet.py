@@ -6,8 +6,10 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from reds_core.errors import UnavailableError
 from reds_core.system import reason_of, silenced_output, silenced_warnings, stream_behind
@@ -24,19 +26,61 @@ def silenced() -> Iterator[None]:
     """
     with ExitStack() as stack:
         stack.callback(_release_loggers)
+        stack.callback(_remove_added_handlers, tuple(logging.root.handlers))
         stack.enter_context(silenced_output())
+        stack.enter_context(_silenced_loggers())
         stack.enter_context(silenced_warnings())
         yield
+
+
+@contextmanager
+def _silenced_loggers() -> Iterator[None]:
+    """Context manager that drops what the calling thread logs.
+
+    In notebooks, the logger of TensorFlow writes messages to a stream that it took when TensorFlow was imported.
+    """
+    here = threading.get_ident()
+
+    def is_heard(record: logging.LogRecord) -> bool:
+        return record.thread != here
+
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addFilter(is_heard)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(is_heard)
 
 
 def _release_loggers() -> None:
     """Let loggers that were set up while output was suppressed write to stderr itself."""
     for name in _LOGGERS:
         for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, logging.StreamHandler):
-                stream = stream_behind(handler.stream)
-                if stream is not handler.stream and stream is not None:
-                    handler.setStream(stream)
+            stream = _suppressed_stream(handler)
+            if stream is not None:
+                handler.setStream(stream)  # type: ignore[attr-defined]
+
+
+def _remove_added_handlers(present: Sequence[logging.Handler]) -> None:
+    """Remove handlers that libraries added to the root logger, which would print the records of all loggers.
+
+    The first message that TensorFlow logs through absl adds one. Whether records are printed is up to the program.
+
+    Args:
+        present: the handlers that the root logger had before.
+    """
+    for handler in tuple(logging.root.handlers):
+        if handler not in present and _suppressed_stream(handler) is not None:
+            logging.root.removeHandler(handler)
+
+
+def _suppressed_stream(handler: logging.Handler) -> Any:
+    """Return the stream behind a handler that was made while output was suppressed; None for other handlers."""
+    stream = handler.stream if isinstance(handler, logging.StreamHandler) else None
+    behind = None if stream is None else stream_behind(stream)
+    return None if behind is stream else behind
 
 
 @contextmanager

@@ -260,7 +260,7 @@ def test_a_metric_that_does_not_fit_the_outputs_is_refused_before_any_work() -> 
     model, data = masks((0, 1))
     told = refusal(model, data, Task(metric="F1Score"))
     assert told.startswith("metric 'F1Score' does not fit outputs of shape 4 x 4 x 1 (")
-    assert told.endswith("; give another --metric, one for such outputs")
+    assert told.endswith("; give another metric, one for such outputs")
 
 
 def test_a_loss_that_does_not_fit_the_outputs_is_refused_before_any_work() -> None:

@@ -141,3 +141,34 @@ def test_two_runs_in_two_threads_are_as_each_alone_and_all_prints_are_heard(tmp_
     assert count > 5
     assert lines == [*(f"tick {i}" for i in range(count)), f"count {count}"]
     assert [line for line in done.stderr.splitlines() if line.startswith("tock")] == [f"tock {i}" for i in range(count)]
+
+
+LOGGING = """
+import contextlib, io, logging, sys
+sys.ps1 = ">>> "  # TensorFlow then logs more, to a stream without a file, as in a notebook
+sys.stdout = printed = io.StringIO()
+import keras
+import numpy as np
+import reds_core
+
+x = np.random.default_rng(0).normal(size=(64, 8, 8, 1)).astype("float32")
+y = (x.mean((1, 2, 3)) > 0).astype("int64")
+keras.utils.set_random_seed(1)
+model = keras.Sequential(
+    [keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+)
+errors = io.StringIO()
+with contextlib.redirect_stderr(errors):
+    for out in ("first", "second"):
+        reds_core.prune(model, (x, y), 0.5, out, scorer="magnitude", finetune_epochs=0, verbose=0)
+assert logging.root.handlers == [], logging.root.handlers
+assert errors.getvalue() == "", errors.getvalue()
+assert printed.getvalue() == "", printed.getvalue()
+"""
+
+
+def test_a_run_in_an_interactive_session_can_show_nothing_and_leaves_the_root_logger_alone(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(LOGGING)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
