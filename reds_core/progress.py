@@ -6,8 +6,10 @@ rich is imported inside functions, so that calls that show nothing do without it
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from numbers import Integral
@@ -23,6 +25,8 @@ from reds_core.watcher import LOGGER, Watcher
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_REDRAW_S = 0.25
 
 Verbose = Literal["auto", 0, 1, 2]
 """0: nothing is shown. `"auto"` and 1: bars in a terminal or a notebook, lines elsewhere. 2: lines."""
@@ -74,16 +78,22 @@ def showing_count(verbose: Verbose, what: str) -> Iterator[Callable[[int, int], 
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+    console = status_console()
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        console=status_console(),
+        console=console,
+        auto_refresh=not console.is_jupyter,
     ) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, of: progress.update(task, total=of, completed=done)
+        task, redraw = progress.add_task(what, total=None), _Redraw(console)
+
+        def show(done: int, of: int) -> None:
+            progress.update(task, total=of, completed=done, refresh=redraw.is_due(done == of))
+
+        yield show
 
 
 class ConsoleWatcher(Watcher):
@@ -172,9 +182,11 @@ class _Bars(Watcher):
             TextColumn("{task.fields[figures]}", markup=False),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=self._console,
+            auto_refresh=not self._console.is_jupyter,
             redirect_stdout=is_main,
             redirect_stderr=is_main,
         )
+        self._redraw = _Redraw(self._console)
         self._task: Any = None
 
     def stage(self, text: str) -> None:
@@ -187,7 +199,8 @@ class _Bars(Watcher):
             self.stage("training")
         done = progress.epoch * progress.batches + progress.batch
         total, figures = progress.epochs * progress.batches, _figures(progress, self._metric)
-        self._progress.update(self._task, total=total, completed=done, figures=figures)
+        due = self._redraw.is_due(done == total)
+        self._progress.update(self._task, total=total, completed=done, figures=figures, refresh=due)
 
     def note(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -206,6 +219,25 @@ class _Bars(Watcher):
             total = task.total or 1
             self._progress.update(self._task, total=total, completed=total)
         self._task = None
+
+
+class _Redraw:
+    """When bars in a notebook are drawn anew.
+
+    In a terminal, a thread of rich draws them. In a notebook, that thread and the cell would both redirect the output
+    of the cell to the widget of the bars, and whichever ends first would end the redirection of the other.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._is_needed, self._last_s = console.is_jupyter, -math.inf
+
+    def is_due(self, is_last: bool) -> bool:
+        """Whether to draw now: several times a second, and at the end."""
+        now_s = time.monotonic()
+        due = self._is_needed and (is_last or now_s - self._last_s >= _REDRAW_S)
+        if due:
+            self._last_s = now_s
+        return due
 
 
 class _Logged(Watcher):
