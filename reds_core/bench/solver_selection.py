@@ -83,7 +83,7 @@ def select_solvers(registry: Registry, texts: Sequence[str], settings: PluginOpt
             f"no solver is available ({missing or 'none is installed'})", f"see {command('plugins')}"
         )
     taking_part = {entry.contender.solver for entry in entries.values()} | set(left_out)
-    refuse_unused(registry, [name for name in settings if name not in taking_part])
+    refuse_unused(registry, [name for name in settings if name not in taking_part], {Solver.kind})
     return SolverSelection(tuple(entries.values()), tuple(left_out.values()))
 
 

@@ -111,7 +111,8 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
                 if run.name in runs:
                     raise InputError(f"two runs would be named '{run.name}'", "give a recipe another file name")
                 runs[run.name] = run
-            refuse_unused(registry, sorted(set.intersection(*idle)), f"recipe '{name}': ")
+            kinds = {base.kind for base, _ in run_participants(own)}
+            refuse_unused(registry, sorted(set.intersection(*idle)), kinds, f"recipe '{name}': ")
     return tuple(runs.values())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from reds_core.errors import InputError, command
 from reds_core.framework.framework import Framework
@@ -45,7 +45,8 @@ def check_options(registry: Registry, options: PluginOptions, participants: Sequ
         InputError: If an option is unknown or malformed, or belongs to a plugin that is unknown or takes no part.
     """
     refuse_unknown(registry, options)
-    refuse_unused(registry, unused_options(registry, options, participants))
+    kinds = {base.kind for base, _ in participants}
+    refuse_unused(registry, unused_options(registry, options, participants), kinds)
 
 
 def unused_options(registry: Registry, options: PluginOptions, participants: Iterable[Participant]) -> tuple[str, ...]:
@@ -83,12 +84,13 @@ def refuse_unknown(registry: Registry, options: PluginOptions) -> None:
             raise InputError(f"an option names '{name}', which is not a plugin", f"{hint}see {command('plugins')}")
 
 
-def refuse_unused(registry: Registry, unused: Sequence[str], where: str = "") -> None:
+def refuse_unused(registry: Registry, unused: Sequence[str], kinds: Collection[str | None], where: str = "") -> None:
     """Refuse options of plugins that take no part.
 
     Args:
         registry: The plugins that are installed.
         unused: The names of the plugins that have options but take no part.
+        kinds: The kinds of plugins that can be chosen instead.
         where: The text in front of the message.
 
     Raises:
@@ -98,7 +100,7 @@ def refuse_unused(registry: Registry, unused: Sequence[str], where: str = "") ->
         kind = next((r.kind for r in registry.records if r.name == name and r.kind is not None), "plugin")
         raise InputError(
             f"{where}{kind} '{name}' takes no part, so its options have no effect",
-            f"leave them out, or use that {kind}",
+            f"leave them out, or use that {kind}" if kind in kinds else "leave them out",
         )
 
 

@@ -19,7 +19,7 @@ from reds_core.knapsack.solver import Solver
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, unused_options
 from reds_core.scoring.scorer import Scorer
 
-IDLE = r"takes no part, so its options have no effect; leave them out, or use that"
+IDLE = r"takes no part, so its options have no effect; leave them out"
 REGISTRY = toy_registry(DpSolver, GreedySolver)
 
 
@@ -54,6 +54,15 @@ def test_commands_refuse_options_without_effect(more: Reds, place: Workplace, gi
     arguments = [a.format(model=place.model, problem=problem, new=new) for a in given]
     more(*arguments, *budget).check_error(2, f"{idle} {IDLE}")
     assert not new.exists() or list(new.iterdir()) == []
+
+
+def test_using_the_plugin_is_advised_only_where_one_of_its_kind_can_be_chosen(more: Reds, place: Workplace) -> None:
+    problem = write_problem(place.folder / "p.npz", capacity=7)
+    more("solve", problem, "--option", "taylor.batch_size=4").check_error(2, "leave them out$")
+    more("inspect", place.model, "--option", "taylor.batch_size=4").check_error(2, "leave them out$")
+    more("solve", problem, "--solver", "greedy", "--option", "dp.label_limit=4").check_error(
+        2, "leave them out, or use that solver$"
+    )
 
 
 def test_auto_may_use_any_solver(more: Reds, place: Workplace) -> None:

@@ -55,7 +55,8 @@ class LiteRtFile(ExportedModel):
         return shaped(self._interface, data, what)
 
     def evaluate(self, data: Data, task: Task) -> ExportedFigures:
-        data, aim = resolve_outputs(self._outputs, self._names, data, _task_of_file(task, self._names))
+        task = _task_of_file(task, self._names)
+        data, aim = resolve_outputs(self._outputs, self._names, data, task, "test data")
         metrics = aim.new_metrics()
         total, count = 0.0, 0
         for batch in evaluated_batches(data):

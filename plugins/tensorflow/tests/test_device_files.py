@@ -68,6 +68,8 @@ def test_examples_are_brought_into_the_form_of_the_inputs(files: dict[str, Path]
     for data in (wide, ArrayStream(wide, 7)):
         with pytest.raises(InputError, match="an example of the test data has shape 7 x 6, the model takes 6 x 6 x 1"):
             file.check_data(data, "test data")
+    with pytest.raises(InputError, match="the labels of the test data run from 100 to"):
+        file.evaluate(Arrays(images.x, images.y + 100), Task())
 
 
 @pytest.mark.parametrize("quantise", [False, True])
