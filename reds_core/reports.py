@@ -40,8 +40,9 @@ def write_report(folder: str | PathLike[str]) -> Path:
     """
     path = given_path(folder, "folder")
     if not any((path / name).exists() for name in (PLAN_FILE, RECORDS_FILE)):
+        what = "holds neither a finished run nor a comparison" if path.exists() else "does not exist"
         raise InputError(
-            f"'{path}' holds neither a finished run nor a comparison",
+            f"'{path}' {what}",
             f"give a folder that {command('prune')}, {command('bench')} or {command('compare')} wrote",
         )
     with locked_folder(path, "a report", "try again when the other command has ended"):

@@ -112,6 +112,10 @@ class _SavedNetwork(_InFolder):
             )
         return self.folder / str(names[kind])
 
+    def __fspath__(self) -> str:
+        """The path of the model file, so that a network can be given where a path is expected."""
+        return str(self.path())
+
     def load(self) -> Any:
         """Load the network as a model object of the framework.
 
@@ -188,6 +192,10 @@ class SavedPlan(_InFolder, Plan):
     full: SavedFull
     subnetworks: tuple[SavedSubnetwork, ...]
     _RECORD = Plan
+
+    def __fspath__(self) -> str:
+        """The folder of the run, so that a plan can be given where a folder is expected."""
+        return str(self.folder)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
 import pickle
 import webbrowser
 from pathlib import Path
@@ -94,6 +95,14 @@ def test_paths_of_files(place: Workplace, plan: SavedPlan) -> None:
     without = dataclasses.replace(plan["50"], files={"keras": "a.keras", "tflite": None})
     with pytest.raises(InputError, match=r"'tflite' was not written .* choose from: keras"):
         without.path("tflite")
+
+
+def test_plans_and_members_are_paths(place: Workplace, plan: SavedPlan) -> None:
+    assert os.fspath(plan) == str(place.out)
+    assert os.fspath(plan["50"]) == str(plan["50"].path())
+    assert os.fspath(plan.full) == str(plan.full.path())
+    assert reds_core.write_report(plan) == place.out / "report.html"
+    assert reds_core.inspect(plan["50"], registry=toy_registry(), verbose=0).usage["macs"] == plan["50"].usage["macs"]
 
 
 def test_a_missing_model_file_is_an_error_of_the_product(plan: SavedPlan) -> None:
