@@ -72,7 +72,7 @@ def member_table(record: SubnetworkRecord, metric: Metric) -> Table:
     budget = (f"{r} {units.budget_text(r, limit)}" for r, limit in record.budget.items())
     texts = {"budget": ", ".join(budget)}
     texts |= {units.printable(r): units.amount(r, used) for r, used in record.usage.items()}
-    accuracies = {"before fine-tuning": record.accuracy.before, "after": record.accuracy.after}
+    accuracies = {"as extracted": record.accuracy.before, "as exported": record.accuracy.after}
     measured = {k: figure for k, figure in {**accuracies, **record.accuracy.exported}.items() if units.exists(figure)}
     texts[metric.name] = ", ".join(f"{metric.text(figure)} {what}" for what, figure in measured.items())
     texts["proof"] = badge(record) + ("" if record.solver is None else f" (solver {record.solver})")
