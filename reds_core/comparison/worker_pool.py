@@ -146,7 +146,7 @@ def _watch_parent(parent: int) -> None:
 def check_number(option: str, number: int | None) -> None:
     """Raise InputError if the number of an option, such as "jobs", is below 1."""
     if number is not None and number < 1:
-        raise InputError(f"the number {number} of {option} is below 1", "give 1 or more")
+        raise InputError(f"{argument(option)} {number} is below 1", "give 1 or more")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any, TypedDict, TypeVar
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.framework.finetuning import MemberChoice, Precision, Schedule, Teacher
 from reds_core.plugin import PluginOptions
 from reds_core.scoring.scorer import ScoreLevel
@@ -292,4 +292,4 @@ class _Given(Source):
 
     def _wrong(self, value: Any, wanted: str) -> InputError:
         wanted = _FORMS.get(self._name, wanted)
-        return InputError(f"{self._name} is {value!r}, not {wanted}", f"give {wanted}")
+        return InputError(f"{argument(self._name)} is {value!r}, not {wanted}", f"give {wanted}")

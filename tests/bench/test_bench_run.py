@@ -369,9 +369,9 @@ def test_malformed_amounts_of_memory(text: str) -> None:
 
 
 def test_settings_are_checked_where_they_are_made() -> None:
-    with pytest.raises(InputError, match="--repeat is below 1"):
+    with pytest.raises(InputError, match="repeat 0 is below 1"):
         BenchSettings(repeat=0)
-    with pytest.raises(InputError, match="--jobs is below 1"):
+    with pytest.raises(InputError, match="jobs 0 is below 1"):
         BenchSettings(jobs=0)
     with pytest.raises(InputError, match="memory limit 0 is below 1 byte"):
         BenchSettings(memory_limit_bytes=0)

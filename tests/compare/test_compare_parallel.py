@@ -251,7 +251,7 @@ def test_bad_settings_are_refused(
     compare = ("compare", place.recipe, "--out", place.out)
     reds(*compare, "--backend", "slurm").check_error(2, "unknown back end 'slurm'; give one of: loky, dask")
     reds(*compare, "--scheduler", "a:1").check_error(2, "a scheduler is for Dask")
-    with pytest.raises(InputError, match="the number 0 of jobs is below 1"):
+    with pytest.raises(InputError, match="jobs 0 is below 1"):
         CompareSettings(Grid((place.recipe,)), jobs=0)
 
 

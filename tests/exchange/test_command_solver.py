@@ -285,7 +285,7 @@ def test_an_answer_that_was_written_in_time_is_kept(ask: Ask) -> None:
 
 
 def test_a_very_short_time_limit_is_no_error(problem: KnapsackProblem) -> None:
-    solution = solve(problem, command_solver("cmd:sleep 9 {mps} {answer}")(), Controls(time_limit_s=1e-9))
+    solution = solve(problem, command_solver("cmd:sh -c 'sleep 9' {mps} {answer}")(), Controls(time_limit_s=1e-9))
     assert (solution.status, solution.limit) == (Status.NO_SOLUTION, Limit.TIME)
 
 
