@@ -33,7 +33,9 @@ if IS_INNER:
         ("test_they_train_as_one_does", 4),
         ("test_batches_of_odd", 1),
         ("test_batch_norms_train", 2),
-        ("test_figures", 3),
+        ("test_figures and task0", 1),
+        ("test_figures and task1", 1),
+        ("test_figures and task2", 1),
     ],
 )
 def test_in_a_process_with_two_devices(test: str, count: int) -> None:
