@@ -6,9 +6,10 @@ a user of the command line reads `--resume`.
 
 from __future__ import annotations
 
+import difflib
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
@@ -157,6 +158,12 @@ def argument(name: str, value: Any = _NOT_GIVEN) -> str:
 def command(name: str) -> str:
     """Name a command in a message, in the words of the caller: `reds inspect` or `reds_core.inspect`, in backticks."""
     return f"`reds_core.{_CALLS.get(name, name)}`" if _CALLER.get() is Caller.PYTHON else f"`reds {name}`"
+
+
+def suggestion(word: str, names: Iterable[str]) -> str:
+    """The beginning of a fix that asks whether the most similar name was meant; empty if none is similar."""
+    close = difflib.get_close_matches(word, sorted(names), n=1)
+    return f"did you mean '{close[0]}'? " if close else ""
 
 
 def _in_python(value: Any) -> str:

@@ -7,7 +7,6 @@ others from being found.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib.metadata
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import Any, TypeVar, cast, get_args, get_type_hints
 import pluggy
 
 from reds_core import kinds
-from reds_core.errors import ContractViolation, InputError, UnavailableError, UnsupportedError, command
+from reds_core.errors import ContractViolation, InputError, UnavailableError, UnsupportedError, command, suggestion
 from reds_core.exchange.command_solver import command_solver, is_command
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
@@ -268,12 +267,11 @@ class Registry:
                 raise UnavailableError(f"{base.kind} '{name}' is not available here", record.detail)
             if record.name == name and record.status is PluginStatus.BROKEN:
                 raise InputError(f"plugin '{name}' is broken ({record.detail})", "fix or uninstall it")
-        close = difflib.get_close_matches(name, found, n=1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
         broken = dict.fromkeys(r.name for r in self.records if r.status is PluginStatus.BROKEN)
         rest = f"; broken: {', '.join(broken)}, see {command('plugins')}" if broken else ""
         raise InputError(
-            f"unknown {base.kind} '{name}'", f"{hint}installed: {', '.join(sorted(found)) or 'none'}{rest}"
+            f"unknown {base.kind} '{name}'",
+            f"{suggestion(name, found)}installed: {', '.join(sorted(found)) or 'none'}{rest}",
         )
 
     def create(self, base: type[P], name: str, settings: PluginOptions | None = None) -> P:

@@ -25,6 +25,7 @@ from reds_core.runs.image_stream import ImageStream
 from reds_core.runs.inspection import refuse_unprunable
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.runs.request import RunRequest
+from reds_core.runs.settings import RunSettings
 from reds_core.runs.splitting import split_validation
 from reds_core.watcher import Watcher
 
@@ -77,6 +78,37 @@ class Inputs:
 def examples_in_memory(data: Data) -> Arrays:
     """All examples that are in memory: the arrays themselves, or the sample that a stream keeps."""
     return sampled(data, SAMPLE_EXAMPLES, 0) if isinstance(data, Stream) else data
+
+
+def split_parts(
+    framework: Framework, model: Any, dataset: Dataset, settings: RunSettings, *, in_place: bool = False
+) -> tuple[Data, Data | None, Data | None]:
+    """The training, validation and test data of a model: checked, weighted by class, and with a part held back.
+
+    Args:
+        framework: The framework of the model.
+        model: The model that takes the examples.
+        dataset: The data.
+        settings: The settings of the run: what is compared, trained, weighted and held back.
+        in_place: Whether the training arrays may be overwritten, so that what remains of them is no copy.
+
+    Raises:
+        InputError: If the data does not fit the model or the settings.
+    """
+    train, validation, test = framework.check_data(model, dataset.train, settings.task, "training data"), None, None
+    if dataset.validation is not None:
+        validation = framework.check_data(model, dataset.validation, settings.task, "validation data")
+        _check_alike(train, validation)
+    if dataset.test is not None:
+        test = framework.check_data(model, dataset.test, settings.task, "test data")
+    if settings.finetune.epochs:
+        framework.check_finetuning(model, train, settings.finetune)
+    if settings.class_weight is not None:
+        weights = ClassWeights(settings.class_weight, train)
+        train, validation = weights.applied(train), None if validation is None else weights.applied(validation)
+    if validation is None and isinstance(train, Arrays) and settings.holdout and len(train) > 1:
+        train, validation = split_validation(train, settings.holdout, settings.seed, in_place=in_place)
+    return train, validation, test
 
 
 def _check_alike(train: Data, validation: Data) -> None:
@@ -174,23 +206,8 @@ class InputReader:
         return dataset
 
     def _split(self, model: Any, dataset: Dataset) -> tuple[Data, Data | None, Data | None]:
-        """The training, validation and test data, checked and with the weights of classes."""
-        settings, framework, validation = self.request.settings, self.framework, dataset.validation
-        train = framework.check_data(model, dataset.train, settings.task, "training data")
-        if validation is not None:
-            validation = framework.check_data(model, validation, settings.task, "validation data")
-            _check_alike(train, validation)
-        test = dataset.test
-        if test is not None:
-            test = framework.check_data(model, test, settings.task, "test data")
-        if settings.finetune.epochs:
-            framework.check_finetuning(model, train, settings.finetune)
-        if settings.class_weight is not None:
-            weights = ClassWeights(settings.class_weight, train)
-            train, validation = weights.applied(train), None if validation is None else weights.applied(validation)
-        if validation is None and isinstance(train, Arrays) and settings.holdout and len(train) > 1:
-            is_own = isinstance(self.request.data, str)  # read here, so nobody else uses the arrays
-            train, validation = split_validation(train, settings.holdout, settings.seed, in_place=is_own)
+        is_own = isinstance(self.request.data, str)  # read here, so nobody else uses the arrays
+        train, validation, test = split_parts(self.framework, model, dataset, self.request.settings, in_place=is_own)
         self._warn_of_missing(train, validation, test)
         return train, validation, test
 

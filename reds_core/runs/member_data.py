@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reds_core.errors import InputError, RedsError
 from reds_core.framework.data import Arrays, Data
-from reds_core.runs.class_weights import ClassWeights
 from reds_core.runs.dataset import OBJECTS, Dataset
 from reds_core.runs.finished_family import FinishedFamily
 from reds_core.runs.folder import VALIDATION
 from reds_core.runs.given_data import Splits, read_given
-from reds_core.runs.inputs import examples_in_memory
-from reds_core.runs.splitting import split_validation
+from reds_core.runs.inputs import examples_in_memory, split_parts
 from reds_core.watcher import Watcher
 
 
@@ -81,19 +79,9 @@ def read_member_data(
 
 
 def _split(family: FinishedFamily, model: Any, dataset: Dataset) -> MemberData:
-    """The training, validation and test data, checked, and with the weights of classes if it is for training."""
-    settings, framework, validation = family.settings, family.framework, dataset.validation
-    task, finetune = settings.task, settings.finetune
-    train = framework.check_data(model, dataset.train, task, "training data")
-    if validation is not None:
-        validation = framework.check_data(model, validation, task, "validation data")
-    test = None if dataset.test is None else framework.check_data(model, dataset.test, task, "test data")
-    if finetune.epochs:
-        framework.check_finetuning(model, train, finetune)
-        if settings.class_weight is not None:
-            weights = ClassWeights(settings.class_weight, train)
-            train, validation = weights.applied(train), None if validation is None else weights.applied(validation)
-    holds_back = finetune.epochs or VALIDATION not in family.plan.options  # validation data of the run is not at hand
-    if validation is None and isinstance(train, Arrays) and settings.holdout and len(train) > 1 and holds_back:
-        train, validation = split_validation(train, settings.holdout, settings.seed)
-    return MemberData(train, validation, test)
+    settings = family.settings
+    if not settings.finetune.epochs:
+        # weights of classes are for training, and nothing was held back if the run had validation data
+        holdout = 0.0 if VALIDATION in family.plan.options else settings.holdout
+        settings = replace(settings, class_weight=None, holdout=holdout)
+    return MemberData(*split_parts(family.framework, model, dataset, settings))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from reds_core.errors import InputError, command
+from reds_core.errors import InputError, command, suggestion
 from reds_core.framework.framework import Framework
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, PluginOptions, build_options
@@ -79,9 +78,8 @@ def refuse_unknown(registry: Registry, options: PluginOptions) -> None:
     known = {record.name for record in registry.records}
     for name in options:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{close[0]}'? " if close else ""
-            raise InputError(f"an option names '{name}', which is not a plugin", f"{hint}see {command('plugins')}")
+            fix = f"{suggestion(name, known)}see {command('plugins')}"
+            raise InputError(f"an option names '{name}', which is not a plugin", fix)
 
 
 def refuse_unused(registry: Registry, unused: Sequence[str], kinds: Collection[str | None], where: str = "") -> None:

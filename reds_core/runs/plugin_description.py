@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import types
 import typing
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reds_core.errors import InputError, command
+from reds_core.errors import InputError, command, suggestion
 from reds_core.plugin import Plugin
 from reds_core.registry import PluginRecord, PluginStatus, Registry, given_registry
 from reds_core.system.docstrings import description_of, inherited_attribute_texts
@@ -90,8 +89,7 @@ def describe_plugin(name: str, registry: Registry | None = None) -> tuple[Plugin
     records = given_registry(registry).records
     found = tuple(_described(record) for record in records if record.name == name)
     if not found:
-        close = difflib.get_close_matches(str(name), sorted({record.name for record in records}), n=1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
+        hint = suggestion(str(name), {record.name for record in records})
         raise InputError(f"unknown plugin '{name}'", f"{hint}see {command('plugins')}")
     return found
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import os
 from os import PathLike
 from pathlib import Path
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, suggestion
 from reds_core.registry import Registry
 from reds_core.scaffold.naming import PluginName, plugin_name
 from reds_core.scaffold.templates import TEMPLATES, PluginTemplate
@@ -56,9 +55,8 @@ def new_plugin(kind: str, name: str, out: str | PathLike[str] = ".", *, registry
 def _template(kind: str) -> PluginTemplate:
     if kind in TEMPLATES:
         return TEMPLATES[kind]
-    close = difflib.get_close_matches(kind, TEMPLATES, n=1)
-    fix = f"did you mean '{close[0]}'? " if close else ""
-    raise InputError(f"there is no template for a plugin of kind '{kind}'", f"{fix}kinds: {', '.join(TEMPLATES)}")
+    fix = f"{suggestion(kind, TEMPLATES)}kinds: {', '.join(TEMPLATES)}"
+    raise InputError(f"there is no template for a plugin of kind '{kind}'", fix)
 
 
 def _check_not_taken(names: PluginName, registry: Registry) -> None:

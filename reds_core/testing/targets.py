@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 
-from reds_core.errors import InputError, UnavailableError, UnsupportedError
+from reds_core.errors import InputError, UnavailableError, UnsupportedError, suggestion
 from reds_core.plugin import Plugin
 from reds_core.registry import PluginStatus, Registry
 from reds_core.testing.kits import KITS, kit_for, nouns
@@ -44,9 +43,7 @@ def _installed(name: str, registry: Registry) -> list[type[Plugin]]:
         if record.name == name:
             raise UnsupportedError(f"'{name}': there are no checks for a {record.kind}", f"name a {nouns()}")
     names = sorted({r.name for r in records})
-    close = difflib.get_close_matches(name, names, n=1)
-    mend = f"did you mean '{close[0]}'? " if close else ""
-    raise InputError(f"unknown plugin '{name}'", f"{mend}installed: {', '.join(names) or 'none'}")
+    raise InputError(f"unknown plugin '{name}'", f"{suggestion(name, names)}installed: {', '.join(names) or 'none'}")
 
 
 def _imported(target: str) -> type[Plugin]:
