@@ -11,10 +11,12 @@ from collections.abc import Sequence
 
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework.target import Target
 from reds_core.hooks import hookspec
 from reds_core.knapsack.solver import Solver
 from reds_core.pruning.pruner import Pruner
 from reds_core.scoring.scorer import Scorer
+from reds_core.transforms.transform import Transform
 
 
 @hookspec
@@ -44,4 +46,16 @@ def reds_frameworks() -> Sequence[type[Framework]]:
 @hookspec
 def reds_layers() -> Sequence[type[LayerPlugin]]:
     """The classes of a plugin package that describe its layers to a framework."""
+    raise NotImplementedError
+
+
+@hookspec
+def reds_transforms() -> Sequence[type[Transform]]:
+    """The transform classes of a plugin package."""
+    raise NotImplementedError
+
+
+@hookspec
+def reds_targets() -> Sequence[type[Target]]:
+    """The target classes of a plugin package."""
     raise NotImplementedError

@@ -61,7 +61,19 @@ come: `runtime`, which may import errors, plan and knapsack alone, and `audit`."
 ONLY = {"runtime": {"errors", "plan", "knapsack"}}
 """Packages that may import less than what stands before them."""
 FACES = [
-    *("errors", "arrays", "plugin", "network", "knapsack", "cost", "plan", "framework", "scoring", "formulation"),
+    *(
+        "errors",
+        "arrays",
+        "plugin",
+        "network",
+        "knapsack",
+        "cost",
+        "plan",
+        "transforms",
+        "framework",
+        "scoring",
+        "formulation",
+    ),
     *("pruning", "testing", "testing.problems", "testing.oracle", "testing.strategies", "cli"),
 ]
 """What others may import besides `reds_core` itself: packages and modules with `__all__`."""

@@ -44,6 +44,7 @@ from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
+from reds_core.framework.target import Target
 
 __all__ = [
     "FLOAT32_BYTES",
@@ -76,6 +77,7 @@ __all__ = [
     "Schedule",
     "SourceStream",
     "Stream",
+    "Target",
     "Task",
     "Teacher",
     "Training",

@@ -52,6 +52,7 @@ class Weight:
         axes: one channel axis for each dimension of the array.
         output_axis: index of the dimension along the output channels of its layer, or None if there is none.
         trainable: whether training updates it by gradients.
+        bits: number of bits of each element on the device, or None for the element size of the run.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Weight:
     axes: tuple[Axis, ...]
     output_axis: int | None
     trainable: bool
+    bits: int | None = None
 
     @property
     def has_gradient(self) -> bool:
@@ -76,12 +78,14 @@ class Tensor:
         axis: its channel axis.
         storage: index of its memory. The output of an in-place layer has the same storage as the input.
         dimension: index of the channel dimension, counted from the end: -1 is the last.
+        bits: number of bits of each element on the device, or None for the element size of the run.
     """
 
     positions: int
     axis: Axis
     storage: int
     dimension: int = -1
+    bits: int | None = None
 
 
 @dataclass(frozen=True)

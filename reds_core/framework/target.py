@@ -1,0 +1,103 @@
+"""The interface of targets: devices or runtimes for which files are written, read, measured and counted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from reds_core.framework.data import Arrays
+from reds_core.framework.exported import ExportedModel
+from reds_core.framework.file_kinds import FileKind
+from reds_core.framework.framework import Framework
+from reds_core.knapsack.levels import LevelSettings
+from reds_core.network.description import Network
+from reds_core.plugin import Plugin
+
+if TYPE_CHECKING:
+    from reds_core.cost.latency_table import LatencySettings
+    from reds_core.framework.probe import LatencyProbe
+
+
+class Target(Plugin, ABC):
+    """Base class of target plugins. An instance holds its options and nothing else.
+
+    Attributes:
+        made_from: The name of the framework whose models it exports.
+        file: The kind of file that it writes. Its name is the name of the target.
+    """
+
+    kind = "target"
+    declares = ("made_from", "file")
+    made_from: ClassVar[str]
+    file: ClassVar[FileKind]
+
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        """Return why files of this target cannot have a layer at a level, or None if they can.
+
+        By default, no level of any transform can be realised. The last level of a transform is never asked about.
+
+        Args:
+            network: The description of the network.
+            site: The name of a layer of `network`.
+            what: What a transform decides, such as "weight_bits".
+            level: One of the levels that the transform offers for the layer.
+
+        Returns:
+            A clause such as "depthwise convolutions have weights of 8 bits".
+        """
+        return f"files of {self.name} express no {what}"
+
+    @abstractmethod
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        """Write `model` atomically to `path`.
+
+        Args:
+            framework: The framework of the model.
+            model: The model, whose weights are already projected onto what `settings` allow.
+            network: The description of the model.
+            settings: The levels of its layers.
+            path: The path of the file.
+            calibration: Examples that determine the ranges of activations; None without data.
+
+        Raises:
+            InputError: If `calibration` is None and needed, or the file cannot be written.
+            UnsupportedError: If the file cannot express the model; a run then omits the file.
+        """
+
+    @abstractmethod
+    def load(self, framework: Framework, path: Path) -> ExportedModel:
+        """Read a file of this target, so that it can be run without the model that it was exported from.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+            UnsupportedError: If such files cannot be run on this machine.
+        """
+
+    def usage(self, path: Path) -> Mapping[str, int]:
+        """Count what a file uses, by the name of the resource, from the file alone. By default nothing is counted.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+        """
+        return {}
+
+    def notes(self, framework: Framework, model: Any) -> tuple[str, ...]:
+        """Return notes on the file of `model` that users should read before training, one sentence each.
+
+        For example, some layers may make the file large and slow to write. Empty by default.
+        """
+        return ()
+
+    def probe(self, framework: Framework, settings: LatencySettings) -> LatencyProbe | None:
+        """Return a probe that measures latencies of files of this target on this machine, or None without one."""
+        return None

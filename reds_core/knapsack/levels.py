@@ -1,0 +1,65 @@
+"""What can be decided besides widths: dimensions at sites of a network, their levels, and how levels nest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Nesting(Enum):
+    """Which levels of one dimension a smaller and a larger member of a family may have.
+
+    Attributes:
+        RISING: The level of the smaller member is at most that of the larger one, as for widths.
+        EQUAL: All members have the same level, as for the precision of weights that members share as integers.
+        FREE: Each member has its own level, as for the precision of members that are stored in files of their own.
+    """
+
+    RISING = "rising"
+    EQUAL = "equal"
+    FREE = "free"
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Something that can be decided about one part of a network.
+
+    Attributes:
+        site: The name of a group or of a layer.
+        what: What is decided, such as "width" for groups or "weight_bits" for layers.
+    """
+
+    site: str
+    what: str
+
+
+WIDTH = "width"
+"""The dimension of a group that is its number of channels."""
+
+
+@dataclass(frozen=True)
+class LevelSettings:
+    """Which level was chosen of each dimension besides widths. A part of the network that is not named is untouched.
+
+    Attributes:
+        levels: The level of each dimension, as `{site: {what: level}}`.
+    """
+
+    levels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, chosen: Iterable[tuple[Dimension, int]]) -> LevelSettings:
+        """Return the settings with these levels, without widths."""
+        levels: dict[str, dict[str, int]] = {}
+        for dimension, level in chosen:
+            if dimension.what != WIDTH:
+                levels.setdefault(dimension.site, {})[dimension.what] = int(level)
+        return cls(levels)
+
+    def at(self, site: str, what: str) -> int | None:
+        """Return the level of one dimension, or None if it is untouched."""
+        return self.levels.get(site, {}).get(what)
+
+    def __bool__(self) -> bool:
+        return bool(self.levels)

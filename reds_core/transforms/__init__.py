@@ -1,0 +1,18 @@
+"""Transforms: what a layer can become besides narrower, such as a layer with weights of fewer bits."""
+
+from __future__ import annotations
+
+from reds_core.knapsack.levels import Dimension, LevelSettings, Nesting
+from reds_core.transforms.quantiser import UniformQuantiser
+from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
+
+__all__ = [
+    "Dimension",
+    "LayerPart",
+    "LevelSettings",
+    "Nesting",
+    "Offered",
+    "Stage",
+    "Transform",
+    "UniformQuantiser",
+]

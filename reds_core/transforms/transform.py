@@ -1,0 +1,125 @@
+"""The interface of transforms, which say what a layer can become and what its weights then are.
+
+A transform knows neither solvers nor files. It offers levels for a layer, describes the layer at a level so that core
+can count what it costs, and projects the weights of the layer onto what they can be at that level.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+import numpy as np
+
+from reds_core.arrays import FloatArray, IntArray
+from reds_core.knapsack.levels import Nesting
+from reds_core.network.description import Layer, Network, Tensor, Weight
+from reds_core.plugin import Plugin
+from reds_core.transforms.quantiser import UniformQuantiser
+
+
+class Stage(IntEnum):
+    """The order in which core applies transforms to the weights of a layer, whatever the order of the user."""
+
+    REWRITE = 1
+    SPARSIFY = 2
+    CLUSTER = 3
+    ENCODE = 4
+
+
+@dataclass(frozen=True)
+class LayerPart:
+    """One layer of a network as a transform sees it.
+
+    Attributes:
+        layers: All calls of the layer, in execution order. Their `inputs`, `outputs` and `weights` are indices into
+            the `tensors` and `weights` of this part.
+        tensors: The tensors that the calls read or write.
+        weights: The weights that the calls use.
+    """
+
+    layers: tuple[Layer, ...]
+    tensors: tuple[Tensor, ...]
+    weights: tuple[Weight, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Offered:
+    """The levels that a transform offers for one layer.
+
+    Attributes:
+        levels: Levels in rising order, int64 (levels,). The last leaves the layer as it is. Empty, or with that level
+            alone, if there is nothing to decide.
+        reason: If there is nothing to decide, or less than elsewhere: why, as a sentence without a full stop.
+    """
+
+    levels: IntArray
+    reason: str = ""
+
+    @classmethod
+    def nothing(cls, reason: str) -> Offered:
+        """Return no levels, and the reason."""
+        return cls(np.zeros(0, np.int64), reason)
+
+
+class Transform(Plugin, ABC):
+    """Base class of transform plugins. An instance holds its options and nothing else.
+
+    Attributes:
+        what: What it decides, in snake case, such as "weight_bits". Plans and problem files use this name.
+        stage: When it is applied to the weights of a layer, relative to other transforms.
+        nesting: How its levels must agree between the members of a family, unless `nests` says otherwise.
+    """
+
+    kind = "transform"
+    declares = ("what", "stage", "nesting")
+    what: ClassVar[str]
+    stage: ClassVar[Stage]
+    nesting: ClassVar[Nesting]
+
+    @property
+    def nests(self) -> Nesting:
+        """How its levels must agree between the members of a family, which may depend on its options."""
+        return self.nesting
+
+    @abstractmethod
+    def offered(self, network: Network, site: str) -> Offered:
+        """Return the levels that the layer named `site` may have.
+
+        Args:
+            network: The description of the network.
+            site: The name of a layer of `network`.
+        """
+
+    @abstractmethod
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        """Return what the layer is at one of its levels, from which core counts what it costs.
+
+        At the last level, the result costs what `part` costs.
+
+        Args:
+            part: The layer as it is, or as transforms of an earlier stage left it.
+            level: One of the levels offered for it.
+        """
+
+    @abstractmethod
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        """Return the values of a weight at one of the levels of its layer, of the same shape.
+
+        The projection is idempotent: projecting its result again does not change it. Weights that the level leaves
+        alone are returned unchanged.
+
+        Args:
+            weight: The values, float64, of any number of the channels of the weight.
+            of: The description of the weight.
+            level: One of the levels offered for its layer.
+        """
+
+    def quantiser(self, of: Weight, level: int) -> UniformQuantiser | None:
+        """Return the quantiser that `projected` applies, if it is one, so that frameworks can train through it.
+
+        Frameworks train through other projections, which is None, by calling `projected` in each step.
+        """
+        return None
