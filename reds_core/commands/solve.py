@@ -66,7 +66,7 @@ def solve_command(
 
 def solution_facts(solution: Solution) -> dict[str, Any]:
     """The output of `reds solve --json`."""
-    return {
+    facts = {
         "status": solution.status,
         "limit": solution.limit,
         "value": solution.value,
@@ -80,3 +80,4 @@ def solution_facts(solution: Solution) -> dict[str, Any]:
         "version": solution.version,
         "detail": "; ".join(solution.detail),
     }
+    return facts | ({"settings": solution.settings} if solution.settings else {})

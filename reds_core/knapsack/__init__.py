@@ -7,6 +7,7 @@ from reds_core.knapsack.builder import ProblemBuilder
 from reds_core.knapsack.cheapest import cheapest_answer, cheapest_choice, cheapest_where_memory_ends, trivial_bound
 from reds_core.knapsack.file import load_problem, problem_digest, save_problem
 from reds_core.knapsack.integers import largest
+from reds_core.knapsack.levels import WIDTH, Dimension, LevelSettings, Nesting
 from reds_core.knapsack.no_choice import least_usage
 from reds_core.knapsack.pair_terms import PairTerm
 from reds_core.knapsack.problem import (
@@ -17,6 +18,7 @@ from reds_core.knapsack.problem import (
     PeakResource,
     PeakStep,
     Resource,
+    Restricted,
     SumResource,
 )
 from reds_core.knapsack.sequence import first_within
@@ -25,23 +27,28 @@ from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver,
 from reds_core.knapsack.uniform import choice_at_largest_ratio
 
 __all__ = [
+    "WIDTH",
     "Alignment",
     "Answer",
     "Claim",
     "Control",
     "Controls",
+    "Dimension",
     "Evaluation",
     "Feature",
     "Group",
     "IntArray",
     "KnapsackProblem",
+    "LevelSettings",
     "Limit",
+    "Nesting",
     "Pair",
     "PairTerm",
     "PeakResource",
     "PeakStep",
     "ProblemBuilder",
     "Resource",
+    "Restricted",
     "Solution",
     "Solver",
     "Status",

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from reds_core.system.records import INLINE
+
 
 class Nesting(Enum):
     """Which levels of one dimension a smaller and a larger member of a family may have.
@@ -46,7 +48,7 @@ class LevelSettings:
         levels: The level of each dimension, as `{site: {what: level}}`.
     """
 
-    levels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    levels: Mapping[str, Mapping[str, int]] = field(default_factory=dict, metadata={INLINE: True})
 
     @classmethod
     def of(cls, chosen: Iterable[tuple[Dimension, int]]) -> LevelSettings:

@@ -6,7 +6,8 @@ subject to  base_r + sum_g cost_rg[x_g] + sum_(a,b) (bilinear_rab width_a[x_a] w
             max_s (base_rs + sum_(g in s) cost_rsg[x_g]) <= capacity_r      for each peak resource r,
             floor_g <= x_g <= ceiling_g.
 
-x_g is an option index. All numbers are int64; values and costs may be negative and need not rise with the option.
+x_g is an option index. All numbers are int64; values and costs may be negative and need not rise with the option. An
+option is a width, or a row of levels of several dimensions.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from functools import cached_property
 
 import numpy as np
 
-from reds_core.arrays import Table
+from reds_core.arrays import BoolArray, IntArray, Table
+from reds_core.knapsack.checks import checked_pair, checked_resource
 from reds_core.knapsack.integers import MAGNITUDE_LIMIT as MAGNITUDE_LIMIT
-from reds_core.knapsack.integers import as_integer, check_name, checked_table, counted, is_sealed, largest, refused
+from reds_core.knapsack.integers import as_integer, check_name, counted, largest, refused
+from reds_core.knapsack.levels import LevelSettings, Nesting
+from reds_core.knapsack.nesting import checked_nesting, order_of
 from reds_core.knapsack.pair_terms import ALL, PairTerm
 from reds_core.knapsack.parts import Group as Group
 from reds_core.knapsack.parts import Pair as Pair
@@ -28,6 +32,7 @@ from reds_core.knapsack.parts import PeakResource as PeakResource
 from reds_core.knapsack.parts import PeakStep as PeakStep
 from reds_core.knapsack.parts import Resource as Resource
 from reds_core.knapsack.parts import SumResource as SumResource
+from reds_core.knapsack.restriction import kept_options, restricted_parts
 
 _SHOWN = 8
 """The most groups, and the most resources, that a problem shows as text."""
@@ -66,9 +71,12 @@ class KnapsackProblem:
         pairs: pairs of groups with pairwise terms; each two groups form at most one pair.
         resources: sum and peak resources.
         floors, ceilings: the smallest and the largest option index allowed for each group; empty for no restriction.
+        nesting: how the levels of the members of a family must agree, for each kind of dimension that groups have.
+            Entries for kinds that no group has are dropped. Widths are RISING unless stated otherwise.
 
     Raises:
-        InputError: if names or pairs repeat, shapes disagree, or a sum of its numbers could exceed 2^62.
+        InputError: if names, pairs or dimensions repeat, shapes disagree, a kind of dimension has no nesting, or a sum
+            of its numbers could exceed 2^62.
     """
 
     name: str
@@ -77,6 +85,7 @@ class KnapsackProblem:
     resources: tuple[Resource, ...] = ()
     floors: tuple[int, ...] = ()
     ceilings: tuple[int, ...] = ()
+    nesting: Mapping[str, Nesting] = field(default_factory=dict)
     _caches: dict[tuple[str, int], Table] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +99,7 @@ class KnapsackProblem:
                 check_name(name)
                 if not name or names.count(name) > 1:
                     raise refused(f"the name '{name}' is empty or used twice")
+        object.__setattr__(self, "nesting", checked_nesting(self.groups, self.nesting))
         counts = [g.options for g in self.groups]
         floors = tuple(as_integer(f, "a floor") for f in self.floors) or (0,) * len(counts)
         ceilings = tuple(as_integer(c, "a ceiling") for c in self.ceilings) or tuple(n - 1 for n in counts)
@@ -98,64 +108,15 @@ class KnapsackProblem:
         for bounds in (self.floors, self.ceilings):
             if len(bounds) != len(counts) or any(not 0 <= b < n for b, n in zip(bounds, counts, strict=True)):
                 raise refused("a floor or ceiling is not an option index of its group")
-        object.__setattr__(self, "pairs", tuple(self._checked_pair(p) for p in self.pairs))
+        object.__setattr__(self, "pairs", tuple(checked_pair(self.groups, p) for p in self.pairs))
         joined = [frozenset((p.first, p.second)) for p in self.pairs]
         if len(set(joined)) != len(joined):
             raise refused("two pairs join the same groups", "add their tables up into one pair")
-        object.__setattr__(self, "resources", tuple(self._checked_resource(r) for r in self.resources))
+        object.__setattr__(
+            self, "resources", tuple(checked_resource(self.groups, self.pairs, r) for r in self.resources)
+        )
         if self.magnitude > MAGNITUDE_LIMIT:
             raise refused("a sum of its numbers could pass 2^62", "scale the values or costs down")
-
-    def _checked_pair(self, pair: Pair) -> Pair:
-        first, second = pair.first, pair.second
-        if first == second or not (0 <= first < len(self.groups) and 0 <= second < len(self.groups)):
-            raise refused(f"a pair joins groups {first} and {second}; it must join two different groups")
-        a, b = self.groups[first], self.groups[second]
-        what = f"pair values of '{a.name}' and '{b.name}'"
-        kernel = pair.kernel
-        if kernel is not None:
-            kernel = kernel if is_sealed(kernel, np.float64) else np.array(kernel, dtype=np.float64)
-            if kernel.shape != (largest(a.widths), largest(b.widths)) or not np.all(np.isfinite(kernel)):
-                raise refused(f"kernel scores of '{a.name}' and '{b.name}' are not finite numbers, channels x channels")
-            kernel.setflags(write=False)
-        return Pair(first, second, checked_table(pair.values, (a.options, b.options), what), kernel)
-
-    def _checked_resource(self, resource: Resource) -> Resource:
-        if isinstance(resource, SumResource):
-            return self._checked_sum(resource)
-        steps = []
-        for step in resource.steps:
-            if len(set(step.groups)) != len(step.groups) or len(step.costs) != len(step.groups):
-                raise refused(f"a step of '{resource.name}' names a group twice or lacks its costs")
-            if any(not 0 <= g < len(self.groups) for g in step.groups):
-                raise refused(f"a step of '{resource.name}' names a group that does not exist")
-            costs = tuple(
-                checked_table(c, (self.groups[g].options,), f"costs of '{resource.name}'")
-                for g, c in zip(step.groups, step.costs, strict=True)
-            )
-            base = as_integer(step.base, f"a base of '{resource.name}'")
-            steps.append(PeakStep(base, tuple(step.groups), costs))
-        capacity = as_integer(resource.capacity, f"the capacity of '{resource.name}'")
-        return PeakResource(resource.name, capacity, tuple(steps))
-
-    def _checked_sum(self, resource: SumResource) -> SumResource:
-        what = f"costs of '{resource.name}'"
-        costs = resource.costs or (None,) * len(self.groups)
-        bilinear = resource.bilinear or (0,) * len(self.pairs)
-        pair_costs = resource.pair_costs or (None,) * len(self.pairs)
-        if len(costs) != len(self.groups) or len(bilinear) != len(self.pairs) or len(pair_costs) != len(self.pairs):
-            raise refused(f"{what} do not have one entry for each group and each pair")
-        return SumResource(
-            resource.name,
-            as_integer(resource.capacity, f"the capacity of '{resource.name}'"),
-            as_integer(resource.base, f"the base of '{resource.name}'"),
-            tuple(checked_table(c, (g.options,), what) for c, g in zip(costs, self.groups, strict=True)),
-            tuple(as_integer(b, f"a bilinear coefficient of '{resource.name}'") for b in bilinear),
-            tuple(
-                checked_table(c, (self.groups[p.first].options, self.groups[p.second].options), what)
-                for c, p in zip(pair_costs, self.pairs, strict=True)
-            ),
-        )
 
     @cached_property
     def magnitude(self) -> int:
@@ -186,8 +147,8 @@ class KnapsackProblem:
         for group, low, high in list(zip(self.groups, self.floors, self.ceilings, strict=True))[:_SHOWN]:
             allowed = "" if (low, high) == (0, group.options - 1) else f" ({low} to {high} allowed)"
             lines.append(
-                f"  {group.name}: {counted(group.options, 'option')}{allowed}, widths {group.widths[0]:,} to "
-                f"{group.widths[-1]:,}, values {group.values.min():,} to {group.values.max():,}"
+                f"  {group.name}: {counted(group.options, 'option')}{allowed}, {_shown_levels(group)}, "
+                f"values {group.values.min():,} to {group.values.max():,}"
             )
         return "\n".join(lines) + self._more("resource") + self._more("group")
 
@@ -292,8 +253,38 @@ class KnapsackProblem:
         return total
 
     def widths(self, choice: Sequence[int]) -> dict[str, int]:
-        """The number of channels that each group keeps under `choice`, by group name."""
-        return {g.name: int(g.widths[i]) for g, i in zip(self.groups, choice, strict=True)}
+        """The number of channels that each group keeps under `choice`, by group name; only groups that have widths."""
+        return {g.name: int(g.widths[i]) for g, i in zip(self.groups, choice, strict=True) if g.has_widths}
+
+    # --- levels -------------------------------------------------------------------------------------------------
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether a group has options that are rows of levels rather than widths alone."""
+        return any(g.dimensions for g in self.groups)
+
+    def settings(self, choice: Sequence[int]) -> LevelSettings:
+        """The level of each dimension besides widths under `choice`."""
+        return LevelSettings.of(
+            (dimension, int(level))
+            for g, i in zip(self.groups, choice, strict=True)
+            if g.levels is not None
+            for dimension, level in zip(g.dimensions, g.levels[i], strict=True)
+        )
+
+    def within(self, group: int) -> BoolArray:
+        """Which options of a smaller member of a family may lie within which options of a larger one.
+
+        Without dimensions, options are ordered by their widths. With dimensions, one option lies within another if the
+        levels of every dimension agree as its nesting demands.
+
+        Args:
+            group: index of the group.
+
+        Returns:
+            bool (options, options). Entry [i, j] says whether option i may lie within option j.
+        """
+        return order_of(self.groups[group], self.nesting)
 
     # --- variants -----------------------------------------------------------------------------------------------
 
@@ -308,6 +299,22 @@ class KnapsackProblem:
                 ceilings=self.ceilings if ceilings is None else tuple(ceilings),
             )
         )
+
+    def restricted(self, options: Sequence[IntArray]) -> Restricted:
+        """The problem in which each group has only the given options; see `Restricted`.
+
+        Options that the floors and ceilings of this problem exclude are left out too. The result has no floors and
+        ceilings.
+
+        Args:
+            options: for each group, the indices of the options that it keeps, int64 (kept,), rising.
+
+        Raises:
+            InputError: if a group keeps no option, or its indices do not rise or are not those of options.
+        """
+        kept = kept_options(self.groups, self.floors, self.ceilings, options)
+        parts = restricted_parts(self.groups, self.pairs, self.resources, kept)
+        return Restricted(KnapsackProblem(self.name, *parts, nesting=self.nesting), kept)
 
     def with_capacities(self, capacities: Mapping[str, int]) -> KnapsackProblem:
         """The same problem with other capacities.
@@ -328,3 +335,34 @@ class KnapsackProblem:
         """`variant`, which has the same tables, with the tables that were computed so far."""
         variant._caches.update(self._caches)
         return variant
+
+
+@dataclass(frozen=True, eq=False)
+class Restricted:
+    """A problem in which each group has only some of the options of another one.
+
+    Attributes:
+        problem: the restricted problem. Each of its choices has the value and usage that it has in the other problem.
+        options: for each group, the option in the other problem of each option in `problem`, int64 (kept,), rising.
+    """
+
+    problem: KnapsackProblem
+    options: tuple[IntArray, ...]
+
+    def outer(self, choice: Sequence[int]) -> tuple[int, ...]:
+        """The choice in the other problem that `choice` in `problem` represents."""
+        return tuple(int(kept[i]) for kept, i in zip(self.options, choice, strict=True))
+
+    def inner(self, choice: Sequence[int]) -> tuple[int, ...] | None:
+        """The choice in `problem` that represents `choice` in the other problem; None if an option is left out."""
+        found = tuple(int(np.searchsorted(kept, i)) for kept, i in zip(self.options, choice, strict=True))
+        is_kept = [at < len(kept) and kept[at] == i for at, kept, i in zip(found, self.options, choice, strict=True)]
+        return found if all(is_kept) else None
+
+
+def _shown_levels(group: Group) -> str:
+    """What the options of a group decide, in a few words."""
+    if not group.dimensions:
+        return f"widths {group.widths[0]:,} to {group.widths[-1]:,}"
+    named = [d.what if d.site == group.name else f"{d.what} of {d.site}" for d in group.dimensions[:_SHOWN]]
+    return f"levels of {', '.join(named)}{', ...' if len(group.dimensions) > _SHOWN else ''}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from reds_core.knapsack.integers import counted
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.system.records import LEFT_OUT
 
 
@@ -79,10 +80,11 @@ class Solution:
     Attributes:
         value: value of the choice, recomputed from the problem.
         gap: (bound - value) / |value|; 0 if they are equal; None without a bound or if the value is 0.
-        widths: number of channels that each group keeps, by group name.
+        widths: number of channels that each group with widths keeps, by group name.
         usage: usage of each resource, by resource name.
         wall_s: measured seconds of the call.
         alignment: whether widths are multiples of a number, if a run decided that by what it costs.
+        settings: the chosen levels of everything besides widths; empty if nothing else was decided.
     """
 
     status: Status
@@ -99,6 +101,7 @@ class Solution:
     version: str
     detail: tuple[str, ...] = ()
     alignment: Alignment | None = field(default=None, metadata={LEFT_OUT: True})
+    settings: LevelSettings = field(default_factory=LevelSettings, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:
         found = "no choice" if self.value is None else f"value {self.value}"
@@ -112,11 +115,11 @@ class Solution:
 
 
 def solution_text(solution: Solution, groups: int | None = None) -> str:
-    """The status, solver, value, bound, usage and widths of a solution, in two columns, one line each.
+    """The status, solver, value, bound, usage, widths and levels of a solution, in two columns, one line each.
 
     Args:
         solution: the solution.
-        groups: the most groups whose widths are shown, or None for all.
+        groups: the most groups whose widths are shown, and the most sites whose levels are shown, or None for all.
     """
     rows = [("status", solution.status.value + (f" ({solution.limit.value} limit)" if solution.limit else ""))]
     rows.append(("solver", f"{solution.solver} {solution.version}, {solution.wall_s:.3f} s"))
@@ -130,6 +133,13 @@ def solution_text(solution: Solution, groups: int | None = None) -> str:
     rows += [(f"  {group}", str(width)) for group, width in widths[:groups]]
     if groups is not None and len(widths) > groups:
         rows.append(("  ...", f"and {counted(len(widths) - groups, 'more group')}"))
+    settings = [
+        (f"  {site}", ", ".join(f"{what} {level}" for what, level in chosen.items()))
+        for site, chosen in solution.settings.levels.items()
+    ]
+    rows += settings[:groups]
+    if groups is not None and len(settings) > groups:
+        rows.append(("  ...", f"and levels of {counted(len(settings) - groups, 'more site')}"))
     rows += [("note", note) for note in solution.detail]
     indent = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{indent}}  {content}" for name, content in rows)

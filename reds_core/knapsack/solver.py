@@ -11,6 +11,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from reds_core.errors import ContractViolation, InputError, UnsupportedError, argument
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Limit, Solution, Status, relative_gap
 from reds_core.plugin import Plugin, guarded
@@ -226,6 +227,7 @@ def _complete(
         solver=solver.name,
         version=type(solver).version(),
         detail=(*answer.detail, *notes),
+        settings=LevelSettings() if choice is None else problem.settings(choice),
     )
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from reds_core.arrays import BoolArray, IntArray
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.problem import Group, KnapsackProblem
-from reds_core.knapsack.restriction import restricted
 from reds_core.knapsack.solution import Alignment, Solution, Status, relative_gap
 from reds_core.runs.search import Search
 
@@ -57,7 +56,8 @@ def choose(search: Search, problem: KnapsackProblem, rules: WidthRules) -> Solut
         _aligned_options(group, low, high)
         for group, low, high in zip(problem.groups, problem.floors, problem.ceilings, strict=True)
     ]
-    aligned = search.answer(restricted(problem, options))
+    aligned_problem = problem.restricted(options)
+    aligned = search.answer(aligned_problem.problem)
     found = replace(found, wall_s=found.wall_s + aligned.wall_s)
     if aligned.choice is None or aligned.value is None:
         return replace(found, alignment=Alignment(1, None))
@@ -65,7 +65,7 @@ def choose(search: Search, problem: KnapsackProblem, rules: WidthRules) -> Solut
     is_cheap = price is not None and price <= HIGHEST_PRICE
     if not is_cheap and aligned.value < value:
         return replace(found, alignment=Alignment(1, price))
-    choice = tuple(int(kept[option]) for kept, option in zip(options, aligned.choice, strict=True))
+    choice = aligned_problem.outer(aligned.choice)
     multiple = MULTIPLE if _is_aligned(problem, choice) else 1  # floors and ceilings may exclude all multiples
     return replace(
         aligned,

@@ -23,8 +23,9 @@ from reds_core.system.structuring import Source, converter_for, type_name
 if TYPE_CHECKING:
     from cattrs import Converter
 
-LEFT_OUT = "left out where it is None"
-"""Key in the metadata of a dataclass field: the field is not written if its value is None."""
+LEFT_OUT = "left out where it is None or its default"
+"""Key in the metadata of a dataclass field: the field is not written if its value is None or a default that a factory
+makes, such as an empty record."""
 INLINE = "entries stand beside the other fields"
 """Key in the metadata of a dataclass field that is a mapping: its entries are written as if each were a field of the
 record. A record has at most one such field."""
@@ -44,7 +45,7 @@ def to_plain(value: Any) -> Any:
             own = getattr(value, field.name)
             if INLINE in field.metadata:
                 plain |= to_plain(own)
-            elif own is not None or LEFT_OUT not in field.metadata:
+            elif LEFT_OUT not in field.metadata or not _is_left_out(own, field):
                 plain[field.name] = to_plain(own)
         return plain
     if isinstance(value, Enum):
@@ -54,6 +55,11 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_plain(v) for v in value]
     return value
+
+
+def _is_left_out(value: Any, field: dataclasses.Field[Any]) -> bool:
+    factory = field.default_factory
+    return value is None or (factory is not dataclasses.MISSING and bool(value == factory()))
 
 
 def to_json(content: Any) -> str:

@@ -7,7 +7,6 @@ import pytest
 
 from reds_core.errors import InputError
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair
-from reds_core.knapsack.restriction import restricted
 from reds_core.knapsack.solver import Feature
 from reds_core.testing.oracle import all_choices
 from reds_core.testing.problems import random_problem
@@ -21,9 +20,11 @@ def test_choices_keep_their_value_widths_and_usage(seed: int) -> None:
     for low, high in zip(problem.floors, problem.ceilings, strict=True):
         allowed = np.arange(low, high + 1)
         options.append(np.sort(rng.choice(allowed, int(rng.integers(1, len(allowed) + 1)), replace=False)))
-    small = restricted(problem, options)
+    restricted = problem.restricted(options)
+    small = restricted.problem
     for choice in all_choices(small).tolist():
-        own = [int(kept[i]) for kept, i in zip(options, choice, strict=True)]
+        own = restricted.outer(choice)
+        assert restricted.inner(own) == tuple(choice)
         assert small.evaluate(choice) == problem.evaluate(own)
         assert small.widths(choice) == problem.widths(own)
 
@@ -32,11 +33,11 @@ def test_kernels_end_at_the_widest_option() -> None:
     kernel = np.arange(12.0).reshape(3, 4)
     groups = (Group("a", np.arange(1, 4), np.zeros(3)), Group("b", np.arange(1, 5), np.zeros(4)))
     problem = KnapsackProblem("kernels", groups, (Pair(0, 1, kernel=kernel),))
-    small = restricted(problem, [np.array([0, 1]), np.array([1])])
+    small = problem.restricted([np.array([0, 1]), np.array([1])]).problem
     np.testing.assert_array_equal(small.pairs[0].kernel, kernel[:2, :2])
 
 
 def test_a_group_without_options_is_refused() -> None:
     problem = KnapsackProblem("one", (Group("a", np.arange(1, 4), np.zeros(3)),))
     with pytest.raises(InputError, match="group 'a' has no options"):
-        restricted(problem, [np.array([], np.int64)])
+        problem.restricted([np.array([], np.int64)])
