@@ -21,7 +21,7 @@ from reds_core.bench.record import SolveRecord
 from reds_core.bench.suite_folder import SuiteIndex
 from reds_core.compare.record import ResultRecord
 from reds_core.cost.latency_table import LatencyTable
-from reds_core.knapsack.header import ProblemHeader
+from reds_core.knapsack.header import LevelsHeader, ProblemHeader
 from reds_core.plan import Plan
 from reds_core.runs.settings import RunSettings
 from reds_core.system.records import INLINE, REQUIRED
@@ -101,6 +101,7 @@ def schemas() -> dict[str, str]:
     found = {
         "reds-plan-1.json": schema_of(Plan),
         "reds-problem-1.json": schema_of(ProblemHeader, closed=False),
+        "reds-problem-2.json": schema_of(LevelsHeader, closed=False),
         "reds-latency-1.json": schema_of(LatencyTable),
         "reds-bench-1.json": schema_of(BenchHistory),
         "reds-suite-1.json": schema_of(SuiteIndex),

@@ -1,4 +1,7 @@
-"""The file format `reds-problem/1`: a NumPy .npz with a JSON header, read without pickle."""
+"""The file formats `reds-problem/1` and `/2`: a NumPy .npz with a JSON header, read without pickle.
+
+Problems whose options are widths alone are written in version 1, others in version 2.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ import numpy.typing as npt
 
 from reds_core.arrays import Table
 from reds_core.errors import InputError
-from reds_core.knapsack.header import FORMAT, ProblemHeader, ResourceHeader, StepHeader, read_header
+from reds_core.knapsack.header import HEADERS, LevelsHeader, ProblemHeader, ResourceHeader, StepHeader, read_header
+from reds_core.knapsack.integers import as_integers, refused
+from reds_core.knapsack.levels import WIDTH, Dimension
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
 from reds_core.system.files import given_path
@@ -64,7 +69,7 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def load_problem(path: str | PathLike[str]) -> KnapsackProblem:
-    """Read a problem from a `reds-problem/1` file.
+    """Read a problem from a file of format `reds-problem/1` or `reds-problem/2`.
 
     Raises:
         InputError: if the file is missing, damaged, of another format, or does not state a valid problem.
@@ -78,8 +83,8 @@ def load_problem(path: str | PathLike[str]) -> KnapsackProblem:
         header = json.loads(str(header_array[()]))
     except (ValueError, RecursionError) as error:
         raise _refuse(path, "has a header that is not JSON") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise _refuse(path, f"is not of format {FORMAT}")
+    if not isinstance(header, dict) or header.get("format") not in list(HEADERS):
+        raise _refuse(path, f"is not of format {' or '.join(HEADERS)}")
     try:
         problem = _problem(read_header(header), arrays)
     except InputError as error:
@@ -93,13 +98,12 @@ def load_problem(path: str | PathLike[str]) -> KnapsackProblem:
 
 def _problem(header: ProblemHeader, arrays: _Arrays) -> KnapsackProblem:
     index = {name: i for i, name in enumerate(header.groups)}
-    groups = []
-    for name in header.groups:
-        widths = arrays.take(f"widths/{name}")
-        if widths is None:
-            raise KeyError(f"array widths/{name}")
-        values = arrays.take(f"value/{name}")
-        groups.append(Group(name, widths, np.zeros(widths.shape, np.int64) if values is None else values))
+    dimensions = header.levels if isinstance(header, LevelsHeader) else {}
+    for name in dimensions:
+        if name not in index:
+            raise ValueError(f"'levels' names '{name}', which is not a group")
+    given = {name: arrays.take(f"widths/{name}") for name in header.groups}
+    groups = [_group(name, given[name], dimensions.get(name, ()), arrays) for name in header.groups]
     pairs = []
     for k, (a, b) in enumerate(header.pairs):
         pairs.append(Pair(index[a], index[b], arrays.take(f"pair_value/{k}"), arrays.take(f"kernel/{k}")))
@@ -111,6 +115,10 @@ def _problem(header: ProblemHeader, arrays: _Arrays) -> KnapsackProblem:
         for resource in entry:
             if resource not in sums:
                 raise ValueError(f"'bilinear' names '{resource}', which is not a sum resource")
+    for joined, entry in zip(header.pairs, bilinear, strict=True):
+        lacking = [name for name in joined if given[name] is None]
+        if lacking and any(entry.values()):
+            raise _missing(f"widths/{lacking[0]}", "whose widths 'bilinear' multiplies")
     return KnapsackProblem(
         header.name,
         tuple(groups),
@@ -118,7 +126,33 @@ def _problem(header: ProblemHeader, arrays: _Arrays) -> KnapsackProblem:
         tuple(_resource(r, index, bilinear, arrays) for r in header.resources),
         floors=_bounds(header.floors, index, [0] * len(groups)),
         ceilings=_bounds(header.ceilings, index, [g.options - 1 for g in groups]),
+        nesting=header.nesting if isinstance(header, LevelsHeader) else {},
     )
+
+
+def _group(name: str, widths: npt.NDArray[Any] | None, dimensions: tuple[Dimension, ...], arrays: _Arrays) -> Group:
+    """One group. Widths that are left out are those of its levels, or 0."""
+    values = arrays.take(f"value/{name}")
+    if not dimensions:
+        if widths is None:
+            raise _missing(f"widths/{name}", "whose options are widths alone")
+        return Group(name, widths, np.zeros(widths.shape, np.int64) if values is None else values)
+    levels = arrays.take(f"level/{name}")
+    if levels is None:
+        raise _missing(f"level/{name}", "whose options are rows of levels")
+    rows = as_integers(levels, f"levels of group '{name}'")
+    if rows.ndim != 2 or rows.shape[1] != len(dimensions):
+        raise refused(
+            f"levels of group '{name}' have shape {rows.shape} where options x {len(dimensions)} dimensions is expected"
+        )
+    if widths is None:
+        width = Dimension(name, WIDTH)
+        widths = rows[:, dimensions.index(width)] if width in dimensions else np.zeros(len(rows), np.int64)
+    return Group(name, widths, np.zeros(widths.shape, np.int64) if values is None else values, dimensions, rows)
+
+
+def _missing(key: str, why: str) -> InputError:
+    return refused(f"it lacks the array '{key}' of a group {why}", "write the file again")
 
 
 def _resource(
@@ -151,7 +185,9 @@ def _bounds(entry: Mapping[str, int] | None, index: Mapping[str, int], default: 
 
 
 def save_problem(problem: KnapsackProblem, path: str | PathLike[str]) -> None:
-    """Write `problem` to a `reds-problem/1` file, without tables that are all zero.
+    """Write `problem` to a file, without tables that are all zero.
+
+    A problem whose options are widths alone is written in the format `reds-problem/1`, any other in `reds-problem/2`.
 
     Raises:
         InputError: if the file cannot be written, or two tables would share an array because names contain '/'.
@@ -192,7 +228,10 @@ def _contents(problem: KnapsackProblem) -> tuple[dict[str, Any], dict[str, npt.N
             arrays[key] = table
 
     for group in problem.groups:
-        arrays[f"widths/{group.name}"] = group.widths
+        if group.has_widths:
+            arrays[f"widths/{group.name}"] = group.widths
+        if group.levels is not None:
+            arrays[f"level/{group.name}"] = group.levels
         put(f"value/{group.name}", group.values)
     for k, pair in enumerate(problem.pairs):
         put(f"pair_value/{k}", pair.values)
@@ -217,7 +256,7 @@ def _contents(problem: KnapsackProblem) -> tuple[dict[str, Any], dict[str, npt.N
                     put(f"peak/{resource.name}/{i}/{names[member]}", table)
     floors = {g.name: f for g, f in zip(problem.groups, problem.floors, strict=True) if f > 0}
     ceilings = {g.name: c for g, c in zip(problem.groups, problem.ceilings, strict=True) if c < g.options - 1}
-    header = ProblemHeader(
+    parts = (
         problem.name,
         tuple(names),
         tuple((names[p.first], names[p.second]) for p in problem.pairs),
@@ -226,4 +265,7 @@ def _contents(problem: KnapsackProblem) -> tuple[dict[str, Any], dict[str, npt.N
         floors or None,
         ceilings or None,
     )
+    header = ProblemHeader(*parts)
+    if problem.has_levels:
+        header = LevelsHeader(*parts, {g.name: g.dimensions for g in problem.groups if g.dimensions}, problem.nesting)
     return to_plain(header), arrays

@@ -1,4 +1,4 @@
-"""The JSON header of a problem file, `reds-problem/1`."""
+"""The JSON header of a problem file, `reds-problem/1` or `reds-problem/2`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from reds_core.knapsack.levels import Dimension, Nesting
 from reds_core.system.records import LEFT_OUT, JsonSource, from_plain
 
 FORMAT = "reds-problem/1"
+"""The format of problems whose options are widths alone."""
+FORMAT_WITH_LEVELS = "reds-problem/2"
+"""The format of problems whose options are rows of levels."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,25 @@ class ProblemHeader:
     ceilings: Mapping[str, int] | None = field(default=None, metadata={LEFT_OUT: True})
 
 
+@dataclass(frozen=True)
+class LevelsHeader(ProblemHeader):
+    """The header of a problem file of version 2, which has groups whose options are rows of levels.
+
+    Attributes:
+        levels: what the columns of the array `level/G` decide, by group. The options of groups that are not named are
+            widths alone.
+        nesting: which levels the members of a family may have, for each kind of dimension. Widths are `rising` unless
+            stated otherwise.
+    """
+
+    format: str = field(default=FORMAT_WITH_LEVELS, kw_only=True)
+    levels: Mapping[str, tuple[Dimension, ...]] = field(default_factory=dict)
+    nesting: Mapping[str, Nesting] = field(default_factory=dict)
+
+
+HEADERS: Mapping[str, type[ProblemHeader]] = {FORMAT: ProblemHeader, FORMAT_WITH_LEVELS: LevelsHeader}
+"""The header of each version of the format."""
+
 _MAY_BE_EMPTY = ("bilinear", "floors", "ceilings")
 
 
@@ -79,7 +102,7 @@ class _HeaderSource(JsonSource):
 
 
 def read_header(content: Mapping[str, Any]) -> ProblemHeader:
-    """Read a header from a JSON object.
+    """Read a header from a JSON object, which names one of the known formats.
 
     As other programs write it loosely, a name may be of any type, and the optional parts may be empty in any form.
 
@@ -89,5 +112,5 @@ def read_header(content: Mapping[str, Any]) -> ProblemHeader:
     given = {key: part for key, part in content.items() if part or key not in _MAY_BE_EMPTY}
     if "name" in given:
         given["name"] = str(given["name"])
-    header: ProblemHeader = from_plain(ProblemHeader, given, _HeaderSource)
+    header: ProblemHeader = from_plain(HEADERS[content["format"]], given, _HeaderSource)
     return header

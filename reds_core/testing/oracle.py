@@ -6,11 +6,13 @@ one place that every solver asks would otherwise be an error of the truth as wel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reds_core.arrays import IntArray
+from reds_core.knapsack.levels import WIDTH, Nesting
 from reds_core.knapsack.problem import KnapsackProblem, PeakResource, SumResource
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "all_choices",
     "brute_force",
     "chain_optimum",
+    "is_nested",
     "usages_of",
     "values_of",
 ]
@@ -121,6 +124,21 @@ def brute_force(problem: KnapsackProblem) -> Truth:
         return Truth(None, choices, 0)
     values = values_of(problem, choices)
     return Truth(int(values.max()), choices[values == values.max()], len(choices))
+
+
+def is_nested(problem: KnapsackProblem, smaller: Sequence[int], larger: Sequence[int]) -> bool:
+    """Whether a member with the choice `smaller` may lie within a member with the choice `larger`."""
+    for group, i, j in zip(problem.groups, smaller, larger, strict=True):
+        if group.levels is None:
+            if i > j:
+                return False
+            continue
+        for column, dimension in enumerate(group.dimensions):
+            below, above = int(group.levels[i, column]), int(group.levels[j, column])
+            nesting = problem.nesting.get(dimension.what, Nesting.RISING if dimension.what == WIDTH else None)
+            if (nesting is Nesting.RISING and below > above) or (nesting is Nesting.EQUAL and below != above):
+                return False
+    return True
 
 
 def chain_optimum(problem: KnapsackProblem) -> int | None:

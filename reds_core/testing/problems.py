@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from reds_core.arrays import IntArray, Table
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.knapsack.solver import Feature
+from reds_core.testing.leveled import leveled
 
 __all__ = [
     "bounded",
@@ -14,6 +17,7 @@ __all__ = [
     "exact_budget",
     "infeasible",
     "large",
+    "leveled",
     "long_chain",
     "near_equal_values",
     "negative_values",
@@ -295,15 +299,16 @@ def permuted(problem: KnapsackProblem, seed: int) -> KnapsackProblem:
         tuple(resources),
         tuple(problem.floors[g] for g in order),
         tuple(problem.ceilings[g] for g in order),
+        problem.nesting,
     )
 
 
 def scaled(problem: KnapsackProblem, factor: int) -> KnapsackProblem:
     """The same problem with every value multiplied by `factor`."""
-    groups = tuple(Group(g.name, g.widths, g.values * factor) for g in problem.groups)
+    groups = tuple(replace(g, values=g.values * factor) for g in problem.groups)
     pairs = tuple(Pair(p.first, p.second, None if p.values is None else p.values * factor) for p in problem.pairs)
     name = f"scaled({problem.name}, factor={factor})"
-    return KnapsackProblem(name, groups, pairs, problem.resources, problem.floors, problem.ceilings)
+    return replace(problem, name=name, groups=groups, pairs=pairs)
 
 
 def long_chain(seed: int, groups: int = 10, options: int = 12, linked: bool = False) -> KnapsackProblem:

@@ -9,13 +9,31 @@ import numpy as np
 from reds_core.arrays import IntArray, Table
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.knapsack.solver import Feature
+from reds_core.testing.problems import leveled
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
 __all__ = [
+    "joint_problems",
     "knapsack_problems",
 ]
+
+
+def joint_problems(
+    features: Feature = Feature.ALL, groups: int = 4, options: int = 4
+) -> SearchStrategy[KnapsackProblem]:
+    """Problems like those of `knapsack_problems`, in which the options of most groups are rows of levels.
+
+    Levels of every nesting occur; see `reds_core.testing.problems.leveled`.
+
+    Args:
+        groups: the most groups.
+        options: the most options of a group.
+    """
+    from hypothesis import strategies as st
+
+    return st.builds(leveled, knapsack_problems(features, groups, options), st.integers(0, 2**16))
 
 
 def knapsack_problems(

@@ -270,7 +270,9 @@ def test_an_array_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
         ("[" * 100_000, "not JSON"),
         ("[]", "not of format"),
         ("3", "not of format"),
-        ({"format": "reds-problem/2"}, "not of format"),
+        ({"format": "reds-problem/3"}, "not of format"),
+        ({"format": "reds-problem/2"}, "malformed header"),
+        ({"format": ["reds-problem/2"]}, "not of format"),
         ({"format": "reds-problem/1"}, "malformed header"),
     ],
 )

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 
 from reds_core.knapsack.file import load_problem, problem_digest, save_problem
+from reds_core.knapsack.levels import Dimension, Nesting
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, SumResource
-from reds_core.testing.strategies import knapsack_problems
+from reds_core.testing.strategies import joint_problems, knapsack_problems
 
 
-@given(problem=knapsack_problems())
+@given(problem=knapsack_problems() | joint_problems())
 @settings(max_examples=40, deadline=None)
 def test_a_copy_from_a_file_has_the_same_digest(
     problem: KnapsackProblem, tmp_path_factory: pytest.TempPathFactory
@@ -74,6 +75,17 @@ def test_everything_a_problem_states_changes_its_digest() -> None:
     ]
     variants += [stated(floor=1), stated(ceiling=0)]
     assert len({problem_digest(p) for p in variants}) == len(variants)
+
+
+def test_levels_and_nesting_change_the_digest() -> None:
+    def leveled(site: str = "conv", what: str = "bits", level: int = 4, nesting: Nesting = Nesting.EQUAL) -> str:
+        group = Group("a", np.array([2, 2]), np.array([1, 5]), (Dimension(site, what),), np.array([[level], [8]]))
+        return problem_digest(KnapsackProblem("p", (group,), nesting={what: nesting}))
+
+    plain = problem_digest(KnapsackProblem("p", (Group("a", np.array([1, 2]), np.array([1, 5])),)))
+    variants = [plain, leveled(), leveled(site="dense"), leveled(what="rank"), leveled(level=2)]
+    variants.append(leveled(nesting=Nesting.FREE))
+    assert len(set(variants)) == len(variants)
 
 
 def test_the_digest_stays_from_release_to_release() -> None:
