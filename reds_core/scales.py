@@ -112,6 +112,12 @@ MACS = Scale(
     {**_THOUSANDS, **{f"{prefix}MAC": size for prefix, size in _THOUSANDS.items()}},
     ("k", "M"),
 )
+BOPS = Scale(
+    1000,
+    ("BOP", "kBOP", "MBOP", "GBOP", "TBOP"),
+    {**_THOUSANDS, **{f"{prefix}BOP": size for prefix, size in _THOUSANDS.items()}},
+    ("M", "G"),
+)
 BYTES = Scale(
     1024,
     ("B", "KiB", "MiB", "GiB"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from reds_core.arrays import IntArray
 from reds_core.errors import InputError
 from reds_core.network.axis import Axis, LinearForm
-from reds_core.network.description import Network
+from reds_core.network.description import Network, Tensor, WeightKind
 
+BITS_PER_BYTE = 8
 DEFAULT_ELEMENT_SIZE_BYTES = 1
 ELEMENT_SIZES_BYTES = (1, 4)
 """The sizes of an int8 and a float32 element in bytes."""
@@ -25,16 +27,25 @@ class SumForm:
         constant: the constant term.
         linear: coefficients by group.
         products: coefficients by pair of groups (a, b); (a, a) is a square.
+        packed: sizes in bits, each of which is rounded up to whole bytes and added: weights of less than a byte, or
+            of no whole number of bytes, for each element.
     """
 
     constant: int = 0
     linear: Mapping[str, int] = field(default_factory=dict)
     products: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    packed: tuple[SumForm, ...] = ()
 
     def at(self, widths: Mapping[str, int]) -> int:
         """The usage of the resource if group g has `widths[g]` channels."""
         total = self.constant + sum(c * int(widths[g]) for g, c in self.linear.items())
-        return total + sum(c * int(widths[a]) * int(widths[b]) for (a, b), c in self.products.items())
+        total += sum(c * int(widths[a]) * int(widths[b]) for (a, b), c in self.products.items())
+        return total + sum(-(-bits.at(widths) // BITS_PER_BYTE) for bits in self.packed)
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups that it depends on, apart from packed sizes."""
+        return frozenset((*self.linear, *(group for pair in self.products for group in pair)))
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ ResourceForm = SumForm | PeakForm | TableForm
 def joined_groups(form: ResourceForm) -> set[tuple[str, str]]:
     """Return the pairs of different groups whose widths occur in the same term of `form`."""
     if isinstance(form, SumForm):
-        return {(a, b) for a, b in form.products if a != b}
+        return {(a, b) for part in (form, *form.packed) for a, b in part.products if a != b}
     return set(form.pairs) if isinstance(form, TableForm) else set()
 
 
@@ -131,14 +142,89 @@ def product_sum(network: Network, products: Iterable[tuple[int, Sequence[Axis]]]
     return builder.form()
 
 
+@dataclass(frozen=True)
+class CostTerm:
+    """What one call of a layer adds to a resource: coefficient x the product of the lengths of the factors.
+
+    Attributes:
+        layer: the index of the call into `Network.layers`, the first one that uses what is counted.
+        coefficient: the coefficient, in base units of the resource, or in bits if `in_bits`.
+        factors: axes, of which at most two depend on widths.
+        in_bits: whether the product is a size in bits, which is rounded up to whole bytes.
+    """
+
+    layer: int
+    coefficient: int
+    factors: tuple[Axis, ...]
+    in_bits: bool = False
+
+
+def terms_form(network: Network, terms: Iterable[CostTerm]) -> SumForm:
+    """Return the sum of cost terms as a form in the group widths."""
+    whole, packed = [], []
+    for term in terms:
+        if not term.in_bits:
+            whole.append((term.coefficient, term.factors))
+            continue
+        fixed = math.prod(axis.length().constant for axis in term.factors if not axis.groups())
+        moving = tuple(axis for axis in term.factors if axis.groups())
+        if term.coefficient * fixed % BITS_PER_BYTE == 0:
+            whole.append((term.coefficient * fixed // BITS_PER_BYTE, moving))
+        else:
+            packed.append(product_sum(network, [(term.coefficient * fixed, moving)]))
+    return replace(product_sum(network, whole), packed=tuple(packed))
+
+
+def first_calls(network: Network) -> Mapping[int, int]:
+    """Return, for each weight that some call uses, the index of the first such call."""
+    first: dict[int, int] = {}
+    for call, layer in enumerate(network.layers):
+        for weight in layer.weights:
+            first.setdefault(weight, call)
+    return first
+
+
+def macs_terms(network: Network) -> Iterator[CostTerm]:
+    """Yield the multiply-accumulates of each call of a layer."""
+    for call, layer in enumerate(network.layers):
+        for term in layer.macs:
+            yield CostTerm(call, term.coefficient, term.factors)
+
+
+def params_terms(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> Iterator[CostTerm]:
+    """Yield the size of each weight. Weights that no call uses belong to the last one."""
+    first = first_calls(network)
+    for index, weight in enumerate(network.weights):
+        bits = element_size_bytes * BITS_PER_BYTE if weight.bits is None else weight.bits
+        yield CostTerm(first.get(index, len(network.layers) - 1), bits, weight.axes, in_bits=True)
+
+
+def bops_terms(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> Iterator[CostTerm]:
+    """Yield the bit operations of each call: its multiply-accumulates x bits of its weights x bits of its inputs.
+
+    Kernels of different precision in one layer count with the highest, and a product of two activations with their
+    bits in place of those of weights.
+    """
+    default = element_size_bytes * BITS_PER_BYTE
+    for call, layer in enumerate(network.layers):
+        inputs = max((default if (b := network.tensors[t].bits) is None else b for t in layer.inputs), default=default)
+        kernels = [w for w in (network.weights[i] for i in layer.weights) if w.kind is WeightKind.KERNEL]
+        weights = max((default if w.bits is None else w.bits for w in kernels), default=inputs)
+        for term in layer.macs:
+            yield CostTerm(call, term.coefficient * inputs * weights, term.factors)
+
+
 def macs(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
     """Return the multiply-accumulates of one inference with a batch size of 1, whatever the element size."""
-    return product_sum(network, ((t.coefficient, t.factors) for layer in network.layers for t in layer.macs))
+    return terms_form(network, macs_terms(network))
 
 
 def params(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
-    """Return the size of all weights in bytes, including weights that are not trained."""
-    return product_sum(network, ((element_size_bytes, weight.axes) for weight in network.weights))
+    """Return the size of all weights in bytes, including weights that are not trained.
+
+    Elements have the bits of their weight, or the element size. Each weight is rounded up to whole bytes.
+    """
+    return terms_form(network, params_terms(network, element_size_bytes))
 
 
 def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
@@ -147,6 +233,8 @@ def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BY
     While a layer runs, its inputs and outputs are live, and so is every earlier tensor, including the network's input,
     that a later layer reads or that is an output of the network. Tensors that share a storage count once, with the
     largest size. During an inner step of a layer, the buffers of the step are live instead of the layer's outputs.
+
+    Elements have the bits of their tensor, or the element size. Each channel is rounded up to whole bytes.
     """
     storage_of = [t.storage for t in network.tensors]
     last_use: dict[int, int] = {}
@@ -183,11 +271,18 @@ def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, Linea
     """Return the size of each storage in bytes: that of the largest tensor in it."""
     sizes: dict[int, LinearForm] = {}
     for tensor in network.tensors:
-        form = tensor.axis.length().times(tensor.positions * element_size_bytes)
+        form = tensor.axis.length().times(_channel_bytes(tensor, element_size_bytes))
         known = sizes.get(tensor.storage)
         if known is None or form.at(network.channels) > known.at(network.channels):
             sizes[tensor.storage] = form
     return sizes
+
+
+def _channel_bytes(tensor: Tensor, element_size_bytes: int) -> int:
+    """Return the size of each channel of a tensor in bytes."""
+    if tensor.bits is None:
+        return tensor.positions * element_size_bytes
+    return -(-tensor.positions * tensor.bits // BITS_PER_BYTE)
 
 
 def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:

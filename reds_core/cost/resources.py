@@ -8,16 +8,20 @@ from dataclasses import dataclass
 
 from reds_core.cost.counting import (
     DEFAULT_ELEMENT_SIZE_BYTES,
+    CostTerm,
     ResourceForm,
     TableForm,
+    bops_terms,
     check_element_size,
-    macs,
-    params,
+    macs_terms,
+    params_terms,
     peak_ram,
+    terms_form,
 )
+from reds_core.cost.device_weights import weight_bytes_terms
 from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
-from reds_core.scales import BYTES, MACS, NANOSECONDS, Scale
+from reds_core.scales import BOPS, BYTES, MACS, NANOSECONDS, Scale
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class CostModel:
     Attributes:
         element_size_bytes: size of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency: latency of the network in ns, if it was measured.
+        also: names of resources that are counted in addition to those that always are, because a budget limits them
+            or because weights may have fewer bits.
 
     Raises:
         InputError: if the element size is neither 1 nor 4.
@@ -34,14 +40,20 @@ class CostModel:
 
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency: TableForm | None = None
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_element_size(self.element_size_bytes)
 
     @property
     def resources(self) -> tuple[str, ...]:
-        """Names of the resources that can be counted under these assumptions."""
-        return tuple(r.name for r in RESOURCES.values() if self.latency is not None or not r.is_measured)
+        """Names of the resources that are counted: macs, params and peak_ram, latency if measured, those in `also`."""
+        return tuple(r.name for r in RESOURCES.values() if self._counts(r))
+
+    def _counts(self, resource: Resource) -> bool:
+        if resource.is_measured:
+            return self.latency is not None
+        return resource.is_always_counted or resource.name in self.also
 
     def form(self, network: Network, resource: str) -> ResourceForm:
         """Return the form of one of `resources`."""
@@ -59,6 +71,8 @@ class Resource:
         scale: the units in which it is shown and typed.
         form: returns the usage of a network as a form in the group widths.
         is_measured: whether it can only be counted if the CostModel contains measurements.
+        is_always_counted: whether plans and descriptions state it even if nothing asks for it.
+        terms: for a resource that adds up over calls of layers, returns what each call adds; None for others.
     """
 
     name: str
@@ -67,6 +81,25 @@ class Resource:
     scale: Scale
     form: Callable[[Network, CostModel], ResourceForm]
     is_measured: bool = False
+    is_always_counted: bool = True
+    terms: Callable[[Network, CostModel], Iterable[CostTerm]] | None = None
+
+    @classmethod
+    def adding(
+        cls,
+        name: str,
+        title: str,
+        noun: str,
+        scale: Scale,
+        terms: Callable[[Network, CostModel], Iterable[CostTerm]],
+        is_always_counted: bool = True,
+    ) -> Resource:
+        """Return a resource that adds up over calls of layers."""
+
+        def form(network: Network, costs: CostModel) -> ResourceForm:
+            return terms_form(network, terms(network, costs))
+
+        return cls(name, title, noun, scale, form, is_always_counted=is_always_counted, terms=terms)
 
 
 def _latency(network: Network, costs: CostModel) -> TableForm:
@@ -78,13 +111,13 @@ def _latency(network: Network, costs: CostModel) -> TableForm:
 RESOURCES: Mapping[str, Resource] = {
     r.name: r
     for r in (
-        Resource("macs", "MACs", "MACs", MACS, lambda network, costs: macs(network)),
-        Resource(
+        Resource.adding("macs", "MACs", "MACs", MACS, lambda network, costs: macs_terms(network)),
+        Resource.adding(
             "params",
             "Parameters",
             "parameters",
             BYTES,
-            lambda network, costs: params(network, costs.element_size_bytes),
+            lambda network, costs: params_terms(network, costs.element_size_bytes),
         ),
         Resource(
             "peak_ram",
@@ -92,6 +125,22 @@ RESOURCES: Mapping[str, Resource] = {
             "peak RAM",
             BYTES,
             lambda network, costs: peak_ram(network, costs.element_size_bytes),
+        ),
+        Resource.adding(
+            "weight_bytes",
+            "Weights on the device",
+            "weights on the device",
+            BYTES,
+            lambda network, costs: weight_bytes_terms(network, costs.element_size_bytes),
+            is_always_counted=False,
+        ),
+        Resource.adding(
+            "bops",
+            "Bit operations",
+            "bit operations",
+            BOPS,
+            lambda network, costs: bops_terms(network, costs.element_size_bytes),
+            is_always_counted=False,
         ),
         Resource("latency", "Latency", "latency", NANOSECONDS, _latency, is_measured=True),
     )
@@ -104,6 +153,8 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "macs": ("mac", "macc", "maccs", "madds", "flop", "flops", "mflops", "gflops", "ops", "compute", "operations"),
     "params": ("size", "flash", "rom", "storage", "disk", "weights", "model_size", "file_size", "bytes"),
     "peak_ram": ("ram", "memory", "mem", "sram", "arena", "peak", "activations", "peak_memory", "max_ram"),
+    "weight_bytes": ("weight_size", "weights_size", "weight_memory", "packed_weights"),
+    "bops": ("bop", "bitops", "bit_ops", "bit_operations"),
     "latency": ("time", "speed", "runtime", "duration", "inference_time", "ms"),
 }
 """What users call the resources elsewhere, for suggestions only: the definitions differ."""
