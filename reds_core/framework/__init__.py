@@ -42,6 +42,7 @@ from reds_core.framework.framework import (
 )
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.probe import LatencyProbe
+from reds_core.framework.projection import Projection, projections
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.framework.target import Target
@@ -73,6 +74,7 @@ __all__ = [
     "LayerPlugin",
     "MemberChoice",
     "Precision",
+    "Projection",
     "SampleModel",
     "Schedule",
     "SourceStream",
@@ -93,5 +95,6 @@ __all__ = [
     "first_examples",
     "joined",
     "member_kept",
+    "projections",
     "sampled",
 ]

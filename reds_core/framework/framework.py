@@ -22,6 +22,7 @@ from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.framework.finetuning import FinetuneSettings, Progress
 from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework.projection import Projection
 from reds_core.framework.sample import SampleModel
 from reds_core.framework.task import Task as Task
 from reds_core.network.axis import Kept
@@ -84,6 +85,8 @@ class Training:
             run, it raises KeyboardInterrupt after saving the current epoch.
         objects: objects of the framework that the caller gives.
         first_pass: number of passes over a stream that belong to earlier trainings of the run.
+        projections: for each member, smallest first, and then the full network: the projections of its weights, by
+            index in `Network.weights` of the full network. Empty if no network has any.
     """
 
     data: Data
@@ -96,6 +99,7 @@ class Training:
     keeper: EpochKeeper = EpochKeeper()
     objects: TrainingObjects = TrainingObjects()
     first_pass: int = 0
+    projections: tuple[Mapping[int, Projection], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,6 +303,11 @@ class Framework(Plugin, ABC):
         parameters, normalised (REDS, arXiv 2311.13349). Afterwards the members' weights are slices of the full
         network's, except for their batch-norm statistics, which are measured on training data. With validation data,
         the epoch with the lowest weighted loss on it is kept. With 0 epochs, only these statistics are measured.
+
+        Networks with `training.projections` compute with the projections of their weights, in training with
+        straight-through gradients, when they are evaluated, and when their statistics are measured. Afterwards their
+        models hold the projected weights. The weights that networks share are not projected, so the full network keeps
+        them as they are unless it has projections of its own.
 
         A framework that calls `training.keeper` after each epoch can resume a stopped training. It must then end with
         the same weights as if it had not been stopped.

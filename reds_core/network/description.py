@@ -53,6 +53,8 @@ class Weight:
         output_axis: index of the dimension along the output channels of its layer, or None if there is none.
         trainable: whether training updates it by gradients.
         bits: number of bits of each element on the device, or None for the element size of the run.
+        scale_axes: indices of the dimensions along which each position has a scale of its own in files of integers, or
+            None for `output_axis` alone. A depthwise convolution has one for each channel and multiple of it.
     """
 
     name: str
@@ -62,6 +64,14 @@ class Weight:
     output_axis: int | None
     trainable: bool
     bits: int | None = None
+    scale_axes: tuple[int, ...] | None = None
+
+    @property
+    def scales_along(self) -> tuple[int, ...]:
+        """Indices of the dimensions along which each position has a scale of its own; none for a single scale."""
+        if self.scale_axes is not None:
+            return self.scale_axes
+        return () if self.output_axis is None else (self.output_axis,)
 
     @property
     def has_gradient(self) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack.levels import Nesting
-from reds_core.network.description import Layer, Network, Tensor, Weight
+from reds_core.network.description import Layer, Network, Tensor, Weight, WeightKind
 from reds_core.plugin import Plugin
 from reds_core.transforms.quantiser import UniformQuantiser
 
@@ -117,9 +117,24 @@ class Transform(Plugin, ABC):
             level: One of the levels offered for its layer.
         """
 
+    def projects(self, of: Weight) -> bool:
+        """Return whether `projected` can change a weight of a layer that has levels. By default, it changes kernels."""
+        return of.kind is WeightKind.KERNEL
+
     def quantiser(self, of: Weight, level: int) -> UniformQuantiser | None:
         """Return the quantiser that `projected` applies, if it is one, so that frameworks can train through it.
 
-        Frameworks train through other projections, which is None, by calling `projected` in each step.
+        It is applied along the axes `Weight.scales_along`. Frameworks train through other projections, which is None,
+        by calling `projected` in each step. For the last level, which leaves weights as they are, it may return the
+        quantiser that files for devices apply at that level, so that a training can take it into account.
+        """
+        return None
+
+    @property
+    def network_level(self) -> int | None:
+        """The level that all layers of the network have, for a transform that leaves nothing to decide.
+
+        Its layers are described at this level wherever costs are counted, and the knapsack gets no dimension for it. By
+        default it is None: the level of each layer is decided.
         """
         return None

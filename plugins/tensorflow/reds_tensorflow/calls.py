@@ -239,7 +239,14 @@ class Call:
         dims[at] = axis
         return (tuple(dims),)
 
-    def weight(self, variable: Any, kind: WeightKind, axes: Dims, output_axis: int | None = None) -> None:
+    def weight(
+        self,
+        variable: Any,
+        kind: WeightKind,
+        axes: Dims,
+        output_axis: int | None = None,
+        scale_axes: tuple[int, ...] | None = None,
+    ) -> None:
         """List a weight of the layer. None, such as the bias of a layer without one, is ignored."""
         if variable is None:
             return
@@ -249,12 +256,14 @@ class Call:
             raise ValueError(f"weight '{variable.name}' of shape {tuple(variable.shape)} has axes {self.sizes(axes)}")
         self.said.weights.append(variable)
         named = self._following.variables[id(variable)]
-        weight = Weight(named.name, named.layer, kind, axes, output_axis, bool(variable.trainable))
+        weight = Weight(named.name, named.layer, kind, axes, output_axis, bool(variable.trainable), None, scale_axes)
         self._builder.weight(id(variable), weight)
 
-    def kernel(self, variable: Any, axes: Dims, output_axis: int | None) -> None:
-        """List a kernel."""
-        self.weight(variable, WeightKind.KERNEL, axes, output_axis)
+    def kernel(
+        self, variable: Any, axes: Dims, output_axis: int | None, scale_axes: tuple[int, ...] | None = None
+    ) -> None:
+        """List a kernel. scale_axes: those of `Weight`, if `output_axis` does not tell them."""
+        self.weight(variable, WeightKind.KERNEL, axes, output_axis, scale_axes)
 
     def bias(self, axis: Axis) -> None:
         """List the layer's bias if it has one."""

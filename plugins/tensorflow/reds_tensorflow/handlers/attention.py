@@ -92,11 +92,12 @@ def _attention(call: Call, heads: _Heads, made: Dims, across: tuple[int, ...]) -
         *([(layer._gate_dense, query, (heads.queries, heads.values))] if hasattr(layer, "_gate_dense") else []),
     ):
         owner = 1 if axes[1].groups() else 0
-        call.kernel(projection.kernel, (source[-1], *axes), owner + 1)
+        call.kernel(projection.kernel, (source[-1], *axes), owner + 1, scale_axes=(1, 2))
         call.weight(projection.bias, WeightKind.BIAS, axes, owner)
         call.count(math.prod(map(call.size, source[:-1])), source[-1], *axes)
     output = layer._output_dense
-    call.kernel(output.kernel, (heads.queries, heads.values, *made), len(made) + 1)
+    along = tuple(range(2, len(made) + 2))
+    call.kernel(output.kernel, (heads.queries, heads.values, *made), len(made) + 1, scale_axes=along)
     call.weight(output.bias, WeightKind.BIAS, made, len(made) - 1)
     call.count(pairs, heads.queries, heads.keys)
     call.count(pairs, heads.queries, heads.values)

@@ -29,7 +29,8 @@ def einsum_dense(call: Call) -> tuple[Dims, ...]:
         named[made[-1]] = call.fresh(lengths[made[-1]])
     outputs = [*before, *(named[letter] for letter in target), *after]
     axes = tuple(named[letter] for letter in kernel)
-    call.kernel(layer.kernel, axes, kernel.index(made[-1]) if made else None)
+    scaled = tuple(kernel.index(letter) for letter in made)
+    call.kernel(layer.kernel, axes, kernel.index(made[-1]) if made else None, scale_axes=scaled)
     call.count(1, *before, *named.values(), *after)
     if layer.bias is not None:
         _bias(call, outputs)
