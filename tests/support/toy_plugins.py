@@ -14,6 +14,7 @@ from toy_framework import ToyFramework
 from reds_core import hookimpl
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework.target import Target
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Status
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
@@ -22,6 +23,7 @@ from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing.oracle import all_choices, usages_of, values_of
+from reds_core.transforms.transform import Transform
 
 
 class BruteSolver(Solver):
@@ -81,6 +83,8 @@ class PluginModule:
             ("reds_pruners", Pruner),
             ("reds_frameworks", Framework),
             ("reds_layers", LayerPlugin),
+            ("reds_transforms", Transform),
+            ("reds_targets", Target),
         ):
             found = [c for c in self.classes if issubclass(c, base)]
             if found:
