@@ -10,6 +10,8 @@ from typing import Any
 from reds_pruners import LayerwisePruner, NestedPruner, OneShotPruner, ProgressivePruner, UniformPruner
 from reds_scorers import reds_scorers
 from toy_framework import ToyFramework
+from toy_transforms import ToyBits as ToyBits
+from toy_transforms import ToyTarget as ToyTarget
 
 from reds_core import hookimpl
 from reds_core.framework.framework import Framework
@@ -105,5 +107,5 @@ FIRST_PARTY: tuple[type[Plugin], ...] = (*PRUNERS, *reds_scorers(), BruteSolver)
 
 
 def toy_registry(*more: type[Plugin], framework: type[Framework] = ToyFramework) -> Registry:
-    """The first-party scorers and pruners, an exact solver, the toy framework, and `more`."""
+    """The first-party scorers and pruners, an exact solver, the toy framework, and `more`, such as `ToyBits`."""
     return Registry([PluginModule("toy", (*FIRST_PARTY, framework, *more))])
