@@ -332,7 +332,15 @@ def test_a_new_kind_is_one_class_and_one_hook_specification(install: Install, mo
 def test_every_kind_has_a_name_of_its_own() -> None:
     hooks = [hook for name, hook in vars(kinds).items() if name.startswith("reds_")]
     bases = [get_args(get_args(get_type_hints(hook)["return"])[0])[0] for hook in hooks]
-    assert [base.kind for base in bases] == ["solver", "scorer", "pruner", "framework", "layers"]
+    assert [base.kind for base in bases] == [
+        "solver",
+        "scorer",
+        "pruner",
+        "framework",
+        "layers",
+        "transform",
+        "target",
+    ]
 
 
 def test_an_interrupt_during_discovery_passes(install: Install) -> None:

@@ -9,8 +9,9 @@
     def test_conformance(check):
         check()
 
-There are kits for scorers, pruners, frameworks and plugins of layers as well. The command is `reds check NAME` or
-`reds check module:Class`. Only the `*_conformance` functions need pytest, and only generated problems need hypothesis.
+There are kits for scorers, pruners, frameworks, plugins of layers, transforms and targets as well. The command is
+`reds check NAME` or `reds check module:Class`. Only the `*_conformance` functions need pytest, and only generated
+problems need hypothesis.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ from reds_core.testing.conformance import (
     check_pruner,
     check_scorer,
     check_solver,
+    check_target,
+    check_transform,
     framework_conformance,
     layer_conformance,
     pruner_conformance,
     scorer_conformance,
     solver_conformance,
+    target_conformance,
+    transform_conformance,
 )
 from reds_core.testing.framework_checks import FRAMEWORK_CHECKS
 from reds_core.testing.kits import SOLVER_CHECKS
@@ -34,6 +39,8 @@ from reds_core.testing.layer_checks import LAYER_CHECKS
 from reds_core.testing.pruner_checks import PRUNER_CHECKS
 from reds_core.testing.report import CheckOutcome, Report, Result, Settings
 from reds_core.testing.scorer_checks import SCORER_CHECKS
+from reds_core.testing.target_checks import TARGET_CHECKS
+from reds_core.testing.transform_checks import TRANSFORM_CHECKS
 
 __all__ = [
     "FRAMEWORK_CHECKS",
@@ -41,6 +48,8 @@ __all__ = [
     "PRUNER_CHECKS",
     "SCORER_CHECKS",
     "SOLVER_CHECKS",
+    "TARGET_CHECKS",
+    "TRANSFORM_CHECKS",
     "CheckOutcome",
     "Report",
     "Result",
@@ -51,9 +60,13 @@ __all__ = [
     "check_pruner",
     "check_scorer",
     "check_solver",
+    "check_target",
+    "check_transform",
     "framework_conformance",
     "layer_conformance",
     "pruner_conformance",
     "scorer_conformance",
     "solver_conformance",
+    "target_conformance",
+    "transform_conformance",
 ]

@@ -9,7 +9,9 @@ from reds_core.errors import UnsupportedError
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.sample import SampleModel
+from reds_core.framework.target import Target
 from reds_core.knapsack.solver import Solver
+from reds_core.network.description import Network
 from reds_core.plugin import Plugin
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
@@ -19,6 +21,7 @@ from reds_core.testing.kits import Given, Kit, kit_for
 from reds_core.testing.report import Report, Settings
 from reds_core.testing.runner import CheckRun, as_pytest_parameters
 from reds_core.testing.targets import find_targets
+from reds_core.transforms.transform import Transform
 
 if TYPE_CHECKING:
     import pytest
@@ -110,6 +113,47 @@ def check_layers(
     return _report(kits.LAYERS, layers, settings, Given(samples, make_framework, registry))
 
 
+def check_transform(
+    transform: Transform | type[Transform],
+    settings: Settings | None = None,
+    networks: Sequence[Network] | None = None,
+) -> Report:
+    """Run every check on a transform.
+
+    Args:
+        transform: A class, or an object whose options are then used for every object made.
+        settings: The expectations that the author states, such as known failures.
+        networks: The descriptions of networks that it is tested on. By default they are small networks of dense layers
+            and of convolutions.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return _report(kits.TRANSFORMS, transform, settings, Given(networks=networks))
+
+
+def check_target(
+    target: Target | type[Target],
+    settings: Settings | None = None,
+    samples: Sequence[SampleModel] | None = None,
+    make_framework: Callable[[], Framework] | None = None,
+    registry: Registry | None = None,
+) -> Report:
+    """Run every check on a target.
+
+    Args:
+        target: A class, or an object whose options are then used for every object made.
+        settings: The expectations that the author states, such as known failures.
+        samples: The models that it exports. By default they are those of its framework.
+        make_framework: Makes the framework of these models. By default it is the installed one that `made_from` names.
+        registry: Where that framework is looked up. By default it holds the installed plugins.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return _report(kits.TARGETS, target, settings, Given(samples, make_framework, registry))
+
+
 def solver_conformance(make: Callable[[], Solver], settings: Settings | None = None) -> pytest.MarkDecorator:
     """Parametrise a test with every check of a solver. Needs pytest.
 
@@ -169,6 +213,45 @@ def layer_conformance(
         InputError: if `settings` expects the failure of a check that does not exist.
     """
     return as_pytest_parameters(_run(kits.LAYERS, make, settings, Given(samples, make_framework)))
+
+
+def transform_conformance(
+    make: Callable[[], Transform],
+    settings: Settings | None = None,
+    networks: Sequence[Network] | None = None,
+) -> pytest.MarkDecorator:
+    """Parametrise a test with every check of a transform. Needs pytest.
+
+    Args:
+        make: The class, or a function that makes a transform with other options.
+        settings: The expectations that the author states, such as known failures.
+        networks: The descriptions of networks that it is tested on. By default they are small networks of dense layers
+            and of convolutions.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return as_pytest_parameters(_run(kits.TRANSFORMS, make, settings, Given(networks=networks)))
+
+
+def target_conformance(
+    make: Callable[[], Target],
+    settings: Settings | None = None,
+    samples: Sequence[SampleModel] | None = None,
+    make_framework: Callable[[], Framework] | None = None,
+) -> pytest.MarkDecorator:
+    """Parametrise a test with every check of a target. Needs pytest.
+
+    Args:
+        make: The class, or a function that makes a target with other options.
+        settings: The expectations that the author states, such as known failures.
+        samples: The models that it exports. By default they are those of its framework.
+        make_framework: Makes the framework of these models. By default it is the installed one that `made_from` names.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return as_pytest_parameters(_run(kits.TARGETS, make, settings, Given(samples, make_framework)))
 
 
 def check(target: str, registry: Registry | None = None, settings: Settings | None = None) -> tuple[Report, ...]:

@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeVar
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.sample import SampleModel
+from reds_core.framework.target import Target
 from reds_core.knapsack.solver import Solver
+from reds_core.network.description import Network
 from reds_core.plugin import Plugin
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
@@ -23,6 +25,9 @@ from reds_core.testing.scorer_checks import SCORER_CHECKS, ScorerSubject
 from reds_core.testing.solver_answers import CASES, FOUNDATIONS, HONESTY
 from reds_core.testing.solver_conduct import CONDUCT, DECLARATIONS
 from reds_core.testing.subject import SolverSubject
+from reds_core.testing.target_checks import TARGET_CHECKS, TargetSubject
+from reds_core.testing.transform_checks import TRANSFORM_CHECKS, TransformSubject
+from reds_core.transforms.transform import Transform
 
 P = TypeVar("P", bound=Plugin)
 
@@ -35,15 +40,23 @@ class Given:
     """Further arguments of a kit besides the plugin and its settings.
 
     Attributes:
-        samples: sample models; None means those that the plugin offers.
-        make_framework: makes the framework with which a plugin of layers is tested; None means the installed one
-            that the plugin names.
+        samples: sample models; None means those that the plugin, or for targets its framework, offers.
+        make_framework: makes the framework with which a plugin of layers or a target is tested; None means the
+            installed one that the plugin names.
         registry: the plugins among which that framework is looked up; None means those that are installed.
+        networks: descriptions of networks on which transforms are tested; None means those of the kit.
     """
 
     samples: Sequence[SampleModel] | None = None
     make_framework: Callable[[], Framework] | None = None
     registry: Registry | None = None
+    networks: Sequence[Network] | None = None
+
+    def framework(self, name: str) -> Framework:
+        """Make the framework: the given one, or the installed one of this name."""
+        if self.make_framework is not None:
+            return self.make_framework()
+        return (self.registry or Registry()).create(Framework, name)
 
 
 @dataclass(frozen=True)
@@ -76,14 +89,19 @@ def _framework_subject(make: Callable[[], Framework], settings: Settings, given:
 def _layer_subject(make: Callable[[], LayerPlugin], settings: Settings, given: Given) -> LayerSubject:
     def make_framework() -> Framework:
         plugin = make()
-        if given.make_framework is not None:
-            framework = given.make_framework()
-        else:
-            framework = (given.registry or Registry()).create(Framework, plugin.framework)
+        framework = given.framework(plugin.framework)
         framework.layer_plugins = (plugin,)
         return framework
 
     return LayerSubject(make, settings, make_framework, given.samples)
+
+
+def _transform_subject(make: Callable[[], Transform], settings: Settings, given: Given) -> TransformSubject:
+    return TransformSubject(make, settings, given.networks)
+
+
+def _target_subject(make: Callable[[], Target], settings: Settings, given: Given) -> TargetSubject:
+    return TargetSubject(make, settings, lambda: given.framework(make().made_from), given.samples)
 
 
 SOLVERS = Kit(Solver, "solver", SOLVER_CHECKS, lambda make, settings, given: SolverSubject(make, settings))
@@ -91,8 +109,10 @@ SCORERS = Kit(Scorer, "scorer", SCORER_CHECKS, lambda make, settings, given: Sco
 PRUNERS = Kit(Pruner, "pruner", PRUNER_CHECKS, lambda make, settings, given: PrunerSubject(make, settings))
 FRAMEWORKS: Kit[Framework] = Kit(Framework, "framework", FRAMEWORK_CHECKS, _framework_subject, on_samples=True)
 LAYERS: Kit[LayerPlugin] = Kit(LayerPlugin, "plugin of layers", LAYER_CHECKS, _layer_subject, on_samples=True)
+TRANSFORMS: Kit[Transform] = Kit(Transform, "transform", TRANSFORM_CHECKS, _transform_subject)
+TARGETS: Kit[Target] = Kit(Target, "target", TARGET_CHECKS, _target_subject)
 
-KITS: tuple[Kit[Any], ...] = (SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS)
+KITS: tuple[Kit[Any], ...] = (SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS, TRANSFORMS, TARGETS)
 """Every kit. A new kind of plugin is checked once it has an entry here."""
 
 

@@ -63,7 +63,7 @@ def offers_samples_that_can_tell(subject: Subject) -> None:
         if trial.counts_classes and len(set(outputs.argmax(axis=-1).ravel())) < 2:
             raise Failure(f"{trial} finds one class in all its examples: give it other weights")
         again = subject.build(trial.sample)
-        if not _same(subject.weights(trial), subject.weights(again)) or not _same(
+        if not same_arrays(subject.weights(trial), subject.weights(again)) or not same_arrays(
             [trial.data.x, trial.data.y], [again.data.x, again.data.y]
         ):
             raise Failure(f"{trial} has other weights or data each time it is built: draw them under a fixed seed")
@@ -94,7 +94,7 @@ def leaves_the_model_unchanged(subject: Subject) -> None:
         data, before = Arrays(x, y), subject.framework.weights(model, trial.network)
 
         def unchanged(after: str, model: Any = model, trial: Trial = trial, before: Any = before) -> None:
-            if not _same(framework.weights(model, trial.network), before):
+            if not same_arrays(framework.weights(model, trial.network), before):
                 raise Failure(f"{after} changes the weights of {trial}")
 
         network = framework.inspect(model)
@@ -180,7 +180,7 @@ def save_and_load_give_the_same_model(subject: Subject) -> None:
     for trial in subject.trials:
         loaded = subject.reloaded(trial)
         hold_alike(subject.outputs(trial, loaded), subject.outputs(trial), f"{trial} saved and loaded", 1e-6)
-        if not _same(subject.framework.weights(loaded, trial.network), subject.weights(trial)):
+        if not same_arrays(subject.framework.weights(loaded, trial.network), subject.weights(trial)):
             raise Failure(f"{trial} has different weights after it was saved and loaded")
         difference = _difference(subject.framework.inspect(loaded), trial.network)
         if difference:
@@ -199,7 +199,7 @@ def exported_equals_model(subject: Subject) -> None:
             if kind.is_int8 and not trial.counts_classes:
                 continue
             with tempfile.TemporaryDirectory() as folder:
-                for data in _questions(subject, trial, CERTAIN_OF_INT8 if kind.is_int8 else CERTAIN):
+                for data in questions(subject, trial, CERTAIN_OF_INT8 if kind.is_int8 else CERTAIN):
                     expected = subject.framework.accuracy(trial.model, data, trial.task)
                     found = subject.exported(trial, data, Path(folder), kind)
                     allowed = 0.5 if kind.is_int8 else 1e-3
@@ -213,7 +213,7 @@ def exported_equals_model(subject: Subject) -> None:
         raise Skip("no file for devices can express a sample")
 
 
-def _questions(subject: Subject, trial: Trial, certain: float) -> list[Arrays]:
+def questions(subject: ModelSubject[Any], trial: Trial, certain: float) -> list[Arrays]:
     """Examples and labels on which an exported file is compared with the model.
 
     If the labels are not classes, these are the data of the sample. Otherwise they are the share `certain` of the
@@ -239,7 +239,7 @@ def slices_train_back_into_the_full_weights(subject: Subject) -> None:
             expected = sliced(network, full, member_kept(widths))
             found = subject.framework.weights(member, network)
             for weight, ours, theirs in zip(network.weights, found, expected, strict=True):
-                if weight.kind is not WeightKind.STATISTIC and not _same([ours], [theirs]):
+                if weight.kind is not WeightKind.STATISTIC and not same_arrays([ours], [theirs]):
                     raise Failure(
                         f"weight '{weight.name}' of a trained member is not a slice of the full one's ({trial})"
                     )
@@ -258,7 +258,7 @@ def prints_nothing(subject: Subject) -> None:
         raise Failure(f"printed {captured.text[:80]!r}")
 
 
-def _same(one: list[Any], other: list[Any]) -> bool:
+def same_arrays(one: list[Any], other: list[Any]) -> bool:
     """Whether the arrays are equal element by element; NaN is not equal to itself."""
     return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 

@@ -38,8 +38,17 @@ def check_declaration(plugin: Plugin) -> None:
     if not isinstance(plugin.requires, tuple) or not all(isinstance(r, str) for r in plugin.requires):
         raise Failure(f"requires is {plugin.requires!r}, not a tuple of import names")
     options = type(plugin).Options
-    if not dataclasses.is_dataclass(options) or not isinstance(plugin.options, options):
+    if not _is_frozen_dataclass(options) or not isinstance(plugin.options, options):
         raise Failure("options are not an object of the frozen dataclass Options")
+
+
+def _is_frozen_dataclass(found: type) -> bool:
+    return dataclasses.is_dataclass(found) and bool(found.__dataclass_params__.frozen)  # type: ignore[attr-defined]
+
+
+def is_clause(text: object) -> bool:
+    """Whether `text` can stand in a message: a text of one line without a full stop at the end."""
+    return isinstance(text, str) and text == " ".join(text.split()) != "" and not text.endswith(".")
 
 
 def imports_nothing_heavy(subject: PluginSubject[Any]) -> None:

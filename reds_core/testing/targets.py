@@ -59,5 +59,5 @@ def _imported(target: str) -> type[Plugin]:
         raise InputError(f"module '{module_name}' has no '{class_name}'", "give module:Class")
     found = getattr(module, class_name)
     if not inspect.isclass(found) or not issubclass(found, Plugin) or not kit_for(found) or inspect.isabstract(found):
-        raise InputError(f"'{target}' is no class of a {nouns()}", "give module:Class of a complete plugin")
+        raise InputError(f"'{target}' is not a class of a {nouns()}", "give module:Class of a complete plugin")
     return found

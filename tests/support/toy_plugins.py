@@ -10,10 +10,13 @@ from typing import Any
 from reds_pruners import LayerwisePruner, NestedPruner, OneShotPruner, ProgressivePruner, UniformPruner
 from reds_scorers import reds_scorers
 from toy_framework import ToyFramework
+from toy_transforms import ToyBits as ToyBits
+from toy_transforms import ToyTarget as ToyTarget
 
 from reds_core import hookimpl
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework.target import Target
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Status
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
@@ -22,6 +25,7 @@ from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing.oracle import all_choices, usages_of, values_of
+from reds_core.transforms.transform import Transform
 
 
 class BruteSolver(Solver):
@@ -81,6 +85,8 @@ class PluginModule:
             ("reds_pruners", Pruner),
             ("reds_frameworks", Framework),
             ("reds_layers", LayerPlugin),
+            ("reds_transforms", Transform),
+            ("reds_targets", Target),
         ):
             found = [c for c in self.classes if issubclass(c, base)]
             if found:
@@ -101,5 +107,5 @@ FIRST_PARTY: tuple[type[Plugin], ...] = (*PRUNERS, *reds_scorers(), BruteSolver)
 
 
 def toy_registry(*more: type[Plugin], framework: type[Framework] = ToyFramework) -> Registry:
-    """The first-party scorers and pruners, an exact solver, the toy framework, and `more`."""
+    """The first-party scorers and pruners, an exact solver, the toy framework, and `more`, such as `ToyBits`."""
     return Registry([PluginModule("toy", (*FIRST_PARTY, framework, *more))])

@@ -191,14 +191,17 @@ def test_check_takes_names_and_classes(module: Callable[..., str]) -> None:
     assert report.ok
 
 
+KINDS = "solver, scorer, pruner, framework, plugin of layers, transform or target"
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
         ("greddy", "unknown plugin 'greddy'; did you mean 'greedy'"),
         ("reds_test_absent:Class", "module 'reds_test_absent' cannot be imported"),
         ("mock_solvers:Absent", "module 'mock_solvers' has no 'Absent'"),
-        ("mock_solvers:ALL_CLAIMS", "is no class of a solver, scorer, pruner, framework or plugin of layers"),
-        ("reds_core.knapsack.solver:Solver", "is no class of a solver, scorer, pruner, framework or plugin of layers"),
+        ("mock_solvers:ALL_CLAIMS", f"is not a class of a {KINDS}"),
+        ("reds_core.knapsack.solver:Solver", f"is not a class of a {KINDS}"),
         ("", "unknown plugin ''"),
     ],
 )

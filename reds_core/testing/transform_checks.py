@@ -1,0 +1,394 @@
+"""Checks of transforms.
+
+Each check is one function, and the first paragraph of its docstring is printed as the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from reds_core.arrays import FloatArray
+from reds_core.cost.counting import ELEMENT_SIZES_BYTES
+from reds_core.cost.resources import CostModel, usage
+from reds_core.framework.framework import member_kept
+from reds_core.knapsack.levels import Dimension, LevelSettings, Nesting
+from reds_core.network.axis import Axis
+from reds_core.network.description import Network, Tensor, Weight
+from reds_core.testing.isolation import captured_stdout
+from reds_core.testing.model_subject import narrowed, sliced
+from reds_core.testing.plugin_checks import PluginSubject, check_declaration, imports_nothing_heavy, is_clause
+from reds_core.testing.report import Failure, Settings, Skip
+from reds_core.testing.runner import Check
+from reds_core.testing.sample_networks import random_weights, sample_networks
+from reds_core.transforms.describing import described, layer_parts
+from reds_core.transforms.quantiser import UniformQuantiser
+from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
+
+SHARES = (1.0, 0.5, 0.01)
+"""Shares of the channels of each group at which costs are compared; the last leaves a single channel."""
+TOLERANCE = 1e-9
+"""By how much projected weights may differ where they should be equal, relative to the largest weight."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One layer of a sample network.
+
+    Attributes:
+        network: The network.
+        name: The name of the layer.
+        part: The layer as transforms see it.
+    """
+
+    network: Network
+    name: str
+    part: LayerPart
+
+    @cached_property
+    def weights(self) -> list[tuple[Weight, FloatArray]]:
+        """The weights of the layer with random values at full width."""
+        return self._narrowed(1.0)
+
+    @cached_property
+    def narrower(self) -> list[tuple[Weight, FloatArray]]:
+        """The weights of the layer with random values, at half of the channels and at a single channel."""
+        return [*self._narrowed(0.5), *self._narrowed(0.01)]
+
+    def _narrowed(self, share: float) -> list[tuple[Weight, FloatArray]]:
+        kept = member_kept(narrowed(self.network, share))
+        values = sliced(self.network, list(random_weights(self.network, 0)), kept)
+        names = {weight.name for weight in self.part.weights}
+        pairs = zip(self.network.weights, values, strict=True)
+        return [(weight, np.asarray(array, np.float64)) for weight, array in pairs if weight.name in names]
+
+    def __str__(self) -> str:
+        return f"layer '{self.name}' of the network '{self.network.name}'"
+
+
+class TransformSubject(PluginSubject[Transform]):
+    """A transform under test, with the networks that it is tested on.
+
+    Args:
+        make: Makes a transform with its options.
+        settings: The expectations that the author states.
+        networks: The networks; None means those of the kit.
+    """
+
+    def __init__(
+        self, make: Callable[[], Transform], settings: Settings, networks: Sequence[Network] | None = None
+    ) -> None:
+        super().__init__(make, settings)
+        self.networks = sample_networks() if networks is None else tuple(networks)
+
+    @cached_property
+    def sites(self) -> list[Site]:
+        """Every layer of every network."""
+        return [Site(network, name, part) for network in self.networks for name, part in layer_parts(network).items()]
+
+    def offered(self, site: Site, transform: Transform | None = None) -> Offered:
+        """What the transform offers for a layer."""
+        return (transform or self.plugin).offered(site.network, site.name)
+
+    @cached_property
+    def cases(self) -> list[tuple[Site, list[int]]]:
+        """The layers for which there is something to decide, with their levels."""
+        found = [(site, [int(level) for level in self.offered(site).levels]) for site in self.sites]
+        return [(site, levels) for site, levels in found if len(levels) > 1]
+
+    @property
+    def levels(self) -> Iterator[tuple[Site, int]]:
+        """Each level of each layer for which there is something to decide."""
+        return ((site, level) for site, levels in self.cases for level in levels)
+
+    @property
+    def lower_levels(self) -> Iterator[tuple[Site, int]]:
+        """Each level but the last of each layer for which there is something to decide."""
+        return ((site, level) for site, levels in self.cases for level in levels[:-1])
+
+    def network_at(self, site: Site, level: int) -> Network:
+        """The network of `site` with that layer at `level`."""
+        settings = LevelSettings.of([(Dimension(site.name, self.plugin.what), level)])
+        return described(site.network, [self.plugin], settings)
+
+    def project(self, values: FloatArray, weight: Weight, level: int, transform: Transform | None = None) -> FloatArray:
+        """The projection of a copy of `values`."""
+        return (transform or self.plugin).projected(values.copy(), weight, level)
+
+
+def _usages(network: Network) -> Iterator[tuple[str, int]]:
+    """The usage of each resource at several widths and element sizes, with its name and the unit of the amount."""
+    for element_size_bytes in ELEMENT_SIZES_BYTES:
+        for share in SHARES:
+            found = usage(network, narrowed(network, share), CostModel(element_size_bytes))
+            where = f"at {share:.0%} of the channels and {element_size_bytes}-byte elements"
+            yield from ((f"{resource} {where}", amount) for resource, amount in found.items())
+
+
+def _near(one: FloatArray, other: FloatArray) -> bool:
+    return one.shape == other.shape and bool(
+        np.all(np.abs(one - other) <= TOLERANCE * max(float(np.abs(other).max(initial=0)), 1e-300))
+    )
+
+
+# --- levels ------------------------------------------------------------------------------------------------------
+
+
+def declares_what_it_is(subject: TransformSubject) -> None:
+    """Discovery relies on these declarations, and plans and problem files store levels under the name `what`."""
+    transform = subject.plugin
+    check_declaration(transform)
+    what = transform.what
+    if not isinstance(what, str) or not what.isidentifier() or what != what.lower() or what == "width":
+        raise Failure(f"what is {what!r}, not a name in snake case other than 'width'")
+    if not isinstance(transform.stage, Stage):
+        raise Failure(f"stage is {transform.stage!r}, not a Stage")
+    for name, nesting in (("nesting", transform.nesting), ("nests", transform.nests)):
+        if not isinstance(nesting, Nesting):
+            raise Failure(f"{name} is {nesting!r}, not a Nesting")
+
+
+def levels_rise(subject: TransformSubject) -> None:
+    """The last level is the untouched layer, and nesting compares levels by their order, so levels must rise.
+
+    Levels are a one-dimensional array of int64, which may be empty.
+    """
+    for site in subject.sites:
+        levels = subject.offered(site).levels
+        if not isinstance(levels, np.ndarray) or levels.dtype != np.int64 or levels.ndim != 1:
+            raise Failure(f"the levels of {site} are {levels!r}, not an array of int64 of one dimension")
+        if np.any(np.diff(levels) <= 0):
+            raise Failure(f"the levels of {site} do not rise: {levels.tolist()}")
+
+
+def offers_levels_somewhere(subject: TransformSubject) -> None:
+    """The other checks only try levels that are offered, so there must be a layer with at least two levels.
+
+    If none of the layers of the kit suits the transform, give networks with such layers.
+    """
+    if not subject.cases:
+        kinds = sorted({call.kind for network in subject.networks for call in network.layers})
+        raise Failure(
+            f"offers nothing for layers of type {', '.join(kinds)}: give check_transform or transform_conformance "
+            "networks with other layers"
+        )
+
+
+def says_why_there_is_nothing_to_decide(subject: TransformSubject) -> None:
+    """`reds inspect` shows users why a layer cannot be compressed, so an offer of fewer than two levels has a reason.
+
+    The reason is a sentence without a full stop.
+    """
+    for site in subject.sites:
+        offered = subject.offered(site)
+        if not isinstance(offered.reason, str) or (len(offered.levels) < 2 and not is_clause(offered.reason)):
+            raise Failure(f"gives {offered.reason!r} as the reason for offering no levels for {site}")
+
+
+def offers_the_same_twice(subject: TransformSubject) -> None:
+    """A resumed run asks again, so offers may only depend on the network and the options."""
+    for site in subject.sites:
+        first, again, fresh = (subject.offered(site, made) for made in (None, None, subject.make()))
+        if not np.array_equal(first.levels, again.levels) or not np.array_equal(first.levels, fresh.levels):
+            raise Failure(f"offers {site} different levels each time: {first.levels.tolist()}, {again.levels.tolist()}")
+
+
+# --- descriptions ------------------------------------------------------------------------------------------------
+
+
+def describes_a_layer_that_fits(subject: TransformSubject) -> None:
+    """The layer is put back into its network, so its indices must be valid, and other layers still use its tensors.
+
+    The tensors of the part keep their places, axes and positions; tensors of the new layer's own come after them.
+    """
+    for site, level in subject.levels:
+        part = subject.plugin.described(site.part, level)
+        if not isinstance(part, LayerPart):
+            raise Failure(f"described() of {site} at level {level} is {type(part).__name__}, not a LayerPart")
+        for call in part.layers:
+            tensors, weights = (*call.inputs, *call.outputs), call.weights
+            if not all(0 <= t < len(part.tensors) for t in tensors) or not all(
+                0 <= w < len(part.weights) for w in weights
+            ):
+                raise Failure(f"{site} at level {level} refers to a tensor or weight that its part does not have")
+        if [_place(t) for t in part.tensors[: len(site.part.tensors)]] != [_place(t) for t in site.part.tensors]:
+            raise Failure(f"{site} at level {level} has other tensors than the rest of the network reads and writes")
+        if not _outputs(site.part) <= _outputs(part):
+            raise Failure(f"{site} at level {level} does not write all tensors that it wrote before")
+
+
+def _outputs(part: LayerPart) -> set[int]:
+    return {tensor for call in part.layers for tensor in call.outputs}
+
+
+def _place(tensor: Tensor) -> tuple[int, Axis, int]:
+    return tensor.positions, tensor.axis, tensor.dimension
+
+
+def widths_still_count(subject: TransformSubject) -> None:
+    """Widths and levels are decided together, so the costs of a layer at each level must still depend on its widths.
+
+    The axes of the described layer refer to the same groups as before.
+    """
+    for site, level in subject.levels:
+        part = subject.plugin.described(site.part, level)
+        for what, groups in (("weights", _weight_groups), ("multiply-accumulates", _macs_groups)):
+            if groups(part) != groups(site.part):
+                found, expected = sorted(groups(part)), sorted(groups(site.part))
+                raise Failure(f"the {what} of {site} at level {level} depend on the groups {found}, not on {expected}")
+
+
+def _weight_groups(part: LayerPart) -> set[str]:
+    return {group for weight in part.weights for axis in weight.axes for group in axis.groups()}
+
+
+def _macs_groups(part: LayerPart) -> set[str]:
+    axes = [axis for call in part.layers for term in call.macs for axis in term.factors]
+    return {group for axis in axes for group in axis.groups()}
+
+
+def last_level_costs_what_the_layer_costs(subject: TransformSubject) -> None:
+    """Layers at their last level are left out of plans, so they must cost what the untouched layer costs."""
+    for site, levels in subject.cases:
+        pairs = zip(_usages(subject.network_at(site, levels[-1])), _usages(site.network), strict=True)
+        for (resource, found), (_, expected) in pairs:
+            if found != expected:
+                raise Failure(f"{site} at its last level {levels[-1]} uses {found} {resource}, untouched {expected}")
+
+
+def lower_levels_save_something(subject: TransformSubject) -> None:
+    """A level is only chosen to meet a budget, so every level but the last must use less of at least one resource."""
+    for site, level in subject.lower_levels:
+        pairs = zip(_usages(subject.network_at(site, level)), _usages(site.network), strict=True)
+        if not any(found < untouched for (_, found), (_, untouched) in pairs):
+            raise Failure(f"{site} at level {level} uses no less of any resource than the untouched layer")
+
+
+# --- projections -------------------------------------------------------------------------------------------------
+
+
+def projects_to_finite_arrays_of_the_same_shape(subject: TransformSubject) -> None:
+    """Projected weights replace those of the model, so they must be finite float64 arrays of the same shape.
+
+    Weights may be zero, because training and pruning produce such channels.
+    """
+    for site, level in subject.levels:
+        for weight, values in site.weights:
+            for given in (values, np.zeros_like(values), 1e-30 * values):
+                found = subject.project(given, weight, level)
+                if not isinstance(found, np.ndarray) or found.shape != given.shape or found.dtype != np.float64:
+                    shown = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else repr(found)
+                    raise Failure(f"'{weight.name}' at level {level} is {shown}, not float64 {given.shape}")
+                if not np.isfinite(found).all():
+                    raise Failure(f"'{weight.name}' at level {level} is not finite, where it was {given.ravel()[:2]}")
+
+
+def projects_narrower_weights(subject: TransformSubject) -> None:
+    """Members of a family are projected after channels were removed, so weights come with any number of channels."""
+    for site, level in subject.levels:
+        for weight, values in site.narrower:
+            try:
+                found = subject.project(values, weight, level)
+            except Exception as error:
+                shape = f"'{weight.name}' of shape {values.shape} at level {level}"
+                raise Failure(f"raises {type(error).__name__} for {shape}: {error}") from error
+            if found.shape != values.shape or not np.isfinite(found).all():
+                raise Failure(f"'{weight.name}' of shape {values.shape} at level {level} becomes {found.shape}")
+
+
+def last_level_leaves_the_weights(subject: TransformSubject) -> None:
+    """Layers at their last level are left out of plans, so their weights must stay what they are."""
+    for site, levels in subject.cases:
+        for weight, values in site.weights:
+            if not np.array_equal(subject.project(values, weight, levels[-1]), values):
+                raise Failure(f"'{weight.name}' of {site} is changed at its last level {levels[-1]}")
+
+
+def projecting_twice_changes_nothing(subject: TransformSubject) -> None:
+    """Weights are projected during training and again before export, so a second projection must change nothing."""
+    for site, level in subject.levels:
+        for weight, values in site.weights:
+            once = subject.project(values, weight, level)
+            if not _near(subject.project(once, weight, level), once):
+                raise Failure(f"'{weight.name}' changes when it is projected to level {level} for the second time")
+
+
+def leaves_its_argument_unchanged(subject: TransformSubject) -> None:
+    """The weights of a model are projected to many levels in turn, so a projection must not change its argument."""
+    for site, level in subject.levels:
+        for weight, values in site.weights:
+            given = values.copy()
+            subject.plugin.projected(given, weight, level)
+            if not np.array_equal(given, values):
+                raise Failure(f"projecting '{weight.name}' to level {level} changes the array that it is given")
+
+
+def projects_the_same_twice(subject: TransformSubject) -> None:
+    """Exported files and resumed runs must agree, so a projection may only depend on its arguments and the options."""
+    for site, level in subject.levels:
+        for weight, values in site.weights:
+            first, again = (subject.project(values, weight, level) for _ in range(2))
+            if not np.array_equal(first, again) or not np.array_equal(
+                first, subject.project(values, weight, level, subject.make())
+            ):
+                raise Failure(f"'{weight.name}' is projected to level {level} differently each time")
+
+
+def quantiser_agrees_with_the_projection(subject: TransformSubject) -> None:
+    """Frameworks train through the quantiser and files hold what `projected` returns, so both must be the same."""
+    asked = False
+    for site, level in subject.levels:
+        for weight, values in [*site.weights, *site.narrower]:
+            quantiser = subject.plugin.quantiser(weight, level)
+            if quantiser is None:
+                continue
+            asked = True
+            if not isinstance(quantiser, UniformQuantiser):
+                raise Failure(f"quantiser() of '{weight.name}' at level {level} is {quantiser!r}")
+            found = quantiser.quantised(values, weight.output_axis)
+            if not _near(found, subject.project(values, weight, level)):
+                raise Failure(f"'{weight.name}' at level {level} is projected to other values than by its quantiser")
+    if not asked:
+        raise Skip("has no quantisers")
+
+
+def prints_nothing(subject: TransformSubject) -> None:
+    """With --json, stdout must contain nothing but JSON, so a plugin must not print."""
+    with captured_stdout() as captured:
+        for site, level in subject.levels:
+            subject.offered(site)
+            subject.plugin.described(site.part, level)
+            for weight, values in site.weights:
+                subject.project(values, weight, level)
+                subject.plugin.quantiser(weight, level)
+    if captured.text:
+        raise Failure(f"printed {captured.text[:80]!r}")
+
+
+_OFFERS = ("levels_rise", "offers_levels_somewhere")
+_FITS = (*_OFFERS, "describes_a_layer_that_fits", "widths_still_count")
+_PROJECTS = (*_OFFERS, "projects_to_finite_arrays_of_the_same_shape")
+TRANSFORM_CHECKS: tuple[Check[TransformSubject], ...] = (
+    Check(declares_what_it_is),
+    Check(imports_nothing_heavy),
+    Check(levels_rise, ("declares_what_it_is",)),
+    Check(offers_levels_somewhere, ("levels_rise",)),
+    Check(says_why_there_is_nothing_to_decide, ("levels_rise",)),
+    Check(offers_the_same_twice, ("levels_rise",)),
+    Check(describes_a_layer_that_fits, _OFFERS),
+    Check(widths_still_count, (*_OFFERS, "describes_a_layer_that_fits")),
+    Check(last_level_costs_what_the_layer_costs, _FITS),
+    Check(lower_levels_save_something, (*_FITS, "last_level_costs_what_the_layer_costs")),
+    Check(projects_to_finite_arrays_of_the_same_shape, _OFFERS),
+    Check(leaves_its_argument_unchanged, _PROJECTS),
+    Check(projects_the_same_twice, _PROJECTS),
+    Check(projects_narrower_weights, _PROJECTS),
+    Check(last_level_leaves_the_weights, _PROJECTS),
+    Check(projecting_twice_changes_nothing, (*_PROJECTS, "projects_the_same_twice")),
+    Check(quantiser_agrees_with_the_projection, _PROJECTS),
+    Check(prints_nothing, _PROJECTS),
+)
+"""Every check of a transform, in the order of the report."""

@@ -1,0 +1,207 @@
+"""Targets for the toy framework that are bad in one way each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from toy_transforms import ToyDeviceFile, ToyTarget, rounded
+
+from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework.data import Arrays, Data
+from reds_core.framework.exported import ExportedFigures, ExportedModel
+from reds_core.framework.framework import Framework
+from reds_core.framework.task import Task
+from reds_core.knapsack.levels import LevelSettings
+from reds_core.network.description import Network
+
+
+class Changing(ToyTarget):
+    """Base of targets that change what is exported or written."""
+
+    def before(self, model: Any) -> Any:
+        return model
+
+    def after(self, path: Path) -> None:
+        pass
+
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        super().export(framework, self.before(model), network, settings, path, calibration)
+        self.after(path)
+
+
+class Strayed(ToyTarget):
+    made_from = "lightning"
+
+
+class Misnamed(ToyTarget):
+    file = replace(ToyTarget.file, name="another")
+
+
+class Bare(ToyTarget):
+    file = replace(ToyTarget.file, suffix="")
+
+
+class Littering(Changing):
+    def after(self, path: Path) -> None:
+        path.with_suffix(".log").write_text("exported")
+
+
+class Refusing(Changing):
+    def before(self, model: Any) -> Any:
+        raise UnsupportedError("it is Sunday", "try tomorrow")
+
+
+class Overwriting(ToyTarget):
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        hidden = path.with_name("hidden")
+        super().export(framework, model, network, settings, hidden, calibration)
+        path.write_bytes(hidden.read_bytes())
+        hidden.unlink()
+
+
+class Crashing(ToyTarget):
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        path.parent.stat()
+        super().export(framework, model, network, settings, path, calibration)
+
+
+class Spoiling(Changing):
+    def before(self, model: Any) -> Any:
+        for values in model.weights.values():
+            values[...] = rounded(values.astype(np.float64), 8)
+        return model
+
+
+class Careless(ToyTarget):
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        super().export(framework, model, network, settings, path, Arrays(calibration.x, calibration.y))  # type: ignore[union-attr]
+
+
+class Pretending(ToyTarget):
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        if calibration is not None:
+            super().export(framework, model, network, settings, path, calibration)
+
+
+class Negating(Changing):
+    def before(self, model: Any) -> Any:
+        copy = model.copy()
+        for name in (f"{model.layers[-1].name}/kernel", f"{model.layers[-1].name}/bias"):
+            copy.weights[name] = -copy.weights[name]
+        return copy
+
+
+@dataclass(frozen=True)
+class Halved(ToyDeviceFile):
+    def evaluate(self, data: Data, task: Task) -> ExportedFigures:
+        figures = super().evaluate(data, task)
+        return replace(figures, examples=figures.examples // 2)
+
+
+@dataclass(frozen=True)
+class Open(ToyDeviceFile):
+    def check_data(self, data: Data, what: str) -> Data:
+        return data
+
+
+class Skipping(ToyTarget):
+    def load(self, framework: Framework, path: Path) -> ExportedModel:
+        loaded = super().load(framework, path)
+        assert isinstance(loaded, ToyDeviceFile)
+        return Halved(framework, loaded.model)
+
+
+class Permissive(ToyTarget):
+    def load(self, framework: Framework, path: Path) -> ExportedModel:
+        loaded = super().load(framework, path)
+        assert isinstance(loaded, ToyDeviceFile)
+        return Open(framework, loaded.model)
+
+
+class Trusting(ToyTarget):
+    def load(self, framework: Framework, path: Path) -> ExportedModel:
+        np.load(path)
+        return super().load(framework, path)
+
+
+class Forgiving(ToyTarget):
+    def usage(self, path: Path) -> Mapping[str, int]:
+        try:
+            return super().usage(path)
+        except InputError:
+            return {}
+
+
+class Overcounting(ToyTarget):
+    def usage(self, path: Path) -> Mapping[str, int]:
+        return {name: amount + 1 for name, amount in super().usage(path).items()}
+
+
+class Averaging(ToyTarget):
+    def usage(self, path: Path) -> Mapping[str, int]:
+        return {**super().usage(path), "cycles": 2.5}  # type: ignore[dict-item]
+
+
+class Agreeing(ToyTarget):
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        return None
+
+
+class Verbose(ToyTarget):
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        found = super().refusal(network, site, what, level)
+        return None if found is None else f"{found}."
+
+
+class Noting(ToyTarget):
+    def notes(self, framework: Framework, model: Any) -> tuple[str, ...]:
+        return "the file is large"  # type: ignore[return-value]
+
+
+class Printing(Changing):
+    def after(self, path: Path) -> None:
+        print("exported", path.name)

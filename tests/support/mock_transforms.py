@@ -1,0 +1,175 @@
+"""Transforms that are bad in one way each, and an honest one that frameworks can train through."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from toy_transforms import ToyBits
+
+from reds_core.arrays import FloatArray
+from reds_core.network.axis import Fixed
+from reds_core.network.description import Network, Weight, WeightKind
+from reds_core.transforms.quantiser import UniformQuantiser
+from reds_core.transforms.transform import LayerPart, Offered
+
+
+class Quantising(ToyBits):
+    """Honest: rounds with one scale for each output channel, as its quantiser says."""
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        quantiser = self.quantiser(of, level)
+        return weight if quantiser is None else quantiser.quantised(weight, of.output_axis)
+
+    def quantiser(self, of: Weight, level: int) -> UniformQuantiser | None:
+        untouched = level == self.levels[-1] or of.kind is not WeightKind.KERNEL
+        return None if untouched else UniformQuantiser(level)
+
+
+class Spaced(ToyBits):
+    what = "Weight Bits"
+
+
+class Unstaged(ToyBits):
+    stage = 4  # type: ignore[assignment]
+
+
+@dataclass
+class ThawedOptions:
+    levels: str = "2,4,8"
+
+
+class Thawed(ToyBits):
+    Options = ThawedOptions
+
+
+class Falling(ToyBits):
+    def offered(self, network: Network, site: str) -> Offered:
+        offered = super().offered(network, site)
+        return replace(offered, levels=offered.levels[::-1])
+
+
+class Fractional(ToyBits):
+    def offered(self, network: Network, site: str) -> Offered:
+        offered = super().offered(network, site)
+        return replace(offered, levels=offered.levels.astype(np.float64))
+
+
+class Idle(ToyBits):
+    def offered(self, network: Network, site: str) -> Offered:
+        return Offered.nothing("it is Sunday")
+
+
+class Silent(ToyBits):
+    def offered(self, network: Network, site: str) -> Offered:
+        return replace(super().offered(network, site), reason="")
+
+
+class Moody(ToyBits):
+    def __init__(self, options: object = None) -> None:
+        super().__init__(options)
+        self.calls: Iterator[int] = itertools.count()
+
+    def offered(self, network: Network, site: str) -> Offered:
+        offered = super().offered(network, site)
+        return replace(offered, levels=offered.levels[next(self.calls) % 2 :])
+
+
+class Overreaching(ToyBits):
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        return replace(part, weights=part.weights[:-1])
+
+
+class Moving(ToyBits):
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        last = replace(part.tensors[-1], positions=1 + part.tensors[-1].positions)
+        return replace(super().described(part, level), tensors=(*part.tensors[:-1], last))
+
+
+class Unwritten(ToyBits):
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        return replace(part, layers=())
+
+
+class Fixing(ToyBits):
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        fixed = (replace(w, axes=tuple(Fixed(1) for _ in w.axes)) for w in super().described(part, level).weights)
+        return part if level == self.levels[-1] else replace(part, weights=tuple(fixed))
+
+
+class Costly(ToyBits):
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        weights = tuple(replace(w, bits=level) for w in part.weights)  # 8 bits are more than 4 bytes in int8 alone
+        return replace(part, weights=weights)
+
+
+class Useless(ToyBits):
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        return part
+
+
+class Flat(ToyBits):
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        return super().projected(weight, of, level).ravel()
+
+
+class Single(ToyBits):
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        return super().projected(weight, of, level).astype(np.float32)  # type: ignore[return-value]
+
+
+class Dividing(ToyBits):
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        with np.errstate(all="ignore"):
+            largest = np.abs(weight).max()
+            return super().projected(weight, of, level) / largest * largest
+
+
+class Spoiling(ToyBits):
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        weight[...] = super().projected(weight, of, level)
+        return weight
+
+
+class Noisy(ToyBits):
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        noise = np.random.default_rng().normal(size=weight.shape)
+        return weight if level == self.levels[-1] else weight + noise
+
+
+class FullWidth(ToyBits):
+    """Remembers the shapes of a network."""
+
+    def offered(self, network: Network, site: str) -> Offered:
+        self.masks = {w.name: np.ones([axis.full(network.channels) for axis in w.axes]) for w in network.weights}
+        return super().offered(network, site)
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        mask = getattr(self, "masks", {}).get(of.name, 1.0)
+        return super().projected(weight, of, level) * mask
+
+
+class Restless(ToyBits):
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        return weight.round(3)
+
+
+class Shrinking(ToyBits):
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        return weight if level == self.levels[-1] else 0.9 * weight
+
+
+class Disagreeing(Quantising):
+    def quantiser(self, of: Weight, level: int) -> UniformQuantiser | None:
+        return None if super().quantiser(of, level) is None else UniformQuantiser(level + 1)
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        return ToyBits.projected(self, weight, of, level)
+
+
+class Printing(ToyBits):
+    def offered(self, network: Network, site: str) -> Offered:
+        print("offering")
+        return super().offered(network, site)
