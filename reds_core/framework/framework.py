@@ -203,6 +203,21 @@ class Framework(Plugin, ABC):
         """Return copies of the weights of `model`, in the order of `network.weights`."""
 
     @abstractmethod
+    def assign(self, model: Any, network: Network, weights: WeightArrays) -> None:
+        """Set the weights of `model` in place, so that `weights(model, network)` returns these values.
+
+        Callers assign to models that they extracted, and never to the model of the user.
+
+        Args:
+            model: A model that this framework built.
+            network: The description of `model`.
+            weights: The new values in the order of `network.weights`, with the same shapes. They are copied.
+
+        Raises:
+            InputError: If `network` describes another model, or a shape differs.
+        """
+
+    @abstractmethod
     def gradients(
         self, model: Any, network: Network, data: Arrays, task: Task, batch_size: int
     ) -> Iterator[WeightArrays]:

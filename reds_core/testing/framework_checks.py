@@ -77,6 +77,36 @@ def losses_follow_the_weights(subject: FrameworkSubject) -> None:
             raise Failure(f"the loss of {trial} does not change with its weights")
 
 
+def assigned_weights_take_effect(subject: FrameworkSubject) -> None:
+    """Compressed weights are assigned to a copy of the model, which must then compute with them; the model must not
+    change.
+    """
+    for sample in subject.samples:
+        trial = subject.build(sample)
+        framework, network, own = subject.framework, trial.network, subject.weights(trial)
+        copy = framework.extract(trial.model, network, {})
+        other = [np.float32(0.5) * w if w.ndim > 1 else w for w in own]
+        framework.assign(copy, network, other)
+        found = framework.weights(copy, network)
+        for weight, value, expected in zip(network.weights, found, other, strict=True):
+            if not np.array_equal(value, expected):
+                raise Failure(f"weight '{weight.name}' of {trial} does not have the values that were assigned")
+        (loss,) = framework.losses(trial.model, network, [other], trial.data, trial.task)
+        if not abs(framework.loss(copy, trial.data, trial.task) - loss) <= 1e-4 * max(1.0, abs(loss)):
+            raise Failure(f"{trial} does not compute with the weights that were assigned")
+        if any(not np.array_equal(a, b) for a, b in zip(own, subject.weights(trial), strict=True)):
+            raise Failure(f"assigning weights to a copy of {trial} changed the weights of the model itself")
+        at = next(i for i, w in enumerate(own) if w.ndim)
+        wider = [np.concatenate([w, w]) if i == at else w for i, w in enumerate(own)]
+        try:
+            framework.assign(copy, network, wider)
+        except InputError:
+            continue
+        except Exception as error:
+            raise Failure(f"assign() raises {type(error).__name__}, not InputError, for another shape") from error
+        raise Failure(f"assign() takes values of another shape for '{network.weights[at].name}' of {trial}")
+
+
 def gradients_are_those_of_the_loss(subject: FrameworkSubject) -> None:
     """Most scorers compute importance from gradients, so these must be the derivatives of the loss by every weight.
 
@@ -292,6 +322,7 @@ FRAMEWORK_CHECKS: tuple[Check[FrameworkSubject], ...] = (
             activation_statistics_are_those_of_the_data,
         )
     ),
+    Check(assigned_weights_take_effect, (*GROUND, "losses_follow_the_weights")),
     Check(gradients_are_those_of_the_loss, (*GROUND, "losses_follow_the_weights")),
     *(Check(check.run, (*check.after, *_BEFORE.get(check.name, ()))) for check in OF_MODELS),
     *(

@@ -122,6 +122,9 @@ class TinyFramework(Framework):
     def weights(self, model: TinyModel, network: Network) -> WeightArrays:
         return [w.copy() for w in model.weights]
 
+    def assign(self, model: TinyModel, network: Network, weights: WeightArrays) -> None:
+        model.weights[:] = [np.asarray(w, np.float32).copy() for w in weights]
+
     def gradients(
         self, model: TinyModel, network: Network, data: Arrays, task: Task, batch_size: int
     ) -> Iterator[WeightArrays]:

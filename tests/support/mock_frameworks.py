@@ -132,6 +132,21 @@ class Swapped(ToyFramework):
         yield from [found[0], *found[:-1]]
 
 
+class Stubborn(ToyFramework):
+    """Keeps the weights that a model has."""
+
+    def assign(self, model: ToyModel, network: Network, weights: WeightArrays) -> None:
+        pass
+
+
+class Lenient(ToyFramework):
+    """Cuts values of another shape to size."""
+
+    def assign(self, model: ToyModel, network: Network, weights: WeightArrays) -> None:
+        own = self.weights(model, network)
+        super().assign(model, network, [w[: len(v)] if w.ndim else w for w, v in zip(weights, own, strict=True)])
+
+
 class Doubled(ToyFramework):
     """Gives gradients of another length."""
 

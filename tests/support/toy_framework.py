@@ -123,6 +123,12 @@ class ToyFramework(Framework):
     def weights(self, model: ToyModel, network: Network) -> WeightArrays:
         return [model.weights[w.name].copy() for w in network.weights]
 
+    def assign(self, model: ToyModel, network: Network, weights: WeightArrays) -> None:
+        for weight, values in zip(network.weights, weights, strict=True):
+            if values.shape != model.weights[weight.name].shape:
+                raise InputError(f"weight '{weight.name}' has another shape", "give values of every channel")
+            model.weights[weight.name] = np.array(values, np.float32)
+
     def gradients(
         self, model: ToyModel, network: Network, data: Arrays, task: Task, batch_size: int
     ) -> Iterator[WeightArrays]:

@@ -36,6 +36,8 @@ BAD: list[tuple[type[Framework], str, str]] = [
     (mocks.Normalising, "answers_alike_in_batches_of_any_size", "in batches of 7: outputs differ by"),
     (mocks.Deaf, "losses_follow_the_weights", "does not change with its weights"),
     (mocks.Swapped, "losses_follow_the_weights", "under its own weights are"),
+    (mocks.Stubborn, "assigned_weights_take_effect", "does not have the values that were assigned"),
+    (mocks.Lenient, "assigned_weights_take_effect", "takes values of another shape"),
     (mocks.Doubled, "gradients_are_those_of_the_loss", "but the loss rises by"),
     (mocks.Summed, "gradients_are_those_of_the_loss", "is not the mean over its batches"),
     (mocks.MovingStatistics, "gradients_are_those_of_the_loss", "has a gradient that is not zero"),

@@ -45,6 +45,26 @@ def weights(model: Any, network: Network) -> WeightArrays:
     return [np.asarray(variable).copy() for variable in variables(model, network)]
 
 
+def assign(model: Any, network: Network, values: WeightArrays) -> None:
+    """Set the weights of `model` to `values`, in the order of `network.weights`.
+
+    Raises:
+        InputError: if `network` describes another model, or a shape differs.
+    """
+    found = variables(model, network)
+    for weight, variable, value in zip(network.weights, found, values, strict=True):
+        if tuple(variable.shape) != value.shape:
+            raise InputError(
+                f"weight '{weight.name}' has shape {tuple(variable.shape)}, but the values have shape {value.shape}",
+                "give values for every channel of the model",
+            )
+    for variable, value in zip(found, values, strict=True):
+        variable.assign(value)
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # updates values that it derives from its weights
+
+
 def extract(model: Any, network: Network, kept: Kept, reading: Reading = STOCK) -> Any:
     """Return a new plain Functional model with only the channels in `kept`, in their order.
 

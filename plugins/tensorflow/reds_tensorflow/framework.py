@@ -98,6 +98,11 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import extraction
         return extraction.weights(model, network)
 
+    def assign(self, model: Any, network: Network, weights: WeightArrays) -> None:
+        with importing():
+            from reds_tensorflow import extraction
+        extraction.assign(model, network, weights)
+
     def gradients(
         self, model: Any, network: Network, data: Arrays, task: Task, batch_size: int
     ) -> Iterator[WeightArrays]:

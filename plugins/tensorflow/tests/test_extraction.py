@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers as L
 from keras_reference import enliven
-from reds_tensorflow.extraction import extract, variables, weights
+from reds_tensorflow.extraction import assign, extract, variables, weights
 from reds_tensorflow.tracing import inspect
 
 from reds_core.errors import InputError
@@ -82,6 +82,27 @@ def test_weights_are_copies_in_the_networks_order() -> None:
         np.testing.assert_array_equal(array, np.asarray(variable))
     arrays[network.weights.index(next(w for w in network.weights if w.name == "a/kernel"))][:] = 7
     assert not np.any(np.asarray(model.get_layer("a").kernel) == 7)
+
+
+def test_assigned_weights_are_in_force_with_what_layers_derive_from_them() -> None:
+    model = build()
+    model.get_layer("scale").adapt(X)
+    enliven(model, X)
+    network, copy = inspect(model), extract(model, inspect(model), {})
+    other = build()
+    other.get_layer("scale").adapt(3 * X + 1)
+    enliven(other, 3 * X + 1)
+    assign(copy, network, weights(other, network))
+    np.testing.assert_allclose(np.asarray(copy(X)), np.asarray(other(X)), rtol=1e-5)
+    assert np.abs(np.asarray(model(X)) - np.asarray(copy(X))).max() > 0.1
+
+
+def test_values_of_another_shape_are_refused_before_any_weight_changes() -> None:
+    model = build()
+    network, own = inspect(model), weights(model, inspect(model))
+    with pytest.raises(InputError, match=r"has shape \(3,\), but the values have shape \(2,\)"):
+        assign(model, network, [*(2 * w for w in own[:-1]), own[-1][:2]])
+    assert all(np.array_equal(a, b) for a, b in zip(own, weights(model, network), strict=True))
 
 
 def test_a_members_weights_are_slices_of_the_full_networks() -> None:

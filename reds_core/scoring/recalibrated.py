@@ -1,0 +1,63 @@
+"""Losses of a model under other weights, with the statistics of its batch norms measured anew for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reds_core.framework.data import Arrays, Data
+from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
+from reds_core.framework.framework import Family, Framework, Task, Training, WeightArrays
+from reds_core.network.description import Network, WeightKind
+
+
+@dataclass(frozen=True, eq=False)
+class Measuring:
+    """How losses are measured before training.
+
+    Changed weights shift the inputs of batch norms, whose statistics are then wrong. Measuring these statistics anew
+    removes most of that part of the loss, as training would.
+
+    Attributes:
+        framework: The framework of the model.
+        model: The model, which does not change.
+        network: Its description.
+        train: Training examples, on which the statistics are measured.
+        examples: The examples on which the losses are measured. They must not be test data.
+        task: How outputs are compared with labels.
+        seed: The seed by which examples for the statistics are drawn.
+    """
+
+    framework: Framework
+    model: Any
+    network: Network
+    train: Data
+    examples: Arrays
+    task: Task = Task()
+    seed: int = 0
+
+    def losses(self, variants: Iterable[WeightArrays]) -> Iterator[float]:
+        """Yield the mean loss on `examples` under each of `variants`, with statistics measured anew.
+
+        Args:
+            variants: Weights in the order of `network.weights`, with the same shapes. They are consumed lazily.
+        """
+        return self.framework.losses(self.model, self.network, self._recalibrated(variants), self.examples, self.task)
+
+    def _recalibrated(self, variants: Iterable[WeightArrays]) -> Iterator[WeightArrays]:
+        if all(weight.kind is not WeightKind.STATISTIC for weight in self.network.weights):
+            yield from variants
+            return
+        framework, network = self.framework, self.network
+        copy = framework.extract(self.model, network, {})
+        own = Family(copy, (copy,), (network.channels,))
+        settings = replace(FinetuneSettings(), epochs=0, recalibrate=True)  # 0 epochs: only the statistics
+        for weights in variants:
+            framework.assign(copy, network, weights)
+            framework.finetune(own, Training(self.train, settings, self.seed, _ignored, self.task))
+            yield framework.weights(copy, network)
+
+
+def _ignored(progress: EpochProgress) -> None:
+    """Receives the progress of a training of no epochs, of which there is none."""
