@@ -11,21 +11,33 @@ from reds_core.scoring.attribution import (
     filters,
     masked,
 )
+from reds_core.scoring.exchange import FittedRate, TrainedChoice, fitted_rate, level_values, width_value
+from reds_core.scoring.level_losses import LevelLoss, LevelLosses, level_losses
 from reds_core.scoring.normalisation import Normalisation, normalise
+from reds_core.scoring.recalibrated import Measuring
 from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, score
 
 __all__ = [
+    "FittedRate",
     "Importance",
+    "LevelLoss",
+    "LevelLosses",
+    "Measuring",
     "Normalisation",
     "ScoreLevel",
     "ScoreTable",
     "Scorer",
+    "TrainedChoice",
     "attribute_to_channels",
     "attribute_to_kernels",
     "attribute_to_readers",
     "check_readers",
     "filters",
+    "fitted_rate",
+    "level_losses",
+    "level_values",
     "masked",
     "normalise",
     "score",
+    "width_value",
 ]
