@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Framework, Task, WeightArrays
 from reds_core.network import Network
-from reds_core.scoring import Scorer, ScoreTable, check_readers, masked
+from reds_core.scoring import Measuring, Scorer, ScoreTable, check_readers, masked, normalise
 from reds_scorers.examples import check_counts, training_examples
 from reds_scorers.magnitude import MagnitudeScorer
 from reds_scorers.taylor import TaylorScorer
@@ -28,6 +29,11 @@ class SensitivityOptions:
         curve: "measured" interpolates the measured losses linearly; "monotone" first makes them decrease with the width
             by isotonic regression, because increases are noise or due to channels whose removal reduces the loss.
         examples: maximum number of training examples, drawn at random and balanced over classes; 0 means all.
+        recalibrate: whether batch-norm statistics are measured anew for each width, so that losses are closer to those
+            after training. Recommended together with transforms, whose losses are measured in the same way.
+        floor: a width costs at least this many times the negative logarithm of the share of the score of `order` that
+            it keeps, in units of the loss. It guards groups that seem to cost little while all others are at full
+            width, such as the last ones. 0 sets no floor.
 
     Raises:
         InputError: if a number is out of range.
@@ -37,11 +43,15 @@ class SensitivityOptions:
     order: Literal["taylor", "magnitude"] = "taylor"
     curve: Literal["monotone", "measured"] = "monotone"
     examples: int = 1024
+    recalibrate: bool = False
+    floor: float = 0.0
 
     def __post_init__(self) -> None:
         check_counts("sensitivity", 1, self.examples)
         if self.widths < 1:
             raise InputError(f"option sensitivity.widths is {self.widths}", "give 1 or more")
+        if not (math.isfinite(self.floor) and self.floor >= 0):
+            raise InputError(f"option sensitivity.floor is {self.floor}", "give 0 or more, such as 0.5")
 
 
 class SensitivityScorer(Scorer):
@@ -51,7 +61,8 @@ class SensitivityScorer(Scorer):
     its best channels, while all other groups keep their full width. Li et al., Pruning Filters for Efficient ConvNets
     (arXiv 1608.08710), section 3.2, prune by such curves; that losses add up over groups is an assumption. Widths
     in between are interpolated linearly. Curves need not be concave, because solvers do not require that. Costs one
-    measurement of the loss on `examples` for each of `widths` of each group, and the scores of `order`.
+    measurement of the loss on `examples` for each of `widths` of each group, and the scores of `order`. With
+    `recalibrate`, each of these also measures batch-norm statistics on training data.
     """
 
     name = "sensitivity"
@@ -63,7 +74,7 @@ class SensitivityScorer(Scorer):
         self, framework: Framework, model: Any, network: Network, data: Arrays | None, task: Task, seed: int
     ) -> ScoreTable:
         check_readers(network, f"scorer '{self.name}'")
-        data = training_examples(self.name, data, self.options.examples, seed)
+        given, data = data, training_examples(self.name, data, self.options.examples, seed)
         channels = self.asked[self.options.order].score(framework, model, network, data, task, seed).channels
         measured = {g.name: measured_widths(g.channels, self.options.widths) for g in network.groups}
         from scipy.optimize import isotonic_regression
@@ -77,7 +88,10 @@ class SensitivityScorer(Scorer):
                 for width in widths[:-1]:
                     yield masked(network, weights, {group: ranking[:width]})
 
-        losses = framework.losses(model, network, variants(), data, task)
+        if self.options.recalibrate and given is not None:
+            losses = Measuring(framework, model, network, given, data, task, seed).losses(variants())
+        else:
+            losses = framework.losses(model, network, variants(), data, task)
         full = next(losses)
         curves = {}
         for group, widths in measured.items():
@@ -85,7 +99,21 @@ class SensitivityScorer(Scorer):
             if self.options.curve == "monotone":
                 found = isotonic_regression(found, increasing=False).x
             curves[group] = np.interp(np.arange(1, widths[-1] + 1), widths, found[0] - found)
+        if self.options.floor:
+            shares = normalise(ScoreTable(channels)).curves
+            curves = {group: floored(curve, self.options.floor * shares[group]) for group, curve in curves.items()}
         return ScoreTable(channels, curves=curves)
+
+
+def floored(curve: npt.NDArray[np.float64], floor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Lower a curve so that each width is below the full one by at least as much as on another curve, and starts at 0.
+
+    Args:
+        curve, floor: the value of each width, float64 (channels,).
+    """
+    below = np.minimum(curve - curve[-1], floor - floor[-1])
+    lowered: npt.NDArray[np.float64] = below - below[0]
+    return lowered
 
 
 def measured_widths(channels: int, count: int) -> npt.NDArray[np.int64]:

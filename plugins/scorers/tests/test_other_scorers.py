@@ -31,8 +31,9 @@ from reds_core.cost import CostModel, resource_forms
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.formulation import formulate
 from reds_core.framework import Arrays, Task, batches
+from reds_core.network import WeightKind
 from reds_core.plugin import build_options
-from reds_core.scoring import ScoreLevel, Scorer, ScoreTable, score
+from reds_core.scoring import ScoreLevel, Scorer, ScoreTable, normalise, score
 from reds_core.testing.oracle import brute_force
 
 TOY = ToyFramework()
@@ -278,6 +279,39 @@ def test_curves_are_losses_of_extracted_networks(model: ToyModel, order: Any, cu
         assert table.curves[group][0] == 0
 
 
+def test_recalibrated_curves_are_measured_with_statistics_of_their_own(model: ToyModel) -> None:
+    """The toy framework multiplies statistics by 1.01 when it measures them."""
+    data, network = training_data(model), describe(model)
+    options = SensitivityOptions(10, "magnitude", "measured", 0, recalibrate=True)
+    table = scored(SensitivityScorer(options), model, data)
+    ranking = scored(MagnitudeScorer(), model, data)
+    changed = model.copy()
+    for weight in network.weights:
+        if weight.kind is WeightKind.STATISTIC:
+            changed.weights[weight.name] *= np.float32(1.01)
+    for group, channels in network.channels.items():
+        best = np.argsort(-ranking.channels[group], kind="stable")
+        losses = [
+            TOY.loss(TOY.extract(changed, network, {group: best[:width]}), data, Task())
+            for width in range(1, channels + 1)
+        ]
+        np.testing.assert_allclose(table.curves[group], losses[0] - np.array(losses), atol=1e-6)
+    plain = scored(SensitivityScorer(SensitivityOptions(10, "magnitude", "measured", 0)), model, data)
+    assert any(not np.allclose(curve, plain.curves[group]) for group, curve in table.curves.items())
+
+
+def test_a_floor_makes_each_width_cost_at_least_a_part_of_its_share(model: ToyModel) -> None:
+    data = training_data(model)
+    plain = scored(SensitivityScorer(SensitivityOptions(10, "magnitude", "monotone", 0)), model, data).curves
+    found = scored(SensitivityScorer(SensitivityOptions(10, "magnitude", "monotone", 0, floor=0.5)), model, data).curves
+    shares = normalise(ScoreTable(scored(MagnitudeScorer(), model, data).channels)).curves
+    for group, curve in found.items():
+        costs, measured, share = (c[-1] - c for c in (curve, plain[group], shares[group]))
+        np.testing.assert_allclose(costs, np.maximum(measured, 0.5 * share), atol=1e-12)
+        assert curve[0] == 0
+    assert any(not np.allclose(curve, plain[group]) for group, curve in found.items())
+
+
 def test_between_measured_widths_lie_straight_lines(model: ToyModel) -> None:
     data = training_data(model)
     coarse = scored(SensitivityScorer(SensitivityOptions(1, "magnitude", "measured", 0)), model, data)
@@ -355,6 +389,7 @@ def test_without_data_scorers_that_need_some_say_so(scorer: type[Scorer], model:
         (ZerosScorer, {"batch-size": "0"}, "apoz.batch_size is 0"),
         (MeanActivationScorer, {"examples": "-2"}, "mean-activation.examples is -2"),
         (SensitivityScorer, {"widths": "0"}, "sensitivity.widths is 0"),
+        (SensitivityScorer, {"floor": "-1"}, "sensitivity.floor is -1"),
         (SensitivityScorer, {"order": "random"}, "sensitivity.order cannot be 'random'"),
         (BatchNormScaleScorer, {"without": "skip"}, "bn-scale.without cannot be 'skip'"),
         (GeometricMedianScorer, {"normalise": "median"}, "fpgm.normalise cannot be 'median'"),
