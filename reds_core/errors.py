@@ -110,7 +110,10 @@ class Caller(Enum):
 
 
 _CALLER: ContextVar[Caller] = ContextVar("caller", default=Caller.PYTHON)
-_FLAGS = {name: f"--{name.removesuffix('s')}" for name in ("budgets", "imports", "metrics", "options", "suites")}
+_FLAGS = {
+    name: f"--{name.removesuffix('s')}"
+    for name in ("budgets", "imports", "metrics", "options", "suites", "targets", "transforms")
+}
 """Options whose names are not those of the arguments."""
 _CALLS = {
     "bench": "run_bench",

@@ -1,4 +1,4 @@
-"""The result of a run as plain records, and as a file of format `reds-plan/1`.
+"""The result of a run as plain records, and as a file of format `reds-plan/1` or `reds-plan/2`.
 
 Missing figures are None, and null in the file. These records only hold data. `reds_core.runs.saved_plan` adds what
 needs the folder of the run, such as loading a model.
@@ -14,6 +14,7 @@ from typing import Any
 
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, command
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.system.files import given_path, write_text
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 FORMAT = "reds-plan/1"
+LEVELS_FORMAT = "reds-plan/2"
+"""The format of plans of runs with transforms or targets."""
+FORMATS = (FORMAT, LEVELS_FORMAT)
 PLAN_FILE = "plan.json"
 FULL_NETWORK = "nested"
 """The stem of the names of the full network's files."""
@@ -140,6 +144,8 @@ class SubnetworkRecord:
             the value with these; the largest of them if widths were decided in several searches. None if no choice of
             multiples was found, or if `align` is left out.
         extraction: how the member was added after the run; None for a member of the run itself.
+        settings: the level that each transform has in each layer, as {layer: {what: level}}. A layer that is not named
+            is left as it is. None in plans of format reds-plan/1.
     """
 
     name: str
@@ -162,6 +168,7 @@ class SubnetworkRecord:
     align: int | None = field(default=None, metadata={LEFT_OUT: True})
     align_price: float | None = field(default=None, metadata={LEFT_OUT: True})
     extraction: ExtractionRecord | None = field(default=None, metadata={LEFT_OUT: True})
+    settings: Mapping[str, Mapping[str, int]] | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:
         figures = [f"{resource} {used:,}" for resource, used in self.usage.items()]
@@ -170,6 +177,11 @@ class SubnetworkRecord:
         if self.is_untrained:
             figures.append("not trained")
         return f"<{type(self).__name__} {self.name!r}: {', '.join(figures)}>"
+
+    @property
+    def levels(self) -> LevelSettings:
+        """The levels of its layers besides widths."""
+        return LevelSettings(self.settings or {})
 
     @property
     def is_untrained(self) -> bool:
@@ -346,7 +358,7 @@ def load_plan(folder: str | PathLike[str]) -> Plan:
         folder: the folder of the run, or its plan.json.
 
     Raises:
-        InputError: if the file is missing, cannot be read, or is not of format reds-plan/1.
+        InputError: if the file is missing, cannot be read, or is not of format reds-plan/1 or reds-plan/2.
     """
     folder = plan_folder(folder)
     path = folder / PLAN_FILE
@@ -357,10 +369,14 @@ def load_plan(folder: str | PathLike[str]) -> Plan:
         raise InputError(f"'{folder}' holds no finished run", f"name a folder made by {command('prune')}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"'{path}' cannot be read ({type(error).__name__})", again) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"'{path}' is not of format {FORMAT}", again)
+    if not isinstance(content, dict) or content.get("format") not in FORMATS:
+        raise InputError(f"'{path}' is not of format {' or '.join(FORMATS)}", again)
     try:
         plan: Plan = from_plain(Plan, content)
+        for i, member in enumerate(plan.subnetworks):
+            if (member.settings is None) != (plan.format == FORMAT):
+                state = "missing" if member.settings is None else "unknown"
+                raise ValueError(f"subnetworks[{i}]: field 'settings' is {state}")
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(f"'{path}' is malformed ({error})", again) from error
     return plan

@@ -165,7 +165,8 @@ def test_a_plan_without_a_cost_of_the_full_network_is_refused(tmp_path: Path, re
         (b"\xff\xfe\x00", "cannot be read"),
         (b"[]", "is not of format reds-plan/1"),
         (b"{}", "is not of format reds-plan/1"),
-        (b'{"format": "reds-plan/2"}', "is not of format reds-plan/1"),
+        (b'{"format": "reds-plan/3"}', "is not of format reds-plan/1 or reds-plan/2"),
+        (b'{"format": "reds-plan/2"}', "is malformed"),
         (b'{"format": "reds-plan/1"}', "is malformed"),
     ],
 )

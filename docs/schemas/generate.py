@@ -22,7 +22,7 @@ from reds_core.bench.suite_folder import SuiteIndex
 from reds_core.compare.record import ResultRecord
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.knapsack.header import LevelsHeader, ProblemHeader
-from reds_core.plan import Plan
+from reds_core.plan import FORMAT, LEVELS_FORMAT, Plan
 from reds_core.runs.settings import RunSettings
 from reds_core.system.records import INLINE, REQUIRED
 
@@ -81,6 +81,19 @@ def schema_of(record: type, closed: bool = True) -> dict[str, Any]:
     return {"$schema": DIALECT, **schema}
 
 
+def plan_schema(version: str) -> dict[str, Any]:
+    """The schema of one version of plans. Only the second has the settings of subnetworks."""
+    schema = schema_of(Plan)
+    schema["properties"]["format"]["const"] = version
+    member = schema["$defs"]["SubnetworkRecord"]
+    if version == FORMAT:
+        del member["properties"]["settings"]
+    else:
+        member["properties"]["settings"] = member["properties"]["settings"]["anyOf"][0]
+        member["required"].append("settings")
+    return schema
+
+
 def recipe_schema() -> dict[str, Any]:
     """The schema of a recipe, whose lists of texts may also be one text alone, and whose keys may all be left out."""
     fields = {**typing.get_type_hints(RunSettings), **IN_RECIPES}
@@ -99,7 +112,8 @@ def recipe_schema() -> dict[str, Any]:
 def schemas() -> dict[str, str]:
     """The text of every schema by the name of its file."""
     found = {
-        "reds-plan-1.json": schema_of(Plan),
+        "reds-plan-1.json": plan_schema(FORMAT),
+        "reds-plan-2.json": plan_schema(LEVELS_FORMAT),
         "reds-problem-1.json": schema_of(ProblemHeader, closed=False),
         "reds-problem-2.json": schema_of(LevelsHeader, closed=False),
         "reds-latency-1.json": schema_of(LatencyTable),

@@ -12,7 +12,7 @@ from typing import Any
 
 BASIC = "Options"
 """The section of the options that are not given to another one."""
-SECTIONS = ("Data", "Budgets and widths", "Scoring", "Solver", "Fine-tuning", "Export", "Run")
+SECTIONS = ("Data", "Budgets and widths", "Transforms and targets", "Scoring", "Solver", "Fine-tuning", "Export", "Run")
 """The order of the other sections."""
 WIDEST = 100
 """The greatest number of columns of a help text, which is narrower on narrower terminals."""

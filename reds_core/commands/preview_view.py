@@ -5,8 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 
 from reds_core.commands.tables import print_table
-from reds_core.plan import Plan
+from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
+from reds_core.report.layer_levels import places, title_of
 from reds_core.report.proof import badge
 
 _TITLES = {"macs": "MACs", "params": "params", "peak_ram": "peak RAM"}
@@ -31,4 +32,19 @@ def print_preview(plan: Plan) -> None:
             for group in plan.groups
         ],
     )
+    levels = places(plan)
+    if levels:
+        Console().print()
+        print_table(
+            ["layer", "decided", *(record.name for record in reversed(plan.subnetworks))],
+            [
+                [site, title_of(what), *(_level(record, site, what) for record in reversed(plan.subnetworks))]
+                for site, what in levels
+            ],
+        )
     Console().print("\nThis was a dry run: nothing was trained or written.", highlight=False)
+
+
+def _level(record: SubnetworkRecord, site: str, what: str) -> str:
+    level = record.levels.at(site, what)
+    return units.DASH if level is None else str(level)

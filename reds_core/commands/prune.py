@@ -76,6 +76,7 @@ AUTO = "auto"
 
 BUDGETS, SCORING, SOLVER, RUN = "Budgets and widths", "Scoring", "Solver", "Run"
 DATA_SECTION, FINE_TUNING, EXPORT = "Data", "Fine-tuning", "Export"
+TRANSFORMS = "Transforms and targets"
 
 BUDGETS_TEXT = f"{BUDGET_TEXT}. There is one subnetwork for each value"
 
@@ -112,6 +113,12 @@ OPTIONS = SettingOptions(
         "widths.align": OptionRule(metavar="N", is_text=True, read=_align),
         "widths.min_width": OptionRule(least=1),
         "widths.max_options": OptionRule(least=2),
+        "transforms": OptionRule(
+            flag="--transform", metavar="NAME", complete=plugin_names("transform"), read=_comma_separated
+        ),
+        "targets": OptionRule(flag="--target", metavar="NAME", complete=plugin_names("target"), read=_comma_separated),
+        "exchange_rate": OptionRule(metavar="RATE"),
+        "calibrate": OptionRule(least=2),
         "holdout": OptionRule(metavar="SHARE"),
         "class_weight": OptionRule(metavar="CLASS=X,..."),
         "seed": OptionRule(least=0),
@@ -120,6 +127,7 @@ OPTIONS = SettingOptions(
         **dict.fromkeys(("imports", "task", "holdout", "class_weight", "stream", "strict"), DATA_SECTION),
         **dict.fromkeys(("max_drop", "max_drop_resource", "max_drop_epochs", "widths"), BUDGETS),
         **dict.fromkeys(("element_size_bytes", "latency_table"), BUDGETS),
+        **dict.fromkeys(("transforms", "targets", "exchange_rate", "calibrate", "qat"), TRANSFORMS),
         **dict.fromkeys(("scorer", "score_level"), SCORING),
         **dict.fromkeys(("solver", "time_limit_s", "threads", "memory_limit"), SOLVER),
         **dict.fromkeys(("options", "seed"), RUN),

@@ -119,6 +119,8 @@ class SettingOption:
         )
         if self._is_list:
             return Annotated[list[str] | None, option]
+        if kind is bool:  # a switch takes no value, not even none
+            return Annotated[bool | None, option]
         return Annotated[Any, or_none(kind, option)] if len(kinds) > 1 else Annotated[kind | None, option]
 
     @property

@@ -25,6 +25,7 @@ from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.projection import Projection
 from reds_core.framework.sample import SampleModel
 from reds_core.framework.task import Task as Task
+from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plugin import Plugin, PluginOptions, PluginSource
@@ -62,11 +63,19 @@ class Family(Generic[T]):
         full: the model at full width, with the most important channels first.
         members: the members' models, smallest first. Each has its own batch-norm statistics.
         widths: the width of each group, for each member.
+        settings: the levels of layers besides widths, for each member; empty if no transforms take part.
+        full_settings: those of the full network, which has some if it is a member that is trained by itself.
     """
 
     full: T
     members: tuple[T, ...]
     widths: tuple[Mapping[str, int], ...]
+    settings: tuple[LevelSettings, ...] = ()
+    full_settings: LevelSettings = UNTOUCHED
+
+    def settings_of(self, member: int) -> LevelSettings:
+        """Return the levels of the layers of a member besides widths."""
+        return self.settings[member] if self.settings else UNTOUCHED
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,3 +65,7 @@ class LevelSettings:
 
     def __bool__(self) -> bool:
         return bool(self.levels)
+
+
+UNTOUCHED = LevelSettings()
+"""The settings that leave every layer as it is."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.formulation.formulation import Formulation
 from reds_core.framework.framework import Family
+from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution
 from reds_core.network.axis import Kept
@@ -50,11 +51,13 @@ class Decision:
             solver was asked.
         bound_independent: a proven upper bound on the value that this subnetwork could have if it did not have to be
             nested with the others; None if there is none.
+        settings: the levels of layers besides widths; a layer that is not named is left as it is.
     """
 
     widths: Mapping[str, int]
     solution: Solution | None = None
     bound_independent: int | None = None
+    settings: LevelSettings = UNTOUCHED
 
     @classmethod
     def of(cls, solution: Solution, bound_independent: int | None = None) -> Decision:
@@ -208,9 +211,15 @@ class Tools(ABC):
 
 
 class Pruner(Plugin, ABC):
-    """Base class of plugins that bring a pruning strategy. An instance holds its options and nothing else."""
+    """Base class of plugins that bring a pruning strategy. An instance holds its options and nothing else.
+
+    Attributes:
+        takes_transforms: Whether the strategy also decides the levels of transforms. It then passes on the settings of
+            each solution with its widths.
+    """
 
     kind = "pruner"
+    takes_transforms: ClassVar[bool] = False
 
     @abstractmethod
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:

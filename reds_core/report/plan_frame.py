@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reds_core.cost.resources import RESOURCES
 from reds_core.plan import Accuracy, FullRecord, Plan, SubnetworkRecord
+from reds_core.report.layer_levels import counts_text, decided
 from reds_core.system.libraries import require_libraries
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 FULL_ROW = "full"
 """The label of the row of the full network."""
+LEVELS = "levels_"
+"""How the names of columns begin that tell how many layers have each level of a dimension."""
 _UNITS = {"B": "_bytes", "ns": "_ns"}
 """The ends of the names of columns by base unit."""
 
@@ -60,6 +63,7 @@ def _member_row(record: SubnetworkRecord) -> dict[str, Any]:
         "wall_s": record.wall_s,
         "latency_measured_ns": record.latency_measured_ns,
         "align": record.align,
+        **{f"{LEVELS}{what}": counts_text(record, what) for what in decided([record])},
         "is_untrained": record.is_untrained,
         "shares_weights": record.shares_weights,
         **{f"budget_{resource}": limit for resource, limit in record.budget.items()},
@@ -82,7 +86,7 @@ def _accuracies(accuracy: Accuracy) -> dict[str, float | None]:
 
 
 def _type(column: str) -> str:
-    if column in ("status", "solver") or column.startswith("file_"):
+    if column in ("status", "solver") or column.startswith(("file_", LEVELS)):
         return "string"
     if column in ("is_untrained", "shares_weights"):
         return "bool"

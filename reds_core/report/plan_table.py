@@ -9,6 +9,7 @@ from pathlib import Path
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
 from reds_core.report.facts import FamilyFacts, Member, Metric, gather
+from reds_core.report.layer_levels import counts_text, decided, layers_text, title_of
 from reds_core.report.proof import badge
 from reds_core.report.table import Cell, Row, Table, one_block
 
@@ -35,6 +36,17 @@ def plan_table(plan: Plan, folder: Path) -> Table:
         "proof",
     ]
     rows = [_row(family, member) for member in family.largest_first]
+    whats = decided(plan.subnetworks)
+    if whats:
+        columns += [title_of(what) for what in whats]
+        levels = [
+            [units.DASH if m.record is None else counts_text(m.record, what) for what in whats]
+            for m in family.largest_first
+        ]
+        rows = [
+            Row(row.heading, (*row.cells, *(Cell(text) for text in texts)))
+            for row, texts in zip(rows, levels, strict=True)
+        ]
     if any(member.mark for member in family.subnetworks):
         columns.append("note")
         rows = [Row(row.heading, (*row.cells, Cell(m.mark))) for row, m in zip(rows, family.largest_first, strict=True)]
@@ -42,6 +54,8 @@ def plan_table(plan: Plan, folder: Path) -> Table:
         left_out = Row(f"({len(rows) - MOST_ROWS} more)", tuple(Cell("…") for _ in columns))
         rows = [*rows[: MOST_ROWS // 2], left_out, *rows[-MOST_ROWS // 2 :]]
     caption = f"{metric.name.capitalize()} is on test data: before fine-tuning, and of each exported file."
+    if whats:
+        caption += " 2×4 means that 2 layers have level 4."
     columns = [units.printable(column) for column in columns]
     return Table(caption, "network", tuple(columns), one_block(rows))
 
@@ -78,6 +92,8 @@ def member_table(record: SubnetworkRecord, metric: Metric) -> Table:
     texts["proof"] = badge(record) + ("" if record.solver is None else f" (solver {record.solver})")
     widths = [f"{group} {width}" for group, width in record.widths.items()]
     texts["channels kept"] = units.listed(tuple(widths), _MOST_WIDTHS)
+    for what in decided([record]):
+        texts[title_of(what)] = units.listed(layers_text(record, what), _MOST_WIDTHS)
     texts["files"] = ", ".join(name for name in record.files.values() if name is not None)
     if (added := extraction_sentence(record)) is not None:
         texts["note"] = added

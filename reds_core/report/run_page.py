@@ -10,6 +10,7 @@ from reds_core.plan import Plan
 from reds_core.report import figures, units
 from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.facts import OWN_WEIGHTS, FamilyFacts, Member, gather
+from reds_core.report.layer_levels import level_figures, levels_table
 from reds_core.report.page import Picture, picture, render
 from reds_core.report.plan_table import extraction_sentence
 from reds_core.report.proof import Proof, proof_summary, prove
@@ -77,6 +78,8 @@ def run_page(plan: Plan, folder: Path) -> str:
         usage_picture=_usage_picture(family),
         channel_pictures=_channel_pictures(plan, family),
         channels=channels_table(plan, family),
+        level_pictures=_level_pictures(plan, family),
+        levels=levels_table(plan, family),
         verdicts=tuple(reversed(verdicts)),
         search=search_table(family, tuple(reversed(proofs))),
         steps=steps_table(plan),
@@ -206,4 +209,13 @@ def _channel_pictures(plan: Plan, family: FamilyFacts) -> tuple[Picture, ...]:
         part = f", part {index + 1} of {len(drawn)}" if len(drawn) > 1 else ""
         caption = f"Channels kept in each group{part}"
         pictures.append(picture(figure, f"channels{index}", caption, f"{caption}. The table below has the figures."))
+    return tuple(pictures)
+
+
+def _level_pictures(plan: Plan, family: FamilyFacts) -> tuple[Picture, ...]:
+    drawn, pictures = level_figures(plan, family), []
+    for index, figure in enumerate(drawn):
+        part = f", part {index + 1} of {len(drawn)}" if len(drawn) > 1 else ""
+        caption = f"Levels of each layer{part}"
+        pictures.append(picture(figure, f"levels{index}", caption, f"{caption}. The table below has the figures."))
     return tuple(pictures)

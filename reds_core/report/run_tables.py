@@ -9,6 +9,7 @@ from reds_core.framework.file_kinds import FileKind
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
 from reds_core.report.facts import UNTRAINED, FamilyFacts, Member
+from reds_core.report.layer_levels import counts_text, decided, title_of
 from reds_core.report.proof import Proof
 from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table
 
@@ -31,8 +32,13 @@ def results_table(family: FamilyFacts) -> Table:
     qualities.append(row(family.kinds.model.title, lambda m: _quality(family, m.accuracy.after)))
     qualities += [row(kind.title, partial(_exported_quality, family, kind)) for kind in family.kinds.exported]
     sizes = [row(kind.title, partial(_size, kind=kind)) for kind in family.kinds.all]
+    levels = [
+        row(title_of(what).capitalize(), partial(_levels, what=what))
+        for what in decided([m.record for m in members if m.record])
+    ]
     blocks = (
         Block("Cost of one inference", tuple(costs)),
+        *((Block("Layers at each level", tuple(levels)),) if levels else ()),
         Block(f"{metric.name.capitalize()} on test data", tuple(qualities)),
         Block("File size", tuple(sizes)),
     )
@@ -52,6 +58,10 @@ def _usage(member: Member, resource: str) -> Cell:
     share = member.share.get(resource) if member.record is not None else None
     note = "" if share is None else f"{units.percent(share)}"
     return _figure(member.usage.get(resource), lambda n: units.amount(resource, n), note)
+
+
+def _levels(member: Member, what: str) -> Cell:
+    return NOTHING if member.record is None else Cell(counts_text(member.record, what))
 
 
 def _budget(member: Member, resource: str) -> Cell:

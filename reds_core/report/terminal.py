@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reds_core.plan import Plan
 from reds_core.report import units
 from reds_core.report.facts import UNTRAINED, FamilyFacts, Member, Metric, gather
+from reds_core.report.layer_levels import counts_text, decided, title_of
 from reds_core.report.proof import badge
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 WIDE_COLUMNS = 100
 _WIDE_ONLY = ("of\nfull", "search")
+_NOT_WITH_LEVELS = ("peak\nRAM",)
 _NAME_LIMIT = 10
 
 
@@ -24,7 +26,8 @@ def summary_table(plan: Plan, folder: Path, columns: int = WIDE_COLUMNS) -> Tabl
     Args:
         plan: the plan of the run.
         folder: folder with its files, of which only the sizes are read.
-        columns: width of the terminal. Below 100, the search time and the share of the MACs are omitted to fit into 80.
+        columns: width of the terminal. Below 100, or if layers have levels, the search time and the share of the MACs
+            are omitted; if both hold, the peak RAM too.
     """
     from rich import box
     from rich.table import Table
@@ -37,12 +40,19 @@ def summary_table(plan: Plan, folder: Path, columns: int = WIDE_COLUMNS) -> Tabl
         table.caption, table.caption_justify = Text(f"* {UNTRAINED}: added after the run"), "left"
     table.add_column("network", vertical="bottom")
     headings = ("MACs", "of\nfull", "params", "peak\nRAM", quality, f"int8\n{quality}", "int8\nfile", "proof", "search")
-    shown = [i for i, heading in enumerate(headings) if columns >= WIDE_COLUMNS or heading not in _WIDE_ONLY]
+    whats = decided(plan.subnetworks)
+    left_out: tuple[str, ...] = () if columns >= WIDE_COLUMNS and not whats else _WIDE_ONLY
+    if columns < WIDE_COLUMNS and whats:
+        left_out += _NOT_WITH_LEVELS
+    shown = [i for i, heading in enumerate(headings) if heading not in left_out]
     for i in shown:
         table.add_column(Text(units.on_terminal(headings[i])), justify="right", vertical="bottom")
+    for what in whats:
+        table.add_column(Text(units.on_terminal(title_of(what).replace(" ", "\n"))), justify="right", vertical="bottom")
     for member in family.largest_first:
         name, *cells = (Text(units.on_terminal(cell)) for cell in _row(family, member))
-        table.add_row(name, *(cells[i] for i in shown))
+        levels = [units.DASH if member.record is None else counts_text(member.record, what) for what in whats]
+        table.add_row(name, *(cells[i] for i in shown), *(Text(units.on_terminal(text)) for text in levels))
     return table
 
 

@@ -28,6 +28,8 @@ _FORMS = {
     "augment": "a string or a list of strings",
     "keep": "a string or a list of strings",
     "memory_limit": 'a whole number of bytes or a string such as "2GiB"',
+    "transforms": "a string or a list of strings",
+    "targets": "a string or a list of strings",
     "options": "a dict of the form {plugin: {key: value}}",
 }
 """What to give for arguments that take more than values of one type."""
@@ -71,6 +73,12 @@ class PruneOptions(WidthOptions, total=False):
             means half of the available memory.
         element_size: Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
+        transforms: One or several transform plugins, which offer further choices for each layer, such as
+            `"weight-bits"`.
+        targets: One or several target plugins, which are the kinds of files that are written for each subnetwork.
+        exchange_rate: The weight of the measured loss of a choice of a transform against the importance of channels.
+        calibrate: The number of short trainings from which the exchange rate is computed. None means that it is given.
+        qat: Whether to train with the weights that transforms leave. None means where weights have fewer than 8 bits.
         holdout: The share of the training data that is held back for validation, from 0 to below 1.
         stream: Whether the images of a folder are read from disk in each pass even if they fit into memory.
         int8: Whether to write an int8 file of each subnetwork too, if there is data to calibrate it.
@@ -102,6 +110,11 @@ class PruneOptions(WidthOptions, total=False):
     memory_limit: str | int | None
     element_size: int
     latency_table: str | PathLike[str] | None
+    transforms: str | Sequence[str]
+    targets: str | Sequence[str]
+    exchange_rate: float
+    calibrate: int | None
+    qat: bool | None
     holdout: float
     stream: bool
     int8: bool

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from reds_core.errors import InputError, command, suggestion
 from reds_core.framework.framework import Framework
+from reds_core.framework.target import Target
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, PluginOptions, build_options
 from reds_core.pruning.pruner import Pruner
@@ -13,6 +14,7 @@ from reds_core.registry import PluginStatus, Registry
 from reds_core.runs.search import AUTO
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer
+from reds_core.transforms.transform import Transform
 
 Participant = tuple[type[Plugin], str | None]
 """A kind of plugins and the name of one of them; None if any plugin of the kind may take part."""
@@ -28,7 +30,11 @@ def solvers(name: str) -> Participant:
 
 def run_participants(settings: RunSettings) -> tuple[Participant, ...]:
     """The plugins that take part in a run with these settings."""
-    return ((Pruner, settings.pruner), (Scorer, settings.scorer), solvers(settings.solver), FRAMEWORKS)
+    return (
+        *((Pruner, settings.pruner), (Scorer, settings.scorer), solvers(settings.solver), FRAMEWORKS),
+        *((Transform, name) for name in settings.transforms),
+        *((Target, name) for name in settings.targets),
+    )
 
 
 def check_options(registry: Registry, options: PluginOptions, participants: Sequence[Participant]) -> None:

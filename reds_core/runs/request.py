@@ -13,7 +13,7 @@ from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import OPTIMIZER, VALIDATION
 from reds_core.runs.given_data import Splits
 from reds_core.runs.recipe import recipe_of
-from reds_core.runs.settings import RunSettings
+from reds_core.runs.settings import TRANSFORM_SETTINGS, RunSettings
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.records import to_plain
 
@@ -43,6 +43,8 @@ class RunRequest:
         """All settings by name, as in plan.json. Paths are absolute."""
         recipe = recipe_of(self.model, self.data, self.settings)
         options: dict[str, Any] = to_plain(recipe.settings)
+        if not self.settings.names_targets:
+            options = {name: value for name, value in options.items() if name not in TRANSFORM_SETTINGS}
         given: dict[str, Any] = {} if self.validation is None else {VALIDATION: "given"}
         if self.objects.optimizer is not None:
             given[OPTIMIZER] = type(self.objects.optimizer).__name__

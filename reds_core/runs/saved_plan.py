@@ -251,6 +251,8 @@ class SavedPlan(_InFolder, Plan):
             the full network are those of the input model and of its model file;
         value, bound, gap, bound_independent, status, solver, wall_s, align, latency_measured_ns
             are as in the records;
+        levels_WHAT for everything that transforms decided, such as levels_weight_bits
+            are how many layers have each level: "7×4 3×8" means that 7 layers have level 4, and 3 have level 8;
         is_untrained, shares_weights
             tell apart members that `extract` added;
         budget_RESOURCE, file_KIND
@@ -258,7 +260,7 @@ class SavedPlan(_InFolder, Plan):
             names of the files in the folder.
 
         The widths of channel groups are not in the table, because each member has one for every group; they are at
-        `plan["50"].widths`.
+        `plan["50"].widths`, and the levels of layers at `plan["50"].settings`.
 
         Raises:
             UnavailableError: if pandas is not installed.
@@ -317,7 +319,7 @@ def load_plan(
         The plan. `plan["50"].load()` loads a member, `print(plan)` shows a table.
 
     Raises:
-        InputError: if the folder holds no finished run, or its plan cannot be read or is not of format reds-plan/1.
+        InputError: if the folder holds no finished run, or its plan cannot be read or has an unknown format.
 
     Example:
         >>> plan = reds_core.load_plan("slim")

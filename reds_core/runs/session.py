@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget
+from reds_core.errors import UnsupportedError, argument
 from reds_core.formulation.statement import Statement
+from reds_core.framework.target import Target
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.runs.inputs import Inputs
@@ -16,6 +18,7 @@ from reds_core.runs.score_store import ScoreStore
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer, check_level
+from reds_core.transforms.transform import Transform
 from reds_core.watcher import Watcher
 
 
@@ -26,6 +29,8 @@ class RunPlugins:
     pruner: Pruner
     scorer: Scorer
     search: Search
+    transforms: tuple[Transform, ...] = ()
+    targets: tuple[Target, ...] = ()
 
 
 def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
@@ -34,15 +39,29 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
     Raises:
         InputError: If a plugin or an option is unknown.
         UnavailableError: If a library that a plugin needs is not installed.
-        UnsupportedError: If the scorer does not support the score level.
+        UnsupportedError: If the scorer does not support the score level, or the strategy decides widths alone.
     """
+    settings.check_transforms()
     pruner = registry.create(Pruner, settings.pruner, settings.options)
     scorer = registry.create(Scorer, settings.scorer, settings.options)
     search = Search(registry, settings.solver, settings.options, settings.controls())
     search.check()
     check_level(scorer, settings.score_level)
+    transforms = tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
+    targets = tuple(registry.create(Target, name, settings.options) for name in settings.targets)
     check_options(registry, settings.options, run_participants(settings))
-    return RunPlugins(pruner, scorer, search)
+    if transforms:
+        _check_takes_transforms(registry, pruner)
+    return RunPlugins(pruner, scorer, search, transforms, targets)
+
+
+def _check_takes_transforms(registry: Registry, pruner: Pruner) -> None:
+    if not pruner.takes_transforms:
+        able = sorted(name for name, each in registry.available(Pruner).items() if each.takes_transforms)
+        raise UnsupportedError(
+            f"pruner '{pruner.name}' decides widths alone, without transforms",
+            f"give {argument('pruner')} {' or '.join(able)}" if able else f"leave out {argument('transforms')}",
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from reds_core.errors import InputError, argument
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.task import Task
+from reds_core.knapsack.integers import counted
 from reds_core.knapsack.solver import Controls
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
@@ -24,6 +26,8 @@ from reds_core.system.memory import parse_bytes
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
 DEFAULT_OUT = "reds-out"
+TRANSFORM_SETTINGS = ("transforms", "targets", "exchange_rate", "calibrate", "qat")
+"""The settings that plans of runs without transforms and targets do not state."""
 
 
 def merged_options(first: PluginOptions, second: PluginOptions) -> dict[str, Mapping[str, str]]:
@@ -60,6 +64,15 @@ class RunSettings:
         element_size_bytes: The size of a weight or an activation on the device: 1 for int8, or 4 for float32.
         latency_table: The table that `reds latency` wrote, for budgets of latency.
         widths: The widths that groups may have.
+        transforms: The transform plugins, which offer further choices for each layer besides its width, such as
+            weight-bits. They are decided together with the widths.
+        targets: The target plugins, which are the kinds of files that are written for each subnetwork, and which say
+            what layers can become in them. None are needed without transforms.
+        exchange_rate: The weight of the loss that a choice of a transform costs, as it is measured, against the
+            importance of channels.
+        calibrate: The number of short trainings from which the exchange rate is computed. None means that it is given.
+        qat: Train the subnetworks with the weights that transforms leave them with (quantisation-aware training). None
+            means on where weights have fewer than 8 bits.
         holdout: The share of the training data that is held back to choose the best epoch, from 0 to below 1.
         class_weight: How much the examples of each class count in training and on held-back data:
             CLASS=WEIGHT[,CLASS=WEIGHT...], or balanced, which gives all classes the same total weight. None means 1
@@ -89,6 +102,11 @@ class RunSettings:
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency_table: str | None = None
     widths: WidthRules = WidthRules()
+    transforms: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    exchange_rate: float = 0.5
+    calibrate: int | None = None
+    qat: bool | None = None
     holdout: float = 0.1
     class_weight: str | None = None
     stream: bool = False
@@ -109,11 +127,59 @@ class RunSettings:
             )
         if self.class_weight is not None:
             parse_class_weight(self.class_weight)
+        self._check_transforms()
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
         if self.max_drop is not None and self.budgets == DEFAULT_BUDGETS:
             object.__setattr__(self, "budgets", ())  # they would otherwise count as limits that the user gave
         self.controls()
+
+    @property
+    def has_transforms(self) -> bool:
+        """Whether more is decided than the widths of groups."""
+        return bool(self.transforms)
+
+    @property
+    def names_targets(self) -> bool:
+        """Whether the plan names transforms or targets, which needs the second version of its format."""
+        return bool(self.transforms or self.targets)
+
+    def _check_transforms(self) -> None:
+        for name, given in (("transforms", self.transforms), ("targets", self.targets)):
+            repeated = next((each for each in given if given.count(each) > 1), None)
+            if repeated is not None:
+                raise InputError(f"{argument(name)} names '{repeated}' twice", "name it once")
+        if not (math.isfinite(self.exchange_rate) and self.exchange_rate >= 0):
+            raise InputError(f"the exchange rate {self.exchange_rate} is not 0 or more", "give a number such as 0.5")
+        if self.calibrate is not None and self.calibrate < 2:
+            raise InputError(
+                f"the exchange rate cannot be computed from {counted(self.calibrate, 'training')}",
+                f"give {argument('calibrate')} 2 or more",
+            )
+
+    def check_transforms(self) -> None:
+        """Refuse settings that cannot be combined with transforms.
+
+        Raises:
+            InputError: If there are transforms and such a setting.
+        """
+        if not self.transforms:
+            return
+        if self.element_size_bytes != DEFAULT_ELEMENT_SIZE_BYTES:
+            raise InputError(
+                f"transforms change weights that take 1 byte each, not {self.element_size_bytes}",
+                f"leave out {argument('element_size')} or {argument('transforms')}",
+            )
+        if self.max_drop is not None:
+            raise InputError(
+                f"{argument('max_drop')} searches for widths alone, without transforms",
+                f"give {argument('budgets')} instead, or leave out {argument('transforms')}",
+            )
+        if self.latency_table is not None:
+            raise InputError(
+                "a latency table knows the widths of layers but not what transforms make of them",
+                f"leave out {argument('latency_table')} or {argument('transforms')}",
+            )
 
     def controls(self) -> Controls:
         """The limits and the seed of each solve.

@@ -115,7 +115,8 @@ class UniformQuantiser:
         return squared
 
     def _integers(self, values: _Float32, scales: _Float32) -> _Float32:
-        return np.clip(np.rint(values / scales), -self.largest, self.largest)
+        clipped: _Float32 = np.clip(np.rint(values / scales), -self.largest, self.largest)
+        return clipped
 
 
 @dataclass(frozen=True, eq=False)

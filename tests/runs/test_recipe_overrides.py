@@ -32,6 +32,10 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "element_size": ("element_size_bytes: 4", ("--element-size", "1")),
     "latency_table": ("latency_table: t.json", ("--latency-table", "none")),
     "imports": ("imports: [mine.py]", ("--import", "none")),
+    "transforms": ("transforms: [weight-bits]", ("--transform", "none")),
+    "targets": ("targets: [tflite-int8]", ("--target", "none")),
+    "exchange_rate": ("exchange_rate: 0.25", ("--exchange-rate", "0.5")),
+    "calibrate": ("calibrate: 4", ("--calibrate", "none")),
     "keep": ("widths: {keep: [stem, head]}", ("--keep", "none")),
     "align": ("widths: {align: 8}", ("--align", "auto")),
     "min_width": ("widths: {min_width: 8}", ("--min-width", "1")),
@@ -97,6 +101,7 @@ def test_no_option_is_left_out_here() -> None:
         "quiet",
         "verbose",
         "input_shape",
+        "qat",  # a switch whose default is neither of its two forms
     } == set(BACK) | PLACES
 
 
@@ -108,13 +113,14 @@ def test_an_option_that_is_given_wins(asked: Any, option: str) -> None:
     assert asked(text, *arguments) == dataclasses.replace(recipe, settings=RunSettings())
 
 
-@pytest.mark.parametrize("option", ["int8", "strict", "recalibrate"])
+@pytest.mark.parametrize("option", ["int8", "strict", "recalibrate", "qat"])
 def test_both_forms_of_a_switch(asked: Any, option: str) -> None:
     for form, expected in ((f"--{option}", True), (f"--no-{option}", False)):
         for said in ("true", "false"):
-            text = f"int8: {said}\nstrict: {said}\nfinetune: {{recalibrate: {said}}}"
+            text = f"int8: {said}\nstrict: {said}\nqat: {said}\nfinetune: {{recalibrate: {said}}}"
             settings = asked(text, form).settings
             found = {"int8": settings.int8, "strict": settings.strict, "recalibrate": settings.finetune.recalibrate}
+            found["qat"] = settings.qat
             assert found == dict.fromkeys(found, said == "true") | {option: expected}
 
 
@@ -161,7 +167,7 @@ def test_places_are_replaced(asked: Any, tmp_path: Path) -> None:
 
 def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     arguments = [a for _, given in BACK.values() for a in given if given[-1] == "none"]
-    assert len(arguments) == 2 * 18
+    assert len(arguments) == 2 * 21
     assert asked("seed: 0", *arguments).settings == RunSettings()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from html_pages import Page
 
 from reds_core.plan import (
+    LEVELS_FORMAT,
     Accuracy,
     DropRecord,
     ExtractionRecord,
@@ -128,6 +129,15 @@ def deep() -> Plan:
     return plan_of(RESNET, records, steps=tuple(steps), pruner="layerwise")
 
 
+def with_levels() -> Plan:
+    """DS-CNN S at 50 and 25 %, with weights of 4 bits in some layers, more of them in the smaller subnetwork."""
+    records = []
+    for fraction, low in ((0.25, 4), (0.5, 2)):
+        settings = {layer: {"weight_bits": 4 if i < low else 8} for i, layer in enumerate(DS_CNN_S)}
+        records.append(proven(fraction, DS_CNN_S, settings=settings))
+    return plan_of(DS_CNN_S, records, format=LEVELS_FORMAT)
+
+
 def without_data() -> Plan:
     """Pruned by magnitude, nothing measured."""
     records = [proven(f, DS_CNN_S, accuracy=Accuracy()) for f in (0.25, 0.5)]
@@ -202,7 +212,19 @@ def no_subnetwork() -> Plan:
     return plan_of(DS_CNN_S, [])
 
 
-PLANS = (complete, deep, without_data, odd, one_budget, searched, extended, sixty_groups, nothing_known, no_subnetwork)
+PLANS = (
+    complete,
+    deep,
+    with_levels,
+    without_data,
+    odd,
+    one_budget,
+    searched,
+    extended,
+    sixty_groups,
+    nothing_known,
+    no_subnetwork,
+)
 
 
 def write_files(plan: Plan, folder: Path) -> None:

@@ -105,4 +105,5 @@ def _extracted(state: PruningState, tools: Tools) -> Family[Any]:
     """The permuted full network and its prefixes."""
     full = tools.extract(tools.model, state.order)
     widths = tuple(choice.widths for choice in state.choices)
-    return Family(full, tuple(tools.extract(full, member_kept(w)) for w in widths), widths)
+    settings = tuple(choice.settings for choice in state.choices)
+    return Family(full, tuple(tools.extract(full, member_kept(w)) for w in widths), widths, settings)

@@ -39,6 +39,7 @@ class NestedPruner(AtOncePruner):
     """
 
     name = "nested"
+    takes_transforms = True
     Options: ClassVar[type] = NestedOptions
 
     def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Step]:

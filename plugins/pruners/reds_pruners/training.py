@@ -36,6 +36,7 @@ def train(family: Family[Any], step: Step, tools: Tools, alone: int | None = Non
         return family
     if alone is None:
         return tools.finetune(family)
-    trained = tools.finetune(Family(family.members[alone], (), ())).full
+    single = Family(family.members[alone], (), (), full_settings=family.settings_of(alone))
+    trained = tools.finetune(single).full
     members = (*family.members[:alone], trained, *family.members[alone + 1 :])
     return dataclasses.replace(family, members=members)
