@@ -81,5 +81,6 @@ def _text(checked: CheckedSolution) -> str:
     rows += [] if checked.bound is None else [("bound", f"{checked.bound:,} (not checked)")]
     rows += [(name, f"{amount:,}") for name, amount in (checked.usage or {}).items()]
     rows += [(f"  {group}", str(width)) for group, width in (checked.widths or {}).items()]
+    rows += [(f"  {site}", levels) for site, levels in checked.settings.texts()]
     indent = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{indent}}  {content}" for name, content in rows)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 
 from reds_core.exchange.solution_files import read_solution
 from reds_core.knapsack.file import load_problem
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.system.files import given_path
+from reds_core.system.records import LEFT_OUT
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class CheckedSolution:
         violations: what the choice violates, a sentence each.
         widths: number of channels that each group keeps, by group name.
         bound: the upper bound on the value that a JSON answer states, or None. It is not checked.
+        settings: the level of each dimension besides widths; empty if nothing else was decided.
     """
 
     choice: tuple[int, ...] | None
@@ -33,6 +36,7 @@ class CheckedSolution:
     violations: tuple[str, ...]
     widths: Mapping[str, int] | None
     bound: int | None
+    settings: LevelSettings = field(default_factory=LevelSettings, metadata={LEFT_OUT: True})
 
 
 def check_solution(problem: KnapsackProblem | str | PathLike[str], solution: str | PathLike[str]) -> CheckedSolution:
@@ -68,6 +72,7 @@ def check_solution(problem: KnapsackProblem | str | PathLike[str], solution: str
         _violations(problem, found.choice, evaluation.usage),
         problem.widths(found.choice),
         found.bound,
+        problem.settings(found.choice),
     )
 
 

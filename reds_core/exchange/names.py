@@ -14,7 +14,7 @@ LABEL_LENGTH = 40
 """The most characters of a label. Some readers of LP files refuse names of more than 100 characters."""
 
 _COLUMN = re.compile(r"x(\d{1,9})_(\d{1,9})(?:_|$)", re.ASCII)
-_VALUE = re.compile(r"(?:x(\d{1,9})(?:_\w*)?=)?(?:o(\d{1,9})(?:_w\d+)?|(\d{1,9}))", re.ASCII)
+_VALUE = re.compile(r"(?:x(\d{1,9})(?:_\w*)?=)?(?:o(\d{1,9})(?:_[wl]\w+)?|(\d{1,9}))", re.ASCII)
 
 
 def label(text: str) -> str:
@@ -23,9 +23,11 @@ def label(text: str) -> str:
 
 
 def column_name(problem: KnapsackProblem, group: int, option: int) -> str:
-    """The name of the binary column of an option, such as `x2_7_w8_conv1`: group 2 and option 7, of width 8."""
-    found = problem.groups[group]
-    return f"x{group}_{option}_w{int(found.widths[option])}_{label(found.name)}"
+    """The name of the binary column of an option, such as `x2_7_w8_conv1`: group 2 and option 7, of width 8.
+
+    An option with levels has these instead of the width, as in `x2_7_l8_4_conv1`.
+    """
+    return f"x{group}_{option}_{_option_label(problem, group, option)}_{label(problem.groups[group].name)}"
 
 
 def cell_name(pair: int, first: int, second: int) -> str:
@@ -40,8 +42,19 @@ def variable_name(problem: KnapsackProblem, group: int) -> str:
 
 
 def option_name(problem: KnapsackProblem, group: int, option: int) -> str:
-    """The name of an option in a cost function network, such as `o7_w8`: option 7, of width 8."""
-    return f"o{option}_w{int(problem.groups[group].widths[option])}"
+    """The name of an option in a cost function network, such as `o7_w8`: option 7, of width 8.
+
+    An option with levels has these instead of the width, as in `o7_l8_4`.
+    """
+    return f"o{option}_{_option_label(problem, group, option)}"
+
+
+def _option_label(problem: KnapsackProblem, group: int, option: int) -> str:
+    """What an option decides: its width, or its levels in the order of the dimensions."""
+    found = problem.groups[group]
+    if found.levels is None:
+        return f"w{int(found.widths[option])}"
+    return label("l" + "_".join(str(level) for level in found.levels[option].tolist()))
 
 
 def pair_variable_name(number: int) -> str:

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from reds_core.arrays import BoolArray, IntArray
 from reds_core.errors import InputError
 from reds_core.exchange.cost_network import cost_network
 from reds_core.exchange.linear_files import COEFFICIENT_LIMIT
 from reds_core.exchange.names import option_of_column, option_of_value
+from reds_core.knapsack.levels import WIDTH
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Status
 from reds_core.system.files import given_path
@@ -69,7 +71,8 @@ def read_solution(problem: KnapsackProblem, path: str | PathLike[str]) -> Soluti
       variables and values. Further lines are ignored: toulbar2 writes each better solution over the previous one, of
       which a rest may remain;
     - JSON: `{"choice": [...], "bound": null}` with an option index for each group, or `{"widths": {group: width}}`, as
-      `reds solve --json` prints it. The key `status` may be "optimal", "feasible", "infeasible" or "no_solution".
+      `reds solve --json` prints it, with `{"settings": {site: {what: level}}}` if groups have levels. The key `status`
+      may be "optimal", "feasible", "infeasible" or "no_solution".
 
     Args:
         problem: the problem.
@@ -192,7 +195,7 @@ def _of_json(problem: KnapsackProblem, path: Path, text: str) -> SolutionFile:
             raise _refused(path, "has neither 'choice' nor 'widths'", "give a list of option indices as 'choice'")
         return SolutionFile(None, bound, status)
     if choice is None:
-        return SolutionFile(_of_widths(problem, path, widths), bound, status)
+        return SolutionFile(_of_settings(problem, path, widths, content.get("settings") or {}), bound, status)
     if not isinstance(choice, list) or any(type(option) is not int for option in choice):
         raise _refused(path, "has a 'choice' that is not a list of integers", "give one option index for each group")
     if len(choice) != len(problem.groups):
@@ -209,14 +212,29 @@ def _status(path: Path, stated: Any) -> Status | None:
     return known[stated]
 
 
-def _of_widths(problem: KnapsackProblem, path: Path, widths: Any) -> tuple[int, ...]:
+def _of_settings(problem: KnapsackProblem, path: Path, widths: Any, settings: Any) -> tuple[int, ...]:
+    """The choice that has the given widths, by group, and the given levels, as `{site: {what: level}}`."""
     if not isinstance(widths, dict):
         raise _refused(path, "has 'widths' that are not an object", "give the width of each group by its name")
+    if not isinstance(settings, dict) or not all(isinstance(levels, dict) for levels in settings.values()):
+        raise _refused(path, "has 'settings' that are not objects", "give levels as {site: {what: level}}")
     chosen = {}
     for g, group in enumerate(problem.groups):
-        width = widths.get(group.name)
-        options = np.flatnonzero(group.widths == width) if type(width) is int else np.zeros(0, np.int64)
+        matches = np.ones(group.options, np.bool_)
+        if group.has_widths:
+            matches &= _equal(group.widths, widths.get(group.name))
+        if group.levels is not None:
+            for dimension, column in zip(group.dimensions, group.levels.T, strict=True):
+                if dimension.what != WIDTH:
+                    matches &= _equal(column, settings.get(dimension.site, {}).get(dimension.what))
+        options = np.flatnonzero(matches)
         if options.size != 1:
-            raise _refused(path, f"gives group '{group.name}' no width that it offers")
+            what = "no width that it offers" if group.levels is None else "no width and levels that it offers"
+            raise _refused(path, f"gives group '{group.name}' {what}")
         chosen[g] = int(options[0])
     return _complete(problem, path, chosen)
+
+
+def _equal(column: IntArray, wanted: Any) -> BoolArray:
+    """Which entries equal `wanted`; none if it is not an integer."""
+    return column == wanted if type(wanted) is int else np.zeros(len(column), np.bool_)

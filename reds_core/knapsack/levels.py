@@ -63,6 +63,13 @@ class LevelSettings:
         """Return the level of one dimension, or None if it is untouched."""
         return self.levels.get(site, {}).get(what)
 
+    def texts(self) -> list[tuple[str, str]]:
+        """Return each site with its levels in words, such as `("conv1", "weight_bits 4, rank 8")`."""
+        return [
+            (site, ", ".join(f"{what} {level}" for what, level in chosen.items()))
+            for site, chosen in self.levels.items()
+        ]
+
     def __bool__(self) -> bool:
         return bool(self.levels)
 

@@ -133,10 +133,7 @@ def solution_text(solution: Solution, groups: int | None = None) -> str:
     rows += [(f"  {group}", str(width)) for group, width in widths[:groups]]
     if groups is not None and len(widths) > groups:
         rows.append(("  ...", f"and {counted(len(widths) - groups, 'more group')}"))
-    settings = [
-        (f"  {site}", ", ".join(f"{what} {level}" for what, level in chosen.items()))
-        for site, chosen in solution.settings.levels.items()
-    ]
+    settings = [(f"  {site}", levels) for site, levels in solution.settings.texts()]
     rows += settings[:groups]
     if groups is not None and len(settings) > groups:
         rows.append(("  ...", f"and levels of {counted(len(settings) - groups, 'more site')}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reds_core.arrays import IntArray
+from reds_core.knapsack.integers import refused
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.sequence import first_within
 
@@ -14,6 +15,9 @@ def choice_at_largest_ratio(problem: KnapsackProblem) -> tuple[int, ...] | None:
 
     All ratios are tried, because measured costs need not fall with the ratio. The widths of each group must rise; see
     `uniform_choices`.
+
+    Raises:
+        InputError: if options are rows of levels rather than widths alone.
     """
     return first_within(problem, uniform_choices(problem))
 
@@ -30,7 +34,12 @@ def uniform_choices(problem: KnapsackProblem) -> IntArray:
 
     Returns:
         Option indices, int64 (ratios, groups), largest ratio first.
+
+    Raises:
+        InputError: if options are rows of levels rather than widths alone.
     """
+    if problem.has_levels:
+        raise refused("a ratio of channels says nothing about levels", "state a problem of widths alone")
     shares = [g.widths / g.widths[-1] for g in problem.groups]
     ratios = np.unique(np.concatenate([np.zeros(1), *shares]))[::-1]
     columns = [np.maximum(np.searchsorted(share, ratios, side="right") - 1, 0) for share in shares]

@@ -18,7 +18,7 @@ from reds_core.testing import problems
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.report import Failure, Skip
 from reds_core.testing.runner import Check
-from reds_core.testing.strategies import knapsack_problems
+from reds_core.testing.strategies import joint_problems, knapsack_problems
 from reds_core.testing.subject import (
     Asked,
     SolverSubject,
@@ -204,6 +204,18 @@ def takes_values_that_follow_costs(subject: SolverSubject) -> None:
     subject.judge_all(problems.correlated(seed, f) for seed in subject.seeds for f in {Feature.NONE, features})
 
 
+def takes_options_that_are_rows_of_levels(subject: SolverSubject) -> None:
+    """An option may be a row of levels, such as a width and the bits of two layers: its index and its width then carry
+    no order. A solver that needs widths that rise refuses such problems by `refusal`.
+    """
+    features = subject.solver.features & ~Feature.BOUNDS
+    plain = [problems.random_problem(seed, f) for seed in subject.seeds for f in (Feature.NONE, features)]
+    cases = [problems.leveled(problem, seed) for seed, problem in enumerate(plain)]
+    if all(why_not(subject.solver, problem) is not None for problem in cases):
+        raise Skip("refuses problems whose options are rows of levels")
+    subject.judge_all(cases)
+
+
 def agrees_with_brute_force_on_generated_problems(subject: SolverSubject) -> None:
     """Hypothesis searches for a problem with a wrong answer and reduces it to a small one that a person can read."""
     try:
@@ -218,7 +230,10 @@ def agrees_with_brute_force_on_generated_problems(subject: SolverSubject) -> Non
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(knapsack_problems(subject.solver.features, groups=3, options=3))
+    @hypothesis.given(
+        knapsack_problems(subject.solver.features, groups=3, options=3)
+        | joint_problems(subject.solver.features, groups=3, options=3)
+    )
     def search(problem: KnapsackProblem) -> None:
         hypothesis.assume(why_not(subject.solver, problem) is None)
         hypothesis.assume(all(low <= high for low, high in zip(problem.floors, problem.ceilings, strict=True)))
@@ -263,6 +278,7 @@ CASES = tuple(
         answers_permuted_groups_alike,
         answers_scaled_values_alike,
         takes_values_that_follow_costs,
+        takes_options_that_are_rows_of_levels,
         agrees_with_brute_force_on_generated_problems,
     )
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,10 @@ def joint_problems(
     """
     from hypothesis import strategies as st
 
-    return st.builds(leveled, knapsack_problems(features, groups, options), st.integers(0, 2**16))
+    def stated(problem: KnapsackProblem, seed: int) -> KnapsackProblem:
+        return replace(leveled(problem, seed), name=problem.name)
+
+    return st.builds(stated, knapsack_problems(features, groups, options), st.integers(0, 2**16))
 
 
 def knapsack_problems(

@@ -67,7 +67,11 @@ def described(problem: KnapsackProblem) -> str:
     def plain(table: object) -> str:
         return "0" if table is None else str(getattr(table, "tolist")())  # noqa: B009
 
-    groups = "; ".join(f"{g.name} widths {plain(g.widths)} values {plain(g.values)}" for g in problem.groups)
+    groups = "; ".join(
+        f"{g.name} widths {plain(g.widths)} values {plain(g.values)}"
+        + ("" if g.levels is None else f" levels {plain(g.levels)}")
+        for g in problem.groups
+    )
     pairs = "; ".join(f"pair {p.first}-{p.second} values {plain(p.values)}" for p in problem.pairs)
     resources = []
     for r in problem.resources:

@@ -21,7 +21,7 @@ from reds_core.exchange.names import option_of_column
 from reds_core.knapsack.file import load_problem
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, SumResource
 from reds_core.testing.oracle import brute_force
-from reds_core.testing.strategies import knapsack_problems
+from reds_core.testing.strategies import joint_problems, knapsack_problems
 
 INSTANCES = Path(__file__).parents[2] / ".." / "shared" / "instances"
 WRITERS = {"mps": write_mps, "lp": write_lp}
@@ -42,7 +42,7 @@ def test_other_solvers_find_the_optimum(
     folder = tmp_path_factory.mktemp(kind)
 
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(knapsack_problems())
+    @given(knapsack_problems() | joint_problems())
     def trial(problem: KnapsackProblem) -> None:
         agrees(problem, kind, solver, folder, brute_force(problem).value)
 

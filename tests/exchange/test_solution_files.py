@@ -10,9 +10,12 @@ import pytest
 
 from reds_core.errors import InputError
 from reds_core.exchange.checking import check_solution
+from reds_core.exchange.names import option_name
 from reds_core.exchange.solution_files import SolutionFile, choice_of_solution, read_solution
+from reds_core.knapsack.levels import WIDTH, Dimension, Nesting
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
 from reds_core.knapsack.solution import Status
+from reds_core.system.records import to_json
 
 PROBLEM = KnapsackProblem(
     "small",
@@ -222,3 +225,56 @@ def test_a_solution_is_checked_in_exact_integers(tmp_path: Path) -> None:
     assert below.violations == ("option 0 of group 'fc' is not between its floor 1 and its ceiling 1",)
     nothing = check_solution(PROBLEM, write(tmp_path, HIGHS_INFEASIBLE))
     assert (nothing.choice, nothing.value, nothing.feasible) == (None, None, None)
+
+
+# --- options that are rows of levels ---------------------------------------------------------------------------------
+
+LEVELED = KnapsackProblem(
+    "leveled",
+    (
+        Group(
+            "conv",
+            [2, 1, 2],
+            [0, 5, 9],
+            (Dimension("conv", WIDTH), Dimension("conv/1", "bits")),
+            np.array([[2, 4], [1, 8], [2, 8]]),
+        ),
+        Group("fc", [0, 0], [0, 2], (Dimension("fc/1", "bits"),), np.array([[4], [8]])),
+        Group("plain", [3, 5], [0, 1]),
+    ),
+    nesting={"bits": Nesting.EQUAL},
+)
+SETTINGS = {"conv/1": {"bits": 8}, "fc/1": {"bits": 4}}
+
+
+def test_solve_json_with_levels_is_read(tmp_path: Path) -> None:
+    content = {"widths": {"conv": 1, "plain": 5}, "settings": SETTINGS}
+    assert read_solution(LEVELED, write(tmp_path, json.dumps(content))).choice == (1, 0, 1)
+    checked = check_solution(LEVELED, tmp_path / "x.sol")
+    assert (checked.widths, checked.settings.levels) == ({"conv": 1, "plain": 5}, SETTINGS)
+    assert json.loads(to_json(checked))["settings"] == SETTINGS
+
+
+@pytest.mark.parametrize(
+    "text", ["o1_l1_8 o0_l4 o1_w5", "x0_conv=o1_l1_8 x1_fc=o0_l4 x2_plain=o1_w5", "x0_1_l1_8_conv 1\nx1_0_l4 1\nx2_1 1"]
+)
+def test_names_of_options_with_levels_are_read(text: str, tmp_path: Path) -> None:
+    assert read_solution(LEVELED, write(tmp_path, text + "\n")).choice == (1, 0, 1)
+    assert [option_name(LEVELED, g, i) for g, i in enumerate((1, 0, 1))] == ["o1_l1_8", "o0_l4", "o1_w5"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (None, "group 'conv' no width and levels that it offers"),
+        ([8], "'settings' that are not objects"),
+        ({"conv/1": 8}, "'settings' that are not objects"),
+        (SETTINGS | {"fc/1": {"bits": 2}}, "group 'fc' no width and levels"),
+        (SETTINGS | {"conv/1": {"bits": 4}}, "group 'conv' no width and levels"),
+        (SETTINGS | {"conv/1": {"bits": "8"}}, "group 'conv' no width and levels"),
+    ],
+)
+def test_levels_that_are_refused(settings: object, why: str, tmp_path: Path) -> None:
+    content = {"widths": {"conv": 1, "plain": 5}, "settings": settings}
+    with pytest.raises(InputError, match=why):
+        read_solution(LEVELED, write(tmp_path, json.dumps(content)))

@@ -20,7 +20,7 @@ from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
 from reds_core.knapsack.solver import Feature
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.problems import random_problem
-from reds_core.testing.strategies import knapsack_problems
+from reds_core.testing.strategies import joint_problems, knapsack_problems
 
 INSTANCES = Path(__file__).parents[2] / ".." / "shared" / "instances"
 WRITERS = {"cfn": write_cfn, "wcsp": write_wcsp}
@@ -44,7 +44,7 @@ def test_toulbar2_finds_the_optimum(kind: str, solver: ForeignSolver, tmp_path_f
     folder = tmp_path_factory.mktemp(kind)
 
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(knapsack_problems())
+    @given(knapsack_problems() | joint_problems())
     def trial(problem: KnapsackProblem) -> None:
         agrees(problem, kind, solver, folder, brute_force(problem).value)
 

@@ -75,6 +75,7 @@ BAD: list[tuple[str, Callable[[], Solver], str, str]] = [
     ("blind to order", blind("permuted"), "answers_permuted_groups_alike", "on permuted("),
     ("blind to scale", blind("scaled"), "answers_scaled_values_alike", "on scaled("),
     ("blind to correlation", blind("correlated"), "takes_values_that_follow_costs", "infeasibility"),
+    ("blind to levels", blind("leveled"), "takes_options_that_are_rows_of_levels", "on leveled("),
     ("blind to generated", blind("generated"), "agrees_with_brute_force_on_generated_problems", "widths [1]"),
 ]
 """What is bad, what makes it, the one check that it fails, and what the reason says."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from reds_baselines.kernel_model import kernel_model
+from reds_baselines.levels import refusal_of_levels
 from reds_baselines.mathopt import Backend, maximise
 from reds_baselines.threshold import cuts
 from reds_core.arrays import IntArray
@@ -61,6 +62,9 @@ class RedsKernelSolver(Solver):
     Options: ClassVar[type] = KernelOptions
 
     def refusal(self, problem: KnapsackProblem) -> str | None:
+        of_levels = refusal_of_levels(problem)
+        if of_levels is not None:
+            return of_levels
         names = [g.name for g in problem.groups]
         for pair in problem.pairs:
             if pair.kernel is None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from reds_baselines.levels import refusal_of_levels
 from reds_core.arrays import IntArray
 from reds_core.knapsack import Answer, Claim, Control, Controls, Feature, KnapsackProblem, Solver, Status, first_within
 
@@ -25,6 +26,9 @@ class GlobalThresholdSolver(Solver):
     claims: ClassVar[Claim] = Claim.NONE
     controls: ClassVar[Control] = Control.NONE
     auto_rank: ClassVar[int] = 120
+
+    def refusal(self, problem: KnapsackProblem) -> str | None:
+        return refusal_of_levels(problem)
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         choice = first_within(problem, cuts(problem, problem.ceilings))

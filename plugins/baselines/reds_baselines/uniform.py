@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from reds_baselines.levels import refusal_of_levels
 from reds_core.knapsack import (
     Answer,
     Claim,
@@ -29,6 +30,9 @@ class UniformWidthSolver(Solver):
     claims: ClassVar[Claim] = Claim.NONE
     controls: ClassVar[Control] = Control.NONE
     auto_rank: ClassVar[int] = 130
+
+    def refusal(self, problem: KnapsackProblem) -> str | None:
+        return refusal_of_levels(problem)
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         choice = choice_at_largest_ratio(problem)
