@@ -15,9 +15,9 @@ from reds_core.knapsack.families.anchoring import FamilySolution
 from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 from reds_core.knapsack.solution import Solution, Status
 from reds_core.knapsack.solver import Feature, solve
-from reds_core.testing.oracle import all_choices, brute_force, usages_of, values_of
+from reds_core.testing.oracle import all_choices, brute_force, is_nested, usages_of, values_of
 from reds_core.testing.problems import long_chain
-from reds_core.testing.strategies import knapsack_problems
+from reds_core.testing.strategies import joint_problems, knapsack_problems
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 
@@ -42,6 +42,7 @@ def without_bound(problem: KnapsackProblem) -> Solution:
         gap=None,
         widths=problem.widths(choice),
         usage=evaluation.usage,
+        settings=problem.settings(choice),
     )
 
 
@@ -71,7 +72,7 @@ def best_family(problems: Sequence[KnapsackProblem], weights: Sequence[int]) -> 
             if best is None:
                 before: int | None = 0
             else:
-                inside = [v for smaller, v in best.items() if all(a <= b for a, b in zip(smaller, choice, strict=True))]
+                inside = [v for smaller, v in best.items() if is_nested(problem, smaller, choice)]
                 before = max(inside, default=None)
             if before is not None:
                 reached[tuple(int(i) for i in choice)] = before + weight * int(value)
@@ -80,23 +81,44 @@ def best_family(problems: Sequence[KnapsackProblem], weights: Sequence[int]) -> 
     return max(best.values(), default=None)
 
 
+def best_beside(
+    problem: KnapsackProblem, smaller: Sequence[int] | None = None, larger: Sequence[int] | None = None
+) -> int | None:
+    """The largest value of a choice that contains `smaller` and lies within `larger`."""
+    choices, values = feasible(problem)
+    return max(
+        (
+            int(value)
+            for choice, value in zip(choices.tolist(), values, strict=True)
+            if (smaller is None or is_nested(problem, smaller, choice))
+            and (larger is None or is_nested(problem, choice, larger))
+        ),
+        default=None,
+    )
+
+
 def check_nested(family: FamilySolution, problems: Sequence[KnapsackProblem]) -> None:
     for smaller, larger in itertools.pairwise(family.members):
-        assert all(a <= b for a, b in zip(smaller.choice, larger.choice, strict=True))
+        assert is_nested(problems[0], smaller.choice, larger.choice)
     for member, problem in zip(family.members, problems, strict=True):
         evaluation = problem.evaluate(member.choice)
         assert evaluation.feasible
         assert member.value == evaluation.value
         assert member.solution.usage == evaluation.usage
+        assert member.solution.choice == member.choice
         assert member.solution.widths == problem.widths(member.choice)
+        assert member.solution.settings == problem.settings(member.choice)
         if member.bound_independent is not None:
             assert member.bound_independent >= brute_force(problem).value
 
 
 @st.composite
 def families(draw: st.DrawFn, features: Feature = Feature.ALL) -> list[KnapsackProblem]:
-    """One to three budgets of one problem, rising, some equal; the smallest may be out of reach."""
-    problem = draw(knapsack_problems(features, groups=3, options=4))
+    """One to three budgets of one problem, rising, some equal; the smallest may be out of reach.
+
+    Options are widths or rows of levels.
+    """
+    problem = draw(knapsack_problems(features, groups=3, options=4) | joint_problems(features, groups=3, options=4))
     usages = usages_of(problem, all_choices(problem))
     shares = sorted(draw(st.lists(st.floats(0, 1), min_size=1, max_size=3)))
     problems = []

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from reds_core.errors import InputError, NoChoiceError
+from reds_core.errors import InfeasibleError, InputError, NoChoiceError
+from reds_core.knapsack.families.order import FamilyOrder, limited
 from reds_core.knapsack.no_choice import without_choice
-from reds_core.knapsack.problem import MAGNITUDE_LIMIT, KnapsackProblem
+from reds_core.knapsack.problem import MAGNITUDE_LIMIT, KnapsackProblem, Restricted
 from reds_core.knapsack.solution import Solution, Status
 
 Solve = Callable[[KnapsackProblem], Solution]
@@ -24,10 +25,10 @@ class MemberSolution:
     """One member of a family.
 
     Attributes:
-        solution: the solution of the problem under the floors and ceilings that nesting imposes.
+        solution: the solution of the problem with the options that nesting leaves. Its choice refers to all options.
         choice: the choice of `solution`, one option index for each group.
         value: the value of `choice`.
-        bound_independent: a proven upper bound on the value without those floors and ceilings, or None.
+        bound_independent: a proven upper bound on the value with all options, or None.
     """
 
     solution: Solution
@@ -78,13 +79,14 @@ def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve:
         solve: any solver.
 
     Raises:
-        InfeasibleError: if there is no such choice.
+        InfeasibleError: if there is no such choice. Costs that fall as widths rise can be a reason, and levels that all
+            members must share, such as the bits of weights, if the problem of `smaller` had other costs or capacities.
         NoChoiceError: if the solver stopped before it found one. If it only stops so without the restriction, the
             member has no independent bound.
     """
     if smaller is None:
         return _solved(problem, solve)
-    return _beside(problem, _unless_stopped(problem, solve), smaller, None, solve)
+    return _beside(problem, FamilyOrder(problem), _unless_stopped(problem, solve), smaller, None, solve)
 
 
 def bottom_up(
@@ -113,7 +115,8 @@ def anchored(
     Raises:
         InputError: if the problems do not form a family, or the weights do not fit them.
         InfeasibleError: if a budget cannot be met. Budgets above the anchor can be met if the anchor can. Budgets
-            below it may fail if costs fall as widths rise, so that no choice within that of the anchor is cheap enough.
+            below it may fail if costs fall as widths rise, so that no choice within that of the anchor is cheap enough,
+            or if all members must share levels that the anchor chose too high.
         NoChoiceError: if the solver stopped before it found a choice.
     """
     return FamilySolver(problems, solve, weights).anchored(anchor)
@@ -130,6 +133,7 @@ class FamilySolver:
         self.problems = tuple(problems)
         self.solve = solve
         self.weights = check_weights(problems, weights)
+        self.order = FamilyOrder(problems[0])
         self._free: dict[int, Solution | None] = {}
 
     def free(self, budget: int) -> Solution | None:
@@ -148,14 +152,17 @@ class FamilySolver:
             members = {anchor: _member(self.problems[anchor], own)}
         for budget in range(anchor + 1, len(self.problems)):
             smaller = members[budget - 1].choice
-            members[budget] = _beside(self.problems[budget], self.free(budget), smaller, None, self.solve)
+            members[budget] = self._beside(budget, smaller, None)
         for budget in reversed(range(anchor)):
             larger = members[budget + 1].choice
-            members[budget] = _beside(self.problems[budget], self.free(budget), None, larger, self.solve)
+            members[budget] = self._beside(budget, None, larger)
         ordered = tuple(members[budget] for budget in range(len(self.problems)))
         known = [m.bound_independent for m in ordered if m.bound_independent is not None]
         bound = weighted_sum(self.weights, known) if len(known) == len(ordered) else None
         return FamilySolution(ordered, self.weights, bound)
+
+    def _beside(self, budget: int, smaller: Sequence[int] | None, larger: Sequence[int] | None) -> MemberSolution:
+        return _beside(self.problems[budget], self.order, self.free(budget), smaller, larger, self.solve)
 
 
 def weighted_sum(weights: Sequence[int], values: Sequence[int]) -> int:
@@ -163,8 +170,13 @@ def weighted_sum(weights: Sequence[int], values: Sequence[int]) -> int:
     return sum(w * v for w, v in zip(weights, values, strict=True))
 
 
-def _member(problem: KnapsackProblem, solution: Solution) -> MemberSolution:
+def _member(problem: KnapsackProblem, solution: Solution, inside: Restricted | None = None) -> MemberSolution:
     """`solution` as a member whose own bound is the independent one.
+
+    Args:
+        problem: the problem that was solved.
+        solution: its solution.
+        inside: how options of `problem` are numbered in the problem of the member, if it is a restriction of it.
 
     Raises:
         InfeasibleError: if `solution` proves that there is no choice.
@@ -172,12 +184,13 @@ def _member(problem: KnapsackProblem, solution: Solution) -> MemberSolution:
     """
     if solution.choice is None or solution.value is None:
         raise without_choice(problem, solution)
-    return MemberSolution(solution, solution.choice, solution.value, solution.bound)
+    choice = solution.choice if inside is None else inside.outer(solution.choice)
+    return MemberSolution(replace(solution, choice=choice), choice, solution.value, solution.bound)
 
 
-def _solved(problem: KnapsackProblem, solve: Solve) -> MemberSolution:
-    """Solve `problem` without regard to other members. Errors: see `_member`."""
-    return _member(problem, solve(problem))
+def _solved(problem: KnapsackProblem, solve: Solve, inside: Restricted | None = None) -> MemberSolution:
+    """Solve `problem` without regard to other members. Arguments and errors: see `_member`."""
+    return _member(problem, solve(problem), inside)
 
 
 def _unless_stopped(problem: KnapsackProblem, solve: Solve) -> Solution | None:
@@ -197,6 +210,7 @@ def _unless_stopped(problem: KnapsackProblem, solve: Solve) -> Solution | None:
 
 def _beside(
     problem: KnapsackProblem,
+    order: FamilyOrder,
     free: Solution | None,
     smaller: Sequence[int] | None,
     larger: Sequence[int] | None,
@@ -206,18 +220,29 @@ def _beside(
 
     Args:
         problem: the problem.
+        order: the order of its options.
         free: the solution of `problem` without these restrictions, or None if there is none.
         smaller, larger: option indices, or None for no restriction.
         solve: any solver.
     """
-    floors = problem.floors if smaller is None else tuple(map(max, problem.floors, smaller))
-    ceilings = problem.ceilings if larger is None else tuple(map(min, problem.ceilings, larger))
+    allowed = order.around(smaller, larger)
     bound = None if free is None else free.bound
     if free is not None and free.choice is not None and free.status is Status.OPTIMAL:
-        nested = [low <= x <= high for low, x, high in zip(floors, free.choice, ceilings, strict=True)]
+        nested = [mask[x] for mask, x in zip(allowed, free.choice, strict=True)]
         if all(nested):  # the best choice of all is also the best of the nested ones
             return _member(problem, free)
-    return replace(_solved(problem.with_bounds(floors, ceilings), solve), bound_independent=bound)
+    inside = limited(problem, allowed)
+    if inside is None:
+        raise InfeasibleError(
+            f"no choice of problem '{problem.name}' is nested with the members decided before",
+            "anchor the family at another budget, or raise the budget",
+        )
+    try:
+        return replace(_solved(inside.problem, solve, inside), bound_independent=bound)
+    except InfeasibleError as error:
+        if not problem.has_levels:
+            raise
+        raise InfeasibleError(f"{error.what} at the levels that the members decided before share", error.fix) from error
 
 
 def check_problems(problems: Sequence[KnapsackProblem]) -> None:
@@ -232,7 +257,8 @@ def check_problems(problems: Sequence[KnapsackProblem]) -> None:
         raise InputError("the family has no budgets", "give at least one budget")
     for smaller, larger in pairwise(problems):
         what = f"problems '{smaller.name}' and '{larger.name}' of one family"
-        if [(g.name, g.options) for g in smaller.groups] != [(g.name, g.options) for g in larger.groups]:
+        parts = [[(g.name, g.options, g.dimensions) for g in problem.groups] for problem in (smaller, larger)]
+        if parts[0] != parts[1] or smaller.nesting != larger.nesting:
             raise InputError(f"{what} have different groups", "state the same network for every budget")
         if [r.name for r in smaller.resources] != [r.name for r in larger.resources]:
             raise InputError(f"{what} have different resources", "give every budget the same resources")

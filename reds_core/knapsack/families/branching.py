@@ -1,10 +1,11 @@
 """Branch and bound for the best nested family, with a solver for single budgets.
 
-A node gives floors and ceilings to each budget. Its bound is the weighted sum of the bounds of its budgets, each solved
-on its own. If the choice of a budget has an option above that of the next larger budget, the two conflict: in every
-nested family, either the smaller budget stays below an option between the two, or the larger budget reaches it. Each
-case is a child node, as in conflict-based search (Sharon et al., Artificial Intelligence 219, 2015). Nodes of the best
-bound come first, so that few problems are solved if few channels conflict.
+A node gives each budget a set of allowed options. Its bound is the weighted sum of the bounds of its budgets, each
+solved on its own. If the choice of a budget has an option that does not lie within that of the next larger budget, the
+two conflict: a set of options separates them, such as all options above one between the two. In every nested family,
+either the smaller budget stays out of the set, or the larger budget is in it. Each case is a child node, as in
+conflict-based search (Sharon et al., Artificial Intelligence 219, 2015). Nodes of the best bound come first, so that
+few problems are solved if few channels conflict.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from reds_core.arrays import BoolArray
 from reds_core.errors import InfeasibleError, NoChoiceError
 from reds_core.knapsack.families.anchoring import Solve, weighted_sum
+from reds_core.knapsack.families.order import Cut, FamilyOrder, limited
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution, Status
 
@@ -63,13 +68,19 @@ class _Solved:
         return cls(solution.choice, solution.value, solution.bound, solution.status is Status.OPTIMAL)
 
 
+_Allowed = tuple[BoolArray, ...]
+
+
 @dataclass(frozen=True, order=True)
 class _Node:
-    """Floors and ceilings of each budget, and the solutions within them. Nodes are sorted by falling bound."""
+    """The allowed options of each budget, and the solutions among them. Nodes are sorted by falling bound.
+
+    Attributes:
+        allowed: for each budget and each group, which options are allowed, bool (options,).
+    """
 
     rank: tuple[int, int]
-    floors: tuple[tuple[int, ...], ...] = field(compare=False)
-    ceilings: tuple[tuple[int, ...], ...] = field(compare=False)
+    allowed: tuple[_Allowed, ...] = field(compare=False)
     solutions: tuple[_Solved, ...] = field(compare=False)
 
     @property
@@ -80,21 +91,31 @@ class _Node:
     def choices(self) -> tuple[tuple[int, ...], ...]:
         return tuple(s.choice for s in self.solutions)
 
-    @property
-    def conflict(self) -> tuple[int, int, int] | None:
-        """The widest conflict as budget, group and option; None if all choices are nested.
-
-        The option lies above the choice of the next larger budget, and not above that of the budget itself. In a nested
-        family the budget stays below it, or the larger budget reaches it.
-        """
+    def conflict(self, order: FamilyOrder) -> _Conflict | None:
+        """The widest conflict between neighbouring budgets; None if all choices are nested."""
+        found: _Conflict | None = None
         chosen = self.choices
-        found = [
-            (inner - outer, b, g, (inner + outer + 1) // 2)
-            for b in range(len(chosen) - 1)
-            for g, (inner, outer) in enumerate(zip(chosen[b], chosen[b + 1], strict=True))
-            if inner > outer
-        ]
-        return max(found)[1:] if found else None
+        for b in range(len(chosen) - 1):
+            for g, (inner, outer) in enumerate(zip(chosen[b], chosen[b + 1], strict=True)):
+                cut = order.cut(g, inner, outer) if inner != outer else None
+                if cut is not None and (found is None or cut.width >= found.cut.width):
+                    found = _Conflict(b, g, cut)
+        return found
+
+
+@dataclass(frozen=True)
+class _Conflict:
+    """A conflict between a budget and the next larger one in one group.
+
+    Attributes:
+        budget: index of the smaller budget.
+        group: index of the group.
+        cut: options among which is that of the smaller budget, but not that of the larger one.
+    """
+
+    budget: int
+    group: int
+    cut: Cut
 
 
 class _Unsolved(Exception):
@@ -107,6 +128,7 @@ class Branching:
     Args:
         problems: one problem for each budget, smallest first.
         weights: weights of their values.
+        order: the order of the options of each group.
         solve: any solver that gives bounds.
         solves: the largest number of problems to solve.
         deadline: `time.perf_counter()` at which to stop, or None.
@@ -116,12 +138,14 @@ class Branching:
         self,
         problems: Sequence[KnapsackProblem],
         weights: Sequence[int],
+        order: FamilyOrder,
         solve: Solve,
         solves: int,
         deadline: float | None,
     ) -> None:
         self._problems = problems
         self._weights = weights
+        self._order = order
         self._solve = solve
         self._left = solves
         self._limit = solves
@@ -139,8 +163,8 @@ class Branching:
         known = [s for s in map(_Solved.of, free) if s is not None]
         if len(known) < len(free):
             return Branched(None, value, bound, "the solver gives no bound")
-        floors, ceilings = tuple(p.floors for p in self._problems), tuple(p.ceilings for p in self._problems)
-        nodes = [self._node(floors, ceilings, known, bound)]
+        everything = tuple(tuple(np.ones(g.options, np.bool_) for g in p.groups) for p in self._problems)
+        nodes = [self._node(everything, known, bound)]
         best: tuple[tuple[int, ...], ...] | None = None
         unproved = value  # the largest bound of the nodes that the solver left open
         stopped: str | None = None
@@ -149,10 +173,10 @@ class Branching:
             if stopped is not None:
                 break
             node = heapq.heappop(nodes)
-            conflict = node.conflict
+            conflict = node.conflict(self._order)
             if conflict is not None:
                 try:
-                    children = self._children(node, *conflict)
+                    children = self._children(node, conflict)
                 except _Unsolved:
                     unproved = max(unproved, node.bound)
                     continue
@@ -176,57 +200,52 @@ class Branching:
             return "the time limit was reached"
         return None
 
-    def _node(
-        self,
-        floors: tuple[tuple[int, ...], ...],
-        ceilings: tuple[tuple[int, ...], ...],
-        solutions: Sequence[_Solved],
-        bound: int,
-    ) -> _Node:
+    def _node(self, allowed: tuple[_Allowed, ...], solutions: Sequence[_Solved], bound: int) -> _Node:
         """A new node, whose families are known to be worth at most `bound`."""
         self._made += 1
         bound = min(bound, weighted_sum(self._weights, [s.bound for s in solutions]))
-        return _Node((-bound, self._made), floors, ceilings, tuple(solutions))
+        return _Node((-bound, self._made), allowed, tuple(solutions))
 
-    def _children(self, node: _Node, budget: int, group: int, option: int) -> list[_Node]:
+    def _children(self, node: _Node, conflict: _Conflict) -> list[_Node]:
         """The child nodes of a conflict; those that cannot be met are left out.
 
-        In the first, the budgets up to `budget` stay below `option` in `group`; in the second, larger ones reach it.
+        In the first, the smaller budgets stay out of the cut; in the second, the larger ones are in it. If members
+        share what the cut decides, all of them stay out of it, or all are in it.
 
         Raises:
             _Unsolved: if the solver stopped without a choice or a bound.
         """
-        below, above = list(node.ceilings), list(node.floors)
+        group, cut = conflict.group, conflict.cut
+        outside, inside = list(node.allowed), list(node.allowed)
         for b in range(len(self._problems)):
-            if b <= budget:
-                below[b] = _with(below[b], group, min(below[b][group], option - 1))
-            else:
-                above[b] = _with(above[b], group, max(above[b][group], option))
+            if b <= conflict.budget or cut.is_shared:
+                outside[b] = _without(outside[b], group, cut.options)
+            if b > conflict.budget or cut.is_shared:
+                inside[b] = _without(inside[b], group, ~cut.options)
         children = []
-        for floors, ceilings in ((node.floors, tuple(below)), (tuple(above), node.ceilings)):
-            solutions = self._solutions(node, floors, ceilings)
+        for allowed in (tuple(outside), tuple(inside)):
+            solutions = self._solutions(node, allowed)
             if solutions is not None:
-                children.append(self._node(floors, ceilings, solutions, node.bound))
+                children.append(self._node(allowed, solutions, node.bound))
         return children
 
-    def _solutions(
-        self, node: _Node, floors: Sequence[tuple[int, ...]], ceilings: Sequence[tuple[int, ...]]
-    ) -> list[_Solved] | None:
-        """Solve each budget within tighter floors and ceilings than those of `node`; None if one cannot be met.
+    def _solutions(self, node: _Node, allowed: Sequence[_Allowed]) -> list[_Solved] | None:
+        """Solve each budget with fewer allowed options than in `node`; None if one cannot be met.
 
         Raises:
             _Unsolved: if the solver stopped without a choice or a bound.
         """
         solutions = []
-        for problem, low, high, known in zip(self._problems, floors, ceilings, node.solutions, strict=True):
-            if all(a <= x <= b for a, x, b in zip(low, known.choice, high, strict=True)):
+        for problem, masks, known in zip(self._problems, allowed, node.solutions, strict=True):
+            if all(mask[x] for mask, x in zip(masks, known.choice, strict=True)):
                 solutions.append(known)
                 continue
-            if any(a > b for a, b in zip(low, high, strict=True)):
+            inside = limited(problem, masks)
+            if inside is None:
                 return None
             self._left -= 1
             try:
-                solution = self._solve(problem.with_bounds(low, high))
+                solution = self._solve(inside.problem)
             except InfeasibleError:
                 return None
             except NoChoiceError as error:
@@ -236,9 +255,9 @@ class Branching:
             solved = _Solved.of(solution)
             if solved is None:
                 raise _Unsolved
-            solutions.append(solved)
+            solutions.append(replace(solved, choice=inside.outer(solved.choice)))
         return solutions
 
 
-def _with(options: tuple[int, ...], group: int, option: int) -> tuple[int, ...]:
-    return (*options[:group], option, *options[group + 1 :])
+def _without(masks: _Allowed, group: int, excluded: BoolArray) -> _Allowed:
+    return (*masks[:group], masks[group] & ~excluded, *masks[group + 1 :])

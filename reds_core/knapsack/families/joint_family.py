@@ -2,12 +2,11 @@
 
 Let `goal` be a weighted value above that of the best anchored family. In a family that reaches the goal, each member
 must be worth at least the goal minus the largest values of all others. This excludes most options of every budget.
-Nesting
-propagates the exclusions between budgets: no option may lie below what a smaller member must have, or above what a
-larger one can have. This lowers the largest value of each budget, and the argument repeats. The choices that remain for
-each budget are enumerated and joined into nested families. Goals are tried from the highest down: a family found at a
-high goal is proven best with few choices, and a goal that fails lowers the bound. If too many choices remain,
-`reds_core.knapsack.families.branching` takes over.
+Nesting propagates the exclusions between budgets: every option must contain one that a smaller member can have, and lie
+within one that a larger member can have. This lowers the largest value of each budget, and the argument repeats. The
+choices that remain for each budget are enumerated and joined into nested families. Goals are tried from the highest
+down: a family found at a high goal is proven best with few choices, and a goal that fails lowers the bound. If too many
+choices remain, `reds_core.knapsack.families.branching` takes over.
 """
 
 from __future__ import annotations
@@ -16,14 +15,16 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from reds_core.arrays import IntArray
+from reds_core.arrays import BoolArray, IntArray
 from reds_core.errors import InfeasibleError, NoChoiceError
 from reds_core.knapsack.families.anchoring import FamilySolution, FamilySolver, MemberSolution, Solve, weighted_sum
 from reds_core.knapsack.families.branching import Branching
 from reds_core.knapsack.families.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
+from reds_core.knapsack.families.order import FamilyOrder
 from reds_core.knapsack.families.region import Region, TableTooLarge, narrow, whole, within
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Status, relative_gap
@@ -91,7 +92,7 @@ class _Open:
         region: the region that contains them.
         target: the target that the region was last narrowed by, or None.
         bound: an upper bound on their values.
-        low, high: for each group, the smallest and the largest option index among them.
+        options: for each group, the option indices among them, int64 (kept,), rising.
         size: a measure of the work of enumerating them.
     """
 
@@ -103,20 +104,21 @@ class _Open:
         return self.region.bound
 
     @property
-    def low(self) -> list[int]:
-        return [int(k[0]) for k in self.region.factors.kept]
-
-    @property
-    def high(self) -> list[int]:
-        return [int(k[-1]) for k in self.region.factors.kept]
+    def options(self) -> Sequence[IntArray]:
+        return self.region.factors.kept
 
     @property
     def size(self) -> float:
         return sum(math.log(n) for n in self.region.factors.sizes)
 
-    def narrowed(self, target: int, low: Sequence[int], high: Sequence[int]) -> _Open | None:
-        """The choices between `low` and `high` that are worth at least `target`; None if none is left."""
-        inside = within(self.region, low, high)
+    def narrowed(self, target: int, allowed: Sequence[BoolArray]) -> _Open | None:
+        """The choices of allowed options that are worth at least `target`; None if none is left.
+
+        Args:
+            target: the smallest value of interest.
+            allowed: which options each group may have, bool (options,).
+        """
+        inside = within(self.region, allowed)
         if inside is not None and inside.options == self.region.options and target == self.target:
             return self
         left = None if inside is None else narrow(inside, target)
@@ -133,22 +135,21 @@ class _Listed:
     def bound(self) -> int:
         return int(self.found.values[0])
 
-    @property
-    def low(self) -> list[int]:
-        return [int(i) for i in self.found.choices.min(axis=0)]
-
-    @property
-    def high(self) -> list[int]:
-        return [int(i) for i in self.found.choices.max(axis=0)]
+    @cached_property
+    def options(self) -> Sequence[IntArray]:
+        return [np.flatnonzero(np.bincount(column)) for column in self.found.choices.T]
 
     @property
     def size(self) -> float:
         return math.log(len(self.found.values))
 
-    def narrowed(self, target: int, low: Sequence[int], high: Sequence[int]) -> _Listed | None:
+    def narrowed(self, target: int, allowed: Sequence[BoolArray]) -> _Listed | None:
         """See `_Open.narrowed`."""
         choices, values = self.found.choices, self.found.values
-        keep = (values >= target) & (choices >= np.array(low)).all(axis=1) & (choices <= np.array(high)).all(axis=1)
+        keep = values >= target
+        for mask, column in zip(allowed, choices.T, strict=True):
+            if not mask.all():
+                keep &= mask[column]
         return _Listed(NearOptimal(choices[keep], values[keep])) if keep.any() else None
 
 
@@ -225,23 +226,31 @@ class _Search:
 
     def _settled(self, goal: int, spaces: list[_Open | _Listed]) -> bool:
         """Narrow all of `spaces` by the goal and by their neighbours. False if no choice of a budget is left."""
-        floors, ceilings = self._families.problems[0].floors, self._families.problems[-1].ceilings
         upwards = range(len(spaces))
         while True:
             before = sum(s.size for s in spaces)
             for b in (*upwards, *reversed(upwards)):
-                low = spaces[b - 1].low if b else floors
-                high = spaces[b + 1].high if b + 1 < len(spaces) else ceilings
-                narrowed = spaces[b].narrowed(self._target(goal, spaces, b), low, high)
+                narrowed = spaces[b].narrowed(self._target(goal, spaces, b), self._allowed(spaces, b))
                 if narrowed is None:
                     return False
                 spaces[b] = narrowed
             if sum(s.size for s in spaces) >= _WORTHWHILE * before:
                 return True
 
+    def _allowed(self, spaces: Sequence[_Open | _Listed], budget: int) -> list[BoolArray]:
+        """The options that contain one of the next smaller budget and lie within one of the next larger budget."""
+        order = self._families.order
+        allowed = [np.ones(g.options, np.bool_) for g in self._families.problems[budget].groups]
+        for g, mask in enumerate(allowed):
+            if budget:
+                mask &= order.above(g, spaces[budget - 1].options[g])
+            if budget + 1 < len(spaces):
+                mask &= order.below(g, spaces[budget + 1].options[g])
+        return allowed
+
     def _joined(self, goal: int, spaces: Sequence[_Open | _Listed]) -> FamilySolution | None:
         lists = [s.found for s in spaces if isinstance(s, _Listed)]
-        chain = best_chain(lists, self._families.weights, goal)
+        chain = best_chain(lists, self._families.weights, goal, self._families.order)
         if chain is None:
             return None
         members = self._members([tuple(lists[b].choices[at].tolist()) for b, at in enumerate(chain)], True)
@@ -258,7 +267,9 @@ class _Search:
         note = f"not proved to be the best of all families: {why}"
         if self.bound is None:
             return replace(best, bound=None, detail=(note,))
-        branching = Branching(families.problems, families.weights, families.solve, self._limits.solves, self._deadline)
+        branching = Branching(
+            families.problems, families.weights, families.order, families.solve, self._limits.solves, self._deadline
+        )
         free = [families.free(b) for b in range(len(families.problems))]
         found = branching.run(free, best.weighted_value, self.bound)
         members = best.members if found.choices is None else self._members(found.choices, found.stopped is None)
@@ -285,19 +296,21 @@ class _Search:
             gap=relative_gap(evaluation.value, bound),
             widths=problem.widths(choice),
             usage=evaluation.usage,
+            settings=problem.settings(choice),
             wall_s=anchored.wall_s + seconds,
             detail=("chosen together with the other budgets",),
         )
         return MemberSolution(solution, choice, evaluation.value, self._bounds[budget])
 
 
-def best_chain(lists: Sequence[NearOptimal], weights: Sequence[int], goal: int) -> list[int] | None:
+def best_chain(lists: Sequence[NearOptimal], weights: Sequence[int], goal: int, order: FamilyOrder) -> list[int] | None:
     """The nested chain of the largest weighted value.
 
     Args:
         lists: the choices of each budget, smallest budget first.
         weights: weights of the values.
         goal: the smallest weighted value of interest.
+        order: the order of the options of each group.
 
     Returns:
         One index into each list, or None if no chain is worth at least `goal`.
@@ -308,7 +321,7 @@ def best_chain(lists: Sequence[NearOptimal], weights: Sequence[int], goal: int) 
     for b in range(1, len(lists)):
         rest = sum(w * int(x.values[0]) for w, x in zip(weights[b + 1 :], lists[b + 1 :], strict=True))
         gains = weights[b] * lists[b].values
-        smaller = _smaller(lists[b - 1].choices[members], totals, lists[b].choices, gains, goal - rest)
+        smaller = _smaller(lists[b - 1].choices[members], totals, lists[b].choices, gains, goal - rest, order)
         members = np.flatnonzero(smaller >= 0)
         smaller = smaller[members]
         totals = totals[smaller] + gains[members]
@@ -322,7 +335,9 @@ def best_chain(lists: Sequence[NearOptimal], weights: Sequence[int], goal: int) 
     return chain[::-1]
 
 
-def _smaller(inner: IntArray, totals: IntArray, outer: IntArray, gains: IntArray, needed: int) -> IntArray:
+def _smaller(
+    inner: IntArray, totals: IntArray, outer: IntArray, gains: IntArray, needed: int, options: FamilyOrder
+) -> IntArray:
     """For each `outer` choice, the index of the `inner` choice of the largest total that is nested in it.
 
     Returns:
@@ -337,7 +352,7 @@ def _smaller(inner: IntArray, totals: IntArray, outer: IntArray, gains: IntArray
         open_ = open_[totals[block[0]] + gains[open_] >= needed]
         if not len(open_):
             break
-        fits = (inner[block][None] <= outer[open_][:, None]).all(axis=2)
+        fits = options.nested(inner[block], outer[open_])
         hit = fits.any(axis=1)
         found[open_[hit]] = block[fits[hit].argmax(axis=1)]
         open_ = open_[~hit]

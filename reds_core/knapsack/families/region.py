@@ -148,17 +148,14 @@ def _at(factors: Factors, positions: Sequence[int]) -> FloatArray:
     return total
 
 
-def within(region: Region, low: Sequence[int], high: Sequence[int]) -> Region | None:
-    """`region` without options below `low` or above `high`; None if a group has no option left.
+def within(region: Region, allowed: Sequence[BoolArray]) -> Region | None:
+    """`region` without options that are not allowed; None if a group has no option left.
 
     Args:
         region: the region.
-        low, high: one option index for each group.
+        allowed: which options of the problem each group may have, bool (options,).
     """
-    keep: list[BoolArray] = [
-        np.logical_and(k >= a, k <= b) for k, a, b in zip(region.factors.kept, low, high, strict=True)
-    ]
-    return _restricted(region, keep)
+    return _restricted(region, [mask[k] for k, mask in zip(region.factors.kept, allowed, strict=True)])
 
 
 def _restricted(region: Region, keep: Sequence[BoolArray]) -> Region | None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from reds_core.knapsack.families.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
 from reds_core.knapsack.families.joint_family import best_chain
+from reds_core.knapsack.families.order import FamilyOrder
 from reds_core.knapsack.families.region import TableTooLarge, narrow, whole
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair
 from reds_core.testing.oracle import brute_force
@@ -99,6 +100,11 @@ def test_limits_are_kept(limits: FamilyLimits) -> None:
         near_optimal(region, 0, limits)
 
 
+def plain_problem() -> KnapsackProblem:
+    """Two groups of as many options as the lists below refer to."""
+    return KnapsackProblem("plain", tuple(Group(name, np.arange(1, 7), np.zeros(6)) for name in "ab"))
+
+
 @given(st.integers(0, 2**16), st.integers(1, 3), st.integers(1, 40))
 @EXAMPLES
 def test_the_best_chain_of_lists_is_found(seed: int, levels: int, size: int) -> None:
@@ -117,13 +123,13 @@ def test_the_best_chain_of_lists_is_found(seed: int, levels: int, size: int) -> 
             )
     if best == -math.inf:
         return
-    goal = int(best)
+    goal, order = int(best), FamilyOrder(plain_problem())
     for asked in (goal, goal - 5):
-        chain_found = best_chain(lists, weights, asked)
+        chain_found = best_chain(lists, weights, asked, order)
         assert chain_found is not None
         picked = [lists[b].choices[i] for b, i in enumerate(chain_found)]
         assert all((a <= c).all() for a, c in itertools.pairwise(picked))
         assert (
             sum(w * int(lists[b].values[i]) for b, (w, i) in enumerate(zip(weights, chain_found, strict=True))) == goal
         )
-    assert best_chain(lists, weights, goal + 1) is None
+    assert best_chain(lists, weights, goal + 1, order) is None

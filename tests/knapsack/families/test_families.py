@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from family_problems import (
     EXAMPLES,
+    best_beside,
     best_family,
     check_nested,
     conflict,
@@ -22,9 +24,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError
-from reds_core.knapsack.families.anchoring import Solve, anchored, bottom_up, top_down
+from reds_core.knapsack.families.anchoring import Solve, anchored, bottom_up, choose_above, top_down
 from reds_core.knapsack.families.enumeration import FamilyLimits
 from reds_core.knapsack.families.joint_family import joint
+from reds_core.knapsack.levels import WIDTH, Dimension, Nesting
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
 from reds_core.knapsack.solution import Solution, Status
 from reds_core.testing.oracle import brute_force
@@ -81,11 +84,9 @@ def test_every_member_is_the_best_beside_the_one_decided_before(problems: list[K
         assert members[anchor].value == brute_force(problems[anchor]).value
         for b, problem in enumerate(problems):
             if b < anchor:
-                ceilings = np.minimum(problem.ceilings, members[b + 1].choice)
-                assert members[b].value == brute_force(problem.with_bounds(ceilings=ceilings)).value
+                assert members[b].value == best_beside(problem, larger=members[b + 1].choice)
             if b > anchor:
-                floors = np.maximum(problem.floors, members[b - 1].choice)
-                assert members[b].value == brute_force(problem.with_bounds(floors=floors)).value
+                assert members[b].value == best_beside(problem, smaller=members[b - 1].choice)
 
 
 @given(families())
@@ -95,11 +96,9 @@ def test_members_of_a_joint_family_are_optimal_between_their_neighbours(problems
         return
     family = joint(problems, exact)
     for b, (problem, member) in enumerate(zip(problems, family.members, strict=True)):
-        floors = np.maximum(problem.floors, family.members[b - 1].choice) if b else problem.floors
-        ceilings = np.array(problem.ceilings)
-        if b + 1 < len(problems):
-            ceilings = np.minimum(ceilings, family.members[b + 1].choice)
-        assert member.value == brute_force(problem.with_bounds(floors, ceilings)).value
+        smaller = family.members[b - 1].choice if b else None
+        larger = family.members[b + 1].choice if b + 1 < len(problems) else None
+        assert member.value == best_beside(problem, smaller, larger)
         assert member.solution.bound is not None
         assert member.solution.bound >= member.value
         if member.solution.status is Status.OPTIMAL:
@@ -169,6 +168,45 @@ def test_top_down_says_where_nothing_fits_inside_a_larger_choice() -> None:
     family = joint(problems, exact)
     assert family.optimal
     assert [m.choice for m in family.members] == [(1,), (1,)]
+
+
+def shared_bits() -> list[KnapsackProblem]:
+    """Two members that share the bits of a layer: alone, the small one would take 4 bits and the large one 8 bits."""
+    dimensions = (Dimension("a", WIDTH), Dimension("conv", "bits"))
+    levels = np.array([[1, 4], [2, 4], [1, 8], [2, 8]])
+    group = Group("a", levels[:, 0], np.array([5, 6, 7, 20]), dimensions, levels)
+    costs = SumResource("bits", 0, 0, (levels.prod(axis=1),))
+    problem = KnapsackProblem("shared bits", (group,), (), (costs,), nesting={"bits": Nesting.EQUAL})
+    return [problem.with_capacities({"bits": capacity}) for capacity in (4, 16)]
+
+
+def test_members_that_share_bits_have_the_same_bits() -> None:
+    up = bottom_up(shared_bits(), exact)
+    assert [m.solution.settings.at("conv", "bits") for m in up.members] == [4, 4]
+    assert [m.value for m in up.members] == [5, 6]
+    with pytest.raises(InfeasibleError, match="at the levels that the members decided before share"):
+        top_down(shared_bits(), exact)
+    best = joint(shared_bits(), exact)
+    assert best.optimal
+    assert [m.choice for m in best.members] == [(0,), (1,)]
+
+
+def test_choose_above_says_that_no_choice_has_the_levels_of_the_smaller_member() -> None:
+    small = shared_bits()[0]
+    assert choose_above(small, (0,), exact).choice == (0,)
+    with pytest.raises(InfeasibleError, match="least that can be reached: bits 8"):
+        choose_above(small, (2,), exact)
+    only_eight = small.with_bounds(floors=(2,))
+    with pytest.raises(InfeasibleError, match=r"no choice .* is nested with the members decided before"):
+        choose_above(only_eight.with_capacities({"bits": 16}), (0,), exact)
+
+
+def test_members_with_files_of_their_own_choose_bits_freely() -> None:
+    problems = [replace(problem, nesting={"bits": Nesting.FREE}) for problem in shared_bits()]
+    for kind in (bottom_up, top_down, joint):
+        family = kind(problems, exact)
+        assert family.optimal
+        assert [m.choice for m in family.members] == [(0,), (3,)]
 
 
 def test_one_budget_is_solved_once() -> None:
