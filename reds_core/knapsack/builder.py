@@ -12,6 +12,7 @@ import numpy.typing as npt
 from reds_core.arrays import IntArray, Table
 from reds_core.errors import InputError
 from reds_core.knapsack.integers import as_integer, as_integers, check_name, counted
+from reds_core.knapsack.levels import WIDTH, Dimension, Nesting
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 
 
@@ -65,6 +66,7 @@ class ProblemBuilder:
         self._pairs: list[tuple[str, str]] = []
         self._pair_values: dict[tuple[str, str], IntArray] = {}
         self._resources: dict[str, _SumParts | _PeakParts] = {}
+        self._nesting: dict[str, Nesting] = {}
 
     def add_group(
         self,
@@ -72,6 +74,7 @@ class ProblemBuilder:
         values: npt.ArrayLike,
         widths: npt.ArrayLike | None = None,
         *,
+        levels: Mapping[str, Mapping[str, npt.ArrayLike]] | None = None,
         floor: int | None = None,
         ceiling: int | None = None,
     ) -> None:
@@ -81,12 +84,16 @@ class ProblemBuilder:
             name: A name that no other group has.
             values: The value of each option.
             widths: The width of each option, strictly rising from at least 1, such as the number of channels that it
-                keeps. Products multiply widths. By default, they are 1, 2, 3 and so on.
+                keeps. Products multiply widths. By default, they are 1, 2, 3 and so on. With `levels`, they need not
+                rise, and by default they are the levels of the width of the group, if there are any.
+            levels: What each option decides, as `{site: {what: levels}}` with one level for each option, where a site
+                is the group itself or a layer, and `what` is "width" or another kind such as "weight_bits". No two
+                options may have the same levels. `set_nesting` says how the levels of a kind nest.
             floor: The smallest option index that is allowed. By default, there is no such limit.
             ceiling: The largest option index that is allowed. By default, there is no such limit.
 
         Raises:
-            InputError: If the name is taken, or the values, widths or limits are invalid.
+            InputError: If the name is taken, or the values, widths, levels or limits are invalid.
         """
         self._refuse_taken("group", name, self._groups)
         table = as_integers(values, f"the values of group '{name}'")
@@ -94,13 +101,20 @@ class ProblemBuilder:
             raise InputError(
                 f"the values of group '{name}' have shape {table.shape}", "give a list of one value for each option"
             )
-        sizes = as_integers(np.arange(1, table.size + 1) if widths is None else widths, f"the widths of group '{name}'")
+        dimensions, rows = ((), None) if levels is None else self._levels(name, levels, table.size)
+        if widths is not None:
+            sizes = as_integers(widths, f"the widths of group '{name}'")
+        elif rows is None:
+            sizes = np.arange(1, table.size + 1)
+        else:
+            width = Dimension(name, WIDTH)
+            sizes = rows[:, dimensions.index(width)] if width in dimensions else np.zeros(table.size, np.int64)
         if sizes.shape != table.shape:
             raise InputError(
                 f"group '{name}' has {counted(table.size, 'value')}, but its widths have shape {sizes.shape}",
                 "give one width for each value",
             )
-        group = Group(name, sizes, table)
+        group = Group(name, sizes, table, dimensions, rows)
         low = 0 if floor is None else as_integer(floor, f"the floor of group '{name}'")
         high = group.options - 1 if ceiling is None else as_integer(ceiling, f"the ceiling of group '{name}'")
         if not 0 <= low <= high < group.options:
@@ -109,6 +123,23 @@ class ProblemBuilder:
                 f"give option indices from 0 to {group.options - 1}, the floor at most the ceiling",
             )
         self._groups[name], self._bounds[name] = group, (low, high)
+
+    def set_nesting(self, what: str, nesting: Nesting | str) -> None:
+        """Say which levels of one kind the members of a family may have. Every kind but the width needs it.
+
+        Args:
+            what: The kind, such as "weight_bits".
+            nesting: "rising" if a smaller member has at most the level of a larger one, "equal" if all have the same
+                level, or "free".
+
+        Raises:
+            InputError: If there is no such nesting.
+        """
+        try:
+            self._nesting[what] = Nesting(nesting)
+        except ValueError:
+            known = ", ".join(each.value for each in Nesting)
+            raise InputError(f"{nesting!r} is not a way in which levels nest", f"give one of {known}") from None
 
     def add_sum(
         self, name: str, capacity: int, costs: Mapping[str, npt.ArrayLike] | None = None, *, base: int = 0
@@ -232,9 +263,14 @@ class ProblemBuilder:
             coefficient: The factor. If it is given several times for a pair, the factors add up.
 
         Raises:
-            InputError: If there is no such sum resource or group, or the coefficient is not whole.
+            InputError: If there is no such sum resource or group, a group has levels without widths, or the coefficient
+                is not whole.
         """
         parts = self._sum(resource)
+        for group in (first, second):
+            self._known("group", group, self._groups)
+            if not self._groups[group].has_widths:
+                raise InputError(f"group '{group}' has no widths to multiply", "give it widths, or use add_pair_costs")
         factor = as_integer(coefficient, f"a coefficient of '{resource}'")
         pair = self._pair(first, second)
         parts.products[pair] = parts.products.get(pair, 0) + factor
@@ -243,10 +279,14 @@ class ProblemBuilder:
         """Return the problem. More can be added to the builder afterwards, which does not change the problem.
 
         Raises:
-            InputError: If there is no group, or a sum of the numbers could exceed 2^62.
+            InputError: If there is no group, two groups have the same dimension, a kind of levels has no nesting, or a
+                sum of the numbers could exceed 2^62.
         """
         if not self._groups:
             raise InputError(f"problem '{self._name}' has no groups", "add one with add_group")
+        for what in sorted({d.what for group in self._groups.values() for d in group.dimensions} - {WIDTH}):
+            if what not in self._nesting:
+                raise InputError(f"nothing says how levels of '{what}' nest", "say it with set_nesting")
         index = {name: place for place, name in enumerate(self._groups)}
         return KnapsackProblem(
             self._name,
@@ -255,6 +295,7 @@ class ProblemBuilder:
             tuple(self._built(name, parts, index) for name, parts in self._resources.items()),
             tuple(low for low, _ in self._bounds.values()),
             tuple(high for _, high in self._bounds.values()),
+            self._nesting,
         )
 
     def _built(self, name: str, parts: _SumParts | _PeakParts, index: Mapping[str, int]) -> Resource:
@@ -296,6 +337,24 @@ class ProblemBuilder:
                 "use add_step, or add_sum for a sum resource",
             )
         return parts
+
+    def _levels(
+        self, name: str, levels: Mapping[str, Mapping[str, npt.ArrayLike]], options: int
+    ) -> tuple[tuple[Dimension, ...], IntArray]:
+        """The dimensions of a group, and its levels, int64 (options, dimensions)."""
+        if not isinstance(levels, Mapping) or not all(isinstance(each, Mapping) for each in levels.values()):
+            raise InputError(
+                f"the levels of group '{name}' are not given by site and kind",
+                "give a dict such as {'conv1': {'width': [8, 8, 16], 'weight_bits': [4, 8, 8]}}",
+            )
+        columns = {
+            Dimension(site, what): self._table(column, (options,), f"levels of '{what}' at '{site}'")
+            for site, kinds in levels.items()
+            for what, column in kinds.items()
+        }
+        if not columns:
+            raise InputError(f"the levels of group '{name}' are empty", "leave them out, or give a kind of levels")
+        return tuple(columns), np.stack(list(columns.values()), axis=1)
 
     def _costs(self, resource: str, costs: Mapping[str, npt.ArrayLike]) -> dict[str, IntArray]:
         if not isinstance(costs, Mapping):

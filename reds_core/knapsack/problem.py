@@ -300,7 +300,7 @@ class KnapsackProblem:
             )
         )
 
-    def restricted(self, options: Sequence[IntArray]) -> Restricted:
+    def restricted(self, options: Sequence[IntArray | Sequence[int]]) -> Restricted:
         """The problem in which each group has only the given options; see `Restricted`.
 
         Options that the floors and ceilings of this problem exclude are left out too. The result has no floors and

@@ -12,7 +12,10 @@ from reds_core.knapsack.parts import Group, Pair, PeakResource, PeakStep, Resour
 
 
 def kept_options(
-    groups: Sequence[Group], floors: Sequence[int], ceilings: Sequence[int], options: Sequence[IntArray]
+    groups: Sequence[Group],
+    floors: Sequence[int],
+    ceilings: Sequence[int],
+    options: Sequence[IntArray | Sequence[int]],
 ) -> tuple[IntArray, ...]:
     """The given options of each group, without those that its floor and ceiling exclude, int64 (kept,) each.
 
@@ -27,7 +30,7 @@ def kept_options(
     )
 
 
-def _kept(group: Group, low: int, high: int, indices: IntArray) -> IntArray:
+def _kept(group: Group, low: int, high: int, indices: IntArray | Sequence[int]) -> IntArray:
     kept = as_integers(indices, f"options that group '{group.name}' keeps")
     out_of_range = kept.size and (kept.min() < 0 or kept.max() >= group.options)
     if kept.ndim != 1 or out_of_range or np.any(kept[1:] <= kept[:-1]):

@@ -41,8 +41,8 @@ def _with_rows(group: Group, rng: np.random.Generator) -> Group:
     layer = f"{group.name}/layer"
     possible = [
         Dimension(group.name, WIDTH),
-        Dimension(layer, "weight_bits"),
         Dimension(group.name, "activation_bits"),
+        Dimension(layer, "weight_bits"),
         Dimension(layer, "rank"),
     ]
     chosen = sorted(rng.choice(len(possible), int(rng.integers(1, 4)), replace=False).tolist())

@@ -17,11 +17,12 @@ from reds_core.bench.suites import suite
 from reds_core.errors import InputError, UnavailableError
 from reds_core.knapsack.builder import ProblemBuilder
 from reds_core.knapsack.file import problem_digest
+from reds_core.knapsack.levels import Dimension, Nesting
 from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 from reds_core.knapsack.solution import Limit, Solution, Status
 from reds_core.knapsack.solver import Solver
 from reds_core.registry import Registry
-from reds_core.testing.strategies import knapsack_problems
+from reds_core.testing.strategies import joint_problems, knapsack_problems
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,12 +60,20 @@ def test_a_built_problem_is_what_was_added() -> None:
 
 def test_the_builder_can_say_every_problem() -> None:
     @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(knapsack_problems())
+    @given(knapsack_problems() | joint_problems())
     def trial(problem: KnapsackProblem) -> None:
         builder = ProblemBuilder(problem.name)
         names = [group.name for group in problem.groups]
         for group, low, high in zip(problem.groups, problem.floors, problem.ceilings, strict=True):
-            builder.add_group(group.name, group.values, group.widths, floor=low, ceiling=high)
+            levels: dict[str, dict[str, Any]] | None = None
+            if group.levels is not None:
+                levels = {}
+                for dimension, column in zip(group.dimensions, group.levels.T, strict=True):
+                    levels.setdefault(dimension.site, {})[dimension.what] = column
+            widths = group.widths if group.has_widths else None
+            builder.add_group(group.name, group.values, widths, levels=levels, floor=low, ceiling=high)
+        for what, nesting in problem.nesting.items():
+            builder.set_nesting(what, nesting.value)
         for resource in problem.resources:
             if isinstance(resource, SumResource):
                 costs = {n: c for n, c in zip(names, resource.costs, strict=True) if c is not None}
@@ -80,7 +89,8 @@ def test_the_builder_can_say_every_problem() -> None:
             shape = [problem.groups[g].options for g in (pair.first, pair.second)]
             builder.add_pair_values(*ends, np.zeros(shape, np.int64) if pair.values is None else pair.values)
             for resource in problem.sum_resources:
-                builder.add_product(resource.name, *ends, resource.bilinear[k])
+                if resource.bilinear[k]:
+                    builder.add_product(resource.name, *ends, resource.bilinear[k])
                 table = resource.pair_costs[k]
                 if table is not None:
                     builder.add_pair_costs(resource.name, *ends[::-1], table.T)
@@ -307,3 +317,63 @@ def test_a_builder_is_not_taken_for_a_problem() -> None:
     for call in (reds_core.solve, lambda builder: reds_core.convert_problem(builder, "p.mps")):
         with pytest.raises(InputError, match="problem of type ProblemBuilder is not a path"):
             call(started())
+
+
+# --- levels ----------------------------------------------------------------------------------------------------------
+
+
+def with_levels() -> ProblemBuilder:
+    builder = ProblemBuilder("levels")
+    builder.add_group("a", [0, 1, 2], levels={"a": {"width": [2, 1, 2]}, "a/1": {"bits": [4, 8, 8]}})
+    builder.add_group("b", [0, 3], levels={"b/1": {"bits": [4, 8]}})
+    builder.add_group("c", [0, 3])
+    builder.add_sum("macs", 9)
+    return builder
+
+
+def test_levels_are_stated_by_site_and_kind() -> None:
+    builder = with_levels()
+    builder.set_nesting("bits", "equal")
+    builder.add_product("macs", "a", "c", 2)
+    problem = builder.build()
+    assert problem.groups[0].dimensions == (Dimension("a", "width"), Dimension("a/1", "bits"))
+    assert problem.groups[0].widths.tolist() == [2, 1, 2]
+    assert [g.has_widths for g in problem.groups] == [True, False, True]
+    assert problem.nesting["bits"] is Nesting.EQUAL
+    assert problem.evaluate([1, 1, 1]).usage == {"macs": 4}
+    assert problem.settings([1, 0, 1]).levels == {"a/1": {"bits": 8}, "b/1": {"bits": 4}}
+
+
+def test_widths_beside_levels_need_not_be_a_level() -> None:
+    builder = ProblemBuilder("levels")
+    builder.add_group("a", [0, 1], widths=[3, 3], levels={"a/1": {"bits": [4, 8]}})
+    builder.set_nesting("bits", Nesting.FREE)
+    assert builder.build().widths([0]) == {"a": 3}
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ([4, 8], "not given by site and kind"),
+        ({"bits": [4, 8]}, "not given by site and kind"),
+        ({}, "are empty"),
+        ({"x": {}}, "are empty"),
+        ({"x/1": {"bits": [4]}}, r"give an array of shape \(2,\)"),
+        ({"x/1": {"bits": [4, 4.5]}}, "not whole"),
+        ({"x/1": {"bits": [4, 4]}}, "same levels"),
+        ({"y": {"width": [4, 8]}}, "width of 'y'"),
+    ],
+)
+def test_levels_that_are_refused(levels: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ProblemBuilder().add_group("x", [0, 1], levels=levels)
+
+
+def test_products_need_widths_and_kinds_need_a_nesting() -> None:
+    builder = with_levels()
+    with pytest.raises(InputError, match="'b' has no widths to multiply"):
+        builder.add_product("macs", "c", "b")
+    with pytest.raises(InputError, match="how levels of 'bits' nest; say it with set_nesting"):
+        builder.build()
+    with pytest.raises(InputError, match=r"'sideways' is not a way .* rising, equal, free"):
+        builder.set_nesting("bits", "sideways")
