@@ -88,7 +88,8 @@ def _named(space: DecisionSpace) -> str:
 
 def summed(forms: Iterable[SumForm]) -> SumForm:
     """Return the sum of forms."""
-    constant, packed = 0, []
+    constant = 0
+    packed: list[SumForm] = []
     linear: dict[str, int] = {}
     products: dict[tuple[str, str], int] = {}
     for form in forms:
