@@ -1,8 +1,8 @@
 """What a device keeps of the weights of a network: integers, biases, and the scales of the integers.
 
 Files of quantised networks hold them differently from the layers of a model. A batch norm becomes part of the kernel
-and the bias of the layer that feeds it, and convolutions always have biases. What is counted here is what LiteRT's
-converter writes for convolutions of every kind, fully connected layers and batch norms. Other layers count as their
+and the bias of the layer that feeds it, and convolutions always have biases. What is counted here is what converters
+for devices write for convolutions of every kind, fully connected layers and batch norms. Other layers count as their
 weights are, with biases of 4 bytes.
 """
 
@@ -36,7 +36,6 @@ def weight_bytes_terms(network: Network, element_size_bytes: int = DEFAULT_ELEME
     fed_norms = set(folded.values())
     for call, layer in enumerate(network.layers):
         own = [network.weights[w] for w in layer.weights if first[w] == call]
-        kernels = [network.weights[w] for w in layer.weights if network.weights[w].kind is WeightKind.KERNEL]
         if _is_batch_norm(network, layer):
             if call not in folded and own:  # a multiplication and an addition by constants
                 yield CostTerm(call, 2 * _bits(own[0], element_size_bytes), own[0].axes, in_bits=True)
@@ -50,7 +49,7 @@ def weight_bytes_terms(network: Network, element_size_bytes: int = DEFAULT_ELEME
                 continue
             yield CostTerm(call, bits, weight.axes, in_bits=True)
             if weight.kind is WeightKind.KERNEL and bits <= _QUANTISED_BITS:
-                yield from _scales(call, weight, layer, kernels)
+                yield CostTerm(call, _WORD_BYTES, tuple(weight.axes[axis] for axis in weight.scales_along))
         has_bias = call in fed_norms or any(network.weights[w].kind is WeightKind.BIAS for w in layer.weights)
         for index, operation in enumerate(operations):
             if operation.always_biased or (has_bias and index == len(operations) - 1):
@@ -98,15 +97,6 @@ def _operations(network: Network, layer: Layer) -> tuple[_Operation, ...]:
         transposed = not depthwise and kernel.output_axis != last
         found.append(_Operation(outputs, always_biased=len(kernel.axes) > 2 and not transposed))
     return tuple(found)
-
-
-def _scales(call: int, weight: Weight, layer: Layer, kernels: list[Weight]) -> Iterator[CostTerm]:
-    """The scales of a kernel, one for each output channel; a single one if the kernel has none."""
-    single = [term.factors[0] for term in layer.macs if len(term.factors) == 1]
-    if single and (weight.output_axis is None or len(kernels) == 1):  # depthwise, perhaps with a multiplier
-        yield CostTerm(call, _WORD_BYTES, (single[0],))
-    else:
-        yield CostTerm(call, _WORD_BYTES, () if weight.output_axis is None else (weight.axes[weight.output_axis],))
 
 
 def _folded_norms(network: Network) -> dict[int, int]:
