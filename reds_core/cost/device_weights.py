@@ -1,13 +1,14 @@
 """What a device keeps of the weights of a network: integers, biases, and the scales of the integers.
 
 Files of quantised networks hold them differently from the layers of a model. A batch norm becomes part of the kernel
-and the bias of the layer that feeds it, and convolutions always have biases. What is counted here is what LiteRT's
-converter writes for convolutions of every kind, fully connected layers and batch norms. Other layers count as their
+and the bias of the layer that feeds it, and convolutions always have biases. What is counted here is what converters
+for devices write for convolutions of every kind, fully connected layers and batch norms. Other layers count as their
 weights are, with biases of 4 bytes.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,17 +32,15 @@ def weight_bytes_terms(network: Network, element_size_bytes: int = DEFAULT_ELEME
         network: The description of the network.
         element_size_bytes: The size of elements of weights that have no bits of their own.
     """
-    folded = _folded_norms(network)
+    fused = _Fusion(network)
     first = first_calls(network)
-    fed_norms = set(folded.values())
     for call, layer in enumerate(network.layers):
         own = [network.weights[w] for w in layer.weights if first[w] == call]
-        kernels = [network.weights[w] for w in layer.weights if network.weights[w].kind is WeightKind.KERNEL]
         if _is_batch_norm(network, layer):
-            if call not in folded and own:  # a multiplication and an addition by constants
+            if own and call not in fused.norms:  # a multiplication and an addition by constants
                 yield CostTerm(call, 2 * _bits(own[0], element_size_bytes), own[0].axes, in_bits=True)
             continue
-        operations = _operations(network, layer)
+        operations = fused.operations[call]
         for weight in own:
             bits = _bits(weight, element_size_bytes)
             if weight.kind is WeightKind.BIAS:
@@ -50,24 +49,97 @@ def weight_bytes_terms(network: Network, element_size_bytes: int = DEFAULT_ELEME
                 continue
             yield CostTerm(call, bits, weight.axes, in_bits=True)
             if weight.kind is WeightKind.KERNEL and bits <= _QUANTISED_BITS:
-                yield from _scales(call, weight, layer, kernels)
-        has_bias = call in fed_norms or any(network.weights[w].kind is WeightKind.BIAS for w in layer.weights)
+                yield CostTerm(call, _WORD_BYTES, tuple(weight.axes[axis] for axis in weight.scales_along))
         for index, operation in enumerate(operations):
-            if operation.always_biased or (has_bias and index == len(operations) - 1):
+            is_last = index == len(operations) - 1
+            if operation.is_convolution or (is_last and call in fused.biased):
                 yield CostTerm(call, _WORD_BYTES, (operation.outputs,))
 
 
 @dataclass(frozen=True)
 class _Operation:
-    """A convolution or a fully connected operation.
+    """A convolution, a transposed convolution or a fully connected operation.
 
     Attributes:
         outputs: The axis of its output channels.
-        always_biased: Whether it has a bias even if its layer has none.
+        is_convolution: Whether it is a convolution, which has a bias even if its layer has none.
+        is_connected: Whether it is fully connected.
     """
 
     outputs: Axis
-    always_biased: bool
+    is_convolution: bool
+    is_connected: bool
+
+
+class _Fusion:
+    """Which batch norms and biases become part of other operations.
+
+    A fully connected operation with a bias takes in what comes directly before it and acts on each channel: a batch
+    norm, and the bias of another fully connected operation. Any other batch norm becomes part of the operation that
+    feeds it and nothing else.
+
+    Attributes:
+        operations: For each call, its operations; empty for layers of other kinds.
+        norms: The calls of batch norms that become part of operations.
+        biased: The calls whose last operation has a bias because of a weight or of a batch norm.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.operations = tuple(_operations(network, layer) for layer in network.layers)
+        self.norms: set[int] = set()
+        self.biased = {
+            call
+            for call, layer in enumerate(network.layers)
+            if any(network.weights[w].kind is WeightKind.BIAS for w in layer.weights)
+        }
+        self._same: dict[int, int] = {}
+        self._maker: dict[int, int] = {}
+        self._readers: dict[int, list[int]] = {}
+        self._calls = Counter(layer.name for layer in network.layers)
+        for call, layer in enumerate(network.layers):
+            if layer.is_identity:
+                self._same[layer.outputs[0]] = self._plain(layer.inputs[0])
+                continue
+            self._maker.update(dict.fromkeys(layer.outputs, call))
+            for tensor in layer.inputs:
+                self._readers.setdefault(self._plain(tensor), []).append(call)
+        self._outputs = {self._plain(tensor) for tensor in network.outputs}
+        for call in reversed(range(len(network.layers))):
+            if call in self.biased and self._is_connected(call):
+                self._take_in(call)
+        for call, layer in enumerate(network.layers):
+            if call not in self.norms and _is_batch_norm(network, layer):
+                source = self._source(call)
+                if source is not None and self.operations[source] and self._is_linear(source):
+                    self.norms.add(call)
+                    self.biased.add(source)
+
+    def _take_in(self, call: int) -> None:
+        """Let a fully connected operation with a bias take in what comes before it."""
+        source = self._source(call)
+        if source is not None and _is_batch_norm(self._network, self._network.layers[source]):
+            self.norms.add(source)
+            source = self._source(source)
+        if source is not None and self._is_connected(source) and self._is_linear(source):
+            self.biased.discard(source)
+
+    def _source(self, call: int) -> int | None:
+        """The call that makes the first input of `call` and feeds nothing else."""
+        tensor = self._plain(self._network.layers[call].inputs[0])
+        is_shared = self._readers[tensor] != [call] or tensor in self._outputs
+        return None if is_shared else self._maker.get(tensor)
+
+    def _plain(self, tensor: int) -> int:
+        return self._same.get(tensor, tensor)
+
+    def _is_connected(self, call: int) -> bool:
+        return any(operation.is_connected for operation in self.operations[call])
+
+    def _is_linear(self, call: int) -> bool:
+        """Whether what follows a call can become part of it: no function comes between, and no other call shares it."""
+        layer = self._network.layers[call]
+        return not layer.is_activated and self._calls[layer.name] == 1
 
 
 def _bits(weight: Weight, element_size_bytes: int) -> int:
@@ -82,50 +154,16 @@ def _is_batch_norm(network: Network, layer: Layer) -> bool:
 
 def _operations(network: Network, layer: Layer) -> tuple[_Operation, ...]:
     """The operations of a convolution or a fully connected layer, in order. Empty for any other layer."""
-    kernels = [network.weights[w] for w in layer.weights if network.weights[w].kind is WeightKind.KERNEL]
-    others = {network.weights[w].kind for w in layer.weights} - {WeightKind.KERNEL, WeightKind.BIAS}
-    if others or len(layer.macs) != len(kernels) or len(kernels) not in (1, 2):
+    weights = [network.weights[w] for w in layer.weights]
+    kernels = [weight for weight in weights if weight.kind is WeightKind.KERNEL]
+    if {w.kind for w in weights} - {WeightKind.KERNEL, WeightKind.BIAS} or len(layer.macs) != len(kernels):
+        return ()
+    depthwise = [len(term.factors) == 1 for term in layer.macs]
+    if len(kernels) > 2 or (len(kernels) == 2 and depthwise != [True, False]):
         return ()
     found = []
-    for kernel, term in zip(kernels, layer.macs, strict=True):
-        depthwise = len(term.factors) == 1
-        last = len(kernel.axes) - 1
-        outputs = term.factors[-1]
-        if not depthwise and kernel.output_axis is None:
-            return ()
-        if len(kernels) == 2 and depthwise != (kernel is kernels[0]):
-            return ()
-        transposed = not depthwise and kernel.output_axis != last
-        found.append(_Operation(outputs, always_biased=len(kernel.axes) > 2 and not transposed))
+    for kernel, term, each_alone in zip(kernels, layer.macs, depthwise, strict=True):
+        is_transposed = not each_alone and kernel.output_axis != len(kernel.axes) - 1
+        rank = len(kernel.axes)
+        found.append(_Operation(term.factors[-1], rank > 2 and not is_transposed, rank == 2))
     return tuple(found)
-
-
-def _scales(call: int, weight: Weight, layer: Layer, kernels: list[Weight]) -> Iterator[CostTerm]:
-    """The scales of a kernel, one for each output channel; a single one if the kernel has none."""
-    single = [term.factors[0] for term in layer.macs if len(term.factors) == 1]
-    if single and (weight.output_axis is None or len(kernels) == 1):  # depthwise, perhaps with a multiplier
-        yield CostTerm(call, _WORD_BYTES, (single[0],))
-    else:
-        yield CostTerm(call, _WORD_BYTES, () if weight.output_axis is None else (weight.axes[weight.output_axis],))
-
-
-def _folded_norms(network: Network) -> dict[int, int]:
-    """For each batch norm that becomes part of the layer that feeds it and nothing else: its call and that layer's."""
-    maker = {t: call for call, layer in enumerate(network.layers) for t in layer.outputs}
-    readers: dict[int, list[int]] = {}
-    calls: dict[str, int] = {}
-    for call, layer in enumerate(network.layers):
-        calls[layer.name] = calls.get(layer.name, 0) + 1
-        for t in layer.inputs:
-            readers.setdefault(t, []).append(call)
-    folded = {}
-    for call, layer in enumerate(network.layers):
-        if not _is_batch_norm(network, layer):
-            continue
-        source = layer.inputs[0]
-        feeds = maker.get(source)
-        if feeds is None or readers[source] != [call] or source in network.outputs:
-            continue
-        if _operations(network, network.layers[feeds]) and calls[network.layers[feeds].name] == 1:
-            folded[call] = feeds
-    return folded

@@ -6,16 +6,18 @@ This is the only place where scores are rounded to integers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.cost.counting import PeakForm, ResourceForm, TableForm, joined_groups
+from reds_core.cost.counting import PeakForm, ResourceForm, SumForm, TableForm, joined_groups
 from reds_core.errors import UnsupportedError
+from reds_core.formulation.level_costs import CostTables, LevelForm
+from reds_core.formulation.nodes import OptionNode, option_nodes
 from reds_core.formulation.width_rules import WidthRules
+from reds_core.knapsack.levels import Dimension, Nesting
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
@@ -32,8 +34,9 @@ class Formulation:
     """A problem and the order of channels for which it was stated.
 
     Attributes:
-        problem: the problem, whose groups are those of the network, in the same order.
-        order: for each group its channels, the most important first. The option of width w keeps the first w of them.
+        problem: the problem, whose groups are those of the network, in the same order. Layers with levels that touch no
+            group follow.
+        order: for each group its channels, the most important first. Options of width w keep the first w of them.
     """
 
     problem: KnapsackProblem
@@ -59,65 +62,77 @@ def channel_order(scores: ScoreTable, first: Kept | None = None) -> dict[str, In
 def formulate(
     network: Network,
     scores: ScoreTable,
-    forms: Mapping[str, ResourceForm],
+    forms: Mapping[str, ResourceForm | LevelForm],
     capacities: Mapping[str, int],
     name: str,
     order: Kept | None = None,
     rules: WidthRules | None = None,
+    nodes: Sequence[OptionNode] | None = None,
+    nesting: Mapping[str, Nesting] | None = None,
 ) -> Formulation:
-    """Formulate the problem of which width each group should have.
+    """Formulate the problem of which width each group should have, and which levels each layer.
 
     Args:
         network: The description of the network.
-        scores: The scores of the channels.
-        forms: the use of each resource that has a budget, from `reds_core.cost.counting`.
+        scores: The scores of the channels, and the values of levels.
+        forms: the use of each resource that has a budget, from `reds_core.cost.counting`, or from `level_form`.
         capacities: how much of each of these resources may be used.
         name: The name of the problem.
         order: The order of the channels of each group; None orders them by descending score.
-        rules: which widths are options; None offers every width.
+        rules: which widths are options; None offers every width. Not used if `nodes` are given.
+        nodes: The options of each group, and of layers that touch none; None offers widths alone.
+        nesting: How levels of the members of a family must agree, by what is decided.
 
     Raises:
-        UnsupportedError: if no group of the network can be pruned.
+        UnsupportedError: if there is nothing to decide: no group of the network can be pruned and no levels are
+            offered.
     """
-    if not network.groups:
+    if nodes is None:
+        rules = WidthRules(max_options=max((2, *(g.channels for g in network.groups)))) if rules is None else rules
+        nodes = option_nodes(network, rules).nodes
+    if not nodes:
         why = f": {', '.join(network.warnings[:3])}" if network.warnings else ""
         raise UnsupportedError(f"no group of network '{network.name}' can be pruned{why}", "choose another model")
     order = channel_order(scores) if order is None else order
-    names = [g.name for g in network.groups]
+    names = [node.name for node in nodes]
     index = {g: i for i, g in enumerate(names)}
-    widths = {
-        g.name: np.arange(1, g.channels + 1, dtype=np.int64) if rules is None else rules.widths(g)
-        for g in network.groups
-    }
     total = _total(scores)
-    pairs, kernels = _pairs(names, forms, scores)
+    kernels = _kernels(names, scores)
     groups = tuple(
-        Group(g, widths[g], _rounded(_own_value(g, order[g], scores, kernels)[widths[g] - 1], total)) for g in names
+        Group(node.name, node.widths, _rounded(_values(node, order, scores, kernels), total), *_levels(node))
+        for node in nodes
     )
+    tables = {r: _tables(form, nodes) for r, form in forms.items()}
+    pairs = _pairs(names, tables.values(), kernels)
     problem_pairs = []
     for a, b in pairs:
-        kernel = kernels.get((a, b))
+        kernel, first, second = kernels.get((a, b)), nodes[index[a]], nodes[index[b]]
         if kernel is None:
             problem_pairs.append(Pair(index[a], index[b]))
         else:
             ordered = kernel[np.ix_(order[a], order[b])]
-            prefix_sums = _prefix_sums(ordered)[np.ix_(widths[a] - 1, widths[b] - 1)]
-            problem_pairs.append(Pair(index[a], index[b], _rounded(prefix_sums, total), ordered))
-    resources = tuple(_resource(r, capacities[r], form, index, widths, pairs) for r, form in forms.items())
-    return Formulation(KnapsackProblem(name, groups, tuple(problem_pairs), resources), order)
+            prefix_sums = _prefix_sums(ordered)[np.ix_(first.widths - 1, second.widths - 1)]
+            own = None if first.offers or second.offers else ordered
+            problem_pairs.append(Pair(index[a], index[b], _rounded(prefix_sums, total), own))
+    resources = tuple(_resource(r, capacities[r], form, nodes, pairs) for r, form in tables.items())
+    problem = KnapsackProblem(name, groups, tuple(problem_pairs), resources, nesting=nesting or {})
+    return Formulation(problem, order)
 
 
 def _total(scores: ScoreTable) -> float:
     """The value of the full network in units of the scores. The sum is exact, so the order of channels does not matter.
 
-    If scores of both signs, or curves that fall, nearly cancel, it is the sum of all magnitudes instead.
+    If scores of both signs, or curves that fall, nearly cancel, it is the sum of all magnitudes instead. Without any
+    scores, it is the sum of the largest magnitudes of the values of levels.
     """
     summed = (*(t for g, t in scores.channels.items() if g not in scores.curves), *scores.pairs.values())
     entries = [entry for table in summed for entry in table.ravel().tolist()]
     curves = [_from_one_channel(curve) for curve in scores.curves.values()]
     magnitude = math.fsum((*map(abs, entries), *(float(np.abs(c).max()) for c in curves)))
     full = math.fsum((*entries, *(float(c[-1]) for c in curves)))
-    return full if full > magnitude / _CANCELLED else magnitude or 1.0
+    if full > magnitude / _CANCELLED:
+        return full
+    return magnitude or math.fsum(float(np.abs(values).max()) for values in scores.level_values.values()) or 1.0
 
 
 def _from_one_channel(curve: FloatArray) -> FloatArray:
@@ -135,6 +150,21 @@ def _prefix_sums(kernel: FloatArray) -> FloatArray:
     return kernel.cumsum(axis=0).cumsum(axis=1)
 
 
+def _levels(node: OptionNode) -> tuple[tuple[Dimension, ...], IntArray | None]:
+    return node.dimensions, node.levels
+
+
+def _values(
+    node: OptionNode, order: Kept, scores: ScoreTable, kernels: Mapping[tuple[str, str], FloatArray]
+) -> FloatArray:
+    """The value of each option, in units of the scores: that of its width and those of its levels."""
+    levels = node.level_values(scores.level_values)
+    if not node.is_group:
+        return levels
+    own: FloatArray = _own_value(node.name, order[node.name], scores, kernels)[node.widths - 1] + levels
+    return own
+
+
 def _own_value(
     group: str, order: IntArray, scores: ScoreTable, kernels: Mapping[tuple[str, str], FloatArray]
 ) -> FloatArray:
@@ -146,29 +176,53 @@ def _own_value(
     return value
 
 
-def _pairs(
-    names: list[str], forms: Mapping[str, ResourceForm], scores: ScoreTable
-) -> tuple[list[tuple[str, str]], dict[tuple[str, str], FloatArray]]:
-    """The pairs of different groups that have a cost or a score in common, in network order, and their kernels."""
+def _kernels(names: list[str], scores: ScoreTable) -> dict[tuple[str, str], FloatArray]:
+    """The kernel scores of each pair of groups in network order, and of groups with themselves."""
     rank = {g: i for i, g in enumerate(names)}
-    joined = {pair for form in forms.values() for pair in joined_groups(form)}
     kernels: dict[tuple[str, str], FloatArray] = {}
     for (a, b), kernel in scores.pairs.items():
         key, table = ((a, b), kernel) if rank[a] <= rank[b] else ((b, a), kernel.T)
         kernels[key] = kernels[key] + table if key in kernels else table
-    pairs = sorted(joined | {k for k in kernels if k[0] != k[1]}, key=lambda p: (rank[p[0]], rank[p[1]]))
-    return pairs, kernels
+    return kernels
+
+
+def _pairs(
+    names: list[str], tables: Iterable[_Tables], kernels: Mapping[tuple[str, str], FloatArray]
+) -> list[tuple[str, str]]:
+    """The pairs of different groups that have a cost or a score in common, in network order."""
+    rank = {g: i for i, g in enumerate(names)}
+    joined = {p for form in tables for p in (form.pairs() if isinstance(form, CostTables) else joined_groups(form))}
+    return sorted(joined | {k for k in kernels if k[0] != k[1]}, key=lambda p: (rank[p[0]], rank[p[1]]))
+
+
+_Tables = CostTables | PeakForm | TableForm
+
+
+def _tables(form: ResourceForm | LevelForm, nodes: Sequence[OptionNode]) -> _Tables:
+    """The costs of a resource that adds up as tables of options; other forms as they are."""
+    rest = form.rest if isinstance(form, LevelForm) else form
+    if not isinstance(rest, SumForm):
+        return rest
+    tables = CostTables(nodes)
+    tables.add(rest)
+    if isinstance(form, LevelForm):
+        for node in nodes:
+            for site in dict.fromkeys(offer.site for offer in node.offers):
+                if site in form.sites:
+                    tables.add_site(node.name, node.combinations(site), form.sites[site])
+    return tables
 
 
 def _resource(
-    name: str,
-    capacity: int,
-    form: ResourceForm,
-    index: Mapping[str, int],
-    widths: Mapping[str, npt.NDArray[np.int64]],
-    pairs: list[tuple[str, str]],
+    name: str, capacity: int, form: _Tables, nodes: Sequence[OptionNode], pairs: Sequence[tuple[str, str]]
 ) -> Resource:
+    if isinstance(form, CostTables):
+        own = tuple(form.own(node.name) for node in nodes)
+        bilinear = tuple(form.bilinear.get(pair, 0) for pair in pairs)
+        return SumResource(name, capacity, form.base, own, bilinear, tuple(form.joint(*pair) for pair in pairs))
+    widths = {node.name: node.widths for node in nodes}
     if isinstance(form, PeakForm):
+        index = {node.name: i for i, node in enumerate(nodes)}
         steps = tuple(
             PeakStep(
                 s.constant,
@@ -178,14 +232,8 @@ def _resource(
             for s in form.steps
         )
         return PeakResource(name, capacity, steps)
-    if isinstance(form, TableForm):
-        own = tuple(
-            form.groups[g][w - 1] if g in form.groups else np.zeros(len(w), np.int64) for g, w in widths.items()
-        )
-        tables = tuple(
-            form.pairs[a, b][np.ix_(widths[a] - 1, widths[b] - 1)] if (a, b) in form.pairs else None for a, b in pairs
-        )
-        return SumResource(name, capacity, form.constant, own, pair_costs=tables)
-    costs = tuple(form.linear.get(g, 0) * w + form.products.get((g, g), 0) * w * w for g, w in widths.items())
-    bilinear = tuple(form.products.get(pair, 0) for pair in pairs)
-    return SumResource(name, capacity, form.constant, costs, bilinear)
+    own = tuple(form.groups[g][w - 1] if g in form.groups else np.zeros(len(w), np.int64) for g, w in widths.items())
+    tables = tuple(
+        form.pairs[a, b][np.ix_(widths[a] - 1, widths[b] - 1)] if (a, b) in form.pairs else None for a, b in pairs
+    )
+    return SumResource(name, capacity, form.constant, own, pair_costs=tables)

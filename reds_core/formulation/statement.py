@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,7 +11,11 @@ from reds_core.cost.budget import SubnetworkBudget, smallest_first
 from reds_core.cost.counting import ResourceForm
 from reds_core.cost.resources import CostModel
 from reds_core.formulation.formulation import Formulation, formulate
+from reds_core.formulation.level_costs import LevelForm, level_form
+from reds_core.formulation.nodes import OptionNodes, option_nodes
+from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.width_rules import WidthRules
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.scoring.scorer import ScoreTable
@@ -34,7 +38,7 @@ class Excess:
 
 @dataclass(frozen=True, eq=False)
 class Statement:
-    """A network, how its resources are counted, and which widths are options.
+    """A network, how its resources are counted, which widths are options, and what else can be decided.
 
     The cost of each resource is derived from the network once, when it is first asked for.
 
@@ -42,21 +46,51 @@ class Statement:
         network: the network that is pruned.
         costs: how its resources are counted.
         rules: which widths are options.
+        space: what can be decided besides widths; None for nothing.
     """
 
     network: Network
     costs: CostModel = field(default_factory=CostModel)
     rules: WidthRules = WidthRules()
+    space: DecisionSpace | None = None
 
     def form(self, resource: str) -> ResourceForm:
-        """The use of a resource as a function of the widths.
+        """The use of a resource as a function of the widths, with all layers as they are.
 
         Raises:
             InputError: if the resource cannot be counted.
         """
         if resource not in self._forms:
-            self._forms.update(resources.resource_forms(self.network, [resource], self.costs))
+            network = self.network if self.space is None else self.space.network
+            self._forms.update(resources.resource_forms(network, [resource], self.costs))
         return self._forms[resource]
+
+    def level_form(self, resource: str) -> LevelForm:
+        """The use of a resource as a function of the widths and the levels of layers.
+
+        Raises:
+            InputError: if the resource cannot be counted.
+            UnsupportedError: if levels change the resource, and it does not add up over layers.
+        """
+        if resource not in self._level_forms:
+            form = self.form(resource)
+            levelled = LevelForm(form, {}) if self.space is None else level_form(self.space, resource, self.costs)
+            self._level_forms[resource] = levelled
+        return self._level_forms[resource]
+
+    @cached_property
+    def nodes(self) -> OptionNodes:
+        """The options of each group: its widths, combined with the levels of layers."""
+        return option_nodes(self.network, self.rules, self.space)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Levels and widths that are not offered although they could be, one sentence each. Empty without a space."""
+        return () if self.space is None else (*self.space.warnings, *self.nodes.warnings)
+
+    def described(self, settings: LevelSettings) -> Network:
+        """The network with its layers at the levels of `settings`."""
+        return self.network if self.space is None else self.space.described(settings)
 
     def full_usage(self, resource: str) -> int:
         """How much of a resource the full network uses.
@@ -66,9 +100,14 @@ class Statement:
         """
         return self.form(resource).at(self.network.channels)
 
-    def usage(self, widths: Mapping[str, int]) -> dict[str, int]:
-        """How much of every resource that can be counted is used where group g has `widths[g]` channels."""
-        return {resource: self.form(resource).at(widths) for resource in self.costs.resources}
+    def usage(self, widths: Mapping[str, int], settings: LevelSettings | None = None) -> dict[str, int]:
+        """How much of every resource that is counted is used.
+
+        Args:
+            widths: The number of channels of each group.
+            settings: The levels of layers; None leaves all layers as they are.
+        """
+        return self._usage(self.costs.resources, widths, settings)
 
     def capacities(self, budget: SubnetworkBudget) -> dict[str, int]:
         """How much of each resource of a budget may be used.
@@ -78,9 +117,17 @@ class Statement:
         """
         return budget.capacities({resource: self.full_usage(resource) for resource in budget.amounts})
 
-    def excesses(self, budget: SubnetworkBudget, widths: Mapping[str, int]) -> list[Excess]:
-        """The resources of which `widths` use more than the budget allows; an empty list if the budget is met."""
-        used = {resource: self.form(resource).at(widths) for resource in budget.amounts}
+    def excesses(
+        self, budget: SubnetworkBudget, widths: Mapping[str, int], settings: LevelSettings | None = None
+    ) -> list[Excess]:
+        """The resources of which a choice uses more than the budget allows; an empty list if the budget is met.
+
+        Args:
+            budget: The budget.
+            widths: The number of channels of each group.
+            settings: The levels of layers; None leaves all layers as they are.
+        """
+        used = self._usage(budget.amounts, widths, settings)
         return [Excess(r, used[r], capacity) for r, capacity in self.capacities(budget).items() if used[r] > capacity]
 
     def smallest_first(self, budgets: Sequence[SubnetworkBudget]) -> tuple[SubnetworkBudget, ...]:
@@ -94,28 +141,40 @@ class Statement:
     def formulate(
         self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None, name: str | None = None
     ) -> Formulation:
-        """Formulate the problem of which width each group should have under a budget.
+        """Formulate the problem of which width each group should have under a budget, and which levels each layer.
 
         Args:
-            scores: The scores of the channels.
+            scores: The scores of the channels, and the values of levels.
             budget: The budget.
             order: The order of the channels of each group; None orders them by descending score.
             name: The name of the problem; None names it after the network and the budget.
 
         Raises:
             InputError: if a resource of the budget cannot be counted.
-            UnsupportedError: if no group of the network can be pruned.
+            UnsupportedError: if no group of the network can be pruned and no levels are offered, or levels change a
+                resource that does not add up over layers.
         """
         return formulate(
             self.network,
             scores,
-            {resource: self.form(resource) for resource in budget.amounts},
+            {resource: self.level_form(resource) for resource in budget.amounts},
             self.capacities(budget),
             name or f"{self.network.name}-{budget.name}",
             order,
-            self.rules,
+            nodes=self.nodes.nodes,
+            nesting=None if self.space is None else self.space.nesting,
         )
+
+    def _usage(self, names: Iterable[str], widths: Mapping[str, int], settings: LevelSettings | None) -> dict[str, int]:
+        if not settings:
+            return {resource: self.form(resource).at(widths) for resource in names}
+        network = self.described(settings)
+        return {r: form.at(widths) for r, form in resources.resource_forms(network, names, self.costs).items()}
 
     @cached_property
     def _forms(self) -> dict[str, ResourceForm]:
+        return {}
+
+    @cached_property
+    def _level_forms(self) -> dict[str, LevelForm]:
         return {}

@@ -111,6 +111,8 @@ class NetworkBuilder:
         macs: Iterable[MacsTerm] = (),
         in_place: bool = False,
         inside: Iterable[tuple[Buffer, ...]] = (),
+        is_identity: bool = False,
+        is_activated: bool = False,
     ) -> tuple[Value, ...]:
         """Add a call of a layer, and return its output tensors.
 
@@ -119,6 +121,8 @@ class NetworkBuilder:
             macs: multiply-accumulates of the call.
             in_place: whether the first output may use the storage of the first input.
             inside: for each inner step, the tensors that are in memory in addition to the inputs.
+            is_identity: whether its output is its input when the network is used.
+            is_activated: whether it applies a function that is not linear to what it computes from its weights.
         """
         order = list(self._weights)
         values = tuple(self._value(self.with_one_moving(dims, f"layer '{name}' of type {kind}")) for dims in outputs)
@@ -131,6 +135,8 @@ class NetworkBuilder:
             macs=tuple(macs),
             output_shape=tuple(self.length(axis) for axis in outputs[0]),
             inside=tuple(inside),
+            is_identity=is_identity,
+            is_activated=is_activated,
         )
         self._calls.append(_Call(layer, in_place))
         return values

@@ -126,6 +126,8 @@ class Layer:
         macs: multiply-accumulates of this call.
         output_shape: shape of the first output at full width, without the batch dimension.
         inside: for each inner step, the tensors that are in memory in addition to the inputs; outputs come last.
+        is_identity: whether its output is its input when the network is used, as for dropout.
+        is_activated: whether it applies a function that is not linear to what it computes from its weights.
     """
 
     name: str
@@ -136,6 +138,8 @@ class Layer:
     macs: tuple[MacsTerm, ...]
     output_shape: tuple[int | None, ...]
     inside: tuple[tuple[Buffer, ...], ...] = ()
+    is_identity: bool = False
+    is_activated: bool = False
 
 
 @dataclass(frozen=True)

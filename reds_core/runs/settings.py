@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reds_core.cost.budget import parse_budgets
 from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
 from reds_core.cost.latency_table import LatencyTable, load_latency_table
-from reds_core.cost.resources import CostModel
+from reds_core.cost.resources import RESOURCES, CostModel, resource_named
 from reds_core.errors import InputError, argument
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.finetuning import FinetuneSettings
@@ -209,7 +210,16 @@ class RunSettings:
             InputError: If the table is of another network.
         """
         form = None if latencies is None else latencies.form_for(network, self.element_size_bytes)
-        return CostModel(self.element_size_bytes, form)
+        return CostModel(self.element_size_bytes, form, self._asked_resources())
+
+    def _asked_resources(self) -> tuple[str, ...]:
+        """The resources that plans state because something asks for them: a budget, a transform or a target."""
+        asked = {
+            resource for budget in (parse_budgets(self.budgets) if self.budgets else ()) for resource in budget.amounts
+        }
+        if self.max_drop_resource is not None:
+            asked.add(resource_named(self.max_drop_resource))
+        return tuple(r.name for r in RESOURCES.values() if r.name in asked or self.names_targets)
 
     @property
     def baseline(self) -> FinetuneSettings:

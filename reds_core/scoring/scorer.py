@@ -51,11 +51,14 @@ class ScoreTable:
             each kernel that connects two channels, in addition to `channels`.
         curves: group name -> float64 (channels,): entry w - 1 is the value of keeping the w most important channels,
             which replaces the sum of their scores. Only differences matter. For scorers that measure whole widths.
+        level_values: (layer, what a transform decides) -> float64 (levels,): the value of each level that is offered
+            for the layer, in the units of the scores. The last is 0, because it leaves the layer as it is.
     """
 
     channels: Mapping[str, FloatArray]
     pairs: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
     curves: Mapping[str, FloatArray] = field(default_factory=dict)
+    level_values: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
 
     @property
     def tells_channels_apart(self) -> bool:
@@ -80,6 +83,7 @@ class ScoreTable:
             {group: scores[order[group]] for group, scores in self.channels.items()},
             {(a, b): kernel[np.ix_(order[a], order[b])] for (a, b), kernel in self.pairs.items()},
             self.curves,
+            self.level_values,
         )
 
     def spread(self, kept: Kept, channels: Mapping[str, int]) -> ScoreTable:
@@ -98,7 +102,7 @@ class ScoreTable:
         for (a, b), kernel in self.pairs.items():
             kernels[a, b][np.ix_(kept[a], kept[b])] = kernel
         curves = {g: np.pad(curve, (0, channels[g] - len(curve)), mode="edge") for g, curve in self.curves.items()}
-        return ScoreTable(wide, kernels, curves)
+        return ScoreTable(wide, kernels, curves, self.level_values)
 
 
 class Scorer(Plugin, ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reds_core.knapsack.levels import Dimension, LevelSettings, Nesting
+from reds_core.transforms.describing import described, layer_parts
 from reds_core.transforms.quantiser import UniformQuantiser
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
@@ -15,4 +16,6 @@ __all__ = [
     "Stage",
     "Transform",
     "UniformQuantiser",
+    "described",
+    "layer_parts",
 ]

@@ -10,13 +10,13 @@ from toy_framework import (
     IN_PLACE,
     INPUT,
     ToyFramework,
-    ToyLayer,
     ToyModel,
     chain_model,
     describe,
     forward,
     residual_model,
 )
+from toy_networks import random_models
 
 from reds_core.cost import counting, resources
 from reds_core.cost.counting import PeakForm, SumForm
@@ -26,42 +26,6 @@ from reds_core.network.axis import Axis, Channels, Concat, Fixed, Repeat, Tile
 from reds_core.network.description import Buffer, ChannelGroup, Layer, Network, Tensor
 
 TOY = ToyFramework()
-
-
-@st.composite
-def models(draw: st.DrawFn) -> ToyModel:
-    """Graphs in which any earlier tensor may be read again, by dense layers, in-place layers and additions."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
-    positions, features = draw(st.integers(1, 3)), draw(st.integers(1, 4))
-    width = {INPUT: features}
-    layers: list[ToyLayer] = []
-    weights: dict[str, np.ndarray] = {}
-
-    def dense(source: str, size: int, name: str) -> None:
-        layers.append(ToyLayer(name, "dense", (source,)))
-        weights[f"{name}/kernel"] = rng.normal(size=(width[source], size)).astype(np.float32)
-        weights[f"{name}/bias"] = rng.normal(size=size).astype(np.float32)
-        width[name] = size
-
-    dense(INPUT, draw(st.integers(1, 4)), "first")
-    for i in range(draw(st.integers(0, 8))):
-        name, source = f"l{i}", draw(st.sampled_from(list(width)))
-        kind = draw(st.sampled_from(["dense", "relu", "scale", "add"]))
-        if kind == "dense":
-            dense(source, draw(st.integers(1, 4)), name)
-            continue
-        if kind == "add":
-            other = draw(st.sampled_from([t for t in width if width[t] == width[source]]))
-            layers.append(ToyLayer(name, "add", (source, other)))
-        else:
-            layers.append(ToyLayer(name, kind, (source,)))
-            for weight in ("gamma", "beta", "mean", "variance") if kind == "scale" else ():
-                weights[f"{name}/{weight}"] = np.ones(width[source], np.float32)
-        width[name] = width[source]
-    layers.append(ToyLayer("pool", "pool", (layers[-1].name,)))
-    width["pool"] = width[layers[-2].name]
-    dense("pool", 2, "head")
-    return ToyModel("random", (positions, features), tuple(layers), weights)
 
 
 def counted_macs(model: ToyModel) -> int:
@@ -96,7 +60,7 @@ def simulated_peak(model: ToyModel) -> int:
     return peak
 
 
-@given(models(), st.data(), st.sampled_from([1, 4]))
+@given(random_models(), st.data(), st.sampled_from([1, 4]))
 @settings(max_examples=200, deadline=None)
 def test_costs_at_any_widths_are_those_of_the_extracted_model(model: ToyModel, data: st.DataObject, size: int) -> None:
     network = describe(model)

@@ -366,10 +366,12 @@ class Handler:
         flow: describes how channels pass a call of the layer, what it costs and how it is resized.
         in_place: whether its output may share the storage of its input.
         constants: whether the flow supports constant arrays among the inputs.
+        identity: whether its output is its input when the model is used, rather than trained.
         plugin: name of the layer plugin that provides the handler; None for those of this package.
     """
 
     flow: Flow
     in_place: bool = False
     constants: bool = False
+    identity: bool = False
     plugin: str | None = None

@@ -177,8 +177,20 @@ class _Tracer:
         self.resizings.update(said.resizings)
         values = [v for v in met.inputs if isinstance(v, Value)]
         keys = dict.fromkeys(id(v) for v in said.weights)
-        in_place = self._handler(met.operation).in_place
-        return self.builder.call(name, call.kind, values, outputs, keys, said.macs, in_place, said.buffers)
+        handler, activation = self._handler(met.operation), getattr(met.operation, "activation", None)
+        is_activated = activation is not None and activation is not keras.activations.linear
+        return self.builder.call(
+            name,
+            call.kind,
+            values,
+            outputs,
+            keys,
+            said.macs,
+            handler.in_place,
+            said.buffers,
+            is_identity=handler.identity or (isinstance(met.operation, keras.layers.Activation) and not is_activated),
+            is_activated=is_activated,
+        )
 
     def _met(
         self,

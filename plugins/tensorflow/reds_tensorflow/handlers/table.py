@@ -64,6 +64,7 @@ def _layers(*names: str) -> tuple[type, ...]:
 
 
 IN_PLACE = Handler(elementwise, in_place=True)
+IDENTITY = Handler(elementwise, in_place=True, identity=True)
 SPATIAL = Handler(spatial)
 MERGE = Handler(merge, constants=True)
 PREPROCESSING = Handler(preprocessing)
@@ -90,15 +91,15 @@ HANDLERS: Mapping[type, Handler] = {
     layers.ELU: IN_PLACE,
     layers.PReLU: Handler(prelu, in_place=True),
     layers.Softmax: Handler(softmax, in_place=True),
-    layers.Dropout: Handler(dropout, in_place=True),
-    layers.SpatialDropout1D: IN_PLACE,
-    layers.SpatialDropout2D: IN_PLACE,
-    layers.SpatialDropout3D: IN_PLACE,
-    layers.GaussianDropout: IN_PLACE,
-    layers.GaussianNoise: IN_PLACE,
-    layers.AlphaDropout: Handler(dropout, in_place=True),
-    layers.ActivityRegularization: IN_PLACE,
-    layers.Identity: IN_PLACE,
+    layers.Dropout: Handler(dropout, in_place=True, identity=True),
+    layers.SpatialDropout1D: IDENTITY,
+    layers.SpatialDropout2D: IDENTITY,
+    layers.SpatialDropout3D: IDENTITY,
+    layers.GaussianDropout: IDENTITY,
+    layers.GaussianNoise: IDENTITY,
+    layers.AlphaDropout: Handler(dropout, in_place=True, identity=True),
+    layers.ActivityRegularization: IDENTITY,
+    layers.Identity: IDENTITY,
     layers.Flatten: Handler(flatten, in_place=True),
     layers.Reshape: Handler(reshape, in_place=True),
     layers.Permute: Handler(permute),
@@ -175,7 +176,7 @@ PRIVATE: Mapping[str, Handler] = {
     **dict.fromkeys(("activations.ReLU", "activations.Mish"), IN_PLACE),  # keras.activations.relu(x), mish(x)
     "applications.CustomScaleLayer": MERGE,  # InceptionResNetV2: the first tensor plus the scaled second
     "applications.LayerScale": Handler(layer_scale, in_place=True),  # ConvNeXt
-    "applications.StochasticDepth": IN_PLACE,
+    "applications.StochasticDepth": IDENTITY,
 }
 """Handlers of Keras classes without public names, by subpackage and name of the class."""
 

@@ -1,0 +1,82 @@
+"""Transforms for tests: bits of weights, and deliberately broken ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from reds_core.arrays import FloatArray
+from reds_core.knapsack.levels import Nesting
+from reds_core.network.description import Network, Weight, WeightKind
+from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
+
+
+class MockBits(Transform):
+    """Bits of kernels: `levels`, and 8. Layers named in `without` have no levels."""
+
+    name = "mock-bits"
+    what = "weight_bits"
+    stage = Stage.ENCODE
+    nesting = Nesting.FREE
+
+    def __init__(self, levels: tuple[int, ...] = (4,), without: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.bits = tuple(sorted({*levels, 8}))
+        self.without = without
+
+    def offered(self, network: Network, site: str) -> Offered:
+        if site in self.without:
+            return Offered.nothing("the test says so")
+        used = (network.weights[w] for layer in network.layers if layer.name == site for w in layer.weights)
+        if not any(weight.kind is WeightKind.KERNEL for weight in used):
+            return Offered.nothing("it has no kernel")
+        return Offered(np.array(self.bits, np.int64))
+
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        if level == self.bits[-1]:
+            return part
+        kernel = WeightKind.KERNEL
+        return replace(part, weights=tuple(replace(w, bits=level) if w.kind is kernel else w for w in part.weights))
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        return weight
+
+
+class MockSparsity(MockBits):
+    """Percent of a kernel that is kept. The bits of its elements fall by that much, as if zeros were left out."""
+
+    name = "mock-sparsity"
+    what = "percent_kept"
+    stage = Stage.SPARSIFY
+
+    def __init__(self, levels: tuple[int, ...] = (50,), without: tuple[str, ...] = ()) -> None:
+        super().__init__(levels, without)
+        self.bits = tuple(sorted({*levels, 100}))
+
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        if level == self.bits[-1]:
+            return part
+        kernel = WeightKind.KERNEL
+        return replace(
+            part,
+            weights=tuple(replace(w, bits=8 * level // 100) if w.kind is kernel else w for w in part.weights),
+        )
+
+
+class ChangingLastLevel(MockBits):
+    """Describes a layer at its last level with fewer bits than it has."""
+
+    name = "changing-last-level"
+
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        return replace(part, weights=tuple(replace(w, bits=level - 1) for w in part.weights))
+
+
+class FallingLevels(MockBits):
+    """Offers levels that do not rise."""
+
+    name = "falling-levels"
+
+    def offered(self, network: Network, site: str) -> Offered:
+        return Offered(np.array([8, 4], np.int64))
