@@ -13,7 +13,9 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import InputError
 
 SMALLEST_SCALE = 2.0**-100
-"""Channels with a smaller scale are rounded to zero. Products with smaller scales might not be exact in float32."""
+"""Products with smaller scales might not be exact in float32."""
+ZERO_BELOW = 0.999 * SMALLEST_SCALE
+"""Channels with a smaller scale are rounded to zero."""
 
 _Float32 = npt.NDArray[np.float32]
 
@@ -88,7 +90,8 @@ class UniformQuantiser:
     def _scales(self, values: _Float32) -> _Float32:
         """Return scales, float32 (channels,), of weights (elements, channels)."""
         magnitudes = np.abs(values)
-        whole = magnitudes.max(axis=0, initial=0) / np.float32(self.largest)
+        # A product, since graph compilers turn divisions by a constant into products as well.
+        whole = magnitudes.max(axis=0, initial=0) * np.float32(1 / self.largest)
         best = self._rounded(whole)
         if len(self.fractions) > 1:
             least = self._errors(magnitudes, best)
@@ -97,7 +100,7 @@ class UniformQuantiser:
                 errors = self._errors(magnitudes, scales)
                 is_better = errors < least  # the first of equal ones clips the least
                 best, least = np.where(is_better, scales, best), np.where(is_better, errors, least)
-        return np.where(whole < SMALLEST_SCALE, np.float32(1), best)
+        return np.where(whole < ZERO_BELOW, np.float32(1), best)
 
     def _rounded(self, scales: _Float32) -> _Float32:
         """Return scales whose products with all integers are exact in float32."""
@@ -115,8 +118,8 @@ class UniformQuantiser:
         return squared
 
     def _integers(self, values: _Float32, scales: _Float32) -> _Float32:
-        clipped: _Float32 = np.clip(np.rint(values / scales), -self.largest, self.largest)
-        return clipped
+        integers: _Float32 = np.clip(np.rint(values / scales), -self.largest, self.largest)
+        return integers
 
 
 @dataclass(frozen=True, eq=False)

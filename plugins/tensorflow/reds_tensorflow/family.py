@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from reds_core.arrays import IntArray
-from reds_core.framework import Family, member_kept
+from reds_core.framework import Family, Projection, member_kept
 from reds_core.network import Network
 from reds_tensorflow.extraction import variables
+from reds_tensorflow.projecting import assign_projected, projected
 
 _RANDOM_STATE = "seed_generator_state"
 """Keras's name of the state of a random generator, whose type depends on the version of Keras."""
@@ -58,15 +59,27 @@ class Student:
         cuts: a slice for each of the model's trainable variables, in their order.
         states: copies of the model's other variables (statistics, states of random generators), in their order.
         share: weight of its loss in the total loss.
+        projections: projections of its weights, by index in `Network.weights`.
     """
 
     model: Any
     cuts: tuple[Slice, ...]
     states: tuple[Any, ...]
     share: float
+    projections: Mapping[int, Projection]
+
+    def weights(self, full: Mapping[int, Any]) -> list[Any]:
+        """Return the values of the model's trainable variables: projections of slices of the full weights.
+
+        Args:
+            full: the full weights by index in `Network.weights`.
+        """
+        return [projected(cut.of(full[cut.weight]), self.projections.get(cut.weight)) for cut in self.cuts]
 
 
-def students_of(family: Family[Any], network: Network, seed: int) -> tuple[Student, ...]:
+def students_of(
+    family: Family[Any], network: Network, seed: int, projections: Sequence[Mapping[int, Projection]] = ()
+) -> tuple[Student, ...]:
     """Return the members of `family`, smallest first, then the full network.
 
     Losses are weighted by the normalised square root of the number of parameters (REDS, arXiv 2311.13349).
@@ -75,18 +88,34 @@ def students_of(family: Family[Any], network: Network, seed: int) -> tuple[Stude
         family: the networks.
         network: the description of `family.full`.
         seed: seed of dropout and other random layers.
+        projections: those of each network, or none.
     """
     models = (*family.members, family.full)
+    own = projections or [{}] * len(models)
     roots = [math.sqrt(model.count_params()) for model in models]
     return tuple(
         Student(
             model,
             _cuts(model, network, widths),
-            tuple(_own_state(variable, seed, i) for i, variable in enumerate(model.non_trainable_variables)),
+            _own_states(model, network, seed, by_index),
             root / sum(roots),
+            by_index,
         )
-        for model, widths, root in zip(models, (*family.widths, network.channels), roots, strict=True)
+        for model, widths, root, by_index in zip(models, (*family.widths, network.channels), roots, own, strict=True)
     )
+
+
+def project_models(family: Family[Any], network: Network, projections: Sequence[Mapping[int, Projection]]) -> None:
+    """Project the weights of the models of a family in place.
+
+    Args:
+        family: the networks.
+        network: the description of `family.full`.
+        projections: those of each network, members first, or none.
+    """
+    for model, by_index in zip((*family.members, family.full), projections, strict=False):
+        for index, variable in enumerate(variables(model, network)):
+            assign_projected(variable, by_index.get(index))
 
 
 def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
@@ -96,6 +125,15 @@ def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
     return tuple(
         Slice.at(i, [axis.positions(kept, network.channels) for axis in network.weights[i].axes]) for i in indices
     )
+
+
+def _own_states(model: Any, network: Network, seed: int, projections: Mapping[int, Projection]) -> tuple[Any, ...]:
+    """Return copies of the variables that gradients do not train. Frozen weights are projected once and for all."""
+    order = {id(variable): i for i, variable in enumerate(variables(model, network))} if projections else {}
+    states = tuple(_own_state(variable, seed, i) for i, variable in enumerate(model.non_trainable_variables))
+    for variable, state in zip(model.non_trainable_variables, states, strict=True):
+        assign_projected(state, projections.get(order.get(id(variable), -1)))
+    return states
 
 
 def _own_state(variable: Any, seed: int, index: int) -> Any:

@@ -23,6 +23,7 @@ from reds_tensorflow.family import Student, shared_variable
 from reds_tensorflow.fused import norms_fused
 from reds_tensorflow.network_figures import NetworkFigures
 from reds_tensorflow.precision import computing_in
+from reds_tensorflow.projecting import assign_projected
 from reds_tensorflow.replacing import replaced
 from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.statistics import BatchNormStatistics
@@ -37,9 +38,9 @@ EPOCH_STATISTICS_EXAMPLES = 512
 class FamilyModel(keras.Model):  # type: ignore[misc]
     """All networks of a family as one model, whose weights are those of the full network.
 
-    Every network computes with slices of the shared weights. A training step lowers the sum of their losses, weighted
-    by the normalised square root of the number of parameters (REDS, arXiv 2311.13349). As a function, and when it is
-    saved, the model is the full network. `compile` takes the optimizer; the loss and the metrics are those of the task.
+    Every network computes with projections of slices of the shared weights. A training step lowers the sum of their
+    losses, weighted by the normalised square root of the number of parameters (REDS, arXiv 2311.13349). As a function,
+    and when saved, the model is the full network. `compile` takes the optimizer; the loss and metrics are the task's.
 
     Attributes:
         weights_by_index: the shared variables by index in `Network.weights`.
@@ -209,7 +210,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             soft_targets, total, full_outputs = lesson.soft_targets, tf.constant(0.0), None
             for student in (full_student, *members):  # the full network is first, since it may teach the others
                 outputs, after, penalties = student.model.stateless_call(
-                    [cut.of(full[cut.weight]) for cut in student.cuts],
+                    student.weights(full),
                     [state.value for state in student.states],
                     inputs_for(student.model, lesson.x),
                     training=True,
@@ -308,7 +309,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         """Return what measures each network; frozen batch norms of the full network keep those of the input model."""
 
         def weights_of(student: Student) -> Callable[[], list[Any]]:
-            return lambda: [cut.of(self.weights_by_index[cut.weight].value) for cut in student.cuts]
+            return lambda: student.weights(self._shared_values())
 
         return tuple(
             BatchNormStatistics(s.model, weights_of(s), s.states, examples, frozen=s is not students[-1])
@@ -316,13 +317,18 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         )
 
     def write_back(self) -> None:
-        """Copy the slices of the trained weights, and the final states, to the models of the family."""
+        """Copy the projected slices of the trained weights, and the final states, to the models of the family."""
         for student in self._students:
             self._write(student)
+
+    def _shared_values(self) -> dict[int, Any]:
+        """Return the shared weights by index as tensors, or as read from variables inside a graph."""
+        return {i: variable.value for i, variable in self.weights_by_index.items()}
 
     def _write(self, student: Student) -> None:
         for variable, cut in zip(student.model.trainable_variables, student.cuts, strict=True):
             variable.assign(cut.of(self.weights_by_index[cut.weight].value))
+            assign_projected(variable, student.projections.get(cut.weight))
         for variable, state in zip(student.model.non_trainable_variables, student.states, strict=True):
             variable.assign(state.value)
 
@@ -333,7 +339,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         """
         with strides_taken_first(student.model):
             outputs, _ = student.model.stateless_call(
-                [cut.of(self.weights_by_index[cut.weight].value) for cut in student.cuts],
+                student.weights(self._shared_values()),
                 [state.value for state in student.states],
                 inputs_for(student.model, x) if isinstance(x, tuple) else x,
                 training=False,

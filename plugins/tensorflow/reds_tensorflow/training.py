@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from reds_core.framework import (
     Data,
     Family,
     FinetuneSettings,
+    Projection,
     Stream,
     Training,
     augmentations,
@@ -24,7 +25,7 @@ from reds_tensorflow.distillation import Distillation, distillation_of
 from reds_tensorflow.epoch_choice import EpochChoice, EpochEnd, EpochStart, Reports
 from reds_tensorflow.epoch_state import TrainingState
 from reds_tensorflow.evaluation import BATCH_SIZE, predict, resolve
-from reds_tensorflow.family import students_of
+from reds_tensorflow.family import project_models, students_of
 from reds_tensorflow.family_model import FamilyModel
 from reds_tensorflow.feeding import Feed, SourceErrors, evaluation_dataset
 from reds_tensorflow.optimizers import optimizer_of, prepared
@@ -81,6 +82,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     network = inspect(family.full, reading)
     data, aim = resolve(family.full, training.data, training.task)
     if settings.epochs < 1 or not family.full.trainable_variables:
+        project_models(family, network, training.projections)
         if settings.recalibrate:
             _recalibrate(family, data, training.seed)
         return
@@ -97,7 +99,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     change = augmenter(augmentations(settings.augment), examples if isinstance(data, Stream) else data.x, training.seed)
     errors = SourceErrors()
     feed = Feed(data, settings.batch_size, training.seed, soft_targets, training.first_pass, errors)
-    students = students_of(family, network, training.seed)
+    students = students_of(family, network, training.seed, training.projections)
     step = StepSettings(
         settings.members_in_step,
         settings.member_choice,
@@ -112,7 +114,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     model = FamilyModel(family, network, students, aim, step, examples)
     model.compile(
         optimizer=prepared(training.objects.optimizer, settings, feed.batches_per_epoch, model.without_decay()),
-        jit_compile=uses_xla(),
+        jit_compile=uses_xla() and not _calls_numpy(training.projections),
     )
     check_rate_is_free(training.objects.callbacks, model.optimizer)
     model.optimizer.build(model.trainable_variables)
@@ -145,6 +147,11 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     choice.take(model)
     model.measure()
     model.write_back()
+
+
+def _calls_numpy(projections: Sequence[Mapping[int, Projection]]) -> bool:
+    """Whether any projection is computed outside of the graph, which XLA cannot compile."""
+    return any(projection.quantiser is None for by_index in projections for projection in by_index.values())
 
 
 def _recalibrate(family: Family[Any], data: Data, seed: int) -> None:

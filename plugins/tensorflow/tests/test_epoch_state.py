@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,13 +24,17 @@ from reds_core.framework import (
     Family,
     FinetuneSettings,
     Precision,
+    Projection,
     Teacher,
     Training,
     member_kept,
 )
+from reds_core.network import WeightKind
+from reds_core.transforms import UniformQuantiser
 
 EPOCHS = 4
 SETTINGS = FinetuneSettings(EPOCHS, 16, 1e-2, dropout=1.0)
+Projections = tuple[Mapping[int, Projection], ...]
 
 
 class Stopped(BaseException):
@@ -90,28 +94,41 @@ def examples(count: int = 60, seed: int = 5) -> Arrays:
     return Arrays((generator.normal(size=(count, 6, 6, 1)) + y.reshape(-1, 1, 1, 1)).astype(np.float32), y)
 
 
-def training(settings: FinetuneSettings, keeper: EpochKeeper, held_back: bool = True) -> Training:
+def training(
+    settings: FinetuneSettings, keeper: EpochKeeper, held_back: bool = True, projections: Projections = ()
+) -> Training:
     validation = examples(30, 6) if held_back else None
     teacher = network() if settings.distill is Teacher.INPUT else None
-    return Training(examples(), settings, 3, lambda p: None, validation=validation, teacher=teacher, keeper=keeper)
+    return Training(
+        *(examples(), settings, 3, lambda p: None),
+        validation=validation,
+        teacher=teacher,
+        keeper=keeper,
+        projections=projections,
+    )
 
 
 def weights_of(found: Family[Any]) -> list[Any]:
     return [np.array(v.numpy()) for m in (found.full, *found.members) for v in m.variables]
 
 
-def check_resumes(settings: FinetuneSettings, held_back: bool = True, stops: tuple[int, ...] = (1, 3)) -> None:
+def check_resumes(
+    settings: FinetuneSettings,
+    held_back: bool = True,
+    stops: tuple[int, ...] = (1, 3),
+    projections: Projections = (),
+) -> None:
     undisturbed = family()
-    finetune(undisturbed, training(settings, EpochKeeper(), held_back))
+    finetune(undisturbed, training(settings, EpochKeeper(), held_back, projections))
     for stop in stops:
         stopped, keeper = family(), Keeper(stop)
         before = weights_of(stopped)
         with pytest.raises(Stopped):
-            finetune(stopped, training(settings, keeper, held_back))
+            finetune(stopped, training(settings, keeper, held_back, projections))
         for now, was in zip(weights_of(stopped), before, strict=True):
             np.testing.assert_array_equal(now, was)
         resumed, after = family(), Keeper(None, keeper.state, keeper.origin)
-        finetune(resumed, training(settings, after, held_back))
+        finetune(resumed, training(settings, after, held_back, projections))
         assert after.saves <= settings.epochs - stop
         for now, straight in zip(weights_of(resumed), weights_of(undisturbed), strict=True):
             np.testing.assert_array_equal(now, straight, strict=True)
@@ -141,6 +158,12 @@ def test_in_every_precision(precision: Precision) -> None:
 
 def test_with_the_full_network_as_teacher_and_a_warm_up() -> None:
     check_resumes(replace(SETTINGS, distill=Teacher.FULL, warmup_epochs=1.5, clip_norm=1.0, weight_decay=1e-3))
+
+
+def test_under_quantisation() -> None:
+    kernels = {i: w for i, w in enumerate(inspect(network()).weights) if w.kind is WeightKind.KERNEL}
+    projections = {i: Projection.of(UniformQuantiser(4), w.scales_along) for i, w in kernels.items()}
+    check_resumes(SETTINGS, projections=(projections, {}))
 
 
 def test_patience_is_counted_across_the_stop() -> None:

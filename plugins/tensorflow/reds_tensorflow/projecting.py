@@ -1,0 +1,75 @@
+"""Projections of weights as parts of a graph, with straight-through gradients.
+
+Batch norms need no care: an exporter folds them by multiplying whole output channels, which have scales of their own,
+so folding changes the scales of quantised weights but not their integers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from reds_core.framework import Projection
+from reds_core.transforms import SMALLEST_SCALE, ZERO_BELOW, UniformQuantiser
+
+TRIED_AT_ONCE = 2**22
+"""Maximum number of values for the errors of several scales, which are computed together."""
+
+
+def projected(weight: Any, projection: Projection | None) -> Any:
+    """Return the projection of a tensor. The gradient passes as if it were the tensor itself (straight-through)."""
+    if projection is None:
+        return weight
+    values = tf.cast(tf.stop_gradient(weight), tf.float32)
+    if projection.quantiser is not None:
+        found = quantised(values, projection.quantiser, projection.axes)
+    else:
+        found = tf.numpy_function(lambda array: _called(projection, array), [values], tf.float32, stateful=False)
+        found = tf.ensure_shape(found, values.shape)
+    # The difference is exactly 0, so that the sum is exactly on the grid.
+    return tf.stop_gradient(tf.cast(found, weight.dtype)) + (weight - tf.stop_gradient(weight))
+
+
+def assign_projected(variable: Any, projection: Projection | None) -> None:
+    """Project the value of a variable in place."""
+    if projection is not None:
+        variable.assign(_called(projection, np.asarray(variable.value, np.float32)))
+
+
+def quantised(weight: Any, quantiser: UniformQuantiser, axes: tuple[int, ...]) -> Any:
+    """Return what `UniformQuantiser.quantised` returns for a float32 tensor, without gradients."""
+    if 0 in weight.shape:
+        return weight
+    largest = float(quantiser.largest)
+    scales = _scales(tf.abs(weight), quantiser, [a for a in range(len(weight.shape)) if a not in axes])
+    return tf.clip_by_value(tf.round(weight / scales), -largest, largest) * scales
+
+
+def _scales(magnitudes: Any, quantiser: UniformQuantiser, others: list[int]) -> Any:
+    """Return the scale of each channel, in a shape that broadcasts. others: axes without scales."""
+    largest = float(quantiser.largest)
+    whole = tf.reduce_max(magnitudes, others, keepdims=True) * (1 / largest)
+    fractions = np.array(quantiser.fractions, np.float32)
+    parts = math.ceil(len(fractions) * math.prod(magnitudes.shape) / TRIED_AT_ONCE)
+    errors = []
+    for part in np.array_split(fractions, min(parts, len(fractions))) if len(fractions) > 1 else ():
+        scales = _rounded(whole * part.reshape(-1, *[1] * len(magnitudes.shape)), quantiser)
+        found = tf.minimum(tf.round(magnitudes / scales), largest) * scales
+        errors.append(tf.reduce_sum(tf.math.squared_difference(found, magnitudes), [a + 1 for a in others], True))
+    # The first of equal ones clips the least.
+    best = tf.gather(fractions, tf.argmin(tf.concat(errors, 0), axis=0)) if errors else fractions[0]
+    return tf.where(whole < ZERO_BELOW, 1.0, _rounded(whole * best, quantiser))
+
+
+def _rounded(scales: Any, quantiser: UniformQuantiser) -> Any:
+    """Return scales whose products with all integers are exact in float32."""
+    half, mask = 1 << (quantiser.dropped_bits - 1), -(1 << quantiser.dropped_bits)
+    bits = tf.bitwise.bitwise_and(tf.bitcast(scales, tf.int32) + half, mask)
+    return tf.maximum(tf.bitcast(bits, tf.float32), SMALLEST_SCALE)
+
+
+def _called(projection: Projection, array: Any) -> Any:
+    return np.asarray(projection.function(np.asarray(array, np.float64)), np.float32)
