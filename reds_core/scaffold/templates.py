@@ -68,6 +68,8 @@ TEMPLATES = {
         PluginTemplate("scorer", "sums of weight magnitudes on a logarithmic scale"),
         PluginTemplate("pruner", "all widths chosen at once, then one joint fine-tuning"),
         PluginTemplate("layers", "a layer type of your own", requirement="reds-core[tensorflow]"),
+        PluginTemplate("transform", "fewer bits for the weights of large layers"),
+        PluginTemplate("target", "files of packed integers for a device", requirement="reds-core[tensorflow]"),
     )
 }
 """The templates by kind."""

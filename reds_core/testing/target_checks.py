@@ -305,7 +305,9 @@ def usage_equals_the_described_network(subject: TargetSubject) -> None:
 def _check_usage(subject: TargetSubject, trial: Trial, path: Path) -> dict[str, int]:
     """Compare what `usage` counts in a file with its description, and return it."""
     found, network = dict(subject.plugin.usage(path)), trial.network
-    described = usage_of(network, network.channels, CostModel(subject.plugin.file.element_size_bytes))
+    described = usage_of(
+        network, network.channels, CostModel(subject.plugin.file.element_size_bytes, also=tuple(RESOURCES))
+    )
     for resource, amount in found.items():
         if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
             raise Failure(f"usage() has {amount!r} {resource}, not a whole number")

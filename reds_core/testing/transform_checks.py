@@ -13,7 +13,7 @@ import numpy as np
 
 from reds_core.arrays import FloatArray
 from reds_core.cost.counting import ELEMENT_SIZES_BYTES
-from reds_core.cost.resources import CostModel, usage
+from reds_core.cost.resources import RESOURCES, CostModel, usage
 from reds_core.framework.framework import member_kept
 from reds_core.knapsack.levels import Dimension, LevelSettings, Nesting
 from reds_core.network.axis import Axis
@@ -95,18 +95,34 @@ class TransformSubject(PluginSubject[Transform]):
 
     @cached_property
     def cases(self) -> list[tuple[Site, list[int]]]:
-        """The layers for which there is something to decide, with their levels."""
+        """The layers for which there is something to decide, with their levels.
+
+        If the whole network has one level, these are all layers, with that level.
+        """
+        if self.plugin.network_level is not None:
+            return [(site, [self.plugin.network_level]) for site in self.sites]
         found = [(site, [int(level) for level in self.offered(site).levels]) for site in self.sites]
         return [(site, levels) for site, levels in found if len(levels) > 1]
 
     @property
+    def untouched(self) -> Iterator[tuple[Site, int]]:
+        """The last level of each layer for which there is something to decide.
+
+        Raises:
+            Skip: If the whole network has one level, which may change the layers.
+        """
+        if self.plugin.network_level is not None:
+            raise Skip("has one level for the whole network")
+        return ((site, levels[-1]) for site, levels in self.cases)
+
+    @property
     def levels(self) -> Iterator[tuple[Site, int]]:
-        """Each level of each layer for which there is something to decide."""
+        """Each level of each layer of `cases`."""
         return ((site, level) for site, levels in self.cases for level in levels)
 
     @property
     def lower_levels(self) -> Iterator[tuple[Site, int]]:
-        """Each level but the last of each layer for which there is something to decide."""
+        """Each level but the last of each layer of `cases`."""
         return ((site, level) for site, levels in self.cases for level in levels[:-1])
 
     def network_at(self, site: Site, level: int) -> Network:
@@ -123,7 +139,7 @@ def _usages(network: Network) -> Iterator[tuple[str, int]]:
     """The usage of each resource at several widths and element sizes, with its name and the unit of the amount."""
     for element_size_bytes in ELEMENT_SIZES_BYTES:
         for share in SHARES:
-            found = usage(network, narrowed(network, share), CostModel(element_size_bytes))
+            found = usage(network, narrowed(network, share), CostModel(element_size_bytes, also=tuple(RESOURCES)))
             where = f"at {share:.0%} of the channels and {element_size_bytes}-byte elements"
             yield from ((f"{resource} {where}", amount) for resource, amount in found.items())
 
@@ -252,11 +268,11 @@ def _macs_groups(part: LayerPart) -> set[str]:
 
 def last_level_costs_what_the_layer_costs(subject: TransformSubject) -> None:
     """Layers at their last level are left out of plans, so they must cost what the untouched layer costs."""
-    for site, levels in subject.cases:
-        pairs = zip(_usages(subject.network_at(site, levels[-1])), _usages(site.network), strict=True)
+    for site, level in subject.untouched:
+        pairs = zip(_usages(subject.network_at(site, level)), _usages(site.network), strict=True)
         for (resource, found), (_, expected) in pairs:
             if found != expected:
-                raise Failure(f"{site} at its last level {levels[-1]} uses {found} {resource}, untouched {expected}")
+                raise Failure(f"{site} at its last level {level} uses {found} {resource}, untouched {expected}")
 
 
 def lower_levels_save_something(subject: TransformSubject) -> None:
@@ -301,10 +317,20 @@ def projects_narrower_weights(subject: TransformSubject) -> None:
 
 def last_level_leaves_the_weights(subject: TransformSubject) -> None:
     """Layers at their last level are left out of plans, so their weights must stay what they are."""
-    for site, levels in subject.cases:
+    for site, level in subject.untouched:
         for weight, values in site.weights:
-            if not np.array_equal(subject.project(values, weight, levels[-1]), values):
-                raise Failure(f"'{weight.name}' of {site} is changed at its last level {levels[-1]}")
+            if not np.array_equal(subject.project(values, weight, level), values):
+                raise Failure(f"'{weight.name}' of {site} is changed at its last level {level}")
+
+
+def changes_only_the_weights_that_it_names(subject: TransformSubject) -> None:
+    """Frameworks do not project weights for which `projects` is false, so `projected` must leave these as they are."""
+    for site, level in subject.levels:
+        for weight, values in site.weights:
+            if not subject.plugin.projects(weight) and not np.array_equal(
+                subject.project(values, weight, level), values
+            ):
+                raise Failure(f"'{weight.name}' changes at level {level}, although projects() is false")
 
 
 def projecting_twice_changes_nothing(subject: TransformSubject) -> None:
@@ -338,9 +364,12 @@ def projects_the_same_twice(subject: TransformSubject) -> None:
 
 
 def quantiser_agrees_with_the_projection(subject: TransformSubject) -> None:
-    """Frameworks train through the quantiser and files hold what `projected` returns, so both must be the same."""
+    """Frameworks train through the quantiser and files hold what `projected` returns, so both must be the same.
+
+    The last level is an exception: its quantiser may be the one that files apply by themselves.
+    """
     asked = False
-    for site, level in subject.levels:
+    for site, level in subject.lower_levels:
         for weight, values in [*site.weights, *site.narrower]:
             quantiser = subject.plugin.quantiser(weight, level)
             if quantiser is None:
@@ -348,7 +377,7 @@ def quantiser_agrees_with_the_projection(subject: TransformSubject) -> None:
             asked = True
             if not isinstance(quantiser, UniformQuantiser):
                 raise Failure(f"quantiser() of '{weight.name}' at level {level} is {quantiser!r}")
-            found = quantiser.quantised(values, weight.output_axis)
+            found = quantiser.quantised(values, weight.scales_along)
             if not _near(found, subject.project(values, weight, level)):
                 raise Failure(f"'{weight.name}' at level {level} is projected to other values than by its quantiser")
     if not asked:
@@ -387,6 +416,7 @@ TRANSFORM_CHECKS: tuple[Check[TransformSubject], ...] = (
     Check(projects_the_same_twice, _PROJECTS),
     Check(projects_narrower_weights, _PROJECTS),
     Check(last_level_leaves_the_weights, _PROJECTS),
+    Check(changes_only_the_weights_that_it_names, (*_PROJECTS, "last_level_leaves_the_weights")),
     Check(projecting_twice_changes_nothing, (*_PROJECTS, "projects_the_same_twice")),
     Check(quantiser_agrees_with_the_projection, _PROJECTS),
     Check(prints_nothing, _PROJECTS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -10,19 +11,33 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import Reds
-from toy_plugins import toy_registry
+from mock_layers import HonestLayers
+from toy_framework import ToyFramework, residual_model
+from toy_plugins import ToyBits, ToyTarget, toy_registry
 
 import reds_core
 from reds_core.errors import InputError
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.registry import Registry
 from reds_core.scaffold import templates
 from reds_core.scaffold.templates import TEMPLATES
-from reds_core.testing import check
+from reds_core.testing import check, check_target
+from reds_core.transforms.quantiser import UniformQuantiser
 
 LONGEST = "a-very-long-plugin-name-of-30x"
 CLASSES = {"solver": "Solver", "scorer": "Scorer", "pruner": "Pruner", "layers": "Layers"}
+CLASSES |= {"transform": "Transform", "target": "Target"}
+OF_TENSORFLOW = ("layers", "target")
+"""Kinds whose template is checked with models of that framework."""
+
+
+class LikeTensorFlow(ToyFramework):
+    """A quick framework in place of the one that the templates name."""
+
+    name = "tensorflow"
 
 
 def made(kind: str, name: str, folder: Path) -> Path:
@@ -34,7 +49,8 @@ def files(package: Path) -> list[Path]:
 
 
 def test_each_template_is_of_a_kind_of_plugin_and_has_a_folder() -> None:
-    assert set(TEMPLATES) <= {record.kind for record in toy_registry().records} | {"layers"}
+    plugins = toy_registry(ToyBits, ToyTarget, HonestLayers).records
+    assert set(TEMPLATES) == {record.kind for record in plugins} - {"framework"}
     folders = {p.name for p in (Path(templates.__file__).parent / "templates").iterdir()}
     assert folders == {"common", *TEMPLATES}
 
@@ -75,12 +91,32 @@ def test_a_package_passes_its_own_linter(kind: str, name: str, tmp_path: Path) -
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("kind", [kind for kind in TEMPLATES if kind != "layers"])  # which need their framework
+@pytest.mark.parametrize("kind", [kind for kind in TEMPLATES if kind not in OF_TENSORFLOW])
 def test_a_package_passes_the_conformance_kit(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(made(kind, f"made-{kind}", tmp_path))
     (report,) = check(f"reds_made_{kind}:Made{CLASSES[kind]}")
     assert (report.plugin, report.kind) == (f"made-{kind}", kind)
     assert report.ok, str(report)
+
+
+def test_a_target_passes_the_conformance_kit_and_writes_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(made("target", "made-target", tmp_path))
+    made_target = importlib.import_module("reds_made_target").MadeTarget
+    report = check_target(made_target, make_framework=LikeTensorFlow)
+    assert report.ok, str(report)
+    framework, model, target = LikeTensorFlow(), residual_model(), made_target()
+    network = framework.inspect(model)
+    assert target.refusal(network, "stem", "weight_bits", 4) is None
+    quantiser = UniformQuantiser(4)
+    model.weights["stem/kernel"] = quantiser.quantised(model.weights["stem/kernel"], 1).astype(np.float32)
+    model.weights["head/bias"] *= 1000
+    for bits, is_exact in ((4, True), (3, False)):
+        path, settings = tmp_path / f"{bits}.npz", LevelSettings({"stem": {"weight_bits": bits}})
+        target.export(framework, model, network, settings, path, None)
+        loaded = target.load(framework, path).model
+        assert np.array_equal(loaded.weights["stem/kernel"], model.weights["stem/kernel"]) == is_exact
+        assert np.array_equal(loaded.weights["head/bias"], model.weights["head/bias"])
+        assert np.abs(loaded.weights["inside/kernel"] - model.weights["inside/kernel"]).max() < 0.01
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ class Quantising(ToyBits):
 
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
         quantiser = self.quantiser(of, level)
-        return weight if quantiser is None else quantiser.quantised(weight, of.output_axis)
+        return weight if quantiser is None else quantiser.quantised(weight, of.scales_along)
 
     def quantiser(self, of: Weight, level: int) -> UniformQuantiser | None:
         untouched = level == self.levels[-1] or of.kind is not WeightKind.KERNEL
@@ -136,7 +136,7 @@ class Spoiling(ToyBits):
 class Noisy(ToyBits):
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
         noise = np.random.default_rng().normal(size=weight.shape)
-        return weight if level == self.levels[-1] else weight + noise
+        return weight if level == self.levels[-1] or not self.projects(of) else weight + noise
 
 
 class FullWidth(ToyBits):
@@ -156,9 +156,14 @@ class Restless(ToyBits):
         return weight.round(3)
 
 
+class Unnamed(ToyBits):
+    def projects(self, of: Weight) -> bool:
+        return False
+
+
 class Shrinking(ToyBits):
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
-        return weight if level == self.levels[-1] else 0.9 * weight
+        return weight if level == self.levels[-1] or not self.projects(of) else 0.9 * weight
 
 
 class Disagreeing(Quantising):
@@ -173,3 +178,25 @@ class Printing(ToyBits):
     def offered(self, network: Network, site: str) -> Offered:
         print("offering")
         return super().offered(network, site)
+
+
+class Doubling(ToyBits):
+    """Honest: activations of 16 bits in the whole network."""
+
+    what = "activation_bits"
+    network_level = 16
+
+    def offered(self, network: Network, site: str) -> Offered:
+        return Offered(np.array([self.network_level], np.int64), "the whole network has 16 bits")
+
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        return replace(part, tensors=tuple(replace(tensor, bits=level) for tensor in part.tensors))
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        return weight
+
+
+class DoublingShapes(Doubling):
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        doubled = (replace(tensor, positions=2 * tensor.positions) for tensor in part.tensors)
+        return replace(part, tensors=tuple(doubled))

@@ -54,6 +54,7 @@ BAD_TRANSFORMS: list[tuple[type[Transform], str, str]] = [
     (mock_transforms.Noisy, "projects_the_same_twice", "differently each time"),
     (mock_transforms.FullWidth, "projects_narrower_weights", "raises ValueError for"),
     (mock_transforms.Restless, "last_level_leaves_the_weights", "is changed at its last level 8"),
+    (mock_transforms.Unnamed, "changes_only_the_weights_that_it_names", "although projects() is false"),
     (mock_transforms.Shrinking, "projecting_twice_changes_nothing", "for the second time"),
     (mock_transforms.Disagreeing, "quantiser_agrees_with_the_projection", "other values than by its quantiser"),
     (mock_transforms.Printing, "prints_nothing", "printed 'offering"),
@@ -157,6 +158,16 @@ def test_a_target_whose_files_cannot_be_run_here_is_checked_otherwise() -> None:
     skipped = {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)}
     assert set(skipped) == {"answers_like_the_model", "refuses_data_that_do_not_fit"}
     assert skipped["answers_like_the_model"] == "cannot run its files here: the device is elsewhere"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_transform_with_one_level_for_the_network_is_not_held_against_the_untouched_network() -> None:
+    report = check_transform(mock_transforms.Doubling)
+    assert failed(report) == {}
+    skipped = {r.name for r in report.with_outcome(CheckOutcome.SKIPPED)}
+    assert {"last_level_costs_what_the_layer_costs", "last_level_leaves_the_weights"} <= skipped
+    found = failed(check_transform(mock_transforms.DoublingShapes))
+    assert list(found) == ["describes_a_layer_that_fits"]
 
 
 def test_check_finds_transforms_and_targets_by_name_and_the_framework_of_a_target() -> None:

@@ -48,3 +48,11 @@ def test_a_new_package_of_layers_passes_every_check(tmp_path: Path, monkeypatch:
     (report,) = reds_core.check("reds_freshly_made:FreshlyMadeLayers")
     assert report.ok, str(report)
     assert len(report.with_outcome(CheckOutcome.PASSED)) == len(LAYER_CHECKS)
+
+
+def test_a_new_package_of_a_target_passes_every_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(reds_core.new_plugin("target", "freshly-aimed", tmp_path))
+    (report,) = reds_core.check("reds_freshly_aimed:FreshlyAimedTarget")
+    assert report.ok, str(report)
+    skipped = {result.name for result in report.with_outcome(CheckOutcome.SKIPPED)}
+    assert skipped == {"usage_equals_the_described_network"}

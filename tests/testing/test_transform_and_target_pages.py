@@ -1,0 +1,86 @@
+"""The examples of docs/transforms.md and docs/targets.md work, together as well, and the pages leave no member out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toy_framework import ToyFramework, residual_model
+
+from reds_core.framework.target import Target
+from reds_core.knapsack.levels import LevelSettings
+from reds_core.network.description import WeightKind
+from reds_core.testing import check_target, check_transform
+from reds_core.transforms.transform import Stage, Transform
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+class LikeTensorFlow(ToyFramework):
+    """A quick framework in place of the one that the page names."""
+
+    name = "tensorflow"
+
+
+def page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text()
+
+
+def names_of(name: str) -> dict[str, Any]:
+    """What the Python blocks of a page define."""
+    names: dict[str, Any] = {"__name__": f"example_of_{name}"}
+    for block in re.findall(r"```python\n(.*?)```", page(name), re.DOTALL):
+        exec(compile(block, name, "exec", dont_inherit=True), names)
+    return names
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
+
+
+def test_the_transform_keeps_its_contract() -> None:
+    names = names_of("transforms")
+    (powers,) = names["reds_transforms"]()
+    report = check_transform(powers)
+    assert report.ok, str(report)
+    assert check_transform(powers(names["PowersOptions"](bits=2))).ok
+    (mark,) = names["test_conformance"].pytestmark
+    assert mark.name == "parametrize"
+
+
+def test_the_target_keeps_its_contract_and_holds_what_the_transform_makes(tmp_path: Path) -> None:
+    (half,) = names_of("targets")["reds_targets"]()
+    report = check_target(half, make_framework=LikeTensorFlow)
+    assert report.ok, str(report)
+    (powers,) = names_of("transforms")["reds_transforms"]()
+    framework, model, transform, target = LikeTensorFlow(), residual_model(), powers(), half()
+    network = framework.inspect(model)
+    sites = [w.layer for w in network.weights if w.kind is WeightKind.KERNEL]
+    for weight in network.weights:
+        projected = transform.projected(model.weights[weight.name].astype(np.float64), weight, 4)
+        model.weights[weight.name] = projected.astype(np.float32)
+    assert all(target.refusal(network, site, transform.what, 4) is None for site in sites)
+    path = tmp_path / target.file.file_name("model")
+    settings = LevelSettings({site: {transform.what: 4} for site in sites})
+    target.export(framework, model, network, settings, path, None)
+    held = target.load(framework, path).model.weights
+    kernels = [f"{site}/kernel" for site in sites]
+    assert all(np.array_equal(held[name], model.weights[name]) for name in kernels)
+    assert all(np.all(np.isin(np.abs(held[n]), [0, *np.exp2(np.arange(-12.0, 3))])) for n in kernels)
+    assert not np.array_equal(held["norm/gamma"], model.weights["norm/gamma"])
+
+
+@pytest.mark.parametrize(("name", "base"), [("transforms", Transform), ("targets", Target)])
+def test_the_pages_explain_every_member(name: str, base: type) -> None:
+    own = {*vars(base), *getattr(base, "__annotations__", {})}
+    members = {m for m in own if not m.startswith("_")} - {"kind", "declares"}
+    assert {m for m in members if not re.search(rf"`{m}[`(]", page(name))} == set()
+    assert len(members) > 6
+
+
+def test_the_page_names_every_stage_and_nesting() -> None:
+    assert {stage.name for stage in Stage if f"`{stage.name}`" not in page("transforms")} == set()
