@@ -42,6 +42,7 @@ def _amount_of(resource: str) -> str:
 
 
 SLOWEST_SEGMENTS = 15
+_NAMED_LAYERS = 5
 
 
 def print_latencies(table: LatencyTable) -> None:
@@ -88,8 +89,13 @@ def print_sensitivity(table: SensitivityTable) -> None:
         markup=False,
         soft_wrap=True,
     )
+    reasons: dict[str, list[str]] = {}
     for left in table.left_out:
-        console.print(f"{left.layer} stays as it is: {left.reason}", highlight=False, markup=False, soft_wrap=True)
+        reasons.setdefault(left.reason, []).append(left.layer)
+    for reason, layers in reasons.items():
+        more = f" and {len(layers) - _NAMED_LAYERS} more" if len(layers) > _NAMED_LAYERS else ""
+        names = ", ".join(layers[:_NAMED_LAYERS]) + more
+        console.print(f"without levels: {names} ({reason})", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_search(plan: Plan, record: MaxDropRecord, console: Console) -> None:

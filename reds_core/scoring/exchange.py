@@ -9,7 +9,7 @@ from enum import Enum
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.errors import InputError
+from reds_core.errors import InputError, argument
 from reds_core.scoring.level_losses import LevelLosses
 from reds_core.scoring.normalisation import normalise
 from reds_core.scoring.scorer import ScoreTable
@@ -41,8 +41,8 @@ def value_unit(scores: ScoreTable) -> ValueUnit:
     if scores.pairs or scores.curves.keys() != scores.channels.keys():
         raise InputError(
             "the values of widths are sums of scores, for which losses cannot be exchanged",
-            "give an exchange rate in the units of these scores, or leave out the score level and the scorer's option "
-            "normalise",
+            f"give {argument('exchange_rate')} in the units of these scores, or leave out the score level and the option "
+            "normalise of the scorer",
         )
     if any(np.any(channels < 0) for channels in scores.channels.values()):
         return ValueUnit.LOSS

@@ -148,6 +148,8 @@ def projected(network: Network, weights: WeightArrays, site: str, transform: Tra
     for index in sorted({i for layer in network.layers if layer.name == site for i in layer.weights}):
         weight, array = network.weights[index], weights[index]
         with guarded(transform):
+            if not transform.projects(weight):
+                continue
             found = transform.projected(array.astype(np.float64), weight, level)
         if not isinstance(found, np.ndarray) or found.shape != array.shape or not np.all(np.isfinite(found)):
             raise ContractViolation(

@@ -143,7 +143,7 @@ def test_the_command_prints_a_table_and_draws_a_picture(reds: Reds, place: Workp
     assert [line.split() for line in lines[1:5]] == [
         [each.layer, *(rise_text(rise) for rise in each.rises[:-1])] for each in table.layers
     ]
-    assert "norm stays as it is: it has no kernel" in done.out
+    assert "without levels: norm (it has no kernel)" in done.out
     assert (place.out / "sensitivity.png").read_bytes().startswith(b"\x89PNG")
     reds(*asked).check_error(2, "holds a finished measurement; add --overwrite")
     again = reds(*asked, "--overwrite", "--json", "--target", "even")
