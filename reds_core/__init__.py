@@ -49,10 +49,12 @@ if TYPE_CHECKING:
     from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
     from reds_core.runs.saved_plan import SavedPlan, SavedSubnetwork, load_plan
     from reds_core.runs.search import Search
+    from reds_core.runs.sensitivity import sensitivity
     from reds_core.runs.settings import RunSettings
     from reds_core.runs.solving import solve
     from reds_core.runs.splitting import split_validation
     from reds_core.scaffold.api import new_plugin
+    from reds_core.scoring.sensitivity import SensitivityTable, load_sensitivity
     from reds_core.testing import check
     from reds_core.watcher import Watcher
 
@@ -91,10 +93,12 @@ _MODULES = {
     "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
     "runs.saved_plan": ("SavedPlan", "SavedSubnetwork", "load_plan"),
     "runs.search": ("Search",),
+    "runs.sensitivity": ("sensitivity",),
     "runs.settings": ("RunSettings",),
     "runs.solving": ("solve",),
     "runs.splitting": ("split_validation",),
     "scaffold.api": ("new_plugin",),
+    "scoring.sensitivity": ("SensitivityTable", "load_sensitivity"),
     "testing": ("check",),
     "watcher": ("Watcher",),
 }
@@ -128,6 +132,7 @@ __all__ = [
     "SavedPlan",
     "SavedSubnetwork",
     "Search",
+    "SensitivityTable",
     "SuiteIndex",
     "SuiteRecord",
     "Task",
@@ -149,6 +154,7 @@ __all__ = [
     "load_problem",
     "load_recipe",
     "load_scores",
+    "load_sensitivity",
     "measure_latency",
     "new_plugin",
     "plugins",
@@ -161,6 +167,7 @@ __all__ = [
     "run_bench",
     "run_comparison",
     "save_problem",
+    "sensitivity",
     "solve",
     "split_validation",
     "suites",

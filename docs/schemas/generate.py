@@ -24,6 +24,7 @@ from reds_core.cost.latency_table import LatencyTable
 from reds_core.knapsack.header import LevelsHeader, ProblemHeader
 from reds_core.plan import FORMAT, LEVELS_FORMAT, Plan
 from reds_core.runs.settings import RunSettings
+from reds_core.scoring.sensitivity import SensitivityTable
 from reds_core.system.records import INLINE, REQUIRED
 
 FOLDER = Path(__file__).parent
@@ -117,6 +118,7 @@ def schemas() -> dict[str, str]:
         "reds-problem-1.json": schema_of(ProblemHeader, closed=False),
         "reds-problem-2.json": schema_of(LevelsHeader, closed=False),
         "reds-latency-1.json": schema_of(LatencyTable),
+        "reds-sensitivity-1.json": schema_of(SensitivityTable),
         "reds-bench-1.json": schema_of(BenchHistory),
         "reds-suite-1.json": schema_of(SuiteIndex),
         "bench-record.json": schema_of(SolveRecord),

@@ -12,8 +12,10 @@ from reds_core.cost.latency_table import LatencyTable
 from reds_core.plan import MaxDropRecord, Plan
 from reds_core.report import units
 from reds_core.report.drop import drop_sentences, drop_table
+from reds_core.report.sensitivity_figure import columns_of, rise_text, rows_of
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
 from reds_core.runs.inspection import Inspection
+from reds_core.scoring.sensitivity import SensitivityTable
 
 
 def print_inspection(inspection: Inspection) -> None:
@@ -40,6 +42,7 @@ def _amount_of(resource: str) -> str:
 
 
 SLOWEST_SEGMENTS = 15
+_NAMED_LAYERS = 5
 
 
 def print_latencies(table: LatencyTable) -> None:
@@ -66,6 +69,33 @@ def print_latencies(table: LatencyTable) -> None:
     ]
     Console().print()
     print_table(["whole network", "predicted, us", "measured, us", "error"], rows)
+
+
+def print_sensitivity(table: SensitivityTable) -> None:
+    """Print by how much each level of each layer alone raises the loss, and the layers that have no levels."""
+    columns = columns_of(table)
+    print_table(
+        ["layer", *(f"{what.replace('_', ' ')} {level}" for what, level in columns)],
+        [
+            [name, *(rise_text(cells[column]) if column in cells else units.DASH for column in columns)]
+            for name, cells in rows_of(table).items()
+        ],
+    )
+    console = Console()
+    console.print(
+        f"\nrises of the loss by one layer alone, before training; the untouched network has {table.base_loss:.4g} on "
+        f"{units.on_terminal(units.count(table.examples))} training examples",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    reasons: dict[str, list[str]] = {}
+    for left in table.left_out:
+        reasons.setdefault(left.reason, []).append(left.layer)
+    for reason, layers in reasons.items():
+        more = f" and {len(layers) - _NAMED_LAYERS} more" if len(layers) > _NAMED_LAYERS else ""
+        names = ", ".join(layers[:_NAMED_LAYERS]) + more
+        console.print(f"without levels: {names} ({reason})", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_search(plan: Plan, record: MaxDropRecord, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.errors import ContractViolation
+from reds_core.errors import ContractViolation, InputError
 from reds_core.framework.framework import WeightArrays
 from reds_core.network.description import Network
 from reds_core.plugin import guarded
@@ -95,6 +96,7 @@ def level_losses(
         told: Called after each measurement with the number of finished measurements and their total number.
 
     Raises:
+        InputError: If a loss is not finite.
         ContractViolation: If a projection does not have the shape of its weight, or is not finite.
         PluginFailure: If a transform raises an unexpected exception.
     """
@@ -110,6 +112,11 @@ def level_losses(
 
     def losses() -> Iterator[float]:
         for done, loss in enumerate(measuring.losses(variants()), start=1):
+            if not math.isfinite(loss):
+                raise InputError(
+                    "the loss on the training data is not a finite number, so that losses cannot be compared",
+                    "check the weights of the model and the labels",
+                )
             if told is not None:
                 told(done, total)
             yield float(loss)
@@ -141,6 +148,8 @@ def projected(network: Network, weights: WeightArrays, site: str, transform: Tra
     for index in sorted({i for layer in network.layers if layer.name == site for i in layer.weights}):
         weight, array = network.weights[index], weights[index]
         with guarded(transform):
+            if not transform.projects(weight):
+                continue
             found = transform.projected(array.astype(np.float64), weight, level)
         if not isinstance(found, np.ndarray) or found.shape != array.shape or not np.all(np.isfinite(found)):
             raise ContractViolation(

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reds_core.framework.data import Arrays, Data
+from reds_core.framework.data import Arrays, Data, sampled
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework.framework import Family, Framework, Task, Training, WeightArrays
 from reds_core.network.description import Network, WeightKind
+
+MEASURED_EXAMPLES = 2048
+"""The number of examples on which losses are measured by default."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,30 @@ class Measuring:
     examples: Arrays
     task: Task = Task()
     seed: int = 0
+
+    @classmethod
+    def sampled(
+        cls,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        train: Data,
+        task: Task = Task(),
+        seed: int = 0,
+        examples: int = MEASURED_EXAMPLES,
+    ) -> Measuring:
+        """Return a measurement on at most `examples` training examples that are drawn at random.
+
+        Args:
+            framework: The framework of the model.
+            model: The model.
+            network: Its description.
+            train: Training examples.
+            task: How outputs are compared with labels.
+            seed: The seed by which examples are drawn.
+            examples: The maximum number of examples.
+        """
+        return cls(framework, model, network, train, sampled(train, examples, seed + 1), task, seed)
 
     def losses(self, variants: Iterable[WeightArrays]) -> Iterator[float]:
         """Yield the mean loss on `examples` under each of `variants`, with statistics measured anew.

@@ -41,6 +41,7 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "inspect": ("inspect", ("m.keras",)),
     "formulate": ("formulate_model", ("m.keras", "--budget", "macs=0.5", "--out", "p.npz")),
     "latency": ("measure_latency", ("m.keras", "--out", "t.json")),
+    "sensitivity": ("sensitivity", ("m.keras", "--data", "d.npz", "--transform", "t", "--out", "s")),
     "solve": ("solve", ("p.npz",)),
     "convert": ("convert_problem", ("p.npz", "p.mps")),
     "prune": ("prune", ("m.keras",)),
@@ -73,6 +74,8 @@ OTHER_NAMES = {
     "budget": "budgets",
     "metric": "metrics",
     "suite": "suites",
+    "transform": "transforms",
+    "target": "targets",
     "resume": "mode",
     "overwrite": "mode",
 }

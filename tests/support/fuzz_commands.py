@@ -119,6 +119,24 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None, "--import": IMPORTS}
         | {"--input-shape": SHAPES},
     ),
+    "sensitivity": (
+        ("m.keras",),
+        (("--data", "d.npz"), ("--transform", "weight-bits"), ("--out", "new")),
+        {
+            "--data": PATHS,
+            "--transform": (*NAMES, "weight-bits"),
+            "--target": NAMES,
+            "--out": PATHS,
+            "--examples": _SMALL,
+        }
+        | {
+            "--option": (*OPTIONS, "weight-bits.levels=x"),
+            "--loss": WORDS,
+            "--import": IMPORTS,
+            "--input-shape": SHAPES,
+        }
+        | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
+    ),
     "suite": (("list",), (), {"--json": None}),
     "bench": (
         ("p.npz",),
