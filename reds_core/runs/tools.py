@@ -76,7 +76,8 @@ class RunTools(Tools):
     def solve(self, problem: KnapsackProblem, exact: bool = False) -> Solution:
         search = self._session.plugins.search
         with self._slots.interruption.immediate():
-            solution = search.choose(problem) if exact else choose(search, problem, self._settings.widths)
+            rules, channels = self._settings.widths, self.network.channels
+            solution = search.choose(problem) if exact else choose(search, problem, rules, channels)
         self.search_s = (self.search_s or 0.0) + solution.wall_s
         return solution
 
