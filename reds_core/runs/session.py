@@ -7,11 +7,14 @@ from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import UnsupportedError, argument
+from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
 from reds_core.framework.target import Target
+from reds_core.network.description import Network
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.runs.inputs import Inputs
+from reds_core.runs.layer_levels import LayerLevels, refusal_by, space_of
 from reds_core.runs.participants import check_options, run_participants
 from reds_core.runs.request import RunRequest
 from reds_core.runs.score_store import ScoreStore
@@ -31,6 +34,14 @@ class RunPlugins:
     search: Search
     transforms: tuple[Transform, ...] = ()
     targets: tuple[Target, ...] = ()
+
+    def space(self, network: Network) -> DecisionSpace | None:
+        """What transforms offer for a network; None without transforms.
+
+        Raises:
+            InputError: If a transform that decides levels can decide none.
+        """
+        return space_of(network, self.transforms, refusal_by(self.targets, network))
 
 
 def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
@@ -89,6 +100,11 @@ class Session:
     statement: Statement
     budgets: tuple[SubnetworkBudget, ...]
     scores: ScoreStore | None = None
+
+    @property
+    def levels(self) -> LayerLevels:
+        """What the run does with the levels of layers."""
+        return LayerLevels(self.statement.space, self.settings.qat)
 
     @property
     def settings(self) -> RunSettings:
