@@ -148,7 +148,7 @@ def _check(session: Session, model: Any, usage: Mapping[str, int], name: str, se
     Raises:
         ContractViolation: If it does not use what was planned.
     """
-    transforms, levels = session.plugins.transforms, session.levels.complete(settings)
+    transforms, levels = session.plugins.levels.transforms, session.levels.complete(settings)
     check_model(session.inputs.framework, model, usage, session.inputs.costs, name, transforms, levels)
 
 

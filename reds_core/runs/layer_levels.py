@@ -15,6 +15,8 @@ from reds_core.framework.projection import Projection, projections
 from reds_core.framework.target import Target
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
+from reds_core.registry import Registry
+from reds_core.runs.settings import RunSettings
 from reds_core.scoring.exchange import level_values
 from reds_core.scoring.level_losses import level_losses
 from reds_core.scoring.recalibrated import Measuring
@@ -107,6 +109,40 @@ class LayerLevels:
         if self.space is None:
             return {}
         return projections(self.space.network, self.space.transforms, settings, of_untouched=of_untouched)
+
+
+@dataclass(frozen=True)
+class LevelPlugins:
+    """The plugins by which a run offers levels of layers.
+
+    Attributes:
+        transforms: The transforms, which offer levels.
+        targets: The targets, which say what their files can have.
+    """
+
+    transforms: tuple[Transform, ...] = ()
+    targets: tuple[Target, ...] = ()
+
+    def space(self, network: Network) -> DecisionSpace | None:
+        """Return what transforms offer for a network; None without transforms.
+
+        Raises:
+            InputError: If a transform that decides levels can decide none.
+        """
+        return space_of(network, self.transforms, refusal_by(self.targets, network))
+
+
+def level_plugins(registry: Registry, settings: RunSettings) -> LevelPlugins:
+    """Create the transforms and targets of a run.
+
+    Raises:
+        InputError: If a plugin or an option is unknown.
+        UnavailableError: If a library that a plugin needs is not installed.
+    """
+    return LevelPlugins(
+        tuple(registry.create(Transform, name, settings.options) for name in settings.transforms),
+        tuple(registry.create(Target, name, settings.options) for name in settings.targets),
+    )
 
 
 def refusal_by(targets: Sequence[Target], network: Network) -> Refusal:

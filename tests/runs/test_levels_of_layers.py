@@ -17,8 +17,9 @@ from toy_transforms import ToyBits, ToyTarget, rounded
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.knapsack.levels import Nesting
-from reds_core.plan import load_plan
+from reds_core.plan import ExtractionRecord, load_plan
 from reds_core.registry import Registry
+from reds_core.runs import api
 from reds_core.runs.checkpoint import load_scores
 
 WHAT = "weight_bits"
@@ -154,6 +155,33 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(place: Workplace, tmp_pa
     resumed = prune(place, out=out, mode="resume")
     assert without_times(resumed) == without_times(whole)
     assert contents(out) == contents(place.out)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_member_that_is_added_has_levels_too(place: Workplace, epochs: int) -> None:
+    prune(place)
+    member = api.extract(place.out, {"macs": 0.65, "weight_bytes": 0.4}, finetune_epochs=epochs, registry=registry())
+    plan = load_plan(place.out)
+    assert plan.format == "reds-plan/2"
+    small, added, large = plan.subnetworks
+    assert added == member
+    assert added.usage["weight_bytes"] <= 0.4 * plan.full.usage["weight_bytes"]
+    assert added.extraction == ExtractionRecord("full", epochs)
+    assert all(small.widths[g] <= added.widths[g] <= large.widths[g] for g in small.widths)
+    model = ToyFramework().load_model(place.out / str(added.files["keras"]))
+    assert added.settings
+    for site, chosen in added.settings.items():
+        kernel = model.weights[f"{site}/kernel"].astype(np.float64)
+        assert chosen[WHAT] == 8 or np.allclose(kernel, rounded(kernel, chosen[WHAT]), atol=1e-6)
+
+
+def test_a_member_that_is_added_nests_with_its_neighbours(place: Workplace) -> None:
+    budgets = {"params": [0.6, 0.3]}
+    prune(place, RisingBits, budgets=budgets)
+    api.extract(place.out, {"params": 0.45}, registry=registry(RisingBits))
+    small, added, large = load_plan(place.out).subnetworks
+    for site, chosen in added.settings.items():
+        assert small.settings[site][WHAT] <= chosen[WHAT] <= large.settings[site][WHAT]
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------
