@@ -9,6 +9,7 @@ from reds_core.knapsack.file import load_problem, problem_digest, save_problem
 from reds_core.knapsack.integers import largest
 from reds_core.knapsack.levels import WIDTH, Dimension, LevelSettings, Nesting
 from reds_core.knapsack.no_choice import least_usage
+from reds_core.knapsack.option_rows import choice_of
 from reds_core.knapsack.pair_terms import PairTerm
 from reds_core.knapsack.problem import (
     Evaluation,
@@ -58,6 +59,7 @@ __all__ = [
     "cheapest_choice",
     "cheapest_where_memory_ends",
     "choice_at_largest_ratio",
+    "choice_of",
     "first_within",
     "largest",
     "least_usage",

@@ -11,10 +11,14 @@ import numpy as np
 from reds_core.cost import resources
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import ContractViolation
+from reds_core.formulation.space import Offer
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Family, Framework
-from reds_core.pruning.pruner import Pruner, PruningState, Step
+from reds_core.knapsack.levels import UNTOUCHED, LevelSettings, Nesting
+from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step
 from reds_core.scoring.scorer import ScoreTable
+from reds_core.transforms.describing import described
+from reds_core.transforms.transform import Transform
 
 
 def check_state(pruner: Pruner, step: Step, state: object) -> None:
@@ -70,16 +74,50 @@ def check_family(
             if width not in options[name]:
                 gave = f"gave group '{name}' {width} channels in '{budget.name}'"
                 raise violated(f"{gave}, which is not one of the widths that it may have")
-        for excess in statement.excesses(budget, choice.widths):
+        _check_levels(pruner, statement, budget, choice)
+        for excess in statement.excesses(budget, choice.widths, choice.settings):
             above = f"{excess.resource} {excess.used}, which is above {excess.capacity}"
             raise violated(f"gave subnetwork '{budget.name}' {above}")
     for (small, smaller), (large, larger) in pairwise(zip(budgets, state.choices, strict=True)):
         if any(smaller.widths[g] > larger.widths[g] for g in channels):
             raise violated(f"gave subnetwork '{small.name}' channels that '{large.name}' does not have")
+        for offer in () if statement.space is None else statement.space.offers:
+            lower, upper = (_level(offer, choice.settings) for choice in (smaller, larger))
+            nests = offer.transform.nests
+            if (nests is Nesting.RISING and lower > upper) or (nests is Nesting.EQUAL and lower != upper):
+                levels = f"{offer.what} {lower} in '{small.name}' and {upper} in '{large.name}'"
+                raise violated(f"gave layer '{offer.site}' {levels}, which do not nest")
+
+
+def _check_levels(pruner: Pruner, statement: Statement, budget: SubnetworkBudget, choice: Decision) -> None:
+    """Check that every level of a choice is one that is offered.
+
+    Raises:
+        ContractViolation: If a level is not.
+    """
+    space = statement.space
+    offered = {} if space is None else {(offer.site, offer.what): offer.levels for offer in space.offers}
+    for site, levels in choice.settings.levels.items():
+        for what, level in levels.items():
+            if level not in offered.get((site, what), ()):
+                gave = f"gave layer '{site}' {what} {level} in '{budget.name}'"
+                raise _violated(pruner, f"{gave}, which is not one of the levels that it may have")
+
+
+def _level(offer: Offer, settings: LevelSettings) -> int:
+    """The level of an offer in some settings. What they do not name is untouched."""
+    level = settings.at(offer.site, offer.what)
+    return int(offer.levels[-1]) if level is None else level
 
 
 def check_model(
-    framework: Framework, model: Any, usage: Mapping[str, int], costs: resources.CostModel, name: str
+    framework: Framework,
+    model: Any,
+    usage: Mapping[str, int],
+    costs: resources.CostModel,
+    name: str,
+    transforms: Sequence[Transform] = (),
+    settings: LevelSettings = UNTOUCHED,
 ) -> None:
     """Count what `model` uses again from its own layers, since a budget is a guarantee.
 
@@ -89,11 +127,13 @@ def check_model(
         usage: The planned use of every resource, in base units.
         costs: How resources are counted.
         name: The name of the network, for the message.
+        transforms: The transforms whose levels are in `settings`.
+        settings: The levels of the layers of the model.
 
     Raises:
         ContractViolation: If the model does not use what was planned.
     """
-    network = framework.inspect(model)
+    network = described(framework.inspect(model), transforms, settings)
     recounted = resources.usage(network, network.channels, costs)
     if recounted != dict(usage):
         raise ContractViolation(

@@ -61,14 +61,14 @@ class Decision:
 
     @classmethod
     def of(cls, solution: Solution, bound_independent: int | None = None) -> Decision:
-        """The decision for the widths that a solution chooses.
+        """The decision for the widths and levels that a solution chooses.
 
         Raises:
             ValueError: if the solution has no choice.
         """
         if solution.widths is None:
             raise ValueError(f"solver '{solution.solver}' found no choice of widths")
-        return cls(solution.widths, solution, bound_independent)
+        return cls(solution.widths, solution, bound_independent, solution.settings)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ if its value is close enough to what is possible with all widths.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,9 @@ HIGHEST_PRICE = 0.001
 """The largest share of its value that a choice of multiples may lack of what is possible with all widths."""
 
 
-def choose(search: Search, problem: KnapsackProblem, rules: WidthRules) -> Solution:
+def choose(
+    search: Search, problem: KnapsackProblem, rules: WidthRules, channels: Mapping[str, int] | None = None
+) -> Solution:
     """Solve a problem, with widths in multiples of `MULTIPLE` if the rules leave that open and it costs little.
 
     The price of a choice of multiples is (bound - value) / |value|, as for every gap and for thinned widths. The bound
@@ -36,6 +38,8 @@ def choose(search: Search, problem: KnapsackProblem, rules: WidthRules) -> Solut
         search: The solver and its limits, which apply to each of the two solves.
         problem: The problem, with all widths that the rules allow.
         rules: The rules for widths.
+        channels: The full number of channels of each group, which need not be a multiple. None means the largest width
+            of each group in the problem.
 
     Returns:
         A solution of `problem`: bound and gap refer to all of its widths. If the rules leave the multiple open, its
@@ -50,11 +54,12 @@ def choose(search: Search, problem: KnapsackProblem, rules: WidthRules) -> Solut
     if rules.align is not None or found.choice is None or value is None:
         return found
     bound = value if found.bound is None else found.bound
-    if _is_aligned(problem, found.choice):
+    fits = [_fits(group, (channels or {}).get(group.name)) for group in problem.groups]
+    if _is_aligned(fits, found.choice):
         return replace(found, alignment=Alignment(MULTIPLE, relative_gap(value, bound)))
     options = [
-        _aligned_options(group, low, high)
-        for group, low, high in zip(problem.groups, problem.floors, problem.ceilings, strict=True)
+        _aligned_options(fitting, low, high)
+        for fitting, low, high in zip(fits, problem.floors, problem.ceilings, strict=True)
     ]
     aligned_problem = problem.restricted(options)
     aligned = search.answer(aligned_problem.problem)
@@ -66,7 +71,7 @@ def choose(search: Search, problem: KnapsackProblem, rules: WidthRules) -> Solut
     if not is_cheap and aligned.value < value:
         return replace(found, alignment=Alignment(1, price))
     choice = aligned_problem.outer(aligned.choice)
-    multiple = MULTIPLE if _is_aligned(problem, choice) else 1  # floors and ceilings may exclude all multiples
+    multiple = MULTIPLE if _is_aligned(fits, choice) else 1  # floors and ceilings may exclude all multiples
     return replace(
         aligned,
         choice=choice,
@@ -79,20 +84,20 @@ def choose(search: Search, problem: KnapsackProblem, rules: WidthRules) -> Solut
     )
 
 
-def _is_aligned(problem: KnapsackProblem, choice: Sequence[int]) -> bool:
+def _is_aligned(fits: Sequence[BoolArray], choice: Sequence[int]) -> bool:
     """Whether each group keeps a multiple of `MULTIPLE`, or all of its channels."""
-    return all(_fits(group)[option] for group, option in zip(problem.groups, choice, strict=True))
+    return all(fitting[option] for fitting, option in zip(fits, choice, strict=True))
 
 
-def _fits(group: Group) -> BoolArray:
-    """Whether each option is a multiple of `MULTIPLE` or the full width, bool (options,)."""
-    fits: BoolArray = group.widths % MULTIPLE == 0
-    fits[-1] = True
+def _fits(group: Group, channels: int | None) -> BoolArray:
+    """Whether the width of each option, at any level, is a multiple of `MULTIPLE` or the full one, bool (options,)."""
+    full = group.widths.max() if channels is None else channels
+    fits: BoolArray = (group.widths % MULTIPLE == 0) | (group.widths == full)
     return fits
 
 
-def _aligned_options(group: Group, low: int, high: int) -> IntArray:
+def _aligned_options(fits: BoolArray, low: int, high: int) -> IntArray:
     """The options between floor and ceiling that fit, or all between them if none does; int64 (kept,)."""
     allowed = np.arange(low, high + 1)
-    fitting = allowed[_fits(group)[allowed]]
+    fitting = allowed[fits[allowed]]
     return fitting if fitting.size else allowed

@@ -33,7 +33,7 @@ _EPOCHS = "epochs-"
 _TRIALS = "max-drop"
 _STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
 _FULL, _MEMBER = "full", "member-"
-_GROUP, _CURVE = "group/", "curve/"
+_GROUP, _CURVE, _LEVELS = "group/", "curve/", "levels"
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,21 @@ def _damaged(path: Path, error: Exception | str) -> InputError:
     return InputError(f"'{path}' {state}", f"start the run over with {argument('mode', 'overwrite')}")
 
 
+def _named_pairs(text: npt.NDArray[Any]) -> tuple[tuple[str, str], ...]:
+    found: tuple[tuple[str, str], ...] = from_plain(tuple[tuple[str, str], ...], parse_json(str(text[()])))
+    return found
+
+
 def save_scores(path: Path, scores: ScoreTable) -> None:
-    """Write a ScoreTable as .npz, keys `group/NAME`, `curve/NAME`, `kernel/K`, and the pairs of names in `header`."""
-    pairs = list(scores.pairs)
+    """Write a ScoreTable as .npz, keys `group/NAME`, `curve/NAME`, `kernel/K`, and the pairs of names in `header`.
+
+    If there are values of levels, their keys are `level/K`, and the layers and what is decided are in `levels`.
+    """
+    pairs, levels = list(scores.pairs), list(scores.level_values)
     arrays: dict[str, npt.NDArray[Any]] = {"header": np.array(json.dumps(pairs))}
+    if levels:
+        arrays[_LEVELS] = np.array(json.dumps(levels))
+        arrays |= {f"level/{k}": scores.level_values[each] for k, each in enumerate(levels)}
     arrays |= {f"{_GROUP}{g}": s for g, s in scores.channels.items()}
     arrays |= {f"{_CURVE}{g}": curve for g, curve in scores.curves.items()}
     arrays |= {f"kernel/{k}": scores.pairs[pair] for k, pair in enumerate(pairs)}
@@ -100,11 +111,13 @@ def load_scores(path: str | PathLike[str]) -> ScoreTable:
     path = given_path(path, "path")
     arrays = _load_arrays(path)
     try:
-        pairs = from_plain(tuple[tuple[str, str], ...], parse_json(str(arrays.pop("header")[()])))
+        pairs = _named_pairs(arrays.pop("header"))
+        levels = _named_pairs(arrays.pop(_LEVELS)) if _LEVELS in arrays else ()
         return ScoreTable(
             {key.removeprefix(_GROUP): array for key, array in arrays.items() if key.startswith(_GROUP)},
             {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},
             {key.removeprefix(_CURVE): array for key, array in arrays.items() if key.startswith(_CURVE)},
+            {each: arrays[f"level/{k}"] for k, each in enumerate(levels)},
         )
     except (KeyError, ValueError, TypeError) as error:
         raise _damaged(path, error) from error
@@ -247,8 +260,10 @@ def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -
     full = source / framework.files.model.file_name(_FULL)
     if full.exists():
         members = tuple(framework.load_model(source / _member_file(i, framework)) for i in range(saved.members))
-        widths = tuple(choice.widths for choice in saved.choices[: saved.members])
-        family = Family(framework.load_model(full), members, widths)
+        choices = saved.choices[: saved.members]
+        settings = tuple(choice.settings for choice in choices) if any(c.settings for c in choices) else ()
+        widths = tuple(choice.widths for choice in choices)
+        family = Family(framework.load_model(full), members, widths, settings)
     state = PruningState(scores, order, saved.choices, family, bounds=saved.bounds, sequence=saved.sequence)
     return Checkpoint(state, saved.steps, saved.passes)
 

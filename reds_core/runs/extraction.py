@@ -16,6 +16,7 @@ from reds_core.errors import InputError, argument
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.framework import member_kept
+from reds_core.knapsack.option_rows import choice_of
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan, save_plan
 from reds_core.plugin import PluginOptions
@@ -30,6 +31,7 @@ from reds_core.runs.exporting import Exporter
 from reds_core.runs.finish import report, solution_figures
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.given_data import Splits
+from reds_core.runs.layer_levels import LevelPlugins, level_plugins
 from reds_core.runs.member_data import MemberData, read_member_data
 from reds_core.runs.member_training import recalibrate_member, train_member
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers
@@ -107,7 +109,8 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         search.check()
         check_resources(budget.amounts, settings.latency_table is not None)
         watcher.stage("reading the family")
-        family = read_family(folder, plan, settings, framework)
+        plugins = level_plugins(registry, settings)
+        family = read_family(folder, plan, settings, framework, plugins, budget)
         check_reachable(family.statement, [budget])
         for warning in slack_warnings(family.statement, [budget]):
             watcher.warn(warning)
@@ -116,12 +119,14 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         below, above = plan.subnetworks[at - 1] if at else None, next(iter(plan.subnetworks[at:]), None)
         decision = _decide(family, budget, below, above, search)
         source = next((m for m in plan.subnetworks[at:] if _gives_weights(m, family)), None)
-        model = _cut(family, decision, source, budget)
+        model = _cut(family, decision, source, budget, plugins)
+        family.levels.project(framework, model, decision.settings)
         data = read_member_data(family, model, request.data, watcher)
         exporter = _exporter(family, model, data, watcher)
         before = exporter.accuracy(model)
         if request.finetune_epochs:
-            train_member(family, budget.name, model, data, watcher)
+            train_member(family, budget.name, model, decision.settings, data, watcher)
+            family.levels.project(framework, model, decision.settings)
         else:
             recalibrate_member(family, budget.name, model, data, watcher)
         watcher.stage(f"exporting subnetwork {budget.name}")
@@ -170,7 +175,7 @@ def _plain(budget: SubnetworkBudget) -> dict[str, float]:
 
 def _position(family: FinishedFamily, budget: SubnetworkBudget) -> int:
     """The place of the new member in the family: the number of members that meet its budget."""
-    fits = [not family.statement.excesses(budget, member.widths) for member in family.plan.subnetworks]
+    fits = [not family.statement.excesses(budget, member.widths, member.levels) for member in family.plan.subnetworks]
     return fits.index(False) if False in fits else len(fits)
 
 
@@ -188,7 +193,8 @@ def _decide(
     """
     unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in family.network.groups}
     problem = family.statement.formulate(family.scores, budget, unchanged).problem
-    solution = choose(search, _between(problem, below, above), family.statement.rules)
+    between, rules = _between(problem, below, above), family.statement.rules
+    solution = choose(search, between, rules, family.network.channels)
     independent = search.answer(problem).bound if below or above else solution.bound
     return Decision.of(solution, independent)
 
@@ -196,26 +202,42 @@ def _decide(
 def _between(
     problem: KnapsackProblem, below: SubnetworkRecord | None, above: SubnetworkRecord | None
 ) -> KnapsackProblem:
-    def options(member: SubnetworkRecord) -> list[int]:
-        return [int(np.searchsorted(g.widths, member.widths[g.name])) for g in problem.groups]
-
-    return problem.with_bounds(None if below is None else options(below), None if above is None else options(above))
+    """The problem with only the options that nest with those of the members below and above."""
+    lower = None if below is None else choice_of(problem, below.widths, below.levels)
+    upper = None if above is None else choice_of(problem, above.widths, above.levels)
+    if not problem.has_levels:
+        return problem.with_bounds(lower, upper)
+    allowed = [np.ones(g.options, bool) for g in problem.groups]
+    for group, options in enumerate(allowed):
+        within = problem.within(group)
+        options &= True if lower is None else within[lower[group]]
+        options &= True if upper is None else within[:, upper[group]]
+    return problem.restricted([np.flatnonzero(options) for options in allowed]).problem
 
 
 def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
-    """Whether a larger member has the weights of the family, in a file."""
+    """Whether a larger member has the weights of the family, in a file and as they are."""
+    if family.statement.space is not None:  # the weights in its file are projected onto the levels of its layers
+        return False
     return member.shares_weights and member.files.get(family.framework.files.model.name) is not None
 
 
-def _cut(family: FinishedFamily, decision: Decision, source: SubnetworkRecord | None, budget: SubnetworkBudget) -> Any:
+def _cut(
+    family: FinishedFamily,
+    decision: Decision,
+    source: SubnetworkRecord | None,
+    budget: SubnetworkBudget,
+    plugins: LevelPlugins,
+) -> Any:
     """Extract the subnetwork from a larger member, or from the full network, and check what it uses."""
     framework, larger, network = family.framework, family.full, family.network
     if source is not None:
         larger = framework.load_model(family.folder / str(source.files[framework.files.model.name]))
         network = framework.inspect(larger)
     model = framework.extract(larger, network, member_kept(decision.widths))
-    usage = family.statement.usage(decision.widths)
-    check_model(framework, model, usage, family.statement.costs, budget.name)
+    usage = family.statement.usage(decision.widths, decision.settings)
+    levels = family.levels.complete(decision.settings)
+    check_model(framework, model, usage, family.statement.costs, budget.name, plugins.transforms, levels)
     return model
 
 
@@ -245,7 +267,8 @@ def _export(
         budget=_plain(budget),
         widths=dict(decision.widths),
         kept={g: tuple(int(c) for c in family.order[g][:w]) for g, w in decision.widths.items()},
-        usage=family.statement.usage(decision.widths),
+        usage=family.statement.usage(decision.widths, decision.settings),
+        settings=family.levels.complete(decision.settings).levels if family.settings.names_targets else None,
         bound_independent=decision.bound_independent,
         accuracy=accuracy,
         files=files,

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import UnavailableError
+from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.knapsack.solution import Solution
-from reds_core.plan import FullAccuracy, FullRecord, GroupRecord, MaxDropRecord, Plan, SubnetworkRecord, save_plan
+from reds_core.plan import (
+    FORMAT,
+    LEVELS_FORMAT,
+    FullAccuracy,
+    FullRecord,
+    GroupRecord,
+    MaxDropRecord,
+    Plan,
+    SubnetworkRecord,
+    save_plan,
+)
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
 from reds_core.report.run_report import write_report
@@ -49,7 +60,7 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
         save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
         save_order(folder / ORDER_FILE, state.order)
     usage = session.statement.usage(network.channels)
-    check_model(framework, state.family.full, usage, inputs.costs, "full")
+    _check(session, state.family.full, usage, "full", UNTOUCHED)
     records = []
     for member, budget in enumerate(session.budgets):
         session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
@@ -96,6 +107,7 @@ def plan_of(
     """
     network = session.inputs.network
     return Plan(
+        format=LEVELS_FORMAT if session.settings.names_targets else FORMAT,
         full=FullRecord(session.statement.usage(network.channels), accuracy or FullAccuracy()),
         groups=tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups),
         subnetworks=tuple(records),
@@ -116,9 +128,11 @@ def _export(
     """Write and measure one subnetwork."""
     inputs, framework = session.inputs, session.inputs.framework
     choice, kept, model = state.choices[member], state.kept(member), state.family.members[member]
-    usage = session.statement.usage(choice.widths)
-    check_model(framework, model, usage, inputs.costs, budget.name)
+    usage = session.statement.usage(choice.widths, choice.settings)
+    _check(session, model, usage, budget.name, choice.settings)
     raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, kept)
+    if raw is not None:
+        session.levels.project(framework, raw, choice.settings)
     files, accuracy = exporter.save_member(model, budget.name, None if raw is None else exporter.accuracy(raw))
     return replace(
         member_record(session, state, member),
@@ -126,6 +140,16 @@ def _export(
         files=files,
         latency_measured_ns=exporter.measured_latency_ns(files),
     )
+
+
+def _check(session: Session, model: Any, usage: Mapping[str, int], name: str, settings: LevelSettings) -> None:
+    """Count what a network uses again from its own layers, at the levels that they have.
+
+    Raises:
+        ContractViolation: If it does not use what was planned.
+    """
+    transforms, levels = session.plugins.levels.transforms, session.levels.complete(settings)
+    check_model(session.inputs.framework, model, usage, session.inputs.costs, name, transforms, levels)
 
 
 def member_record(session: Session, state: PruningState, member: int) -> SubnetworkRecord:
@@ -143,7 +167,8 @@ def member_record(session: Session, state: PruningState, member: int) -> Subnetw
         budget={r: a.plain for r, a in budget.amounts.items()},
         widths=dict(choice.widths),
         kept={g: tuple(int(c) for c in channels) for g, channels in state.kept(member).items()},
-        usage=session.statement.usage(choice.widths),
+        usage=session.statement.usage(choice.widths, choice.settings),
+        settings=session.levels.complete(choice.settings).levels if session.settings.names_targets else None,
         bound_independent=choice.bound_independent,
         thinning_price=None if price is None else price.share,
         thinning_value=None if price is None else price.value,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reds_core.cost.budget import SubnetworkBudget
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.errors import InputError, command
 from reds_core.formulation.statement import Statement
@@ -16,6 +17,7 @@ from reds_core.plan import PLAN_FILE, Plan
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
 from reds_core.runs.file_names import full_file
 from reds_core.runs.folder import OPTIONS_OF_OBJECTS, ORDER_FILE, SCORES_FILE
+from reds_core.runs.layer_levels import LayerLevels, LevelPlugins
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.system.records import from_plain
@@ -48,6 +50,11 @@ class FinishedFamily:
     latencies: LatencyTable | None
 
     @property
+    def levels(self) -> LayerLevels:
+        """What is done with the levels of layers."""
+        return LayerLevels(self.statement.space, self.settings.qat)
+
+    @property
     def network(self) -> Network:
         """The description of the full network."""
         return self.statement.network
@@ -75,7 +82,14 @@ def settings_of(plan: Plan, folder: Path) -> RunSettings:
     return settings
 
 
-def read_family(folder: Path, plan: Plan, settings: RunSettings, framework: Framework) -> FinishedFamily:
+def read_family(
+    folder: Path,
+    plan: Plan,
+    settings: RunSettings,
+    framework: Framework,
+    plugins: LevelPlugins,
+    budget: SubnetworkBudget,
+) -> FinishedFamily:
     """Read the full network of a finished run, its scores and its latency table.
 
     Args:
@@ -83,6 +97,8 @@ def read_family(folder: Path, plan: Plan, settings: RunSettings, framework: Fram
         plan: Its plan.
         settings: Its settings, as the caller wants them.
         framework: Reads the models.
+        plugins: The transforms and targets of the run.
+        budget: A budget whose resources are counted besides those of the run.
 
     Raises:
         InputError: If a file is missing or damaged, or if the files do not belong to one run.
@@ -98,5 +114,6 @@ def read_family(folder: Path, plan: Plan, settings: RunSettings, framework: Fram
         raise InputError(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
-    statement = Statement(network, settings.costs(network, latencies), settings.widths)
+    costs, space = settings.costs(network, latencies, [budget]), plugins.space(network)
+    statement = Statement(network, costs, settings.widths, space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)

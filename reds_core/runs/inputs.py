@@ -10,6 +10,7 @@ from typing import Any
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import CostModel
 from reds_core.errors import InputError, argument
+from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
 from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, columns, sampled
 from reds_core.framework.framework import Framework, Training
@@ -125,6 +126,11 @@ def _check_alike(train: Data, validation: Data) -> None:
         )
 
 
+def _nothing(_: Network) -> DecisionSpace | None:
+    """Offer nothing besides widths."""
+    return None
+
+
 @dataclass(frozen=True)
 class InputReader:
     """Reads the inputs of a run.
@@ -137,6 +143,7 @@ class InputReader:
         watcher: Notified of what is being read and trained.
         accept: Refuses budgets and rules that the network cannot meet. It is called as soon as the network is known,
             which is before the data is read if the model is given.
+        space: Returns what transforms offer for a network; None for nothing, as by default.
     """
 
     request: RunRequest
@@ -145,6 +152,7 @@ class InputReader:
     known: RunRecord | None
     watcher: Watcher
     accept: Callable[[Statement], None]
+    space: Callable[[Network], DecisionSpace | None] = _nothing
 
     def read(self) -> Inputs:
         """Read and check everything. Without a model, the baseline is trained first.
@@ -188,7 +196,7 @@ class InputReader:
         settings, network = self.request.settings, self.framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
-        statement = Statement(network, settings.costs(network, latencies), settings.widths)
+        statement = Statement(network, settings.costs(network, latencies), settings.widths, self.space(network))
         self.accept(statement)
         return statement
 

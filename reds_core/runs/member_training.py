@@ -7,6 +7,7 @@ from typing import Any
 
 from reds_core.errors import InputError
 from reds_core.framework.framework import Family, Training
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.runs.checkpoint import epochs_file
 from reds_core.runs.epoch_store import resumable_trainings
 from reds_core.runs.finished_family import FinishedFamily
@@ -40,7 +41,9 @@ def recalibrate_member(family: FinishedFamily, name: str, model: Any, data: Memb
     framework.finetune(own, Training(data.train, finetune, seed, watcher.epoch, settings.task, data.validation))
 
 
-def train_member(family: FinishedFamily, name: str, model: Any, data: MemberData, watcher: Watcher) -> None:
+def train_member(
+    family: FinishedFamily, name: str, model: Any, levels: LevelSettings, data: MemberData, watcher: Watcher
+) -> None:
     """Train a member in place, without the rest of the family.
 
     It is trained as the run trained a subnetwork by itself. The full network of the family takes the place of the input
@@ -50,6 +53,7 @@ def train_member(family: FinishedFamily, name: str, model: Any, data: MemberData
         family: The family. The epochs of its settings are those of this training.
         name: The name of the member.
         model: The model of the member.
+        levels: The levels of its layers.
         data: The data, with training examples.
         watcher: Notified of progress and warnings.
 
@@ -72,5 +76,7 @@ def train_member(family: FinishedFamily, name: str, model: Any, data: MemberData
         finetune, seed = settings.finetune.alone(), settings.step_seed(len(family.plan.steps))
         with slots.next(finetune.epochs) as store:
             how = (finetune, seed, watcher.epoch, settings.task, data.validation)
-            training = Training(data.train, *how, teacher=family.full, keeper=store)
-            family.framework.finetune(Family(model, (), ()), training)
+            alone = Family(model, (), (), full_settings=levels)
+            projections = family.levels.in_training(alone)
+            training = Training(data.train, *how, teacher=family.full, keeper=store, projections=projections)
+            family.framework.finetune(alone, training)

@@ -76,7 +76,8 @@ class PruneOptions(WidthOptions, total=False):
         transforms: One or several transform plugins, which offer further choices for each layer, such as
             `"weight-bits"`.
         targets: One or several target plugins, which are the kinds of files that are written for each subnetwork.
-        exchange_rate: The weight of the measured loss of a choice of a transform against the importance of channels.
+        exchange_rate: The value of a loss of 1 in the units of the scores, by which measured losses of the levels of
+            transforms are weighed. None means 0.5 for scores on the logarithmic scale, and 1 for losses.
         calibrate: The number of short trainings from which the exchange rate is computed. None means that it is given.
         qat: Whether to train with the weights that transforms leave. None means where weights have fewer than 8 bits.
         holdout: The share of the training data that is held back for validation, from 0 to below 1.
@@ -112,7 +113,7 @@ class PruneOptions(WidthOptions, total=False):
     latency_table: str | PathLike[str] | None
     transforms: str | Sequence[str]
     targets: str | Sequence[str]
-    exchange_rate: float
+    exchange_rate: float | None
     calibrate: int | None
     qat: bool | None
     holdout: float

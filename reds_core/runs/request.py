@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import TRANSFORM_SETTINGS, RunSettings
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.records import to_plain
+from reds_core.transforms.transform import Transform
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,12 @@ class RunRequest:
             given[OPTIMIZER] = type(self.objects.optimizer).__name__
         return {"model": recipe.model, "data": recipe.data, **given, **options}
 
-    def check_sources(self, scorer: Scorer) -> None:
+    def check_sources(self, scorer: Scorer, transforms: Sequence[Transform] = ()) -> None:
         """Refuse a request that lacks a model or data.
 
         Raises:
-            InputError: If data that training or `scorer` needs is missing, or neither a model nor data is given.
+            InputError: If data that training, `scorer` or the choice of levels needs is missing, or neither a model nor
+                data is given.
         """
         if self.data is None and (self.settings.finetune.epochs or scorer.needs_data):
             what = f"scorer '{scorer.name}'" if scorer.needs_data else "fine-tuning"
@@ -62,6 +65,12 @@ class RunRequest:
                 f"{what} needs training data",
                 f"give {argument('data')}, or use {argument('scorer', 'magnitude')} "
                 f"and {argument('finetune_epochs', 0)}",
+            )
+        deciding = next((each for each in transforms if each.network_level is None), None)
+        if self.data is None and deciding is not None:
+            raise InputError(
+                f"transform '{deciding.name}' is decided by losses on training data",
+                f"give {argument('data')}, or leave out {argument('transforms')}",
             )
         if self.data is None and self.validation is not None:
             raise InputError("validation_data is given without training data", "give data")

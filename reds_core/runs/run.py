@@ -60,7 +60,7 @@ class Run:
         goal = drop_goal(settings, self.request.data is not None)
         budgets = parse_budgets(settings.budgets) if goal is None else (goal.largest,)
         check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
-        self.request.check_sources(plugins.scorer)
+        self.request.check_sources(plugins.scorer, plugins.levels.transforms)
         framework = self.request.framework(self.registry)
         known = self.folder.accept(self.request.model, framework.files)
         try:
@@ -96,7 +96,7 @@ class Run:
         accept = partial(accept_budgets, request.settings, budgets)
         # Of a resumed run, it is first checked that it is given the same model.
         early = accept if known is None else _accept_any
-        inputs = InputReader(request, framework, folder, known, self.watcher, early).read()
+        inputs = InputReader(request, framework, folder, known, self.watcher, early, plugins.levels.space).read()
         if known is not None:
             known.check_hashes(inputs.hashes, folder.path)
         finished = folder.finished_plan()
@@ -158,6 +158,7 @@ def warn_of_inputs(
         watcher: Notified of the warnings.
     """
     warnings = [*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)]
+    warnings += inputs.statement.warnings
     warnings += slack_warnings(inputs.statement, budgets)
     if inputs.train is not None:
         given = (inputs.model, inputs.network, inputs.train, inputs.validation, inputs.test)

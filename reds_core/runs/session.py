@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import UnsupportedError, argument
 from reds_core.formulation.statement import Statement
-from reds_core.framework.target import Target
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.runs.inputs import Inputs
+from reds_core.runs.layer_levels import LayerLevels, LevelPlugins, level_plugins
 from reds_core.runs.participants import check_options, run_participants
 from reds_core.runs.request import RunRequest
 from reds_core.runs.score_store import ScoreStore
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer, check_level
-from reds_core.transforms.transform import Transform
 from reds_core.watcher import Watcher
 
 
 @dataclass(frozen=True)
 class RunPlugins:
-    """The plugins that a run uses."""
+    """The plugins that a run uses.
+
+    Attributes:
+        pruner: The strategy.
+        scorer: Scores channels.
+        search: The solver and its limits.
+        levels: The transforms, which offer levels of layers, and the targets, which say what files can have.
+    """
 
     pruner: Pruner
     scorer: Scorer
     search: Search
-    transforms: tuple[Transform, ...] = ()
-    targets: tuple[Target, ...] = ()
+    levels: LevelPlugins = field(default_factory=LevelPlugins)
 
 
 def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
@@ -47,12 +52,11 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
     search = Search(registry, settings.solver, settings.options, settings.controls())
     search.check()
     check_level(scorer, settings.score_level)
-    transforms = tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
-    targets = tuple(registry.create(Target, name, settings.options) for name in settings.targets)
+    levels = level_plugins(registry, settings)
     check_options(registry, settings.options, run_participants(settings))
-    if transforms:
+    if levels.transforms:
         _check_takes_transforms(registry, pruner)
-    return RunPlugins(pruner, scorer, search, transforms, targets)
+    return RunPlugins(pruner, scorer, search, levels)
 
 
 def _check_takes_transforms(registry: Registry, pruner: Pruner) -> None:
@@ -89,6 +93,11 @@ class Session:
     statement: Statement
     budgets: tuple[SubnetworkBudget, ...]
     scores: ScoreStore | None = None
+
+    @property
+    def levels(self) -> LayerLevels:
+        """What the run does with the levels of layers."""
+        return LayerLevels(self.statement.space, self.settings.qat)
 
     @property
     def settings(self) -> RunSettings:

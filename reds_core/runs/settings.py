@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reds_core.cost.budget import parse_budgets
+from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
 from reds_core.cost.latency_table import LatencyTable, load_latency_table
 from reds_core.cost.resources import RESOURCES, CostModel, resource_named
@@ -69,8 +69,9 @@ class RunSettings:
             weight-bits. They are decided together with the widths.
         targets: The target plugins, which are the kinds of files that are written for each subnetwork, and which say
             what layers can become in them. None are needed without transforms.
-        exchange_rate: The weight of the loss that a choice of a transform costs, as it is measured, against the
-            importance of channels.
+        exchange_rate: The value of a loss of 1 in the units of the scores, by which the measured losses of the levels
+            of transforms are weighed against the importance of channels. None means 0.5 for scores on the logarithmic
+            scale, and 1 for those that are losses.
         calibrate: The number of short trainings from which the exchange rate is computed. None means that it is given.
         qat: Train the subnetworks with the weights that transforms leave them with (quantisation-aware training). None
             means on where weights have fewer than 8 bits.
@@ -105,7 +106,7 @@ class RunSettings:
     widths: WidthRules = WidthRules()
     transforms: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
-    exchange_rate: float = 0.5
+    exchange_rate: float | None = None
     calibrate: int | None = None
     qat: bool | None = None
     holdout: float = 0.1
@@ -150,8 +151,9 @@ class RunSettings:
             repeated = next((each for each in given if given.count(each) > 1), None)
             if repeated is not None:
                 raise InputError(f"{argument(name)} names '{repeated}' twice", "name it once")
-        if not (math.isfinite(self.exchange_rate) and self.exchange_rate >= 0):
-            raise InputError(f"the exchange rate {self.exchange_rate} is not 0 or more", "give a number such as 0.5")
+        rate = self.exchange_rate
+        if rate is not None and not (math.isfinite(rate) and rate >= 0):
+            raise InputError(f"the exchange rate {rate} is not 0 or more", "give a number such as 0.5")
         if self.calibrate is not None and self.calibrate < 2:
             raise InputError(
                 f"the exchange rate cannot be computed from {counted(self.calibrate, 'training')}",
@@ -199,24 +201,26 @@ class RunSettings:
         """
         return None if self.latency_table is None else load_latency_table(Path(self.latency_table))
 
-    def costs(self, network: Network, latencies: LatencyTable | None) -> CostModel:
+    def costs(
+        self, network: Network, latencies: LatencyTable | None, budgets: Sequence[SubnetworkBudget] = ()
+    ) -> CostModel:
         """How the resources of `network` are counted.
 
         Args:
             network: The description of the network.
             latencies: The table that `read_latencies` returned.
+            budgets: Budgets besides those of the settings, whose resources are counted too.
 
         Raises:
             InputError: If the table is of another network.
         """
         form = None if latencies is None else latencies.form_for(network, self.element_size_bytes)
-        return CostModel(self.element_size_bytes, form, self._asked_resources())
+        return CostModel(self.element_size_bytes, form, self._asked_resources(budgets))
 
-    def _asked_resources(self) -> tuple[str, ...]:
+    def _asked_resources(self, more: Sequence[SubnetworkBudget]) -> tuple[str, ...]:
         """The resources that plans state because something asks for them: a budget, a transform or a target."""
-        asked = {
-            resource for budget in (parse_budgets(self.budgets) if self.budgets else ()) for resource in budget.amounts
-        }
+        own = parse_budgets(self.budgets) if self.budgets else ()
+        asked = {resource for budget in (*own, *more) for resource in budget.amounts}
         if self.max_drop_resource is not None:
             asked.add(resource_named(self.max_drop_resource))
         return tuple(r.name for r in RESOURCES.values() if r.name in asked or self.names_targets)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from reds_core.errors import InputError, argument
-from reds_core.framework.framework import Training
+from reds_core.framework.framework import Family, Training
 from reds_core.plan import StepRecord
 from reds_core.plugin import guarded
 from reds_core.pruning.promise import check_family, check_state
@@ -42,6 +42,7 @@ def take_steps(session: Session) -> Checkpoint:
         checkpoint = _take(session, steps, index, checkpoint, initial)
     check_family(pruner, session.statement, session.budgets, checkpoint.state)
     _recalibrate(session, checkpoint.state)
+    _project(session, checkpoint.state)
     return checkpoint
 
 
@@ -68,4 +69,20 @@ def _recalibrate(session: Session, state: PruningState) -> None:
     settings, inputs = session.settings, session.inputs
     if not settings.finetune.epochs and inputs.train is not None:
         training = Training(inputs.train, settings.finetune, settings.seed, session.watcher.epoch, settings.task)
+        training = dataclasses.replace(training, projections=session.levels.in_training(state.family))
         inputs.framework.finetune(state.family, training)
+
+
+def _project(session: Session, state: PruningState) -> None:
+    """Set the weights of the members to what the levels of their layers leave of them.
+
+    Where they were not trained in that form, batch-norm statistics are measured again if there is data.
+    """
+    settings, inputs, levels, framework = session.settings, session.inputs, session.levels, session.inputs.framework
+    is_trained = levels.trains_projected([choice.settings for choice in state.choices])
+    for choice, model in zip(state.choices, state.family.members, strict=True):
+        is_changed = levels.project(framework, model, choice.settings)
+        if is_changed and not is_trained and inputs.train is not None and settings.finetune.recalibrate:
+            how = dataclasses.replace(settings.finetune, epochs=0)  # statistics only
+            training = Training(inputs.train, how, settings.seed, session.watcher.epoch, settings.task)
+            framework.finetune(Family(model, (model,), (framework.inspect(model).channels,)), training)

@@ -9,7 +9,7 @@ from typing import Any
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import InputError, argument
 from reds_core.formulation.formulation import Formulation
-from reds_core.framework.data import Data
+from reds_core.framework.data import Data, sampled
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Family, Training
 from reds_core.knapsack.problem import KnapsackProblem
@@ -20,7 +20,11 @@ from reds_core.pruning.pruner import Step, Tools
 from reds_core.runs.alignment import choose
 from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.session import Session
+from reds_core.scoring.recalibrated import Measuring
 from reds_core.scoring.scorer import ScoreTable, score
+
+MEASURED_EXAMPLES = 2048
+"""The number of training examples on which the losses of levels are measured."""
 
 
 class RunTools(Tools):
@@ -55,10 +59,20 @@ class RunTools(Tools):
         store = self._session.scores if model is self.model else None
 
         def scored() -> ScoreTable:
-            return score(scorer, i.framework, model, network, i.examples, settings.task, self.seed, level)
+            table = score(scorer, i.framework, model, network, i.examples, settings.task, self.seed, level)
+            return self._with_level_values(table) if model is self.model else table
 
         table = scored() if store is None else store.scores(self.seed, scored)
         return table if kept is None else table.spread(kept, self.network.channels)
+
+    def _with_level_values(self, scores: ScoreTable) -> ScoreTable:
+        """The scores of the input model with the values of the levels of layers, if there are any."""
+        inputs, settings, levels = self._inputs, self._settings, self._session.levels
+        if levels.space is None or inputs.train is None:
+            return scores
+        examples = sampled(inputs.train, MEASURED_EXAMPLES, settings.seed + 1)
+        given = (inputs.framework, self.model, self.network, inputs.train, examples, settings.task, settings.seed)
+        return levels.valued(scores, Measuring(*given), settings.exchange_rate)
 
     def loss(self, model: Any) -> float:
         inputs = self._inputs
@@ -76,7 +90,8 @@ class RunTools(Tools):
     def solve(self, problem: KnapsackProblem, exact: bool = False) -> Solution:
         search = self._session.plugins.search
         with self._slots.interruption.immediate():
-            solution = search.choose(problem) if exact else choose(search, problem, self._settings.widths)
+            rules, channels = self._settings.widths, self.network.channels
+            solution = search.choose(problem) if exact else choose(search, problem, rules, channels)
         self.search_s = (self.search_s or 0.0) + solution.wall_s
         return solution
 
@@ -91,6 +106,7 @@ class RunTools(Tools):
         started = time.perf_counter()
         settings = self._settings.finetune if family.members else self._settings.finetune.alone()
         training = self._training(self._inputs.train, self._step.epochs, settings)
+        training = dataclasses.replace(training, projections=self._session.levels.in_training(family))
         with self._slots.next(training.settings.epochs) as store:
             self._inputs.framework.finetune(family, dataclasses.replace(training, keeper=store))
         self.passes += training.settings.epochs

@@ -34,7 +34,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "imports": ("imports: [mine.py]", ("--import", "none")),
     "transforms": ("transforms: [weight-bits]", ("--transform", "none")),
     "targets": ("targets: [tflite-int8]", ("--target", "none")),
-    "exchange_rate": ("exchange_rate: 0.25", ("--exchange-rate", "0.5")),
+    "exchange_rate": ("exchange_rate: 0.25", ("--exchange-rate", "none")),
     "calibrate": ("calibrate: 4", ("--calibrate", "none")),
     "keep": ("widths: {keep: [stem, head]}", ("--keep", "none")),
     "align": ("widths: {align: 8}", ("--align", "auto")),
@@ -167,7 +167,7 @@ def test_places_are_replaced(asked: Any, tmp_path: Path) -> None:
 
 def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     arguments = [a for _, given in BACK.values() for a in given if given[-1] == "none"]
-    assert len(arguments) == 2 * 21
+    assert len(arguments) == 2 * 22
     assert asked("seed: 0", *arguments).settings == RunSettings()
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from reds_core.cost import SubnetworkBudget
 from reds_core.framework import Family, member_kept
+from reds_core.knapsack import choice_of
 from reds_core.knapsack.families import MemberSolution, choose_above
 from reds_core.network import Network
 from reds_core.pruning import Decision, Pruner, PruningState, Step, Tools
 from reds_pruners.training import train
-from reds_pruners.widths import choice_of
 
 SCORE, EXTRACT, FINETUNE = "score", "extract", "finetune"
 
@@ -91,7 +91,8 @@ def choose_next_above(budget: int, state: PruningState, tools: Tools) -> Pruning
     This is the bottom-up order of the REDS paper.
     """
     stated = tools.formulate(state.scores, tools.budgets[budget])
-    smaller = choice_of(stated.problem, state.choices[-1].widths) if state.choices else None
+    last = state.choices[-1] if state.choices else None
+    smaller = None if last is None else choice_of(stated.problem, last.widths, last.settings)
     member = choose_above(stated.problem, smaller, tools.solve)
     return dataclasses.replace(state, order=stated.order, choices=(*state.choices, decision_from(member)))
 

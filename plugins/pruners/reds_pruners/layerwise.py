@@ -9,10 +9,10 @@ from typing import Literal
 from reds_core.arrays import IntArray
 from reds_core.errors import InputError
 from reds_core.formulation import channel_order
-from reds_core.knapsack import KnapsackProblem
+from reds_core.knapsack import KnapsackProblem, choice_of
 from reds_core.pruning import PruningState, Tools
 from reds_pruners.narrowing import Narrow, NarrowingOptions, NarrowingPruner
-from reds_pruners.widths import choice_of, free_groups, uniform_choice
+from reds_pruners.widths import free_groups, uniform_choice
 
 
 @dataclass(frozen=True)

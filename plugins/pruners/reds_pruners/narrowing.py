@@ -19,12 +19,11 @@ from reds_core.cost import SubnetworkBudget
 from reds_core.errors import InputError, argument
 from reds_core.formulation import channel_order
 from reds_core.framework import Family
-from reds_core.knapsack import KnapsackProblem, Solution
+from reds_core.knapsack import KnapsackProblem, Solution, choice_of
 from reds_core.network import Kept, Network
 from reds_core.pruning import Decision, Pruner, PruningState, Step, Tools
 from reds_pruners.training import Together, is_alone, spread, train
 from reds_pruners.values import measured, proven_bound
-from reds_pruners.widths import choice_of
 
 SCORE, FINETUNE = "score", "finetune"
 

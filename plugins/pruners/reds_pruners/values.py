@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from reds_core.cost import SubnetworkBudget
 from reds_core.errors import NoChoiceError
 from reds_core.formulation import channel_order
-from reds_core.knapsack import Solution, Status, relative_gap
+from reds_core.knapsack import Solution, Status, choice_of, relative_gap
 from reds_core.network import Kept
 from reds_core.pruning import Tools
 from reds_core.scoring import ScoreTable
-from reds_pruners.widths import choice_of
 
 
 def proven_bound(scores: ScoreTable, budget: SubnetworkBudget, tools: Tools) -> int | None:

@@ -1,16 +1,9 @@
-"""Conversion of widths to the option indices of a problem, and the choice of one ratio for all groups."""
+"""The groups of a problem that have a choice, and the choice of one ratio for all groups."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from reds_core.errors import InfeasibleError
 from reds_core.knapsack import KnapsackProblem, choice_at_largest_ratio
-
-
-def choice_of(problem: KnapsackProblem, widths: Mapping[str, int]) -> tuple[int, ...]:
-    """The option indices of `widths`. Each width must be an option of its group."""
-    return tuple(int(g.widths.searchsorted(widths[g.name])) for g in problem.groups)
 
 
 def free_groups(problem: KnapsackProblem) -> tuple[str, ...]:

@@ -12,11 +12,12 @@ from reds_pruners import UniformPruner
 from reds_pruners.training import is_alone, spread
 from reds_pruners.uniform import UniformOptions
 from reds_pruners.values import measured, proven_bound
-from reds_pruners.widths import choice_of, uniform_choice
+from reds_pruners.widths import uniform_choice
 from remembering_tools import RememberingTools, drawn_scores, taken
 from toy_framework import chain_model, describe
 
 from reds_core.errors import InfeasibleError
+from reds_core.knapsack import choice_of
 from reds_core.scoring import ScoreTable
 
 CHAIN = chain_model((4, 7, 3))

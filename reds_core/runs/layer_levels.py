@@ -1,0 +1,186 @@
+"""What a run does with the levels of layers that transforms offer: their values, and the weights that they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reds_core.errors import InputError, argument
+from reds_core.formulation.space import DecisionSpace, Refusal, decision_space
+from reds_core.framework.framework import Family, Framework
+from reds_core.framework.projection import Projection, projections
+from reds_core.framework.target import Target
+from reds_core.knapsack.levels import LevelSettings
+from reds_core.network.description import Network
+from reds_core.registry import Registry
+from reds_core.runs.settings import RunSettings
+from reds_core.scoring.exchange import level_values
+from reds_core.scoring.level_losses import level_losses
+from reds_core.scoring.recalibrated import Measuring
+from reds_core.scoring.scorer import ScoreTable
+from reds_core.transforms.transform import Transform
+
+Projections = Mapping[int, Projection]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerLevels:
+    """The levels of the layers of a network in a run. Without transforms it does nothing.
+
+    Attributes:
+        space: What can be decided besides widths; None without transforms.
+        qat: Whether to train with projected weights; None if that depends on the levels that are chosen.
+    """
+
+    space: DecisionSpace | None
+    qat: bool | None = None
+
+    def complete(self, settings: LevelSettings) -> LevelSettings:
+        """Return the levels of all layers: those that were decided, and those that transforms set for all layers."""
+        if self.space is None:
+            return settings
+        fixed = {t.what: t.network_level for t in self.space.transforms if t.network_level is not None}
+        if not fixed:
+            return settings
+        sites = dict.fromkeys(layer.name for layer in self.space.network.layers)
+        return LevelSettings({site: {**fixed, **settings.levels.get(site, {})} for site in sites})
+
+    def valued(self, scores: ScoreTable, measuring: Measuring, rate: float | None) -> ScoreTable:
+        """Return scores with the values of all levels that are offered, in the units of the scores.
+
+        Args:
+            scores: The scores of the channels.
+            measuring: Measures what each level of each layer alone costs in loss.
+            rate: The value of a loss of 1 in the units of the scores; None for the default of these units.
+
+        Raises:
+            InputError: If losses cannot be exchanged for such scores.
+        """
+        if self.space is None or not self.space.offers:
+            return scores
+        losses = level_losses(measuring, self.space.offers)
+        return ScoreTable(scores.channels, scores.pairs, scores.curves, level_values(losses, scores, rate))
+
+    def trains_projected(self, settings: Sequence[LevelSettings]) -> bool:
+        """Whether members with these levels are trained with projected weights."""
+        if self.space is None or self.qat is False:
+            return False
+        return self.qat is True or any(self._is_lowered(each) for each in settings)
+
+    def _is_lowered(self, settings: LevelSettings) -> bool:
+        """Whether a layer has a level below the one that leaves it as it is."""
+        offers = () if self.space is None else self.space.offers
+        levels = ((offer, settings.at(offer.site, offer.what)) for offer in offers)
+        return any(level is not None and level < offer.levels[-1] for offer, level in levels)
+
+    def in_training(self, family: Family[Any]) -> tuple[Projections, ...]:
+        """Return the projections of the weights of each network of a family in training, the full network last.
+
+        They are empty if the family is trained with its weights as they are.
+        """
+        members = [family.settings_of(member) for member in range(len(family.members))]
+        if not self.trains_projected([*members, family.full_settings]):
+            return ()
+        full = self._projections(family.full_settings, self.qat is True) if family.full_settings else {}
+        return (*(self._projections(each, self.qat is True) for each in members), full)
+
+    def project(self, framework: Framework, model: Any, settings: LevelSettings) -> bool:
+        """Set the weights of a member to their projections in place, and return whether there are any.
+
+        Args:
+            framework: The framework of the model.
+            model: The model of a member, or another network that was cut from the input model.
+            settings: The levels of its layers.
+        """
+        found = self._projections(settings, of_untouched=False)
+        if not found:
+            return False
+        network = framework.inspect(model)
+        weights = framework.weights(model, network)
+        for index, projection in found.items():
+            weights[index] = projection.function(weights[index].astype(np.float64)).astype(weights[index].dtype)
+        framework.assign(model, network, weights)
+        return True
+
+    def _projections(self, settings: LevelSettings, of_untouched: bool) -> Projections:
+        if self.space is None:
+            return {}
+        return projections(self.space.network, self.space.transforms, settings, of_untouched=of_untouched)
+
+
+@dataclass(frozen=True)
+class LevelPlugins:
+    """The plugins by which a run offers levels of layers.
+
+    Attributes:
+        transforms: The transforms, which offer levels.
+        targets: The targets, which say what their files can have.
+    """
+
+    transforms: tuple[Transform, ...] = ()
+    targets: tuple[Target, ...] = ()
+
+    def space(self, network: Network) -> DecisionSpace | None:
+        """Return what transforms offer for a network; None without transforms.
+
+        Raises:
+            InputError: If a transform that decides levels can decide none.
+        """
+        return space_of(network, self.transforms, refusal_by(self.targets, network))
+
+
+def level_plugins(registry: Registry, settings: RunSettings) -> LevelPlugins:
+    """Create the transforms and targets of a run.
+
+    Raises:
+        InputError: If a plugin or an option is unknown.
+        UnavailableError: If a library that a plugin needs is not installed.
+    """
+    return LevelPlugins(
+        tuple(registry.create(Transform, name, settings.options) for name in settings.transforms),
+        tuple(registry.create(Target, name, settings.options) for name in settings.targets),
+    )
+
+
+def refusal_by(targets: Sequence[Target], network: Network) -> Refusal:
+    """Return what says why no file of the targets can have a layer at a level. Without targets, every level can be.
+
+    Args:
+        targets: The targets.
+        network: The description of the network.
+    """
+
+    def refusal(site: str, what: str, level: int) -> str | None:
+        reasons = {target.name: target.refusal(network, site, what, level) for target in targets}
+        if None in reasons.values():
+            return None
+        return "; ".join(f"target '{name}': {reason}" for name, reason in reasons.items()) or None
+
+    return refusal
+
+
+def space_of(network: Network, transforms: Sequence[Transform], refusal: Refusal) -> DecisionSpace | None:
+    """Return what transforms offer for a network; None without transforms.
+
+    Args:
+        network: The description of the network.
+        transforms: The transforms.
+        refusal: Why no file that is asked for can have a layer at a level, or None if one can.
+
+    Raises:
+        InputError: If a transform that decides levels can decide none.
+    """
+    if not transforms:
+        return None
+    space = decision_space(network, transforms, refusal)
+    for transform in transforms:
+        if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
+            reasons = [each.reason for each in space.withheld if each.what == transform.what]
+            raise InputError(
+                f"transform '{transform.name}' has no choice for any layer{': ' + reasons[0] if reasons else ''}",
+                f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
+            )
+    return space

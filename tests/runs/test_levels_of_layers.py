@@ -1,0 +1,228 @@
+"""Runs that decide levels of layers together with widths, from the settings to the plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toy_framework import ToyFramework
+from toy_plugins import toy_registry
+from toy_runs import Listener, Workplace, contents, settings, without_times
+from toy_transforms import ToyBits, ToyTarget, rounded
+
+from reds_core.errors import InputError, UnsupportedError
+from reds_core.knapsack.levels import Nesting
+from reds_core.plan import ExtractionRecord, load_plan
+from reds_core.registry import Registry
+from reds_core.runs import api
+from reds_core.runs.checkpoint import load_scores
+
+WHAT = "weight_bits"
+LEVELS = settings(transforms=("toy-bits",), targets=("toy-device",))
+BUDGETS = {"macs": [0.8, 0.5], "weight_bytes": [0.5, 0.3]}
+
+
+class RisingBits(ToyBits):
+    nesting = Nesting.RISING
+
+
+class EqualBits(ToyBits):
+    nesting = Nesting.EQUAL
+
+
+def registry(bits: type[ToyBits] = ToyBits, target: type[ToyTarget] = ToyTarget) -> Registry:
+    return toy_registry(bits, target)
+
+
+def prune(place: Workplace, bits: type[ToyBits] = ToyBits, **changes: Any) -> Any:
+    asked: dict[str, Any] = {"budgets": BUDGETS, "settings": LEVELS, "registry": registry(bits)}
+    return place.prune(**(asked | changes))
+
+
+def test_widths_and_bits_meet_both_budgets(place: Workplace) -> None:
+    plan = prune(place)
+    assert plan.format == "reds-plan/2"
+    assert plan == load_plan(place.out)
+    full = plan.full.usage
+    for record, macs, weight_bytes in zip(plan.subnetworks, (0.5, 0.8), (0.3, 0.5), strict=True):
+        assert record.usage["macs"] <= macs * full["macs"]
+        assert record.usage["weight_bytes"] <= weight_bytes * full["weight_bytes"]
+        assert record.status == "optimal"
+        levels = {site: chosen[WHAT] for site, chosen in record.settings.items()}
+        assert levels
+        assert set(levels.values()) <= {2, 4, 8}
+    assert any(level < 8 for chosen in plan.subnetworks[0].settings.values() for level in chosen.values())
+
+
+def test_saved_models_have_the_weights_that_their_levels_leave(place: Workplace) -> None:
+    plan = prune(place)
+    framework = ToyFramework()
+    for record in plan.subnetworks:
+        model = framework.load_model(place.out / record.files["keras"])
+        for site, chosen in record.settings.items():
+            kernel = model.weights[f"{site}/kernel"].astype(np.float64)
+            if chosen[WHAT] < 8:
+                assert len(np.unique(kernel)) <= 2 ** chosen[WHAT]
+                assert np.allclose(kernel, rounded(kernel, chosen[WHAT]), atol=1e-6)
+    whole = framework.load_model(place.out / "nested.keras")
+    assert all(len(np.unique(w)) > 16 for name, w in whole.weights.items() if name.endswith("kernel") and w.size > 16)
+
+
+def test_usage_is_counted_by_bits(place: Workplace) -> None:
+    plan = prune(place)
+    framework = ToyFramework()
+    for record in plan.subnetworks:
+        model, total = framework.load_model(place.out / record.files["keras"]), 0
+        for name, weight in model.weights.items():
+            site, _, kind = name.partition("/")
+            bits = record.settings.get(site, {}).get(WHAT, 8) if kind == "kernel" else 8
+            total += math.ceil(weight.size * bits / 8)
+        assert record.usage["params"] == total
+
+
+@pytest.mark.parametrize("family", ["bottom-up", "top-down", "joint"])
+@pytest.mark.parametrize("bits", [ToyBits])
+def test_families_nest_as_the_transform_says(place: Workplace, bits: type[ToyBits], family: str) -> None:
+    changed = dataclasses.replace(LEVELS, options={"nested": {"family": family}})
+    small, large = prune(place, bits, settings=changed, budgets={"macs": [0.9, 0.6], "params": [0.5, 0.45]}).subnetworks
+    assert all(small.widths[g] <= large.widths[g] for g in small.widths)
+    pairs = [(small.settings[site][WHAT], large.settings[site][WHAT]) for site in small.settings]
+    if bits is EqualBits:
+        assert all(a == b for a, b in pairs)
+    if bits is RisingBits:
+        assert all(a <= b for a, b in pairs)
+
+
+def test_each_subnetwork_can_be_trained_alone(place: Workplace) -> None:
+    changed = dataclasses.replace(LEVELS, pruner="oneshot")
+    plan = prune(place, settings=changed)
+    assert [record.name for record in plan.subnetworks] == ["50", "80"]
+    assert all(record.settings for record in plan.subnetworks)
+
+
+def test_values_of_levels_are_measured_losses_at_the_exchange_rate(place: Workplace) -> None:
+    prune(place)
+    values = load_scores(place.out / "scores.npz").level_values
+    assert values
+    assert all(each[-1] == 0 and np.all(each <= 0) for each in values.values())
+    assert any(each[0] < 0 for each in values.values())
+    prune(place, out=place.folder / "other", settings=dataclasses.replace(LEVELS, exchange_rate=1.0))
+    other = load_scores(place.folder / "other" / "scores.npz").level_values
+    for key, each in values.items():
+        assert np.allclose(other[key], 2 * each)
+
+
+def test_plans_of_widths_alone_are_version_1_without_a_word_of_levels(place: Workplace) -> None:
+    place.prune()
+    content = json.loads((place.out / "plan.json").read_text())
+    assert content["format"] == "reds-plan/1"
+    assert not {"transforms", "targets", "exchange_rate", "calibrate", "qat"} & content["options"].keys()
+    assert all("settings" not in each for each in content["subnetworks"])
+    assert set(content["full"]) == {"macs", "params", "peak_ram", "accuracy"}
+
+
+def test_a_dry_run_chooses_the_same(place: Workplace) -> None:
+    preview = prune(place, dry_run=True)
+    assert not place.out.exists()
+    plan = prune(place)
+    assert [each.settings for each in preview.subnetworks] == [each.settings for each in plan.subnetworks]
+    assert [each.usage for each in preview.subnetworks] == [each.usage for each in plan.subnetworks]
+
+
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(place: Workplace, tmp_path: Path) -> None:
+    class Stopped(BaseException):
+        pass
+
+    class StoppingFramework(ToyFramework):
+        stopped = False
+
+        def finetune(self, family: Any, training: Any) -> None:
+            if training.settings.epochs and not StoppingFramework.stopped:
+                StoppingFramework.stopped = True
+                raise Stopped
+            super().finetune(family, training)
+
+    whole = prune(place)
+    stopping = toy_registry(ToyBits, ToyTarget, framework=StoppingFramework)
+    out = place.folder / "stopped"
+    with pytest.raises(Stopped):
+        prune(place, out=out, registry=stopping)
+    resumed = prune(place, out=out, mode="resume")
+    assert without_times(resumed) == without_times(whole)
+    assert contents(out) == contents(place.out)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_member_that_is_added_has_levels_too(place: Workplace, epochs: int) -> None:
+    prune(place)
+    member = api.extract(place.out, {"macs": 0.65, "weight_bytes": 0.4}, finetune_epochs=epochs, registry=registry())
+    plan = load_plan(place.out)
+    assert plan.format == "reds-plan/2"
+    small, added, large = plan.subnetworks
+    assert added == member
+    assert added.usage["weight_bytes"] <= 0.4 * plan.full.usage["weight_bytes"]
+    assert added.extraction == ExtractionRecord("full", epochs)
+    assert all(small.widths[g] <= added.widths[g] <= large.widths[g] for g in small.widths)
+    model = ToyFramework().load_model(place.out / str(added.files["keras"]))
+    assert added.settings
+    for site, chosen in added.settings.items():
+        kernel = model.weights[f"{site}/kernel"].astype(np.float64)
+        assert chosen[WHAT] == 8 or np.allclose(kernel, rounded(kernel, chosen[WHAT]), atol=1e-6)
+
+
+def test_a_member_that_is_added_nests_with_its_neighbours(place: Workplace) -> None:
+    budgets = {"params": [0.6, 0.3]}
+    prune(place, RisingBits, budgets=budgets)
+    api.extract(place.out, {"params": 0.45}, registry=registry(RisingBits))
+    small, added, large = load_plan(place.out).subnetworks
+    for site, chosen in added.settings.items():
+        assert small.settings[site][WHAT] <= chosen[WHAT] <= large.settings[site][WHAT]
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pruner", ["uniform", "layerwise", "progressive"])
+def test_strategies_that_decide_widths_alone_are_refused(place: Workplace, pruner: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"'{pruner}' decides widths alone.*; give pruner nested or oneshot"):
+        prune(place, settings=dataclasses.replace(LEVELS, pruner=pruner))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"element_size_bytes": 4}, "1 byte each, not 4; leave out element_size or transforms"),
+        ({"max_drop": 1.0}, "max_drop searches for widths alone"),
+        ({"latency_table": "t.json"}, "a latency table knows the widths of layers but not"),
+        ({"transforms": ("toy-bit",)}, "toy-bit"),
+        ({"targets": ("toy-devices",)}, "toy-devices"),
+        ({"options": {"toy-bits": {"levels": "3,8"}}}, "has no choice for any layer: target 'toy-device': 3 bits is"),
+        ({"options": {"toy-bits": {"levels": "8"}}}, "has no choice for any layer"),
+    ],
+)
+def test_settings_that_cannot_be_combined(place: Workplace, changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        prune(place, settings=dataclasses.replace(LEVELS, **changes))
+    assert not place.out.exists()
+
+
+def test_levels_need_data(place: Workplace) -> None:
+    changes = {"scorer": "magnitude", "finetune": dataclasses.replace(LEVELS.finetune, epochs=0)}
+    with pytest.raises(InputError, match="'toy-bits' is decided by losses on training data; give data"):
+        prune(place, data=None, settings=dataclasses.replace(LEVELS, **changes))
+
+
+def test_options_of_transforms_and_targets_that_take_no_part_are_refused(place: Workplace) -> None:
+    with pytest.raises(InputError, match="'toy-bits' takes no part"):
+        place.prune(settings=settings(options={"toy-bits": {"levels": "4,8"}}), registry=registry())
+
+
+def test_nothing_is_warned_of_twice(place: Workplace) -> None:
+    listener = Listener()
+    prune(place, watcher=listener)
+    assert len(listener.warnings) == len(set(listener.warnings))
