@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from reds_core.cost import counting
 from reds_core.cost.budget import Amount, SubnetworkBudget, parse_amount
-from reds_core.cost.counting import ResourceForm, SumForm, TableForm
+from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, CostTerm, TableForm, terms_form
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InfeasibleError, InputError, argument
+from reds_core.formulation.level_costs import LevelForm
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
-from reds_core.network.description import Network
+from reds_core.network.description import Network, WeightKind
 from reds_core.scales import PERCENT
 
 _MOST_NAMED = 3
+_FEW_BITS = 4
+"""The bits of kernels that advice to decide them names."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
     Raises:
         InfeasibleError: If no subnetwork meets it; the message says the least that can be reached, and why.
     """
-    network, rules, form = statement.network, statement.rules, statement.form(resource)
+    network, rules, form = statement.network, statement.rules, statement.level_form(resource)
     least = _least(network, form, rules)
     if least <= capacity:
         return
+    fewer_bits = _fewer_bits(statement, resource, capacity)
     full = statement.full_usage(resource)
     question = "" if amount is None else _question(resource, amount, least, full)
     if not network.groups:
@@ -71,16 +74,17 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
             f"no subnetwork meets the budget '{name}': no group of the network can be pruned, which uses {full} of "
             f"{resource} where {capacity} is asked for{_warnings_clause(network)}",
             f"{question}replace the layers that stand in the way, or raise the budget to {full}, or to 1.0 of the "
-            "network",
+            f"network{fewer_bits}",
         )
-    reached = form.at(rules.narrowest(network))
-    cause = _cause(network, form, resource, capacity, rules)
+    reached = least if form.sites else form.rest.at(rules.narrowest(network))
+    cause = _cause(statement, form, resource, capacity)
     since = f", since {cause.reason}" if cause.reason else ""
     otherwise = f"{cause.fix}, or " if cause.fix else ""
     raise InfeasibleError(
         f"no subnetwork meets the budget '{name}': {resource} {capacity} is asked for, "
         f"the least that can be reached is {least}{since}",
-        f"{question}{otherwise}raise the budget to {reached}, or to {share_above(reached, full)} of the network",
+        f"{question}{otherwise}raise the budget to {reached}, or to {share_above(reached, full)} of the network"
+        f"{fewer_bits}",
     )
 
 
@@ -101,12 +105,13 @@ def _question(resource: str, amount: Amount, least: int, full: int) -> str:
 
 
 def least_usage(statement: Statement, resource: str) -> int:
-    """The least of a resource that any subnetwork can use, in base units.
+    """The least of a resource that any subnetwork can use, with each layer at its cheapest levels, in base units.
 
     Raises:
         InputError: If the resource cannot be counted.
+        UnsupportedError: If levels change the resource, and it does not add up over layers.
     """
-    return _least(statement.network, statement.form(resource), statement.rules)
+    return _least(statement.network, statement.level_form(resource), statement.rules)
 
 
 def share_above(least: int, full: int) -> float:
@@ -114,13 +119,31 @@ def share_above(least: int, full: int) -> float:
     return -(-1000 * least // full) / 1000
 
 
-def _least(network: Network, form: ResourceForm, rules: WidthRules) -> int:
-    if isinstance(form, TableForm):  # measured costs may fall as widths rise
-        return form.least({g.name: rules.widths(g) for g in network.groups})
-    return form.at(rules.narrowest(network))
+def _least(network: Network, form: LevelForm, rules: WidthRules) -> int:
+    if isinstance(form.rest, TableForm):  # measured costs may fall as widths rise
+        return form.rest.least({g.name: rules.widths(g) for g in network.groups})
+    return form.least(rules.narrowest(network))
 
 
-def _cause(network: Network, form: ResourceForm, resource: str, capacity: int, rules: WidthRules) -> _Cause:
+def _fewer_bits(statement: Statement, resource: str, capacity: int) -> str:
+    """The advice to let weights have fewer bits, if nothing but widths is decided and it makes a budget reachable."""
+    if statement.space is not None or statement.costs.element_size_bytes != DEFAULT_ELEMENT_SIZE_BYTES:
+        return ""
+    network = statement.network
+    weights = (replace(w, bits=_FEW_BITS) if w.kind is WeightKind.KERNEL else w for w in network.weights)
+    narrow = replace(network, weights=tuple(weights))
+    least = statement.costs.form(narrow, resource).at(statement.rules.narrowest(network))
+    if least > capacity or RESOURCES[resource].is_measured:
+        return ""
+    return (
+        f", or give {argument('transforms', 'weight-bits')}: if all kernels can have {_FEW_BITS} bits, {least} can be "
+        "reached"
+    )
+
+
+def _cause(statement: Statement, form: LevelForm, resource: str, capacity: int) -> _Cause:
+    network, rules = statement.network, statement.rules
+
     def meets(changed: WidthRules) -> bool:
         return _least(network, form, changed) <= capacity
 
@@ -132,7 +155,7 @@ def _cause(network: Network, form: ResourceForm, resource: str, capacity: int, r
     without = {option: changed for option, (is_given, changed) in given.items() if is_given}
     free = WidthRules(max_options=rules.max_options)
     if not meets(free):
-        return _whole_layers(network, form, resource, capacity)
+        return _whole_layers(statement, form, resource, capacity)
     causes = [option for option, changed in without.items() if meets(changed)] or list(without)
     reachable = _least(network, form, without[causes[0]] if len(causes) == 1 else free)
     whole = all(len(rules.widths(group)) == 1 for group in network.groups)
@@ -164,10 +187,10 @@ def _loosened(rules: WidthRules, meets: Callable[[WidthRules], bool]) -> str:
     return ""
 
 
-def _whole_layers(network: Network, form: ResourceForm, resource: str, capacity: int) -> _Cause:
+def _whole_layers(statement: Statement, form: LevelForm, resource: str, capacity: int) -> _Cause:
     """The cause if layers that cannot be pruned use much of the budget, with the warnings of the network."""
-    fixed = {name: amount for name, amount in _fixed_by_layer(network, form, resource).items() if amount}
-    warnings = _warnings_clause(network)
+    fixed = {name: amount for name, amount in _fixed_by_layer(statement, form, resource).items() if amount}
+    warnings = _warnings_clause(statement.network)
     total = sum(fixed.values())
     if 2 * total <= capacity:
         return _Cause(f"some layers stay whole{warnings}" if warnings else "")
@@ -177,25 +200,21 @@ def _whole_layers(network: Network, form: ResourceForm, resource: str, capacity:
     return _Cause(f"{total} of it depends on no width ({named}{more}){warnings}")
 
 
-def _fixed_by_layer(network: Network, form: ResourceForm, resource: str) -> Mapping[str, int]:
-    """How much of `resource` each layer uses whatever the widths. It is empty for peaks and latencies."""
-    if not isinstance(form, SumForm):
+def _fixed_by_layer(statement: Statement, form: LevelForm, resource: str) -> Mapping[str, int]:
+    """How much of `resource` each layer uses at its cheapest levels, whatever the widths.
+
+    It is empty for peaks and latencies.
+    """
+    network = statement.network if statement.space is None else statement.space.network
+    terms = RESOURCES[resource].terms
+    if terms is None:
         return {}
-    amounts: dict[str, int] = {}
-    seen: set[int] = set()
-    for layer in network.layers:
-        if resource == "macs":
-            products = [(term.coefficient, term.factors) for term in layer.macs]
-        elif resource == "params":
-            own = [w for w in layer.weights if w not in seen]
-            seen.update(own)
-            products = [(1, network.weights[w].axes) for w in own]
-        else:
-            continue
-        amounts[layer.name] = amounts.get(layer.name, 0) + counting.product_sum(network, products).constant
-    total = sum(amounts.values())
-    scale = form.constant // total if total else 1  # the bytes of an element
-    return {name: scale * amount for name, amount in amounts.items()}
+    own: dict[str, list[CostTerm]] = {layer.name: [] for layer in network.layers}
+    for term in terms(network, statement.costs):
+        own[network.layers[term.layer].name].append(term)
+    levels = {layer: form.sites.get(layer, (terms_form(network, each),)) for layer, each in own.items()}
+    no_width = dict.fromkeys(network.channels, 0)
+    return {layer: min(each.at(no_width) for each in forms) for layer, forms in levels.items()}
 
 
 def _warnings_clause(network: Network) -> str:

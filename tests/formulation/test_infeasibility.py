@@ -10,6 +10,7 @@ import pytest
 from command_line import Reds
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from level_transforms import MockBits
 from toy_framework import ToyFramework, chain_model, describe, residual_model
 from toy_plugins import FIRST_PARTY, PluginModule
 from toy_runs import Workplace
@@ -17,9 +18,11 @@ from toy_runs import Workplace
 from reds_core.cost import resources
 from reds_core.cost.budget import parse_budgets
 from reds_core.errors import Caller, InfeasibleError, speaking_to
-from reds_core.formulation.infeasibility import check_capacity, check_reachable
+from reds_core.formulation.infeasibility import check_capacity, check_reachable, least_usage
+from reds_core.formulation.space import decision_space
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 
 NETWORK = describe(chain_model((24, 40, 16), features=5, positions=3))
@@ -179,3 +182,40 @@ def test_an_amount_without_a_unit_that_cannot_be_reached_is_asked_about(budget: 
 def test_small_amounts_that_can_be_reached_are_allowed() -> None:
     network = describe(chain_model((2,), features=1, classes=1))
     check_reachable(Statement(network), parse_budgets(["macs=2"]))
+
+
+def joint_statement(levels: tuple[int, ...] = (4,)) -> Statement:
+    costs = resources.CostModel(also=("weight_bytes", "bops"))
+    return Statement(NETWORK, costs, space=decision_space(NETWORK, [MockBits(levels)]))
+
+
+@pytest.mark.parametrize("resource", ["params", "weight_bytes", "bops"])
+def test_the_least_that_can_be_reached_counts_levels(resource: str) -> None:
+    statement = joint_statement((2, 4))
+    lowest = LevelSettings({name: {"weight_bits": 2} for name in ("dense0", "dense1", "dense2", "head")})
+    least = statement.usage(statement.rules.narrowest(NETWORK), lowest)[resource]
+    check_capacity(statement, "50", resource, least)
+    with pytest.raises(InfeasibleError, match=f"the least that can be reached is {least}"):
+        check_capacity(statement, "50", resource, least - 1)
+
+
+@pytest.mark.parametrize("resource", ["params", "weight_bytes", "bops"])
+def test_a_budget_that_only_fewer_bits_meet_is_refused_with_the_transform_that_offers_them(resource: str) -> None:
+    widths_alone = Statement(NETWORK, resources.CostModel(also=("weight_bytes", "bops")))
+    narrowest = widths_alone.rules.narrowest(NETWORK)
+    least = widths_alone.usage(narrowest)[resource]
+    message = refusal(NETWORK, WidthRules(), least - 1, resource)
+    with_bits = least_usage(joint_statement(), resource)
+    assert with_bits < least
+    assert message.endswith(
+        f", or give --transform weight-bits: if all kernels can have 4 bits, {with_bits} can be reached"
+    )
+    assert "transform" not in refusal(NETWORK, WidthRules(), with_bits - 1, resource)
+    check_capacity(joint_statement(), "50", resource, with_bits)
+
+
+@pytest.mark.parametrize(("resource", "size"), [("macs", 1), ("peak_ram", 1), ("params", 4)])
+def test_fewer_bits_are_advised_only_where_they_help(resource: str, size: int) -> None:
+    assert "transform" not in refusal(NETWORK, WidthRules(), 1, resource, size)
+    least = least_usage(Statement(NETWORK, resources.CostModel(size)), resource)
+    assert "transform" not in refusal(NETWORK, WidthRules(), least - 1, resource, size)
