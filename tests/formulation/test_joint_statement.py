@@ -5,23 +5,28 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from level_transforms import MockBits, MockSparsity
-from toy_framework import ToyModel, chain_model, describe
-from toy_networks import random_models
+from toy_framework import ToyModel, chain_model, describe, residual_model
+from toy_networks import concatenated, random_models
 
 from reds_core.cost import resources
 from reds_core.cost.budget import parse_budgets
 from reds_core.cost.resources import CostModel
+from reds_core.errors import UnsupportedError
 from reds_core.formulation.space import DecisionSpace, decision_space
 from reds_core.formulation.statement import Statement
-from reds_core.knapsack.levels import LevelSettings
+from reds_core.formulation.width_rules import WidthRules
+from reds_core.knapsack.levels import LevelSettings, Nesting
 from reds_core.network.description import Network, WeightKind
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.transforms.describing import described
+from reds_core.transforms.transform import LayerPart, Offered
 
 COSTS = CostModel(also=("weight_bytes", "bops"))
 BUDGETS = parse_budgets(["macs=0.5", "params=0.5", "peak_ram=0.9", "weight_bytes=0.5", "bops=0.5"])
@@ -77,3 +82,153 @@ def test_every_choice_of_a_small_network_uses_what_the_described_network_uses() 
     for choice in itertools.product(*(range(g.options) for g in problem.groups)):
         counted = statement.usage(problem.widths(choice), problem.settings(choice))
         assert problem.evaluate(choice).usage == counted
+
+
+@given(st.integers(0, 2**16), st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_value_of_an_option_is_that_of_its_width_and_those_of_its_levels(seed: int, data: st.DataObject) -> None:
+    network = describe(residual_model())
+    space = decision_space(network, [MockBits((2, 4)), MockSparsity()])
+    scores = scores_of(network, space, seed)
+    stated = Statement(network, COSTS, space=space).formulate(scores, BUDGETS[0])
+    problem = stated.problem
+    choice = [data.draw(st.integers(0, group.options - 1)) for group in problem.groups]
+    widths, chosen = problem.widths(choice), problem.settings(choice)
+    kept = math.fsum(float(scores.channels[g][c]) for g, w in widths.items() for c in stated.order[g][:w])
+    levels = math.fsum(
+        float(scores.level_values[o.site, o.what][o.levels.tolist().index(chosen.at(o.site, o.what))])
+        for o in space.offers
+    )
+    full = math.fsum(float(channels.sum()) for channels in scores.channels.values())
+    expected = (kept + levels) / full * 2**31
+    assert abs(problem.evaluate(choice).value - expected) <= 0.5 * len(problem.groups) + 1e-4
+    assert abs(problem.evaluate([g.options - 1 for g in problem.groups]).value - 2**31) <= len(problem.groups)
+
+
+@given(random_models(), st.sampled_from([(4,), (2, 4)]))
+@settings(max_examples=60, deadline=None)
+def test_levels_join_no_groups_that_widths_do_not_join(model: ToyModel, levels: tuple[int, ...]) -> None:
+    network = describe(model)
+    space = decision_space(network, [MockBits(levels)])
+    scores = scores_of(network, space)
+    if not network.groups:
+        return
+    with_levels, widths_alone = (
+        {frozenset((problem.groups[p.first].name, problem.groups[p.second].name)) for p in problem.pairs}
+        for problem in (
+            Statement(network, COSTS, space=each).formulate(scores, BUDGETS[0]).problem for each in (space, None)
+        )
+    )
+    assert with_levels == widths_alone
+
+
+def test_macs_stay_products_of_widths_where_levels_do_not_change_them() -> None:
+    network = describe(chain_model((5, 6)))
+    space = decision_space(network, [MockBits()])
+    problem = Statement(network, COSTS, space=space).formulate(scores_of(network, space), BUDGETS[0]).problem
+    macs, params = problem.sum_resources[:2]
+    assert macs.bilinear == (1,)
+    assert macs.pair_costs == (None,)
+    assert params.pair_costs[0] is not None
+
+
+def test_a_space_without_offers_states_the_problem_of_widths_alone() -> None:
+    network = describe(residual_model())
+    nothing = decision_space(network, [MockBits(without=tuple(layer.name for layer in network.layers))])
+    scores = scores_of(network, nothing)
+    problem, plain = (
+        Statement(network, COSTS, space=space).formulate(scores, BUDGETS[0]).problem for space in (nothing, None)
+    )
+    assert not problem.has_levels
+    for group, same in zip(problem.groups, plain.groups, strict=True):
+        np.testing.assert_array_equal(group.widths, same.widths)
+        np.testing.assert_array_equal(group.values, same.values)
+
+
+def test_a_kernel_behind_a_concatenation_is_at_most_a_byte_a_part_above_the_described_network() -> None:
+    network = concatenated((3, 2, 5), after=3)
+    space = decision_space(network, [MockBits((3,))])
+    problem = Statement(network, COSTS, space=space).formulate(scores_of(network, space), BUDGETS[0]).problem
+    rng = np.random.default_rng(0)
+    above = set()
+    for _ in range(300):
+        choice = [int(rng.integers(group.options)) for group in problem.groups]
+        counted = resources.usage(
+            described(network, space.transforms, problem.settings(choice)), problem.widths(choice), COSTS
+        )
+        stated = problem.evaluate(choice).usage
+        assert all(stated[r] == counted[r] for r in ("macs", "peak_ram", "bops"))
+        above.add(stated["params"] - counted["params"])
+    assert min(above) == 0
+    assert 0 < max(above) < 3  # the kernel behind the three branches, in three parts
+
+
+def test_members_of_one_family_agree_as_the_transform_says() -> None:
+    network = describe(chain_model((3,)))
+    space = decision_space(network, [MockBits()])
+    problem = Statement(network, COSTS, space=space).formulate(scores_of(network, space), BUDGETS[0]).problem
+    assert problem.nesting == {"width": Nesting.RISING, "weight_bits": Nesting.FREE}
+
+
+def test_options_follow_the_rules_for_widths() -> None:
+    network = describe(chain_model((9, 8)))
+    space = decision_space(network, [MockBits()])
+    statement = Statement(network, COSTS, WidthRules(align=4), space)
+    problem = statement.formulate(scores_of(network, space), BUDGETS[0]).problem
+    assert [sorted(set(g.widths.tolist())) for g in problem.groups] == [[4, 8, 9], [4, 8]]
+
+
+class Activations(MockBits):
+    """Changes the bits of the tensors that a layer reads and writes."""
+
+    name = "activations"
+    what = "activation_bits"
+
+    def offered(self, network: Network, site: str) -> Offered:
+        return Offered(np.array(self.bits, np.int64))
+
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        if level == self.bits[-1]:
+            return part
+        return replace(part, tensors=tuple(replace(tensor, bits=level) for tensor in part.tensors))
+
+
+def test_levels_that_change_peak_ram_are_refused_under_such_a_budget_only() -> None:
+    network = describe(chain_model((3, 4), positions=4))
+    space = decision_space(network, [Activations()])
+    scores = scores_of(network, space)
+    statement = Statement(network, COSTS, space=space)
+    assert statement.formulate(scores, parse_budgets(["params=0.5"])[0]).problem.has_levels
+    with pytest.raises(UnsupportedError, match="the levels of transform 'activations' change peak_ram"):
+        statement.formulate(scores, parse_budgets(["peak_ram=0.5"])[0])
+
+
+class AllActivations(Activations):
+    """Gives all tensors 16 bits, without anything to decide."""
+
+    @property
+    def network_level(self) -> int | None:
+        return 16
+
+
+def test_a_level_of_the_whole_network_counts_everywhere_and_is_no_dimension() -> None:
+    network = describe(chain_model((3, 4)))
+    plain = Statement(network, COSTS).usage(network.channels)
+    space = decision_space(network, [AllActivations(), MockBits()])
+    statement = Statement(network, COSTS, space=space)
+    doubled = statement.usage(network.channels)
+    assert doubled == {**plain, "peak_ram": 2 * plain["peak_ram"], "bops": 2 * plain["bops"]}
+    lowest = LevelSettings({offer.site: {offer.what: 4} for offer in space.offers})
+    assert statement.usage(network.channels, lowest)["bops"] == plain["bops"]
+    assert {offer.what for offer in space.offers} == {"weight_bits"}
+
+
+def test_excesses_count_levels() -> None:
+    network = describe(chain_model((8, 8)))
+    space = decision_space(network, [MockBits()])
+    statement = Statement(network, COSTS, space=space)
+    (budget,) = parse_budgets(["weight_bytes=0.8"])
+    lowest = LevelSettings({offer.site: {offer.what: 4} for offer in space.offers})
+    (excess,) = statement.excesses(budget, network.channels)
+    assert excess.used == statement.full_usage("weight_bytes")
+    assert statement.excesses(budget, network.channels, lowest) == []
