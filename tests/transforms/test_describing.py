@@ -18,6 +18,12 @@ from reds_core.transforms.describing import described, described_sites, layer_pa
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
 NETWORK = describe(residual_model())
+TWICE = replace(
+    NETWORK,
+    layers=(*NETWORK.layers, replace(NETWORK.layers[3], outputs=(len(NETWORK.tensors),))),
+    tensors=(*NETWORK.tensors, replace(NETWORK.tensors[4], storage=100)),
+)
+"""The same with another call of the layer `inside`."""
 COSTS = resources.CostModel(also=("weight_bytes", "bops"))
 
 
@@ -82,9 +88,8 @@ def test_parts_have_all_calls_of_a_layer_with_indices_of_their_own() -> None:
     assert part.layers[0].outputs == (1,)
     assert part.layers[0].weights == (0, 1)
 
-    twice = replace(NETWORK, layers=(*NETWORK.layers, NETWORK.layers[3]))
-    assert len(layer_parts(twice)["inside"].layers) == 2
-    assert len(layer_parts(twice)["inside"].weights) == 2
+    assert len(layer_parts(TWICE)["inside"].layers) == 2
+    assert len(layer_parts(TWICE)["inside"].weights) == 2
 
 
 def test_without_levels_the_network_is_as_it_was() -> None:
@@ -100,10 +105,9 @@ def test_a_changed_weight_stays_where_it_was() -> None:
 
 
 def test_a_level_of_a_layer_that_is_called_twice_counts_once() -> None:
-    twice = replace(NETWORK, layers=(*NETWORK.layers, NETWORK.layers[3]))
-    found = described(twice, [MockBits()], at("weight_bits", inside=4))
+    found = described(TWICE, [MockBits()], at("weight_bits", inside=4))
     assert sum(w.bits is not None for w in found.weights) == 1
-    assert found.layers == twice.layers
+    assert found.layers == TWICE.layers
 
 
 def test_added_layers_run_before_the_call_that_needs_them_and_their_tensors_have_memory_of_their_own() -> None:
