@@ -59,7 +59,8 @@ def described(network: Network, transforms: Sequence[Transform], settings: Level
     Args:
         network: The network.
         transforms: The transforms whose levels `settings` holds, in any order. They are applied by stage.
-        settings: The levels. Layers and dimensions that are not named stay as they are.
+        settings: The levels. Layers and dimensions that are not named stay as they are, except for those of transforms
+            that have one level for the whole network.
 
     Raises:
         KeyError: If `settings` names a layer that the network does not have.
@@ -71,9 +72,10 @@ def described_sites(network: Network, transforms: Sequence[Transform], settings:
     """As `described`, with the layer of the original network that each layer belongs to."""
     places = _places(network)
     staged = sorted(transforms, key=lambda transform: transform.stage)
+    of_network = {t.what: t.network_level for t in transforms if t.network_level is not None}
     changed = []
-    for site, levels in settings.levels.items():
-        place = places[site]
+    for site in {**settings.levels, **places} if of_network else settings.levels:
+        place, levels = places[site], of_network | dict(settings.levels.get(site, {}))
         before = _part(network, place)
         after = described_part(before, [(t, levels[t.what]) for t in staged if t.what in levels])
         if after != before:

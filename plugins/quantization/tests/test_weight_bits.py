@@ -10,11 +10,12 @@ from reds_quantization import ActivationBits, WeightBits
 from reds_quantization.activation_bits import ActivationBitsOptions
 from reds_quantization.weight_bits import WeightBitsOptions
 
+from reds_core.cost import peak_ram
 from reds_core.errors import InputError
 from reds_core.framework import Projection, projections
 from reds_core.network import Fixed, Layer, Network, Tensor, Weight, WeightKind
 from reds_core.plugin import build_options
-from reds_core.transforms import LayerPart, LevelSettings, Nesting, Stage, UniformQuantiser
+from reds_core.transforms import LayerPart, LevelSettings, Nesting, Stage, UniformQuantiser, described
 
 KERNEL = Weight("conv/kernel", "conv", WeightKind.KERNEL, (Fixed(3), Fixed(2), Fixed(4)), 2, True)
 BIAS = Weight("conv/bias", "conv", WeightKind.BIAS, (Fixed(4),), 0, True)
@@ -149,3 +150,13 @@ def test_activation_bits_are_one_level_of_the_network(bits: int) -> None:
     assert [tensor.bits for tensor in described.tensors] == [bits, bits]
     assert described.weights == PART.weights
     assert WeightBits().network_level is None
+
+
+def test_tensors_are_counted_with_the_activation_bits_of_the_network() -> None:
+    sixteen = ActivationBits(build_options(ActivationBits, {"bits": "16"}))
+    settings = LevelSettings({"conv": {"weight_bits": 4}})
+    network = described(NETWORK, [WeightBits(), sixteen], settings)
+    assert {tensor.bits for tensor in network.tensors} == {16}
+    assert [weight.bits for weight in network.weights] == [4, None, None]
+    assert peak_ram(network).at(network.channels) == 2 * peak_ram(NETWORK).at(NETWORK.channels)
+    assert described(NETWORK, [WeightBits()], LevelSettings()) == NETWORK
