@@ -21,6 +21,7 @@ from reds_core.errors import ContractViolation, InputError, UnavailableError, Un
 from reds_core.exchange.command_solver import command_solver, is_command
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
+from reds_core.framework.target import Target
 from reds_core.hooks import PROJECT
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solver import Claim, Solver, why_not
@@ -238,9 +239,20 @@ class Registry:
         )
 
     def file_kinds(self) -> tuple[FileKinds, ...]:
-        """The kinds of files that each framework plugin writes, whether or not its libraries are installed."""
-        found = (r.plugin for r in self.records if r.plugin is not None)
-        return tuple(cls.files for cls in found if issubclass(cls, Framework))
+        """The kinds of files of each framework and its targets, whether or not their libraries are installed.
+
+        For each framework these are first the kinds that are written by default, under their names in plans of version
+        1, and then those of all its targets.
+        """
+        classes = [r.plugin for r in self.records if r.plugin is not None]
+        found: list[FileKinds] = []
+        for cls in classes:
+            if issubclass(cls, Framework):
+                made = {t.name: t.file for t in classes if issubclass(t, Target) and t.made_from == cls.name}
+                default = tuple(made[name].in_version_1 for name in cls.targets if name in made)
+                found.append(FileKinds(cls.file.in_version_1, default))
+                found.append(FileKinds(cls.file, tuple(k for k in made.values() if k.name != cls.file.name)))
+        return tuple(found)
 
     def available(self, base: type[P]) -> dict[str, type[P]]:
         """The usable plugin classes of the kind `base`, by name."""
@@ -320,7 +332,7 @@ class Registry:
             if framework.owns(model):
                 framework.users_code = UsersCode(tuple(imports), model)
                 return framework
-        known = " or ".join(dict.fromkeys(cls.files.model.format for cls in frameworks.values()))
+        known = " or ".join(dict.fromkeys(cls.file.format for cls in frameworks.values()))
         raise InputError(
             f"a model of type {type(model).__name__} belongs to no installed framework",
             f"give a {known} model" if known else f"install a framework; see {command('plugins')}",

@@ -20,7 +20,15 @@ from reds_core.framework.data import (
     sampled,
 )
 from reds_core.framework.epochs import EpochKeeper, EpochState, digest_of
-from reds_core.framework.exported import ExportedFigures, ExportedModel
+from reds_core.framework.exported import (
+    ExportedFigures,
+    ExportedModel,
+    FileInput,
+    FileInterface,
+    FileOutput,
+    Numbers,
+    RunFile,
+)
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import (
     EpochProgress,
@@ -41,7 +49,7 @@ from reds_core.framework.framework import (
     member_kept,
 )
 from reds_core.framework.layer_plugin import LayerPlugin
-from reds_core.framework.probe import LatencyProbe
+from reds_core.framework.probe import LatencyProbe, Segmenter
 from reds_core.framework.projection import Projection, projections
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
@@ -66,17 +74,23 @@ __all__ = [
     "ExportedFigures",
     "ExportedModel",
     "Family",
+    "FileInput",
+    "FileInterface",
     "FileKind",
     "FileKinds",
+    "FileOutput",
     "FinetuneSettings",
     "Framework",
     "LatencyProbe",
     "LayerPlugin",
     "MemberChoice",
+    "Numbers",
     "Precision",
     "Projection",
+    "RunFile",
     "SampleModel",
     "Schedule",
+    "Segmenter",
     "SourceStream",
     "Stream",
     "Target",

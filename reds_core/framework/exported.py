@@ -3,10 +3,58 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from reds_core.framework.data import Data
 from reds_core.framework.task import Task
+
+Numbers = Literal["float32", "int8", "16x8", "float16", "dynamic"]
+"""The types of weights and activations of a file for devices: float32; int8 for both; int8 weights and int16
+activations; float16 weights; int8 weights with float32 activations that are quantised while the file runs."""
+
+RunFile = Callable[[tuple[npt.NDArray[Any], ...]], tuple[npt.NDArray[np.float32], ...]]
+"""Runs a file on one array (N, ...) for each input, and returns an array (N, ...) of real numbers for each output."""
+
+
+@dataclass(frozen=True)
+class FileInput:
+    """An input of an exported file.
+
+    Attributes:
+        name: the name of the input.
+        shape: the shape of one example, without the batch dimension.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FileOutput:
+    """An output of an exported file.
+
+    Attributes:
+        name: the name of the output.
+        shape: the shape for one example, without the batch dimension.
+        activation: the last activation before it, such as "softmax" or "sigmoid"; "other" for any other or none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    activation: str
+
+
+@dataclass(frozen=True)
+class FileInterface:
+    """The inputs and the outputs of an exported file, in their order."""
+
+    inputs: tuple[FileInput, ...]
+    outputs: tuple[FileOutput, ...]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""The kinds of files that a framework writes for a model: their names in plans, and the names of the files."""
+"""The kinds of files that are written for a model: their names in plans, and the names of the files."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,22 +12,34 @@ FLOAT32_BYTES, INT8_BYTES = 4, 1
 
 @dataclass(frozen=True)
 class FileKind:
-    """A kind of file, such as `FileKind("onnx_int8", "ONNX", "-int8.onnx", "int8", INT8_BYTES)`.
+    """A kind of file, such as `FileKind("onnx-int8", "ONNX", "-int8.onnx", "int8", INT8_BYTES)`.
 
     Attributes:
-        name: its name in plans.
+        name: its name in plans: that of the target that writes it. Plans of version 1 have underscores for hyphens.
         format: the displayed name of the file format.
         suffix: the end of the names of its files, after the name of the network.
         numbers: the displayed type of its weights; empty if the format has only one.
-        element_size_bytes: size of a weight or an activation: 4, or 1 for a file that only uses 8-bit integers and is
-            calibrated on training data.
+        element_size_bytes: size of a weight and of an activation: 4, or 1 for a file that only uses 8-bit integers and
+            is calibrated on training data. None if weights and activations have other sizes.
+        is_calibrated: whether such a file can only be written with examples on which it is calibrated; always true for
+            files that only use 8-bit integers.
     """
 
     name: str
     format: str
     suffix: str
     numbers: str = ""
-    element_size_bytes: int = FLOAT32_BYTES
+    element_size_bytes: int | None = FLOAT32_BYTES
+    is_calibrated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_int8:
+            object.__setattr__(self, "is_calibrated", True)
+
+    @property
+    def in_version_1(self) -> FileKind:
+        """The kind with its name in plans of version 1."""
+        return dataclasses.replace(self, name=self.name.replace("-", "_"))
 
     @property
     def title(self) -> str:
@@ -54,8 +67,7 @@ class FileKinds:
 
     Attributes:
         model: the framework's own file, which `save_model` writes and `load_model` reads.
-        exported: files for devices, which `export` writes in this order. If one of them cannot express a network, those
-            that follow are not written either.
+        exported: files for devices, which targets write in this order.
     """
 
     model: FileKind
@@ -83,15 +95,19 @@ class FileKinds:
 def file_kinds_of(names: Iterable[str], known: Iterable[FileKinds]) -> FileKinds:
     """Return the kinds with these names, as one of `known` declares them.
 
-    If none of `known` declares all the names, the result has kinds with these titles and without suffixes.
+    Without names, the result is the first of `known`. If none of `known` declares all the names, the result has kinds
+    with these titles and without suffixes.
 
     Args:
         names: names of kinds from a plan, the model's first.
-        known: the kinds of each installed framework.
+        known: the kinds of files that each installed framework and the targets made from it write.
     """
     names = list(names)
     for kinds in known:
-        if {kind.name for kind in kinds.all} >= set(names):
+        if not names:
             return kinds
+        by_name = {kind.name: kind for kind in kinds.all}
+        if by_name.keys() >= set(names) and names[0] == kinds.model.name:
+            return FileKinds(kinds.model, tuple(by_name[name] for name in names[1:]))
     model, *exported = [FileKind(name, name, "") for name in names or ["model"]]
     return FileKinds(model, tuple(exported))

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,22 +18,18 @@ import numpy.typing as npt
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays, Data, Stream
 from reds_core.framework.epochs import EpochKeeper
-from reds_core.framework.exported import ExportedModel
-from reds_core.framework.file_kinds import FileKind, FileKinds
+from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.finetuning import FinetuneSettings, Progress
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.projection import Projection
 from reds_core.framework.sample import SampleModel
+from reds_core.framework.target_support import TargetSupport
 from reds_core.framework.task import Task as Task
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.plugin import Plugin, PluginOptions, PluginSource
+from reds_core.plugin import PluginOptions, PluginSource
 from reds_core.system.users_code import UsersCode
-
-if TYPE_CHECKING:
-    from reds_core.cost.latency_table import LatencySettings
-    from reds_core.framework.probe import LatencyProbe
 
 T = TypeVar("T")
 WeightArrays = list[npt.NDArray[np.floating[Any]]]
@@ -124,20 +120,23 @@ class ActivationStatistics:
     active: npt.NDArray[np.float64]
 
 
-class Framework(Plugin, ABC):
+class Framework(TargetSupport, ABC):
     """Base class of framework plugins.
 
-    Its methods are ordered by concern: reading and describing models, scoring, extraction, training and evaluation, and
-    files for devices. Methods that are not abstract are optional: by default they refuse or do nothing.
+    Its methods are ordered by concern: reading and describing models, scoring, extraction, and training and evaluation;
+    `TargetSupport` declares what targets need. Methods that are not abstract are optional: by default they refuse or do
+    nothing.
 
     Attributes:
-        files: The kinds of files that it writes for each network.
+        file: The kind of its own model files.
+        targets: The names of the targets for which a run writes files unless other targets are asked for.
         layer_plugins: Layer plugins of other packages for this framework.
         users_code: The user's own layers, which model files may refer to. It is set before a file is read.
     """
 
     kind = "framework"
-    files: ClassVar[FileKinds] = FileKinds(FileKind("model", "Model", ".model"))
+    file: ClassVar[FileKind] = FileKind("model", "Model", ".model")
+    targets: ClassVar[tuple[str, ...]] = ()
     layer_plugins: tuple[LayerPlugin, ...] = ()
     users_code: UsersCode = UsersCode()
 
@@ -348,52 +347,6 @@ class Framework(Plugin, ABC):
     @abstractmethod
     def loss(self, model: Any, data: Data, task: Task) -> float:
         """Return the task's mean loss of `model` on `data`."""
-
-    # --- files for devices --------------------------------------------------------------------------------------
-
-    def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
-        """Write `model` to `path` for a device; with `quantise` in 8-bit integers only, calibrated on `calibration`.
-
-        Only needed by frameworks with exported kinds in `files`.
-
-        Raises:
-            InputError: if `quantise` is true without calibration data.
-            UnsupportedError: if the device's format cannot express the model; a run then omits the file.
-        """
-        raise UnsupportedError(f"framework '{self.name}' exports no files for devices", "use another framework")
-
-    def export_notes(self, model: Any) -> tuple[str, ...]:
-        """Return notes on the int8 file of `model` that users should read before training, one sentence each.
-
-        For example, some layers may make the file large and slow to write. Empty by default.
-        """
-        return ()
-
-    def load_exported(self, path: Path) -> ExportedModel:
-        """Read an exported file, so that it can be run without the model that it was exported from.
-
-        Only needed by frameworks with exported kinds in `files`.
-
-        Raises:
-            InputError: if the file is missing or damaged.
-            UnsupportedError: if the framework cannot run exported files by themselves, which is the default.
-        """
-        raise UnsupportedError(f"framework '{self.name}' cannot run '{path}'", "give a model file")
-
-    def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
-        """Return the task's metric of an exported file on `data`, run by the device's interpreter.
-
-        Only needed by frameworks with exported kinds in `files`.
-        """
-        raise UnsupportedError(f"framework '{self.name}' exports no files for devices", "use another framework")
-
-    def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
-        """Return a probe that measures latencies of models on this machine.
-
-        Raises:
-            UnsupportedError: if the framework cannot measure latencies, which is the default.
-        """
-        raise UnsupportedError(f"framework '{self.name}' cannot measure latencies", "set budgets for other resources")
 
     # --- conveniences -------------------------------------------------------------------------------------------
 

@@ -189,7 +189,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework, 
         save_order(partial / _ORDER, state.order)
     models = 0
     if state.family is not initial.family:
-        framework.save_model(state.family.full, partial / framework.files.model.file_name(_FULL))
+        framework.save_model(state.family.full, partial / framework.file.file_name(_FULL))
         models = len(state.family.members)
         for i, member in enumerate(state.family.members):
             framework.save_model(member, partial / _member_file(i, framework))
@@ -257,7 +257,7 @@ def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -
         order = load_order(source / _ORDER)
         if not order_fits(order, channels):
             raise _damaged(source / _ORDER, "it does not hold the order of all channels")
-    full = source / framework.files.model.file_name(_FULL)
+    full = source / framework.file.file_name(_FULL)
     if full.exists():
         members = tuple(framework.load_model(source / _member_file(i, framework)) for i in range(saved.members))
         choices = saved.choices[: saved.members]
@@ -301,4 +301,4 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def _member_file(index: int, framework: Framework) -> str:
-    return framework.files.model.file_name(f"{_MEMBER}{index}")
+    return framework.file.file_name(f"{_MEMBER}{index}")

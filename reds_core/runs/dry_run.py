@@ -23,6 +23,7 @@ from reds_core.runs.inputs import InputReader
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import accept_budgets, warn_of_inputs
 from reds_core.runs.session import Session, create_plugins
+from reds_core.runs.targets import all_kinds, check_calibration, run_targets
 from reds_core.runs.tools import RunTools
 from reds_core.system.interruption import Interruption
 from reds_core.watcher import Watcher
@@ -58,11 +59,14 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
     request.check_sources(plugins.scorer, plugins.levels.transforms)
     framework = request.framework(registry)
+    targets = run_targets(registry, framework, settings)
+    check_calibration(targets, request.data is not None)
     accept = partial(accept_budgets, settings, budgets)
     place = RunFolder(folder, Mode.REFUSE)
-    inputs = InputReader(request, framework, place, None, watcher, accept, plugins.levels.space).read()
+    kinds = all_kinds(registry, framework)
+    inputs = InputReader(request, framework, kinds, place, None, watcher, accept, plugins.levels.space).read()
     budgets = inputs.statement.smallest_first(budgets)
-    warn_of_inputs(inputs, settings, budgets, watcher)
+    warn_of_inputs(inputs, settings, targets, budgets, watcher)
     session = Session(request, folder, registry, watcher, plugins, inputs, inputs.statement, budgets)
     _warn_of_training(session)
     checkpoint = _untrained(session)

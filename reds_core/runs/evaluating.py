@@ -14,6 +14,7 @@ from reds_core.framework.data import Data, each_batch
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework, Task
+from reds_core.framework.target import Target
 from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.plugin import PluginOptions
@@ -25,7 +26,7 @@ from reds_core.runs.dataset import Dataset, Reading, read_data
 from reds_core.runs.forms import DataObject, Imports
 from reds_core.runs.given_data import Splits, given_data
 from reds_core.runs.input_shapes import InputShape, with_input_shape
-from reds_core.runs.participants import FRAMEWORKS, check_options
+from reds_core.runs.participants import FRAMEWORKS, TARGETS, check_options
 from reds_core.system.files import given_path
 from reds_core.system.records import INLINE
 from reds_core.system.users_code import import_names
@@ -113,27 +114,32 @@ def evaluate(
     counting.check_element_size(element_size)
     registry, task = given_registry(registry), Task(loss, metric)
     options = with_input_shape(options, input_shape, model, registry)
-    check_options(registry, options, (FRAMEWORKS,))
+    check_options(registry, options, (FRAMEWORKS, TARGETS))
     source = given_data(data)
     if source is None:
         raise InputError("no data is given", "give test data, such as the path of an .npz file")
     with following(verbose, watcher) as followed:
         if not isinstance(model, str | PathLike):
             framework = registry.framework_of(model, options, import_names(imports))
-            subject = _Subject(framework, model, str(getattr(model, "name", "model")), None, framework.files.model)
+            subject = _Subject(framework, model, str(getattr(model, "name", "model")), None, framework.file)
             return subject.evaluated(source, task, element_size, seed, followed)
         path, framework = given_path(model, "model"), registry.default_framework(options, import_names(imports))
-        kind = _kind_of(path, framework)
-        is_exported = kind is not framework.files.model
-        loaded = framework.load_exported(path) if is_exported else framework.load_model(path)
-        subject = _Subject(framework, loaded, str(path), path, kind)
+        name = _target_of(path, framework, registry)
+        if name is None:
+            subject = _Subject(framework, framework.load_model(path), str(path), path, framework.file)
+        else:
+            target = registry.create(Target, name, options)
+            subject = _Subject(framework, target.load(framework, path), str(path), path, target.file)
         return subject.evaluated(source, task, element_size, seed, followed)
 
 
-def _kind_of(path: Path, framework: Framework) -> FileKind:
-    """The kind of a file by the end of its name: the longest that fits, or else that of model files."""
-    fitting = [kind for kind in framework.files.exported if path.name.endswith(kind.suffix)]
-    return max(fitting, key=lambda kind: len(kind.suffix), default=framework.files.model)
+def _target_of(path: Path, framework: Framework, registry: Registry) -> str | None:
+    """The name of the target of a file, by the longest end of its name that fits; None for a model file."""
+    classes = (record.plugin for record in registry.records if record.plugin is not None)
+    targets = [cls for cls in classes if issubclass(cls, Target) and cls.made_from == framework.name]
+    fitting = [t for t in targets if t.file.name != framework.file.name and path.name.endswith(t.file.suffix)]
+    found = max(fitting, key=lambda target: len(target.file.suffix), default=None)
+    return None if found is None else found.name
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost.latency_table import LatencySettings
-from reds_core.errors import UnsupportedError, argument
+from reds_core.errors import ContractViolation, UnsupportedError, argument
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
 from reds_core.framework.framework import Framework, Task
+from reds_core.framework.target import Target
+from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
+from reds_core.network.description import Network
 from reds_core.plan import Accuracy
 from reds_core.report.facts import Metric, metric_of
 from reds_core.report.units import byte_size
 from reds_core.runs.file_names import full_file, member_files
+from reds_core.runs.targets import RunTargets
 
 CALIBRATION_EXAMPLES = 200
 INT8_LOSS_POINTS = 2.0
@@ -32,23 +36,28 @@ class Exporter:
     """Writes models to the folder of a run.
 
     Attributes:
-        framework: Writes and measures the models.
+        targets: The framework of the models, and the targets that write, read and count their files.
         folder: The folder of the run.
         task: How outputs are compared with labels.
-        calibration: Training data from which examples to calibrate int8 files are taken; None writes no int8 files.
+        calibration: Training data from which examples to calibrate files are taken; None omits files that need them.
         test: Test data for the final figures, or None.
         warn: Called with warnings about files that the format of the device cannot express, and about int8 files that
             are worse than float32.
         latency: How files are timed; None does not time them.
     """
 
-    framework: Framework
+    targets: RunTargets
     folder: Path
     task: Task
     calibration: Arrays | None
     test: Data | None
     warn: Callable[[str], None]
     latency: LatencySettings | None = None
+
+    @property
+    def framework(self) -> Framework:
+        """The framework of the models."""
+        return self.targets.framework
 
     def measured_latency_ns(self, files: Mapping[str, str | None]) -> float | None:
         """The latency on this machine of the exported file that the latency settings apply to, in ns.
@@ -57,11 +66,12 @@ class Exporter:
         """
         if self.latency is None:
             return None
-        kind = self.framework.files.exported_with(self.latency.element_size_bytes)
-        name = None if kind is None else files.get(kind.name)
-        if name is None:
-            return None
-        return self.framework.latency_probe(self.latency).exported((self.folder / name).read_bytes()).ns
+        for target in self.targets.targets:
+            if target.file.element_size_bytes == self.latency.element_size_bytes:
+                name, probe = files.get(self.targets.kind(target).name), target.probe(self.framework, self.latency)
+                if name is not None and probe is not None:
+                    return probe.exported((self.folder / name).read_bytes()).ns
+        return None
 
     def accuracy(self, model: Any) -> float | None:
         """The accuracy of a model on test data; None without test data."""
@@ -69,68 +79,96 @@ class Exporter:
 
     def save_full(self, model: Any) -> float | None:
         """Write the full network and return its accuracy; None without test data."""
-        path = self.folder / full_file(self.framework.files)
+        path = self.folder / full_file(self.framework.file)
         self.framework.save_model(model, path)
         return None if self.test is None else self.accuracy(self.framework.load_model(path))
 
-    def save_member(self, model: Any, name: str, before: float | None) -> tuple[Mapping[str, str | None], Accuracy]:
+    def save_member(
+        self,
+        model: Any,
+        name: str,
+        before: float | None,
+        settings: LevelSettings = UNTOUCHED,
+        usage: Mapping[str, int] | None = None,
+    ) -> tuple[Mapping[str, str | None], Accuracy]:
         """Write the files of one subnetwork.
 
-        Files that the format of the device cannot express are left out with a warning, so that a trained network is not
-        lost.
+        Files that the format of a device cannot express are left out with a warning, so that a trained network is not
+        lost. If the framework's default targets are asked, those that follow such a file are not tried.
 
         Args:
             model: The model of the subnetwork.
             name: The name of the subnetwork.
             before: Its accuracy without fine-tuning.
+            settings: The levels of its layers besides widths.
+            usage: What the subnetwork uses by its plan, in base units of each resource.
 
         Returns:
             The names of the files by kind, None for kinds that were not written, and their accuracies.
+
+        Raises:
+            ContractViolation: If a file uses something else than was planned.
         """
-        kinds = self.framework.files
+        kinds = self.targets.kinds
         paths = {kind: self.folder / file for kind, file in zip(kinds.all, member_files(kinds, name), strict=True)}
         self.framework.save_model(model, paths[kinds.model])
-        written = self._export(model, paths)
+        written = self._export(model, settings, paths)
         for kind in kinds.exported:
             if kind not in written:
                 paths[kind].unlink(missing_ok=True)
+        if usage is not None and settings:
+            for kind, (target, network) in written.items():
+                if self.targets.realises(target, network, _levels(settings)):
+                    check_counted(paths[kind].name, target.usage(paths[kind]), usage)
         accuracy = self._accuracies(before, paths, written)
         self._warn_of_int8(paths, written, accuracy)
         return {k.name: path.name if k in (kinds.model, *written) else None for k, path in paths.items()}, accuracy
 
-    def _export(self, model: Any, paths: Mapping[FileKind, Path]) -> list[FileKind]:
-        """Write the files for devices, up to the first that cannot be expressed. Returns the kinds written."""
-        kinds = self.framework.files
+    def _export(
+        self, model: Any, settings: LevelSettings, paths: Mapping[FileKind, Path]
+    ) -> dict[FileKind, tuple[Target, Network]]:
+        """Write the files for devices. Returns the target of each kind written, and the description of the model."""
         examples = None if self.calibration is None else _spread(self.calibration, CALIBRATION_EXAMPLES)
-        written: list[FileKind] = []
-        for kind in kinds.exported:
-            if kind.is_int8 and examples is None:
+        written: dict[FileKind, tuple[Target, Network]] = {}
+        if not self.targets.targets:
+            return written
+        network = self.framework.inspect(model)
+        for target in self.targets.targets:
+            kind = self.targets.kind(target)
+            if kind.is_calibrated and examples is None:
                 continue
-            path = paths[kind]
+            given = examples if kind.is_calibrated else None
             try:
-                self.framework.export(model, path, examples if kind.is_int8 else None, quantise=kind.is_int8)
+                target.export(self.framework, model, network, settings, paths[kind], given)
             except UnsupportedError as error:
-                self.warn(f"'{path.name}' is left out, '{paths[kinds.model].name}' is written: {error.what}")
-                break
-            written.append(kind)
+                model_file = paths[self.targets.kinds.model].name
+                self.warn(f"'{paths[kind].name}' is left out, '{model_file}' is written: {error.what}")
+                if self.targets.is_default:
+                    break
+                continue
+            written[kind] = (target, network)
         return written
 
-    def _accuracies(self, before: float | None, paths: Mapping[FileKind, Path], written: list[FileKind]) -> Accuracy:
-        kinds, exported = self.framework.files, dict[str, float | None]()
-        for kind in kinds.exported:
+    def _accuracies(
+        self, before: float | None, paths: Mapping[FileKind, Path], written: Mapping[FileKind, tuple[Target, Network]]
+    ) -> Accuracy:
+        exported = dict[str, float | None]()
+        for target in self.targets.targets:
+            kind = self.targets.kind(target)
             is_measured = self.test is not None and kind in written
-            exported[kind.name] = self._exported_accuracy(paths[kind]) if is_measured else None
-        after = None if self.test is None else self.accuracy(self.framework.load_model(paths[kinds.model]))
+            exported[kind.name] = self._exported_accuracy(target, paths[kind]) if is_measured else None
+        model_file = paths[self.targets.kinds.model]
+        after = None if self.test is None else self.accuracy(self.framework.load_model(model_file))
         return Accuracy(before, after, exported)
 
-    def _exported_accuracy(self, path: Path) -> float:
+    def _exported_accuracy(self, target: Target, path: Path) -> float:
         assert self.test is not None
-        return self.framework.exported_accuracy(path, self.test, self.task)
+        return target.load(self.framework, path).evaluate(self.test, self.task).metric
 
-    def _warn_of_int8(self, paths: Mapping[FileKind, Path], written: list[FileKind], accuracy: Accuracy) -> None:
+    def _warn_of_int8(self, paths: Mapping[FileKind, Path], written: Iterable[FileKind], accuracy: Accuracy) -> None:
         """Warn of int8 files that are worse than the float32 file, if both were written."""
-        exact = self.framework.files.exported_with(FLOAT32_BYTES)
-        if exact not in written:
+        exact = self.targets.kinds.exported_with(FLOAT32_BYTES)
+        if exact is None or exact not in written:
             return
         for kind in written:
             if kind.is_int8:
@@ -138,6 +176,28 @@ class Exporter:
                 metric = metric_of({"metric": self.task.described().metric})
                 for warning in int8_warnings(paths[exact], paths[kind], *figures, metric):
                     self.warn(warning)
+
+
+def check_counted(name: str, counted: Mapping[str, int], planned: Mapping[str, int]) -> None:
+    """Compare what a file uses, counted from the file alone, with what the plan states.
+
+    Args:
+        name: The name of the file.
+        counted: What the file uses of each resource that its target counts.
+        planned: What the plan states. Resources that it does not state are not compared.
+
+    Raises:
+        ContractViolation: If a figure differs.
+    """
+    for resource, used in counted.items():
+        if used != planned.get(resource, used):
+            raise ContractViolation(
+                f"'{name}' uses {used} {resource} where {planned[resource]} are planned", "report this as a bug"
+            )
+
+
+def _levels(settings: LevelSettings) -> list[tuple[str, str, int]]:
+    return [(site, what, level) for site, levels in settings.levels.items() for what, level in levels.items()]
 
 
 def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float | None, metric: Metric) -> list[str]:

@@ -34,10 +34,11 @@ from reds_core.runs.given_data import Splits
 from reds_core.runs.layer_levels import LevelPlugins, level_plugins
 from reds_core.runs.member_data import MemberData, read_member_data
 from reds_core.runs.member_training import recalibrate_member, train_member
-from reds_core.runs.participants import FRAMEWORKS, check_options, solvers
+from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings, merged_options
+from reds_core.runs.targets import RunTargets, run_targets
 from reds_core.system.folder_lock import locked_folder
 from reds_core.watcher import Watcher
 
@@ -101,10 +102,11 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         present = load_plan(folder)
         base = settings_of(present, folder)
         settings = request.settings(base)
-        check_options(registry, request.options, (solvers(settings.solver), FRAMEWORKS))
+        check_options(registry, request.options, (solvers(settings.solver), FRAMEWORKS, *target_participants(settings)))
         budget = _one_budget(request.budgets)
         plan = _without_replaced(present, budget, request, folder)
         framework = registry.default_framework(settings.options, settings.imports)
+        targets = run_targets(registry, framework, settings)
         search = Search(registry, settings.solver, settings.options, settings.controls())
         search.check()
         check_resources(budget.amounts, settings.latency_table is not None)
@@ -122,7 +124,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         model = _cut(family, decision, source, budget, plugins)
         family.levels.project(framework, model, decision.settings)
         data = read_member_data(family, model, request.data, watcher)
-        exporter = _exporter(family, model, data, watcher)
+        exporter = _exporter(family, targets, model, data, watcher)
         before = exporter.accuracy(model)
         if request.finetune_epochs:
             train_member(family, budget.name, model, decision.settings, data, watcher)
@@ -219,7 +221,7 @@ def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
     """Whether a larger member has the weights of the family, in a file and as they are."""
     if family.statement.space is not None:  # the weights in its file are projected onto the levels of its layers
         return False
-    return member.shares_weights and member.files.get(family.framework.files.model.name) is not None
+    return member.shares_weights and member.files.get(family.framework.file.name) is not None
 
 
 def _cut(
@@ -232,7 +234,7 @@ def _cut(
     """Extract the subnetwork from a larger member, or from the full network, and check what it uses."""
     framework, larger, network = family.framework, family.full, family.network
     if source is not None:
-        larger = framework.load_model(family.folder / str(source.files[framework.files.model.name]))
+        larger = framework.load_model(family.folder / str(source.files[framework.file.name]))
         network = framework.inspect(larger)
     model = framework.extract(larger, network, member_kept(decision.widths))
     usage = family.statement.usage(decision.widths, decision.settings)
@@ -241,14 +243,14 @@ def _cut(
     return model
 
 
-def _exporter(family: FinishedFamily, model: Any, data: MemberData, watcher: Watcher) -> Exporter:
+def _exporter(family: FinishedFamily, targets: RunTargets, model: Any, data: MemberData, watcher: Watcher) -> Exporter:
     """What writes and measures the subnetwork. It also tells the watcher what to expect of an int8 file."""
-    settings, framework, latencies = family.settings, family.framework, family.latencies
+    settings, latencies = family.settings, family.latencies
     timing = None if latencies is None else latencies.settings
     calibration = data.calibration if settings.int8 else None
-    for note in framework.export_notes(model) if calibration is not None else ():
+    for note in targets.notes(model, calibration is not None):
         watcher.warn(note)
-    return Exporter(framework, family.folder, settings.task, calibration, data.test, watcher.warn, timing)
+    return Exporter(targets, family.folder, settings.task, calibration, data.test, watcher.warn, timing)
 
 
 def _export(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from reds_core.framework.file_kinds import FileKinds
+from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.plan import FULL_NETWORK
 
 MEMBER, BASELINE = "subnet-", "model"
 
 
-def full_file(kinds: FileKinds) -> str:
+def full_file(kind: FileKind) -> str:
     """The model file of the full network, whose channels are in order of importance."""
-    return kinds.model.file_name(FULL_NETWORK)
+    return kind.file_name(FULL_NETWORK)
 
 
-def baseline_file(kinds: FileKinds) -> str:
+def baseline_file(kind: FileKind) -> str:
     """The model file of the baseline that a run without a model trains first, or of a model object that is given."""
-    return kinds.model.file_name(BASELINE)
+    return kind.file_name(BASELINE)
 
 
 def member_files(kinds: FileKinds, name: str) -> tuple[str, ...]:
@@ -23,6 +23,6 @@ def member_files(kinds: FileKinds, name: str) -> tuple[str, ...]:
     return tuple(kinds.file_names(f"{MEMBER}{name}").values())
 
 
-def is_output(kinds: FileKinds, name: str) -> bool:
+def is_output(kind: FileKind, name: str) -> bool:
     """Whether a run writes a network to a file of this name."""
-    return name == full_file(kinds) or name.startswith(MEMBER)
+    return name == full_file(kind) or name.startswith(MEMBER)

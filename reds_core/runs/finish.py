@@ -32,6 +32,7 @@ from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.recipe import save_recipe
 from reds_core.runs.session import Session
+from reds_core.runs.targets import run_targets
 from reds_core.runs.thinning import ThinningPrice, thinning_price
 from reds_core.watcher import Watcher
 
@@ -52,7 +53,8 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     network, framework = inputs.network, inputs.framework
     timing = None if inputs.latencies is None else inputs.latencies.settings
     calibration = inputs.examples if settings.int8 else None
-    exporter = Exporter(framework, folder, settings.task, calibration, inputs.test, session.watcher.warn, timing)
+    targets = run_targets(session.registry, framework, settings)
+    exporter = Exporter(targets, folder, settings.task, calibration, inputs.test, session.watcher.warn, timing)
     session.watcher.stage("measuring")
     before = exporter.accuracy(inputs.model)
     after = exporter.save_full(state.family.full)
@@ -76,7 +78,7 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
 def _save_recipe(session: Session) -> None:
     """Write the recipe of the run. A model object is named by the file in which the run keeps it."""
     request, model = session.request, session.request.model
-    kept = session.folder / baseline_file(session.inputs.framework.files)
+    kept = session.folder / baseline_file(session.inputs.framework.file)
     if not isinstance(model, Path | None) and kept.exists():
         model = kept
     objects = request.objects
@@ -133,7 +135,8 @@ def _export(
     raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, kept)
     if raw is not None:
         session.levels.project(framework, raw, choice.settings)
-    files, accuracy = exporter.save_member(model, budget.name, None if raw is None else exporter.accuracy(raw))
+    before = None if raw is None else exporter.accuracy(raw)
+    files, accuracy = exporter.save_member(model, budget.name, before, choice.settings, usage)
     return replace(
         member_record(session, state, member),
         accuracy=accuracy,

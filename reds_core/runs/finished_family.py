@@ -103,11 +103,11 @@ def read_family(
     Raises:
         InputError: If a file is missing or damaged, or if the files do not belong to one run.
     """
-    full = framework.load_model(folder / full_file(framework.files))
+    full = framework.load_model(folder / full_file(framework.file))
     network = framework.inspect(full)
     scores, order = load_scores(folder / SCORES_FILE), load_order(folder / ORDER_FILE)
     if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
-        names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.files)}"
+        names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.file)}"
         raise InputError(f"{names} in '{folder}' do not belong to one run", f"run {command('prune')} again")
     latencies = settings.read_latencies()
     if latencies is not None and latencies.digest != plan.hashes.latency_table:

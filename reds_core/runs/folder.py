@@ -11,7 +11,7 @@ from typing import Any
 
 from reds_core.cost.budget import parse_budgets
 from reds_core.errors import InputError, argument
-from reds_core.framework.file_kinds import FileKinds
+from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.plugin import PluginOptions
 from reds_core.report.run_report import REPORT_FILE
@@ -150,9 +150,9 @@ class RunFolder:
     path: Path
     mode: Mode
 
-    def baseline(self, kinds: FileKinds) -> Path:
+    def baseline(self, kind: FileKind) -> Path:
         """The file of the baseline of a run without a model, or of the model object that a run was started with."""
-        return self.path / baseline_file(kinds)
+        return self.path / baseline_file(kind)
 
     def locked(self) -> AbstractContextManager[None]:
         """Context manager that locks the folder against other commands, threads and processes.
@@ -175,12 +175,12 @@ class RunFolder:
             return RunRecord(plan.options, plan.hashes)
         return self._record() if (self.path / CHECKPOINT_FOLDER).exists() else None
 
-    def accept(self, model: Any, kinds: FileKinds) -> RunRecord | None:
+    def accept(self, model: Any, kind: FileKind) -> RunRecord | None:
         """Check that the run may use the folder, and create it.
 
         Args:
             model: The path of the model file, a model object, or None.
-            kinds: The kinds of files that the run writes for each network.
+            kind: The kind of the model files that the run writes for each network.
 
         Returns:
             What the run to resume was started with; None if a new run starts.
@@ -189,7 +189,7 @@ class RunFolder:
             InputError: If the folder cannot be written, holds a run that must not be changed, or if the run would
                 replace `model`.
         """
-        if isinstance(model, Path) and self._writes(absolute(model), kinds):
+        if isinstance(model, Path) and self._writes(absolute(model), kind):
             raise InputError(f"the run would replace its own model '{model}'", f"choose another {argument('out')}")
         finished = (self.path / PLAN_FILE).exists()
         begun = (self.path / CHECKPOINT_FOLDER).exists()
@@ -199,7 +199,7 @@ class RunFolder:
                 f"add {argument('mode', 'resume')} to continue it, {argument('mode', 'overwrite')} to start over, or "
                 f"choose another {argument('out')}",
             )
-        baseline, is_new = self.baseline(kinds), not (finished or begun)
+        baseline, is_new = self.baseline(kind), not (finished or begun)
         if self.mode is not Mode.OVERWRITE and is_new and not isinstance(model, Path) and baseline.exists():
             raise InputError(
                 f"'{baseline}' already exists",
@@ -212,11 +212,11 @@ class RunFolder:
             remove_partial_files(self.path / CHECKPOINT_FOLDER)
         return self.known()
 
-    def _writes(self, file: Path, kinds: FileKinds) -> bool:
+    def _writes(self, file: Path, kind: FileKind) -> bool:
         """Whether an output of a run, or a link with its name, is this file."""
         if not self.path.is_dir():
             return False
-        return any(is_output(kinds, p.name) and absolute(p) == file for p in self.path.iterdir())
+        return any(is_output(kind, p.name) and absolute(p) == file for p in self.path.iterdir())
 
     def finished_plan(self) -> Plan | None:
         """The plan of the run to resume if that is already finished, else None."""
@@ -224,6 +224,10 @@ class RunFolder:
 
     def begin(self, record: RunRecord, kinds: FileKinds) -> None:
         """Remove an earlier run if it is to be replaced, and record what the new run is started with.
+
+        Args:
+            record: What the new run is started with.
+            kinds: The kinds of files that the earlier run may have written for each network.
 
         Raises:
             InputError: If the folder cannot be written.
@@ -270,7 +274,7 @@ class RunFolder:
             members += [b.name for b in parse_budgets(record.options["budgets"])] if record else []
         (self.path / PLAN_FILE).unlink(missing_ok=True)
         remove_partial_files(self.path)
-        outputs = [REPORT_FILE, RECIPE_FILE, full_file(kinds), SCORES_FILE, ORDER_FILE]
+        outputs = [REPORT_FILE, RECIPE_FILE, full_file(kinds.model), SCORES_FILE, ORDER_FILE]
         for name in outputs + [file for member in members for file in member_files(kinds, member)]:
             (self.path / Path(name).name).unlink(missing_ok=True)
         remove_checkpoints(self.path)

@@ -13,6 +13,7 @@ from reds_core.errors import InputError, argument
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
 from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, columns, sampled
+from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework, Training
 from reds_core.network.description import Network
 from reds_core.plan import Hashes
@@ -138,6 +139,7 @@ class InputReader:
     Attributes:
         request: What the run was asked for.
         framework: Reads the model.
+        kinds: The kinds of files that an earlier run in the folder may have written.
         folder: The folder of the run, to which the baseline is written.
         known: What the run to resume was started with; None for a new run.
         watcher: Notified of what is being read and trained.
@@ -148,6 +150,7 @@ class InputReader:
 
     request: RunRequest
     framework: Framework
+    kinds: FileKinds
     folder: RunFolder
     known: RunRecord | None
     watcher: Watcher
@@ -240,10 +243,10 @@ class InputReader:
 
     def _baseline(self, dataset: Dataset, latency_hash: str | None) -> tuple[Any, str]:
         """The baseline trained on the data, which is trained once per run, and the hash of its file."""
-        path, known, framework = self.folder.baseline(self.framework.files), self.known, self.framework
+        path, known, framework = self.folder.baseline(self.framework.file), self.known, self.framework
         if known is None:
             hashes = Hashes(None, dataset.digest, latency_hash)
-            self.folder.begin(RunRecord(self.request.options, hashes), framework.files)
+            self.folder.begin(RunRecord(self.request.options, hashes), self.kinds)
         elif known.hashes.model is not None and not path.exists():
             raise InputError(
                 f"the run's model '{path}' no longer exists", f"start over with {argument('mode', 'overwrite')}"

@@ -14,8 +14,10 @@ import numpy as np
 from reds_core.cost import counting
 from reds_core.cost.latency_sampling import Sample, Timing, Whole, narrow_widths, rounds, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
-from reds_core.errors import InputError
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.framework import Framework, member_kept
+from reds_core.framework.probe import LatencyProbe
+from reds_core.framework.target import Target
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, showing_count
@@ -24,7 +26,7 @@ from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inspection import load_for_inspection
 from reds_core.runs.options import LatencyOptions, changed, refuse_unknown
-from reds_core.runs.participants import FRAMEWORKS, check_options
+from reds_core.runs.participants import FRAMEWORKS, TARGETS, check_options
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.system.files import given_file
 from reds_core.system.folder_lock import locked_file
@@ -38,6 +40,7 @@ Told = Callable[[int, int], None]
 
 def measured_table(
     framework: Framework,
+    probe: LatencyProbe,
     model: Any,
     network: Network,
     model_hash: str,
@@ -50,6 +53,7 @@ def measured_table(
 
     Args:
         framework: The framework of the model.
+        probe: Measures latencies.
         model: The model.
         network: Its description.
         model_hash: The hash of the model.
@@ -62,7 +66,6 @@ def measured_table(
         InputError: If `path` holds a table of another model, machine or settings, or cannot be written.
         UnsupportedError: If the framework cannot measure, or a segment cannot be exported.
     """
-    probe = framework.latency_probe(settings)
     segments = probe.segments(framework.extract(model, network, {}), network)
     table = LatencyTable(
         network=network.name,
@@ -100,6 +103,23 @@ def measured_table(
     table = replace(table, complete=True)
     save_latency_table(table, path)
     return table
+
+
+def _probe(
+    registry: Registry, framework: Framework, settings: LatencySettings, options: PluginOptions | None
+) -> LatencyProbe:
+    """The probe of the first of the framework's targets that writes files of the element size of `settings`.
+
+    Raises:
+        UnsupportedError: If there is none.
+    """
+    for name in framework.targets:
+        target = registry.create(Target, name, options)
+        if target.file.element_size_bytes == settings.element_size_bytes:
+            probe = target.probe(framework, settings)
+            if probe is not None:
+                return probe
+    raise UnsupportedError(f"framework '{framework.name}' cannot measure latencies", "set budgets for other resources")
 
 
 def check_widths(network: Network, count: int) -> Sequence[dict[str, int]]:
@@ -180,7 +200,7 @@ def measure_latency(
     """
     registry = given_registry(registry)
     options = with_input_shape(options, input_shape, model, registry)
-    check_options(registry, options, (FRAMEWORKS,))
+    check_options(registry, options, (FRAMEWORKS, TARGETS))
     refuse_unknown(more, measure_latency, LatencyOptions)
     settings = changed(settings or LatencySettings(), more)
     path = given_file(out, "out")
@@ -192,6 +212,7 @@ def measure_latency(
         digest = file_hash(Path(model)) if is_file else weights_hash(framework, loaded, network)
         return measured_table(
             framework,
+            _probe(registry, framework, settings, options),
             loaded,
             network,
             digest,

@@ -22,6 +22,9 @@ Participant = tuple[type[Plugin], str | None]
 FRAMEWORKS: Participant = (Framework, None)
 """The framework of the model, which is only known after the model is read, with its layer plugins."""
 
+TARGETS: Participant = (Target, None)
+"""The targets of a framework, which is only known after the model is read."""
+
 
 def solvers(name: str) -> Participant:
     """The solvers that a choice of solver may use: any of them for "auto"."""
@@ -33,8 +36,13 @@ def run_participants(settings: RunSettings) -> tuple[Participant, ...]:
     return (
         *((Pruner, settings.pruner), (Scorer, settings.scorer), solvers(settings.solver), FRAMEWORKS),
         *((Transform, name) for name in settings.transforms),
-        *((Target, name) for name in settings.targets),
+        *target_participants(settings),
     )
+
+
+def target_participants(settings: RunSettings) -> tuple[Participant, ...]:
+    """The targets that take part in a run; any of them if the framework names them, which is not known yet."""
+    return tuple((Target, name) for name in settings.targets) or (TARGETS,)
 
 
 def check_options(registry: Registry, options: PluginOptions, participants: Sequence[Participant]) -> None:

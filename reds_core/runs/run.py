@@ -13,7 +13,6 @@ from reds_core.errors import NoSpaceError, UnsupportedError, argument
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
-from reds_core.framework.framework import Framework
 from reds_core.plan import Plan
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import has_progress, remove_checkpoints
@@ -28,6 +27,7 @@ from reds_core.runs.request import RunRequest
 from reds_core.runs.session import RunPlugins, Session, create_plugins
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.steps import take_steps
+from reds_core.runs.targets import RunTargets, all_kinds, check_calibration, run_targets
 from reds_core.runs.thinning import thinning_warning
 from reds_core.system.machine_faults import is_out_of_space, machine_fault
 from reds_core.watcher import Watcher
@@ -62,9 +62,11 @@ class Run:
         check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
         self.request.check_sources(plugins.scorer, plugins.levels.transforms)
         framework = self.request.framework(self.registry)
-        known = self.folder.accept(self.request.model, framework.files)
+        targets = run_targets(self.registry, framework, settings)
+        check_calibration(targets, self.request.data is not None)
+        known = self.folder.accept(self.request.model, framework.file)
         try:
-            return self._execute(plugins, goal, budgets, framework, known)
+            return self._execute(plugins, goal, budgets, targets, known)
         except Exception as error:
             if known is None:
                 self.folder.forget()
@@ -78,7 +80,7 @@ class Run:
         plugins: RunPlugins,
         goal: DropGoal | None,
         budgets: tuple[SubnetworkBudget, ...],
-        framework: Framework,
+        targets: RunTargets,
         known: RunRecord | None,
     ) -> Plan:
         """The part of the run that writes to its folder.
@@ -87,16 +89,18 @@ class Run:
             plugins: The plugins of the run.
             goal: What the run looks for; None if the subnetworks are those of `budgets`.
             budgets: The budgets of the subnetworks, in any order.
-            framework: The framework of the model.
+            targets: The framework of the model, and the targets of the run.
             known: What the run to resume was started with; None for a new run.
         """
-        request, folder = self.request, self.folder
+        request, folder, framework = self.request, self.folder, targets.framework
+        kinds = all_kinds(self.registry, framework)
         if known is not None:
             known.check_options(request.options, folder.path)
         accept = partial(accept_budgets, request.settings, budgets)
         # Of a resumed run, it is first checked that it is given the same model.
         early = accept if known is None else _accept_any
-        inputs = InputReader(request, framework, folder, known, self.watcher, early, plugins.levels.space).read()
+        space = plugins.levels.space
+        inputs = InputReader(request, framework, kinds, folder, known, self.watcher, early, space).read()
         if known is not None:
             known.check_hashes(inputs.hashes, folder.path)
         finished = folder.finished_plan()
@@ -107,11 +111,11 @@ class Run:
         budgets = inputs.statement.smallest_first(budgets)
         record = RunRecord(request.options, inputs.hashes)
         if known is None and request.model is not None:
-            folder.begin(record, framework.files)
+            folder.begin(record, kinds)
         else:
             folder.note(record)
         self._keep_object(inputs, is_new=known is None)
-        warn_of_inputs(inputs, request.settings, budgets if goal is None else (), self.watcher)
+        warn_of_inputs(inputs, request.settings, targets, budgets if goal is None else (), self.watcher)
         session = Session(request, folder.path, self.registry, self.watcher, plugins, inputs, inputs.statement, budgets)
         if goal is None:
             return finish(session, take_steps(session))
@@ -125,7 +129,7 @@ class Run:
             inputs: The inputs of the run.
             is_new: Whether the run begins, so that a file that is there already is of another run.
         """
-        path = self.folder.baseline(inputs.framework.files)
+        path = self.folder.baseline(inputs.framework.file)
         if isinstance(self.request.model, Path | None) or (path.exists() and not is_new):
             return
         try:
@@ -147,13 +151,18 @@ def accept_budgets(settings: RunSettings, budgets: Sequence[SubnetworkBudget], s
 
 
 def warn_of_inputs(
-    inputs: Inputs, settings: RunSettings, budgets: Sequence[SubnetworkBudget], watcher: Watcher
+    inputs: Inputs,
+    settings: RunSettings,
+    targets: RunTargets,
+    budgets: Sequence[SubnetworkBudget],
+    watcher: Watcher,
 ) -> None:
     """Warn the user of what the network, the data and the settings imply, before the work begins.
 
     Args:
         inputs: The inputs of the run.
         settings: Its settings.
+        targets: Its targets.
         budgets: The budgets that the user chose; none if the run looks for one.
         watcher: Notified of the warnings.
     """
@@ -165,8 +174,7 @@ def warn_of_inputs(
         warnings += data_warnings(inputs.framework, *given)
     if settings.finetune.epochs:
         warnings.append(frozen_warning(inputs.network))
-    if settings.int8 and inputs.train is not None:
-        warnings += inputs.framework.export_notes(inputs.model)
+    warnings += targets.notes(inputs.model, settings.int8 and inputs.train is not None)
     for warning in warnings:
         if warning is not None:
             watcher.warn(warning)

@@ -75,6 +75,7 @@ def check_framework(
     framework: Framework | type[Framework],
     settings: Settings | None = None,
     samples: Sequence[SampleModel] | None = None,
+    registry: Registry | None = None,
 ) -> Report:
     """Run every check on a framework.
 
@@ -82,12 +83,13 @@ def check_framework(
         framework: a class, or an object whose options are then used for every object made.
         settings: the expectations that the author states, such as known failures.
         samples: the models that it is tested on; by default those that it offers.
+        registry: where its targets are looked up; the installed plugins by default.
 
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
         UnsupportedError: if there are no samples.
     """
-    return _report(kits.FRAMEWORKS, framework, settings, Given(samples))
+    return _report(kits.FRAMEWORKS, framework, settings, Given(samples, registry=registry))
 
 
 def check_layers(
@@ -104,7 +106,7 @@ def check_layers(
         settings: the expectations that the author states, such as known failures.
         samples: models that hold the layers; by default those that the plugin offers.
         make_framework: makes the framework that uses the layers; by default the installed one that the plugin names.
-        registry: where that framework is looked up; the installed plugins by default.
+        registry: where that framework and its targets are looked up; the installed plugins by default.
 
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
@@ -181,6 +183,7 @@ def framework_conformance(
     make: Callable[[], Framework],
     settings: Settings | None = None,
     samples: Sequence[SampleModel] | None = None,
+    registry: Registry | None = None,
 ) -> pytest.MarkDecorator:
     """Parametrise a test with every check of a framework. Needs pytest.
 
@@ -188,11 +191,12 @@ def framework_conformance(
         make: the class, or a function that makes a framework with other options.
         settings: the expectations that the author states, such as known failures.
         samples: the models that it is tested on; by default those that it offers.
+        registry: where its targets are looked up; the installed plugins by default.
 
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
     """
-    return as_pytest_parameters(_run(kits.FRAMEWORKS, make, settings, Given(samples)))
+    return as_pytest_parameters(_run(kits.FRAMEWORKS, make, settings, Given(samples, registry=registry)))
 
 
 def layer_conformance(
@@ -200,6 +204,7 @@ def layer_conformance(
     settings: Settings | None = None,
     samples: Sequence[SampleModel] | None = None,
     make_framework: Callable[[], Framework] | None = None,
+    registry: Registry | None = None,
 ) -> pytest.MarkDecorator:
     """Parametrise a test with every check of a plugin of layers. Needs pytest.
 
@@ -208,11 +213,12 @@ def layer_conformance(
         settings: the expectations that the author states, such as known failures.
         samples: models that hold the layers; by default those that the plugin offers.
         make_framework: makes the framework that uses the layers; by default the installed one that the plugin names.
+        registry: where that framework and its targets are looked up; the installed plugins by default.
 
     Raises:
         InputError: if `settings` expects the failure of a check that does not exist.
     """
-    return as_pytest_parameters(_run(kits.LAYERS, make, settings, Given(samples, make_framework)))
+    return as_pytest_parameters(_run(kits.LAYERS, make, settings, Given(samples, make_framework, registry)))
 
 
 def transform_conformance(

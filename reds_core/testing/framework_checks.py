@@ -171,7 +171,7 @@ def activation_statistics_are_those_of_the_data(subject: FrameworkSubject) -> No
 def refuses_what_is_no_model_file(subject: FrameworkSubject) -> None:
     """A wrong path is the most common mistake of users, who should see a clear message and not a traceback."""
     with tempfile.TemporaryDirectory() as folder:
-        missing, damaged = (Path(folder) / subject.framework.files.model.file_name(n) for n in ("missing", "damaged"))
+        missing, damaged = (Path(folder) / subject.framework.file.file_name(n) for n in ("missing", "damaged"))
         damaged.write_bytes(b"PK\x03\x04 but no model")
         for path, what in ((missing, "a missing file"), (damaged, "a damaged file")):
             try:

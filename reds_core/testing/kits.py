@@ -43,7 +43,7 @@ class Given:
         samples: sample models; None means those that the plugin, or for targets its framework, offers.
         make_framework: makes the framework with which a plugin of layers or a target is tested; None means the
             installed one that the plugin names.
-        registry: the plugins among which that framework is looked up; None means those that are installed.
+        registry: the plugins among which that framework and the targets are looked up; None means the installed ones.
         networks: descriptions of networks on which transforms are tested; None means those of the kit.
     """
 
@@ -83,7 +83,7 @@ class Kit(Generic[P]):
 
 
 def _framework_subject(make: Callable[[], Framework], settings: Settings, given: Given) -> FrameworkSubject:
-    return FrameworkSubject(make, settings, make, given.samples)
+    return FrameworkSubject(make, settings, make, given.samples, given.registry)
 
 
 def _layer_subject(make: Callable[[], LayerPlugin], settings: Settings, given: Given) -> LayerSubject:
@@ -93,7 +93,7 @@ def _layer_subject(make: Callable[[], LayerPlugin], settings: Settings, given: G
         framework.layer_plugins = (plugin,)
         return framework
 
-    return LayerSubject(make, settings, make_framework, given.samples)
+    return LayerSubject(make, settings, make_framework, given.samples, given.registry)
 
 
 def _transform_subject(make: Callable[[], Transform], settings: Settings, given: Given) -> TransformSubject:

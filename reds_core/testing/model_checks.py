@@ -108,8 +108,8 @@ def leaves_the_model_unchanged(subject: Subject) -> None:
         list(framework.gradients(model, network, data, trial.task, len(data)))
         unchanged("gradients")
         with tempfile.TemporaryDirectory() as folder:
-            for kind in framework.files.exported:
-                subject.exported(replace(trial, model=model), data, Path(folder), kind)
+            for target in subject.targets:
+                subject.exported(replace(trial, model=model), data, Path(folder), target)
         unchanged("export")
 
 
@@ -193,21 +193,22 @@ def exported_equals_model(subject: Subject) -> None:
     The accuracy of each exported file is measured with the predictions of the model as labels, and with labels that the
     model never predicts. An int8 file must agree on most of the examples of which the model is most certain.
     """
-    kinds, expressed = subject.framework.files.exported, False
+    targets, expressed = subject.targets, False
     for trial in subject.trials:
-        for kind in kinds:
+        for target in targets:
+            kind = target.file
             if kind.is_int8 and not trial.counts_classes:
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 for data in questions(subject, trial, CERTAIN_OF_INT8 if kind.is_int8 else CERTAIN):
                     expected = subject.framework.accuracy(trial.model, data, trial.task)
-                    found = subject.exported(trial, data, Path(folder), kind)
+                    found = subject.exported(trial, data, Path(folder), target)
                     allowed = 0.5 if kind.is_int8 else 1e-3
                     if found is not None and not abs(found - expected) <= allowed * max(1.0, abs(expected)):
                         what = f"{trial} exported as {kind.title}"
                         raise Failure(f"{what} scores {found:.6g} where the model scores {expected:.6g}")
                     expressed |= found is not None
-    if not kinds:
+    if not targets:
         raise Skip("writes no files for devices")
     if not expressed:
         raise Skip("no file for devices can express a sample")
@@ -252,8 +253,8 @@ def prints_nothing(subject: Subject) -> None:
         subject.outputs(trial)
         subject.reloaded(trial)
         with tempfile.TemporaryDirectory() as folder:
-            for kind in subject.framework.files.exported:
-                subject.exported(trial, trial.data, Path(folder), kind)
+            for target in subject.targets:
+                subject.exported(trial, trial.data, Path(folder), target)
     if captured.text:
         raise Failure(f"printed {captured.text[:80]!r}")
 

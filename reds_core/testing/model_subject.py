@@ -14,13 +14,15 @@ import numpy.typing as npt
 
 from reds_core.errors import UnsupportedError
 from reds_core.framework.data import Arrays
-from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework.framework import Family, Framework, Task, Training, WeightArrays, member_kept
 from reds_core.framework.sample import SampleModel
+from reds_core.framework.target import Target
+from reds_core.knapsack.levels import UNTOUCHED
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network, WeightKind
 from reds_core.plugin import Plugin
+from reds_core.registry import Registry
 from reds_core.testing.plugin_checks import PluginSubject
 from reds_core.testing.report import Failure, Settings
 
@@ -89,6 +91,7 @@ class ModelSubject(PluginSubject[P], Generic[P]):
         settings: the expectations that the author states, such as known failures.
         make_framework: makes a framework to test it with.
         samples: the sample models; None means those that the plugin offers.
+        registry: where the targets of the framework are looked up; the installed plugins by default.
     """
 
     def __init__(
@@ -97,8 +100,10 @@ class ModelSubject(PluginSubject[P], Generic[P]):
         settings: Settings,
         make_framework: Callable[[], Framework],
         samples: Sequence[SampleModel] | None = None,
+        registry: Registry | None = None,
     ) -> None:
         super().__init__(make, settings)
+        self._registry = registry
         self.framework = make_framework()
         self._samples = samples
         self._finetuned: dict[str, Finetuned] = {}
@@ -110,6 +115,12 @@ class ModelSubject(PluginSubject[P], Generic[P]):
             return tuple(self._samples)
         found: Sequence[SampleModel] = self.plugin.samples()  # type: ignore[attr-defined]
         return tuple(found)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets for which a run writes files by default."""
+        registry = self._registry or Registry()
+        return tuple(registry.create(Target, name) for name in self.framework.targets)
 
     @cached_property
     def trials(self) -> list[Trial]:
@@ -146,19 +157,20 @@ class ModelSubject(PluginSubject[P], Generic[P]):
         self.framework.finetune(family, Training(trial.data, TRAINED, 3, trained.told.append, trial.task))
         return trained
 
-    def exported(self, trial: Trial, data: Arrays, folder: Path, kind: FileKind) -> float | None:
+    def exported(self, trial: Trial, data: Arrays, folder: Path, target: Target) -> float | None:
         """The metric on `data` of the model of `trial` in a file for devices, or None if that cannot express it."""
-        path = folder / kind.file_name(trial.sample.name)
+        path = folder / target.file.file_name(trial.sample.name)
+        examples = trial.data if target.file.is_calibrated else None
         try:
-            self.framework.export(trial.model, path, trial.data if kind.is_int8 else None, kind.is_int8)
+            target.export(self.framework, trial.model, trial.network, UNTOUCHED, path, examples)
         except UnsupportedError:
             return None
-        return self.framework.exported_accuracy(path, data, trial.task)
+        return target.load(self.framework, path).evaluate(data, trial.task).metric
 
     def reloaded(self, trial: Trial) -> Any:
         """The model of `trial`, saved and loaded."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / self.framework.files.model.file_name(trial.sample.name)
+            path = Path(folder) / self.framework.file.file_name(trial.sample.name)
             self.framework.save_model(trial.model, path)
             return self.framework.load_model(path)
 

@@ -206,12 +206,6 @@ class TinyFramework(Framework):
     def save_model(self, model: Any, path: Path) -> None:
         self._no_files()
 
-    def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
-        self._no_files()
-
-    def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
-        self._no_files()
-
     def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
         self._no_files()
 

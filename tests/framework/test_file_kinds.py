@@ -9,10 +9,12 @@ from sample_plans import complete
 from toy_framework import ToyFramework
 from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, QUICK, make_workplace, skip_report
+from toy_targets import ToyTarget
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.file_kinds import INT8_BYTES, FileKind, FileKinds, file_kinds_of
 from reds_core.framework.framework import Framework
+from reds_core.registry import Registry
 from reds_core.report import facts
 from reds_core.report.facts import gather
 from reds_core.runs.extraction import ExtractionRequest, extract
@@ -20,20 +22,34 @@ from reds_core.watcher import Watcher
 
 MODEL = FileKind("torch", "PyTorch", ".pt2")
 ONNX = FileKind("onnx", "ONNX", ".onnx", "float32")
-INT8 = FileKind("onnx_int8", "ONNX", "-int8.onnx", "int8", INT8_BYTES)
-KINDS = FileKinds(MODEL, (ONNX, INT8))
+INT8 = FileKind("onnx-int8", "ONNX", "-int8.onnx", "int8", INT8_BYTES)
+KINDS = FileKinds(MODEL, (ONNX, INT8.in_version_1))
+
+
+class OnnxTarget(ToyTarget):
+    name = "onnx"
+    file = ONNX
+
+
+class OnnxInt8Target(ToyTarget):
+    name = "onnx-int8"
+    file = INT8
 
 
 class OnnxFramework(ToyFramework):
-    files = KINDS
+    file = MODEL
+    targets = ("onnx", "onnx-int8")
+
+
+def onnx_registry() -> Registry:
+    return toy_registry(OnnxTarget, OnnxInt8Target, framework=OnnxFramework)
 
 
 class ModelsOnly(ToyFramework):
     """Writes no files for devices, and brings neither data sets nor a network."""
 
-    files = FileKinds(MODEL)
-    export = Framework.export
-    exported_accuracy = Framework.exported_accuracy
+    file = MODEL
+    targets = ()
     load_dataset = Framework.load_dataset
     build_baseline = Framework.build_baseline
 
@@ -41,13 +57,16 @@ class ModelsOnly(ToyFramework):
 def test_what_kinds_are_called() -> None:
     assert [k.title for k in KINDS.all] == ["PyTorch", "ONNX float32", "ONNX int8"]
     assert [k.column for k in KINDS.exported] == ["onnx", "int8"]
-    assert KINDS.int8 == INT8
+    assert KINDS.int8 == INT8.in_version_1
     assert KINDS.exported_with(4) == ONNX
     assert KINDS.file_names("subnet-50")["onnx_int8"] == "subnet-50-int8.onnx"
 
 
 def test_names_that_nobody_declares_stand_for_themselves() -> None:
-    assert file_kinds_of(["torch", "onnx"], [FileKinds(FileKind("keras", "Keras", ".keras")), KINDS]) == KINDS
+    known = [FileKinds(FileKind("keras", "Keras", ".keras")), KINDS]
+    assert file_kinds_of(["torch", "onnx"], known) == FileKinds(MODEL, (ONNX,))
+    assert file_kinds_of(["torch", "onnx", "onnx_int8"], known) == KINDS
+    assert file_kinds_of([], known) == known[0]
     unknown = file_kinds_of(["own", "device"], [KINDS])
     assert [k.title for k in unknown.all] == ["own", "device"]
     assert unknown.int8 is None
@@ -56,7 +75,7 @@ def test_names_that_nobody_declares_stand_for_themselves() -> None:
 
 def test_a_run_writes_the_kinds_of_its_framework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_report(monkeypatch)
-    place, registry = make_workplace(tmp_path), toy_registry(framework=OnnxFramework)
+    place, registry = make_workplace(tmp_path), onnx_registry()
     plan = place.prune(registry=registry, budgets={"macs": [0.5]})
     (record,) = plan.subnetworks
     assert record.files == {"torch": "subnet-50.pt2", "onnx": "subnet-50.onnx", "onnx_int8": "subnet-50-int8.onnx"}
@@ -84,7 +103,7 @@ def test_a_framework_need_not_bring_data_sets_or_a_network(tmp_path: Path, monke
         place.prune(registry=registry, model=None, settings=QUICK)
     assert not (place.out / "plan.json").exists()
     with pytest.raises(UnsupportedError, match="framework 'toy' exports no files for devices"):
-        ModelsOnly().export(None, tmp_path / "x", None, quantise=False)
+        ModelsOnly().converted(None, "float32", None)
 
 
 def test_an_object_of_no_framework_is_told_which_models_there_are(tmp_path: Path) -> None:

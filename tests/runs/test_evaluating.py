@@ -94,7 +94,7 @@ def test_errors(place: Workplace) -> None:
 
     class WithoutFiles(ToyFramework):
         def load_exported(self, path: Path) -> Any:
-            return super(ToyFramework, self).load_exported(path)
+            raise UnsupportedError(f"framework '{self.name}' cannot run '{path}'", "give a model file")
 
     with pytest.raises(UnsupportedError, match=r"framework 'toy' cannot run '.*some.tflite'; give a model file"):
         reds_core.evaluate(place.folder / "some.tflite", place.data, registry=toy_registry(framework=WithoutFiles))

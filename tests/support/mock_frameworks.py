@@ -14,7 +14,6 @@ from toy_framework import ToyFramework, ToyModel, backward, describe, residual_m
 
 from reds_core.errors import InputError
 from reds_core.framework.data import Arrays, Data, Stream, joined, sampled
-from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import ActivationStatistics, Family, Task, Training, WeightArrays, member_kept
 from reds_core.framework.sample import BuiltSample, SampleModel
@@ -305,7 +304,7 @@ class Forgetful(ToyFramework):
 
     def load_model(self, path: Path) -> ToyModel:
         model = super().load_model(path)
-        if path.name.endswith(self.files.model.suffix):
+        if path.name.endswith(self.file.suffix):
             model.weights["head/bias"] += np.float32(1e-7)
         return model
 
@@ -354,7 +353,7 @@ class Quantising(ToyFramework):
 class Deviceless(ToyFramework):
     """Honest, and writes no files for devices."""
 
-    files = FileKinds(ToyFramework.files.model)
+    targets = ()
 
 
 class Separate(ToyFramework):

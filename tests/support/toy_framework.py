@@ -12,6 +12,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,15 @@ from toy_models import (
 )
 from toy_network import describe
 
+from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import InputError
 from reds_core.framework.data import Arrays, Data, Stream, batches, each_batch, sampled
 from reds_core.framework.epochs import EpochState, digest_of
 from reds_core.framework.exported import ExportedFigures, ExportedModel
-from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
+from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework.framework import ActivationStatistics, Family, Framework, Task, Training, WeightArrays
+from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.sample import SampleModel
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network, WeightKind
@@ -71,13 +74,8 @@ class ToyFramework(Framework):
     """Plain NumPy. Model files are .npz whatever their suffix."""
 
     name = "toy"
-    files = FileKinds(
-        FileKind("keras", "Keras", ".keras"),
-        (
-            FileKind("tflite", "LiteRT", ".tflite", "float32", FLOAT32_BYTES),
-            FileKind("tflite_int8", "LiteRT", "-int8.tflite", "int8", INT8_BYTES),
-        ),
-    )
+    file = FileKind("keras", "Keras", ".keras")
+    targets = ("tflite", "tflite-int8")
 
     @property
     def handlers(self) -> ToyHandlers:
@@ -224,10 +222,16 @@ class ToyFramework(Framework):
         self.save_model(exported, path)
 
     def load_exported(self, path: Path) -> ExportedModel:
-        return ToyFile(self, self.load_model(path))
+        return ToyFile(self, path)
 
     def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
         return self.accuracy(self.load_model(path), data, task)
+
+    def export_notes(self, model: ToyModel) -> tuple[str, ...]:
+        return ()
+
+    def latency_probe(self, settings: LatencySettings) -> LatencyProbe | None:
+        return None
 
     def load_dataset(self, name: str) -> tuple[Arrays, Arrays]:
         if name != "toyset":
@@ -257,7 +261,11 @@ class ToyFile(ExportedModel):
     """An exported toy model."""
 
     framework: ToyFramework
-    model: ToyModel
+    path: Path
+
+    @cached_property
+    def model(self) -> ToyModel:
+        return self.framework.load_model(self.path)
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
@@ -268,8 +276,8 @@ class ToyFile(ExportedModel):
 
     def evaluate(self, data: Data, task: Task) -> ExportedFigures:
         count = sum(len(batch) for batch in each_batch(data, 256))
-        metric, loss = self.framework.accuracy(self.model, data, task), self.framework.loss(self.model, data, task)
-        return ExportedFigures(metric, loss, count)
+        metric = self.framework.exported_accuracy(self.path, data, task)
+        return ExportedFigures(metric, self.framework.loss(self.model, data, task), count)
 
 
 def _passes(training: Training, done: int) -> Iterator[tuple[int, Iterator[Arrays]]]:

@@ -63,4 +63,6 @@ def timed_registry() -> Registry:
 def toy_latencies(model: Any, path: Path, settings: LatencySettings = EVERY_WIDTH, name: str = "0f") -> LatencyTable:
     """The table of `model`, every width sampled unless `settings` say otherwise; also in the file `path`."""
     framework = TimedToyFramework()
-    return measured_table(framework, model, describe(model), name, settings, MACHINE, path, lambda done, of: None)
+    return measured_table(
+        framework, ToyProbe(), model, describe(model), name, settings, MACHINE, path, lambda done, of: None
+    )

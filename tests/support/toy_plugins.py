@@ -12,6 +12,7 @@ from reds_scorers import reds_scorers
 from toy_framework import ToyFramework
 from toy_transforms import ToyBits as ToyBits
 from toy_transforms import ToyTarget as ToyTarget
+from toy_targets import ToyFloat, ToyInt8
 
 from reds_core import hookimpl
 from reds_core.framework.framework import Framework
@@ -103,7 +104,7 @@ def _hook(name: str, found: Sequence[type[Plugin]]) -> Any:
 
 
 PRUNERS: tuple[type[Pruner], ...] = (NestedPruner, LayerwisePruner, ProgressivePruner, OneShotPruner, UniformPruner)
-FIRST_PARTY: tuple[type[Plugin], ...] = (*PRUNERS, *reds_scorers(), BruteSolver)
+FIRST_PARTY: tuple[type[Plugin], ...] = (*PRUNERS, *reds_scorers(), BruteSolver, ToyFloat, ToyInt8)
 
 
 def toy_registry(*more: type[Plugin], framework: type[Framework] = ToyFramework) -> Registry:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import mock_frameworks as mocks
 import pytest
 from toy_framework import ToyFramework, toy_samples
-from toy_plugins import PluginModule
+from toy_plugins import PluginModule, toy_registry
 
 from reds_core.errors import UnsupportedError
 from reds_core.framework.framework import Framework
@@ -81,7 +81,7 @@ def failed(report: Report) -> dict[str, str]:
 
 @pytest.mark.parametrize(("framework", "name", "reason"), BAD, ids=lambda x: getattr(x, "__name__", None))
 def test_a_bad_framework_fails_the_check_meant_for_it(framework: type[Framework], name: str, reason: str) -> None:
-    found = failed(check_framework(framework))
+    found = failed(check_framework(framework, registry=toy_registry()))
     assert list(found) == [name], found
     assert reason in found[name]
 
@@ -97,26 +97,26 @@ def test_every_check_says_why() -> None:
         assert set(each.after) <= set(names[: names.index(each.name)])
 
 
-@framework_conformance(ToyFramework)
+@framework_conformance(ToyFramework, registry=toy_registry())
 def test_the_toy_framework_passes(check: Callable[[], None]) -> None:
     check()
 
 
 def test_samples_may_be_given_instead() -> None:
     (residual, _) = toy_samples()
-    report = check_framework(mocks.WithoutSamples(), samples=[residual])
+    report = check_framework(mocks.WithoutSamples(), samples=[residual], registry=toy_registry())
     assert (report.ok, len(report.with_outcome(CheckOutcome.PASSED))) == (True, len(FRAMEWORK_CHECKS))
 
 
 def test_a_framework_need_not_write_files_for_devices() -> None:
-    report = check_framework(mocks.Deviceless)
+    report = check_framework(mocks.Deviceless, registry=toy_registry())
     assert report.ok
     (skipped,) = report.with_outcome(CheckOutcome.SKIPPED)
     assert (skipped.name, skipped.reason) == ("exported_equals_model", "writes no files for devices")
 
 
 def test_check_finds_frameworks_by_name() -> None:
-    (report,) = check("toy", Registry([PluginModule("toys", (ToyFramework,))]))
+    (report,) = check("toy", toy_registry())
     assert (report.plugin, report.kind, report.ok) == ("toy", "framework", True)
 
 

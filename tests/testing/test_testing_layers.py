@@ -7,7 +7,7 @@ from collections.abc import Callable
 import mock_layers as mocks
 import pytest
 from toy_framework import ToyFramework
-from toy_plugins import PluginModule
+from toy_plugins import PluginModule, toy_registry
 
 from reds_core.errors import UnsupportedError
 from reds_core.framework.layer_plugin import LayerPlugin
@@ -49,7 +49,7 @@ def failed(report: Report) -> dict[str, str]:
 
 @pytest.mark.parametrize(("layers", "name", "reason"), BAD, ids=lambda x: getattr(x, "__name__", None))
 def test_a_bad_plugin_of_layers_fails_the_check_meant_for_it(layers: type[LayerPlugin], name: str, reason: str) -> None:
-    found = failed(check_layers(layers, make_framework=ToyFramework))
+    found = failed(check_layers(layers, make_framework=ToyFramework, registry=toy_registry()))
     assert list(found) == [name], found
     assert reason in found[name]
 
@@ -65,18 +65,18 @@ def test_every_check_says_why() -> None:
         assert set(each.after) <= set(names[: names.index(each.name)])
 
 
-@layer_conformance(mocks.HonestLayers, make_framework=ToyFramework)
+@layer_conformance(mocks.HonestLayers, make_framework=ToyFramework, registry=toy_registry())
 def test_an_honest_plugin_of_layers_passes(check: Callable[[], None]) -> None:
     check()
 
 
-@layer_conformance(mocks.SamplesLeftOut, samples=[mocks.MIXED], make_framework=ToyFramework)
+@layer_conformance(mocks.SamplesLeftOut, samples=[mocks.MIXED], make_framework=ToyFramework, registry=toy_registry())
 def test_samples_may_be_given_instead(check: Callable[[], None]) -> None:
     check()
 
 
 def test_check_finds_plugins_of_layers_by_name_and_the_framework_that_they_teach() -> None:
-    registry = Registry([PluginModule("toys", (ToyFramework, mocks.HonestLayers))])
+    registry = toy_registry(mocks.HonestLayers)
     (report,) = check("mixes", registry)
     assert (report.plugin, report.kind, report.ok) == ("mixes", "layers", True)
 

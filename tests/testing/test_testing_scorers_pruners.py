@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from reds_core.errors import UnsupportedError
-from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Family, Task, Training
 from reds_core.pruning.pruner import Pruner
@@ -179,8 +178,6 @@ def test_the_framework_has_no_files(tmp_path: Path) -> None:
     for attempt in (
         lambda: framework.load_model(tmp_path),
         lambda: framework.save_model(tiny_model(0, 2), tmp_path),
-        lambda: framework.export(tiny_model(0, 2), tmp_path, None, False),
-        lambda: framework.exported_accuracy(tmp_path, Arrays(np.zeros((1, 4), np.float32), np.zeros(1)), Task()),
         lambda: framework.load_dataset("digits"),
     ):
         with pytest.raises(UnsupportedError, match="no files"):

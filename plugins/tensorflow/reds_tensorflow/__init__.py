@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reds_core import hookimpl
 
 if TYPE_CHECKING:
-    from reds_core.framework import Framework
+    from reds_core.framework import Framework, Target
 
 
 @hookimpl
@@ -17,3 +17,11 @@ def reds_frameworks() -> Sequence[type[Framework]]:
     from reds_tensorflow.framework import TensorFlowFramework
 
     return [TensorFlowFramework]
+
+
+@hookimpl
+def reds_targets() -> Sequence[type[Target]]:
+    """Return the target that writes the framework's own model files."""
+    from reds_tensorflow.keras_target import KerasTarget
+
+    return [KerasTarget]

@@ -1,4 +1,4 @@
-"""The inputs and outputs of .tflite files: their names, and their order, which is that of the model."""
+"""The order of the inputs and outputs of .tflite files, which is that of the model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def in_order(content: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> b
     """
     changed = bytearray(content)
     graph = schema.Model.GetRootAs(changed, 0).Subgraphs(0)
-    found_inputs, found_outputs = names_by_tensor(changed)
+    found_inputs, found_outputs = _names_by_tensor(changed)
     for found, wanted, order in (
         (found_inputs, inputs, graph.InputsAsNumpy()),
         (found_outputs, outputs, graph.OutputsAsNumpy()),
@@ -31,7 +31,7 @@ def in_order(content: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> b
     return bytes(changed)
 
 
-def names_by_tensor(content: bytes | bytearray) -> tuple[dict[int, str], dict[int, str]]:
+def _names_by_tensor(content: bytes | bytearray) -> tuple[dict[int, str], dict[int, str]]:
     """Return the names of the inputs and of the outputs in the signature of a file, by index of their tensors."""
     model = schema.Model.GetRootAs(content, 0)
     if model.SignatureDefsLength() == 0:
@@ -40,20 +40,6 @@ def names_by_tensor(content: bytes | bytearray) -> tuple[dict[int, str], dict[in
     inputs = [signature.Inputs(i) for i in range(signature.InputsLength())]
     outputs = [signature.Outputs(i) for i in range(signature.OutputsLength())]
     return _named(inputs), _named(outputs)
-
-
-def input_names_of(content: bytes) -> list[str]:
-    """Return the names of the inputs of a file in their order."""
-    names, _ = names_by_tensor(content)
-    tensors = schema.Model.GetRootAs(content, 0).Subgraphs(0).InputsAsNumpy()
-    return [names.get(int(tensor), f"input_{i}") for i, tensor in enumerate(tensors)]
-
-
-def output_names_of(content: bytes) -> list[str]:
-    """Return the names of the outputs of a file in their order."""
-    _, names = names_by_tensor(content)
-    tensors = schema.Model.GetRootAs(content, 0).Subgraphs(0).OutputsAsNumpy()
-    return [names.get(int(tensor), f"output_{i}") for i, tensor in enumerate(tensors)]
 
 
 def _named(entries: Sequence[Any]) -> dict[int, str]:

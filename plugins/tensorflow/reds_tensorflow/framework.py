@@ -9,21 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reds_core.cost import LatencySettings
 from reds_core.framework import (
-    FLOAT32_BYTES,
-    INT8_BYTES,
     ActivationStatistics,
     Arrays,
     Data,
-    ExportedModel,
+    ExportedFigures,
     Family,
+    FileInterface,
     FileKind,
-    FileKinds,
     FinetuneSettings,
     Framework,
-    LatencyProbe,
+    Numbers,
+    RunFile,
     SampleModel,
+    Segmenter,
     Stream,
     Task,
     Training,
@@ -46,13 +45,8 @@ class TensorFlowFramework(Framework):
     requires = ("tensorflow", "ai_edge_litert")
     install = "pip install 'reds-core[tensorflow]'"
     Options = TensorFlowOptions
-    files = FileKinds(
-        FileKind("keras", "Keras", ".keras"),
-        (
-            FileKind("tflite", "LiteRT", ".tflite", "float32", FLOAT32_BYTES),
-            FileKind("tflite_int8", "LiteRT", "-int8.tflite", "int8", INT8_BYTES),
-        ),
-    )
+    file = FileKind("keras", "Keras", ".keras")
+    targets = ("tflite", "tflite-int8")
 
     def owns(self, model: Any) -> bool:
         keras = sys.modules.get("keras")
@@ -170,25 +164,32 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import input_range
         return input_range.input_notes(model, x)
 
-    def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
+    def converted(self, model: Any, numbers: Numbers, calibration: Arrays | None) -> bytes:
         with importing():
             from reds_tensorflow import export
-        export.export(model, path, calibration, quantise)
+        return export.converted(model, numbers, calibration)
 
-    def export_notes(self, model: Any) -> tuple[str, ...]:
+    def conversion_notes(self, model: Any, numbers: Numbers) -> tuple[str, ...]:
+        if numbers not in ("int8", "16x8"):
+            return ()
         with importing():
             from reds_tensorflow import unrolled_recurrences
         return unrolled_recurrences.notes(model)
 
-    def load_exported(self, path: Path) -> ExportedModel:
+    def check_file_data(self, interface: FileInterface, data: Data, what: str) -> Data:
         with importing():
-            from reds_tensorflow import device_files
-        return device_files.LiteRtFile(path)
+            from reds_tensorflow import file_evaluation
+        return file_evaluation.check_file_data(interface, data, what)
 
-    def exported_accuracy(self, path: Path, data: Data, task: Task) -> float:
+    def evaluated(self, interface: FileInterface, run: RunFile, data: Data, task: Task) -> ExportedFigures:
         with importing():
-            from reds_tensorflow import device_files
-        return device_files.LiteRtFile(path).evaluate(data, task).metric
+            from reds_tensorflow import file_evaluation
+        return file_evaluation.evaluated(interface, run, data, task)
+
+    def segmenter(self) -> Segmenter:
+        with importing():
+            from reds_tensorflow import segments
+        return segments.KerasSegmenter(self.reading)
 
     def stream(self, source: Any, model: Any | None, batch_size: int, what: str) -> Stream | None:
         if "keras" not in sys.modules and "tensorflow" not in sys.modules:
@@ -206,11 +207,6 @@ class TensorFlowFramework(Framework):
         with importing():
             from reds_tensorflow import baseline
         return baseline.build_baseline(training)
-
-    def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
-        with importing():
-            from reds_tensorflow import latency
-        return latency.LiteRtProbe(settings, self.reading)
 
     def samples(self) -> Sequence[SampleModel]:
         with importing():

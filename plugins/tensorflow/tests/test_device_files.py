@@ -9,8 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras_heads import ArrayStream, example_arrays, two_headed
-from reds_tensorflow.device_files import LiteRtFile
-from reds_tensorflow.export import export
+from litert_files import export, litert_file
 from reds_tensorflow.task import input_names, output_names
 
 import reds_core
@@ -59,7 +58,7 @@ def test_files_reach_what_the_model_reaches(model: Any, files: dict[str, Path], 
 
 
 def test_examples_are_brought_into_the_form_of_the_inputs(files: dict[str, Path], images: Arrays) -> None:
-    file = LiteRtFile(files[".tflite"])
+    file = litert_file(files[".tflite"])
     assert file.input_shape == (6, 6, 1)
     for data in (images, ArrayStream(images, 7)):
         checked = file.check_data(data, "test data")

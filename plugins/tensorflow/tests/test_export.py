@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from keras_reference import run_exported
-from reds_tensorflow.device_files import LiteRtFile, interpreter_of, run_one_by_one
+from litert_files import export, interpreter_of, litert_file, run_one_by_one
 from reds_tensorflow.evaluation import accuracy, predict
-from reds_tensorflow.export import export
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import Arrays, Task
@@ -106,10 +105,10 @@ def test_accuracies_of_the_files(exported: tuple[Any, Path, Path]) -> None:
     x = examples().x
     data = Arrays(x, predict(model, x).argmax(axis=1))  # labels by the model itself: it is always right
     assert accuracy(model, data, Task()) == 1.0
-    assert LiteRtFile(plain).evaluate(data, Task()).metric == 1.0
-    assert 0.85 < LiteRtFile(quantised).evaluate(data, Task()).metric <= 1.0
+    assert litert_file(plain).evaluate(data, Task()).metric == 1.0
+    assert 0.85 < litert_file(quantised).evaluate(data, Task()).metric <= 1.0
     wrong = Arrays(x, (data.y + 1) % 4)
-    assert LiteRtFile(plain).evaluate(wrong, Task()).metric == 0.0
+    assert litert_file(plain).evaluate(wrong, Task()).metric == 0.0
 
 
 @pytest.mark.parametrize("quantise", [False, True])
@@ -126,7 +125,7 @@ def test_binary_files_are_known_by_their_last_operator(tmp_path: Path, activatio
     assert 0.4 < y.mean() < 0.6
     data = Arrays(x, y)
     export(model, path, data, quantise)
-    assert LiteRtFile(path).evaluate(data, Task()).metric >= (0.9 if quantise else 1.0)
+    assert litert_file(path).evaluate(data, Task()).metric >= (0.9 if quantise else 1.0)
 
 
 def test_export_is_silent_and_leaves_nothing_behind(
@@ -138,7 +137,7 @@ def test_export_is_silent_and_leaves_nothing_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
     for quantise in (False, True):
         export(convolutional(), target / f"{quantise}.tflite", examples(), quantise)
-        LiteRtFile(target / f"{quantise}.tflite").evaluate(examples(), Task())
+        litert_file(target / f"{quantise}.tflite").evaluate(examples(), Task())
     assert capfd.readouterr() == ("", "")
     assert list(elsewhere.iterdir()) == []
     assert sorted(p.name for p in target.iterdir()) == ["False.tflite", "True.tflite"]
@@ -235,12 +234,12 @@ def test_damaged_file_is_refused(exported: tuple[Any, Path, Path], tmp_path: Pat
     path = tmp_path / "m.tflite"
     path.write_bytes(exported[1].read_bytes()[:1000] if content is None else content)
     with pytest.raises(InputError, match="cannot be read as a LiteRT model"):
-        LiteRtFile(path)
+        litert_file(path)
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
-        LiteRtFile(tmp_path / "m.tflite")
+        litert_file(tmp_path / "m.tflite")
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

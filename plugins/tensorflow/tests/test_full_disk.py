@@ -79,7 +79,7 @@ def test_a_model_is_not_called_damaged_where_the_temporary_folder_is_full(
 
 def test_a_conversion_is_not_called_unsupported_where_the_temporary_folder_is_full(full_temporary_folder: Path) -> None:
     with pytest.raises(NoSpaceError, match=r"the temporary folder '.*' cannot be written \(No space.*set TMPDIR"):
-        export.converted(network(), None)
+        export.converted(network(), "float32", None)
 
 
 @pytest.mark.parametrize("left", [0, 24, 48, 96])

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras_heads import CLASSES, TASK, ArrayStream, N, example_arrays, two_headed, two_headed_data
+from litert_files import export, interpreter_of, litert_file
 from reds_tensorflow.checking import check_data
-from reds_tensorflow.device_files import LiteRtFile, interpreter_of
 from reds_tensorflow.evaluation import accuracy, loss, predict, resolve
-from reds_tensorflow.export import CALIBRATION_EXAMPLES, export
+from reds_tensorflow.export import CALIBRATION_EXAMPLES
 from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.gradients import gradients
 from reds_tensorflow.task import input_names, output_names
@@ -229,7 +229,7 @@ def test_files_have_the_order_and_the_accuracy_of_the_model(tmp_path: Path, stru
         assert [d["shape"].tolist()[1:] for d in interpreter.get_output_details()] == [[CLASSES], [2]]
         assert set(interpreter.get_signature_list()["serving_default"]["outputs"]) == {"kind", "place"}
         for some in (data, ArrayStream(data, 7)):
-            found = LiteRtFile(path).evaluate(some, TASK)
+            found = litert_file(path).evaluate(some, TASK)
             assert found.metric == pytest.approx(expected, abs=0.03 if quantise else 1e-5)
             assert found.examples == len(data)
 

@@ -10,10 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from reds_litert.latency import LiteRtProbe, timed
 from reds_tensorflow.extraction import extract
+from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.handlers.table import IN_PLACE
-from reds_tensorflow.latency import LiteRtProbe, timed
 from reds_tensorflow.reading import STOCK
+from reds_tensorflow.segments import KerasSegmenter
 from reds_tensorflow.tracing import inspect
 
 import reds_core
@@ -21,6 +23,7 @@ from reds_core import RunSettings, measure_latency
 from reds_core.cli import run
 from reds_core.cost import LatencySettings, load_latency_table, wanted_samples
 from reds_core.errors import InputError
+from reds_core.framework import Numbers
 
 layers = keras.layers
 FLOAT = LatencySettings(element_size_bytes=4, repeats=10, points=2, checks=1)
@@ -49,7 +52,7 @@ def chain() -> Any:
 def test_segments_are_what_the_device_fuses() -> None:
     model = residual()
     network = inspect(model)
-    segments = LiteRtProbe(FLOAT).segments(extract(model, network, {}), network)
+    segments = KerasSegmenter().segments(extract(model, network, {}), network)
     assert [s.layers for s in segments] == [
         ("stem", "norm", "relu"),
         ("block/inner", "block/inner_relu", "block/outer"),
@@ -72,7 +75,7 @@ def test_layers_of_plugins_are_fused_as_their_handlers_say() -> None:
     model = keras.Model(image, layers.Dense(3, name="logits")(x))
     reading = replace(STOCK, handlers={**STOCK.handlers, Mine: IN_PLACE})
     network = inspect(model, reading)
-    segments = LiteRtProbe(FLOAT, reading).segments(extract(model, network, {}, reading), network)
+    segments = KerasSegmenter(reading).segments(extract(model, network, {}, reading), network)
     assert [s.layers for s in segments] == [("first", "mine"), ("pool",), ("logits",)]
 
 
@@ -80,8 +83,9 @@ def test_every_segment_can_be_timed_alone_as_float_and_as_int8() -> None:
     model = residual()
     network = inspect(model)
     small = extract(model, network, {g.name: np.arange(3) for g in network.groups})
-    for size in (1, 4):
-        found = LiteRtProbe(LatencySettings(size, repeats=10)).parts(small, range(5))
+    numbers: Numbers
+    for size, numbers in ((1, "int8"), (4, "float32")):
+        found = LiteRtProbe(TensorFlowFramework(), numbers, LatencySettings(size, repeats=10)).parts(small, range(5))
         assert all(t.ns > 0 and t.spread_ns >= 0 and t.runs == 10 for t in found)
 
 

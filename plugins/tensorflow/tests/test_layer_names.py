@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from reds_tensorflow import device_files, evaluation, export, gradients, probing, unrolled_recurrences
+from litert_files import converted, interpreter_of
+from reds_tensorflow import evaluation, gradients, probing, unrolled_recurrences
 from reds_tensorflow.scopes import plain_name, scopes_named_plainly
 from reds_tensorflow.tracing import inspect
 
@@ -78,22 +79,22 @@ def test_scores_statistics_and_exports_of_layers_of_any_name(drawn: list[str]) -
     (loss,) = probing.losses(odd, network, variants, examples, Task())
     assert loss == pytest.approx(evaluation.loss(odd, examples, Task()), rel=1e-5)
     probing.activation_statistics(odd, network, list(range(len(network.tensors))), examples.x, 12)
-    assert export.converted(odd, None)
+    assert converted(odd, None)
     assert [layer.name for layer in odd.layers][1:3] == [drawn[0], drawn[1]]
 
 
 def test_inputs_whose_names_are_alike_as_scopes_are_told_apart() -> None:
     entries = [keras.Input((4,), name=name) for name in ("а", "б", "scope__2")]
-    content = export.converted(keras.Model(entries, keras.layers.Add(name="+")(entries)), None)
-    names = [detail["name"] for detail in device_files.interpreter_of(content).get_input_details()]
+    content = converted(keras.Model(entries, keras.layers.Add(name="+")(entries)), None)
+    names = [detail["name"] for detail in interpreter_of(content).get_input_details()]
     assert sorted(names) == ["serving_default_scope_:0", "serving_default_scope__2:0", "serving_default_scope__2_2:0"]
 
 
 @pytest.mark.parametrize("name", ["image", "my image"])
 def test_a_model_may_have_the_name_of_its_input(name: str) -> None:
     entry = keras.Input((4,), name=name)
-    content = export.converted(keras.Model(entry, keras.layers.Dense(2)(entry), name=name), None)
-    (detail,) = device_files.interpreter_of(content).get_input_details()
+    content = converted(keras.Model(entry, keras.layers.Dense(2)(entry), name=name), None)
+    (detail,) = interpreter_of(content).get_input_details()
     assert detail["name"] == f"serving_default_{plain_name(name)}:0"
 
 

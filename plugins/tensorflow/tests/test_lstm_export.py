@@ -14,8 +14,10 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers as L
-from reds_tensorflow.export import converted
+from litert_files import converted
 from reds_tensorflow.fused_lstm import keras_lstm
+
+from reds_core.framework import Arrays
 
 STEPS, FEATURES = 11, 3
 LSTM, LOOP = "UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"
@@ -66,6 +68,10 @@ def operators(content: bytes) -> list[str]:
     return [KINDS[model.operatorCodes[o.opcodeIndex].builtinCode] for o in model.subgraphs[0].operators]
 
 
+def examples(x: np.ndarray) -> Arrays:
+    return Arrays(x, np.zeros(len(x)))
+
+
 def outputs(content: bytes, x: np.ndarray) -> np.ndarray:
     """Outputs of a file for one example after the other, as anyone runs it: nothing is set back between them."""
     interpreter = Interpreter(model_content=content)
@@ -94,7 +100,7 @@ def test_an_lstm_is_one_operator_that_computes_what_keras_does(name: str) -> Non
     assert operators(content).count(LSTM) == count
     assert LOOP not in operators(content)
     np.testing.assert_allclose(outputs(content, x), expected, atol=1e-5)
-    quantised = converted(model, [[example[None]] for example in x])
+    quantised = converted(model, examples(x))
     assert operators(quantised).count(LSTM) == count
     assert np.abs(outputs(quantised, x) - expected).max() < 0.06 * np.ptp(expected)
     assert not any("inner_loop" in vars(layer) for layer in model._flatten_layers())
@@ -120,7 +126,7 @@ def test_cells_that_count_are_neither_clipped_nor_carried_over() -> None:
     x[::4] = 2 + x[::4]  # eleven steps that all count up, so that cells pass 10
     expected = np.asarray(model(x))
     np.testing.assert_allclose(outputs(converted(model, None), x), expected, atol=1e-5)
-    found = outputs(converted(model, [[example[None]] for example in x]), x)
+    found = outputs(converted(model, examples(x)), x)
     assert np.abs(found - expected).mean() < 0.02 * np.ptp(expected)
 
 
@@ -131,7 +137,7 @@ def test_small_cells_are_computed_by_the_kernel() -> None:
         layer.cell.kernel.assign(0.2 * layer.cell.kernel)
         layer.cell.bias.assign(0 * layer.cell.bias)
     expected = np.asarray(model(x))
-    found = outputs(converted(model, [[example[None]] for example in x]), x)
+    found = outputs(converted(model, examples(x)), x)
     assert np.abs(found - expected).max() < 0.06 * np.ptp(expected)
 
 
@@ -148,7 +154,7 @@ def test_the_function_that_the_converter_replaces_is_an_lstm_itself() -> None:
 def test_contents_of_tensors_are_aligned() -> None:
     """Kernels of small processors read them in place, and some cannot read across words."""
     model, x = network(lambda x: L.Dense(3)(L.LSTM(7)(x)))
-    for content in (converted(model, None), converted(model, [[x[:1]], [x[1:2]]])):
+    for content in (converted(model, None), converted(model, examples(x[:2]))):
         packed = schema.Model.GetRootAs(content)
         start = np.frombuffer(content, np.uint8).__array_interface__["data"][0]
         for buffer in (packed.Buffers(i) for i in range(packed.BuffersLength())):
@@ -160,7 +166,7 @@ def test_contents_of_tensors_are_aligned() -> None:
 def test_a_reversed_sequence_keeps_its_scale() -> None:
     """The quantizer gives REVERSE_V2 two scales, here by way of the concatenation, and its kernel knows of neither."""
     model, x = network(lambda x: L.Concatenate()([keras.ops.flip(0.1 * x, axis=1), x]))
-    found = outputs(converted(model, [[example[None]] for example in x]), x)
+    found = outputs(converted(model, examples(x)), x)
     assert np.abs(found - np.asarray(model(x))).max() < 0.03 * float(np.ptp(np.asarray(model(x))))
 
 
@@ -176,7 +182,7 @@ def test_two_layers_over_many_steps_are_small_files_that_agree_with_keras() -> N
     head.kernel.assign(10 * head.kernel)
     head.bias.assign(10 * (head.bias - logits.mean(axis=0)))  # so that each class is the largest somewhere
     began = time.process_time()
-    exact, quantised = converted(model, None), converted(model, [[example[None]] for example in x])
+    exact, quantised = converted(model, None), converted(model, examples(x))
     assert time.process_time() - began < 30
     assert len(operators(quantised)) < 20
     assert len(quantised) < len(exact) / 2

@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers as L
 from keras_zoo_sequences import CASES
-from reds_tensorflow.export import converted, export
+from litert_files import converted, export
 from reds_tensorflow.extraction import extract
 from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.options import TensorFlowOptions
@@ -125,16 +125,14 @@ def test_what_will_be_written_out_is_told_with_its_size(model: Any, told: str) -
     """Before training, from the model alone. The estimate is held against the file that is written."""
     keras.backend.clear_session()
     network = model()
-    (note,) = TensorFlowFramework().export_notes(network)
+    (note,) = TensorFlowFramework().conversion_notes(network, "int8")
     assert f"hold the steps of {told} one after the other" in note
     assert not any(
         "inner_loop" in vars(layer) or layer.unroll for layer in network._flatten_layers() if "unroll" in vars(layer)
     )
     count, size = re.search(r"about ([\d,]+) operators, ([\d.]+)\sKiB", note).groups()  # type: ignore[union-attr]
     rng = np.random.default_rng(0)
-    content = converted(
-        network, [[rng.normal(size=(1, *network.input_shape[1:])).astype(np.float32)] for _ in range(4)]
-    )
+    content = converted(network, Arrays(rng.normal(size=(4, *network.input_shape[1:])).astype(np.float32), np.zeros(4)))
     written = schema.Model.GetRootAs(content).Subgraphs(0).OperatorsLength()
     assert 0.6 < int(count.replace(",", "")) / written < 1.5
     assert 0.5 < float(size) * 1024 / len(content) < 2
@@ -142,7 +140,7 @@ def test_what_will_be_written_out_is_told_with_its_size(model: Any, told: str) -
 
 @pytest.mark.parametrize("layer", [lambda: L.LSTM(6), lambda: L.Bidirectional(L.LSTM(5)), lambda: L.Conv1D(3, 2)])
 def test_nothing_is_told_where_no_steps_are_written_out(layer: Any) -> None:
-    assert TensorFlowFramework().export_notes(looped(layer())) == ()
+    assert TensorFlowFramework().conversion_notes(looped(layer()), "int8") == ()
 
 
 def test_an_int8_file_takes_tokens_as_integers(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from keras import layers as L
 from keras_precision import precision
 from keras_unrolled import same_choice, unrolled
 from keras_wrapped import FRAME, INNER, OTHERS, WRAPPERS, Squeezed, branching, sequential
+from litert_files import export
 from reds_dp.solver import DpSolver
-from reds_tensorflow.export import export
 from reds_tensorflow.extraction import extract, variables
 from reds_tensorflow.loading import save_model
 from reds_tensorflow.nesting import all_layers

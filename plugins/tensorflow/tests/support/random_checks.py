@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras_reference import run_exported
 from keras_unrolled import same_choice, unrolled
-from reds_tensorflow.export import export
+from litert_files import export
 from reds_tensorflow.extraction import extract
 from reds_tensorflow.loading import load_model, save_model
 from reds_tensorflow.reading import STOCK, Reading

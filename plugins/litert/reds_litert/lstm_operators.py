@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import flatbuffers
 import numpy as np
-import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
+
+from reds_litert.schema import Content, code_index, packed
 
 OUTPUT_STATE, CELL_STATE = 18, 19
 """Indices of the states among the inputs of the operator."""
@@ -26,8 +26,6 @@ CELL_HEADROOM = 4
 """Factor by which cells may exceed their calibrated range; 16 bits have room for it."""
 LEAST_CELL_SCALE, GREATEST_CELL_SCALE = 2.0**-15, 2.0**-9
 """Scales for ranges of 1 and of 64."""
-ALIGNMENT_BYTES = 16
-"""Alignment of the content of a tensor in the file, which kernels read in place."""
 
 
 def lstms_fixed(content: bytes) -> bytes:
@@ -45,7 +43,7 @@ def lstms_fixed(content: bytes) -> bytes:
                 operators += [_zeroing(model, graph, operator.inputs[i]) for i in (OUTPUT_STATE, CELL_STATE)]
             operators.append(operator)
         graph.operators = operators
-    return _packed(model)
+    return packed(model)
 
 
 def _fix(operator: Any, tensors: list[Any]) -> None:
@@ -64,48 +62,12 @@ def _zeroing(model: Any, graph: Any, state: int) -> Any:
     target, zeros = graph.tensors[state], schema.TensorT()
     zeros.name, zeros.type, zeros.shape, zeros.hasRank = b"zeros", schema.TensorType.FLOAT32, list(target.shape), True
     zeros.buffer = len(model.buffers)
-    model.buffers.append(_Content(np.zeros(int(np.prod(target.shape)), np.float32).view(np.uint8)))
+    model.buffers.append(Content(np.zeros(int(np.prod(target.shape)), np.float32).view(np.uint8)))
     graph.tensors.append(zeros)
     operator = schema.OperatorT()
     is_float = target.type == schema.TensorType.FLOAT32
-    operator.opcodeIndex = _code(model, schema.BuiltinOperator.RELU if is_float else schema.BuiltinOperator.QUANTIZE)
+    operator.opcodeIndex = code_index(
+        model, schema.BuiltinOperator.RELU if is_float else schema.BuiltinOperator.QUANTIZE
+    )
     operator.inputs, operator.outputs = [len(graph.tensors) - 1], [state]
     return operator
-
-
-def _code(model: Any, kind: int) -> int:
-    """Return the index of an operator code in the file, adding the code if the file lacks it."""
-    for index, known in enumerate(model.operatorCodes):
-        if known.builtinCode == kind:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = kind
-    code.version = 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
-
-
-class _Content(schema.BufferT):  # type: ignore[misc]
-    """The content of a tensor, written with the alignment that the generated class would ignore."""
-
-    def __init__(self, data: npt.NDArray[np.uint8]):
-        super().__init__()
-        self.data = data
-
-    def Pack(self, builder: Any) -> Any:
-        builder.StartVector(1, len(self.data), ALIGNMENT_BYTES)
-        builder.head = builder.head - len(self.data)
-        builder.Bytes[builder.head : builder.head + len(self.data)] = self.data.tobytes()
-        vector = builder.EndVector()
-        schema.BufferStart(builder)
-        schema.BufferAddData(builder, vector)
-        return schema.BufferEnd(builder)
-
-
-def _packed(model: Any) -> bytes:
-    model.buffers = [
-        _Content(np.asarray(b.data, np.uint8)) if b.data is not None and len(b.data) else b for b in model.buffers
-    ]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())

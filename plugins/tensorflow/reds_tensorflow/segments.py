@@ -1,28 +1,24 @@
-"""Latency of models, and of their segments, in LiteRT's interpreter on this machine."""
+"""Segments of models, whose latencies are measured one by one."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from reds_core.cost import LatencySettings, Segment, Timing, touched_groups
+from reds_core.cost import Segment, touched_groups
 from reds_core.errors import UnsupportedError
-from reds_core.framework import LatencyProbe
+from reds_core.framework import Arrays, Segmenter
 from reds_core.network import Network
 from reds_tensorflow.calls import Handler
-from reds_tensorflow.device_files import interpreter_of
-from reds_tensorflow.export import Inputs, converted
 from reds_tensorflow.names import as_functional, graph_of
 from reds_tensorflow.reading import STOCK, Reading
 
-WARM_UP_RUNS = 10
-CALIBRATION_EXAMPLES = 4
-"""Number of random calibration examples; the values that an int8 file computes do not affect its latency."""
+EXAMPLES = 4
+"""Number of random examples; the values that a file computes do not affect its latency."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +37,14 @@ class _Call:
     calls: int
 
 
-class LiteRtProbe(LatencyProbe):
-    """Exports and times models as float32 or int8 files, by the element size of its settings."""
+class KerasSegmenter(Segmenter):
+    """Cuts models into their layers, each with the layers that LiteRT fuses into it.
 
-    def __init__(self, settings: LatencySettings, reading: Reading = STOCK) -> None:
-        self._settings = settings
+    Args:
+        reading: How models are read; it says which layers work in place.
+    """
+
+    def __init__(self, reading: Reading = STOCK) -> None:
         self._handlers = reading.handlers
 
     def segments(self, model: Any, network: Network) -> tuple[Segment, ...]:
@@ -61,43 +60,21 @@ class LiteRtProbe(LatencyProbe):
             found.append(Segment(index, layers, at, touched_groups(network, at)))
         return tuple(found)
 
-    def parts(self, model: Any, indices: Sequence[int]) -> list[Timing]:
+    def models(self, model: Any, indices: Sequence[int]) -> list[Any]:
         calls = _recorded(model)
         chains = _chains(calls, self._handlers)
-        return [self.whole(_standalone([calls[c] for c in chains[index]])) for index in indices]
+        return [_standalone([calls[c] for c in chains[index]]) for index in indices]
 
-    def whole(self, model: Any) -> Timing:
-        return self.exported(converted(model, _examples(model) if self._settings.element_size_bytes == 1 else None))
-
-    def exported(self, content: bytes) -> Timing:
-        interpreter = interpreter_of(content, self._settings.threads)
+    def examples(self, model: Any) -> Arrays:
         random = np.random.default_rng(0)
-        for tensor in interpreter.get_input_details():
-            interpreter.set_tensor(tensor["index"], random.integers(0, 2, tensor["shape"]).astype(tensor["dtype"]))
-        return timed(interpreter.invoke, self._settings.repeats)
+        shapes = [tensor.shape[1:] for tensor in model.inputs]
+        drawn = [[random.standard_normal((1, *s)).astype(np.float32) for s in shapes] for _ in range(EXAMPLES)]
+        x = tuple(np.concatenate(column) for column in zip(*drawn, strict=True))
+        return Arrays(x if len(x) > 1 else x[0], np.zeros(EXAMPLES, np.int64))
 
-    def overhead(self) -> Timing:
+    def nothing(self) -> Any:
         one = keras.Input((1,), name="one")
-        return self.whole(keras.Model(one, keras.layers.ReLU()(one), name="nothing"))
-
-
-def timed(run: Callable[[], Any], repeats: int) -> Timing:
-    """Time `repeats` runs, after some warm-up runs."""
-    for _ in range(WARM_UP_RUNS):
-        run()
-    spent = np.empty(repeats)
-    for i in range(repeats):
-        started = time.perf_counter_ns()
-        run()
-        spent[i] = time.perf_counter_ns() - started
-    low, high = np.percentile(spent, [10, 90])
-    return Timing(float(low), float(high - low), repeats)
-
-
-def _examples(model: Any) -> list[Inputs]:
-    random = np.random.default_rng(0)
-    shapes = [(1, *tensor.shape[1:]) for tensor in model.inputs]
-    return [[random.standard_normal(s).astype(np.float32) for s in shapes] for _ in range(CALIBRATION_EXAMPLES)]
+        return keras.Model(one, keras.layers.ReLU()(one), name="nothing")
 
 
 def _recorded(model: Any) -> list[_Call]:

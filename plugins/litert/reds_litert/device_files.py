@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,81 +9,64 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError
-from reds_core.framework import Data, ExportedFigures, ExportedModel, Stream, Task, columns
-from reds_tensorflow.checking import Interface, shaped
-from reds_tensorflow.device_tracing import plain_names
-from reds_tensorflow.evaluation import evaluated_batches, resolve_outputs
-from reds_tensorflow.file_interface import input_names_of, output_names_of
-from reds_tensorflow.quiet import silenced
-from reds_tensorflow.task import Activation, Outputs
+from reds_core.framework import (
+    Data,
+    ExportedFigures,
+    ExportedModel,
+    FileInput,
+    FileInterface,
+    FileOutput,
+    Framework,
+    Task,
+)
+from reds_core.system import silenced_output, silenced_warnings
+from reds_litert.file_interface import input_names_of, output_names_of
 
 THREADS = 2
 
 
 class LiteRtFile(ExportedModel):
-    """A .tflite file with a batch size of 1, as float32 or int8.
+    """A .tflite file with a batch size of 1.
 
     Args:
-        path: the path of the file.
+        framework: Compares the outputs of the file with labels.
+        path: The path of the file.
 
     Raises:
-        InputError: if the file cannot be read.
+        InputError: If the file cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, framework: Framework, path: Path) -> None:
         try:
             content = path.read_bytes()
             self._interpreter = interpreter_of(content)
-            self._outputs = _outputs(content, self._interpreter)
+            self._interface = _interface(content, self._interpreter)
         except FileNotFoundError:
             raise InputError(f"'{path}' does not exist", "check the path") from None
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
-        self._names = output_names_of(content)
-        shapes = [tuple(int(n) for n in source["shape"][1:]) for source in self._interpreter.get_input_details()]
-        self._interface = Interface.named(input_names_of(content), shapes, self._names)
+        self._framework = framework
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
-        return self._interface.shapes[0]
+        return self._interface.inputs[0].shape
 
     def check_data(self, data: Data, what: str) -> Data:
-        if isinstance(data, Stream):
-            shaped(self._interface, data.sample(1), what)
-            return data.mapped(lambda batch: shaped(self._interface, batch, what))
-        return shaped(self._interface, data, what)
+        return self._framework.check_file_data(self._interface, data, what)
 
     def evaluate(self, data: Data, task: Task) -> ExportedFigures:
-        task = _task_of_file(task, self._names)
-        data, aim = resolve_outputs(self._outputs, self._names, data, task, "test data")
-        metrics = aim.new_metrics()
-        total, count = 0.0, 0
-        for batch in evaluated_batches(data):
-            found = run_one_by_one(self._interpreter, columns(batch.x))
-            aim.update(metrics, batch.y, found, batch.weights)
-            total += float(aim.loss(batch.y, found, batch.weights)) * len(batch)
-            count += len(batch)
-        return ExportedFigures(aim.figure(metrics), total / count, count)
+        return self._framework.evaluated(self._interface, self.run, data, task)
 
-
-def _task_of_file(task: Task, names: Sequence[str]) -> Task:
-    """Return a task by the names of a file's outputs, which are plain; a single output has a name of its own."""
-
-    def renamed(given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        if len(names) == 1 and len(given) == 1:
-            return next(iter(given.values()))
-        return dict(zip(plain_names(given), given.values(), strict=True))
-
-    return Task(renamed(task.loss), renamed(task.metric), renamed(task.loss_weights))
+    def run(self, x: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.float32], ...]:
+        """Return real-valued outputs (N, ...), computed one example at a time as on the device."""
+        return run_one_by_one(self._interpreter, x)
 
 
 def interpreter_of(content: bytes, threads: int = THREADS) -> Any:
     """Return LiteRT's interpreter for the content of a .tflite file, ready to run."""
     from ai_edge_litert.interpreter import Interpreter
 
-    with silenced():
+    with silenced_output(), silenced_warnings():
         interpreter = Interpreter(model_content=content, num_threads=threads)
         interpreter.allocate_tensors()
     return interpreter
@@ -118,27 +100,35 @@ def _real(q: npt.NDArray[Any], tensor: Any) -> npt.NDArray[np.float32]:
     return q.astype(np.float32) if not scale else (q.astype(np.float32) - zero_point) * np.float32(scale)
 
 
-def _outputs(content: bytes, interpreter: Any) -> tuple[Outputs, ...]:
-    """Return the shape and the last activation of each output of the file."""
+def _interface(content: bytes, interpreter: Any) -> FileInterface:
+    """Return the inputs of a file, and its outputs with the last activation before each."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content)
     graph = model.Subgraphs(0)
     kinds = schema.BuiltinOperator
 
-    def activation_before(tensor: int) -> Activation:
+    def activation_before(tensor: int) -> str:
         for index in reversed(range(graph.OperatorsLength())):
             operator = graph.Operators(index)
             if tensor not in operator.OutputsAsNumpy():
                 continue
             code = model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
             if code not in (kinds.RESHAPE, kinds.QUANTIZE, kinds.DEQUANTIZE):
-                found = {kinds.SOFTMAX: Activation.SOFTMAX, kinds.LOGISTIC: Activation.SIGMOID}
-                return found.get(code, Activation.OTHER)
+                return {kinds.SOFTMAX: "softmax", kinds.LOGISTIC: "sigmoid"}.get(code, "other")
             tensor = operator.Inputs(0)
-        return Activation.OTHER
+        return "other"
 
-    return tuple(
-        Outputs(tuple(int(n) for n in detail["shape"][1:]), activation_before(graph.Outputs(i)))
-        for i, detail in enumerate(interpreter.get_output_details())
+    inputs = zip(input_names_of(content), interpreter.get_input_details(), strict=True)
+    outputs = zip(output_names_of(content), interpreter.get_output_details(), strict=True)
+    return FileInterface(
+        tuple(FileInput(name, _shape(detail)) for name, detail in inputs),
+        tuple(
+            FileOutput(name, _shape(detail), activation_before(graph.Outputs(i)))
+            for i, (name, detail) in enumerate(outputs)
+        ),
     )
+
+
+def _shape(detail: Any) -> tuple[int, ...]:
+    return tuple(int(n) for n in detail["shape"][1:])

@@ -1,0 +1,19 @@
+"""LiteRT files (.tflite) as targets of reds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reds_core import hookimpl
+
+if TYPE_CHECKING:
+    from reds_core.framework import Target
+
+
+@hookimpl
+def reds_targets() -> Sequence[type[Target]]:
+    """Return the targets. LiteRT itself is only imported when a method of one of them is called."""
+    from reds_litert import targets
+
+    return targets.TARGETS

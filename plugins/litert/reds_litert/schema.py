@@ -1,0 +1,97 @@
+"""The content of .tflite files as objects that can be changed, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+ALIGNMENT_BYTES = 16
+"""Alignment of the content of a tensor in the file, which kernels read in place."""
+TYPES = {
+    schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.FLOAT16: np.float16,
+    schema.TensorType.INT8: np.int8,
+    schema.TensorType.UINT8: np.uint8,
+    schema.TensorType.INT16: np.int16,
+    schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT64: np.int64,
+    schema.TensorType.BOOL: np.bool_,
+}
+"""The NumPy type of each type of tensors whose elements take whole bytes."""
+
+
+def unpacked(content: bytes) -> Any:
+    """Return the content of a file as objects of the generated classes, which can be changed."""
+    return schema.ModelT.InitFromPackedBuf(content, 0)
+
+
+def packed(model: Any) -> bytes:
+    """Return the content of a file from objects of the generated classes."""
+    model.buffers = [
+        Content(np.asarray(b.data, np.uint8)) if b.data is not None and len(b.data) else b for b in model.buffers
+    ]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class Content(schema.BufferT):  # type: ignore[misc]
+    """The content of a tensor, written with the alignment that the generated class would ignore."""
+
+    def __init__(self, data: npt.NDArray[np.uint8]):
+        super().__init__()
+        self.data = data
+
+    def Pack(self, builder: Any) -> Any:
+        builder.StartVector(1, len(self.data), ALIGNMENT_BYTES)
+        builder.head = builder.head - len(self.data)
+        builder.Bytes[builder.head : builder.head + len(self.data)] = self.data.tobytes()
+        vector = builder.EndVector()
+        schema.BufferStart(builder)
+        schema.BufferAddData(builder, vector)
+        return schema.BufferEnd(builder)
+
+
+def kind_of(model: Any, operator: Any) -> int:
+    """Return the builtin code of an operator."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+
+
+def code_index(model: Any, kind: int, version: int = 1) -> int:
+    """Return the index of an operator code in the file of at least a version, adding the code if the file lacks it."""
+    for index, known in enumerate(model.operatorCodes):
+        if known.builtinCode == kind and known.version >= version:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = kind
+    code.version = version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def elements(model: Any, tensor: Any) -> npt.NDArray[Any] | None:
+    """Return the elements of a constant of a type in TYPES in its shape; None for tensors that are computed."""
+    data = model.buffers[tensor.buffer].data
+    if data is None or not len(data):
+        return None
+    return np.asarray(data, np.uint8).view(TYPES[tensor.type]).reshape([int(n) for n in tensor.shape])
+
+
+def give_content(model: Any, tensor: Any, data: npt.NDArray[np.uint8]) -> None:
+    """Give a tensor a buffer of its own, since several may share one."""
+    model.buffers.append(Content(data))
+    tensor.buffer = len(model.buffers) - 1
+
+
+def drop_unused_content(model: Any) -> None:
+    """Empty all buffers that nothing refers to."""
+    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    used |= {entry.buffer for entry in model.metadata or []}
+    for index, buffer in enumerate(model.buffers):
+        if index not in used:
+            buffer.data = None

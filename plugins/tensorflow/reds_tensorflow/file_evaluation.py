@@ -1,0 +1,50 @@
+"""Evaluation of exported files: what their outputs mean for a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reds_core.framework import Data, ExportedFigures, FileInterface, RunFile, Stream, Task, columns
+from reds_tensorflow.checking import Interface, shaped
+from reds_tensorflow.device_tracing import plain_names
+from reds_tensorflow.evaluation import evaluated_batches, resolve_outputs
+from reds_tensorflow.task import Activation, Outputs
+
+
+def check_file_data(interface: FileInterface, data: Data, what: str) -> Data:
+    """Convert `data` to the form that a file takes; the batches of a stream are converted as they are read."""
+    names = [output.name for output in interface.outputs]
+    taken = Interface.named([each.name for each in interface.inputs], [each.shape for each in interface.inputs], names)
+    if isinstance(data, Stream):
+        shaped(taken, data.sample(1), what)
+        return data.mapped(lambda batch: shaped(taken, batch, what))
+    return shaped(taken, data, what)
+
+
+def evaluated(interface: FileInterface, run: RunFile, data: Data, task: Task) -> ExportedFigures:
+    """Compute the task's metric and mean loss from the outputs of a file on `data`."""
+    names = [output.name for output in interface.outputs]
+    outputs = [Outputs(output.shape, Activation(output.activation)) for output in interface.outputs]
+    data, aim = resolve_outputs(outputs, names, data, _task_of_file(task, names), "test data")
+    metrics = aim.new_metrics()
+    total, count = 0.0, 0
+    for batch in evaluated_batches(data):
+        found = run(columns(batch.x))
+        aim.update(metrics, batch.y, found, batch.weights)
+        total += float(aim.loss(batch.y, found, batch.weights)) * len(batch)
+        count += len(batch)
+    return ExportedFigures(aim.figure(metrics), total / count, count)
+
+
+def _task_of_file(task: Task, names: Sequence[str]) -> Task:
+    """Return a task by the names of a file's outputs, which are plain; a single output has a name of its own."""
+
+    def renamed(given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        if len(names) == 1 and len(given) == 1:
+            return next(iter(given.values()))
+        return dict(zip(plain_names(given), given.values(), strict=True))
+
+    return Task(renamed(task.loss), renamed(task.metric), renamed(task.loss_weights))
