@@ -146,7 +146,8 @@ def check_target(
         settings: The expectations that the author states, such as known failures.
         samples: The models that it exports. By default they are those of its framework.
         make_framework: Makes the framework of these models. By default it is the installed one that `made_from` names.
-        registry: Where that framework is looked up. By default it holds the installed plugins.
+        registry: Where that framework, and the transforms whose levels are tried, are looked up. By default it holds
+            the installed plugins.
 
     Raises:
         InputError: If `settings` expects the failure of a check that does not exist.
@@ -239,6 +240,7 @@ def target_conformance(
     settings: Settings | None = None,
     samples: Sequence[SampleModel] | None = None,
     make_framework: Callable[[], Framework] | None = None,
+    registry: Registry | None = None,
 ) -> pytest.MarkDecorator:
     """Parametrise a test with every check of a target. Needs pytest.
 
@@ -247,11 +249,13 @@ def target_conformance(
         settings: The expectations that the author states, such as known failures.
         samples: The models that it exports. By default they are those of its framework.
         make_framework: Makes the framework of these models. By default it is the installed one that `made_from` names.
+        registry: Where that framework, and the transforms whose levels are tried, are looked up. By default it holds
+            the installed plugins.
 
     Raises:
         InputError: If `settings` expects the failure of a check that does not exist.
     """
-    return as_pytest_parameters(_run(kits.TARGETS, make, settings, Given(samples, make_framework)))
+    return as_pytest_parameters(_run(kits.TARGETS, make, settings, Given(samples, make_framework, registry)))
 
 
 def check(target: str, registry: Registry | None = None, settings: Settings | None = None) -> tuple[Report, ...]:

@@ -43,7 +43,8 @@ class Given:
         samples: sample models; None means those that the plugin, or for targets its framework, offers.
         make_framework: makes the framework with which a plugin of layers or a target is tested; None means the
             installed one that the plugin names.
-        registry: the plugins among which that framework is looked up; None means those that are installed.
+        registry: the plugins among which that framework, and for targets all transforms, are looked up; None means
+            those that are installed.
         networks: descriptions of networks on which transforms are tested; None means those of the kit.
     """
 
@@ -57,6 +58,11 @@ class Given:
         if self.make_framework is not None:
             return self.make_framework()
         return (self.registry or Registry()).create(Framework, name)
+
+    def transforms(self) -> list[Transform]:
+        """Make every transform of the registry that can be used."""
+        registry = self.registry or Registry()
+        return [registry.create(Transform, name) for name in registry.available(Transform)]
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def _transform_subject(make: Callable[[], Transform], settings: Settings, given:
 
 
 def _target_subject(make: Callable[[], Target], settings: Settings, given: Given) -> TargetSubject:
-    return TargetSubject(make, settings, lambda: given.framework(make().made_from), given.samples)
+    return TargetSubject(make, settings, lambda: given.framework(make().made_from), given.samples, given.transforms())
 
 
 SOLVERS = Kit(Solver, "solver", SOLVER_CHECKS, lambda make, settings, given: SolverSubject(make, settings))

@@ -6,6 +6,7 @@ Each check is one function, and the first paragraph of its docstring is printed 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +23,10 @@ from reds_core.framework.data import Arrays
 from reds_core.framework.exported import ExportedFigures, ExportedModel
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework
+from reds_core.framework.projection import projections
 from reds_core.framework.sample import SampleModel
 from reds_core.framework.target import Target
-from reds_core.knapsack.levels import LevelSettings
+from reds_core.knapsack.levels import Dimension, LevelSettings
 from reds_core.network.description import Network
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.model_checks import questions, same_arrays
@@ -32,6 +34,8 @@ from reds_core.testing.model_subject import ModelSubject, Trial, chosen
 from reds_core.testing.plugin_checks import check_declaration, imports_nothing_heavy, is_clause
 from reds_core.testing.report import Failure, Settings, Skip
 from reds_core.testing.runner import Check
+from reds_core.transforms.describing import described
+from reds_core.transforms.transform import Transform
 
 CERTAIN = 0.5
 """The share of the examples, those of which the model is most certain, on which files must agree with the model."""
@@ -50,6 +54,7 @@ class TargetSubject(ModelSubject[Target]):
         settings: The expectations that the author states.
         make_framework: Makes the framework whose models the target exports.
         samples: The sample models; None means those of the framework.
+        transforms: The transforms whose levels are tried.
     """
 
     def __init__(
@@ -58,9 +63,11 @@ class TargetSubject(ModelSubject[Target]):
         settings: Settings,
         make_framework: Callable[[], Framework],
         samples: Sequence[SampleModel] | None = None,
+        transforms: Sequence[Transform] = (),
     ) -> None:
         framework = make_framework()
         super().__init__(make, settings, lambda: framework, framework.samples() if samples is None else samples)
+        self.transforms = [transform for transform in transforms if transform.network_level is None]
         self._files: dict[str, bytes | None] = {}
 
     def path(self, trial: Trial, folder: Path) -> Path:
@@ -105,6 +112,24 @@ class TargetSubject(ModelSubject[Target]):
         """The trial with a model of about half of the channels."""
         model = self.framework.extract(trial.model, trial.network, chosen(trial.network, 0.5, 0))
         return replace(trial, model=model, network=self.framework.inspect(model))
+
+    def lowest_levels(self, network: Network) -> LevelSettings:
+        """The lowest level that files can have of each layer and transform, without layers that stay as they are."""
+        found = []
+        for transform in self.transforms:
+            for site in dict.fromkeys(call.name for call in network.layers):
+                levels = map(int, transform.offered(network, site).levels[:-1])
+                accepted = (n for n in levels if self.plugin.refusal(network, site, transform.what, n) is None)
+                found += [(Dimension(site, transform.what), level) for level in itertools.islice(accepted, 1)]
+        return LevelSettings.of(found)
+
+    def projected(self, trial: Trial, settings: LevelSettings) -> Trial:
+        """The trial with a model whose weights are projected onto the levels of `settings`."""
+        model, weights = self.framework.extract(trial.model, trial.network, {}), self.weights(trial)
+        for index, projection in projections(trial.network, self.transforms, settings).items():
+            weights[index] = projection.function(weights[index].astype(np.float64)).astype(weights[index].dtype)
+        self.framework.assign(model, trial.network, weights)
+        return replace(trial, model=model)
 
     def load(self, path: Path) -> ExportedModel:
         """The file at `path`, read by a new object.
@@ -221,13 +246,17 @@ def answers_like_the_model(subject: TargetSubject) -> None:
     """
     for trial, content in subject.expressed:
         with subject.written(trial, content) as path:
-            loaded = subject.load(path)
-            _check_input_shape(loaded, trial)
-            for data in questions(subject, trial, CERTAIN):
-                expected = subject.framework.accuracy(trial.model, data, trial.task)
-                found = _figures(loaded, data, trial)
-                if not abs(found.metric - expected) <= ALLOWED * max(1.0, abs(expected)):
-                    raise Failure(f"the file of {trial} scores {found.metric:.6g}, its model {expected:.6g}")
+            _check_answers(subject, trial, path)
+
+
+def _check_answers(subject: TargetSubject, trial: Trial, path: Path) -> None:
+    loaded = subject.load(path)
+    _check_input_shape(loaded, trial)
+    for data in questions(subject, trial, CERTAIN):
+        expected = subject.framework.accuracy(trial.model, data, trial.task)
+        found = _figures(loaded, data, trial)
+        if not abs(found.metric - expected) <= ALLOWED * max(1.0, abs(expected)):
+            raise Failure(f"the file of {trial} scores {found.metric:.6g}, its model {expected:.6g}")
 
 
 def _check_input_shape(loaded: ExportedModel, trial: Trial) -> None:
@@ -289,7 +318,7 @@ def usage_equals_the_described_network(subject: TargetSubject) -> None:
     counted = False
     for trial, content in subject.expressed:
         with subject.written(trial, content) as path:
-            counted |= bool(_check_usage(subject, trial, path))
+            counted |= bool(_check_usage(subject, trial, trial.network, path))
         if not counted:
             continue
         small = subject.cut(trial)
@@ -297,24 +326,46 @@ def usage_equals_the_described_network(subject: TargetSubject) -> None:
             path = subject.path(small, Path(folder))
             with contextlib.suppress(UnsupportedError):
                 subject.export(small, path, small.data)
-                _check_usage(subject, small, path)
+                _check_usage(subject, small, small.network, path)
     if not counted:
         raise Skip("counts nothing in its files")
 
 
-def _check_usage(subject: TargetSubject, trial: Trial, path: Path) -> dict[str, int]:
-    """Compare what `usage` counts in a file with its description, and return it."""
-    found, network = dict(subject.plugin.usage(path)), trial.network
-    described = usage_of(
+def holds_the_levels_that_it_accepts(subject: TargetSubject) -> None:
+    """A level that a target accepts may be chosen, so a file with layers at this level is written and counted as such.
+
+    Each layer is exported at the lowest level of each installed transform that the target accepts, with the weights
+    that the transform makes of it. The file must answer like the model with these weights.
+    """
+    tried = False
+    for trial, _ in subject.expressed:
+        settings = subject.lowest_levels(trial.network)
+        if not settings:
+            continue
+        tried, lower = True, subject.projected(trial, settings)
+        with tempfile.TemporaryDirectory() as folder:
+            path = subject.path(lower, Path(folder))
+            try:
+                subject.plugin.export(subject.framework, lower.model, lower.network, settings, path, lower.data)
+            except UnsupportedError as error:
+                raise Failure(f"refuses to export {trial} at levels that it accepts: {error.what}") from error
+            _check_usage(subject, lower, described(lower.network, subject.transforms, settings), path)
+            _check_answers(subject, lower, path)
+    if not tried:
+        raise Skip("accepts no level of the installed transforms")
+
+
+def _check_usage(subject: TargetSubject, trial: Trial, network: Network, path: Path) -> dict[str, int]:
+    """Compare what `usage` counts in a file with the description `network`, and return it."""
+    found = dict(subject.plugin.usage(path))
+    expected = usage_of(
         network, network.channels, CostModel(subject.plugin.file.element_size_bytes, also=tuple(RESOURCES))
     )
     for resource, amount in found.items():
         if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
             raise Failure(f"usage() has {amount!r} {resource}, not a whole number")
-        if resource in RESOURCES and amount != described.get(resource):
-            raise Failure(
-                f"the file of {trial} uses {amount} {resource}, but its description {described.get(resource)}"
-            )
+        if resource in RESOURCES and amount != expected.get(resource):
+            raise Failure(f"the file of {trial} uses {amount} {resource}, but its description {expected.get(resource)}")
     return found
 
 
@@ -377,6 +428,10 @@ TARGET_CHECKS: tuple[Check[TargetSubject], ...] = (
             usage_equals_the_described_network,
             prints_nothing,
         )
+    ),
+    Check(
+        holds_the_levels_that_it_accepts,
+        (*_GROUND, "refuses_levels_with_a_reason", "answers_like_the_model", "usage_equals_the_described_network"),
     ),
 )
 """Every check of a target, in the order of the report."""
