@@ -17,10 +17,10 @@ from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing import kits
+from reds_core.testing.finding import find_plugins
 from reds_core.testing.kits import Given, Kit, kit_for
 from reds_core.testing.report import Report, Settings
 from reds_core.testing.runner import CheckRun, as_pytest_parameters
-from reds_core.testing.targets import find_targets
 from reds_core.transforms.transform import Transform
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ def check(target: str, registry: Registry | None = None, settings: Settings | No
         >>> report.ok
     """
     reports = []
-    for found in find_targets(target, registry):
+    for found in find_plugins(target, registry):
         kit = kit_for(found)
         assert kit is not None
         reports.append(_report(kit, found, settings, Given(registry=registry)))

@@ -25,8 +25,10 @@ from reds_core.testing.scorer_checks import SCORER_CHECKS, ScorerSubject
 from reds_core.testing.solver_answers import CASES, FOUNDATIONS, HONESTY
 from reds_core.testing.solver_conduct import CONDUCT, DECLARATIONS
 from reds_core.testing.subject import SolverSubject
-from reds_core.testing.target_checks import TARGET_CHECKS, TargetSubject
-from reds_core.testing.transform_checks import TRANSFORM_CHECKS, TransformSubject
+from reds_core.testing.target_checks import TARGET_CHECKS
+from reds_core.testing.target_subject import TargetSubject
+from reds_core.testing.transform_checks import TRANSFORM_CHECKS
+from reds_core.testing.transform_subject import TransformSubject
 from reds_core.transforms.transform import Transform
 
 P = TypeVar("P", bound=Plugin)
