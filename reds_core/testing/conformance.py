@@ -17,10 +17,10 @@ from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing import kits
+from reds_core.testing.finding import find_plugins
 from reds_core.testing.kits import Given, Kit, kit_for
 from reds_core.testing.report import Report, Settings
 from reds_core.testing.runner import CheckRun, as_pytest_parameters
-from reds_core.testing.targets import find_targets
 from reds_core.transforms.transform import Transform
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ def check_target(
         settings: The expectations that the author states, such as known failures.
         samples: The models that it exports. By default they are those of its framework.
         make_framework: Makes the framework of these models. By default it is the installed one that `made_from` names.
-        registry: Where that framework is looked up. By default it holds the installed plugins.
+        registry: Where that framework, and the transforms whose levels are tried, are looked up. By default it holds
+            the installed plugins.
 
     Raises:
         InputError: If `settings` expects the failure of a check that does not exist.
@@ -245,6 +246,7 @@ def target_conformance(
     settings: Settings | None = None,
     samples: Sequence[SampleModel] | None = None,
     make_framework: Callable[[], Framework] | None = None,
+    registry: Registry | None = None,
 ) -> pytest.MarkDecorator:
     """Parametrise a test with every check of a target. Needs pytest.
 
@@ -253,11 +255,13 @@ def target_conformance(
         settings: The expectations that the author states, such as known failures.
         samples: The models that it exports. By default they are those of its framework.
         make_framework: Makes the framework of these models. By default it is the installed one that `made_from` names.
+        registry: Where that framework, and the transforms whose levels are tried, are looked up. By default it holds
+            the installed plugins.
 
     Raises:
         InputError: If `settings` expects the failure of a check that does not exist.
     """
-    return as_pytest_parameters(_run(kits.TARGETS, make, settings, Given(samples, make_framework)))
+    return as_pytest_parameters(_run(kits.TARGETS, make, settings, Given(samples, make_framework, registry)))
 
 
 def check(target: str, registry: Registry | None = None, settings: Settings | None = None) -> tuple[Report, ...]:
@@ -284,7 +288,7 @@ def check(target: str, registry: Registry | None = None, settings: Settings | No
         >>> report.ok
     """
     reports = []
-    for found in find_targets(target, registry):
+    for found in find_plugins(target, registry):
         kit = kit_for(found)
         assert kit is not None
         reports.append(_report(kit, found, settings, Given(registry=registry)))

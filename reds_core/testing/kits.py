@@ -25,8 +25,10 @@ from reds_core.testing.scorer_checks import SCORER_CHECKS, ScorerSubject
 from reds_core.testing.solver_answers import CASES, FOUNDATIONS, HONESTY
 from reds_core.testing.solver_conduct import CONDUCT, DECLARATIONS
 from reds_core.testing.subject import SolverSubject
-from reds_core.testing.target_checks import TARGET_CHECKS, TargetSubject
-from reds_core.testing.transform_checks import TRANSFORM_CHECKS, TransformSubject
+from reds_core.testing.target_checks import TARGET_CHECKS
+from reds_core.testing.target_subject import TargetSubject
+from reds_core.testing.transform_checks import TRANSFORM_CHECKS
+from reds_core.testing.transform_subject import TransformSubject
 from reds_core.transforms.transform import Transform
 
 P = TypeVar("P", bound=Plugin)
@@ -43,7 +45,8 @@ class Given:
         samples: sample models; None means those that the plugin, or for targets its framework, offers.
         make_framework: makes the framework with which a plugin of layers or a target is tested; None means the
             installed one that the plugin names.
-        registry: the plugins among which that framework and the targets are looked up; None means the installed ones.
+        registry: the plugins among which that framework, the targets and, for targets, all transforms are looked up;
+            None means those that are installed.
         networks: descriptions of networks on which transforms are tested; None means those of the kit.
     """
 
@@ -57,6 +60,11 @@ class Given:
         if self.make_framework is not None:
             return self.make_framework()
         return (self.registry or Registry()).create(Framework, name)
+
+    def transforms(self) -> list[Transform]:
+        """Make every transform of the registry that can be used."""
+        registry = self.registry or Registry()
+        return [registry.create(Transform, name) for name in registry.available(Transform)]
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def _transform_subject(make: Callable[[], Transform], settings: Settings, given:
 
 
 def _target_subject(make: Callable[[], Target], settings: Settings, given: Given) -> TargetSubject:
-    return TargetSubject(make, settings, lambda: given.framework(make().made_from), given.samples)
+    return TargetSubject(make, settings, lambda: given.framework(make().made_from), given.samples, given.transforms())
 
 
 SOLVERS = Kit(Solver, "solver", SOLVER_CHECKS, lambda make, settings, given: SolverSubject(make, settings))

@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +18,17 @@ from reds_core.cost.resources import usage as usage_of
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays
 from reds_core.framework.exported import ExportedFigures, ExportedModel
-from reds_core.framework.file_kinds import FileKind
-from reds_core.framework.framework import Framework
-from reds_core.framework.sample import SampleModel
+from reds_core.framework.file_kinds import INT8_BYTES, FileKind
 from reds_core.framework.target import Target
-from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.model_checks import questions, same_arrays
-from reds_core.testing.model_subject import ModelSubject, Trial, chosen
+from reds_core.testing.model_subject import Trial
 from reds_core.testing.plugin_checks import check_declaration, imports_nothing_heavy, is_clause
-from reds_core.testing.report import Failure, Settings, Skip
+from reds_core.testing.report import Failure, Skip
 from reds_core.testing.runner import Check
+from reds_core.testing.target_subject import TargetSubject
+from reds_core.transforms.describing import described
 
 CERTAIN = 0.5
 """The share of the examples, those of which the model is most certain, on which files must agree with the model."""
@@ -39,83 +36,6 @@ ALLOWED = 0.5
 """By how much the metric of a file may differ from that of its model, since files may round weights and activations."""
 UNKNOWN = "no_such_decision"
 """The name of a decision that no transform makes."""
-UNTOUCHED = LevelSettings()
-
-
-class TargetSubject(ModelSubject[Target]):
-    """A target under test, with a framework and its sample models.
-
-    Args:
-        make: Makes a target with its options.
-        settings: The expectations that the author states.
-        make_framework: Makes the framework whose models the target exports.
-        samples: The sample models; None means those of the framework.
-    """
-
-    def __init__(
-        self,
-        make: Callable[[], Target],
-        settings: Settings,
-        make_framework: Callable[[], Framework],
-        samples: Sequence[SampleModel] | None = None,
-    ) -> None:
-        framework = make_framework()
-        super().__init__(make, settings, lambda: framework, framework.samples() if samples is None else samples)
-        self._files: dict[str, bytes | None] = {}
-
-    def path(self, trial: Trial, folder: Path) -> Path:
-        """The path of the file of `trial` in a folder."""
-        return folder / self.plugin.file.file_name(trial.sample.name)
-
-    def export(self, trial: Trial, path: Path, calibration: Arrays | None) -> None:
-        """Export the model of `trial`."""
-        self.plugin.export(self.framework, trial.model, trial.network, UNTOUCHED, path, calibration)
-
-    def content(self, trial: Trial) -> bytes | None:
-        """The file of `trial`, exported once, or None if the target cannot express the model."""
-        name = trial.sample.name
-        if name not in self._files:
-            self._files[name] = self._exported(trial)
-        return self._files[name]
-
-    def _exported(self, trial: Trial) -> bytes | None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = self.path(trial, Path(folder))
-            try:
-                self.export(trial, path, trial.data)
-            except UnsupportedError:
-                return None
-            return path.read_bytes()
-
-    @cached_property
-    def expressed(self) -> list[tuple[Trial, bytes]]:
-        """The trials that the target can express, with their files."""
-        found = [(trial, self.content(trial)) for trial in self.trials]
-        return [(trial, content) for trial, content in found if content is not None]
-
-    @contextlib.contextmanager
-    def written(self, trial: Trial, content: bytes) -> Iterator[Path]:
-        """The path of a file with this content under the name of the file of `trial`, in a folder of its own."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = self.path(trial, Path(folder))
-            path.write_bytes(content)
-            yield path
-
-    def cut(self, trial: Trial) -> Trial:
-        """The trial with a model of about half of the channels."""
-        model = self.framework.extract(trial.model, trial.network, chosen(trial.network, 0.5, 0))
-        return replace(trial, model=model, network=self.framework.inspect(model))
-
-    def load(self, path: Path) -> ExportedModel:
-        """The file at `path`, read by a new object.
-
-        Raises:
-            Skip: If the target cannot run its files on this machine.
-        """
-        try:
-            return self.make().load(self.framework, path)
-        except UnsupportedError as error:
-            raise Skip(f"cannot run its files here: {error.what}") from error
 
 
 def declares_what_it_is(subject: TargetSubject) -> None:
@@ -221,13 +141,17 @@ def answers_like_the_model(subject: TargetSubject) -> None:
     """
     for trial, content in subject.expressed:
         with subject.written(trial, content) as path:
-            loaded = subject.load(path)
-            _check_input_shape(loaded, trial)
-            for data in questions(subject, trial, CERTAIN):
-                expected = subject.framework.accuracy(trial.model, data, trial.task)
-                found = _figures(loaded, data, trial)
-                if not abs(found.metric - expected) <= ALLOWED * max(1.0, abs(expected)):
-                    raise Failure(f"the file of {trial} scores {found.metric:.6g}, its model {expected:.6g}")
+            _check_answers(subject, trial, path)
+
+
+def _check_answers(subject: TargetSubject, trial: Trial, path: Path) -> None:
+    loaded = subject.load(path)
+    _check_input_shape(loaded, trial)
+    for data in questions(subject, trial, CERTAIN):
+        expected = subject.framework.accuracy(trial.model, data, trial.task)
+        found = _figures(loaded, data, trial)
+        if not abs(found.metric - expected) <= ALLOWED * max(1.0, abs(expected)):
+            raise Failure(f"the file of {trial} scores {found.metric:.6g}, its model {expected:.6g}")
 
 
 def _check_input_shape(loaded: ExportedModel, trial: Trial) -> None:
@@ -289,7 +213,7 @@ def usage_equals_the_described_network(subject: TargetSubject) -> None:
     counted = False
     for trial, content in subject.expressed:
         with subject.written(trial, content) as path:
-            counted |= bool(_check_usage(subject, trial, path))
+            counted |= bool(_check_usage(subject, trial, trial.network, path))
         if not counted:
             continue
         small = subject.cut(trial)
@@ -297,24 +221,46 @@ def usage_equals_the_described_network(subject: TargetSubject) -> None:
             path = subject.path(small, Path(folder))
             with contextlib.suppress(UnsupportedError):
                 subject.export(small, path, small.data)
-                _check_usage(subject, small, path)
+                _check_usage(subject, small, small.network, path)
     if not counted:
         raise Skip("counts nothing in its files")
 
 
-def _check_usage(subject: TargetSubject, trial: Trial, path: Path) -> dict[str, int]:
-    """Compare what `usage` counts in a file with its description, and return it."""
-    found, network = dict(subject.plugin.usage(path)), trial.network
-    described = usage_of(
-        network, network.channels, CostModel(subject.plugin.file.element_size_bytes, also=tuple(RESOURCES))
-    )
+def holds_the_levels_that_it_accepts(subject: TargetSubject) -> None:
+    """A level that a target accepts may be chosen, so a file with layers at this level is written and counted as such.
+
+    Each layer is exported at the lowest level of each installed transform that the target accepts, with the weights
+    that the transform makes of it. The file must answer like the model with these weights.
+    """
+    tried = False
+    for trial, _ in subject.expressed:
+        settings = subject.lowest_levels(trial.network)
+        if not settings:
+            continue
+        tried, lower = True, subject.projected(trial, settings)
+        with tempfile.TemporaryDirectory() as folder:
+            path = subject.path(lower, Path(folder))
+            try:
+                subject.plugin.export(subject.framework, lower.model, lower.network, settings, path, lower.data)
+            except UnsupportedError as error:
+                raise Failure(f"refuses to export {trial} at levels that it accepts: {error.what}") from error
+            _check_usage(subject, lower, described(lower.network, subject.transforms, settings), path)
+            _check_answers(subject, lower, path)
+    if not tried:
+        raise Skip("accepts no level of the installed transforms")
+
+
+def _check_usage(subject: TargetSubject, trial: Trial, network: Network, path: Path) -> dict[str, int]:
+    """Compare what `usage` counts in a file with the description `network`, and return it."""
+    found = dict(subject.plugin.usage(path))
+    # files of weights and activations of different sizes count bits that the description states
+    costs = CostModel(subject.plugin.file.element_size_bytes or INT8_BYTES, also=tuple(RESOURCES))
+    expected = usage_of(network, network.channels, costs)
     for resource, amount in found.items():
         if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
             raise Failure(f"usage() has {amount!r} {resource}, not a whole number")
-        if resource in RESOURCES and amount != described.get(resource):
-            raise Failure(
-                f"the file of {trial} uses {amount} {resource}, but its description {described.get(resource)}"
-            )
+        if resource in RESOURCES and amount != expected.get(resource):
+            raise Failure(f"the file of {trial} uses {amount} {resource}, but its description {expected.get(resource)}")
     return found
 
 
@@ -377,6 +323,10 @@ TARGET_CHECKS: tuple[Check[TargetSubject], ...] = (
             usage_equals_the_described_network,
             prints_nothing,
         )
+    ),
+    Check(
+        holds_the_levels_that_it_accepts,
+        (*_GROUND, "refuses_levels_with_a_reason", "answers_like_the_model", "usage_equals_the_described_network"),
     ),
 )
 """Every check of a target, in the order of the report."""

@@ -205,3 +205,47 @@ class Noting(ToyTarget):
 class Printing(Changing):
     def after(self, path: Path) -> None:
         print("exported", path.name)
+
+
+class Deaf(ToyTarget):
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        super().export(framework, model, network, LevelSettings(), path, calibration)
+
+
+class Zeroing(ToyTarget):
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        held = model.copy()
+        for site in settings.levels:
+            held.weights[f"{site}/kernel"] *= 0
+        super().export(framework, held, network, settings, path, calibration)
+
+
+class Breaking(ToyTarget):
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        if settings:
+            raise UnsupportedError("weights have 8 bits", "leave out the transform")
+        super().export(framework, model, network, settings, path, calibration)

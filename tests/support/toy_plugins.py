@@ -10,9 +10,9 @@ from typing import Any
 from reds_pruners import LayerwisePruner, NestedPruner, OneShotPruner, ProgressivePruner, UniformPruner
 from reds_scorers import reds_scorers
 from toy_framework import ToyFramework
+from toy_targets import ToyFloat, ToyInt8
 from toy_transforms import ToyBits as ToyBits
 from toy_transforms import ToyTarget as ToyTarget
-from toy_targets import ToyFloat, ToyInt8
 
 from reds_core import hookimpl
 from reds_core.framework.framework import Framework

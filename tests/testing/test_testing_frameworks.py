@@ -121,7 +121,7 @@ def test_check_finds_frameworks_by_name() -> None:
 
 
 def test_a_kind_without_a_kit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reds_core.testing.targets.KITS", [kit for kit in KITS if kit.base is not Framework])
+    monkeypatch.setattr("reds_core.testing.finding.KITS", [kit for kit in KITS if kit.base is not Framework])
     wanted = "'toy': there are no checks for a framework; name a solver, scorer, pruner,"
     with pytest.raises(UnsupportedError, match=wanted):
         check("toy", Registry([PluginModule("toys", (ToyFramework,))]))

@@ -28,6 +28,7 @@ from reds_core.testing import (
 from reds_core.testing.sample_networks import sample_networks
 from reds_core.transforms.transform import Transform
 
+TOYS = Registry([PluginModule("toys", (ToyFramework, ToyBits, ToyTarget))])
 BAD_TRANSFORMS: list[tuple[type[Transform], str, str]] = [
     (mock_transforms.Spaced, "declares_what_it_is", "what is 'Weight Bits'"),
     (mock_transforms.Unstaged, "declares_what_it_is", "stage is 4, not a Stage"),
@@ -80,6 +81,9 @@ BAD_TARGETS: list[tuple[type[Target], str, str]] = [
     (mock_targets.Agreeing, "refuses_levels_with_a_reason", "answers None to level 1 of 'no_such_decision'"),
     (mock_targets.Verbose, "refuses_levels_with_a_reason", "not a clause that says why not"),
     (mock_targets.Noting, "notes_are_sentences", "not a tuple of texts of one line"),
+    (mock_targets.Deaf, "holds_the_levels_that_it_accepts", "params, but its description"),
+    (mock_targets.Zeroing, "holds_the_levels_that_it_accepts", "its model"),
+    (mock_targets.Breaking, "holds_the_levels_that_it_accepts", "at levels that it accepts: weights have 8 bits"),
     (mock_targets.Printing, "prints_nothing", "printed 'exported"),
 ]
 
@@ -105,7 +109,7 @@ def test_a_bad_transform_fails_the_check_meant_for_it(transform: type[Transform]
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("target", "name", "reason"), BAD_TARGETS, ids=lambda x: getattr(x, "__name__", None))
 def test_a_bad_target_fails_the_check_meant_for_it(target: type[Target], name: str, reason: str) -> None:
-    found = failed(check_target(target, make_framework=ToyFramework))
+    found = failed(check_target(target, make_framework=ToyFramework, registry=TOYS))
     assert list(found) == [name], found
     assert reason in found[name]
 
@@ -135,14 +139,14 @@ def test_an_honest_transform_with_a_quantiser_passes_on_given_networks() -> None
     assert {r.outcome for r in report.results} == {CheckOutcome.PASSED}, str(report)
 
 
-@target_conformance(ToyTarget, make_framework=ToyFramework)
+@target_conformance(ToyTarget, registry=TOYS)
 def test_an_honest_target_passes(check: Callable[[], None]) -> None:
     check()
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_target_without_samples_fails_before_anything_is_exported() -> None:
-    report = check_target(ToyTarget, samples=(), make_framework=ToyFramework)
+    report = check_target(ToyTarget, samples=(), registry=TOYS)
     assert list(failed(report)) == ["has_samples_to_export"]
     assert len(report.with_outcome(CheckOutcome.SKIPPED)) > 5
 
@@ -153,10 +157,11 @@ def test_a_target_whose_files_cannot_be_run_here_is_checked_otherwise() -> None:
         def load(self, framework: object, path: object) -> ExportedModel:
             raise UnsupportedError("the device is elsewhere", "go there")
 
-    report = check_target(Elsewhere, make_framework=ToyFramework)
+    report = check_target(Elsewhere, registry=TOYS)
     assert failed(report) == {}
     skipped = {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)}
-    assert set(skipped) == {"answers_like_the_model", "refuses_data_that_do_not_fit"}
+    loading = {"answers_like_the_model", "refuses_data_that_do_not_fit", "holds_the_levels_that_it_accepts"}
+    assert set(skipped) == loading
     assert skipped["answers_like_the_model"] == "cannot run its files here: the device is elsewhere"
 
 
@@ -171,7 +176,6 @@ def test_a_transform_with_one_level_for_the_network_is_not_held_against_the_unto
 
 
 def test_check_finds_transforms_and_targets_by_name_and_the_framework_of_a_target() -> None:
-    registry = Registry([PluginModule("toys", (ToyFramework, ToyBits, ToyTarget))])
     for name, kind in (("toy-bits", "transform"), ("toy-device", "target")):
-        (report,) = check(name, registry)
+        (report,) = check(name, TOYS)
         assert (report.plugin, report.kind, report.ok) == (name, kind, True), str(report)

@@ -11,7 +11,7 @@ from reds_core.registry import PluginStatus, Registry
 from reds_core.testing.kits import KITS, kit_for, nouns
 
 
-def find_targets(target: str, registry: Registry | None = None) -> list[type[Plugin]]:
+def find_plugins(target: str, registry: Registry | None = None) -> list[type[Plugin]]:
     """The classes meant by the name of an installed plugin, or by module:Class.
 
     Raises:
