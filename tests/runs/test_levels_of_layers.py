@@ -86,7 +86,7 @@ def test_usage_is_counted_by_bits(place: Workplace) -> None:
 
 
 @pytest.mark.parametrize("family", ["bottom-up", "top-down", "joint"])
-@pytest.mark.parametrize("bits", [ToyBits])
+@pytest.mark.parametrize("bits", [ToyBits, RisingBits, EqualBits])
 def test_families_nest_as_the_transform_says(place: Workplace, bits: type[ToyBits], family: str) -> None:
     changed = dataclasses.replace(LEVELS, options={"nested": {"family": family}})
     small, large = prune(place, bits, settings=changed, budgets={"macs": [0.9, 0.6], "params": [0.5, 0.45]}).subnetworks
