@@ -123,13 +123,35 @@ class LevelPlugins:
     transforms: tuple[Transform, ...] = ()
     targets: tuple[Target, ...] = ()
 
+    def offered(self, network: Network) -> DecisionSpace | None:
+        """Return what transforms offer for a network, which may be nothing; None without transforms."""
+        if not self.transforms:
+            return None
+        return decision_space(network, self.transforms, refusal_by(self.targets, network))
+
     def space(self, network: Network) -> DecisionSpace | None:
         """Return what transforms offer for a network; None without transforms.
 
         Raises:
             InputError: If a transform that decides levels can decide none.
         """
-        return space_of(network, self.transforms, refusal_by(self.targets, network))
+        space = self.offered(network)
+        if space is None:
+            return None
+        for transform in self.transforms:
+            if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
+                reason = _reason(space, transform)
+                raise InputError(
+                    f"transform '{transform.name}' has no choice for any layer{': ' + reason if reason else ''}",
+                    f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
+                )
+        return space
+
+
+def _reason(space: DecisionSpace, transform: Transform) -> str:
+    """Why a transform has no choice: why a level is withheld, or else why a layer has no levels; empty if unknown."""
+    own = [each for each in space.withheld if each.what == transform.what]
+    return next((each.reason for each in sorted(own, key=lambda each: each.level is None)), "")
 
 
 def level_plugins(registry: Registry, settings: RunSettings) -> LevelPlugins:
@@ -160,27 +182,3 @@ def refusal_by(targets: Sequence[Target], network: Network) -> Refusal:
         return "; ".join(f"target '{name}': {reason}" for name, reason in reasons.items()) or None
 
     return refusal
-
-
-def space_of(network: Network, transforms: Sequence[Transform], refusal: Refusal) -> DecisionSpace | None:
-    """Return what transforms offer for a network; None without transforms.
-
-    Args:
-        network: The description of the network.
-        transforms: The transforms.
-        refusal: Why no file that is asked for can have a layer at a level, or None if one can.
-
-    Raises:
-        InputError: If a transform that decides levels can decide none.
-    """
-    if not transforms:
-        return None
-    space = decision_space(network, transforms, refusal)
-    for transform in transforms:
-        if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
-            reasons = [each.reason for each in space.withheld if each.what == transform.what]
-            raise InputError(
-                f"transform '{transform.name}' has no choice for any layer{': ' + reasons[0] if reasons else ''}",
-                f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
-            )
-    return space
