@@ -24,6 +24,9 @@ from reds_core.scoring.scorer import ScoreTable
 from reds_core.transforms.transform import Transform
 
 Projections = Mapping[int, Projection]
+TIE_BREAK = 1e-6
+"""How much less than the next higher level a level is worth, so that of levels that cost no loss the highest is chosen
+unless a budget binds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +65,11 @@ class LayerLevels:
         if self.space is None or not self.space.offers:
             return scores
         losses = level_losses(measuring, self.space.offers)
-        return ScoreTable(scores.channels, scores.pairs, scores.curves, level_values(losses, scores, rate))
+        values = {
+            key: each - TIE_BREAK * np.arange(len(each))[::-1]
+            for key, each in level_values(losses, scores, rate).items()
+        }
+        return ScoreTable(scores.channels, scores.pairs, scores.curves, values)
 
     def trains_projected(self, settings: Sequence[LevelSettings]) -> bool:
         """Whether members with these levels are trained with projected weights."""
