@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from reds_core.report import units
 from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.sensitivity_figure import columns_of, rise_text, rows_of
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
-from reds_core.runs.inspection import Inspection
+from reds_core.runs.inspection import Inspection, LevelsRecord
 from reds_core.scoring.sensitivity import SensitivityTable
 
 
@@ -31,8 +32,31 @@ def print_inspection(inspection: Inspection) -> None:
     print_table(
         ["group", "channels", "layers"], [[g.name, str(g.channels), ", ".join(g.layers)] for g in inspection.groups]
     )
+    if inspection.levels is not None:
+        _print_levels(inspection.levels)
     totals = [f"{used:,} {_amount_of(resource)}" for resource, used in inspection.usage.items()]
     Console().print(f"\n{', '.join(totals)}", highlight=False, soft_wrap=True)
+
+
+def _print_levels(levels: Sequence[LevelsRecord]) -> None:
+    """Print which levels transforms offer for each layer, where these are decided, and why others are not offered."""
+    rows, reasons = [], dict[str, list[str]]()
+    for each in levels:
+        withheld = [w for w in each.withheld if w.level is not None]
+        if not each.levels and not withheld:
+            for other in each.withheld:
+                reasons.setdefault(other.reason.replace(f"layer '{each.layer}'", "the layer"), []).append(each.layer)
+            continue
+        why = "; ".join(f"not {w.level}: {w.reason}" for w in withheld)
+        why = why or "; ".join(w.reason for w in each.withheld)
+        offered = ", ".join(map(str, each.levels)) or "none"
+        rows.append([each.layer, each.what.replace("_", " "), offered, each.home or units.DASH, why])
+    Console().print()
+    print_table(["layer", "decided", "levels", "with group", "not offered"], rows)
+    for reason, layers in reasons.items():
+        more = f" and {len(layers) - _NAMED_LAYERS} more" if len(layers) > _NAMED_LAYERS else ""
+        text = f"without levels: {', '.join(layers[:_NAMED_LAYERS])}{more} ({reason})"
+        Console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _amount_of(resource: str) -> str:

@@ -10,7 +10,10 @@ from reds_core.commands.shared import (
     ModelFile,
     OptionTexts,
     Strict,
+    TargetNames,
+    TransformNames,
     input_shape_of,
+    names_in,
     parse_plugin_options,
     print_json,
 )
@@ -24,6 +27,8 @@ def inspect_command(
     imports: Imports = None,
     input_shape: InputShapes = None,
     strict: Strict = False,
+    transform: TransformNames = None,
+    target: TargetNames = None,
     as_json: Json = False,
 ) -> None:
     """Run `reds inspect`."""
@@ -36,6 +41,8 @@ def inspect_command(
         imports=imports or (),
         input_shape=input_shape_of(input_shape),
         strict=strict,
+        transforms=names_in(transform),
+        targets=names_in(target),
         verbose=chosen_verbose(),
     )
     if as_json:

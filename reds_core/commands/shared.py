@@ -89,6 +89,24 @@ DATA = typer.Option(
     "images.",
 )
 DataSource = Annotated[str | None, DATA]
+TransformNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--transform",
+        metavar="NAME,...",
+        help=f"A transform whose levels are listed for each layer. {REPEATABLE}",
+        autocompletion=plugin_names("transform"),
+    ),
+]
+TargetNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="NAME,...",
+        help=f"A target, of which one has to realise a level for it to be offered. {REPEATABLE}",
+        autocompletion=plugin_names("target"),
+    ),
+]
 TIME_LIMIT = typer.Option(metavar="SECONDS", help="The time limit of each solve.")
 TimeLimit = Annotated[float | None, TIME_LIMIT]
 THREADS = typer.Option(
@@ -180,6 +198,11 @@ def with_default(option: Any, default: str) -> Any:
 def input_shape_of(texts: Sequence[str] | None) -> str | None:
     """The shape of the inputs as the calls of Python take it; None if no option --input-shape is given."""
     return ";".join(listed(texts)) if texts else None
+
+
+def names_in(texts: Sequence[str] | None) -> tuple[str, ...]:
+    """The names that a repeatable option gives, each of which may be several, joined by commas."""
+    return tuple(name for text in texts or () for name in text.split(","))
 
 
 def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:

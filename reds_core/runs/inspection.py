@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
 from reds_core.cost import counting, resources
 from reds_core.errors import UnsupportedError, argument
+from reds_core.formulation.space import DecisionSpace
 from reds_core.framework.framework import Framework
 from reds_core.network.description import Layer, Network
 from reds_core.plan import GroupRecord
@@ -19,9 +20,12 @@ from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
-from reds_core.runs.participants import FRAMEWORKS, check_options
+from reds_core.runs.layer_levels import level_plugins
+from reds_core.runs.options import changed, given_options
+from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
+from reds_core.runs.settings import RunSettings
 from reds_core.system.files import given_path
-from reds_core.system.records import INLINE
+from reds_core.system.records import INLINE, LEFT_OUT
 from reds_core.system.users_code import import_names
 from reds_core.watcher import Watcher
 
@@ -44,6 +48,39 @@ class LayerRecord:
 
 
 @dataclass(frozen=True)
+class WithheldRecord:
+    """A level of a layer that cannot be chosen.
+
+    Attributes:
+        level: The level; None if the layer has no levels to choose from.
+        reason: Why, as a clause.
+    """
+
+    level: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class LevelsRecord:
+    """What one transform can decide about one layer.
+
+    Attributes:
+        layer: The name of the layer.
+        what: What is decided, such as "weight_bits".
+        levels: The levels to choose from, the last of which leaves the layer as it is; empty if there is no choice.
+        home: The group of channels in whose options the levels lie; None without a choice, or if the layer touches no
+            group.
+        withheld: The levels that cannot be chosen, and why.
+    """
+
+    layer: str
+    what: str
+    levels: tuple[int, ...]
+    home: str | None
+    withheld: tuple[WithheldRecord, ...]
+
+
+@dataclass(frozen=True)
 class Inspection:
     """A network, its channel groups and its costs at full width.
 
@@ -51,11 +88,13 @@ class Inspection:
         groups: The channel groups.
         layers: The calls of layers.
         usage: The use of each resource, in base units.
+        levels: What transforms can decide about each layer; None if no transforms were given.
     """
 
     groups: tuple[GroupRecord, ...]
     layers: tuple[LayerRecord, ...]
     usage: Mapping[str, int] = field(metadata={INLINE: True})
+    levels: tuple[LevelsRecord, ...] | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 def refuse_unprunable(network: Network) -> None:
@@ -109,6 +148,25 @@ def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
     return dataclasses.replace(network, layers=(call,), weights=tuple(network.weights[w] for w in weights))
 
 
+def describe_levels(space: DecisionSpace) -> tuple[LevelsRecord, ...]:
+    """Describe what can be decided about each layer, and what cannot and why, in the order of the layers."""
+    withheld: dict[tuple[str, str], list[WithheldRecord]] = {}
+    for each in space.withheld:
+        withheld.setdefault((each.site, each.what), []).append(WithheldRecord(each.level, each.reason))
+    offered = {(offer.site, offer.what): tuple(int(level) for level in offer.levels) for offer in space.offers}
+    order = {layer.name: place for place, layer in reversed(list(enumerate(space.network.layers)))}
+    return tuple(
+        LevelsRecord(
+            site,
+            what,
+            offered.get((site, what), ()),
+            space.homes.get(site) if (site, what) in offered else None,
+            tuple(withheld.get((site, what), ())),
+        )
+        for site, what in sorted({*offered, *withheld}, key=lambda place: (order[place[0]], place[1]))
+    )
+
+
 def load_for_inspection(
     model: Any,
     registry: Registry | None = None,
@@ -152,6 +210,8 @@ def inspect(
     imports: Imports = (),
     input_shape: InputShape | None = None,
     strict: bool = False,
+    transforms: str | Sequence[str] = (),
+    targets: str | Sequence[str] = (),
     registry: Registry | None = None,
     watcher: Watcher | None = None,
     verbose: Verbose = "auto",
@@ -168,13 +228,16 @@ def inspect(
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
             leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
         strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
+        transforms: One or several transform plugins, whose levels are listed for each layer.
+        targets: One or several target plugins, of which one has to realise a level for it to be offered.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of warnings.
         verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
 
     Returns:
         An `Inspection` with the attributes `groups`, `layers`, `macs` (multiply-accumulates of one inference),
-        `params` (bytes of all weights) and `peak_ram` (bytes of live activations).
+        `params` (bytes of all weights) and `peak_ram` (bytes of live activations), and with transforms `levels`: the
+        levels that can be chosen for each layer, and why others cannot.
 
     Raises:
         InputError: If the file is missing or damaged, or an argument is invalid.
@@ -188,9 +251,17 @@ def inspect(
     counting.check_element_size(element_size)
     registry = given_registry(registry)
     options = with_input_shape(options, input_shape, model, registry)
-    check_options(registry, options, (FRAMEWORKS,))
+    settings = changed(RunSettings(), {"transforms": transforms, "targets": targets, "element_size": element_size})
+    settings = dataclasses.replace(settings, options=given_options(options))
+    settings.check_transforms()
+    check_options(registry, settings.options, (FRAMEWORKS, *level_participants(settings)))
+    plugins = level_plugins(registry, settings)
     with following(verbose, watcher) as followed:
         _, _, network = load_for_inspection(
             model, registry, options=options, imports=imports, strict=strict, watcher=followed
         )
-    return describe(network, element_size)
+        space = plugins.offered(network)
+        for warning in () if space is None else space.warnings:
+            followed.warn(warning)
+    described = describe(network, element_size)
+    return described if space is None else dataclasses.replace(described, levels=describe_levels(space))

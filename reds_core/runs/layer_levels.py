@@ -24,6 +24,9 @@ from reds_core.scoring.scorer import ScoreTable
 from reds_core.transforms.transform import Transform
 
 Projections = Mapping[int, Projection]
+TIE_BREAK = 1e-6
+"""How much less than the next higher level a level is worth, so that of levels that cost no loss the highest is chosen
+unless a budget binds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +65,11 @@ class LayerLevels:
         if self.space is None or not self.space.offers:
             return scores
         losses = level_losses(measuring, self.space.offers)
-        return ScoreTable(scores.channels, scores.pairs, scores.curves, level_values(losses, scores, rate))
+        values = {
+            key: each - TIE_BREAK * np.arange(len(each))[::-1]
+            for key, each in level_values(losses, scores, rate).items()
+        }
+        return ScoreTable(scores.channels, scores.pairs, scores.curves, values)
 
     def trains_projected(self, settings: Sequence[LevelSettings]) -> bool:
         """Whether members with these levels are trained with projected weights."""
@@ -123,13 +130,35 @@ class LevelPlugins:
     transforms: tuple[Transform, ...] = ()
     targets: tuple[Target, ...] = ()
 
+    def offered(self, network: Network) -> DecisionSpace | None:
+        """Return what transforms offer for a network, which may be nothing; None without transforms."""
+        if not self.transforms:
+            return None
+        return decision_space(network, self.transforms, refusal_by(self.targets, network))
+
     def space(self, network: Network) -> DecisionSpace | None:
         """Return what transforms offer for a network; None without transforms.
 
         Raises:
             InputError: If a transform that decides levels can decide none.
         """
-        return space_of(network, self.transforms, refusal_by(self.targets, network))
+        space = self.offered(network)
+        if space is None:
+            return None
+        for transform in self.transforms:
+            if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
+                reason = _reason(space, transform)
+                raise InputError(
+                    f"transform '{transform.name}' has no choice for any layer{': ' + reason if reason else ''}",
+                    f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
+                )
+        return space
+
+
+def _reason(space: DecisionSpace, transform: Transform) -> str:
+    """Why a transform has no choice: why a level is withheld, or else why a layer has no levels; empty if unknown."""
+    own = [each for each in space.withheld if each.what == transform.what]
+    return next((each.reason for each in sorted(own, key=lambda each: each.level is None)), "")
 
 
 def level_plugins(registry: Registry, settings: RunSettings) -> LevelPlugins:
@@ -160,27 +189,3 @@ def refusal_by(targets: Sequence[Target], network: Network) -> Refusal:
         return "; ".join(f"target '{name}': {reason}" for name, reason in reasons.items()) or None
 
     return refusal
-
-
-def space_of(network: Network, transforms: Sequence[Transform], refusal: Refusal) -> DecisionSpace | None:
-    """Return what transforms offer for a network; None without transforms.
-
-    Args:
-        network: The description of the network.
-        transforms: The transforms.
-        refusal: Why no file that is asked for can have a layer at a level, or None if one can.
-
-    Raises:
-        InputError: If a transform that decides levels can decide none.
-    """
-    if not transforms:
-        return None
-    space = decision_space(network, transforms, refusal)
-    for transform in transforms:
-        if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
-            reasons = [each.reason for each in space.withheld if each.what == transform.what]
-            raise InputError(
-                f"transform '{transform.name}' has no choice for any layer{': ' + reasons[0] if reasons else ''}",
-                f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
-            )
-    return space

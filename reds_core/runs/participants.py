@@ -35,6 +35,13 @@ def run_participants(settings: RunSettings) -> tuple[Participant, ...]:
     """The plugins that take part in a run with these settings."""
     return (
         *((Pruner, settings.pruner), (Scorer, settings.scorer), solvers(settings.solver), FRAMEWORKS),
+        *level_participants(settings),
+    )
+
+
+def level_participants(settings: RunSettings) -> tuple[Participant, ...]:
+    """The transforms and targets that take part in a command with these settings."""
+    return (
         *((Transform, name) for name in settings.transforms),
         *target_participants(settings),
     )

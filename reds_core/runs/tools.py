@@ -9,7 +9,7 @@ from typing import Any
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import InputError, argument
 from reds_core.formulation.formulation import Formulation
-from reds_core.framework.data import Data, sampled
+from reds_core.framework.data import Data
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Family, Training
 from reds_core.knapsack.problem import KnapsackProblem
@@ -22,9 +22,6 @@ from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.session import Session
 from reds_core.scoring.recalibrated import Measuring
 from reds_core.scoring.scorer import ScoreTable, score
-
-MEASURED_EXAMPLES = 2048
-"""The number of training examples on which the losses of levels are measured."""
 
 
 class RunTools(Tools):
@@ -70,9 +67,8 @@ class RunTools(Tools):
         inputs, settings, levels = self._inputs, self._settings, self._session.levels
         if levels.space is None or inputs.train is None:
             return scores
-        examples = sampled(inputs.train, MEASURED_EXAMPLES, settings.seed + 1)
-        given = (inputs.framework, self.model, self.network, inputs.train, examples, settings.task, settings.seed)
-        return levels.valued(scores, Measuring(*given), settings.exchange_rate)
+        given = (inputs.framework, self.model, self.network, inputs.train, settings.task, settings.seed)
+        return levels.valued(scores, Measuring.sampled(*given), settings.exchange_rate)
 
     def loss(self, model: Any) -> float:
         inputs = self._inputs

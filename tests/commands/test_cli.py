@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from command_line import Reds, write_problem
 from reds_scorers import MagnitudeScorer
 from toy_framework import ToyFramework, describe, residual_model
-from toy_plugins import FIRST_PARTY, BruteSolver, IdleSolver, PluginModule
+from toy_plugins import FIRST_PARTY, BruteSolver, IdleSolver, PluginModule, ToyBits, ToyTarget
 from toy_runs import Workplace
 
 from reds_core.cost import resources
@@ -133,6 +134,35 @@ def test_inspect(reds: Reds, place: Workplace) -> None:
     assert text.status == 0
     for word in ("stem", "inside_relu", "270 MACs", "bytes peak RAM"):
         assert word in text.out
+
+
+def test_inspect_lists_levels_homes_and_reasons(reds: Reds, place: Workplace) -> None:
+    reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, ToyBits, ToyTarget)))
+    given = ("--transform", "toy-bits", "--target", "toy-device", "--option", "toy-bits.levels=3,4,8")
+    levels = {each["layer"]: each for each in reds("inspect", place.model, *given, "--json").json["levels"]}
+    assert levels["inside"]["levels"] == [4, 8]
+    assert levels["inside"]["what"] == "weight_bits"
+    assert levels["inside"]["home"] in ("stem", "inside")
+    assert levels["inside"]["withheld"] == [{"level": 3, "reason": "target 'toy-device': 3 bits is not 2, 4 or 8"}]
+    assert levels["norm"]["levels"] == []
+    assert levels["norm"]["home"] is None
+    assert levels["norm"]["withheld"] == [{"level": None, "reason": "layer 'norm' has no kernel"}]
+    text = " ".join(reds("inspect", place.model, *given).out.split())
+    assert re.search("inside weight bits 4, 8 (stem|inside) not 3: target 'toy-device': 3 bits is not 2, 4 or 8", text)
+    assert "without levels: norm, relu" in text
+    assert "(the layer has no kernel)" in text
+
+
+def test_inspect_says_why_no_level_is_offered_at_all(reds: Reds, place: Workplace) -> None:
+    reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, ToyBits, ToyTarget)))
+    given = ("--transform", "toy-bits", "--target", "toy-device", "--option", "toy-bits.levels=3,8")
+    levels = reds("inspect", place.model, *given, "--json").json["levels"]
+    assert all(each["levels"] == [] for each in levels)
+    reds("inspect", place.model, *given, "--element-size", 4).check_error(
+        2, "1 byte each, not 4; leave out --element-size"
+    )
+    reds("inspect", place.model, "--transform", "toy").check_error(2, "toy")
+    assert "levels" not in reds("inspect", place.model, "--json").json
 
 
 class Odd(ToyFramework):

@@ -70,7 +70,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("m.keras",),
         (),
         {"--json": None, "--input-shape": SHAPES, "--option": OPTIONS, "--element-size": NUMBERS, "--strict": None}
-        | {"--import": IMPORTS},
+        | {"--import": IMPORTS, "--transform": NAMES, "--target": NAMES},
     ),
     "solve": (
         ("p.npz",),
