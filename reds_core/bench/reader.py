@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reds_core.bench.record import SolveOutcome, SolveRecord
 from reds_core.bench.verdicts import judge
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.system.record_lines import RecordKind
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def without_figures(record: SolveRecord, outcome: SolveOutcome, reason: str) -> 
         bound=None,
         gap=None,
         widths=None,
+        settings=LevelSettings(),
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.knapsack.solution import Limit, Status
 from reds_core.system.machine import Machine
+from reds_core.system.records import LEFT_OUT
 
 
 class SolveOutcome(Enum):
@@ -93,6 +95,7 @@ class SolveRecord:
         machine: where the solve ran.
         versions: versions of the solver's libraries, reds-core and numpy, by name.
         detail: remarks of the solver, or the last lines on stderr of a process that failed.
+        settings: the chosen levels of everything besides widths; left out if nothing else was decided.
     """
 
     problem: ProblemFacts
@@ -118,3 +121,4 @@ class SolveRecord:
     machine: Machine
     versions: Mapping[str, str]
     detail: tuple[str, ...] = field(default=())
+    settings: LevelSettings = field(default_factory=LevelSettings, metadata={LEFT_OUT: True})

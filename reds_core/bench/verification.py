@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
 from reds_core.bench.task import SolveLimits, SolverAnswer, SolveResult
 from reds_core.errors import RedsError
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Solution
 from reds_core.knapsack.solver import Controls, Feature, Solver, solve
@@ -77,6 +78,7 @@ def record_of(question: Question, problem: KnapsackProblem, solver: type[Solver]
         bound=None if solution is None else solution.bound,
         gap=None if solution is None else solution.gap,
         widths=None if solution is None else solution.widths,
+        settings=LevelSettings() if solution is None else solution.settings,
         wall_s=reply.wall_s,
         backend_s=None if solution is None else solution.backend_s,
         peak_memory_bytes=reply.peak_memory_bytes,
