@@ -170,10 +170,10 @@ def command_solver(text: str) -> type[CommandSolver]:
     Args:
         text: the command after `cmd:`, such as "cmd:./mine {mps} {answer}". It is split into arguments as a shell does,
             but no shell runs it. `{problem}` stands for the path of a file of format reds-problem/1, or reds-problem/2
-            if options are rows of levels, `{mps}`, `{lp}`, `{cfn}` and `{wcsp}` for one in that format, and `{answer}` for the file that the program has to write in
-            one of the formats of `reds_core.exchange.read_solution`. `{time_limit}` stands for the seconds that are
-            left (a year if there is no limit), `{seed}` for the random seed (0 if none is given), and `{threads}` for
-            the number of threads (that of the machine if none is given).
+            if options are rows of levels, `{mps}`, `{lp}`, `{cfn}` and `{wcsp}` for one in that format, and `{answer}`
+            for the file that the program has to write in one of the formats of `reds_core.exchange.read_solution`.
+            `{time_limit}` stands for the seconds that are left (a year if there is no limit), `{seed}` for the random
+            seed (0 if none is given), and `{threads}` for the number of threads (that of the machine if none is given).
 
     Raises:
         InputError: if the text is malformed, a placeholder is unknown or missing, or the program does not exist.
