@@ -7,12 +7,25 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from reds_baselines import GlobalThresholdSolver, UniformWidthSolver
+from reds_baselines import GlobalThresholdSolver, RedsKernelSolver, UniformWidthSolver
 from reds_baselines.threshold import channel_scores, cuts
 
 from reds_core import Registry
 from reds_core.bench import chain, knapsack, suite
-from reds_core.knapsack import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Solver, Status, SumResource, solve
+from reds_core.errors import UnsupportedError
+from reds_core.knapsack import (
+    Dimension,
+    Group,
+    KnapsackProblem,
+    Nesting,
+    Pair,
+    PeakResource,
+    PeakStep,
+    Solver,
+    Status,
+    SumResource,
+    solve,
+)
 from reds_core.testing.strategies import knapsack_problems
 
 TINY = [i for i in suite("tiny") if i.problem.name != "tiny-infeasible"]
@@ -161,3 +174,15 @@ def test_auto_takes_others_first() -> None:
     ranks = {name: cls.auto_rank for name, cls in registry.available(Solver).items()}
     own = {"uniform-width", "global-threshold", "reds-kernel"}
     assert min(ranks[n] for n in own) > max(r for n, r in ranks.items() if n not in own)
+
+
+# --- rows of levels ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", [GlobalThresholdSolver, UniformWidthSolver, RedsKernelSolver])
+def test_problems_with_levels_are_refused_in_a_sentence(solver: type[Solver]) -> None:
+    levels = np.array([[4], [8]])
+    group = Group("conv", [0, 0], [0, 1], (Dimension("conv/1", "bits"),), levels)
+    problem = KnapsackProblem("levels", (group, Group("plain", [1, 2], [0, 1])), nesting={"bits": Nesting.FREE})
+    with pytest.raises(UnsupportedError, match="it chooses numbers of channels alone, and the options of group 'conv'"):
+        solve(problem, solver())
