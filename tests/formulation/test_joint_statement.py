@@ -220,6 +220,8 @@ def test_a_level_of_the_whole_network_counts_everywhere_and_is_no_dimension() ->
     assert doubled == {**plain, "peak_ram": 2 * plain["peak_ram"], "bops": 2 * plain["bops"]}
     lowest = LevelSettings({offer.site: {offer.what: 4} for offer in space.offers})
     assert statement.usage(network.channels, lowest)["bops"] == plain["bops"]
+    complete = LevelSettings({site: {**levels, "activation_bits": 16} for site, levels in lowest.levels.items()})
+    assert statement.usage(network.channels, complete) == statement.usage(network.channels, lowest)
     assert {offer.what for offer in space.offers} == {"weight_bits"}
 
 
