@@ -234,3 +234,14 @@ def test_excesses_count_levels() -> None:
     (excess,) = statement.excesses(budget, network.channels)
     assert excess.used == statement.full_usage("weight_bytes")
     assert statement.excesses(budget, network.channels, lowest) == []
+
+
+def test_the_number_of_options_can_be_left_unlimited() -> None:
+    network = describe(chain_model((150, 200)))
+    space = decision_space(network, [MockBits((2, 3, 4, 5, 6))])
+    limited, unlimited = (Statement(network, COSTS, space=space, max_node_options=most) for most in (1024, None))
+    assert all(len(node.widths) <= 1024 for node in limited.nodes.nodes)
+    assert any(f"'{network.groups[1].name}'" in warning for warning in limited.warnings)
+    crowded = max(unlimited.nodes.nodes, key=lambda node: len(node.rows))
+    assert len(crowded.widths) == network.channels[crowded.name] * 36
+    assert unlimited.warnings == ()
