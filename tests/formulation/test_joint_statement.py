@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from level_transforms import MockBits, MockSparsity
+from level_transforms import Factored, MockBits, MockSparsity
 from toy_framework import ToyModel, chain_model, describe, residual_model
 from toy_networks import concatenated, random_models
 
@@ -71,6 +71,35 @@ def test_a_choice_uses_what_the_described_network_uses(
         counted = resources.usage(described(network, space.transforms, chosen), widths, COSTS)
         assert problem.evaluate(choice).usage == counted == statement.usage(widths, chosen)
         assert counted["params"] == brute_force_weights(network, widths, chosen)
+
+
+@given(random_models(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_levels_that_add_layers_and_tensors_count_as_described(model: ToyModel, data: st.DataObject) -> None:
+    network = describe(model)
+    space = decision_space(network, [Factored()])
+    statement = Statement(network, CostModel(also=("bops",)), space=space)
+    if not statement.nodes.nodes:
+        return
+    budget = parse_budgets(["macs=0.5", "params=0.5", "peak_ram=0.9", "bops=0.5"])[0]
+    problem = statement.formulate(scores_of(network, space), budget).problem
+    for _ in range(5):
+        choice = [data.draw(st.integers(0, group.options - 1)) for group in problem.groups]
+        counted = statement.usage(problem.widths(choice), problem.settings(choice))
+        assert problem.evaluate(choice).usage == counted
+
+
+def test_a_tensor_inside_a_layer_raises_the_peak_at_the_levels_that_have_it() -> None:
+    network = describe(chain_model((2, 2), features=1, positions=50))
+    space = decision_space(network, [Factored()])
+    statement = Statement(network, space=space)
+    problem = statement.formulate(scores_of(network, space), parse_budgets(["peak_ram=0.9"])[0]).problem
+    peaks = set()
+    for choice in itertools.product(*(range(g.options) for g in problem.groups)):
+        counted = statement.usage(problem.widths(choice), problem.settings(choice))["peak_ram"]
+        assert problem.evaluate(choice).usage["peak_ram"] == counted
+        peaks.add(counted)
+    assert len(peaks) > 1
 
 
 def test_every_choice_of_a_small_network_uses_what_the_described_network_uses() -> None:
@@ -193,13 +222,13 @@ class Activations(MockBits):
         return replace(part, tensors=tuple(replace(tensor, bits=level) for tensor in part.tensors))
 
 
-def test_levels_that_change_peak_ram_are_refused_under_such_a_budget_only() -> None:
+def test_levels_that_change_tensors_between_layers_are_refused_under_a_budget_of_peak_ram_only() -> None:
     network = describe(chain_model((3, 4), positions=4))
     space = decision_space(network, [Activations()])
     scores = scores_of(network, space)
     statement = Statement(network, COSTS, space=space)
     assert statement.formulate(scores, parse_budgets(["params=0.5"])[0]).problem.has_levels
-    with pytest.raises(UnsupportedError, match="the levels of transform 'activations' change peak_ram"):
+    with pytest.raises(UnsupportedError, match="the levels of transform 'activations' change tensors between layers"):
         statement.formulate(scores, parse_budgets(["peak_ram=0.5"])[0])
 
 
