@@ -236,6 +236,21 @@ def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BY
 
     Elements have the bits of their tensor, or the element size. Each channel is rounded up to whole bytes.
     """
+    return peak_form(step for _, step in peak_ram_steps(network, element_size_bytes))
+
+
+def peak_form(steps: Iterable[LinearForm]) -> PeakForm:
+    """Return the maximum of steps, without those that others cover."""
+    return PeakForm(_undominated(dict.fromkeys(steps)))
+
+
+def peak_ram_steps(
+    network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+) -> Iterator[tuple[int, LinearForm]]:
+    """Yield the index of each call of a layer with the size of the activations that are live while it runs, in bytes.
+
+    A call whose layer has inner steps is yielded once for each.
+    """
     storage_of = [t.storage for t in network.tensors]
     last_use: dict[int, int] = {}
     first_use: dict[int, int] = {storage_of[t]: 0 for t in network.inputs}
@@ -247,16 +262,14 @@ def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BY
     for t in network.outputs:
         last_use[storage_of[t]] = len(network.layers)
     size = _storage_sizes(network, element_size_bytes)
-    steps: dict[LinearForm, None] = {}
     for i, layer in enumerate(network.layers):
         live = [storage for storage, first in first_use.items() if first <= i <= last_use.get(storage, first)]
         made = {storage_of[t] for t in layer.outputs} - {storage_of[t] for t in (*layer.inputs, *network.inputs)}
-        steps[_total(size[storage] for storage in live)] = None
+        yield i, _total(size[storage] for storage in live)
         before = [size[storage] for storage in live if storage not in made]
         for buffers in layer.inside:
             inner = (b.axis.length().times(b.elements * element_size_bytes) for b in buffers)
-            steps[_total((*before, *inner))] = None
-    return PeakForm(_undominated(steps))
+            yield i, _total((*before, *inner))
 
 
 def _total(forms: Iterable[LinearForm]) -> LinearForm:
@@ -285,13 +298,14 @@ def _channel_bytes(tensor: Tensor, element_size_bytes: int) -> int:
     return -(-tensor.positions * tensor.bits // BITS_PER_BYTE)
 
 
+def covers(big: LinearForm, small: LinearForm) -> bool:
+    """Return whether `big` is at least `small` at every width, given that all coefficients are positive."""
+    coefficients = dict(big.coefficients)
+    return big.constant >= small.constant and all(c <= coefficients.get(g, 0) for g, c in small.coefficients)
+
+
 def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
-    """Remove duplicate steps, and steps that another covers at every width (all coefficients are positive)."""
-
-    def covers(big: LinearForm, small: LinearForm) -> bool:
-        coefficients = dict(big.coefficients)
-        return big.constant >= small.constant and all(c <= coefficients.get(g, 0) for g, c in small.coefficients)
-
+    """Remove duplicate steps, and steps that another covers at every width."""
     candidates = list(steps)
     return tuple(s for s in candidates if not any(o is not s and covers(o, s) for o in candidates))
 

@@ -16,10 +16,12 @@ from reds_core.cost.counting import (
     macs_terms,
     params_terms,
     peak_ram,
+    peak_ram_steps,
     terms_form,
 )
 from reds_core.cost.device_weights import weight_bytes_terms
 from reds_core.errors import InputError, argument, command
+from reds_core.network.axis import LinearForm
 from reds_core.network.description import Network
 from reds_core.scales import BOPS, BYTES, MACS, NANOSECONDS, Scale
 
@@ -73,6 +75,8 @@ class Resource:
         is_measured: whether it can only be counted if the CostModel contains measurements.
         is_always_counted: whether plans and descriptions state it even if nothing asks for it.
         terms: for a resource that adds up over calls of layers, returns what each call adds; None for others.
+        steps: for a resource that is the largest use during any call, returns the calls and their uses; None for
+            others.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Resource:
     is_measured: bool = False
     is_always_counted: bool = True
     terms: Callable[[Network, CostModel], Iterable[CostTerm]] | None = None
+    steps: Callable[[Network, CostModel], Iterable[tuple[int, LinearForm]]] | None = None
 
     @classmethod
     def adding(
@@ -125,6 +130,7 @@ RESOURCES: Mapping[str, Resource] = {
             "peak RAM",
             BYTES,
             lambda network, costs: peak_ram(network, costs.element_size_bytes),
+            steps=lambda network, costs: peak_ram_steps(network, costs.element_size_bytes),
         ),
         Resource.adding(
             "weight_bytes",

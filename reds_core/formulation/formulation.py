@@ -14,11 +14,11 @@ import numpy as np
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.cost.counting import PeakForm, ResourceForm, SumForm, TableForm, joined_groups
 from reds_core.errors import UnsupportedError
-from reds_core.formulation.level_costs import CostTables, LevelForm
+from reds_core.formulation.level_costs import CostTables, LevelForm, peak_resource
 from reds_core.formulation.nodes import OptionNode, option_nodes
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.levels import Dimension, Nesting
-from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource, PeakStep, Resource, SumResource
+from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, Resource, SumResource
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.scoring.scorer import ScoreTable
@@ -191,25 +191,27 @@ def _pairs(
 ) -> list[tuple[str, str]]:
     """The pairs of different groups that have a cost or a score in common, in network order."""
     rank = {g: i for i, g in enumerate(names)}
-    joined = {p for form in tables for p in (form.pairs() if isinstance(form, CostTables) else joined_groups(form))}
+    joined = {
+        pair for form in tables for pair in (form.pairs() if isinstance(form, CostTables) else joined_groups(form.rest))
+    }
     return sorted(joined | {k for k in kernels if k[0] != k[1]}, key=lambda p: (rank[p[0]], rank[p[1]]))
 
 
-_Tables = CostTables | PeakForm | TableForm
+_Tables = CostTables | LevelForm
 
 
 def _tables(form: ResourceForm | LevelForm, nodes: Sequence[OptionNode]) -> _Tables:
     """The costs of a resource that adds up as tables of options; other forms as they are."""
-    rest = form.rest if isinstance(form, LevelForm) else form
-    if not isinstance(rest, SumForm):
-        return rest
+    levelled = form if isinstance(form, LevelForm) else LevelForm(form, {})
+    if not isinstance(levelled.rest, SumForm):
+        return levelled
     tables = CostTables(nodes)
-    tables.add(rest)
-    if isinstance(form, LevelForm):
-        for node in nodes:
-            for site in dict.fromkeys(offer.site for offer in node.offers):
-                if site in form.sites:
-                    tables.add_site(node.name, node.combinations(site), form.sites[site])
+    tables.add(levelled.rest)
+    for node in nodes:
+        for site in dict.fromkeys(offer.site for offer in node.offers):
+            if site in levelled.sites:
+                forms = [form for form in levelled.sites[site] if isinstance(form, SumForm)]
+                tables.add_site(node.name, node.combinations(site), forms)
     return tables
 
 
@@ -220,20 +222,12 @@ def _resource(
         own = tuple(form.own(node.name) for node in nodes)
         bilinear = tuple(form.bilinear.get(pair, 0) for pair in pairs)
         return SumResource(name, capacity, form.base, own, bilinear, tuple(form.joint(*pair) for pair in pairs))
-    widths = {node.name: node.widths for node in nodes}
-    if isinstance(form, PeakForm):
-        index = {node.name: i for i, node in enumerate(nodes)}
-        steps = tuple(
-            PeakStep(
-                s.constant,
-                tuple(index[g] for g, _ in s.coefficients),
-                tuple(c * widths[g] for g, c in s.coefficients),
-            )
-            for s in form.steps
-        )
-        return PeakResource(name, capacity, steps)
-    own = tuple(form.groups[g][w - 1] if g in form.groups else np.zeros(len(w), np.int64) for g, w in widths.items())
+    if isinstance(form.rest, PeakForm):
+        return peak_resource(name, capacity, form, nodes)
+    assert isinstance(form.rest, TableForm)
+    table, widths = form.rest, {node.name: node.widths for node in nodes}
+    own = tuple(table.groups[g][w - 1] if g in table.groups else np.zeros(len(w), np.int64) for g, w in widths.items())
     tables = tuple(
-        form.pairs[a, b][np.ix_(widths[a] - 1, widths[b] - 1)] if (a, b) in form.pairs else None for a, b in pairs
+        table.pairs[a, b][np.ix_(widths[a] - 1, widths[b] - 1)] if (a, b) in table.pairs else None for a, b in pairs
     )
-    return SumResource(name, capacity, form.constant, own, pair_costs=tables)
+    return SumResource(name, capacity, table.constant, own, pair_costs=tables)

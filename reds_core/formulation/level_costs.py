@@ -9,13 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.arrays import IntArray
-from reds_core.cost.counting import BITS_PER_BYTE, CostTerm, ResourceForm, SumForm, terms_form
+from reds_core.cost.counting import (
+    BITS_PER_BYTE,
+    CostTerm,
+    PeakForm,
+    ResourceForm,
+    SumForm,
+    covers,
+    peak_form,
+    terms_form,
+)
 from reds_core.cost.resources import RESOURCES, CostModel
 from reds_core.errors import UnsupportedError
 from reds_core.formulation.nodes import OptionNode
 from reds_core.formulation.space import DecisionSpace
 from reds_core.knapsack.levels import LevelSettings
-from reds_core.transforms.describing import described_sites
+from reds_core.knapsack.problem import PeakResource, PeakStep
+from reds_core.network.axis import LinearForm
+from reds_core.transforms.describing import DescribedNetwork, described_sites
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,15 +36,16 @@ class LevelForm:
     Attributes:
         rest: What does not depend on levels.
         sites: For each layer whose levels matter, the use at each combination of its levels, in the order of
-            `OptionNode.combinations`.
+            `OptionNode.combinations`. These forms are of the kind of `rest`, and the whole is their sum or maximum.
     """
 
     rest: ResourceForm
-    sites: Mapping[str, tuple[SumForm, ...]]
+    sites: Mapping[str, tuple[SumForm | PeakForm, ...]]
 
     def least(self, widths: Mapping[str, int]) -> int:
         """The use at given widths with each layer at its cheapest levels."""
-        return self.rest.at(widths) + sum(min(f.at(widths) for f in forms) for forms in self.sites.values())
+        least = [self.rest.at(widths), *(min(f.at(widths) for f in forms) for forms in self.sites.values())]
+        return max(least) if isinstance(self.rest, PeakForm) else sum(least)
 
 
 def level_form(space: DecisionSpace, resource: str, costs: CostModel) -> LevelForm:
@@ -43,17 +55,19 @@ def level_form(space: DecisionSpace, resource: str, costs: CostModel) -> LevelFo
     because what one layer costs does not depend on the levels of others.
 
     Raises:
-        UnsupportedError: If levels change a resource that does not add up over layers.
+        UnsupportedError: If levels change a resource that cannot be attributed to layers, or the tensors between
+            layers where these are counted.
     """
-    terms = RESOURCES[resource].terms
+    counted, terms, steps = RESOURCES[resource], RESOURCES[resource].terms, RESOURCES[resource].steps
+    if terms is None and steps is None:
+        return LevelForm(counted.form(space.network, costs), {})
     combinations = {
         site: list(itertools.product(*(offer.levels.tolist() for offer in offers))) for site, offers in space.at.items()
     }
-    most = max(map(len, combinations.values()), default=1)
-    whole = costs.form(space.network, resource)
-    forms: dict[str, dict[int, SumForm]] = {site: {} for site in combinations}
-    fixed: list[CostTerm] = []
-    for back in range(1, most + 1):  # counted from the last combination, which leaves every layer as it is
+    forms: dict[str, dict[int, SumForm | PeakForm]] = {site: {} for site in combinations}
+    fixed: dict[str, SumForm | PeakForm] = {}
+    for back in range(1, max(map(len, combinations.values()), default=1) + 1):
+        # counted from the last combination, which leaves every layer as it is
         chosen = {site: max(len(rows) - back, 0) for site, rows in combinations.items()}
         settings = LevelSettings(
             {
@@ -62,24 +76,43 @@ def level_form(space: DecisionSpace, resource: str, costs: CostModel) -> LevelFo
             }
         )
         found = described_sites(space.network, space.transforms, settings)
-        if terms is None:
-            if costs.form(found.network, resource) != whole:
+        if terms is not None:
+            by_site = _summed_by_site(space, found, terms(found.network, costs))
+        else:
+            assert steps is not None
+            if found.network.tensors[: len(space.network.tensors)] != space.network.tensors:
                 raise UnsupportedError(
-                    f"the levels of {_named(space)} change {resource}, which cannot be decided together with widths",
+                    f"the levels of {_named(space)} change tensors between layers, so {resource} cannot be limited",
                     f"leave out the budget of {resource}, or the transform",
                 )
-            continue
-        by_site: dict[str, list[CostTerm]] = {site: [] for site in forms}
-        for term in terms(found.network, costs):
-            by_site.get(found.sites[term.layer], fixed if back == 1 else []).append(term)
-        for site, own in by_site.items():
-            forms[site].setdefault(chosen[site], terms_form(space.network, own))
-    if terms is None:
-        return LevelForm(whole, {})
-    varying = {site: tuple(own[place] for place in range(len(own))) for site, own in forms.items()}
-    varying = {site: own for site, own in varying.items() if any(form != own[-1] for form in own)}
-    still = [terms_form(space.network, fixed), *(own[max(own)] for site, own in forms.items() if site not in varying)]
-    return LevelForm(summed(still), varying)
+            by_site = _largest_by_site(found, steps(found.network, costs))
+        fixed = fixed or by_site
+        for site, place in chosen.items():
+            forms[site].setdefault(place, by_site.get(site, SumForm() if terms is not None else PeakForm(())))
+    listed = {site: tuple(own[place] for place in range(len(own))) for site, own in forms.items()}
+    varying = {site: own for site, own in listed.items() if any(form != own[-1] for form in own)}
+    still = [form for site, form in fixed.items() if site not in varying]
+    if terms is not None:
+        return LevelForm(summed(form for form in still if isinstance(form, SumForm)), varying)
+    return LevelForm(peak_form(s for form in still if isinstance(form, PeakForm) for s in form.steps), varying)
+
+
+def _summed_by_site(
+    space: DecisionSpace, found: DescribedNetwork, terms: Iterable[CostTerm]
+) -> dict[str, SumForm | PeakForm]:
+    """What the calls of each layer add up to."""
+    own: dict[str, list[CostTerm]] = {}
+    for term in terms:
+        own.setdefault(found.sites[term.layer], []).append(term)
+    return {site: terms_form(space.network, each) for site, each in own.items()}
+
+
+def _largest_by_site(found: DescribedNetwork, steps: Iterable[tuple[int, LinearForm]]) -> dict[str, SumForm | PeakForm]:
+    """The largest use during the calls of each layer."""
+    own: dict[str, list[LinearForm]] = {}
+    for call, step in steps:
+        own.setdefault(found.sites[call], []).append(step)
+    return {site: peak_form(each) for site, each in own.items()}
 
 
 def _named(space: DecisionSpace) -> str:
@@ -230,3 +263,36 @@ def _pieces(bits: SumForm, home: str | None = None) -> list[SumForm]:
     pieces += [SumForm(0, {group: c}) for group, c in bits.linear.items()]
     pieces += [SumForm(0, {}, {pair: c}) for pair, c in bits.products.items()]
     return pieces
+
+
+def peak_resource(name: str, capacity: int, form: LevelForm, nodes: Sequence[OptionNode]) -> PeakResource:
+    """Return a peak resource with the steps of a form as tables of options.
+
+    A step that a layer only has at some of its levels costs so little in options of other levels that it is never the
+    largest.
+
+    Args:
+        name: The name of the resource.
+        capacity: How much of it may be used.
+        form: Its use, the maximum of steps.
+        nodes: The options of each group.
+    """
+    assert isinstance(form.rest, PeakForm)
+    index = {node.name: i for i, node in enumerate(nodes)}
+
+    def stated(step: LinearForm, own: Mapping[str, IntArray]) -> PeakStep:
+        costs = {group: c * nodes[index[group]].widths for group, c in step.coefficients}
+        costs |= {name: costs[name] + extra if name in costs else extra for name, extra in own.items()}
+        return PeakStep(step.constant, tuple(index[group] for group in costs), tuple(costs.values()))
+
+    steps = [stated(step, {}) for step in form.rest.steps]
+    for node in nodes:
+        for site in (site for site in dict.fromkeys(offer.site for offer in node.offers) if site in form.sites):
+            at = node.combinations(site)[node.row_at]
+            for place, peak in enumerate(form.sites[site]):
+                assert isinstance(peak, PeakForm)
+                for step in peak.steps:
+                    if not any(covers(other, step) for other in form.rest.steps):
+                        most = step.constant + sum(c * int(nodes[index[g]].widths[-1]) for g, c in step.coefficients)
+                        steps.append(stated(step, {node.name: np.where(at == place, 0, -most)}))
+    return PeakResource(name, capacity, tuple(steps))

@@ -113,7 +113,7 @@ class OptionNodes:
 
 
 def option_nodes(
-    network: Network, rules: WidthRules, space: DecisionSpace | None = None, most: int = MAX_NODE_OPTIONS
+    network: Network, rules: WidthRules, space: DecisionSpace | None = None, most: int | None = MAX_NODE_OPTIONS
 ) -> OptionNodes:
     """Combine the widths of each group with the levels of the layers that are at home in it.
 
@@ -124,7 +124,7 @@ def option_nodes(
         network: The network.
         rules: The widths of each group.
         space: What can be decided besides widths, and where.
-        most: The most options of a group with levels.
+        most: The most options of a group with levels; None for any number.
     """
     at_home: dict[str | None, list[Offer]] = {}
     for offer in () if space is None else space.offers:
@@ -145,11 +145,13 @@ def option_nodes(
     return OptionNodes(tuple(nodes), tuple(warnings))
 
 
-def _limited(name: str, sizes: IntArray, offers: Sequence[Offer], most: int, warnings: list[str]) -> OptionNode:
+def _limited(name: str, sizes: IntArray, offers: Sequence[Offer], most: int | None, warnings: list[str]) -> OptionNode:
     """The options of one group, of which there are at most `most` if it has levels."""
     if not offers:
         return OptionNode(name, sizes)
     rows = np.array(list(itertools.product(*(offer.levels.tolist() for offer in offers))), np.int64)
+    if most is None:
+        return OptionNode(name, sizes, tuple(offers), rows)
     if len(sizes) * len(rows) > most and len({offer.site for offer in offers}) > 1:
         rows = _common_levels(offers)
         layers = ", ".join(dict.fromkeys(f"'{offer.site}'" for offer in offers))

@@ -100,8 +100,11 @@ class DecisionSpace:
         return {site: tuple(offers) for site, offers in grouped.items()}
 
     def described(self, settings: LevelSettings) -> Network:
-        """Return the network with its layers at the levels of `settings`."""
-        return described(self.network, self.transforms, settings)
+        """Return the network with its layers at the levels of `settings`.
+
+        Levels that transforms set for all layers may be among them, and are not applied again.
+        """
+        return described(self.network, [t for t in self.transforms if t.network_level is None], settings)
 
 
 def decision_space(network: Network, transforms: Sequence[Transform], refusal: Refusal | None = None) -> DecisionSpace:

@@ -12,7 +12,7 @@ from reds_core.cost.counting import ResourceForm
 from reds_core.cost.resources import CostModel
 from reds_core.formulation.formulation import Formulation, formulate
 from reds_core.formulation.level_costs import LevelForm, level_form
-from reds_core.formulation.nodes import OptionNodes, option_nodes
+from reds_core.formulation.nodes import MAX_NODE_OPTIONS, OptionNodes, option_nodes
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.levels import LevelSettings
@@ -47,12 +47,14 @@ class Statement:
         costs: how its resources are counted.
         rules: which widths are options.
         space: what can be decided besides widths; None for nothing.
+        max_node_options: the most options of a group with levels; None for any number.
     """
 
     network: Network
     costs: CostModel = field(default_factory=CostModel)
     rules: WidthRules = WidthRules()
     space: DecisionSpace | None = None
+    max_node_options: int | None = MAX_NODE_OPTIONS
 
     def form(self, resource: str) -> ResourceForm:
         """The use of a resource as a function of the widths, with all layers as they are.
@@ -81,7 +83,7 @@ class Statement:
     @cached_property
     def nodes(self) -> OptionNodes:
         """The options of each group: its widths, combined with the levels of layers."""
-        return option_nodes(self.network, self.rules, self.space)
+        return option_nodes(self.network, self.rules, self.space, self.max_node_options)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -76,12 +76,14 @@ def thinning_price(
         return None
     channels = statement.network.channels
     joined = {pair for r in budget.amounts for pair in joined_groups(statement.form(r))} | set(scores.pairs)
-    entries = sum(channels[a] * channels[b] for a, b in joined)
+    rules = dataclasses.replace(statement.rules, max_options=max(2, *channels.values()))
+    every = dataclasses.replace(statement, rules=rules, max_node_options=None)
+    options = {node.name: len(node.widths) for node in every.nodes.nodes}
+    entries = sum(options[a] * options[b] for a, b in joined)
     unknown = f"how much more '{budget.name}' could be worth with all widths is not known: "
     if entries > TABLE_ENTRIES_LIMIT:
         return ThinningPrice(None, None, f"{unknown}their tables would have {entries:,} entries")
-    rules = dataclasses.replace(statement.rules, max_options=max(2, *channels.values()))
-    whole = dataclasses.replace(statement, rules=rules).formulate(scores, budget, order, "all-widths")
+    whole = every.formulate(scores, budget, order, "all-widths")
     limit_s = min(TIME_LIMIT_S, controls.time_limit_s or TIME_LIMIT_S)
     search = Search(registry, controls=dataclasses.replace(controls, time_limit_s=limit_s))
     try:

@@ -54,7 +54,7 @@ def described(network: Network, transforms: Sequence[Transform], settings: Level
 
     Tensors and weights of the network keep their indices, unless a transform removes some. Layers, tensors and weights
     that a transform adds follow: an added layer runs directly before the call whose output depends on it, and added
-    tensors and weights come last.
+    tensors and weights come last. Added tensors have memory of their own, which those with the same number share.
 
     Args:
         network: The network.
@@ -150,7 +150,7 @@ def _spliced(network: Network, changes: Sequence[_Change]) -> DescribedNetwork:
 def _tensors_put(tensors: list[Tensor], change: _Change) -> Mapping[int, int]:
     """Put the tensors of a part into a network. Return, for each index of the part, the index of the network."""
     at = dict(enumerate(change.place.tensors))
-    storages = {tensor.storage: tensor.storage for tensor in change.before.tensors}
+    storages: dict[int, int] = {}
     for own, tensor in enumerate(change.after.tensors):
         if own >= len(at):  # a transform cannot know which storages are free in the network
             free = max(t.storage for t in tensors) + 1

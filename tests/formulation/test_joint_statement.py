@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from level_transforms import MockBits, MockSparsity
+from level_transforms import Factored, MockBits, MockSparsity
 from toy_framework import ToyModel, chain_model, describe, residual_model
 from toy_networks import concatenated, random_models
 
@@ -71,6 +71,35 @@ def test_a_choice_uses_what_the_described_network_uses(
         counted = resources.usage(described(network, space.transforms, chosen), widths, COSTS)
         assert problem.evaluate(choice).usage == counted == statement.usage(widths, chosen)
         assert counted["params"] == brute_force_weights(network, widths, chosen)
+
+
+@given(random_models(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_levels_that_add_layers_and_tensors_count_as_described(model: ToyModel, data: st.DataObject) -> None:
+    network = describe(model)
+    space = decision_space(network, [Factored()])
+    statement = Statement(network, CostModel(also=("bops",)), space=space)
+    if not statement.nodes.nodes:
+        return
+    budget = parse_budgets(["macs=0.5", "params=0.5", "peak_ram=0.9", "bops=0.5"])[0]
+    problem = statement.formulate(scores_of(network, space), budget).problem
+    for _ in range(5):
+        choice = [data.draw(st.integers(0, group.options - 1)) for group in problem.groups]
+        counted = statement.usage(problem.widths(choice), problem.settings(choice))
+        assert problem.evaluate(choice).usage == counted
+
+
+def test_a_tensor_inside_a_layer_raises_the_peak_at_the_levels_that_have_it() -> None:
+    network = describe(chain_model((2, 2), features=1, positions=50))
+    space = decision_space(network, [Factored()])
+    statement = Statement(network, space=space)
+    problem = statement.formulate(scores_of(network, space), parse_budgets(["peak_ram=0.9"])[0]).problem
+    peaks = set()
+    for choice in itertools.product(*(range(g.options) for g in problem.groups)):
+        counted = statement.usage(problem.widths(choice), problem.settings(choice))["peak_ram"]
+        assert problem.evaluate(choice).usage["peak_ram"] == counted
+        peaks.add(counted)
+    assert len(peaks) > 1
 
 
 def test_every_choice_of_a_small_network_uses_what_the_described_network_uses() -> None:
@@ -193,13 +222,13 @@ class Activations(MockBits):
         return replace(part, tensors=tuple(replace(tensor, bits=level) for tensor in part.tensors))
 
 
-def test_levels_that_change_peak_ram_are_refused_under_such_a_budget_only() -> None:
+def test_levels_that_change_tensors_between_layers_are_refused_under_a_budget_of_peak_ram_only() -> None:
     network = describe(chain_model((3, 4), positions=4))
     space = decision_space(network, [Activations()])
     scores = scores_of(network, space)
     statement = Statement(network, COSTS, space=space)
     assert statement.formulate(scores, parse_budgets(["params=0.5"])[0]).problem.has_levels
-    with pytest.raises(UnsupportedError, match="the levels of transform 'activations' change peak_ram"):
+    with pytest.raises(UnsupportedError, match="the levels of transform 'activations' change tensors between layers"):
         statement.formulate(scores, parse_budgets(["peak_ram=0.5"])[0])
 
 
@@ -220,6 +249,8 @@ def test_a_level_of_the_whole_network_counts_everywhere_and_is_no_dimension() ->
     assert doubled == {**plain, "peak_ram": 2 * plain["peak_ram"], "bops": 2 * plain["bops"]}
     lowest = LevelSettings({offer.site: {offer.what: 4} for offer in space.offers})
     assert statement.usage(network.channels, lowest)["bops"] == plain["bops"]
+    complete = LevelSettings({site: {**levels, "activation_bits": 16} for site, levels in lowest.levels.items()})
+    assert statement.usage(network.channels, complete) == statement.usage(network.channels, lowest)
     assert {offer.what for offer in space.offers} == {"weight_bits"}
 
 
@@ -232,3 +263,14 @@ def test_excesses_count_levels() -> None:
     (excess,) = statement.excesses(budget, network.channels)
     assert excess.used == statement.full_usage("weight_bytes")
     assert statement.excesses(budget, network.channels, lowest) == []
+
+
+def test_the_number_of_options_can_be_left_unlimited() -> None:
+    network = describe(chain_model((150, 200)))
+    space = decision_space(network, [MockBits((2, 3, 4, 5, 6))])
+    limited, unlimited = (Statement(network, COSTS, space=space, max_node_options=most) for most in (1024, None))
+    assert all(len(node.widths) <= 1024 for node in limited.nodes.nodes)
+    assert any(f"'{network.groups[1].name}'" in warning for warning in limited.warnings)
+    crowded = max(unlimited.nodes.nodes, key=lambda node: len(node.rows))
+    assert len(crowded.widths) == network.channels[crowded.name] * 36
+    assert unlimited.warnings == ()

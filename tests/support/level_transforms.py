@@ -8,7 +8,8 @@ import numpy as np
 
 from reds_core.arrays import FloatArray
 from reds_core.knapsack.levels import Nesting
-from reds_core.network.description import Network, Weight, WeightKind
+from reds_core.network.axis import Fixed
+from reds_core.network.description import MacsTerm, Network, Tensor, Weight, WeightKind
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
 
@@ -62,6 +63,47 @@ class MockSparsity(MockBits):
             part,
             weights=tuple(replace(w, bits=8 * level // 100) if w.kind is kernel else w for w in part.weights),
         )
+
+
+class Factored(Transform):
+    """A dense layer as two: to `level` channels, and from there. Its bias belongs to the second."""
+
+    name = "factored"
+    what = "rank"
+    stage = Stage.REWRITE
+    nesting = Nesting.RISING
+
+    def offered(self, network: Network, site: str) -> Offered:
+        used = [network.weights[w] for layer in network.layers if layer.name == site for w in layer.weights]
+        if not any(weight.kind is WeightKind.KERNEL for weight in used):
+            return Offered.nothing("it has no kernel")
+        return Offered(np.array([1, 2, 100], np.int64))
+
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        if level == 100:
+            return part
+        (layer,), (kernel, bias) = part.layers, part.weights
+        (term,) = layer.macs
+        inner, outer = kernel.axes
+        rank, between = Fixed(level), len(part.tensors)
+        first = replace(
+            layer,
+            name=f"{layer.name}/first",
+            outputs=(between,),
+            weights=(0,),
+            macs=(MacsTerm(term.coefficient, (inner, rank)),),
+        )
+        second = replace(layer, inputs=(between,), weights=(2, 1), macs=(MacsTerm(term.coefficient, (rank, outer)),))
+        positions = part.tensors[layer.inputs[0]].positions
+        added = replace(kernel, name=f"{kernel.name}/second", axes=(rank, outer))
+        return LayerPart(
+            (first, second),
+            (*part.tensors, Tensor(positions, rank, storage=0)),
+            (replace(kernel, axes=(inner, rank)), bias, added),
+        )
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        return weight
 
 
 class ChangingLastLevel(MockBits):

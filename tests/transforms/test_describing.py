@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from level_transforms import MockBits, MockSparsity
+from level_transforms import Factored, MockBits, MockSparsity
 from toy_framework import chain_model, describe, residual_model
 
-from reds_core.arrays import FloatArray
 from reds_core.cost import resources
-from reds_core.knapsack.levels import LevelSettings, Nesting
-from reds_core.network.axis import Fixed
-from reds_core.network.description import MacsTerm, Network, Tensor, Weight, WeightKind
+from reds_core.knapsack.levels import LevelSettings
+from reds_core.network.description import WeightKind
 from reds_core.transforms.describing import described, described_sites, layer_parts
-from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
+from reds_core.transforms.transform import LayerPart
 
 NETWORK = describe(residual_model())
 TWICE = replace(
@@ -25,44 +22,6 @@ TWICE = replace(
 )
 """The same with another call of the layer `inside`."""
 COSTS = resources.CostModel(also=("weight_bytes", "bops"))
-
-
-class Factored(Transform):
-    """A dense layer as two: to `level` channels, and from there. Its bias belongs to the second."""
-
-    name = "factored"
-    what = "rank"
-    stage = Stage.REWRITE
-    nesting = Nesting.RISING
-
-    def offered(self, network: Network, site: str) -> Offered:
-        return Offered(np.array([1, 2, 100], np.int64))
-
-    def described(self, part: LayerPart, level: int) -> LayerPart:
-        if level == 100:
-            return part
-        (layer,), (kernel, bias) = part.layers, part.weights
-        (term,) = layer.macs
-        inner, outer = kernel.axes
-        rank, between = Fixed(level), len(part.tensors)
-        first = replace(
-            layer,
-            name=f"{layer.name}/first",
-            outputs=(between,),
-            weights=(0,),
-            macs=(MacsTerm(term.coefficient, (inner, rank)),),
-        )
-        second = replace(layer, inputs=(between,), weights=(2, 1), macs=(MacsTerm(term.coefficient, (rank, outer)),))
-        positions = part.tensors[layer.inputs[0]].positions
-        added = replace(kernel, name=f"{kernel.name}/second", axes=(rank, outer))
-        return LayerPart(
-            (first, second),
-            (*part.tensors, Tensor(positions, rank, storage=0)),
-            (replace(kernel, axes=(inner, rank)), bias, added),
-        )
-
-    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
-        return weight
 
 
 class WithoutBias(Factored):
