@@ -116,21 +116,29 @@ def leaves_the_model_unchanged(subject: TargetSubject) -> None:
 
 
 def works_without_calibration_or_says_so(subject: TargetSubject) -> None:
-    """Users may have no data, so an export without calibration either works or refuses with InputError, and no file."""
+    """Users may have no data, so an export without calibration either works or refuses with InputError, and no file.
+
+    Which of both is declared by `is_calibrated` of the kind of file, by which runs know it in advance.
+    """
     for trial, _ in subject.expressed:
         with tempfile.TemporaryDirectory() as folder:
-            path = subject.path(trial, Path(folder))
+            path, needs_examples = subject.path(trial, Path(folder)), subject.plugin.file.is_calibrated
             try:
                 subject.export(trial, path, None)
-            except InputError:
+            except InputError as error:
                 if os.listdir(folder):
-                    raise Failure(f"leaves {', '.join(os.listdir(folder))} when it refuses {trial}") from None
+                    raise Failure(f"leaves {', '.join(os.listdir(folder))} when it refuses {trial}") from error
+                if not needs_examples:
+                    what = f"refuses {trial} without calibration, but its files are not declared as calibrated"
+                    raise Failure(what) from error
                 continue
             except Exception as error:
                 what = f"raises {type(error).__name__}, not InputError, without calibration: {error}"
                 raise Failure(what) from error
             if not path.is_file():
                 raise Failure(f"writes no file of {trial} without calibration, and does not refuse")
+            if needs_examples:
+                raise Failure(f"exports {trial} without calibration, but its files are declared as calibrated")
 
 
 def answers_like_the_model(subject: TargetSubject) -> None:

@@ -24,7 +24,7 @@ from reds_core.knapsack.levels import LevelSettings
 from reds_core.registry import Registry
 from reds_core.scaffold import templates
 from reds_core.scaffold.templates import TEMPLATES
-from reds_core.testing import check, check_target
+from reds_core.testing import check, check_target, check_transform
 from reds_core.transforms.quantiser import UniformQuantiser
 
 LONGEST = "a-very-long-plugin-name-of-30x"
@@ -97,6 +97,17 @@ def test_a_package_passes_the_conformance_kit(kind: str, tmp_path: Path, monkeyp
     (report,) = check(f"reds_made_{kind}:Made{CLASSES[kind]}")
     assert (report.plugin, report.kind) == (f"made-{kind}", kind)
     assert report.ok, str(report)
+
+
+def test_a_transform_passes_the_conformance_kit_with_other_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(made("transform", "made-otherwise", tmp_path))
+    made_transform = importlib.import_module("reds_made_otherwise").MadeOtherwiseTransform
+    report = check_transform(made_transform(made_transform.Options(bits=2, smallest=0)))
+    assert report.ok, str(report)
+    with pytest.raises(InputError, match="option bits cannot be 8"):
+        made_transform.Options(bits=8)
 
 
 def test_a_target_passes_the_conformance_kit_and_writes_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

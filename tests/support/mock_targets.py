@@ -18,6 +18,8 @@ from reds_core.framework.task import Task
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 
+NO_EXAMPLES = Arrays(np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
+
 
 class Changing(ToyTarget):
     """Base of targets that change what is exported or written."""
@@ -125,6 +127,23 @@ class Pretending(ToyTarget):
     ) -> None:
         if calibration is not None:
             super().export(framework, model, network, settings, path, calibration)
+
+
+class Undeclared(ToyTarget):
+    file = replace(ToyTarget.file, element_size_bytes=None, is_calibrated=False)
+
+
+class Overdeclared(ToyTarget):
+    def export(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        path: Path,
+        calibration: Arrays | None,
+    ) -> None:
+        super().export(framework, model, network, settings, path, NO_EXAMPLES if calibration is None else calibration)
 
 
 class Negating(Changing):

@@ -71,6 +71,8 @@ BAD_TARGETS: list[tuple[type[Target], str, str]] = [
     (mock_targets.Spoiling, "leaves_the_model_unchanged", "exporting changes the weights of sample"),
     (mock_targets.Careless, "works_without_calibration_or_says_so", "raises AttributeError, not InputError"),
     (mock_targets.Pretending, "works_without_calibration_or_says_so", "writes no file"),
+    (mock_targets.Undeclared, "works_without_calibration_or_says_so", "are not declared as calibrated"),
+    (mock_targets.Overdeclared, "works_without_calibration_or_says_so", "are declared as calibrated"),
     (mock_targets.Negating, "answers_like_the_model", "scores 0, its model 1"),
     (mock_targets.Skipping, "answers_like_the_model", "has ExportedFigures"),
     (mock_targets.Permissive, "refuses_data_that_do_not_fit", "takes examples of shape"),

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from toy_framework import ToyFramework, residual_model
+from toy_plugins import toy_registry
+from toy_runs import Workplace, settings
 
 from reds_core.framework.target import Target
 from reds_core.knapsack.levels import LevelSettings
@@ -72,6 +74,25 @@ def test_the_target_keeps_its_contract_and_holds_what_the_transform_makes(tmp_pa
     assert all(np.array_equal(held[name], model.weights[name]) for name in kernels)
     assert all(np.all(np.isin(np.abs(held[n]), [0, *np.exp2(np.arange(-12.0, 3))])) for n in kernels)
     assert not np.array_equal(held["norm/gamma"], model.weights["norm/gamma"])
+
+
+def test_a_run_decides_levels_of_the_transform_for_files_of_the_target(place: Workplace) -> None:
+    (half,) = names_of("targets")["reds_targets"]()
+    (powers,) = names_of("transforms")["reds_transforms"]()
+    of_toys = type("HalfOfToys", (half,), {"made_from": "toy"})
+    plan = place.prune(
+        registry=toy_registry(powers, of_toys),
+        settings=settings(transforms=("powers",), targets=("half",)),
+        budgets={"macs": [0.8], "params": [0.55]},
+    )
+    (member,) = plan.subnetworks
+    levels = {site: chosen["exponent_bits"] for site, chosen in member.settings.items()}
+    assert {4} <= set(levels.values()) <= {4, 8}
+    assert member.usage["params"] <= 0.55 * plan.full.usage["params"]
+    held = ToyFramework().load_model(place.out / member.files["half"])
+    for site in (site for site, level in levels.items() if level == 4):
+        exponents = np.log2(np.abs(held.weights[f"{site}/kernel"][held.weights[f"{site}/kernel"] != 0]))
+        assert np.array_equal(exponents, np.rint(exponents))
 
 
 @pytest.mark.parametrize(("name", "base"), [("transforms", Transform), ("targets", Target)])
