@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import split_parts
 from reds_core.runs.inspection import load_for_inspection
-from reds_core.runs.layer_levels import refusal_by, space_of
+from reds_core.runs.layer_levels import level_plugins
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, Participant, check_options
 from reds_core.runs.provenance import file_hash, versions_of, weights_hash
@@ -120,7 +119,7 @@ def sensitivity(
     """
     registry = given_registry(registry)
     options = with_input_shape(given_options(options), input_shape, model, registry)
-    what, where = _names(transforms, argument("transforms")), _names(targets, argument("targets"))
+    what, where = _names(transforms), _names(targets)
     folder, how, shown = given_path(out, "out"), mode_of(mode), 0 if told is not None else verbose
     if not what:
         raise InputError("no transform is given", f"give {argument('transforms')}, such as weight-bits")
@@ -128,11 +127,13 @@ def sensitivity(
         raise InputError(f"losses cannot be measured on {examples} examples", "give 1 or more")
     if how is Mode.RESUME:
         raise InputError("a measurement cannot be resumed", f"give {argument('mode', 'overwrite')}")
-    settings = replace(RunSettings(), task=Task(loss), seed=seed, finetune=FinetuneSettings(epochs=0))
+    untrained = FinetuneSettings(epochs=0)
+    settings = RunSettings(
+        transforms=what, targets=where, options=options, task=Task(loss), seed=seed, finetune=untrained
+    )
     parts: list[Participant] = [FRAMEWORKS, *((Transform, name) for name in what), *((Target, name) for name in where)]
     check_options(registry, options, parts)
-    changes = [registry.create(Transform, name, options) for name in what]
-    devices = [registry.create(Target, name, options) for name in where]
+    plugins = level_plugins(registry, settings)
     source = given_data(data)
     if source is None:
         raise InputError("no data is given", f"give {argument('data')}")
@@ -142,7 +143,7 @@ def sensitivity(
         framework, loaded, network = load_for_inspection(
             model, registry, options=options, imports=imports, watcher=followed
         )
-        space = space_of(network, changes, refusal_by(devices, network))
+        space = plugins.space(network)
         if space is None or not space.offers:
             raise InputError("the transforms leave nothing to decide for any layer", "choose other transforms")
         for warning in space.warnings:
@@ -171,17 +172,8 @@ def sensitivity(
     return table
 
 
-def _names(given: str | Sequence[str], what: str) -> tuple[str, ...]:
-    """The names of plugins, each once.
-
-    Raises:
-        InputError: If one is given twice.
-    """
-    names = tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else tuple(given)
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise InputError(f"{what} names '{repeated}' twice", "name it once")
-    return names
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else tuple(given)
 
 
 def _check_free(folder: Path, mode: Mode) -> None:

@@ -16,6 +16,7 @@ from reds_core.errors import UnsupportedError
 from reds_core.framework.framework import Family
 from reds_core.runs.calibration import calibrated_rate, drawn_choices
 from reds_core.runs.checkpoint import load_scores
+from reds_core.runs.layer_levels import TIE_BREAK
 from reds_core.runs.tools import RunTools
 from reds_core.scoring.exchange import FittedRate
 from reds_core.scoring.level_losses import LevelLosses
@@ -68,7 +69,8 @@ def test_a_run_values_levels_at_the_fitted_rate(place: Workplace, captured: Capt
     values = load_scores(place.out / "scores.npz").level_values
     assert values.keys() == captured.losses.rises.keys()
     for key, rises in captured.losses.rises.items():
-        np.testing.assert_allclose(values[key], -captured.fit.rate * rises)
+        ties = TIE_BREAK * np.arange(len(rises))[::-1]
+        np.testing.assert_allclose(values[key], -captured.fit.rate * rises - ties)
 
 
 def test_choices_are_different_meet_their_budgets_and_vary_both_values(captured: Captured) -> None:
