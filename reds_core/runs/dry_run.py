@@ -85,12 +85,17 @@ def _warn_of_training(session: Session) -> None:
         session.watcher.warn(
             f"pruner '{session.plugins.pruner.name}' trains between its choices, so that a run may choose other widths"
         )
+    if session.settings.transforms and session.settings.calibrate is not None:
+        session.watcher.warn(
+            "the exchange rate is fitted to trainings, so that a run may choose other widths and levels"
+        )
 
 
 def _untrained(session: Session) -> Checkpoint:
     """Take all steps without training."""
     settings = session.settings
-    settings = dataclasses.replace(settings, finetune=dataclasses.replace(settings.finetune, epochs=0))
+    untrained = dataclasses.replace(settings.finetune, epochs=0)
+    settings = dataclasses.replace(settings, finetune=untrained, calibrate=None)
     session = dataclasses.replace(session, request=dataclasses.replace(session.request, settings=settings))
     pruner, inputs, watcher = session.plugins.pruner, session.inputs, session.watcher
     slots = TrainingSlots(lambda training: session.folder, Interruption(), watcher.warn)  # no training asks for one

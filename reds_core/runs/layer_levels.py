@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.exchange import level_values
-from reds_core.scoring.level_losses import level_losses
+from reds_core.scoring.level_losses import LevelLosses, level_losses
 from reds_core.scoring.recalibrated import Measuring
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.transforms.transform import Transform
@@ -51,13 +51,16 @@ class LayerLevels:
         sites = dict.fromkeys(layer.name for layer in self.space.network.layers)
         return LevelSettings({site: {**fixed, **settings.levels.get(site, {})} for site in sites})
 
-    def valued(self, scores: ScoreTable, measuring: Measuring, rate: float | None) -> ScoreTable:
+    def valued(
+        self, scores: ScoreTable, measuring: Measuring, rate_of: Callable[[LevelLosses], float | None]
+    ) -> ScoreTable:
         """Return scores with the values of all levels that are offered, in the units of the scores.
 
         Args:
             scores: The scores of the channels.
             measuring: Measures what each level of each layer alone costs in loss.
-            rate: The value of a loss of 1 in the units of the scores; None for the default of these units.
+            rate_of: Returns the value of a loss of 1 in the units of the scores, given the measured losses; None for
+                the default of these units.
 
         Raises:
             InputError: If losses cannot be exchanged for such scores.
@@ -67,9 +70,9 @@ class LayerLevels:
         losses = level_losses(measuring, self.space.offers)
         values = {
             key: each - TIE_BREAK * np.arange(len(each))[::-1]
-            for key, each in level_values(losses, scores, rate).items()
+            for key, each in level_values(losses, scores, rate_of(losses)).items()
         }
-        return ScoreTable(scores.channels, scores.pairs, scores.curves, values)
+        return replace(scores, level_values=values)
 
     def trains_projected(self, settings: Sequence[LevelSettings]) -> bool:
         """Whether members with these levels are trained with projected weights."""

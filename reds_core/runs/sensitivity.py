@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from reds_core.arrays import IntArray
 from reds_core.errors import InputError, UnavailableError, argument
+from reds_core.formulation.space import DecisionSpace
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import Target
 from reds_core.framework.task import Task
 from reds_core.network.description import Network
-from reds_core.plugin import PluginOptions, guarded
+from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following, showing_count
 from reds_core.registry import Registry, given_registry
 from reds_core.report.drawing import save_figure
@@ -29,6 +26,7 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import split_parts
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.layer_levels import level_plugins
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, Participant, check_options
 from reds_core.runs.provenance import file_hash, versions_of, weights_hash
@@ -46,55 +44,17 @@ SENSITIVITY_PICTURE = "sensitivity.png"
 Told = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, eq=False)
-class RealisedLevels:
-    """The levels of one layer that a transform offers and that a target realises.
-
-    Attributes:
-        site: The name of the layer.
-        transform: The transform.
-        levels: The levels in rising order, int64 (levels,). The last leaves the layer as it is.
-        reason: Why there are not at least two levels; empty if there are.
-    """
-
-    site: str
-    transform: Transform
-    levels: IntArray
-    reason: str = ""
-
-
-def realised_levels(
-    network: Network, transforms: Sequence[Transform], targets: Sequence[Target]
-) -> tuple[RealisedLevels, ...]:
-    """Return the levels that each transform offers for each layer with weights, without those that no target realises.
-
-    Args:
-        network: The description of the network.
-        transforms: The transforms.
-        targets: The targets, of which one has to realise a level. Without targets, all levels are kept.
-    """
-    sites = list(dict.fromkeys(layer.name for layer in network.layers if layer.weights))
-    return tuple(_realised(network, site, transform, targets) for site in sites for transform in transforms)
-
-
-def _realised(network: Network, site: str, transform: Transform, targets: Sequence[Target]) -> RealisedLevels:
-    with guarded(transform):
-        offered = transform.offered(network, site)
-    kept, refusals = [], []
-    for level in offered.levels.tolist()[:-1]:
-        found = [_refusal(target, network, site, transform.what, level) for target in targets]
-        if targets and all(found):
-            refusals += [text for text in found if text]
-        else:
-            kept.append(level)
-    levels = np.array([*kept, *offered.levels.tolist()[-1:]], np.int64)
-    reason = "" if kept else offered.reason or "; ".join(dict.fromkeys(refusals)) or "there is only one level"
-    return RealisedLevels(site, transform, levels, reason)
-
-
-def _refusal(target: Target, network: Network, site: str, what: str, level: int) -> str | None:
-    with guarded(target):
-        return target.refusal(network, site, what, level)
+def undecided(space: DecisionSpace) -> tuple[UndecidedLayer, ...]:
+    """Return the layers that have weights but no levels, and why, by layer and what would be decided."""
+    decided = {(offer.site, offer.what) for offer in space.offers}
+    reasons: dict[tuple[str, str], dict[str, None]] = {}
+    for each in space.withheld:
+        if (each.site, each.what) not in decided:
+            reasons.setdefault((each.site, each.what), {})[each.reason] = None
+    weighted = {layer.name for layer in space.network.layers if layer.weights}
+    return tuple(
+        UndecidedLayer(site, what, "; ".join(why)) for (site, what), why in reasons.items() if site in weighted
+    )
 
 
 def sensitivity(
@@ -159,7 +119,7 @@ def sensitivity(
     """
     registry = given_registry(registry)
     options = with_input_shape(given_options(options), input_shape, model, registry)
-    what, where = _names(transforms, argument("transforms")), _names(targets, argument("targets"))
+    what, where = _names(transforms), _names(targets)
     folder, how, shown = given_path(out, "out"), mode_of(mode), 0 if told is not None else verbose
     if not what:
         raise InputError("no transform is given", f"give {argument('transforms')}, such as weight-bits")
@@ -167,11 +127,13 @@ def sensitivity(
         raise InputError(f"losses cannot be measured on {examples} examples", "give 1 or more")
     if how is Mode.RESUME:
         raise InputError("a measurement cannot be resumed", f"give {argument('mode', 'overwrite')}")
-    settings = replace(RunSettings(), task=Task(loss), seed=seed, finetune=FinetuneSettings(epochs=0))
+    untrained = FinetuneSettings(epochs=0)
+    settings = RunSettings(
+        transforms=what, targets=where, options=options, task=Task(loss), seed=seed, finetune=untrained
+    )
     parts: list[Participant] = [FRAMEWORKS, *((Transform, name) for name in what), *((Target, name) for name in where)]
     check_options(registry, options, parts)
-    changes = [registry.create(Transform, name, options) for name in what]
-    devices = [registry.create(Target, name, options) for name in where]
+    plugins = level_plugins(registry, settings)
     source = given_data(data)
     if source is None:
         raise InputError("no data is given", f"give {argument('data')}")
@@ -181,16 +143,16 @@ def sensitivity(
         framework, loaded, network = load_for_inspection(
             model, registry, options=options, imports=imports, watcher=followed
         )
-        offers = realised_levels(network, changes, devices)
-        deciding = [offer for offer in offers if not offer.reason]
-        if not deciding:
-            why = f": '{offers[0].site}': {offers[0].reason}" if offers else ""
-            raise InputError(f"no level can be chosen for any layer{why}", "choose other transforms or targets")
+        space = plugins.space(network)
+        if space is None or not space.offers:
+            raise InputError("the transforms leave nothing to decide for any layer", "choose other transforms")
+        for warning in space.warnings:
+            followed.warn(warning)
         dataset = read_given(source, None, framework, loaded, settings)
         train, _, _ = split_parts(framework, loaded, dataset, settings)
         measuring = Measuring.sampled(framework, loaded, network, train, settings.task, seed, examples)
         with showing_count(shown if watcher is None else 0, "measuring levels") as count:
-            found = level_losses(measuring, deciding, told or count)
+            found = level_losses(measuring, space.offers, told or count)
         kinds = {layer.name: layer.kind for layer in network.layers}
         table = SensitivityTable(
             network=network.name,
@@ -203,24 +165,15 @@ def sensitivity(
             seed=seed,
             base_loss=found.base,
             layers=tuple(LayerSensitivity.of(each, kinds[each.site]) for each in found.sites),
-            left_out=tuple(UndecidedLayer(o.site, o.transform.what, o.reason) for o in offers if o.reason),
+            left_out=undecided(space),
             versions=versions_of(registry, framework),
         )
         _write(table, folder, followed)
     return table
 
 
-def _names(given: str | Sequence[str], what: str) -> tuple[str, ...]:
-    """The names of plugins, each once.
-
-    Raises:
-        InputError: If one is given twice.
-    """
-    names = tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else tuple(given)
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise InputError(f"{what} names '{repeated}' twice", "name it once")
-    return names
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else tuple(given)
 
 
 def _check_free(folder: Path, mode: Mode) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from typing import Any
@@ -12,14 +13,17 @@ from reds_core.formulation.formulation import Formulation
 from reds_core.framework.data import Data
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Family, Training
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Step, Tools
 from reds_core.runs.alignment import choose
+from reds_core.runs.calibration import CALIBRATION_EPOCHS, calibrated_rate
 from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.session import Session
+from reds_core.scoring.level_losses import LevelLosses
 from reds_core.scoring.recalibrated import Measuring
 from reds_core.scoring.scorer import ScoreTable, score
 
@@ -68,7 +72,30 @@ class RunTools(Tools):
         if levels.space is None or inputs.train is None:
             return scores
         given = (inputs.framework, self.model, self.network, inputs.train, settings.task, settings.seed)
-        return levels.valued(scores, Measuring.sampled(*given), settings.exchange_rate)
+
+        def rate_of(losses: LevelLosses) -> float | None:
+            return settings.exchange_rate if settings.calibrate is None else self._calibrated(scores, losses)
+
+        return levels.valued(scores, Measuring.sampled(*given), rate_of)
+
+    def _calibrated(self, scores: ScoreTable, losses: LevelLosses) -> float:
+        """The exchange rate that is fitted to short trainings, whose epochs are kept as those of the step are."""
+        watcher, count = self._session.watcher, self._settings.calibrate or 0
+        trainer = copy.copy(self)
+        trainer._step = dataclasses.replace(self._step, epochs=CALIBRATION_EPOCHS)
+
+        def project(model: Any, settings: LevelSettings) -> None:
+            if self._session.levels.project(self._inputs.framework, model, settings):
+                trainer.recalibrate(model)
+
+        found = calibrated_rate(trainer, scores, losses, count, project, watcher.note)
+        self.passes, self.search_s, self.finetune_s = trainer.passes, trainer.search_s, trainer.finetune_s
+        if found.note:
+            watcher.warn(f"{found.note}; the exchange rate is {found.rate:.3g}")
+        else:
+            spread = "" if found.standard_error is None else f", standard error {found.standard_error:.2g}"
+            watcher.note(f"the exchange rate is {found.rate:.3g}, fitted to {found.choices} trainings{spread}")
+        return found.rate
 
     def loss(self, model: Any) -> float:
         inputs = self._inputs

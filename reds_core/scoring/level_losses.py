@@ -13,6 +13,7 @@ import numpy as np
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import ContractViolation, InputError
 from reds_core.framework.framework import WeightArrays
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.plugin import guarded
 from reds_core.scoring.recalibrated import Measuring
@@ -80,6 +81,20 @@ class LevelLosses:
     def rises(self) -> Mapping[tuple[str, str], FloatArray]:
         """For each layer and what is decided about it: by how much each level raises the loss, float64 (levels,)."""
         return {(each.site, each.what): each.rises for each in self.sites}
+
+    def rise(self, settings: LevelSettings) -> float:
+        """Return the sum of the rises of the loss by the levels of some layers; others are as they are.
+
+        Raises:
+            KeyError: If a level was not measured.
+        """
+        total = 0.0
+        for each in self.sites:
+            level = settings.at(each.site, each.what)
+            if level is not None:
+                rises = dict(zip(each.levels.tolist(), each.rises.tolist(), strict=True))
+                total += rises[level]
+        return total
 
 
 def level_losses(

@@ -71,7 +71,7 @@ def test_levels_that_no_target_realises_are_not_measured(place: Workplace) -> No
     table = measured(place, targets=["even"], options=options)
     assert {each.layer: each.levels for each in table.layers} == dict.fromkeys(SITES[1:], (2, 8))
     assert {left.layer: left.reason for left in table.left_out} == {
-        "stem": "the stem is copied",
+        "stem": "target 'even': the stem is copied",
         "norm": "it has no kernel",
     }
     assert (table.targets, table.options) == (("even",), options)
@@ -114,7 +114,7 @@ def test_a_finished_measurement_is_not_replaced_unless_asked(place: Workplace) -
         ({"out": ""}, "out is empty"),
         ({"options": {"rounding": {"most": "x"}}}, "rounding.most"),
         ({"options": {"taylor": {"batch_size": "4"}}}, "taylor"),
-        ({"options": {"rounding": {"most": "0"}}}, "no level can be chosen for any layer: 'stem': there is only one"),
+        ({"options": {"rounding": {"most": "0"}}}, "transform 'rounding' has no choice for any layer"),
     ],
     ids=str,
 )
@@ -148,7 +148,7 @@ def test_the_command_prints_a_table_and_draws_a_picture(reds: Reds, place: Workp
     reds(*asked).check_error(2, "holds a finished measurement; add --overwrite")
     again = reds(*asked, "--overwrite", "--json", "--target", "even")
     assert again.json == json.loads((place.out / "sensitivity.json").read_text())
-    reds(*asked, "--overwrite", "--option", "rounding.most=0").check_error(2, "no level can be chosen")
+    reds(*asked, "--overwrite", "--option", "rounding.most=0").check_error(2, "has no choice for any layer")
 
 
 def sample() -> SensitivityTable:
