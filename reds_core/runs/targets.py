@@ -58,18 +58,15 @@ class RunTargets:
         return tuple(dict.fromkeys(note for t in written for note in t.notes(self.framework, model)))
 
     def refusal(self, network: Network) -> Refusal:
-        """What decides which levels are offered: those that every target that was asked for realises.
+        """What decides which levels are offered: those that one of the targets realises.
 
-        The model's own file can hold the values of any level, so it has no say. Without targets that were asked for,
-        those of the framework's default list decide together: one of them has to realise the level.
+        The model's own file can hold the values of any level. If no other files are written, all levels are offered.
         """
 
         def refusal(site: str, what: str, level: int) -> str | None:
             reasons = [(t.name, t.refusal(network, site, what, level)) for t in self.targets]
             refused = [f"target '{name}': {reason}" for name, reason in reasons if reason is not None]
-            if self.is_default and len(refused) < len(reasons):
-                return None
-            return "; ".join(refused) or None
+            return "; ".join(refused) if reasons and len(refused) == len(reasons) else None
 
         return refusal
 
