@@ -19,7 +19,7 @@ from toy_transforms import ToyBits, ToyTarget, rounded
 
 from reds_core.cost import resources
 from reds_core.cost.resources import CostModel
-from reds_core.errors import ContractViolation, InputError, UnsupportedError
+from reds_core.errors import ContractViolation, InfeasibleError, InputError, UnsupportedError
 from reds_core.framework.framework import Family, Training
 from reds_core.knapsack.levels import LevelSettings, Nesting
 from reds_core.plan import ExtractionRecord, load_plan
@@ -190,6 +190,15 @@ def test_a_member_that_is_added_nests_with_its_neighbours(place: Workplace) -> N
     small, added, large = load_plan(place.out).subnetworks
     for site, chosen in added.settings.items():
         assert small.settings[site][WHAT] <= chosen[WHAT] <= large.settings[site][WHAT]
+
+
+def test_a_budget_that_only_bits_can_meet_is_met(place: Workplace) -> None:
+    budgets = {"params": [0.6]}
+    narrow = dataclasses.replace(LEVELS.widths, min_width=6)
+    with pytest.raises(InfeasibleError):
+        place.prune(budgets=budgets, settings=settings(widths=narrow))
+    (record,) = prune(place, budgets=budgets, settings=dataclasses.replace(LEVELS, widths=narrow)).subnetworks
+    assert any(chosen[WHAT] == 2 for chosen in record.settings.values())
 
 
 # --- training -------------------------------------------------------------------------------------------------------
