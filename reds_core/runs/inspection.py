@@ -261,7 +261,9 @@ def inspect(
         framework, _, network = load_for_inspection(
             model, registry, options=options, imports=imports, strict=strict, watcher=followed
         )
-        space = offered_levels(network, made, run_targets(registry, framework, settings)) if made else None
+        space = None
+        if made:
+            space = offered_levels(network, made, run_targets(registry, framework, settings).refusal(network))
         for warning in () if space is None else space.warnings:
             followed.warn(warning)
     described = describe(network, element_size)

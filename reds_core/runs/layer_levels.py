@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.errors import InputError, argument
-from reds_core.formulation.space import DecisionSpace, decision_space
+from reds_core.formulation.space import DecisionSpace, Refusal, decision_space
 from reds_core.framework.framework import Family, Framework
 from reds_core.framework.projection import Projection, projections
 from reds_core.knapsack.levels import LevelSettings
@@ -17,6 +17,7 @@ from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import RunTargets
+from reds_core.runs.targets import refusal_by as refusal_by
 from reds_core.scoring.exchange import level_values
 from reds_core.scoring.level_losses import level_losses
 from reds_core.scoring.recalibrated import Measuring
@@ -133,18 +134,24 @@ def transforms_of(registry: Registry, settings: RunSettings) -> tuple[Transform,
     return tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
 
 
-def offered_levels(network: Network, transforms: Sequence[Transform], targets: RunTargets) -> DecisionSpace | None:
-    """Return what transforms offer for a network, which may be nothing; None without transforms."""
-    return decision_space(network, transforms, targets.refusal(network)) if transforms else None
+def offered_levels(network: Network, transforms: Sequence[Transform], refusal: Refusal) -> DecisionSpace | None:
+    """Return what transforms offer for a network, which may be nothing; None without transforms.
+
+    Args:
+        network: The description of the network.
+        transforms: The transforms.
+        refusal: Why no file that is asked for can have a layer at a level, or None if one can.
+    """
+    return decision_space(network, transforms, refusal) if transforms else None
 
 
-def levels_to_decide(network: Network, transforms: Sequence[Transform], targets: RunTargets) -> DecisionSpace | None:
-    """Return what transforms offer for a network; None without transforms.
+def space_of(network: Network, transforms: Sequence[Transform], refusal: Refusal) -> DecisionSpace | None:
+    """Return what transforms offer for a network; None without transforms. The arguments are as for `offered_levels`.
 
     Raises:
         InputError: If a transform that decides levels can decide none.
     """
-    space = offered_levels(network, transforms, targets)
+    space = offered_levels(network, transforms, refusal)
     if space is None:
         return None
     for transform in transforms:
@@ -155,6 +162,15 @@ def levels_to_decide(network: Network, transforms: Sequence[Transform], targets:
                 f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
             )
     return space
+
+
+def levels_to_decide(network: Network, transforms: Sequence[Transform], targets: RunTargets) -> DecisionSpace | None:
+    """Return what transforms offer for a network in a run with some targets; None without transforms.
+
+    Raises:
+        InputError: If a transform that decides levels can decide none.
+    """
+    return space_of(network, transforms, targets.refusal(network))
 
 
 def _reason(space: DecisionSpace, transform: Transform) -> str:
