@@ -12,7 +12,7 @@ import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.resources import check_resources
-from reds_core.errors import InputError, argument
+from reds_core.errors import InputError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.framework import member_kept
@@ -203,8 +203,8 @@ def _between(
     problem: KnapsackProblem, below: SubnetworkRecord | None, above: SubnetworkRecord | None
 ) -> KnapsackProblem:
     """The problem with only the options that nest with those of the members below and above."""
-    lower = None if below is None else choice_of(problem, below.widths, below.levels)
-    upper = None if above is None else choice_of(problem, above.widths, above.levels)
+    lower = None if below is None else _choice_of(problem, below)
+    upper = None if above is None else _choice_of(problem, above)
     if not problem.has_levels:
         return problem.with_bounds(lower, upper)
     allowed = [np.ones(g.options, bool) for g in problem.groups]
@@ -213,6 +213,21 @@ def _between(
         options &= True if lower is None else within[lower[group]]
         options &= True if upper is None else within[:, upper[group]]
     return problem.restricted([np.flatnonzero(options) for options in allowed]).problem
+
+
+def _choice_of(problem: KnapsackProblem, member: SubnetworkRecord) -> tuple[int, ...]:
+    """The options that a member of the plan has.
+
+    Raises:
+        InputError: If the plan states widths or levels that cannot be chosen.
+    """
+    try:
+        return choice_of(problem, member.widths, member.levels)
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"the plan states widths or levels of subnetwork '{member.name}' that cannot be chosen ({error})",
+            f"run {command('prune')} again",
+        ) from None
 
 
 def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:

@@ -113,6 +113,7 @@ def read_family(
     if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
         names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.file)}"
         raise InputError(f"{names} in '{folder}' do not belong to one run", f"run {command('prune')} again")
+    _check_layers(folder, plan, network)
     latencies = settings.read_latencies()
     if latencies is not None and latencies.digest != plan.hashes.latency_table:
         raise InputError(
@@ -122,3 +123,15 @@ def read_family(
     space = levels_to_decide(network, transforms_of(registry, settings), targets)
     statement = Statement(network, costs, settings.widths, space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
+
+
+def _check_layers(folder: Path, plan: Plan, network: Network) -> None:
+    """Refuse a plan that states levels of layers that the network does not have."""
+    known = {layer.name for layer in network.layers}
+    for member in plan.subnetworks:
+        unknown = sorted(member.levels.levels.keys() - known)
+        if unknown:
+            raise InputError(
+                f"'{folder / PLAN_FILE}' states levels of '{unknown[0]}', which is not a layer of the network",
+                f"run {command('prune')} again",
+            )

@@ -201,6 +201,29 @@ def test_a_budget_that_only_bits_can_meet_is_met(place: Workplace) -> None:
     assert any(chosen[WHAT] == 2 for chosen in record.settings.values())
 
 
+def damaged(place: Workplace, change: Callable[[dict[str, Any]], None]) -> None:
+    path = place.out / "plan.json"
+    content = json.loads(path.read_text())
+    change(content["subnetworks"][0]["settings"])
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda settings: settings.update(nowhere={WHAT: 4}), "levels of 'nowhere', which is not a layer"),
+        (lambda settings: settings["stem"].update({WHAT: 3}), "widths or levels of subnetwork '50' that cannot"),
+        (lambda settings: settings["stem"].update({WHAT: "4"}), "is malformed"),
+        (lambda settings: settings.update(stem=4), "is malformed"),
+    ],
+)
+def test_damaged_plans_are_refused(place: Workplace, change: Callable[[dict[str, Any]], None], why: str) -> None:
+    prune(place)
+    damaged(place, change)
+    with pytest.raises(InputError, match=why):
+        api.extract(place.out, {"macs": 0.65, "weight_bytes": 0.4}, registry=registry())
+
+
 # --- training -------------------------------------------------------------------------------------------------------
 
 
