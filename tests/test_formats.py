@@ -208,6 +208,17 @@ def test_a_latency_table_keeps_its_digest(tmp_path: Path) -> None:
     assert (tmp_path / "again.json").read_text() == text
 
 
+def test_plans_with_levels_are_of_the_second_version(tmp_path: Path) -> None:
+    save_plan(sample_plans.with_levels(), tmp_path)
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    check("reds-plan-2.json", plan)
+    assert refuses("reds-plan-1.json", plan)
+    assert refuses("reds-plan-1.json", plan | {"format": "reds-plan/1"})
+    first = {key: value for key, value in plan["subnetworks"][0].items() if key != "settings"}
+    assert refuses("reds-plan-2.json", plan | {"subnetworks": [first]})
+    assert refuses("reds-plan-2.json", plan | {"subnetworks": [first | {"settings": {"conv2d": 4}}]})
+
+
 def test_a_plan_that_is_read_and_written_again_is_the_same(tmp_path: Path) -> None:
     plan = sample_plans.complete()
     (first, *more) = plan.subnetworks

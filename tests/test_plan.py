@@ -176,6 +176,23 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, content: bytes, why: 
         load_plan(tmp_path)
 
 
+def test_the_second_version_has_settings_and_the_first_has_none(tmp_path: Path) -> None:
+    member = dataclasses.replace(PLAN.subnetworks[0], settings={"conv": {"weight_bits": 4}})
+    plan = dataclasses.replace(PLAN, format="reds-plan/2", subnetworks=(member,))
+    save_plan(plan, tmp_path)
+    found = load_plan(tmp_path)
+    assert found == plan
+    assert found.subnetworks[0].levels.at("conv", "weight_bits") == 4
+    assert found.subnetworks[0].levels.at("other", "weight_bits") is None
+    for wrong, state in (
+        (dataclasses.replace(plan, format="reds-plan/1"), "unknown"),
+        (dataclasses.replace(PLAN, format="reds-plan/2"), "missing"),
+    ):
+        save_plan(wrong, tmp_path)
+        with pytest.raises(InputError, match=rf"subnetworks\[0\]: field 'settings' is {state}"):
+            load_plan(tmp_path)
+
+
 def test_a_folder_without_a_plan(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no finished run; name a folder made by `reds_core.prune`"):
         load_plan(tmp_path)

@@ -48,7 +48,8 @@ def results_frame(path: str | PathLike[str]) -> pandas.DataFrame:
     outcome, reason
         say how it ended;
     budget (its name), macs and every other resource (base units), share_macs and so on (of the full network), value,
-    bound, gap, status, answered_by (the solver), widths (by group)
+    bound, gap, status, answered_by (the solver), widths (by group), settings (levels by
+    layer; None without transforms)
         describe the subnetwork;
     accuracy_before, accuracy_after, accuracy_int8 and one more for each other kind of exported file, full_before,
     full_after, metric
@@ -81,7 +82,7 @@ def _types(exported: Iterable[str]) -> dict[str, Any]:
         **dict.fromkeys(("value", "bound"), "Int64"),
         "gap": "Float64",
         **dict.fromkeys(("status", "answered_by"), "string"),
-        "widths": "object",
+        **dict.fromkeys(("widths", "settings"), "object"),
         **dict.fromkeys(("accuracy_before", "accuracy_after", *exported), "Float64"),
         **dict.fromkeys(("full_before", "full_after"), "Float64"),
         "metric": "string",
@@ -133,6 +134,7 @@ def _row(record: ResultRecord, types: Mapping[str, Any], columns: Mapping[str, s
             "status": made.status,
             "answered_by": made.solver,
             "widths": dict(made.widths),
+            "settings": made.settings,
             "accuracy_before": made.accuracy.before,
             "accuracy_after": made.accuracy.after,
             **{columns[kind]: figure for kind, figure in made.accuracy.exported.items() if kind in columns},

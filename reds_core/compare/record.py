@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from reds_core.plan import Accuracy, FullAccuracy
 from reds_core.system.machine import Machine
 from reds_core.system.record_lines import RecordKind
+from reds_core.system.records import LEFT_OUT
 
 
 class RunOutcome(Enum):
@@ -49,6 +50,7 @@ class Subnetwork:
         name: name of the budget: its percentage, or the text as typed.
         share: usage as a fraction of the full network's, by resource.
         solver: solver that found the widths, or None.
+        settings: levels of layers; None for runs without transforms and targets.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Subnetwork:
     gap: float | None
     status: str | None
     solver: str | None
+    settings: Mapping[str, Mapping[str, int]] | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

@@ -206,4 +206,5 @@ def _subnetwork(plan: Plan, made: SubnetworkRecord) -> Subnetwork:
         gap=made.gap,
         status=made.status,
         solver=made.solver,
+        settings=made.settings,
     )

@@ -20,6 +20,7 @@ from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.finish import member_record, plan_of
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.inputs import InputReader
+from reds_core.runs.layer_levels import levels_to_decide
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import accept_budgets, warn_of_inputs
 from reds_core.runs.session import Session, create_plugins
@@ -57,14 +58,15 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     plugins = create_plugins(registry, settings)
     budgets = parse_budgets(settings.budgets)
     check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
-    request.check_sources(plugins.scorer, plugins.levels.transforms)
+    request.check_sources(plugins.scorer, plugins.transforms)
     framework = request.framework(registry)
     targets = run_targets(registry, framework, settings)
     check_calibration(targets, request.data is not None)
     accept = partial(accept_budgets, settings, budgets)
     place = RunFolder(folder, Mode.REFUSE)
     kinds = all_kinds(registry, framework)
-    inputs = InputReader(request, framework, kinds, place, None, watcher, accept, plugins.levels.space).read()
+    space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets)
+    inputs = InputReader(request, framework, kinds, place, None, watcher, accept, space).read()
     budgets = inputs.statement.smallest_first(budgets)
     warn_of_inputs(inputs, settings, targets, budgets, watcher)
     session = Session(request, folder, registry, watcher, plugins, inputs, inputs.statement, budgets)

@@ -12,7 +12,7 @@ import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.resources import check_resources
-from reds_core.errors import InputError, argument
+from reds_core.errors import InputError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.framework import member_kept
@@ -31,7 +31,6 @@ from reds_core.runs.exporting import Exporter
 from reds_core.runs.finish import report, solution_figures
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.given_data import Splits
-from reds_core.runs.layer_levels import LevelPlugins, level_plugins
 from reds_core.runs.member_data import MemberData, read_member_data
 from reds_core.runs.member_training import recalibrate_member, train_member
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
@@ -111,8 +110,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         search.check()
         check_resources(budget.amounts, settings.latency_table is not None)
         watcher.stage("reading the family")
-        plugins = level_plugins(registry, settings)
-        family = read_family(folder, plan, settings, framework, plugins, budget)
+        family = read_family(folder, plan, settings, framework, registry, targets, budget)
         check_reachable(family.statement, [budget])
         for warning in slack_warnings(family.statement, [budget]):
             watcher.warn(warning)
@@ -121,7 +119,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         below, above = plan.subnetworks[at - 1] if at else None, next(iter(plan.subnetworks[at:]), None)
         decision = _decide(family, budget, below, above, search)
         source = next((m for m in plan.subnetworks[at:] if _gives_weights(m, family)), None)
-        model = _cut(family, decision, source, budget, plugins)
+        model = _cut(family, decision, source, budget)
         family.levels.project(framework, model, decision.settings)
         data = read_member_data(family, model, request.data, watcher)
         exporter = _exporter(family, targets, model, data, watcher)
@@ -205,8 +203,8 @@ def _between(
     problem: KnapsackProblem, below: SubnetworkRecord | None, above: SubnetworkRecord | None
 ) -> KnapsackProblem:
     """The problem with only the options that nest with those of the members below and above."""
-    lower = None if below is None else choice_of(problem, below.widths, below.levels)
-    upper = None if above is None else choice_of(problem, above.widths, above.levels)
+    lower = None if below is None else _choice_of(problem, below)
+    upper = None if above is None else _choice_of(problem, above)
     if not problem.has_levels:
         return problem.with_bounds(lower, upper)
     allowed = [np.ones(g.options, bool) for g in problem.groups]
@@ -217,6 +215,21 @@ def _between(
     return problem.restricted([np.flatnonzero(options) for options in allowed]).problem
 
 
+def _choice_of(problem: KnapsackProblem, member: SubnetworkRecord) -> tuple[int, ...]:
+    """The options that a member of the plan has.
+
+    Raises:
+        InputError: If the plan states widths or levels that cannot be chosen.
+    """
+    try:
+        return choice_of(problem, member.widths, member.levels)
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"the plan states widths or levels of subnetwork '{member.name}' that cannot be chosen ({error})",
+            f"run {command('prune')} again",
+        ) from None
+
+
 def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
     """Whether a larger member has the weights of the family, in a file and as they are."""
     if family.statement.space is not None:  # the weights in its file are projected onto the levels of its layers
@@ -224,13 +237,7 @@ def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
     return member.shares_weights and member.files.get(family.framework.file.name) is not None
 
 
-def _cut(
-    family: FinishedFamily,
-    decision: Decision,
-    source: SubnetworkRecord | None,
-    budget: SubnetworkBudget,
-    plugins: LevelPlugins,
-) -> Any:
+def _cut(family: FinishedFamily, decision: Decision, source: SubnetworkRecord | None, budget: SubnetworkBudget) -> Any:
     """Extract the subnetwork from a larger member, or from the full network, and check what it uses."""
     framework, larger, network = family.framework, family.full, family.network
     if source is not None:
@@ -238,8 +245,8 @@ def _cut(
         network = framework.inspect(larger)
     model = framework.extract(larger, network, member_kept(decision.widths))
     usage = family.statement.usage(decision.widths, decision.settings)
-    levels = family.levels.complete(decision.settings)
-    check_model(framework, model, usage, family.statement.costs, budget.name, plugins.transforms, levels)
+    how = (family.statement.costs, budget.name, family.levels.transforms, family.levels.complete(decision.settings))
+    check_model(framework, model, usage, *how)
     return model
 
 
@@ -262,15 +269,17 @@ def _export(
     before: float | None,
 ) -> SubnetworkRecord:
     """Write and measure the subnetwork."""
-    files, accuracy = exporter.save_member(model, budget.name, before)
+    levels = family.levels.complete(decision.settings)
+    usage = family.statement.usage(decision.widths, decision.settings)
+    files, accuracy = exporter.save_member(model, budget.name, before, levels, usage)
     figures: Mapping[str, Any] = {} if decision.solution is None else solution_figures(decision.solution)
     return SubnetworkRecord(
         name=budget.name,
         budget=_plain(budget),
         widths=dict(decision.widths),
         kept={g: tuple(int(c) for c in family.order[g][:w]) for g, w in decision.widths.items()},
-        usage=family.statement.usage(decision.widths, decision.settings),
-        settings=family.levels.complete(decision.settings).levels if family.settings.names_targets else None,
+        usage=usage,
+        settings=levels.levels if family.settings.names_targets else None,
         bound_independent=decision.bound_independent,
         accuracy=accuracy,
         files=files,

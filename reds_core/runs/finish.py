@@ -136,7 +136,7 @@ def _export(
     if raw is not None:
         session.levels.project(framework, raw, choice.settings)
     before = None if raw is None else exporter.accuracy(raw)
-    files, accuracy = exporter.save_member(model, budget.name, before, choice.settings, usage)
+    files, accuracy = exporter.save_member(model, budget.name, before, session.levels.complete(choice.settings), usage)
     return replace(
         member_record(session, state, member),
         accuracy=accuracy,
@@ -151,8 +151,9 @@ def _check(session: Session, model: Any, usage: Mapping[str, int], name: str, se
     Raises:
         ContractViolation: If it does not use what was planned.
     """
-    transforms, levels = session.plugins.levels.transforms, session.levels.complete(settings)
-    check_model(session.inputs.framework, model, usage, session.inputs.costs, name, transforms, levels)
+    levels = session.levels
+    how = (session.inputs.costs, name, levels.transforms, levels.complete(settings))
+    check_model(session.inputs.framework, model, usage, *how)
 
 
 def member_record(session: Session, state: PruningState, member: int) -> SubnetworkRecord:

@@ -14,11 +14,13 @@ from reds_core.framework.framework import Framework
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, Plan
+from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
 from reds_core.runs.file_names import full_file
 from reds_core.runs.folder import OPTIONS_OF_OBJECTS, ORDER_FILE, SCORES_FILE
-from reds_core.runs.layer_levels import LayerLevels, LevelPlugins
+from reds_core.runs.layer_levels import LayerLevels, levels_to_decide, transforms_of
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.targets import RunTargets
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.system.records import from_plain
 
@@ -87,7 +89,8 @@ def read_family(
     plan: Plan,
     settings: RunSettings,
     framework: Framework,
-    plugins: LevelPlugins,
+    registry: Registry,
+    targets: RunTargets,
     budget: SubnetworkBudget,
 ) -> FinishedFamily:
     """Read the full network of a finished run, its scores and its latency table.
@@ -97,7 +100,8 @@ def read_family(
         plan: Its plan.
         settings: Its settings, as the caller wants them.
         framework: Reads the models.
-        plugins: The transforms and targets of the run.
+        registry: The plugins to choose from.
+        targets: The targets of the run.
         budget: A budget whose resources are counted besides those of the run.
 
     Raises:
@@ -109,11 +113,25 @@ def read_family(
     if not scores_fit(scores, network.channels) or not order_fits(order, network.channels):
         names = f"{SCORES_FILE}, {ORDER_FILE} and {full_file(framework.file)}"
         raise InputError(f"{names} in '{folder}' do not belong to one run", f"run {command('prune')} again")
+    _check_layers(folder, plan, network)
     latencies = settings.read_latencies()
     if latencies is not None and latencies.digest != plan.hashes.latency_table:
         raise InputError(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
-    costs, space = settings.costs(network, latencies, [budget]), plugins.space(network)
+    costs = settings.costs(network, latencies, [budget])
+    space = levels_to_decide(network, transforms_of(registry, settings), targets)
     statement = Statement(network, costs, settings.widths, space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
+
+
+def _check_layers(folder: Path, plan: Plan, network: Network) -> None:
+    """Refuse a plan that states levels of layers that the network does not have."""
+    known = {layer.name for layer in network.layers}
+    for member in plan.subnetworks:
+        unknown = sorted(member.levels.levels.keys() - known)
+        if unknown:
+            raise InputError(
+                f"'{folder / PLAN_FILE}' states levels of '{unknown[0]}', which is not a layer of the network",
+                f"run {command('prune')} again",
+            )

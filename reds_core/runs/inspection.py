@@ -20,10 +20,11 @@ from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
-from reds_core.runs.layer_levels import level_plugins
+from reds_core.runs.layer_levels import offered_levels, transforms_of
 from reds_core.runs.options import changed, given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.targets import run_targets
 from reds_core.system.files import given_path
 from reds_core.system.records import INLINE, LEFT_OUT
 from reds_core.system.users_code import import_names
@@ -255,12 +256,14 @@ def inspect(
     settings = dataclasses.replace(settings, options=given_options(options))
     settings.check_transforms()
     check_options(registry, settings.options, (FRAMEWORKS, *level_participants(settings)))
-    plugins = level_plugins(registry, settings)
+    made = transforms_of(registry, settings)
     with following(verbose, watcher) as followed:
-        _, _, network = load_for_inspection(
+        framework, _, network = load_for_inspection(
             model, registry, options=options, imports=imports, strict=strict, watcher=followed
         )
-        space = plugins.offered(network)
+        space = None
+        if made:
+            space = offered_levels(network, made, run_targets(registry, framework, settings).refusal(network))
         for warning in () if space is None else space.warnings:
             followed.warn(warning)
     described = describe(network, element_size)

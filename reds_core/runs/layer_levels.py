@@ -12,11 +12,12 @@ from reds_core.errors import InputError, argument
 from reds_core.formulation.space import DecisionSpace, Refusal, decision_space
 from reds_core.framework.framework import Family, Framework
 from reds_core.framework.projection import Projection, projections
-from reds_core.framework.target import Target
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.targets import RunTargets
+from reds_core.runs.targets import refusal_by as refusal_by
 from reds_core.scoring.exchange import level_values
 from reds_core.scoring.level_losses import LevelLosses, level_losses
 from reds_core.scoring.recalibrated import Measuring
@@ -40,6 +41,11 @@ class LayerLevels:
 
     space: DecisionSpace | None
     qat: bool | None = None
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:
+        """The transforms, which offer the levels."""
+        return () if self.space is None else self.space.transforms
 
     def complete(self, settings: LevelSettings) -> LevelSettings:
         """Return the levels of all layers: those that were decided, and those that transforms set for all layers."""
@@ -121,74 +127,56 @@ class LayerLevels:
         return projections(self.space.network, self.space.transforms, settings, of_untouched=of_untouched)
 
 
-@dataclass(frozen=True)
-class LevelPlugins:
-    """The plugins by which a run offers levels of layers.
+def transforms_of(registry: Registry, settings: RunSettings) -> tuple[Transform, ...]:
+    """Create the transforms of a run.
 
-    Attributes:
-        transforms: The transforms, which offer levels.
-        targets: The targets, which say what their files can have.
+    Raises:
+        InputError: If a plugin or an option is unknown.
+        UnavailableError: If a library that a plugin needs is not installed.
     """
+    return tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
 
-    transforms: tuple[Transform, ...] = ()
-    targets: tuple[Target, ...] = ()
 
-    def offered(self, network: Network) -> DecisionSpace | None:
-        """Return what transforms offer for a network, which may be nothing; None without transforms."""
-        if not self.transforms:
-            return None
-        return decision_space(network, self.transforms, refusal_by(self.targets, network))
+def offered_levels(network: Network, transforms: Sequence[Transform], refusal: Refusal) -> DecisionSpace | None:
+    """Return what transforms offer for a network, which may be nothing; None without transforms.
 
-    def space(self, network: Network) -> DecisionSpace | None:
-        """Return what transforms offer for a network; None without transforms.
+    Args:
+        network: The description of the network.
+        transforms: The transforms.
+        refusal: Why no file that is asked for can have a layer at a level, or None if one can.
+    """
+    return decision_space(network, transforms, refusal) if transforms else None
 
-        Raises:
-            InputError: If a transform that decides levels can decide none.
-        """
-        space = self.offered(network)
-        if space is None:
-            return None
-        for transform in self.transforms:
-            if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
-                reason = _reason(space, transform)
-                raise InputError(
-                    f"transform '{transform.name}' has no choice for any layer{': ' + reason if reason else ''}",
-                    f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
-                )
-        return space
+
+def space_of(network: Network, transforms: Sequence[Transform], refusal: Refusal) -> DecisionSpace | None:
+    """Return what transforms offer for a network; None without transforms. The arguments are as for `offered_levels`.
+
+    Raises:
+        InputError: If a transform that decides levels can decide none.
+    """
+    space = offered_levels(network, transforms, refusal)
+    if space is None:
+        return None
+    for transform in transforms:
+        if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
+            reason = _reason(space, transform)
+            raise InputError(
+                f"transform '{transform.name}' has no choice for any layer{': ' + reason if reason else ''}",
+                f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
+            )
+    return space
+
+
+def levels_to_decide(network: Network, transforms: Sequence[Transform], targets: RunTargets) -> DecisionSpace | None:
+    """Return what transforms offer for a network in a run with some targets; None without transforms.
+
+    Raises:
+        InputError: If a transform that decides levels can decide none.
+    """
+    return space_of(network, transforms, targets.refusal(network))
 
 
 def _reason(space: DecisionSpace, transform: Transform) -> str:
     """Why a transform has no choice: why a level is withheld, or else why a layer has no levels; empty if unknown."""
     own = [each for each in space.withheld if each.what == transform.what]
     return next((each.reason for each in sorted(own, key=lambda each: each.level is None)), "")
-
-
-def level_plugins(registry: Registry, settings: RunSettings) -> LevelPlugins:
-    """Create the transforms and targets of a run.
-
-    Raises:
-        InputError: If a plugin or an option is unknown.
-        UnavailableError: If a library that a plugin needs is not installed.
-    """
-    return LevelPlugins(
-        tuple(registry.create(Transform, name, settings.options) for name in settings.transforms),
-        tuple(registry.create(Target, name, settings.options) for name in settings.targets),
-    )
-
-
-def refusal_by(targets: Sequence[Target], network: Network) -> Refusal:
-    """Return what says why no file of the targets can have a layer at a level. Without targets, every level can be.
-
-    Args:
-        targets: The targets.
-        network: The description of the network.
-    """
-
-    def refusal(site: str, what: str, level: int) -> str | None:
-        reasons = {target.name: target.refusal(network, site, what, level) for target in targets}
-        if None in reasons.values():
-            return None
-        return "; ".join(f"target '{name}': {reason}" for name, reason in reasons.items()) or None
-
-    return refusal

@@ -22,6 +22,7 @@ from reds_core.runs.finish import finish
 from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.inputs import InputReader, Inputs
 from reds_core.runs.inspection import frozen_warning
+from reds_core.runs.layer_levels import levels_to_decide
 from reds_core.runs.max_drop import find_smallest
 from reds_core.runs.request import RunRequest
 from reds_core.runs.session import RunPlugins, Session, create_plugins
@@ -60,7 +61,7 @@ class Run:
         goal = drop_goal(settings, self.request.data is not None)
         budgets = parse_budgets(settings.budgets) if goal is None else (goal.largest,)
         check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
-        self.request.check_sources(plugins.scorer, plugins.levels.transforms)
+        self.request.check_sources(plugins.scorer, plugins.transforms)
         framework = self.request.framework(self.registry)
         targets = run_targets(self.registry, framework, settings)
         check_calibration(targets, self.request.data is not None)
@@ -99,7 +100,7 @@ class Run:
         accept = partial(accept_budgets, request.settings, budgets)
         # Of a resumed run, it is first checked that it is given the same model.
         early = accept if known is None else _accept_any
-        space = plugins.levels.space
+        space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets)
         inputs = InputReader(request, framework, kinds, folder, known, self.watcher, early, space).read()
         if known is not None:
             known.check_hashes(inputs.hashes, folder.path)

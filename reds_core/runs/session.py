@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget
@@ -11,13 +11,14 @@ from reds_core.formulation.statement import Statement
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.runs.inputs import Inputs
-from reds_core.runs.layer_levels import LayerLevels, LevelPlugins, level_plugins
+from reds_core.runs.layer_levels import LayerLevels, transforms_of
 from reds_core.runs.participants import check_options, run_participants
 from reds_core.runs.request import RunRequest
 from reds_core.runs.score_store import ScoreStore
 from reds_core.runs.search import Search
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer, check_level
+from reds_core.transforms.transform import Transform
 from reds_core.watcher import Watcher
 
 
@@ -29,13 +30,13 @@ class RunPlugins:
         pruner: The strategy.
         scorer: Scores channels.
         search: The solver and its limits.
-        levels: The transforms, which offer levels of layers, and the targets, which say what files can have.
+        transforms: The transforms, which offer levels of layers.
     """
 
     pruner: Pruner
     scorer: Scorer
     search: Search
-    levels: LevelPlugins = field(default_factory=LevelPlugins)
+    transforms: tuple[Transform, ...] = ()
 
 
 def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
@@ -52,11 +53,11 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
     search = Search(registry, settings.solver, settings.options, settings.controls())
     search.check()
     check_level(scorer, settings.score_level)
-    levels = level_plugins(registry, settings)
+    transforms = transforms_of(registry, settings)
     check_options(registry, settings.options, run_participants(settings))
-    if levels.transforms:
+    if transforms:
         _check_takes_transforms(registry, pruner)
-    return RunPlugins(pruner, scorer, search, levels)
+    return RunPlugins(pruner, scorer, search, transforms)
 
 
 def _check_takes_transforms(registry: Registry, pruner: Pruner) -> None:

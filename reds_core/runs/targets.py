@@ -58,24 +58,32 @@ class RunTargets:
         return tuple(dict.fromkeys(note for t in written for note in t.notes(self.framework, model)))
 
     def refusal(self, network: Network) -> Refusal:
-        """What decides which levels are offered: those that every target that was asked for realises.
+        """What decides which levels are offered: those that one of the targets realises.
 
-        The model's own file can hold the values of any level, so it has no say. Without targets that were asked for,
-        those of the framework's default list decide together: one of them has to realise the level.
+        The model's own file can hold the values of any level. If no other files are written, all levels are offered.
         """
-
-        def refusal(site: str, what: str, level: int) -> str | None:
-            reasons = [(t.name, t.refusal(network, site, what, level)) for t in self.targets]
-            refused = [f"target '{name}': {reason}" for name, reason in reasons if reason is not None]
-            if self.is_default and len(refused) < len(reasons):
-                return None
-            return "; ".join(refused) or None
-
-        return refusal
+        return refusal_by(self.targets, network)
 
     def realises(self, target: Target, network: Network, levels: Sequence[tuple[str, str, int]]) -> bool:
         """Whether the files of a target have all these levels, each of which is a layer, what is decided, a level."""
         return all(target.refusal(network, *level) is None for level in levels)
+
+
+def refusal_by(targets: Sequence[Target], network: Network) -> Refusal:
+    """Return what says why no file of some targets can have a layer at a level. Without targets, every level can be.
+
+    Args:
+        targets: The targets, of which one has to realise a level.
+        network: The description of the network.
+    """
+
+    def refusal(site: str, what: str, level: int) -> str | None:
+        reasons = {target.name: target.refusal(network, site, what, level) for target in targets}
+        if None in reasons.values():
+            return None
+        return "; ".join(f"target '{name}': {reason}" for name, reason in reasons.items()) or None
+
+    return refusal
 
 
 def run_targets(registry: Registry, framework: Framework, settings: RunSettings) -> RunTargets:

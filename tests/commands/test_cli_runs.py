@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import Outcome, Reds
 from toy_framework import ToyFramework
-from toy_plugins import FIRST_PARTY, IdleSolver, PluginModule
+from toy_plugins import FIRST_PARTY, IdleSolver, PluginModule, ToyBits, ToyTarget
 from toy_runs import Workplace
 
 from reds_core.plan import ExtractionRecord, load_plan
@@ -96,6 +97,32 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
     }
     assert (options["solver"], options["time_limit_s"], options["threads"]) == ("brute", 5.0, 1)
     assert (options["element_size_bytes"], options["holdout"], options["seed"]) == (4, 0.2, 4)
+
+
+def test_prune_takes_transforms_and_targets(reds: Reds, place: Workplace) -> None:
+    reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, ToyBits, ToyTarget)))
+    arguments = [
+        *("--transform", "toy-bits", "--option", "toy-bits.levels=4,8", "--target", "toy-device"),
+        *("--budget", "macs=0.5", "--budget", "weight_bytes=0.4", "--exchange-rate", "0.3", "--no-qat"),
+    ]
+    preview = pruned(reds, place, *arguments, "--dry-run")
+    assert re.search(r"^inside +weight bits +[48]\s*$", preview.out, re.MULTILINE)
+    outcome = pruned(reds, place, *arguments)
+    assert outcome.status == 0, outcome.err
+    assert re.search(r"\d×[48]", outcome.out)
+    plan = load_plan(place.out)
+    options = plan.options
+    assert (options["transforms"], options["targets"]) == (["toy-bits"], ["toy-device"])
+    assert (options["exchange_rate"], options["qat"], options["calibrate"]) == (0.3, False, None)
+    (member,) = plan.subnetworks
+    assert member.settings
+    assert reds("report", place.out).status == 0
+    assert "Levels of each layer" in (place.out / "report.html").read_text()
+    again = reds("prune", "--recipe", place.out / "recipe.yaml", "--out", place.folder / "again", "--json")
+    assert again.json["subnetworks"][0]["settings"] == member.settings
+    added = reds("extract", place.out, "--budget", "macs=0.7", "--json")
+    assert added.json["settings"].keys() == dict(member.settings).keys()
+    pruned(reds, place, *arguments, "--overwrite", "--transform", "toy-bit").check_error(2, "toy-bit")
 
 
 def test_prune_without_a_model_trains_one_on_digits(reds: Reds, tmp_path: Path) -> None:

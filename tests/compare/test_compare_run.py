@@ -104,6 +104,7 @@ def test_a_record_holds_what_the_plan_says(place: ComparePlace) -> None:
         of_plan = next(s for s in plan.subnetworks if s.name == made.name)
         assert made.accuracy == of_plan.accuracy
         assert made.widths == of_plan.widths
+        assert made.settings == of_plan.settings
         assert (made.value, made.bound, made.gap) == (of_plan.value, of_plan.bound, of_plan.gap)
         assert made.share["macs"] == of_plan.usage["macs"] / plan.full.usage["macs"]
         assert record.full == plan.full.accuracy

@@ -19,7 +19,7 @@ from toy_transforms import ToyBits, ToyTarget, rounded
 
 from reds_core.cost import resources
 from reds_core.cost.resources import CostModel
-from reds_core.errors import ContractViolation, InputError, UnsupportedError
+from reds_core.errors import ContractViolation, InfeasibleError, InputError, UnsupportedError
 from reds_core.framework.framework import Family, Training
 from reds_core.knapsack.levels import LevelSettings, Nesting
 from reds_core.plan import ExtractionRecord, load_plan
@@ -190,6 +190,38 @@ def test_a_member_that_is_added_nests_with_its_neighbours(place: Workplace) -> N
     small, added, large = load_plan(place.out).subnetworks
     for site, chosen in added.settings.items():
         assert small.settings[site][WHAT] <= chosen[WHAT] <= large.settings[site][WHAT]
+
+
+def test_a_budget_that_only_bits_can_meet_is_met(place: Workplace) -> None:
+    budgets = {"params": [0.6]}
+    narrow = dataclasses.replace(LEVELS.widths, min_width=6)
+    with pytest.raises(InfeasibleError):
+        place.prune(budgets=budgets, settings=settings(widths=narrow))
+    (record,) = prune(place, budgets=budgets, settings=dataclasses.replace(LEVELS, widths=narrow)).subnetworks
+    assert any(chosen[WHAT] == 2 for chosen in record.settings.values())
+
+
+def damaged(place: Workplace, change: Callable[[dict[str, Any]], None]) -> None:
+    path = place.out / "plan.json"
+    content = json.loads(path.read_text())
+    change(content["subnetworks"][0]["settings"])
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda settings: settings.update(nowhere={WHAT: 4}), "levels of 'nowhere', which is not a layer"),
+        (lambda settings: settings["stem"].update({WHAT: 3}), "widths or levels of subnetwork '50' that cannot"),
+        (lambda settings: settings["stem"].update({WHAT: "4"}), "is malformed"),
+        (lambda settings: settings.update(stem=4), "is malformed"),
+    ],
+)
+def test_damaged_plans_are_refused(place: Workplace, change: Callable[[dict[str, Any]], None], why: str) -> None:
+    prune(place)
+    damaged(place, change)
+    with pytest.raises(InputError, match=why):
+        api.extract(place.out, {"macs": 0.65, "weight_bytes": 0.4}, registry=registry())
 
 
 # --- training -------------------------------------------------------------------------------------------------------
