@@ -216,10 +216,12 @@ class Pruner(Plugin, ABC):
     Attributes:
         takes_transforms: Whether the strategy also decides the levels of transforms. It then passes on the settings of
             each solution with its widths.
+        needs_transforms: Whether the strategy has nothing to decide without transforms. Runs without any refuse it.
     """
 
     kind = "pruner"
     takes_transforms: ClassVar[bool] = False
+    needs_transforms: ClassVar[bool] = False
 
     @abstractmethod
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:

@@ -45,7 +45,8 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
     Raises:
         InputError: If a plugin or an option is unknown.
         UnavailableError: If a library that a plugin needs is not installed.
-        UnsupportedError: If the scorer does not support the score level, or the strategy decides widths alone.
+        UnsupportedError: If the scorer does not support the score level, the strategy decides widths alone
+            although there are transforms, or needs transforms although there are none.
     """
     settings.check_transforms()
     pruner = registry.create(Pruner, settings.pruner, settings.options)
@@ -57,6 +58,11 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
     check_options(registry, settings.options, run_participants(settings))
     if transforms:
         _check_takes_transforms(registry, pruner)
+    elif pruner.needs_transforms:
+        raise UnsupportedError(
+            f"pruner '{pruner.name}' decides what transforms offer, and there are none",
+            f"give {argument('transforms')}, or another {argument('pruner')}",
+        )
     return RunPlugins(pruner, scorer, search, transforms)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.formulation.formulation import Formulation
+from reds_core.formulation.space import decision_space
 from reds_core.formulation.statement import Statement
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Family, Task, Training, member_kept
@@ -30,6 +31,7 @@ from reds_core.testing.plugin_checks import PluginSubject, check_declaration, im
 from reds_core.testing.report import Failure, Settings
 from reds_core.testing.runner import Check
 from reds_core.testing.tiny import TinyFramework, TinyModel, tiny_data, tiny_model
+from reds_core.testing.tiny_bits import TinyBits
 
 MODEL = 3, 6, 5
 """Seed and hidden widths of the input model."""
@@ -55,18 +57,27 @@ class Exhaustive(Solver):
 class CheckTools(Tools):
     """Tools on a tiny model: scores are sums of squares, and problems are solved by trying every choice.
 
+    Args:
+        model: The input model.
+        budgets: The budgets, smallest first.
+        epochs: The epochs of the run.
+        seed: The seed of all steps.
+        levels: Whether layers have a choice of bits, for strategies that need transforms.
+
     Attributes:
         step: the step that is being taken.
     """
 
-    def __init__(self, model: TinyModel, budgets: tuple[SubnetworkBudget, ...], epochs: int, seed: int) -> None:
+    def __init__(
+        self, model: TinyModel, budgets: tuple[SubnetworkBudget, ...], epochs: int, seed: int, levels: bool = False
+    ) -> None:
         self.step = Step("none")
         self.framework = TinyFramework()
         self.model, self.budgets, self.seed = model, budgets, seed
         self.network = self.framework.inspect(model)
         self._trained: dict[int, int] = {}
         self._seen: list[TinyModel] = []  # so that no two models have one id
-        self.statement = Statement(self.network)
+        self.statement = Statement(self.network, space=decision_space(self.network, [TinyBits()]) if levels else None)
         self._epochs = epochs
 
     @property
@@ -76,7 +87,11 @@ class CheckTools(Tools):
     def score(self, model: TinyModel, kept: Kept | None = None) -> ScoreTable:
         kernels = model.weights[0 : 2 * len(self.network.groups) : 2]
         sums = [np.square(k.astype(np.float64)).sum(axis=0) for k in kernels]
-        table = ScoreTable({g.name: s for g, s in zip(self.network.groups, sums, strict=True)})
+        channels = {g.name: s for g, s in zip(self.network.groups, sums, strict=True)}
+        offers = () if self.statement.space is None else self.statement.space.offers
+        # fewer bits cost a little, and more in earlier layers
+        values = {(o.site, o.what): (o.levels - o.levels[-1]) / (4.0 + i) for i, o in enumerate(offers)}
+        table = ScoreTable(channels, level_values=values)
         return table if kept is None else table.spread(kept, self.network.channels)
 
     def loss(self, model: TinyModel) -> float:
@@ -156,7 +171,7 @@ class PrunerSubject(PluginSubject[Pruner]):
         """Run the strategy, with a new object for each step if `renew`."""
         budgets = parse_budgets(texts)
         model = tiny_model(*MODEL)
-        tools = CheckTools(model, budgets, epochs, seed=5)
+        tools = CheckTools(model, budgets, epochs, seed=5, levels=self.plugin.needs_transforms)
         ordered = tools.budgets = tools.statement.smallest_first(budgets)
         every_group = tuple(tools.network.channels)
         case = Case(
@@ -206,7 +221,7 @@ def keeps_every_budget(subject: PrunerSubject) -> None:
     """A budget is a hard limit of the device, so no subnetwork may exceed it, whatever the strategy."""
     for case in subject.cases():
         for budget, choice in zip(case.tools.budgets, case.end.choices, strict=True):
-            for over in case.tools.statement.excesses(budget, choice.widths):
+            for over in case.tools.statement.excesses(budget, choice.widths, choice.settings):
                 uses = f"{over.used} {over.resource} of {over.capacity}"
                 raise Failure(f"subnetwork {budget.name} uses {uses} ({case})")
 
