@@ -26,7 +26,7 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import split_parts
 from reds_core.runs.inspection import load_for_inspection
-from reds_core.runs.layer_levels import level_plugins
+from reds_core.runs.layer_levels import refusal_by, space_of, transforms_of
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, Participant, check_options
 from reds_core.runs.provenance import file_hash, versions_of, weights_hash
@@ -133,7 +133,8 @@ def sensitivity(
     )
     parts: list[Participant] = [FRAMEWORKS, *((Transform, name) for name in what), *((Target, name) for name in where)]
     check_options(registry, options, parts)
-    plugins = level_plugins(registry, settings)
+    created = transforms_of(registry, settings)
+    devices = tuple(registry.create(Target, name, settings.options) for name in where)
     source = given_data(data)
     if source is None:
         raise InputError("no data is given", f"give {argument('data')}")
@@ -143,7 +144,7 @@ def sensitivity(
         framework, loaded, network = load_for_inspection(
             model, registry, options=options, imports=imports, watcher=followed
         )
-        space = plugins.space(network)
+        space = space_of(network, created, refusal_by(devices, network))
         if space is None or not space.offers:
             raise InputError("the transforms leave nothing to decide for any layer", "choose other transforms")
         for warning in space.warnings:
