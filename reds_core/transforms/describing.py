@@ -63,7 +63,7 @@ def described(network: Network, transforms: Sequence[Transform], settings: Level
             that have one level for the whole network.
 
     Raises:
-        KeyError: If `settings` names a layer that the network does not have.
+        InputError: If `settings` names a layer that the network does not have.
     """
     return described_sites(network, transforms, settings).network
 

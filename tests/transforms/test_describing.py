@@ -9,6 +9,7 @@ from level_transforms import Factored, MockBits, MockSparsity
 from toy_framework import chain_model, describe, residual_model
 
 from reds_core.cost import resources
+from reds_core.errors import InputError
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import WeightKind
 from reds_core.transforms.describing import described, described_sites, layer_parts
@@ -129,7 +130,7 @@ def test_neighbours_keep_what_each_of_them_changed() -> None:
 
 
 def test_an_unknown_layer_is_an_error() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match="network 'residual' has no layer 'nowhere'"):
         described(NETWORK, [MockBits()], at("weight_bits", nowhere=4))
 
 
