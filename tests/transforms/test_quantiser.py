@@ -111,3 +111,14 @@ def test_empty_weights_have_no_values() -> None:
 def test_other_numbers_of_bits_are_refused(bits: int) -> None:
     with pytest.raises(InputError, match=f"weights cannot have {bits} bits"):
         UniformQuantiser(bits)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_folding_a_batch_norm_changes_scales_but_no_integers(bits: int) -> None:
+    """An exporter multiplies each output channel by a factor of its own before it quantises again."""
+    quantiser = UniformQuantiser(bits)
+    weight = bell().astype(np.float32)
+    values = quantiser.quantised(weight, -1).astype(np.float32)
+    factors = np.random.default_rng(1).uniform(-3, 3, 8).astype(np.float32)
+    folded = quantiser.integers(values * factors, -1)
+    assert np.array_equal(folded, np.sign(factors) * quantiser.integers(weight, -1))

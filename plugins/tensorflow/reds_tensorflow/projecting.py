@@ -36,7 +36,7 @@ def projected(weight: Any, projection: Projection | None) -> Any:
 def assign_projected(variable: Any, projection: Projection | None) -> None:
     """Project the value of a variable in place."""
     if projection is not None:
-        variable.assign(_called(projection, np.asarray(variable.value, np.float32)))
+        variable.assign(_called(projection, np.asarray(variable)))
 
 
 def quantised(weight: Any, quantiser: UniformQuantiser, axes: tuple[int, ...]) -> Any:

@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras_families import family_of
+from reds_tensorflow.extraction import weights
+from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune
 
-from reds_core.framework import Arrays, Family, FinetuneSettings, Precision, Task, Training, TrainingObjects
+from reds_core.framework import Arrays, Family, FinetuneSettings, Precision, Projection, Task, Training, TrainingObjects
+from reds_core.network import WeightKind
+from reds_core.transforms import UniformQuantiser
 
 VARIABLE = "REDS_TESTS_ON_TWO_DEVICES"
 IS_INNER = VARIABLE in os.environ
@@ -36,6 +40,8 @@ if IS_INNER:
         ("test_figures and task0", 1),
         ("test_figures and task1", 1),
         ("test_figures and task2", 1),
+        ("test_they_train_under_projections and quantiser0", 1),
+        ("test_they_train_under_projections and None", 1),
     ],
 )
 def test_in_a_process_with_two_devices(test: str, count: int) -> None:
@@ -99,6 +105,28 @@ def test_they_train_as_one_does(members_per_step: int | None, optimizer: str) ->
         two = trained(False, members_per_step=members_per_step, optimizer=optimizer)
     for a, b in zip(all_weights(one), all_weights(two), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@inner
+@pytest.mark.parametrize("quantiser", [UniformQuantiser(4), None])
+def test_they_train_under_projections(quantiser: UniformQuantiser | None) -> None:
+    """Also a frozen kernel is projected, of which each device has a copy."""
+    with on_two_devices():
+        model = network(True)
+        next(layer for layer in model.layers if layer.name == "logits").trainable = False
+        by_index = {
+            i: replace(Projection.of(UniformQuantiser(4), w.scales_along), quantiser=quantiser)
+            for i, w in enumerate(inspect(model).weights)
+            if w.kind is WeightKind.KERNEL
+        }
+        family = family_of(model, 0.5)
+        how = FinetuneSettings(2, 16, 1e-2)
+        training = Training(examples(), how, 3, lambda progress: None, projections=(by_index, {}))
+        finetune(family, training)
+        found = weights(family.members[0], inspect(model))
+    assert len(by_index) == 2
+    for i, projection in by_index.items():
+        np.testing.assert_array_equal(found[i], projection.function(found[i].astype(np.float64)))
 
 
 class Logs(keras.callbacks.Callback):
