@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,6 @@ from reds_core.errors import InputError, UnavailableError, argument
 from reds_core.formulation.space import DecisionSpace
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Framework
-from reds_core.framework.target import Target
-from reds_core.framework.task import Task
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following, showing_count
@@ -26,17 +25,17 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import split_parts
 from reds_core.runs.inspection import load_for_inspection
-from reds_core.runs.layer_levels import refusal_by, space_of, transforms_of
-from reds_core.runs.options import given_options
-from reds_core.runs.participants import FRAMEWORKS, Participant, check_options
+from reds_core.runs.layer_levels import space_of, transforms_of
+from reds_core.runs.options import changed, given_options
+from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.provenance import file_hash, versions_of, weights_hash
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.targets import refusal_by, run_targets
 from reds_core.scoring.level_losses import level_losses
 from reds_core.scoring.recalibrated import MEASURED_EXAMPLES, Measuring
 from reds_core.scoring.sensitivity import LayerSensitivity, SensitivityTable, UndecidedLayer, save_sensitivity
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
-from reds_core.transforms.transform import Transform
 from reds_core.watcher import Watcher
 
 SENSITIVITY_FILE = "sensitivity.json"
@@ -119,22 +118,17 @@ def sensitivity(
     """
     registry = given_registry(registry)
     options = with_input_shape(given_options(options), input_shape, model, registry)
-    what, where = _names(transforms), _names(targets)
     folder, how, shown = given_path(out, "out"), mode_of(mode), 0 if told is not None else verbose
-    if not what:
+    settings = changed(RunSettings(), {"transforms": transforms, "targets": targets, "loss": loss, "seed": seed})
+    settings = replace(settings, options=options, finetune=FinetuneSettings(epochs=0))
+    if not settings.transforms:
         raise InputError("no transform is given", f"give {argument('transforms')}, such as weight-bits")
     if examples < 1:
         raise InputError(f"losses cannot be measured on {examples} examples", "give 1 or more")
     if how is Mode.RESUME:
         raise InputError("a measurement cannot be resumed", f"give {argument('mode', 'overwrite')}")
-    untrained = FinetuneSettings(epochs=0)
-    settings = RunSettings(
-        transforms=what, targets=where, options=options, task=Task(loss), seed=seed, finetune=untrained
-    )
-    parts: list[Participant] = [FRAMEWORKS, *((Transform, name) for name in what), *((Target, name) for name in where)]
-    check_options(registry, options, parts)
-    created = transforms_of(registry, settings)
-    devices = tuple(registry.create(Target, name, settings.options) for name in where)
+    check_options(registry, options, (FRAMEWORKS, *level_participants(settings)))
+    made = transforms_of(registry, settings)
     source = given_data(data)
     if source is None:
         raise InputError("no data is given", f"give {argument('data')}")
@@ -144,7 +138,8 @@ def sensitivity(
         framework, loaded, network = load_for_inspection(
             model, registry, options=options, imports=imports, watcher=followed
         )
-        space = space_of(network, created, refusal_by(devices, network))
+        devices = run_targets(registry, framework, settings).targets if settings.targets else ()
+        space = space_of(network, made, refusal_by(devices, network))
         if space is None or not space.offers:
             raise InputError("the transforms leave nothing to decide for any layer", "choose other transforms")
         for warning in space.warnings:
@@ -159,8 +154,8 @@ def sensitivity(
             network=network.name,
             model=_digest(framework, loaded, network, model),
             data=dataset.digest,
-            transforms=what,
-            targets=where,
+            transforms=settings.transforms,
+            targets=settings.targets,
             options=options,
             examples=found.examples,
             seed=seed,
@@ -171,10 +166,6 @@ def sensitivity(
         )
         _write(table, folder, followed)
     return table
-
-
-def _names(given: str | Sequence[str]) -> tuple[str, ...]:
-    return tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else tuple(given)
 
 
 def _check_free(folder: Path, mode: Mode) -> None:

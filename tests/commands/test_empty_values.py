@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from command_line import Reds
-from toy_plugins import toy_registry
+from toy_plugins import ToyBits, toy_registry
 from toy_runs import Workplace, contents, make_workplace, skip_report
 from typer.main import get_command
 
@@ -115,6 +115,8 @@ def test_other_python_calls_refuse_empty_paths(place: Workplace) -> None:
         (lambda: RunSettings(latency_table=""), "latency_table"),
         (lambda: measure_latency(place.model, "", registry=registry), "out"),
         (lambda: measure_latency("", "table.json", registry=registry), "model"),
+        (lambda: reds_core.sensitivity("", "d", "toy-bits", "s", registry=toy_registry(ToyBits)), "model"),
+        (lambda: reds_core.sensitivity(place.model, "d", "toy-bits", "", registry=toy_registry(ToyBits)), "out"),
         (lambda: reds_core.run_bench(reds_core.BenchSettings(), ""), "out"),
         (lambda: reds_core.run_comparison(reds_core.CompareSettings(reds_core.Grid(())), ""), "out"),
     ):

@@ -10,7 +10,7 @@ from command_line import Reds, write_problem
 from reds_dp import DpSolver
 from reds_greedy import GreedySolver
 from toy_framework import ToyFramework
-from toy_plugins import FIRST_PARTY, PluginModule, toy_registry
+from toy_plugins import FIRST_PARTY, PluginModule, ToyBits, toy_registry
 from toy_runs import NO_TRAINING, Workplace
 
 import reds_core
@@ -20,7 +20,7 @@ from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, unus
 from reds_core.scoring.scorer import Scorer
 
 IDLE = r"takes no part, so its options have no effect; leave them out"
-REGISTRY = toy_registry(DpSolver, GreedySolver)
+REGISTRY = toy_registry(DpSolver, GreedySolver, ToyBits)
 
 
 @pytest.fixture
@@ -105,6 +105,7 @@ def test_calls_refuse_options_without_effect(place: Workplace) -> None:
         lambda: reds_core.inspect(place.model, **idle),
         lambda: reds_core.formulate_model(place.model, place.data, {"macs": 0.5}, **idle),
         lambda: reds_core.measure_latency(place.model, place.folder / "t.json", **idle),
+        lambda: reds_core.sensitivity(place.model, place.data, "toy-bits", "new", **idle),
         lambda: reds_core.solve(problem, "greedy", **idle),
         lambda: reds_core.solve(problem, solver, **idle),
         lambda: reds_core.prune(place.model, place.data, solver="brute", out=Path("new"), settings=NO_TRAINING, **idle),

@@ -106,7 +106,7 @@ def test_a_finished_measurement_is_not_replaced_unless_asked(place: Workplace) -
     ("changes", "why"),
     [
         ({"transforms": ()}, "no transform is given"),
-        ({"transforms": "rounding,rounding"}, "transforms names 'rounding' twice"),
+        ({"transforms": ["rounding", "rounding"]}, "transforms names 'rounding' twice"),
         ({"transforms": "roundin"}, "did you mean 'rounding'"),
         ({"targets": "odd"}, "target 'odd'"),
         ({"examples": 0}, "cannot be measured on 0 examples"),

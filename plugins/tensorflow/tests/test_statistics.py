@@ -12,10 +12,12 @@ import pytest
 from reds_tensorflow import training as loops
 from reds_tensorflow.evaluation import accuracy, predict
 from reds_tensorflow.extraction import extract
+from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.statistics import BATCH_SIZE, BatchNormStatistics
 from reds_tensorflow.tracing import inspect
 
 from reds_core.framework import Arrays, Family, FinetuneSettings, Task, Training, member_kept
+from reds_core.scoring import Measuring
 
 layers = keras.layers
 Array = npt.NDArray[np.float32]
@@ -231,3 +233,32 @@ def test_recalibration_and_training_measure_without_dropout() -> None:
             for network in family.members if not epochs else (*family.members, family.full):
                 norm = network.get_layer("norm")
                 assert_statistics_of(norm, inputs_of(network, norm, data.x))
+
+
+def test_losses_with_recalibrated_norms_do_not_depend_on_the_statistics_of_the_model() -> None:
+    keras.utils.set_random_seed(4)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            layers.Conv2D(4, 3, name="conv"),
+            layers.BatchNormalization(name="norm"),
+            layers.ReLU(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2),
+        ]
+    )
+    x = images()
+    data = Arrays(x, (x.mean(axis=(1, 2, 3)) > 0).astype(np.int64))
+    framework, network = TensorFlowFramework(), inspect(model)
+    subject = Measuring(framework, model, network, data, data, Task(loss="sparse_categorical_crossentropy"))
+    own = framework.weights(model, network)
+    at = [weight.name for weight in network.weights].index("norm/moving_variance")
+    broken = [np.full_like(w, 50) if i == at else w for i, w in enumerate(own)]
+    kernel = [weight.name for weight in network.weights].index("conv/kernel")
+    doubled = [2 * w if i == kernel else w for i, w in enumerate(own)]
+    first, second, third = subject.losses([own, broken, doubled])
+    assert first == second
+    assert third == pytest.approx(first, rel=1e-3)  # a batch norm undoes a factor of all weights before it
+    plain = list(framework.losses(model, network, [own, broken], data, subject.task))
+    assert abs(plain[0] - plain[1]) > 1e-3
+    assert all(np.array_equal(a, b) for a, b in zip(own, framework.weights(model, network), strict=True))
