@@ -158,6 +158,7 @@ def space_of(network: Network, transforms: Sequence[Transform], refusal: Refusal
     if space is None:
         return None
     for transform in transforms:
+        _check_network_level(network, transform, refusal)
         if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
             reason = _reason(space, transform)
             raise InputError(
@@ -165,6 +166,24 @@ def space_of(network: Network, transforms: Sequence[Transform], refusal: Refusal
                 f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
             )
     return space
+
+
+def _check_network_level(network: Network, transform: Transform, refusal: Refusal) -> None:
+    """Refuse a level that a transform sets for all layers and that no file can have.
+
+    Raises:
+        InputError: If there is such a level.
+    """
+    level = transform.network_level
+    if level is None:
+        return
+    for site in dict.fromkeys(layer.name for layer in network.layers):
+        reason = refusal(site, transform.what, level)
+        if reason is not None:
+            raise InputError(
+                f"transform '{transform.name}' sets {transform.what} to {level} in all layers: {reason}",
+                f"give another level or another {argument('targets')}, or leave out {argument('transforms')}",
+            )
 
 
 def levels_to_decide(network: Network, transforms: Sequence[Transform], targets: RunTargets) -> DecisionSpace | None:

@@ -22,6 +22,7 @@ from reds_core.cost.resources import CostModel
 from reds_core.errors import ContractViolation, InfeasibleError, InputError, UnsupportedError
 from reds_core.framework.framework import Family, Training
 from reds_core.knapsack.levels import LevelSettings, Nesting
+from reds_core.network.description import Network
 from reds_core.plan import ExtractionRecord, load_plan
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import Decision, PruningState, Step, Tools
@@ -29,6 +30,7 @@ from reds_core.registry import Registry
 from reds_core.runs import api
 from reds_core.runs.checkpoint import load_scores
 from reds_core.transforms.describing import described
+from reds_core.transforms.transform import Offered
 
 WHAT = "weight_bits"
 LEVELS = settings(transforms=("toy-bits",), targets=("toy-device",))
@@ -222,6 +224,43 @@ def test_damaged_plans_are_refused(place: Workplace, change: Callable[[dict[str,
     damaged(place, change)
     with pytest.raises(InputError, match=why):
         api.extract(place.out, {"macs": 0.65, "weight_bytes": 0.4}, registry=registry())
+
+
+class AllHalf(ToyBits):
+    """Sets the kernels of all layers to 4 bits, without a choice."""
+
+    name = "half"
+    what = "kernel_bits"
+
+    @property
+    def network_level(self) -> int:
+        return int(self.levels[0])
+
+    def offered(self, network: Network, site: str) -> Offered:
+        return Offered(self.levels[:1])
+
+
+class HalfTarget(ToyTarget):
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        if what == "kernel_bits":
+            return None if level == 4 else "kernels have 4 bits"
+        return super().refusal(network, site, what, level)
+
+    def usage(self, path: Path) -> dict[str, int]:
+        return {}
+
+
+def test_a_level_of_all_layers_is_counted_and_stated(place: Workplace) -> None:
+    asked = settings(transforms=("half",), targets=("toy-device",), options={"half": {"levels": "4,8"}})
+    plan = prune(place, settings=asked, registry=toy_registry(AllHalf, HalfTarget), budgets={"macs": 0.5})
+    network = describe(residual_model())
+    assert plan.full.usage["params"] < resources.usage(network, network.channels)["params"]
+    (member,) = plan.subnetworks
+    assert {layer.name for layer in network.layers} == set(member.settings)
+    assert {level for chosen in member.settings.values() for level in chosen.values()} == {4}
+    other = dataclasses.replace(asked, options={"half": {"levels": "2,8"}})
+    with pytest.raises(InputError, match="'half' sets kernel_bits to 2 in all layers: target 'toy-device': kernels"):
+        prune(place, settings=other, registry=toy_registry(AllHalf, HalfTarget), mode="overwrite")
 
 
 # --- training -------------------------------------------------------------------------------------------------------
