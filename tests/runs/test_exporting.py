@@ -78,7 +78,7 @@ class Coarse(ToyFramework):
         super().export(model, path, calibration, quantise)
         if quantise:
             with path.open("ab") as file:
-                file.write(bytes(100_000))
+                file.write(bytes(60_000))
 
     def exported_accuracy(self, path: Path, data: Arrays, task: Task) -> float:
         return 0.5 if "int8" in path.name else 0.9

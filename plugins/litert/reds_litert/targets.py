@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +22,14 @@ from reds_core.framework import (
 from reds_core.network import Network
 from reds_core.system import written_beside
 from reds_core.transforms import LevelSettings
+
+WEIGHTS, ACTIVATIONS = "weight_bits", "activation_bits"
+"""What transforms decide about the numbers of bits of layers."""
+WHOLE, HALF = 8, 4
+"""Numbers of bits of weights in files that only use integers."""
+DENSE, DEPTHWISE = "Dense", "DepthwiseConv2D"
+INT4_LAYERS = ("Conv1D", "Conv2D", DEPTHWISE, DENSE)
+"""The kinds of layers that become one operator, whose weights may have 4 bits."""
 
 
 class LiteRtTarget(Target):
@@ -43,11 +53,27 @@ class LiteRtTarget(Target):
         path: Path,
         calibration: Arrays | None,
     ) -> None:
-        from reds_litert import conversion
-
-        content = conversion.converted(framework, model, self.numbers, calibration)
+        content = self.converted(framework, model, network, settings, calibration)
         with written_beside(path) as temporary:
             temporary.write_bytes(content)
+
+    def converted(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        calibration: Arrays | None,
+    ) -> bytes:
+        """Return the content of the file that `export` writes. Arguments and errors are those of `export`."""
+        from reds_litert import conversion
+
+        return conversion.converted(framework, model, self.numbers, calibration)
+
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        if what != WEIGHTS:
+            return super().refusal(network, site, what, level)
+        return f"files of {self.name} store weights in {self.file.numbers}, so fewer bits save nothing"
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         from reds_litert import device_files
@@ -71,17 +97,85 @@ class FloatTarget(LiteRtTarget):
     numbers = "float32"
 
 
-class Int8Target(LiteRtTarget):
-    """LiteRT files that only use 8-bit integers."""
+@dataclass(frozen=True)
+class IntegerOptions:
+    """Options of targets whose files only use integers.
+
+    Attributes:
+        micro: whether files must run in tflite-micro as well as in LiteRT. tflite-micro runs no Dense layer with
+            weights of 4 bits and a scale for each output channel, so with this option such layers keep 8 bits.
+    """
+
+    micro: bool = True
+
+
+class IntegerTarget(LiteRtTarget):
+    """Base class of targets whose files only use integers, with weights of 8 bits, or of 4 bits in chosen layers.
+
+    Attributes:
+        activation_bits: The number of bits of activations.
+    """
+
+    Options = IntegerOptions
+    activation_bits: ClassVar[int]
+
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        if what == ACTIVATIONS:
+            return None if level == self.activation_bits else f"activations have {self.activation_bits} bits"
+        if what != WEIGHTS:
+            return super().refusal(network, site, what, level)
+        if level == WHOLE:
+            return None
+        if level != HALF:
+            return f"LiteRT runs no {level}-bit weights"
+        kinds = [layer.kind for layer in network.layers if layer.name == site]
+        if DEPTHWISE in kinds and self.activation_bits > WHOLE:
+            return f"LiteRT runs no depthwise convolution of {self.activation_bits}-bit activations and 4-bit weights"
+        other = next((kind for kind in kinds if kind not in INT4_LAYERS), None)
+        if other is not None:
+            return f"weights of {other} layers have {WHOLE} bits in LiteRT files"
+        if DENSE in kinds and self.options.micro:
+            return f"tflite-micro runs no {DENSE} layer with 4-bit weights; {self.name}.micro=false allows it in LiteRT"
+        return None
+
+    def converted(
+        self,
+        framework: Framework,
+        model: Any,
+        network: Network,
+        settings: LevelSettings,
+        calibration: Arrays | None,
+    ) -> bytes:
+        from reds_litert import int4
+
+        content = super().converted(framework, model, network, settings, calibration)
+        sites = int4.int4_sites(settings.levels)
+        if not sites:
+            return content
+        return int4.with_int4(content, int4.kernels_of(network, framework.weights(model, network)), sites)
+
+
+class Int8Target(IntegerTarget):
+    """LiteRT files that only use integers: activations of 8 bits, weights of 8 bits or of 4 bits in chosen layers."""
 
     name = "tflite-int8"
     file = FileKind("tflite-int8", "LiteRT", "-int8.tflite", "int8", INT8_BYTES)
     numbers = "int8"
+    activation_bits = 8
+
+    def usage(self, path: Path) -> Mapping[str, int]:
+        from reds_litert import usage
+
+        return {"weight_bytes": usage.weight_bytes(path)}
 
 
-class Int16x8Target(LiteRtTarget):
-    """LiteRT files with weights of 8 bits and activations of 16 bits."""
+class Int16x8Target(IntegerTarget):
+    """LiteRT files with activations of 16 bits, and weights of 8 bits or of 4 bits in chosen layers.
 
+    Their biases have 64 bits, unlike those that descriptions of networks count, so `usage` counts nothing.
+    """
+
+    activation_bits = 16
     name = "tflite-16x8"
     file = FileKind("tflite-16x8", "LiteRT", "-16x8.tflite", "16x8", None, is_calibrated=True)
     numbers = "16x8"

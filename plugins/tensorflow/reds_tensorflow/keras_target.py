@@ -24,7 +24,7 @@ _COUNTED = 256
 
 
 class KerasTarget(Target):
-    """Keras model files. A run always writes them, and they can hold the values of any level."""
+    """Keras model files, which a run always writes."""
 
     name = "keras"
     made_from = TensorFlowFramework.name
@@ -33,7 +33,7 @@ class KerasTarget(Target):
     file = TensorFlowFramework.file
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
-        return None
+        return "its files hold weights in float32, so other levels save nothing"
 
     def export(
         self,

@@ -1,0 +1,275 @@
+"""Weights of 4 bits in .tflite files: an int8 file is rewritten, since the converter makes none.
+
+The weights of the model are integers of 4 bits times one scale for each output channel, which the converter multiplies
+by the factors of batch norms. The layer of each operator is found by its weights, since its name is lost in the file.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from reds_core.arrays import FloatArray, IntArray
+from reds_core.errors import UnsupportedError
+from reds_core.network import Network, WeightKind
+from reds_core.transforms import UniformQuantiser
+from reds_litert.schema import TYPES, code_index, drop_unused_content, elements, give_content, kind_of, packed, unpacked
+
+BITS = 4
+LARGEST_INT8 = 127
+"""The converter divides the largest weight of a channel by this number."""
+ALIKE = 0.995
+"""The least cosine of each channel of a kernel with a channel of the weights in the file for both to be the same."""
+EQUAL = 1e-6
+"""Cosines that differ by less are equal."""
+ROUNDING = 0.03
+"""The greatest difference of weights from those in the int8 file, in steps of 4 bits. Half a step of 8 bits is
+3.5 / 127 of a step of 4 bits; scales in single precision add a little."""
+INPUT, WEIGHTS, BIAS = 0, 1, 2
+"""Indices among the inputs of an operator."""
+
+_KINDS = schema.BuiltinOperator
+VERSIONS = {_KINDS.CONV_2D: 7, _KINDS.DEPTHWISE_CONV_2D: 7, _KINDS.FULLY_CONNECTED: 10}
+"""The first version of each operator that has weights of 4 bits."""
+INT16_FULLY_CONNECTED = 13
+"""The first version of fully connected operators that has weights of 4 bits with activations of 16 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """The kernel of a layer, in the order of elements in files.
+
+    Attributes:
+        site: The name of the layer.
+        values: The weights, float64 (output channels, elements of each).
+        integers: The same as integers of 4 bits.
+    """
+
+    site: str
+    values: FloatArray
+    integers: IntArray
+
+
+def kernels_of(network: Network, weights: Sequence[npt.NDArray[Any]]) -> tuple[Kernel, ...]:
+    """Return the kernels of a model in the order of its calls.
+
+    Args:
+        network: The description of the model.
+        weights: The weights of the model in the order of `network.weights`.
+    """
+    quantiser, found = UniformQuantiser(BITS), []
+    called = dict.fromkeys(index for layer in network.layers for index in layer.weights)
+    for index in called:
+        weight, array = network.weights[index], np.asarray(weights[index])
+        if weight.kind is not WeightKind.KERNEL or not weight.scales_along or not array.size:
+            continue
+        axes = weight.scales_along
+        channels = math.prod(array.shape[axis] for axis in axes)
+
+        def in_rows(values: npt.NDArray[Any], axes: tuple[int, ...] = axes, channels: int = channels) -> Any:
+            return np.moveaxis(values, axes, range(len(axes))).reshape(channels, -1)
+
+        integers = in_rows(quantiser.integers(array, axes))
+        found.append(Kernel(weight.layer, in_rows(array.astype(np.float64)), integers))
+    return tuple(found)
+
+
+def with_int4(content: bytes, kernels: Sequence[Kernel], sites: Sequence[str], keep_int8: bool = False) -> bytes:
+    """Return an int8 file with weights of 4 bits in some layers.
+
+    Args:
+        content: The int8 file, whose activations have 8 or 16 bits.
+        kernels: The kernels of all layers of the model.
+        sites: The names of the layers that get weights of 4 bits.
+        keep_int8: Whether the integers of 4 bits take 8 bits each in the file, which then computes the same.
+
+    Raises:
+        UnsupportedError: If the weights of such a layer are not found in the file, or differ from those of the model.
+    """
+    model = unpacked(content)
+    found: dict[str, list[_Place]] = {}
+    for kernel, place in _matched(model, kernels):
+        if kernel.site in sites:
+            _replace(model, kernel, place, keep_int8)
+            found.setdefault(kernel.site, []).append(place)
+    for site in sites:
+        if site not in found:
+            raise UnsupportedError(f"the weights of layer '{site}' are not found in the file", "leave it at 8 bits")
+    drop_unused_content(model)
+    return packed(model)
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Weights in a file.
+
+    Attributes:
+        graph: The subgraph.
+        tensor: The tensor of the weights.
+        operators: The operators that read it.
+        axis: Its axis of output channels.
+        values: The weights that it stands for, float64 (output channels, elements of each).
+    """
+
+    graph: Any
+    tensor: Any
+    operators: tuple[Any, ...]
+    axis: int
+    values: FloatArray
+
+
+def _matched(model: Any, kernels: Sequence[Kernel]) -> Iterator[tuple[Kernel, _Place]]:
+    """Yield the weights in the file with their kernels.
+
+    Several kernels of one element a channel are alike. They are taken in order, those first that are not taken yet.
+    """
+    taken: set[int] = set()
+    for place in list(_places(model)):
+        alike = [(_likeness(kernel.values, place.values), index) for index, kernel in enumerate(kernels)]
+        best = max((likeness for likeness, _ in alike), default=0.0)
+        if best < ALIKE:
+            continue
+        candidates = [index for likeness, index in alike if likeness >= best - EQUAL]
+        index = next((index for index in candidates if index not in taken), candidates[0])
+        taken.add(index)
+        yield kernels[index], place
+
+
+def _places(model: Any) -> Iterator[_Place]:
+    """Yield the constant weights of convolutions and fully connected operators, in the order of the file."""
+    for graph in model.subgraphs:
+        readers: dict[int, list[Any]] = {}
+        for operator in graph.operators:
+            if kind_of(model, operator) in VERSIONS:
+                readers.setdefault(int(operator.inputs[WEIGHTS]), []).append(operator)
+        for index, operators in readers.items():
+            tensor = graph.tensors[index]
+            if tensor.type != schema.TensorType.INT8:
+                continue
+            values = elements(model, tensor)
+            if values is None:
+                continue
+            axis = 3 if kind_of(model, operators[0]) == _KINDS.DEPTHWISE_CONV_2D else 0
+            rows = _rows(values, axis).astype(np.float64) * _scales(tensor)[:, None]
+            yield _Place(graph, tensor, tuple(operators), axis, rows)
+
+
+def _rows(values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+    return np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+
+
+def _scales(tensor: Any) -> FloatArray:
+    return np.asarray(tensor.quantization.scale, np.float64)
+
+
+def _likeness(kernel: FloatArray, weights: FloatArray) -> float:
+    """Return the least cosine over the channels, signs aside, since factors of batch norms may be negative."""
+    if kernel.shape != weights.shape:
+        return 0.0
+    norms = np.linalg.norm(kernel, axis=1) * np.linalg.norm(weights, axis=1)
+    alive = norms > 0
+    products = np.abs((kernel * weights).sum(axis=1))
+    return float((products[alive] / norms[alive]).min()) if alive.any() else 0.0
+
+
+def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None:
+    """Give weights their integers of 4 bits, and the biases of their operators the scales that follow."""
+    products = (kernel.integers * place.values).sum(axis=1)
+    integers = np.where(products[:, None] < 0, -kernel.integers, kernel.integers)
+    scales = _int4_scales(place, integers)
+    differences = np.abs(place.values - integers * scales[:, None])
+    steps = differences / np.where(scales > 0, scales, 1)[:, None]
+    if steps.max(initial=0) > ROUNDING:
+        raise UnsupportedError(
+            f"the weights of layer '{kernel.site}' in the file differ from those of 4 bits", "leave it at 8 bits"
+        )
+    tensor, shape = place.tensor, [int(n) for n in place.tensor.shape]
+    others = [n for axis, n in enumerate(shape) if axis != place.axis]
+    stored = np.moveaxis(integers.reshape([shape[place.axis], *others]), 0, place.axis).astype(np.int8)
+    content = np.ascontiguousarray(stored).reshape(-1)
+    give_content(model, tensor, content.view(np.uint8) if keep_int8 else pack4(content))
+    _quantise(tensor, scales, place.axis)
+    for operator in place.operators:
+        _rescale_bias(model, place.graph, operator, scales)
+        if not keep_int8:
+            operator.opcodeIndex = code_index(model, kind_of(model, operator), _version(model, place.graph, operator))
+    if not keep_int8:
+        tensor.type = schema.TensorType.INT4
+
+
+def _int4_scales(place: _Place, integers: IntArray) -> FloatArray:
+    """Return the scale of each channel, rounded to single precision.
+
+    The scale of a channel of 8 bits is its largest weight divided by 127, by which those of 4 bits are exact. It is
+    another one if all channels have one scale in the file, or if the bias needs a larger scale. The scales of 4 bits
+    are then those with the least squared difference. A channel of zeros keeps its scale, which may be 0.
+    """
+    old = np.broadcast_to(_scales(place.tensor), len(integers))
+    largest = np.abs(integers).max(axis=1)
+    largest_int8 = np.rint(np.abs(place.values).max(axis=1) / np.where(old > 0, old, 1))
+    squares = np.maximum((integers * integers).sum(axis=1), 1)
+    exact = old * LARGEST_INT8 / np.maximum(largest, 1)
+    nearest = (integers * place.values).sum(axis=1) / squares
+    scales = np.where(largest == 0, old, np.where(largest_int8 == LARGEST_INT8, exact, nearest))
+    return scales.astype(np.float32).astype(np.float64)
+
+
+def _rescale_bias(model: Any, graph: Any, operator: Any, scales: FloatArray) -> None:
+    """Give an operator a bias of its own for new scales of its weights.
+
+    Raises:
+        UnsupportedError: If the bias is out of range.
+    """
+    if len(operator.inputs) <= BIAS or operator.inputs[BIAS] < 0:
+        return
+    bias = copy.copy(graph.tensors[operator.inputs[BIAS]])
+    bias.quantization = copy.copy(bias.quantization)
+    values = elements(model, bias)
+    if values is None:
+        return
+    new = float(_scales(graph.tensors[operator.inputs[INPUT]])[0]) * scales
+    rounded = np.where(new > 0, np.rint(values * _scales(bias) / np.where(new > 0, new, 1)), values)
+    if np.abs(rounded).max(initial=0) >= np.iinfo(TYPES[bias.type]).max:
+        raise UnsupportedError("a bias is too large for weights of 4 bits", "leave the layer at 8 bits")
+    give_content(model, bias, rounded.astype(TYPES[bias.type]).view(np.uint8))
+    _quantise(bias, new.astype(np.float32), 0)
+    graph.tensors.append(bias)
+    operator.inputs = [*operator.inputs[:BIAS], len(graph.tensors) - 1, *operator.inputs[BIAS + 1 :]]
+
+
+def _quantise(tensor: Any, scales: npt.NDArray[np.floating[Any]], axis: int) -> None:
+    details = tensor.quantization
+    details.scale, details.zeroPoint = scales.astype(np.float32), np.zeros(len(scales), np.int64)
+    details.quantizedDimension, details.min, details.max = axis, None, None
+
+
+def _version(model: Any, graph: Any, operator: Any) -> int:
+    kind = kind_of(model, operator)
+    is_wide = graph.tensors[operator.inputs[INPUT]].type == schema.TensorType.INT16
+    return INT16_FULLY_CONNECTED if is_wide and kind == _KINDS.FULLY_CONNECTED else VERSIONS[kind]
+
+
+def pack4(integers: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+    """Return integers from -8 to 7, two in a byte with the first in the lower half. A zero follows an odd number."""
+    halves = integers.view(np.uint8) & 15
+    if halves.size % 2:
+        halves = np.append(halves, np.uint8(0))
+    return np.asarray(halves[::2] | (halves[1::2] << 4), np.uint8)
+
+
+def unpack4(data: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.int8]:
+    """Return the integers that `pack4` packed."""
+    halves = np.stack([data & 15, data >> 4], axis=1).reshape(-1)[:count].astype(np.int8)
+    return np.where(halves > 7, halves - 16, halves).astype(np.int8)
+
+
+def int4_sites(levels: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
+    """Return the layers that have weights of 4 bits."""
+    return tuple(site for site, level in levels.items() if level.get("weight_bits") == BITS)

@@ -1,0 +1,90 @@
+"""What the weights in a .tflite file take, counted from the file alone.
+
+Counted are the constants that operators read in place of weights: kernels as they are packed, with a scale of 4 bytes
+for each output channel if they are integers; biases as they are stored; other constants as they are stored. Shapes,
+axes, paddings and single numbers are no weights. A constant that several operators read is counted once.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from reds_core.errors import InputError
+from reds_litert.schema import TYPES, kind_of, unpacked
+
+SCALE_BYTES = 4
+_KINDS, _TYPES = schema.BuiltinOperator, schema.TensorType
+KERNELS = {
+    _KINDS.CONV_2D: (1, 0),
+    _KINDS.DEPTHWISE_CONV_2D: (1, 3),
+    _KINDS.FULLY_CONNECTED: (1, 0),
+    _KINDS.TRANSPOSE_CONV: (2, 0),
+}
+"""For each operator with a kernel, the index of the kernel among its inputs and the axis of its output channels."""
+BIASES = {_KINDS.CONV_2D: 2, _KINDS.DEPTHWISE_CONV_2D: 2, _KINDS.FULLY_CONNECTED: 2, _KINDS.TRANSPOSE_CONV: 3}
+"""The index of the bias among the inputs of an operator."""
+
+
+def weight_bytes(path: Path) -> int:
+    """Return the size of the weights in a file.
+
+    Raises:
+        InputError: If the file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+        if content[4:8] != b"TFL3":
+            raise ValueError("no .tflite file")
+        return weight_bytes_of(content)
+    except FileNotFoundError:
+        raise InputError(f"'{path}' does not exist", "check the path") from None
+    except Exception as error:  # reading damaged content may raise anything
+        raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
+
+
+def weight_bytes_of(content: bytes) -> int:
+    """Return the size of the weights in the content of a file."""
+    model = unpacked(content)
+    return sum(_of_graph(model, graph) for graph in model.subgraphs)
+
+
+def _of_graph(model: Any, graph: Any) -> int:
+    sizes: dict[int, int] = {}
+    for operator in graph.operators:
+        kind = kind_of(model, operator)
+        for place, index in enumerate(operator.inputs if operator.inputs is not None else ()):
+            if index < 0 or int(index) in sizes or not _is_constant(model, graph.tensors[index]):
+                continue
+            tensor = graph.tensors[index]
+            if kind in KERNELS and place == KERNELS[kind][0]:
+                is_integer = tensor.type in (_TYPES.INT8, _TYPES.INT4)
+                scales = int(tensor.shape[KERNELS[kind][1]]) * SCALE_BYTES if is_integer else 0
+                sizes[int(index)] = _stored(tensor) + scales
+            elif BIASES.get(kind) == place or _is_weight(tensor):
+                sizes[int(index)] = _stored(tensor)
+    return sum(sizes.values())
+
+
+def _is_weight(tensor: Any) -> bool:
+    """Whether a constant that is neither a kernel nor a bias is a weight, and not a shape or a single number."""
+    return tensor.type not in (_TYPES.INT32, _TYPES.INT64, _TYPES.BOOL) and _count(tensor) > 1
+
+
+def _is_constant(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
+def _count(tensor: Any) -> int:
+    return math.prod(int(n) for n in tensor.shape) if tensor.shape is not None else 1
+
+
+def _stored(tensor: Any) -> int:
+    """Return the size of the elements of a tensor in bytes."""
+    if tensor.type == _TYPES.INT4:
+        return math.ceil(_count(tensor) / 2)
+    return _count(tensor) * int(TYPES[tensor.type]().itemsize)
