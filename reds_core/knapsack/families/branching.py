@@ -20,7 +20,7 @@ import numpy as np
 from reds_core.arrays import BoolArray
 from reds_core.errors import InfeasibleError, NoChoiceError
 from reds_core.knapsack.families.anchoring import Solve, weighted_sum
-from reds_core.knapsack.families.order import Cut, FamilyOrder, limited
+from reds_core.knapsack.families.order import FamilyOrder, Separator, limited
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution, Status
 
@@ -115,7 +115,7 @@ class _Conflict:
 
     budget: int
     group: int
-    cut: Cut
+    cut: Separator
 
 
 class _Unsolved(Exception):

@@ -17,7 +17,7 @@ from reds_core.knapsack.problem import KnapsackProblem, Restricted
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class Separator:
     """A set of options of one group that separates two options.
 
     If an option of a smaller member is in the set, those of all larger members are too.
@@ -103,7 +103,7 @@ class FamilyOrder:
                 fits &= table[inner[None, :, g], outer[:, None, g]]
         return fits
 
-    def cut(self, group: int, inner: int, outer: int) -> Cut | None:
+    def cut(self, group: int, inner: int, outer: int) -> Separator | None:
         """A set that contains option `inner` of a smaller member, but not option `outer` of a larger one.
 
         It lies halfway between the two in the dimension in which they are furthest apart.
@@ -125,19 +125,19 @@ class FamilyOrder:
         return max((each for each in cuts if each is not None), key=lambda each: each.width, default=None)
 
 
-def _upper(ranks: IntArray, inner: int, outer: int) -> Cut | None:
+def _upper(ranks: IntArray, inner: int, outer: int) -> Separator | None:
     """The options of high ranks, if that of `inner` is above that of `outer`."""
     low, high = int(ranks[outer]), int(ranks[inner])
-    return Cut(ranks >= (low + high + 1) // 2, False, high - low) if high > low else None
+    return Separator(ranks >= (low + high + 1) // 2, False, high - low) if high > low else None
 
 
-def _apart(ranks: IntArray, inner: int, outer: int) -> Cut | None:
+def _apart(ranks: IntArray, inner: int, outer: int) -> Separator | None:
     """The options whose ranks are on the side of `inner`, if its rank is another than that of `outer`."""
     upper = _upper(ranks, inner, outer)
     if upper is not None:
-        return Cut(upper.options, True, upper.width)
+        return Separator(upper.options, True, upper.width)
     lower = _upper(ranks, outer, inner)
-    return None if lower is None else Cut(~lower.options, True, lower.width)
+    return None if lower is None else Separator(~lower.options, True, lower.width)
 
 
 def limited(problem: KnapsackProblem, allowed: Sequence[BoolArray]) -> Restricted | None:
