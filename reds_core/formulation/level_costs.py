@@ -75,7 +75,7 @@ def level_form(space: DecisionSpace, resource: str, costs: CostModel) -> LevelFo
                 for site, place in chosen.items()
             }
         )
-        found = described_sites(space.network, space.transforms, settings)
+        found = described_sites(space.network, space.deciding, settings)
         if terms is not None:
             by_site = _summed_by_site(space, found, terms(found.network, costs))
         else:

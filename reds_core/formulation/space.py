@@ -91,6 +91,11 @@ class DecisionSpace:
         """How the levels of members of a family must agree, by the name of what is decided."""
         return {offer.what: offer.transform.nests for offer in self.offers}
 
+    @property
+    def deciding(self) -> tuple[Transform, ...]:
+        """The transforms that do not set one level for all layers."""
+        return tuple(transform for transform in self.transforms if transform.network_level is None)
+
     @cached_property
     def at(self) -> Mapping[str, tuple[Offer, ...]]:
         """The offers of each layer that has any."""
@@ -104,7 +109,7 @@ class DecisionSpace:
 
         Levels that transforms set for all layers may be among them, and are not applied again.
         """
-        return described(self.network, [t for t in self.transforms if t.network_level is None], settings)
+        return described(self.network, self.deciding, settings)
 
 
 def decision_space(network: Network, transforms: Sequence[Transform], refusal: Refusal | None = None) -> DecisionSpace:
@@ -120,7 +125,7 @@ def decision_space(network: Network, transforms: Sequence[Transform], refusal: R
         ContractViolation: If a transform offers levels that do not rise, or describes a layer at its last level so
             that it costs something else than the layer as it is.
     """
-    network = described(network, transforms, _network_levels(network, transforms))
+    network = described(network, transforms, LevelSettings())  # at the levels that all layers have
     parts = layer_parts(network)
     sharing = _sharing(network)
     offers: list[Offer] = []
@@ -153,12 +158,6 @@ def decision_space(network: Network, transforms: Sequence[Transform], refusal: R
     homes.update(least_loaded(candidates))
     ordered = {offer.site: homes[offer.site] for offer in offers}
     return DecisionSpace(network, tuple(transforms), tuple(offers), ordered, tuple(withheld), tuple(warnings))
-
-
-def _network_levels(network: Network, transforms: Sequence[Transform]) -> LevelSettings:
-    """The levels of transforms that set one level for all layers."""
-    fixed = {t.what: t.network_level for t in transforms if t.network_level is not None}
-    return LevelSettings({layer.name: fixed for layer in network.layers} if fixed else {})
 
 
 def _offer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reds_core.errors import InputError
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Layer, Network, Tensor, Weight
 from reds_core.transforms.transform import LayerPart, Transform
@@ -75,6 +76,8 @@ def described_sites(network: Network, transforms: Sequence[Transform], settings:
     of_network = {t.what: t.network_level for t in transforms if t.network_level is not None}
     changed = []
     for site in {**settings.levels, **places} if of_network else settings.levels:
+        if site not in places:
+            raise InputError(f"network '{network.name}' has no layer '{site}'", "give levels of its own layers")
         place, levels = places[site], of_network | dict(settings.levels.get(site, {}))
         before = _part(network, place)
         after = described_part(before, [(t, levels[t.what]) for t in staged if t.what in levels])
