@@ -35,9 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         x = keras.layers.ReLU()(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, keras.layers.Dense(10)(x))
-    data = reds_core.load_data("digits")
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(data.train.x, data.train.y, epochs=2, verbose=0)
+    model.fit(digits.images[:1400, ..., None] / 16, digits.target[:1400], epochs=2, verbose=0)
     where = tmp_path_factory.mktemp("levels")
     model.save(where / "model.keras")
     reds_core.prune(where / "model.keras", "digits", BUDGETS, where / "run", **ASKED)
@@ -68,7 +68,7 @@ def test_both_budgets_are_met_and_nested(plan: Plan) -> None:
 def test_saved_models_have_integers_of_their_bits_times_a_scale(plan: Plan) -> None:
     for member in plan.subnetworks:
         for layer, kernel in kernels(member.load()).items():
-            if member.settings[layer]["weight_bits"] == 4:
+            if member.levels.at(layer, "weight_bits") == 4:
                 columns = kernel.reshape(-1, kernel.shape[-1]).T
                 assert max(len(np.unique(column)) for column in columns) <= 15
     assert all(len(np.unique(kernel)) > 60 for kernel in kernels(plan.full.load()).values())
@@ -90,7 +90,7 @@ def test_a_run_without_training_is_projected_after_training(folder: Path) -> Non
     )
     for member in plan:
         for layer, kernel in kernels(member.load()).items():
-            if member.settings[layer]["weight_bits"] == 4:
+            if member.levels.at(layer, "weight_bits") == 4:
                 columns = kernel.reshape(-1, kernel.shape[-1]).T
                 assert max(len(np.unique(column)) for column in columns) <= 15
 
