@@ -94,7 +94,7 @@ def accuracy_figure(family: FamilyFacts, abscissa: str) -> Figure | None:
             style = drawn[kind]
             xs, ys = [p.x for p in points], [p.y for p in points]
             axes.plot(
-                xs, ys, style.line, marker=style.marker, color=style.colour, label=kind.title, linewidth=1.4,
+                xs, ys, linestyle=style.line, marker=style.marker, color=style.colour, label=kind.title, linewidth=1.4,
                 markersize=6.5, markeredgecolor="white", markeredgewidth=0.8,
             )  # fmt: skip
         every = [p for points in series.values() for p in points]

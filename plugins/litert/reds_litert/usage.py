@@ -19,14 +19,21 @@ from reds_litert.schema import TYPES, kind_of, unpacked
 SCALE_BYTES = 4
 _KINDS, _TYPES = schema.BuiltinOperator, schema.TensorType
 KERNELS = {
-    _KINDS.CONV_2D: (1, 0),
-    _KINDS.DEPTHWISE_CONV_2D: (1, 3),
-    _KINDS.FULLY_CONNECTED: (1, 0),
-    _KINDS.TRANSPOSE_CONV: (2, 0),
+    _KINDS.CONV_2D: range(1, 2),
+    _KINDS.DEPTHWISE_CONV_2D: range(1, 2),
+    _KINDS.FULLY_CONNECTED: range(1, 2),
+    _KINDS.TRANSPOSE_CONV: range(2, 3),
+    _KINDS.UNIDIRECTIONAL_SEQUENCE_LSTM: range(1, 9),
 }
-"""For each operator with a kernel, the index of the kernel among its inputs and the axis of its output channels."""
-BIASES = {_KINDS.CONV_2D: 2, _KINDS.DEPTHWISE_CONV_2D: 2, _KINDS.FULLY_CONNECTED: 2, _KINDS.TRANSPOSE_CONV: 3}
-"""The index of the bias among the inputs of an operator."""
+"""The indices of the kernels among the inputs of an operator."""
+BIASES = {
+    _KINDS.CONV_2D: range(2, 3),
+    _KINDS.DEPTHWISE_CONV_2D: range(2, 3),
+    _KINDS.FULLY_CONNECTED: range(2, 3),
+    _KINDS.TRANSPOSE_CONV: range(3, 4),
+    _KINDS.UNIDIRECTIONAL_SEQUENCE_LSTM: range(12, 16),
+}
+"""The indices of the biases."""
 
 
 def weight_bytes(path: Path) -> int:
@@ -60,11 +67,11 @@ def _of_graph(model: Any, graph: Any) -> int:
             if index < 0 or int(index) in sizes or not _is_constant(model, graph.tensors[index]):
                 continue
             tensor = graph.tensors[index]
-            if kind in KERNELS and place == KERNELS[kind][0]:
+            if place in KERNELS.get(kind, ()):
                 is_integer = tensor.type in (_TYPES.INT8, _TYPES.INT4)
-                scales = int(tensor.shape[KERNELS[kind][1]]) * SCALE_BYTES if is_integer else 0
-                sizes[int(index)] = _stored(tensor) + scales
-            elif BIASES.get(kind) == place or _is_weight(tensor):
+                channels = int(tensor.shape[3 if kind == _KINDS.DEPTHWISE_CONV_2D else 0])
+                sizes[int(index)] = _stored(tensor) + channels * SCALE_BYTES * is_integer
+            elif place in BIASES.get(kind, ()) or _is_weight(tensor):
                 sizes[int(index)] = _stored(tensor)
     return sum(sizes.values())
 
