@@ -61,6 +61,7 @@ def perform(run: PlannedRun, done: Sequence[WorthRecord], out: Path) -> WorthRec
             record,
             same_as=same.arm,
             accuracy=same.accuracy,
+            stated_accuracy=same.stated_accuracy,
             keras_accuracy=same.keras_accuracy,
             file_bytes=same.file_bytes,
             predictions=same.predictions,

@@ -67,9 +67,11 @@ def _tables(records: Sequence[WorthRecord], arms: Sequence[str], folder: Path) -
     parts = ["### Accuracy", "Percent, mean over seeds; in brackets the number of seeds if some are missing."]
     parts.append(_by_budget(records, arms, budgets, _accuracy))
     parts += ["### What was chosen", CHOICES, _by_budget(records, arms, budgets, _choice)]
-    reasons = {record.arm: record.infeasible for record in records if record.infeasible is not None}
+    met = {(record.percent, record.seed) for record in records if record.arm == JOINT and record.infeasible is None}
+    lost = [record for record in records if record.infeasible is not None and (record.percent, record.seed) in met]
+    reasons = {record.arm: f"{record.infeasible} (at {record.percent} % of the bytes)" for record in lost}
     if reasons:
-        parts.append("Where an arm is infeasible, although `joint` is not, it says, for example:")
+        parts.append("Where an arm is infeasible although `joint` is not, its message is, for example:")
         parts.append("\n".join(f"- `{arm}`: {reasons[arm]}." for arm in arms if arm in reasons))
     parts += ["### Differences on the same examples", READING, _comparisons(records, arms, budgets, folder)]
     return parts
