@@ -175,7 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given.from_records:
         run_all(runs, given.out.resolve())
         keep(given.out.resolve())
-    write_text(given.page, page(RUNS.read(KEPT), KEPT))
+    records = RUNS.read(KEPT) if KEPT.exists() else ()
+    write_text(given.page, page(records, KEPT))
 
 
 if __name__ == "__main__":

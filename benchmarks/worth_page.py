@@ -47,8 +47,10 @@ def page(records: Sequence[WorthRecord], folder: Path) -> str:
         folder: The folder of the predictions.
     """
     shown = [record for record in records if record.epochs == _epochs(records, record.network)]
-    arms = [arm for arm in ARMS if any(record.arm == arm for record in shown)]
+    arms = [arm for arm in ARMS if any(record.arm == arm for record in shown)] or list(ARMS)
     parts = [HEAD + "\n" + "\n".join(f"- `{arm}`: {ARMS[arm].about};" for arm in arms)[:-1] + "."]
+    if not shown:
+        parts.append("No runs are recorded yet.")
     for name, network in NETWORKS.items():
         own = [record for record in shown if record.network == name]
         if own:
