@@ -22,7 +22,7 @@ KERNELS = {
     _KINDS.CONV_2D: range(1, 2),
     _KINDS.DEPTHWISE_CONV_2D: range(1, 2),
     _KINDS.FULLY_CONNECTED: range(1, 2),
-    _KINDS.TRANSPOSE_CONV: range(2, 3),
+    _KINDS.TRANSPOSE_CONV: range(1, 2),
     _KINDS.UNIDIRECTIONAL_SEQUENCE_LSTM: range(1, 9),
 }
 """The indices of the kernels among the inputs of an operator."""

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from keras import layers
-from reds_tensorflow.export import export
+from reds_litert.usage import weight_bytes
+from reds_tensorflow.export import converted
 from reds_tensorflow.framework import TensorFlowFramework
 
 from reds_core.cost import RESOURCES, CostModel
@@ -52,7 +53,7 @@ def exported(model: Any, folder: Path) -> Path:
     rng = np.random.default_rng(0)
     path = folder / "model.tflite"
     examples = rng.normal(0, 1, (4, *model.input_shape[1:])).astype(np.float32)
-    export(model, path, Arrays(examples, np.zeros(4, np.int64)), quantise=True)
+    path.write_bytes(converted(model, "int8", Arrays(examples, np.zeros(4, np.int64))))
     return path
 
 
@@ -130,7 +131,8 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_count_as_in_the_file(name: str, tmp_path: Path) -> None:
     model = MODELS[name]()
-    assert described(model) == counted_in(exported(model, tmp_path))
+    path = exported(model, tmp_path)
+    assert described(model) == counted_in(path) == weight_bytes(path)
 
 
 @pytest.mark.parametrize(
@@ -148,4 +150,5 @@ def test_weights_of_real_models_count_as_in_their_files(name: str, tmp_path: Pat
     if not (ASSETS / name).exists():
         pytest.skip(f"{ASSETS / name} is missing")
     model = FRAMEWORK.load_model(ASSETS / name)
-    assert described(model) == counted_in(exported(model, tmp_path))
+    path = exported(model, tmp_path)
+    assert described(model) == counted_in(path) == weight_bytes(path)
