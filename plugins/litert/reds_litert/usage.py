@@ -36,6 +36,10 @@ BIASES = {
 """The indices of the biases."""
 
 
+SETTING_STATES = (_KINDS.RELU, _KINDS.QUANTIZE)
+"""Operators by which the states of LSTM layers are set to zeros; they read no weights."""
+
+
 def weight_bytes(path: Path) -> int:
     """Return the size of the weights in a file.
 
@@ -63,6 +67,8 @@ def _of_graph(model: Any, graph: Any) -> int:
     sizes: dict[int, int] = {}
     for operator in graph.operators:
         kind = kind_of(model, operator)
+        if kind in SETTING_STATES:
+            continue
         for place, index in enumerate(operator.inputs if operator.inputs is not None else ()):
             if index < 0 or int(index) in sizes or not _is_constant(model, graph.tensors[index]):
                 continue
