@@ -18,7 +18,8 @@ import numpy as np
 import reds_core
 from reds_core import Registry, RunSettings, measure_latency
 from reds_core.cost import LatencySettings, LatencyTable
-from reds_core.framework import Framework
+from reds_core.framework import Framework, Target
+from reds_core.transforms import LevelSettings
 
 SHARES = (0.8, 0.7, 0.6)
 TURNS = 9
@@ -48,7 +49,8 @@ def model_file(folder: Path) -> Path:
 
 def measured(files: list[Path], framework: Framework) -> list[tuple[float, ...]]:
     """Each file timed TURNS times, in turns."""
-    probe = framework.latency_probe(dataclasses.replace(SETTINGS, repeats=100))
+    probe = Registry().create(Target, "tflite").probe(framework, dataclasses.replace(SETTINGS, repeats=100))
+    assert probe is not None
     turns = [[probe.exported(f.read_bytes()).ns / 1000 for f in files] for _ in range(TURNS)]
     return [tuple(column) for column in zip(*turns, strict=True)]
 
@@ -70,7 +72,8 @@ def rows(folder: Path, table: LatencyTable) -> list[Row]:
     full_macs, full_ns = by_latency.full.usage["macs"], form.at(network.channels)
     chosen = [("full", 1.0, float(full_ns), folder / "full.tflite")]
     if not chosen[0][3].exists():
-        framework.export(framework.load_model(model), chosen[0][3], None, quantise=False)
+        target = Registry().create(Target, "tflite")
+        target.export(framework, framework.load_model(model), network, LevelSettings(), chosen[0][3], None)
     for share in SHARES:
         member = next(s for s in by_latency.subnetworks if s.budget["latency"] == share)
         file = folder / "by-latency" / str(member.files["tflite"])
