@@ -48,14 +48,13 @@ class LayerLevels:
         return () if self.space is None else self.space.transforms
 
     def complete(self, settings: LevelSettings) -> LevelSettings:
-        """Return the levels of all layers: those that were decided, and those that transforms set for all layers."""
+        """Return the levels of all layers in execution order: those that were decided, and those of all layers."""
         if self.space is None:
             return settings
         fixed = {t.what: t.network_level for t in self.space.transforms if t.network_level is not None}
-        if not fixed:
-            return settings
         sites = dict.fromkeys(layer.name for layer in self.space.network.layers)
-        return LevelSettings({site: {**fixed, **settings.levels.get(site, {})} for site in sites})
+        levels = {site: {**fixed, **settings.levels.get(site, {})} for site in sites}
+        return LevelSettings({site: each for site, each in levels.items() if each})
 
     def valued(
         self, scores: ScoreTable, measuring: Measuring, rate_of: Callable[[LevelLosses], float | None]

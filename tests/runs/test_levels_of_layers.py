@@ -67,6 +67,8 @@ def test_widths_and_bits_meet_both_budgets(place: Workplace) -> None:
         assert levels
         assert set(levels.values()) <= {2, 4, 8}
     assert any(level < 8 for chosen in plan.subnetworks[0].settings.values() for level in chosen.values())
+    order = [layer.name for layer in describe(residual_model()).layers]
+    assert all(list(r.settings) == [s for s in order if s in r.settings] for r in plan.subnetworks)
 
 
 def test_saved_models_have_the_weights_that_their_levels_leave(place: Workplace) -> None:
