@@ -21,6 +21,7 @@ from reds_core.runs.dataset import OBJECTS
 from reds_core.runs.drop_goal import all_budget_names
 from reds_core.runs.file_names import baseline_file, full_file, is_output, member_files
 from reds_core.runs.recipe import RECIPE_FILE
+from reds_core.runs.settings import TRANSFORM_SETTINGS
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.records import from_plain, parse_json, to_json
@@ -93,8 +94,10 @@ class RunRecord:
         Raises:
             InputError: If a setting differs; the message names the first.
         """
-        for key in dict.fromkeys((*options, *OPTIONS_OF_OBJECTS)):
+        for key in dict.fromkeys((*options, *self.options, *OPTIONS_OF_OBJECTS)):
             was, is_now = self.options.get(key), options.get(key)
+            if key in TRANSFORM_SETTINGS and not was and not is_now and False not in (was, is_now):
+                continue  # a run without transforms and targets does not state them
             if is_now != was and key not in _SOURCES:
                 name, first, now = _difference(key, was, is_now)
                 raise InputError(f"the run in '{where}' was started with {name} {first}, not {now}", _start_over())

@@ -205,6 +205,22 @@ def test_a_budget_that_only_bits_can_meet_is_met(place: Workplace) -> None:
     assert any(chosen[WHAT] == 2 for chosen in record.settings.values())
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        (LEVELS, settings(), "started with transforms"),
+        (settings(), LEVELS, "started with transforms"),
+        (settings(), settings(targets=("toy-device",)), "started with targets"),
+        (LEVELS, dataclasses.replace(LEVELS, qat=False), "started with qat"),
+    ],
+)
+def test_a_run_is_not_resumed_with_other_transforms(place: Workplace, first: Any, second: Any, why: str) -> None:
+    prune(place, settings=first)
+    with pytest.raises(InputError, match=why):
+        prune(place, settings=second, mode="resume")
+    prune(place, settings=first, mode="resume")
+
+
 def damaged(place: Workplace, change: Callable[[dict[str, Any]], None]) -> None:
     path = place.out / "plan.json"
     content = json.loads(path.read_text())
