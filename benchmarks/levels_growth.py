@@ -155,7 +155,7 @@ def stated(shape: NetworkShape, levels: Sequence[int], widths: int, kind: str, s
     """
     described = network(shape)
     space = decision_space(described, [Bits(levels)]) if len(levels) > 1 else None
-    statement = Statement(described, CostModel(also=("weight_bytes",)), WidthRules(max_options=widths), space)
+    statement = Statement(described, CostModel(additional=("weight_bytes",)), WidthRules(max_options=widths), space)
     (budget,) = parse_budgets(f"{name}={share}" for name, share in BUDGETS.items())
     return statement.formulate(scores(described, space, kind, seed), budget).problem
 

@@ -29,7 +29,7 @@ from reds_core.framework import Arrays, Family, FinetuneSettings, Framework, Tas
 from reds_core.network import Kept, Network
 from reds_core.scoring import (
     LevelLosses,
-    Measuring,
+    LossMeasurement,
     Scorer,
     ScoreTable,
     TrainedChoice,
@@ -121,7 +121,7 @@ class Subject:
         return channel_order(self.scores("taylor"))
 
     def losses(self) -> LevelLosses:
-        measuring = Measuring.sampled(self.framework, self.model, self.network, self.train)
+        measuring = LossMeasurement.sampled(self.framework, self.model, self.network, self.train)
         return level_losses(measuring, self.space.offers)
 
     def choices(self) -> Iterator[tuple[dict[str, int], dict[str, int], float, float]]:

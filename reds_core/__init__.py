@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from reds_core.runs.solving import solve
     from reds_core.runs.splitting import split_validation
     from reds_core.scaffold.api import new_plugin
-    from reds_core.scoring.sensitivity import SensitivityTable, load_sensitivity
+    from reds_core.scoring.sensitivity_table import SensitivityTable, load_sensitivity
     from reds_core.testing import check
     from reds_core.watcher import Watcher
 

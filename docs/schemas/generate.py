@@ -24,7 +24,7 @@ from reds_core.cost.latency_table import LatencyTable
 from reds_core.knapsack.header import LevelsHeader, ProblemHeader
 from reds_core.plan import FORMAT, LEVELS_FORMAT, Plan
 from reds_core.runs.settings import RunSettings
-from reds_core.scoring.sensitivity import SensitivityTable
+from reds_core.scoring.sensitivity_table import SensitivityTable
 from reds_core.system.records import INLINE, REQUIRED
 
 FOLDER = Path(__file__).parent

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from reds_core.commands.levels_view import print_levels
 from reds_core.commands.tables import print_table
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.plan import MaxDropRecord, Plan
 from reds_core.report import units
 from reds_core.report.drop import drop_sentences, drop_table
-from reds_core.report.sensitivity_figure import columns_of, rise_text, rows_of
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
-from reds_core.runs.inspection import Inspection, LevelsRecord
-from reds_core.scoring.sensitivity import SensitivityTable
+from reds_core.runs.inspection import Inspection
 
 
 def print_inspection(inspection: Inspection) -> None:
@@ -33,30 +31,9 @@ def print_inspection(inspection: Inspection) -> None:
         ["group", "channels", "layers"], [[g.name, str(g.channels), ", ".join(g.layers)] for g in inspection.groups]
     )
     if inspection.levels is not None:
-        _print_levels(inspection.levels)
+        print_levels(inspection.levels)
     totals = [f"{used:,} {_amount_of(resource)}" for resource, used in inspection.usage.items()]
     Console().print(f"\n{', '.join(totals)}", highlight=False, soft_wrap=True)
-
-
-def _print_levels(levels: Sequence[LevelsRecord]) -> None:
-    """Print which levels transforms offer for each layer, where these are decided, and why others are not offered."""
-    rows, reasons = [], dict[str, list[str]]()
-    for each in levels:
-        withheld = [w for w in each.withheld if w.level is not None]
-        if not each.levels and not withheld:
-            for other in each.withheld:
-                reasons.setdefault(other.reason.replace(f"layer '{each.layer}'", "the layer"), []).append(each.layer)
-            continue
-        why = "; ".join(f"not {w.level}: {w.reason}" for w in withheld)
-        why = why or "; ".join(w.reason for w in each.withheld)
-        offered = ", ".join(map(str, each.levels)) or "none"
-        rows.append([each.layer, each.what.replace("_", " "), offered, each.home or units.DASH, why])
-    Console().print()
-    print_table(["layer", "decided", "levels", "with group", "not offered"], rows)
-    for reason, layers in reasons.items():
-        more = f" and {len(layers) - _NAMED_LAYERS} more" if len(layers) > _NAMED_LAYERS else ""
-        text = f"without levels: {', '.join(layers[:_NAMED_LAYERS])}{more} ({reason})"
-        Console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _amount_of(resource: str) -> str:
@@ -66,7 +43,6 @@ def _amount_of(resource: str) -> str:
 
 
 SLOWEST_SEGMENTS = 15
-_NAMED_LAYERS = 5
 
 
 def print_latencies(table: LatencyTable) -> None:
@@ -93,33 +69,6 @@ def print_latencies(table: LatencyTable) -> None:
     ]
     Console().print()
     print_table(["whole network", "predicted, us", "measured, us", "error"], rows)
-
-
-def print_sensitivity(table: SensitivityTable) -> None:
-    """Print by how much each level of each layer alone raises the loss, and the layers that have no levels."""
-    columns = columns_of(table)
-    print_table(
-        ["layer", *(f"{what.replace('_', ' ')} {level}" for what, level in columns)],
-        [
-            [name, *(rise_text(cells[column]) if column in cells else units.DASH for column in columns)]
-            for name, cells in rows_of(table).items()
-        ],
-    )
-    console = Console()
-    console.print(
-        f"\nrises of the loss by one layer alone, before training; the untouched network has {table.base_loss:.4g} on "
-        f"{units.on_terminal(units.count(table.examples))} training examples",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    reasons: dict[str, list[str]] = {}
-    for left in table.left_out:
-        reasons.setdefault(left.reason, []).append(left.layer)
-    for reason, layers in reasons.items():
-        more = f" and {len(layers) - _NAMED_LAYERS} more" if len(layers) > _NAMED_LAYERS else ""
-        names = ", ".join(layers[:_NAMED_LAYERS]) + more
-        console.print(f"without levels: {names} ({reason})", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_search(plan: Plan, record: MaxDropRecord, console: Console) -> None:

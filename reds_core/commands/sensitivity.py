@@ -65,7 +65,7 @@ def sensitivity_command(
     as_json: Json = False,
 ) -> None:
     """Run `reds sensitivity`."""
-    from reds_core.commands.console import print_sensitivity
+    from reds_core.commands.levels_view import print_sensitivity
     from reds_core.runs.folder import Mode
     from reds_core.runs.sensitivity import SENSITIVITY_FILE, sensitivity
 

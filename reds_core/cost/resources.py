@@ -33,8 +33,8 @@ class CostModel:
     Attributes:
         element_size_bytes: size of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency: latency of the network in ns, if it was measured.
-        also: names of resources that are counted in addition to those that always are, because a budget limits them
-            or because weights may have fewer bits.
+        additional: names of resources that are counted besides those that always are, because a budget limits them or
+            because weights may have fewer bits.
 
     Raises:
         InputError: if the element size is neither 1 nor 4.
@@ -42,20 +42,20 @@ class CostModel:
 
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency: TableForm | None = None
-    also: tuple[str, ...] = ()
+    additional: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_element_size(self.element_size_bytes)
 
     @property
     def resources(self) -> tuple[str, ...]:
-        """Names of the resources that are counted: macs, params and peak_ram, latency if measured, those in `also`."""
+        """Names of the resources that are counted: macs, params and peak_ram, latency if measured, and `additional`."""
         return tuple(r.name for r in RESOURCES.values() if self._counts(r))
 
     def _counts(self, resource: Resource) -> bool:
         if resource.is_measured:
             return self.latency is not None
-        return resource.is_always_counted or resource.name in self.also
+        return resource.is_always_counted or resource.name in self.additional
 
     def form(self, network: Network, resource: str) -> ResourceForm:
         """Return the form of one of `resources`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reds_core.formulation.formulation import FULL_VALUE, Formulation, channel_order, formulate
 from reds_core.formulation.infeasibility import check_reachable
-from reds_core.formulation.space import DecisionSpace, Offer, Withheld, decision_space
+from reds_core.formulation.space import DecisionSpace, NotOffered, Offer, decision_space
 from reds_core.formulation.statement import Excess, Statement
 from reds_core.formulation.width_rules import WidthRules, thinned_places
 
@@ -13,10 +13,10 @@ __all__ = [
     "DecisionSpace",
     "Excess",
     "Formulation",
+    "NotOffered",
     "Offer",
     "Statement",
     "WidthRules",
-    "Withheld",
     "channel_order",
     "check_reachable",
     "decision_space",

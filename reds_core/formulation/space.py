@@ -49,7 +49,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Withheld:
+class NotOffered:
     """Levels of one layer that cannot be chosen.
 
     Attributes:
@@ -75,7 +75,7 @@ class DecisionSpace:
         offers: What can be chosen, by layer in execution order.
         homes: For each layer with an offer, the group in whose options its levels lie. None for a layer that touches no
             group, which gets a list of options of its own.
-        withheld: What cannot be chosen, and why.
+        not_offered: What cannot be chosen, and why.
         warnings: Layers whose levels cannot be decided although targets could have them, one sentence each.
     """
 
@@ -83,7 +83,7 @@ class DecisionSpace:
     transforms: tuple[Transform, ...]
     offers: tuple[Offer, ...]
     homes: Mapping[str, str | None] = field(default_factory=dict)
-    withheld: tuple[Withheld, ...] = ()
+    not_offered: tuple[NotOffered, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -129,7 +129,7 @@ def decision_space(network: Network, transforms: Sequence[Transform], refusal: R
     parts = layer_parts(network)
     sharing = _sharing(network)
     offers: list[Offer] = []
-    withheld: list[Withheld] = []
+    not_offered: list[NotOffered] = []
     warnings: list[str] = []
     deciding = [t for t in sorted(transforms, key=lambda t: t.stage) if t.network_level is None]
     candidates: dict[str, tuple[str, ...]] = {}
@@ -138,7 +138,7 @@ def decision_space(network: Network, transforms: Sequence[Transform], refusal: R
         own = []
         for transform in deciding:
             offer, without = _offer(network, part, site, transform, sharing.get(site), refusal)
-            withheld += without
+            not_offered += without
             own += [] if offer is None else [offer]
         if not own:
             continue
@@ -147,7 +147,7 @@ def decision_space(network: Network, transforms: Sequence[Transform], refusal: R
         if touched and not possible:
             for offer in own:
                 reason = "it depends on several groups of channels, of which none is part of everything it costs"
-                withheld.append(Withheld(site, offer.what, None, reason))
+                not_offered.append(NotOffered(site, offer.what, None, reason))
                 warnings.append(f"the {offer.what} of layer '{site}' stays {offer.levels[-1]}, because {reason}")
             continue
         offers += own
@@ -157,12 +157,12 @@ def decision_space(network: Network, transforms: Sequence[Transform], refusal: R
             homes[site] = None
     homes.update(least_loaded(candidates))
     ordered = {offer.site: homes[offer.site] for offer in offers}
-    return DecisionSpace(network, tuple(transforms), tuple(offers), ordered, tuple(withheld), tuple(warnings))
+    return DecisionSpace(network, tuple(transforms), tuple(offers), ordered, tuple(not_offered), tuple(warnings))
 
 
 def _offer(
     network: Network, part: LayerPart, site: str, transform: Transform, sharer: str | None, refusal: Refusal | None
-) -> tuple[Offer | None, list[Withheld]]:
+) -> tuple[Offer | None, list[NotOffered]]:
     """The levels of a layer that can be chosen, and those that cannot."""
     what = transform.what
     offered = transform.offered(network, site)
@@ -170,20 +170,20 @@ def _offer(
     if levels.ndim != 1 or np.any(levels[1:] <= levels[:-1]):
         raise _violated(transform, f"offered the levels {levels.tolist()} for layer '{site}', which do not rise")
     if len(levels) < 2:
-        return None, [Withheld(site, what, None, offered.reason)] if offered.reason else []
+        return None, [NotOffered(site, what, None, offered.reason)] if offered.reason else []
     if sharer is not None:
-        return None, [Withheld(site, what, None, f"it shares weights with layer '{sharer}'")]
+        return None, [NotOffered(site, what, None, f"it shares weights with layer '{sharer}'")]
     last = int(levels[-1])
     if _counted(network, transform.described(part, last)) != _counted(network, part):
         raise _violated(transform, f"changed what layer '{site}' costs at its last level {last}")
-    withheld = []
+    not_offered = []
     for level in levels[:-1].tolist():
         reason = None if refusal is None else refusal(site, what, level)
         if reason is not None:
-            withheld.append(Withheld(site, what, level, reason))
-    refused = {each.level for each in withheld}
+            not_offered.append(NotOffered(site, what, level, reason))
+    refused = {each.level for each in not_offered}
     kept = np.array([level for level in levels.tolist() if level not in refused], np.int64)
-    return (Offer(site, transform, kept) if len(kept) > 1 else None), withheld
+    return (Offer(site, transform, kept) if len(kept) > 1 else None), not_offered
 
 
 def _violated(transform: Transform, what: str) -> ContractViolation:

@@ -8,7 +8,7 @@ import numpy as np
 
 from reds_core.report import units
 from reds_core.report.drawing import INK, drawing, new_figure
-from reds_core.scoring.sensitivity import SensitivityTable
+from reds_core.scoring.sensitivity_table import SensitivityTable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -49,7 +49,7 @@ class LayerRecord:
 
 
 @dataclass(frozen=True)
-class WithheldRecord:
+class NotOfferedRecord:
     """A level of a layer that cannot be chosen.
 
     Attributes:
@@ -71,14 +71,14 @@ class LevelsRecord:
         levels: The levels to choose from, the last of which leaves the layer as it is; empty if there is no choice.
         home: The group of channels in whose options the levels lie; None without a choice, or if the layer touches no
             group.
-        withheld: The levels that cannot be chosen, and why.
+        not_offered: The levels that cannot be chosen, and why.
     """
 
     layer: str
     what: str
     levels: tuple[int, ...]
     home: str | None
-    withheld: tuple[WithheldRecord, ...]
+    not_offered: tuple[NotOfferedRecord, ...]
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,9 @@ def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
 
 def describe_levels(space: DecisionSpace) -> tuple[LevelsRecord, ...]:
     """Describe what can be decided about each layer, and what cannot and why, in the order of the layers."""
-    withheld: dict[tuple[str, str], list[WithheldRecord]] = {}
-    for each in space.withheld:
-        withheld.setdefault((each.site, each.what), []).append(WithheldRecord(each.level, each.reason))
+    not_offered: dict[tuple[str, str], list[NotOfferedRecord]] = {}
+    for each in space.not_offered:
+        not_offered.setdefault((each.site, each.what), []).append(NotOfferedRecord(each.level, each.reason))
     offered = {(offer.site, offer.what): tuple(int(level) for level in offer.levels) for offer in space.offers}
     order = {layer.name: place for place, layer in reversed(list(enumerate(space.network.layers)))}
     return tuple(
@@ -162,9 +162,9 @@ def describe_levels(space: DecisionSpace) -> tuple[LevelsRecord, ...]:
             what,
             offered.get((site, what), ()),
             space.homes.get(site) if (site, what) in offered else None,
-            tuple(withheld.get((site, what), ())),
+            tuple(not_offered.get((site, what), ())),
         )
-        for site, what in sorted({*offered, *withheld}, key=lambda place: (order[place[0]], place[1]))
+        for site, what in sorted({*offered, *not_offered}, key=lambda place: (order[place[0]], place[1]))
     )
 
 

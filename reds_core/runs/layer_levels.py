@@ -17,17 +17,13 @@ from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import RunTargets
-from reds_core.runs.targets import refusal_by as refusal_by
-from reds_core.scoring.exchange import level_values
+from reds_core.scoring.exchange_rate import level_values, with_ties_broken
 from reds_core.scoring.level_losses import LevelLosses, level_losses
-from reds_core.scoring.recalibrated import Measuring
+from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.transforms.transform import Transform
 
 Projections = Mapping[int, Projection]
-TIE_BREAK = 1e-6
-"""How much less than the next higher level a level is worth, so that of levels that cost no loss the highest is chosen
-unless a budget binds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +52,8 @@ class LayerLevels:
         levels = {site: {**fixed, **settings.levels.get(site, {})} for site in sites}
         return LevelSettings({site: each for site, each in levels.items() if each})
 
-    def valued(
-        self, scores: ScoreTable, measuring: Measuring, rate_of: Callable[[LevelLosses], float | None]
+    def with_level_values(
+        self, scores: ScoreTable, measuring: LossMeasurement, rate_of: Callable[[LevelLosses], float | None]
     ) -> ScoreTable:
         """Return scores with the values of all levels that are offered, in the units of the scores.
 
@@ -73,11 +69,8 @@ class LayerLevels:
         if self.space is None or not self.space.offers:
             return scores
         losses = level_losses(measuring, self.space.offers)
-        values = {
-            key: each - TIE_BREAK * np.arange(len(each))[::-1]
-            for key, each in level_values(losses, scores, rate_of(losses)).items()
-        }
-        return replace(scores, level_values=values)
+        values = level_values(losses, scores, rate_of(losses))
+        return replace(scores, level_values=with_ties_broken(values, scores))
 
     def trains_projected(self, settings: Sequence[LevelSettings]) -> bool:
         """Whether members with these levels are trained with projected weights."""
@@ -91,7 +84,7 @@ class LayerLevels:
         levels = ((offer, settings.at(offer.site, offer.what)) for offer in offers)
         return any(level is not None and level < offer.levels[-1] for offer, level in levels)
 
-    def in_training(self, family: Family[Any]) -> tuple[Projections, ...]:
+    def training_projections(self, family: Family[Any]) -> tuple[Projections, ...]:
         """Return the projections of the weights of each network of a family in training, the full network last.
 
         They are empty if the family is trained with its weights as they are.
@@ -195,6 +188,6 @@ def levels_to_decide(network: Network, transforms: Sequence[Transform], targets:
 
 
 def _reason(space: DecisionSpace, transform: Transform) -> str:
-    """Why a transform has no choice: why a level is withheld, or else why a layer has no levels; empty if unknown."""
-    own = [each for each in space.withheld if each.what == transform.what]
+    """Why a transform has no choice: why a level is refused, or else why a layer has no levels; empty if unknown."""
+    own = [each for each in space.not_offered if each.what == transform.what]
     return next((each.reason for each in sorted(own, key=lambda each: each.level is None)), "")

@@ -32,8 +32,8 @@ from reds_core.runs.provenance import file_hash, versions_of, weights_hash
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import refusal_by, run_targets
 from reds_core.scoring.level_losses import level_losses
-from reds_core.scoring.recalibrated import MEASURED_EXAMPLES, Measuring
-from reds_core.scoring.sensitivity import LayerSensitivity, SensitivityTable, UndecidedLayer, save_sensitivity
+from reds_core.scoring.loss_measurement import MEASURED_EXAMPLES, LossMeasurement
+from reds_core.scoring.sensitivity_table import LayerSensitivity, SensitivityTable, UndecidedLayer, save_sensitivity
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
 from reds_core.watcher import Watcher
@@ -47,7 +47,7 @@ def undecided(space: DecisionSpace) -> tuple[UndecidedLayer, ...]:
     """Return the layers that have weights but no levels, and why, by layer and what would be decided."""
     decided = {(offer.site, offer.what) for offer in space.offers}
     reasons: dict[tuple[str, str], dict[str, None]] = {}
-    for each in space.withheld:
+    for each in space.not_offered:
         if (each.site, each.what) not in decided:
             reasons.setdefault((each.site, each.what), {})[each.reason] = None
     weighted = {layer.name for layer in space.network.layers if layer.weights}
@@ -146,7 +146,7 @@ def sensitivity(
             followed.warn(warning)
         dataset = read_given(source, None, framework, loaded, settings)
         train, _, _ = split_parts(framework, loaded, dataset, settings)
-        measuring = Measuring.sampled(framework, loaded, network, train, settings.task, seed, examples)
+        measuring = LossMeasurement.sampled(framework, loaded, network, train, settings.task, seed, examples)
         with showing_count(shown if watcher is None else 0, "measuring levels") as count:
             found = level_losses(measuring, space.offers, told or count)
         kinds = {layer.name: layer.kind for layer in network.layers}

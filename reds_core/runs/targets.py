@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reds_core.errors import InputError, argument
+from reds_core.formulation.space import Refusal
 from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import Target
@@ -14,9 +15,6 @@ from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.participants import refuse_unused
 from reds_core.runs.settings import RunSettings
-
-Refusal = Callable[[str, str, int], str | None]
-"""From a layer, what a transform decides and a level to why no file may have the level, or None if one may."""
 
 
 @dataclass(frozen=True)

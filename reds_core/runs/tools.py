@@ -20,11 +20,11 @@ from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Step, Tools
 from reds_core.runs.alignment import choose
-from reds_core.runs.calibration import CALIBRATION_EPOCHS, calibrated_rate
 from reds_core.runs.epoch_store import TrainingSlots
+from reds_core.runs.rate_calibration import CALIBRATION_EPOCHS, calibrated_rate
 from reds_core.runs.session import Session
 from reds_core.scoring.level_losses import LevelLosses
-from reds_core.scoring.recalibrated import Measuring
+from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreTable, score
 
 
@@ -76,7 +76,7 @@ class RunTools(Tools):
         def rate_of(losses: LevelLosses) -> float | None:
             return settings.exchange_rate if settings.calibrate is None else self._calibrated(scores, losses)
 
-        return levels.valued(scores, Measuring.sampled(*given), rate_of)
+        return levels.with_level_values(scores, LossMeasurement.sampled(*given), rate_of)
 
     def _calibrated(self, scores: ScoreTable, losses: LevelLosses) -> float:
         """The exchange rate that is fitted to short trainings, whose epochs are kept as those of the step are."""
@@ -129,7 +129,7 @@ class RunTools(Tools):
         started = time.perf_counter()
         settings = self._settings.finetune if family.members else self._settings.finetune.alone()
         training = self._training(self._inputs.train, self._step.epochs, settings)
-        training = dataclasses.replace(training, projections=self._session.levels.in_training(family))
+        training = dataclasses.replace(training, projections=self._session.levels.training_projections(family))
         with self._slots.next(training.settings.epochs) as store:
             self._inputs.framework.finetune(family, dataclasses.replace(training, keeper=store))
         self.passes += training.settings.epochs

@@ -11,10 +11,10 @@ from reds_core.scoring.attribution import (
     filters,
     masked,
 )
-from reds_core.scoring.exchange import FittedRate, TrainedChoice, fitted_rate, level_values, width_value
+from reds_core.scoring.exchange_rate import FittedRate, TrainedChoice, fitted_rate, level_values, width_value
 from reds_core.scoring.level_losses import LevelLoss, LevelLosses, level_losses
+from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.normalisation import Normalisation, normalise
-from reds_core.scoring.recalibrated import Measuring
 from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, score
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "Importance",
     "LevelLoss",
     "LevelLosses",
-    "Measuring",
+    "LossMeasurement",
     "Normalisation",
     "ScoreLevel",
     "ScoreTable",

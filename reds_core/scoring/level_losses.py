@@ -16,7 +16,7 @@ from reds_core.framework.framework import WeightArrays
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.plugin import guarded
-from reds_core.scoring.recalibrated import Measuring
+from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.transforms.transform import Transform
 
 
@@ -98,7 +98,7 @@ class LevelLosses:
 
 
 def level_losses(
-    measuring: Measuring, offers: Sequence[LevelsOffered], told: Callable[[int, int], None] | None = None
+    measuring: LossMeasurement, offers: Sequence[LevelsOffered], told: Callable[[int, int], None] | None = None
 ) -> LevelLosses:
     """Measure what each level of each layer alone costs in loss, with recalibrated batch norms.
 

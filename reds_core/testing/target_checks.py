@@ -262,7 +262,7 @@ def _check_usage(subject: TargetSubject, trial: Trial, network: Network, path: P
     """Compare what `usage` counts in a file with the description `network`, and return it."""
     found = dict(subject.plugin.usage(path))
     # files of weights and activations of different sizes count bits that the description states
-    costs = CostModel(subject.plugin.file.element_size_bytes or INT8_BYTES, also=tuple(RESOURCES))
+    costs = CostModel(subject.plugin.file.element_size_bytes or INT8_BYTES, additional=tuple(RESOURCES))
     expected = usage_of(network, network.channels, costs)
     for resource, amount in found.items():
         if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:

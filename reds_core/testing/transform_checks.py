@@ -34,7 +34,7 @@ def _usages(network: Network) -> Iterator[tuple[str, int]]:
     """The usage of each resource at several widths and element sizes, with its name and the unit of the amount."""
     for element_size_bytes in ELEMENT_SIZES_BYTES:
         for share in SHARES:
-            found = usage(network, narrowed(network, share), CostModel(element_size_bytes, also=tuple(RESOURCES)))
+            found = usage(network, narrowed(network, share), CostModel(element_size_bytes, additional=tuple(RESOURCES)))
             where = f"at {share:.0%} of the channels and {element_size_bytes}-byte elements"
             yield from ((f"{resource} {where}", amount) for resource, amount in found.items())
 

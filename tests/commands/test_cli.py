@@ -143,10 +143,10 @@ def test_inspect_lists_levels_homes_and_reasons(reds: Reds, place: Workplace) ->
     assert levels["inside"]["levels"] == [4, 8]
     assert levels["inside"]["what"] == "weight_bits"
     assert levels["inside"]["home"] in ("stem", "inside")
-    assert levels["inside"]["withheld"] == [{"level": 3, "reason": "target 'toy-device': 3 bits is not 2, 4 or 8"}]
+    assert levels["inside"]["not_offered"] == [{"level": 3, "reason": "target 'toy-device': 3 bits is not 2, 4 or 8"}]
     assert levels["norm"]["levels"] == []
     assert levels["norm"]["home"] is None
-    assert levels["norm"]["withheld"] == [{"level": None, "reason": "layer 'norm' has no kernel"}]
+    assert levels["norm"]["not_offered"] == [{"level": None, "reason": "layer 'norm' has no kernel"}]
     text = " ".join(reds("inspect", place.model, *given).out.split())
     assert re.search("inside weight bits 4, 8 (stem|inside) not 3: target 'toy-device': 3 bits is not 2, 4 or 8", text)
     assert "without levels: norm, relu" in text

@@ -17,7 +17,7 @@ from reds_core.cost.counting import SumForm
 from reds_core.cost.resources import RESOURCES, CostModel
 from reds_core.network.description import Network
 
-EVERYTHING = CostModel(also=("weight_bytes", "bops"))
+EVERYTHING = CostModel(additional=("weight_bytes", "bops"))
 
 
 def with_bits(network: Network, weights: Mapping[str, int] | None = None, tensors: int | None = None) -> Network:
@@ -72,7 +72,7 @@ def test_bit_operations_are_macs_times_the_bits_of_weights_and_inputs() -> None:
     macs = {layer.name: sum(t.coefficient for t in layer.macs) for layer in network.layers if layer.macs}
     assert macs == {"dense0": 1, "dense1": 1, "head": 1}
     assert resources.usage(lower, network.channels, EVERYTHING)["bops"] == 16 * (5 * 2 * 4 + 2 * 3 * 2 + 3 * 3 * 8)
-    wide = CostModel(4, also=("bops",))
+    wide = CostModel(4, additional=("bops",))
     assert resources.usage(network, network.channels, wide)["bops"] == 32 * 32 * (5 * 2 + 2 * 3 + 3 * 3)
 
 
@@ -93,12 +93,12 @@ def test_a_device_keeps_packed_kernels_biases_of_four_bytes_and_a_scale_a_channe
         packed = sum(math.ceil(n * bits / 8) for n in kernels.values())
         found = resources.usage(lower, widths, EVERYTHING)["weight_bytes"]
         assert found == packed + 4 * outputs + 4 * outputs  # the batch norm is part of `stem`
-    floats = resources.usage(network, widths, CostModel(4, also=("weight_bytes",)))["weight_bytes"]
+    floats = resources.usage(network, widths, CostModel(4, additional=("weight_bytes",)))["weight_bytes"]
     assert floats == 4 * sum(kernels.values()) + 4 * outputs
 
 
 def test_resources_that_nothing_asks_for_are_not_counted() -> None:
     network = describe(chain_model((3,)))
     assert list(resources.usage(network, network.channels)) == ["macs", "params", "peak_ram"]
-    asked = resources.usage(network, network.channels, CostModel(also=("bops",)))
+    asked = resources.usage(network, network.channels, CostModel(additional=("bops",)))
     assert list(asked) == ["macs", "params", "peak_ram", "bops"]

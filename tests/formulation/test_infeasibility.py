@@ -185,7 +185,7 @@ def test_small_amounts_that_can_be_reached_are_allowed() -> None:
 
 
 def joint_statement(levels: tuple[int, ...] = (4,)) -> Statement:
-    costs = resources.CostModel(also=("weight_bytes", "bops"))
+    costs = resources.CostModel(additional=("weight_bytes", "bops"))
     return Statement(NETWORK, costs, space=decision_space(NETWORK, [MockBits(levels)]))
 
 
@@ -201,7 +201,7 @@ def test_the_least_that_can_be_reached_counts_levels(resource: str) -> None:
 
 @pytest.mark.parametrize("resource", ["params", "weight_bytes", "bops"])
 def test_a_budget_that_only_fewer_bits_meet_is_refused_with_the_transform_that_offers_them(resource: str) -> None:
-    widths_alone = Statement(NETWORK, resources.CostModel(also=("weight_bytes", "bops")))
+    widths_alone = Statement(NETWORK, resources.CostModel(additional=("weight_bytes", "bops")))
     narrowest = widths_alone.rules.narrowest(NETWORK)
     least = widths_alone.usage(narrowest)[resource]
     message = refusal(NETWORK, WidthRules(), least - 1, resource)

@@ -28,7 +28,7 @@ from reds_core.scoring.scorer import ScoreTable
 from reds_core.transforms.describing import described
 from reds_core.transforms.transform import LayerPart, Offered
 
-COSTS = CostModel(also=("weight_bytes", "bops"))
+COSTS = CostModel(additional=("weight_bytes", "bops"))
 BUDGETS = parse_budgets(["macs=0.5", "params=0.5", "peak_ram=0.9", "weight_bytes=0.5", "bops=0.5"])
 
 
@@ -78,7 +78,7 @@ def test_a_choice_uses_what_the_described_network_uses(
 def test_levels_that_add_layers_and_tensors_count_as_described(model: ToyModel, data: st.DataObject) -> None:
     network = describe(model)
     space = decision_space(network, [Factored()])
-    statement = Statement(network, CostModel(also=("bops",)), space=space)
+    statement = Statement(network, CostModel(additional=("bops",)), space=space)
     if not statement.nodes.nodes:
         return
     budget = parse_budgets(["macs=0.5", "params=0.5", "peak_ram=0.9", "bops=0.5"])[0]

@@ -12,7 +12,7 @@ from toy_networks import concatenated
 
 from reds_core.errors import ContractViolation
 from reds_core.formulation.nodes import option_nodes
-from reds_core.formulation.space import Withheld, decision_space
+from reds_core.formulation.space import NotOffered, decision_space
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.levels import WIDTH, Dimension, Nesting
 
@@ -34,8 +34,8 @@ def test_layers_with_kernels_are_offered_levels_and_are_at_home_in_a_group_that_
 
 def test_layers_without_levels_are_withheld_with_the_reason_of_the_transform() -> None:
     space = decision_space(CHAIN, [MockBits(without=("dense1",))])
-    assert Withheld("dense1", "weight_bits", None, "the test says so") in space.withheld
-    assert Withheld("relu0", "weight_bits", None, "it has no kernel") in space.withheld
+    assert NotOffered("dense1", "weight_bits", None, "the test says so") in space.not_offered
+    assert NotOffered("relu0", "weight_bits", None, "it has no kernel") in space.not_offered
 
 
 def test_levels_that_no_file_can_have_are_withheld_with_the_reason_of_the_target() -> None:
@@ -48,11 +48,11 @@ def test_levels_that_no_file_can_have_are_withheld_with_the_reason_of_the_target
     space = decision_space(CHAIN, [MockBits((2, 4))], refusal)
     assert [(offer.site, offer.levels.tolist()) for offer in space.offers] == [("dense0", [4, 8]), ("dense1", [4, 8])]
     reason = "files have no weights of 2 bits"
-    assert [w for w in space.withheld if w.level is not None] == [
-        Withheld("dense0", "weight_bits", 2, reason),
-        Withheld("dense1", "weight_bits", 2, reason),
-        Withheld("head", "weight_bits", 2, reason),
-        Withheld("head", "weight_bits", 4, reason),
+    assert [w for w in space.not_offered if w.level is not None] == [
+        NotOffered("dense0", "weight_bits", 2, reason),
+        NotOffered("dense1", "weight_bits", 2, reason),
+        NotOffered("head", "weight_bits", 2, reason),
+        NotOffered("head", "weight_bits", 4, reason),
     ]
     assert all(level != 8 for _, _, level in asked)
 
@@ -68,7 +68,7 @@ def test_a_layer_without_a_group_common_to_its_costs_keeps_its_last_level_with_a
     assert "head" not in space.homes
     (warning,) = space.warnings
     assert warning.startswith("the weight_bits of layer 'head' stays 8, because it depends on several groups")
-    assert any(each.site == "head" and "several groups" in each.reason for each in space.withheld)
+    assert any(each.site == "head" and "several groups" in each.reason for each in space.not_offered)
 
 
 def test_a_layer_that_touches_no_group_gets_options_of_its_own() -> None:
@@ -89,8 +89,8 @@ def test_layers_that_share_a_weight_keep_their_last_level() -> None:
     )
     space = decision_space(shared, [MockBits()])
     assert not space.offers
-    assert Withheld("dense0", "weight_bits", None, "it shares weights with layer 'dense1'") in space.withheld
-    assert Withheld("dense1", "weight_bits", None, "it shares weights with layer 'dense0'") in space.withheld
+    assert NotOffered("dense0", "weight_bits", None, "it shares weights with layer 'dense1'") in space.not_offered
+    assert NotOffered("dense1", "weight_bits", None, "it shares weights with layer 'dense0'") in space.not_offered
 
 
 @pytest.mark.parametrize(

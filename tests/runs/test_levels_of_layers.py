@@ -385,7 +385,7 @@ def test_pruners_that_break_a_promise_about_levels_are_found_out(
 
 
 def test_a_model_that_costs_more_than_was_planned_is_found_out() -> None:
-    model, framework, costs = residual_model(), ToyFramework(), CostModel(also=("weight_bytes",))
+    model, framework, costs = residual_model(), ToyFramework(), CostModel(additional=("weight_bytes",))
     network, bits = framework.inspect(model), [ToyBits()]
     lowered, others = LevelSettings({"stem": {WHAT: 4}}), LevelSettings({"stem": {WHAT: 2}})
     planned = resources.usage(described(network, bits, lowered), network.channels, costs)

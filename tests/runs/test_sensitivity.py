@@ -19,7 +19,7 @@ from toy_runs import Listener, Workplace, make_workplace
 import reds_core
 from reds_core.errors import InputError
 from reds_core.report.sensitivity_figure import columns_of, rise_text, rows_of
-from reds_core.scoring.sensitivity import LayerSensitivity, SensitivityTable, load_sensitivity
+from reds_core.scoring.sensitivity_table import LayerSensitivity, SensitivityTable, load_sensitivity
 
 REGISTRY = toy_registry(Rounding, EvenTarget)
 SITES = ["stem", "inside", "out", "head"]

@@ -19,7 +19,7 @@ from reds_core.framework.framework import WeightArrays
 from reds_core.knapsack.levels import Nesting
 from reds_core.network.description import Network, Weight, WeightKind
 from reds_core.scoring.level_losses import LevelLoss, falling, level_losses, projected
-from reds_core.scoring.recalibrated import Measuring
+from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
 
@@ -67,11 +67,11 @@ class Offering:
 FRAMEWORK = ToyFramework()
 
 
-def measuring() -> tuple[Measuring, ToyModel]:
+def measuring() -> tuple[LossMeasurement, ToyModel]:
     model = residual_model()
     arrays = toy_arrays(model)
     data = Arrays(arrays["x_train"], arrays["y_train"])
-    return Measuring(FRAMEWORK, model, FRAMEWORK.inspect(model), data, data.take(slice(0, 40))), model
+    return LossMeasurement(FRAMEWORK, model, FRAMEWORK.inspect(model), data, data.take(slice(0, 40))), model
 
 
 def recalibrated_loss(model: ToyModel, data: Data, statistics: float = 1.01) -> float:
@@ -129,7 +129,7 @@ def test_networks_without_statistics_are_not_recalibrated() -> None:
     kept = {name: weight for name, weight in model.weights.items() if not name.startswith("norm")}
     plain = ToyModel(model.name, model.input_shape, layers, kept)
     framework = Untrainable()
-    own = Measuring(framework, plain, framework.inspect(plain), subject.train, subject.examples)
+    own = LossMeasurement(framework, plain, framework.inspect(plain), subject.train, subject.examples)
     assert level_losses(own, []).base == pytest.approx(framework.loss(plain, subject.examples, own.task))
 
 

@@ -22,7 +22,7 @@ TWICE = replace(
     tensors=(*NETWORK.tensors, replace(NETWORK.tensors[4], storage=100)),
 )
 """The same with another call of the layer `inside`."""
-COSTS = resources.CostModel(also=("weight_bytes", "bops"))
+COSTS = resources.CostModel(additional=("weight_bytes", "bops"))
 
 
 class WithoutBias(Factored):

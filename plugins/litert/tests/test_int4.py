@@ -174,7 +174,10 @@ def test_the_file_holds_the_integers_of_the_model_and_as_many_bytes_as_its_descr
     held = unpack4(data, int(np.prod(tensor.shape)))
     kernel = next(kernel for kernel in kernels if kernel.site == sites[0])
     np.testing.assert_array_equal(np.sort(np.abs(held)), np.sort(np.abs(kernel.integers).reshape(-1)))
-    assert weight_bytes_of(stock) == usage(network, network.channels, CostModel(also=("weight_bytes",)))["weight_bytes"]
+    assert (
+        weight_bytes_of(stock)
+        == usage(network, network.channels, CostModel(additional=("weight_bytes",)))["weight_bytes"]
+    )
     saved = kernel.integers.size - (kernel.integers.size + 1) // 2
     assert weight_bytes_of(stock) - weight_bytes_of(content) == saved
 

@@ -34,7 +34,7 @@ def test_files_and_descriptions_of_real_networks_agree(name: str, tmp_path: Path
     network = framework.inspect(model)
     x = np.random.default_rng(0).normal(size=(2, *framework.input_shape(model))).astype(np.float32)
     Int8Target().export(framework, model, network, LevelSettings(), path, Arrays(x, np.zeros(2)))
-    described = usage(network, network.channels, CostModel(also=("weight_bytes",)))
+    described = usage(network, network.channels, CostModel(additional=("weight_bytes",)))
     assert Int8Target().usage(path) == {"weight_bytes": described["weight_bytes"]}
 
 

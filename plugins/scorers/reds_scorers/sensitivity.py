@@ -13,7 +13,7 @@ import numpy.typing as npt
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Framework, Task, WeightArrays
 from reds_core.network import Network
-from reds_core.scoring import Measuring, Scorer, ScoreTable, check_readers, masked, normalise
+from reds_core.scoring import LossMeasurement, Scorer, ScoreTable, check_readers, masked, normalise
 from reds_scorers.examples import check_counts, training_examples
 from reds_scorers.magnitude import MagnitudeScorer
 from reds_scorers.taylor import TaylorScorer
@@ -89,7 +89,7 @@ class SensitivityScorer(Scorer):
                     yield masked(network, weights, {group: ranking[:width]})
 
         if self.options.recalibrate and given is not None:
-            losses = Measuring(framework, model, network, given, data, task, seed).losses(variants())
+            losses = LossMeasurement(framework, model, network, given, data, task, seed).losses(variants())
         else:
             losses = framework.losses(model, network, variants(), data, task)
         full = next(losses)

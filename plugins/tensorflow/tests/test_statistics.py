@@ -17,7 +17,7 @@ from reds_tensorflow.statistics import BATCH_SIZE, BatchNormStatistics
 from reds_tensorflow.tracing import inspect
 
 from reds_core.framework import Arrays, Family, FinetuneSettings, Task, Training, member_kept
-from reds_core.scoring import Measuring
+from reds_core.scoring import LossMeasurement
 
 layers = keras.layers
 Array = npt.NDArray[np.float32]
@@ -250,7 +250,7 @@ def test_losses_with_recalibrated_norms_do_not_depend_on_the_statistics_of_the_m
     x = images()
     data = Arrays(x, (x.mean(axis=(1, 2, 3)) > 0).astype(np.int64))
     framework, network = TensorFlowFramework(), inspect(model)
-    subject = Measuring(framework, model, network, data, data, Task(loss="sparse_categorical_crossentropy"))
+    subject = LossMeasurement(framework, model, network, data, data, Task(loss="sparse_categorical_crossentropy"))
     own = framework.weights(model, network)
     at = [weight.name for weight in network.weights].index("norm/moving_variance")
     broken = [np.full_like(w, 50) if i == at else w for i, w in enumerate(own)]

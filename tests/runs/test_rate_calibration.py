@@ -14,11 +14,10 @@ from toy_transforms import ToyBits, ToyTarget
 
 from reds_core.errors import UnsupportedError
 from reds_core.framework.framework import Family
-from reds_core.runs.calibration import calibrated_rate, drawn_choices
 from reds_core.runs.checkpoint import load_scores
-from reds_core.runs.layer_levels import TIE_BREAK
+from reds_core.runs.rate_calibration import calibrated_rate, drawn_choices
 from reds_core.runs.tools import RunTools
-from reds_core.scoring.exchange import FittedRate
+from reds_core.scoring.exchange_rate import TIE_BREAK, FittedRate, default_rate
 from reds_core.scoring.level_losses import LevelLosses
 from reds_core.scoring.scorer import ScoreTable
 
@@ -69,7 +68,7 @@ def test_a_run_values_levels_at_the_fitted_rate(place: Workplace, captured: Capt
     values = load_scores(place.out / "scores.npz").level_values
     assert values.keys() == captured.losses.rises.keys()
     for key, rises in captured.losses.rises.items():
-        ties = TIE_BREAK * np.arange(len(rises))[::-1]
+        ties = TIE_BREAK * default_rate(captured.scores) * np.arange(len(rises))[::-1]
         np.testing.assert_allclose(values[key], -captured.fit.rate * rises - ties)
 
 

@@ -15,7 +15,10 @@ from reds_core.scoring.normalisation import normalise
 from reds_core.scoring.scorer import ScoreTable
 
 SMALLEST_RATE = 0.05
-"""The smallest rate that is fitted. Without any, levels would be chosen at random where a budget does not bind."""
+"""The smallest rate that is fitted. At a rate of 0, no level of any layer would be worth more than another."""
+TIE_BREAK = 1e-6
+"""The rise of the loss, weighed at the default rate, that each level below the last counts as in addition to what was
+measured, so that of levels that cost no loss the highest is chosen unless a budget binds."""
 
 
 class ValueUnit(Enum):
@@ -75,6 +78,36 @@ def level_values(
     if not (np.isfinite(factor) and factor >= 0):
         raise InputError(f"the exchange rate {factor} is not 0 or more", "give a number such as 0.5")
     return {key: 0.0 - factor * rises for key, rises in losses.rises.items()}
+
+
+def default_rate(scores: ScoreTable) -> float:
+    """Return the rate that suits the units of scores, or for sums of scores the spread of the values of widths.
+
+    With sums of scores, a loss of 1 is then worth about as much as all widths together, whatever their scale is.
+
+    Args:
+        scores: Scores without kernel scores.
+    """
+    try:
+        return value_unit(scores).value
+    except InputError:
+        return -width_value(scores, dict.fromkeys(scores.channels, 1)) or 1.0
+
+
+def with_ties_broken(
+    values: Mapping[tuple[str, str], FloatArray], scores: ScoreTable
+) -> dict[tuple[str, str], FloatArray]:
+    """Return values of levels in which a higher level of a layer is worth more than a lower one that costs no loss.
+
+    Measured rises of the loss are often exactly 0 for several levels. Without a preference, a solver would choose among
+    these at random. The preference is far below any loss that matters.
+
+    Args:
+        values: For each layer and what is decided about it, float64 (levels,), from `level_values`.
+        scores: The scores to which the values are added.
+    """
+    step = TIE_BREAK * default_rate(ScoreTable(scores.totals()) if scores.pairs else scores)
+    return {key: each - step * np.arange(len(each))[::-1] for key, each in values.items()}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ MEASURED_EXAMPLES = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Measuring:
+class LossMeasurement:
     """How losses are measured before training.
 
     Changed weights shift the inputs of batch norms, whose statistics are then wrong. Measuring these statistics anew
@@ -50,7 +50,7 @@ class Measuring:
         task: Task = Task(),
         seed: int = 0,
         examples: int = MEASURED_EXAMPLES,
-    ) -> Measuring:
+    ) -> LossMeasurement:
         """Return a measurement on at most `examples` training examples that are drawn at random.
 
         Args:

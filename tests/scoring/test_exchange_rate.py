@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from reds_core.errors import InputError
-from reds_core.scoring.exchange import (
+from reds_core.scoring.exchange_rate import (
     SMALLEST_RATE,
+    TIE_BREAK,
     TrainedChoice,
     ValueUnit,
     fitted_rate,
     level_values,
     value_unit,
     width_value,
+    with_ties_broken,
 )
 from reds_core.scoring.level_losses import LevelLoss, LevelLosses
 from reds_core.scoring.normalisation import Normalisation, normalise
@@ -52,6 +54,17 @@ def test_shares_stay_shares_in_another_order_and_in_a_wider_network() -> None:
     assert value_unit(SHARES.ordered(order)) is ValueUnit.LOG_SHARE
     kept = {"a": np.array([0, 2, 3]), "b": np.array([1, 4])}
     assert value_unit(SHARES.spread(kept, {"a": 5, "b": 6})) is ValueUnit.LOG_SHARE
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e9])
+def test_of_levels_that_cost_no_loss_the_highest_is_worth_the_most_at_any_scale_of_the_scores(scale: float) -> None:
+    kernel = {("a", "b"): scale * np.ones((3, 2))}
+    for scores in (SHARES, ScoreTable({group: scale * own for group, own in SCORES.channels.items()}, kernel)):
+        free = {("conv", "weight_bits"): np.zeros(3)}
+        values = with_ties_broken(free, scores)["conv", "weight_bits"]
+        assert values[0] < values[1] < values[2] == 0
+        whole = 1.0 if scores is SHARES else sum(float(own.sum()) for own in scores.totals().values())
+        assert -values[0] <= 2 * TIE_BREAK * whole
 
 
 @pytest.mark.parametrize("how", ["none", "mean", "sum"])

@@ -8,12 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.errors import InputError, UnsupportedError, argument
+from reds_core.errors import UnsupportedError, argument
 from reds_core.framework.framework import Family
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.axis import Kept
 from reds_core.pruning.pruner import Decision, Tools
-from reds_core.scoring.exchange import FittedRate, TrainedChoice, fitted_rate, level_values, value_unit, width_value
+from reds_core.scoring.exchange_rate import (
+    FittedRate,
+    TrainedChoice,
+    default_rate,
+    fitted_rate,
+    level_values,
+    width_value,
+)
 from reds_core.scoring.level_losses import LevelLosses
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.system.records import to_json
@@ -73,13 +80,13 @@ def drawn_choices(
             "an exchange rate cannot be fitted to scores of kernels", f"leave out {argument('score_level')}"
         )
     rng = np.random.default_rng([tools.seed, _STREAM])
-    usual = _usual_rate(scores)
+    default = default_rate(scores)
     seen: set[str] = set()
     draw, missed = -1, 0
     while len(seen) < count and missed < _TRIES:
         draw, missed = draw + 1, missed + 1
         factors = {group: float(np.exp(rng.normal(0, _FACTOR))) for group in scores.channels}
-        rate = usual * float(np.exp(rng.uniform(*np.log(_RATES))))
+        rate = default * float(np.exp(rng.uniform(*np.log(_RATES))))
         values = {
             key: value * np.exp(rng.normal(0, _FACTOR)) for key, value in level_values(losses, scores, rate).items()
         }
@@ -135,15 +142,4 @@ def calibrated_rate(
                 f"training {len(trained)} of {count} for the exchange rate: value {last.width_value:.3g}, "
                 f"rise {last.rise:.3g}, held-back loss {last.loss:.4g}"
             )
-    return fitted_rate(trained, _usual_rate(scores))
-
-
-def _usual_rate(scores: ScoreTable) -> float:
-    """The default rate for the units of the scores, or for sums of scores the spread of the values of widths.
-
-    A loss of 1 is then worth about as much as all widths together, whatever the scale of the scores is.
-    """
-    try:
-        return value_unit(scores).value
-    except InputError:
-        return -width_value(scores, dict.fromkeys(scores.channels, 1)) or 1.0
+    return fitted_rate(trained, default_rate(scores))
