@@ -173,8 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write("".join(f"{run}\n" for run in runs))
         return
     if not given.from_records:
-        run_all(runs, given.out.resolve())
-        keep(given.out.resolve())
+        try:
+            run_all(runs, given.out.resolve())
+        finally:
+            keep(given.out.resolve())
     records = RUNS.read(KEPT) if KEPT.exists() else ()
     write_text(given.page, page(records, KEPT))
 
