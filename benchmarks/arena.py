@@ -22,9 +22,8 @@ import numpy as np
 
 from reds_core import Registry
 from reds_core.cost import CostModel, usage
-from reds_core.framework import Arrays, Framework, Target, member_kept
+from reds_core.framework import Arrays, ExportSource, Framework, Target, member_kept
 from reds_core.network import Kept
-from reds_core.transforms import LevelSettings
 
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets" / "models"
 ARENA_BYTES = 16 * 2**20
@@ -100,7 +99,7 @@ def compare(framework: Framework, name: str, model: Any) -> list[Comparison]:
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder, "model.tflite")
                 target = Registry().create(Target, "tflite-int8" if size == 1 else "tflite")
-                target.export(framework, small, framework.inspect(small), LevelSettings(), file, examples)
+                target.export(ExportSource(framework, small, framework.inspect(small), calibration=examples), file)
                 head, remark = arena_head(file)
             found.append(Comparison(name, share, size, counted, head, remark))
             print(found[-1], flush=True)

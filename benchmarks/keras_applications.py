@@ -24,12 +24,11 @@ import numpy as np
 from reds_core import Registry, Search
 from reds_core.cost import macs, resource_forms
 from reds_core.formulation import formulate
-from reds_core.framework import Target, Task
+from reds_core.framework import ExportSource, Target, Task
 from reds_core.knapsack import Controls
 from reds_core.network import Kept, Network, WeightKind
 from reds_core.scoring import Scorer, score
 from reds_core.system import written_beside
-from reds_core.transforms import LevelSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SUPPORT = REPOSITORY / "plugins" / "tensorflow" / "tests" / "support"
@@ -232,7 +231,7 @@ def measure(name: str, side: int, time_limit_s: float, out: Path) -> Figures:
     keras_path, litert_path = out / f"{name}.keras", out / f"{name}.tflite"
     framework.save_model(small, keras_path)
     reloaded = np.asarray(keras.models.load_model(keras_path, compile=False, safe_mode=True)(x))
-    Registry().create(Target, "tflite").export(framework, small, recounted, LevelSettings(), litert_path, None)
+    Registry().create(Target, "tflite").export(ExportSource(framework, small, recounted), litert_path)
     litert = run_exported(litert_path, x)
     rounded = small.get_weights()
     exact = build("float64")

@@ -18,8 +18,7 @@ import numpy as np
 import reds_core
 from reds_core import Registry, RunSettings, measure_latency
 from reds_core.cost import LatencySettings, LatencyTable
-from reds_core.framework import Framework, Target
-from reds_core.transforms import LevelSettings
+from reds_core.framework import ExportSource, Framework, Target
 
 SHARES = (0.8, 0.7, 0.6)
 TURNS = 9
@@ -73,7 +72,7 @@ def rows(folder: Path, table: LatencyTable) -> list[Row]:
     chosen = [("full", 1.0, float(full_ns), folder / "full.tflite")]
     if not chosen[0][3].exists():
         target = Registry().create(Target, "tflite")
-        target.export(framework, framework.load_model(model), network, LevelSettings(), chosen[0][3], None)
+        target.export(ExportSource(framework, framework.load_model(model), network), chosen[0][3])
     for share in SHARES:
         member = next(s for s in by_latency.subnetworks if s.budget["latency"] == share)
         file = folder / "by-latency" / str(member.files["tflite"])

@@ -98,7 +98,7 @@ _MODULES = {
     "runs.solving": ("solve",),
     "runs.splitting": ("split_validation",),
     "scaffold.api": ("new_plugin",),
-    "scoring.sensitivity": ("SensitivityTable", "load_sensitivity"),
+    "scoring.sensitivity_table": ("SensitivityTable", "load_sensitivity"),
     "testing": ("check",),
     "watcher": ("Watcher",),
 }

@@ -49,11 +49,12 @@ from reds_core.framework.framework import (
     member_kept,
 )
 from reds_core.framework.layer_plugin import LayerPlugin
+from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
 from reds_core.framework.projection import Projection, projections
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
-from reds_core.framework.target import Target
+from reds_core.framework.target import ExportSource, Target
 
 __all__ = [
     "FLOAT32_BYTES",
@@ -71,6 +72,7 @@ __all__ = [
     "EpochKeeper",
     "EpochProgress",
     "EpochState",
+    "ExportSource",
     "ExportedFigures",
     "ExportedModel",
     "Family",
@@ -83,6 +85,7 @@ __all__ = [
     "Framework",
     "LatencyProbe",
     "LayerPlugin",
+    "LoadedModel",
     "MemberChoice",
     "Numbers",
     "Precision",

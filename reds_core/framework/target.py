@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,13 +12,32 @@ from reds_core.framework.data import Arrays
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework
-from reds_core.knapsack.levels import LevelSettings
+from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.description import Network
 from reds_core.plugin import Plugin
 
 if TYPE_CHECKING:
     from reds_core.cost.latency_table import LatencySettings
     from reds_core.framework.probe import LatencyProbe
+
+
+@dataclass(frozen=True, eq=False)
+class ExportSource:
+    """What a file is exported from.
+
+    Attributes:
+        framework: The framework of the model.
+        model: The model, whose weights are already projected onto what `settings` allow.
+        network: The description of the model.
+        settings: The levels of its layers besides widths.
+        calibration: Examples that determine the ranges of activations; None without data.
+    """
+
+    framework: Framework
+    model: Any
+    network: Network
+    settings: LevelSettings = UNTOUCHED
+    calibration: Arrays | None = None
 
 
 class Target(Plugin, ABC):
@@ -50,27 +70,15 @@ class Target(Plugin, ABC):
         return f"files of {self.name} express no {what}"
 
     @abstractmethod
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        """Write `model` atomically to `path`.
+    def export(self, source: ExportSource, path: Path) -> None:
+        """Write the file of a model atomically to `path`.
 
         Args:
-            framework: The framework of the model.
-            model: The model, whose weights are already projected onto what `settings` allow.
-            network: The description of the model.
-            settings: The levels of its layers.
+            source: The model, the levels of its layers, and examples for calibration.
             path: The path of the file.
-            calibration: Examples that determine the ranges of activations; None without data.
 
         Raises:
-            InputError: If `calibration` is None and needed, or the file cannot be written.
+            InputError: If the file needs calibration and there are no examples, or it cannot be written.
             UnsupportedError: If the file cannot express the model; a run then omits the file.
         """
 

@@ -15,7 +15,7 @@ from reds_core.errors import ContractViolation, UnsupportedError, argument
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
 from reds_core.framework.framework import Framework, Task
-from reds_core.framework.target import Target
+from reds_core.framework.target import ExportSource, Target
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.description import Network
 from reds_core.plan import Accuracy
@@ -137,9 +137,9 @@ class Exporter:
             kind = self.targets.kind(target)
             if kind.is_calibrated and examples is None:
                 continue
-            given = examples if kind.is_calibrated else None
+            source = ExportSource(self.framework, model, network, settings, examples if kind.is_calibrated else None)
             try:
-                target.export(self.framework, model, network, settings, paths[kind], given)
+                target.export(source, paths[kind])
             except UnsupportedError as error:
                 model_file = paths[self.targets.kinds.model].name
                 self.warn(f"'{paths[kind].name}' is left out, '{model_file}' is written: {error.what}")

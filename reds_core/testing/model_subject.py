@@ -17,8 +17,7 @@ from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
 from reds_core.framework.framework import Family, Framework, Task, Training, WeightArrays, member_kept
 from reds_core.framework.sample import SampleModel
-from reds_core.framework.target import Target
-from reds_core.knapsack.levels import UNTOUCHED
+from reds_core.framework.target import ExportSource, Target
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network, WeightKind
 from reds_core.plugin import Plugin
@@ -162,7 +161,7 @@ class ModelSubject(PluginSubject[P], Generic[P]):
         path = folder / target.file.file_name(trial.sample.name)
         examples = trial.data if target.file.is_calibrated else None
         try:
-            target.export(self.framework, trial.model, trial.network, UNTOUCHED, path, examples)
+            target.export(ExportSource(self.framework, trial.model, trial.network, calibration=examples), path)
         except UnsupportedError:
             return None
         return target.load(self.framework, path).evaluate(data, trial.task).metric

@@ -19,7 +19,7 @@ from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays
 from reds_core.framework.exported import ExportedFigures, ExportedModel
 from reds_core.framework.file_kinds import INT8_BYTES, FileKind
-from reds_core.framework.target import Target
+from reds_core.framework.target import ExportSource, Target
 from reds_core.network.description import Network
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.model_checks import questions, same_arrays
@@ -249,7 +249,8 @@ def holds_the_levels_that_it_accepts(subject: TargetSubject) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = subject.path(lower, Path(folder))
             try:
-                subject.plugin.export(subject.framework, lower.model, lower.network, settings, path, lower.data)
+                source = ExportSource(subject.framework, lower.model, lower.network, settings, lower.data)
+                subject.plugin.export(source, path)
             except UnsupportedError as error:
                 raise Failure(f"refuses to export {trial} at levels that it accepts: {error.what}") from error
             _check_usage(subject, lower, described(lower.network, subject.transforms, settings), path)

@@ -18,8 +18,8 @@ from reds_core.framework.exported import ExportedModel
 from reds_core.framework.framework import Framework
 from reds_core.framework.projection import projections
 from reds_core.framework.sample import SampleModel
-from reds_core.framework.target import Target
-from reds_core.knapsack.levels import UNTOUCHED, Dimension, LevelSettings
+from reds_core.framework.target import ExportSource, Target
+from reds_core.knapsack.levels import Dimension, LevelSettings
 from reds_core.network.description import Network
 from reds_core.testing.model_subject import ModelSubject, Trial, chosen
 from reds_core.testing.report import Settings, Skip
@@ -56,7 +56,7 @@ class TargetSubject(ModelSubject[Target]):
 
     def export(self, trial: Trial, path: Path, calibration: Arrays | None) -> None:
         """Export the model of `trial`."""
-        self.plugin.export(self.framework, trial.model, trial.network, UNTOUCHED, path, calibration)
+        self.plugin.export(ExportSource(self.framework, trial.model, trial.network, calibration=calibration), path)
 
     def content(self, trial: Trial) -> bytes | None:
         """The file of `trial`, exported once, or None if the target cannot express the model."""

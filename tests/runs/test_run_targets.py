@@ -16,11 +16,8 @@ from toy_targets import ToyTarget
 
 import reds_core
 from reds_core.errors import ContractViolation, InputError, UnsupportedError
-from reds_core.framework.data import Arrays
 from reds_core.framework.file_kinds import FileKind
-from reds_core.framework.framework import Framework
-from reds_core.knapsack.levels import LevelSettings
-from reds_core.network.description import Network
+from reds_core.framework.target import ExportSource
 from reds_core.runs.exporting import check_counted
 
 
@@ -49,15 +46,7 @@ class Unable(ToyTarget):
     name = "unable"
     file = FileKind("unable", "Unable", "-unable.bin")
 
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
+    def export(self, source: ExportSource, path: Path) -> None:
         raise UnsupportedError("there is no such format", "use another")
 
 

@@ -20,6 +20,7 @@ from toy_plugins import ToyBits, ToyTarget, toy_registry
 
 import reds_core
 from reds_core.errors import InputError
+from reds_core.framework.target import ExportSource
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.registry import Registry
 from reds_core.scaffold import templates
@@ -123,7 +124,7 @@ def test_a_target_passes_the_conformance_kit_and_writes_levels(tmp_path: Path, m
     model.weights["head/bias"] *= 1000
     for bits, is_exact in ((4, True), (3, False)):
         path, settings = tmp_path / f"{bits}.npz", LevelSettings({"stem": {"weight_bits": bits}})
-        target.export(framework, model, network, settings, path, None)
+        target.export(ExportSource(framework, model, network, settings), path)
         loaded = target.load(framework, path).model
         assert np.array_equal(loaded.weights["stem/kernel"], model.weights["stem/kernel"]) == is_exact
         assert np.array_equal(loaded.weights["head/bias"], model.weights["head/bias"])

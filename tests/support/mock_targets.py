@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from toy_transforms import ToyDeviceFile, ToyTarget, rounded
+from toy_transforms import ToyTarget, rounded
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.exported import ExportedFigures, ExportedModel
 from reds_core.framework.framework import Framework
+from reds_core.framework.loaded_model import LoadedModel
+from reds_core.framework.target import ExportSource
 from reds_core.framework.task import Task
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
@@ -30,16 +32,8 @@ class Changing(ToyTarget):
     def after(self, path: Path) -> None:
         pass
 
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        super().export(framework, self.before(model), network, settings, path, calibration)
+    def export(self, source: ExportSource, path: Path) -> None:
+        super().export(replace(source, model=self.before(source.model)), path)
         self.after(path)
 
 
@@ -66,33 +60,17 @@ class Refusing(Changing):
 
 
 class Overwriting(ToyTarget):
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
+    def export(self, source: ExportSource, path: Path) -> None:
         hidden = path.with_name("hidden")
-        super().export(framework, model, network, settings, hidden, calibration)
+        super().export(source, hidden)
         path.write_bytes(hidden.read_bytes())
         hidden.unlink()
 
 
 class Crashing(ToyTarget):
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
+    def export(self, source: ExportSource, path: Path) -> None:
         path.parent.stat()
-        super().export(framework, model, network, settings, path, calibration)
+        super().export(source, path)
 
 
 class Spoiling(Changing):
@@ -103,30 +81,14 @@ class Spoiling(Changing):
 
 
 class Careless(ToyTarget):
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        super().export(framework, model, network, settings, path, Arrays(calibration.x, calibration.y))  # type: ignore[union-attr]
+    def export(self, source: ExportSource, path: Path) -> None:
+        super().export(replace(source, calibration=Arrays(source.calibration.x, source.calibration.y)), path)  # type: ignore[union-attr]
 
 
 class Pretending(ToyTarget):
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        if calibration is not None:
-            super().export(framework, model, network, settings, path, calibration)
+    def export(self, source: ExportSource, path: Path) -> None:
+        if source.calibration is not None:
+            super().export(source, path)
 
 
 class Undeclared(ToyTarget):
@@ -134,16 +96,8 @@ class Undeclared(ToyTarget):
 
 
 class Overdeclared(ToyTarget):
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        super().export(framework, model, network, settings, path, NO_EXAMPLES if calibration is None else calibration)
+    def export(self, source: ExportSource, path: Path) -> None:
+        super().export(replace(source, calibration=source.calibration or NO_EXAMPLES), path)
 
 
 class Negating(Changing):
@@ -155,14 +109,14 @@ class Negating(Changing):
 
 
 @dataclass(frozen=True)
-class Halved(ToyDeviceFile):
+class Halved(LoadedModel):
     def evaluate(self, data: Data, task: Task) -> ExportedFigures:
         figures = super().evaluate(data, task)
         return replace(figures, examples=figures.examples // 2)
 
 
 @dataclass(frozen=True)
-class Open(ToyDeviceFile):
+class Open(LoadedModel):
     def check_data(self, data: Data, what: str) -> Data:
         return data
 
@@ -170,14 +124,14 @@ class Open(ToyDeviceFile):
 class Skipping(ToyTarget):
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         loaded = super().load(framework, path)
-        assert isinstance(loaded, ToyDeviceFile)
+        assert isinstance(loaded, LoadedModel)
         return Halved(framework, loaded.model)
 
 
 class Permissive(ToyTarget):
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         loaded = super().load(framework, path)
-        assert isinstance(loaded, ToyDeviceFile)
+        assert isinstance(loaded, LoadedModel)
         return Open(framework, loaded.model)
 
 
@@ -227,44 +181,20 @@ class Printing(Changing):
 
 
 class Deaf(ToyTarget):
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        super().export(framework, model, network, LevelSettings(), path, calibration)
+    def export(self, source: ExportSource, path: Path) -> None:
+        super().export(replace(source, settings=LevelSettings()), path)
 
 
 class Zeroing(ToyTarget):
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        held = model.copy()
-        for site in settings.levels:
+    def export(self, source: ExportSource, path: Path) -> None:
+        held = source.model.copy()
+        for site in source.settings.levels:
             held.weights[f"{site}/kernel"] *= 0
-        super().export(framework, held, network, settings, path, calibration)
+        super().export(replace(source, model=held), path)
 
 
 class Breaking(ToyTarget):
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        if settings:
+    def export(self, source: ExportSource, path: Path) -> None:
+        if source.settings:
             raise UnsupportedError("weights have 8 bits", "leave out the transform")
-        super().export(framework, model, network, settings, path, calibration)
+        super().export(source, path)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
-from reds_core.framework.data import Arrays
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework
-from reds_core.framework.target import Target
-from reds_core.knapsack.levels import LevelSettings, Nesting
+from reds_core.framework.target import ExportSource, Target
+from reds_core.knapsack.levels import Nesting
 from reds_core.network.description import Network, Weight, WeightKind
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
@@ -65,15 +63,7 @@ class EvenTarget(Target):
             return "the stem is copied"
         return f"level {level} is odd" if level % 2 else None
 
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
+    def export(self, source: ExportSource, path: Path) -> None:
         raise UnsupportedError("this target writes nothing", "use another")
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:

@@ -8,14 +8,11 @@ from typing import Any
 from toy_framework import ToyFramework
 
 from reds_core.cost.latency_table import LatencySettings
-from reds_core.framework.data import Arrays
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind
 from reds_core.framework.framework import Framework
 from reds_core.framework.probe import LatencyProbe
-from reds_core.framework.target import Target
-from reds_core.knapsack.levels import LevelSettings
-from reds_core.network.description import Network
+from reds_core.framework.target import ExportSource, Target
 
 
 class ToyTarget(Target):
@@ -23,16 +20,8 @@ class ToyTarget(Target):
 
     made_from = "toy"
 
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        toy(framework).export(model, path, calibration, self.file.is_int8)
+    def export(self, source: ExportSource, path: Path) -> None:
+        toy(source.framework).export(source.model, path, source.calibration, self.file.is_int8)
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         return toy(framework).load_exported(path)

@@ -9,19 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays, Data, each_batch
-from reds_core.framework.exported import ExportedFigures, ExportedModel
+from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import INT8_BYTES, FileKind
 from reds_core.framework.framework import Framework
-from reds_core.framework.target import Target
-from reds_core.framework.task import Task
+from reds_core.framework.loaded_model import LoadedModel
+from reds_core.framework.target import ExportSource, Target
 from reds_core.knapsack.levels import LevelSettings, Nesting
 from reds_core.network.description import Network, Weight, WeightKind
 from reds_core.system.files import written_beside
@@ -89,24 +87,16 @@ class ToyTarget(Target):
             return "layers other than dense ones have weights of 8 bits"
         return None if level in (2, 4) else f"{level} bits is not 2, 4 or 8"
 
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        if calibration is None:
+    def export(self, source: ExportSource, path: Path) -> None:
+        if source.calibration is None:
             raise InputError(f"files of {self.name} need calibration data", "give --data")
-        held = model.copy()
-        bits = {weight.name: self._bits(weight, settings) for weight in network.weights}
+        held = source.model.copy()
+        bits = {weight.name: self._bits(weight, source.settings) for weight in source.network.weights}
         for name, values in held.weights.items():
             held.weights[name] = rounded(values.astype(np.float64), bits[name]).astype(np.float32)
         with TemporaryDirectory() as folder:
             saved = Path(folder) / "model"
-            framework.save_model(held, saved)
+            source.framework.save_model(held, saved)
             content = np.frombuffer(saved.read_bytes(), np.uint8)
         sizes = {name: [values.size, bits[name]] for name, values in held.weights.items()}
         with written_beside(path) as temporary, temporary.open("wb") as file:
@@ -121,7 +111,7 @@ class ToyTarget(Target):
         with TemporaryDirectory() as folder:
             saved = Path(folder) / "model"
             saved.write_bytes(content)
-            return ToyDeviceFile(framework, framework.load_model(saved))
+            return LoadedModel(framework, framework.load_model(saved))
 
     def usage(self, path: Path) -> Mapping[str, int]:
         _, sizes = self._read(path)
@@ -133,23 +123,3 @@ class ToyTarget(Target):
                 return archive["model"].tobytes(), json.loads(str(archive["sizes"][()]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"'{path}' is not a file of {self.name}", "export it again") from error
-
-
-@dataclass(frozen=True)
-class ToyDeviceFile(ExportedModel):
-    """A file of `ToyTarget`, which its framework runs."""
-
-    framework: Framework
-    model: Any
-
-    @property
-    def input_shape(self) -> tuple[int | None, ...]:
-        return self.framework.input_shape(self.model)
-
-    def check_data(self, data: Data, what: str) -> Data:
-        return self.framework.check_data(self.model, data, Task(), what)
-
-    def evaluate(self, data: Data, task: Task) -> ExportedFigures:
-        count = sum(len(batch) for batch in each_batch(data, 256))
-        metric, loss = (measure(self.model, data, task) for measure in (self.framework.accuracy, self.framework.loss))
-        return ExportedFigures(metric, loss, count)

@@ -12,7 +12,7 @@ from toy_framework import ToyFramework, residual_model
 from toy_plugins import toy_registry
 from toy_runs import Workplace, settings
 
-from reds_core.framework.target import Target
+from reds_core.framework.target import ExportSource, Target
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import WeightKind
 from reds_core.testing import check_target, check_transform
@@ -68,7 +68,7 @@ def test_the_target_keeps_its_contract_and_holds_what_the_transform_makes(tmp_pa
     assert all(target.refusal(network, site, transform.what, 4) is None for site in sites)
     path = tmp_path / target.file.file_name("model")
     settings = LevelSettings({site: {transform.what: 4} for site in sites})
-    target.export(framework, model, network, settings, path, None)
+    target.export(ExportSource(framework, model, network, settings), path)
     held = target.load(framework, path).model.weights
     kernels = [f"{site}/kernel" for site in sites]
     assert all(np.array_equal(held[name], model.weights[name]) for name in kernels)

@@ -11,8 +11,8 @@ from reds_core.cost import LatencySettings
 from reds_core.framework import (
     FLOAT32_BYTES,
     INT8_BYTES,
-    Arrays,
     ExportedModel,
+    ExportSource,
     FileKind,
     Framework,
     LatencyProbe,
@@ -21,11 +21,10 @@ from reds_core.framework import (
 )
 from reds_core.network import Network
 from reds_core.system import written_beside
-from reds_core.transforms import LevelSettings
 
-WEIGHTS, ACTIVATIONS = "weight_bits", "activation_bits"
+WEIGHT_BITS, ACTIVATION_BITS = "weight_bits", "activation_bits"
 """What transforms decide about the numbers of bits of layers."""
-WHOLE, HALF = 8, 4
+INT8_BITS, INT4_BITS = 8, 4
 """Numbers of bits of weights in files that only use integers."""
 DENSE, DEPTHWISE = "Dense", "DepthwiseConv2D"
 INT4_LAYERS = ("Conv1D", "Conv2D", DEPTHWISE, DENSE)
@@ -44,34 +43,19 @@ class LiteRtTarget(Target):
     install = "pip install 'reds-core[tensorflow]'"
     numbers: ClassVar[Numbers]
 
-    def export(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        path: Path,
-        calibration: Arrays | None,
-    ) -> None:
-        content = self.converted(framework, model, network, settings, calibration)
+    def export(self, source: ExportSource, path: Path) -> None:
+        content = self.converted(source)
         with written_beside(path) as temporary:
             temporary.write_bytes(content)
 
-    def converted(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        calibration: Arrays | None,
-    ) -> bytes:
-        """Return the content of the file that `export` writes. Arguments and errors are those of `export`."""
+    def converted(self, source: ExportSource) -> bytes:
+        """Return the content of the file that `export` writes. Errors are those of `export`."""
         from reds_litert import conversion
 
-        return conversion.converted(framework, model, self.numbers, calibration)
+        return conversion.converted(source.framework, source.model, self.numbers, source.calibration)
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
-        if what != WEIGHTS:
+        if what != WEIGHT_BITS:
             return super().refusal(network, site, what, level)
         return f"files of {self.name} store weights in {self.file.numbers}, so fewer bits save nothing"
 
@@ -120,39 +104,33 @@ class IntegerTarget(LiteRtTarget):
     activation_bits: ClassVar[int]
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
-        if what == ACTIVATIONS:
+        if what == ACTIVATION_BITS:
             return None if level == self.activation_bits else f"activations have {self.activation_bits} bits"
-        if what != WEIGHTS:
+        if what != WEIGHT_BITS:
             return super().refusal(network, site, what, level)
-        if level == WHOLE:
+        if level == INT8_BITS:
             return None
-        if level != HALF:
+        if level != INT4_BITS:
             return f"LiteRT runs no {level}-bit weights"
         kinds = [layer.kind for layer in network.layers if layer.name == site]
-        if DEPTHWISE in kinds and self.activation_bits > WHOLE:
+        if DEPTHWISE in kinds and self.activation_bits > INT8_BITS:
             return f"LiteRT runs no depthwise convolution of {self.activation_bits}-bit activations and 4-bit weights"
         other = next((kind for kind in kinds if kind not in INT4_LAYERS), None)
         if other is not None:
-            return f"weights of {other} layers have {WHOLE} bits in LiteRT files"
+            return f"weights of {other} layers have {INT8_BITS} bits in LiteRT files"
         if DENSE in kinds and self.options.micro:
             return f"tflite-micro runs no {DENSE} layer with 4-bit weights; {self.name}.micro=false allows it in LiteRT"
         return None
 
-    def converted(
-        self,
-        framework: Framework,
-        model: Any,
-        network: Network,
-        settings: LevelSettings,
-        calibration: Arrays | None,
-    ) -> bytes:
+    def converted(self, source: ExportSource) -> bytes:
         from reds_litert import int4
 
-        content = super().converted(framework, model, network, settings, calibration)
-        sites = int4.int4_sites(settings.levels)
+        content = super().converted(source)
+        sites = int4.int4_sites(source.settings.levels)
         if not sites:
             return content
-        return int4.with_int4(content, int4.kernels_of(network, framework.weights(model, network)), sites)
+        weights = source.framework.weights(source.model, source.network)
+        return int4.with_int4(content, int4.kernels_of(source.network, weights), sites)
 
 
 class Int8Target(IntegerTarget):

@@ -11,8 +11,7 @@ from reds_tensorflow.framework import TensorFlowFramework
 
 from reds_core.cost import CostModel, usage
 from reds_core.errors import InputError
-from reds_core.framework import Arrays
-from reds_core.transforms import LevelSettings
+from reds_core.framework import Arrays, ExportSource
 
 MODELS = Path(__file__).parents[3] / ".." / "shared" / "assets" / "models"
 NAMES = [
@@ -33,7 +32,7 @@ def test_files_and_descriptions_of_real_networks_agree(name: str, tmp_path: Path
     model = framework.load_model(MODELS / name)
     network = framework.inspect(model)
     x = np.random.default_rng(0).normal(size=(2, *framework.input_shape(model))).astype(np.float32)
-    Int8Target().export(framework, model, network, LevelSettings(), path, Arrays(x, np.zeros(2)))
+    Int8Target().export(ExportSource(framework, model, network, calibration=Arrays(x, np.zeros(2))), path)
     described = usage(network, network.channels, CostModel(additional=("weight_bytes",)))
     assert Int8Target().usage(path) == {"weight_bytes": described["weight_bytes"]}
 
