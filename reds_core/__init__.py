@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from reds_core.compare.grid import Grid
     from reds_core.compare.reader import read_results, results_frame
     from reds_core.compare.runner import CompareSettings
+    from reds_core.discovery import PluginRecord, PluginStatus
     from reds_core.exchange.checking import CheckedSolution, check_solution
     from reds_core.exchange.formats import Conversion, convert_problem
     from reds_core.framework.finetuning import FinetuneSettings
-    from reds_core.framework.framework import Task
+    from reds_core.framework.task import Task
     from reds_core.knapsack.builder import ProblemBuilder
     from reds_core.knapsack.file import load_problem, save_problem
     from reds_core.knapsack.problem import KnapsackProblem
     from reds_core.knapsack.solver import Controls
     from reds_core.plan import Plan
     from reds_core.progress import ConsoleWatcher
-    from reds_core.registry import PluginRecord, PluginStatus, Registry, plugins
+    from reds_core.registry import Registry, plugins
     from reds_core.reports import write_report
     from reds_core.runs.api import extract, prune
     from reds_core.runs.checkpoint import load_scores
@@ -78,7 +79,8 @@ _MODULES = {
     "knapsack.solver": ("Controls",),
     "plan": ("Plan",),
     "progress": ("ConsoleWatcher",),
-    "registry": ("PluginRecord", "PluginStatus", "Registry", "plugins"),
+    "discovery": ("PluginRecord", "PluginStatus"),
+    "registry": ("Registry", "plugins"),
     "reports": ("write_report",),
     "runs.api": ("extract", "prune"),
     "runs.checkpoint": ("load_scores",),

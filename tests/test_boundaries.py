@@ -44,6 +44,7 @@ ORDER = [
         "pruning",
         "hooks",
         "kinds",
+        "discovery",
         "registry",
         "scaffold",
         "report",

@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 
 from reds_core import kinds
+from reds_core.discovery import PluginStatus
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
 from reds_core.hooks import hookspec
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, PeakResource
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, PluginOptions, PluginSource
-from reds_core.registry import PluginStatus, Registry
+from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
 
 SOLVER = """

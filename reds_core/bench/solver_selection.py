@@ -9,11 +9,12 @@ from typing import Any
 
 from reds_core.bench.history import LeftOut
 from reds_core.bench.record import Contender
+from reds_core.discovery import PluginRecord, PluginStatus
 from reds_core.errors import InputError, UnavailableError, command
 from reds_core.exchange.command_solver import is_command
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import PluginOptions, build_options, parse_plugin_list, plugin_text
-from reds_core.registry import PluginRecord, PluginStatus, Registry
+from reds_core.registry import Registry
 from reds_core.runs.participants import refuse_unknown, refuse_unused
 
 ALL = "all"

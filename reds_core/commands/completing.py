@@ -47,6 +47,7 @@ def installed_text(kind: str) -> str:
 
 
 def _usable(kinds: tuple[str, ...]) -> list[str]:
-    from reds_core.registry import PluginStatus, Registry
+    from reds_core.discovery import PluginStatus
+    from reds_core.registry import Registry
 
     return [r.name for r in Registry().records if r.status is PluginStatus.OK and (not kinds or r.kind in kinds)]

@@ -59,7 +59,7 @@ def formulate_command(
 ) -> None:
     """Run `reds formulate`."""
     from reds_core.formulation.width_rules import WidthRules
-    from reds_core.framework.framework import Task
+    from reds_core.framework.task import Task
     from reds_core.knapsack.file import save_problem
     from reds_core.runs.formulating import formulate_model
     from reds_core.scoring.scorer import parse_level

@@ -11,7 +11,7 @@ from reds_core.commands.completing import plugin_names
 from reds_core.commands.shared import Json, print_json
 
 if TYPE_CHECKING:
-    from reds_core.registry import PluginRecord
+    from reds_core.discovery import PluginRecord
 
 
 def plugins_command(

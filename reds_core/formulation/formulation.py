@@ -14,7 +14,8 @@ import numpy as np
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.cost.counting import PeakForm, ResourceForm, SumForm, TableForm, joined_groups
 from reds_core.errors import UnsupportedError
-from reds_core.formulation.level_costs import CostTables, LevelForm, peak_resource
+from reds_core.formulation.cost_tables import CostTables, peak_resource
+from reds_core.formulation.level_costs import LevelForm
 from reds_core.formulation.nodes import OptionNode, option_nodes
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.levels import Dimension, Nesting

@@ -29,6 +29,7 @@ from reds_core.framework.exported import (
     Numbers,
     RunFile,
 )
+from reds_core.framework.family import Family, member_kept
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import (
     EpochProgress,
@@ -38,16 +39,7 @@ from reds_core.framework.finetuning import (
     Schedule,
     Teacher,
 )
-from reds_core.framework.framework import (
-    ActivationStatistics,
-    Family,
-    Framework,
-    Task,
-    Training,
-    TrainingObjects,
-    WeightArrays,
-    member_kept,
-)
+from reds_core.framework.framework import ActivationStatistics, Framework, WeightArrays
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
@@ -55,6 +47,8 @@ from reds_core.framework.projection import Projection, projections
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.framework.target import ExportSource, Target
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training, TrainingObjects
 
 __all__ = [
     "FLOAT32_BYTES",

@@ -10,101 +10,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays, Data, Stream
-from reds_core.framework.epochs import EpochKeeper
+from reds_core.framework.family import Family
 from reds_core.framework.file_kinds import FileKind
-from reds_core.framework.finetuning import FinetuneSettings, Progress
+from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.layer_plugin import LayerPlugin
-from reds_core.framework.projection import Projection
 from reds_core.framework.sample import SampleModel
 from reds_core.framework.target_support import TargetSupport
-from reds_core.framework.task import Task as Task
-from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training, TrainingObjects
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions, PluginSource
 from reds_core.system.users_code import UsersCode
 
-T = TypeVar("T")
 WeightArrays = list[npt.NDArray[np.floating[Any]]]
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingObjects:
-    """Objects of the framework that a caller in Python gives for the training.
-
-    Attributes:
-        callbacks: callbacks of the framework's own training loop.
-        optimizer: an optimizer, of which every training uses a new copy in place of the one that the settings describe;
-            None if the settings decide.
-    """
-
-    callbacks: tuple[Any, ...] = ()
-    optimizer: Any | None = None
-
-
-@dataclass(frozen=True)
-class Family(Generic[T]):
-    """One full-width network and its nested members, which share one set of weights.
-
-    Channels are ordered so that each member's channels are a prefix of every group.
-
-    Attributes:
-        full: the model at full width, with the most important channels first.
-        members: the members' models, smallest first. Each has its own batch-norm statistics.
-        widths: the width of each group, for each member.
-        settings: the levels of layers besides widths, for each member; empty if no transforms take part.
-        full_settings: those of the full network, which has some if it is a member that is trained by itself.
-    """
-
-    full: T
-    members: tuple[T, ...]
-    widths: tuple[Mapping[str, int], ...]
-    settings: tuple[LevelSettings, ...] = ()
-    full_settings: LevelSettings = UNTOUCHED
-
-    def settings_of(self, member: int) -> LevelSettings:
-        """Return the levels of the layers of a member besides widths."""
-        return self.settings[member] if self.settings else UNTOUCHED
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """The data, settings and callbacks of a training.
-
-    Attributes:
-        data: training examples.
-        settings: the settings of fine-tuning.
-        seed: seed of shuffling, dropout and all other randomness.
-        progress: called after every few batches and at the end of each epoch.
-        task: how outputs are compared with labels.
-        validation: examples held back from training, by which the best epoch is chosen. None keeps the last epoch.
-        teacher: the model as it was before pruning, which may give soft targets, or None.
-        keeper: saves the state after each epoch, so that a stopped training can be resumed. If the user interrupts the
-            run, it raises KeyboardInterrupt after saving the current epoch.
-        objects: objects of the framework that the caller gives.
-        first_pass: number of passes over a stream that belong to earlier trainings of the run.
-        projections: for each member, smallest first, and then the full network: the projections of its weights, by
-            index in `Network.weights` of the full network. Empty if no network has any.
-    """
-
-    data: Data
-    settings: FinetuneSettings
-    seed: int
-    progress: Progress
-    task: Task = Task()
-    validation: Data | None = None
-    teacher: Any | None = None
-    keeper: EpochKeeper = EpochKeeper()
-    objects: TrainingObjects = TrainingObjects()
-    first_pass: int = 0
-    projections: tuple[Mapping[int, Projection], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -378,8 +304,3 @@ class Framework(TargetSupport, ABC):
         `reds check` needs at least one. The models may be built, and their module imported, in this call.
         """
         return ()
-
-
-def member_kept(widths: Mapping[str, int]) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the channels of the full network that a member of a family keeps: the first `widths[g]` of group g."""
-    return {group: np.arange(width, dtype=np.int64) for group, width in widths.items()}

@@ -13,7 +13,8 @@ from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import ContractViolation
 from reds_core.formulation.space import Offer
 from reds_core.formulation.statement import Statement
-from reds_core.framework.framework import Family, Framework
+from reds_core.framework.family import Family
+from reds_core.framework.framework import Framework
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings, Nesting
 from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step
 from reds_core.scoring.scorer import ScoreTable

@@ -18,7 +18,7 @@ import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.formulation.formulation import Formulation
-from reds_core.framework.framework import Family
+from reds_core.framework.family import Family
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution

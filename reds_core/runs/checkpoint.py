@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError, argument
-from reds_core.framework.framework import Family, Framework
+from reds_core.framework.family import Family
+from reds_core.framework.framework import Framework
 from reds_core.network.axis import Kept
 from reds_core.plan import StepRecord
 from reds_core.pruning.pruner import Decision, PruningState

@@ -13,8 +13,9 @@ from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Data, each_batch
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind
-from reds_core.framework.framework import Framework, Task
+from reds_core.framework.framework import Framework
 from reds_core.framework.target import Target
+from reds_core.framework.task import Task
 from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.plugin import PluginOptions
@@ -135,9 +136,7 @@ def evaluate(
 
 def _target_of(path: Path, framework: Framework, registry: Registry) -> str | None:
     """The name of the target of a file, by the longest end of its name that fits; None for a model file."""
-    classes = (record.plugin for record in registry.records if record.plugin is not None)
-    targets = [cls for cls in classes if issubclass(cls, Target) and cls.made_from == framework.name]
-    fitting = [t for t in targets if t.file.name != framework.file.name and path.name.endswith(t.file.suffix)]
+    fitting = [t for t in registry.targets_of(framework).values() if path.name.endswith(t.file.suffix)]
     found = max(fitting, key=lambda target: len(target.file.suffix), default=None)
     return None if found is None else found.name
 

@@ -14,8 +14,9 @@ from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import ContractViolation, UnsupportedError, argument
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
-from reds_core.framework.framework import Framework, Task
+from reds_core.framework.framework import Framework
 from reds_core.framework.target import ExportSource, Target
+from reds_core.framework.task import Task
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.description import Network
 from reds_core.plan import Accuracy

@@ -15,7 +15,7 @@ from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
-from reds_core.framework.framework import member_kept
+from reds_core.framework.family import member_kept
 from reds_core.knapsack.option_rows import choice_of
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan, save_plan

@@ -10,7 +10,8 @@ from typing import Any
 
 from reds_core.errors import InputError
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Task, TrainingObjects
+from reds_core.framework.task import Task
+from reds_core.framework.training import TrainingObjects
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
 

@@ -14,7 +14,8 @@ from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
 from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, columns, sampled
 from reds_core.framework.file_kinds import FileKinds
-from reds_core.framework.framework import Framework, Training
+from reds_core.framework.framework import Framework
+from reds_core.framework.training import Training
 from reds_core.network.description import Network
 from reds_core.plan import Hashes
 from reds_core.runs.checkpoint import remove_epochs

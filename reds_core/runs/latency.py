@@ -15,7 +15,8 @@ from reds_core.cost import counting
 from reds_core.cost.latency_sampling import Sample, Timing, Whole, narrow_widths, rounds, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework.framework import Framework, member_kept
+from reds_core.framework.family import member_kept
+from reds_core.framework.framework import Framework
 from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.target import Target
 from reds_core.network.description import Network

@@ -10,7 +10,8 @@ import numpy as np
 
 from reds_core.errors import InputError, argument
 from reds_core.formulation.space import DecisionSpace, Refusal, decision_space
-from reds_core.framework.framework import Family, Framework
+from reds_core.framework.family import Family
+from reds_core.framework.framework import Framework
 from reds_core.framework.projection import Projection, projections
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network

@@ -20,8 +20,8 @@ from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.formulation import channel_order
 from reds_core.formulation.infeasibility import least_usage
 from reds_core.framework.data import Arrays, Data
+from reds_core.framework.family import Family, member_kept
 from reds_core.framework.finetuning import EpochProgress
-from reds_core.framework.framework import Family, member_kept
 from reds_core.plan import DropRecord, MaxDropRecord
 from reds_core.pruning.pruner import Decision, PruningState, Step
 from reds_core.report import units

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from reds_core.errors import InputError
-from reds_core.framework.framework import Family, Training
+from reds_core.framework.family import Family
+from reds_core.framework.training import Training
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.runs.checkpoint import epochs_file
 from reds_core.runs.epoch_store import resumable_trainings

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from reds_core.discovery import PluginStatus
 from reds_core.errors import InputError, command, suggestion
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import Target
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, PluginOptions, build_options
 from reds_core.pruning.pruner import Pruner
-from reds_core.registry import PluginStatus, Registry
+from reds_core.registry import Registry
 from reds_core.runs.search import AUTO
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reds_core.discovery import PluginRecord, PluginStatus
 from reds_core.errors import InputError, command, suggestion
 from reds_core.plugin import Plugin
-from reds_core.registry import PluginRecord, PluginStatus, Registry, given_registry
+from reds_core.registry import Registry, given_registry
 from reds_core.system.docstrings import description_of, inherited_attribute_texts
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.errors import UnsupportedError, argument
-from reds_core.framework.framework import Family
+from reds_core.framework.family import Family
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.axis import Kept
 from reds_core.pruning.pruner import Decision, Tools

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.errors import InputError, argument
-from reds_core.framework.framework import Framework, TrainingObjects
+from reds_core.framework.framework import Framework
+from reds_core.framework.training import TrainingObjects
 from reds_core.registry import Registry
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import OPTIMIZER, VALIDATION

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from reds_core.errors import InputError, argument
-from reds_core.framework.framework import Family, Training
+from reds_core.framework.family import Family
+from reds_core.framework.training import Training
 from reds_core.plan import StepRecord
 from reds_core.plugin import guarded
 from reds_core.pruning.promise import check_family, check_state

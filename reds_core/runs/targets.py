@@ -132,6 +132,4 @@ def check_calibration(targets: RunTargets, has_data: bool) -> None:
 
 def all_kinds(registry: Registry, framework: Framework) -> FileKinds:
     """The kinds of files that any run on models of a framework may write."""
-    classes = (record.plugin for record in registry.records if record.plugin is not None)
-    made = (cls.file for cls in classes if issubclass(cls, Target) and cls.made_from == framework.name)
-    return FileKinds(framework.file, tuple(kind for kind in made if kind.name != framework.file.name))
+    return FileKinds(framework.file, tuple(target.file for target in registry.targets_of(framework).values()))

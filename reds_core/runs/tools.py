@@ -11,8 +11,9 @@ from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import InputError, argument
 from reds_core.formulation.formulation import Formulation
 from reds_core.framework.data import Data
+from reds_core.framework.family import Family
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Family, Training
+from reds_core.framework.training import Training
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reds_core.framework.data import Arrays, Data, sampled
+from reds_core.framework.family import Family
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
-from reds_core.framework.framework import Family, Framework, Task, Training, WeightArrays
+from reds_core.framework.framework import Framework, WeightArrays
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training
 from reds_core.network.description import Network, WeightKind
 
 MEASURED_EXAMPLES = 2048

@@ -14,7 +14,8 @@ import numpy as np
 from reds_core.arrays import FloatArray
 from reds_core.errors import ContractViolation, InputError, UnsupportedError, argument
 from reds_core.framework.data import Arrays
-from reds_core.framework.framework import Framework, Task
+from reds_core.framework.framework import Framework
+from reds_core.framework.task import Task
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plugin import Plugin, PluginOptions, PluginSource, equipped, guarded

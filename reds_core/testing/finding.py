@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 
+from reds_core.discovery import PluginStatus
 from reds_core.errors import InputError, UnavailableError, UnsupportedError, suggestion
 from reds_core.plugin import Plugin
-from reds_core.registry import PluginStatus, Registry
+from reds_core.registry import Registry
 from reds_core.testing.kits import KITS, kit_for, nouns
 
 

@@ -13,8 +13,10 @@ import numpy as np
 
 from reds_core.errors import InputError
 from reds_core.framework.data import Arrays, Stream, each_batch
-from reds_core.framework.framework import Family, Framework, Training, WeightArrays, member_kept
+from reds_core.framework.family import Family, member_kept
+from reds_core.framework.framework import Framework, WeightArrays
 from reds_core.framework.sources import BatchSource, SourceStream
+from reds_core.framework.training import Training
 from reds_core.network.description import WeightKind
 from reds_core.testing.model_checks import (
     GROUND,

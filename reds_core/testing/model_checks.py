@@ -14,7 +14,7 @@ import numpy as np
 
 from reds_core.cost import counting, resources
 from reds_core.framework.data import Arrays
-from reds_core.framework.framework import member_kept
+from reds_core.framework.family import member_kept
 from reds_core.network.description import Network, WeightKind
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.model_subject import (

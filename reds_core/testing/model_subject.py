@@ -14,10 +14,13 @@ import numpy.typing as npt
 
 from reds_core.errors import UnsupportedError
 from reds_core.framework.data import Arrays
+from reds_core.framework.family import Family, member_kept
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
-from reds_core.framework.framework import Family, Framework, Task, Training, WeightArrays, member_kept
+from reds_core.framework.framework import Framework, WeightArrays
 from reds_core.framework.sample import SampleModel
 from reds_core.framework.target import ExportSource, Target
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network, WeightKind
 from reds_core.plugin import Plugin

@@ -17,8 +17,10 @@ from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.formulation.formulation import Formulation
 from reds_core.formulation.space import decision_space
 from reds_core.formulation.statement import Statement
+from reds_core.framework.family import Family, member_kept
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Family, Task, Training, member_kept
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Solution, Status
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver, solve

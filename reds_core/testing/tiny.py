@@ -16,16 +16,11 @@ import numpy.typing as npt
 
 from reds_core.errors import UnsupportedError
 from reds_core.framework.data import Arrays, Data, Stream, batches, each_batch
+from reds_core.framework.family import Family, member_kept
 from reds_core.framework.finetuning import EpochProgress
-from reds_core.framework.framework import (
-    ActivationStatistics,
-    Family,
-    Framework,
-    Task,
-    Training,
-    WeightArrays,
-    member_kept,
-)
+from reds_core.framework.framework import ActivationStatistics, Framework, WeightArrays
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training
 from reds_core.network.axis import Axis, Channels, Fixed, Kept
 from reds_core.network.description import ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from reds_core.arrays import FloatArray
-from reds_core.framework.framework import member_kept
+from reds_core.framework.family import member_kept
 from reds_core.knapsack.levels import Dimension, LevelSettings
 from reds_core.network.description import Network, Weight
 from reds_core.testing.model_subject import narrowed, sliced

@@ -21,7 +21,7 @@ from toy_networks import random_models
 from reds_core.cost import counting, resources
 from reds_core.cost.counting import PeakForm, SumForm
 from reds_core.errors import InputError
-from reds_core.framework.framework import member_kept
+from reds_core.framework.family import member_kept
 from reds_core.network.axis import Axis, Channels, Concat, Fixed, Repeat, Tile
 from reds_core.network.description import Buffer, ChannelGroup, Layer, Network, Tensor
 

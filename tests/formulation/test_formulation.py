@@ -15,7 +15,7 @@ from toy_framework import chain_model, describe, residual_model
 from reds_core.cost import resources
 from reds_core.errors import UnsupportedError
 from reds_core.formulation.formulation import FULL_VALUE, channel_order, formulate
-from reds_core.framework.framework import member_kept
+from reds_core.framework.family import member_kept
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network

@@ -16,7 +16,7 @@ from reds_core.cost import resources
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import ContractViolation, InfeasibleError, InputError, PluginFailure, UnsupportedError
 from reds_core.formulation.width_rules import WidthRules
-from reds_core.framework.framework import Family
+from reds_core.framework.family import Family
 from reds_core.knapsack.solution import Answer, Status
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools

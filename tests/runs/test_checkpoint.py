@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from toy_framework import ToyFramework, ToyModel, describe, residual_model
 
 from reds_core.errors import InputError, NoSpaceError
-from reds_core.framework.framework import Family, member_kept
+from reds_core.framework.family import Family, member_kept
 from reds_core.knapsack.solution import Limit, Solution, Status
 from reds_core.plan import StepRecord
 from reds_core.pruning.pruner import Decision, PruningState

@@ -20,7 +20,8 @@ from toy_transforms import ToyBits, ToyTarget, rounded
 from reds_core.cost import resources
 from reds_core.cost.resources import CostModel
 from reds_core.errors import ContractViolation, InfeasibleError, InputError, UnsupportedError
-from reds_core.framework.framework import Family, Training
+from reds_core.framework.family import Family
+from reds_core.framework.training import Training
 from reds_core.knapsack.levels import LevelSettings, Nesting
 from reds_core.network.description import Network
 from reds_core.plan import ExtractionRecord, load_plan

@@ -18,8 +18,11 @@ from toy_runs import Interrupted, Listener, Tripwire, Workplace, contents, setti
 
 from reds_core.cost.resources import usage
 from reds_core.errors import InfeasibleError, InputError
+from reds_core.framework.data import Arrays
+from reds_core.framework.family import Family
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Arrays, Family, Task, Training
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training
 from reds_core.plan import Plan, load_plan
 from reds_core.registry import Registry
 from reds_core.runs.api import extract

@@ -27,8 +27,9 @@ from toy_runs import (
 
 import reds_core
 from reds_core.errors import InputError, NoChoiceError
+from reds_core.framework.family import Family
 from reds_core.framework.finetuning import Teacher
-from reds_core.framework.framework import Family, Training
+from reds_core.framework.training import Training
 from reds_core.plan import ExtractionRecord, load_plan
 from reds_core.report import units
 from reds_core.runs.saved_plan import SavedSubnetwork

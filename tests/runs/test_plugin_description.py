@@ -10,8 +10,9 @@ from command_line import Reds
 from toy_plugins import FIRST_PARTY, BruteSolver, PluginModule, toy_registry
 
 import reds_core
+from reds_core.discovery import PluginStatus
 from reds_core.errors import InputError
-from reds_core.registry import PluginStatus, Registry
+from reds_core.registry import Registry
 from reds_core.runs.plugin_description import OptionDescription, describe_plugin
 
 

@@ -13,7 +13,7 @@ from toy_runs import Listener, Workplace, contents, make_workplace, settings, sk
 from toy_transforms import ToyBits, ToyTarget
 
 from reds_core.errors import UnsupportedError
-from reds_core.framework.framework import Family
+from reds_core.framework.family import Family
 from reds_core.runs.checkpoint import load_scores
 from reds_core.runs.rate_calibration import calibrated_rate, drawn_choices
 from reds_core.runs.tools import RunTools

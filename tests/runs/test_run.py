@@ -20,7 +20,8 @@ from reds_core.errors import InfeasibleError, InputError, UnavailableError, Unsu
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Task, Training
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training
 from reds_core.knapsack.solver import Controls, Status
 from reds_core.plan import load_plan
 from reds_core.report.facts import Metric, gather

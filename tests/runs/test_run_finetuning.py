@@ -13,7 +13,7 @@ from toy_runs import NO_TRAINING, QUICK, Workplace
 from reds_core.errors import InputError
 from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings, Teacher
-from reds_core.framework.framework import Training
+from reds_core.framework.training import Training
 from reds_core.plan import load_plan
 
 

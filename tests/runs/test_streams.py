@@ -16,7 +16,7 @@ from toy_runs import QUICK, Interrupted, Listener, Workplace, contents, make_wor
 
 from reds_core.errors import InputError
 from reds_core.framework.data import Stream
-from reds_core.framework.framework import Training
+from reds_core.framework.training import Training
 from reds_core.plan import FullAccuracy, Plan
 from reds_core.runs.formulating import formulate_model
 

@@ -14,9 +14,12 @@ from toy_framework import ToyFramework, ToyModel, backward, describe, residual_m
 
 from reds_core.errors import InputError
 from reds_core.framework.data import Arrays, Data, Stream, joined, sampled
+from reds_core.framework.family import Family, member_kept
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import ActivationStatistics, Family, Task, Training, WeightArrays, member_kept
+from reds_core.framework.framework import ActivationStatistics, WeightArrays
 from reds_core.framework.sample import BuiltSample, SampleModel
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training
 from reds_core.network.axis import Fixed, Kept
 from reds_core.network.description import MacsTerm, Network, WeightKind
 

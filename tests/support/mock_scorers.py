@@ -11,7 +11,9 @@ import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.framework.data import Arrays
-from reds_core.framework.framework import Family, Framework, Task, member_kept
+from reds_core.framework.family import Family, member_kept
+from reds_core.framework.framework import Framework
+from reds_core.framework.task import Task
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 from reds_core.scoring.attribution import attribute_to_kernels

@@ -15,7 +15,7 @@ from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.formulation.formulation import Formulation
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import WidthRules
-from reds_core.framework.framework import Family
+from reds_core.framework.family import Family
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution
 from reds_core.knapsack.solver import solve

@@ -41,11 +41,14 @@ from reds_core.errors import InputError
 from reds_core.framework.data import Arrays, Data, Stream, batches, each_batch, sampled
 from reds_core.framework.epochs import EpochState, digest_of
 from reds_core.framework.exported import ExportedFigures, ExportedModel
+from reds_core.framework.family import Family
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.finetuning import EpochProgress, FinetuneSettings
-from reds_core.framework.framework import ActivationStatistics, Family, Framework, Task, Training, WeightArrays
+from reds_core.framework.framework import ActivationStatistics, Framework, WeightArrays
 from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.sample import SampleModel
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network, WeightKind
 from reds_core.system.files import write_bytes

@@ -16,7 +16,9 @@ from toy_framework import ToyFramework
 from toy_plugins import BruteSolver, toy_registry
 from toy_runs import QUICK, Listener, Workplace, make_workplace, skip_report, without_times
 
-from reds_core.framework.framework import Family, Framework, Training
+from reds_core.framework.family import Family
+from reds_core.framework.framework import Framework
+from reds_core.framework.training import Training
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer
 from reds_core.knapsack.solver import Controls

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from reds_core.errors import UnsupportedError
+from reds_core.framework.family import Family
 from reds_core.framework.finetuning import FinetuneSettings
-from reds_core.framework.framework import Family, Task, Training
+from reds_core.framework.task import Task
+from reds_core.framework.training import Training
 from reds_core.pruning.pruner import Pruner
 from reds_core.scoring.attribution import masked
 from reds_core.scoring.scorer import Scorer
