@@ -22,6 +22,7 @@ from reds_pruners import NestedPruner
 
 class Framework(toy_framework.ToyFramework):
     name = "a-toy"  # before all others, so that it reads model files
+    targets = ()
 
 class Crashing(NestedPruner):
     name = "crashing"
