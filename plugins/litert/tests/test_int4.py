@@ -194,6 +194,22 @@ def test_weights_that_are_not_of_4_bits_are_refused() -> None:
         with_int4(stock, kernels, ["other"])
 
 
+def test_biases_stay_in_range_behind_channels_that_no_example_activates() -> None:
+    """The input of the last convolution is 0 for all examples, so that its scale is nearly 0."""
+    keras.utils.set_random_seed(1)
+    entry = keras.Input((6, 6, 3))
+    hidden = L.Conv2D(4, 3, activation="relu", name="dead")(entry)
+    model = keras.Model(entry, L.Flatten()(L.Conv2D(3, 1, name="last")(hidden)))
+    model.get_layer("dead").bias.assign([-1e3] * 4)
+    model.get_layer("last").bias.assign([-0.9, 0.6, 0.3])
+    x = np.random.default_rng(2).normal(size=(8, 6, 6, 3)).astype(np.float32)
+    network = project(model, ["last"])
+    stock = converted(FRAMEWORK, model, "int8", Arrays(x, np.zeros(len(x))))
+    content = with_int4(stock, kernels_of(network, FRAMEWORK.weights(model, network)), ["last"])
+    assert len(int4_tensors(content)) == 1
+    np.testing.assert_allclose(real(content, outputs(content, x)), FRAMEWORK.predict(model, x), atol=0.01)
+
+
 def test_two_integers_are_packed_into_a_byte() -> None:
     integers = np.array([1, -2, 7, -7, -8], np.int8)
     assert pack4(integers).tolist() == [0xE1, 0x97, 0x08]
