@@ -111,6 +111,8 @@ class _Fusion:
         for call, layer in enumerate(network.layers):
             if call not in self.norms and _is_batch_norm(network, layer):
                 source = self._source(call)
+                while source in self.norms:  # batch norms in a row
+                    source = self._source(source)
                 if source is not None and self.operations[source] and self._is_linear(source):
                     self.norms.add(call)
                     self.biased.add(source)

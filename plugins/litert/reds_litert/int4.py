@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ EQUAL = 1e-6
 ROUNDING = 0.03
 """The greatest difference of weights from those in the int8 file, in steps of 4 bits. Half a step of 8 bits is
 3.5 / 127 of a step of 4 bits; scales in single precision add a little."""
+COARSE_ROUNDING = 0.75
+"""The greatest difference of weights of large scales from a multiple of their kernel, in steps of 8 bits. Rounding is
+half a step; the multiple that is fitted to rounded weights is not exact."""
 INPUT, WEIGHTS, BIAS = 0, 1, 2
 """Indices among the inputs of an operator."""
 
@@ -116,6 +120,7 @@ class _Place:
         operators: The operators that read it.
         axis: Its axis of output channels.
         values: The weights that it stands for, float64 (output channels, elements of each).
+        steps: The scale of each channel, float64 (output channels,).
     """
 
     graph: Any
@@ -123,16 +128,24 @@ class _Place:
     operators: tuple[Any, ...]
     axis: int
     values: FloatArray
+    steps: FloatArray
+
+    @cached_property
+    def is_coarse(self) -> npt.NDArray[np.bool_]:
+        """Which channels have larger scales than their weights need, bool (output channels,)."""
+        found: npt.NDArray[np.bool_] = np.abs(self.values).max(axis=1, initial=0) < (LARGEST_INT8 - 0.5) * self.steps
+        return found
 
 
 def _matched(model: Any, kernels: Sequence[Kernel]) -> Iterator[tuple[Kernel, _Place]]:
     """Yield the weights in the file with their kernels.
 
     Several kernels of one element a channel are alike. They are taken in order, those first that are not taken yet.
+    Weights of large scales are like several kernels too, so their turn comes last.
     """
     taken: set[int] = set()
-    for place in list(_places(model)):
-        alike = [(_likeness(kernel.values, place.values), index) for index, kernel in enumerate(kernels)]
+    for place in sorted(_places(model), key=lambda place: bool(place.is_coarse.all())):
+        alike = [(_likeness(kernel.values, place), index) for index, kernel in enumerate(kernels)]
         best = max((likeness for likeness, _ in alike), default=0.0)
         if best < ALIKE:
             continue
@@ -158,7 +171,8 @@ def _places(model: Any) -> Iterator[_Place]:
                 continue
             axis = 3 if kind_of(model, operators[0]) == _KINDS.DEPTHWISE_CONV_2D else 0
             rows = _rows(values, axis).astype(np.float64) * _scales(tensor)[:, None]
-            yield _Place(graph, tensor, tuple(operators), axis, rows)
+            steps = np.broadcast_to(_scales(tensor), len(rows))
+            yield _Place(graph, tensor, tuple(operators), axis, rows, steps)
 
 
 def _rows(values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
@@ -169,14 +183,24 @@ def _scales(tensor: Any) -> FloatArray:
     return np.asarray(tensor.quantization.scale, np.float64)
 
 
-def _likeness(kernel: FloatArray, weights: FloatArray) -> float:
-    """Return the least cosine over the channels, signs aside, since factors of batch norms may be negative."""
+def _likeness(kernel: FloatArray, place: _Place) -> float:
+    """Return the least cosine over the channels, signs aside, since factors of batch norms may be negative.
+
+    Channels whose scales are larger than their weights need count as equal if rounding explains the difference.
+    """
+    weights = place.values
     if kernel.shape != weights.shape:
         return 0.0
     norms = np.linalg.norm(kernel, axis=1) * np.linalg.norm(weights, axis=1)
     alive = norms > 0
-    products = np.abs((kernel * weights).sum(axis=1))
-    return float((products[alive] / norms[alive]).min()) if alive.any() else 0.0
+    if not alive.any():
+        return 0.0
+    products = (kernel * weights).sum(axis=1)
+    cosines = np.abs(products[alive]) / norms[alive]
+    factors = products / np.maximum((kernel * kernel).sum(axis=1), np.finfo(np.float64).tiny)
+    differences = np.abs(weights - factors[:, None] * kernel).max(axis=1)
+    is_rounded = place.is_coarse & (differences <= COARSE_ROUNDING * place.steps)
+    return float(np.where(is_rounded[alive], 1.0, cosines).min())
 
 
 def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None:
@@ -184,12 +208,16 @@ def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None
     products = (kernel.integers * place.values).sum(axis=1)
     integers = np.where(products[:, None] < 0, -kernel.integers, kernel.integers)
     scales = _int4_scales(place, integers)
-    differences = np.abs(place.values - integers * scales[:, None])
-    steps = differences / np.where(scales > 0, scales, 1)[:, None]
-    if steps.max(initial=0) > ROUNDING:
+    differences = np.abs(place.values - integers * scales[:, None]).max(axis=1)
+    if np.any(differences > np.where(place.is_coarse, COARSE_ROUNDING * place.steps, ROUNDING * scales)):
         raise UnsupportedError(
             f"the weights of layer '{kernel.site}' in the file differ from those of 4 bits", "leave it at 8 bits"
         )
+    least = _least_scales(model, place)
+    is_small = scales < least
+    if is_small.any():
+        coarse = np.rint(place.values / np.where(is_small, least, 1)[:, None]).astype(np.int64)
+        scales, integers = np.where(is_small, least, scales), np.where(is_small[:, None], coarse, integers)
     tensor, shape = place.tensor, [int(n) for n in place.tensor.shape]
     others = [n for axis, n in enumerate(shape) if axis != place.axis]
     stored = np.moveaxis(integers.reshape([shape[place.axis], *others]), 0, place.axis).astype(np.int8)
@@ -221,23 +249,42 @@ def _int4_scales(place: _Place, integers: IntArray) -> FloatArray:
     return scales.astype(np.float32).astype(np.float64)
 
 
-def _rescale_bias(model: Any, graph: Any, operator: Any, scales: FloatArray) -> None:
-    """Give an operator a bias of its own for new scales of its weights.
+def _least_scales(model: Any, place: _Place) -> FloatArray:
+    """Return the least scale of each channel with which the biases of all operators are in range.
 
-    Raises:
-        UnsupportedError: If the bias is out of range.
+    The scale of a bias is that of its weights times that of the input. An input that is nearly 0 for all examples, as
+    after channels that no example activates, has so small a scale that the bias would be out of range. Converters then
+    give the channel a larger scale, by which its weights have fewer different integers.
     """
+    least = np.zeros(len(place.values))
+    for operator in place.operators:
+        bias = _bias_of(model, place.graph, operator)
+        if bias is not None:
+            tensor, values = bias
+            of_input = float(_scales(place.graph.tensors[operator.inputs[INPUT]])[0])
+            largest = np.iinfo(TYPES[tensor.type]).max / 2
+            least = np.maximum(least, np.abs(values * _scales(tensor)) / largest / of_input if of_input > 0 else 0)
+    return least
+
+
+def _bias_of(model: Any, graph: Any, operator: Any) -> tuple[Any, npt.NDArray[Any]] | None:
+    """Return the tensor of the bias of an operator and its elements, or None if it has no constant bias."""
     if len(operator.inputs) <= BIAS or operator.inputs[BIAS] < 0:
+        return None
+    tensor = graph.tensors[operator.inputs[BIAS]]
+    values = elements(model, tensor)
+    return None if values is None else (tensor, values)
+
+
+def _rescale_bias(model: Any, graph: Any, operator: Any, scales: FloatArray) -> None:
+    """Give an operator a bias of its own for new scales of its weights, which are large enough for it."""
+    found = _bias_of(model, graph, operator)
+    if found is None:
         return
-    bias = copy.copy(graph.tensors[operator.inputs[BIAS]])
+    bias, values = copy.copy(found[0]), found[1]
     bias.quantization = copy.copy(bias.quantization)
-    values = elements(model, bias)
-    if values is None:
-        return
     new = float(_scales(graph.tensors[operator.inputs[INPUT]])[0]) * scales
     rounded = np.where(new > 0, np.rint(values * _scales(bias) / np.where(new > 0, new, 1)), values)
-    if np.abs(rounded).max(initial=0) >= np.iinfo(TYPES[bias.type]).max:
-        raise UnsupportedError("a bias is too large for weights of 4 bits", "leave the layer at 8 bits")
     give_content(model, bias, rounded.astype(TYPES[bias.type]).view(np.uint8))
     _quantise(bias, new.astype(np.float32), 0)
     graph.tensors.append(bias)

@@ -19,7 +19,7 @@ from reds_core.framework import (
     Numbers,
     Target,
 )
-from reds_core.network import Network
+from reds_core.network import Layer, Network, WeightKind
 from reds_core.system import written_beside
 
 WEIGHT_BITS, ACTIVATION_BITS = "weight_bits", "activation_bits"
@@ -29,6 +29,7 @@ INT8_BITS, INT4_BITS = 8, 4
 DENSE, DEPTHWISE = "Dense", "DepthwiseConv2D"
 INT4_LAYERS = ("Conv1D", "Conv2D", DEPTHWISE, DENSE)
 """The kinds of layers that become one operator, whose weights may have 4 bits."""
+FLATTENING = ("Flatten", "Reshape")
 
 
 class LiteRtTarget(Target):
@@ -120,6 +121,9 @@ class IntegerTarget(LiteRtTarget):
             return f"weights of {other} layers have {INT8_BITS} bits in LiteRT files"
         if DENSE in kinds and self.options.micro:
             return f"tflite-micro runs no {DENSE} layer with 4-bit weights; {self.name}.micro=false allows it in LiteRT"
+        norm = next((norm for kind, norm in zip(kinds, _norms_before(network, site), strict=True) if kind == DENSE), "")
+        if norm:
+            return f"the converter multiplies its weights by the factors of the batch norm '{norm}' before it"
         return None
 
     def converted(self, source: ExportSource) -> bytes:
@@ -131,6 +135,29 @@ class IntegerTarget(LiteRtTarget):
             return content
         weights = source.framework.weights(source.model, source.network)
         return int4.with_int4(content, int4.kernels_of(source.network, weights), sites)
+
+
+def _norms_before(network: Network, site: str) -> list[str]:
+    """Return the name of the batch norm whose output each call of a layer reads, or "" where there is none.
+
+    Layers in between that change no numbers are skipped.
+    """
+    maker = {tensor: layer for layer in network.layers for tensor in layer.outputs}
+
+    def before(layer: Layer) -> str:
+        source = maker.get(layer.inputs[0])
+        while source is not None and _keeps_numbers(network, source):
+            source = maker.get(source.inputs[0])
+        is_norm = source is not None and any(network.weights[w].kind is WeightKind.STATISTIC for w in source.weights)
+        return source.name if source is not None and is_norm else ""
+
+    return [before(layer) for layer in network.layers if layer.name == site]
+
+
+def _keeps_numbers(network: Network, layer: Layer) -> bool:
+    """Whether a layer does nothing, or flattens a tensor of a single position."""
+    is_flat = layer.kind in FLATTENING and network.tensors[layer.inputs[0]].positions == 1
+    return layer.is_identity or is_flat
 
 
 class Int8Target(IntegerTarget):

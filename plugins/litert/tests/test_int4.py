@@ -194,6 +194,35 @@ def test_weights_that_are_not_of_4_bits_are_refused() -> None:
         with_int4(stock, kernels, ["other"])
 
 
+@pytest.mark.parametrize("between", [[], [L.Dropout(0.1)], [L.AveragePooling2D(4), L.Flatten()]])
+def test_dense_layers_whose_weights_the_converter_multiplies_keep_8_bits(between: list[Any]) -> None:
+    shape = (4, 4, 3) if len(between) > 1 else (6,)
+    parts = [*between[:1], L.BatchNormalization(name="norm"), *between[1:]] if len(between) > 1 else []
+    parts = parts or [L.BatchNormalization(name="norm"), *between]
+    model = keras.Sequential([keras.Input(shape), *parts, L.Dense(5, "relu", name="taking"), L.Dense(3, name="free")])
+    network = FRAMEWORK.inspect(model)
+    assert offered(network, Int8Target) == ["free"]
+    target = Int8Target(IntegerOptions(micro=False))
+    reason = "the converter multiplies its weights by the factors of the batch norm 'norm' before it"
+    assert target.refusal(network, "taking", "weight_bits", 4) == reason
+
+
+def test_biases_stay_in_range_behind_channels_that_no_example_activates() -> None:
+    """The input of the last convolution is 0 for all examples, so that its scale is nearly 0."""
+    keras.utils.set_random_seed(1)
+    entry = keras.Input((6, 6, 3))
+    hidden = L.Conv2D(4, 3, activation="relu", name="dead")(entry)
+    model = keras.Model(entry, L.Flatten()(L.Conv2D(3, 1, name="last")(hidden)))
+    model.get_layer("dead").bias.assign([-1e3] * 4)
+    model.get_layer("last").bias.assign([-0.9, 0.6, 0.3])
+    x = np.random.default_rng(2).normal(size=(8, 6, 6, 3)).astype(np.float32)
+    network = project(model, ["last"])
+    stock = converted(FRAMEWORK, model, "int8", Arrays(x, np.zeros(len(x))))
+    content = with_int4(stock, kernels_of(network, FRAMEWORK.weights(model, network)), ["last"])
+    assert len(int4_tensors(content)) == 1
+    np.testing.assert_allclose(real(content, outputs(content, x)), FRAMEWORK.predict(model, x), atol=0.01)
+
+
 def test_two_integers_are_packed_into_a_byte() -> None:
     integers = np.array([1, -2, 7, -7, -8], np.int8)
     assert pack4(integers).tolist() == [0xE1, 0x97, 0x08]

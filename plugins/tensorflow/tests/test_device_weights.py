@@ -101,6 +101,7 @@ MODELS = {
     "a norm after a layer's own activation": lambda: chain(IMAGE, layers.Conv2D(4, 3, activation="relu"), norm()),
     "a norm after an identity": lambda: chain(IMAGE, layers.Conv2D(4, 3), layers.Activation("linear"), norm()),
     "a norm first": lambda: chain(IMAGE, norm(), layers.Conv2D(4, 3)),
+    "norms in a row": lambda: chain(IMAGE, layers.Conv2D(4, 3, use_bias=False), norm(), norm(), layers.ReLU(), norm()),
     "a norm after pooling": lambda: chain(IMAGE, layers.GlobalAveragePooling2D(), norm(), layers.Dense(3)),
     "a depth multiplier": lambda: chain(
         IMAGE, layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False), norm(), layers.Conv2D(4, 1, groups=2)
