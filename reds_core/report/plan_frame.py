@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FULL_ROW = "full"
 """The label of the row of the full network."""
 LEVELS = "levels_"
-"""How the names of columns begin that tell how many layers have each level of a dimension."""
+"""The beginning of the names of columns that state how many layers have each level of a dimension."""
 _UNITS = {"B": "_bytes", "ns": "_ns"}
 """The ends of the names of columns by base unit."""
 

@@ -183,7 +183,7 @@ def _digest(framework: Framework, loaded: Any, network: Network, model: Any) -> 
 
 
 def _write(table: SensitivityTable, folder: Path, watcher: Watcher) -> None:
-    """Write the picture, and then the table, whose presence tells that the measurement is finished."""
+    """Write the picture, and then the table, whose presence marks the measurement as finished."""
     picture = folder / SENSITIVITY_PICTURE
     try:
         save_figure(sensitivity_figure(table), picture)

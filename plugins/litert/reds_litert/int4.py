@@ -119,7 +119,7 @@ class _Place:
         tensor: The tensor of the weights.
         operators: The operators that read it.
         axis: Its axis of output channels.
-        values: The weights that it stands for, float64 (output channels, elements of each).
+        values: The weights that it represents, float64 (output channels, elements of each).
         steps: The scale of each channel, float64 (output channels,).
     """
 

@@ -2,7 +2,7 @@
 
 Counted are the constants that operators read in place of weights: kernels as they are packed, with a scale of 4 bytes
 for each output channel if they are integers; biases as they are stored; other constants as they are stored. Shapes,
-axes, paddings and single numbers are no weights. A constant that several operators read is counted once.
+axes, paddings and single numbers are not weights. A constant that several operators read is counted once.
 """
 
 from __future__ import annotations
@@ -34,8 +34,6 @@ BIASES = {
     _KINDS.UNIDIRECTIONAL_SEQUENCE_LSTM: range(12, 16),
 }
 """The indices of the biases."""
-
-
 SETTING_STATES = (_KINDS.RELU, _KINDS.QUANTIZE)
 """Operators by which the states of LSTM layers are set to zeros; they read no weights."""
 

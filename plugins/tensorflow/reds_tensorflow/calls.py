@@ -262,7 +262,7 @@ class Call:
     def kernel(
         self, variable: Any, axes: Dims, output_axis: int | None, scale_axes: tuple[int, ...] | None = None
     ) -> None:
-        """List a kernel. scale_axes: those of `Weight`, if `output_axis` does not tell them."""
+        """List a kernel. scale_axes: those of `Weight`, if they do not follow from `output_axis`."""
         self.weight(variable, WeightKind.KERNEL, axes, output_axis, scale_axes)
 
     def bias(self, axis: Axis) -> None:

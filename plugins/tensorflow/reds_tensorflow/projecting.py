@@ -20,7 +20,10 @@ TRIED_AT_ONCE = 2**22
 
 
 def projected(weight: Any, projection: Projection | None) -> Any:
-    """Return the projection of a tensor. The gradient passes as if it were the tensor itself (straight-through)."""
+    """Return the projection of a tensor. The gradient passes as if it were the tensor itself.
+
+    This is the straight-through estimator (Bengio et al., arXiv 1308.3432).
+    """
     if projection is None:
         return weight
     values = tf.cast(tf.stop_gradient(weight), tf.float32)
