@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.arrays import IntArray
@@ -103,6 +104,24 @@ def students_of(
         )
         for model, widths, root, by_index in zip(models, (*family.widths, network.channels), roots, own, strict=True)
     )
+
+
+def projection_arrays(students: Sequence[Student], full: Mapping[int, Any]) -> Iterator[npt.NDArray[Any]]:
+    """Yield arrays that differ if the projections of the students do.
+
+    A quantiser is represented by its settings, any other projection by what it makes of the weights.
+
+    Args:
+        students: the networks.
+        full: the full weights by index in `Network.weights`.
+    """
+    for number, student in enumerate(students):
+        cuts = {cut.weight: cut for cut in student.cuts}
+        for index, projection in sorted(student.projections.items()):
+            bits = 0 if projection.quantiser is None else projection.quantiser.bits
+            yield np.array([number, index, bits, *projection.axes], np.int64)
+            if projection.quantiser is None and index in cuts:
+                yield projection.function(np.asarray(cuts[index].of(full[index]), np.float64))
 
 
 def project_models(family: Family[Any], network: Network, projections: Sequence[Mapping[int, Projection]]) -> None:

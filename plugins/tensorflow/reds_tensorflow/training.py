@@ -120,7 +120,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     model.optimizer.build(model.trainable_variables)
     model.measure_frozen()
     choice = EpochChoice(settings.patience)
-    state = TrainingState(model.moving_variables(), choice)
+    state = TrainingState(model.moving_variables(), choice, model.conditions())
     saved = training.keeper.load(state.origin)
     if saved is not None:
         state.restore(saved)

@@ -166,6 +166,28 @@ def test_under_quantisation() -> None:
     check_resumes(SETTINGS, projections=(projections, {}))
 
 
+def test_a_training_under_other_projections_starts_over() -> None:
+    """The digest of a training covers the bits, the axes and any other function that weights pass through."""
+    index = next(i for i, w in enumerate(inspect(network()).weights) if w.kind is WeightKind.KERNEL)
+    each: tuple[Projections, ...] = (
+        (),
+        ({index: Projection.of(UniformQuantiser(4), (3,))}, {}),
+        ({index: Projection.of(UniformQuantiser(4), ())}, {}),
+        ({index: Projection.of(UniformQuantiser(2), (3,))}, {}),
+        ({index: Projection.of(UniformQuantiser(8), (3,))}, {}),
+        ({}, {index: Projection.of(UniformQuantiser(4), (3,))}),
+        ({index: Projection(None, np.rint)}, {}),
+        ({index: Projection(None, np.floor)}, {}),
+    )
+    origins = []
+    for projections in (*each, *each):
+        keeper = Keeper()
+        finetune(family(), training(replace(SETTINGS, epochs=1), keeper, projections=projections))
+        origins.append(keeper.origin)
+    assert len({*origins}) == len(each)
+    assert origins[: len(each)] == origins[len(each) :]
+
+
 def test_patience_is_counted_across_the_stop() -> None:
     """A rate far too high for anything to improve: training ends early, wherever it was stopped before."""
     settings = replace(SETTINGS, learning_rate=3.0, patience=2, epochs=10)
