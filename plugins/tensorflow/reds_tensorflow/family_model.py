@@ -69,7 +69,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         full = variables(family.full, network)
         self.weights_by_index = {cut.weight: shared_variable(full[cut.weight]) for cut in students[-1].cuts}
         # Lists of variables are saved with the weights; the models of the students must not be, so they are hidden.
-        self._states = [state for student in students for state in student.states]
+        self._states = [state for student in students for state in student.own_variables]
         self._turn = keras.Variable(0, trainable=False, dtype="int64", name="turn", aggregation="only_first_replica")
         self._random_states = [] if step.augmenter is None else list(step.augmenter.variables)
         statistics = self._statistics(students, examples)
@@ -209,18 +209,20 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             tape.watch(list(full.values()))
             soft_targets, total, full_outputs = lesson.soft_targets, tf.constant(0.0), None
             for student in (full_student, *members):  # the full network is first, since it may teach the others
-                outputs, after, penalties = student.model.stateless_call(
-                    student.weights(full),
-                    [state.value for state in student.states],
-                    inputs_for(student.model, lesson.x),
-                    training=True,
-                    return_losses=True,
-                )
+                with student.rounding(lesson.x, moving=True) as (x, ranges):
+                    outputs, after, penalties = student.model.stateless_call(
+                        student.weights(full),
+                        [state.value for state in student.states],
+                        inputs_for(student.model, x),
+                        training=True,
+                        return_losses=True,
+                    )
                 outputs = outputs_in_order(student.model, outputs)
                 loss = self._loss(lesson, outputs, soft_targets)
                 share = student.share * factors.get(id(student), 1.0)
                 total += share * tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in penalties)])
-                new_states |= {id(state): new for state, new in zip(student.states, after, strict=True)}
+                after = [*after, *([] if ranges is None else [ranges.after()])]
+                new_states |= {id(state): new for state, new in zip(student.own_variables, after, strict=True)}
                 if full_outputs is None:
                     full_outputs = outputs
                     if soft_targets is None:
@@ -341,7 +343,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
         Examples may be in the structure that the model takes, as callbacks give them, or a tuple as in batches.
         """
-        with strides_taken_first(student.model):
+        with strides_taken_first(student.model), student.rounding(x, moving=False) as (x, _):
             outputs, _ = student.model.stateless_call(
                 student.weights(self._shared_values()),
                 [state.value for state in student.states],
