@@ -74,10 +74,10 @@ class RunSettings:
             scale, and 1 for those that are losses.
         calibrate: The number of short trainings from which the exchange rate is computed. None means that it is given.
         qat: Train the subnetworks with the weights that transforms leave them with (quantisation-aware training),
-            including those of layers at 8 bits, which takes about a tenth more time. None means only if a layer has
+            including those of layers at 8 bits, in steps that take 2 to 15 % longer. None means only if a layer has
             fewer than 8 bits, and layers at 8 bits are then trained with float weights.
         qat_activations: Also round activations to 8 bits, or to those of activation-bits, where subnetworks are trained
-            under quantisation, which takes about a fifth more time.
+            under quantisation, in steps that take another 20 % longer.
         holdout: The share of the training data that is held back to choose the best epoch, from 0 to below 1.
         class_weight: How much the examples of each class count in training and on held-back data:
             CLASS=WEIGHT[,CLASS=WEIGHT...], or balanced, which gives all classes the same total weight. None means 1
