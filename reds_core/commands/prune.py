@@ -127,7 +127,7 @@ OPTIONS = SettingOptions(
         **dict.fromkeys(("imports", "task", "holdout", "class_weight", "stream", "strict"), DATA_SECTION),
         **dict.fromkeys(("max_drop", "max_drop_resource", "max_drop_epochs", "widths"), BUDGETS),
         **dict.fromkeys(("element_size_bytes", "latency_table"), BUDGETS),
-        **dict.fromkeys(("transforms", "targets", "exchange_rate", "calibrate", "qat"), TRANSFORMS),
+        **dict.fromkeys(("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations"), TRANSFORMS),
         **dict.fromkeys(("scorer", "score_level"), SCORING),
         **dict.fromkeys(("solver", "time_limit_s", "threads", "memory_limit"), SOLVER),
         **dict.fromkeys(("options", "seed"), RUN),

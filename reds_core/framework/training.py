@@ -45,6 +45,8 @@ class Training:
         first_pass: number of passes over a stream that belong to earlier trainings of the run.
         projections: for each member, smallest first, and then the full network: the projections of its weights, by
             index in `Network.weights` of the full network. Empty if no network has any.
+        activations: for the same networks: to how many bits activations are rounded in training, or None if they are
+            not. Empty if no network's are.
     """
 
     data: Data
@@ -58,3 +60,4 @@ class Training:
     objects: TrainingObjects = TrainingObjects()
     first_pass: int = 0
     projections: tuple[Mapping[int, Projection], ...] = ()
+    activations: tuple[int | None, ...] = ()

@@ -54,7 +54,7 @@ class FinishedFamily:
     @property
     def levels(self) -> LayerLevels:
         """What is done with the levels of layers."""
-        return LayerLevels(self.statement.space, self.settings.qat)
+        return LayerLevels(self.statement.space, self.settings.qat, self.settings.qat_activations)
 
     @property
     def network(self) -> Network:

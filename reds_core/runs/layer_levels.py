@@ -13,6 +13,7 @@ from reds_core.formulation.space import DecisionSpace, Refusal, decision_space
 from reds_core.framework.family import Family
 from reds_core.framework.framework import Framework
 from reds_core.framework.projection import Projection, projections
+from reds_core.framework.training import Training
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.registry import Registry
@@ -22,9 +23,14 @@ from reds_core.scoring.exchange_rate import level_values, with_ties_broken
 from reds_core.scoring.level_losses import LevelLosses, level_losses
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreTable
+from reds_core.transforms.describing import described
 from reds_core.transforms.transform import Transform
 
 Projections = Mapping[int, Projection]
+DEVICE_BITS = 8
+"""The number of bits of activations in files of integers, unless a transform states another."""
+LARGEST_BITS = 16
+"""The largest number of bits of integers that activations are rounded to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +40,12 @@ class LayerLevels:
     Attributes:
         space: What can be decided besides widths; None without transforms.
         qat: Whether to train with projected weights; None if that depends on the levels that are chosen.
+        qat_activations: Whether to round activations as well where networks are trained with projected weights.
     """
 
     space: DecisionSpace | None
     qat: bool | None = None
+    qat_activations: bool = False
 
     @property
     def transforms(self) -> tuple[Transform, ...]:
@@ -85,16 +93,29 @@ class LayerLevels:
         levels = ((offer, settings.at(offer.site, offer.what)) for offer in offers)
         return any(level is not None and level < offer.levels[-1] for offer, level in levels)
 
-    def training_projections(self, family: Family[Any]) -> tuple[Projections, ...]:
-        """Return the projections of the weights of each network of a family in training, the full network last.
+    def applied_to(self, training: Training, family: Family[Any]) -> Training:
+        """Return a training in which the networks of a family compute at their levels.
 
-        They are empty if the family is trained with its weights as they are.
+        The training is returned as it is if the family is trained with its weights as they are.
         """
-        members = [family.settings_of(member) for member in range(len(family.members))]
-        if not self.trains_projected([*members, family.full_settings]):
-            return ()
-        full = self._projections(family.full_settings, self.qat is True) if family.full_settings else {}
-        return (*(self._projections(each, self.qat is True) for each in members), full)
+        every = [*(family.settings_of(member) for member in range(len(family.members))), family.full_settings]
+        if not self.trains_projected(every):
+            return training
+        if not family.full_settings:  # the full network is not a member
+            every.pop()
+        weights = [self._projections(each, self.qat is True) for each in every]
+        bits = [self._activation_bits(each) for each in every] if self.qat_activations else []
+        if not family.full_settings:
+            weights, bits = [*weights, {}], [*bits, None] if bits else []
+        return replace(training, projections=tuple(weights), activations=tuple(bits))
+
+    def _activation_bits(self, settings: LevelSettings) -> int | None:
+        """Return the number of bits of the activations of a network, or None if they are floating-point numbers."""
+        if self.space is None:
+            return None
+        network = described(self.space.network, self.space.transforms, self.complete(settings))
+        bits = max(DEVICE_BITS if tensor.bits is None else tensor.bits for tensor in network.tensors)
+        return bits if bits <= LARGEST_BITS else None
 
     def project(self, framework: Framework, model: Any, settings: LevelSettings) -> bool:
         """Set the weights of a member to their projections in place, and return whether there are any.

@@ -78,6 +78,5 @@ def train_member(
         with slots.next(finetune.epochs) as store:
             how = (finetune, seed, watcher.epoch, settings.task, data.validation)
             alone = Family(model, (), (), full_settings=levels)
-            projections = family.levels.training_projections(alone)
-            training = Training(data.train, *how, teacher=family.full, keeper=store, projections=projections)
-            family.framework.finetune(alone, training)
+            training = Training(data.train, *how, teacher=family.full, keeper=store)
+            family.framework.finetune(alone, family.levels.applied_to(training, alone))

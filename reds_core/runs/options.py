@@ -80,6 +80,7 @@ class PruneOptions(WidthOptions, total=False):
             transforms are weighed. None means 0.5 for scores on the logarithmic scale, and 1 for losses.
         calibrate: The number of short trainings from which the exchange rate is computed. None means that it is given.
         qat: Whether to train with the weights that transforms leave. None means where weights have fewer than 8 bits.
+        qat_activations: Whether to round activations as well where subnetworks are trained under quantisation.
         holdout: The share of the training data that is held back for validation, from 0 to below 1.
         stream: Whether the images of a folder are read from disk in each pass even if they fit into memory.
         int8: Whether to write an int8 file of each subnetwork too, if there is data to calibrate it.
@@ -116,6 +117,7 @@ class PruneOptions(WidthOptions, total=False):
     exchange_rate: float | None
     calibrate: int | None
     qat: bool | None
+    qat_activations: bool
     holdout: float
     stream: bool
     int8: bool

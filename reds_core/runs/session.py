@@ -104,7 +104,7 @@ class Session:
     @property
     def levels(self) -> LayerLevels:
         """What the run does with the levels of layers."""
-        return LayerLevels(self.statement.space, self.settings.qat)
+        return LayerLevels(self.statement.space, self.settings.qat, self.settings.qat_activations)
 
     @property
     def settings(self) -> RunSettings:

@@ -70,8 +70,7 @@ def _recalibrate(session: Session, state: PruningState) -> None:
     settings, inputs = session.settings, session.inputs
     if not settings.finetune.epochs and inputs.train is not None:
         training = Training(inputs.train, settings.finetune, settings.seed, session.watcher.epoch, settings.task)
-        training = dataclasses.replace(training, projections=session.levels.training_projections(state.family))
-        inputs.framework.finetune(state.family, training)
+        inputs.framework.finetune(state.family, session.levels.applied_to(training, state.family))
 
 
 def _project(session: Session, state: PruningState) -> None:

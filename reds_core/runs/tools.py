@@ -130,7 +130,7 @@ class RunTools(Tools):
         started = time.perf_counter()
         settings = self._settings.finetune if family.members else self._settings.finetune.alone()
         training = self._training(self._inputs.train, self._step.epochs, settings)
-        training = dataclasses.replace(training, projections=self._session.levels.training_projections(family))
+        training = self._session.levels.applied_to(training, family)
         with self._slots.next(training.settings.epochs) as store:
             self._inputs.framework.finetune(family, dataclasses.replace(training, keeper=store))
         self.passes += training.settings.epochs

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from reds_core.knapsack.levels import Dimension, LevelSettings, Nesting
 from reds_core.transforms.describing import described, layer_parts
-from reds_core.transforms.quantiser import SMALLEST_SCALE, ZERO_BELOW, UniformQuantiser
+from reds_core.transforms.quantiser import REFINEMENTS, SMALLEST_SCALE, ZERO_BELOW, UniformQuantiser
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
 __all__ = [
+    "REFINEMENTS",
     "SMALLEST_SCALE",
     "ZERO_BELOW",
     "Dimension",

@@ -103,7 +103,8 @@ def test_prune_takes_transforms_and_targets(reds: Reds, place: Workplace) -> Non
     reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, ToyBits, ToyTarget)))
     arguments = [
         *("--transform", "toy-bits", "--option", "toy-bits.levels=4,8", "--target", "toy-device"),
-        *("--budget", "macs=0.5", "--budget", "weight_bytes=0.4", "--exchange-rate", "0.3", "--no-qat"),
+        *("--budget", "macs=0.5", "--budget", "weight_bytes=0.4", "--exchange-rate", "0.3"),
+        *("--no-qat", "--qat-activations"),
     ]
     preview = pruned(reds, place, *arguments, "--dry-run")
     assert re.search(r"^inside +weight bits +[48]\s*$", preview.out, re.MULTILINE)
@@ -113,7 +114,8 @@ def test_prune_takes_transforms_and_targets(reds: Reds, place: Workplace) -> Non
     plan = load_plan(place.out)
     options = plan.options
     assert (options["transforms"], options["targets"]) == (["toy-bits"], ["toy-device"])
-    assert (options["exchange_rate"], options["qat"], options["calibrate"]) == (0.3, False, None)
+    assert (options["exchange_rate"], options["calibrate"]) == (0.3, None)
+    assert (options["qat"], options["qat_activations"]) == (False, True)
     (member,) = plan.subnetworks
     assert member.settings
     assert reds("report", place.out).status == 0

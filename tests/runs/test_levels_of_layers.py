@@ -30,6 +30,7 @@ from reds_core.pruning.pruner import Decision, PruningState, Step, Tools
 from reds_core.registry import Registry
 from reds_core.runs import api
 from reds_core.runs.checkpoint import load_scores
+from reds_core.runs.settings import TRANSFORM_SETTINGS
 from reds_core.transforms.describing import described
 from reds_core.transforms.transform import Offered
 
@@ -134,7 +135,7 @@ def test_plans_of_widths_alone_are_version_1_without_a_word_of_levels(place: Wor
     place.prune()
     content = json.loads((place.out / "plan.json").read_text())
     assert content["format"] == "reds-plan/1"
-    assert not {"transforms", "targets", "exchange_rate", "calibrate", "qat"} & content["options"].keys()
+    assert not {*TRANSFORM_SETTINGS} & content["options"].keys()
     assert all("settings" not in each for each in content["subnetworks"])
     assert set(content["full"]) == {"macs", "params", "peak_ram", "accuracy"}
 
@@ -322,6 +323,15 @@ def test_members_are_trained_through_their_projections(
             kernel = np.linspace(-1, 1, 99).reshape(11, 9)
             level = record.settings[network.weights[index].layer][WHAT]
             assert np.array_equal(projection.function(kernel), rounded(kernel, level))
+
+
+@pytest.mark.parametrize(("qat", "expected"), [(None, (8, 8, None)), (False, ())])
+def test_activations_are_rounded_where_members_are_trained_under_quantisation(
+    place: Workplace, trainings: list[Training], qat: bool | None, expected: tuple[int | None, ...]
+) -> None:
+    recording = toy_registry(ToyBits, ToyTarget, framework=Recording)
+    prune(place, registry=recording, settings=dataclasses.replace(LEVELS, qat=qat, qat_activations=True))
+    assert [training.activations for training in trainings] == [expected]
 
 
 def test_a_network_that_is_trained_alone_has_its_own_projections(place: Workplace, trainings: list[Training]) -> None:

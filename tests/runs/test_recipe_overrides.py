@@ -67,6 +67,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "members_per_step": ("finetune: {members_per_step: 2}", ("--members-per-step", "none")),
     "member_choice": ("finetune: {member_choice: sandwich}", ("--member-choice", "in-turn")),
     "anchor": ("finetune: {anchor: 0.01}", ("--anchor", "0")),
+    "qat_activations": ("qat_activations: true", ("--no-qat-activations",)),
     "recalibrate": ("finetune: {recalibrate: false}", ("--recalibrate",)),
 }
 """For each option what a recipe says, and the arguments that bring the default back."""

@@ -56,7 +56,7 @@ _TRAINING |= {"--distill": (*WORDS, "input"), "--distill-temperature": NUMBERS, 
 _TRAINING |= {"--anchor": NUMBERS, "--members-per-step": NUMBERS, "--class-weight": CLASS_WEIGHTS}
 _TRAINING |= {"--member-choice": (*WORDS, "in-turn", "sandwich")}
 _TRAINING |= {"--transform": NAMES, "--target": NAMES, "--exchange-rate": NUMBERS, "--calibrate": _EPOCHS}
-_TRAINING |= {"--qat": None, "--no-qat": None}
+_TRAINING |= {"--qat": None, "--no-qat": None, "--qat-activations": None, "--no-qat-activations": None}
 _TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--no-stream": None}
 _TRAINING |= {"--max-drop": NUMBERS, "--max-drop-resource": WORDS, "--max-drop-epochs": _EPOCHS}
 

@@ -68,16 +68,35 @@ def test_two_bits_are_minus_one_zero_and_one() -> None:
     assert {*UniformQuantiser(2).integers(bell(), -1).ravel().tolist()} == {-1, 0, 1}
 
 
-@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 7])
-def test_the_error_is_close_to_that_of_the_best_scale(bits: int) -> None:
-    """The best scale is found on a fine grid."""
+@pytest.mark.parametrize(("bits", "factor"), [(2, 1.001), (3, 1.003), (4, 1.01), (5, 1.03), (6, 1.03), (7, 1.03)])
+def test_the_error_is_close_to_that_of_the_best_scale(bits: int, factor: float) -> None:
+    """The best scale is found on a fine grid, which refined scales may beat by what lies between its points."""
     weight = bell((20000, 2))
     fine = min(
         float(np.square(np.clip(np.rint(weight / s), -(2 ** (bits - 1)) + 1, 2 ** (bits - 1) - 1) * s - weight).mean())
         for s in np.geomspace(0.02, 2.5, 600)
     )
     error = float(np.square(UniformQuantiser(bits).quantised(weight, -1) - weight).mean())
-    assert fine <= error <= 1.03 * fine
+    assert 0.999 * fine <= error <= factor * fine
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_scales_fit_the_integers_by_least_squares(bits: int) -> None:
+    """No other scale has a smaller error for the same integers."""
+    weight = bell((4000, 6))
+    quantiser = UniformQuantiser(bits)
+    integers, scales = quantiser.integers(weight, -1), quantiser.scales(weight, -1)
+    best = (weight * integers).sum(axis=0) / np.square(integers).sum(axis=0)
+    np.testing.assert_allclose(scales[0], best, rtol=8e-3)
+
+
+def test_a_scale_by_least_squares_does_not_pass_that_of_the_largest_weight() -> None:
+    """The largest integer could not occur otherwise."""
+    weight = np.array([[0.9], [0.9], [0.9], [0.8]], np.float32)
+    for bits in (2, 4):
+        quantiser = UniformQuantiser(bits)
+        assert quantiser.integers(weight, -1).max() == quantiser.largest
+        assert quantiser.scales(weight, -1)[0, 0] <= 0.9 / quantiser.largest * (1 + 1e-6)
 
 
 def test_more_bits_have_smaller_errors() -> None:

@@ -29,17 +29,21 @@ class TrainingState:
     """The complete state of a training.
 
     Attributes:
-        origin: digest of the state before the first epoch.
+        origin: digest of the state before the first epoch, and of what else the training depends on.
     """
 
-    def __init__(self, variables: Sequence[Any], choice: Remembering) -> None:
+    def __init__(
+        self, variables: Sequence[Any], choice: Remembering, conditions: Iterable[npt.NDArray[Any]] = ()
+    ) -> None:
         """Args:
         variables: the variables of the training (weights, states, those of the optimizer and of augmentation), not of
             the models, with their values before the first epoch.
         choice: decides which epoch is kept.
+        conditions: arrays that stand for what else the training depends on. A state is only resumed from if they are
+            the same.
         """
         self._variables, self._choice = variables, choice
-        self.origin = digest_of(plain_arrays(variables))
+        self.origin = digest_of([*plain_arrays(variables), *conditions])
 
     def after(self, done: int) -> EpochState:
         """Return the state after `done` epochs."""

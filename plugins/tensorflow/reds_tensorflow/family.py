@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.arrays import IntArray
 from reds_core.framework import Family, Projection, member_kept
 from reds_core.network import Network
+from reds_tensorflow.activation_ranges import ActivationRanges, Rounding
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.projecting import assign_projected, projected
 
@@ -60,6 +63,7 @@ class Student:
         states: copies of the model's other variables (statistics, states of random generators), in their order.
         share: weight of its loss in the total loss.
         projections: projections of its weights, by index in `Network.weights`.
+        activations: the ranges to which its activations are rounded, or None if they are not.
     """
 
     model: Any
@@ -67,6 +71,12 @@ class Student:
     states: tuple[Any, ...]
     share: float
     projections: Mapping[int, Projection]
+    activations: ActivationRanges | None = None
+
+    @property
+    def own_variables(self) -> tuple[Any, ...]:
+        """All variables of its own: the states and the ranges."""
+        return self.states if self.activations is None else (*self.states, self.activations.variable)
 
     def weights(self, full: Mapping[int, Any]) -> list[Any]:
         """Return the values of the model's trainable variables: projections of slices of the full weights.
@@ -76,9 +86,30 @@ class Student:
         """
         return [projected(cut.of(full[cut.weight]), self.projections.get(cut.weight)) for cut in self.cuts]
 
+    @contextmanager
+    def rounding(self, x: Any, *, moving: bool) -> Iterator[tuple[Any, Rounding | None]]:
+        """Trace the model with rounded activations within the context, if there are ranges for them.
+
+        Args:
+            x: the inputs, as `inputs_for` takes them.
+            moving: whether the ranges move on with the values that are computed.
+
+        Yields:
+            The inputs, rounded as well, and what collects the ranges.
+        """
+        if self.activations is None:
+            yield x, None
+        else:
+            with self.activations.rounding(moving=moving) as ranges:
+                yield ranges.inputs(x), ranges
+
 
 def students_of(
-    family: Family[Any], network: Network, seed: int, projections: Sequence[Mapping[int, Projection]] = ()
+    family: Family[Any],
+    network: Network,
+    seed: int,
+    projections: Sequence[Mapping[int, Projection]] = (),
+    activations: Sequence[int | None] = (),
 ) -> tuple[Student, ...]:
     """Return the members of `family`, smallest first, then the full network.
 
@@ -89,8 +120,10 @@ def students_of(
         network: the description of `family.full`.
         seed: seed of dropout and other random layers.
         projections: those of each network, or none.
+        activations: to how many bits the activations of each network are rounded, or none.
     """
     models = (*family.members, family.full)
+    bits = activations or [None] * len(models)
     own = projections or [{}] * len(models)
     roots = [math.sqrt(model.count_params()) for model in models]
     return tuple(
@@ -100,9 +133,32 @@ def students_of(
             _own_states(model, network, seed, by_index),
             root / sum(roots),
             by_index,
+            None if rounded is None else ActivationRanges(model, rounded),
         )
-        for model, widths, root, by_index in zip(models, (*family.widths, network.channels), roots, own, strict=True)
+        for model, widths, root, by_index, rounded in zip(
+            models, (*family.widths, network.channels), roots, own, bits, strict=True
+        )
     )
+
+
+def projection_arrays(students: Sequence[Student], full: Mapping[int, Any]) -> Iterator[npt.NDArray[Any]]:
+    """Yield arrays that differ if the projections of the students do.
+
+    A quantiser is represented by its settings, any other projection by what it makes of the weights.
+
+    Args:
+        students: the networks.
+        full: the full weights by index in `Network.weights`.
+    """
+    for number, student in enumerate(students):
+        cuts = {cut.weight: cut for cut in student.cuts}
+        for index, projection in sorted(student.projections.items()):
+            bits = 0 if projection.quantiser is None else projection.quantiser.bits
+            yield np.array([number, index, bits, *projection.axes], np.int64)
+            if projection.quantiser is None and index in cuts:
+                yield projection.function(np.asarray(cuts[index].of(full[index]), np.float64))
+        if student.activations is not None:
+            yield np.array([number, student.activations.bits], np.int64)
 
 
 def project_models(family: Family[Any], network: Network, projections: Sequence[Mapping[int, Projection]]) -> None:

@@ -17,10 +17,10 @@ from reds_core.framework import Family, MemberChoice, each
 from reds_core.network import Network, WeightKind
 from reds_tensorflow.dropping import dropout_times
 from reds_tensorflow.epoch_state import assign_plain, plain_arrays
-from reds_tensorflow.evaluation import as_float32
 from reds_tensorflow.extraction import variables
-from reds_tensorflow.family import Student, shared_variable
+from reds_tensorflow.family import Student, projection_arrays, shared_variable
 from reds_tensorflow.fused import norms_fused
+from reds_tensorflow.lesson import Lesson, each_as_float32, first, share_of_batch
 from reds_tensorflow.network_figures import NetworkFigures
 from reds_tensorflow.precision import computing_in
 from reds_tensorflow.projecting import assign_projected
@@ -69,7 +69,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         full = variables(family.full, network)
         self.weights_by_index = {cut.weight: shared_variable(full[cut.weight]) for cut in students[-1].cuts}
         # Lists of variables are saved with the weights; the models of the students must not be, so they are hidden.
-        self._states = [state for student in students for state in student.states]
+        self._states = [state for student in students for state in student.own_variables]
         self._turn = keras.Variable(0, trainable=False, dtype="int64", name="turn", aggregation="only_first_replica")
         self._random_states = [] if step.augmenter is None else list(step.augmenter.variables)
         statistics = self._statistics(students, examples)
@@ -86,7 +86,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the outputs of the full network at inference."""
         full = self._students[-1].model
-        outputs = self._at_inference(self._students[-1], _each_as_float32(inputs))
+        outputs = self._at_inference(self._students[-1], each_as_float32(inputs))
         return keras.tree.pack_sequence_as(full.output, list(outputs)) if len(outputs) > 1 else outputs[0]
 
     @property
@@ -129,18 +129,18 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         step = self._hidden.step
         labels, soft_targets = given if step.has_soft_targets else (given, None)
         with scopes_named_plainly():
-            x = _each_as_float32(x)
+            x = each_as_float32(x)
             if step.augmenter is not None:
                 x = step.augmenter(x)
             if step.distillation is not None and soft_targets is None:
                 soft_targets = step.distillation.outputs(x)
-            lesson = _Lesson(x, labels, weights, soft_targets, _share_of_batch(x))
+            lesson = Lesson(x, labels, weights, soft_targets, share_of_batch(x))
             loss, outputs, gradients, states = self._learn(lesson)
         self.optimizer.apply(gradients, self.trainable_variables)
         for state, new in zip(self._states, states, strict=True):
             state.assign(new)
         self._turn.assign_add(1)
-        self._step_loss.update_state(loss, sample_weight=tf.shape(_first(x))[0])
+        self._step_loss.update_state(loss, sample_weight=tf.shape(first(x))[0])
         return {"loss": self._step_loss.result(), **self._figures[-1].updated(labels, outputs, weights)}
 
     def evaluate(self, *data: Any, **settings: Any) -> Any:
@@ -153,19 +153,19 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         """Measure the loss and the metric of every network on one batch, without distillation."""
         x, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         with scopes_named_plainly():
-            x = _each_as_float32(x)
+            x = each_as_float32(x)
             outputs = [self._at_inference(student, x) for student in self._students]
         logs: dict[str, Any] = {}
         total = tf.constant(0.0)
         for student, figures, found in zip(self._students, self._figures, outputs, strict=True):
             total += student.share * tf.cast(self._hidden.aim.loss(labels, found, weights), tf.float32)
             logs |= figures.updated(labels, found, weights)
-        self._step_loss.update_state(total, sample_weight=tf.shape(_first(x))[0])
+        self._step_loss.update_state(total, sample_weight=tf.shape(first(x))[0])
         return {"loss": self._step_loss.result(), **logs}
 
     # --- a training step ------------------------------------------------------------------------------------------
 
-    def _learn(self, lesson: _Lesson) -> tuple[Any, Any, list[Any], list[Any]]:
+    def _learn(self, lesson: Lesson) -> tuple[Any, Any, list[Any], list[Any]]:
         """Return the loss, the outputs of the full network, gradients by shared weights, and new states of a step."""
         members, step = self._students[:-1], self._hidden.step
         count = step.members_per_step
@@ -191,7 +191,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         return tf.random.stateless_uniform((), seed, maxval=count, dtype=tf.int64)
 
     def _learn_together(
-        self, lesson: _Lesson, members: Sequence[Student], factors: Mapping[int, float]
+        self, lesson: Lesson, members: Sequence[Student], factors: Mapping[int, float]
     ) -> tuple[Any, Any, list[Any], list[Any]]:
         """Do `_learn` for the full network and some members. factors: how often losses count, once by default."""
         step, full_student = self._hidden.step, self._students[-1]
@@ -209,18 +209,20 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             tape.watch(list(full.values()))
             soft_targets, total, full_outputs = lesson.soft_targets, tf.constant(0.0), None
             for student in (full_student, *members):  # the full network is first, since it may teach the others
-                outputs, after, penalties = student.model.stateless_call(
-                    student.weights(full),
-                    [state.value for state in student.states],
-                    inputs_for(student.model, lesson.x),
-                    training=True,
-                    return_losses=True,
-                )
+                with student.rounding(lesson.x, moving=True) as (x, ranges):
+                    outputs, after, penalties = student.model.stateless_call(
+                        student.weights(full),
+                        [state.value for state in student.states],
+                        inputs_for(student.model, x),
+                        training=True,
+                        return_losses=True,
+                    )
                 outputs = outputs_in_order(student.model, outputs)
                 loss = self._loss(lesson, outputs, soft_targets)
                 share = student.share * factors.get(id(student), 1.0)
                 total += share * tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in penalties)])
-                new_states |= {id(state): new for state, new in zip(student.states, after, strict=True)}
+                after = [*after, *([] if ranges is None else [ranges.after()])]
+                new_states |= {id(state): new for state, new in zip(student.own_variables, after, strict=True)}
                 if full_outputs is None:
                     full_outputs = outputs
                     if soft_targets is None:
@@ -239,7 +241,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             [tf.convert_to_tensor(state) for state in states],
         )
 
-    def _loss(self, lesson: _Lesson, outputs: Any, soft_targets: Any) -> Any:
+    def _loss(self, lesson: Lesson, outputs: Any, soft_targets: Any) -> Any:
         """Return the loss of one network: that of the labels, blended with the soft loss if there is a teacher."""
         aim, distillation = self._hidden.aim, self._hidden.step.distillation
         if distillation is None or soft_targets is None:
@@ -261,6 +263,10 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
     def moving_variables(self) -> list[Any]:
         """Return all variables that change during training, including those of the optimizer."""
         return [*self._moving(), self._turn, *self._random_states, *self.optimizer.variables]
+
+    def conditions(self) -> list[npt.NDArray[Any]]:
+        """Return arrays that stand for what the training depends on besides the variables: the projections."""
+        return list(projection_arrays(self._students, self._shared_values()))
 
     def snapshot(self) -> list[npt.NDArray[Any]]:
         """Return copies of the shared weights and all states."""
@@ -337,7 +343,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
 
         Examples may be in the structure that the model takes, as callbacks give them, or a tuple as in batches.
         """
-        with strides_taken_first(student.model):
+        with strides_taken_first(student.model), student.rounding(x, moving=False) as (x, _):
             outputs, _ = student.model.stateless_call(
                 student.weights(self._shared_values()),
                 [state.value for state in student.states],
@@ -345,25 +351,6 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                 training=False,
             )
         return outputs_in_order(student.model, outputs)
-
-
-@dataclass(frozen=True, eq=False)
-class _Lesson:
-    """One batch, or the part of it that one replica gets.
-
-    Attributes:
-        x: examples.
-        labels: their labels.
-        weights: their weights, or None.
-        soft_targets: the teacher's outputs, or None.
-        share: share of the batch's examples that are in this part.
-    """
-
-    x: Any
-    labels: Any
-    weights: Any | None
-    soft_targets: Any | None
-    share: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -382,19 +369,3 @@ class _Hidden:
 def _prefixes(students: Sequence[Student]) -> list[str]:
     """Return the prefixes of the networks' figures in logs: member1_, member2_, ... and none for the full network."""
     return [*(f"member{i + 1}_" for i in range(len(students) - 1)), ""]
-
-
-def _each_as_float32(x: Any) -> Any:
-    return tf.nest.map_structure(as_float32, x)
-
-
-def _share_of_batch(x: Any) -> Any:
-    """Return the share of a batch's examples that this replica gets; parts differ if the batch cannot be halved."""
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        return 1.0
-    count = tf.cast(tf.shape(_first(x))[0], tf.float32)
-    return count / tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, count)
-
-
-def _first(x: Any) -> Any:
-    return tf.nest.flatten(x)[0]

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from reds_core.framework import Projection
-from reds_core.transforms import SMALLEST_SCALE, ZERO_BELOW, UniformQuantiser
+from reds_core.transforms import REFINEMENTS, SMALLEST_SCALE, ZERO_BELOW, UniformQuantiser
 
 TRIED_AT_ONCE = 2**22
 """Maximum number of values for the errors of several scales, which are computed together."""
@@ -62,9 +62,16 @@ def _scales(magnitudes: Any, quantiser: UniformQuantiser, others: list[int]) -> 
         scales = _rounded(whole * part.reshape(-1, *[1] * len(magnitudes.shape)), quantiser)
         found = tf.minimum(tf.round(magnitudes / scales), largest) * scales
         errors.append(tf.reduce_sum(tf.math.squared_difference(found, magnitudes), [a + 1 for a in others], True))
+    if not errors:
+        return tf.where(whole < ZERO_BELOW, 1.0, _rounded(whole, quantiser))
     # The first of equal ones clips the least.
-    best = tf.gather(fractions, tf.argmin(tf.concat(errors, 0), axis=0)) if errors else fractions[0]
-    return tf.where(whole < ZERO_BELOW, 1.0, _rounded(whole * best, quantiser))
+    best = _rounded(whole * tf.gather(fractions, tf.argmin(tf.concat(errors, 0), axis=0)), quantiser)
+    for _ in range(REFINEMENTS):
+        integers = tf.cast(tf.minimum(tf.round(magnitudes / best), largest), tf.float64)
+        products = tf.reduce_sum(tf.cast(magnitudes, tf.float64) * integers, others, keepdims=True)
+        squares = tf.maximum(tf.reduce_sum(tf.square(integers), others, keepdims=True), 1.0)
+        best = _rounded(tf.minimum(tf.cast(products / squares, tf.float32), whole), quantiser)
+    return tf.where(whole < ZERO_BELOW, 1.0, best)
 
 
 def _rounded(scales: Any, quantiser: UniformQuantiser) -> Any:

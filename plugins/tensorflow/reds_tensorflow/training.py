@@ -99,7 +99,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     change = augmenter(augmentations(settings.augment), examples if isinstance(data, Stream) else data.x, training.seed)
     errors = SourceErrors()
     feed = Feed(data, settings.batch_size, training.seed, soft_targets, training.first_pass, errors)
-    students = students_of(family, network, training.seed, training.projections)
+    students = students_of(family, network, training.seed, training.projections, training.activations)
     step = StepSettings(
         settings.members_in_step,
         settings.member_choice,
@@ -120,7 +120,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     model.optimizer.build(model.trainable_variables)
     model.measure_frozen()
     choice = EpochChoice(settings.patience)
-    state = TrainingState(model.moving_variables(), choice)
+    state = TrainingState(model.moving_variables(), choice, model.conditions())
     saved = training.keeper.load(state.origin)
     if saved is not None:
         state.restore(saved)

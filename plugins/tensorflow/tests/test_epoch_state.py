@@ -95,7 +95,11 @@ def examples(count: int = 60, seed: int = 5) -> Arrays:
 
 
 def training(
-    settings: FinetuneSettings, keeper: EpochKeeper, held_back: bool = True, projections: Projections = ()
+    settings: FinetuneSettings,
+    keeper: EpochKeeper,
+    held_back: bool = True,
+    projections: Projections = (),
+    activations: tuple[int | None, ...] = (),
 ) -> Training:
     validation = examples(30, 6) if held_back else None
     teacher = network() if settings.distill is Teacher.INPUT else None
@@ -105,6 +109,7 @@ def training(
         teacher=teacher,
         keeper=keeper,
         projections=projections,
+        activations=activations,
     )
 
 
@@ -117,18 +122,19 @@ def check_resumes(
     held_back: bool = True,
     stops: tuple[int, ...] = (1, 3),
     projections: Projections = (),
+    activations: tuple[int | None, ...] = (),
 ) -> None:
     undisturbed = family()
-    finetune(undisturbed, training(settings, EpochKeeper(), held_back, projections))
+    finetune(undisturbed, training(settings, EpochKeeper(), held_back, projections, activations))
     for stop in stops:
         stopped, keeper = family(), Keeper(stop)
         before = weights_of(stopped)
         with pytest.raises(Stopped):
-            finetune(stopped, training(settings, keeper, held_back, projections))
+            finetune(stopped, training(settings, keeper, held_back, projections, activations))
         for now, was in zip(weights_of(stopped), before, strict=True):
             np.testing.assert_array_equal(now, was)
         resumed, after = family(), Keeper(None, keeper.state, keeper.origin)
-        finetune(resumed, training(settings, after, held_back, projections))
+        finetune(resumed, training(settings, after, held_back, projections, activations))
         assert after.saves <= settings.epochs - stop
         for now, straight in zip(weights_of(resumed), weights_of(undisturbed), strict=True):
             np.testing.assert_array_equal(now, straight, strict=True)
@@ -164,6 +170,31 @@ def test_under_quantisation() -> None:
     kernels = {i: w for i, w in enumerate(inspect(network()).weights) if w.kind is WeightKind.KERNEL}
     projections = {i: Projection.of(UniformQuantiser(4), w.scales_along) for i, w in kernels.items()}
     check_resumes(SETTINGS, projections=(projections, {}))
+    check_resumes(SETTINGS, stops=(2,), projections=(projections, {}), activations=(8, None))
+
+
+def test_a_training_under_other_projections_starts_over() -> None:
+    """The digest of a training covers the bits, the axes and any other function that weights pass through."""
+    index = next(i for i, w in enumerate(inspect(network()).weights) if w.kind is WeightKind.KERNEL)
+    each: tuple[Projections, ...] = (
+        (),
+        ({index: Projection.of(UniformQuantiser(4), (3,))}, {}),
+        ({index: Projection.of(UniformQuantiser(4), ())}, {}),
+        ({index: Projection.of(UniformQuantiser(2), (3,))}, {}),
+        ({index: Projection.of(UniformQuantiser(8), (3,))}, {}),
+        ({}, {index: Projection.of(UniformQuantiser(4), (3,))}),
+        ({index: Projection(None, np.rint)}, {}),
+        ({index: Projection(None, np.floor)}, {}),
+    )
+    ways = [*((projections, ()) for projections in each), ((), (8, None)), ((), (16, None))]
+    origins = []
+    for projections, activations in (*ways, *ways):
+        keeper = Keeper()
+        settings = replace(SETTINGS, epochs=1)
+        finetune(family(), training(settings, keeper, projections=projections, activations=activations))
+        origins.append(keeper.origin)
+    assert len({*origins}) == len(ways)
+    assert origins[: len(ways)] == origins[len(ways) :]
 
 
 def test_patience_is_counted_across_the_stop() -> None:
