@@ -119,7 +119,7 @@ class Exporter:
                 paths[kind].unlink(missing_ok=True)
         if usage is not None and settings:
             for kind, (target, network) in written.items():
-                if self.targets.realises(target, network, _levels(settings)):
+                if self.targets.realises(target, network, settings):
                     check_counted(paths[kind].name, target.usage(paths[kind]), usage)
         accuracy = self._accuracies(before, paths, written)
         self._warn_of_int8(paths, written, accuracy)
@@ -195,10 +195,6 @@ def check_counted(name: str, counted: Mapping[str, int], planned: Mapping[str, i
             raise ContractViolation(
                 f"'{name}' uses {used} {resource} where {planned[resource]} are planned", "report this as a bug"
             )
-
-
-def _levels(settings: LevelSettings) -> list[tuple[str, str, int]]:
-    return [(site, what, level) for site, levels in settings.levels.items() for what, level in levels.items()]
 
 
 def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float | None, metric: Metric) -> list[str]:
