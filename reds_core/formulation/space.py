@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from reds_core.arrays import IntArray
-from reds_core.cost.counting import product_sum
+from reds_core.cost.counting import BITS_PER_BYTE, product_sum
 from reds_core.errors import ContractViolation
 from reds_core.formulation.homes import least_loaded
 from reds_core.knapsack.levels import LevelSettings, Nesting
@@ -207,7 +207,7 @@ def _counted(network: Network, part: LayerPart) -> tuple[object, ...]:
     """What a part costs, in a form that compares equal for parts that cost the same."""
 
     def bits(given: int | None) -> int:
-        return 8 if given is None else given
+        return BITS_PER_BYTE if given is None else given
 
     macs = product_sum(network, ((term.coefficient, term.factors) for layer in part.layers for term in layer.macs))
     weights = product_sum(network, ((bits(weight.bits), weight.axes) for weight in part.weights))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -62,6 +62,12 @@ class LevelSettings:
     def at(self, site: str, what: str) -> int | None:
         """Return the level of one dimension, or None if it is untouched."""
         return self.levels.get(site, {}).get(what)
+
+    def chosen(self) -> Iterator[tuple[Dimension, int]]:
+        """Yield each dimension with its level, which `of` takes."""
+        for site, levels in self.levels.items():
+            for what, level in levels.items():
+                yield Dimension(site, what), level
 
     def texts(self) -> list[tuple[str, str]]:
         """Return each site with its levels in words, such as `("conv1", "weight_bits 4, rank 8")`."""

@@ -98,11 +98,10 @@ def _check_levels(pruner: Pruner, statement: Statement, budget: SubnetworkBudget
     """
     space = statement.space
     offered = {} if space is None else {(offer.site, offer.what): offer.levels for offer in space.offers}
-    for site, levels in choice.settings.levels.items():
-        for what, level in levels.items():
-            if level not in offered.get((site, what), ()):
-                gave = f"gave layer '{site}' {what} {level} in '{budget.name}'"
-                raise _violated(pruner, f"{gave}, which is not one of the levels that it may have")
+    for dimension, level in choice.settings.chosen():
+        if level not in offered.get((dimension.site, dimension.what), ()):
+            gave = f"gave layer '{dimension.site}' {dimension.what} {level} in '{budget.name}'"
+            raise _violated(pruner, f"{gave}, which is not one of the levels that it may have")
 
 
 def _level(offer: Offer, settings: LevelSettings) -> int:

@@ -27,7 +27,7 @@ Place = tuple[str, str]
 
 def decided(records: Sequence[SubnetworkRecord]) -> tuple[str, ...]:
     """Return what transforms decided in any of the subnetworks, such as "weight_bits"."""
-    return tuple(dict.fromkeys(what for r in records for levels in r.levels.levels.values() for what in levels))
+    return tuple(dict.fromkeys(dimension.what for record in records for dimension, _ in record.levels.chosen()))
 
 
 def title_of(what: str) -> str:
@@ -37,19 +37,19 @@ def title_of(what: str) -> str:
 
 def counts_text(record: SubnetworkRecord, what: str) -> str:
     """Return how many layers of a subnetwork have each level of a dimension, such as "7×4 3×8" for 7 layers at 4."""
-    counts = Counter(levels[what] for levels in record.levels.levels.values() if what in levels)
+    counts = Counter(level for dimension, level in record.levels.chosen() if dimension.what == what)
     return " ".join(f"{number}{_TIMES}{level}" for level, number in sorted(counts.items())) or units.DASH
 
 
 def layers_text(record: SubnetworkRecord, what: str) -> tuple[str, ...]:
     """Return the level of a dimension in each layer of a subnetwork that has one, such as "conv2d 4"."""
-    return tuple(f"{site} {levels[what]}" for site, levels in record.levels.levels.items() if what in levels)
+    return tuple(f"{each.site} {level}" for each, level in record.levels.chosen() if each.what == what)
 
 
 def places(plan: Plan) -> tuple[Place, ...]:
     """Return the layers for which something is decided, and what, in the order of the plan."""
-    found = ((s, what) for record in plan.subnetworks for s, levels in record.levels.levels.items() for what in levels)
-    return tuple(dict.fromkeys(found))
+    found = (dimension for record in plan.subnetworks for dimension, _ in record.levels.chosen())
+    return tuple(dict.fromkeys((dimension.site, dimension.what) for dimension in found))
 
 
 def levels_table(plan: Plan, family: FamilyFacts) -> Table:
@@ -113,9 +113,8 @@ def _ranks(plan: Plan) -> dict[str, dict[int, float]]:
     """Return for each dimension the place of each of its levels between the lowest (0) and the highest (1)."""
     found: dict[str, set[int]] = {}
     for record in plan.subnetworks:
-        for levels in record.levels.levels.values():
-            for what, level in levels.items():
-                found.setdefault(what, set()).add(level)
+        for dimension, level in record.levels.chosen():
+            found.setdefault(dimension.what, set()).add(level)
     return {
         what: {level: rank / max(len(levels) - 1, 1) for rank, level in enumerate(sorted(levels))}
         for what, levels in found.items()

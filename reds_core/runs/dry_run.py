@@ -65,7 +65,7 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     accept = partial(accept_budgets, settings, budgets)
     place = RunFolder(folder, Mode.REFUSE)
     kinds = all_kinds(registry, framework)
-    space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets)
+    space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets.targets)
     inputs = InputReader(request, framework, kinds, place, None, watcher, accept, space).read()
     budgets = inputs.statement.smallest_first(budgets)
     warn_of_inputs(inputs, settings, targets, budgets, watcher)

@@ -116,7 +116,7 @@ class Exporter:
                 paths[kind].unlink(missing_ok=True)
         if usage is not None:
             for kind, (target, network) in written.items():
-                if self.targets.realises(target, network, _levels(settings)):
+                if self.targets.realises(target, network, settings):
                     for warning in usage_warnings(paths[kind].name, target.usage(paths[kind]), usage):
                         self.warn(warning)
         accuracy = self._accuracies(before, paths, written)
@@ -198,10 +198,6 @@ def usage_warnings(name: str, counted: Mapping[str, int], planned: Mapping[str, 
         for resource, used in counted.items()
         if used > planned.get(resource, used)
     ]
-
-
-def _levels(settings: LevelSettings) -> list[tuple[str, str, int]]:
-    return [(site, what, level) for site, levels in settings.levels.items() for what, level in levels.items()]
 
 
 def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float | None, metric: Metric) -> list[str]:

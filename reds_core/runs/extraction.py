@@ -245,8 +245,8 @@ def _cut(family: FinishedFamily, decision: Decision, source: SubnetworkRecord | 
         network = framework.inspect(larger)
     model = framework.extract(larger, network, member_kept(decision.widths))
     usage = family.statement.usage(decision.widths, decision.settings)
-    how = (family.statement.costs, budget.name, family.levels.transforms, family.levels.complete(decision.settings))
-    check_model(framework, model, usage, *how)
+    costs, levels = family.statement.costs, family.levels
+    check_model(framework, model, usage, costs, budget.name, levels.transforms, levels.complete(decision.settings))
     return model
 
 

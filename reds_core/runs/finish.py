@@ -152,8 +152,8 @@ def _check(session: Session, model: Any, usage: Mapping[str, int], name: str, se
         ContractViolation: If it does not use what was planned.
     """
     levels = session.levels
-    how = (session.inputs.costs, name, levels.transforms, levels.complete(settings))
-    check_model(session.inputs.framework, model, usage, *how)
+    framework, costs = session.inputs.framework, session.inputs.costs
+    check_model(framework, model, usage, costs, name, levels.transforms, levels.complete(settings))
 
 
 def member_record(session: Session, state: PruningState, member: int) -> SubnetworkRecord:

@@ -120,7 +120,7 @@ def read_family(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
     costs = settings.costs(network, latencies, [budget])
-    space = levels_to_decide(network, transforms_of(registry, settings), targets)
+    space = levels_to_decide(network, transforms_of(registry, settings), targets.targets)
     statement = Statement(network, costs, settings.widths, space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 

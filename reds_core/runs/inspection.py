@@ -11,7 +11,7 @@ from typing import Any
 
 from reds_core.cost import counting, resources
 from reds_core.errors import UnsupportedError, argument
-from reds_core.formulation.space import DecisionSpace
+from reds_core.formulation.space import DecisionSpace, decision_space
 from reds_core.framework.framework import Framework
 from reds_core.network.description import Layer, Network
 from reds_core.plan import GroupRecord
@@ -20,11 +20,11 @@ from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
-from reds_core.runs.layer_levels import offered_levels, transforms_of
+from reds_core.runs.layer_levels import transforms_of
 from reds_core.runs.options import changed, given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
-from reds_core.runs.targets import run_targets
+from reds_core.runs.targets import refusal_by, run_targets
 from reds_core.system.files import given_path
 from reds_core.system.records import INLINE, LEFT_OUT
 from reds_core.system.users_code import import_names
@@ -263,7 +263,8 @@ def inspect(
         )
         space = None
         if made:
-            space = offered_levels(network, made, run_targets(registry, framework, settings).refusal(network))
+            refusal = refusal_by(run_targets(registry, framework, settings).targets, network)
+            space = decision_space(network, made, refusal)
         for warning in () if space is None else space.warnings:
             followed.warn(warning)
     described = describe(network, element_size)

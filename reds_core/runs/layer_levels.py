@@ -13,12 +13,13 @@ from reds_core.formulation.space import DecisionSpace, Refusal, decision_space
 from reds_core.framework.family import Family
 from reds_core.framework.framework import Framework
 from reds_core.framework.projection import Projection, projections
+from reds_core.framework.target import Target
 from reds_core.framework.training import Training
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
-from reds_core.runs.targets import RunTargets
+from reds_core.runs.targets import refusal_by
 from reds_core.scoring.exchange_rate import level_values, with_ties_broken
 from reds_core.scoring.level_losses import LevelLosses, level_losses
 from reds_core.scoring.loss_measurement import LossMeasurement
@@ -151,26 +152,25 @@ def transforms_of(registry: Registry, settings: RunSettings) -> tuple[Transform,
     return tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
 
 
-def offered_levels(network: Network, transforms: Sequence[Transform], refusal: Refusal) -> DecisionSpace | None:
-    """Return what transforms offer for a network, which may be nothing; None without transforms.
+def levels_to_decide(
+    network: Network, transforms: Sequence[Transform], targets: Sequence[Target]
+) -> DecisionSpace | None:
+    """Return what transforms offer for a network; None without transforms.
 
     Args:
         network: The description of the network.
         transforms: The transforms.
-        refusal: Why no file that is asked for can have a layer at a level, or None if one can.
-    """
-    return decision_space(network, transforms, refusal) if transforms else None
-
-
-def space_of(network: Network, transforms: Sequence[Transform], refusal: Refusal) -> DecisionSpace | None:
-    """Return what transforms offer for a network; None without transforms. The arguments are as for `offered_levels`.
+        targets: The targets of the files that are written, one of which has to realise a level. Without any, every
+            level can be realised.
 
     Raises:
-        InputError: If a transform that decides levels can decide none.
+        InputError: If a transform that decides levels can decide none, or sets one for all layers that no target can
+            realise.
     """
-    space = offered_levels(network, transforms, refusal)
-    if space is None:
+    if not transforms:
         return None
+    refusal = refusal_by(targets, network)
+    space = decision_space(network, transforms, refusal)
     for transform in transforms:
         _check_network_level(network, transform, refusal)
         if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
@@ -198,15 +198,6 @@ def _check_network_level(network: Network, transform: Transform, refusal: Refusa
                 f"transform '{transform.name}' sets {transform.what} to {level} in all layers: {reason}",
                 f"give another level or another {argument('targets')}, or leave out {argument('transforms')}",
             )
-
-
-def levels_to_decide(network: Network, transforms: Sequence[Transform], targets: RunTargets) -> DecisionSpace | None:
-    """Return what transforms offer for a network in a run with some targets; None without transforms.
-
-    Raises:
-        InputError: If a transform that decides levels can decide none.
-    """
-    return space_of(network, transforms, targets.refusal(network))
 
 
 def _reason(space: DecisionSpace, transform: Transform) -> str:

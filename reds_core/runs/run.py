@@ -100,7 +100,7 @@ class Run:
         accept = partial(accept_budgets, request.settings, budgets)
         # Of a resumed run, it is first checked that it is given the same model.
         early = accept if known is None else _accept_any
-        space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets)
+        space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets.targets)
         inputs = InputReader(request, framework, kinds, folder, known, self.watcher, early, space).read()
         if known is not None:
             known.check_hashes(inputs.hashes, folder.path)

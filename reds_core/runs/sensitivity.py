@@ -25,12 +25,12 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import split_parts
 from reds_core.runs.inspection import load_for_inspection
-from reds_core.runs.layer_levels import space_of, transforms_of
+from reds_core.runs.layer_levels import levels_to_decide, transforms_of
 from reds_core.runs.options import changed, given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.provenance import file_hash, versions_of, weights_hash
 from reds_core.runs.settings import RunSettings
-from reds_core.runs.targets import refusal_by, run_targets
+from reds_core.runs.targets import run_targets
 from reds_core.scoring.level_losses import level_losses
 from reds_core.scoring.loss_measurement import MEASURED_EXAMPLES, LossMeasurement
 from reds_core.scoring.sensitivity_table import LayerSensitivity, SensitivityTable, UndecidedLayer, save_sensitivity
@@ -139,7 +139,7 @@ def sensitivity(
             model, registry, options=options, imports=imports, watcher=followed
         )
         devices = run_targets(registry, framework, settings).targets if settings.targets else ()
-        space = space_of(network, made, refusal_by(devices, network))
+        space = levels_to_decide(network, made, devices)
         if space is None or not space.offers:
             raise InputError("the transforms leave nothing to decide for any layer", "choose other transforms")
         for warning in space.warnings:

@@ -11,6 +11,7 @@ from reds_core.formulation.space import Refusal
 from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import Target
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.participants import refuse_unused
@@ -55,20 +56,15 @@ class RunTargets:
         written = (target for target in self.targets if is_calibrated or not target.file.is_calibrated)
         return tuple(dict.fromkeys(note for t in written for note in t.notes(self.framework, model)))
 
-    def refusal(self, network: Network) -> Refusal:
-        """What decides which levels are offered: those that one of the targets realises.
-
-        The model's own file can hold the values of any level. If no other files are written, all levels are offered.
-        """
-        return refusal_by(self.targets, network)
-
-    def realises(self, target: Target, network: Network, levels: Sequence[tuple[str, str, int]]) -> bool:
-        """Whether the files of a target have all these levels, each of which is a layer, what is decided, a level."""
-        return all(target.refusal(network, *level) is None for level in levels)
+    def realises(self, target: Target, network: Network, settings: LevelSettings) -> bool:
+        """Whether the files of a target have all levels of `settings`."""
+        return all(target.refusal(network, each.site, each.what, level) is None for each, level in settings.chosen())
 
 
 def refusal_by(targets: Sequence[Target], network: Network) -> Refusal:
-    """Return what says why no file of some targets can have a layer at a level. Without targets, every level can be.
+    """Return what says why no file of some targets can have a layer at a level.
+
+    The model's own file can hold the values of any level, so without targets every level can be realised.
 
     Args:
         targets: The targets, of which one has to realise a level.

@@ -72,12 +72,14 @@ class RunTools(Tools):
         inputs, settings, levels = self._inputs, self._settings, self._session.levels
         if levels.space is None or inputs.train is None:
             return scores
-        given = (inputs.framework, self.model, self.network, inputs.train, settings.task, settings.seed)
+        measuring = LossMeasurement.sampled(
+            inputs.framework, self.model, self.network, inputs.train, settings.task, settings.seed
+        )
 
         def rate_of(losses: LevelLosses) -> float | None:
             return settings.exchange_rate if settings.calibrate is None else self._calibrated(scores, losses)
 
-        return levels.with_level_values(scores, LossMeasurement.sampled(*given), rate_of)
+        return levels.with_level_values(scores, measuring, rate_of)
 
     def _calibrated(self, scores: ScoreTable, losses: LevelLosses) -> float:
         """The exchange rate that is fitted to short trainings, whose epochs are kept as those of the step are."""

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from reds_baselines.bits import best, containing, resources_of_bits, with_bits_of, with_rest_of
-from reds_baselines.rival import WidthsAndBitsPruner
+from reds_baselines.widths_and_bits import WidthsAndBitsPruner
 from reds_core.knapsack import KnapsackProblem, Solution, least_usage
 from reds_core.pruning import Tools
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from reds_baselines.kernel_model import kernel_model
-from reds_baselines.levels import refusal_of_levels
+from reds_baselines.level_refusal import refusal_of_levels
 from reds_baselines.mathopt import Backend, maximise
 from reds_baselines.threshold import cuts
 from reds_core.arrays import IntArray

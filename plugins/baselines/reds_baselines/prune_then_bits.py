@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from reds_baselines.assumed_bits import at_mean_bits
 from reds_baselines.bits import Mask, best, containing, counterparts, untouched, with_rest_of
 from reds_baselines.greedy_bits import greedy_bits
-from reds_baselines.rival import WidthsAndBitsPruner
+from reds_baselines.widths_and_bits import WidthsAndBitsPruner
 from reds_core.errors import InputError
 from reds_core.knapsack import KnapsackProblem, Solution
 from reds_core.pruning import Tools

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from reds_baselines.levels import refusal_of_levels
+from reds_baselines.level_refusal import refusal_of_levels
 from reds_core.arrays import IntArray
 from reds_core.knapsack import Answer, Claim, Control, Controls, Feature, KnapsackProblem, Solver, Status, first_within
 

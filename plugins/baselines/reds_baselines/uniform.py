@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from reds_baselines.levels import refusal_of_levels
+from reds_baselines.level_refusal import refusal_of_levels
 from reds_core.knapsack import (
     Answer,
     Claim,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from reds_baselines.bits import best, containing, end_layers, offered_bits, with_bits
-from reds_baselines.rival import WidthsAndBitsPruner
+from reds_baselines.widths_and_bits import WidthsAndBitsPruner
 from reds_core.errors import InputError
 from reds_core.knapsack import KnapsackProblem, Solution
 from reds_core.pruning import Tools

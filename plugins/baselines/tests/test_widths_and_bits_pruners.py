@@ -16,8 +16,8 @@ from reds_baselines import BitsThenPrunePruner, PruneThenBitsPruner, UniformBits
 from reds_baselines.bits import with_bits
 from reds_baselines.greedy_bits import greedy_bits
 from reds_baselines.prune_then_bits import PruneThenBitsOptions
-from reds_baselines.rival import WidthsAndBitsPruner
 from reds_baselines.uniform_bits import UniformBitsOptions
+from reds_baselines.widths_and_bits import WidthsAndBitsPruner
 from remembering_tools import RememberingTools, drawn_scores, taken
 from toy_framework import chain_model, describe
 from toy_plugins import toy_registry
