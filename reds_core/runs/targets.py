@@ -62,9 +62,12 @@ class RunTargets:
         """
         return refusal_by(self.targets, network)
 
-    def realises(self, target: Target, network: Network, levels: Sequence[tuple[str, str, int]]) -> bool:
-        """Whether the files of a target have all these levels, each of which is a layer, what is decided, a level."""
-        return all(target.refusal(network, *level) is None for level in levels)
+    def refused(
+        self, target: Target, network: Network, levels: Sequence[tuple[str, str, int]]
+    ) -> dict[tuple[str, str, int], str]:
+        """The levels that files of a target cannot have, each a layer, what is decided and a level, and why."""
+        reasons = {level: target.refusal(network, *level) for level in levels}
+        return {level: reason for level, reason in reasons.items() if reason is not None}
 
 
 def refusal_by(targets: Sequence[Target], network: Network) -> Refusal:
