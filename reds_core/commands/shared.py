@@ -94,7 +94,7 @@ TransformNames = Annotated[
     typer.Option(
         "--transform",
         metavar="NAME,...",
-        help=f"A transform whose levels are listed for each layer. {REPEATABLE}",
+        help=f"A transform, which offers levels for each layer, such as weight-bits. {REPEATABLE}",
         autocompletion=plugin_names("transform"),
     ),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ class Exporter:
         before: float | None,
         settings: LevelSettings = UNTOUCHED,
         usage: Mapping[str, int] | None = None,
+        changed: Sequence[tuple[str, str, int]] = (),
     ) -> tuple[Mapping[str, str | None], Accuracy]:
         """Write the files of one subnetwork.
 
@@ -103,6 +104,7 @@ class Exporter:
             before: Its accuracy without fine-tuning.
             settings: The levels of its layers besides widths.
             usage: What the subnetwork uses by its plan, in base units of each resource.
+            changed: The levels that do not leave a layer as it is: the layer, what is decided, and the level.
 
         Returns:
             The names of the files by kind, None for kinds that were not written, and their accuracies.
@@ -114,11 +116,13 @@ class Exporter:
         for kind in kinds.exported:
             if kind not in written:
                 paths[kind].unlink(missing_ok=True)
-        if usage is not None:
-            for kind, (target, network) in written.items():
-                if self.targets.realises(target, network, settings):
-                    for warning in usage_warnings(paths[kind].name, target.usage(paths[kind]), usage):
-                        self.warn(warning)
+        for kind, (target, network) in written.items():
+            refused = self.targets.refused(target, network, changed)
+            if not refused and usage is not None:
+                for warning in usage_warnings(paths[kind].name, target.usage(paths[kind]), usage):
+                    self.warn(warning)
+            if 0 < len(refused) < len(changed):  # files in float32 have none of them, as everybody expects
+                self.warn(_refused_text(paths[kind].name, refused))
         accuracy = self._accuracies(before, paths, written)
         self._warn_of_int8(paths, written, accuracy)
         return {k.name: path.name if k in (kinds.model, *written) else None for k, path in paths.items()}, accuracy
@@ -198,6 +202,20 @@ def usage_warnings(name: str, counted: Mapping[str, int], planned: Mapping[str, 
         for resource, used in counted.items()
         if used > planned.get(resource, used)
     ]
+
+
+def _refused_text(name: str, refused: Mapping[tuple[str, str, int], str]) -> str:
+    """A warning that a file does not have all levels of the plan, because only another target realises them."""
+    reasons: dict[str, list[str]] = {}
+    for (site, _, _), reason in refused.items():
+        reasons.setdefault(reason, []).append(site)
+    texts = (
+        f"{sites[0]}{f' and {len(sites) - 1} more' if len(sites) > 1 else ''}: {reason}"
+        for reason, sites in reasons.items()
+    )
+    return (
+        f"'{name}' does not have all levels of the plan, so it may use more than the plan states ({'; '.join(texts)})"
+    )
 
 
 def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float | None, metric: Metric) -> list[str]:

@@ -271,7 +271,8 @@ def _export(
     """Write and measure the subnetwork."""
     levels = family.levels.complete(decision.settings)
     usage = family.statement.usage(decision.widths, decision.settings)
-    files, accuracy = exporter.save_member(model, budget.name, before, levels, usage)
+    changed = family.levels.changed(levels)
+    files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed)
     figures: Mapping[str, Any] = {} if decision.solution is None else solution_figures(decision.solution)
     return SubnetworkRecord(
         name=budget.name,

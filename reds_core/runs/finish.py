@@ -136,7 +136,9 @@ def _export(
     if raw is not None:
         session.levels.project(framework, raw, choice.settings)
     before = None if raw is None else exporter.accuracy(raw)
-    files, accuracy = exporter.save_member(model, budget.name, before, session.levels.complete(choice.settings), usage)
+    settings = session.levels.complete(choice.settings)
+    changed = session.levels.changed(settings)
+    files, accuracy = exporter.save_member(model, budget.name, before, settings, usage, changed)
     return replace(
         member_record(session, state, member),
         accuracy=accuracy,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -28,10 +28,13 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.layer_levels import LayerLevels, check_decided_without_data, levels_to_decide, transforms_of
 from reds_core.runs.options import WidthOptions, changed, given_options, refuse_unknown
-from reds_core.runs.participants import FRAMEWORKS, check_options
+from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.targets import run_targets
 from reds_core.runs.thinning import thinning_warning
+from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreLevel, Scorer, check_level, score
 from reds_core.watcher import Watcher
 
@@ -52,6 +55,9 @@ def formulate_model(
     element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
     latency_table: str | PathLike[str] | None = None,
     widths: WidthRules | None = None,
+    transforms: str | Sequence[str] = (),
+    targets: str | Sequence[str] = (),
+    exchange_rate: float | None = None,
     class_weight: str | Mapping[int, float] | None = None,
     strict: bool = False,
     seed: int = 0,
@@ -80,6 +86,11 @@ def formulate_model(
         element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
         widths: Rules for the widths that each group may have, as one object.
+        transforms: One or several transform plugins, whose levels of layers are decided together with the widths.
+        targets: One or several target plugins, of which one has to realise a level for it to be offered, as `prune`
+            takes them.
+        exchange_rate: The value of a loss of 1 in the units of the scores, by which the measured losses of levels are
+            weighed against widths, as `prune` takes it.
         class_weight: How much the examples of each class count in scores, as `prune` takes it.
         strict: Whether to fail if a part of the model cannot be pruned. Otherwise the watcher gets a warning.
         seed: The seed of all random numbers.
@@ -103,8 +114,15 @@ def formulate_model(
         >>> reds_core.save_problem(problem, "half.npz")
     """
     registry = given_registry(registry)
-    given = {"element_size": element_size, "latency_table": latency_table, "seed": seed, "score_level": score_level}
+    given: dict[str, Any] = {
+        "element_size": element_size,
+        "latency_table": latency_table,
+        "seed": seed,
+        "score_level": score_level,
+    }
+    given |= {"transforms": transforms, "targets": targets, "exchange_rate": exchange_rate}
     settings = changed(RunSettings(), given)
+    settings.check_transforms(writes_files=False)
     refuse_unknown(more, formulate_model, WidthOptions)
     rules = changed(widths or WidthRules(), more)
     options = given_options(options)
@@ -117,9 +135,13 @@ def formulate_model(
     resources.check_resources(budget.amounts, settings.latency_table is not None)
     plugin = registry.create(Scorer, scorer, options)
     options = with_input_shape(options, input_shape, model, registry)
-    check_options(registry, options, ((Scorer, scorer), FRAMEWORKS))
+    check_options(registry, options, ((Scorer, scorer), FRAMEWORKS, *level_participants(settings)))
     check_level(plugin, settings.score_level)
+    made = transforms_of(registry, settings)
+    settings = replace(settings, options=options)
     source = given_data(data)
+    if source is None:
+        check_decided_without_data(made)
     if source is None and plugin.needs_data:
         raise InputError(
             f"scorer '{scorer}' needs training data",
@@ -133,15 +155,18 @@ def formulate_model(
         costs = settings.costs(network, latencies)
         rules.check(network)
         thinned = thinning_warning(network, rules)
-        statement = Statement(network, costs, rules)
-        for warning in (thinned, *slack_warnings(statement, parsed), _infeasibility_warning(statement, parsed)):
+        devices = run_targets(registry, framework, settings).targets if made else ()
+        space = levels_to_decide(network, made, devices)
+        statement = Statement(network, costs, rules, space)
+        warnings = [thinned, *(space.warnings if space else ()), *slack_warnings(statement, parsed)]
+        for warning in (*warnings, _infeasibility_warning(statement, parsed)):
             if warning is not None:
                 followed.warn(warning)
         task = task or Task()
         task = replace(
             task, loss=task.loss if loss is None else loss, metric=task.metric if metrics is None else metrics
         )
-        train = None
+        train = checked = None
         if source is not None:
             dataset = read_given(source, None, framework, loaded, settings)
             checked = framework.check_data(loaded, dataset.train, task, "training data")
@@ -151,6 +176,9 @@ def formulate_model(
                 checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)
             train = examples_in_memory(checked)
         scores = score(plugin, framework, loaded, network, train, task, settings.seed, settings.score_level)
+        if checked is not None:
+            measuring = LossMeasurement.sampled(framework, loaded, network, checked, task, settings.seed)
+            scores = LayerLevels(space).with_level_values(scores, measuring, lambda _: settings.exchange_rate)
         stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
         return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")
 

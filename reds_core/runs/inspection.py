@@ -254,7 +254,7 @@ def inspect(
     options = with_input_shape(options, input_shape, model, registry)
     settings = changed(RunSettings(), {"transforms": transforms, "targets": targets, "element_size": element_size})
     settings = dataclasses.replace(settings, options=given_options(options))
-    settings.check_transforms()
+    settings.check_transforms(writes_files=False)
     check_options(registry, settings.options, (FRAMEWORKS, *level_participants(settings)))
     made = transforms_of(registry, settings)
     with following(verbose, watcher) as followed:

@@ -82,6 +82,12 @@ class LayerLevels:
         values = level_values(losses, scores, rate_of(losses))
         return replace(scores, level_values=with_ties_broken(values, scores))
 
+    def changed(self, settings: LevelSettings) -> list[tuple[str, str, int]]:
+        """Return the levels in complete settings that do not leave a layer as it is: the layer, what, and the level."""
+        last = {} if self.space is None else {(o.site, o.what): o.levels[-1] for o in self.space.offers}
+        each = ((site, what, level) for site, levels in settings.levels.items() for what, level in levels.items())
+        return [(site, what, level) for site, what, level in each if level != last.get((site, what))]
+
     def trains_projected(self, settings: Sequence[LevelSettings]) -> bool:
         """Whether members with these levels are trained with projected weights."""
         if self.space is None or self.qat is False:
@@ -150,6 +156,20 @@ def transforms_of(registry: Registry, settings: RunSettings) -> tuple[Transform,
         UnavailableError: If a library that a plugin needs is not installed.
     """
     return tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
+
+
+def check_decided_without_data(transforms: Sequence[Transform]) -> None:
+    """Refuse transforms whose levels are decided by losses on training data, of which there is none.
+
+    Raises:
+        InputError: If there is such a transform.
+    """
+    deciding = next((each for each in transforms if each.network_level is None), None)
+    if deciding is not None:
+        raise InputError(
+            f"transform '{deciding.name}' is decided by losses on training data",
+            f"give {argument('data')}, or leave out {argument('transforms')}",
+        )
 
 
 def levels_to_decide(

@@ -14,6 +14,7 @@ from reds_core.registry import Registry
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import OPTIMIZER, VALIDATION
 from reds_core.runs.given_data import Splits
+from reds_core.runs.layer_levels import check_decided_without_data
 from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import TRANSFORM_SETTINGS, RunSettings
 from reds_core.scoring.scorer import Scorer
@@ -67,12 +68,8 @@ class RunRequest:
                 f"give {argument('data')}, or use {argument('scorer', 'magnitude')} "
                 f"and {argument('finetune_epochs', 0)}",
             )
-        deciding = next((each for each in transforms if each.network_level is None), None)
-        if self.data is None and deciding is not None:
-            raise InputError(
-                f"transform '{deciding.name}' is decided by losses on training data",
-                f"give {argument('data')}, or leave out {argument('transforms')}",
-            )
+        if self.data is None:
+            check_decided_without_data(transforms)
         if self.data is None and self.validation is not None:
             raise InputError("validation_data is given without training data", "give data")
         if self.model is None and self.data is None:

@@ -164,14 +164,24 @@ class RunSettings:
                 f"give {argument('calibrate')} 2 or more",
             )
 
-    def check_transforms(self) -> None:
-        """Refuse settings that cannot be combined with transforms.
+    def check_transforms(self, writes_files: bool = True) -> None:
+        """Refuse settings that cannot be combined with transforms, or that have no effect without them.
+
+        Args:
+            writes_files: Whether the command writes files of the targets. Otherwise these only say which levels are
+                offered, and have no effect without transforms either.
 
         Raises:
-            InputError: If there are transforms and such a setting.
+            InputError: If there is such a setting.
         """
         if not self.transforms:
+            self._check_no_effect(writes_files)
             return
+        if self.exchange_rate is not None and self.calibrate is not None:
+            raise InputError(
+                f"{argument('calibrate')} computes the exchange rate that {argument('exchange_rate')} gives",
+                "leave out one of them",
+            )
         if self.element_size_bytes != DEFAULT_ELEMENT_SIZE_BYTES:
             raise InputError(
                 f"transforms change weights that take 1 byte each, not {self.element_size_bytes}",
@@ -186,6 +196,21 @@ class RunSettings:
             raise InputError(
                 "a latency table knows the widths of layers but not what transforms make of them",
                 f"leave out {argument('latency_table')} or {argument('transforms')}",
+            )
+
+    def _check_no_effect(self, writes_files: bool) -> None:
+        """Refuse settings that have no effect without transforms."""
+        given = {
+            "targets": bool(self.targets) and not writes_files,
+            "exchange_rate": self.exchange_rate is not None,
+            "calibrate": self.calibrate is not None,
+            "qat": self.qat is not None,
+        }
+        name = next((name for name, is_given in given.items() if is_given), None)
+        if name is not None:
+            raise InputError(
+                f"{argument(name)} has no effect without transforms",
+                f"give {argument('transforms')}, or leave it out",
             )
 
     def controls(self) -> Controls:

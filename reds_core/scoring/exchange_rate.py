@@ -44,8 +44,8 @@ def value_unit(scores: ScoreTable) -> ValueUnit:
     if scores.pairs or scores.curves.keys() != scores.channels.keys():
         raise InputError(
             "the values of widths are sums of scores, for which losses cannot be exchanged",
-            f"give {argument('exchange_rate')} in the units of these scores, or leave out the score level and the "
-            "scorer's option normalise",
+            f"give {argument('exchange_rate')} in the units of these scores, or leave out "
+            f"{argument('score_level')} and the scorer's option normalise",
         )
     if any(np.any(channels < 0) for channels in scores.channels.values()):
         return ValueUnit.LOSS

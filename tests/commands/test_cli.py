@@ -239,6 +239,65 @@ def test_formulate_states_what_prune_solves(reds: Reds, place: Workplace) -> Non
     assert (content["value"], content["widths"]) == (record.value, record.widths)
 
 
+def test_formulate_states_widths_and_levels_as_prune_does(reds: Reds, place: Workplace) -> None:
+    reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, ToyBits, ToyTarget)))
+    path = place.folder / "p.npz"
+    asked = ("--data", place.data, "--budget", "macs=0.5", "--budget", "weight_bytes=0.4")
+    asked = (*asked, "--transform", "toy-bits", "--target", "toy-device", "--exchange-rate", "0.3")
+    assert reds("formulate", place.model, *asked, "--out", path).status == 0
+    problem = load_problem(path)
+    assert problem.has_levels
+    assert [resource.name for resource in problem.resources] == ["macs", "weight_bytes"]
+    assert reds("prune", place.model, *asked, "--holdout", 0, "--out", place.out).status == 0
+    (record,) = load_plan(place.out).subnetworks
+    content = reds("solve", path, "--json").json
+    assert (content["value"], content["widths"], content["settings"]) == (record.value, record.widths, record.settings)
+    assert content["usage"]["weight_bytes"] == record.usage["weight_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("command", "changes", "why"),
+    [
+        ("inspect", ["--target", "toy-device"], "--target has no effect without transforms; give --transform"),
+        ("formulate", ["--target", "toy-device"], "--target has no effect without transforms; give --transform"),
+        ("formulate", ["--exchange-rate", "1"], "--exchange-rate has no effect without transforms"),
+        ("prune", ["--exchange-rate", "1"], "--exchange-rate has no effect without transforms"),
+        ("prune", ["--calibrate", "6"], "--calibrate has no effect without transforms"),
+        ("prune", ["--qat"], "--qat has no effect without transforms"),
+        ("prune", ["--no-qat"], "--qat has no effect without transforms"),
+        (
+            *("prune", ["--transform", "toy-bits", "--calibrate", "6", "--exchange-rate", "1"]),
+            "--calibrate computes the exchange rate that --exchange-rate gives; leave out one of them",
+        ),
+        ("formulate", ["--transform", "toy-bits", "--element-size", "4"], "leave out --element-size or --transform"),
+        ("formulate", ["--transform", "toy-bit"], "did you mean 'toy-bits'?"),
+    ],
+)
+def test_settings_of_levels_that_have_no_effect(
+    reds: Reds, place: Workplace, command: str, changes: list[str], why: str
+) -> None:
+    reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, ToyBits, ToyTarget)))
+    given = (
+        [] if command == "inspect" else ["--data", place.data, "--budget", "macs=0.5", "--out", place.folder / "new"]
+    )
+    reds(command, place.model, *given, *changes).check_error(2, why)
+
+
+def test_formulate_of_levels_needs_data(reds: Reds, place: Workplace) -> None:
+    reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, ToyBits, ToyTarget)))
+    asked = (
+        "--budget",
+        "macs=0.5",
+        "--scorer",
+        "magnitude",
+        "--transform",
+        "toy-bits",
+        "--out",
+        place.folder / "p.npz",
+    )
+    reds("formulate", place.model, *asked).check_error(2, "transform 'toy-bits' is decided by losses on training data")
+
+
 def test_formulate_without_data(reds: Reds, place: Workplace) -> None:
     path = place.folder / "p.npz"
     arguments = ("formulate", place.model, "--budget", "macs=0.5", "--budget", "peak_ram=36", "--out", path)

@@ -448,3 +448,27 @@ def test_nothing_is_warned_of_twice(place: Workplace) -> None:
     listener = Listener()
     prune(place, watcher=listener)
     assert len(listener.warnings) == len(set(listener.warnings))
+
+
+class OtherDevice(ToyTarget):
+    """A target that realises the levels of the other one in all layers but the last."""
+
+    name = "toy-other"
+    file = dataclasses.replace(ToyTarget.file, name="toy-other", suffix="-other.npz")
+
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        assert level < 8, "the last level is never asked about"
+        return "weights have 8 bits" if site == "head" else super().refusal(network, site, what, level)
+
+
+def test_a_warning_names_files_that_lack_levels_of_the_plan(place: Workplace) -> None:
+    both = dataclasses.replace(LEVELS, targets=("toy-device", "toy-other"))
+    heard = Listener()
+    asked = {"settings": both, "registry": toy_registry(ToyBits, ToyTarget, OtherDevice), "watcher": heard}
+    (record,) = prune(place, **asked, budgets={"weight_bytes": [0.3]}).subnetworks
+    assert record.settings["head"][WHAT] < 8
+    assert len([chosen for chosen in record.settings.values() if chosen[WHAT] < 8]) > 1
+    assert [warning for warning in heard.warnings if "levels of the plan" in warning] == [
+        "'subnet-30-other.npz' does not have all levels of the plan, so it may use more than the plan states "
+        "(head: weights have 8 bits)"
+    ]

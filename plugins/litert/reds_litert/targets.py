@@ -130,7 +130,12 @@ class IntegerTarget(LiteRtTarget):
         from reds_litert import int4
 
         content = super().converted(source)
-        sites = int4.int4_sites(source.settings.levels)
+        # another target may realise levels that these files cannot have: they hold such weights in 8 bits
+        sites = tuple(
+            site
+            for site in int4.int4_sites(source.settings.levels)
+            if self.refusal(source.network, site, WEIGHT_BITS, INT4_BITS) is None
+        )
         if not sites:
             return content
         weights = source.framework.weights(source.model, source.network)

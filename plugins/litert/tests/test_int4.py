@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -20,9 +21,9 @@ from reds_tensorflow.framework import TensorFlowFramework
 
 from reds_core.cost import CostModel, usage
 from reds_core.errors import UnsupportedError
-from reds_core.framework import Arrays, Numbers
+from reds_core.framework import Arrays, ExportSource, Numbers
 from reds_core.network import Network, WeightKind
-from reds_core.transforms import UniformQuantiser
+from reds_core.transforms import LevelSettings, UniformQuantiser
 
 FRAMEWORK = TensorFlowFramework()
 INT4 = schema.TensorType.INT4
@@ -227,3 +228,17 @@ def test_two_integers_are_packed_into_a_byte() -> None:
     integers = np.array([1, -2, 7, -7, -8], np.int8)
     assert pack4(integers).tolist() == [0xE1, 0x97, 0x08]
     np.testing.assert_array_equal(unpack4(pack4(integers), 5), integers)
+
+
+def test_levels_that_only_another_target_realises_are_stored_in_8_bits(tmp_path: Path) -> None:
+    """LiteRT has no kernel for 16-bit activations and depthwise weights of 4 bits, and computes nonsense."""
+    model, x = built("norms")
+    sites = offered(FRAMEWORK.inspect(model), Int8Target)
+    network = project(model, sites)
+    settings = LevelSettings({site: {"weight_bits": 4} for site in sites})
+    data, target, path = Arrays(x, np.zeros(len(x))), Int16x8Target(IntegerOptions(micro=False)), tmp_path / "m.tflite"
+    target.export(ExportSource(FRAMEWORK, model, network, settings, data), path)
+    content = path.read_bytes()
+    assert len(int4_tensors(content)) == len(offered(network, Int16x8Target)) < len(sites)
+    expected = FRAMEWORK.predict(model, x)
+    assert np.abs(real(content, outputs(content, x)) - expected).max() <= 0.05 * np.ptp(expected)
