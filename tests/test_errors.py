@@ -60,8 +60,8 @@ def test_commands_are_named_in_the_words_of_the_caller() -> None:
         assert (command("inspect"), command("latency")) == ("`reds inspect`", "`reds latency`")
 
 
-PASS_NAMES_ON = {"options.py", "worker_pool.py"}
-"""Modules with functions that are given the name of an argument, such as `check_number`."""
+PASS_NAMES_ON = {"options.py", "settings.py", "worker_pool.py"}
+"""Modules that find the name of an argument in a list, or with functions that are given it, such as `check_number`."""
 
 
 def texts_of(tree: ast.AST) -> list[ast.Constant]:
