@@ -114,7 +114,12 @@ def formulate_model(
         >>> reds_core.save_problem(problem, "half.npz")
     """
     registry = given_registry(registry)
-    given = {"element_size": element_size, "latency_table": latency_table, "seed": seed, "score_level": score_level}
+    given: dict[str, Any] = {
+        "element_size": element_size,
+        "latency_table": latency_table,
+        "seed": seed,
+        "score_level": score_level,
+    }
     given |= {"transforms": transforms, "targets": targets, "exchange_rate": exchange_rate}
     settings = changed(RunSettings(), given)
     settings.check_transforms(writes_files=False)
