@@ -13,7 +13,9 @@ from reds_core.commands.plain_help import Notes, usage_piece, write_parameters, 
 from reds_core.errors import InputError
 
 NOTES: Notes = {
-    name: partial(installed_text, kind) for kind in ("solver", "scorer", "pruner") for name in (kind, f"{kind}s")
+    name: partial(installed_text, kind)
+    for kind in ("solver", "scorer", "pruner", "transform", "target")
+    for name in (kind, f"{kind}s")
 }
 """The options whose help lists the plugins that are installed."""
 

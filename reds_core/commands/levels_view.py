@@ -32,7 +32,10 @@ def print_levels(levels: Sequence[LevelsRecord]) -> None:
         offered = ", ".join(map(str, each.levels)) or "none"
         rows.append([each.layer, title_of(each.what), offered, each.home or units.DASH, why])
     Console().print()
-    print_table(["layer", "decided", "levels", "with group", "not offered"], rows)
+    if rows:
+        print_table(["layer", "decided", "levels", "with group", "not offered"], rows)
+    elif not without:
+        Console().print("the transforms decide nothing by layer")
     _print_without_levels(without)
 
 

@@ -114,9 +114,11 @@ OPTIONS = SettingOptions(
         "widths.min_width": OptionRule(least=1),
         "widths.max_options": OptionRule(least=2),
         "transforms": OptionRule(
-            flag="--transform", metavar="NAME", complete=plugin_names("transform"), read=_comma_separated
+            flag="--transform", metavar="NAME,...", complete=plugin_names("transform"), read=_comma_separated
         ),
-        "targets": OptionRule(flag="--target", metavar="NAME", complete=plugin_names("target"), read=_comma_separated),
+        "targets": OptionRule(
+            flag="--target", metavar="NAME,...", complete=plugin_names("target"), read=_comma_separated
+        ),
         "exchange_rate": OptionRule(metavar="RATE"),
         "calibrate": OptionRule(least=2),
         "holdout": OptionRule(metavar="SHARE"),

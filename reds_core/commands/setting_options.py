@@ -140,9 +140,9 @@ class SettingOption:
             return "on" if self.default else "off"
         if isinstance(self.default, Enum):
             return str(self.default.value)
-        if isinstance(self.default, Mapping | tuple):
-            return " ".join(self.default) or "none"
-        if self.default is None:
+        if isinstance(self.default, Mapping | tuple) and self.default:
+            return " ".join(self.default)
+        if self.default is None or isinstance(self.default, Mapping | tuple):
             means = _NONE_MEANS.search(self.text)
             return means[1] if means else "none"
         return str(self.default)

@@ -170,7 +170,8 @@ def _offer(
     if levels.ndim != 1 or np.any(levels[1:] <= levels[:-1]):
         raise _violated(transform, f"offered the levels {levels.tolist()} for layer '{site}', which do not rise")
     if len(levels) < 2:
-        return None, [NotOffered(site, what, None, offered.reason)] if offered.reason else []
+        why = offered.reason or (f"{levels[0]} is its only level" if len(levels) else "")
+        return None, [NotOffered(site, what, None, why)] if why else []
     if sharer is not None:
         return None, [NotOffered(site, what, None, f"it shares weights with layer '{sharer}'")]
     last = int(levels[-1])

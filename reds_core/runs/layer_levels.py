@@ -221,6 +221,11 @@ def _check_network_level(network: Network, transform: Transform, refusal: Refusa
 
 
 def _reason(space: DecisionSpace, transform: Transform) -> str:
-    """Why a transform has no choice: why a level is refused, or else why a layer has no levels; empty if unknown."""
+    """Why a transform has no choice: why a level is refused, or else why a layer has no levels; empty if unknown.
+
+    Layers with weights come first, since others rarely have levels.
+    """
     own = [each for each in space.not_offered if each.what == transform.what]
-    return next((each.reason for each in sorted(own, key=lambda each: each.level is None)), "")
+    weighted = {layer.name for layer in space.network.layers if layer.weights}
+    ordered = sorted(own, key=lambda each: (each.level is None, each.site not in weighted))
+    return next((each.reason for each in ordered), "")

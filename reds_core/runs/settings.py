@@ -68,7 +68,7 @@ class RunSettings:
         transforms: The transform plugins, which offer further choices for each layer besides its width, such as
             weight-bits. They are decided together with the widths.
         targets: The target plugins, which are the kinds of files that are written for each subnetwork, and which say
-            what layers can become in them. None are needed without transforms.
+            what layers can become in them. None means those that the framework of the model names.
         exchange_rate: The value of a loss of 1 in the units of the scores, by which the measured losses of the levels
             of transforms are weighed against the importance of channels. None means 0.5 for scores on the logarithmic
             scale, and 1 for those that are losses.

@@ -102,10 +102,16 @@ def test_prune_shows_its_basic_options_first_and_the_others_in_sections(shown: A
 
 @pytest.mark.parametrize(
     ("words", "kinds"),
-    [("prune", "solver scorer pruner"), ("solve", "solver"), ("formulate", "scorer"), ("bench", "solver")],
+    [
+        ("prune", "solver scorer pruner target"),
+        ("solve", "solver"),
+        ("formulate", "scorer target"),
+        ("inspect", "target"),
+        ("bench", "solver"),
+    ],
 )
 def test_installed_plugins_are_named(shown: Any, words: str, kinds: str) -> None:
-    first = {"solver": "brute.", "scorer": "apoz, ", "pruner": "layerwise, "}
+    first = {"solver": "brute.", "scorer": "apoz, ", "pruner": "layerwise, ", "target": ""}
     for kind in kinds.split():
         assert packed(f"Installed: {first[kind]}") in packed(shown(words))
 
