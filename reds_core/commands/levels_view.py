@@ -61,10 +61,11 @@ def print_sensitivity(table: SensitivityTable) -> None:
 
 def _print_without_levels(layers: Iterable[tuple[str, str]]) -> None:
     """Print the layers that have no levels, each with the reason, in one line for each reason."""
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[str, dict[str, None]] = {}  # a layer without a kernel has nothing to offer to several transforms
     for layer, reason in layers:
-        by_reason.setdefault(reason, []).append(layer)
-    for reason, names in by_reason.items():
+        by_reason.setdefault(reason, {})[layer] = None
+    for reason, named in by_reason.items():
+        names = list(named)
         more = f" and {len(names) - _NAMED_LAYERS} more" if len(names) > _NAMED_LAYERS else ""
         text = f"without levels: {', '.join(names[:_NAMED_LAYERS])}{more} ({reason})"
         Console().print(text, highlight=False, markup=False, soft_wrap=True)
