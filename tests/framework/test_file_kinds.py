@@ -9,7 +9,7 @@ from sample_plans import complete
 from toy_framework import ToyFramework
 from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, QUICK, make_workplace, skip_report
-from toy_targets import ToyTarget
+from toy_targets import ToyFileTarget
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.file_kinds import INT8_BYTES, FileKind, FileKinds, file_kinds_of
@@ -26,12 +26,12 @@ INT8 = FileKind("onnx-int8", "ONNX", "-int8.onnx", "int8", INT8_BYTES)
 KINDS = FileKinds(MODEL, (ONNX, INT8.in_version_1))
 
 
-class OnnxTarget(ToyTarget):
+class OnnxTarget(ToyFileTarget):
     name = "onnx"
     file = ONNX
 
 
-class OnnxInt8Target(ToyTarget):
+class OnnxInt8Target(ToyFileTarget):
     name = "onnx-int8"
     file = INT8
 

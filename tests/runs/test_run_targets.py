@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, Listener, Workplace, contents, skip_report
-from toy_targets import ToyTarget
+from toy_targets import ToyFileTarget
 
 import reds_core
 from reds_core.errors import InputError, UnsupportedError
@@ -26,7 +26,7 @@ class CompactOptions:
     fast: bool = False
 
 
-class Compact(ToyTarget):
+class Compact(ToyFileTarget):
     """A target that is not among those that are written by default."""
 
     name = "compact"
@@ -34,13 +34,13 @@ class Compact(ToyTarget):
     Options = CompactOptions
 
 
-class Foreign(ToyTarget):
+class Foreign(ToyFileTarget):
     name = "foreign"
     made_from = "another"
     file = FileKind("foreign", "Foreign", "-foreign.bin")
 
 
-class Unable(ToyTarget):
+class Unable(ToyFileTarget):
     """A target whose format expresses no model."""
 
     name = "unable"

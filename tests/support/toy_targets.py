@@ -15,7 +15,7 @@ from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.target import ExportSource, Target
 
 
-class ToyTarget(Target):
+class ToyFileTarget(Target):
     """Base class of targets of the toy framework."""
 
     made_from = "toy"
@@ -33,12 +33,12 @@ class ToyTarget(Target):
         return toy(framework).latency_probe(settings)
 
 
-class ToyFloat(ToyTarget):
+class ToyFloat(ToyFileTarget):
     name = "tflite"
     file = FileKind("tflite", "LiteRT", ".tflite", "float32", FLOAT32_BYTES)
 
 
-class ToyInt8(ToyTarget):
+class ToyInt8(ToyFileTarget):
     name = "tflite-int8"
     file = FileKind("tflite-int8", "LiteRT", "-int8.tflite", "int8", INT8_BYTES)
 
