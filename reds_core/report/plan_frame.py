@@ -46,8 +46,9 @@ def plan_frame(plan: Plan) -> pandas.DataFrame:
 
 
 def usage_column(resource: str) -> str:
-    """Return the name of a column for amounts of a resource, with its unit: macs, params_bytes, latency_ns."""
-    return resource + (_UNITS.get(RESOURCES[resource].scale.units[0], "") if resource in RESOURCES else "")
+    """Return the name of a column for amounts of a resource, with its unit: params_bytes, weight_bytes, latency_ns."""
+    unit = _UNITS.get(RESOURCES[resource].scale.units[0], "") if resource in RESOURCES else ""
+    return resource if resource.endswith(unit) else resource + unit  # the name of weight_bytes says its unit
 
 
 def _member_row(record: SubnetworkRecord) -> dict[str, Any]:

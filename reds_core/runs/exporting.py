@@ -169,13 +169,16 @@ class Exporter:
         return target.load(self.framework, path).evaluate(self.test, self.task).metric
 
     def _warn_of_int8(self, paths: Mapping[FileKind, Path], written: Iterable[FileKind], accuracy: Accuracy) -> None:
-        """Warn of int8 files that are worse than the float32 file, if both were written."""
+        """Warn of int8 files that are worse than the float32 file, or than the model's own file without one."""
         exact = self.targets.kinds.exported_with(FLOAT32_BYTES)
+        figure = accuracy.after
         if exact is None or exact not in written:
-            return
+            exact = self.targets.kinds.model
+        else:
+            figure = accuracy.exported[exact.name]
         for kind in written:
             if kind.is_int8:
-                figures = accuracy.exported[exact.name], accuracy.exported[kind.name]
+                figures = figure, accuracy.exported[kind.name]
                 metric = metric_of({"metric": self.task.described().metric})
                 for warning in int8_warnings(paths[exact], paths[kind], *figures, metric):
                     self.warn(warning)

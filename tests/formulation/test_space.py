@@ -15,6 +15,8 @@ from reds_core.formulation.nodes import option_nodes
 from reds_core.formulation.space import NotOffered, decision_space
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.levels import WIDTH, Dimension, Nesting
+from reds_core.network.description import Network
+from reds_core.transforms.transform import Offered
 
 CHAIN = describe(chain_model((3, 4)))
 """dense0, dense1 and head: three kernels between two groups of channels."""
@@ -36,6 +38,18 @@ def test_layers_without_levels_are_withheld_with_the_reason_of_the_transform() -
     space = decision_space(CHAIN, [MockBits(without=("dense1",))])
     assert NotOffered("dense1", "weight_bits", None, "the test says so") in space.not_offered
     assert NotOffered("relu0", "weight_bits", None, "it has no kernel") in space.not_offered
+
+
+class SingleLevel(MockBits):
+    def offered(self, network: Network, site: str) -> Offered:
+        offered = super().offered(network, site)
+        return Offered(offered.levels[-1:], offered.reason)
+
+
+def test_layers_with_a_single_level_are_named() -> None:
+    space = decision_space(CHAIN, [SingleLevel((2, 4))])
+    assert not space.offers
+    assert NotOffered("dense0", "weight_bits", None, "8 is its only level") in space.not_offered
 
 
 def test_levels_that_no_file_can_have_are_withheld_with_the_reason_of_the_target() -> None:

@@ -12,7 +12,7 @@ from sample_plans import DS_CNN_S, PLANS, complete, deep, extended, nothing_know
 
 from reds_core.plan import Plan
 from reds_core.report.facts import Metric
-from reds_core.report.plan_frame import plan_frame
+from reds_core.report.plan_frame import plan_frame, usage_column
 from reds_core.report.plan_table import member_table, plan_table, table_html, table_text
 
 
@@ -101,3 +101,8 @@ def test_frames_of_unusual_plans(make: Callable[[], Plan]) -> None:
     frame = plan_frame(plan)
     assert len(frame) == len(plan.subnetworks) + 1
     assert list(frame["is_untrained"])[:-1] == [record.is_untrained for record in plan.subnetworks]
+
+
+def test_columns_name_each_unit_once() -> None:
+    names = [usage_column(resource) for resource in ("macs", "params", "weight_bytes", "latency", "unknown")]
+    assert names == ["macs", "params_bytes", "weight_bytes", "latency_ns", "unknown"]

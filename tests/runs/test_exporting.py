@@ -92,6 +92,19 @@ def test_a_run_says_before_training_and_after_what_becomes_of_int8(place: Workpl
     assert [("loses 40.0 points" in w, "is larger than" in w) for w in others] == [(True, False), (False, True)] * 3
 
 
+def test_int8_files_are_compared_with_the_model_file_if_no_float32_file_is_asked_for(place: Workplace) -> None:
+    listener = Listener()
+    asked = dataclasses.replace(QUICK, targets=("tflite-int8",))
+    plan = place.prune(registry=toy_registry(framework=Coarse), watcher=listener, settings=asked)
+    expected = []
+    for record in plan.subnetworks:
+        lost = 100 * (record.accuracy.after - 0.5)
+        expected += [f"loses {lost:.1f} points"] if lost > 2 else []
+    found = [warning for warning in listener.warnings if "points to int8" in warning]
+    assert len(found) == len(expected) > 0
+    assert all(text in warning and ".tflite" in warning for text, warning in zip(expected, found, strict=True))
+
+
 def test_a_run_without_int8_writes_none_and_says_nothing_of_it(place: Workplace) -> None:
     class Refusing(Coarse):
         def export(self, model: Any, path: Path, calibration: Arrays | None, quantise: bool) -> None:
