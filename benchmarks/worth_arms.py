@@ -85,6 +85,11 @@ ARMS = {
         {"bits": "1"},
     ),
     "bits-then-prune": Arm("bits-then-prune", "the best bits of the full network, then the best widths with them"),
+    "uniform-4-everywhere": Arm(
+        "uniform-bits",
+        "4 bits in all layers that can have them, and the best widths under both budgets",
+        {"level": "4", "ends": "4"},
+    ),
     "8-bits": Arm("uniform-bits", "8 bits in all layers, and the best widths under both budgets", {"level": "8"}),
 }
 
