@@ -16,6 +16,7 @@ MACS = "0.5"
 BUDGETS = (10, 15, 20, 25)
 """Percent of the weight bytes of the full network with weights of 8 bits."""
 TELLING_BUDGETS = (20, 15)
+SEEDS = (0, 1, 2)
 JOINT = "joint"
 
 

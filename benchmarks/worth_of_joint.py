@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from end_to_end import RECORDS
-from worth_arms import ARMS, BUDGETS, NETWORKS, TARGET, PlannedRun, planned
+from worth_arms import ARMS, BUDGETS, NETWORKS, SEEDS, TARGET, PlannedRun, planned
 from worth_page import page
 from worth_records import RUNS, WorthRecord, labels_file
 
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--networks", default=",".join(NETWORKS), help="comma-separated")
     parser.add_argument("--arms", default=",".join(ARMS), help="comma-separated")
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)), help="percent of the weight bytes")
-    parser.add_argument("--seeds", default="0,1,2", help="comma-separated")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="comma-separated")
     parser.add_argument("--epochs", type=int, help="of training, in place of those of each network")
     parser.add_argument("--out", type=Path, default=Path("out/worth"), help="folder of records and predictions")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the tables go")

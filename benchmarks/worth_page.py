@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from worth_arms import ARMS, JOINT, NETWORKS
+from worth_arms import ARMS, BUDGETS, JOINT, NETWORKS, SEEDS
 from worth_records import PairedComparison, WorthRecord, correct, paired
 
 from reds_core.report import many
@@ -49,8 +49,11 @@ def page(records: Sequence[WorthRecord], folder: Path) -> str:
     shown = [record for record in records if record.epochs == _epochs(records, record.network)]
     arms = [arm for arm in ARMS if any(record.arm == arm for record in shown)] or list(ARMS)
     parts = [HEAD + "\n" + "\n".join(f"- `{arm}`: {ARMS[arm].about};" for arm in arms)[:-1] + "."]
+    planned = len(NETWORKS) * len(ARMS) * len(BUDGETS) * len(SEEDS)
     if not shown:
         parts.append("No runs are recorded yet.")
+    elif len(shown) < planned:
+        parts.append(f"{len(shown)} of {planned} runs are recorded so far, so the figures may still change.")
     for name, network in NETWORKS.items():
         own = [record for record in shown if record.network == name]
         if own:
