@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+import numpy as np
+
+from reds_core.arrays import BoolArray, IntArray
 from reds_core.system.records import INLINE
 
 
@@ -21,6 +24,14 @@ class Nesting(Enum):
     RISING = "rising"
     EQUAL = "equal"
     FREE = "free"
+
+    def allows(self, smaller: IntArray, larger: IntArray) -> BoolArray:
+        """Return where levels of a smaller member go with levels of a larger one; both arrays are broadcast."""
+        if self is Nesting.RISING:
+            return np.less_equal(smaller, larger)
+        if self is Nesting.EQUAL:
+            return np.equal(smaller, larger)
+        return np.ones(np.broadcast_shapes(smaller.shape, larger.shape), np.bool_)
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,5 @@ def order_of(group: Group, nesting: Mapping[str, Nesting]) -> BoolArray:
         return ~np.tri(group.options, k=-1, dtype=bool)
     order = np.ones((group.options, group.options), bool)
     for dimension, column in zip(group.dimensions, group.levels.T, strict=True):
-        if nesting[dimension.what] is Nesting.RISING:
-            order &= column[:, None] <= column[None]
-        elif nesting[dimension.what] is Nesting.EQUAL:
-            order &= column[:, None] == column[None]
+        order &= nesting[dimension.what].allows(column[:, None], column[None])
     return order

@@ -15,7 +15,7 @@ from reds_core.formulation.space import Offer
 from reds_core.formulation.statement import Statement
 from reds_core.framework.family import Family
 from reds_core.framework.framework import Framework
-from reds_core.knapsack.levels import UNTOUCHED, LevelSettings, Nesting
+from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.transforms.describing import described
@@ -84,8 +84,7 @@ def check_family(
             raise violated(f"gave subnetwork '{small.name}' channels that '{large.name}' does not have")
         for offer in () if statement.space is None else statement.space.offers:
             lower, upper = (_level(offer, choice.settings) for choice in (smaller, larger))
-            nests = offer.transform.nests
-            if (nests is Nesting.RISING and lower > upper) or (nests is Nesting.EQUAL and lower != upper):
+            if not offer.transform.nests.allows(np.array(lower), np.array(upper)):
                 levels = f"{offer.what} {lower} in '{small.name}' and {upper} in '{large.name}'"
                 raise violated(f"gave layer '{offer.site}' {levels}, which do not nest")
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.formulation.formulation import Formulation
-from reds_core.framework.family import Family
+from reds_core.framework.family import Family, member_kept
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution
@@ -189,6 +189,13 @@ class Tools(ABC):
             model: the input model, or a network cut from it.
             kept: the channels of each group, by their index in `model`. Groups that are not named stay whole.
         """
+
+    def extract_family(self, state: PruningState) -> Family[Any]:
+        """The input model with its channels in the order of `state`, and one member cut from it for each decision."""
+        full = self.extract(self.model, state.order)
+        widths = tuple(choice.widths for choice in state.choices)
+        settings = tuple(choice.settings for choice in state.choices)
+        return Family(full, tuple(self.extract(full, member_kept(w)) for w in widths), widths, settings)
 
     @abstractmethod
     def finetune(self, family: Family[Any]) -> Family[Any]:

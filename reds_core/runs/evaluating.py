@@ -10,10 +10,11 @@ from typing import Any
 
 from reds_core.cost import counting, resources
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework.data import Data, each_batch
+from reds_core.framework.data import Data
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework
+from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.target import Target
 from reds_core.framework.task import Task
 from reds_core.network.description import Network
@@ -34,8 +35,7 @@ from reds_core.system.users_code import import_names
 from reds_core.watcher import Watcher
 
 _BATCH_SIZE = 32
-_COUNTED = 256
-"""Sizes of batches: of streams, and for counting examples."""
+"""Size of the batches of streams."""
 
 
 @dataclass(frozen=True)
@@ -166,25 +166,23 @@ class _Subject:
         usage: Mapping[str, int]
         if isinstance(self.model, ExportedModel):
             figures = self.model.evaluate(self.model.check_data(data, "test data"), task)
-            value, loss, examples = figures.metric, figures.loss, figures.examples
             usage = self._planned_usage()
         else:
             data = self.framework.check_data(self.model, data, task, "test data")
             network = self._network(watcher)
             for warning in evaluation_warnings(self.framework, self.model, network, data):
                 watcher.warn(warning)
-            value, loss = self.framework.accuracy(self.model, data, task), self.framework.loss(self.model, data, task)
-            examples = sum(len(batch) for batch in each_batch(data, _COUNTED))
+            figures = LoadedModel(self.framework, self.model).evaluate(data, task)
             costs = resources.CostModel(element_size_bytes)
             usage = {} if network is None else resources.usage(network, network.channels, costs)
         return ModelEvaluation(
             model=self.name,
             format=self.kind.format,
             size_bytes=None if self.path is None else self.path.stat().st_size,
-            examples=examples,
+            examples=figures.examples,
             metric=str(task.described().metric or metric_of(None).name),
-            value=value,
-            loss=loss,
+            value=figures.metric,
+            loss=figures.loss,
             usage=usage,
         )
 

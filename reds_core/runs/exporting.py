@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import ExportSource, Target
 from reds_core.framework.task import Task
-from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
+from reds_core.knapsack.levels import UNTOUCHED, Dimension, LevelSettings
 from reds_core.network.description import Network
 from reds_core.plan import Accuracy
 from reds_core.report.facts import Metric, metric_of
@@ -91,7 +91,7 @@ class Exporter:
         before: float | None,
         settings: LevelSettings = UNTOUCHED,
         usage: Mapping[str, int] | None = None,
-        changed: Sequence[tuple[str, str, int]] = (),
+        changed: LevelSettings = UNTOUCHED,
     ) -> tuple[Mapping[str, str | None], Accuracy]:
         """Write the files of one subnetwork.
 
@@ -104,7 +104,7 @@ class Exporter:
             before: Its accuracy without fine-tuning.
             settings: The levels of its layers besides widths.
             usage: What the subnetwork uses by its plan, in base units of each resource.
-            changed: The levels that do not leave a layer as it is: the layer, what is decided, and the level.
+            changed: Those of the levels that do not leave a layer as it is.
 
         Returns:
             The names of the files by kind, None for kinds that were not written, and their accuracies.
@@ -121,7 +121,8 @@ class Exporter:
             if not refused and usage is not None:
                 for warning in usage_warnings(paths[kind].name, target.usage(paths[kind]), usage):
                     self.warn(warning)
-            if 0 < len(refused) < len(changed):  # files in float32 have none of them, as everybody expects
+            # files in float32 have none of them, as everybody expects
+            if 0 < len(refused) < len(list(changed.chosen())):
                 self.warn(_refused_text(paths[kind].name, refused))
         accuracy = self._accuracies(before, paths, written)
         self._warn_of_int8(paths, written, accuracy)
@@ -207,11 +208,11 @@ def usage_warnings(name: str, counted: Mapping[str, int], planned: Mapping[str, 
     ]
 
 
-def _refused_text(name: str, refused: Mapping[tuple[str, str, int], str]) -> str:
+def _refused_text(name: str, refused: Mapping[Dimension, str]) -> str:
     """A warning that a file does not have all levels of the plan, because only another target realises them."""
     reasons: dict[str, list[str]] = {}
-    for (site, _, _), reason in refused.items():
-        reasons.setdefault(reason, []).append(site)
+    for dimension, reason in refused.items():
+        reasons.setdefault(reason, []).append(dimension.site)
     texts = (
         f"{sites[0]}{f' and {len(sites) - 1} more' if len(sites) > 1 else ''}: {reason}"
         for reason, sites in reasons.items()

@@ -15,7 +15,7 @@ from reds_core.framework.framework import Framework
 from reds_core.framework.projection import Projection, projections
 from reds_core.framework.target import Target
 from reds_core.framework.training import Training
-from reds_core.knapsack.levels import LevelSettings
+from reds_core.knapsack.levels import Dimension, LevelSettings
 from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
@@ -82,11 +82,11 @@ class LayerLevels:
         values = level_values(losses, scores, rate_of(losses))
         return replace(scores, level_values=with_ties_broken(values, scores))
 
-    def changed(self, settings: LevelSettings) -> list[tuple[str, str, int]]:
-        """Return the levels in complete settings that do not leave a layer as it is: the layer, what, and the level."""
-        last = {} if self.space is None else {(o.site, o.what): o.levels[-1] for o in self.space.offers}
-        each = ((site, what, level) for site, levels in settings.levels.items() for what, level in levels.items())
-        return [(site, what, level) for site, what, level in each if level != last.get((site, what))]
+    def changed(self, settings: LevelSettings) -> LevelSettings:
+        """Return the levels in complete settings that do not leave a layer as it is."""
+        offers = () if self.space is None else self.space.offers
+        last = {Dimension(offer.site, offer.what): offer.levels[-1] for offer in offers}
+        return LevelSettings.of((each, level) for each, level in settings.chosen() if level != last.get(each))
 
     def trains_projected(self, settings: Sequence[LevelSettings]) -> bool:
         """Whether members with these levels are trained with projected weights."""

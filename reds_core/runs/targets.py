@@ -11,6 +11,7 @@ from reds_core.formulation.space import Refusal
 from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import Target
+from reds_core.knapsack.levels import Dimension, LevelSettings
 from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.participants import refuse_unused
@@ -55,12 +56,10 @@ class RunTargets:
         written = (target for target in self.targets if is_calibrated or not target.file.is_calibrated)
         return tuple(dict.fromkeys(note for t in written for note in t.notes(self.framework, model)))
 
-    def refused(
-        self, target: Target, network: Network, levels: Sequence[tuple[str, str, int]]
-    ) -> dict[tuple[str, str, int], str]:
-        """The levels that files of a target cannot have, each a layer, what is decided and a level, and why."""
-        reasons = {level: target.refusal(network, *level) for level in levels}
-        return {level: reason for level, reason in reasons.items() if reason is not None}
+    def refused(self, target: Target, network: Network, levels: LevelSettings) -> dict[Dimension, str]:
+        """Why files of a target cannot have some of the levels, by what is decided about which layer."""
+        reasons = {each: target.refusal(network, each.site, each.what, level) for each, level in levels.chosen()}
+        return {each: reason for each, reason in reasons.items() if reason is not None}
 
 
 def refusal_by(targets: Sequence[Target], network: Network) -> Refusal:

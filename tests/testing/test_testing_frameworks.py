@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import mock_frameworks as mocks
 import pytest
+from kit_reports import failed
 from toy_framework import ToyFramework, toy_samples
 from toy_plugins import PluginModule, toy_registry
 
@@ -15,7 +16,6 @@ from reds_core.registry import Registry
 from reds_core.testing import (
     FRAMEWORK_CHECKS,
     CheckOutcome,
-    Report,
     check,
     check_framework,
     framework_conformance,
@@ -69,14 +69,7 @@ BAD: list[tuple[type[Framework], str, str]] = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a process for each look at imports."""
-    monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
-
-
-def failed(report: Report) -> dict[str, str]:
-    return {r.name: r.reason for r in report.with_outcome(CheckOutcome.FAILED)}
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.mark.parametrize(("framework", "name", "reason"), BAD, ids=lambda x: getattr(x, "__name__", None))

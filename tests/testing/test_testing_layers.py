@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import mock_layers as mocks
 import pytest
+from kit_reports import failed
 from toy_framework import ToyFramework
 from toy_plugins import PluginModule, toy_registry
 
 from reds_core.errors import UnsupportedError
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.registry import Registry
-from reds_core.testing import LAYER_CHECKS, CheckOutcome, Report, check, check_layers, layer_conformance
+from reds_core.testing import LAYER_CHECKS, check, check_layers, layer_conformance
 
 BAD: list[tuple[type[LayerPlugin], str, str]] = [
     (mocks.Strayed, "declares_what_it_is", "names framework 'lightning', but is checked with 'toy'"),
@@ -37,14 +38,7 @@ OF_FRAMEWORKS = {
 """Checks that frameworks share; bad frameworks fail them."""
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a process for each look at imports."""
-    monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
-
-
-def failed(report: Report) -> dict[str, str]:
-    return {r.name: r.reason for r in report.with_outcome(CheckOutcome.FAILED)}
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.mark.parametrize(("layers", "name", "reason"), BAD, ids=lambda x: getattr(x, "__name__", None))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit_reports import failed
 
 from reds_core.errors import UnsupportedError
 from reds_core.framework.family import Family
@@ -21,7 +22,6 @@ from reds_core.testing import (
     PRUNER_CHECKS,
     SCORER_CHECKS,
     CheckOutcome,
-    Report,
     check,
     check_pruner,
     check_scorer,
@@ -66,16 +66,6 @@ BAD_PRUNERS: list[tuple[type[Pruner], str, str]] = [
     (mocks.Vandal, "leaves_the_input_model_unchanged", "weights of the input model changed"),
     (mocks.PrintingPruner, "prints_nothing", "printed 'choosing"),
 ]
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a process for each look at imports."""
-    monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
-
-
-def failed(report: Report) -> dict[str, str]:
-    return {r.name: r.reason for r in report.with_outcome(CheckOutcome.FAILED)}
 
 
 @pytest.mark.usefixtures("quick")

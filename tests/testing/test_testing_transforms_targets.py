@@ -7,6 +7,7 @@ from collections.abc import Callable
 import mock_targets
 import mock_transforms
 import pytest
+from kit_reports import failed
 from toy_framework import ToyFramework
 from toy_plugins import PluginModule, ToyBits, ToyTarget
 
@@ -18,7 +19,6 @@ from reds_core.testing import (
     TARGET_CHECKS,
     TRANSFORM_CHECKS,
     CheckOutcome,
-    Report,
     check,
     check_target,
     check_transform,
@@ -88,16 +88,6 @@ BAD_TARGETS: list[tuple[type[Target], str, str]] = [
     (mock_targets.Breaking, "holds_the_levels_that_it_accepts", "at levels that it accepts: weights have 8 bits"),
     (mock_targets.Printing, "prints_nothing", "printed 'exported"),
 ]
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a process for each look at imports."""
-    monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
-
-
-def failed(report: Report) -> dict[str, str]:
-    return {r.name: r.reason for r in report.with_outcome(CheckOutcome.FAILED)}
 
 
 @pytest.mark.usefixtures("quick")

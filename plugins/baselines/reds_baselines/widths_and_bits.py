@@ -6,12 +6,11 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from reds_baselines.bits import check_has_bits
 from reds_core.cost import SubnetworkBudget
 from reds_core.errors import NoChoiceError
-from reds_core.framework import Family, member_kept
 from reds_core.knapsack import KnapsackProblem, Solution, Status, choice_of, relative_gap
 from reds_core.network import Network
 from reds_core.pruning import Decision, Pruner, PruningState, Step, Tools
@@ -68,7 +67,7 @@ class WidthsAndBitsPruner(Pruner):
         if isinstance(step, ChooseMember):
             return self._choose(step.budget, state, tools)
         if step.name == EXTRACT:
-            return dataclasses.replace(state, family=_extracted(state, tools))
+            return dataclasses.replace(state, family=tools.extract_family(state))
         return dataclasses.replace(state, family=tools.finetune(state.family))
 
     def _choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
@@ -97,11 +96,3 @@ def _joint_bound(problem: KnapsackProblem, tools: Tools) -> int | None:
 def _with_bound(found: Solution, bound: int | None) -> Solution:
     status = Status.OPTIMAL if bound is not None and found.value == bound else Status.FEASIBLE
     return dataclasses.replace(found, status=status, bound=bound, gap=relative_gap(found.value, bound))
-
-
-def _extracted(state: PruningState, tools: Tools) -> Family[Any]:
-    """The permuted full network and its prefixes."""
-    full = tools.extract(tools.model, state.order)
-    widths = tuple(choice.widths for choice in state.choices)
-    settings = tuple(choice.settings for choice in state.choices)
-    return Family(full, tuple(tools.extract(full, member_kept(w)) for w in widths), widths, settings)

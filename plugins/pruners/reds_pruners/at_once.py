@@ -6,10 +6,8 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from reds_core.cost import SubnetworkBudget
-from reds_core.framework import Family, member_kept
 from reds_core.knapsack import choice_of
 from reds_core.knapsack.families import MemberSolution, choose_above
 from reds_core.network import Network
@@ -80,7 +78,7 @@ class AtOncePruner(Pruner):
             state = self.choose(step.budget, state, tools)
             return dataclasses.replace(state, decided=state.choices[-1].widths)
         if step.name == EXTRACT:
-            return dataclasses.replace(state, family=_extracted(state, tools))
+            return dataclasses.replace(state, family=tools.extract_family(state))
         member = step.member if isinstance(step, Finetune) else None
         return dataclasses.replace(state, family=train(state.family, step, tools, member))
 
@@ -100,11 +98,3 @@ def choose_next_above(budget: int, state: PruningState, tools: Tools) -> Pruning
 def decision_from(member: MemberSolution) -> Decision:
     """The decision for a member of a solved family."""
     return Decision.of(member.solution, member.bound_independent)
-
-
-def _extracted(state: PruningState, tools: Tools) -> Family[Any]:
-    """The permuted full network and its prefixes."""
-    full = tools.extract(tools.model, state.order)
-    widths = tuple(choice.widths for choice in state.choices)
-    settings = tuple(choice.settings for choice in state.choices)
-    return Family(full, tuple(tools.extract(full, member_kept(w)) for w in widths), widths, settings)
