@@ -27,6 +27,7 @@ class Limit(Enum):
     NODES = "nodes"
     MEMORY = "memory"
     INTERRUPTED = "interrupted"
+    GAP = "gap"
 
 
 @dataclass(frozen=True)

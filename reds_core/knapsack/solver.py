@@ -51,6 +51,8 @@ class Control(Flag):
     THREADS = auto()
     HINT = auto()
     MEMORY_LIMIT = auto()
+    GAP = auto()
+    KNOWN_BOUND = auto()
 
 
 MOST_THREADS = 2**16
@@ -68,6 +70,9 @@ class Controls:
         hint: a choice to start from, which need not be feasible.
         memory_limit_bytes: the most memory that the tables of the solver may take, checked before they are allocated.
             None means half of the memory that is available when the solve begins; see `memory_limit`.
+        gap: the proven relative gap, (bound - value) / |value|, at which the search may stop: its answer then is
+            FEASIBLE with the limit GAP. None or 0 asks for a proof of optimality.
+        known_bound: an upper bound on the value of every feasible choice that is already proven, by another solver say.
 
     Raises:
         InputError: if a value is out of range.
@@ -78,6 +83,8 @@ class Controls:
     threads: int | None = None
     hint: tuple[int, ...] | None = None
     memory_limit_bytes: int | None = None
+    gap: float | None = None
+    known_bound: int | None = None
 
     def __post_init__(self) -> None:
         if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
@@ -92,6 +99,8 @@ class Controls:
             raise InputError(f"the seed {self.seed} is negative", "give 0 or more")
         if self.memory_limit_bytes is not None and self.memory_limit_bytes < 1:
             raise InputError(f"the memory limit {self.memory_limit_bytes} is below 1 byte", "give more, such as 2GiB")
+        if self.gap is not None and not 0 <= self.gap < math.inf:
+            raise InputError(f"the gap {self.gap:g} is not a finite share of at least 0", "give one such as 1e-4")
 
     def given(self) -> Control:
         """The controls that are set."""
@@ -101,12 +110,19 @@ class Controls:
             Control.THREADS: self.threads,
             Control.HINT: self.hint,
             Control.MEMORY_LIMIT: self.memory_limit_bytes,
+            Control.GAP: self.gap or None,
+            Control.KNOWN_BOUND: self.known_bound,
         }
         result = Control.NONE
         for flag, setting in flags.items():
             if setting is not None:
                 result |= flag
         return result
+
+    def is_close_enough(self, value: int, bound: int) -> bool:
+        """Whether a search that holds a choice worth `value` may stop at the proven `bound`."""
+        gap = relative_gap(value, bound)
+        return gap is not None and gap <= (self.gap or 0.0)
 
     def memory_limit(self) -> float:
         """The most memory that tables may take now, in bytes; infinite if nobody limits it."""
@@ -201,6 +217,7 @@ def solve(problem: KnapsackProblem, solver: Solver, controls: Controls | None = 
         answer = Answer(Status.NO_SOLUTION, limit=Limit.MEMORY, detail=("the solver ran out of memory",))
     wall_s = time.perf_counter() - started
     _check(problem, solver, answer)
+    _check_gap(problem, solver, answer, controls)
     ignored = controls.given() & ~solver.controls
     notes = tuple(f"does not honour {str(c.name).lower()}" for c in Control if c in ignored and c.name)
     return _complete(problem, solver, answer, wall_s, notes)
@@ -235,14 +252,29 @@ def _is_integer(number: Any) -> bool:
     return not isinstance(number, bool) and hasattr(number, "__index__")
 
 
+def _violation(problem: KnapsackProblem, solver: Solver, what: str) -> ContractViolation:
+    return ContractViolation(
+        f"solver '{solver.name}' broke its contract on problem '{problem.name}': {what}",
+        "report it to its author, or choose another solver",
+    )
+
+
+def _check_gap(problem: KnapsackProblem, solver: Solver, answer: Answer, controls: Controls) -> None:
+    """Check that an answer whose limit is the gap has reached the gap that was asked for."""
+    if answer.limit is not Limit.GAP:
+        return
+    if answer.choice is None or answer.bound is None:
+        raise _violation(problem, solver, "it stopped at a gap without a choice and a bound")
+    gap = relative_gap(problem.evaluate(answer.choice).value, int(answer.bound))
+    if gap is None or gap > (controls.gap or 0.0):
+        raise _violation(problem, solver, f"it stopped at the gap {gap}, but {controls.gap} was asked for")
+
+
 def _check(problem: KnapsackProblem, solver: Solver, answer: Answer) -> None:
     """Check `answer` against the declarations of the solver and against the problem."""
 
     def violated(what: str) -> ContractViolation:
-        return ContractViolation(
-            f"solver '{solver.name}' broke its contract on problem '{problem.name}': {what}",
-            "report it to its author, or choose another solver",
-        )
+        return _violation(problem, solver, what)
 
     if not isinstance(answer, Answer):
         raise violated(f"it returned {type(answer).__name__}, not an Answer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -287,3 +288,23 @@ def test_a_hint_may_be_infeasible_but_must_be_a_choice() -> None:
 def test_more_threads_than_any_machine_has_are_refused() -> None:
     with pytest.raises(InputError, match="threads are more than any machine has; give at most 65536"):
         Controls(threads=10**30)
+
+
+def test_a_search_may_stop_at_the_gap_that_was_asked_for() -> None:
+    """The choice (1, 0) is worth 4: a bound of 5 is a gap of 1/4."""
+    answer = Answer(Status.FEASIBLE, (1, 0), bound=5, limit=Limit.GAP)
+    found = solve(problem(), Scripted(answer), Controls(gap=0.25))
+    assert (found.status, found.limit, found.gap) == (Status.FEASIBLE, Limit.GAP, 0.25)
+    for controls in (Controls(gap=0.2), Controls(gap=0.0), Controls()):
+        with pytest.raises(ContractViolation, match=r"it stopped at the gap 0.25, but .* was asked for"):
+            solve(problem(), Scripted(answer), controls)
+    with pytest.raises(ContractViolation, match="it stopped at a gap without a choice and a bound"):
+        solve(problem(), Scripted(replace(answer, bound=None)), Controls(gap=1.0))
+
+
+@pytest.mark.parametrize(
+    ("value", "bound", "gap", "enough"),
+    [(4, 5, 0.25, True), (4, 5, 0.2, False), (4, 4, None, True), (0, 1, 9.0, False)],
+)
+def test_what_is_close_enough(value: int, bound: int, gap: float | None, enough: bool) -> None:
+    assert Controls(gap=gap).is_close_enough(value, bound) is enough
