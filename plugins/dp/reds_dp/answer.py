@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reds_core.knapsack import Answer, KnapsackProblem, Limit, Status, cheapest_answer, cheapest_choice, trivial_bound
+from reds_core.knapsack import (
+    Answer,
+    Controls,
+    KnapsackProblem,
+    Limit,
+    Status,
+    cheapest_answer,
+    cheapest_choice,
+    trivial_bound,
+)
 from reds_core.knapsack.inference import (
     Elimination,
     Mask,
@@ -56,7 +65,7 @@ def _searched(search: DpSearch, masks: Sequence[Mask]) -> tuple[Limit | None, bo
     """Search to the end or to a limit.
 
     Returns:
-        The limit that was reached, or None, and whether the incumbent is proven optimal.
+        The limit that was reached, or None, and whether the incumbent is proven to be close enough to the optimum.
     """
     try:
         # the tables have no name here, so that they are freed as soon as smaller ones replace them
@@ -69,12 +78,19 @@ def _searched(search: DpSearch, masks: Sequence[Mask]) -> tuple[Limit | None, bo
         return Limit.MEMORY, False
 
 
-def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, hint: tuple[int, ...] | None) -> Answer:
+def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, controls: Controls) -> Answer:
     """The proven optimum, a proof that there is no choice, or what is known when a limit is reached.
 
     Nothing is allocated beyond the memory limit. If a limit is reached, the answer is no worse than the cheapest
     choice, which is computed before any table is built.
+
+    Args:
+        problem: the problem.
+        table_limit: the largest number of entries of a table.
+        limits: when to stop.
+        controls: supplies the hint and the known bound.
     """
+    hint = controls.hint
     kept = possible_options(problem)
     if kept is None:
         return Answer(Status.INFEASIBLE, detail=("a step of a peak resource exceeds its capacity with every choice",))
@@ -82,10 +98,10 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, hin
     why = why_too_much("its tables take", needed_bytes(problem, order, held), limits.memory)
     if why is not None:
         return cheapest_answer(problem, Limit.MEMORY, why, hint)
-    search = DpSearch(problem, order, kept, limits)
+    search = DpSearch(problem, order, kept, limits, controls.known_bound)
     first = cheapest_choice(problem)
     if hint is not None:
-        search.offer(hint)
+        search.record(hint)
     limit, proven = _searched(search, peak_masks(problem, kept, table_limit, held))
     return _concluded(search, first, limit, proven)
 
@@ -94,13 +110,15 @@ def _concluded(search: DpSearch, first: tuple[int, ...] | None, limit: Limit | N
     """The answer after a search has ended. `first` is a choice that the search does not know."""
     detail = (f"{search.labels} partial choice{'' if search.labels == 1 else 's'} examined",)
     if not proven and first is not None:
-        search.offer(first)
+        search.record(first)
     best = search.incumbent
     if best is None and proven:
         return Answer(Status.INFEASIBLE, detail=detail)
-    bound = trivial_bound(search.problem) if search.bound is None else search.bound
+    bound = search.proven_bound() if proven else search.bound
+    if bound is None:
+        bound = trivial_bound(search.problem)
     if best is None:
         return Answer(Status.NO_SOLUTION, bound=bound, limit=limit, detail=detail)
-    if proven or bound <= best.value:
+    if bound <= best.value:
         return Answer(Status.OPTIMAL, best.choice, best.value, detail=detail)
-    return Answer(Status.FEASIBLE, best.choice, bound, limit, detail=detail)
+    return Answer(Status.FEASIBLE, best.choice, bound, Limit.GAP if proven else limit, detail=detail)

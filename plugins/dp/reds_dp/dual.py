@@ -26,6 +26,7 @@ class Dual:
         self._value_scale = max(float(factors.magnitudes[0]), 1.0)
         self._scales = np.maximum(np.abs(factors.room), 1e-6 * factors.magnitudes[1:]) + 1.0
         self.multipliers: FloatArray = np.zeros(len(factors.room))
+        self._outside: list[tuple[int, tuple[int, ...]]] = []
 
     def minimise(self, factors: Factors, whole: bool, steps: int = STEPS) -> bool:
         """Move `multipliers` towards the minimum over `factors`.
@@ -39,7 +40,7 @@ class Dual:
             Whether the minimum was reached.
 
         Raises:
-            NothingBetter: if it is proven that no choice is better than the incumbent.
+            NothingBetter: if it is proven that no choice is worth the floor of the search.
             OutOfTime: if the deadline has passed.
         """
         sweeps = self._search.buckets(factors)
@@ -61,7 +62,10 @@ class Dual:
             margin = float(factors.margin(weights)[0])
             if value < best:
                 best, self.multipliers = value, multipliers
-            evaluation = self._search.offer(original(factors, sweeps.decode(messages)))
+            choice = original(factors, sweeps.decode(messages))
+            evaluation = self._search.offer(choice)
+            if not evaluation.feasible:
+                self._outside.append((len(self._planes), choice))
             if whole:
                 self._search.limit(value + margin)
             resources = self._search.problem.sum_resources
@@ -74,3 +78,12 @@ class Dual:
                     return True
                 level, multipliers = master.lowest()
         return False
+
+    def outside(self) -> tuple[int, ...] | None:
+        """The choice of the largest priced value at the multipliers among the infeasible ones met, or None."""
+
+        def priced_value(entry: tuple[int, tuple[int, ...]]) -> float:
+            value, excess = self._planes[entry[0]]
+            return value - float(self.multipliers @ excess)
+
+        return max(self._outside, key=priced_value)[1] if self._outside else None

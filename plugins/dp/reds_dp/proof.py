@@ -46,6 +46,10 @@ def prove(search: DpSearch, factors: Factors) -> NoReturn:
         _scout(search, dual, factors)
     factors = _narrowed(search, dual, factors, whole=True)
     search.held_bytes = factors.nbytes
+    outside = dual.outside()
+    if outside is not None:
+        # the feasible maximiser may be far below the infeasible one next to the dual optimum
+        search.polish(dual.multipliers, outside)
     weights = with_usage(priced(neighbours(dual.multipliers)), factors)
     beam = _BEAM
     spent = label_run(search, factors, weights, search.floor(), beam)
@@ -68,6 +72,9 @@ def prove(search: DpSearch, factors: Factors) -> NoReturn:
         if narrowed is not None:
             entries = search.entries(narrowed)
             labels = label_run(search, narrowed, weights, threshold)
+        if search.incumbent is not None and search.incumbent.value >= threshold:
+            # the run has considered every choice worth the threshold, and offered the best one
+            search.limit(search.incumbent.value)
         if search.floor() > threshold or threshold <= floor:
             raise NothingBetter
         search.limit(threshold - 1)
@@ -163,7 +170,7 @@ def label_run(search: DpSearch, factors: Factors, weights: FloatArray, threshold
         The number of labels that it kept.
 
     Raises:
-        NothingBetter: if `beam` dropped no label, so that no choice is better than the incumbent.
+        NothingBetter: if `beam` dropped no label, so that no choice is worth the floor of the search.
         OutOfTime, OutOfMemory: if a limit is reached.
     """
     sweeps = search.buckets(factors)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack import Evaluation, KnapsackProblem, largest
@@ -16,7 +17,10 @@ _NEAR = 1e-4
 
 
 class NothingBetter(Exception):
-    """It is proven that no choice is better than the incumbent or, without an incumbent, that no choice is feasible."""
+    """It is proven that no choice is worth the floor of the search: the incumbent is close enough to the optimum.
+
+    Without an incumbent, it is proven that no choice is feasible.
+    """
 
 
 class OutOfTime(Exception):
@@ -35,11 +39,13 @@ class SearchLimits:
         deadline: `time.perf_counter()` at which to stop; infinite for no time limit.
         labels: the largest number of labels to keep at one step.
         memory: the most memory that tables and labels may take together, in bytes; infinite for no limit.
+        gap: the relative gap between bound and incumbent at which the search may stop.
     """
 
     deadline: float
     labels: int
     memory: float = math.inf
+    gap: float = 0.0
 
     def check_time(self) -> None:
         """Raise OutOfTime if the deadline has passed."""
@@ -68,6 +74,7 @@ class DpSearch:
         order: an elimination order whose buckets hold all factors.
         kept: for each group, the possible option indices, int64 (positions,).
         limits: when to stop.
+        bound: an upper bound on the value of every feasible choice that is already proven, or None.
 
     Attributes:
         kept: see above.
@@ -79,13 +86,18 @@ class DpSearch:
     """
 
     def __init__(
-        self, problem: KnapsackProblem, order: Elimination, kept: tuple[IntArray, ...], limits: SearchLimits
+        self,
+        problem: KnapsackProblem,
+        order: Elimination,
+        kept: tuple[IntArray, ...],
+        limits: SearchLimits,
+        bound: int | None = None,
     ) -> None:
         self.problem = problem
         self.limits = limits
         self.room = tuple(r.capacity - r.base for r in problem.sum_resources)
         self.incumbent: Incumbent | None = None
-        self.bound: int | None = None
+        self.bound = bound
         self.labels = 0
         self.runs = 0
         self._order = order
@@ -95,9 +107,20 @@ class DpSearch:
         self._least = -sum(map(largest, tables)) - 1
 
     def offer(self, choice: tuple[int, ...]) -> Evaluation:
-        """Make `choice` the incumbent if it is feasible and better. Returns its evaluation."""
+        """Make `choice` the incumbent if it is feasible and better. Returns its evaluation.
+
+        Raises:
+            NothingBetter: if the bound proves that no choice is worth the floor now.
+        """
+        evaluation = self.record(choice)
+        if self.incumbent is not None and self.bound is not None and self.bound < self.floor():
+            raise NothingBetter
+        return evaluation
+
+    def record(self, choice: tuple[int, ...]) -> Evaluation:
+        """Do the same as `offer`, but never raise NothingBetter."""
         evaluation = self.problem.evaluate(choice)
-        if evaluation.feasible and evaluation.value >= self.floor():
+        if evaluation.feasible and (self.incumbent is None or evaluation.value > self.incumbent.value):
             self.incumbent = Incumbent(evaluation.value, choice)
         return evaluation
 
@@ -105,15 +128,31 @@ class DpSearch:
         """Record a proven upper bound, which includes the margin for rounding errors.
 
         Raises:
-            NothingBetter: if it proves that no choice is better than the incumbent, or that there is no choice.
+            NothingBetter: if it proves that no choice is worth the floor.
         """
-        if bound < self.floor():
+        if bound >= self._least:
+            self.bound = min(math.floor(bound), math.floor(bound) if self.bound is None else self.bound)
+        if bound < self.floor() or (self.bound is not None and self.bound < self.floor()):
             raise NothingBetter
-        self.bound = min(math.floor(bound), math.floor(bound) if self.bound is None else self.bound)
 
     def floor(self) -> int:
-        """The smallest value of interest: above the incumbent if there is one, and else of any choice."""
-        return self._least if self.incumbent is None else self.incumbent.value + 1
+        """The smallest value of interest: the first one outside the gap above the incumbent, or of any choice.
+
+        It never falls when the incumbent improves, so that options that were once excluded stay excluded.
+        """
+        if self.incumbent is None:
+            return self._least
+        value = self.incumbent.value
+        # a negative value is the nearer to 0 the better: a gap above 1 would let the floor fall
+        gap = self.limits.gap if value >= 0 else min(self.limits.gap, 1.0)
+        return value + 1 + (math.floor(Fraction(gap) * abs(value)) if gap else 0)
+
+    def proven_bound(self) -> int | None:
+        """The bound after NothingBetter was raised; None if it proves that no choice is feasible."""
+        if self.incumbent is None:
+            return None
+        reached = self.floor() - 1 if self.bound is None else min(self.bound, self.floor() - 1)
+        return max(reached, self.incumbent.value)
 
     def gap(self) -> float:
         """The difference between bound and incumbent; infinite if one is missing."""
@@ -123,7 +162,7 @@ class DpSearch:
 
     def over(self, problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> DpSearch:
         """A new search over another problem with the same groups and pairs, within the remaining limits."""
-        limits = replace(self.limits, memory=self.limits.memory - self.held_bytes)
+        limits = replace(self.limits, memory=self.limits.memory - self.held_bytes, gap=0.0)
         return DpSearch(problem, self._order, kept, limits)
 
     def build(self, masks: Sequence[Mask]) -> Factors:
@@ -137,13 +176,20 @@ class DpSearch:
             rank[g] = place
         return build_factors(self.problem, self.kept, masks, rank, self.limits.check_time)
 
-    def polish(self, multipliers: FloatArray) -> None:
-        """Improve the incumbent by local search if it is far from the bound."""
-        if self.incumbent is None or self.gap() <= _NEAR * abs(self.incumbent.value):
+    def polish(self, multipliers: FloatArray, start: tuple[int, ...] | None = None) -> None:
+        """Improve the incumbent by local search if it is far from the bound.
+
+        Args:
+            multipliers: prices of the sum resources, float64 (sum resources,).
+            start: where to start instead of at the incumbent; need not be feasible.
+        """
+        if self.incumbent is not None and self.gap() <= _NEAR * abs(self.incumbent.value):
             return
-        start = positions(self.kept, self.incumbent.choice)
-        if start is not None:
-            better = Ascent(self.problem, self.kept, self.limits.check_time).improve(start, multipliers)
+        if start is None and self.incumbent is not None:
+            start = self.incumbent.choice
+        places = None if start is None else positions(self.kept, start)
+        if places is not None:
+            better = Ascent(self.problem, self.kept, self.limits.check_time).improve(places, multipliers)
             if better is not None:
                 self.offer(better)
 

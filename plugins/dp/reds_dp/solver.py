@@ -43,7 +43,7 @@ class DpSolver(Solver):
     name = "dp"
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
-    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT
+    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT | Control.GAP | Control.KNOWN_BOUND
     auto_rank = 10
     Options = DpOptions
 
@@ -58,7 +58,7 @@ class DpSolver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         deadline = math.inf if controls.time_limit_s is None else time.perf_counter() + controls.time_limit_s
-        limits = SearchLimits(deadline, self.options.label_limit, controls.memory_limit())
+        limits = SearchLimits(deadline, self.options.label_limit, controls.memory_limit(), controls.gap or 0.0)
         return cheapest_where_memory_ends(
-            problem, controls.hint, lambda: answer(problem, self.options.table_limit, limits, controls.hint)
+            problem, controls.hint, lambda: answer(problem, self.options.table_limit, limits, controls)
         )
