@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from page_sections import put
 from scipy.stats import spearmanr
-from scorers import ASSETS, CASES, PAGE, WAYS, Case, Way, put
+from scorers import ASSETS, CASES, PAGE, WAYS, Case, Way
 
 from reds_core import Registry, Search, load_data, split_validation
 from reds_core.cost import CostModel, resource_forms

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from page_sections import put
 from scipy.stats import kendalltau, spearmanr
 
 from reds_core import Registry, Search, formulate_model
@@ -157,15 +158,6 @@ def agreement_table(made: list[Record], case: str) -> str:
         ]
         lines.append(f"| {first.label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def put(page: Path, section: str, text: str) -> None:
-    """Replace the text between `<!-- SECTION -->` and `<!-- /SECTION -->`."""
-    before, opened, rest = page.read_text(encoding="utf-8").partition(f"<!-- {section} -->\n")
-    _, closed, after = rest.partition(f"<!-- /{section} -->")
-    if not (opened and closed):
-        raise SystemExit(f"{page} has no section {section}")
-    page.write_text(f"{before}{opened}{text}\n{closed}{after}", encoding="utf-8")
 
 
 def main() -> None:

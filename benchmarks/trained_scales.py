@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from page_sections import put
 from scorer_accuracy import Bench, percent
-from scorers import CASES, PAGE, Case, Way, put
+from scorers import CASES, PAGE, Case, Way
 
 from reds_core.framework import Family, FinetuneSettings, Task, Training
 from reds_core.network import Kept

@@ -19,8 +19,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from page_sections import put
 from scipy.stats import spearmanr
-from scorers import ASSETS, CASES, put
+from scorers import ASSETS, CASES
 
 from reds_core import Registry, load_data, split_validation
 from reds_core.cost import CostModel

@@ -1,4 +1,4 @@
-"""Measures the memory of a process with all its descendants, and ends them.
+"""Measures the memory and the processor time of a process with all its descendants, and ends them.
 
 psutil finds descendants by their parents, since back ends may start process groups of their own. A limit on address
 space would be cheaper, but libraries reserve many times the memory that they use, and such a limit applies to each
@@ -35,6 +35,10 @@ class ProcessTree:
         shared = len(members) > 1
         return sum(self._held_by(member, shared) for member in members)
 
+    def processor_s(self) -> float:
+        """Processor seconds so far of the process, its running descendants and the children that these waited for."""
+        return sum(self._spent_by(member) for member in (self._root, *self._children()))
+
     def end_children(self) -> None:
         """Kill all descendants, orphans included. The process itself is suspended; the caller should kill it next."""
         with contextlib.suppress(self._psutil.Error):
@@ -62,6 +66,15 @@ class ProcessTree:
             return bool(process.is_running() and process.status() != self._psutil.STATUS_ZOMBIE)
         except self._psutil.Error:
             return False
+
+    def _spent_by(self, process: Any) -> float:
+        try:
+            times = process.cpu_times()
+        except self._psutil.Error:
+            return 0.0
+        # systems other than Linux and macOS do not report the children
+        waited_for = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
+        return float(times.user + times.system + waited_for)
 
     def _held_by(self, process: Any, shared: bool) -> int:
         with contextlib.suppress(self._psutil.Error, AttributeError):

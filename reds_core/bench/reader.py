@@ -64,9 +64,9 @@ def records_frame(path: str | PathLike[str], judged: bool = True) -> pandas.Data
         describe the solver;
     repeat, time_limit_s, memory_limit_bytes, threads, seed, jobs, started_at (UTC)
         are the settings of the solve;
-    outcome, reason, status, limit, value, bound, gap, wall_s, backend_s, peak_memory_bytes, widths (by group), detail
-        (joined by "; ") are its result;
-    system, cpu, cores, memory_bytes, python, versions (by name)
+    outcome, reason, status, limit, value, bound, gap, wall_s, cpu_s, backend_s, peak_memory_bytes, widths (by
+        group), detail (joined by "; ") are its result;
+    load, system, cpu, cores, memory_bytes, python, versions (by name)
         describe the machine and the libraries.
 
     Args:
@@ -102,10 +102,12 @@ _TYPES: dict[str, Any] = {
     **dict.fromkeys(("value", "bound"), "Int64"),
     "gap": "Float64",
     "wall_s": "float64",
-    "backend_s": "Float64",
+    **dict.fromkeys(("cpu_s", "backend_s"), "Float64"),
     "peak_memory_bytes": "Int64",
     "widths": "object",
-    **dict.fromkeys(("detail", "system", "cpu"), "string"),
+    "detail": "string",
+    "load": "Float64",
+    **dict.fromkeys(("system", "cpu"), "string"),
     **dict.fromkeys(("cores", "memory_bytes"), "int64"),
     "python": "string",
     "versions": "object",
@@ -145,10 +147,12 @@ def _row(record: SolveRecord) -> dict[str, Any]:
         "bound": record.bound,
         "gap": record.gap,
         "wall_s": record.wall_s,
+        "cpu_s": record.cpu_s,
         "backend_s": record.backend_s,
         "peak_memory_bytes": record.peak_memory_bytes,
         "widths": record.widths,
         "detail": "; ".join(record.detail),
+        "load": record.load,
         "system": machine.system,
         "cpu": machine.cpu,
         "cores": machine.cores,

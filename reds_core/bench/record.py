@@ -96,6 +96,9 @@ class SolveRecord:
         versions: versions of the solver's libraries, reds-core and numpy, by name.
         detail: remarks of the solver, or the last lines on stderr of a process that failed.
         settings: the chosen levels of everything besides widths; left out if nothing else was decided.
+        cpu_s: processor seconds of the solve call, with all threads and child processes. None in records of versions
+            that did not measure it.
+        load: load average of the machine over the minute before the solve; None if the system has none.
     """
 
     problem: ProblemFacts
@@ -122,3 +125,5 @@ class SolveRecord:
     versions: Mapping[str, str]
     detail: tuple[str, ...] = field(default=())
     settings: LevelSettings = field(default_factory=LevelSettings, metadata={LEFT_OUT: True})
+    cpu_s: float | None = None
+    load: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import time
@@ -19,7 +20,7 @@ from reds_core.comparison.worker_pool import THREAD_VARIABLES
 from reds_core.knapsack.solver import Controls
 from reds_core.system.isolation import Isolated, isolated
 from reds_core.system.libraries import library_versions
-from reds_core.system.machine import this_machine, utc_now
+from reds_core.system.machine import load_average, this_machine, utc_now
 from reds_core.system.records import from_plain, parse_json
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -53,7 +54,7 @@ def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
         task: the solve.
         libraries: import names of the solver's libraries, whose versions the result reports.
     """
-    started_at = utc_now("milliseconds")
+    started_at, load = utc_now("milliseconds"), load_average()
     with isolated(WORKER, _request(task), _environment(task.limits)) as running:
         tree = ProcessTree(running.process.pid)
         try:
@@ -63,7 +64,7 @@ def supervise(task: SolveTask, libraries: tuple[str, ...]) -> SolveResult:
         finally:
             tree.end_children()
     detail = tuple(line[:COMPLAINT_CHARACTERS] for line in complaint)
-    return SolveResult(reply, started_at, this_machine(), library_versions(libraries), detail)
+    return SolveResult(reply, started_at, this_machine(), library_versions(libraries), detail, load)
 
 
 def _request(task: SolveTask) -> dict[str, npt.ArrayLike]:
@@ -90,10 +91,12 @@ def _environment(limits: SolveLimits) -> dict[str, str]:
 def _watch(running: Isolated, tree: ProcessTree, limits: SolveLimits) -> Reply:
     """Wait for the reply or the end of the process, or until it exceeds a limit."""
     started = time.monotonic()
-    peak = 0
+    peak, begun_s = 0, None
     while True:
         now = time.monotonic()
         peak = max(peak, tree.resident_bytes())
+        if begun_s is None and WARM in running.marks():
+            begun_s = tree.processor_s()
         if running.has_replied:
             return _with_peak(_reply_of(running, now - started), peak)
         if running.process.poll() is not None:
@@ -102,7 +105,8 @@ def _watch(running: Isolated, tree: ProcessTree, limits: SolveLimits) -> Reply:
         ending = _reason_to_end(running.marks(), started, now, peak, limits)
         if ending is not None:
             outcome, reason = ending
-            return Reply(outcome, reason, None, _spent_s(running, now), peak)
+            cpu_s = 0.0 if begun_s is None else tree.processor_s() - begun_s
+            return Reply(outcome, reason, None, _spent_s(running, now), peak, cpu_s)
         wait_s = min(max((now - started) / 20, LEAST_WAIT_S), MOST_WAIT_S)
         try:
             running.process.wait(wait_s)
@@ -147,6 +151,8 @@ def _reply_of(running: Isolated, elapsed_s: float) -> Reply:
             raise ValueError("an answer without its outcome, or an outcome without its answer")
         if not 0 <= reply.wall_s <= elapsed_s:
             raise ValueError(f"a solve of {reply.wall_s} s in a process of {elapsed_s:.3f} s")
+        if reply.cpu_s is not None and not 0 <= reply.cpu_s < math.inf:
+            raise ValueError(f"a solve of {reply.cpu_s} processor seconds")
     except Exception as error:  # the file was written by another process and may hold anything
         reason = f"its process gave a malformed reply ({type(error).__name__}: {error})"
         return Reply(SolveOutcome.BROKE_CONTRACT, reason, None, elapsed_s, None)

@@ -77,6 +77,7 @@ class Reply:
         answer: the answer of the solver; None for all outcomes but ANSWERED.
         wall_s: seconds of the timed call.
         peak_memory_bytes: peak resident memory of the process, or of a child that it waited for if that is larger.
+        cpu_s: processor seconds of the timed call, with all threads and the children that the process waited for.
     """
 
     outcome: SolveOutcome
@@ -84,6 +85,7 @@ class Reply:
     answer: SolverAnswer | None
     wall_s: float
     peak_memory_bytes: int | None
+    cpu_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class SolveResult:
         machine: where the solve ran.
         versions: versions of the libraries by name.
         detail: the last lines on stderr of a process that gave no answer.
+        load: load average of the machine over the minute before the solve; None if the system has none.
     """
 
     reply: Reply
@@ -103,3 +106,4 @@ class SolveResult:
     machine: Machine
     versions: Mapping[str, str]
     detail: tuple[str, ...] = ()
+    load: float | None = None

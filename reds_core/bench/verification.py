@@ -91,4 +91,6 @@ def record_of(question: Question, problem: KnapsackProblem, solver: type[Solver]
         machine=result.machine,
         versions=result.versions,
         detail=detail,
+        cpu_s=reply.cpu_s,
+        load=result.load,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ def answer(request: NamedArrays) -> dict[str, Any]:
 
 
 def _reply(request: NamedArrays) -> Reply:
-    started = None
+    started, spent_s = None, 0.0
     try:
         problem = _problem(request)
         name = str(request["solver"])
@@ -55,16 +56,20 @@ def _reply(request: NamedArrays) -> Reply:
         mark(READY)
         _warm_up(solver, problem, controls)
         mark(WARM)
+        spent_s = _processor_s()
         started = time.perf_counter()
         solution = solve(problem, solver, controls)
         wall_s = time.perf_counter() - started
+        cpu_s = _processor_s() - spent_s
         mark(ANSWERED)
     except (Exception, SystemExit) as error:
         wall_s = 0.0 if started is None else time.perf_counter() - started
+        cpu_s = 0.0 if started is None else _processor_s() - spent_s
         mark(ANSWERED)
-        return Reply(_outcome_of(error), _reason_of(error), None, wall_s, _peak_memory_bytes())
+        return Reply(_outcome_of(error), _reason_of(error), None, wall_s, _peak_memory_bytes(), cpu_s)
     if _failed_for_memory(solution):
-        return Reply(SolveOutcome.OUT_OF_MEMORY, "; ".join(solution.detail), None, wall_s, _peak_memory_bytes())
+        reason = "; ".join(solution.detail)
+        return Reply(SolveOutcome.OUT_OF_MEMORY, reason, None, wall_s, _peak_memory_bytes(), cpu_s)
     given = SolverAnswer(
         solution.status,
         solution.limit,
@@ -73,7 +78,7 @@ def _reply(request: NamedArrays) -> Reply:
         None if solution.backend_s is None else float(solution.backend_s),
         solution.detail,
     )
-    return Reply(SolveOutcome.ANSWERED, None, given, wall_s, _peak_memory_bytes())
+    return Reply(SolveOutcome.ANSWERED, None, given, wall_s, _peak_memory_bytes(), cpu_s)
 
 
 def _problem(request: NamedArrays) -> KnapsackProblem:
@@ -144,6 +149,12 @@ def _adopt_orphans() -> None:
     if sys.platform == "linux":
         set_child_subreaper = 36
         ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def _processor_s() -> float:
+    """Processor seconds so far of this process with all its threads, and of the children that it has waited for."""
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
 
 
 def _peak_memory_bytes() -> int | None:

@@ -15,7 +15,7 @@ from reds_core.system.files import (
     written_beside,
 )
 from reds_core.system.isolation import run_isolated, serve
-from reds_core.system.machine import this_machine
+from reds_core.system.machine import Machine, this_machine, utc_now
 from reds_core.system.machine_faults import is_out_of_space, reason_of
 from reds_core.system.memory import why_too_much
 from reds_core.system.output import silenced_output, silenced_warnings, stream_behind
@@ -24,6 +24,7 @@ from reds_core.system.users_code import UsersCode, import_modules
 
 __all__ = [
     "RECORDS_FILE",
+    "Machine",
     "RecordKind",
     "UsersCode",
     "import_modules",
@@ -39,6 +40,7 @@ __all__ = [
     "temporary_folder",
     "temporary_folder_full",
     "this_machine",
+    "utc_now",
     "why_too_much",
     "write_archive",
     "write_bytes",

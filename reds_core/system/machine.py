@@ -44,6 +44,14 @@ def this_machine() -> Machine:
     )
 
 
+def load_average() -> float | None:
+    """Return the load average over the last minute, or None if the system has none."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
 def _cpu_model() -> str:
     """Return the name of the processor, which Linux gives only in /proc/cpuinfo."""
     with suppress(OSError), Path("/proc/cpuinfo").open(errors="replace") as lines:

@@ -66,6 +66,8 @@ def records() -> st.SearchStrategy[SolveRecord]:
         machine=st.builds(Machine, text, text, st.integers(1, 99), whole, text),
         versions=st.dictionaries(text, text, max_size=3),
         detail=st.lists(text, max_size=3).map(tuple),
+        cpu_s=st.none() | seconds,
+        load=st.none() | seconds,
         settings=st.builds(LevelSettings, st.dictionaries(text, st.dictionaries(text, whole, max_size=2), max_size=2)),
     )
 
@@ -79,6 +81,16 @@ def test_large_values_beside_none_stay_exact(place: Place) -> None:
     assert frame["value"].tolist()[:2] == [record.value, 2**53 + 1]
     assert frame["bound"].iloc[1] == 2**62 - 1
     assert frame["bound"].isna().tolist() == [True, False, True]
+
+
+def test_records_of_earlier_versions_have_no_processor_time(place: Place) -> None:
+    (record,) = place.solve("plain")
+    path = place.out / "records.jsonl"
+    fields_written = json.loads(path.read_text())
+    assert fields_written.pop("cpu_s") is not None
+    fields_written.pop("load")
+    path.write_text(json.dumps(fields_written) + "\n")
+    assert read_records(place.out) == (replace(record, cpu_s=None, load=None),)
 
 
 @given(st.lists(records(), min_size=1, max_size=3))

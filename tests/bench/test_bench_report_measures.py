@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 from bench_records import contender, failed, found, problem, proved, record
@@ -17,11 +18,12 @@ from reds_core.bench.report.measures import (
     geometric_mean,
     performance_profiles,
     relative_loss,
+    shifted_geometric_mean,
     spread,
     time_ratios,
 )
 from reds_core.bench.report.presolve import presolve_pairs
-from reds_core.bench.report.results import Kind, compare
+from reds_core.bench.report.results import Clock, Kind, compare
 from reds_core.knapsack.solution import Status
 from reds_core.report.units import THIN
 
@@ -143,7 +145,7 @@ def run_of(*records: object) -> object:
 
 def test_repeats_are_taken_together_by_their_median() -> None:
     run = run_of(*(proved("p", "a", s, repeat=i) for i, s in enumerate((3.0, 1.0, 2.0))))
-    assert (run.kind, run.proof_s, run.walls_s) == (Kind.OPTIMAL, 2.0, (3.0, 1.0, 2.0))
+    assert (run.kind, run.proof_s, run.times_s) == (Kind.OPTIMAL, 2.0, (3.0, 1.0, 2.0))
 
 
 def test_most_repeats_must_be_proved() -> None:
@@ -225,3 +227,33 @@ def test_presolve_pairs_differ_in_nothing_else() -> None:
     assert pair.times_s == ((1.0, 2.0), (1.0, 2.0))
     assert pair.ratios is not None
     assert pair.ratios.mean == pytest.approx(0.5)
+
+
+# --- clocks ---------------------------------------------------------------------------------------------------------
+
+
+def test_times_are_processor_times_if_every_solve_has_one() -> None:
+    records = [
+        proved("p", "a", 5.0, cpu_s=1.0),
+        proved("p", "b", 4.0, cpu_s=3.0),
+        failed("p", "c", SolveOutcome.CRASHED, "no reason"),
+    ]
+    comparison = compare(records)
+    assert comparison.clock is Clock.PROCESSOR
+    assert {solver.label: solver.proof_times for solver in comparison.provers} == {"a": {"p": 1.0}, "b": {"p": 3.0}}
+
+
+@pytest.mark.parametrize("changes", [{"cpu_s": None}, {"cpu_s": 3.0, "threads": 2}, {"cpu_s": 3.0, "threads": None}])
+def test_times_are_wall_times_if_one_solve_has_no_processor_time_or_may_use_threads(changes: dict[str, float]) -> None:
+    comparison = compare([proved("p", "a", 5.0, cpu_s=1.0), proved("p", "b", 4.0, **changes)])
+    assert comparison.clock is Clock.WALL
+    assert [next(iter(solver.proof_times.values())) for solver in comparison.provers] == [4.0, 5.0]
+
+
+def test_the_shifted_mean_counts_open_problems_as_the_time_limit() -> None:
+    assert shifted_geometric_mean([0.0, 0.03], 0.01) == pytest.approx(0.01)
+    records = [proved("p", "a", 0.0), found("q", "a", 5, bound=6, wall_s=70.0), found("p", "b", 4)]
+    records = [replace(record, time_limit_s=0.03) for record in records]
+    results = {solver.label: solver for solver in compare(records).solvers}
+    assert results["a"].shifted_mean_s == pytest.approx(0.01)
+    assert results["b"].shifted_mean_s is None

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from bench_tools import Place, write_problem
 from command_line import Outcome as CommandOutcome
+from hostile_plugin import BUSY_S
 from rich.console import Console
 from toy_plugins import BruteSolver, IdleSolver, PluginModule
 
@@ -83,6 +84,22 @@ def test_a_record_says_who_what_where_and_how(place: Place) -> None:
     assert record.versions == library_versions(())
     assert {"numpy", "reds-core"} <= set(record.versions)
     assert 10 * 2**20 < (record.peak_memory_bytes or 0) < 2**30
+
+
+def test_processor_time_covers_child_processes_but_not_sleep(place: Place) -> None:
+    records = {record.contender.label: record for record in place.solve("plain", "napper", "worker")}
+    assert all(record.cpu_s is not None for record in records.values())
+    assert BUSY_S <= (records["worker"].cpu_s or 0.0) < BUSY_S + 1.0
+    assert records["napper"].wall_s >= 0.3
+    assert (records["napper"].cpu_s or 0.0) < 0.1
+    assert all(record.load is None or record.load >= 0 for record in records.values())
+
+
+def test_processor_time_of_a_solve_that_was_killed(place: Place) -> None:
+    (record,) = place.solve("sleeper", time_limit_s=0.5)
+    assert record.outcome is SolveOutcome.TIMED_OUT
+    assert record.cpu_s is not None
+    assert 0 <= record.cpu_s < 1.0 < record.wall_s
 
 
 def test_libraries_are_loaded_before_the_clock_starts(place: Place) -> None:

@@ -185,6 +185,21 @@ class Napper(Plain):
             time.sleep(0.3)
 
 
+BUSY_S = 0.3
+"""Processor seconds that `Worker` spends in a process of its own."""
+
+
+class Worker(Plain):
+    """Leaves its work to another process."""
+
+    name = "worker"
+
+    def misbehave(self, problem: KnapsackProblem) -> None:
+        if problem.name != "small":
+            code = f"import time\nwhile time.process_time() < {BUSY_S}: pass"
+            subprocess.run([sys.executable, "-S", "-c", code], check=True)
+
+
 class Stopped(Plain):
     """Says itself that memory ran out, and has a choice."""
 
@@ -205,5 +220,5 @@ class Narrow(Plain):
 def reds_solvers() -> Sequence[type[Solver]]:
     return [
         *(Plain, Segfault, Sleeper, Glutton, HiddenGlutton, Greedy, OverBudget, Raiser, Quitter, Leaver, Liar, Forger),
-        *(Boaster, Parent, Lingerer, Napper, Stopped, Narrow),
+        *(Boaster, Parent, Lingerer, Napper, Worker, Stopped, Narrow),
     ]

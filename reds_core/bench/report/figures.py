@@ -106,7 +106,7 @@ def _points(
     series = {}
     for solver in solvers:
         points = tuple(
-            RunPoint(statistics.median(solver.runs[name].walls_s), share)
+            RunPoint(statistics.median(solver.runs[name].times_s), share)
             for name, share in shares(solver).items()
             if share is not None and math.isfinite(share) and share >= 0
         )

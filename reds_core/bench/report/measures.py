@@ -72,6 +72,11 @@ def geometric_mean(numbers: Sequence[float]) -> float:
     return math.exp(math.fsum(map(math.log, numbers)) / len(numbers))
 
 
+def shifted_geometric_mean(numbers: Sequence[float], shift: float) -> float:
+    """The geometric mean of one or more numbers plus `shift`, less `shift`: tiny numbers do not dominate it."""
+    return geometric_mean([number + shift for number in numbers]) - shift
+
+
 @dataclass(frozen=True)
 class Ratios:
     """Time ratios of two solvers over the problems that both solved.

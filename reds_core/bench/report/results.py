@@ -7,13 +7,16 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
-from reds_core.bench.report.measures import geometric_mean, relative_loss
+from reds_core.bench.report.measures import geometric_mean, relative_loss, shifted_geometric_mean
 from reds_core.bench.verdicts import KnownFacts, Verdicts, judge
 from reds_core.knapsack.solution import Status, relative_gap
 from reds_core.report import units
+
+SHIFT_S = 0.01
+"""Shift of shifted geometric means, in seconds."""
 
 
 class Kind(IntEnum):
@@ -42,18 +45,49 @@ def kind_of(record: SolveRecord, false_claim: str | None) -> Kind:
     return Kind.OPTIMAL if is_optimal else Kind.ANSWERED
 
 
+class Clock(Enum):
+    """What the times of a comparison measure."""
+
+    PROCESSOR = "processor time of the solve, with all its threads and processes"
+    WALL = "wall time of the solve"
+
+
+def clock_of(records: Sequence[SolveRecord]) -> Clock:
+    """The clock of a comparison: processor time if every solve was to use one thread and has its processor time.
+
+    It is disturbed less by whatever else the machine does. With several threads, wall time is what users wait for.
+    """
+    answered = [r for r in records if r.outcome is SolveOutcome.ANSWERED]
+    is_measured = all(r.cpu_s is not None and r.threads == 1 for r in answered)
+    return Clock.PROCESSOR if answered and is_measured else Clock.WALL
+
+
 @dataclass(frozen=True)
 class Solve:
-    """One record with its classification."""
+    """One record with its classification.
+
+    Attributes:
+        record: the record.
+        kind: the result.
+        false_claim: why its claim is false, or None.
+        clock: what its time measures.
+    """
 
     record: SolveRecord
     kind: Kind
     false_claim: str | None
+    clock: Clock
+
+    @property
+    def time_s(self) -> float:
+        """Seconds of the solve call by the clock of the comparison."""
+        spent_s = self.record.cpu_s if self.clock is Clock.PROCESSOR else None
+        return self.record.wall_s if spent_s is None else spent_s
 
     @property
     def proof_s(self) -> float:
         """Seconds to a proof of optimality or infeasibility; infinite without one."""
-        return self.record.wall_s if self.kind <= Kind.INFEASIBLE else math.inf
+        return self.time_s if self.kind <= Kind.INFEASIBLE else math.inf
 
 
 @dataclass(frozen=True)
@@ -84,9 +118,15 @@ class SolverRun:
         return statistics.median(s.proof_s for s in self.solves)
 
     @property
-    def walls_s(self) -> tuple[float, ...]:
-        """Wall time of each solve in seconds."""
-        return tuple(s.record.wall_s for s in self.solves)
+    def times_s(self) -> tuple[float, ...]:
+        """Seconds of each solve."""
+        return tuple(s.time_s for s in self.solves)
+
+    @property
+    def proof_or_limit_s(self) -> float:
+        """Median seconds to a proof, where a solve without a proof counts as its time limit."""
+        limit_s = max(s.record.time_limit_s for s in self.solves)
+        return min(self.proof_s, limit_s) if math.isfinite(self.proof_s) else limit_s
 
     @property
     def value(self) -> int | None:
@@ -153,10 +193,20 @@ class SolverResults:
     def times_within(self, loss: float) -> dict[str, float]:
         """Seconds to a value within this relative loss, by problem with a known value; infinite if not reached."""
         return {
-            name: statistics.median(run.walls_s) if run.loss is not None and run.loss <= loss else math.inf
+            name: statistics.median(run.times_s) if run.loss is not None and run.loss <= loss else math.inf
             for name, run in self.runs.items()
             if run.known.value is not None
         }
+
+    @property
+    def shifted_mean_s(self) -> float | None:
+        """Shifted geometric mean of the seconds to a proof; unproved problems count as the time limit.
+
+        None if nothing was proved.
+        """
+        if not self.proofs:
+            return None
+        return shifted_geometric_mean([run.proof_or_limit_s for run in self.runs.values()], SHIFT_S)
 
     @property
     def losses(self) -> dict[str, float]:
@@ -178,6 +228,7 @@ class Comparison:
         problems: problems by name; if several share a name, their hash is appended to it.
         known: what is known about each problem, by name.
         solvers: results by solver, the best first: by proofs, then by time to a proof, then by value lost.
+        clock: what times measure.
     """
 
     records: tuple[SolveRecord, ...]
@@ -185,6 +236,7 @@ class Comparison:
     problems: Mapping[str, ProblemFacts]
     known: Mapping[str, KnownFacts]
     solvers: tuple[SolverResults, ...]
+    clock: Clock
 
     @property
     def provers(self) -> tuple[SolverResults, ...]:
@@ -201,19 +253,20 @@ def compare(records: Sequence[SolveRecord]) -> Comparison:
     verdicts = judge(records)
     names = _problem_names(records)
     labels = _solver_labels(records)
+    clock = clock_of(records)
     problems: dict[str, ProblemFacts] = {}
     gathered: dict[str, tuple[Contender, dict[str, list[Solve]]]] = {}
     for index, (record, label) in enumerate(zip(records, labels, strict=True)):
         name, claim = names[record.problem.sha256], verdicts.false_claims.get(index)
         problems.setdefault(name, record.problem)
         _, runs = gathered.setdefault(label, (record.contender, {}))
-        runs.setdefault(name, []).append(Solve(record, kind_of(record, claim), claim))
+        runs.setdefault(name, []).append(Solve(record, kind_of(record, claim), claim, clock))
     known = {name: verdicts.problems[facts.sha256] for name, facts in problems.items()}
     solvers = []
     for label, (contender, runs) in gathered.items():
         taken = {name: SolverRun(name, known[name], tuple(runs[name])) for name in problems if name in runs}
         solvers.append(SolverResults(label, contender, taken))
-    return Comparison(tuple(records), verdicts, problems, known, tuple(sorted(solvers, key=_merit)))
+    return Comparison(tuple(records), verdicts, problems, known, tuple(sorted(solvers, key=_merit)), clock)
 
 
 def _merit(solver: SolverResults) -> tuple[float, ...]:

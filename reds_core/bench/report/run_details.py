@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reds_core.bench.history import BenchRun, Ending
 from reds_core.bench.record import SolveRecord
-from reds_core.bench.report.results import Comparison, Kind, memory_limit_text, time_limit_text
+from reds_core.bench.report.results import SHIFT_S, Comparison, Kind, memory_limit_text, time_limit_text
 from reds_core.bench.report.tables import outcome_text
 from reds_core.report import units
 from reds_core.report.table import Cell, Row, Table, one_block, prose_table, whole
@@ -100,13 +100,19 @@ def settings_table(comparison: Comparison) -> Table:
     """The settings of the solves."""
     values = comparison.values
     times = sorted(r.started_at for r in comparison.records)
+    loads = [r.load for r in comparison.records if r.load is not None]
     texts: dict[str, Sequence[str]] = {
+        "Times": (comparison.clock.value,) if times else (),
+        "Shifted mean": (f"geometric, shift {1000 * SHIFT_S:g}{units.THIN}ms; without a proof the time limit",)
+        if comparison.provers
+        else (),
         "Time limit": values(time_limit_text),
         "Memory limit": values(memory_limit_text),
         "Threads": values(lambda r: "not set" if r.threads is None else r.threads),
         "Seeds": values(lambda r: "not set" if r.seed is None else r.seed),
         "Repeats": (str(1 + max((r.repeat for r in comparison.records), default=0)),) if times else (),
         "Solves at the same time": values(lambda r: r.jobs),
+        "Load average before a solve": (f"{min(loads):.1f} to {max(loads):.1f}",) if loads else (),
         "First and last solve": (f"{times[0]} to {times[-1]}",) if times else (),
     }
     return prose_table("How each solve ran", "Setting", {k: ", ".join(v) for k, v in texts.items() if v})

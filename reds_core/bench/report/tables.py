@@ -58,14 +58,17 @@ def loss_text(loss: float) -> str:
 
 
 def overview_table(comparison: Comparison) -> Table:
-    """The results of each solver, the best first."""
+    """The results of each solver, the best first.
+
+    The mean time to a proof is a shifted geometric mean over all problems; unproved ones count as the time limit.
+    """
     columns = (
-        "Problems", "Proved", "Without proof", "No choice", "Refused", "Failed", "Time, median", "Value lost, median",
-        "Value lost, worst",
+        "Problems", "Proved", "Without proof", "No choice", "Refused", "Failed", "Time, median",
+        "To a proof, shifted mean", "Value lost, median", "Value lost, worst",
     )  # fmt: skip
     rows = []
     for solver in comparison.solvers:
-        times = [statistics.median(r.walls_s) for r in solver.runs.values() if r.kind < Kind.REFUSED]
+        times = [statistics.median(r.times_s) for r in solver.runs.values() if r.kind < Kind.REFUSED]
         lost = losses_of(solver)
         rows.append(
             Row(
@@ -78,6 +81,7 @@ def overview_table(comparison: Comparison) -> Table:
                     whole(solver.count(Kind.REFUSED)),
                     whole(solver.count(Kind.FAILED, Kind.FALSE_CLAIM)),
                     seconds(statistics.median(times) if times else None),
+                    seconds(solver.shifted_mean_s),
                     share(lost.median if lost else None),
                     share(lost.worst if lost else None),
                 ),
@@ -242,9 +246,9 @@ def _run(run: SolverRun | None) -> Cell:
     kind, tone = run.kind, _TONES.get(run.kind, "")
     if kind is Kind.REFUSED:
         return Cell("refused")
-    walls = run.walls_s
-    middle = statistics.median(walls)
-    notes = [f"{duration(min(walls))} – {duration(max(walls))}"] if len(walls) > 1 else []
+    times = run.times_s
+    middle = statistics.median(times)
+    notes = [f"{duration(min(times))} – {duration(max(times))}"] if len(times) > 1 else []
     if kind in (Kind.OPTIMAL, Kind.INFEASIBLE, Kind.NOTHING):
         notes.append({Kind.OPTIMAL: "optimal", Kind.INFEASIBLE: "infeasible", Kind.NOTHING: "no choice"}[kind])
     elif kind is Kind.FAILED:
