@@ -11,11 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
+
+from reds_core.arrays import BoolArray
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError
 from reds_core.knapsack.families.order import FamilyOrder, limited
 from reds_core.knapsack.no_choice import without_choice
 from reds_core.knapsack.problem import MAGNITUDE_LIMIT, KnapsackProblem, Restricted
-from reds_core.knapsack.solution import Solution, Status
+from reds_core.knapsack.solution import Limit, Solution, Status, relative_gap
 
 Solve = Callable[[KnapsackProblem], Solution]
 
@@ -48,6 +51,9 @@ class FamilySolution:
         enumerated: for each budget, the number of near-optimal choices that were compared; empty if none were.
         solves: number of problems solved during branching.
         detail: remarks for the user, one clause each.
+        anchor: index of the budget at which the family is anchored; None if its members were chosen together.
+        limit: why the search for a better family stopped before `bound` was reached; None if there was no search, or it
+            ended by itself.
     """
 
     members: tuple[MemberSolution, ...]
@@ -56,6 +62,8 @@ class FamilySolution:
     enumerated: tuple[int, ...] = ()
     solves: int = 0
     detail: tuple[str, ...] = ()
+    anchor: int | None = None
+    limit: Limit | None = None
 
     @property
     def weighted_value(self) -> int:
@@ -66,6 +74,11 @@ class FamilySolution:
     def optimal(self) -> bool:
         """Whether it is proven that no nested family has a larger weighted value."""
         return self.bound == self.weighted_value
+
+    def is_within(self, gap: float) -> bool:
+        """Whether it is proven that no nested family is better by more than a relative gap."""
+        found = relative_gap(self.weighted_value, self.bound)
+        return found is not None and found <= gap
 
 
 def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve: Solve) -> MemberSolution:
@@ -86,7 +99,8 @@ def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve:
     """
     if smaller is None:
         return _solved(problem, solve)
-    return _beside(problem, FamilyOrder(problem), _unless_stopped(problem, solve), smaller, None, solve)
+    allowed = FamilyOrder(problem).around(smaller, None)
+    return _among(problem, allowed, _unless_stopped(problem, solve), solve)
 
 
 def bottom_up(
@@ -123,30 +137,66 @@ def anchored(
 
 
 class FamilySolver:
-    """Computes several families of the same budgets, and solves each budget without restriction only once.
+    """Computes several families of the same budgets, and solves each budget without regard to the others only once.
 
-    Arguments and errors: see `anchored`.
+    Other arguments and errors: see `anchored`.
+
+    Args:
+        offered: for each budget and each group, which options the member may have, bool (options,). At least one of
+            each group must be within the floors and ceilings. None offers all options to all members.
     """
 
-    def __init__(self, problems: Sequence[KnapsackProblem], solve: Solve, weights: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        problems: Sequence[KnapsackProblem],
+        solve: Solve,
+        weights: Sequence[int] | None = None,
+        offered: Sequence[Sequence[BoolArray]] | None = None,
+    ) -> None:
         check_problems(problems)
         self.problems = tuple(problems)
         self.solve = solve
         self.weights = check_weights(problems, weights)
         self.order = FamilyOrder(problems[0])
+        everything = tuple(np.ones(g.options, np.bool_) for g in problems[0].groups)
+        self.offered = (everything,) * len(problems) if offered is None else tuple(map(tuple, offered))
         self._free: dict[int, Solution | None] = {}
 
     def free(self, budget: int) -> Solution | None:
-        """The solution of one budget without restriction, or None if the solver stopped without a solution."""
+        """The solution of one budget by itself, or None if the solver stopped without a solution."""
         if budget not in self._free:
-            self._free[budget] = _unless_stopped(self.problems[budget], self.solve)
+            self._free[budget] = self._alone(budget)
         return self._free[budget]
+
+    def bound(self) -> int | None:
+        """The weighted sum of the bounds of all budgets by themselves, or None if one has no bound."""
+        found = [self.free(budget) for budget in range(len(self.problems))]
+        known = [solution.bound for solution in found if solution is not None and solution.bound is not None]
+        return weighted_sum(self.weights, known) if len(known) == len(found) else None
+
+    def _alone(self, budget: int) -> Solution | None:
+        inside = self._inside(budget)
+        solution = _unless_stopped(inside.problem, self.solve)
+        if solution is None or solution.choice is None:
+            return solution
+        return replace(solution, choice=inside.outer(solution.choice))
+
+    def _inside(self, budget: int) -> Restricted:
+        """The problem of a budget with the options that are offered to it."""
+        problem, offered = self.problems[budget], self.offered[budget]
+        if all(mask.all() for mask in offered):
+            return Restricted(problem, tuple(np.arange(g.options) for g in problem.groups))
+        inside = limited(problem, offered)
+        if inside is None:
+            raise InfeasibleError(f"problem '{problem.name}' has a group without options", "offer it an option")
+        return inside
 
     def anchored(self, anchor: int) -> FamilySolution:
         """The family anchored at one budget; see the function of the same name."""
         own = self.free(anchor)
         if own is None or own.choice is None:
-            members = {anchor: _solved(self.problems[anchor], self.solve)}
+            inside = self._inside(anchor)
+            members = {anchor: _solved(inside.problem, self.solve, inside)}
             self._free[anchor] = members[anchor].solution
         else:
             members = {anchor: _member(self.problems[anchor], own)}
@@ -159,10 +209,13 @@ class FamilySolver:
         ordered = tuple(members[budget] for budget in range(len(self.problems)))
         known = [m.bound_independent for m in ordered if m.bound_independent is not None]
         bound = weighted_sum(self.weights, known) if len(known) == len(ordered) else None
-        return FamilySolution(ordered, self.weights, bound)
+        return FamilySolution(ordered, self.weights, bound, anchor=anchor)
 
     def _beside(self, budget: int, smaller: Sequence[int] | None, larger: Sequence[int] | None) -> MemberSolution:
-        return _beside(self.problems[budget], self.order, self.free(budget), smaller, larger, self.solve)
+        allowed = self.order.around(smaller, larger)
+        for mask, offered in zip(allowed, self.offered[budget], strict=True):
+            mask &= offered
+        return _among(self.problems[budget], allowed, self.free(budget), self.solve)
 
 
 def weighted_sum(weights: Sequence[int], values: Sequence[int]) -> int:
@@ -208,24 +261,17 @@ def _unless_stopped(problem: KnapsackProblem, solve: Solve) -> Solution | None:
     return solution
 
 
-def _beside(
-    problem: KnapsackProblem,
-    order: FamilyOrder,
-    free: Solution | None,
-    smaller: Sequence[int] | None,
-    larger: Sequence[int] | None,
-    solve: Solve,
+def _among(
+    problem: KnapsackProblem, allowed: Sequence[BoolArray], free: Solution | None, solve: Solve
 ) -> MemberSolution:
-    """The best choice that contains `smaller` and lies within `larger`.
+    """The best choice among the options that the other members and the offer allow.
 
     Args:
         problem: the problem.
-        order: the order of its options.
-        free: the solution of `problem` without these restrictions, or None if there is none.
-        smaller, larger: option indices, or None for no restriction.
+        allowed: which options each group may have, bool (options,).
+        free: the solution of `problem` without regard to the other members, or None if there is none.
         solve: any solver.
     """
-    allowed = order.around(smaller, larger)
     bound = None if free is None else free.bound
     if free is not None and free.choice is not None and free.status is Status.OPTIMAL:
         nested = [mask[x] for mask, x in zip(allowed, free.choice, strict=True)]

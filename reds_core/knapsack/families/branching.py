@@ -11,18 +11,15 @@ few problems are solved if few channels conflict.
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from reds_core.arrays import BoolArray
 from reds_core.errors import InfeasibleError, NoChoiceError
-from reds_core.knapsack.families.anchoring import Solve, weighted_sum
+from reds_core.knapsack.families.anchoring import FamilySolver, weighted_sum
+from reds_core.knapsack.families.limits import GAP_REACHED, FamilyLimits, GivenUp, check_time
 from reds_core.knapsack.families.order import FamilyOrder, Separator, limited
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Solution, Status
+from reds_core.knapsack.solution import Limit, Solution, Status, relative_gap
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,7 @@ class Branched:
         bound: a proven upper bound on the weighted value of every nested family.
         stopped: why `bound` was not brought down to `value`, or None if it was.
         solves: number of problems solved.
+        limit: the limit that was reached, if one was.
     """
 
     choices: tuple[tuple[int, ...], ...] | None
@@ -42,6 +40,7 @@ class Branched:
     bound: int
     stopped: str | None
     solves: int = 0
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True)
@@ -126,79 +125,82 @@ class Branching:
     """One search.
 
     Args:
-        problems: one problem for each budget, smallest first.
-        weights: weights of their values.
-        order: the order of the options of each group.
-        solve: any solver that gives bounds.
-        solves: the largest number of problems to solve.
+        families: the budgets, and a solver that gives bounds.
+        limits: limits on the number of problems to solve, and on the gap.
         deadline: `time.perf_counter()` at which to stop, or None.
     """
 
-    def __init__(
-        self,
-        problems: Sequence[KnapsackProblem],
-        weights: Sequence[int],
-        order: FamilyOrder,
-        solve: Solve,
-        solves: int,
-        deadline: float | None,
-    ) -> None:
-        self._problems = problems
-        self._weights = weights
-        self._order = order
-        self._solve = solve
-        self._left = solves
-        self._limit = solves
+    def __init__(self, families: FamilySolver, limits: FamilyLimits, deadline: float | None) -> None:
+        self._families = families
+        self._problems = families.problems
+        self._weights = families.weights
+        self._order = families.order
+        self._limits = limits
+        self._left = limits.solves
         self._deadline = deadline
         self._made = 0
 
-    def run(self, free: Sequence[Solution | None], value: int, bound: int) -> Branched:
+    def run(self, value: int, bound: int) -> Branched:
         """Search for the best nested family worth more than `value`.
 
         Args:
-            free: the solution of each budget on its own, or None if there is none.
             value: the weighted value of the best known family.
             bound: a proven upper bound on the weighted value of every nested family.
         """
+        try:
+            free = [self._families.free(b) for b in range(len(self._problems))]
+        except GivenUp as why:
+            return Branched(None, value, bound, str(why), limit=why.limit)
         known = [s for s in map(_Solved.of, free) if s is not None]
         if len(known) < len(free):
             return Branched(None, value, bound, "the solver gives no bound")
-        everything = tuple(tuple(np.ones(g.options, np.bool_) for g in p.groups) for p in self._problems)
-        nodes = [self._node(everything, known, bound)]
+        nodes = [self._node(self._families.offered, known, bound)]
         best: tuple[tuple[int, ...], ...] | None = None
         unproved = value  # the largest bound of the nodes that the solver left open
-        stopped: str | None = None
-        while nodes and nodes[0].bound > value and stopped is None:
-            stopped = self._stopped()
-            if stopped is not None:
-                break
+        stopped: GivenUp | None = None
+        while nodes and nodes[0].bound > value and not self._is_close(value, max(unproved, nodes[0].bound)):
             node = heapq.heappop(nodes)
-            conflict = node.conflict(self._order)
-            if conflict is not None:
-                try:
-                    children = self._children(node, conflict)
-                except _Unsolved:
-                    unproved = max(unproved, node.bound)
+            try:
+                self._check_limits()
+                conflict = node.conflict(self._order)
+                if conflict is not None:
+                    for child in self._children(node, conflict):
+                        heapq.heappush(nodes, child)
                     continue
-                for child in children:
-                    heapq.heappush(nodes, child)
+            except _Unsolved:
+                unproved = max(unproved, node.bound)
                 continue
+            except GivenUp as why:
+                unproved, stopped = max(unproved, node.bound), why
+                break
             reached = weighted_sum(self._weights, [s.value for s in node.solutions])
             if reached > value:
                 best, value = node.choices, reached
             if not all(s.optimal for s in node.solutions):
                 unproved = max(unproved, node.bound)
         top = max([value, unproved, *(n.bound for n in nodes)])
-        if stopped is None and top > value:
-            stopped = "the solver did not prove all choices optimal"
-        return Branched(best, value, top, stopped if top > value else None, self._limit - self._left)
+        solves = self._limits.solves - self._left
+        if top == value:
+            return Branched(best, value, top, None, solves)
+        if stopped is not None:
+            return Branched(best, value, top, str(stopped), solves, stopped.limit)
+        if self._is_close(value, top):
+            return Branched(best, value, top, GAP_REACHED, solves, Limit.GAP)
+        return Branched(best, value, top, "the solver did not prove all choices optimal", solves)
 
-    def _stopped(self) -> str | None:
+    def _is_close(self, value: int, bound: int) -> bool:
+        gap = relative_gap(value, bound)
+        return gap is not None and 0 < gap <= self._limits.gap
+
+    def _check_limits(self) -> None:
+        """Check that there is another solve left, and time.
+
+        Raises:
+            GivenUp: if not.
+        """
         if self._left <= 0:
-            return f"{self._limit} solves did not resolve all conflicts between budgets"
-        if self._deadline is not None and time.perf_counter() > self._deadline:
-            return "the time limit was reached"
-        return None
+            raise GivenUp(f"{self._limits.solves} solves did not resolve all conflicts between budgets")
+        check_time(self._deadline)
 
     def _node(self, allowed: tuple[_Allowed, ...], solutions: Sequence[_Solved], bound: int) -> _Node:
         """A new node, whose families are known to be worth at most `bound`."""
@@ -245,7 +247,7 @@ class Branching:
                 return None
             self._left -= 1
             try:
-                solution = self._solve(inside.problem)
+                solution = self._families.solve(inside.problem)
             except InfeasibleError:
                 return None
             except NoChoiceError as error:

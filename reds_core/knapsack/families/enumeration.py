@@ -9,13 +9,13 @@ partial choices, because every choice worth the target is wanted. The complete c
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
+from reds_core.knapsack.families.limits import FamilyLimits, GivenUp, check_time
 from reds_core.knapsack.families.region import LARGEST_TABLE, Region, sweeps_entries
 from reds_core.knapsack.inference.maxsum import MaxSum, Messages
 from reds_core.knapsack.problem import KnapsackProblem
@@ -25,28 +25,6 @@ _SHARES = (1.0, 0.5, 0.8, 0.95, 1.05, 1.25, 2.0, 0.0)
 
 _BLOCK = 2**21
 """The number of slacks that are computed at a time."""
-
-
-@dataclass(frozen=True)
-class FamilyLimits:
-    """Limits of the search for a better family.
-
-    Attributes:
-        choices: the largest number of choices that may be enumerated for one budget.
-        partial: the largest number of partial choices at one step of an enumeration.
-        solves: the largest number of problems solved in branching, which follows an enumeration that was given up.
-        time_limit_s: seconds of wall time, checked between solves, or None. The other limits are meant to be reached
-            first, so that the result does not depend on the speed of the machine.
-    """
-
-    choices: int = 20_000
-    partial: int = 400_000
-    solves: int = 200
-    time_limit_s: float | None = 60.0
-
-
-class GivenUp(Exception):
-    """A limit was reached before all choices were found. The message says which."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +58,6 @@ def near_optimal(region: Region, target: int, limits: FamilyLimits, deadline: fl
     return _evaluated(region.problem, np.stack(found, axis=1), target, limits, deadline)
 
 
-def _check_time(deadline: float | None) -> None:
-    if deadline is not None and time.perf_counter() > deadline:
-        raise GivenUp("the time limit was reached")
-
-
 def _evaluated(
     problem: KnapsackProblem, choices: IntArray, target: int, limits: FamilyLimits, deadline: float | None
 ) -> NearOptimal:
@@ -92,7 +65,7 @@ def _evaluated(
     values = []
     for start, choice in enumerate(choices.tolist()):
         if start % 1024 == 0:
-            _check_time(deadline)
+            check_time(deadline)
         evaluation = problem.evaluate(choice)
         values.append(evaluation.value if evaluation.feasible and evaluation.value >= target else None)
     good = np.array([i for i, v in enumerate(values) if v is not None], dtype=np.int64)
@@ -119,7 +92,7 @@ def _positions(region: Region, target: int, limits: FamilyLimits, deadline: floa
         step = max(_BLOCK // (losses.shape[1] * losses.shape[2]), 1)
         kept = 0
         for start in range(0, count, step):
-            _check_time(deadline)
+            check_time(deadline)
             part = slice(start, min(start + step, count))
             new = slacks[part, None, :] - losses[row[part]]
             parent, option = np.nonzero((new >= 0).all(axis=2))

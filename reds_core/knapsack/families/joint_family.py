@@ -23,17 +23,17 @@ from reds_core.arrays import BoolArray, IntArray
 from reds_core.errors import InfeasibleError, NoChoiceError
 from reds_core.knapsack.families.anchoring import FamilySolution, FamilySolver, MemberSolution, Solve, weighted_sum
 from reds_core.knapsack.families.branching import Branching
-from reds_core.knapsack.families.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
-from reds_core.knapsack.families.order import FamilyOrder
-from reds_core.knapsack.families.region import Region, TableTooLarge, narrow, whole, within
+from reds_core.knapsack.families.chains import best_chain
+from reds_core.knapsack.families.enumeration import NearOptimal, near_optimal
+from reds_core.knapsack.families.limits import GAP_REACHED, FamilyLimits, GivenUp, check_time
+from reds_core.knapsack.families.region import Region, narrow, whole, within
 from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Status, relative_gap
+from reds_core.knapsack.solution import Limit, Status, relative_gap
 
 _SHARES = (64, 8, 1)
 """The goals to try: the bound minus the gap divided by each of these."""
 
 _WORTHWHILE = 0.9
-_JOIN_BLOCK = 2**22
 
 
 def joint(
@@ -57,31 +57,78 @@ def joint(
     Raises:
         InputError, InfeasibleError, NoChoiceError: see `reds_core.knapsack.families.anchoring.anchored`.
     """
-    families = FamilySolver(problems, solve, weights)
-    best = _best_anchored(families)
-    if best.optimal:
-        return best
-    search = _Search(families, limits or FamilyLimits(), best)
+    return improved(FamilySolver(problems, solve, weights), None, limits or FamilyLimits())
+
+
+def improved(families: FamilySolver, known: FamilySolution | None, limits: FamilyLimits) -> FamilySolution:
+    """The best nested family, or the best one that is found within the limits, with a bound.
+
+    Args:
+        families: the budgets, the options that are offered to each of them, and a solver, which may raise GivenUp.
+        known: a family of offered options that was found before, instead of the one anchored at the smallest budget;
+            None if there is none. The result is no worse, and it is `known` with another bound if nothing better is
+            found.
+        limits: limits of the search. Anchored families count towards the time limit if a family is known.
+
+    Raises:
+        InfeasibleError, NoChoiceError: if there is no known family and no anchored one, see
+            `reds_core.knapsack.families.anchoring.anchored`.
+        GivenUp: if a limit was reached before any family was found.
+    """
+    deadline = None if known is None else limits.deadline()
+    best, stopped = _best_anchored(families, known, limits.gap, deadline)
+    if stopped is not None:
+        return replace(best, limit=stopped.limit, detail=(not_proved(str(stopped)),))
+    if best.is_within(limits.gap):
+        return best if best.optimal else replace(best, limit=Limit.GAP, detail=(not_proved(GAP_REACHED),))
+    search = _Search(families, limits, best, limits.deadline() if known is None else deadline)
     try:
         return search.run()
-    except (GivenUp, TableTooLarge) as why:
-        return search.branched(str(why))
+    except GivenUp as why:
+        return search.branched(why)
 
 
-def _best_anchored(families: FamilySolver) -> FamilySolution:
-    """The best family that is anchored at one of the budgets."""
-    found: list[FamilySolution] = []
+def not_proved(why: str) -> str:
+    """The remark of a family that is not proven to be the best."""
+    return f"not proved to be the best of all families: {why}"
+
+
+def _best_anchored(
+    families: FamilySolver, known: FamilySolution | None, gap: float, deadline: float | None
+) -> tuple[FamilySolution, GivenUp | None]:
+    """The best of the known family and those that are anchored at one of the budgets, with the bound of all families.
+
+    The search stops at a family that is within `gap` of the bound.
+
+    Returns:
+        The family, and the limit that was reached before all were compared, or None.
+    """
+    best, anchors = known, list(range(len(families.problems)))
+    if known is not None:
+        anchors = anchors[:0:-1]  # the largest budget first, since families around it differ most from the known one
     failure: InfeasibleError | NoChoiceError | None = None
-    for anchor in range(len(families.problems)):
-        try:
-            found.append(families.anchored(anchor))
-        except (InfeasibleError, NoChoiceError) as error:
-            failure = failure or error
-        if found and found[-1].optimal:
-            break
-    if failure is not None and not found:
+    try:
+        if best is not None:
+            best = replace(best, bound=families.bound())
+        for anchor in anchors:
+            if best is not None and best.is_within(gap):
+                break
+            check_time(deadline)
+            try:
+                found = families.anchored(anchor)
+            except (InfeasibleError, NoChoiceError) as error:
+                failure = failure or error
+                continue
+            if best is None or found.weighted_value > best.weighted_value:
+                best = found
+    except GivenUp as why:
+        if best is None:
+            raise
+        return best, why
+    if best is None:
+        assert failure is not None
         raise failure
-    return max(found, key=lambda f: f.weighted_value)
+    return best, None
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,13 +207,15 @@ class _Search:
         bound: a proven upper bound on the weighted value of every nested family, or None if there is none yet.
     """
 
-    def __init__(self, families: FamilySolver, limits: FamilyLimits, best: FamilySolution) -> None:
+    def __init__(
+        self, families: FamilySolver, limits: FamilyLimits, best: FamilySolution, deadline: float | None
+    ) -> None:
         self.bound = best.bound
         self._families = families
         self._limits = limits
         self._best = best
         self._started = time.perf_counter()
-        self._deadline = None if limits.time_limit_s is None else self._started + limits.time_limit_s
+        self._deadline = deadline
         self._enumerated = [0] * len(families.problems)
         self._bounds = [m.bound_independent for m in best.members]
 
@@ -174,7 +223,7 @@ class _Search:
         """Find the best of all families.
 
         Raises:
-            GivenUp, TableTooLarge: if a limit prevents the proof. `bound` is then the best one proven.
+            GivenUp: if a limit prevents the proof. `bound` is then the best one proven.
         """
         spaces = [self._whole(b) for b in range(len(self._families.problems))]
         self._bounds = [int(s.bound) for s in spaces]
@@ -185,6 +234,10 @@ class _Search:
             goal = max(value + 1, bound - (bound - value) // share)
             if goal > self.bound:
                 continue
+            if replace(self._best, bound=self.bound).is_within(self._limits.gap):
+                enumerated = tuple(self._enumerated)
+                note = not_proved(GAP_REACHED)
+                return replace(self._best, bound=self.bound, enumerated=enumerated, limit=Limit.GAP, detail=(note,))
             found = self._at_least(goal, list(spaces))
             if found is not None:
                 return found
@@ -192,7 +245,10 @@ class _Search:
         return replace(self._best, bound=value, enumerated=tuple(self._enumerated))
 
     def _whole(self, budget: int) -> _Open:
-        region = whole(self._families.problems[budget])
+        memory = self._limits.memory_limit_bytes
+        share = None if memory is None else memory / len(self._families.problems)
+        region = whole(self._families.problems[budget], deadline=self._deadline, memory_limit_bytes=share)
+        region = None if region is None else within(region, self._families.offered[budget])
         assert region is not None  # it contains the solution of the budget
         free = self._families.free(budget)
         proved = None if free is None else free.bound
@@ -257,24 +313,23 @@ class _Search:
         value = self._weighted([m.value for m in members])
         return FamilySolution(members, self._families.weights, value, tuple(self._enumerated))
 
-    def branched(self, why: str) -> FamilySolution:
+    def branched(self, why: GivenUp) -> FamilySolution:
         """The best of all families by branching, or the best known one with a bound.
 
         Args:
             why: why the enumeration was given up.
         """
         families, best = self._families, self._best
-        note = f"not proved to be the best of all families: {why}"
         if self.bound is None:
-            return replace(best, bound=None, detail=(note,))
-        branching = Branching(
-            families.problems, families.weights, families.order, families.solve, self._limits.solves, self._deadline
-        )
-        free = [families.free(b) for b in range(len(families.problems))]
-        found = branching.run(free, best.weighted_value, self.bound)
-        members = best.members if found.choices is None else self._members(found.choices, found.stopped is None)
-        detail = () if found.stopped is None else (f"{note}, and {found.stopped}",)
-        return FamilySolution(members, families.weights, found.bound, solves=found.solves, detail=detail)
+            return replace(best, bound=None, detail=(not_proved(str(why)),), limit=why.limit)
+        found = Branching(families, self._limits, self._deadline).run(best.weighted_value, self.bound)
+        if found.choices is not None:
+            best = FamilySolution(self._members(found.choices, found.stopped is None), families.weights, found.bound)
+        if found.stopped is None:
+            return replace(best, bound=found.bound, solves=found.solves)
+        stages = (str(why),) if found.stopped == str(why) else (str(why), found.stopped)
+        detail, limit = (not_proved(", and ".join(stages)),), found.limit or why.limit
+        return replace(best, bound=found.bound, solves=found.solves, detail=detail, limit=limit)
 
     def _members(self, choices: Sequence[tuple[int, ...]], proved: bool) -> tuple[MemberSolution, ...]:
         """The members of a family. `proved` says whether the family is proven optimal."""
@@ -301,59 +356,3 @@ class _Search:
             detail=("chosen together with the other budgets",),
         )
         return MemberSolution(solution, choice, evaluation.value, self._bounds[budget])
-
-
-def best_chain(lists: Sequence[NearOptimal], weights: Sequence[int], goal: int, order: FamilyOrder) -> list[int] | None:
-    """The nested chain of the largest weighted value.
-
-    Args:
-        lists: the choices of each budget, smallest budget first.
-        weights: weights of the values.
-        goal: the smallest weighted value of interest.
-        order: the order of the options of each group.
-
-    Returns:
-        One index into each list, or None if no chain is worth at least `goal`.
-    """
-    totals = weights[0] * lists[0].values
-    members = np.arange(len(totals))
-    trail: list[tuple[IntArray, IntArray]] = [(members, members)]
-    for b in range(1, len(lists)):
-        rest = sum(w * int(x.values[0]) for w, x in zip(weights[b + 1 :], lists[b + 1 :], strict=True))
-        gains = weights[b] * lists[b].values
-        smaller = _smaller(lists[b - 1].choices[members], totals, lists[b].choices, gains, goal - rest, order)
-        members = np.flatnonzero(smaller >= 0)
-        smaller = smaller[members]
-        totals = totals[smaller] + gains[members]
-        trail.append((members, smaller))
-    if not len(totals) or int(totals.max()) < goal:
-        return None
-    at, chain = int(totals.argmax()), []
-    for members, smaller in reversed(trail):
-        chain.append(int(members[at]))
-        at = int(smaller[at])
-    return chain[::-1]
-
-
-def _smaller(
-    inner: IntArray, totals: IntArray, outer: IntArray, gains: IntArray, needed: int, options: FamilyOrder
-) -> IntArray:
-    """For each `outer` choice, the index of the `inner` choice of the largest total that is nested in it.
-
-    Returns:
-        int64 (outer,); -1 if no nested choice has a total that reaches `needed` together with the gain.
-    """
-    order = np.argsort(-totals, kind="stable")
-    found = np.full(len(outer), -1)
-    open_ = np.arange(len(outer))
-    step = max(_JOIN_BLOCK // max(outer.size, 1), 1)
-    for start in range(0, len(order), step):
-        block = order[start : start + step]
-        open_ = open_[totals[block[0]] + gains[open_] >= needed]
-        if not len(open_):
-            break
-        fits = options.nested(inner[block], outer[open_])
-        hit = fits.any(axis=1)
-        found[open_[hit]] = block[fits[hit].argmax(axis=1)]
-        open_ = open_[~hit]
-    return found

@@ -143,8 +143,8 @@ def _apart(ranks: IntArray, inner: int, outer: int) -> Separator | None:
 def limited(problem: KnapsackProblem, allowed: Sequence[BoolArray]) -> Restricted | None:
     """The problem in which each group has only the allowed options; None if a group has none.
 
-    A problem of widths alone keeps all options and gets floors and ceilings, because its allowed options form a range,
-    and some solvers and rules refer to the full width.
+    A problem of widths alone whose allowed options form ranges keeps all options and gets floors and ceilings, because
+    some solvers and rules refer to the full width.
 
     Args:
         problem: the problem.
@@ -156,7 +156,8 @@ def limited(problem: KnapsackProblem, allowed: Sequence[BoolArray]) -> Restricte
     ]
     if not all(options.size for options in kept):
         return None
-    if problem.has_levels:
+    are_ranges = all(len(options) == options[-1] - options[0] + 1 for options in kept)
+    if problem.has_levels or not are_ranges:
         return problem.restricted(kept)
     bounded = problem.with_bounds([int(options[0]) for options in kept], [int(options[-1]) for options in kept])
     return Restricted(bounded, tuple(np.arange(g.options) for g in problem.groups))

@@ -10,13 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from reds_core.arrays import BoolArray, FloatArray
+from reds_core.knapsack.families.limits import TableTooLarge, check_time
 from reds_core.knapsack.inference.cutting_planes import CuttingPlanes
 from reds_core.knapsack.inference.elimination import Elimination, eliminate, pair_scopes, peak_scopes
-from reds_core.knapsack.inference.factors import POSSIBLE, Factors, build_factors, peak_masks, possible_options
+from reds_core.knapsack.inference.factors import (
+    POSSIBLE,
+    Factors,
+    build_factors,
+    peak_masks,
+    possible_options,
+    table_bytes,
+)
 from reds_core.knapsack.inference.maxsum import MaxSum, Messages
 from reds_core.knapsack.problem import KnapsackProblem
 
@@ -29,10 +38,6 @@ _WORTHWHILE = 0.9
 """Narrowing repeats while a round leaves less than this share of the options."""
 
 
-class TableTooLarge(Exception):
-    """Max-sum over a problem would need a table above the size limit. The message says how large."""
-
-
 @dataclass(frozen=True, eq=False)
 class Region:
     """A subset of the options of a problem, with a bound.
@@ -43,6 +48,7 @@ class Region:
         order: an elimination order for the factors.
         multipliers: the price of one unit of each sum resource, at least 0, float64 (sum resources,).
         bound: a proven upper bound on the value of every feasible choice among the remaining options.
+        deadline: `time.perf_counter()` at which work on the region has to stop, or None.
     """
 
     problem: KnapsackProblem
@@ -50,6 +56,7 @@ class Region:
     order: Elimination
     multipliers: FloatArray
     bound: int
+    deadline: float | None = None
 
     @property
     def options(self) -> int:
@@ -87,18 +94,26 @@ class Region:
         return slacks
 
 
-def whole(problem: KnapsackProblem, largest: int = LARGEST_TABLE) -> Region | None:
+def whole(
+    problem: KnapsackProblem,
+    largest: int = LARGEST_TABLE,
+    deadline: float | None = None,
+    memory_limit_bytes: float | None = None,
+) -> Region | None:
     """The region of all options that a choice within the peak resources can have.
 
     Args:
         problem: the problem; its floors, ceilings and resources are respected.
         largest: the largest number of entries of a table.
+        deadline: `time.perf_counter()` at which work on the region has to stop, or None.
+        memory_limit_bytes: the most memory that its tables may take, or None for no limit.
 
     Returns:
         The region, or None if it is proven that no choice is feasible.
 
     Raises:
-        TableTooLarge: if the group graph is too dense for max-sum.
+        TableTooLarge: if the group graph is too dense for max-sum, or its tables would exceed the memory limit.
+        OutOfTime: if the deadline is past.
     """
     kept = possible_options(problem)
     if kept is None:
@@ -111,8 +126,12 @@ def whole(problem: KnapsackProblem, largest: int = LARGEST_TABLE) -> Region | No
         peaks = [scope for scope in peaks if any(bucket.issuperset(scope) for bucket in buckets)]
     if max(order.entries) > largest:
         raise TableTooLarge(f"max-sum over its groups takes a table of {max(order.entries):.3g} entries")
-    factors = build_factors(problem, kept, peak_masks(problem, kept, largest, peaks))
-    return _bounded(Region(problem, factors, order, np.zeros(factors.rows - 1), problem.magnitude))
+    needed = table_bytes(problem, sizes)
+    if memory_limit_bytes is not None and needed > memory_limit_bytes:
+        raise TableTooLarge(f"its tables take {needed / 2**20:,.0f} MiB, which is above the memory limit")
+    masks = peak_masks(problem, kept, largest, peaks)
+    factors = build_factors(problem, kept, masks, check_time=partial(check_time, deadline))
+    return _bounded(Region(problem, factors, order, np.zeros(factors.rows - 1), problem.magnitude, deadline))
 
 
 def _bounded(region: Region) -> Region | None:
@@ -122,6 +141,7 @@ def _bounded(region: Region) -> Region | None:
     planes = CuttingPlanes(max(float(factors.magnitudes[0]), 1.0), excess_scales)
     multipliers, best, lowest = region.multipliers, region.multipliers, math.inf
     for _ in range(_SWEEPS):
+        check_time(region.deadline)
         weights = np.concatenate(([1.0], -multipliers))[None]
         messages = sweeps.sweep(weights)
         if messages.best[0] < POSSIBLE:

@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 
 from reds_core.errors import NoChoiceError
 from reds_core.knapsack.families.anchoring import Solve
-from reds_core.knapsack.families.enumeration import FamilyLimits
 from reds_core.knapsack.families.joint_family import joint
-from reds_core.knapsack.families.region import TableTooLarge
+from reds_core.knapsack.families.limits import FamilyLimits, TableTooLarge
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution, Status
 from reds_core.testing.oracle import brute_force
@@ -89,7 +88,7 @@ def test_branching_goes_on_where_the_solver_stops_now_and_then() -> None:
 def test_a_network_too_dense_for_max_sum_is_answered_by_branching(monkeypatch: pytest.MonkeyPatch) -> None:
     problems = hard_family()
 
-    def dense(problem: KnapsackProblem) -> None:
+    def dense(problem: KnapsackProblem, **limits: object) -> None:
         raise TableTooLarge("too large")
 
     monkeypatch.setattr("reds_core.knapsack.families.joint_family.whole", dense)

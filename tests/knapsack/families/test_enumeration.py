@@ -14,10 +14,11 @@ from family_problems import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reds_core.knapsack.families.enumeration import FamilyLimits, GivenUp, NearOptimal, near_optimal
-from reds_core.knapsack.families.joint_family import best_chain
+from reds_core.knapsack.families.chains import best_chain
+from reds_core.knapsack.families.enumeration import NearOptimal, near_optimal
+from reds_core.knapsack.families.limits import FamilyLimits, GivenUp, TableTooLarge
 from reds_core.knapsack.families.order import FamilyOrder
-from reds_core.knapsack.families.region import TableTooLarge, narrow, whole
+from reds_core.knapsack.families.region import narrow, whole
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair
 from reds_core.testing.oracle import brute_force
 from reds_core.testing.problems import long_chain, peak_of_three, scaled

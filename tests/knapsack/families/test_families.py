@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError
 from reds_core.knapsack.families.anchoring import Solve, anchored, bottom_up, choose_above, top_down
-from reds_core.knapsack.families.enumeration import FamilyLimits
 from reds_core.knapsack.families.joint_family import joint
+from reds_core.knapsack.families.limits import FamilyLimits
 from reds_core.knapsack.levels import WIDTH, Dimension, Nesting
 from reds_core.knapsack.problem import Group, KnapsackProblem, Pair, SumResource
 from reds_core.knapsack.solution import Solution, Status
