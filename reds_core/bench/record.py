@@ -96,6 +96,7 @@ class SolveRecord:
         versions: versions of the solver's libraries, reds-core and numpy, by name.
         detail: remarks of the solver, or the last lines on stderr of a process that failed.
         settings: the chosen levels of everything besides widths; left out if nothing else was decided.
+        gap_asked: the proven relative gap at which the solver was allowed to stop; left out if none was asked for.
     """
 
     problem: ProblemFacts
@@ -122,3 +123,4 @@ class SolveRecord:
     versions: Mapping[str, str]
     detail: tuple[str, ...] = field(default=())
     settings: LevelSettings = field(default_factory=LevelSettings, metadata={LEFT_OUT: True})
+    gap_asked: float | None = field(default=None, metadata={LEFT_OUT: True})
