@@ -129,6 +129,8 @@ class SubnetworkRecord:
         bound_independent: the bound of the problem without floors, so that its distance from `value` limits what
             nesting costs.
         status: "optimal" for a choice that is proven optimal, otherwise "feasible". None if no solver was asked.
+        limit: why the search stopped early: "time", "memory", "nodes", or "gap" if `gap` was as small as the run had
+            asked for. Left out if it did not stop early.
         solver: the name of the solver.
         wall_s: the time of the search, in seconds.
         accuracy: accuracy on test data.
@@ -163,6 +165,7 @@ class SubnetworkRecord:
     accuracy: Accuracy = field(default_factory=Accuracy)
     files: Mapping[str, str | None] = field(default_factory=dict)
     latency_measured_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
+    limit: str | None = field(default=None, metadata={LEFT_OUT: True})
     thinning_price: float | None = field(default=None, metadata={LEFT_OUT: True})
     thinning_value: int | None = field(default=None, metadata={LEFT_OUT: True})
     align: int | None = field(default=None, metadata={LEFT_OUT: True})

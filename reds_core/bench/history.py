@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from reds_core.errors import InputError
 from reds_core.system.files import write_text
 from reds_core.system.machine import Machine
-from reds_core.system.records import from_plain, parse_json, to_json
+from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
 
 HISTORY_FILE = "bench.json"
 FORMAT = "reds-bench/1"
@@ -57,6 +57,7 @@ class BenchRun:
         warnings: reasons why the measurements may not be comparable.
         machine: where the command ran; with Dask, solves may have run elsewhere, as their records say.
         versions: versions of reds-core, numpy and the libraries that run the solves.
+        gap: proven relative gap at which solvers may stop; left out if none was asked for.
     """
 
     started_at: str
@@ -79,6 +80,7 @@ class BenchRun:
     warnings: tuple[str, ...]
     machine: Machine
     versions: Mapping[str, str]
+    gap: float | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def records_frame(path: str | PathLike[str], judged: bool = True) -> pandas.Data
         describe the problem;
     contender, solver, solver_options (as KEY=VALUE, joined by a comma), presolve, distribution, version
         describe the solver;
-    repeat, time_limit_s, memory_limit_bytes, threads, seed, jobs, started_at (UTC)
+    repeat, time_limit_s, memory_limit_bytes, threads, seed, jobs, started_at (UTC), gap_asked
         are the settings of the solve;
     outcome, reason, status, limit, value, bound, gap, wall_s, cpu_s, backend_s, peak_memory_bytes, widths (by
         group), detail (joined by "; ") are its result;
@@ -98,6 +98,7 @@ _TYPES: dict[str, Any] = {
     **dict.fromkeys(("memory_limit_bytes", "threads", "seed"), "Int64"),
     "jobs": "int64",
     "started_at": "datetime64[us, UTC]",
+    "gap_asked": "Float64",
     **dict.fromkeys(("outcome", "reason", "status", "limit"), "string"),
     **dict.fromkeys(("value", "bound"), "Int64"),
     "gap": "Float64",
@@ -139,6 +140,7 @@ def _row(record: SolveRecord) -> dict[str, Any]:
         "seed": record.seed,
         "jobs": record.jobs,
         "started_at": record.started_at,
+        "gap_asked": record.gap_asked,
         "outcome": record.outcome.value,
         "reason": record.reason,
         "status": None if record.status is None else record.status.value,

@@ -99,6 +99,7 @@ class SolveRecord:
         cpu_s: processor seconds of the solve call, with all threads and child processes. None in records of versions
             that did not measure it.
         load: load average of the machine over the minute before the solve; None if the system has none.
+        gap_asked: the proven relative gap at which the solver was allowed to stop; left out if none was asked for.
     """
 
     problem: ProblemFacts
@@ -127,3 +128,4 @@ class SolveRecord:
     settings: LevelSettings = field(default_factory=LevelSettings, metadata={LEFT_OUT: True})
     cpu_s: float | None = None
     load: float | None = None
+    gap_asked: float | None = field(default=None, metadata={LEFT_OUT: True})

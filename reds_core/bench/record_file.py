@@ -17,7 +17,14 @@ def solve_key(sha256: str, contender: Contender, repeat: int, limits: SolveLimit
     return sha256, contender.solver, options, contender.version, repeat, limits
 
 
+def limits_of(record: SolveRecord) -> SolveLimits:
+    """The limits and controls of the solve that a record describes."""
+    return SolveLimits(
+        record.time_limit_s, record.memory_limit_bytes, record.threads, record.seed, record.gap_asked or None
+    )
+
+
 def key_of(record: SolveRecord) -> Hashable:
     """The identity of the solve that a record describes."""
-    limits = SolveLimits(record.time_limit_s, record.memory_limit_bytes, record.threads, record.seed)
+    limits = limits_of(record)
     return solve_key(record.problem.sha256, record.contender, record.repeat, limits)

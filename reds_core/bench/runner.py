@@ -43,6 +43,7 @@ class BenchSettings:
         options: options of plugins as plugin name -> key -> text; they apply to all contenders of a solver.
         time_limit_s: time limit of each solve; it is passed to the solver and enforced some seconds later.
         memory_limit_bytes: memory limit of each solve with all its processes; None means no limit.
+        gap: proven relative gap at which solvers may stop; None asks for a proof of optimality.
         repeat: number of times that each solve is run.
         seed, threads: passed to the solvers; None leaves the choice to the solver.
         jobs: maximum number of simultaneous solves; None means 1, or the number of threads of the cluster if there is a
@@ -60,6 +61,7 @@ class BenchSettings:
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     time_limit_s: float = DEFAULT_TIME_LIMIT_S
     memory_limit_bytes: int | None = DEFAULT_MEMORY_LIMIT_BYTES
+    gap: float | None = None
     repeat: int = 1
     seed: int | None = 0
     threads: int | None = 1
@@ -68,7 +70,7 @@ class BenchSettings:
     scheduler: str | None = None
 
     def __post_init__(self) -> None:
-        Controls(self.time_limit_s, self.seed, self.threads)
+        Controls(self.time_limit_s, self.seed, self.threads, gap=self.gap)
         check_number("repeat", self.repeat)
         check_number("jobs", self.jobs)
         if self.memory_limit_bytes is not None and self.memory_limit_bytes < 1:
@@ -79,7 +81,7 @@ class BenchSettings:
     @property
     def limits(self) -> SolveLimits:
         """The limits and controls of each solve."""
-        return SolveLimits(self.time_limit_s, self.memory_limit_bytes, self.threads, self.seed)
+        return SolveLimits(self.time_limit_s, self.memory_limit_bytes, self.threads, self.seed, self.gap or None)
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,7 @@ def _run_of(
         memory_limit_bytes=settings.memory_limit_bytes,
         threads=settings.threads,
         seed=settings.seed,
+        gap=settings.gap or None,
         repeat=settings.repeat,
         jobs=pool.jobs,
         backend=settings.backend,

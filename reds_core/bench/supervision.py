@@ -17,7 +17,6 @@ from reds_core.bench.process_tree import ProcessTree
 from reds_core.bench.record import SolveOutcome
 from reds_core.bench.task import ANSWERED, READY, WARM, Reply, SolveLimits, SolveResult, SolveTask
 from reds_core.comparison.worker_pool import THREAD_VARIABLES
-from reds_core.knapsack.solver import Controls
 from reds_core.system.isolation import Isolated, isolated
 from reds_core.system.libraries import library_versions
 from reds_core.system.machine import load_average, this_machine, utc_now
@@ -71,13 +70,12 @@ def _request(task: SolveTask) -> dict[str, npt.ArrayLike]:
     limits = task.limits
     held = limits.memory_limit_bytes
     told = None if held is None else max(int(MEMORY_SHARE * held), 1)
-    controls = Controls(limits.time_limit_s, limits.seed, limits.threads, memory_limit_bytes=told)
     return {
         "problem": np.frombuffer(task.problem, np.uint8),
         "solver": task.solver,
         "version": task.version,
         "settings": json.dumps(dict(task.settings)),
-        "controls": json.dumps(asdict(controls)),
+        "controls": json.dumps(asdict(limits.controls(told))),
     }
 
 

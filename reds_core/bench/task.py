@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reds_core.bench.record import SolveOutcome
 from reds_core.knapsack.solution import Limit, Status
+from reds_core.knapsack.solver import Controls
 from reds_core.system.machine import Machine
 
 READY, WARM, ANSWERED = "ready", "warm", "answered"
@@ -22,12 +23,18 @@ class SolveLimits:
         time_limit_s: time limit that is passed to the solver; the process is killed some time after it.
         memory_limit_bytes: limit on the resident memory of the process with its children; None means no limit.
         threads, seed: passed to the solver; None leaves the choice to the solver.
+        gap: proven relative gap at which the solver may stop; None asks for a proof of optimality.
     """
 
     time_limit_s: float
     memory_limit_bytes: int | None
     threads: int | None
     seed: int | None
+    gap: float | None = None
+
+    def controls(self, memory_limit_bytes: int | None) -> Controls:
+        """The controls that are passed to the solver, with its share of the memory limit."""
+        return Controls(self.time_limit_s, self.seed, self.threads, memory_limit_bytes=memory_limit_bytes, gap=self.gap)
 
 
 @dataclass(frozen=True)

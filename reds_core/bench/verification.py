@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
 from reds_core.bench.task import SolveLimits, SolverAnswer, SolveResult
@@ -32,10 +32,16 @@ class Question:
     jobs: int
 
 
-def scored(problem: KnapsackProblem, solver: type[Solver], answer: SolverAnswer) -> Solution:
+def scored(problem: KnapsackProblem, solver: type[Solver], answer: SolverAnswer, gap: float | None = None) -> Solution:
     """Check an answer and compute its value and gap.
 
     A stand-in solver with the declarations of `solver` replays the answer through `solve`, which checks it.
+
+    Args:
+        problem: the problem.
+        solver: the class of the solver.
+        answer: its answer.
+        gap: the proven relative gap at which it was allowed to stop.
 
     Raises:
         ContractViolation: as `reds_core.knapsack.solver.solve`.
@@ -53,7 +59,7 @@ def scored(problem: KnapsackProblem, solver: type[Solver], answer: SolverAnswer)
         def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
             return Answer(answer.status, answer.choice, answer.bound, answer.limit, answer.backend_s, answer.detail)
 
-    return solve(problem, StandIn())
+    return replace(solve(problem, StandIn(), Controls(gap=gap)), detail=tuple(answer.detail))
 
 
 def record_of(question: Question, problem: KnapsackProblem, solver: type[Solver], result: SolveResult) -> SolveRecord:
@@ -62,7 +68,7 @@ def record_of(question: Question, problem: KnapsackProblem, solver: type[Solver]
     outcome, reason, detail = reply.outcome, reply.reason, result.detail
     if reply.answer is not None:
         try:
-            solution = scored(problem, solver, reply.answer)
+            solution = scored(problem, solver, reply.answer, question.limits.gap)
             detail = solution.detail
         except RedsError as error:
             outcome, reason = SolveOutcome.BROKE_CONTRACT, error.what
@@ -86,6 +92,7 @@ def record_of(question: Question, problem: KnapsackProblem, solver: type[Solver]
         memory_limit_bytes=question.limits.memory_limit_bytes,
         threads=question.limits.threads,
         seed=question.limits.seed,
+        gap_asked=question.limits.gap,
         jobs=question.jobs,
         started_at=result.started_at,
         machine=result.machine,

@@ -10,7 +10,7 @@ import typer
 from reds_core.commands.backend_options import LOKY, Backend, Scheduler, jobs_option
 from reds_core.commands.completing import plugin_list
 from reds_core.commands.plain_help import REPEATABLE
-from reds_core.commands.shared import OptionTexts, parse_plugin_options, results_kept
+from reds_core.commands.shared import Gap, OptionTexts, parse_gap, parse_plugin_options, results_kept
 from reds_core.commands.verbosity import chosen_verbose
 
 NO_LIMIT = "none"
@@ -44,6 +44,7 @@ def bench_command(
             "tables of the solver may take three quarters of it.",
         ),
     ] = "4GiB",
+    gap: Gap = None,
     repeat: Annotated[int, typer.Option(metavar="N", help="How many times each solve is run.", min=1)] = 1,
     seed: Annotated[int, typer.Option(metavar="N", help="The random seed of the solvers.", min=0)] = 0,
     threads: Annotated[int, typer.Option(metavar="N", help="The number of threads of each solve.", min=1)] = 1,
@@ -68,6 +69,7 @@ def bench_command(
         options=parse_plugin_options(option or []),
         time_limit_s=time_limit,
         memory_limit_bytes=None if memory_limit.strip().lower() == NO_LIMIT else parse_bytes(memory_limit),
+        gap=None if gap is None else parse_gap(gap),
         repeat=repeat,
         seed=seed,
         threads=threads,

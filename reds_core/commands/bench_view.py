@@ -10,16 +10,23 @@ from rich.console import Console
 from reds_core.bench.history import BenchRun
 from reds_core.bench.reader import judged_records, read_records
 from reds_core.bench.record import SolveOutcome, SolveRecord
+from reds_core.bench.record_file import limits_of
+from reds_core.bench.task import SolveLimits
 from reds_core.commands.tables import print_table
-from reds_core.knapsack.solution import Status
+from reds_core.knapsack.solution import Limit, Status
+
+IN_GAP = "in gap"
+_KINDS = ("proved", IN_GAP, "found", "nothing", "refused", "failed")
+"""The columns of the table, which count the solves by their result."""
 
 
 def print_bench(run: BenchRun, folder: Path) -> None:
     """Print the results of each solver, the solvers that were left out and why, and where the files are."""
     records = [r for r in judged_records(read_records(folder)) if _belongs_to(run, r)]
+    kinds = [kind for kind in _KINDS if kind != IN_GAP or run.gap]
     print_table(
-        ["solver", "solves", "proved", "found", "nothing", "refused", "failed"],
-        [_row(label, [r for r in records if r.contender.label == label]) for label in run.contenders],
+        ["solver", "solves", *kinds],
+        [_row(label, [r for r in records if r.contender.label == label], kinds) for label in run.contenders],
     )
     console = Console(soft_wrap=True, highlight=False, markup=False)
     for each in run.left_out:
@@ -29,18 +36,13 @@ def print_bench(run: BenchRun, folder: Path) -> None:
 
 def _belongs_to(run: BenchRun, record: SolveRecord) -> bool:
     """Whether the record is of a solve that this run asked for, even if an earlier run made it."""
-    asked = (run.time_limit_s, run.memory_limit_bytes, run.threads, run.seed)
-    used = (record.time_limit_s, record.memory_limit_bytes, record.threads, record.seed)
-    return asked == used and record.problem.name in run.problems and record.repeat < run.repeat
+    asked = SolveLimits(run.time_limit_s, run.memory_limit_bytes, run.threads, run.seed, run.gap)
+    return asked == limits_of(record) and record.problem.name in run.problems and record.repeat < run.repeat
 
 
-def _row(label: str, records: list[SolveRecord]) -> list[str]:
+def _row(label: str, records: list[SolveRecord], kinds: list[str]) -> list[str]:
     counts = Counter(_kind(record) for record in records)
-    return [
-        label,
-        str(len(records)),
-        *(str(counts[kind]) for kind in ("proved", "found", "nothing", "refused", "failed")),
-    ]
+    return [label, str(len(records)), *(str(counts[kind]) for kind in kinds)]
 
 
 def _kind(record: SolveRecord) -> str:
@@ -48,4 +50,6 @@ def _kind(record: SolveRecord) -> str:
         return "refused" if record.outcome is SolveOutcome.REFUSED else "failed"
     if record.status in (Status.OPTIMAL, Status.INFEASIBLE):
         return "proved"
+    if record.limit is Limit.GAP:
+        return IN_GAP
     return "found" if record.value is not None else "nothing"

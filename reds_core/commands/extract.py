@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from reds_core.commands.shared import (
+    GAP,
     SOLVER,
     TIME_LIMIT,
     BudgetTexts,
     DataSource,
     Json,
     OptionTexts,
+    parse_gap,
     parse_plugin_options,
     print_json,
     results_kept,
@@ -37,6 +39,7 @@ def extract_command(
     ] = 0,
     solver: Annotated[str | None, with_default(SOLVER, "that of the run")] = None,
     time_limit: Annotated[float | None, with_default(TIME_LIMIT, "that of the run")] = None,
+    gap: Annotated[str | None, with_default(GAP, "that of the run")] = None,
     option: OptionTexts = None,
     as_json: Json = False,
 ) -> None:
@@ -52,6 +55,7 @@ def extract_command(
         finetune_epochs=finetune_epochs,
         solver=solver,
         time_limit=time_limit,
+        gap=None if gap is None else parse_gap(gap),
         options=parse_plugin_options(option or []),
         verbose=chosen_verbose(),
     )

@@ -25,6 +25,7 @@ from reds_core.commands.shared import (
     SOLVER_TEXT,
     in_section,
     input_shape_of,
+    parse_gap,
     parse_plugin_options,
     results_kept,
 )
@@ -67,6 +68,10 @@ def _points(given: str | Absent, _: float | None) -> float | Absent:
     return float(typed.number)
 
 
+def _gap(given: str | Absent, _: float | None) -> float | Absent:
+    return given if isinstance(given, Absent) else parse_gap(given)
+
+
 def _comma_separated(texts: Sequence[str], _: tuple[str, ...]) -> tuple[str, ...]:
     """The parts of texts such as "flip,shift=0.1". The single word none means no parts."""
     return listed([part for text in texts for part in text.split(",")])
@@ -107,6 +112,7 @@ OPTIONS = SettingOptions(
         "task.loss_weights": OptionRule(metavar="X,..."),
         "time_limit_s": OptionRule(metavar="SECONDS"),
         "memory_limit": OptionRule(metavar="SIZE"),
+        "gap": OptionRule(metavar="SHARE", is_text=True, read=_gap),
         "element_size_bytes": OptionRule(metavar="BYTES"),
         "latency_table": OptionRule(metavar="FILE"),
         "widths.keep": OptionRule(metavar="PATTERN"),
@@ -131,7 +137,7 @@ OPTIONS = SettingOptions(
         **dict.fromkeys(("element_size_bytes", "latency_table"), BUDGETS),
         **dict.fromkeys(("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations"), TRANSFORMS),
         **dict.fromkeys(("scorer", "score_level"), SCORING),
-        **dict.fromkeys(("solver", "time_limit_s", "threads", "memory_limit"), SOLVER),
+        **dict.fromkeys(("solver", "time_limit_s", "threads", "memory_limit", "gap"), SOLVER),
         **dict.fromkeys(("options", "seed"), RUN),
         "finetune": FINE_TUNING,
         "finetune.epochs": None,

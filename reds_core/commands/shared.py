@@ -16,6 +16,7 @@ from reds_core.commands.overriding import listed, override
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, OutputError
+from reds_core.scales import PERCENT, read_typed
 
 if TYPE_CHECKING:
     from reds_core.formulation.width_rules import WidthRules
@@ -119,6 +120,13 @@ MEMORY_LIMIT = typer.Option(
     show_default="half of the available memory",
 )
 MemoryLimit = Annotated[str | None, MEMORY_LIMIT]
+GAP_FORM = "0.0001 or 0.01%"
+GAP = typer.Option(
+    metavar="SHARE",
+    help=f"Stop each solve as soon as its choice is proven to be within this share of the optimum, such as {GAP_FORM}.",
+    show_default="a proof of optimality is searched for",
+)
+Gap = Annotated[str | None, GAP]
 ElementSize = Annotated[
     int,
     typer.Option(
@@ -219,6 +227,18 @@ def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
             raise InputError(f"option '{text}' is malformed", "write NAME.KEY=VALUE, such as taylor.batch_size=64")
         parsed.setdefault(name, {})[key] = setting
     return parsed
+
+
+def parse_gap(text: str) -> float:
+    """Parse a share that is written as a number or in percent.
+
+    Raises:
+        InputError: If it is malformed.
+    """
+    typed = read_typed(text)
+    if typed is None or typed.unit not in ("", PERCENT):
+        raise InputError(f"the gap '{text}' is not a share", f"give --gap {GAP_FORM}")
+    return float(typed.number / 100 if typed.unit == PERCENT else typed.number)
 
 
 def print_json(content: Any) -> None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reds_core.commands.shared import (
+    Gap,
     Json,
     MemoryLimit,
     OptionTexts,
     SolverName,
     Threads,
     TimeLimit,
+    parse_gap,
     parse_plugin_options,
     print_json,
 )
@@ -36,6 +38,7 @@ def solve_command(
     ] = None,
     threads: Threads = None,
     memory_limit: MemoryLimit = None,
+    gap: Gap = None,
     option: OptionTexts = None,
     as_json: Json = False,
 ) -> None:
@@ -50,6 +53,7 @@ def solve_command(
         seed=seed,
         threads=threads,
         memory_limit=memory_limit,
+        gap=None if gap is None else parse_gap(gap),
         options=parse_plugin_options(option or []),
     )
     if as_json:

@@ -81,6 +81,7 @@ class Solution:
     Attributes:
         value: value of the choice, recomputed from the problem.
         gap: (bound - value) / |value|; 0 if they are equal; None without a bound or if the value is 0.
+        limit: why the search stopped early. GAP means that the proven gap was as small as the caller had asked for.
         widths: number of channels that each group with widths keeps, by group name.
         usage: usage of each resource, by resource name.
         wall_s: measured seconds of the call.
@@ -107,8 +108,7 @@ class Solution:
     def __repr__(self) -> str:
         found = "no choice" if self.value is None else f"value {self.value}"
         used = "".join(f", {name} {amount}" for name, amount in list((self.usage or {}).items())[:_SHOWN])
-        limit = f" ({self.limit.value} limit)" if self.limit else ""
-        return f"<Solution {self.status.value}{limit}: {found}, bound {self.bound}{used}, by {self.solver!r}>"
+        return f"<Solution {_status_text(self)}: {found}, bound {self.bound}{used}, by {self.solver!r}>"
 
     def __str__(self) -> str:
         """The solution in lines, with the widths of the first groups."""
@@ -122,7 +122,7 @@ def solution_text(solution: Solution, groups: int | None = None) -> str:
         solution: the solution.
         groups: the most groups whose widths are shown, and the most sites whose levels are shown, or None for all.
     """
-    rows = [("status", solution.status.value + (f" ({solution.limit.value} limit)" if solution.limit else ""))]
+    rows = [("status", _status_text(solution))]
     rows.append(("solver", f"{solution.solver} {solution.version}, {solution.wall_s:.3f} s"))
     if solution.value is not None:
         rows.append(("value", f"{solution.value:,}"))
@@ -141,6 +141,13 @@ def solution_text(solution: Solution, groups: int | None = None) -> str:
     rows += [("note", note) for note in solution.detail]
     indent = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{indent}}  {content}" for name, content in rows)
+
+
+def _status_text(solution: Solution) -> str:
+    """The status, and what ended the search early."""
+    if solution.limit is Limit.GAP and solution.gap is not None:
+        return f"{solution.status.value} (within {100 * solution.gap:.3g} % of the optimum, as asked for)"
+    return solution.status.value + (f" ({solution.limit.value} limit)" if solution.limit else "")
 
 
 def relative_gap(value: int | None, bound: int | None) -> float | None:

@@ -60,6 +60,7 @@ def _member_row(record: SubnetworkRecord) -> dict[str, Any]:
         "gap": record.gap,
         "bound_independent": record.bound_independent,
         "status": record.status,
+        "limit": record.limit,
         "solver": record.solver,
         "wall_s": record.wall_s,
         "latency_measured_ns": record.latency_measured_ns,
@@ -87,7 +88,7 @@ def _accuracies(accuracy: Accuracy) -> dict[str, float | None]:
 
 
 def _type(column: str) -> str:
-    if column in ("status", "solver") or column.startswith(("file_", LEVELS)):
+    if column in ("status", "limit", "solver") or column.startswith(("file_", LEVELS)):
         return "string"
     if column in ("is_untrained", "shares_weights"):
         return "bool"

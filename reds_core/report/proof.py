@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reds_core.knapsack.solution import Status, relative_gap
+from reds_core.knapsack.solution import Limit, Status, relative_gap
 from reds_core.plan import SubnetworkRecord
 from reds_core.report import units
 
@@ -88,7 +88,8 @@ def _sentence(record: SubnetworkRecord, alternatives: str) -> str:
     if gap is not None:
         multiples = f", with widths in multiples of {record.align}" if record.align and record.align > 1 else ""
         limit = units.small_percent(gap)
-        return f"Within {limit} of the best possible{multiples}: no {alternatives} can be better by more."
+        asked = ", as asked for" if record.limit == Limit.GAP.value else ""
+        return f"Within {limit} of the best possible{multiples}{asked}: no {alternatives} can be better by more."
     if record.value is None:
         return "No search was recorded for this subnetwork."
     if record.bound is None:

@@ -95,6 +95,7 @@ def search_table(family: FamilyFacts, proofs: tuple[Proof, ...]) -> Table:
 
     rows = (
         row("Status", lambda r: Cell(_words(r.status))),
+        row("Stopped at", lambda r: Cell(_STOPS[r.limit]) if r.limit in _STOPS else NOTHING),
         Row("Gap", tuple(_figure(p.gap, units.small_percent) for p in proofs)),
         row("Value", lambda r: _figure(r.value, units.count)),
         row("Bound", lambda r: _figure(r.bound, units.count)),
@@ -107,6 +108,10 @@ def search_table(family: FamilyFacts, proofs: tuple[Proof, ...]) -> Table:
     )
     labels = tuple(m.label for m in members)
     return Table("What the search found", "Subnetwork", labels, one_block(rows)).without_empty_rows()
+
+
+_STOPS = {"gap": "the gap asked for", "time": "the time limit", "memory": "the memory limit", "nodes": "the node limit"}
+"""What ended a search early, by the limit in the plan."""
 
 
 def _words(status: str | None) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from reds_core.arrays import BoolArray, IntArray
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.problem import Group, KnapsackProblem
-from reds_core.knapsack.solution import Alignment, Solution, Status, relative_gap
+from reds_core.knapsack.solution import Alignment, Limit, Solution, Status, relative_gap
 from reds_core.runs.search import Search
 
 MULTIPLE = 4
@@ -71,12 +71,15 @@ def choose(
     if not is_cheap and aligned.value < value:
         return replace(found, alignment=Alignment(1, price))
     choice = aligned_problem.outer(aligned.choice)
+    limit = found.limit or aligned.limit
+    if limit is Limit.GAP and (found.bound is None or not search.controls.is_close_enough(aligned.value, found.bound)):
+        limit = None  # each search reached the gap, but their difference adds to it
     multiple = MULTIPLE if _is_aligned(fits, choice) else 1  # floors and ceilings may exclude all multiples
     return replace(
         aligned,
         choice=choice,
         status=Status.OPTIMAL if aligned.value == found.bound else Status.FEASIBLE,
-        limit=found.limit or aligned.limit,
+        limit=limit,
         bound=found.bound,
         gap=relative_gap(aligned.value, found.bound),
         wall_s=found.wall_s,

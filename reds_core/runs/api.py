@@ -231,6 +231,7 @@ def extract(
     finetune_epochs: int = 0,
     solver: str | None = None,
     time_limit: float | None = None,
+    gap: float | None = None,
     options: PluginOptions | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
@@ -256,6 +257,7 @@ def extract(
         finetune_epochs: How many epochs the new member is trained for. 0 means that it is not trained.
         solver: The name of a solver plugin, or `"auto"`. None means that of the run.
         time_limit: The time limit of each solve, in seconds. None means that of the run.
+        gap: The proven relative gap at which each solve may stop, such as 1e-4. None means that of the run.
         options: Options of plugins, as `{plugin: {key: text}}`. They are merged with those of the run.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
@@ -281,6 +283,7 @@ def extract(
         converted("finetune_epochs", finetune_epochs, int),
         converted("solver", solver, str | None),
         converted("time_limit", time_limit, float | None),
+        converted("gap", gap, float | None),
         given_options(options),
     )
     with following(verbose, watcher) as followed:

@@ -55,6 +55,7 @@ class ExtractionRequest:
         finetune_epochs: How many epochs the new member is trained for by itself.
         solver: The name of a solver plugin; None for that of the run.
         time_limit_s: The time limit of each solve; None for that of the run.
+        gap: The proven relative gap at which each solve may stop; None for that of the run.
         options: Options of plugins, which take precedence over those of the run.
     """
 
@@ -63,6 +64,7 @@ class ExtractionRequest:
     finetune_epochs: int = 0
     solver: str | None = None
     time_limit_s: float | None = None
+    gap: float | None = None
     options: PluginOptions = field(default_factory=dict)
 
     def settings(self, base: RunSettings) -> RunSettings:
@@ -75,6 +77,7 @@ class ExtractionRequest:
             base,
             solver=base.solver if self.solver is None else self.solver,
             time_limit_s=base.time_limit_s if self.time_limit_s is None else self.time_limit_s,
+            gap=base.gap if self.gap is None else self.gap,
             options=merged_options(base.options, self.options),
             finetune=dataclasses.replace(base.finetune, epochs=self.finetune_epochs),
         )

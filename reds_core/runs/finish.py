@@ -214,6 +214,7 @@ def solution_figures(solution: Solution) -> dict[str, Any]:
         "bound": solution.bound,
         "gap": solution.gap,
         "status": solution.status.value,
+        "limit": None if solution.limit is None else solution.limit.value,
         "solver": solution.solver,
         "wall_s": solution.wall_s,
         "align": None if solution.alignment is None else solution.alignment.multiple,

@@ -71,6 +71,8 @@ class PruneOptions(WidthOptions, total=False):
         threads: The number of threads of each solve. None leaves it to the solver.
         memory_limit: The memory limit of the tables of each solve: a number of bytes, or a text such as `"2GiB"`. None
             means half of the available memory.
+        gap: The proven relative gap at which each solve may stop, such as 1e-4. None means that solvers search for a
+            proof of optimality.
         element_size: Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
         transforms: One or several transform plugins, which offer further choices for each layer, such as
@@ -110,6 +112,7 @@ class PruneOptions(WidthOptions, total=False):
     time_limit: float | None
     threads: int | None
     memory_limit: str | int | None
+    gap: float | None
     element_size: int
     latency_table: str | PathLike[str] | None
     transforms: str | Sequence[str]

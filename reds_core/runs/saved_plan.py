@@ -249,7 +249,7 @@ class SavedPlan(_InFolder, Plan):
         accuracy_before, accuracy_after, and accuracy_KIND for each kind of exported file
             are the accuracies on test data: before fine-tuning, of the model file, and of each exported file. Those of
             the full network are those of the input model and of its model file;
-        value, bound, gap, bound_independent, status, solver, wall_s, align, latency_measured_ns
+        value, bound, gap, bound_independent, status, limit, solver, wall_s, align, latency_measured_ns
             are as in the records;
         levels_WHAT for everything that transforms decided, such as levels_weight_bits
             are how many layers have each level: "7×4 3×8" means that 7 layers have level 4, and 3 have level 8;

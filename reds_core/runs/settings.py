@@ -62,6 +62,8 @@ class RunSettings:
         threads: The number of threads of each solve. None means the choice of the solver.
         memory_limit: The most memory that the tables of a solve may take, such as 2GiB. None means half of the
             available memory.
+        gap: The proven relative gap at which each solve may stop, such as 0.0001 or 0.01%. None means a proof of
+            optimality is searched for.
         element_size_bytes: The size of a weight or an activation on the device: 1 for int8, or 4 for float32.
         latency_table: The table that `reds latency` wrote, for budgets of latency.
         widths: The widths that groups may have.
@@ -104,6 +106,7 @@ class RunSettings:
     time_limit_s: float | None = None
     threads: int | None = None
     memory_limit: str | None = None
+    gap: float | None = None
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency_table: str | None = None
     widths: WidthRules = WidthRules()
@@ -220,7 +223,7 @@ class RunSettings:
             InputError: If a limit is malformed or out of range.
         """
         memory = None if self.memory_limit is None else parse_bytes(self.memory_limit)
-        return Controls(self.time_limit_s, self.seed, self.threads, memory_limit_bytes=memory)
+        return Controls(self.time_limit_s, self.seed, self.threads, memory_limit_bytes=memory, gap=self.gap)
 
     def read_latencies(self) -> LatencyTable | None:
         """Read the latency table; None if there is none.

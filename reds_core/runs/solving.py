@@ -30,6 +30,7 @@ def solve(
     seed: int | None = None,
     threads: int | None = None,
     memory_limit: str | int | None = None,
+    gap: float | None = None,
     options: PluginOptions | None = None,
     registry: Registry | None = None,
 ) -> Solution:
@@ -43,13 +44,15 @@ def solve(
         solver: The name of a solver plugin, or a solver object. `"auto"` takes the best solver for the problem, and the
             next one if that stops without a choice or runs out of memory. `"cmd:PROGRAM {mps} {answer}"` runs a
             program that reads the problem from a file and writes its answer to another.
-        controls: Limits, seed and a hint as one object, as solvers receive them. It replaces the four arguments that
+        controls: Limits, seed and a hint as one object, as solvers receive them. It replaces the five arguments that
             follow.
         time_limit: The time limit of the solver, in seconds. None means no limit.
         seed: The random seed of the solver. None leaves it to the solver.
         threads: How many threads the solver may use. None leaves it to the solver.
         memory_limit: How much memory the tables of the solver may take: a number of bytes, or a text such as `"2GiB"`.
             None means half of the available memory.
+        gap: The proven relative gap, (bound - value) / |value|, at which the solver may stop, such as 1e-4. The
+            `limit` of the solution is then `Limit.GAP`. None means that it searches for a proof of optimality.
         options: Options of plugins, as `{plugin: {key: text}}`. A solver object has its options already.
         registry: The plugins to choose from. By default they are all that are installed.
 
@@ -73,6 +76,7 @@ def solve(
         converted("seed", seed, int | None),
         converted("threads", threads, int | None),
         memory_limit_bytes=None if memory is None else parse_bytes(memory),
+        gap=converted("gap", gap, float | None),
     )
     registry, options = given_registry(registry), given_options(options)
     if not isinstance(solver, str | Solver):

@@ -6,13 +6,15 @@ Each check is one function, and the first paragraph of its docstring is printed 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from reds_core.errors import UnsupportedError
+from reds_core.knapsack.cheapest import trivial_bound
 from reds_core.knapsack.problem import KnapsackProblem, SumResource
-from reds_core.knapsack.solution import Status
+from reds_core.knapsack.solution import Answer, Limit, Status, relative_gap
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, solve, why_not
 from reds_core.testing import problems
 from reds_core.testing.isolation import captured_stdout
@@ -163,10 +165,71 @@ def starts_from_the_hint(subject: SolverSubject) -> None:
                 raise Failure(f"found {found} from a hint of value {known.value} on {described(problem)}")
 
 
+def stops_at_the_gap(subject: SolverSubject) -> None:
+    """A proven gap ends a search when it is as small as the user asked for, and the answer must say so truthfully."""
+    subject.needs(Control.GAP)
+    for problem, truth in subject.plain_problems[:12]:
+        for gap in (None, 1e-3, 0.1, 10.0):
+            answer = subject.ask(problem, dataclasses.replace(subject.controls, gap=gap))
+            subject.judge_truth(problem, answer, truth.value)
+            _judge_gap(problem, answer, gap)
+    features = subject.solver.features
+    for problem in subject.fitting([problems.large(0, features), problems.roomy(0, features)]):
+        answer = subject.ask(problem, dataclasses.replace(subject.controls, gap=1e9))
+        _judge_gap(problem, answer, 1e9)
+
+
+def _judge_gap(problem: KnapsackProblem, answer: Answer, gap: float | None) -> None:
+    """Compare the gap that an answer proves with what it says about it.
+
+    Raises:
+        Failure: if it claims a gap that it has not reached, or has reached it without saying so.
+    """
+    value = None if answer.choice is None else problem.evaluate(answer.choice).value
+    reached = relative_gap(value, answer.bound)
+    is_reached = reached is not None and reached <= (gap or 0.0)
+    if answer.limit is Limit.GAP and not is_reached:
+        raise Failure(f"says that it stopped at the gap {gap}, but has proven {reached} on {described(problem)}")
+    if gap and is_reached and answer.status is Status.FEASIBLE and answer.limit is not Limit.GAP:
+        stop = "no limit" if answer.limit is None else f"its {answer.limit.value} limit"
+        raise Failure(f"went on to {stop} with a gap of {reached:g}, though {gap:g} suffices, on {described(problem)}")
+
+
+def takes_a_known_bound(subject: SolverSubject) -> None:
+    """A bound that another solver has proven ends a search that reaches it, and must not be lost on the way."""
+    subject.needs(Control.KNOWN_BOUND)
+    solver = subject.solver
+    for problem, truth in subject.plain_problems[:12]:
+        for known in (0, 2**40) if truth.value is None else (truth.value, truth.value + 1000):
+            answer = subject.ask(problem, dataclasses.replace(subject.controls, known_bound=known))
+            subject.judge_truth(problem, answer, truth.value)
+            stated = Claim.BOUND in solver.claims and answer.status is Status.FEASIBLE
+            if stated and (answer.bound is None or answer.bound > known):
+                raise Failure(f"its bound {answer.bound} is above the known bound {known} on {described(problem)}")
+        proves = Control.HINT in solver.controls and Claim.OPTIMAL in solver.claims
+        if truth.value is None or not proves or problem.magnitude >= (solver.exact_below or math.inf):
+            continue
+        best = tuple(int(k) for k in truth.optima[0])
+        answer = subject.ask(problem, dataclasses.replace(subject.controls, hint=best, known_bound=truth.value))
+        if answer.status is not Status.OPTIMAL:
+            raise Failure(
+                f"says {answer.status.value} with bound {answer.bound}, though the hint has the value of the known "
+                f"bound {truth.value}, on {described(problem)}"
+            )
+
+
 def takes_every_control(subject: SolverSubject) -> None:
     """Callers set the same controls for every solver, so one that a solver does not honour must not be an error."""
     for problem in subject.fitting([problems.roomy(0, subject.solver.features), problems.roomy(0, Feature.NONE)]):
-        controls = Controls(time_limit_s=subject.settings.time_limit_s, seed=11, threads=2, hint=problem.ceilings)
+        controls = Controls(
+            time_limit_s=subject.settings.time_limit_s,
+            seed=11,
+            threads=2,
+            hint=problem.ceilings,
+            memory_limit_bytes=2**30,
+            gap=1e-9,
+            known_bound=trivial_bound(problem),
+        )
         subject.judge_truth(problem, subject.ask(problem, controls), brute_force(problem).value)
 
 
@@ -193,6 +256,8 @@ CONDUCT = tuple(
         honours_the_time_limit,
         is_sane_when_time_is_short,
         starts_from_the_hint,
+        stops_at_the_gap,
+        takes_a_known_bound,
         takes_every_control,
         prints_nothing,
     )

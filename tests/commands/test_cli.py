@@ -12,7 +12,7 @@ import pytest
 from command_line import Reds, write_problem
 from reds_scorers import MagnitudeScorer
 from toy_framework import ToyFramework, describe, residual_model
-from toy_plugins import FIRST_PARTY, BruteSolver, IdleSolver, PluginModule, ToyBits, ToyTarget
+from toy_plugins import FIRST_PARTY, BruteSolver, HalfwaySolver, IdleSolver, PluginModule, ToyBits, ToyTarget
 from toy_runs import Workplace
 
 from reds_core.cost import resources
@@ -374,6 +374,20 @@ def test_solve_hands_controls_on(reds: Reds, problem: Path) -> None:
     assert "does not honour seed" in content["detail"]
     reds("solve", problem)
     assert heard[1] == Controls(60.0)
+    for text in ("0.01%", "1e-4", "0.0001"):
+        reds("solve", problem, "--gap", text)
+        assert heard[-1] == Controls(60.0, gap=1e-4)
+
+
+def test_a_choice_within_the_gap_is_a_success_that_says_so(reds: Reds, problem: Path) -> None:
+    reds.install(PluginModule("toy", (HalfwaySolver,)))
+    content = reds("solve", problem, "--gap", "50%", "--json").json
+    assert (content["status"], content["limit"], content["bound"]) == ("feasible", "gap", content["value"] + 1)
+    outcome = reds("solve", problem, "--gap", "50%")
+    assert outcome.status == 0
+    assert re.search(r"^status +feasible \(within [0-9.]+ % of the optimum, as asked for\)$", outcome.out, re.MULTILINE)
+    assert reds("solve", problem, "--json").json["status"] == "optimal"
+    reds("solve", problem, "--gap", "half").check_error(2, "the gap 'half' is not a share; give --gap 0.0001 or 0.01%")
 
 
 def test_an_infeasible_problem_is_status_3(reds: Reds, tmp_path: Path) -> None:

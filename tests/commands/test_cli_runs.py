@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from command_line import Outcome, Reds
 from toy_framework import ToyFramework
-from toy_plugins import FIRST_PARTY, IdleSolver, PluginModule, ToyBits, ToyTarget
+from toy_plugins import FIRST_PARTY, HalfwaySolver, IdleSolver, PluginModule, ToyBits, ToyTarget
 from toy_runs import Workplace
 
 from reds_core.plan import ExtractionRecord, load_plan
@@ -64,6 +64,8 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
             "5",
             "--threads",
             "1",
+            "--gap",
+            "0.01%",
             "--element-size",
             "4",
         ),
@@ -96,7 +98,21 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
         "recalibrate": False,
     }
     assert (options["solver"], options["time_limit_s"], options["threads"]) == ("brute", 5.0, 1)
+    assert options["gap"] == 1e-4
     assert (options["element_size_bytes"], options["holdout"], options["seed"]) == (4, 0.2, 4)
+
+
+def test_plan_and_report_say_that_a_choice_was_taken_at_the_gap(reds: Reds, place: Workplace) -> None:
+    reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, HalfwaySolver)))
+    arguments = ("--solver", "halfway", "--pruner", "oneshot", "--align", "1", "--finetune-epochs", "0")
+    assert pruned(reds, place, *arguments, "--budget", "macs=0.5", "--gap", "0.5").status == 0
+    (member,) = load_plan(place.out).subnetworks
+    assert (member.status, member.limit, member.bound) == ("feasible", "gap", (member.value or 0) + 1)
+    assert "of the best possible, as asked for: no choice" in (place.out / "report.html").read_text()
+    exact = reds("extract", place.out, "--budget", "macs=0.4", "--gap", "0", "--json").json
+    assert (exact["status"], "limit" in exact) == ("optimal", False)
+    again = reds("extract", place.out, "--budget", "macs=0.3", "--json").json
+    assert (again["status"], again["limit"]) == ("feasible", "gap")
 
 
 def test_prune_takes_transforms_and_targets(reds: Reds, place: Workplace) -> None:

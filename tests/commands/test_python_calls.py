@@ -262,6 +262,7 @@ def test_solve_keeps_to_what_it_is_asked(tmp_path: Path) -> None:
     told = " ".join(found.detail)
     assert all(f"does not honour {control}" in told for control in ("time_limit", "seed", "threads", "memory_limit"))
     assert reds_core.solve(path, "brute", time_limit=None, memory_limit=2**31, registry=registry).value == found.value
+    assert "does not honour gap" in reds_core.solve(path, "brute", gap=0.01, registry=registry).detail
     assert reds_core.solve(path, "idle", registry=registry).choice is None
     limits = Controls(2.5, seed=3, threads=2, hint=(0,) * len(load_problem(path).groups))
     told = " ".join(reds_core.solve(path, "brute", limits, registry=registry).detail)

@@ -80,6 +80,12 @@ def test_multiples_are_named_beside_the_gap() -> None:
     assert "multiples" not in alone(proven(0.5, DS_CNN_S, align=1, **close)).sentence
 
 
+def test_a_gap_that_was_asked_for_is_named() -> None:
+    close = {"status": "feasible", "value": 1000, "bound": 1001, "gap": 0.001}
+    assert "of the best possible, as asked for: no" in alone(proven(0.5, DS_CNN_S, limit="gap", **close)).sentence
+    assert "asked" not in alone(proven(0.5, DS_CNN_S, limit="time", **close)).sentence
+
+
 def test_no_bound_is_no_proof_and_names_the_solver() -> None:
     proof = prove(subnetwork(0.5, DS_CNN_S), has_smaller=True, has_larger=False)
     assert not proof.is_optimal

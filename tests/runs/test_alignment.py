@@ -18,7 +18,7 @@ from reds_core.errors import InfeasibleError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 from reds_core.knapsack.solution import Alignment, Answer, Limit, Status
-from reds_core.knapsack.solver import Claim, Controls, Feature
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature
 from reds_core.plan import SubnetworkRecord, load_plan
 from reds_core.registry import Registry
 from reds_core.runs import alignment, api
@@ -116,6 +116,33 @@ def test_multiples_that_are_better_than_what_was_found_are_taken_at_any_price() 
     assert solution.widths == {"g": 4}
     assert (solution.status, solution.limit, solution.bound) == (Status.FEASIBLE, Limit.TIME, 1_000_000)
     assert solution.alignment == Alignment(4, pytest.approx(999_950 / 50))
+
+
+class NearSolver(BruteSolver):
+    """Stops with a bound that is 60 above the optimum, where the gap allows it."""
+
+    name = "near"
+    controls = Control.GAP
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        best = super().solve(problem, controls)
+        assert best.bound is not None
+        if not controls.is_close_enough(best.bound, best.bound + 60):
+            return best
+        return Answer(Status.FEASIBLE, best.choice, best.bound + 60, Limit.GAP)
+
+
+@pytest.mark.parametrize(("gap", "limit"), [(0.001, Limit.GAP), (0.0006, None)])
+def test_multiples_are_within_the_gap_only_if_their_own_distance_from_the_bound_is(
+    gap: float, limit: Limit | None
+) -> None:
+    found = choose(
+        Search(Registry([PluginModule("test", (NearSolver,))]), controls=Controls(gap=gap)),
+        one_group([1, 2, 3, 100_000, 100_020, 200_000], 5),
+        AUTO,
+    )
+    assert found.widths == {"g": 4}
+    assert (found.status, found.bound, found.limit) == (Status.FEASIBLE, 100_080, limit)
 
 
 def test_without_feasible_multiples_any_width_is_taken() -> None:

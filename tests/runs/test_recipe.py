@@ -179,6 +179,7 @@ SETTINGS = st.builds(
     task=st.builds(Task, st.none() | WORDS, st.none() | WORDS),
     time_limit_s=st.none() | st.floats(0.1, 1e6),
     threads=st.none() | st.integers(1, 64),
+    gap=st.none() | st.floats(0, 1),
     score_level=st.sampled_from(ScoreLevel),
     element_size_bytes=st.sampled_from((1, 4)),
     latency_table=st.none() | st.just("/latencies/table.json"),

@@ -28,6 +28,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "holdout": ("holdout: 0", ("--holdout", "0.1")),
     "time_limit": ("time_limit_s: 5", ("--time-limit", "none")),
     "threads": ("threads: 2", ("--threads", "none")),
+    "gap": ("gap: 0.01", ("--gap", "none")),
     "memory_limit": ("memory_limit: 2GiB", ("--memory-limit", "none")),
     "element_size": ("element_size_bytes: 4", ("--element-size", "1")),
     "latency_table": ("latency_table: t.json", ("--latency-table", "none")),

@@ -76,7 +76,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("p.npz",),
         (("--solver", "dp"),),
         {"--json": None, "--solver": NAMES, "--time-limit": NUMBERS, "--seed": NUMBERS, "--threads": NUMBERS}
-        | {"--option": OPTIONS, "--memory-limit": AMOUNTS},
+        | {"--option": OPTIONS, "--memory-limit": AMOUNTS, "--gap": AMOUNTS},
     ),
     "convert": (
         ("p.npz", "new.mps"),
@@ -100,7 +100,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ),
         {"--budget": BUDGETS, "--data": PATHS, "--out": PATHS, "--scorer": NAMES, "--pruner": NAMES, "--solver": NAMES}
         | {"--resume": None, "--overwrite": None, "--recipe": PATHS, "--time-limit": NUMBERS, "--threads": NUMBERS}
-        | {"--memory-limit": AMOUNTS, "--import": IMPORTS, "--score-level": (*WORDS, "kernel")}
+        | {"--memory-limit": AMOUNTS, "--import": IMPORTS, "--score-level": (*WORDS, "kernel"), "--gap": AMOUNTS}
         | {"--dry-run": None, "--json": None, "--input-shape": SHAPES}
         | {"--int8": None, "--no-int8": None, "--no-strict": None}
         | _WIDTH_RULES
@@ -111,7 +111,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("done",),
         (("--budget", "macs=0.7"),),
         {"--budget": BUDGETS, "--data": PATHS, "--finetune-epochs": _SMALL, "--solver": NAMES, "--time-limit": NUMBERS}
-        | {"--option": OPTIONS, "--json": None},
+        | {"--option": OPTIONS, "--json": None, "--gap": AMOUNTS},
     ),
     "latency": (
         ("m.keras",),
@@ -143,7 +143,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("p.npz",),
         (("--solvers", "no"), ("--out", "new")),
         {"--solvers": WORDS, "--suite": WORDS, "--time-limit": NUMBERS, "--memory-limit": AMOUNTS}
-        | {"--option": OPTIONS, "--seed": NUMBERS, "--scheduler": WORDS}
+        | {"--option": OPTIONS, "--seed": NUMBERS, "--scheduler": WORDS, "--gap": AMOUNTS}
         | {"--repeat": NUMBERS, "--threads": NUMBERS, "--jobs": NUMBERS, "--backend": WORDS, "--out": PATHS},
     ),
     "compare": (

@@ -36,7 +36,9 @@ class Honest(Solver):
     name = "honest"
     features: ClassVar[Feature] = Feature.ALL
     claims: ClassVar[Claim] = ALL_CLAIMS
-    controls: ClassVar[Control] = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT
+    controls: ClassVar[Control] = (
+        Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT | Control.GAP | Control.KNOWN_BOUND
+    )
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         if np.prod([float(g.options) for g in problem.groups]) > 1e5:
@@ -52,6 +54,7 @@ class Modest(Honest):
 
     name = "modest"
     claims = Claim.NONE
+    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         answer = super().solve(problem, controls)
@@ -134,6 +137,8 @@ class Despairing(Honest):
 
 class Timid(Honest):
     """Proves some problems only."""
+
+    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         answer = super().solve(problem, controls)
@@ -297,6 +302,46 @@ class Stubborn(Modest):
         if answer.choice is None or answer.limit is not None:
             return answer
         return Answer(Status.FEASIBLE, choices_by_value(problem)[0])
+
+
+class Overeager(Honest):
+    """Stops at the first choice and says that the gap is reached."""
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        answer = super().solve(problem, controls)
+        if controls.gap is None or answer.bound is None or controls.known_bound is not None:
+            return answer
+        return Answer(Status.FEASIBLE, choices_by_value(problem)[0], answer.bound, Limit.GAP)
+
+
+class Plodding(Honest):
+    """Declares that it stops at a gap, and searches on."""
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        answer = super().solve(problem, controls)
+        if controls.gap is None or answer.bound is None or controls.known_bound is not None:
+            return answer
+        return Answer(Status.FEASIBLE, answer.choice, answer.bound + 1, Limit.TIME)
+
+
+class Deaf(Honest):
+    """Declares that it takes a known bound, and keeps its own, which is worse."""
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        answer = super().solve(problem, controls)
+        if controls.known_bound is None or controls.gap is not None or answer.bound is None:
+            return answer
+        return Answer(Status.FEASIBLE, answer.choice, answer.bound + 1)
+
+
+class Doubtful(Honest):
+    """Repeats a known bound but does not see that its hint reaches it."""
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        answer = super().solve(problem, controls)
+        if controls.known_bound is None or controls.gap is not None or answer.bound is None:
+            return answer
+        return Answer(Status.FEASIBLE, answer.choice, min(controls.known_bound, answer.bound + 1))
 
 
 class Picky(Honest):

@@ -19,7 +19,7 @@ from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.target import Target
 from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Answer, Status
+from reds_core.knapsack.solution import Answer, Limit, Status
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 from reds_core.plugin import Plugin
 from reds_core.pruning.pruner import Pruner
@@ -47,6 +47,20 @@ class BruteSolver(Solver):
         values = values_of(problem, choices)
         best = max(fits, key=lambda i: int(values[i]))
         return Answer(Status.OPTIMAL, tuple(int(k) for k in choices[best]), int(values[best]))
+
+
+class HalfwaySolver(BruteSolver):
+    """Stops at a bound that is one above the optimum, if the gap allows it."""
+
+    name = "halfway"
+    controls = Control.GAP
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        best = super().solve(problem, controls)
+        value = 0 if best.bound is None else best.bound
+        if best.choice is None or not controls.is_close_enough(value, value + 1):
+            return best
+        return Answer(Status.FEASIBLE, best.choice, value + 1, Limit.GAP)
 
 
 class IdleSolver(Solver):

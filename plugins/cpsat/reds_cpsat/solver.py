@@ -18,6 +18,9 @@ from reds_cpsat.loading import load_cp_model
 LEAST = -(2**63)
 """CP-SAT's minus infinity."""
 
+MOST = 2**63 - 1
+"""CP-SAT's infinity."""
+
 SUM_LIMIT = 2**62
 """CP-SAT refuses linear expressions whose coefficients could sum up to about 2^63."""
 
@@ -37,7 +40,15 @@ class CpsatSolver(LinearSolver):
     name = "cpsat"
     requires = ("ortools",)
     install = "pip install ortools"
-    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT | Control.MEMORY_LIMIT
+    controls = (
+        Control.TIME_LIMIT
+        | Control.SEED
+        | Control.THREADS
+        | Control.HINT
+        | Control.MEMORY_LIMIT
+        | Control.GAP
+        | Control.KNOWN_BOUND
+    )
     auto_rank: ClassVar[int] = 30
 
     def optimise(self, model: LinearModel, controls: Controls, start: IntArray | None) -> BackendOutcome:
@@ -49,9 +60,13 @@ class CpsatSolver(LinearSolver):
         cp_model = load_cp_model()
         built = cp_model.CpModel()
         _fill(built.Proto(), model, start)
+        if controls.gap:
+            built.Proto().objective.offset = -model.offset  # CP-SAT's gap is relative to the objective with it
+        if controls.known_bound is not None:
+            built.Proto().objective.domain.extend((model.offset - controls.known_bound, MOST))
         solver = cp_model.CpSolver()
         parameters = solver.parameters
-        parameters.relative_gap_limit = 0.0
+        parameters.relative_gap_limit = controls.gap or 0.0
         parameters.absolute_gap_limit = 0.0
         if controls.time_limit_s is not None:
             building = time.perf_counter() - started
@@ -75,7 +90,8 @@ class CpsatSolver(LinearSolver):
         if status != cp_model.OPTIMAL:
             timed = controls.time_limit_s is not None and spent >= STOPPED_SHARE * parameters.max_time_in_seconds
             limit = Limit.TIME if timed else Limit.INTERRUPTED
-        return BackendOutcome(choice, bound, status == cp_model.OPTIMAL, limit, spent)
+        exhausted = status == cp_model.OPTIMAL and not controls.gap  # at the gap, CP-SAT reports an optimum as well
+        return BackendOutcome(choice, bound, exhausted, limit, spent)
 
 
 def _interruptibly(solver: Any, model: Any) -> Any:

@@ -47,15 +47,25 @@ class PulpOptions(LinearOptions):
 
 
 class PulpSolver(LinearSolver):
-    """Branch and cut by CBC (Forrest and Lougee-Heimer, 2005) or another back end of PuLP, with a gap of 0.
+    """Branch and cut by CBC (Forrest and Lougee-Heimer, 2005) or another back end of PuLP, with a gap of 0 unless
+    one is asked for.
 
-    PuLP returns no bound, so a search that is stopped early has the bound of presolve or none.
+    PuLP returns no bound, so a search that is stopped early has the bound of presolve or none, and one that ends at a
+    gap has the bound that the gap implies.
     """
 
     name = "pulp"
     requires = ("pulp",)
     install = "pip install pulp"
-    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT | Control.MEMORY_LIMIT
+    controls = (
+        Control.TIME_LIMIT
+        | Control.SEED
+        | Control.THREADS
+        | Control.HINT
+        | Control.MEMORY_LIMIT
+        | Control.GAP
+        | Control.KNOWN_BOUND
+    )
     auto_rank: ClassVar[int] = 40
     exact_below: ClassVar[int | None] = FLOAT_EXACT_BELOW
     coefficient_bits: ClassVar[int | None] = FLOAT_BITS
@@ -83,6 +93,9 @@ class PulpSolver(LinearSolver):
             "start": np.zeros(0) if start is None else start,
             "deadline": 0.0 if deadline is None else deadline,
             "threads": controls.threads or 0,
+            "offset": model.offset,
+            # back ends take shares of the larger of value and bound, reds takes shares of the value
+            "gap": (controls.gap or 0.0) / (1 + (controls.gap or 0.0)),
         }
         detail = () if controls.seed is None or cbc else (f"PuLP's {backend} is given no seed",)
         reply = run_isolated(WORKER, request, deadline)
@@ -90,10 +103,10 @@ class PulpSolver(LinearSolver):
             return BackendOutcome(limit=Limit.TIME, detail=detail)
         if "unavailable" in reply:
             raise UnavailableError(f"PuLP has no back end '{backend}' here", f"choose one of: {reply['unavailable']}")
-        return replace(_outcome(model, reply, deadline), detail=detail)
+        return replace(_outcome(model, reply, deadline, controls.gap or 0.0), detail=detail)
 
 
-def _outcome(model: LinearModel, reply: NamedArrays, deadline: float | None) -> BackendOutcome:
+def _outcome(model: LinearModel, reply: NamedArrays, deadline: float | None, gap: float) -> BackendOutcome:
     """Interpret the reply of the worker. Its flags follow `sol_status`, because `status` calls stopped runs optimal."""
     seconds, levels = float(reply["seconds"]), reply["levels"]
     stopped = deadline is not None and time.monotonic() >= deadline - MARGIN_S
@@ -101,9 +114,9 @@ def _outcome(model: LinearModel, reply: NamedArrays, deadline: float | None) -> 
         return BackendOutcome(exhausted=True, backend_s=seconds)
     if not reply["found"] or np.any(np.isnan(levels[: model.group_starts[-1]])):
         return BackendOutcome(limit=Limit.TIME if stopped else None, backend_s=seconds)
-    if not reply["optimal"]:
+    if not reply["optimal"] or (gap and stopped):
         return BackendOutcome(model.choice(levels), None, False, Limit.TIME if stopped else None, seconds)
     reached = whole_bound(float(model.objective.astype(np.float64) @ np.nan_to_num(levels)))
-    return BackendOutcome(
-        model.choice(levels), None if reached is None else model.offset + reached, True, None, seconds
-    )
+    value = None if reached is None else model.offset + reached
+    bound = None if value is None else value + int(gap * abs(value))
+    return BackendOutcome(model.choice(levels), bound, not gap, None, seconds)

@@ -41,7 +41,12 @@ def _build(pulp: Any, request: NamedArrays, way_out: bool = False) -> tuple[Any,
         return pulp.LpAffineExpression([(variables[c], k) for c, k in zip(columns, coefficients, strict=True)])
 
     # minimise, because CBC takes the value of a start with the wrong sign when it maximises, and stops there
-    problem.setObjective(weighted(range(len(costs)), [-value for value in costs]))
+    objective = weighted(range(len(costs)), [-value for value in costs])
+    if float(request["gap"]):  # a share of the objective with its offset, which a variable that is always 1 carries
+        one = pulp.LpVariable("one", 1, 1)
+        one.setInitialValue(1)
+        objective += -int(request["offset"]) * one
+    problem.setObjective(objective)
     columns, coefficients, starts = (request[key].tolist() for key in ("column", "coefficient", "starts"))
     for row, (equal, rhs) in enumerate(zip(request["equality"].tolist(), request["rhs"].tolist(), strict=True)):
         span = slice(starts[row], starts[row + 1])
@@ -56,7 +61,8 @@ def _build(pulp: Any, request: NamedArrays, way_out: bool = False) -> tuple[Any,
 def back_end(pulp: Any, request: NamedArrays, **settings: Any) -> Any:
     """The back end, with those of the wanted settings that its constructor accepts."""
     backend = str(request["backend"])
-    wanted: dict[str, Any] = {"msg": False, "gapRel": 0.0, "gapAbs": 0.0, "options": request["options"].tolist()}
+    gap = float(request["gap"])
+    wanted: dict[str, Any] = {"msg": False, "gapRel": gap, "gapAbs": 0.0, "options": request["options"].tolist()}
     if float(request["deadline"]) > 0:
         wanted["timeLimit"] = max(float(request["deadline"]) - time.monotonic() - REPORT_S, 0.01)
     threads = int(request["threads"])

@@ -32,7 +32,7 @@ REPORT_S = 0.05
 """HiGHS should stop this many seconds before the deadline, to leave time for its report."""
 
 
-def ask(model: LinearModel, task: str, seconds: float | None) -> NamedArrays | None:
+def ask(model: LinearModel, task: str, seconds: float | None, gap: float = 0.0) -> NamedArrays | None:
     """Solve `model` with HiGHS.
 
     Args:
@@ -40,6 +40,7 @@ def ask(model: LinearModel, task: str, seconds: float | None) -> NamedArrays | N
         task: "milp", "lp", or "elastic" for the LP that violates limits as little as possible, each in units of its
             largest coefficient.
         seconds: the time limit, or None.
+        gap: the relative gap, of the objective with the offset of the model, at which a MILP may stop.
 
     Returns:
         Arrays by name, or None if HiGHS was killed at the time limit: `status`, `seconds`, `message`, and `columns`
@@ -57,6 +58,8 @@ def ask(model: LinearModel, task: str, seconds: float | None) -> NamedArrays | N
         "equality": model.equality,
         "whole": model.whole,
         "upper": model.upper,
+        "gap": gap,
+        "offset": model.offset,
     }
     if model.columns <= HERE_COLUMNS:
         here = time.monotonic() + HERE_S + REPORT_S
@@ -93,17 +96,26 @@ def _seconds(request: NamedArrays) -> float:
 
 def _milp(request: NamedArrays) -> dict[str, Any]:
     from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
 
-    upper = request["rhs"].astype(np.float64)
+    gap, offset = float(request["gap"]), float(request["offset"])
+    costs, upper, matrix = -request["objective"].astype(np.float64), request["rhs"].astype(np.float64), _matrix(request)
+    whole, least, most = request["whole"], np.zeros(costs.size), request["upper"].astype(np.float64)
+    if gap:  # a share of the objective with its offset, which a last column that is always 1 carries
+        costs, whole = np.append(costs, -offset), np.append(whole, False)
+        least, most = np.append(least, 1.0), np.append(most, 1.0)
+        matrix = csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(upper.size, costs.size))
     result = milp(
-        -request["objective"].astype(np.float64),
-        constraints=LinearConstraint(_matrix(request), np.where(request["equality"], upper, -np.inf), upper),
-        integrality=request["whole"].astype(np.uint8),
-        bounds=Bounds(0.0, request["upper"].astype(np.float64)),
-        options={"mip_rel_gap": 0.0, "disp": False, "time_limit": _seconds(request)},
+        costs,
+        constraints=LinearConstraint(matrix, np.where(request["equality"], upper, -np.inf), upper),
+        integrality=whole.astype(np.uint8),
+        bounds=Bounds(least, most),
+        options={"mip_rel_gap": gap, "disp": False, "time_limit": _seconds(request)},
     )
     bound = getattr(result, "mip_dual_bound", None)
-    return _reply(result) | {"bound": -np.inf if bound is None else bound}
+    reply = _reply(result)
+    reply["columns"] = reply["columns"][: request["objective"].size]
+    return reply | {"bound": -np.inf if bound is None else bound + (offset if gap else 0.0)}
 
 
 def _lp(request: NamedArrays, elastic: bool) -> dict[str, Any]:

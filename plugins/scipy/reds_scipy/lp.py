@@ -26,7 +26,9 @@ from reds_core.knapsack.relaxation import (
     LinearModel,
     LinearOptions,
     Presolved,
+    at_gap,
     conclude,
+    is_settled,
     least,
     linear_model,
     prepared,
@@ -46,7 +48,7 @@ class ScipyLpSolver(Solver):
     requires = ("scipy",)
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
-    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT
+    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT | Control.GAP | Control.KNOWN_BOUND
     auto_rank: ClassVar[int] = 60
     Options: ClassVar[type] = LinearOptions
 
@@ -55,7 +57,8 @@ class ScipyLpSolver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         """Presolve, solve the relaxation, compute an exact bound from its duals, and round to a choice."""
-        return cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
+        answer = cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
+        return at_gap(problem, answer, controls)
 
     def _answer(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         limit = controls.time_limit_s
@@ -64,6 +67,8 @@ class ScipyLpSolver(Solver):
         known = prepared(problem, controls, self.options, started)
         if isinstance(known, Answer):
             return known
+        if is_settled(known, controls):
+            return conclude(problem, known, BackendOutcome())
         if known.domain is None:
             return conclude(problem, known, BackendOutcome(exhausted=True), proved=True)
         halted = why_not_built(problem, known.domain, controls.memory_limit(), deadline)

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 from reds_core.bench.history import BenchRun
 from reds_core.bench.report.measures import time_ratios
-from reds_core.bench.report.results import Comparison, Kind, SolverResults, memory_limit_text, time_limit_text
+from reds_core.bench.report.results import (
+    Comparison,
+    Kind,
+    SolverResults,
+    gap_text,
+    memory_limit_text,
+    time_limit_text,
+)
 from reds_core.bench.report.run_details import unfinished
 from reds_core.bench.report.tables import gaps_left, losses_of
 from reds_core.report import units
@@ -151,6 +158,9 @@ def warnings(comparison: Comparison, runs: Sequence[BenchRun]) -> tuple[str, ...
     memories = comparison.values(memory_limit_text)
     if len(memories) > 1:
         found.append(f"Solves had different memory limits: {', '.join(memories)}.")
+    gaps = comparison.values(gap_text)
+    if len(gaps) > 1:
+        found.append(f"Solvers were allowed to stop at different gaps: {', '.join(gaps)}.")
     threads = comparison.values(lambda r: "not set" if r.threads is None else r.threads)
     if len(threads) > 1:
         found.append(f"Solves had different numbers of threads: {', '.join(threads)}.")

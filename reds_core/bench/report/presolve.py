@@ -51,5 +51,5 @@ def _all_but_presolve(solver: SolverResults) -> tuple[object, ...]:
     contender = solver.contender
     options = tuple(sorted((k, v) for k, v in contender.options.items() if k != "presolve"))
     records = [s.record for run in solver.runs.values() for s in run.solves]
-    settings = frozenset((r.time_limit_s, r.memory_limit_bytes, r.threads) for r in records)
+    settings = frozenset((r.time_limit_s, r.memory_limit_bytes, r.threads, r.gap_asked) for r in records)
     return (contender.solver, options, contender.distribution, contender.version, settings)

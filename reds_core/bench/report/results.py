@@ -12,7 +12,7 @@ from enum import Enum, IntEnum
 from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
 from reds_core.bench.report.measures import geometric_mean, relative_loss, shifted_geometric_mean
 from reds_core.bench.verdicts import KnownFacts, Verdicts, judge
-from reds_core.knapsack.solution import Status, relative_gap
+from reds_core.knapsack.solution import Limit, Status, relative_gap
 from reds_core.report import units
 
 SHIFT_S = 0.01
@@ -24,11 +24,12 @@ class Kind(IntEnum):
 
     OPTIMAL = 0
     INFEASIBLE = 1
-    ANSWERED = 2
-    NOTHING = 3
-    REFUSED = 4
-    FAILED = 5
-    FALSE_CLAIM = 6
+    IN_GAP = 2
+    ANSWERED = 3
+    NOTHING = 4
+    REFUSED = 5
+    FAILED = 6
+    FALSE_CLAIM = 7
 
 
 def kind_of(record: SolveRecord, false_claim: str | None) -> Kind:
@@ -42,7 +43,9 @@ def kind_of(record: SolveRecord, false_claim: str | None) -> Kind:
     if record.value is None:
         return Kind.NOTHING
     is_optimal = record.status is Status.OPTIMAL or record.value == record.bound
-    return Kind.OPTIMAL if is_optimal else Kind.ANSWERED
+    if is_optimal:
+        return Kind.OPTIMAL
+    return Kind.IN_GAP if record.limit is Limit.GAP else Kind.ANSWERED
 
 
 class Clock(Enum):
@@ -298,11 +301,17 @@ def memory_limit_text(record: SolveRecord) -> str:
     return "none" if record.memory_limit_bytes is None else units.byte_size(record.memory_limit_bytes)
 
 
+def gap_text(record: SolveRecord) -> str:
+    """The gap at which a solver was allowed to stop, as text."""
+    return "none" if not record.gap_asked else f"{100 * record.gap_asked:g}{units.THIN}%"
+
+
 _SETTINGS: Mapping[str, Callable[[SolveRecord], object]] = {
     "version {}": lambda r: f"{r.contender.distribution} {r.contender.version}",
     "{}": lambda r: ", ".join(f"{k}={v}" for k, v in sorted(r.contender.options.items())),
     "limit {}": time_limit_text,
     "memory {}": memory_limit_text,
+    "gap {}": gap_text,
     "threads {}": lambda r: "not set" if r.threads is None else r.threads,
 }
 """Settings whose records must not be aggregated, by the text that is appended to the contender's label."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reds_core.bench.history import BenchRun, Ending
 from reds_core.bench.record import SolveRecord
-from reds_core.bench.report.results import SHIFT_S, Comparison, Kind, memory_limit_text, time_limit_text
+from reds_core.bench.report.results import SHIFT_S, Comparison, Kind, gap_text, memory_limit_text, time_limit_text
 from reds_core.bench.report.tables import outcome_text
 from reds_core.report import units
 from reds_core.report.table import Cell, Row, Table, one_block, prose_table, whole
@@ -108,6 +108,7 @@ def settings_table(comparison: Comparison) -> Table:
         else (),
         "Time limit": values(time_limit_text),
         "Memory limit": values(memory_limit_text),
+        "Gap at which solvers may stop": values(gap_text) if any(r.gap_asked for r in comparison.records) else (),
         "Threads": values(lambda r: "not set" if r.threads is None else r.threads),
         "Seeds": values(lambda r: "not set" if r.seed is None else r.seed),
         "Repeats": (str(1 + max((r.repeat for r in comparison.records), default=0)),) if times else (),

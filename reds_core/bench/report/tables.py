@@ -10,6 +10,7 @@ from reds_core.bench.record import SolveOutcome
 from reds_core.bench.report.measures import Ratios, Typical, spread, time_ratios
 from reds_core.bench.report.presolve import PresolvePair
 from reds_core.bench.report.results import Comparison, Kind, SolverResults, SolverRun
+from reds_core.knapsack.solution import Limit
 from reds_core.report import units
 from reds_core.report.table import (
     NOTHING,
@@ -28,6 +29,7 @@ from reds_core.report.table import (
 MARKS = {
     Kind.OPTIMAL: "●",
     Kind.INFEASIBLE: "∅",
+    Kind.IN_GAP: "◐",
     Kind.ANSWERED: "○",
     Kind.NOTHING: "·",
     Kind.REFUSED: "–",
@@ -37,6 +39,7 @@ MARKS = {
 MARK_MEANINGS = {
     Kind.OPTIMAL: "proved optimal",
     Kind.INFEASIBLE: "proved infeasible",
+    Kind.IN_GAP: "proved within the gap asked for",
     Kind.ANSWERED: "a choice without proof",
     Kind.NOTHING: "no choice found",
     Kind.REFUSED: "refused",
@@ -76,7 +79,7 @@ def overview_table(comparison: Comparison) -> Table:
                 (
                     whole(len(solver.runs)),
                     whole(solver.proofs),
-                    whole(solver.count(Kind.ANSWERED)),
+                    whole(solver.count(Kind.IN_GAP, Kind.ANSWERED)),
                     whole(solver.count(Kind.NOTHING)),
                     whole(solver.count(Kind.REFUSED)),
                     whole(solver.count(Kind.FAILED, Kind.FALSE_CLAIM)),
@@ -257,10 +260,13 @@ def _run(run: SolverRun | None) -> Cell:
         notes.append("false claim")
     if kind is Kind.OPTIMAL and run.loss:
         notes.append(f"{loss_text(run.loss)} in the median")
-    if kind in (Kind.ANSWERED, Kind.FALSE_CLAIM) and run.loss is not None:
+    if kind in (Kind.IN_GAP, Kind.ANSWERED, Kind.FALSE_CLAIM) and run.loss is not None:
         notes.append("best known" if run.loss == 0 else loss_text(run.loss))
+    if kind is Kind.IN_GAP:
+        notes.append(f"gap {units.small_percent(run.gap)}, as asked for")
     if kind is Kind.ANSWERED:
         notes.append("no bound" if run.bound is None else f"gap {units.small_percent(run.gap)}")
-    limits = dict.fromkeys(s.record.limit.value for s in run.solves if s.record.limit is not None)
+    stops = (s.record.limit for s in run.solves)
+    limits = dict.fromkeys(limit.value for limit in stops if limit not in (None, Limit.GAP))
     notes += [f"{limit} limit" if limit != "interrupted" else limit for limit in limits]
     return Cell(duration(middle), middle, ", ".join(notes), tone=tone)

@@ -126,7 +126,8 @@ class LinearSolver(Solver):
 
         Args:
             model: the model.
-            controls: the controls; the time limit is the time that is left.
+            controls: the controls; the time limit is the time that is left. The gap is relative to the value of the
+                problem, which is the objective of the model plus `model.offset`.
             start: values of the columns to start from, int64 (columns,), or None.
         """
 
@@ -135,7 +136,8 @@ class LinearSolver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         """Presolve, call the back end, check its result, and combine what both prove."""
-        return cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
+        answer = cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
+        return at_gap(problem, answer, controls)
 
     def _answer(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         started = time.perf_counter()
@@ -145,6 +147,8 @@ class LinearSolver(Solver):
         if isinstance(known, Answer):
             return known
         trusted = self.exact_below is None or problem.magnitude < self.exact_below
+        if is_settled(known, controls):
+            return conclude(problem, known, BackendOutcome(), trusted)
         if known.domain is None:
             return conclude(problem, known, BackendOutcome(exhausted=True), trusted, proved=True)
         halted = why_not_built(problem, known.domain, controls.memory_limit(), deadline)
@@ -229,12 +233,31 @@ def prepared(
     if why is not None:
         return cheapest_answer(problem, Limit.MEMORY, why, controls.hint)
     if not options.presolve:
-        return untouched(problem, controls.hint)
+        return _informed(untouched(problem, controls.hint), controls)
     limit = controls.time_limit_s
     share = None if limit is None else PRESOLVE_SHARE * limit
     if share is not None and cells * (1 + resources) > PRESOLVE_ENTRIES_PER_S * share:
         return cheapest_answer(problem, Limit.TIME, "there is no time to presolve the problem", controls.hint)
-    return presolve(problem, controls.hint, None if share is None else started + share)
+    return _informed(presolve(problem, controls.hint, None if share is None else started + share), controls)
+
+
+def _informed(known: Presolved, controls: Controls) -> Presolved:
+    """The result of presolve, with the bound that the caller knows where that is the smaller one."""
+    bounds = [bound for bound in (known.bound, controls.known_bound) if bound is not None]
+    return replace(known, bound=min(bounds, default=None))
+
+
+def is_settled(known: Presolved, controls: Controls) -> bool:
+    """Whether the search can stop after presolve, because its choice is within the gap that was asked for."""
+    return known.value is not None and known.bound is not None and controls.is_close_enough(known.value, known.bound)
+
+
+def at_gap(problem: KnapsackProblem, answer: Answer, controls: Controls) -> Answer:
+    """The answer with the limit GAP if it is not proven optimal but within the gap that was asked for."""
+    if answer.status is not Status.FEASIBLE or answer.choice is None or answer.bound is None or not controls.gap:
+        return answer
+    value = problem.evaluate(answer.choice).value
+    return replace(answer, limit=Limit.GAP) if controls.is_close_enough(value, answer.bound) else answer
 
 
 def why_not_built(
