@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 
 from reds_core.plugin import installed_entry_points
+
+
+def pytest_collection_finish() -> None:
+    """Take what libraries and collected tests hold out of garbage collection, which would search it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.metadata
 import inspect
 from collections.abc import Callable, Iterable, Iterator
@@ -49,8 +50,13 @@ class PluginRecord:
 
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str | None, str | None]:
-    dist = entry_point.dist
-    return (None, None) if dist is None else (dist.name, dist.version)
+    return (None, None) if entry_point.dist is None else _name_and_version(entry_point.dist)
+
+
+@functools.lru_cache(maxsize=64)  # one distribution has dozens of plugins, and its long metadata is parsed each time
+def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]
 
 
 def _broken(entry_point: importlib.metadata.EntryPoint, why: str) -> PluginRecord:
