@@ -91,7 +91,7 @@ class Feed:
 
     def _elements(self) -> Iterator[Any]:
         if isinstance(self._data, Stream):
-            yield from map(_element, self._data.batches())
+            yield from map(_copied_element, self._data.batches())
         else:
             for part in np.array_split(self._order.of(self._epoch), self.batches_per_epoch):
                 yield self._element(self._data.take(part), part)
@@ -130,7 +130,7 @@ def evaluation_dataset(data: Data, batch_size: int, errors: SourceErrors) -> Any
         errors: records errors of a stream.
     """
     signature = tf.nest.map_structure(_spec, _element(_first_example(data)))
-    elements = errors.recorded(lambda: map(_element, each_batch(data, batch_size)))
+    elements = errors.recorded(lambda: map(_copied_element, each_batch(data, batch_size)))
     return _dataset(elements, signature, _batch_count(data, batch_size))
 
 
@@ -152,6 +152,15 @@ def _element(batch: Arrays, soft_targets: Any = None) -> Any:
     """Return a batch as Keras takes it: (x, y) or (x, y, weights), where y is a pair if there are soft targets."""
     labels = batch.y if soft_targets is None else (batch.y, soft_targets)
     return (batch.x, labels) if batch.weights is None else (batch.x, labels, batch.weights)
+
+
+def _copied_element(batch: Arrays) -> Any:
+    """Return a copy of a batch as Keras takes it, for batches that may be views of arrays that are read again.
+
+    TensorFlow does not copy an array that starts at a multiple of 64 bytes. If a batch is divided among devices, a step
+    may write results of its operations into the memory of the array.
+    """
+    return tf.nest.map_structure(np.array, _element(batch))
 
 
 def _spec(array: Any) -> Any:
