@@ -116,7 +116,7 @@ def _search(request: NamedArrays) -> dict[str, Any]:
     except network.Contradiction:  # no choice costs less than the top
         return nothing
     # a search that was stopped has a lower bound below its best cost, or below the top if it has found nothing
-    bound = int(np.ceil(network.GetDDualBound() - 1e-6))
+    bound = int(np.ceil(min(network.GetDDualBound(), top) - 1e-6))
     best = top if solved is None else round(solved[1])
     finished = bound >= best or not pytoulbar2.pytoulbar2.tb2.option.limited
     values = np.array([] if solved is None else solved[0], np.int64)
@@ -129,11 +129,7 @@ def _fill(network: Any, request: NamedArrays) -> None:
 
     sizes = request["sizes"].tolist()
     _add_variables(network, sizes)
-    for scope, costs in _tables(request, OBJECTIVE):
-        network.AddFunction(scope, costs.tolist())
-    for part, room in enumerate(request["linear_rooms"].tolist(), WEIGHTED + 1):
-        terms = [(v, i, cost) for (v,), costs in _tables(request, part) for i, cost in enumerate(costs.tolist())]
-        network.AddGeneralizedLinearConstraint(terms, "<=", room)
+    # first, because toulbar2 may crash when it adds this constraint to a network whose values others have excluded
     weighted = list(_tables(request, WEIGHTED))
     if weighted:
         most = sum(int(costs.max()) for _, costs in weighted)
@@ -142,7 +138,11 @@ def _fill(network: Any, request: NamedArrays) -> None:
         for scope, costs in weighted:
             second.AddFunction(scope, costs.tolist())
         network.AddWeightedCSPConstraint(second, 0, int(request["weighted_room"]) + 1)
-
+    for scope, costs in _tables(request, OBJECTIVE):
+        network.AddFunction(scope, costs.tolist())
+    for part, room in enumerate(request["linear_rooms"].tolist(), WEIGHTED + 1):
+        terms = [(v, i, cost) for (v,), costs in _tables(request, part) for i, cost in enumerate(costs.tolist())]
+        network.AddGeneralizedLinearConstraint(terms, "<=", room)
 
 def _add_variables(network: Any, sizes: list[int]) -> None:
     for variable, size in enumerate(sizes):
