@@ -89,7 +89,9 @@ class _Limit:
 
 def is_too_large(problem: KnapsackProblem) -> bool:
     """Whether more than one limit has costs that only a weighted constraint can hold."""
-    if problem.magnitude < LINEAR_BELOW // 2 or any(a > b for a, b in zip(problem.floors, problem.ceilings, strict=True)):
+    if problem.magnitude < LINEAR_BELOW // 2 or any(
+        a > b for a, b in zip(problem.floors, problem.ceilings, strict=True)
+    ):
         return False
     domain = Domain.of(problem)
     limits = [limit for limit in _limits(problem, domain) if limit.room >= 0 and not _is_small(limit, domain)]
@@ -98,7 +100,9 @@ def is_too_large(problem: KnapsackProblem) -> bool:
 
 def _weighted(limits: Sequence[_Limit]) -> _Limit | None:
     """The limit that becomes a weighted constraint: the largest that does not fit a linear one, or has pairs."""
-    return max((l for l in limits if l.pairs or not l.fits_linear), key=lambda l: (not l.fits_linear, l.most), default=None)
+    return max(
+        (l for l in limits if l.pairs or not l.fits_linear), key=lambda l: (not l.fits_linear, l.most), default=None
+    )
 
 
 def entries_of(problem: KnapsackProblem, domain: Domain) -> int:

@@ -94,10 +94,7 @@ def _search(
     """Ask toulbar2 for the best choice that is worth more than the incumbent."""
     end = None if deadline is None else time.monotonic() + deadline - time.perf_counter()
     reply = run_isolated(WORKER, _request(network, controls, end), end)
-    if reply is None:
-        outcome = BackendOutcome(limit=Limit.TIME)
-    else:
-        outcome = _outcome(problem, known, network, reply)
+    outcome = BackendOutcome(limit=Limit.TIME) if reply is None else _outcome(problem, known, network, reply)
     if outcome.choice is None and known.incumbent is None and known.domain is not None and not outcome.exhausted:
         return BackendOutcome(
             least(problem, known.domain, deadline), outcome.bound, False, outcome.limit, outcome.backend_s

@@ -7,7 +7,6 @@ its own timer: it then reports what it has found.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.arrays import IntArray, NamedArrays
-from reds_core.system import serve
+from reds_core.system import limit_memory, serve
 from reds_toulbar2.network import OBJECTIVE, WEIGHTED
 
 REPORT_S = 0.1
@@ -78,24 +77,12 @@ def _received(receiver: Connection, child: int, deadline: float) -> dict[str, An
 
 def _child(request: NamedArrays, sender: Connection) -> None:
     try:
-        _limit_memory(int(request["memory"]))
+        limit_memory(int(request["memory"]))
         sender.send(_search(request))
     except MemoryError:
         sender.send({"error": "bad_alloc"})
     except Exception as error:
         sender.send({"error": f"{type(error).__name__}: {error}"})
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    """Let this process allocate at most so many bytes besides what it has; 0 sets no limit."""
-    if not memory_bytes:
-        return
-    import resource
-
-    with contextlib.suppress(OSError, ValueError):
-        with open("/proc/self/statm", encoding="ascii") as file:
-            has = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (has + memory_bytes, resource.RLIM_INFINITY))
 
 
 def _stopped() -> dict[str, Any]:
@@ -143,6 +130,7 @@ def _fill(network: Any, request: NamedArrays) -> None:
     for part, room in enumerate(request["linear_rooms"].tolist(), WEIGHTED + 1):
         terms = [(v, i, cost) for (v,), costs in _tables(request, part) for i, cost in enumerate(costs.tolist())]
         network.AddGeneralizedLinearConstraint(terms, "<=", room)
+
 
 def _add_variables(network: Any, sizes: list[int]) -> None:
     for variable, size in enumerate(sizes):
