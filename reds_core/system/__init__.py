@@ -15,9 +15,10 @@ from reds_core.system.files import (
     written_beside,
 )
 from reds_core.system.isolation import run_isolated, serve
+from reds_core.system.library_call import interruptible
 from reds_core.system.machine import Machine, this_machine, utc_now
 from reds_core.system.machine_faults import is_out_of_space, reason_of
-from reds_core.system.memory import why_too_much
+from reds_core.system.memory import limit_memory, why_too_much
 from reds_core.system.output import silenced_output, silenced_warnings, stream_behind
 from reds_core.system.record_lines import RECORDS_FILE, RecordKind
 from reds_core.system.users_code import UsersCode, import_modules
@@ -28,7 +29,9 @@ __all__ = [
     "RecordKind",
     "UsersCode",
     "import_modules",
+    "interruptible",
     "is_out_of_space",
+    "limit_memory",
     "make_folder",
     "read_archive",
     "reason_of",

@@ -117,3 +117,19 @@ def _address_space_bytes() -> int | None:
     with suppress(OSError, ValueError, IndexError):
         return soft - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     return soft
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Let this process allocate at most so many bytes of address space besides what it has; 0 sets no limit.
+
+    Allocations beyond it fail, in Python with a MemoryError. On systems without such limits, nothing happens. It is
+    meant for worker processes, as the limit cannot be raised again.
+    """
+    if not memory_bytes:
+        return
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        most = pages * resource.getpagesize() + memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -1,9 +1,9 @@
 """A problem on a domain as a cost function network: variables, tables of nonnegative costs, and limits.
 
-A limit whose costs depend on single groups only is a generalised linear constraint, and a limit of at most three
-groups with few joint choices is a table of forbidden tuples. Of the limits with costs of pairs, the first becomes a
-weighted constraint, which bounds the cost of a second network. toulbar2 crashes on some networks with two of those, so
-the others are linear constraints over additional variables, whose values are the joint choices of a pair.
+A limit of at most three groups with few joint choices is a table of forbidden tuples. Of the other limits, the one with
+the largest costs of pairs becomes a weighted constraint, which bounds the cost of a second network. toulbar2 crashes on
+some networks with two of those, so the others are generalised linear constraints. Where those have costs of pairs, they
+are over additional variables, whose values are the joint choices of a pair.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from reds_core.knapsack.relaxation import Domain, rows_of
 TUPLE_GROUPS = 3
 TUPLES = 2**14
 """A limit of at most `TUPLE_GROUPS` groups with at most this many joint choices becomes a table of forbidden tuples."""
+
+LINEAR_BELOW = 2**31
+"""Costs of linear constraints must add up to less: toulbar2 silently cuts their coefficients down to 32 bits."""
 
 OBJECTIVE, WEIGHTED, FIRST_LINEAR = 0, 1, 2
 """What a table is part of: the objective, the second network, or the first of the linear constraints."""
@@ -64,24 +67,52 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class _Limit:
-    """A limit with its tables shifted to a least entry of 0: those of groups and of pairs, without constant ones."""
+    """A limit with its tables shifted to a least entry of 0: those of groups and of pairs, without constant ones.
+
+    Attributes:
+        most: the sum of the largest entries of all tables.
+    """
 
     groups: Mapping[int, IntArray]
     pairs: Mapping[int, IntArray]
     room: int
+    most: int
+
+    @property
+    def fits_linear(self) -> bool:
+        """Whether a linear constraint can hold the costs."""
+        return self.most < LINEAR_BELOW
 
     def scope(self, domain: Domain) -> tuple[int, ...]:
         return tuple(sorted({*self.groups, *(g for k in self.pairs for g in domain.ends[k])}))
+
+
+def is_too_large(problem: KnapsackProblem) -> bool:
+    """Whether more than one limit has costs that only a weighted constraint can hold."""
+    if problem.magnitude < LINEAR_BELOW // 2 or any(
+        a > b for a, b in zip(problem.floors, problem.ceilings, strict=True)
+    ):
+        return False
+    domain = Domain.of(problem)
+    limits = [limit for limit in _limits(problem, domain) if limit.room >= 0 and not _is_small(limit, domain)]
+    return sum(not limit.fits_linear for limit in limits) > 1
+
+
+def _weighted(limits: Sequence[_Limit]) -> _Limit | None:
+    """The limit that becomes a weighted constraint: the largest that does not fit a linear one, or has pairs."""
+    return max(
+        (l for l in limits if l.pairs or not l.fits_linear), key=lambda l: (not l.fits_linear, l.most), default=None
+    )
 
 
 def entries_of(problem: KnapsackProblem, domain: Domain) -> int:
     """The number of table entries of the network, without those of forbidden tuples."""
     cells = [domain.options[a].size * domain.options[b].size for a, b in domain.ends]
     limits = [limit for limit in _limits(problem, domain) if limit.room >= 0 and not _is_small(limit, domain)]
-    with_pairs = [limit for limit in limits if limit.pairs]
+    weighted = _weighted(limits)
     entries = sum(o.size for o in domain.options) + sum(cells)
-    entries += sum(2 * cells[k] for limit in with_pairs[:1] for k in limit.pairs)
-    for k in {k for limit in with_pairs[1:] for k in limit.pairs}:
+    entries += sum(2 * cells[k] for k in (weighted.pairs if weighted else ()))
+    for k in {k for limit in limits if limit is not weighted for k in limit.pairs}:
         a, b = domain.ends[k]
         entries += int(np.count_nonzero(domain.cells[k])) * (domain.options[a].size + domain.options[b].size)
     return entries
@@ -120,7 +151,7 @@ def network_of(problem: KnapsackProblem, domain: Domain, incumbent: int | None) 
     small = [limit for limit in limits if _is_small(limit, domain)]
     tables += [_forbidden(limit, domain, top) for limit in small]
     large = [limit for limit in limits if limit not in small]
-    weighted = next((limit for limit in large if limit.pairs), None)
+    weighted = _weighted(large)
     if weighted is not None:
         tables += [CostTable(WEIGHTED, (g,), costs) for g, costs in weighted.groups.items()]
         tables += [CostTable(WEIGHTED, domain.ends[k], costs) for k, costs in weighted.pairs.items()]
@@ -176,7 +207,7 @@ def _limits(problem: KnapsackProblem, domain: Domain) -> list[_Limit]:
             else:
                 pairs[pair_of[scope]] = np.clip(table - least, 0, spread)
         if most > room:
-            found.append(_Limit(groups, pairs, room))
+            found.append(_Limit(groups, pairs, room, most))
     return found
 
 

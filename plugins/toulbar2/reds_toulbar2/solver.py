@@ -31,7 +31,7 @@ from reds_core.knapsack.relaxation import (
     unasked,
 )
 from reds_core.system import run_isolated, why_too_much
-from reds_toulbar2.network import Network, entries_of, network_of
+from reds_toulbar2.network import Network, entries_of, is_too_large, network_of
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -57,9 +57,11 @@ class Toulbar2Solver(Solver):
     Options: ClassVar[type] = LinearOptions
 
     def refusal(self, problem: KnapsackProblem) -> str | None:
-        if problem.magnitude < EXACT_BELOW:
-            return None
-        return "its sums may pass 2^51, beyond which pytoulbar2 rounds costs"
+        if problem.magnitude >= EXACT_BELOW:
+            return "its sums may pass 2^51, beyond which pytoulbar2 rounds costs"
+        if is_too_large(problem):
+            return "more than one of its limits has costs that add up to 2^31, the most that toulbar2 can hold"
+        return None
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         """Presolve, let toulbar2 search what is left, and combine what both prove."""
@@ -92,10 +94,7 @@ def _search(
     """Ask toulbar2 for the best choice that is worth more than the incumbent."""
     end = None if deadline is None else time.monotonic() + deadline - time.perf_counter()
     reply = run_isolated(WORKER, _request(network, controls, end), end)
-    if reply is None:
-        outcome = BackendOutcome(limit=Limit.TIME)
-    else:
-        outcome = _outcome(problem, known, network, reply)
+    outcome = BackendOutcome(limit=Limit.TIME) if reply is None else _outcome(problem, known, network, reply)
     if outcome.choice is None and known.incumbent is None and known.domain is not None and not outcome.exhausted:
         return BackendOutcome(
             least(problem, known.domain, deadline), outcome.bound, False, outcome.limit, outcome.backend_s

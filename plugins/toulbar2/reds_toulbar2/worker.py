@@ -7,7 +7,6 @@ its own timer: it then reports what it has found.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.arrays import IntArray, NamedArrays
-from reds_core.system import serve
+from reds_core.system import limit_memory, serve
 from reds_toulbar2.network import OBJECTIVE, WEIGHTED
 
 REPORT_S = 0.1
@@ -78,24 +77,12 @@ def _received(receiver: Connection, child: int, deadline: float) -> dict[str, An
 
 def _child(request: NamedArrays, sender: Connection) -> None:
     try:
-        _limit_memory(int(request["memory"]))
+        limit_memory(int(request["memory"]))
         sender.send(_search(request))
     except MemoryError:
         sender.send({"error": "bad_alloc"})
     except Exception as error:
         sender.send({"error": f"{type(error).__name__}: {error}"})
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    """Let this process allocate at most so many bytes besides what it has; 0 sets no limit."""
-    if not memory_bytes:
-        return
-    import resource
-
-    with contextlib.suppress(OSError, ValueError):
-        with open("/proc/self/statm", encoding="ascii") as file:
-            has = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (has + memory_bytes, resource.RLIM_INFINITY))
 
 
 def _stopped() -> dict[str, Any]:
@@ -116,7 +103,7 @@ def _search(request: NamedArrays) -> dict[str, Any]:
     except network.Contradiction:  # no choice costs less than the top
         return nothing
     # a search that was stopped has a lower bound below its best cost, or below the top if it has found nothing
-    bound = int(np.ceil(network.GetDDualBound() - 1e-6))
+    bound = int(np.ceil(min(network.GetDDualBound(), top) - 1e-6))
     best = top if solved is None else round(solved[1])
     finished = bound >= best or not pytoulbar2.pytoulbar2.tb2.option.limited
     values = np.array([] if solved is None else solved[0], np.int64)
@@ -129,11 +116,7 @@ def _fill(network: Any, request: NamedArrays) -> None:
 
     sizes = request["sizes"].tolist()
     _add_variables(network, sizes)
-    for scope, costs in _tables(request, OBJECTIVE):
-        network.AddFunction(scope, costs.tolist())
-    for part, room in enumerate(request["linear_rooms"].tolist(), WEIGHTED + 1):
-        terms = [(v, i, cost) for (v,), costs in _tables(request, part) for i, cost in enumerate(costs.tolist())]
-        network.AddGeneralizedLinearConstraint(terms, "<=", room)
+    # first, because toulbar2 may crash when it adds this constraint to a network whose values others have excluded
     weighted = list(_tables(request, WEIGHTED))
     if weighted:
         most = sum(int(costs.max()) for _, costs in weighted)
@@ -142,6 +125,11 @@ def _fill(network: Any, request: NamedArrays) -> None:
         for scope, costs in weighted:
             second.AddFunction(scope, costs.tolist())
         network.AddWeightedCSPConstraint(second, 0, int(request["weighted_room"]) + 1)
+    for scope, costs in _tables(request, OBJECTIVE):
+        network.AddFunction(scope, costs.tolist())
+    for part, room in enumerate(request["linear_rooms"].tolist(), WEIGHTED + 1):
+        terms = [(v, i, cost) for (v,), costs in _tables(request, part) for i, cost in enumerate(costs.tolist())]
+        network.AddGeneralizedLinearConstraint(terms, "<=", room)
 
 
 def _add_variables(network: Any, sizes: list[int]) -> None:

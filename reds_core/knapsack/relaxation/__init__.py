@@ -8,6 +8,13 @@ from __future__ import annotations
 from reds_core.knapsack.relaxation.digits import in_digits
 from reds_core.knapsack.relaxation.domain import Domain
 from reds_core.knapsack.relaxation.dual import Certificate, Dual
+from reds_core.knapsack.relaxation.float_report import (
+    TIGHT_FLOAT_BITS,
+    TIGHT_TOLERANCE,
+    FloatReport,
+    nothing_found,
+)
+from reds_core.knapsack.relaxation.isolated_backend import ask_worker
 from reds_core.knapsack.relaxation.linear import LinearModel, linear_model
 from reds_core.knapsack.relaxation.milp import (
     FLOAT_BITS,
@@ -33,21 +40,26 @@ from reds_core.knapsack.relaxation.rows import rows_of
 __all__ = [
     "FLOAT_BITS",
     "FLOAT_EXACT_BELOW",
+    "TIGHT_FLOAT_BITS",
+    "TIGHT_TOLERANCE",
     "BackendOutcome",
     "Certificate",
     "Domain",
     "Dual",
     "DualSearch",
+    "FloatReport",
     "LinearModel",
     "LinearOptions",
     "LinearSolver",
     "Presolved",
+    "ask_worker",
     "at_gap",
     "conclude",
     "in_digits",
     "is_settled",
     "least",
     "linear_model",
+    "nothing_found",
     "prepared",
     "refusal",
     "repaired",

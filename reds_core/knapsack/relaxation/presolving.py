@@ -174,7 +174,8 @@ class _Presolve:
             return False
         dual = Dual(self.problem, rows, domain, values=False)
         start = np.array([1.0 / max(c.magnitude(), 1.0) for c in dual.costs])
-        search = DualSearch(dual, start, None, self.deadline)
+        # the target ends the search at a bound that is clearly negative; the multipliers would grow without end
+        search = DualSearch(dual, start, -2, self.deadline)
         search.run()
         return dual.certify(search.best.multipliers, search.best_shares).bound < 0
 
