@@ -47,10 +47,10 @@ def prove(search: DpSearch, factors: Factors) -> NoReturn:
         _scout(search, dual, factors)
     factors = _narrowed(search, dual, factors, whole=True)
     search.held_bytes = factors.nbytes
-    outside = dual.outside()
-    if outside is not None:
-        # the feasible maximiser may be far below the infeasible one next to the dual optimum
-        search.polish(dual.multipliers, outside)
+    # the feasible maximiser may be far below the infeasible one next to the dual optimum
+    for start in (dual.outside(), search.near):
+        if start is not None:
+            search.polish(dual.multipliers, start)
     if search.is_far():
         factors = conditioned(search, dual, factors)
         factors = _narrowed(search, dual, factors, whole=True)

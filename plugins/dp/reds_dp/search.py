@@ -80,6 +80,7 @@ class DpSearch:
     Attributes:
         kept: see above.
         incumbent: the best feasible choice so far, or None.
+        near: an infeasible choice that is thought to be near a good one, or None.
         bound: a proven upper bound on the value of every choice, or None if there is none yet.
         labels: number of labels kept in all runs of label setting.
         runs: number of runs of label setting.
@@ -98,6 +99,7 @@ class DpSearch:
         self.limits = limits
         self.room = tuple(r.capacity - r.base for r in problem.sum_resources)
         self.incumbent: Incumbent | None = None
+        self.near: tuple[int, ...] | None = None
         self.bound = bound
         self.labels = 0
         self.runs = 0
