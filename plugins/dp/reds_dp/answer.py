@@ -100,8 +100,8 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, con
         return cheapest_answer(problem, Limit.MEMORY, why, hint)
     search = DpSearch(problem, order, kept, limits, controls.known_bound)
     first = cheapest_choice(problem)
-    if hint is not None:
-        search.record(hint)
+    if hint is not None and not search.record(hint).feasible:
+        search.near = hint
     limit, proven = _searched(search, peak_masks(problem, kept, table_limit, held))
     return _concluded(search, first, limit, proven)
 

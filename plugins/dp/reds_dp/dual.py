@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from reds_core.arrays import FloatArray
@@ -12,21 +14,31 @@ STEPS = 60
 _PRECISION = 1e-7
 
 
+@dataclass(frozen=True, eq=False)
+class _Plane:
+    """A choice that was met, its value, and its excess over each capacity, float64 (resources,)."""
+
+    choice: tuple[int, ...]
+    feasible: bool
+    value: float
+    excess: FloatArray
+
+
 class Dual:
-    """The dual over shrinking sets of options. Cutting planes found with one set are valid with all.
+    """The dual over shrinking sets of options. The cutting plane of a choice is valid with all sets that contain it.
 
     Args:
         search: receives the bounds, and the choices met as possible incumbents.
         factors: the terms of the problem, which define the scales.
+        multipliers: where to start, float64 (resources,); None for zeros.
     """
 
-    def __init__(self, search: DpSearch, factors: Factors) -> None:
+    def __init__(self, search: DpSearch, factors: Factors, multipliers: FloatArray | None = None) -> None:
         self._search = search
-        self._planes: list[tuple[float, FloatArray]] = []
+        self._planes: list[_Plane] = []
         self._value_scale = max(float(factors.magnitudes[0]), 1.0)
         self._scales = np.maximum(np.abs(factors.room), 1e-6 * factors.magnitudes[1:]) + 1.0
-        self.multipliers: FloatArray = np.zeros(len(factors.room))
-        self._outside: list[tuple[int, tuple[int, ...]]] = []
+        self.multipliers: FloatArray = np.zeros(len(factors.room)) if multipliers is None else multipliers
 
     def minimise(self, factors: Factors, whole: bool, steps: int = STEPS) -> bool:
         """Move `multipliers` towards the minimum over `factors`.
@@ -46,10 +58,11 @@ class Dual:
         sweeps = self._search.buckets(factors)
         room = factors.room
         master = CuttingPlanes(self._value_scale, self._scales)
-        for plane in self._planes:
-            master.add(*plane)
+        planes = self._inside(factors)
+        for plane in planes:
+            master.add(plane.value, plane.excess)
         best = np.inf
-        multipliers = master.lowest()[1] if self._planes else self.multipliers
+        multipliers = master.lowest()[1] if planes else self.multipliers
         for _ in range(steps):
             self._search.limits.check_time()
             weights = np.concatenate(([1.0], -multipliers))[None]
@@ -64,14 +77,13 @@ class Dual:
                 best, self.multipliers = value, multipliers
             choice = original(factors, sweeps.decode(messages))
             evaluation = self._search.offer(choice)
-            if not evaluation.feasible:
-                self._outside.append((len(self._planes), choice))
             if whole:
                 self._search.limit(value + margin)
             resources = self._search.problem.sum_resources
             excess = np.array([float(evaluation.usage[r.name] - r.capacity) for r in resources])
-            self._planes.append((float(evaluation.value), excess))
-            master.add(*self._planes[-1])
+            plane = _Plane(choice, evaluation.feasible, float(evaluation.value), excess)
+            self._planes.append(plane)
+            master.add(plane.value, plane.excess)
             level, multipliers = master.lowest()
             while best - level <= max(_PRECISION * abs(best), 0.01 + margin):
                 if not master.raise_ceiling():
@@ -81,9 +93,12 @@ class Dual:
 
     def outside(self) -> tuple[int, ...] | None:
         """The choice of the largest priced value at the multipliers among the infeasible ones met, or None."""
+        infeasible = [plane for plane in self._planes if not plane.feasible]
+        if not infeasible:
+            return None
+        return max(infeasible, key=lambda plane: plane.value - float(self.multipliers @ plane.excess)).choice
 
-        def priced_value(entry: tuple[int, tuple[int, ...]]) -> float:
-            value, excess = self._planes[entry[0]]
-            return value - float(self.multipliers @ excess)
-
-        return max(self._outside, key=priced_value)[1] if self._outside else None
+    def _inside(self, factors: Factors) -> list[_Plane]:
+        """The planes of choices whose options are all among those of `factors`."""
+        left = [set(kept.tolist()) for kept in factors.kept] if self._planes else []
+        return [p for p in self._planes if all(i in options for i, options in zip(p.choice, left, strict=True))]

@@ -10,6 +10,7 @@ import numpy as np
 
 from reds_core.arrays import FloatArray
 from reds_core.knapsack.inference import Factors, original, table_bytes
+from reds_dp.conditioning import conditioned
 from reds_dp.dual import STEPS, Dual
 from reds_dp.fixing import fixed, neighbours, priced, slacks, with_usage
 from reds_dp.labels import LabelSearch
@@ -46,10 +47,14 @@ def prove(search: DpSearch, factors: Factors) -> NoReturn:
         _scout(search, dual, factors)
     factors = _narrowed(search, dual, factors, whole=True)
     search.held_bytes = factors.nbytes
-    outside = dual.outside()
-    if outside is not None:
-        # the feasible maximiser may be far below the infeasible one next to the dual optimum
-        search.polish(dual.multipliers, outside)
+    # the feasible maximiser may be far below the infeasible one next to the dual optimum
+    for start in (dual.outside(), search.near):
+        if start is not None:
+            search.polish(dual.multipliers, start)
+    if search.is_far():
+        factors = conditioned(search, dual, factors)
+        factors = _narrowed(search, dual, factors, whole=True)
+        search.held_bytes = factors.nbytes
     weights = with_usage(priced(neighbours(dual.multipliers)), factors)
     beam = _BEAM
     spent = label_run(search, factors, weights, search.floor(), beam)
@@ -74,7 +79,7 @@ def prove(search: DpSearch, factors: Factors) -> NoReturn:
             labels = label_run(search, narrowed, weights, threshold)
         if search.incumbent is not None and search.incumbent.value >= threshold:
             # the run has considered every choice worth the threshold, and offered the best one
-            search.limit(search.incumbent.value)
+            search.close()
         if search.floor() > threshold or threshold <= floor:
             raise NothingBetter
         search.limit(threshold - 1)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NoReturn
 
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack import Evaluation, KnapsackProblem, largest
@@ -79,6 +80,7 @@ class DpSearch:
     Attributes:
         kept: see above.
         incumbent: the best feasible choice so far, or None.
+        near: an infeasible choice that is thought to be near a good one, or None.
         bound: a proven upper bound on the value of every choice, or None if there is none yet.
         labels: number of labels kept in all runs of label setting.
         runs: number of runs of label setting.
@@ -97,6 +99,7 @@ class DpSearch:
         self.limits = limits
         self.room = tuple(r.capacity - r.base for r in problem.sum_resources)
         self.incumbent: Incumbent | None = None
+        self.near: tuple[int, ...] | None = None
         self.bound = bound
         self.labels = 0
         self.runs = 0
@@ -125,15 +128,25 @@ class DpSearch:
         return evaluation
 
     def limit(self, bound: int | float) -> None:
-        """Record a proven upper bound, which includes the margin for rounding errors.
+        """Record a proven upper bound on every choice worth the floor, including the margin for rounding errors.
 
         Raises:
             NothingBetter: if it proves that no choice is worth the floor.
         """
-        if bound >= self._least:
-            self.bound = min(math.floor(bound), math.floor(bound) if self.bound is None else self.bound)
-        if bound < self.floor() or (self.bound is not None and self.bound < self.floor()):
+        floor = self.floor()
+        if bound < floor or (self.bound is not None and self.bound < floor):
             raise NothingBetter
+        self.bound = math.floor(bound) if self.bound is None else min(math.floor(bound), self.bound)
+
+    def close(self) -> NoReturn:
+        """Record that no choice is better than the incumbent.
+
+        Raises:
+            NothingBetter: always.
+        """
+        assert self.incumbent is not None
+        self.bound = self.incumbent.value
+        raise NothingBetter
 
     def floor(self) -> int:
         """The smallest value of interest: the first one outside the gap above the incumbent, or of any choice.
@@ -160,6 +173,10 @@ class DpSearch:
             return math.inf
         return float(self.bound - self.incumbent.value)
 
+    def is_far(self) -> bool:
+        """Whether there is no incumbent yet, or one so far from the bound that local search is worth its time."""
+        return self.incumbent is None or self.gap() > _NEAR * abs(self.incumbent.value)
+
     def over(self, problem: KnapsackProblem, kept: tuple[IntArray, ...]) -> DpSearch:
         """A new search over another problem with the same groups and pairs, within the remaining limits."""
         limits = replace(self.limits, memory=self.limits.memory - self.held_bytes, gap=0.0)
@@ -183,7 +200,7 @@ class DpSearch:
             multipliers: prices of the sum resources, float64 (sum resources,).
             start: where to start instead of at the incumbent; need not be feasible.
         """
-        if self.incumbent is not None and self.gap() <= _NEAR * abs(self.incumbent.value):
+        if not self.is_far():
             return
         if start is None and self.incumbent is not None:
             start = self.incumbent.choice

@@ -31,6 +31,7 @@ from reds_core.knapsack.inference import (
     Factors,
     build_factors,
     original,
+    positions,
     possible_options,
     table_bytes,
 )
@@ -65,10 +66,18 @@ class LagrangianOptions:
 class _Run:
     """The state of one solve: the best choice and the bound so far."""
 
-    def __init__(self, problem: KnapsackProblem, factors: Factors, sweeps: int, check_time: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        problem: KnapsackProblem,
+        factors: Factors,
+        sweeps: int,
+        controls: Controls,
+        check_time: Callable[[], None],
+    ) -> None:
         self.problem = problem
         self.best: tuple[int, tuple[int, ...]] | None = None
-        self.bound: int | None = None
+        self.bound = controls.known_bound
+        self._controls = controls
         self._check_time = check_time
         self._sweeps = sweeps
         self._factors = factors
@@ -85,16 +94,27 @@ class _Run:
         return float(evaluation.value), np.array(excess)
 
     def closed(self) -> bool:
-        """Whether the best choice meets the bound."""
-        return self.best is not None and self.bound is not None and self.best[0] >= self.bound
+        """Whether the best choice is as close to the bound as was asked for."""
+        if self.best is None or self.bound is None:
+            return False
+        return self.best[0] >= self.bound or self._controls.is_close_enough(self.best[0], self.bound)
 
-    def _improve(self, positions: list[int], multipliers: FloatArray) -> None:
-        key = tuple(positions)
+    def start(self, hint: tuple[int, ...]) -> None:
+        """Keep the choice `hint`, or a feasible one near it."""
+        self.offer(hint)
+        places = None if self.best is not None else positions(self._factors.kept, hint)
+        if places is not None:
+            self._improve(places.tolist(), np.zeros(len(self._factors.room)))
+
+    def _improve(self, start: list[int], multipliers: FloatArray) -> None:
+        key = tuple(start)
         if key not in self._tried:
             self._tried.add(key)
-            found = self._ascent.improve(positions, multipliers)
+            found = self._ascent.improve(start, multipliers)
             if found is not None:
                 self.offer(found)
+            # an ascent that was interrupted hands over what it has
+            self._check_time()
 
     def _limit(self, bound: float) -> None:
         if bound < self._least:
@@ -112,6 +132,8 @@ class _Run:
             OutOfTime: if the deadline has passed.
             Infeasible: if it is proven that no choice is feasible.
         """
+        if self.closed():
+            return
         factors = self._factors
         room = factors.room
         tables = Reweighted(factors, self._check_time)
@@ -125,13 +147,13 @@ class _Run:
             for forward in (True, False):
                 self._check_time()
                 weights = np.concatenate(([1.0], -multipliers))
-                reached, positions = tables.sweep(weights, forward)
+                reached, decoded = tables.sweep(weights, forward)
                 margin = 8.0 * float(np.finfo(np.float64).eps) * float(np.abs(weights[1:]) @ np.abs(room))
                 value = reached + float(multipliers @ room) + margin
                 if value < lowest:
-                    lowest, best_at, recent = value, multipliers, positions
+                    lowest, best_at, recent = value, multipliers, decoded
                 self._limit(value)
-                plane = self.offer(original(factors, positions))
+                plane = self.offer(original(factors, decoded))
                 master.add(*plane)
             if self.closed():
                 return
@@ -170,7 +192,7 @@ class LagrangianSolver(Solver):
     name = "lagrangian"
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
-    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT
+    controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT | Control.GAP | Control.KNOWN_BOUND
     auto_rank = 20
     Options = LagrangianOptions
 
@@ -184,17 +206,17 @@ class LagrangianSolver(Solver):
         if why is not None:
             return cheapest_answer(problem, Limit.MEMORY, why, controls.hint)
         return cheapest_where_memory_ends(
-            problem, controls.hint, lambda: self._answer(problem, kept, deadline, controls.hint)
+            problem, controls.hint, lambda: self._answer(problem, kept, deadline, controls)
         )
 
     def _answer(
-        self, problem: KnapsackProblem, kept: tuple[IntArray, ...], deadline: float, hint: tuple[int, ...] | None
+        self, problem: KnapsackProblem, kept: tuple[IntArray, ...], deadline: float, controls: Controls
     ) -> Answer:
         def check_time() -> None:
             if time.perf_counter() > deadline:
                 raise OutOfTime
 
-        first = cheapest_choice(problem)
+        hint, first = controls.hint, cheapest_choice(problem)
         try:
             tables = build_factors(problem, kept, pair_masks(problem, kept), range(len(kept)), check_time)
             factors = supported(tables)
@@ -202,11 +224,11 @@ class LagrangianSolver(Solver):
             return cheapest_answer(problem, Limit.TIME, "no time was left to build its tables", hint)
         if factors is None:
             return _INFEASIBLE_STEPS
-        run = _Run(problem, factors, self.options.sweeps, check_time)
+        run = _Run(problem, factors, self.options.sweeps, controls, check_time)
         limit: Limit | None = None
         try:
             if hint is not None:
-                run.offer(hint)
+                run.start(hint)
             run.search()
             run.fallback()
         except OutOfTime:
@@ -221,6 +243,8 @@ class LagrangianSolver(Solver):
         value, choice = run.best
         if value >= bound:
             return Answer(Status.OPTIMAL, choice, value)
+        if run.closed():
+            limit = Limit.GAP
         return Answer(Status.FEASIBLE, choice, bound, limit)
 
 
