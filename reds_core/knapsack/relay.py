@@ -25,11 +25,11 @@ from reds_core.knapsack.solver import Claim, Control, Controls, Solver, solve
 RESERVED_SHARE = 0.2
 """The share of the remaining time that is reserved for the next solver if the cheapest choice is not feasible."""
 
-ALONE_SHARE, ALONE_MOST_S = 0.2, 2.0
+ALONE_SHARE, ALONE_MOST_S = 0.1, 1.0
 """The share of the time limit, and the most seconds, for which the first solver searches alone."""
 
-PARTNER_SHARE = 0.2
-"""The share of the time limit that the next solver gets before the first one continues."""
+PARTNER_SHARE, PARTNER_MOST_S = 0.2, 2.0
+"""The share of the time limit, and the most seconds, that the next solver gets before the first one continues."""
 
 LEAST_S = 2.0
 """Under shorter time limits the first solver gets all the time, since it would lose too much by starting anew."""
@@ -111,7 +111,7 @@ class _Relay:
             if self._asked[-1].limit is Limit.TIME:
                 partner = next(solvers, None)
                 if partner is not None and _bounds(partner):
-                    yield partner, PARTNER_SHARE * limit_s
+                    yield partner, min(PARTNER_SHARE * limit_s, PARTNER_MOST_S)
                 elif partner is not None:
                     rest = chain((partner,), solvers)
                 yield first, self._share()

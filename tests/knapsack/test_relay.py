@@ -78,7 +78,7 @@ def test_stopped_by_the_clock_it_continues_from_what_the_next_one_found() -> Non
     quick = Scripted(feasible(best, most + 3), name="quick")
     found = run(Controls(20.0), first, quick)
     assert (found.solver, found.status, found.bound) == ("exact", Status.OPTIMAL, most)
-    assert quick.heard == [Controls(relay.PARTNER_SHARE * 20, hint=LEAST, known_bound=most + 9)]
+    assert quick.heard == [Controls(relay.PARTNER_MOST_S, hint=LEAST, known_bound=most + 9)]
     alone, again = first.heard
     assert alone == Controls(relay.ALONE_MOST_S)
     assert (again.hint, again.known_bound) == (best, most + 3)
