@@ -211,3 +211,13 @@ def test_all_solvers_share_one_clock() -> None:
     started = time.perf_counter()
     found = run(Controls(2.0), Sleeping(stopped, stopped), Sleeping(stopped))
     assert 1.9 < found.wall_s <= time.perf_counter() - started < 3
+
+
+def test_at_a_tiny_gap_the_first_solver_continues_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    best, most = optimum()
+    monkeypatch.setattr(relay, "SMALL_GAP", 1 / most)
+    first = Scripted(feasible(best, most + 1, Limit.TIME), Answer(Status.OPTIMAL, best, most))
+    second = Scripted()
+    assert run(Controls(20.0), first, second).status is Status.OPTIMAL
+    assert (first.heard[1].hint, first.heard[1].known_bound) == (best, most + 1)
+    assert second.heard == []
