@@ -25,11 +25,14 @@ from reds_core.knapsack.solver import Claim, Control, Controls, Solver, solve
 RESERVED_SHARE = 0.2
 """The share of the remaining time that is reserved for the next solver if the cheapest choice is not feasible."""
 
-ALONE_SHARE, ALONE_MOST_S = 0.2, 2.0
+ALONE_SHARE, ALONE_MOST_S = 0.1, 2.0
 """The share of the time limit, and the most seconds, for which the first solver searches alone."""
 
-PARTNER_SHARE = 0.2
-"""The share of the time limit that the next solver gets before the first one continues."""
+PARTNER_SHARE, PARTNER_MOST_S = 0.1, 2.0
+"""The share of the time limit, and the most seconds, that the next solver gets before the first one continues."""
+
+SMALL_GAP = 1e-5
+"""At a gap up to this one, the next solver is not asked, since its choice could hardly be better."""
 
 LEAST_S = 2.0
 """Under shorter time limits the first solver gets all the time, since it would lose too much by starting anew."""
@@ -100,6 +103,12 @@ class _Relay:
         close = best is not None and best.value is not None and bound is not None
         return close and self._controls.is_close_enough(best.value, bound)
 
+    @property
+    def _is_nearly_settled(self) -> bool:
+        best = self._best
+        gap = None if best is None else relative_gap(best.value, self._bound)
+        return gap is not None and gap <= SMALL_GAP
+
     def legs(self, solvers: Iterator[Solver]) -> Iterator[tuple[Solver, float | None]]:
         """Yield the solvers in turn, each with its seconds, as long as another solve may help."""
         first, rest = next(solvers), solvers
@@ -110,8 +119,8 @@ class _Relay:
             yield first, min(ALONE_SHARE * limit_s, ALONE_MOST_S)
             if self._asked[-1].limit is Limit.TIME:
                 partner = next(solvers, None)
-                if partner is not None and _bounds(partner):
-                    yield partner, PARTNER_SHARE * limit_s
+                if partner is not None and _bounds(partner) and not self._is_nearly_settled:
+                    yield partner, min(PARTNER_SHARE * limit_s, PARTNER_MOST_S)
                 elif partner is not None:
                     rest = chain((partner,), solvers)
                 yield first, self._share()

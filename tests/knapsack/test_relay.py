@@ -78,7 +78,7 @@ def test_stopped_by_the_clock_it_continues_from_what_the_next_one_found() -> Non
     quick = Scripted(feasible(best, most + 3), name="quick")
     found = run(Controls(20.0), first, quick)
     assert (found.solver, found.status, found.bound) == ("exact", Status.OPTIMAL, most)
-    assert quick.heard == [Controls(relay.PARTNER_SHARE * 20, hint=LEAST, known_bound=most + 9)]
+    assert quick.heard == [Controls(relay.PARTNER_MOST_S, hint=LEAST, known_bound=most + 9)]
     alone, again = first.heard
     assert alone == Controls(relay.ALONE_MOST_S)
     assert (again.hint, again.known_bound) == (best, most + 3)
@@ -211,3 +211,13 @@ def test_all_solvers_share_one_clock() -> None:
     started = time.perf_counter()
     found = run(Controls(2.0), Sleeping(stopped, stopped), Sleeping(stopped))
     assert 1.9 < found.wall_s <= time.perf_counter() - started < 3
+
+
+def test_at_a_tiny_gap_the_first_solver_continues_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    best, most = optimum()
+    monkeypatch.setattr(relay, "SMALL_GAP", 1 / most)
+    first = Scripted(feasible(best, most + 1, Limit.TIME), Answer(Status.OPTIMAL, best, most))
+    second = Scripted()
+    assert run(Controls(20.0), first, second).status is Status.OPTIMAL
+    assert (first.heard[1].hint, first.heard[1].known_bound) == (best, most + 1)
+    assert second.heard == []

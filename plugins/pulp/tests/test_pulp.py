@@ -73,7 +73,7 @@ def test_cbc_is_not_told_to_use_one_thread(threads: int, told: int | None) -> No
     code = (
         "import numpy as np, pulp; from reds_pulp import worker\n"
         "request = {'backend': np.asarray('PULP_CBC_CMD'), 'cbc': np.asarray(True), 'options': np.zeros(0, np.str_),\n"
-        f"           'deadline': np.asarray(0.0), 'threads': np.asarray({threads})}}\n"
+        f"           'deadline': np.asarray(0.0), 'gap': np.asarray(0.0), 'threads': np.asarray({threads})}}\n"
         "print(worker.back_end(pulp, request).optionsDict.get('threads'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

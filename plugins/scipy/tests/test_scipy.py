@@ -154,3 +154,29 @@ def test_costs_near_1e10_stay_within_budget(seed: int) -> None:
     truth = brute_force(problem).value
     for options in (plain, LinearOptions()):
         assert solve(problem, ScipyMilpSolver(options)).value == truth
+
+
+@here
+@pytest.mark.parametrize("presolve", [True, False])
+def test_milp_stops_at_a_gap_of_the_value_and_not_of_the_objective_without_its_offset(presolve: bool) -> None:
+    name = "graph-5x7+1-r2p-s4"
+    problem, optimum = load_problem(INSTANCES / f"{name}.npz"), OPTIMA[name]
+    assert optimum is not None
+    solver = ScipyMilpSolver(LinearOptions(presolve=presolve))
+    for gap in (1e-6, 0.01, 0.5):
+        found = solve(problem, solver, Controls(time_limit_s=60.0, gap=gap))
+        assert found.value is not None
+        assert found.bound is not None
+        assert found.value <= optimum <= found.bound
+        assert found.gap is not None
+        assert found.gap <= gap
+        assert found.status is Status.OPTIMAL or found.limit is Limit.GAP
+
+
+def test_a_known_bound_ends_a_solve_whose_hint_reaches_it() -> None:
+    problem = random_problem(3, Feature.PAIR_TERMS, groups=5, options=4)
+    best = solve(problem, ScipyMilpSolver())
+    assert best.status is Status.OPTIMAL
+    asked = ScipyMilpSolver(LinearOptions(presolve=False))
+    again = solve(problem, asked, Controls(hint=best.choice, known_bound=best.bound))
+    assert (again.status, again.backend_s) == (Status.OPTIMAL, None)
