@@ -21,6 +21,7 @@ from reds_core.bench import NETWORKS, knapsack
 from reds_core.errors import InfeasibleError
 from reds_core.knapsack import Controls, KnapsackProblem, least_usage, load_problem
 from reds_core.knapsack.families import FamilySolution, Solve, bottom_up, joint, top_down
+from reds_core.system import this_machine
 
 ROOT = Path(__file__).parents[1]
 INSTANCES = ROOT.parent / "shared" / "instances"
@@ -36,7 +37,7 @@ GENERATED = [
 
 @dataclass(frozen=True)
 class Timed:
-    """A family and the seconds that it took."""
+    """A family and the processor seconds that it took."""
 
     family: FamilySolution
     seconds: float
@@ -48,7 +49,7 @@ class Case:
 
     Attributes:
         budgets: "full" or "span": what the budgets are fractions of.
-        alone_s: seconds of solving the three budgets without regard to each other.
+        alone_s: processor seconds of solving the three budgets without regard to each other.
     """
 
     name: str
@@ -81,12 +82,12 @@ def budgets_of(problem: KnapsackProblem) -> tuple[str, list[KnapsackProblem]]:
 
 
 def timed(repeats: int, make: Callable[[], Made]) -> tuple[Made, float]:
-    """The result of `make` and its minimum time in seconds."""
+    """The result of `make` and its minimum time in processor seconds."""
     seconds = []
     for _ in range(repeats):
-        started = time.perf_counter()
+        started = time.process_time()
         made = make()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     return made, min(seconds)
 
 
@@ -184,10 +185,10 @@ def summary(cases: Sequence[Case]) -> str:
     )
 
 
-def page(solver: str, given: Sequence[Case], hard: Sequence[Case], refused: Sequence[str]) -> str:
+def page(solver: str, repeats: int, given: Sequence[Case], hard: Sequence[Case], refused: Sequence[str]) -> str:
     parts = [
         "# Families: bottom-up, top-down, joint",
-        "Made by `python benchmarks/families.py`. "
+        f"Made by `python benchmarks/families.py --repeats {repeats}` on {this_machine().cpu}. "
         f"Each budget is solved by `{solver}`; all three have the same weight. "
         "Budgets are 25, 50 and 75 % of the use of the widest choice (full). If no choice meets a quarter of it, they "
         "are at 25, 50 and 75 % of the way from the smallest possible use to that of the widest choice (span).",
@@ -196,6 +197,8 @@ def page(solver: str, given: Sequence[Case], hard: Sequence[Case], refused: Sequ
         '"free solves" if an anchored family has the same value as the budgets solved independently; otherwise the '
         "numbers of near-optimal choices that were enumerated for each budget (0 if a budget has none that are good "
         "enough, or needs none because another has none); or, if these are too many, branching.",
+        "By default, `reds prune` begins with the bottom-up family and searches for the joint one for 10 seconds, or "
+        "for as long as the first took if that is longer ([pruners.md](pruners.md#several-budgets)).",
         "## Test instances",
         summary(given),
         losses(given),
@@ -205,8 +208,8 @@ def page(solver: str, given: Sequence[Case], hard: Sequence[Case], refused: Sequ
         summary(hard),
         losses(hard),
         "## Values and times",
-        "Seconds are the least of a few runs on a shared machine; read the last column, the time as a multiple of "
-        "solving the three budgets alone.",
+        f"Seconds are processor seconds, the minimum of {repeats} runs. The last column is the time as a "
+        "multiple of solving the three budgets independently.",
         values([*given, *hard]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -229,7 +232,7 @@ def main() -> None:
             except InfeasibleError:
                 refused.append(name)
         groups.append(cases)
-    asked.out.write_text(page(asked.solver, *groups, refused), encoding="utf-8")
+    asked.out.write_text(page(asked.solver, asked.repeats, *groups, refused), encoding="utf-8")
 
 
 if __name__ == "__main__":

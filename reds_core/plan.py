@@ -6,7 +6,7 @@ needs the folder of the run, such as loading a model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -14,12 +14,15 @@ from typing import Any
 
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, command
+from reds_core.knapsack.families.anchoring import FamilySolution
 from reds_core.knapsack.levels import LevelSettings
+from reds_core.knapsack.solution import relative_gap
 from reds_core.system.files import given_path, write_text
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
 __all__ = [
     "ExtractionRecord",
+    "FamilyRecord",
     "Plan",
     "StepRecord",
     "SubnetworkRecord",
@@ -222,6 +225,50 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
+class FamilyRecord:
+    """How a family was chosen whose subnetworks were decided together, and what is proven about it.
+
+    Attributes:
+        order: "bottom-up" for the family that is anchored at the smallest budget, "top-down" for the one that is
+            anchored at the largest, "around NAME" for one that is anchored at another budget, or "joint" if no budget
+            was decided first. The family can be the best of all in each case, see `gap`.
+        value: the sum of the values of its subnetworks.
+        bound: the proven upper bound on the value of every family in which the same subnetworks have widths in
+            multiples of 4; None if there is none.
+        gap: (bound - value) / |value|; 0 if the family is proven to be the best. None without a bound, or if the value
+            is 0.
+        limit: why the search for a better family stopped early: "time", "nodes", "memory", or "gap" if `gap` was as
+            small as the run had asked for. Left out if it did not stop early.
+        detail: remarks about the search, one clause each.
+    """
+
+    order: str
+    value: int
+    bound: int | None
+    gap: float | None
+    limit: str | None = field(default=None, metadata={LEFT_OUT: True})
+    detail: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, family: FamilySolution, names: Sequence[str]) -> FamilyRecord:
+        """The record of a family.
+
+        Args:
+            family: the family.
+            names: the names of its subnetworks, smallest first.
+        """
+        anchors = {None: "joint", 0: "bottom-up", len(names) - 1: "top-down"}
+        return cls(
+            order=anchors[family.anchor] if family.anchor in anchors else f"around {names[family.anchor or 0]}",
+            value=family.weighted_value,
+            bound=family.bound,
+            gap=relative_gap(family.weighted_value, family.bound),
+            limit=None if family.limit is None else family.limit.value,
+            detail=family.detail,
+        )
+
+
+@dataclass(frozen=True)
 class Hashes:
     """Hexadecimal SHA-256 digests of what went into the run.
 
@@ -305,6 +352,8 @@ class Plan:
         hashes: digests of the model, the data and the latency table.
         max_drop: how the subnetwork was found if the run looked for the smallest that loses at most so many points;
             None if budgets were given.
+        family: how the subnetworks of the run were chosen if all were decided together, without those that were added
+            later; None if they were decided one after the other.
     """
 
     format: str = field(default=FORMAT, kw_only=True)
@@ -319,6 +368,7 @@ class Plan:
     versions: Mapping[str, str]
     hashes: Hashes
     max_drop: MaxDropRecord | None = field(default=None, metadata={LEFT_OUT: True})
+    family: FamilyRecord | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:
         names = ", ".join(member.name for member in self.subnetworks) or "none"

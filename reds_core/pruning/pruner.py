@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,11 +20,14 @@ import numpy as np
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.formulation.formulation import Formulation
 from reds_core.framework.family import Family, member_kept
+from reds_core.knapsack.families.anchoring import FamilySolution
+from reds_core.knapsack.families.joint_family import joint
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
+from reds_core.plan import FamilyRecord
 from reds_core.plugin import Plugin
 from reds_core.scoring.scorer import ScoreTable
 
@@ -87,6 +91,7 @@ class PruningState:
         bounds: for each budget, smallest first, a proven upper bound on the value of any subnetwork by `scores`, or
             None; empty if the strategy has not asked for bounds.
         sequence: the groups in the order in which they are decided, if the strategy finds that out during the run.
+        family_record: how the family was chosen and what is proven about it, if all budgets were decided together.
     """
 
     scores: ScoreTable
@@ -96,6 +101,7 @@ class PruningState:
     decided: Mapping[str, int] = field(default_factory=dict)
     bounds: tuple[int | None, ...] = ()
     sequence: tuple[str, ...] = ()
+    family_record: FamilyRecord | None = None
 
     @classmethod
     def initial(cls, network: Network, model: Any) -> PruningState:
@@ -180,6 +186,20 @@ class Tools(ABC):
             InfeasibleError: if no choice is feasible; it says how little of the resource can be reached.
             NoChoiceError: if the solver stopped before it found one.
         """
+
+    def choose_family(self, problems: Sequence[KnapsackProblem]) -> FamilySolution:
+        """Choose nested subnetworks for all budgets together, with the largest sum of values that can be found.
+
+        The sum is never below that of the family that is anchored at the smallest budget. The search for a better one
+        ends after a limited time, see `reds_core.runs.family_choice`; the family then says so in `limit` and `detail`.
+
+        Args:
+            problems: one problem for each budget, smallest first.
+
+        Raises:
+            InfeasibleError, NoChoiceError: as for `solve`.
+        """
+        return joint(problems, partial(self.solve, exact=True))
 
     @abstractmethod
     def extract(self, model: Any, kept: Kept) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reds_core.knapsack.solution import Limit, Status, relative_gap
-from reds_core.plan import SubnetworkRecord
+from reds_core.plan import FamilyRecord, SubnetworkRecord
 from reds_core.report import units
 
 
@@ -106,6 +106,27 @@ def _nesting(record: SubnetworkRecord, price: float | None) -> str:
     if price <= 0:
         return "Nesting costs nothing: a choice free of it could not be better."
     return f"Nesting costs at most {units.small_percent(price)}: a choice free of it could not be better by more."
+
+
+def family_sentence(record: FamilyRecord | None) -> str:
+    """Return how a family was chosen and how close it is to the best one; empty without a record."""
+    if record is None:
+        return ""
+    orders = {"bottom-up": "from the smallest up", "top-down": "from the largest down", "joint": "all at once"}
+    chosen = f"The subnetworks were decided {orders.get(record.order, record.order)}"
+    stopped = f" The search for a better one stopped at {STOPS[record.limit]}." if record.limit in STOPS else ""
+    if record.bound is None:
+        return f"{chosen}. How much better another family could be is unknown.{stopped}"
+    if record.bound == record.value:
+        return f"{chosen}: it is proven that no family of subnetworks within these budgets has a larger sum of values."
+    if record.gap is None:
+        return f"{chosen}. No family can have a sum of values above {units.count(record.bound)}.{stopped}"
+    limit = units.small_percent(record.gap)
+    return f"{chosen}: their sum of values is within {limit} of that of the best possible family.{stopped}"
+
+
+STOPS = {"gap": "the gap asked for", "time": "the time limit", "memory": "the memory limit", "nodes": "the node limit"}
+"""What ended a search early, by the limit in the plan."""
 
 
 def proof_summary(proofs: tuple[Proof, ...]) -> str:

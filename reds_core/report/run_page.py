@@ -13,7 +13,7 @@ from reds_core.report.facts import OWN_WEIGHTS, FamilyFacts, Member, gather
 from reds_core.report.layer_levels import level_figures, levels_table
 from reds_core.report.page import Picture, picture, render
 from reds_core.report.plan_table import extraction_sentence
-from reds_core.report.proof import Proof, proof_summary, prove
+from reds_core.report.proof import Proof, family_sentence, proof_summary, prove
 from reds_core.report.run_tables import (
     channels_table,
     files_table,
@@ -81,6 +81,7 @@ def run_page(plan: Plan, folder: Path) -> str:
         level_pictures=_level_pictures(plan, family),
         levels=levels_table(plan, family),
         verdicts=tuple(reversed(verdicts)),
+        family_sentence=family_sentence(plan.family),
         search=search_table(family, tuple(reversed(proofs))),
         steps=steps_table(plan),
         drop_sentences=drop_sentences(plan.max_drop, plan) if plan.max_drop else (),

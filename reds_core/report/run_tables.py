@@ -10,7 +10,7 @@ from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
 from reds_core.report.facts import UNTRAINED, FamilyFacts, Member
 from reds_core.report.layer_levels import counts_text, decided, title_of
-from reds_core.report.proof import Proof
+from reds_core.report.proof import STOPS, Proof
 from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table
 
 
@@ -95,7 +95,7 @@ def search_table(family: FamilyFacts, proofs: tuple[Proof, ...]) -> Table:
 
     rows = (
         row("Status", lambda r: Cell(_words(r.status))),
-        row("Stopped at", lambda r: Cell(_STOPS[r.limit]) if r.limit in _STOPS else NOTHING),
+        row("Stopped at", lambda r: Cell(STOPS[r.limit]) if r.limit in STOPS else NOTHING),
         Row("Gap", tuple(_figure(p.gap, units.small_percent) for p in proofs)),
         row("Value", lambda r: _figure(r.value, units.count)),
         row("Bound", lambda r: _figure(r.bound, units.count)),
@@ -108,10 +108,6 @@ def search_table(family: FamilyFacts, proofs: tuple[Proof, ...]) -> Table:
     )
     labels = tuple(m.label for m in members)
     return Table("What the search found", "Subnetwork", labels, one_block(rows)).without_empty_rows()
-
-
-_STOPS = {"gap": "the gap asked for", "time": "the time limit", "memory": "the memory limit", "nodes": "the node limit"}
-"""What ended a search early, by the limit in the plan."""
 
 
 def _words(status: str | None) -> str:

@@ -54,7 +54,7 @@ def choose(
     if rules.align is not None or found.choice is None or value is None:
         return found
     bound = value if found.bound is None else found.bound
-    fits = [_fits(group, (channels or {}).get(group.name)) for group in problem.groups]
+    fits = options_of_multiples(problem, channels)
     if _is_aligned(fits, found.choice):
         return replace(found, alignment=Alignment(MULTIPLE, relative_gap(value, bound)))
     options = [
@@ -85,6 +85,21 @@ def choose(
         wall_s=found.wall_s,
         alignment=Alignment(multiple, price),
     )
+
+
+def has_multiples(solution: Solution) -> bool:
+    """Whether a run decided that the widths of a solution are multiples of `MULTIPLE`, or the full ones."""
+    return solution.alignment is not None and solution.alignment.multiple == MULTIPLE
+
+
+def options_of_multiples(problem: KnapsackProblem, channels: Mapping[str, int] | None = None) -> list[BoolArray]:
+    """For each group, which options have a width that is a multiple of `MULTIPLE` or the full one, bool (options,).
+
+    Args:
+        problem: The problem.
+        channels: As for `choose`.
+    """
+    return [_fits(group, (channels or {}).get(group.name)) for group in problem.groups]
 
 
 def _is_aligned(fits: Sequence[BoolArray], choice: Sequence[int]) -> bool:

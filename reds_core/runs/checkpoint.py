@@ -21,7 +21,7 @@ from reds_core.errors import InputError, argument
 from reds_core.framework.family import Family
 from reds_core.framework.framework import Framework
 from reds_core.network.axis import Kept
-from reds_core.plan import StepRecord
+from reds_core.plan import FamilyRecord, StepRecord
 from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
@@ -51,6 +51,7 @@ class _SavedState:
     sequence: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     passes: int = 0
+    family_record: FamilyRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,16 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework, 
         for i, member in enumerate(state.family.members):
             framework.save_model(member, partial / _member_file(i, framework))
     files = tuple(sorted(path.name for path in partial.iterdir()))
-    saved = _SavedState(state.choices, checkpoint.steps, models, state.bounds, state.sequence, files, checkpoint.passes)
+    saved = _SavedState(
+        choices=state.choices,
+        steps=checkpoint.steps,
+        members=models,
+        bounds=state.bounds,
+        sequence=state.sequence,
+        files=files,
+        passes=checkpoint.passes,
+        family_record=state.family_record,
+    )
     write_text(partial / _STATE, to_json(saved))
     shutil.rmtree(target, ignore_errors=True)
     try:
@@ -265,7 +275,15 @@ def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -
         settings = tuple(choice.settings for choice in choices) if any(c.settings for c in choices) else ()
         widths = tuple(choice.widths for choice in choices)
         family = Family(framework.load_model(full), members, widths, settings)
-    state = PruningState(scores, order, saved.choices, family, bounds=saved.bounds, sequence=saved.sequence)
+    state = PruningState(
+        scores,
+        order,
+        saved.choices,
+        family,
+        bounds=saved.bounds,
+        sequence=saved.sequence,
+        family_record=saved.family_record,
+    )
     return Checkpoint(state, saved.steps, saved.passes)
 
 

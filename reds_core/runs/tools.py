@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
@@ -14,14 +15,16 @@ from reds_core.framework.data import Data
 from reds_core.framework.family import Family
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.training import Training
+from reds_core.knapsack.families.anchoring import FamilySolution
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.knapsack.solution import Solution
+from reds_core.knapsack.solution import Limit, Solution
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Step, Tools
 from reds_core.runs.alignment import choose
 from reds_core.runs.epoch_store import TrainingSlots
+from reds_core.runs.family_choice import choose_family
 from reds_core.runs.rate_calibration import CALIBRATION_EPOCHS, calibrated_rate
 from reds_core.runs.session import Session
 from reds_core.scoring.level_losses import LevelLosses
@@ -120,6 +123,19 @@ class RunTools(Tools):
             solution = search.choose(problem) if exact else choose(search, problem, rules, channels)
         self.search_s = (self.search_s or 0.0) + solution.wall_s
         return solution
+
+    def choose_family(self, problems: Sequence[KnapsackProblem]) -> FamilySolution:
+        started = time.perf_counter()
+        with self._slots.interruption.immediate():
+            rules, channels = self._settings.widths, self.network.channels
+            family = choose_family(self._session.plugins.search, problems, rules, channels)
+        seconds = time.perf_counter() - started
+        self.search_s = (self.search_s or 0.0) + seconds
+        if family.limit is Limit.TIME:
+            self._session.watcher.note(
+                f"the search for the best family stopped at its time limit after {seconds:.0f} s"
+            )
+        return family
 
     def extract(self, model: Any, kept: Kept) -> Any:
         return self._inputs.framework.extract(model, self._described(model), kept)

@@ -211,7 +211,8 @@ def aligned_members(members: Sequence[SubnetworkRecord], channels: Mapping[str, 
 
 
 PRUNERS: dict[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
-    "bottom-up": ("nested", {}),
+    "auto": ("nested", {}),
+    "bottom-up": ("nested", {"nested": {"family": "bottom-up"}}),
     "oneshot": ("oneshot", {}),
     "top-down": ("nested", {"nested": {"family": "top-down"}}),
     "layerwise": ("layerwise", {}),

@@ -99,7 +99,7 @@ def test_usage_is_counted_by_bits(place: Workplace) -> None:
         assert record.usage["params"] == total
 
 
-@pytest.mark.parametrize("family", ["bottom-up", "top-down", "joint"])
+@pytest.mark.parametrize("family", ["auto", "bottom-up", "top-down", "joint"])
 @pytest.mark.parametrize("bits", [ToyBits, RisingBits, EqualBits])
 def test_families_nest_as_the_transform_says(place: Workplace, bits: type[ToyBits], family: str) -> None:
     changed = dataclasses.replace(LEVELS, options={"nested": {"family": family}})

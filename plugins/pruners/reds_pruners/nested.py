@@ -9,7 +9,9 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from reds_core.cost import SubnetworkBudget
-from reds_core.knapsack.families import top_down
+from reds_core.knapsack import KnapsackProblem
+from reds_core.knapsack.families import FamilySolution, joint, top_down
+from reds_core.plan import FamilyRecord
 from reds_core.pruning import PruningState, Step, Tools
 from reds_pruners.at_once import AtOncePruner, choose_next_above, decision_from
 
@@ -22,20 +24,21 @@ class NestedOptions:
     """Options of `nested`.
 
     Attributes:
-        family: Which budgets give way if their best choices are not nested. bottom-up: the larger ones, which extend
-            the choices of the smaller ones; top-down: the smaller ones, which reduce the choices of the larger ones;
-            joint: whichever maximises the sum of the values of all subnetworks.
+        family: Which budgets give way if their best choices are not nested. auto: whichever maximises the sum of the
+            values of all subnetworks, as far as a search of limited time finds out; bottom-up: the larger ones, which
+            extend the choices of the smaller ones; top-down: the smaller ones, which reduce the choices of the larger
+            ones; joint: as auto, but over all widths without a preference for multiples of 4, and for up to a minute.
     """
 
-    family: Literal["bottom-up", "top-down", "joint"] = "bottom-up"
+    family: Literal["auto", "bottom-up", "top-down", "joint"] = "auto"
 
 
 class NestedPruner(AtOncePruner):
     """Nested subnetworks (Corti et al., REDS, arXiv 2311.13349, section 3).
 
     Every larger subnetwork keeps what the smaller ones keep. Channels are permuted by score, so that every subnetwork
-    is a prefix of one set of weights, and all are fine-tuned together. A bottom-up family takes one
-    step per budget; the other families take one step for all budgets, since no member is final before the last.
+    is a prefix of one set of weights, and all are fine-tuned together. A bottom-up family takes one step per budget.
+    The other families take one step for all budgets, since no member is final before the last.
     """
 
     name = "nested"
@@ -43,7 +46,8 @@ class NestedPruner(AtOncePruner):
     Options: ClassVar[type] = NestedOptions
 
     def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Step]:
-        return super().choosing(budgets) if self.options.family == "bottom-up" else [Step(CHOOSE)]
+        one_by_one = self.options.family == "bottom-up" or (self.options.family == "auto" and len(budgets) == 1)
+        return super().choosing(budgets) if one_by_one else [Step(CHOOSE)]
 
     def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
         return choose_next_above(budget, state, tools)
@@ -52,13 +56,20 @@ class NestedPruner(AtOncePruner):
         return self._choose_all(state, tools) if step.name == CHOOSE else super().take(step, state, tools)
 
     def _choose_all(self, state: PruningState, tools: Tools) -> PruningState:
-        from reds_core.knapsack.families import joint
-
         stated = [tools.formulate(state.scores, b) for b in tools.budgets]
-        problems = [s.problem for s in stated]
-        if self.options.family == "joint":
-            family = joint(problems, partial(tools.solve, exact=True))  # its proof needs proven choices
-        else:
-            family = top_down(problems, tools.solve)
-        choices = tuple(decision_from(member) for member in family.members)
-        return dataclasses.replace(state, order=stated[0].order, choices=choices, decided=choices[-1].widths)
+        family = self._family([s.problem for s in stated], tools)
+        return dataclasses.replace(
+            state,
+            order=stated[0].order,
+            choices=tuple(decision_from(member) for member in family.members),
+            decided=family.members[-1].solution.widths or {},
+            family_record=FamilyRecord.of(family, [budget.name for budget in tools.budgets]),
+        )
+
+    def _family(self, problems: Sequence[KnapsackProblem], tools: Tools) -> FamilySolution:
+        match self.options.family:
+            case "joint":
+                return joint(problems, partial(tools.solve, exact=True))  # its proof needs proven choices
+            case "top-down":
+                return top_down(problems, tools.solve)
+        return tools.choose_family(problems)

@@ -21,7 +21,7 @@ def family(name: Any) -> NestedPruner:
 
 def test_the_steps_of_a_bottom_up_family() -> None:
     tools = RememberingTools(["macs=0.75,0.5,0.25"])
-    steps, states = taken(NestedPruner(), tools)
+    steps, states = taken(family("bottom-up"), tools)
     assert [s.name for s in steps] == ["score", "choose 25", "choose 50", "choose 75", "extract", "finetune"]
     assert [list(s.decided) for s in states[2:5]] == [["stem", "inside"]] * 3
     assert [s.epochs for s in steps] == [0, 0, 0, 0, 0, 2]
@@ -37,7 +37,7 @@ def test_without_epochs_nothing_is_trained() -> None:
     assert "finetune" not in tools.log
 
 
-@pytest.mark.parametrize("name", ["bottom-up", "top-down", "joint"])
+@pytest.mark.parametrize("name", ["auto", "bottom-up", "top-down", "joint"])
 def test_families_are_nested_within_budget_and_fit_the_models(name: str) -> None:
     tools = RememberingTools(["macs=0.8,0.5,0.3"])
     _, states = taken(family(name), tools)
@@ -61,7 +61,7 @@ def test_families_are_nested_within_budget_and_fit_the_models(name: str) -> None
             np.testing.assert_array_equal(member.weights[weight], again.weights[weight])
 
 
-@pytest.mark.parametrize("name", ["bottom-up", "top-down", "joint"])
+@pytest.mark.parametrize("name", ["auto", "bottom-up", "top-down", "joint"])
 def test_the_permuted_network_computes_what_the_original_did(name: str) -> None:
     _, states = taken(family(name), RememberingTools(["macs=0.5"]))
     x = np.random.default_rng(0).normal(size=(5, *MODEL.input_shape)).astype(np.float32)
@@ -79,13 +79,13 @@ def test_channels_stand_by_descending_score() -> None:
 
 def test_floors_are_what_the_smaller_one_keeps() -> None:
     tools = RememberingTools(["macs=0.6,0.3"])
-    _, states = taken(NestedPruner(), tools)
+    _, states = taken(family("bottom-up"), tools)
     smaller = states[2].choices[0].widths
     assert tools.problems[-1].floors in (tuple(smaller[g] - 1 for g in smaller), (0, 0))
     assert all(states[-1].choices[1].widths[g] >= w for g, w in smaller.items())
 
 
-@pytest.mark.parametrize("name", ["bottom-up", "top-down", "joint"])
+@pytest.mark.parametrize("name", ["auto", "bottom-up", "top-down", "joint"])
 def test_nothing_crosses_a_step_but_the_state(name: str) -> None:
     """A fresh strategy object takes each step, as after a resume."""
     tools = RememberingTools(["macs=0.75,0.4"])

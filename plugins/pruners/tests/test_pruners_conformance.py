@@ -16,7 +16,7 @@ from reds_core.testing import check_pruner, pruner_conformance
 
 
 @pruner_conformance(NestedPruner)
-def test_bottom_up(check: Callable[[], None]) -> None:
+def test_nested(check: Callable[[], None]) -> None:
     check()
 
 
@@ -43,6 +43,7 @@ def test_uniform(check: Callable[[], None]) -> None:
 @pytest.mark.parametrize(
     "pruner",
     [
+        NestedPruner(NestedOptions("bottom-up")),
         NestedPruner(NestedOptions("top-down")),
         NestedPruner(NestedOptions("joint")),
         LayerwisePruner(LayerwiseOptions(order="backward", horizon="local", block=2)),

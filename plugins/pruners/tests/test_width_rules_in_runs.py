@@ -25,7 +25,8 @@ SCORES = {
     "curves": dataclasses.replace(BASE, scorer="sensitivity"),
 }
 PRUNERS: dict[str, PluginOptions] = {
-    "nested": {"nested": {"family": "bottom-up"}},
+    "nested": {},
+    "nested, bottom-up": {"nested": {"family": "bottom-up"}},
     "nested, joint": {"nested": {"family": "joint"}},
     "layerwise": {"layerwise": {"order": "forward"}},
     "layerwise, local": {"layerwise": {"horizon": "local", "order": "sensitivity"}},

@@ -7,7 +7,7 @@ the top-down family at the largest. `reds_core.knapsack.families.joint_family` f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -144,6 +144,7 @@ class FamilySolver:
     Args:
         offered: for each budget and each group, which options the member may have, bool (options,). At least one of
             each group must be within the floors and ceilings. None offers all options to all members.
+        solved: the solutions of budgets by themselves that are known already, by the index of the budget.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class FamilySolver:
         solve: Solve,
         weights: Sequence[int] | None = None,
         offered: Sequence[Sequence[BoolArray]] | None = None,
+        solved: Mapping[int, Solution | None] | None = None,
     ) -> None:
         check_problems(problems)
         self.problems = tuple(problems)
@@ -160,7 +162,7 @@ class FamilySolver:
         self.order = FamilyOrder(problems[0])
         everything = tuple(np.ones(g.options, np.bool_) for g in problems[0].groups)
         self.offered = (everything,) * len(problems) if offered is None else tuple(map(tuple, offered))
-        self._free: dict[int, Solution | None] = {}
+        self._free: dict[int, Solution | None] = dict(solved or {})
 
     def free(self, budget: int) -> Solution | None:
         """The solution of one budget by itself, or None if the solver stopped without a solution."""

@@ -109,7 +109,8 @@ def _best_anchored(
     failure: InfeasibleError | NoChoiceError | None = None
     try:
         if best is not None:
-            best = replace(best, bound=families.bound())
+            bounds = [bound for bound in (best.bound, families.bound()) if bound is not None]
+            best = replace(best, bound=min(bounds, default=None))
         for anchor in anchors:
             if best is not None and best.is_within(gap):
                 break
