@@ -1,4 +1,4 @@
-"""The linear model, solved by Gurobi through gurobipy, with the licence that it finds or the free one that it brings."""
+"""The linear model, solved by Gurobi with the licence that it finds, or the free one that comes with gurobipy."""
 
 from __future__ import annotations
 

@@ -100,9 +100,8 @@ def is_too_large(problem: KnapsackProblem) -> bool:
 
 def _weighted(limits: Sequence[_Limit]) -> _Limit | None:
     """The limit that becomes a weighted constraint: the largest that does not fit a linear one, or has pairs."""
-    return max(
-        (l for l in limits if l.pairs or not l.fits_linear), key=lambda l: (not l.fits_linear, l.most), default=None
-    )
+    candidates = [limit for limit in limits if limit.pairs or not limit.fits_linear]
+    return max(candidates, key=lambda limit: (not limit.fits_linear, limit.most), default=None)
 
 
 def entries_of(problem: KnapsackProblem, domain: Domain) -> int:

@@ -249,6 +249,9 @@ class Dual:
             float(m) * c.magnitude() for m, c in zip(multipliers, self.costs, strict=True)
         )
         magnitude += sum(float(np.abs(s).max(initial=0.0)) for pair in shares for s in pair)
+        if not np.isfinite(magnitude):
+            # a search grows its multipliers without end where limits contradict each other
+            return self.certify(np.zeros_like(multipliers), self.no_shares())
         exponent = EXACT_BITS - int(np.frexp(max(magnitude, 1.0))[1]) - (len(self.costs) + 3).bit_length()
         terms = self.priced(multipliers)
         groups = [np.ceil(np.ldexp(t, exponent)) + 1.0 for t in terms.groups]
