@@ -74,8 +74,13 @@ def test_progress_and_warnings_that_cannot_be_written_stop_nothing(problem: Path
     assert shell(f"reds solve nowhere.npz {to}").returncode == 2
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("arguments", ["plugins", "solve {problem}", "solve {problem} --json", "--help"])
+@pytest.mark.parametrize(
+    ("arguments", "closed"),
+    [
+        *((arguments, "<&- >&- 2>&-") for arguments in ("plugins", "solve {problem} --json", "--help")),
+        *(("solve {problem}", closed) for closed in (">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-")),
+    ],
+)
 def test_closed_streams_are_as_good_as_dev_null(problem: Path, arguments: str, closed: str) -> None:
     done = shell(f"reds {arguments.format(problem=problem)} {closed}")
     assert (done.returncode, done.stderr) == (0, b"")

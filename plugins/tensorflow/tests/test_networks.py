@@ -79,7 +79,9 @@ def test_every_tensor_has_its_full_size(built: Built) -> None:
         assert tensor.positions * tensor.axis.full(network.channels) == math.prod(n or 0 for n in layer.output_shape)
 
 
-@pytest.mark.parametrize(("share", "ordered"), [(0.75, True), (0.5, True), (0.5, False)])
+@pytest.mark.parametrize(
+    ("share", "ordered"), [*(pytest.param(share, True, marks=pytest.mark.slow) for share in (0.75, 0.5)), (0.5, False)]
+)
 def test_removed_equals_masked(built: Built, share: float, ordered: bool) -> None:
     kept = reference.random_kept(built.network, share, seed=1, ordered=ordered)
     small = extract(built.model, built.network, kept)
