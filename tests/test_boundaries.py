@@ -176,7 +176,8 @@ BLOCKED = """
 """
 HEAVY = {
     "tensorflow", "keras", "ai_edge_litert", "tflite_runtime", "ortools", "pulp", "scipy", "highspy", "pytoulbar2",
-    "pyscipopt", "gurobipy", "sklearn", "PIL", "h5py", "pandas", "matplotlib", "joblib", "jinja2", "pytest", "hypothesis",
+    "pyscipopt", "gurobipy", "sklearn", "PIL", "h5py", "pandas", "matplotlib", "joblib", "jinja2", "pytest",
+    "hypothesis",
 }  # fmt: skip
 
 

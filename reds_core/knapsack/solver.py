@@ -119,8 +119,8 @@ class Controls:
                 result |= flag
         return result
 
-    def is_close_enough(self, value: int, bound: int) -> bool:
-        """Whether a search that holds a choice worth `value` may stop at the proven `bound`."""
+    def is_close_enough(self, value: int | None, bound: int | None) -> bool:
+        """Whether a search that holds a choice worth `value` may stop at the proven `bound`, if it has both."""
         gap = relative_gap(value, bound)
         return gap is not None and gap <= (self.gap or 0.0)
 

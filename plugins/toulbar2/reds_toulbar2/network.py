@@ -204,7 +204,7 @@ def _limits(problem: KnapsackProblem, domain: Domain) -> list[_Limit]:
             if len(scope) == 1:
                 groups[scope[0]] = table - least
             else:
-                pairs[pair_of[scope]] = np.clip(table - least, 0, spread)
+                pairs[pair_of[scope[0], scope[1]]] = np.clip(table - least, 0, spread)
         if most > room:
             found.append(_Limit(groups, pairs, room, most))
     return found
@@ -220,7 +220,7 @@ def _forbidden(limit: _Limit, domain: Domain, top: int) -> CostTable:
     """The table that forbids the joint choices of a few groups that exceed `limit`."""
     scope = limit.scope(domain)
     usage = np.zeros([domain.options[g].size for g in scope], np.int64)
-    parts = [((g,), costs) for g, costs in limit.groups.items()]
+    parts: list[tuple[tuple[int, ...], IntArray]] = [((g,), costs) for g, costs in limit.groups.items()]
     parts += [(domain.ends[k], costs) for k, costs in limit.pairs.items()]
     for ends, costs in parts:
         axes = [scope.index(g) for g in ends]
