@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
+from reds_core.knapsack.compiled import LabelLimits, LabelProblem, Program, run_labels
 from reds_core.knapsack.inference import POSSIBLE, MaxSum, Messages
 from reds_dp.dominance import undominated
 from reds_dp.search import OutOfMemory, SearchLimits
@@ -105,6 +106,10 @@ class LabelSearch:
             OutOfTime: if the deadline has passed.
             OutOfMemory: if a step keeps too many labels, or all steps together take too much memory.
         """
+        if slacks.min() < 0 or messages.best.min() < POSSIBLE:
+            return Found(None, True)
+        if self._sweeps.program is not None and messages.flat is not None:
+            return self._compiled(self._sweeps.program, messages, messages.flat, slacks, limits, beam)
         sizes = self._sweeps.sizes
         trail: list[tuple[IntArray, IntArray]] = []
         columns: dict[int, IntArray] = {}
@@ -112,8 +117,6 @@ class LabelSearch:
         labels = _Labels(
             np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros((len(self._room), 1), np.int64), slacks[None, :]
         )
-        if slacks.min() < 0 or messages.best.min() < POSSIBLE:
-            return Found(None, True)
         for step, g in enumerate(self._sweeps.processing):
             separator = self._sweeps.separators[g]
             row_of, row_columns = distinct([columns[a] for a in separator], [sizes[a] for a in separator], states)
@@ -163,6 +166,38 @@ class LabelSearch:
         if len(within) == 0:
             return Found(None, complete)
         return Found(self._choice(trail, int(within[labels.value[within].argmax()])), complete)
+
+    def _compiled(
+        self,
+        program: Program,
+        messages: Messages,
+        flat: FloatArray,
+        slacks: FloatArray,
+        limits: SearchLimits,
+        beam: int | None,
+    ) -> Found:
+        """The same as `run` by compiled code."""
+        peaks, held = self._terms.peak_steps()
+        last = np.empty(program.count, np.int64)
+        rank = {g: i for i, g in enumerate(self._sweeps.processing)}
+        for step, groups in enumerate(self._closing):
+            last[[rank[g] for g in groups]] = step
+        problem = LabelProblem(self._terms.tables(), last, peaks, self._room)
+        run = run_labels(
+            program, problem, messages.weights, flat, slacks, LabelLimits(limits.labels, limits.memory, beam)
+        )
+        del held  # its addresses are in `peaks`
+        self.kept += run.kept
+        if run.raised is not None:
+            raise run.raised
+        if run.limited:
+            raise OutOfMemory
+        if run.choice is None:
+            return Found(None, run.complete)
+        choice = [0] * program.count
+        for g, position in zip(self._sweeps.processing, run.choice, strict=True):
+            choice[g] = position
+        return Found(tuple(choice), run.complete)
 
     def _choice(self, trail: list[tuple[IntArray, IntArray]], at: int) -> tuple[int, ...]:
         choice = [0] * len(self._sweeps.sizes)

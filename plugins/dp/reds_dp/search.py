@@ -212,9 +212,9 @@ class DpSearch:
 
     def buckets(self, factors: Factors) -> MaxSum:
         """Max-sum over `factors` in the order of this search."""
-        order = Elimination(self._order.processing, self._order.separators, factors.sizes)
+        order = self._order.with_sizes(factors.sizes)
         return MaxSum(factors, order, self.limits.check_time)
 
     def entries(self, factors: Factors) -> int:
         """The number of entries of all buckets over `factors`."""
-        return sum(Elimination(self._order.processing, self._order.separators, factors.sizes).entries)
+        return sum(self._order.with_sizes(factors.sizes).entries)

@@ -9,6 +9,7 @@ import numpy as np
 
 from reds_core.arrays import BoolArray, FloatArray, IntArray
 from reds_core.knapsack import KnapsackProblem
+from reds_core.knapsack.compiled import address
 from reds_core.knapsack.inference import Factors, MaxSum, Messages
 
 Columns = Mapping[int, IntArray]
@@ -29,7 +30,9 @@ class ExactTerms:
         rank = {g: i for i, g in enumerate(sweeps.processing)}
         resources = problem.sum_resources
         self.rows = 1 + len(resources)
+        self._rank = rank
         self._unary: list[IntArray] = []
+        self._stacks: list[IntArray] = []
         self._pairs: list[list[tuple[int, IntArray]]] = [[] for _ in kept]
         for g, group in enumerate(problem.groups):
             stack = np.zeros((self.rows, len(kept[g])), np.int64)
@@ -46,7 +49,9 @@ class ExactTerms:
             if rank[a] > rank[b]:
                 a, b, stack = b, a, stack.transpose(0, 2, 1)
             self._pairs[b].append((a, stack))
+            self._stacks.append(stack)
         self._steps = _open_steps(problem, factors, rank)
+        self._masks = len(factors.masks)
 
     def added(self, g: int, columns: Columns, states: int) -> IntArray:
         """The value and usage that each option of `g` adds in each state, int64 (rows, states, options of g)."""
@@ -67,6 +72,26 @@ class ExactTerms:
             fits = before[:, None] + own[None, :] <= spare
             result = fits if result is None else result & fits
         return result
+
+    def tables(self) -> tuple[IntArray | None, ...]:
+        """The tables of all terms of the sweeps for compiled code, contiguous; None for the masks."""
+        stacks = (np.ascontiguousarray(stack) for stack in (*self._unary, *self._stacks))
+        return (*stacks, *(None for _ in range(self._masks)))
+
+    def peak_steps(self) -> tuple[IntArray, list[IntArray]]:
+        """The peak steps that are checked state by state for compiled code, and the arrays that it refers to."""
+        code: list[int] = []
+        held: list[IntArray] = []
+        for g in self._rank:
+            steps = self._steps.get(g, ())
+            code.append(len(steps))
+            for others, costs, own, spare in steps:
+                arrays = [np.ascontiguousarray(c) for c in (own, *costs)]
+                held += arrays
+                code += [spare, address(arrays[0]), len(others)]
+                for a, array in zip(others, arrays[1:], strict=True):
+                    code += [self._rank[a], address(array)]
+        return np.array(code, dtype=np.int64), held
 
     @property
     def open_scopes(self) -> list[tuple[int, ...]]:

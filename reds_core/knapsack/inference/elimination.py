@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from reds_core.arrays import IntArray
+from reds_core.knapsack.compiled.program import encode
 from reds_core.knapsack.problem import KnapsackProblem
 
 Scope = tuple[int, ...]
@@ -35,6 +37,18 @@ class Elimination:
     processing: tuple[int, ...]
     separators: tuple[Scope, ...]
     sizes: tuple[int, ...]
+    _codes: dict[tuple[Sequence[Scope], int], IntArray] = field(default_factory=dict, repr=False, compare=False)
+
+    def with_sizes(self, sizes: Sequence[int]) -> Elimination:
+        """The same order for other numbers of options."""
+        return Elimination(self.processing, self.separators, tuple(sizes), self._codes)
+
+    def code(self, scopes: tuple[Scope, ...], masks: int) -> IntArray:
+        """The max-sum program along this order as compiled code reads it; see `reds_core.knapsack.compiled.encode`."""
+        key = scopes, masks
+        if key not in self._codes:
+            self._codes[key] = encode(self.processing, self.separators, scopes, masks)
+        return self._codes[key]
 
     @property
     def entries(self) -> tuple[int, ...]:

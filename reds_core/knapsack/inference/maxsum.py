@@ -6,13 +6,18 @@ several weight vectors, which are processed in the same sweep.
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
+from reds_core.knapsack.compiled.library import library
+from reds_core.knapsack.compiled.program import Program
 from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate
 from reds_core.knapsack.inference.factors import FORBIDDEN, Factors, unchecked
 
@@ -35,11 +40,13 @@ class Messages:
         weights: the weight vectors, float64 (k, rows).
         upward: for each group, the maximum of its subtree, float64 (k, options of each group of its separator).
         best: the largest weighted sum over all choices, float64 (k,); at most FORBIDDEN if there is no choice.
+        flat: all of `upward` as compiled code lays it out; None if NumPy made it.
     """
 
     weights: FloatArray
-    upward: tuple[FloatArray, ...]
+    upward: Sequence[FloatArray]
     best: FloatArray
+    flat: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +58,26 @@ class Marginals:
         pairs: for each pair, float64 (k, options of first, options of second); empty unless requested.
     """
 
-    groups: tuple[FloatArray, ...]
+    groups: Sequence[FloatArray]
     pairs: tuple[FloatArray, ...]
+
+
+class _Cut(Sequence[FloatArray]):
+    """The parts of one array, which are cut out when they are asked for."""
+
+    def __init__(self, count: int, cut: Callable[[int], FloatArray]) -> None:
+        self._count = count
+        self._cut = cut
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._cut(i) for i in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(index)
+        return self._cut(index % self._count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,31 +128,71 @@ class MaxSum:
         self.processing = order.processing
         self.separators = order.separators
         self.sizes = factors.sizes
-        self._rank = {g: i for i, g in enumerate(order.processing)}
-        count = len(self.sizes)
-        self.children: list[list[int]] = [[] for _ in range(count)]
-        self.roots: list[int] = []
-        for g in order.processing:
-            separator = self.separators[g]
-            if separator:
-                self.children[separator[-1]].append(g)
-            else:
-                self.roots.append(g)
-        self._terms: list[list[_Term]] = [[] for _ in range(count)]
-        for factor in (*factors.unary, *factors.pairs):
-            self._place(factor.scope, factor.stack, weighted=True)
-        for mask in factors.masks:
-            self._place(mask.scope, np.where(mask.allowed, 0.0, FORBIDDEN)[None], weighted=False)
+        self._order = order
+        compiled = library()
+        self.program = None if compiled is None else self._compiled(compiled)
 
-    def _place(self, scope: Scope, stack: FloatArray, weighted: bool) -> None:
-        """Add `stack` (rows, *options of scope) to the bucket of the group of `scope` that is eliminated first."""
+    @cached_property
+    def _rank(self) -> dict[int, int]:
+        return {g: i for i, g in enumerate(self.processing)}
+
+    @cached_property
+    def children(self) -> list[list[int]]:
+        """For each group, the groups whose messages enter its bucket."""
+        children: list[list[int]] = [[] for _ in self.sizes]
+        for g in self.processing:
+            if self.separators[g]:
+                children[self.separators[g][-1]].append(g)
+        return children
+
+    def _tables(self) -> Iterator[tuple[Scope, FloatArray, bool]]:
+        """The scope, the table and whether it is weighted, of each factor and mask."""
+        for factor in (*self.factors.unary, *self.factors.pairs):
+            yield factor.scope, factor.stack, True
+        for mask in self.factors.masks:
+            yield mask.scope, np.where(mask.allowed, 0.0, FORBIDDEN)[None], False
+
+    @cached_property
+    def _terms(self) -> list[list[_Term]]:
+        """The factors and masks by the group of their bucket."""
+        terms: list[list[_Term]] = [[] for _ in self.sizes]
+        for scope, stack, weighted in self._tables():
+            ordered, stack = self._ordered(scope, stack)
+            shape = self._aligned(ordered, ordered[-1])
+            terms[ordered[-1]].append(_Term(stack.reshape(len(stack), -1), shape, weighted))
+        return terms
+
+    def _ordered(self, scope: Scope, stack: FloatArray) -> tuple[Scope, FloatArray]:
+        """`scope` in processing order, and `stack` (rows, *options of scope) with its axes in that order."""
+        if len(scope) == 1:
+            return scope, stack
         axes = sorted(range(len(scope)), key=lambda i: self._rank[scope[i]])
-        ordered = tuple(scope[i] for i in axes)
-        if list(axes) != list(range(len(scope))):
-            stack = np.ascontiguousarray(stack.transpose(0, *(i + 1 for i in axes)))
-        g = ordered[-1]
-        shape = self._aligned(ordered, g)
-        self._terms[g].append(_Term(stack.reshape(len(stack), -1), shape, weighted))
+        if axes == list(range(len(scope))):
+            return scope, stack
+        return tuple(scope[i] for i in axes), np.ascontiguousarray(stack.transpose(0, *(i + 1 for i in axes)))
+
+    def _compiled(self, compiled: ctypes.CDLL) -> Program:
+        factors = self.factors
+        scopes = tuple(f.scope for f in (*factors.unary, *factors.pairs, *factors.masks))
+        sizes = np.array([self.sizes[g] for g in self.processing], dtype=np.int64)
+        tables = [np.ascontiguousarray(self._ordered(scope, stack)[1]) for scope, stack, _ in self._tables()]
+        entries = sum(math.prod(self.sizes[a] for a in separator) for separator in self.separators)
+        code = self._order.code(scopes, len(factors.masks))
+        return Program(compiled, code, sizes, tables, entries, self._check_time)
+
+    def _upward(self, flat: FloatArray, k: int) -> Sequence[FloatArray]:
+        """The messages by group as views of what compiled code wrote."""
+
+        def cut(g: int) -> FloatArray:
+            start, stop = self._message_starts[self._rank[g] : self._rank[g] + 2] * k
+            return flat[start:stop].reshape(k, *(self.sizes[a] for a in self.separators[g]))
+
+        return _Cut(len(self.sizes), cut)
+
+    @cached_property
+    def _message_starts(self) -> IntArray:
+        sizes = [math.prod(self.sizes[a] for a in self.separators[g]) for g in self.processing]
+        return np.cumsum([0, *sizes], dtype=np.int64)
 
     def _aligned(self, scope: Scope, g: int) -> tuple[int, ...]:
         """The shape of a table over `scope`, which is in processing order, among the axes of the bucket of `g`."""
@@ -209,6 +274,10 @@ class MaxSum:
 
     def sweep(self, weights: FloatArray) -> Messages:
         """Eliminate all groups under each of `weights`, float64 (k, rows)."""
+        if self.program is not None:
+            weights = np.ascontiguousarray(weights)
+            flat, largest = self.program.sweep(weights)
+            return Messages(weights, self._upward(flat, len(weights)), largest, flat)
         upward: dict[int, FloatArray] = {}
         best = np.zeros(len(weights))
         for g in reversed(self.processing):
@@ -224,6 +293,11 @@ class MaxSum:
     def decode(self, messages: Messages, k: int = 0) -> list[int]:
         """A choice of the largest sum under the k-th weights, as positions; the lowest position wins ties."""
         choice = [0] * len(self.sizes)
+        if self.program is not None and messages.flat is not None:
+            found = self.program.decode(messages.weights, messages.flat, k)
+            for g, position in zip(self.processing, found, strict=True):
+                choice[g] = position
+            return choice
         weights = messages.weights[k : k + 1]
         for g in self.processing:
             at = tuple(choice[a] for a in self.separators[g])
@@ -242,6 +316,8 @@ class MaxSum:
 
     def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
         """Max-marginals of every group, and of every pair if `pairs`, under the weights of `messages`."""
+        if self.program is not None and messages.flat is not None and not pairs:
+            return Marginals(self._cut_groups(self.program.marginals(messages.weights, messages.flat, messages.best)), ())
         downward: list[FloatArray | None] = [None] * len(self.sizes)
         groups: list[FloatArray | None] = [None] * len(self.sizes)
         by_scope: dict[Scope, FloatArray] = {}
@@ -272,6 +348,11 @@ class MaxSum:
             table = by_scope[(a, b)] if self._rank[a] < self._rank[b] else by_scope[(b, a)].transpose(0, 2, 1)
             pair_tables.append(table)
         return Marginals(tuple(m for m in groups if m is not None), tuple(pair_tables))
+
+    def _cut_groups(self, flat: FloatArray) -> Sequence[FloatArray]:
+        """The columns of each group of an array (k, options of all groups in processing order), as views."""
+        starts = np.cumsum([0, *(self.sizes[g] for g in self.processing)])
+        return _Cut(len(self.sizes), lambda g: flat[:, starts[self._rank[g]] : starts[self._rank[g] + 1]])
 
     @staticmethod
     def _onto(belief: FloatArray, scope: Scope, wanted: Scope) -> FloatArray:

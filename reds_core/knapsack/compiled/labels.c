@@ -1,0 +1,603 @@
+/* Label setting over all buckets in one call. See program.h, and reds_dp/labels.py, which does the same with NumPy.
+
+   Groups are taken in processing order. A label is a partial choice. Labels of one state, which have the same options in
+   the groups that still matter, compete by exact value and usage. The slack of a label under a weight vector is how far
+   its best completion lies above the threshold; a label is dropped as soon as one of its slacks is below 0. */
+
+#include "dominance.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Label extensions that are tried between two questions whether to stop. */
+#define PATIENCE (1 << 17)
+/* Labels that are collected before dominated ones are dropped for the first time. */
+#define COLLECTED (1 << 16)
+#define STRATA 16
+
+/* The limits and the outcome of a run; mirrored in labels.py of this folder. */
+typedef struct {
+    int64_t most_labels; /* at one step */
+    int64_t most_bytes;
+    int64_t beam;        /* the most labels to keep at one step, or 0 for all */
+    int64_t kept;        /* labels kept so far, over all steps */
+    int64_t complete;    /* whether no label was dropped for the beam */
+    int64_t found;       /* whether a choice was found */
+} outcome;
+
+/* The labels of one step, and while they are made, the labels that they extend. */
+typedef struct {
+    int64_t count, room;
+    int64_t *state, *value, *usage; /* usage (count, resources) */
+    int64_t *parent, *at;           /* at: entry of the tables of the step */
+} labels;
+
+/* What is known of one step once it is done. */
+typedef struct {
+    int32_t *parent, *option;
+} step;
+
+typedef struct {
+    program p;
+    int64_t k, rows, resources;
+    const double *weights, *messages;
+    stop_function stop;
+    outcome *out;
+    labels made;
+    step *steps;
+    int64_t states;
+    int32_t **columns;    /* for each open group, its position in each state; else NULL */
+    int64_t count;        /* the labels of the last step, sorted by state */
+    int32_t *state;
+    int64_t *value, *usage;
+    double *slack;        /* (count, k) */
+    int64_t bytes;        /* of all steps */
+    int64_t work;
+    /* the tables of the present step: for each distinct row of the bucket, its options by rising first loss */
+    int64_t table_rows;
+    int32_t *row_of;      /* of each state */
+    int64_t *row_start;   /* (rows + 1,) */
+    double *loss;         /* (entries, k) */
+    int64_t *added;       /* (entries, rows) */
+    int32_t *option;
+    int32_t *base_of;     /* of each state, its number among the states of the groups that stay open */
+    int64_t bases;
+    int32_t *base_state;  /* a state of each base */
+    uint8_t *allowed;     /* (states, options), or NULL */
+} run;
+
+static void *grown(void *old, int64_t count, size_t size)
+{
+    return realloc(old, (size_t)(count > 0 ? count : 1) * size);
+}
+
+static int ask(run *r, int64_t work)
+{
+    r->work += work;
+    if (r->work < PATIENCE)
+        return 0;
+    r->work = 0;
+    return r->stop();
+}
+
+/* Number the distinct combinations of some columns: `numbers` (states,), and a state of each in `representative`.
+
+   Returns how many there are, or -1 if memory runs out. */
+static int64_t distinct(int64_t states, int64_t count, int32_t *const *columns, const int64_t *sizes, int32_t *numbers,
+                        int32_t *representative)
+{
+    memset(numbers, 0, (size_t)states * sizeof(int32_t));
+    representative[0] = 0;
+    int64_t found = states > 0;
+    if (count == 0 || states == 0)
+        return found;
+    uint64_t slots = 16;
+    while (slots < 2 * (uint64_t)states)
+        slots *= 2;
+    uint64_t *keys = malloc(slots * sizeof(uint64_t));
+    int32_t *which = malloc(slots * sizeof(int32_t));
+    if (!keys || !which) {
+        free(keys);
+        free(which);
+        return -1;
+    }
+    /* one column at a time, since the product of all sizes may not fit 64 bits */
+    for (int64_t c = 0; c < count; c++) {
+        memset(which, 0xff, slots * sizeof(int32_t));
+        found = 0;
+        for (int64_t s = 0; s < states; s++) {
+            uint64_t key = (uint64_t)numbers[s] * (uint64_t)sizes[c] + (uint64_t)columns[c][s];
+            uint64_t slot = (key * UINT64_C(0x9E3779B97F4A7C15)) >> 20 & (slots - 1);
+            while (which[slot] >= 0 && keys[slot] != key)
+                slot = (slot + 1) & (slots - 1);
+            if (which[slot] < 0) {
+                which[slot] = (int32_t)found;
+                keys[slot] = key;
+                representative[found++] = (int32_t)s;
+            }
+            numbers[s] = which[slot];
+        }
+    }
+    free(keys);
+    free(which);
+    return found;
+}
+
+/* Fill the tables of the step of bucket `i` with the options whose first loss some label of the row can afford. */
+static int tabulate(run *r, int64_t i)
+{
+    const program *p = &r->p;
+    const bucket *b = p->bucket + i;
+    int status = NO_MEMORY;
+    int64_t n = b->size, k = r->k, entries = 0, room = 0;
+    int32_t *representative = malloc((size_t)(r->states + 1) * sizeof(int32_t));
+    int32_t **columns = malloc((size_t)(b->axes + 1) * sizeof(int32_t *));
+    double *base = malloc((size_t)(n * (k + 1 + k)) * sizeof(double));
+    double *affordable = NULL;
+    int64_t *offsets = malloc((size_t)(b->parts + 1) * sizeof(int64_t));
+    keyed *order = malloc((size_t)n * 2 * sizeof(keyed));
+    r->row_of = grown(r->row_of, r->states, sizeof(int32_t));
+    if (!representative || !columns || !base || !offsets || !order || !r->row_of)
+        goto end;
+    double *scratch = base + n * k, *totals = scratch + n;
+    for (int64_t a = 0; a < b->axes; a++)
+        columns[a] = r->columns[b->separator[a]];
+    r->table_rows = distinct(r->states, b->axes, columns, b->lengths, r->row_of, representative);
+    if (r->table_rows < 0)
+        goto end;
+    r->row_start = grown(r->row_start, r->table_rows + 1, sizeof(int64_t));
+    affordable = calloc((size_t)r->table_rows, sizeof(double));
+    if (!r->row_start || !affordable)
+        goto end;
+    for (int64_t l = 0; l < r->count; l++) {
+        int32_t row = r->row_of[r->state[l]];
+        if (r->slack[l * k] > affordable[row])
+            affordable[row] = r->slack[l * k];
+    }
+    bucket_base(p, b, k, r->rows, r->weights, r->messages, scratch, base);
+    for (int64_t row = 0; row < r->table_rows; row++) {
+        int64_t state = representative[row], entry = 0;
+        for (int64_t a = 0; a < b->axes; a++)
+            entry = entry * b->lengths[a] + columns[a][state];
+        for (int64_t q = 0; q < b->parts; q++) {
+            offsets[q] = 0;
+            for (int64_t a = 0; a < b->axes; a++)
+                offsets[q] += b->part[q].strides[a] * columns[a][state];
+        }
+        for (int64_t at = 0; at < k; at++) {
+            double best = r->messages[b->offset * k + at * b->entries + entry], *total = totals + at * n;
+            bucket_row(p, b, k, at, r->rows, r->weights, r->messages, offsets, base, scratch, total);
+            for (int64_t j = 0; j < n; j++)
+                total[j] = best - total[j];
+        }
+        int64_t left = 0;
+        for (int64_t j = 0; j < n; j++)
+            if (totals[j] <= affordable[row]) {
+                order[left].key = rising(totals[j]);
+                order[left++].index = j;
+            }
+        sort_keyed(left, order, order + n);
+        if (entries + left > room) {
+            room = 2 * (entries + left);
+            if (room > r->table_rows * n)
+                room = r->table_rows * n;
+            r->loss = grown(r->loss, room * k, sizeof(double));
+            r->added = grown(r->added, room * r->rows, sizeof(int64_t));
+            r->option = grown(r->option, room, sizeof(int32_t));
+            if (!r->loss || !r->added || !r->option)
+                goto end;
+        }
+        r->row_start[row] = entries;
+        for (int64_t o = 0; o < left; o++, entries++) {
+            int64_t j = order[o].index;
+            r->option[entries] = (int32_t)j;
+            for (int64_t at = 0; at < k; at++)
+                r->loss[entries * k + at] = totals[at * n + j];
+            for (int64_t t = 0; t < r->rows; t++) {
+                int64_t sum = 0;
+                for (int64_t q = 0; q < b->parts; q++)
+                    if (b->part[q].exact)
+                        sum += b->part[q].exact[t * b->part[q].row + offsets[q] + j];
+                r->added[entries * r->rows + t] = sum;
+            }
+        }
+        if (ask(r, n * k)) {
+            status = STOPPED;
+            goto end;
+        }
+    }
+    r->row_start[r->table_rows] = entries;
+    status = DONE;
+end:
+    free(representative);
+    free(columns);
+    free(base);
+    free(affordable);
+    free(offsets);
+    free(order);
+    return status;
+}
+
+/* Which options the steps of peak resources that end with this group allow in each state.
+
+   peaks: the number of such steps, and for each: the room, the address of the group's own usage, the number of other
+   groups, and for each of these its position and the address of its usage. Moves `peaks` behind what it reads. */
+static int permit(run *r, int64_t n, const int64_t **peaks)
+{
+    const int64_t *at = *peaks;
+    int64_t count = *at++;
+    free(r->allowed);
+    r->allowed = NULL;
+    if (count > 0) {
+        r->allowed = malloc((size_t)(r->states * n));
+        if (!r->allowed)
+            return NO_MEMORY;
+        memset(r->allowed, 1, (size_t)(r->states * n));
+    }
+    for (; count > 0; count--) {
+        int64_t room = at[0], others = at[2];
+        const int64_t *own = (const int64_t *)(intptr_t)at[1];
+        at += 3;
+        for (int64_t s = 0; s < r->states; s++) {
+            int64_t before = 0;
+            for (int64_t o = 0; o < others; o++)
+                before += ((const int64_t *)(intptr_t)at[2 * o + 1])[r->columns[at[2 * o]][s]];
+            for (int64_t j = 0; j < n; j++)
+                r->allowed[s * n + j] &= before + own[j] <= room;
+        }
+        at += 2 * others;
+    }
+    *peaks = at;
+    return DONE;
+}
+
+static int make_room(run *r, int64_t room)
+{
+    labels *m = &r->made;
+    m->room = room;
+    m->state = grown(m->state, room, sizeof(int64_t));
+    m->value = grown(m->value, room, sizeof(int64_t));
+    m->usage = grown(m->usage, room * r->resources, sizeof(int64_t));
+    m->parent = grown(m->parent, room, sizeof(int64_t));
+    m->at = grown(m->at, room, sizeof(int64_t));
+    return m->state && m->value && m->usage && m->parent && m->at ? DONE : NO_MEMORY;
+}
+
+static int64_t label_bytes(const run *r)
+{
+    return (int64_t)sizeof(int64_t) * (5 + r->resources);
+}
+
+/* Drop the dominated labels among those that were made. */
+static int thin(run *r)
+{
+    labels *m = &r->made;
+    int64_t *kept = malloc((size_t)(m->count + 1) * sizeof(int64_t));
+    if (!kept)
+        return NO_MEMORY;
+    int64_t count = undominated(m->count, r->resources, m->state, m->value, m->usage, 1, r->resources, kept);
+    labels old = *m;
+    if (count < 0) {
+        free(kept);
+        return NO_MEMORY;
+    }
+    memset(m, 0, sizeof *m);
+    if (make_room(r, old.room) != DONE) {
+        free(kept);
+        free(old.state);
+        free(old.value);
+        free(old.usage);
+        free(old.parent);
+        free(old.at);
+        return NO_MEMORY;
+    }
+    for (int64_t c = 0; c < count; c++) {
+        int64_t l = kept[c];
+        m->state[c] = old.state[l];
+        m->value[c] = old.value[l];
+        for (int64_t u = 0; u < r->resources; u++)
+            m->usage[c * r->resources + u] = old.usage[l * r->resources + u];
+        m->parent[c] = old.parent[l];
+        m->at[c] = old.at[l];
+    }
+    m->count = count;
+    free(kept);
+    free(old.state);
+    free(old.value);
+    free(old.usage);
+    free(old.parent);
+    free(old.at);
+    return DONE;
+}
+
+static inline int affords(int64_t k, const double *slack, const double *loss)
+{
+    int64_t at = 0;
+    for (; at + 4 <= k; at += 4)
+        if ((slack[at] < loss[at]) | (slack[at + 1] < loss[at + 1]) | (slack[at + 2] < loss[at + 2]) |
+            (slack[at + 3] < loss[at + 3]))
+            return 0;
+    for (; at < k; at++)
+        if (slack[at] < loss[at])
+            return 0;
+    return 1;
+}
+
+/* Extend every label by the options that its slacks allow. */
+static int extend(run *r, int64_t i, int stays)
+{
+    const bucket *b = r->p.bucket + i;
+    labels *m = &r->made;
+    int64_t k = r->k, n = b->size, collected = COLLECTED;
+    m->count = 0;
+    for (int64_t l = 0; l < r->count; l++) {
+        int32_t state = r->state[l];
+        int64_t row = r->row_of[state], tried = r->row_start[row], end = r->row_start[row + 1];
+        const double *slack = r->slack + l * k;
+        if (m->count + (end - tried) > m->room && make_room(r, 2 * m->room + end - tried) != DONE)
+            return NO_MEMORY;
+        for (; tried < end; tried++) {
+            const double *loss = r->loss + tried * k;
+            if (slack[0] < loss[0])
+                break;
+            if (!affords(k, slack, loss))
+                continue;
+            int64_t j = r->option[tried];
+            if (r->allowed && !r->allowed[state * n + j])
+                continue;
+            const int64_t *added = r->added + tried * r->rows;
+            int64_t c = m->count++;
+            m->state[c] = stays ? r->base_of[state] * n + j : r->base_of[state];
+            m->value[c] = r->value[l] + added[0];
+            for (int64_t u = 0; u < r->resources; u++)
+                m->usage[c * r->resources + u] = r->usage[l * r->resources + u] + added[1 + u];
+            m->parent[c] = l;
+            m->at[c] = tried;
+        }
+        if (ask(r, end - r->row_start[row]))
+            return STOPPED;
+        if (m->count > collected) {
+            if (r->bytes + 2 * m->room * label_bytes(r) > r->out->most_bytes)
+                return LIMIT;
+            int status = thin(r);
+            if (status != DONE)
+                return status;
+            while (collected < 2 * m->count)
+                collected *= 2;
+        }
+    }
+    return thin(r);
+}
+
+/* Keep about `beam` labels of large slack, spread over the range of usage: each stratum keeps equally many. */
+static int spread(run *r, double *slack)
+{
+    labels *m = &r->made;
+    int64_t count = m->count, k = r->k, share = r->out->beam / STRATA;
+    share = share > 1 ? share : 1;
+    keyed *items = malloc((size_t)count * 2 * sizeof(keyed));
+    uint8_t *stays = calloc((size_t)count, 1);
+    if (!items || !stays) {
+        free(items);
+        free(stays);
+        return NO_MEMORY;
+    }
+    for (int64_t c = 0; c < count; c++) {
+        double priced = 0.0;
+        for (int64_t u = 0; u < r->resources; u++)
+            priced -= r->weights[1 + u] * (double)m->usage[c * r->resources + u];
+        items[c].key = rising(priced);
+        items[c].index = c;
+    }
+    sort_keyed(count, items, items + count);
+    for (int64_t s = 0; s < STRATA; s++) {
+        int64_t begin = (s * count + STRATA - 1) / STRATA, end = ((s + 1) * count + STRATA - 1) / STRATA;
+        for (int64_t o = begin; o < end; o++) {
+            double least = INFINITY;
+            for (int64_t at = 0; at < k; at++)
+                if (r->weights[at * r->rows] > 0 && slack[items[o].index * k + at] < least)
+                    least = slack[items[o].index * k + at];
+            items[o].key = ~rising(least);
+        }
+        sort_keyed(end - begin, items + begin, items + count);
+        for (int64_t o = begin; o < end && o < begin + share; o++)
+            stays[items[o].index] = 1;
+    }
+    int64_t left = 0;
+    for (int64_t c = 0; c < count; c++)
+        if (stays[c]) {
+            m->state[left] = m->state[c];
+            m->value[left] = m->value[c];
+            memmove(m->usage + left * r->resources, m->usage + c * r->resources,
+                    (size_t)r->resources * sizeof(int64_t));
+            m->parent[left] = m->parent[c];
+            m->at[left] = m->at[c];
+            memmove(slack + left * k, slack + c * k, (size_t)k * sizeof(double));
+            left++;
+        }
+    m->count = left;
+    free(items);
+    free(stays);
+    return DONE;
+}
+
+/* Make the labels of this step the present ones, and number their states. */
+static int advance(run *r, int64_t i, const int64_t *last)
+{
+    const bucket *b = r->p.bucket + i;
+    labels *m = &r->made;
+    int64_t k = r->k, n = b->size;
+    int stays = last[i] > i;
+    double *slack = malloc((size_t)(m->count * k + 1) * sizeof(double));
+    if (!slack)
+        return NO_MEMORY;
+    for (int64_t c = 0; c < m->count; c++)
+        for (int64_t at = 0; at < k; at++)
+            slack[c * k + at] = r->slack[m->parent[c] * k + at] - r->loss[m->at[c] * k + at];
+    if (r->out->beam > 0 && m->count > r->out->beam) {
+        int status = spread(r, slack);
+        if (status != DONE) {
+            free(slack);
+            return status;
+        }
+        r->out->complete = 0;
+    }
+    free(r->slack);
+    r->slack = slack;
+    if (m->count > r->out->most_labels)
+        return LIMIT;
+    int64_t count = m->count;
+    r->count = count;
+    r->out->kept += count;
+    r->steps[i].parent = malloc((size_t)(count + 1) * sizeof(int32_t));
+    r->steps[i].option = malloc((size_t)(count + 1) * sizeof(int32_t));
+    r->state = grown(r->state, count, sizeof(int32_t));
+    r->value = grown(r->value, count, sizeof(int64_t));
+    r->usage = grown(r->usage, count * r->resources, sizeof(int64_t));
+    int64_t *sources = malloc((size_t)(count + 1) * sizeof(int64_t));
+    int status = NO_MEMORY;
+    if (!r->steps[i].parent || !r->steps[i].option || !r->state || !r->value || !r->usage || !sources)
+        goto end;
+    int64_t states = 0;
+    for (int64_t c = 0; c < count; c++) {
+        r->steps[i].parent[c] = (int32_t)m->parent[c];
+        r->steps[i].option[c] = r->option[m->at[c]];
+        r->value[c] = m->value[c];
+        if (states == 0 || sources[states - 1] != m->state[c]) /* labels are sorted by state */
+            sources[states++] = m->state[c];
+        r->state[c] = (int32_t)(states - 1);
+    }
+    memcpy(r->usage, m->usage, (size_t)(count * r->resources) * sizeof(int64_t));
+    for (int64_t g = 0; g <= i; g++) {
+        int32_t *old = r->columns[g];
+        if (last[g] <= i || (g < i && !old)) {
+            free(old);
+            r->columns[g] = NULL;
+            continue;
+        }
+        int32_t *column = malloc((size_t)(states + 1) * sizeof(int32_t));
+        if (!column)
+            goto end;
+        for (int64_t s = 0; s < states; s++)
+            column[s] = g == i ? (int32_t)(sources[s] % n) : old[r->base_state[stays ? sources[s] / n : sources[s]]];
+        free(old);
+        r->columns[g] = column;
+    }
+    r->states = states;
+    r->bytes += 2 * count * (int64_t)sizeof(int32_t);
+    /* extending the labels takes about the same memory again */
+    status = r->bytes + 2 * count * (label_bytes(r) + k * (int64_t)sizeof(double)) > r->out->most_bytes ? LIMIT : DONE;
+end:
+    free(sources);
+    return status;
+}
+
+/* Number the states of the groups that stay open after step `i`. */
+static int number_states(run *r, int64_t i, const int64_t *last)
+{
+    int64_t open = 0;
+    int32_t **columns = malloc((size_t)(i + 1) * sizeof(int32_t *));
+    int64_t *sizes = malloc((size_t)(i + 1) * sizeof(int64_t));
+    r->base_of = grown(r->base_of, r->states, sizeof(int32_t));
+    r->base_state = grown(r->base_state, r->states, sizeof(int32_t));
+    if (columns && sizes && r->base_of && r->base_state) {
+        for (int64_t g = 0; g < i; g++)
+            if (last[g] > i) {
+                columns[open] = r->columns[g];
+                sizes[open++] = r->p.bucket[g].size;
+            }
+        r->bases = distinct(r->states, open, columns, sizes, r->base_of, r->base_state);
+    } else
+        r->bases = -1;
+    free(columns);
+    free(sizes);
+    return r->bases < 0 ? NO_MEMORY : DONE;
+}
+
+/* The best label within the room of every resource, traced back to a choice. */
+static void trace(run *r, const int64_t *room, int64_t *choice)
+{
+    int64_t best = -1;
+    for (int64_t l = 0; l < r->count; l++) {
+        int fits = 1;
+        for (int64_t u = 0; u < r->resources; u++)
+            fits &= r->usage[l * r->resources + u] <= room[u];
+        if (fits && (best < 0 || r->value[l] > r->value[best]))
+            best = l;
+    }
+    r->out->found = best >= 0;
+    for (int64_t i = r->p.count - 1; best >= 0 && i >= 0; i--) {
+        choice[i] = r->steps[i].option[best];
+        best = r->steps[i].parent[best];
+    }
+}
+
+/* Search all choices whose slacks stay at least 0 under every weight vector.
+
+   exact   for each term, the address of its table in integers, int64 (rows, options of its groups), or 0.
+   last    for each bucket, the last step that refers to its group.
+   peaks   for each bucket, see `permit`.
+   slacks  of the empty choice, float64 (k,).
+   room    of each resource, int64 (rows - 1,).
+   choice  the best choice that was found, as positions in processing order. */
+EXPORT int reds_labels(int64_t count, const int64_t *code, const int64_t *sizes, const int64_t *addresses, int64_t k,
+                       int64_t rows, const double *weights, const double *messages, const int64_t *exact,
+                       const int64_t *last, const int64_t *peaks, const double *slacks, const int64_t *room,
+                       outcome *out, int64_t *choice, stop_function stop)
+{
+    run r = {.k = k, .rows = rows, .resources = rows - 1, .weights = weights, .messages = messages, .stop = stop,
+             .out = out, .states = 1, .count = 1};
+    int status = program_read(&r.p, count, code, sizes, addresses, exact);
+    if (status != DONE)
+        return status;
+    status = NO_MEMORY;
+    r.steps = calloc((size_t)count, sizeof(step));
+    r.columns = calloc((size_t)count, sizeof(int32_t *));
+    r.state = calloc(1, sizeof(int32_t));
+    r.value = calloc(1, sizeof(int64_t));
+    r.usage = calloc((size_t)rows, sizeof(int64_t));
+    r.slack = malloc((size_t)k * sizeof(double));
+    if (!r.steps || !r.columns || !r.state || !r.value || !r.usage || !r.slack)
+        goto end;
+    memcpy(r.slack, slacks, (size_t)k * sizeof(double));
+    for (int64_t i = 0; i < count; i++) {
+        if ((status = tabulate(&r, i)) != DONE || (status = permit(&r, r.p.bucket[i].size, &peaks)) != DONE ||
+            (status = number_states(&r, i, last)) != DONE || (status = extend(&r, i, last[i] > i)) != DONE ||
+            (status = advance(&r, i, last)) != DONE)
+            goto end;
+        if (r.count == 0)
+            goto end;
+    }
+    trace(&r, room, choice);
+end:
+    for (int64_t i = 0; i < count; i++) {
+        if (r.columns)
+            free(r.columns[i]);
+        if (r.steps) {
+            free(r.steps[i].parent);
+            free(r.steps[i].option);
+        }
+    }
+    free(r.steps);
+    free(r.columns);
+    free(r.state);
+    free(r.value);
+    free(r.usage);
+    free(r.slack);
+    free(r.made.state);
+    free(r.made.value);
+    free(r.made.usage);
+    free(r.made.parent);
+    free(r.made.at);
+    free(r.row_of);
+    free(r.row_start);
+    free(r.loss);
+    free(r.added);
+    free(r.option);
+    free(r.base_of);
+    free(r.base_state);
+    free(r.allowed);
+    program_free(&r.p);
+    return status;
+}
