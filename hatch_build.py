@@ -55,8 +55,8 @@ def compiled(root: Path, folder: Path) -> Path | None:
         unfinished.replace(library)
     except (OSError, subprocess.SubprocessError) as error:
         unfinished.unlink(missing_ok=True)
-        told = getattr(error, "stderr", None) or str(error)
-        sys.stderr.write(f"reds: not compiled, so solvers will use NumPy instead: {told.strip()}\n")
+        why = (getattr(error, "stderr", None) or f"'{shlex.join(compiler)}' failed: {type(error).__name__}").strip()
+        sys.stderr.write(f"reds: the compiled library was not built, so solvers will use NumPy instead: {why}\n")
         return None
     return library
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -139,7 +140,21 @@ def test_the_wheel_holds_every_file_that_git_tracks(tmp_path: Path) -> None:
     assert any(f.endswith("licenses/LICENSE") for f in content)
 
 
+def test_the_tag_of_the_wheel_says_whether_it_holds_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDS_COMPILED", "0")
+    assert built("wheel", tmp_path / "pure").name.endswith("-py3-none-any.whl")
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    monkeypatch.delenv("REDS_COMPILED")
+    wheel = built("wheel", tmp_path / "compiled")
+    assert re.search(r"-py3-none-(?!any)\w+\.whl$", wheel.name)
+    with zipfile.ZipFile(wheel) as content:
+        libraries = [n for n in content.namelist() if n.startswith("reds_core/knapsack/compiled/kernels-")]
+        assert len(libraries) == 1
+        assert "Root-Is-Purelib: false" in content.read("reds_core-0.1.0.dist-info/WHEEL").decode()
+
+
 def test_the_source_distribution_holds_every_file_that_git_tracks(tmp_path: Path) -> None:
     with tarfile.open(built("sdist", tmp_path)) as archive:
         content = {name.partition("/")[2] for name in archive.getnames()}
-    assert {*package_files(), "LICENSE", "README.md", "pyproject.toml"} - content == set()
+    assert {*package_files(), "LICENSE", "README.md", "pyproject.toml", "hatch_build.py"} - content == set()

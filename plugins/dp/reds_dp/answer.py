@@ -15,6 +15,7 @@ from reds_core.knapsack import (
     cheapest_choice,
     trivial_bound,
 )
+from reds_core.knapsack.compiled import described
 from reds_core.knapsack.inference import (
     Elimination,
     Mask,
@@ -108,7 +109,10 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, con
 
 def _concluded(search: DpSearch, first: tuple[int, ...] | None, limit: Limit | None, proven: bool) -> Answer:
     """The answer after a search has ended. `first` is a choice that the search does not know."""
-    detail = (f"{search.labels} partial choice{'' if search.labels == 1 else 's'} examined",)
+    detail = (
+        f"{search.labels} partial choice{'' if search.labels == 1 else 's'} examined",
+        f"computed with {described()}",
+    )
     if not proven and first is not None:
         search.record(first)
     best = search.incumbent

@@ -183,9 +183,9 @@ class LabelSearch:
         for step, groups in enumerate(self._closing):
             last[[rank[g] for g in groups]] = step
         problem = LabelProblem(self._terms.tables(), last, peaks, self._room)
-        run = run_labels(
-            program, problem, messages.weights, flat, slacks, LabelLimits(limits.labels, limits.memory, beam)
-        )
+        limits.check_time()
+        within = LabelLimits(limits.labels, limits.memory, beam)
+        run = run_labels(program, problem, messages.weights, flat, slacks, within, limits.check_time)
         del held  # its addresses are in `peaks`
         self.kept += run.kept
         if run.raised is not None:

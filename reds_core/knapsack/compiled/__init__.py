@@ -10,7 +10,7 @@ The names listed here may change with a minor version.
 from __future__ import annotations
 
 from reds_core.knapsack.compiled.labels import LabelLimits, LabelProblem, LabelRun, run_labels, undominated_labels
-from reds_core.knapsack.compiled.library import VARIABLE, address, described, library
+from reds_core.knapsack.compiled.library import VARIABLE, address, compiled_library, described
 from reds_core.knapsack.compiled.program import Program, encode
 
 __all__ = [
@@ -20,9 +20,9 @@ __all__ = [
     "LabelRun",
     "Program",
     "address",
+    "compiled_library",
     "described",
     "encode",
-    "library",
     "run_labels",
     "undominated_labels",
 ]

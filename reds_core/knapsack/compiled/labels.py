@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.compiled.library import address
+from reds_core.knapsack.compiled.library import Stopper, address
 from reds_core.knapsack.compiled.program import Program
 
 _LIMIT = 3
@@ -18,9 +19,7 @@ _LARGEST = 2**62
 class _Outcome(ctypes.Structure):
     """Mirrors `outcome` in labels.c."""
 
-    _fields_ = [
-        (name, ctypes.c_int64) for name in ("most_labels", "most_bytes", "beam", "kept", "complete", "found")
-    ]
+    _fields_ = [(name, ctypes.c_int64) for name in ("most_labels", "most_bytes", "beam", "kept", "complete", "found")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +81,7 @@ def run_labels(
     messages: FloatArray,
     slacks: FloatArray,
     limits: LabelLimits,
+    check_time: Callable[[], None],
 ) -> LabelRun:
     """Search all choices whose slacks stay at least 0.
 
@@ -92,10 +92,12 @@ def run_labels(
         messages: the messages of a sweep under `weights`.
         slacks: slacks of the empty choice, float64 (k,), at least 0.
         limits: when to stop.
+        check_time: called regularly; an exception that it raises ends the run.
 
     Raises:
         MemoryError: if memory runs out.
     """
+    stopper = Stopper(check_time)
     k, rows = weights.shape
     exact = np.array([0 if table is None else address(table) for table in problem.exact], dtype=np.int64)
     slacks = np.ascontiguousarray(slacks)
@@ -107,9 +109,9 @@ def run_labels(
         *program.arguments,
         *(k, rows, address(weights), address(messages), address(exact), address(problem.last)),
         *(address(problem.peaks), address(slacks), address(problem.room), ctypes.addressof(outcome)),
-        *(address(choice), program.stopper.callback),
+        *(address(choice), stopper.callback),
     )
-    raised = program.stopper.take(status)
+    raised = stopper.take(status)
     found = choice.tolist() if outcome.found else None
     return LabelRun(outcome.kept, found, bool(outcome.complete), status == _LIMIT, raised)
 

@@ -35,14 +35,14 @@ def _loaded() -> ctypes.CDLL | None:
     return library
 
 
-def library() -> ctypes.CDLL | None:
+def compiled_library() -> ctypes.CDLL | None:
     """The compiled library, or None if it was not built or is switched off by the environment variable."""
     return None if os.environ.get(VARIABLE) == "0" else _loaded()
 
 
 def described() -> str:
     """Which implementation of the innermost loops is used, in words."""
-    if library() is not None:
+    if compiled_library() is not None:
         return "compiled code"
     return f"NumPy, because {VARIABLE} is 0" if os.environ.get(VARIABLE) == "0" else "NumPy, as no library was compiled"
 

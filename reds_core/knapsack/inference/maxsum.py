@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.compiled.library import library
+from reds_core.knapsack.compiled.library import compiled_library
 from reds_core.knapsack.compiled.program import Program
 from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate
 from reds_core.knapsack.inference.factors import FORBIDDEN, Factors, unchecked
@@ -129,7 +129,7 @@ class MaxSum:
         self.separators = order.separators
         self.sizes = factors.sizes
         self._order = order
-        compiled = library()
+        compiled = compiled_library()
         self.program = None if compiled is None else self._compiled(compiled)
 
     @cached_property
@@ -317,7 +317,9 @@ class MaxSum:
     def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
         """Max-marginals of every group, and of every pair if `pairs`, under the weights of `messages`."""
         if self.program is not None and messages.flat is not None and not pairs:
-            return Marginals(self._cut_groups(self.program.marginals(messages.weights, messages.flat, messages.best)), ())
+            return Marginals(
+                self._cut_groups(self.program.marginals(messages.weights, messages.flat, messages.best)), ()
+            )
         downward: list[FloatArray | None] = [None] * len(self.sizes)
         groups: list[FloatArray | None] = [None] * len(self.sizes)
         by_scope: dict[Scope, FloatArray] = {}
