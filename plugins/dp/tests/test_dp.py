@@ -225,5 +225,5 @@ def test_the_note_counts_in_words(groups: int) -> None:
     costs = (np.array([1, 2]),) * groups
     names = [dataclasses.replace(group, name=f"a{i}") for i in range(groups)]
     problem = KnapsackProblem("few", tuple(names), (), (SumResource("macs", 2 * groups - 1, 0, costs),))
-    (note,) = solve(problem, DpSolver()).detail
+    note, _ = solve(problem, DpSolver()).detail
     assert re.fullmatch(r"1 partial choice examined|(?!1 )\d+ partial choices examined", note), note

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy.typing as npt
 
@@ -47,7 +48,7 @@ def described() -> str:
     return f"NumPy, because {VARIABLE} is 0" if os.environ.get(VARIABLE) == "0" else "NumPy, as no library was compiled"
 
 
-def address(array: npt.NDArray[npt.Any]) -> int:
+def address(array: npt.NDArray[Any]) -> int:
     """The address of the first entry of a contiguous array."""
     where: int = array.__array_interface__["data"][0]
     return where

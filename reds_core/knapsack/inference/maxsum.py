@@ -173,7 +173,7 @@ class MaxSum:
 
     def _compiled(self, compiled: ctypes.CDLL) -> Program:
         factors = self.factors
-        scopes = tuple(f.scope for f in (*factors.unary, *factors.pairs, *factors.masks))
+        scopes = (*(f.scope for f in (*factors.unary, *factors.pairs)), *(m.scope for m in factors.masks))
         sizes = np.array([self.sizes[g] for g in self.processing], dtype=np.int64)
         tables = [np.ascontiguousarray(self._ordered(scope, stack)[1]) for scope, stack, _ in self._tables()]
         entries = sum(math.prod(self.sizes[a] for a in separator) for separator in self.separators)
@@ -295,8 +295,8 @@ class MaxSum:
         choice = [0] * len(self.sizes)
         if self.program is not None and messages.flat is not None:
             found = self.program.decode(messages.weights, messages.flat, k)
-            for g, position in zip(self.processing, found, strict=True):
-                choice[g] = position
+            for g, at_best in zip(self.processing, found, strict=True):
+                choice[g] = at_best
             return choice
         weights = messages.weights[k : k + 1]
         for g in self.processing:
