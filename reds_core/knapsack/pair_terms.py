@@ -42,8 +42,10 @@ class PairTerm:
 
     def at(self, first: int, second: int) -> int:
         """The term for one option of each group."""
-        product = self.coefficient * int(self.first[first]) * int(self.second[second])
-        return product if self.table is None else product + int(self.table[first, second])
+        value = 0 if self.table is None else self.table.item(first, second)
+        if self.coefficient:
+            value += self.coefficient * self.first.item(first) * self.second.item(second)
+        return value
 
     def along(self, first: int | IntArray, second: slice | IntArray) -> IntArray:
         """The term for a list of joint options.
@@ -98,5 +100,5 @@ class PairTerm:
 
     @staticmethod
     def _cut(table: IntArray, first: _Index, second: _Index) -> IntArray:
-        chosen: IntArray = table[first, second] if isinstance(first, slice) else table[np.ix_(first, second)]
+        chosen: IntArray = table[first, second] if isinstance(first, slice) else table[first[:, None], second]
         return chosen

@@ -164,12 +164,12 @@ class KnapsackProblem:
 
     # --- tables -------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def sum_resources(self) -> tuple[SumResource, ...]:
         """The sum resources, in the order of `resources`."""
         return tuple(r for r in self.resources if isinstance(r, SumResource))
 
-    @property
+    @cached_property
     def peak_resources(self) -> tuple[PeakResource, ...]:
         """The peak resources, in the order of `resources`."""
         return tuple(r for r in self.resources if isinstance(r, PeakResource))
@@ -230,8 +230,8 @@ class KnapsackProblem:
             x = []
         if len(x) != len(self.groups) or any(not 0 <= i < g.options for i, g in zip(x, self.groups, strict=True)):
             raise refused("a choice does not hold one option index for each group", "give one index for each group")
-        value = sum(int(g.values[i]) for g, i in zip(self.groups, x, strict=True))
-        value += sum(int(p.values[x[p.first], x[p.second]]) for p in self.pairs if p.values is not None)
+        value = sum([g.values.item(i) for g, i in zip(self.groups, x, strict=True)])
+        value += sum([p.values.item(x[p.first], x[p.second]) for p in self.pairs if p.values is not None])
         usage = {r.name: self._usage(r, x) for r in self.resources}
         feasible = all(usage[r.name] <= r.capacity for r in self.resources) and all(
             low <= i <= high for low, i, high in zip(self.floors, x, self.ceilings, strict=True)
@@ -245,11 +245,12 @@ class KnapsackProblem:
                 for s in resource.steps
             )
             return max(totals, default=0)
-        total = resource.base + sum(int(c[i]) for c, i in zip(resource.costs, x, strict=True) if c is not None)
+        total = resource.base + sum([c.item(i) for c, i in zip(resource.costs, x, strict=True) if c is not None])
         row = 1 + self.sum_resources.index(resource)
         for pair, terms in zip(self.pairs, self.pair_terms, strict=True):
             term = terms[row]
-            total += 0 if term is None else term.at(x[pair.first], x[pair.second])
+            if term is not None:
+                total += term.at(x[pair.first], x[pair.second])
         return total
 
     def widths(self, choice: Sequence[int]) -> dict[str, int]:

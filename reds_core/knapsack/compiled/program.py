@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -56,13 +56,12 @@ class Program:
         tables: for each term, float64 (rows, options of each of its groups in processing order), contiguous; one row
             for a mask.
         messages: number of entries of all messages of one weight vector.
-        check_time: called regularly; may raise an exception to stop.
 
     Attributes:
         library: see above.
         count: number of groups.
+        code: see above.
         arguments: the first arguments of every compiled function that takes a program.
-        stopper: the time check as a callback.
     """
 
     def __init__(
@@ -72,29 +71,30 @@ class Program:
         sizes: IntArray,
         tables: Sequence[FloatArray],
         messages: int,
-        check_time: Callable[[], None],
     ) -> None:
         self.library = library
         self.count = len(sizes)
+        self.code = code
         self._tables = tables  # keeps the addresses valid
         self._arrays = (code, sizes, np.array([address(t) for t in tables], dtype=np.int64))
         self.arguments = (len(sizes), *map(address, self._arrays))
         self._messages = messages
         self._options = int(sizes.sum())
-        self.stopper = Stopper(check_time)
 
-    def sweep(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def sweep(self, weights: FloatArray, stopper: Stopper) -> tuple[FloatArray, FloatArray]:
         """The messages of all buckets, one after the other, and the largest sums, float64 (k,)."""
         k, rows = weights.shape
         messages = np.empty(k * self._messages)
         best = np.empty(k)
         status = self.library.reds_sweep(
-            *self.arguments, k, rows, address(weights), address(messages), address(best), self.stopper.callback
+            *self.arguments, k, rows, address(weights), address(messages), address(best), stopper.callback
         )
-        self.stopper.finish(status)
+        stopper.finish(status)
         return messages, best
 
-    def marginals(self, weights: FloatArray, messages: FloatArray, best: FloatArray) -> FloatArray:
+    def marginals(
+        self, weights: FloatArray, messages: FloatArray, best: FloatArray, stopper: Stopper
+    ) -> FloatArray:
         """The max-marginals of all groups in processing order, float64 (k, options of all groups)."""
         k, rows = weights.shape
         downward = np.empty(len(messages))
@@ -102,9 +102,9 @@ class Program:
         status = self.library.reds_marginals(
             *self.arguments,
             *(k, rows, address(weights), address(messages), address(best), address(downward), address(marginals)),
-            self.stopper.callback,
+            stopper.callback,
         )
-        self.stopper.finish(status)
+        stopper.finish(status)
         return marginals
 
     def decode(self, weights: FloatArray, messages: FloatArray, at: int) -> list[int]:
@@ -114,6 +114,7 @@ class Program:
         status = self.library.reds_decode(
             *self.arguments, k, at, rows, address(weights), address(messages), address(choice)
         )
-        self.stopper.finish(status)
+        if status:
+            raise MemoryError
         found: list[int] = choice.tolist()
         return found

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from reds_core.arrays import IntArray
 from reds_core.knapsack.compiled.program import encode
@@ -184,7 +185,11 @@ def eliminate(sizes: Sequence[int], scopes: Iterable[Scope], open_scopes: Iterab
         scopes: sets of groups that must share a bucket.
         open_scopes: further sets of groups that should be close in the order, but need not share a bucket.
     """
-    scopes = list(scopes)
+    return _eliminated(tuple(sizes), tuple(map(tuple, scopes)), tuple(map(tuple, open_scopes)))
+
+
+@lru_cache(maxsize=16)  # a solver asks for the same order when it accepts a problem and when it solves it
+def _eliminated(sizes: Scope, scopes: tuple[Scope, ...], open_scopes: tuple[Scope, ...]) -> Elimination:
     weights = [math.log(n) for n in sizes]
     filled = _fill(_neighbours(len(sizes), scopes), weights)
     direct = _neighbours(len(sizes), [*scopes, *open_scopes])

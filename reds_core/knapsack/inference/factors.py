@@ -7,13 +7,14 @@ weights (w_0, ..., w_R) into tables of w_0 V(x) + sum_r w_r usage_r(x). Peak res
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 
 from reds_core.arrays import BoolArray, FloatArray, IntArray
+from reds_core.knapsack.compiled.program import Program
 from reds_core.knapsack.inference.elimination import Scope
 from reds_core.knapsack.pair_terms import ALL
 from reds_core.knapsack.problem import KnapsackProblem, PeakStep
@@ -58,6 +59,7 @@ class Factors:
         room: capacity - base of each sum resource, float64 (sum resources,).
         magnitudes: for each row of the stacks, an upper bound on the absolute value of its partial sums, float64
             (rows,).
+        programs: these tables as compiled code reads them, by the identity of the code of an elimination order.
     """
 
     kept: tuple[IntArray, ...]
@@ -66,6 +68,7 @@ class Factors:
     masks: tuple[Mask, ...]
     room: FloatArray
     magnitudes: FloatArray
+    programs: dict[int, Program] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def sizes(self) -> tuple[int, ...]:

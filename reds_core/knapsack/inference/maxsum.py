@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.compiled.library import compiled_library
+from reds_core.knapsack.compiled.library import Stopper, compiled_library
 from reds_core.knapsack.compiled.program import Program
 from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate
 from reds_core.knapsack.inference.factors import FORBIDDEN, Factors, unchecked
@@ -56,10 +56,12 @@ class Marginals:
     Attributes:
         groups: for each group, float64 (k, options).
         pairs: for each pair, float64 (k, options of first, options of second); empty unless requested.
+        flat: the columns of all groups in processing order, float64 (k, options of all groups); None if NumPy made them.
     """
 
     groups: Sequence[FloatArray]
     pairs: tuple[FloatArray, ...]
+    flat: FloatArray | None = None
 
 
 class _Cut(Sequence[FloatArray]):
@@ -131,6 +133,7 @@ class MaxSum:
         self._order = order
         compiled = compiled_library()
         self.program = None if compiled is None else self._compiled(compiled)
+        self._stopper = None if compiled is None else Stopper(check_time)
 
     @cached_property
     def _rank(self) -> dict[int, int]:
@@ -164,9 +167,10 @@ class MaxSum:
 
     def _ordered(self, scope: Scope, stack: FloatArray) -> tuple[Scope, FloatArray]:
         """`scope` in processing order, and `stack` (rows, *options of scope) with its axes in that order."""
-        if len(scope) == 1:
+        if len(scope) == 1 or (len(scope) == 2 and self._rank[scope[0]] < self._rank[scope[1]]):
             return scope, stack
-        axes = sorted(range(len(scope)), key=lambda i: self._rank[scope[i]])
+        places = [self._rank[g] for g in scope]
+        axes = sorted(range(len(scope)), key=places.__getitem__)
         if axes == list(range(len(scope))):
             return scope, stack
         return tuple(scope[i] for i in axes), np.ascontiguousarray(stack.transpose(0, *(i + 1 for i in axes)))
@@ -174,11 +178,14 @@ class MaxSum:
     def _compiled(self, compiled: ctypes.CDLL) -> Program:
         factors = self.factors
         scopes = (*(f.scope for f in (*factors.unary, *factors.pairs)), *(m.scope for m in factors.masks))
-        sizes = np.array([self.sizes[g] for g in self.processing], dtype=np.int64)
-        tables = [np.ascontiguousarray(self._ordered(scope, stack)[1]) for scope, stack, _ in self._tables()]
-        entries = sum(math.prod(self.sizes[a] for a in separator) for separator in self.separators)
         code = self._order.code(scopes, len(factors.masks))
-        return Program(compiled, code, sizes, tables, entries, self._check_time)
+        if id(code) not in factors.programs:
+            sizes = np.array([self.sizes[g] for g in self.processing], dtype=np.int64)
+            tables = [np.ascontiguousarray(self._ordered(scope, stack)[1]) for scope, stack, _ in self._tables()]
+            entries = sum(math.prod(self.sizes[a] for a in separator) for separator in self.separators)
+            # the program holds the code, so that no other code can have its identity
+            factors.programs[id(code)] = Program(compiled, code, sizes, tables, entries)
+        return factors.programs[id(code)]
 
     def _upward(self, flat: FloatArray, k: int) -> Sequence[FloatArray]:
         """The messages by group as views of what compiled code wrote."""
@@ -274,9 +281,9 @@ class MaxSum:
 
     def sweep(self, weights: FloatArray) -> Messages:
         """Eliminate all groups under each of `weights`, float64 (k, rows)."""
-        if self.program is not None:
+        if self.program is not None and self._stopper is not None:
             weights = np.ascontiguousarray(weights)
-            flat, largest = self.program.sweep(weights)
+            flat, largest = self.program.sweep(weights, self._stopper)
             return Messages(weights, self._upward(flat, len(weights)), largest, flat)
         upward: dict[int, FloatArray] = {}
         best = np.zeros(len(weights))
@@ -316,9 +323,9 @@ class MaxSum:
 
     def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
         """Max-marginals of every group, and of every pair if `pairs`, under the weights of `messages`."""
-        if self.program is not None and messages.flat is not None and not pairs:
+        if self.program is not None and self._stopper is not None and messages.flat is not None and not pairs:
             return Marginals(
-                self._cut_groups(self.program.marginals(messages.weights, messages.flat, messages.best)), ()
+                self._cut_groups(self.program.marginals(messages.weights, messages.flat, messages.best, self._stopper)), ()
             )
         downward: list[FloatArray | None] = [None] * len(self.sizes)
         groups: list[FloatArray | None] = [None] * len(self.sizes)
