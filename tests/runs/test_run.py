@@ -212,7 +212,7 @@ def test_neither_a_model_nor_data(place: Workplace) -> None:
 def test_watchers_hear_stages_and_training(place: Workplace) -> None:
     listener = Listener()
     place.prune(watcher=listener)
-    assert listener.stages[:2] == ["reading", "step 1 of 6: score"]
+    assert listener.stages[:2] == ["reading", "step 1 of 4: score"]
     assert listener.stages[-1] == "exporting 75 (3 of 3)"
     assert listener.epochs == 2 * 4  # 54 of 60 examples in batches of 16
     assert listener.warnings == []
