@@ -175,8 +175,9 @@ BLOCKED = """
         importlib.import_module(name)
 """
 HEAVY = {
-    "tensorflow", "keras", "ai_edge_litert", "tflite_runtime", "ortools", "pulp", "scipy", "highspy", "pytoulbar2",
-    "pyscipopt", "gurobipy", "sklearn", "PIL", "h5py", "pandas", "matplotlib", "joblib", "jinja2", "pytest", "hypothesis",
+    "tensorflow", "keras", "ai_edge_litert", "tflite_runtime", "ortools", "pulp", "scipy", "highspy",
+    "pytoulbar2", "pyscipopt", "gurobipy", "sklearn", "PIL", "h5py", "pandas", "matplotlib", "joblib", "jinja2",
+    "pytest", "hypothesis",
 }  # fmt: skip
 
 

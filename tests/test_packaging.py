@@ -22,7 +22,9 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CORE_DEPENDENCIES = {"numpy", "pluggy", "typer", "rich", "pyyaml", "cattrs", "filelock"}
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "keras": "tensorflow", "h5py": "tensorflow"}
 """Import names that differ from the distribution that brings them."""
-EXTRA = {"litert": "litert", "tensorflow": "tensorflow"} | dict.fromkeys(("toulbar2", "highs", "scip", "gurobi"), "rivals")
+EXTRA = {"litert": "litert", "tensorflow": "tensorflow"} | dict.fromkeys(
+    ("toulbar2", "highs", "scip", "gurobi"), "rivals"
+)
 """The extras that install the libraries of plugins, where the distribution itself does not."""
 
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from reds_core.arrays import IntArray
 from reds_core.knapsack.relaxation.float_report import FloatReport, nothing_found
@@ -46,7 +47,7 @@ def ask_worker(worker: Path, model: LinearModel, controls: Controls, start: IntA
         deadline = started + controls.time_limit_s
         stop = deadline - REPORT_S - REPORT_SHARE * controls.time_limit_s
     memory = controls.memory_limit()
-    request = {
+    request: dict[str, npt.ArrayLike] = {
         "objective": model.objective,
         "offset": model.offset,
         "upper": model.upper,
