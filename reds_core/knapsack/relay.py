@@ -99,9 +99,7 @@ class _Relay:
         """Whether the answers so far prove what was asked for."""
         if any(s.status in (Status.OPTIMAL, Status.INFEASIBLE) for s in self._asked):
             return True
-        best, bound = self._best, self._bound
-        close = best is not None and best.value is not None and bound is not None
-        return close and self._controls.is_close_enough(best.value, bound)
+        return self._best is not None and self._controls.is_close_enough(self._best.value, self._bound)
 
     @property
     def _is_nearly_settled(self) -> bool:

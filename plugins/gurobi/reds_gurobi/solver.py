@@ -38,7 +38,7 @@ class GurobiSolver(LinearSolver):
     name = "gurobi"
     requires = ("gurobipy",)
     controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT | Control.MEMORY_LIMIT | Control.GAP
-    auto_rank: ClassVar[int] = 80
+    auto_rank: ClassVar[int] = 100
     exact_below: ClassVar[int | None] = FLOAT_EXACT_BELOW
     coefficient_bits: ClassVar[int | None] = TIGHT_FLOAT_BITS
 

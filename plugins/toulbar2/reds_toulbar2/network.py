@@ -132,14 +132,14 @@ def network_of(problem: KnapsackProblem, domain: Domain, incumbent: int | None) 
     if any(limit.room < 0 for limit in limits):
         return None
     values = [*_allowed(domain, [g.values for g in problem.groups], [p.values for p in problem.pairs])]
-    constant = sum(int(allowed.max()) for _, _, allowed in values)
-    most = sum(int(np.ptp(allowed)) for _, _, allowed in values)
+    constant = sum(int(allowed.max()) for *_, allowed in values)
+    most = sum(int(np.ptp(allowed)) for *_, allowed in values)
     top = most + 1 if incumbent is None else min(most + 1, constant - incumbent)
     if top <= 0:
         return None
     tables = [
         CostTable(OBJECTIVE, scope, np.clip(int(allowed.max()) - table, 0, None))
-        for scope, table, allowed in values
+        for scope, _, table, allowed in values
         if np.ptp(allowed)
     ]
     tables += [
@@ -177,34 +177,37 @@ def network_of(problem: KnapsackProblem, domain: Domain, incumbent: int | None) 
 
 def _allowed(
     domain: Domain, groups: Sequence[Table], pairs: Sequence[Table]
-) -> Iterator[tuple[tuple[int, ...], IntArray, IntArray]]:
-    """The scope, the table and the entries of allowed choices of everything that has a table."""
+) -> Iterator[tuple[tuple[int, ...], int, IntArray, IntArray]]:
+    """The scope, the index of the group or pair, the table, and its entries of allowed choices, where there is one."""
     for g, table in enumerate(domain.of_groups(groups)):
         if table is not None:
-            yield (g,), table, table
+            yield (g,), g, table, table
     for k, table in enumerate(domain.of_pairs(pairs)):
         if table is not None:
-            yield domain.ends[k], table, table[domain.cells[k]]
+            yield domain.ends[k], k, table, table[domain.cells[k]]
 
 
 def _limits(problem: KnapsackProblem, domain: Domain) -> list[_Limit]:
     """The limits that some choice of the domain may violate."""
-    pair_of = {ends: k for k, ends in enumerate(domain.ends)}
     found = []
     for row in rows_of(problem):
         room, most = row.limit, 0
         groups: dict[int, IntArray] = {}
         pairs: dict[int, IntArray] = {}
-        for scope, table, allowed in _allowed(domain, row.costs, row.pair_costs):
+        for scope, index, table, allowed in _allowed(domain, row.costs, row.pair_costs):
             least, spread = int(allowed.min()), int(np.ptp(allowed))
             room -= least
             most += spread
             if not spread:
                 continue
             if len(scope) == 1:
-                groups[scope[0]] = table - least
+                groups[index] = table - least
             else:
+<<<<<<< HEAD
                 pairs[pair_of[scope[0], scope[1]]] = np.clip(table - least, 0, spread)
+=======
+                pairs[index] = np.clip(table - least, 0, spread)
+>>>>>>> rivals
         if most > room:
             found.append(_Limit(groups, pairs, room, most))
     return found

@@ -53,7 +53,7 @@ class Toulbar2Solver(Solver):
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
     controls = Control.TIME_LIMIT | Control.SEED | Control.HINT | Control.MEMORY_LIMIT
-    auto_rank: ClassVar[int] = 80
+    auto_rank: ClassVar[int] = 100
     Options: ClassVar[type] = LinearOptions
 
     def refusal(self, problem: KnapsackProblem) -> str | None:
