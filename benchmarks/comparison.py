@@ -19,21 +19,35 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import re
 import shutil
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
+import numpy as np
 from target_problems import RACE
 
 from reds_core import Registry, read_records
 from reds_core.bench import SolveRecord, suite
 from reds_core.cli import run
-from reds_core.knapsack import Controls, Limit, Solver, Status, load_problem, save_problem
+from reds_core.knapsack import (
+    Controls,
+    Group,
+    KnapsackProblem,
+    Limit,
+    Solver,
+    Status,
+    SumResource,
+    load_problem,
+    save_problem,
+    solve,
+)
 from reds_core.knapsack.relaxation import LinearOptions, prepared
 from reds_core.system import RECORDS_FILE, Machine, RecordKind, this_machine, utc_now
 
@@ -50,28 +64,40 @@ PARTS = {
     "kernels": "The formulation of the paper with a binary variable for each kernel",
 }
 KERNELS_TIME_LIMIT_S = 60
+OVERHEAD_REPEATS = 3
 WANTED = 20
 """How many times as fast as the best rival of each problem the exact solver should be."""
 
 
+class Overhead(Enum):
+    """What is timed by itself."""
+
+    PRESOLVE = "presolve"
+    """The presolve of reds on a problem."""
+    START = "start"
+    """Starting the processes of a solver that has its back end run in processes of their own."""
+
+
 @dataclass(frozen=True)
-class PresolveRecord:
-    """The time that the presolve of reds takes on a problem.
+class OverheadRecord:
+    """The time of a part of solves.
 
     Attributes:
-        problem: The name of the problem.
+        overhead: Which part.
+        name: The name of the problem, or of the solver.
         cpu_s: Processor seconds, the median of several runs.
         started_at: UTC, ISO 8601.
         machine: Where it ran.
     """
 
-    problem: str
+    overhead: Overhead
+    name: str
     cpu_s: float
     started_at: str
     machine: Machine
 
 
-PRESOLVES = RecordKind(PresolveRecord, "a presolve", "python benchmarks/comparison.py")
+OVERHEADS = RecordKind(OverheadRecord, "a part of solves", "python benchmarks/comparison.py")
 
 
 def installed(names: Sequence[str]) -> list[str]:
@@ -110,7 +136,7 @@ def compare(out: Path, parts: Sequence[str], repeat: int, time_limit_s: float) -
     rivals = installed(RIVALS)
     if "race" in parts:
         files = race_files(out / "problems" / "race")
-        time_presolve(files, out / "presolve")
+        time_overheads(files, rivals, out / "overheads")
         _bench(files, [OWN, *rivals], time_limit_s, out / "race", repeat)
     if "paper" in parts:
         folder = out / "problems" / "paper"
@@ -131,77 +157,139 @@ def _bench(files: Sequence[str], solvers: Sequence[str], time_limit_s: float, ou
         sys.exit(status)
 
 
-def time_presolve(files: Sequence[str], out: Path, repeats: int = 3) -> None:
-    """Time the presolve of reds on each problem by itself, where that is not recorded yet."""
-    with PRESOLVES.opened(out) as records:
-        done = {record.problem for record in records.before}
-        for path in map(Path, files):
-            if path.stem in done:
-                continue
-            problem, started_at, times = load_problem(path), utc_now(), []
-            for _ in range(repeats + 1):
-                began = time.thread_time()
-                prepared(problem, Controls(), LinearOptions(), time.perf_counter())
-                times.append(time.thread_time() - began)
-            # the first run loads code
-            records.append(PresolveRecord(path.stem, statistics.median(times[1:]), started_at, this_machine()))
+def time_overheads(files: Sequence[str], solvers: Sequence[str], out: Path) -> None:
+    """Time the presolve of each problem and the start of each solver by themselves, where that is not recorded yet."""
+    problems = {path.stem: load_problem(path) for path in map(Path, files)}
+    small = small_problem()
+    registry = Registry()
+
+    def presolve_s(name: str) -> float:
+        began = time.thread_time()
+        prepared(problems[name], Controls(), LinearOptions(), time.perf_counter())
+        return time.thread_time() - began
+
+    def start_s(name: str) -> float:
+        began = os.times()
+        solve(small, registry.create(Solver, name), Controls(seed=0, threads=1))
+        ended = os.times()
+        return ended.children_user + ended.children_system - began.children_user - began.children_system
+
+    with OVERHEADS.opened(out) as records:
+        done = {(record.overhead, record.name) for record in records.before}
+        wanted = [(Overhead.PRESOLVE, name, presolve_s) for name in problems]
+        wanted += [(Overhead.START, name, start_s) for name in solvers]
+        for overhead, name, measure in wanted:
+            if (overhead, name) not in done:
+                started_at, times = utc_now(), [measure(name) for _ in range(OVERHEAD_REPEATS + 1)]
+                # the first run loads code
+                cpu_s = statistics.median(times[1:])
+                records.append(OverheadRecord(overhead, name, cpu_s, started_at, this_machine()))
+
+
+def small_problem() -> KnapsackProblem:
+    """A problem that presolve leaves to the back end: values equal costs, which are even under an odd capacity."""
+    costs = (np.array([2, 6, 8, 14]), np.array([2, 10, 12, 18]), np.array([4, 6, 16, 20]))
+    groups = tuple(Group(name, np.arange(1, 5), cost) for name, cost in zip("abc", costs, strict=True))
+    return KnapsackProblem("small", groups, (), (SumResource("cost", 31, 0, costs),))
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-def rival_s(record: SolveRecord, presolve_s: float) -> float:
-    """Seconds of a solve by a rival, without what is not the rival's own work.
+@dataclass(frozen=True)
+class Raced:
+    """The times of all solvers on one problem of the race.
 
-    Plugins start some back ends in a process of their own, which loads Python and libraries for every solve. The time
-    in the back end, as the plugin reports it, plus the time of presolve is without that.
+    Attributes:
+        name, groups, options: The problem.
+        presolve_s: Processor seconds of the presolve of reds by itself.
+        proved_s: Processor seconds to a proof by solver, the median of the repeats, without the start of processes.
+        stopped_s: Processor seconds after which a solver was stopped without a proof, by solver.
     """
-    spent_s = record.wall_s if record.cpu_s is None else record.cpu_s
-    return spent_s if record.backend_s is None else min(spent_s, record.backend_s + presolve_s)
+
+    name: str
+    groups: int
+    options: int
+    presolve_s: float
+    proved_s: Mapping[str, float]
+    stopped_s: Mapping[str, float]
+
+    @property
+    def rivals_s(self) -> Mapping[str, float]:
+        """Processor seconds to a proof of the other solvers."""
+        return {label: seconds for label, seconds in self.proved_s.items() if label != OWN}
+
+    @property
+    def best_rival_s(self) -> float:
+        """The least time of another solver; if none has a proof, the least after which one was stopped."""
+        return min(self.rivals_s.values(), default=min(self.stopped_s.values(), default=math.nan))
 
 
-def race_table(records: Sequence[SolveRecord], presolve_s: dict[str, float]) -> str:
-    """The exact solver of reds against the fastest of the others on each problem."""
+def raced(records: Sequence[SolveRecord], overheads: Sequence[OverheadRecord]) -> list[Raced]:
+    """The times of the race by problem. Problems that the exact solver of reds did not prove are left out."""
+    parts_s = {(record.overhead, record.name): record.cpu_s for record in overheads}
+    found = []
+    for target in RACE:
+        by_solver: dict[str, list[SolveRecord]] = {}
+        for record in records:
+            if record.problem.name == target.name:
+                by_solver.setdefault(record.contender.label, []).append(record)
+        presolve_s = parts_s.get((Overhead.PRESOLVE, target.name), 0.0)
+        proved_s, stopped_s = {}, {}
+        for label, own in by_solver.items():
+            spent_s = statistics.median(r.wall_s if r.cpu_s is None else r.cpu_s for r in own)
+            if all(r.status is Status.OPTIMAL for r in own):
+                # a solver that starts no process has no such time; nobody is faster than presolve
+                start_s = parts_s.get((Overhead.START, label), 0.0)
+                proved_s[label] = spent_s if label == OWN or start_s == 0 else max(spent_s - start_s, presolve_s)
+            elif any(r.limit is Limit.TIME for r in own):
+                stopped_s[label] = spent_s
+        if OWN in proved_s:
+            facts = by_solver[OWN][0].problem
+            found.append(Raced(target.name, facts.groups, facts.options, presolve_s, proved_s, stopped_s))
+    return found
+
+
+def race_tables(problems: Sequence[Raced]) -> str:
+    """The exact solver of reds against the fastest of the others on each problem, and against each of the others."""
+    if not problems:
+        return "No problem was proved."
     lines = [
-        f"| problem | groups | options | `{OWN}` | presolve | fastest rival, presolve included | times as long |",
+        f"| problem | groups | options | `{OWN}` | presolve alone | fastest rival, with presolve | times as long |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    ratios = []
-    for target in RACE:
-        own = [r for r in records if r.problem.name == target.name]
-        times: dict[str, list[float]] = {}
-        proved = {r.contender.label for r in own} - {r.contender.label for r in own if r.status is not Status.OPTIMAL}
-        for record in own:
-            if record.contender.label in proved:
-                seconds = record.cpu_s if record.contender.label == OWN else rival_s(record, presolve_s[target.name])
-                times.setdefault(record.contender.label, []).append(seconds or 0.0)
-        medians = {label: statistics.median(found) for label, found in times.items()}
-        if OWN not in medians:
-            continue
-        rivals = {label: seconds for label, seconds in medians.items() if label != OWN}
-        if rivals:
-            best = min(rivals, key=lambda label: rivals[label])
-            best_s, fastest = rivals[best], f"{best}, {rivals[best]:.3g} s"
-        else:
-            # at least so long, since no rival that was stopped had a proof by then
-            best_s = min(r.cpu_s or r.wall_s for r in own if r.limit is Limit.TIME)
-            fastest = f"none in {best_s:.3g} s"
-        ratios.append(best_s / medians[OWN])
+    for each in problems:
+        rivals = each.rivals_s
+        name = min(rivals, key=lambda label: rivals[label], default=None)
+        fastest = f"none in {each.best_rival_s:.3g} s" if name is None else f"{name}, {each.best_rival_s:.3g} s"
         lines.append(
-            f"| {target.name} | {own[0].problem.groups} | {own[0].problem.options:,} | {medians[OWN]:.3g} s "
-            f"| {presolve_s[target.name]:.3g} s | {fastest} | {ratios[-1]:.3g} |"
+            f"| {each.name} | {each.groups} | {each.options:,} | {each.proved_s[OWN]:.3g} s | {each.presolve_s:.3g} s "
+            f"| {fastest} | {each.best_rival_s / each.proved_s[OWN]:.3g} |"
         )
-    if not ratios:
-        return "No problem was proved."
-    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    best = _mean_ratio([(each.best_rival_s, each.proved_s[OWN]) for each in problems])
+    presolve = _mean_ratio([(each.presolve_s, each.proved_s[OWN]) for each in problems])
     lines += [
         "",
-        f"Against the fastest rival of each problem, with presolve lent to it, `{OWN}` is **{mean:.1f} times** as fast "
-        f"(geometric mean of {len(ratios)} problems; the aim is {WANTED}). Times are processor seconds to the proof, "
-        "medians of the repeats. Where a plugin starts its back end in a process of its own, the start of that process "
-        "is not counted. On a problem that no rival proved, the least time after which one was stopped is compared.",
+        f"Against the fastest rival of each problem, with presolve lent to it, `{OWN}` is **{best:.1f} times** as fast "
+        f"(geometric mean of {len(problems)} problems; the aim is {WANTED}). Presolve alone takes {presolve:.1f} times "
+        f"as long as `{OWN}`, which no solver that uses it can undercut. Times are processor seconds to the proof, "
+        "medians of the repeats. Where a plugin starts its back end in processes of their own, what that takes on a "
+        "problem of three groups is subtracted. On a problem that no rival proved, the least time after which one was "
+        "stopped is compared.",
+        "",
+        f"| rival, with presolve | both proved | times as long as `{OWN}` | stopped without a proof |",
+        "| --- | ---: | ---: | ---: |",
     ]
+    for label in dict.fromkeys(label for each in problems for label in (*each.rivals_s, *each.stopped_s)):
+        pairs = [(each.proved_s[label], each.proved_s[OWN]) for each in problems if label in each.proved_s]
+        ratio = f"{_mean_ratio(pairs):.3g}" if pairs else "–"
+        lines.append(f"| {label} | {len(pairs)} | {ratio} | {sum(label in each.stopped_s for each in problems)} |")
     return "\n".join(lines)
+
+
+def _mean_ratio(pairs: Sequence[tuple[float, float]]) -> float:
+    """The geometric mean of the ratios."""
+    return math.exp(sum(math.log(first / second) for first, second in pairs) / len(pairs))
 
 
 def page(folder: Path) -> str:
@@ -223,9 +311,8 @@ def page(folder: Path) -> str:
         records = read_records(folder / part)
         _refuse_several_machines(records)
         if part == "race":
-            presolve_s = {record.problem: record.cpu_s for record in PRESOLVES.read(folder / "presolve")}
             lines += ["### The exact solver against the fastest rival of each problem", ""]
-            lines += [race_table(records, presolve_s), ""]
+            lines += [race_tables(raced(records, OVERHEADS.read(folder / "overheads"))), ""]
         summary = (folder / part / "summary.md").read_text(encoding="utf-8")
         body = re.sub(r"\A# .*\n", "", summary)
         lines += [re.sub(r"^#", "##", body, flags=re.MULTILINE).strip(), ""]
