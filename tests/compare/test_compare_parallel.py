@@ -120,8 +120,17 @@ def wait_for(place: ComparePlace, running: Any, waiting: int, lines: int) -> lis
     return waiting_processes(place)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
-@pytest.mark.parametrize("where", [LOCAL, own, dask])
+QUICK_STOPS = {(LOCAL, signal.SIGKILL), (CLUSTER, signal.SIGINT)}
+STOPS = [
+    pytest.param(
+        where, number, marks=() if (where, number) in QUICK_STOPS else pytest.mark.slow, id=f"{where}-{number.name}"
+    )
+    for where in (LOCAL, OWN_CLUSTER, CLUSTER)
+    for number in (signal.SIGKILL, signal.SIGINT)
+]
+
+
+@pytest.mark.parametrize(("where", "number"), STOPS)
 def test_a_stopped_comparison_resumes(place: ComparePlace, where: str, number: signal.Signals) -> None:
     asked = ("--pruners", "nested,waiting", "--seeds", "4,5")
     with options(where, place) as more:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -11,7 +12,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from command_line import Outcome
+
+from reds_core import cli
+from reds_core.framework.finetuning import EpochProgress
+from reds_core.progress import ConsoleWatcher
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 SUPPORT = Path(__file__).parent
@@ -89,6 +95,24 @@ class StoppableRun:
             # a shell that runs the tests in the background has Ctrl-C ignored, which children inherit
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+
+    def here(self, out: Path, *more: str) -> int:
+        """Run the same in this process, where libraries that take long to import are imported already.
+
+        Returns:
+            the exit status.
+        """
+        log, before = self.log(out), ConsoleWatcher.epoch
+
+        def epoch(watcher: ConsoleWatcher, told: EpochProgress) -> None:
+            if told.batch == told.batches:
+                with log.open("a") as file:
+                    file.write(f"{told.epochs} {told.epoch}\n")
+            before(watcher, told)
+
+        with contextlib.chdir(self.folder), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ConsoleWatcher, "epoch", epoch)
+            return cli.run(["prune", *self.arguments, "--out", str(out), *more])
 
     def log(self, out: Path) -> Path:
         return out.with_name(f"{out.name}.epochs")

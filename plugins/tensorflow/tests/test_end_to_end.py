@@ -150,7 +150,7 @@ def test_digits_lose_less_than_three_points_at_a_quarter(tmp_path: Path, seed: i
         "arm_kws_ds_cnn_s.keras",
         "mlperf_tiny_resnet8_cifar10.h5",
         "mlperf_tiny_streaming_wakeword.keras",
-        "mlperf_tiny_vww_96.keras",
+        pytest.param("mlperf_tiny_vww_96.keras", marks=pytest.mark.slow),
     ],
 )
 def test_real_models_keep_their_promises_without_data(tmp_path: Path, name: str) -> None:

@@ -41,12 +41,31 @@ class Stopped(BaseException):
     """The user ends the training."""
 
 
+class Origin(EpochKeeper):
+    """Stops the training as soon as it has said where it begins."""
+
+    def load(self, origin: str) -> EpochState | None:
+        self.origin = origin
+        raise Stopped
+
+
+def origin_of(found: Family[Any], settings: FinetuneSettings, *ways: Any) -> str:
+    keeper = Origin()
+    with pytest.raises(Stopped):
+        finetune(found, training(settings, keeper, True, *ways))
+    return keeper.origin
+
+
 class Keeper(EpochKeeper):
-    """Keeps every state as bytes, as a file would, and stops the training after an epoch."""
+    """Keeps every state as a file would, and stops the training after an epoch.
+
+    Attributes:
+        states: all that were saved, by the number of epochs that were done.
+    """
 
     def __init__(self, stop_after: int | None = None, state: EpochState | None = None, origin: str = "") -> None:
         self.stop_after, self.state, self.origin = stop_after, state, origin
-        self.saves = 0
+        self.states: dict[int, EpochState] = {}
 
     def load(self, origin: str) -> EpochState | None:
         assert self.origin in ("", origin), "training begins elsewhere"
@@ -54,9 +73,9 @@ class Keeper(EpochKeeper):
         return self.state
 
     def save(self, state: EpochState) -> None:
-        self.saves += 1
         assert all(array.dtype.kind in "biuf" for array in state.arrays.values())
         self.state = EpochState(state.done, {name: array.copy() for name, array in state.arrays.items()})
+        self.states[state.done] = self.state
         if state.done == self.stop_after:
             raise Stopped
 
@@ -124,20 +143,38 @@ def check_resumes(
     projections: Projections = (),
     activations: tuple[int | None, ...] = (),
 ) -> None:
-    undisturbed = family()
-    finetune(undisturbed, training(settings, EpochKeeper(), held_back, projections, activations))
+    """Resume a training from the states of some of its epochs, as if it had been stopped there."""
+    undisturbed, kept = family(), Keeper()
+    finetune(undisturbed, training(settings, kept, held_back, projections, activations))
     for stop in stops:
-        stopped, keeper = family(), Keeper(stop)
-        before = weights_of(stopped)
-        with pytest.raises(Stopped):
-            finetune(stopped, training(settings, keeper, held_back, projections, activations))
-        for now, was in zip(weights_of(stopped), before, strict=True):
-            np.testing.assert_array_equal(now, was)
-        resumed, after = family(), Keeper(None, keeper.state, keeper.origin)
+        resumed, after = family(), Keeper(None, kept.states[stop], kept.origin)
         finetune(resumed, training(settings, after, held_back, projections, activations))
-        assert after.saves <= settings.epochs - stop
-        for now, straight in zip(weights_of(resumed), weights_of(undisturbed), strict=True):
-            np.testing.assert_array_equal(now, straight, strict=True)
+        assert [*after.states] == [done for done in kept.states if done > stop]
+        check_equal(resumed, undisturbed)
+
+
+def check_equal(one: Family[Any], other: Family[Any]) -> None:
+    for a, b in zip(weights_of(one), weights_of(other), strict=True):
+        np.testing.assert_array_equal(a, b, strict=True)
+
+
+@pytest.mark.parametrize("held_back", [True, False])
+def test_a_training_that_is_stopped_leaves_the_models_as_they_were_and_is_resumed(held_back: bool) -> None:
+    settings = replace(SETTINGS, epochs=3)
+    undisturbed, kept, unsaved = family(), Keeper(), family()
+    finetune(undisturbed, training(settings, kept, held_back))
+    finetune(unsaved, training(settings, EpochKeeper(), held_back))
+    check_equal(unsaved, undisturbed)
+    stopped, keeper = family(), Keeper(2)
+    before = weights_of(stopped)
+    with pytest.raises(Stopped):
+        finetune(stopped, training(settings, keeper, held_back))
+    for now, was in zip(weights_of(stopped), before, strict=True):
+        np.testing.assert_array_equal(now, was)
+    assert keeper.origin == kept.origin
+    resumed = family()
+    finetune(resumed, training(settings, Keeper(None, keeper.state, keeper.origin), held_back))
+    check_equal(resumed, undisturbed)
 
 
 @pytest.mark.parametrize("held_back", [True, False])
@@ -159,7 +196,7 @@ def test_with_every_augmentation(change: str) -> None:
 @pytest.mark.parametrize("precision", [Precision.BFLOAT16, Precision.FLOAT16])
 def test_in_every_precision(precision: Precision) -> None:
     """The scale of a float16 loss moves along with training, and comes back."""
-    check_resumes(replace(SETTINGS, precision=precision), stops=(2,))
+    check_resumes(replace(SETTINGS, precision=precision), held_back=False, stops=(2,))
 
 
 def test_with_the_full_network_as_teacher_and_a_warm_up() -> None:
@@ -187,12 +224,7 @@ def test_a_training_under_other_projections_starts_over() -> None:
         ({index: Projection(None, np.floor)}, {}),
     )
     ways = [*((projections, ()) for projections in each), ((), (8, None)), ((), (16, None))]
-    origins = []
-    for projections, activations in (*ways, *ways):
-        keeper = Keeper()
-        settings = replace(SETTINGS, epochs=1)
-        finetune(family(), training(settings, keeper, projections=projections, activations=activations))
-        origins.append(keeper.origin)
+    origins = [origin_of(family(), SETTINGS, *way) for way in (*ways, *ways)]
     assert len({*origins}) == len(ways)
     assert origins[: len(ways)] == origins[len(ways) :]
 
@@ -202,8 +234,8 @@ def test_patience_is_counted_across_the_stop() -> None:
     settings = replace(SETTINGS, learning_rate=3.0, patience=2, epochs=10)
     straight = Keeper()
     finetune(family(), training(settings, straight))
-    assert straight.saves < 10
-    check_resumes(settings, stops=tuple(range(1, straight.saves + 1)))
+    assert len(straight.states) < 10
+    check_resumes(settings, stops=(*straight.states,))
 
 
 def test_the_best_epoch_comes_back_where_it_lies_before_the_stop() -> None:
@@ -228,13 +260,11 @@ def test_the_network_of_a_run_without_a_model() -> None:
 
 def test_where_training_begins_tells_networks_apart() -> None:
     def origin(changed: bool) -> str:
-        found, keeper = family(), Keeper(1)
+        found = family()
         if changed:
             kernel = found.full.get_layer("conv").kernel
             kernel.assign(tf.tensor_scatter_nd_add(kernel.value, [[0, 0, 0, 0]], [1e-3]))
-        with pytest.raises(Stopped):
-            finetune(found, training(SETTINGS, keeper))
-        return keeper.origin
+        return origin_of(found, SETTINGS)
 
     assert origin(False) == origin(False)
     assert origin(False) != origin(True)
