@@ -203,11 +203,7 @@ def _limits(problem: KnapsackProblem, domain: Domain) -> list[_Limit]:
             if len(scope) == 1:
                 groups[index] = table - least
             else:
-<<<<<<< HEAD
-                pairs[pair_of[scope[0], scope[1]]] = np.clip(table - least, 0, spread)
-=======
                 pairs[index] = np.clip(table - least, 0, spread)
->>>>>>> rivals
         if most > room:
             found.append(_Limit(groups, pairs, room, most))
     return found

@@ -92,9 +92,7 @@ class Program:
         stopper.finish(status)
         return messages, best
 
-    def marginals(
-        self, weights: FloatArray, messages: FloatArray, best: FloatArray, stopper: Stopper
-    ) -> FloatArray:
+    def marginals(self, weights: FloatArray, messages: FloatArray, best: FloatArray, stopper: Stopper) -> FloatArray:
         """The max-marginals of all groups in processing order, float64 (k, options of all groups)."""
         k, rows = weights.shape
         downward = np.empty(len(messages))

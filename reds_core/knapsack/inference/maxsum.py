@@ -56,7 +56,8 @@ class Marginals:
     Attributes:
         groups: for each group, float64 (k, options).
         pairs: for each pair, float64 (k, options of first, options of second); empty unless requested.
-        flat: the columns of all groups in processing order, float64 (k, options of all groups); None if NumPy made them.
+        flat: the columns of all groups in processing order, float64 (k, options of all groups); None if NumPy made
+            them.
     """
 
     groups: Sequence[FloatArray]
@@ -324,9 +325,8 @@ class MaxSum:
     def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
         """Max-marginals of every group, and of every pair if `pairs`, under the weights of `messages`."""
         if self.program is not None and self._stopper is not None and messages.flat is not None and not pairs:
-            return Marginals(
-                self._cut_groups(self.program.marginals(messages.weights, messages.flat, messages.best, self._stopper)), ()
-            )
+            flat = self.program.marginals(messages.weights, messages.flat, messages.best, self._stopper)
+            return Marginals(self._cut_groups(flat), ())
         downward: list[FloatArray | None] = [None] * len(self.sizes)
         groups: list[FloatArray | None] = [None] * len(self.sizes)
         by_scope: dict[Scope, FloatArray] = {}
