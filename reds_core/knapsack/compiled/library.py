@@ -26,7 +26,7 @@ def _loaded() -> ctypes.CDLL | None:
     except OSError:  # not compiled when this was installed, or for another kind of machine
         return None
     number, address = ctypes.c_int64, ctypes.c_void_p
-    program = [number, address, address, address]
+    program: list[Any] = [number, address, address, address]
     library.reds_sweep.argtypes = [*program, number, number, address, address, address, STOP]
     library.reds_marginals.argtypes = [*program, number, number, *(address,) * 5, STOP]
     library.reds_decode.argtypes = [*program, number, number, number, address, address, address]
