@@ -20,6 +20,9 @@ from reds_dp.terms import ExactTerms
 _SCOUT_ENTRIES = 1 << 16
 """Larger tables are first scouted on a subset of the options with at most this many entries."""
 
+_CLIMBED_ENTRIES = 1 << 14
+"""Larger tables are searched for a good incumbent by local search before the first run of label setting."""
+
 _SWEEP_ENTRIES = 1 << 22
 _SMALL_ENTRIES = 1 << 12
 _BEAM = 256
@@ -47,11 +50,13 @@ def prove(search: DpSearch, factors: Factors) -> NoReturn:
         _scout(search, dual, factors)
     factors = _narrowed(search, dual, factors, whole=True)
     search.held_bytes = factors.nbytes
+    # on small tables a run with a beam finds as much in less time
+    large = search.entries(factors) > _CLIMBED_ENTRIES
     # the feasible maximiser may be far below the infeasible one next to the dual optimum
-    for start in (dual.outside(), search.near):
+    for start in (dual.outside(), search.near) if large else ():
         if start is not None:
             search.polish(dual.multipliers, start)
-    if search.is_far():
+    if large and search.is_far():
         factors = conditioned(search, dual, factors)
         factors = _narrowed(search, dual, factors, whole=True)
         search.held_bytes = factors.nbytes
