@@ -25,7 +25,7 @@ from reds_core.knapsack.solver import Claim, Control, Controls, Solver, solve
 RESERVED_SHARE = 0.2
 """The share of the remaining time that is reserved for the next solver if the cheapest choice is not feasible."""
 
-ALONE_SHARE, ALONE_MOST_S = 0.1, 2.0
+ALONE_SHARE, ALONE_MOST_S = 0.15, 1.5
 """The share of the time limit, and the most seconds, for which the first solver searches alone."""
 
 PARTNER_SHARE, PARTNER_MOST_S = 0.1, 2.0
@@ -89,6 +89,10 @@ class _Relay:
         return max(reversed(found), key=lambda s: s.value or 0, default=None)
 
     @property
+    def _value(self) -> int | None:
+        return None if self._best is None else self._best.value
+
+    @property
     def _bound(self) -> int | None:
         known = self._controls.known_bound
         bounds = [s.bound for s in self._asked if s.bound is not None] + ([] if known is None else [known])
@@ -99,12 +103,11 @@ class _Relay:
         """Whether the answers so far prove what was asked for."""
         if any(s.status in (Status.OPTIMAL, Status.INFEASIBLE) for s in self._asked):
             return True
-        return self._best is not None and self._controls.is_close_enough(self._best.value, self._bound)
+        return self._controls.is_close_enough(self._value, self._bound)
 
     @property
     def _is_nearly_settled(self) -> bool:
-        best = self._best
-        gap = None if best is None else relative_gap(best.value, self._bound)
+        gap = relative_gap(self._value, self._bound)
         return gap is not None and gap <= SMALL_GAP
 
     def legs(self, solvers: Iterator[Solver]) -> Iterator[tuple[Solver, float | None]]:
@@ -162,8 +165,8 @@ class _Relay:
         asked = self._asked
         found = asked[0] if len(asked) == 1 else _best_of(asked)
         found = replace(found, detail=(*found.detail, *self._remarks))
-        is_open = found.status is Status.FEASIBLE and found.value is not None and found.bound is not None
-        if is_open and self._controls.gap and self._controls.is_close_enough(found.value, found.bound):
+        is_close = self._controls.gap and self._controls.is_close_enough(found.value, found.bound)
+        if found.status is Status.FEASIBLE and is_close:
             found = replace(found, limit=Limit.GAP)
         return found
 

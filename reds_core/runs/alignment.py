@@ -72,7 +72,7 @@ def choose(
         return replace(found, alignment=Alignment(1, price))
     choice = aligned_problem.outer(aligned.choice)
     limit = found.limit or aligned.limit
-    if limit is Limit.GAP and (found.bound is None or not search.controls.is_close_enough(aligned.value, found.bound)):
+    if limit is Limit.GAP and not search.controls.is_close_enough(aligned.value, found.bound):
         limit = None  # each search reached the gap, but their difference adds to it
     multiple = MULTIPLE if _is_aligned(fits, choice) else 1  # floors and ceilings may exclude all multiples
     return replace(

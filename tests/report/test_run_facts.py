@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,13 @@ def test_search_figures_are_the_plans(complete_page: Page) -> None:
     assert page.row(SEARCH, "Search time") == [0.0123] * 3
     assert [text for text, _ in page.tables[SEARCH]["Solver"]] == ["greedy", "cpsat", "dp"]
     assert [text for text, _ in page.tables[SEARCH]["Status"]] == ["feasible", "feasible", "optimal"]
+
+
+def test_the_search_table_says_what_ended_a_search_early(tmp_path: Path) -> None:
+    plan = complete()
+    first, *others = plan.subnetworks
+    page = page_of(dataclasses.replace(plan, subnetworks=(dataclasses.replace(first, limit="gap"), *others)), tmp_path)
+    assert [text for text, _ in page.tables[SEARCH]["Stopped at"]] == ["–", "–", "the gap asked for"]
 
 
 def test_channels_of_every_group_are_the_plans(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def _informed(known: Presolved, controls: Controls) -> Presolved:
 
 def is_settled(known: Presolved, controls: Controls) -> bool:
     """Whether the search can stop after presolve, because its choice is within the gap that was asked for."""
-    return known.value is not None and known.bound is not None and controls.is_close_enough(known.value, known.bound)
+    return controls.is_close_enough(known.value, known.bound)
 
 
 def at_gap(problem: KnapsackProblem, answer: Answer, controls: Controls) -> Answer:
