@@ -140,12 +140,15 @@ def _configure(built: Any, controls: Controls, started: float) -> None:
 
 
 def _report(constants: Any, built: Any, seconds: float) -> FloatReport:
+    """What Gurobi found.
+
+    Raises:
+        KeyboardInterrupt: if it was interrupted by Ctrl-C, which it catches itself.
+    """
     status = built.Status
-    limits = {
-        constants.TIME_LIMIT: Limit.TIME,
-        constants.MEM_LIMIT: Limit.MEMORY,
-        constants.INTERRUPTED: Limit.INTERRUPTED,
-    }
+    if status == constants.INTERRUPTED:
+        raise KeyboardInterrupt
+    limits = {constants.TIME_LIMIT: Limit.TIME, constants.MEM_LIMIT: Limit.MEMORY}
     infeasible = status in (constants.INFEASIBLE, constants.INF_OR_UNBD)
     ended = infeasible or status == constants.OPTIMAL or status in limits
     return FloatReport(

@@ -215,3 +215,21 @@ def test_it_needs_numpy_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("magnitude", [10**4, 2**40, 2**55])
+def test_limits_that_contradict_each_other_are_seen_whatever_their_magnitude(magnitude: int) -> None:
+    """The multipliers grow without end there, and overflowed."""
+    groups = tuple(Group(f"g{g}", np.array([1, 2]), np.array([0, 1])) for g in range(2))
+    costs = (np.array([0, magnitude]), np.array([0, magnitude]))
+    most = SumResource("most", -(3 * magnitude // 4), 0, tuple(-c for c in costs))
+    least = SumResource("least", magnitude // 4, 0, costs)
+    assert presolve(KnapsackProblem("both", groups, (), (most, least))).domain is None
+
+
+def test_a_bound_at_multipliers_that_overflow_is_still_valid() -> None:
+    problem = random_problem(0, Feature.MULTI_RESOURCE)
+    dual = Dual(problem, rows_of(problem), Domain.of(problem))
+    certificate = dual.certify(np.full(len(dual.limits), 1e308), dual.no_shares())
+    best = brute_force(problem).value
+    assert best is None or certificate.value_bound >= best
