@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from page_sections import put
 from target_problems import TARGETS, Target
@@ -125,6 +126,7 @@ class Version:
         load, started_at = os.getloadavg()[0], utc_now()
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         lines = done.stdout.splitlines()
+        found: dict[str, Any]
         if done.returncode or not lines:
             found = {"status": "failed", "detail": (done.stderr.strip().splitlines() or ["no answer"])[-1:]}
         else:
@@ -247,10 +249,10 @@ def _table(records: Sequence[TargetRecord]) -> str:
         )
     remarks = [_conditions(records)]
     if pairs:
-        ratio = math.exp(sum(math.log(before / now) for before, now in pairs) / len(pairs))
+        mean = math.exp(sum(math.log(before / now) for before, now in pairs) / len(pairs))
         before, now = (shifted_mean([pair[i] for pair in pairs], 0.01) for i in (0, 1))
         remarks.append(
-            f"On the {len(pairs)} problems that both versions proved, this version is {ratio:.2f} times as "
+            f"On the {len(pairs)} problems that both versions proved, this version is {mean:.2f} times as "
             f"fast (geometric mean). Shifted geometric means (10 ms): {1000 * before:.1f} ms before, "
             f"{1000 * now:.1f} ms now."
         )
