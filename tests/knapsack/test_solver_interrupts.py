@@ -7,11 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-<<<<<<< HEAD
 from contextlib import suppress
-=======
 from itertools import product
->>>>>>> rivals
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +52,6 @@ def hard() -> KnapsackProblem:
     return KnapsackProblem("hard", groups, (), resources)
 
 
-<<<<<<< HEAD
 def wait_until_started(process: psutil.Process) -> list[psutil.Process]:
     """Wait until a process and its children have computed for some seconds; return the children."""
     deadline = time.monotonic() + STARTED_S
@@ -70,9 +66,6 @@ def wait_until_started(process: psutil.Process) -> list[psutil.Process]:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("name", ["dp", "cpsat", "scipy-milp", "pulp", "toulbar2", "highs", "scip", "gurobi"])
-=======
 @pytest.mark.parametrize(
     ("name", "sent"),
     [
@@ -80,7 +73,6 @@ def wait_until_started(process: psutil.Process) -> list[psutil.Process]:
         *product(("toulbar2", "highs", "scip"), (signal.SIGINT,)),
     ],
 )
->>>>>>> rivals
 def test_ctrl_c_and_sigterm_end_a_solve(tmp_path: Path, hard: KnapsackProblem, name: str, sent: signal.Signals) -> None:
     if name not in Registry().available(Solver):
         pytest.skip(f"the library behind {name} is not installed")
