@@ -7,6 +7,7 @@ expands it. The table of all joint options, which may take gigabytes, is built o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -90,13 +91,19 @@ class PairTerm:
         elif self.table is None:
             out[...] = 0.0
 
+    @cached_property
+    def _largest_entry(self) -> int:
+        return largest(self.table)
+
     def magnitude(self, first: IntArray | slice = ALL, second: IntArray | slice = ALL) -> int:
         """An upper bound on the absolute value of the term for some options of each group.
 
         All entries of the table count, whichever options are given. The result is a Python integer of any size.
         """
-        product = abs(self.coefficient) * largest(self.first[first]) * largest(self.second[second])
-        return product + largest(self.table)
+        product = 0
+        if self.coefficient:
+            product = abs(self.coefficient) * largest(self.first[first]) * largest(self.second[second])
+        return product + self._largest_entry
 
     @staticmethod
     def _cut(table: IntArray, first: _Index, second: _Index) -> IntArray:

@@ -213,6 +213,11 @@ class KnapsackProblem:
             self._caches[key] = table
         return self._caches[key]
 
+    @cached_property
+    def _counts(self) -> tuple[int, ...]:
+        """The number of options of each group."""
+        return tuple(g.options for g in self.groups)
+
     # --- evaluation ---------------------------------------------------------------------------------------------
 
     def evaluate(self, choice: Sequence[int]) -> Evaluation:
@@ -228,13 +233,15 @@ class KnapsackProblem:
             x = [operator.index(i) for i in choice]
         except TypeError:  # not even a sequence of integers
             x = []
-        if len(x) != len(self.groups) or any(not 0 <= i < g.options for i, g in zip(x, self.groups, strict=True)):
+        if len(x) != len(self._counts) or min(x) < 0 or any(map(operator.ge, x, self._counts)):
             raise refused("a choice does not hold one option index for each group", "give one index for each group")
         value = sum([g.values.item(i) for g, i in zip(self.groups, x, strict=True)])
         value += sum([p.values.item(x[p.first], x[p.second]) for p in self.pairs if p.values is not None])
         usage = {r.name: self._usage(r, x) for r in self.resources}
-        feasible = all(usage[r.name] <= r.capacity for r in self.resources) and all(
-            low <= i <= high for low, i, high in zip(self.floors, x, self.ceilings, strict=True)
+        feasible = (
+            all([usage[r.name] <= r.capacity for r in self.resources])
+            and all(map(operator.le, self.floors, x))
+            and all(map(operator.le, x, self.ceilings))
         )
         return Evaluation(value, usage, feasible)
 

@@ -32,6 +32,9 @@ from reds_core.system import why_too_much
 from reds_dp.proof import prove
 from reds_dp.search import DpSearch, NothingBetter, OutOfMemory, OutOfTime, SearchLimits
 
+_FEW_OPTIONS = 1 << 13
+"""With at most this many options, the cheapest choice takes a few milliseconds."""
+
 
 def plan(problem: KnapsackProblem, table_limit: int) -> tuple[Elimination, list[Scope]]:
     """An elimination order, and the scopes of the peak steps that fit in its buckets.
@@ -83,7 +86,7 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, con
     """The proven optimum, a proof that there is no choice, or what is known when a limit is reached.
 
     Nothing is allocated beyond the memory limit. If a limit is reached, the answer is no worse than the cheapest
-    choice, which is computed before any table is built.
+    choice, which is computed before any table is built if there are many options.
 
     Args:
         problem: the problem.
@@ -100,7 +103,9 @@ def answer(problem: KnapsackProblem, table_limit: int, limits: SearchLimits, con
     if why is not None:
         return cheapest_answer(problem, Limit.MEMORY, why, hint)
     search = DpSearch(problem, order, kept, limits, controls.known_bound)
-    first = cheapest_choice(problem)
+    # on few options it takes no time worth keeping free, so it is computed only if the search is stopped
+    few = sum(order.sizes) <= _FEW_OPTIONS
+    first = None if few else cheapest_choice(problem)
     if hint is not None and not search.record(hint).feasible:
         search.near = hint
     limit, proven = _searched(search, peak_masks(problem, kept, table_limit, held))
@@ -113,6 +118,8 @@ def _concluded(search: DpSearch, first: tuple[int, ...] | None, limit: Limit | N
         f"{search.labels} partial choice{'' if search.labels == 1 else 's'} examined",
         f"computed with {described()}",
     )
+    if not proven and first is None:
+        first = cheapest_choice(search.problem)
     if not proven and first is not None:
         search.record(first)
     best = search.incumbent

@@ -72,13 +72,9 @@ def fixed(search: DpSearch, factors: Factors, weights: FloatArray, threshold: in
     spare = slacks(factors, messages, threshold)
     if spare.min() < 0 or messages.best.min() < POSSIBLE:
         raise NothingBetter
-    spare = spare - messages.best
-    keep = []
-    for marginal in sweeps.marginals(messages).groups:
-        stays = ((marginal + spare[:, None]).min(axis=0) >= 0) & (marginal.min(axis=0) > POSSIBLE)
-        if not stays.any():
-            raise NothingBetter
-        keep.append(stays)
+    keep = sweeps.within(messages, spare - messages.best)
+    if keep is None:
+        raise NothingBetter
     if not all(stays.all() for stays in keep):
         left = table_bytes(search.problem, [int(stays.sum()) for stays in keep])
         search.limits.check_memory(search.held_bytes + left)

@@ -25,12 +25,13 @@ def _loaded() -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(FOLDER / library_name()))
     except OSError:  # not compiled when this was installed, or for another kind of machine
         return None
-    number, address = ctypes.c_int64, ctypes.c_void_p
+    number, real, address = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
     program: list[Any] = [number, address, address, address]
     library.reds_sweep.argtypes = [*program, number, number, address, address, address, STOP]
     library.reds_marginals.argtypes = [*program, number, number, *(address,) * 5, STOP]
     library.reds_decode.argtypes = [*program, number, number, number, address, address, address]
     library.reds_labels.argtypes = [*program, number, number, *(address,) * 9, STOP]
+    library.reds_lowest.argtypes = [number, number, *(address,) * 4, number, real, real, address]
     library.reds_undominated.argtypes = [number, number, *(address,) * 4]
     library.reds_undominated.restype = number
     return library

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SOURCES = ("program.c", "sweeps.c", "dominance.c", "labels.c")
+SOURCES = ("program.c", "sweeps.c", "dominance.c", "labels.c", "planes.c")
 HEADERS = ("program.h", "dominance.h")
 
 

@@ -8,12 +8,16 @@ microseconds.
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 
 from reds_core.arrays import FloatArray
+from reds_core.knapsack.compiled.library import address, compiled_library
 
 _TOLERANCE = 1e-9
 _PIVOTS = 200
+_SMALLEST = 1e-12
 
 
 class CuttingPlanes:
@@ -58,6 +62,26 @@ class CuttingPlanes:
 
     def lowest(self) -> tuple[float, FloatArray]:
         """The minimum of the envelope and the multipliers there, float64 (resources,)."""
+        library = compiled_library()
+        prices = self._simplex() if library is None else self._compiled_simplex(library)
+        multipliers = np.maximum(prices[1:], 0.0) * (self._value_scale / self._scales)
+        return float(prices[0]) * self._value_scale, multipliers
+
+    def _compiled_simplex(self, library: ctypes.CDLL) -> FloatArray:
+        """The same as `_simplex` by compiled code."""
+        columns, objective = np.array(self._columns), np.array(self._objective)
+        basis, prices = np.array(self._basis), np.empty(len(self._right))
+        status = library.reds_lowest(
+            *(len(columns), len(prices), address(columns), address(objective), address(basis), address(self._right)),
+            *(_PIVOTS, _TOLERANCE, _SMALLEST, address(prices)),
+        )
+        if status:
+            return self._simplex()
+        self._basis = basis.tolist()
+        return prices
+
+    def _simplex(self) -> FloatArray:
+        """The dual prices of the best basis: the level of the envelope, then the scaled multipliers."""
         columns = np.array(self._columns).T
         objective = np.array(self._objective)
         prices = np.zeros(len(columns))
@@ -72,10 +96,9 @@ class CuttingPlanes:
             solved = np.linalg.solve(basis, np.stack((self._right, columns[:, entering]), axis=1))
             direction = solved[:, 1]
             with np.errstate(divide="ignore", invalid="ignore"):
-                ratios = np.where(direction > 1e-12, solved[:, 0] / direction, np.inf)
+                ratios = np.where(direction > _SMALLEST, solved[:, 0] / direction, np.inf)
             leaving = int(ratios.argmin())
             if not np.isfinite(ratios[leaving]):
                 break
             self._basis[leaving] = entering
-        multipliers = np.maximum(prices[1:], 0.0) * (self._value_scale / self._scales)
-        return float(prices[0]) * self._value_scale, multipliers
+        return prices

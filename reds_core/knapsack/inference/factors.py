@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,7 @@ class Factors:
     magnitudes: FloatArray
     programs: dict[int, Program] = field(default_factory=dict, init=False, repr=False)
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """The number of remaining options of each group."""
         return tuple(len(k) for k in self.kept)

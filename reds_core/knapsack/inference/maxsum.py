@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.arrays import FloatArray, IntArray
+from reds_core.arrays import BoolArray, FloatArray, IntArray
 from reds_core.knapsack.compiled.library import Stopper, compiled_library
 from reds_core.knapsack.compiled.program import Program
 from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate
-from reds_core.knapsack.inference.factors import FORBIDDEN, Factors, unchecked
+from reds_core.knapsack.inference.factors import FORBIDDEN, POSSIBLE, Factors, unchecked
 
 _BLOCK = 1 << 15
 """The number of table entries that are built and reduced at a time, so that they stay in the processor's cache."""
@@ -325,8 +325,10 @@ class MaxSum:
     def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
         """Max-marginals of every group, and of every pair if `pairs`, under the weights of `messages`."""
         if self.program is not None and self._stopper is not None and messages.flat is not None and not pairs:
-            flat = self.program.marginals(messages.weights, messages.flat, messages.best, self._stopper)
-            return Marginals(self._cut_groups(flat), ())
+            return Marginals(
+                self._cut_groups(self.program.marginals(messages.weights, messages.flat, messages.best, self._stopper)),
+                (),
+            )
         downward: list[FloatArray | None] = [None] * len(self.sizes)
         groups: list[FloatArray | None] = [None] * len(self.sizes)
         by_scope: dict[Scope, FloatArray] = {}
@@ -358,16 +360,49 @@ class MaxSum:
             pair_tables.append(table)
         return Marginals(tuple(m for m in groups if m is not None), tuple(pair_tables))
 
+    def within(self, messages: Messages, spare: FloatArray) -> list[BoolArray] | None:
+        """The options whose max-marginals are at least -`spare` under every weight vector.
+
+        Args:
+            messages: the result of a sweep.
+            spare: float64 (k,).
+
+        Returns:
+            For each group, bool (options,); None if a group has none left.
+        """
+        marginals = self.marginals(messages)
+        if marginals.flat is None:
+            kept = [_is_within(marginal, spare) for marginal in marginals.groups]
+            return kept if all(stays.any() for stays in kept) else None
+        together = _is_within(marginals.flat, spare)
+        starts = self._option_starts
+        if not np.logical_or.reduceat(together, starts[:-1]).all():
+            return None
+        return [together[starts[at] : starts[at + 1]] for at in (self._rank[g] for g in range(len(self.sizes)))]
+
+    @cached_property
+    def _option_starts(self) -> IntArray:
+        return np.cumsum([0, *(self.sizes[g] for g in self.processing)], dtype=np.int64)
+
     def _cut_groups(self, flat: FloatArray) -> Sequence[FloatArray]:
         """The columns of each group of an array (k, options of all groups in processing order), as views."""
-        starts = np.cumsum([0, *(self.sizes[g] for g in self.processing)])
-        return _Cut(len(self.sizes), lambda g: flat[:, starts[self._rank[g]] : starts[self._rank[g] + 1]])
+
+        def cut(g: int) -> FloatArray:
+            start, stop = self._option_starts[self._rank[g] : self._rank[g] + 2]
+            return flat[:, start:stop]
+
+        return _Cut(len(self.sizes), cut)
 
     @staticmethod
     def _onto(belief: FloatArray, scope: Scope, wanted: Scope) -> FloatArray:
         """The maximum of `belief` over the axes of `scope` that are not in `wanted`."""
         drop = tuple(i for i, a in enumerate(scope, 1) if a not in wanted)
         return belief.max(axis=drop) if drop else belief
+
+
+def _is_within(marginal: FloatArray, spare: FloatArray) -> BoolArray:
+    within: BoolArray = ((marginal + spare[:, None]).min(axis=0) >= 0) & (marginal.min(axis=0) > POSSIBLE)
+    return within
 
 
 def original(factors: Factors, positions: Sequence[int]) -> tuple[int, ...]:

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from reds_core.knapsack.compiled.library import VARIABLE
 from reds_core.knapsack.inference.cutting_planes import CuttingPlanes
 
 
+@pytest.mark.parametrize("compiled", ["0", "1"])
 @pytest.mark.parametrize("resources", [0, 1, 2, 3, 4])
-def test_the_lowest_point_is_that_of_a_linear_programme(resources: int) -> None:
+def test_the_lowest_point_is_that_of_a_linear_programme(
+    resources: int, compiled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, compiled)
     for seed in range(40):
         rng = np.random.default_rng([seed, resources])
         scales = 10.0 ** rng.uniform(0, 6, resources)
