@@ -239,7 +239,7 @@ class KnapsackProblem:
         value += sum([p.values.item(x[p.first], x[p.second]) for p in self.pairs if p.values is not None])
         usage = {r.name: self._usage(r, x) for r in self.resources}
         feasible = (
-            all([usage[r.name] <= r.capacity for r in self.resources])
+            all(usage[r.name] <= r.capacity for r in self.resources)
             and all(map(operator.le, self.floors, x))
             and all(map(operator.le, x, self.ceilings))
         )

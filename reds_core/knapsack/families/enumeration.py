@@ -17,7 +17,8 @@ import numpy as np
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack.families.limits import FamilyLimits, GivenUp, check_time
 from reds_core.knapsack.families.region import LARGEST_TABLE, Region, sweeps_entries
-from reds_core.knapsack.inference.maxsum import MaxSum, Messages
+from reds_core.knapsack.inference.maxsum import MaxSum
+from reds_core.knapsack.inference.messages import Messages
 from reds_core.knapsack.problem import KnapsackProblem
 
 _SHARES = (1.0, 0.5, 0.8, 0.95, 1.05, 1.25, 2.0, 0.0)

@@ -26,7 +26,8 @@ from reds_core.knapsack.inference.factors import (
     possible_options,
     table_bytes,
 )
-from reds_core.knapsack.inference.maxsum import MaxSum, Messages
+from reds_core.knapsack.inference.maxsum import MaxSum
+from reds_core.knapsack.inference.messages import Messages
 from reds_core.knapsack.problem import KnapsackProblem
 
 LARGEST_TABLE = 2**24

@@ -26,7 +26,8 @@ from reds_core.knapsack.inference.factors import (
     table_bytes,
     unchecked,
 )
-from reds_core.knapsack.inference.maxsum import MaxSum, Messages, mix, original, positions
+from reds_core.knapsack.inference.maxsum import MaxSum, mix, original, positions
+from reds_core.knapsack.inference.messages import Messages
 
 __all__ = [
     "POSSIBLE",

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from reds_core.knapsack.compiled.library import Stopper, compiled_library
 from reds_core.knapsack.compiled.program import Program
 from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate
 from reds_core.knapsack.inference.factors import FORBIDDEN, POSSIBLE, Factors, unchecked
+from reds_core.knapsack.inference.messages import Cut, Marginals, Messages
 
 _BLOCK = 1 << 15
 """The number of table entries that are built and reduced at a time, so that they stay in the processor's cache."""
@@ -30,57 +30,6 @@ _PIECE = 1 << 13
 
 _Upward = Mapping[int, FloatArray] | Sequence[FloatArray]
 """Upward messages by group. During a sweep, only those of the groups that are already eliminated."""
-
-
-@dataclass(frozen=True, eq=False)
-class Messages:
-    """One sweep from the leaves to the root.
-
-    Attributes:
-        weights: the weight vectors, float64 (k, rows).
-        upward: for each group, the maximum of its subtree, float64 (k, options of each group of its separator).
-        best: the largest weighted sum over all choices, float64 (k,); at most FORBIDDEN if there is no choice.
-        flat: all of `upward` as compiled code lays it out; None if NumPy made it.
-    """
-
-    weights: FloatArray
-    upward: Sequence[FloatArray]
-    best: FloatArray
-    flat: FloatArray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Marginals:
-    """The largest weighted sum with a part of the choice fixed.
-
-    Attributes:
-        groups: for each group, float64 (k, options).
-        pairs: for each pair, float64 (k, options of first, options of second); empty unless requested.
-        flat: the columns of all groups in processing order, float64 (k, options of all groups); None if NumPy made
-            them.
-    """
-
-    groups: Sequence[FloatArray]
-    pairs: tuple[FloatArray, ...]
-    flat: FloatArray | None = None
-
-
-class _Cut(Sequence[FloatArray]):
-    """The parts of one array, which are cut out when they are asked for."""
-
-    def __init__(self, count: int, cut: Callable[[int], FloatArray]) -> None:
-        self._count = count
-        self._cut = cut
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self._cut(i) for i in range(*index.indices(self._count))]
-        if not -self._count <= index < self._count:
-            raise IndexError(index)
-        return self._cut(index % self._count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +144,7 @@ class MaxSum:
             start, stop = self._message_starts[self._rank[g] : self._rank[g] + 2] * k
             return flat[start:stop].reshape(k, *(self.sizes[a] for a in self.separators[g]))
 
-        return _Cut(len(self.sizes), cut)
+        return Cut(len(self.sizes), cut)
 
     @cached_property
     def _message_starts(self) -> IntArray:
@@ -325,10 +274,8 @@ class MaxSum:
     def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
         """Max-marginals of every group, and of every pair if `pairs`, under the weights of `messages`."""
         if self.program is not None and self._stopper is not None and messages.flat is not None and not pairs:
-            return Marginals(
-                self._cut_groups(self.program.marginals(messages.weights, messages.flat, messages.best, self._stopper)),
-                (),
-            )
+            flat = self.program.marginals(messages.weights, messages.flat, messages.best, self._stopper)
+            return Marginals(self._cut_groups(flat), (), flat)
         downward: list[FloatArray | None] = [None] * len(self.sizes)
         groups: list[FloatArray | None] = [None] * len(self.sizes)
         by_scope: dict[Scope, FloatArray] = {}
@@ -391,7 +338,7 @@ class MaxSum:
             start, stop = self._option_starts[self._rank[g] : self._rank[g] + 2]
             return flat[:, start:stop]
 
-        return _Cut(len(self.sizes), cut)
+        return Cut(len(self.sizes), cut)
 
     @staticmethod
     def _onto(belief: FloatArray, scope: Scope, wanted: Scope) -> FloatArray:
