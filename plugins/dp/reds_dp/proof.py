@@ -32,8 +32,12 @@ _FIRST_STUBBORN = 2.0**-26
 _STUBBORN = 0.25
 _SURGE = 8
 _SHRUNK = 0.9
-_CHEAP_LABELS = 4000
-_LAST_SHARE = 0.7
+_CHEAP_LABELS = 16000
+_MORE_LABELS = 3.0
+_LEAST_GROWTH = 1.15
+_LARGEST_GROWTH = 4.0
+_USUAL_POWER = 2.5
+_LAST_SHARE = 0.85
 
 
 def prove(search: DpSearch, factors: Factors) -> NoReturn:
@@ -71,6 +75,7 @@ def prove(search: DpSearch, factors: Factors) -> NoReturn:
     stubborn = sum(factors.sizes) > _STUBBORN * sum(possible)
     step = min(search.gap() * _FIRST_SHARE, abs(top) * (_FIRST_STUBBORN if stubborn else _FIRST_RELATIVE))
     growth, entries = 1.0, math.inf
+    pace = _Pace()
     while True:
         floor = search.floor()
         threshold, narrowed = _at(search, factors, weights, top, step * growth)
@@ -93,7 +98,28 @@ def prove(search: DpSearch, factors: Factors) -> NoReturn:
             spent += label_run(search, factors, weights, search.floor(), beam)
             search.polish(dual.multipliers)
             factors = fixed(search, factors, _fitting(search, factors, weights), search.floor())
-        growth = 4.0 if labels < _CHEAP_LABELS else 2.0
+        growth = pace.growth(step, labels)
+
+
+class _Pace:
+    """Chooses steps so that each run keeps a small multiple of the labels of the run before.
+
+    The optimum may lie anywhere between the bound and the incumbent, and the first run whose threshold is not above it
+    is the last. The number of labels rises by a power of the step, which is estimated from the last two runs.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[float, int] | None = None
+        self._power = _USUAL_POWER
+
+    def growth(self, step: float, labels: int) -> float:
+        """The factor by which to enlarge the step after a run with `step` that kept this many labels."""
+        if self._last is not None and self._last[0] < step and self._last[1] >= _CHEAP_LABELS / 8 and labels > 0:
+            observed = math.log(max(labels / self._last[1], 1.0)) / math.log(step / self._last[0])
+            self._power = min(max(observed, 1.0), 8.0)
+        self._last = step, labels
+        wanted = max(_MORE_LABELS, _CHEAP_LABELS / max(labels, 1))
+        return float(min(max(wanted ** (1 / self._power), _LEAST_GROWTH), _LARGEST_GROWTH))
 
 
 def _at(search: DpSearch, factors: Factors, weights: FloatArray, top: int, step: float) -> tuple[int, Factors | None]:
