@@ -124,12 +124,14 @@ class _Relay:
                     yield partner, min(PARTNER_SHARE * limit_s, PARTNER_MOST_S)
                 elif partner is not None:
                     rest = chain((partner,), solvers)
-                yield first, self._share()
+                share_s = self._share()
+                if share_s is not None and share_s > 0:
+                    yield first, share_s
         for solver in rest:
-            left_s = self._left_s
-            if not _ends_early(self._asked[-1]) or (left_s is not None and left_s <= 0):
+            share_s = self._share()
+            if not _ends_early(self._asked[-1]) or (share_s is not None and share_s <= 0):
                 return
-            yield solver, self._share()
+            yield solver, share_s
 
     def _share(self) -> float | None:
         """The seconds that the next solver gets, or None if there is no limit."""
@@ -165,6 +167,8 @@ class _Relay:
         asked = self._asked
         found = asked[0] if len(asked) == 1 else _best_of(asked)
         found = replace(found, detail=(*found.detail, *self._remarks))
+        if found.status is Status.FEASIBLE and found.value is not None and self._bound == found.value:
+            return replace(found, status=Status.OPTIMAL, bound=self._bound, gap=0.0, limit=None)
         is_close = self._controls.gap and self._controls.is_close_enough(found.value, found.bound)
         if found.status is Status.FEASIBLE and is_close:
             found = replace(found, limit=Limit.GAP)

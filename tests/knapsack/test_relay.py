@@ -221,3 +221,22 @@ def test_at_a_tiny_gap_the_first_solver_continues_alone(monkeypatch: pytest.Monk
     assert run(Controls(20.0), first, second).status is Status.OPTIMAL
     assert (first.heard[1].hint, first.heard[1].known_bound) == (best, most + 1)
     assert second.heard == []
+
+
+def test_a_partner_that_overruns_its_time_leaves_none() -> None:
+    class Slow(Scripted):
+        def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+            time.sleep(2.0)
+            return super().solve(problem, controls)
+
+    best, most = optimum()
+    first = Scripted(feasible(LEAST, most + 9, Limit.TIME), name="exact")
+    found = run(Controls(2.0), first, Slow(feasible(best, most + 3, Limit.TIME), name="slow"))
+    assert (found.solver, found.value, found.limit) == ("slow", most, Limit.TIME)
+    assert len(first.heard) == 1
+
+
+def test_a_choice_that_reaches_the_bound_of_the_caller_is_optimal() -> None:
+    best, most = optimum()
+    found = run(Controls(known_bound=most), Scripted(feasible(best, most + 3)))
+    assert (found.status, found.bound, found.gap) == (Status.OPTIMAL, most, 0.0)
