@@ -43,7 +43,7 @@ def test_a_run_writes_what_the_design_says(place: Workplace) -> None:
     assert content["format"] == "reds-plan/1"
     assert set(content) == {
         *("format", "full", "groups", "subnetworks", "pruner", "scorer", "steps", "seed", "options"),
-        *("versions", "hashes"),
+        *("versions", "hashes", "family"),
     }
     assert set(content["subnetworks"][0]) == {
         *("name", "budget", "widths", "kept", "usage", "value", "bound", "gap", "bound_independent", "status"),
