@@ -37,7 +37,15 @@ class GurobiSolver(LinearSolver):
 
     name = "gurobi"
     requires = ("gurobipy",)
-    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT | Control.MEMORY_LIMIT | Control.GAP
+    controls = (
+        Control.TIME_LIMIT
+        | Control.SEED
+        | Control.THREADS
+        | Control.HINT
+        | Control.MEMORY_LIMIT
+        | Control.GAP
+        | Control.KNOWN_BOUND
+    )
     auto_rank: ClassVar[int] = 100
     exact_below: ClassVar[int | None] = FLOAT_EXACT_BELOW
     coefficient_bits: ClassVar[int | None] = TIGHT_FLOAT_BITS

@@ -27,7 +27,15 @@ class HighsSolver(LinearSolver):
 
     name = "highs"
     requires = ("highspy",)
-    controls = Control.TIME_LIMIT | Control.SEED | Control.THREADS | Control.HINT | Control.MEMORY_LIMIT | Control.GAP
+    controls = (
+        Control.TIME_LIMIT
+        | Control.SEED
+        | Control.THREADS
+        | Control.HINT
+        | Control.MEMORY_LIMIT
+        | Control.GAP
+        | Control.KNOWN_BOUND
+    )
     auto_rank: ClassVar[int] = 100
     exact_below: ClassVar[int | None] = FLOAT_EXACT_BELOW
     coefficient_bits: ClassVar[int | None] = TIGHT_FLOAT_BITS

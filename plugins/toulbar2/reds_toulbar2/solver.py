@@ -25,7 +25,9 @@ from reds_core.knapsack.relaxation import (
     BackendOutcome,
     LinearOptions,
     Presolved,
+    at_gap,
     conclude,
+    is_settled,
     least,
     prepared,
     unasked,
@@ -52,7 +54,9 @@ class Toulbar2Solver(Solver):
     requires = ("pytoulbar2",)
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
-    controls = Control.TIME_LIMIT | Control.SEED | Control.HINT | Control.MEMORY_LIMIT
+    controls = (
+        Control.TIME_LIMIT | Control.SEED | Control.HINT | Control.MEMORY_LIMIT | Control.GAP | Control.KNOWN_BOUND
+    )
     auto_rank: ClassVar[int] = 100
     Options: ClassVar[type] = LinearOptions
 
@@ -65,7 +69,8 @@ class Toulbar2Solver(Solver):
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         """Presolve, let toulbar2 search what is left, and combine what both prove."""
-        return cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
+        answer = cheapest_where_memory_ends(problem, controls.hint, lambda: self._answer(problem, controls))
+        return at_gap(problem, answer, controls)
 
     def _answer(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         started = time.perf_counter()
@@ -73,6 +78,8 @@ class Toulbar2Solver(Solver):
         known = prepared(problem, controls, self.options, started)
         if isinstance(known, Answer):
             return known
+        if is_settled(known, controls):
+            return conclude(problem, known, BackendOutcome())
         if known.domain is None:
             return conclude(problem, known, BackendOutcome(exhausted=True), proved=True)
         entries = entries_of(problem, known.domain)

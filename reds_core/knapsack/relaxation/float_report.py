@@ -46,13 +46,8 @@ class FloatReport:
         if self.infeasible:
             return BackendOutcome(exhausted=True, backend_s=self.seconds, detail=self.detail)
         choice = model.choice(self.columns) if self.columns.size else None
-        bound = whole_bound(self.bound)
-        limit = self.limit
-        if self.finished and choice is not None and bound is not None:
-            value = model.offset + int(model.objective @ model.solution(choice))
-            if bound > value and controls.is_close_enough(value, bound):
-                limit = Limit.GAP
-        return BackendOutcome(choice, bound, self.finished, limit, self.seconds, self.detail)
+        exhausted = self.finished and not controls.gap
+        return BackendOutcome(choice, whole_bound(self.bound), exhausted, self.limit, self.seconds, self.detail)
 
 
 def nothing_found(limit: Limit | None, seconds: float, *detail: str) -> FloatReport:
