@@ -42,7 +42,7 @@ typedef struct {
     program p;
     int64_t k, rows, resources;
     const double *weights, *messages;
-    stop_function stop;
+    const stop_check *stop;
     outcome *out;
     labels made;
     step *steps;
@@ -78,7 +78,7 @@ static int ask(run *r, int64_t work)
     if (r->work < PATIENCE)
         return 0;
     r->work = 0;
-    return r->stop();
+    return raises(r->stop);
 }
 
 /* Number the distinct combinations of some columns: `numbers` (states,), and a state of each in `representative`.
@@ -544,7 +544,7 @@ static void trace(run *r, const int64_t *room, int64_t *choice)
 EXPORT int reds_labels(int64_t count, const int64_t *code, const int64_t *sizes, const int64_t *addresses, int64_t k,
                        int64_t rows, const double *weights, const double *messages, const int64_t *exact,
                        const int64_t *last, const int64_t *peaks, const double *slacks, const int64_t *room,
-                       outcome *out, int64_t *choice, stop_function stop)
+                       outcome *out, int64_t *choice, const stop_check *stop)
 {
     run r = {.k = k, .rows = rows, .resources = rows - 1, .weights = weights, .messages = messages, .stop = stop,
              .out = out, .states = 1, .count = 1};

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.compiled.library import Stopper, address
+from reds_core.knapsack.compiled.library import StopCheck, address, finish
 from reds_core.knapsack.compiled.program import Program
 
 _LIMIT = 3
@@ -97,7 +97,7 @@ def run_labels(
     Raises:
         MemoryError: if memory runs out.
     """
-    stopper = Stopper(check_time)
+    stop, raised = StopCheck(check_time), None
     k, rows = weights.shape
     exact = np.array([0 if table is None else address(table) for table in problem.exact], dtype=np.int64)
     slacks = np.ascontiguousarray(slacks)
@@ -105,18 +105,22 @@ def run_labels(
     outcome = _Outcome(
         limits.labels, int(min(limits.memory_bytes, _LARGEST)), 0 if limits.beam is None else limits.beam, 0, 1, 0
     )
-    status = program.library.reds_labels(
-        *program.arguments,
-        *(k, rows, address(weights), address(messages), address(exact), address(problem.last)),
-        *(address(problem.peaks), address(slacks), address(problem.room), ctypes.addressof(outcome)),
-        *(address(choice), stopper.callback),
-    )
-    raised = stopper.take(status)
+    status = 0
+    try:
+        status = program.library.reds_labels(
+            *program.arguments,
+            *(k, rows, address(weights), address(messages), address(exact), address(problem.last)),
+            *(address(problem.peaks), address(slacks), address(problem.room), ctypes.addressof(outcome)),
+            *(address(choice), ctypes.addressof(stop)),
+        )
+    except BaseException as error:  # the caller still wants the number of labels
+        raised = error
+    finish(status)
     found = choice.tolist() if outcome.found else None
     return LabelRun(outcome.kept, found, bool(outcome.complete), status == _LIMIT, raised)
 
 
-def undominated_labels(library: ctypes.CDLL, states: IntArray, values: IntArray, usage: IntArray) -> IntArray:
+def undominated_labels(library: ctypes.PyDLL, states: IntArray, values: IntArray, usage: IntArray) -> IntArray:
     """The indices of the labels to keep, sorted by state.
 
     Args:

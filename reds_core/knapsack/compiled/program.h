@@ -29,8 +29,23 @@
 #define WIDE
 #endif
 
-/* Returns nonzero to stop. Python's side checks the time and notices interrupts. */
-typedef int (*stop_function)(void);
+/* A Python function that checks the time, and that may raise an exception to stop the C code. The interpreter's lock is
+   held, so an exception, also one of a signal that arrived meanwhile, stays set until the caller returns to Python. */
+typedef struct {
+    void *(*call)(void *check);
+    void (*release)(void *result);
+    void *check;
+} stop_check;
+
+/* Call the check. Returns nonzero if it raised an exception. */
+static inline int raises(const stop_check *stop)
+{
+    void *result = stop->call(stop->check);
+    if (result == NULL)
+        return 1;
+    stop->release(result);
+    return 0;
+}
 
 enum { DONE = 0, STOPPED = 1, NO_MEMORY = 2, LIMIT = 3 };
 

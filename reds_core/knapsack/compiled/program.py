@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.compiled.library import Stopper, address
+from reds_core.knapsack.compiled.library import StopCheck, address, finish
 
 Scope = tuple[int, ...]
 
@@ -66,7 +66,7 @@ class Program:
 
     def __init__(
         self,
-        library: ctypes.CDLL,
+        library: ctypes.PyDLL,
         code: IntArray,
         sizes: IntArray,
         tables: Sequence[FloatArray],
@@ -81,18 +81,18 @@ class Program:
         self._messages = messages
         self._options = int(sizes.sum())
 
-    def sweep(self, weights: FloatArray, stopper: Stopper) -> tuple[FloatArray, FloatArray]:
+    def sweep(self, weights: FloatArray, stop: StopCheck) -> tuple[FloatArray, FloatArray]:
         """The messages of all buckets, one after the other, and the largest sums, float64 (k,)."""
         k, rows = weights.shape
         messages = np.empty(k * self._messages)
         best = np.empty(k)
         status = self.library.reds_sweep(
-            *self.arguments, k, rows, address(weights), address(messages), address(best), stopper.callback
+            *self.arguments, k, rows, address(weights), address(messages), address(best), ctypes.addressof(stop)
         )
-        stopper.finish(status)
+        finish(status)
         return messages, best
 
-    def marginals(self, weights: FloatArray, messages: FloatArray, best: FloatArray, stopper: Stopper) -> FloatArray:
+    def marginals(self, weights: FloatArray, messages: FloatArray, best: FloatArray, stop: StopCheck) -> FloatArray:
         """The max-marginals of all groups in processing order, float64 (k, options of all groups)."""
         k, rows = weights.shape
         downward = np.empty(len(messages))
@@ -100,9 +100,9 @@ class Program:
         status = self.library.reds_marginals(
             *self.arguments,
             *(k, rows, address(weights), address(messages), address(best), address(downward), address(marginals)),
-            stopper.callback,
+            ctypes.addressof(stop),
         )
-        stopper.finish(status)
+        finish(status)
         return marginals
 
     def decode(self, weights: FloatArray, messages: FloatArray, at: int) -> list[int]:

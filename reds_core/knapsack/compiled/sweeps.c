@@ -63,7 +63,7 @@ static void start(workspace *w, const bucket *b)
 
 /* The upward messages under each of `weights`, float64 (k, rows), and the largest sum over all choices, (k,). */
 EXPORT int reds_sweep(int64_t count, const int64_t *code, const int64_t *sizes, const int64_t *addresses, int64_t k,
-                      int64_t rows, const double *weights, double *messages, double *best, stop_function stop)
+                      int64_t rows, const double *weights, double *messages, double *best, const stop_check *stop)
 {
     program p;
     workspace w;
@@ -94,7 +94,7 @@ EXPORT int reds_sweep(int64_t count, const int64_t *code, const int64_t *sizes, 
             work += k * b->size;
             if (work > PATIENCE) {
                 work = 0;
-                if (stop()) {
+                if (raises(stop)) {
                     status = STOPPED;
                     goto end;
                 }
@@ -113,7 +113,7 @@ end:
 /* The max-marginals of every group under the weights of `messages`. `downward` is like `messages`, for this function. */
 EXPORT int reds_marginals(int64_t count, const int64_t *code, const int64_t *sizes, const int64_t *addresses,
                           int64_t k, int64_t rows, const double *weights, const double *messages, const double *best,
-                          double *downward, double *marginals, stop_function stop)
+                          double *downward, double *marginals, const stop_check *stop)
 {
     program p;
     workspace w;
@@ -153,7 +153,7 @@ EXPORT int reds_marginals(int64_t count, const int64_t *code, const int64_t *siz
             work += k * b->size;
             if (work > PATIENCE) {
                 work = 0;
-                if (stop()) {
+                if (raises(stop)) {
                     status = STOPPED;
                     goto end;
                 }

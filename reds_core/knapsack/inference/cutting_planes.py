@@ -67,7 +67,7 @@ class CuttingPlanes:
         multipliers = np.maximum(prices[1:], 0.0) * (self._value_scale / self._scales)
         return float(prices[0]) * self._value_scale, multipliers
 
-    def _compiled_simplex(self, library: ctypes.CDLL) -> FloatArray:
+    def _compiled_simplex(self, library: ctypes.PyDLL) -> FloatArray:
         """The same as `_simplex` by compiled code."""
         columns, objective = np.array(self._columns), np.array(self._objective)
         basis, prices = np.array(self._basis), np.empty(len(self._right))

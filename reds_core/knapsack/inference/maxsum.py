@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from reds_core.arrays import BoolArray, FloatArray, IntArray
-from reds_core.knapsack.compiled.library import Stopper, compiled_library
+from reds_core.knapsack.compiled.library import StopCheck, compiled_library
 from reds_core.knapsack.compiled.program import Program
 from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate
 from reds_core.knapsack.inference.factors import FORBIDDEN, POSSIBLE, Factors, unchecked
@@ -83,7 +83,7 @@ class MaxSum:
         self._order = order
         compiled = compiled_library()
         self.program = None if compiled is None else self._compiled(compiled)
-        self._stopper = None if compiled is None else Stopper(check_time)
+        self._stop = None if compiled is None else StopCheck(check_time)
 
     @cached_property
     def _rank(self) -> dict[int, int]:
@@ -125,7 +125,7 @@ class MaxSum:
             return scope, stack
         return tuple(scope[i] for i in axes), np.ascontiguousarray(stack.transpose(0, *(i + 1 for i in axes)))
 
-    def _compiled(self, compiled: ctypes.CDLL) -> Program:
+    def _compiled(self, compiled: ctypes.PyDLL) -> Program:
         factors = self.factors
         scopes = (*(f.scope for f in (*factors.unary, *factors.pairs)), *(m.scope for m in factors.masks))
         code = self._order.code(scopes, len(factors.masks))
@@ -231,9 +231,9 @@ class MaxSum:
 
     def sweep(self, weights: FloatArray) -> Messages:
         """Eliminate all groups under each of `weights`, float64 (k, rows)."""
-        if self.program is not None and self._stopper is not None:
+        if self.program is not None and self._stop is not None:
             weights = np.ascontiguousarray(weights)
-            flat, largest = self.program.sweep(weights, self._stopper)
+            flat, largest = self.program.sweep(weights, self._stop)
             return Messages(weights, self._upward(flat, len(weights)), largest, flat)
         upward: dict[int, FloatArray] = {}
         best = np.zeros(len(weights))
@@ -273,8 +273,8 @@ class MaxSum:
 
     def marginals(self, messages: Messages, pairs: bool = False) -> Marginals:
         """Max-marginals of every group, and of every pair if `pairs`, under the weights of `messages`."""
-        if self.program is not None and self._stopper is not None and messages.flat is not None and not pairs:
-            flat = self.program.marginals(messages.weights, messages.flat, messages.best, self._stopper)
+        if self.program is not None and self._stop is not None and messages.flat is not None and not pairs:
+            flat = self.program.marginals(messages.weights, messages.flat, messages.best, self._stop)
             return Marginals(self._cut_groups(flat), (), flat)
         downward: list[FloatArray | None] = [None] * len(self.sizes)
         groups: list[FloatArray | None] = [None] * len(self.sizes)
