@@ -124,12 +124,13 @@ class SubnetworkRecord:
         kept: the channels kept of each group, as indices in the input model, most important first.
         usage: usage of each resource in base units; latency only if it was measured.
         value: the objective of the choice: the importance of all channels kept, in the integer units of the knapsack
-            problem. For this and the next fields, the problem is the one that was solved, including its floors (the
-            widths of the next smaller member, below which no group may go).
+            problem. For this and the next fields, the problem is the one that was solved, including the limits of
+            nesting: no group may go below the widths of the next smaller member, or above those of the next larger one
+            if that was decided before or together with it.
         bound: the proven upper bound on that value; None if the solver gives none.
         gap: (bound - value) / |value|; 0 for a choice that is proven optimal. None without a bound, or if the value is
             0.
-        bound_independent: the bound of the problem without floors, so that its distance from `value` limits what
+        bound_independent: the bound of the problem without these limits, so that its distance from `value` limits what
             nesting costs.
         status: "optimal" for a choice that is proven optimal, otherwise "feasible". None if no solver was asked.
         limit: why the search stopped early: "time", "memory", "nodes", or "gap" if `gap` was as small as the run had
