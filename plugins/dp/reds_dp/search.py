@@ -13,7 +13,7 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack import Evaluation, KnapsackProblem, largest
 from reds_core.knapsack.inference import Ascent, Elimination, Factors, Mask, MaxSum, build_factors, positions
 
-_NEAR = 1e-4
+_NEAR = 1e-6
 """Local search improves only incumbents whose gap to the bound is larger than this share of their value."""
 
 
@@ -164,7 +164,9 @@ class DpSearch:
         """The bound after NothingBetter was raised; None if it proves that no choice is feasible."""
         if self.incumbent is None:
             return None
-        reached = self.floor() - 1 if self.bound is None else min(self.bound, self.floor() - 1)
+        # no choice is worth more than the largest entries of all tables
+        most = -self._least - 1 if self.bound is None else self.bound
+        reached = min(self.floor() - 1, most)
         return max(reached, self.incumbent.value)
 
     def gap(self) -> float:
