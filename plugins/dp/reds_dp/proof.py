@@ -114,6 +114,10 @@ class _Pace:
 
     def growth(self, step: float, labels: int) -> float:
         """The factor by which to enlarge the step after a run with `step` that kept this many labels."""
+        if self._last is None and labels > _CHEAP_LABELS:
+            # the bound is far below the one that labels are pruned by, so that a short step costs as much as a long one
+            self._last = step, labels
+            return _LARGEST_GROWTH**2
         if self._last is not None and self._last[0] < step and self._last[1] >= _CHEAP_LABELS / 8 and labels > 0:
             observed = math.log(max(labels / self._last[1], 1.0)) / math.log(step / self._last[0])
             self._power = min(max(observed, 1.0), 8.0)
