@@ -36,6 +36,7 @@ _CHEAP_LABELS = 16000
 _MORE_LABELS = 3.0
 _LEAST_GROWTH = 1.15
 _LARGEST_GROWTH = 4.0
+_SECOND_GROWTH = 6.0
 _USUAL_POWER = 2.5
 _LAST_SHARE = 0.85
 
@@ -117,7 +118,7 @@ class _Pace:
         if self._last is None and labels > _CHEAP_LABELS:
             # the bound is far below the one that labels are pruned by, so that a short step costs as much as a long one
             self._last = step, labels
-            return _LARGEST_GROWTH**2
+            return _SECOND_GROWTH
         if self._last is not None and self._last[0] < step and self._last[1] >= _CHEAP_LABELS / 8 and labels > 0:
             observed = math.log(max(labels / self._last[1], 1.0)) / math.log(step / self._last[0])
             self._power = min(max(observed, 1.0), 8.0)
