@@ -9,24 +9,76 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANES 8
+/* Four doubles, and the integers of a comparison of them. Compilers do not turn the search for a maximum into vector
+   operations by themselves without -ffast-math. */
+typedef double lanes __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int64_t flags __attribute__((vector_size(32), aligned(8), may_alias));
+#define LANES 4
+#define AT(pointer, j) (*(const lanes *)((pointer) + (j)))
+#define LARGER(a, b) ((lanes)(((flags)(a) & ((a) > (b))) | ((flags)(b) & ~((a) > (b)))))
+
 /* Table entries between two questions whether to stop. */
 #define PATIENCE (1 << 20)
 
+/* Returns the largest of `vector` for j in steps of eight, then of `single` for what is left. */
+#define RETURN_LARGEST(vector, single)                                                                                 \
+    {                                                                                                                  \
+        lanes first = {-INFINITY, -INFINITY, -INFINITY, -INFINITY}, second = first;                                    \
+        int64_t i = 0;                                                                                                 \
+        for (; i + 2 * LANES <= n; i += 2 * LANES) {                                                                   \
+            int64_t j = i;                                                                                             \
+            lanes left = (vector);                                                                                     \
+            j += LANES;                                                                                                \
+            lanes right = (vector);                                                                                    \
+            first = LARGER(left, first);                                                                               \
+            second = LARGER(right, second);                                                                            \
+        }                                                                                                              \
+        first = LARGER(first, second);                                                                                 \
+        double most = first[0];                                                                                        \
+        for (int l = 1; l < LANES; l++)                                                                                \
+            most = first[l] > most ? first[l] : most;                                                                  \
+        for (int64_t j = i; j < n; j++) {                                                                              \
+            double found = (single);                                                                                   \
+            most = found > most ? found : most;                                                                        \
+        }                                                                                                              \
+        return most;                                                                                                   \
+    }
+
 WIDE static double largest(int64_t n, const double *values)
 {
-    double lanes[LANES];
-    int64_t j = 0;
-    for (int l = 0; l < LANES; l++)
-        lanes[l] = -INFINITY;
-    for (; j + LANES <= n; j += LANES)
-        for (int l = 0; l < LANES; l++)
-            lanes[l] = values[j + l] > lanes[l] ? values[j + l] : lanes[l];
-    for (; j < n; j++)
-        lanes[0] = values[j] > lanes[0] ? values[j] : lanes[0];
-    for (int l = 1; l < LANES; l++)
-        lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
-    return lanes[0];
+    RETURN_LARGEST(AT(values, j), values[j])
+}
+
+/* The largest entry of base + the weighted rows of a table; 1 to 3 rows. Rounds as bucket_row does. */
+WIDE static double largest_mixed(int64_t n, const double *base, int64_t rows, const double *const *row,
+                                 const double *weight)
+{
+    const double *x = row[0], *y = row[1], *z = row[2];
+    double u = weight[0], v = weight[1], w = weight[2];
+    if (rows == 1)
+        RETURN_LARGEST(AT(base, j) + u * AT(x, j), base[j] + u * x[j])
+    if (rows == 2)
+        RETURN_LARGEST(AT(base, j) + (u * AT(x, j) + v * AT(y, j)), base[j] + (u * x[j] + v * y[j]))
+    RETURN_LARGEST(AT(base, j) + (u * AT(x, j) + v * AT(y, j) + w * AT(z, j)),
+                   base[j] + (u * x[j] + v * y[j] + w * z[j]))
+}
+
+/* The rows of `q` with a weight other than 0, if there are 1 to 3; else 0. */
+static int64_t mixed_rows(const part *q, int64_t rows, const double *weights, const double **row, double *weight)
+{
+    int64_t active = 0;
+    for (int64_t r = 0; r < rows; r++)
+        if (weights[r] != 0.0) {
+            if (active == 3)
+                return 0;
+            row[active] = q->table + r * q->row;
+            weight[active++] = weights[r];
+        }
+    for (int64_t a = active; a < 3 && active > 0; a++) {
+        row[a] = row[0];
+        weight[a] = 0.0;
+    }
+    return active;
 }
 
 WIDE static void raise_to(int64_t n, const double *values, double *most)
@@ -81,9 +133,19 @@ EXPORT int reds_sweep(int64_t count, const int64_t *code, const int64_t *sizes, 
         double *out = messages + b->offset * k;
         bucket_base(&p, b, k, rows, weights, messages, w.scratch, w.base);
         start(&w, b);
+        const part *single = b->parts == b->constants + 1 && b->part[b->constants].weighted ? b->part + b->constants
+                                                                                              : NULL;
         for (int64_t entry = 0; entry < b->entries; entry++) {
             for (int64_t at = 0; at < k; at++) {
-                const double *total = w.base + at * b->size;
+                const double *total = w.base + at * b->size, *row[3];
+                double weight[3];
+                int64_t mixed = single ? mixed_rows(single, rows, weights + at * rows, row, weight) : 0;
+                if (mixed) {
+                    for (int a = 0; a < 3; a++)
+                        row[a] += w.offsets[b->constants];
+                    out[at * b->entries + entry] = largest_mixed(b->size, total, mixed, row, weight);
+                    continue;
+                }
                 if (b->constants < b->parts) {
                     bucket_row(&p, b, k, at, rows, weights, messages, w.offsets, w.base, w.scratch, w.total);
                     total = w.total;

@@ -19,7 +19,7 @@ from reds_core.knapsack.compiled.library import StopCheck, compiled_library
 from reds_core.knapsack.compiled.program import Program
 from reds_core.knapsack.inference.elimination import Elimination, Scope, eliminate
 from reds_core.knapsack.inference.factors import FORBIDDEN, POSSIBLE, Factors, unchecked
-from reds_core.knapsack.inference.messages import Cut, Marginals, Messages
+from reds_core.knapsack.inference.messages import LazyParts, Marginals, Messages
 
 _BLOCK = 1 << 15
 """The number of table entries that are built and reduced at a time, so that they stay in the processor's cache."""
@@ -144,7 +144,7 @@ class MaxSum:
             start, stop = self._message_starts[self._rank[g] : self._rank[g] + 2] * k
             return flat[start:stop].reshape(k, *(self.sizes[a] for a in self.separators[g]))
 
-        return Cut(len(self.sizes), cut)
+        return LazyParts(len(self.sizes), cut)
 
     @cached_property
     def _message_starts(self) -> IntArray:
@@ -338,7 +338,7 @@ class MaxSum:
             start, stop = self._option_starts[self._rank[g] : self._rank[g] + 2]
             return flat[:, start:stop]
 
-        return Cut(len(self.sizes), cut)
+        return LazyParts(len(self.sizes), cut)
 
     @staticmethod
     def _onto(belief: FloatArray, scope: Scope, wanted: Scope) -> FloatArray:

@@ -41,7 +41,7 @@ class Marginals:
     flat: FloatArray | None = None
 
 
-class Cut(Sequence[FloatArray]):
+class LazyParts(Sequence[FloatArray]):
     """The parts of one array, which are cut out when they are asked for."""
 
     def __init__(self, count: int, cut: Callable[[int], FloatArray]) -> None:
