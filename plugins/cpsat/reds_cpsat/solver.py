@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -13,6 +12,7 @@ import numpy as np
 from reds_core.arrays import IntArray
 from reds_core.knapsack import Control, Controls, Limit
 from reds_core.knapsack.relaxation import BackendOutcome, LinearModel, LinearSolver
+from reds_core.system import interruptible
 from reds_cpsat.loading import load_cp_model
 
 LEAST = -(2**63)
@@ -23,9 +23,6 @@ MOST = 2**63 - 1
 
 SUM_LIMIT = 2**62
 """CP-SAT refuses linear expressions whose coefficients could sum up to about 2^63."""
-
-LOOK_S = 0.1
-"""The interval in seconds at which the main thread checks whether the search has ended."""
 
 STOPPED_SHARE = 0.9
 """A search that ends without an optimum after this share of its time limit was stopped by the limit."""
@@ -75,7 +72,8 @@ class CpsatSolver(LinearSolver):
             parameters.random_seed = controls.seed % 2**31
         if controls.threads is not None:
             parameters.num_workers = controls.threads
-        status = _interruptibly(solver, built)
+        parameters.catch_sigint_signal = False  # Python handles signals
+        status = interruptible(lambda: solver.solve(built), solver.stop_search)
         response = solver.response_proto
         spent = float(response.wall_time)
         if status == cp_model.INFEASIBLE:
@@ -92,27 +90,6 @@ class CpsatSolver(LinearSolver):
             limit = Limit.TIME if timed else Limit.INTERRUPTED
         exhausted = status == cp_model.OPTIMAL and not controls.gap  # at the gap, CP-SAT reports an optimum as well
         return BackendOutcome(choice, bound, exhausted, limit, spent)
-
-
-def _interruptibly(solver: Any, model: Any) -> Any:
-    """Solve `model` in a separate thread, so that this thread can handle signals meanwhile. Returns the status.
-
-    Raises:
-        KeyboardInterrupt: if interrupted, once the search has stopped. Other exceptions are passed on.
-    """
-    solver.parameters.catch_sigint_signal = False
-    with ThreadPoolExecutor(1, "cpsat") as threads:
-        solving = threads.submit(solver.solve, model)
-        try:
-            while not solving.done():
-                # waiting without a time limit would not be ended by a signal on every system
-                wait((solving,), LOOK_S)
-        except BaseException:
-            while not solving.done():  # a request to stop has no effect before the search has begun
-                solver.stop_search()
-                wait((solving,), LOOK_S)
-            raise
-        return solving.result()
 
 
 def _largest_sum(model: LinearModel) -> float:

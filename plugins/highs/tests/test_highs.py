@@ -44,7 +44,7 @@ def test_a_gap_ends_the_search() -> None:
     assert solution.limit is (None if solution.status is Status.OPTIMAL else Limit.GAP)
 
 
-def test_a_start_is_taken() -> None:
+def test_a_search_that_starts_at_the_optimum_proves_it() -> None:
     problem = problems.correlated(1, Feature.PAIR_TERMS)
     optimum = tuple(int(i) for i in brute_force(problem).optima[0])
     solution = solve(problem, HighsSolver(plain), Controls(hint=optimum))

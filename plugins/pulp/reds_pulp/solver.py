@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from reds_core.arrays import IntArray, NamedArrays
 from reds_core.errors import UnavailableError
@@ -78,22 +79,14 @@ class PulpSolver(LinearSolver):
         if cbc and controls.seed is not None:
             options += [f"randomSeed {controls.seed % 2**31}", f"randomCbcSeed {controls.seed % 2**31}"]
         deadline = None if controls.time_limit_s is None else time.monotonic() + controls.time_limit_s
-        request = {
+        request: dict[str, npt.ArrayLike] = {
+            **model.arrays(),
             "backend": backend,
             "cbc": cbc,
             "options": np.array(options, np.str_),
-            "objective": model.objective,
-            "whole": model.whole,
-            "upper": model.upper,
-            "column": model.column,
-            "coefficient": model.coefficient,
-            "starts": model.row_starts(),
-            "rhs": model.rhs,
-            "equality": model.equality,
             "start": np.zeros(0) if start is None else start,
             "deadline": 0.0 if deadline is None else deadline,
             "threads": controls.threads or 0,
-            "offset": model.offset,
             # back ends take shares of the larger of value and bound, reds takes shares of the value
             "gap": (controls.gap or 0.0) / (1 + (controls.gap or 0.0)),
         }

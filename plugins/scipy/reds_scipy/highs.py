@@ -48,19 +48,7 @@ def ask(model: LinearModel, task: str, seconds: float | None, gap: float = 0.0) 
         none), for LPs `duals` of all rows (zeros without an optimum).
     """
     deadline = None if seconds is None else time.monotonic() + seconds
-    request: dict[str, npt.ArrayLike] = {
-        "task": task,
-        "objective": model.objective,
-        "column": model.column,
-        "coefficient": model.coefficient,
-        "starts": model.row_starts(),
-        "rhs": model.rhs,
-        "equality": model.equality,
-        "whole": model.whole,
-        "upper": model.upper,
-        "gap": gap,
-        "offset": model.offset,
-    }
+    request: dict[str, npt.ArrayLike] = {**model.arrays(), "task": task, "gap": gap}
     if model.columns <= HERE_COLUMNS:
         here = time.monotonic() + HERE_S + REPORT_S
         suffices = deadline is not None and deadline <= here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -103,9 +104,7 @@ def _search(
     reply = run_isolated(WORKER, _request(network, controls, end), end)
     outcome = BackendOutcome(limit=Limit.TIME) if reply is None else _outcome(problem, known, network, reply)
     if outcome.choice is None and known.incumbent is None and known.domain is not None and not outcome.exhausted:
-        return BackendOutcome(
-            least(problem, known.domain, deadline), outcome.bound, False, outcome.limit, outcome.backend_s
-        )
+        return replace(outcome, choice=least(problem, known.domain, deadline))
     return outcome
 
 

@@ -23,10 +23,9 @@ REPORT_SHARE = 0.02
 def ask_worker(worker: Path, model: LinearModel, controls: Controls, start: IntArray | None) -> FloatReport:
     """Let a worker script solve `model`; see `reds_core.system.serve`.
 
-    The request holds the arrays of the model under the names of its attributes (objective, offset, upper, whole,
-    column, coefficient, rhs, equality), the first entries of its rows (`starts`), the start (`start`, empty without
-    one), and the controls: `deadline` (`time.monotonic()` by which the back end should stop, or infinity), `seed`,
-    `threads`, `memory` (bytes; 0 each if they are not set) and `gap`.
+    The request holds the arrays of the model (see `LinearModel.arrays`), the start (`start`, empty without one), and
+    the controls: `deadline` (`time.monotonic()` by which the back end should stop, or infinity), `seed`, `threads`,
+    `memory` (bytes; 0 each if they are not set) and `gap`.
 
     The reply must hold the attributes of `FloatReport`: columns, bound, finished, infeasible, the name of the limit in
     lower case or "", seconds, and one remark or "" as `message`.
@@ -48,15 +47,7 @@ def ask_worker(worker: Path, model: LinearModel, controls: Controls, start: IntA
         stop = deadline - REPORT_S - REPORT_SHARE * controls.time_limit_s
     memory = controls.memory_limit()
     request: dict[str, npt.ArrayLike] = {
-        "objective": model.objective,
-        "offset": model.offset,
-        "upper": model.upper,
-        "whole": model.whole,
-        "column": model.column,
-        "coefficient": model.coefficient,
-        "rhs": model.rhs,
-        "equality": model.equality,
-        "starts": model.row_starts(),
+        **model.arrays(),
         "start": np.zeros(0) if start is None else start,
         "deadline": stop,
         "seed": 0 if controls.seed is None else controls.seed % 2**31,

@@ -99,6 +99,25 @@ class LinearModel:
         """The first entry of each row in `column` and `coefficient`, and the end of the last: int64 (rows + 1,)."""
         return np.searchsorted(self.row, np.arange(self.rows + 1))
 
+    def arrays(self) -> dict[str, npt.ArrayLike]:
+        """The model as arrays to send to another process.
+
+        Returns:
+            objective, offset, upper, whole, column, coefficient, rhs and equality, which are the attributes of these
+            names, and `starts`, which is the result of `row_starts`.
+        """
+        return {
+            "objective": self.objective,
+            "offset": self.offset,
+            "upper": self.upper,
+            "whole": self.whole,
+            "column": self.column,
+            "coefficient": self.coefficient,
+            "rhs": self.rhs,
+            "equality": self.equality,
+            "starts": self.row_starts(),
+        }
+
     def choice(self, solution: npt.ArrayLike) -> tuple[int, ...]:
         """For each group, the option whose column has the largest value in `solution`, (columns,)."""
         z = np.asarray(solution)
