@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib.metadata
 import inspect
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +14,7 @@ import pluggy
 
 from reds_core.errors import ContractViolation
 from reds_core.hooks import PROJECT
-from reds_core.plugin import Plugin
+from reds_core.plugin import Plugin, name_and_version
 
 
 class PluginStatus(Enum):
@@ -50,13 +49,7 @@ class PluginRecord:
 
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str | None, str | None]:
-    return (None, None) if entry_point.dist is None else _name_and_version(entry_point.dist)
-
-
-@functools.lru_cache(maxsize=64)  # one distribution has dozens of plugins, and its long metadata is parsed each time
-def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
-    metadata = distribution.metadata
-    return metadata["Name"], metadata["Version"]
+    return (None, None) if entry_point.dist is None else name_and_version(entry_point.dist)
 
 
 def _broken(entry_point: importlib.metadata.EntryPoint, why: str) -> PluginRecord:

@@ -131,13 +131,15 @@ def installed_entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
 def _version_of(package: str) -> str:
     for entry_point in installed_entry_points():
         if entry_point.module.partition(".")[0] == package and entry_point.dist is not None:
-            return _distribution_version(entry_point.dist)
+            return name_and_version(entry_point.dist)[1]
     return "unknown"
 
 
 @functools.lru_cache(maxsize=64)  # reads and parses a file, which takes as long as a small solve
-def _distribution_version(distribution: importlib.metadata.Distribution) -> str:
-    return distribution.version
+def name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    """The name and the version of an installed distribution."""
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]
 
 
 def equipped(plugin: type[P], source: PluginSource, settings: PluginOptions) -> P:
