@@ -72,7 +72,7 @@ class _Relay:
         limit_s = controls.time_limit_s
         self._reserves = limit_s is not None and cheapest_choice(problem) is None
         self._asked: list[Solution] = []
-        self._remarks: list[str] = []
+        self._runs: list[Solution | str] = []
 
     @property
     def _left_s(self) -> float | None:
@@ -149,9 +149,10 @@ class _Relay:
         except RedsError as error:
             if not self._asked:
                 raise
-            self._remarks.append(f"{solver.name} was tried as well and failed: {error.what}")
+            self._runs.append(f"by {solver.name}, failed: {error.what}")
             return
         self._asked.append(solution)
+        self._runs.append(solution)
 
     def _passed_on(self, solver: Solver, seconds: float | None) -> Controls:
         """The controls of the next solve, with the choice and the bound of those before it."""
@@ -164,15 +165,21 @@ class _Relay:
 
     def result(self) -> Solution:
         """The best solution with the smallest bound, which is optimal or within the gap if both agree."""
-        asked = self._asked
-        found = asked[0] if len(asked) == 1 else _best_of(asked)
-        found = replace(found, detail=(*found.detail, *self._remarks))
+        best = _best_of(self._asked)
+        found = replace(_with_least_bound(best, self._asked), detail=(*best.detail, *self._texts_of_others(best)))
         if found.status is Status.FEASIBLE and found.value is not None and self._bound == found.value:
             return replace(found, status=Status.OPTIMAL, bound=self._bound, gap=0.0, limit=None)
         is_close = self._controls.gap and self._controls.is_close_enough(found.value, found.bound)
         if found.status is Status.FEASIBLE and is_close:
             found = replace(found, limit=Limit.GAP)
         return found
+
+
+    def _texts_of_others(self, best: Solution) -> Iterator[str]:
+        """Yield a sentence for each run but the one whose choice is the answer, in the order in which they ran."""
+        for number, run in enumerate(self._runs, start=1):
+            if run is not best:
+                yield f"run {number} of {len(self._runs)}, {run if isinstance(run, str) else _run_text(run)}"
 
 
 def _continues(solver: Solver) -> bool:
@@ -193,18 +200,23 @@ def _ends_early(solution: Solution) -> bool:
 
 
 def _best_of(asked: list[Solution]) -> Solution:
-    """The best of several solutions (the last solver's among equal ones), with the least of their proven bounds.
+    """The best of several solutions, which is the last solver's among equal ones."""
+    best = asked[-1]
+    for solution in asked:
+        if solution.value is not None and (best.value is None or solution.value > best.value):
+            best = solution
+    return best
 
-    Its detail names the other solvers.
+
+def _with_least_bound(best: Solution, asked: list[Solution]) -> Solution:
+    """The best solution with the least of the bounds that all solvers have proven, and with the time of all.
 
     Raises:
         ContractViolation: If a solver found a choice though another proved that there is none, or a choice better than
             the bound of another.
     """
-    best = asked[-1]
-    for solution in asked:
-        if solution.value is not None and (best.value is None or solution.value > best.value):
-            best = solution
+    if len(asked) == 1:
+        return best
     bounds = [s.bound for s in asked if s.bound is not None]
     bound = min(bounds, default=None)
     refuted = [s for s in asked if s.status is Status.INFEASIBLE]
@@ -217,22 +229,16 @@ def _best_of(asked: list[Solution]) -> Solution:
         )
     if best.status is Status.INFEASIBLE:
         bound = None  # there is nothing to bound
-    others = tuple(_attempt_text(s) for s in asked if s is not best)
-    best = replace(
-        best,
-        bound=bound,
-        gap=relative_gap(best.value, bound),
-        wall_s=sum(s.wall_s for s in asked),
-        detail=(*best.detail, *others),
-    )
+    best = replace(best, bound=bound, gap=relative_gap(best.value, bound), wall_s=sum(s.wall_s for s in asked))
     if best.value is not None and best.value == bound:
         return replace(best, status=Status.OPTIMAL, limit=None)
     return best
 
 
-def _attempt_text(solution: Solution) -> str:
-    """A sentence that says that a solver was tried too, and with what result."""
+def _run_text(solution: Solution) -> str:
+    """How the run of a solver ended, and what it found and proved."""
     why = f" at its {solution.limit.value} limit" if solution.limit else ""
-    what = "without a choice" if solution.choice is None else f"with a choice worth {solution.value}"
+    what = "without a choice" if solution.value is None else f"with a choice worth {solution.value:,}"
+    bound = "" if solution.bound is None else f" and the bound {solution.bound:,}"
     reason = f": {solution.detail[0]}" if solution.detail else ""
-    return f"{solution.solver} was tried as well and stopped{why} {what}{reason}"
+    return f"by {solution.solver}, stopped{why} {what}{bound}{reason}"

@@ -88,8 +88,8 @@ def _sentence(record: SubnetworkRecord, alternatives: str) -> str:
     if gap is not None:
         multiples = f", with widths in multiples of {record.align}" if record.align and record.align > 1 else ""
         limit = units.small_percent(gap)
-        asked = ", as asked for" if record.limit == Limit.GAP.value else ""
-        return f"Within {limit} of the best possible{multiples}{asked}: no {alternatives} can be better by more."
+        asked = " The search stopped there, at the gap asked for." if record.limit == Limit.GAP.value else ""
+        return f"Within {limit} of the best possible{multiples}: no {alternatives} can be better by more.{asked}"
     if record.value is None:
         return "No search was recorded for this subnetwork."
     if record.bound is None:

@@ -85,8 +85,8 @@ def test_stopped_by_the_clock_it_continues_from_what_the_next_one_found() -> Non
     assert again.time_limit_s is not None
     assert 19 < again.time_limit_s <= 20
     assert found.detail == (
-        f"exact was tried as well and stopped at its time limit with a choice worth {value(LEAST)}",
-        f"quick was tried as well and stopped with a choice worth {most}",
+        f"run 1 of 3, by exact, stopped at its time limit with a choice worth {value(LEAST):,} and the bound {most + 9:,}",
+        f"run 2 of 3, by quick, stopped with a choice worth {most:,} and the bound {most + 3:,}",
     )
 
 
@@ -98,7 +98,7 @@ def test_the_choice_of_one_and_the_bound_of_another_prove_together() -> None:
     assert (found.solver, found.status, found.bound, found.limit) == ("quick", Status.OPTIMAL, most, None)
     assert len(first.heard) == 1
     assert found.detail == (
-        f"exact was tried as well and stopped at its time limit with a choice worth {value(LEAST)}",
+        f"run 1 of 2, by exact, stopped at its time limit with a choice worth {value(LEAST):,} and the bound {most:,}",
     )
 
 
@@ -189,7 +189,7 @@ def test_a_partner_that_fails_does_not_end_the_search() -> None:
     first = Scripted(feasible(LEAST, most + 9, Limit.TIME), Answer(Status.OPTIMAL, best, most), name="exact")
     found = run(Controls(20.0), first, Failing(name="failing"))
     assert (found.solver, found.status) == ("exact", Status.OPTIMAL)
-    assert any(remark.startswith("failing was tried as well and failed") for remark in found.detail)
+    assert any(remark.startswith("run 2 of 3, by failing, failed: ") for remark in found.detail)
 
 
 def test_answers_that_contradict_each_other_are_an_error() -> None:

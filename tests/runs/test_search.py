@@ -217,7 +217,7 @@ class MistakenSolver(BruteSolver):
 def test_where_one_solver_stops_without_a_choice_the_next_is_asked() -> None:
     found = search(TiredSolver, QuickSolver).answer(two_groups())
     assert (found.solver, found.status, found.limit) == ("quick", Status.FEASIBLE, None)
-    assert found.detail == ("tired was tried as well and stopped at its time limit without a choice",)
+    assert found.detail == ("run 1 of 2, by tired, stopped at its time limit without a choice",)
 
 
 def test_where_a_solver_lacks_memory_the_next_is_asked_and_the_bound_is_kept() -> None:
@@ -225,7 +225,8 @@ def test_where_a_solver_lacks_memory_the_next_is_asked_and_the_bound_is_kept() -
     assert (found.solver, found.status, found.bound) == ("quick", Status.FEASIBLE, 10**6)
     worth = two_groups().evaluate((0, 0)).value
     assert found.detail == (
-        f"forgetful was tried as well and stopped at its memory limit with a choice worth {worth}: too little memory",
+        f"run 1 of 2, by forgetful, stopped at its memory limit with a choice worth {worth:,} and the bound 1,000,000: "
+        "too little memory",
     )
     assert search(ForgetfulSolver, BruteSolver).answer(two_groups()).status is Status.OPTIMAL
 
@@ -233,7 +234,7 @@ def test_where_a_solver_lacks_memory_the_next_is_asked_and_the_bound_is_kept() -
 def test_the_better_choice_is_taken_whoever_found_it() -> None:
     found = search(ForgetfulSolver, TiredSolver).answer(two_groups())
     assert (found.solver, found.status, found.limit) == ("forgetful", Status.FEASIBLE, Limit.MEMORY)
-    assert any(d.startswith("tired was tried as well") for d in found.detail)
+    assert any(d.startswith("run 2 of 2, by tired, ") for d in found.detail)
 
 
 def test_a_later_solver_that_fails_takes_no_choice_away() -> None:
@@ -246,10 +247,10 @@ def test_a_later_solver_that_fails_takes_no_choice_away() -> None:
 
     found = search(ForgetfulSolver, Failing).answer(two_groups())
     assert (found.solver, found.choice, found.limit) == ("forgetful", (0, 0), Limit.MEMORY)
-    assert found.detail[-1].startswith("failing was tried as well and failed: solver 'failing' failed on problem 'two'")
+    assert found.detail[-1].startswith("run 2 of 2, by failing, failed: solver 'failing' failed on problem 'two'")
     found = search(ForgetfulSolver, Failing, QuickSolver).answer(two_groups())
     assert (found.solver, found.status) == ("quick", Status.FEASIBLE)
-    assert any(d.startswith("failing was tried as well and failed") for d in found.detail)
+    assert any(d.startswith("run 2 of 3, by failing, failed: ") for d in found.detail)
     with pytest.raises(PluginFailure):
         search(Failing, QuickSolver).answer(two_groups())
 
