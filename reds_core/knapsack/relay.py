@@ -174,7 +174,6 @@ class _Relay:
             found = replace(found, limit=Limit.GAP)
         return found
 
-
     def _texts_of_others(self, best: Solution) -> Iterator[str]:
         """Yield a sentence for each run but the one whose choice is the answer, in the order in which they ran."""
         for number, run in enumerate(self._runs, start=1):
