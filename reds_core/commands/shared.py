@@ -230,15 +230,18 @@ def parse_plugin_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def parse_gap(text: str) -> float:
-    """Parse a share that is written as a number or in percent.
+    """Parse a share below 1 that is written as a number or in percent.
 
     Raises:
-        InputError: If it is malformed.
+        InputError: If it is malformed or at least 1.
     """
     typed = read_typed(text)
     if typed is None or typed.unit not in ("", PERCENT):
         raise InputError(f"the gap '{text}' is not a share", f"give --gap {GAP_FORM}")
-    return float(typed.number / 100 if typed.unit == PERCENT else typed.number)
+    share = float(typed.number / 100 if typed.unit == PERCENT else typed.number)
+    if share >= 1:  # rather 1 meant as 1 % than a gap at which nearly any choice will do
+        raise InputError(f"the gap '{text}' is 100 % or more", f"give --gap {GAP_FORM}, or 1% for one percent")
+    return share
 
 
 def print_json(content: Any) -> None:

@@ -388,6 +388,10 @@ def test_a_choice_within_the_gap_is_a_success_that_says_so(reds: Reds, problem: 
     assert re.search(r"^status +feasible \(within [0-9.]+ % of the optimum, as asked for\)$", outcome.out, re.MULTILINE)
     assert reds("solve", problem, "--json").json["status"] == "optimal"
     reds("solve", problem, "--gap", "half").check_error(2, "the gap 'half' is not a share; give --gap 0.0001 or 0.01%")
+    for text in ("1", "100%", "200%"):
+        reds("solve", problem, "--gap", text).check_error(
+            2, f"the gap '{text}' is 100 % or more; give --gap 0.0001 or 0.01%, or 1% for one percent"
+        )
 
 
 def test_an_infeasible_problem_is_status_3(reds: Reds, tmp_path: Path) -> None:
