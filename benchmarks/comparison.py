@@ -300,7 +300,8 @@ def page(folder: Path) -> str:
         "",
         "Made by `python benchmarks/comparison.py`. Each solve has a process of its own and one thread, and solvers "
         "take turns on each problem. Times are processor seconds of the solve with all threads and processes that it "
-        "starts. Shifted means are geometric with a shift of 10 ms; problems without a proof count as the time limit.",
+        "starts. Shifted means are geometric with a shift of 10 ms; a problem without a proof counts as what the "
+        "solver used until the time limit.",
         "",
     ]
     for part, title in PARTS.items():
@@ -309,6 +310,7 @@ def page(folder: Path) -> str:
         lines += [f"## {title}", ""]
         records = read_records(folder / part)
         _refuse_several_machines(records)
+        lines += [_limits(records), ""]
         if part == "race":
             lines += ["### The exact solver against the fastest rival of each problem", ""]
             lines += [race_tables(raced(records, OVERHEADS.read(folder / "overheads"))), ""]
@@ -326,6 +328,19 @@ def _summary(folder: Path) -> str:
         if run(["report", name]):
             sys.exit(1)
         return Path(name, "summary.md").read_text(encoding="utf-8")
+
+
+def _limits(records: Sequence[SolveRecord]) -> str:
+    """A sentence on the load and on what solves that were stopped had of their time limit."""
+    loads = [r.load for r in records if r.load is not None]
+    shares = [r.cpu_s / r.wall_s for r in records if r.limit is Limit.TIME and r.cpu_s is not None]
+    text = f"Time limits are wall time: {max(r.time_limit_s for r in records):g} s."
+    if loads:
+        text += f" The load average was {min(loads):.1f} to {max(loads):.1f} on {records[0].machine.cores} cores."
+    if shares:
+        text += f" Solves that were stopped had used {100 * statistics.median(shares):.0f} % of the limit (median) as"
+        text += " processor time."
+    return text
 
 
 def _refuse_several_machines(records: Sequence[SolveRecord]) -> None:

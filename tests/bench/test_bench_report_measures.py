@@ -24,7 +24,7 @@ from reds_core.bench.report.measures import (
 )
 from reds_core.bench.report.presolve import presolve_pairs
 from reds_core.bench.report.results import Clock, Kind, compare
-from reds_core.knapsack.solution import Status
+from reds_core.knapsack.solution import Limit, Status
 from reds_core.report.units import THIN
 
 INF = math.inf
@@ -257,3 +257,9 @@ def test_the_shifted_mean_counts_open_problems_as_the_time_limit() -> None:
     results = {solver.label: solver for solver in compare(records).solvers}
     assert results["a"].shifted_mean_s == pytest.approx(0.01)
     assert results["b"].shifted_mean_s is None
+
+
+def test_the_shifted_mean_counts_what_a_stopped_solve_used_of_its_limit() -> None:
+    stopped = found("q", "a", 5, bound=6, wall_s=70.0, cpu_s=0.03, limit=Limit.TIME)
+    (solver,) = compare([proved("p", "a", 9.0, cpu_s=0.0), stopped]).solvers
+    assert solver.shifted_mean_s == pytest.approx(0.01)

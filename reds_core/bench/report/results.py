@@ -127,9 +127,14 @@ class SolverRun:
 
     @property
     def proof_or_limit_s(self) -> float:
-        """Median seconds to a proof, where a solve without a proof counts as its time limit."""
-        limit_s = max(s.record.time_limit_s for s in self.solves)
-        return min(self.proof_s, limit_s) if math.isfinite(self.proof_s) else limit_s
+        """Median seconds to a proof, or what the solves used until the time limit stopped them.
+
+        Other solves without a proof count as their time limit.
+        """
+        if math.isfinite(self.proof_s):
+            return self.proof_s
+        stopped_s = [s.time_s for s in self.solves if s.record.limit is Limit.TIME]
+        return statistics.median(stopped_s or [s.record.time_limit_s for s in self.solves])
 
     @property
     def value(self) -> int | None:
@@ -203,7 +208,7 @@ class SolverResults:
 
     @property
     def shifted_mean_s(self) -> float | None:
-        """Shifted geometric mean of the seconds to a proof; unproved problems count as the time limit.
+        """Shifted geometric mean of the seconds to a proof; see `SolverRun.proof_or_limit_s` for unproved problems.
 
         None if nothing was proved.
         """

@@ -103,7 +103,7 @@ def settings_table(comparison: Comparison) -> Table:
     loads = [r.load for r in comparison.records if r.load is not None]
     texts: dict[str, Sequence[str]] = {
         "Times": (comparison.clock.value,) if times else (),
-        "Shifted mean": (f"geometric, shift {1000 * SHIFT_S:g}{units.THIN}ms; without a proof the time limit",)
+        "Shifted mean": (f"geometric, shift {1000 * SHIFT_S:g}{units.THIN}ms; without a proof the time used",)
         if comparison.provers
         else (),
         "Time limit": values(time_limit_text),

@@ -63,7 +63,7 @@ def loss_text(loss: float) -> str:
 def overview_table(comparison: Comparison) -> Table:
     """The results of each solver, the best first.
 
-    The mean time to a proof is a shifted geometric mean over all problems; unproved ones count as the time limit.
+    The mean time to a proof is a shifted geometric mean over all problems; see `SolverRun.proof_or_limit_s`.
     """
     columns = (
         "Problems", "Proved", "Without proof", "No choice", "Refused", "Failed", "Time, median",
