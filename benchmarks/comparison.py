@@ -66,6 +66,8 @@ PARTS = {
 }
 KERNELS_TIME_LIMIT_S = 60
 OVERHEAD_REPEATS = 3
+REMARK_FILE = "remark.md"
+"""Conditions of the measurement that the records do not show; part of the page where it exists."""
 WANTED = 20
 """How many times as fast as the best rival of each problem the exact solver should be."""
 
@@ -304,6 +306,9 @@ def page(folder: Path) -> str:
         "solver used until the time limit.",
         "",
     ]
+    remark = folder / REMARK_FILE
+    if remark.exists():
+        lines += [remark.read_text(encoding="utf-8").strip(), ""]
     for part, title in PARTS.items():
         if not (folder / part / RECORDS_FILE).exists():
             continue
