@@ -6,7 +6,7 @@ needs the folder of the run, such as loading a model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -14,9 +14,8 @@ from typing import Any
 
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, command
-from reds_core.knapsack.families.anchoring import FamilySolution
 from reds_core.knapsack.levels import LevelSettings
-from reds_core.knapsack.solution import relative_gap
+from reds_core.search_records import FamilyRecord, MaxDropRecord
 from reds_core.system.files import given_path, write_text
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
@@ -226,50 +225,6 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
-class FamilyRecord:
-    """How a family was chosen whose subnetworks were decided together, and what is proven about it.
-
-    Attributes:
-        order: "bottom-up" for the family that is anchored at the smallest budget, "top-down" for the one that is
-            anchored at the largest, "around NAME" for one that is anchored at another budget, or "joint" if no budget
-            was decided first. The family can be the best of all in each case, see `gap`.
-        value: the sum of the values of its subnetworks.
-        bound: the proven upper bound on the value of every family in which the same subnetworks have widths in
-            multiples of 4; None if there is none.
-        gap: (bound - value) / |value|; 0 if the family is proven to be the best. None without a bound, or if the value
-            is 0.
-        limit: why the search for a better family stopped early: "time", "nodes", "memory", or "gap" if `gap` was as
-            small as the run had asked for. Left out if it did not stop early.
-        detail: remarks about the search, one clause each.
-    """
-
-    order: str
-    value: int
-    bound: int | None
-    gap: float | None
-    limit: str | None = field(default=None, metadata={LEFT_OUT: True})
-    detail: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, family: FamilySolution, names: Sequence[str]) -> FamilyRecord:
-        """The record of a family.
-
-        Args:
-            family: the family.
-            names: the names of its subnetworks, smallest first.
-        """
-        anchors = {None: "joint", 0: "bottom-up", len(names) - 1: "top-down"}
-        return cls(
-            order=anchors[family.anchor] if family.anchor in anchors else f"around {names[family.anchor or 0]}",
-            value=family.weighted_value,
-            bound=family.bound,
-            gap=relative_gap(family.weighted_value, family.bound),
-            limit=None if family.limit is None else family.limit.value,
-            detail=family.detail,
-        )
-
-
-@dataclass(frozen=True)
 class Hashes:
     """Hexadecimal SHA-256 digests of what went into the run.
 
@@ -282,57 +237,6 @@ class Hashes:
     model: str | None = None
     data: str | None = None
     latency_table: str | None = field(default=None, metadata={LEFT_OUT: True})
-
-
-@dataclass(frozen=True)
-class DropRecord:
-    """One network that a search for the smallest network trained and measured on held-back training data.
-
-    Attributes:
-        budget: the limit of each resource: a fraction of the full network, or an amount in base units.
-        usage: usage of each resource in base units; empty if no network meets the budget.
-        accuracy: accuracy on held-back data, between 0 and 1; None if no network meets the budget.
-        drop_points: by how many percentage points that is below the accuracy of the input model on the same data.
-            Negative if it is above.
-        epochs: how many epochs the network was trained for; 0 if it is the input model itself.
-        seconds: time of the search for widths and of training.
-    """
-
-    budget: Mapping[str, float]
-    usage: Mapping[str, int]
-    accuracy: float | None
-    drop_points: float | None
-    epochs: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class MaxDropRecord:
-    """How the smallest network that loses at most so many points was found.
-
-    Held-back training data alone decides; test data is not used.
-
-    Attributes:
-        limit_points: the most percentage points of the metric that the network may lose on held-back data.
-        resource: the resource by which the network is the smallest.
-        examples: the number of held-back examples.
-        accuracy: accuracy of the input model on held-back data, between 0 and 1.
-        probes: the networks that were trained for a short time, in the order in which they were tried.
-        trainings: the networks that were trained fully, smallest first. The last is the network that was found; the
-            others lost too much.
-    """
-
-    limit_points: float
-    resource: str
-    examples: int
-    accuracy: float
-    probes: tuple[DropRecord, ...]
-    trainings: tuple[DropRecord, ...]
-
-    @property
-    def found(self) -> DropRecord:
-        """The network that was found."""
-        return self.trainings[-1]
 
 
 @dataclass(frozen=True)

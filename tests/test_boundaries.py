@@ -33,6 +33,7 @@ ORDER = [
         "knapsack",
         "exchange",
         "cost",
+        "search_records",
         "plan",
         "runtime",
         "transforms",

@@ -10,11 +10,12 @@ from rich.console import Console
 from reds_core.commands.levels_view import print_levels
 from reds_core.commands.tables import print_table
 from reds_core.cost.latency_table import LatencyTable
-from reds_core.plan import MaxDropRecord, Plan
+from reds_core.plan import Plan
 from reds_core.report import units
 from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
 from reds_core.runs.inspection import Inspection
+from reds_core.search_records import MaxDropRecord
 
 
 def print_inspection(inspection: Inspection) -> None:

@@ -27,9 +27,9 @@ from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.plan import FamilyRecord
 from reds_core.plugin import Plugin
 from reds_core.scoring.scorer import ScoreTable
+from reds_core.search_records import FamilyRecord
 
 
 @dataclass(frozen=True)

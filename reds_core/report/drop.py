@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from reds_core.plan import DropRecord, MaxDropRecord, Plan
+from reds_core.plan import Plan
 from reds_core.report import units
 from reds_core.report.facts import Metric, metric_of
 from reds_core.report.table import Block, Cell, Row, Table, figure
+from reds_core.search_records import DropRecord, MaxDropRecord
 
 
 def lost_points(points: float | None) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reds_core.knapsack.solution import Limit, Status, relative_gap
-from reds_core.plan import FamilyRecord, SubnetworkRecord
+from reds_core.plan import SubnetworkRecord
 from reds_core.report import units
+from reds_core.search_records import FamilyRecord
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from reds_core.errors import InputError, argument
 from reds_core.framework.family import Family
 from reds_core.framework.framework import Framework
 from reds_core.network.axis import Kept
-from reds_core.plan import FamilyRecord, StepRecord
+from reds_core.plan import StepRecord
 from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.scoring.scorer import ScoreTable
+from reds_core.search_records import FamilyRecord
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
 from reds_core.system.files import cannot_write, given_path, make_folder, write_text
 from reds_core.system.records import from_plain, parse_json, to_json

@@ -17,7 +17,6 @@ from reds_core.plan import (
     FullAccuracy,
     FullRecord,
     GroupRecord,
-    MaxDropRecord,
     Plan,
     SubnetworkRecord,
     save_plan,
@@ -34,6 +33,7 @@ from reds_core.runs.recipe import save_recipe
 from reds_core.runs.session import Session
 from reds_core.runs.targets import run_targets
 from reds_core.runs.thinning import ThinningPrice, thinning_price
+from reds_core.search_records import MaxDropRecord
 from reds_core.watcher import Watcher
 
 

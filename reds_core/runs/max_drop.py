@@ -22,7 +22,6 @@ from reds_core.formulation.infeasibility import least_usage
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.family import Family, member_kept
 from reds_core.framework.finetuning import EpochProgress
-from reds_core.plan import DropRecord, MaxDropRecord
 from reds_core.pruning.pruner import Decision, PruningState, Step
 from reds_core.report import units
 from reds_core.report.drop import lost_points
@@ -34,6 +33,7 @@ from reds_core.runs.score_store import ScoreStore
 from reds_core.runs.session import Session
 from reds_core.runs.steps import take_steps
 from reds_core.runs.tools import RunTools
+from reds_core.search_records import DropRecord, MaxDropRecord
 from reds_core.system.files import make_folder, remove_partial_files, write_text
 from reds_core.system.records import from_plain, parse_json, to_json
 from reds_core.watcher import Watcher

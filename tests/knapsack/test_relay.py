@@ -85,7 +85,8 @@ def test_stopped_by_the_clock_it_continues_from_what_the_next_one_found() -> Non
     assert again.time_limit_s is not None
     assert 19 < again.time_limit_s <= 20
     assert found.detail == (
-        f"run 1 of 3, by exact, stopped at its time limit with a choice worth {value(LEAST):,} and the bound {most + 9:,}",
+        f"run 1 of 3, by exact, stopped at its time limit with a choice worth {value(LEAST):,} and the bound "
+        f"{most + 9:,}",
         f"run 2 of 3, by quick, stopped with a choice worth {most:,} and the bound {most + 3:,}",
     )
 

@@ -9,8 +9,9 @@ import pytest
 from sample_plans import html_of, one_budget, searched
 
 from reds_core.commands.console import print_plan
-from reds_core.plan import DropRecord, MaxDropRecord, Plan
+from reds_core.plan import Plan
 from reds_core.report.drop import drop_sentences, drop_table, lost_points
+from reds_core.search_records import DropRecord, MaxDropRecord
 
 
 def record_of(plan: Plan) -> MaxDropRecord:

@@ -13,18 +13,17 @@ from html_pages import Page
 from reds_core.plan import (
     LEVELS_FORMAT,
     Accuracy,
-    DropRecord,
     ExtractionRecord,
     FullAccuracy,
     FullRecord,
     GroupRecord,
     Hashes,
-    MaxDropRecord,
     Plan,
     StepRecord,
     SubnetworkRecord,
 )
 from reds_core.report import units, write_report
+from reds_core.search_records import DropRecord, MaxDropRecord
 
 DS_CNN_S = {"conv2d": 64, "depthwise_1": 64, "depthwise_2": 64, "depthwise_3": 64, "pointwise_4": 64}
 RESNET = {f"stage{1 + i // 5}/block{i % 5}/conv": 16 * 2 ** (i // 5) for i in range(20)}

@@ -165,6 +165,15 @@ def test_larger_runs_find_the_same_value(resources: Feature, table_limit: int) -
     assert ran > 20
 
 
+def test_a_limit_beyond_64_bits_is_no_limit() -> None:
+    pair = _both(long_chain(3, groups=6), 0.2, None, 2**24, SearchLimits(math.inf, 2**64))
+    assert pair is not None
+    (reference, compiled), _, search = pair
+    assert isinstance(reference, Found)
+    assert isinstance(compiled, Found)
+    assert _value(search.problem, search, compiled) == _value(search.problem, search, reference)
+
+
 def test_a_beam_that_drops_labels_says_so() -> None:
     pair = _both(long_chain(3, groups=8), 0.2, 16, 2**24, UNLIMITED)
     assert pair is not None

@@ -5,252 +5,14 @@
    its best completion lies above the threshold; a label is dropped as soon as one of its slacks is below 0. */
 
 #include "dominance.h"
+#include "labels.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* Label extensions that are tried between two questions whether to stop. */
-#define PATIENCE (1 << 17)
 /* Labels that are collected before dominated ones are dropped for the first time. */
 #define COLLECTED (1 << 16)
 #define STRATA 16
-
-/* The limits and the outcome of a run; mirrored in labels.py of this folder. */
-typedef struct {
-    int64_t most_labels; /* at one step */
-    int64_t most_bytes;
-    int64_t beam;        /* the most labels to keep at one step, or 0 for all */
-    int64_t kept;        /* labels kept so far, over all steps */
-    int64_t complete;    /* whether no label was dropped for the beam */
-    int64_t found;       /* whether a choice was found */
-} outcome;
-
-/* The labels of one step, and while they are made, the labels that they extend. */
-typedef struct {
-    int64_t count, room;
-    int64_t *state, *value, *usage; /* usage (count, resources) */
-    int64_t *parent, *at;           /* at: entry of the tables of the step */
-} labels;
-
-/* What is known of one step once it is done. */
-typedef struct {
-    int32_t *parent, *option;
-} step;
-
-typedef struct {
-    program p;
-    int64_t k, rows, resources;
-    const double *weights, *messages;
-    const stop_check *stop;
-    outcome *out;
-    labels made;
-    step *steps;
-    int64_t states;
-    int32_t **columns;    /* for each open group, its position in each state; else NULL */
-    int64_t count;        /* the labels of the last step, sorted by state */
-    int32_t *state;
-    int64_t *value, *usage;
-    double *slack;        /* (count, k) */
-    int64_t bytes;        /* of all steps */
-    int64_t work;
-    /* the tables of the present step: for each distinct row of the bucket, its options by rising first loss */
-    int64_t table_rows;
-    int32_t *row_of;      /* of each state */
-    int64_t *row_start;   /* (rows + 1,) */
-    double *loss;         /* (entries, k) */
-    int64_t *added;       /* (entries, rows) */
-    int32_t *option;
-    int32_t *base_of;     /* of each state, its number among the states of the groups that stay open */
-    int64_t bases;
-    int32_t *base_state;  /* a state of each base */
-    uint8_t *allowed;     /* (states, options), or NULL */
-} run;
-
-static void *grown(void *old, int64_t count, size_t size)
-{
-    return realloc(old, (size_t)(count > 0 ? count : 1) * size);
-}
-
-static int ask(run *r, int64_t work)
-{
-    r->work += work;
-    if (r->work < PATIENCE)
-        return 0;
-    r->work = 0;
-    return raises(r->stop);
-}
-
-/* Number the distinct combinations of some columns: `numbers` (states,), and a state of each in `representative`.
-
-   Returns how many there are, or -1 if memory runs out. */
-static int64_t distinct(int64_t states, int64_t count, int32_t *const *columns, const int64_t *sizes, int32_t *numbers,
-                        int32_t *representative)
-{
-    memset(numbers, 0, (size_t)states * sizeof(int32_t));
-    representative[0] = 0;
-    int64_t found = states > 0;
-    if (count == 0 || states == 0)
-        return found;
-    uint64_t slots = 16;
-    while (slots < 2 * (uint64_t)states)
-        slots *= 2;
-    uint64_t *keys = malloc(slots * sizeof(uint64_t));
-    int32_t *which = malloc(slots * sizeof(int32_t));
-    if (!keys || !which) {
-        free(keys);
-        free(which);
-        return -1;
-    }
-    /* one column at a time, since the product of all sizes may not fit 64 bits */
-    for (int64_t c = 0; c < count; c++) {
-        memset(which, 0xff, slots * sizeof(int32_t));
-        found = 0;
-        for (int64_t s = 0; s < states; s++) {
-            uint64_t key = (uint64_t)numbers[s] * (uint64_t)sizes[c] + (uint64_t)columns[c][s];
-            uint64_t slot = (key * UINT64_C(0x9E3779B97F4A7C15)) >> 20 & (slots - 1);
-            while (which[slot] >= 0 && keys[slot] != key)
-                slot = (slot + 1) & (slots - 1);
-            if (which[slot] < 0) {
-                which[slot] = (int32_t)found;
-                keys[slot] = key;
-                representative[found++] = (int32_t)s;
-            }
-            numbers[s] = which[slot];
-        }
-    }
-    free(keys);
-    free(which);
-    return found;
-}
-
-/* Fill the tables of the step of bucket `i` with the options whose first loss some label of the row can afford. */
-static int tabulate(run *r, int64_t i)
-{
-    const program *p = &r->p;
-    const bucket *b = p->bucket + i;
-    int status = NO_MEMORY;
-    int64_t n = b->size, k = r->k, entries = 0, room = 0;
-    int32_t *representative = malloc((size_t)(r->states + 1) * sizeof(int32_t));
-    int32_t **columns = malloc((size_t)(b->axes + 1) * sizeof(int32_t *));
-    double *base = malloc((size_t)(n * (k + 1 + k)) * sizeof(double));
-    double *affordable = NULL;
-    int64_t *offsets = malloc((size_t)(b->parts + 1) * sizeof(int64_t));
-    keyed *order = malloc((size_t)n * 2 * sizeof(keyed));
-    r->row_of = grown(r->row_of, r->states, sizeof(int32_t));
-    if (!representative || !columns || !base || !offsets || !order || !r->row_of)
-        goto end;
-    double *scratch = base + n * k, *totals = scratch + n;
-    for (int64_t a = 0; a < b->axes; a++)
-        columns[a] = r->columns[b->separator[a]];
-    r->table_rows = distinct(r->states, b->axes, columns, b->lengths, r->row_of, representative);
-    if (r->table_rows < 0)
-        goto end;
-    r->row_start = grown(r->row_start, r->table_rows + 1, sizeof(int64_t));
-    affordable = calloc((size_t)r->table_rows, sizeof(double));
-    if (!r->row_start || !affordable)
-        goto end;
-    for (int64_t l = 0; l < r->count; l++) {
-        int32_t row = r->row_of[r->state[l]];
-        if (r->slack[l * k] > affordable[row])
-            affordable[row] = r->slack[l * k];
-    }
-    bucket_base(p, b, k, r->rows, r->weights, r->messages, scratch, base);
-    for (int64_t row = 0; row < r->table_rows; row++) {
-        int64_t state = representative[row], entry = 0;
-        for (int64_t a = 0; a < b->axes; a++)
-            entry = entry * b->lengths[a] + columns[a][state];
-        for (int64_t q = 0; q < b->parts; q++) {
-            offsets[q] = 0;
-            for (int64_t a = 0; a < b->axes; a++)
-                offsets[q] += b->part[q].strides[a] * columns[a][state];
-        }
-        for (int64_t at = 0; at < k; at++) {
-            double best = r->messages[b->offset * k + at * b->entries + entry], *total = totals + at * n;
-            bucket_row(p, b, k, at, r->rows, r->weights, r->messages, offsets, base, scratch, total);
-            for (int64_t j = 0; j < n; j++)
-                total[j] = best - total[j];
-        }
-        int64_t left = 0;
-        for (int64_t j = 0; j < n; j++)
-            if (totals[j] <= affordable[row]) {
-                order[left].key = rising(totals[j]);
-                order[left++].index = j;
-            }
-        sort_keyed(left, order, order + n);
-        if (entries + left > room) {
-            room = 2 * (entries + left);
-            if (room > r->table_rows * n)
-                room = r->table_rows * n;
-            r->loss = grown(r->loss, room * k, sizeof(double));
-            r->added = grown(r->added, room * r->rows, sizeof(int64_t));
-            r->option = grown(r->option, room, sizeof(int32_t));
-            if (!r->loss || !r->added || !r->option)
-                goto end;
-        }
-        r->row_start[row] = entries;
-        for (int64_t o = 0; o < left; o++, entries++) {
-            int64_t j = order[o].index;
-            r->option[entries] = (int32_t)j;
-            for (int64_t at = 0; at < k; at++)
-                r->loss[entries * k + at] = totals[at * n + j];
-            for (int64_t t = 0; t < r->rows; t++) {
-                int64_t sum = 0;
-                for (int64_t q = 0; q < b->parts; q++)
-                    if (b->part[q].exact)
-                        sum += b->part[q].exact[t * b->part[q].row + offsets[q] + j];
-                r->added[entries * r->rows + t] = sum;
-            }
-        }
-        if (ask(r, n * k)) {
-            status = STOPPED;
-            goto end;
-        }
-    }
-    r->row_start[r->table_rows] = entries;
-    status = DONE;
-end:
-    free(representative);
-    free(columns);
-    free(base);
-    free(affordable);
-    free(offsets);
-    free(order);
-    return status;
-}
-
-/* Which options the steps of peak resources that end with this group allow in each state.
-
-   peaks: the number of such steps, and for each: the room, the address of the group's own usage, the number of other
-   groups, and for each of these its position and the address of its usage. Moves `peaks` behind what it reads. */
-static int permit(run *r, int64_t n, const int64_t **peaks)
-{
-    const int64_t *at = *peaks;
-    int64_t count = *at++;
-    free(r->allowed);
-    r->allowed = NULL;
-    if (count > 0) {
-        r->allowed = malloc((size_t)(r->states * n));
-        if (!r->allowed)
-            return NO_MEMORY;
-        memset(r->allowed, 1, (size_t)(r->states * n));
-    }
-    for (; count > 0; count--) {
-        int64_t room = at[0], others = at[2];
-        const int64_t *own = (const int64_t *)(intptr_t)at[1];
-        at += 3;
-        for (int64_t s = 0; s < r->states; s++) {
-            int64_t before = 0;
-            for (int64_t o = 0; o < others; o++)
-                before += ((const int64_t *)(intptr_t)at[2 * o + 1])[r->columns[at[2 * o]][s]];
-            for (int64_t j = 0; j < n; j++)
-                r->allowed[s * n + j] &= before + own[j] <= room;
-        }
-        at += 2 * others;
-    }
-    *peaks = at;
-    return DONE;
-}
 
 static int make_room(run *r, int64_t room)
 {
@@ -262,6 +24,15 @@ static int make_room(run *r, int64_t room)
     m->parent = grown(m->parent, room, sizeof(int64_t));
     m->at = grown(m->at, room, sizeof(int64_t));
     return m->state && m->value && m->usage && m->parent && m->at ? DONE : NO_MEMORY;
+}
+
+static void release(labels *made)
+{
+    free(made->state);
+    free(made->value);
+    free(made->usage);
+    free(made->parent);
+    free(made->at);
 }
 
 static int64_t label_bytes(const run *r)
@@ -285,11 +56,7 @@ static int thin(run *r)
     memset(m, 0, sizeof *m);
     if (make_room(r, old.room) != DONE) {
         free(kept);
-        free(old.state);
-        free(old.value);
-        free(old.usage);
-        free(old.parent);
-        free(old.at);
+        release(&old);
         return NO_MEMORY;
     }
     for (int64_t c = 0; c < count; c++) {
@@ -303,11 +70,7 @@ static int thin(run *r)
     }
     m->count = count;
     free(kept);
-    free(old.state);
-    free(old.value);
-    free(old.usage);
-    free(old.parent);
-    free(old.at);
+    release(&old);
     return DONE;
 }
 
@@ -493,28 +256,6 @@ end:
     return status;
 }
 
-/* Number the states of the groups that stay open after step `i`. */
-static int number_states(run *r, int64_t i, const int64_t *last)
-{
-    int64_t open = 0;
-    int32_t **columns = malloc((size_t)(i + 1) * sizeof(int32_t *));
-    int64_t *sizes = malloc((size_t)(i + 1) * sizeof(int64_t));
-    r->base_of = grown(r->base_of, r->states, sizeof(int32_t));
-    r->base_state = grown(r->base_state, r->states, sizeof(int32_t));
-    if (columns && sizes && r->base_of && r->base_state) {
-        for (int64_t g = 0; g < i; g++)
-            if (last[g] > i) {
-                columns[open] = r->columns[g];
-                sizes[open++] = r->p.bucket[g].size;
-            }
-        r->bases = distinct(r->states, open, columns, sizes, r->base_of, r->base_state);
-    } else
-        r->bases = -1;
-    free(columns);
-    free(sizes);
-    return r->bases < 0 ? NO_MEMORY : DONE;
-}
-
 /* The best label within the room of every resource, traced back to a choice. */
 static void trace(run *r, const int64_t *room, int64_t *choice)
 {
@@ -585,11 +326,7 @@ end:
     free(r.value);
     free(r.usage);
     free(r.slack);
-    free(r.made.state);
-    free(r.made.value);
-    free(r.made.usage);
-    free(r.made.parent);
-    free(r.made.at);
+    release(&r.made);
     free(r.row_of);
     free(r.row_start);
     free(r.loss);

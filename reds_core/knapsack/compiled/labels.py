@@ -14,6 +14,8 @@ from reds_core.knapsack.compiled.program import Program
 
 _LIMIT = 3
 _LARGEST = 2**62
+_MOST_LABELS = 2**31 - 1
+"""Compiled code numbers the labels of a step in 32 bits."""
 
 
 class _Outcome(ctypes.Structure):
@@ -45,8 +47,8 @@ class LabelLimits:
     """Limits of a run.
 
     Attributes:
-        labels: the largest number of labels at one step.
-        memory_bytes: the most memory for labels; may be infinite.
+        labels: the largest number of labels at one step; at most 2^31 - 1 are possible.
+        memory_bytes: the most memory for labels and the tables of a step; may be infinite.
         beam: the largest number of labels to keep at one step, or None for all.
     """
 
@@ -103,7 +105,12 @@ def run_labels(
     slacks = np.ascontiguousarray(slacks)
     choice = np.zeros(program.count, dtype=np.int64)
     outcome = _Outcome(
-        limits.labels, int(min(limits.memory_bytes, _LARGEST)), 0 if limits.beam is None else limits.beam, 0, 1, 0
+        min(limits.labels, _MOST_LABELS),
+        int(min(limits.memory_bytes, _LARGEST)),
+        0 if limits.beam is None else limits.beam,
+        0,
+        1,
+        0,
     )
     status = 0
     try:

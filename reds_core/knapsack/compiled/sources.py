@@ -9,8 +9,8 @@ import hashlib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SOURCES = ("program.c", "sweeps.c", "dominance.c", "labels.c", "planes.c")
-HEADERS = ("program.h", "dominance.h")
+SOURCES = ("program.c", "sweeps.c", "dominance.c", "step_tables.c", "labels.c", "planes.c")
+HEADERS = ("program.h", "dominance.h", "labels.h")
 
 
 def library_name() -> str:
