@@ -302,7 +302,7 @@ def test_a_folder_without_images_is_no_data(reds: Callable[..., Outcome], model:
 @pytest.mark.parametrize(
     ("arguments", "status", "why"),
     [
-        (["--solver", "gurobi"], 2, "unknown solver 'gurobi'; .*installed: "),
+        (["--solver", "baron"], 2, "unknown solver 'baron'; .*installed: "),
         (["--scorer", "tailor"], 2, "unknown scorer 'tailor'; did you mean 'taylor'"),
         (["--pruner", "nestled"], 2, "unknown pruner 'nestled'; did you mean 'nested'"),
         (["--budget", "flops=0.5"], 2, "unknown resource 'flops'; did you mean 'macs'"),

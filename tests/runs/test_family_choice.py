@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -43,17 +44,6 @@ class SilentSolver(BruteSolver):
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         answer = super().solve(problem, controls)
         return Answer(Status.NO_SOLUTION if answer.choice is None else Status.FEASIBLE, answer.choice)
-
-
-class SlowSolver(BruteSolver):
-    """An exact solver whose solves take a twentieth of a second."""
-
-    name = "slow"
-    controls = Control.TIME_LIMIT
-
-    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
-        time.sleep(0.05)
-        return super().solve(problem, controls)
 
 
 def search(solver: type[BruteSolver] = BruteSolver, controls: Controls | None = None) -> Search:
@@ -145,9 +135,14 @@ def test_a_search_that_is_cut_gives_an_anchored_family_with_a_bound(monkeypatch:
     first = bottom_up(problems, search().choose)
     down = top_down(problems, search().choose)
     monkeypatch.setattr(family_choice, "LIMIT_FACTOR", 0.0)
-    for limit_s in (1e-9, 0.06, 0.12, 0.2):
-        monkeypatch.setattr(family_choice, "LEAST_LIMIT_S", limit_s)
-        family = chosen(problems, search_=search(SlowSolver))
+    looks = count()
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(looks)))  # every look at the clock takes a second
+    monkeypatch.setattr(family_choice, "LEAST_LIMIT_S", 1e9)
+    assert chosen(problems).limit is None
+    whole_s = next(looks)
+    for share in (0.0, 0.1, 0.3, 0.5):
+        monkeypatch.setattr(family_choice, "LEAST_LIMIT_S", 1e-9 + share * whole_s)
+        family = chosen(problems)
         check_nested(family, problems)
         assert family.limit is Limit.TIME
         assert "the time limit was reached" in family.detail[0]
@@ -225,7 +220,7 @@ def test_one_after_the_other_nothing_is_said_of_the_family(place: Workplace) -> 
 
 
 def test_an_interrupted_search_ends_at_once(place: Workplace) -> None:
-    class Pressed(SlowSolver):
+    class Pressed(BruteSolver):
         name = "pressed"
         asked = 0
 
