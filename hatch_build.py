@@ -27,7 +27,7 @@ FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-fwrap
 TIMEOUT_S = 300
 
 
-def compiled(root: Path, folder: Path) -> Path | None:
+def compile_library(root: Path, folder: Path) -> Path | None:
     """Compile the library into `folder`.
 
     Args:
@@ -72,10 +72,10 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
         if version == "editable":
-            compiled(root, root / PLACE)
+            compile_library(root, root / PLACE)
             return
         self._folder = tempfile.TemporaryDirectory()
-        library = compiled(root, Path(self._folder.name))
+        library = compile_library(root, Path(self._folder.name))
         if library is not None:
             build_data["force_include"][str(library)] = f"{PLACE}/{library.name}"
             build_data["pure_python"] = False
@@ -88,7 +88,7 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
 
 if __name__ == "__main__":
     here = Path(__file__).resolve().parent
-    made = compiled(here, here / PLACE)
+    made = compile_library(here, here / PLACE)
     if made is not None:
         for other in made.parent.glob("kernels-*.so"):
             if other != made:

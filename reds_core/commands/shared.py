@@ -124,7 +124,7 @@ GAP_FORM = "0.0001 or 0.01%"
 GAP = typer.Option(
     metavar="SHARE",
     help=f"Stop each solve as soon as its choice is proven to be within this share of the optimum, such as {GAP_FORM}.",
-    show_default="a proof of optimality is searched for",
+    show_default="search for a proof of optimality",
 )
 Gap = Annotated[str | None, GAP]
 ElementSize = Annotated[

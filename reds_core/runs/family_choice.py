@@ -27,9 +27,9 @@ from reds_core.runs.alignment import choose, has_multiples, options_of_multiples
 from reds_core.runs.search import Search
 
 LEAST_LIMIT_S = 10.0
-"""The search for a better family may always take this many seconds, unless a solve may take less."""
+"""The search for a better family may always take this many seconds, unless the time limit of each solve is shorter."""
 LIMIT_FACTOR = 1.0
-"""It may take longer if the first family did: this many times as long."""
+"""If this many times the time of the first family is longer, the search may take that long."""
 NO_BOUND = "the solver gives no bound, so only the families anchored at the smallest and largest budget were compared"
 
 

@@ -62,8 +62,8 @@ class RunSettings:
         threads: The number of threads of each solve. None means the choice of the solver.
         memory_limit: The most memory that the tables of a solve may take, such as 2GiB. None means half of the
             available memory.
-        gap: The proven relative gap at which each solve may stop, such as 0.0001 or 0.01%. None means a proof of
-            optimality is searched for.
+        gap: The proven relative gap at which each solve may stop, such as 0.0001 or 0.01%. None means that solvers
+            search for a proof of optimality.
         element_size_bytes: The size of a weight or an activation on the device: 1 for int8, or 4 for float32.
         latency_table: The table that `reds latency` wrote, for budgets of latency.
         widths: The widths that groups may have.

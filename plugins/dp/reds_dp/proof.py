@@ -24,25 +24,51 @@ _CLIMBED_ENTRIES = 1 << 14
 """Larger tables are searched for a good incumbent by local search before the first run of label setting."""
 
 _SWEEP_ENTRIES = 1 << 22
+"""The largest number of table entries, counted for each weight vector, that one sweep processes."""
+
 _SMALL_ENTRIES = 1 << 12
+"""Smaller tables are not narrowed further, since label setting takes no longer than another sweep."""
+
 _BEAM = 256
+"""The number of labels that the first truncated run keeps at each step."""
+
 _FIRST_SHARE = 1 / 64
 _FIRST_RELATIVE = 2.0**-14
 _FIRST_STUBBORN = 2.0**-26
+"""The first step below the bound: at most this share of the gap, and at most this share of the bound. The last one is
+for problems that keep most of their options, where a longer step could keep too many labels."""
+
 _STUBBORN = 0.25
+"""A problem that keeps more than this share of its options is stubborn."""
+
 _SURGE = 8
+"""If the tables grow by more than this factor, a shorter step is taken."""
+
 _SHRUNK = 0.9
+"""Fixing is repeated while it leaves less than this share of the options."""
+
 _CHEAP_LABELS = 16000
+"""Runs that keep fewer labels take little time, so steps grow faster after them."""
+
 _MORE_LABELS = 3.0
+"""A run should keep this many times the labels of the run before, unless these are few."""
+
 _LEAST_GROWTH = 1.15
 _LARGEST_GROWTH = 4.0
+"""The range of the factor by which steps grow."""
+
 _SECOND_GROWTH = 6.0
+"""The factor from the first step to the second if the first run kept many labels."""
+
 _USUAL_POWER = 2.5
+"""The power of the step by which the number of labels rises, until two runs show another one."""
+
 _LAST_SHARE = 0.85
+"""A step of more than this share of the gap is extended to the whole gap."""
 
 
 def prove(search: DpSearch, factors: Factors) -> NoReturn:
-    """Search until the incumbent is proven optimal. This function never returns.
+    """Search until the incumbent is proven to be close enough to the optimum. This function never returns.
 
     Raises:
         NothingBetter: when the proof is complete.

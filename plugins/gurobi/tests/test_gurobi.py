@@ -1,4 +1,4 @@
-"""What is particular to the gurobi plugin: the size of models under the free licence, the gap, and starts."""
+"""What is particular to the gurobi plugin: the size of models under the free licence."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from reds_gurobi import GurobiSolver
 from reds_gurobi.solver import _is_size_limited
 
 from reds_core.errors import UnsupportedError
-from reds_core.knapsack import Controls, Feature, Limit, Status, solve
+from reds_core.knapsack import Controls, Feature, solve
 from reds_core.knapsack.relaxation import LinearOptions, linear_model
 from reds_core.testing import problems
-from reds_core.testing.oracle import brute_force
 
 pytestmark = pytest.mark.skipif(bool(GurobiSolver.missing()), reason="needs gurobipy: pip install gurobipy")
 plain = LinearOptions(presolve=False)
@@ -34,21 +33,3 @@ def test_what_is_too_large_after_presolve_is_answered_with_a_remark() -> None:
     assert outcome.bound is None
     assert not outcome.exhausted
     assert "Gurobi's free licence takes 2,000 of each" in outcome.detail[0]
-
-
-def test_a_gap_ends_the_search() -> None:
-    problem = problems.correlated(0, Feature.PAIR_TERMS)
-    truth = brute_force(problem).value
-    solution = solve(problem, GurobiSolver(plain), Controls(gap=0.5, seed=0, threads=1))
-    assert truth is not None
-    assert solution.value is not None
-    assert solution.bound is not None
-    assert solution.value <= truth <= solution.bound
-    assert solution.limit is (None if solution.status is Status.OPTIMAL else Limit.GAP)
-
-
-def test_a_search_that_starts_at_the_optimum_proves_it() -> None:
-    problem = problems.correlated(1, Feature.PAIR_TERMS)
-    optimum = tuple(int(i) for i in brute_force(problem).optima[0])
-    solution = solve(problem, GurobiSolver(plain), Controls(hint=optimum))
-    assert (solution.status, solution.value) == (Status.OPTIMAL, problem.evaluate(optimum).value)

@@ -1,4 +1,4 @@
-"""What is particular to the highs plugin: the gap, starts, and that highspy stays out of this process."""
+"""What is particular to the highs plugin: a shared instance, and that highspy stays out of this process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from reds_highs import HighsSolver
 
-from reds_core.knapsack import Controls, Feature, Limit, Status, load_problem, solve
+from reds_core.knapsack import Controls, Feature, Status, load_problem, solve
 from reds_core.knapsack.relaxation import LinearOptions
 from reds_core.testing import problems
-from reds_core.testing.oracle import brute_force
 
 INSTANCES = Path(__file__).parents[4] / "shared" / "instances"
 FACTS = json.loads((INSTANCES / "optimal.json").read_text()) if INSTANCES.exists() else {}
@@ -31,21 +30,3 @@ def test_highspy_is_not_imported_here() -> None:
 def test_a_small_instance_is_proved() -> None:
     solution = solve(load_problem(INSTANCES / "ds-cnn-s-kws-25.npz"), HighsSolver(), Controls(time_limit_s=60.0))
     assert (solution.status, solution.value) == (Status.OPTIMAL, OPTIMA["ds-cnn-s-kws-25"])
-
-
-def test_a_gap_ends_the_search() -> None:
-    problem = problems.correlated(0, Feature.PAIR_TERMS)
-    truth = brute_force(problem).value
-    solution = solve(problem, HighsSolver(plain), Controls(gap=0.5, seed=0, threads=1))
-    assert truth is not None
-    assert solution.value is not None
-    assert solution.bound is not None
-    assert solution.value <= truth <= solution.bound
-    assert solution.limit is (None if solution.status is Status.OPTIMAL else Limit.GAP)
-
-
-def test_a_search_that_starts_at_the_optimum_proves_it() -> None:
-    problem = problems.correlated(1, Feature.PAIR_TERMS)
-    optimum = tuple(int(i) for i in brute_force(problem).optima[0])
-    solution = solve(problem, HighsSolver(plain), Controls(hint=optimum))
-    assert (solution.status, solution.value) == (Status.OPTIMAL, problem.evaluate(optimum).value)

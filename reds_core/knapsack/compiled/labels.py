@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.knapsack.compiled.library import StopCheck, address, finish
+from reds_core.knapsack.compiled.library import LIMIT, StopCheck, address, finish
 from reds_core.knapsack.compiled.program import Program
 
-_LIMIT = 3
 _LARGEST = 2**62
 _MOST_LABELS = 2**31 - 1
 """Compiled code numbers the labels of a step in 32 bits."""
@@ -124,7 +123,7 @@ def run_labels(
         raised = error
     finish(status)
     found = choice.tolist() if outcome.found else None
-    return LabelRun(outcome.kept, found, bool(outcome.complete), status == _LIMIT, raised)
+    return LabelRun(outcome.kept, found, bool(outcome.complete), status == LIMIT, raised)
 
 
 def undominated_labels(library: ctypes.PyDLL, states: IntArray, values: IntArray, usage: IntArray) -> IntArray:

@@ -15,7 +15,8 @@ from reds_core.knapsack.compiled.sources import FOLDER, library_name
 VARIABLE = "REDS_COMPILED"
 """The environment variable that switches compiled code off, if it is 0."""
 
-_NO_MEMORY = 2
+NO_MEMORY, LIMIT = 2, 3
+"""Statuses that compiled functions return; see program.h."""
 
 
 @functools.cache
@@ -75,5 +76,5 @@ class StopCheck(ctypes.Structure):
 
 def finish(status: int) -> None:
     """Raise MemoryError if the status of a compiled function says that memory ran out."""
-    if status == _NO_MEMORY:
+    if status == NO_MEMORY:
         raise MemoryError

@@ -112,7 +112,6 @@ class Program:
         status = self.library.reds_decode(
             *self.arguments, k, at, rows, address(weights), address(messages), address(choice)
         )
-        if status:
-            raise MemoryError
+        finish(status)
         found: list[int] = choice.tolist()
         return found

@@ -210,4 +210,4 @@ def narrow(region: Region, target: int) -> Region | None:
 
 def sweeps_entries(region: Region) -> tuple[int, ...]:
     """The number of entries of the table of each bucket, over the remaining options."""
-    return replace(region.order, sizes=region.factors.sizes).entries
+    return region.order.with_sizes(region.factors.sizes).entries

@@ -17,11 +17,11 @@ from reds_dp.labels import LabelSearch
 from reds_dp.search import DpSearch, OutOfMemory, SearchLimits
 from reds_dp.terms import ExactTerms
 
-from reds_core.knapsack import Feature, KnapsackProblem
-from reds_core.knapsack.compiled import VARIABLE
 from reds_core.knapsack.compiled import library as loading
 from reds_core.knapsack.compiled.sources import FOLDER, SOURCES
-from reds_core.knapsack.inference import peak_masks, possible_options
+from reds_core.knapsack.inference.factors import peak_masks, possible_options
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solver import Feature
 from reds_core.testing.problems import long_chain, random_problem
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
@@ -81,7 +81,7 @@ def allocation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Allocation]
         subprocess.run([*options, *replaced, "-c", str(source), "-o", objects[-1]], check=True)
     subprocess.run([*options, "-shared", *objects, "-o", str(folder / "counted.so"), "-lm"], check=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(VARIABLE, raising=False)
+        patch.delenv(loading.VARIABLE, raising=False)
         patch.setattr(loading, "FOLDER", folder)
         patch.setattr(loading, "library_name", lambda: "counted.so")
         loading._loaded.cache_clear()
