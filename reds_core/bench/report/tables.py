@@ -63,8 +63,8 @@ def loss_text(loss: float) -> str:
 def overview_table(comparison: Comparison) -> Table:
     """The results of each solver, the best first.
 
-    The mean time to a proof is a shifted geometric mean over all problems; see `SolverRun.proof_or_limit_s`. The time in
-    the libraries is shown if any solver reports it.
+    The mean time to a proof is a shifted geometric mean over all problems; see `SolverRun.proof_or_limit_s`. The time
+    in the libraries is shown if any solver reports it.
     """
     backends_s = {s.label: _median([r.backend_s for r in s.runs.values()]) for s in comparison.solvers}
     library = ("In its library, median",) if any(spent is not None for spent in backends_s.values()) else ()
