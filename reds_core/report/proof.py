@@ -114,7 +114,8 @@ def family_sentence(record: FamilyRecord | None) -> str:
     if record is None:
         return ""
     orders = {"bottom-up": "from the smallest up", "top-down": "from the largest down", "joint": "all at once"}
-    chosen = f"The subnetworks were decided {orders.get(record.order, record.order)}"
+    outwards = f"from {record.order.removeprefix('around ')} outwards"
+    chosen = f"The subnetworks were chosen {orders.get(record.order, outwards)}"
     stopped = f" The search for a better one stopped at {STOPS[record.limit]}." if record.limit in STOPS else ""
     if record.bound is None:
         return f"{chosen}. How much better another family could be is unknown.{stopped}"

@@ -25,6 +25,7 @@ from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Solution, Status, relative_gap
 from reds_core.runs.alignment import choose, has_multiples, options_of_multiples
 from reds_core.runs.search import Search
+from reds_core.watcher import LOGGER
 
 LEAST_LIMIT_S = 10.0
 """The search for a better family may always take this many seconds, unless the time limit of each solve is shorter."""
@@ -58,8 +59,13 @@ def choose_family(
     found = choice.family()
     if found.anchor == 0 and len(problems) == 1:
         return found
+    spent_s = time.perf_counter() - started
+    LOGGER.debug(
+        "family of %d subnetworks: sum of values %s, bound %s%s in %.3f s",
+        *(len(problems), found.weighted_value, found.bound, "".join(f"; {text}" for text in found.detail), spent_s),
+    )
     # no solve belongs to one member alone, so each takes an equal share of the time
-    share = (time.perf_counter() - started) / len(problems)
+    share = spent_s / len(problems)
     members = tuple(replace(m, solution=replace(m.solution, wall_s=share)) for m in found.members)
     return replace(found, members=members)
 

@@ -102,6 +102,19 @@ def test_names_of_solvers_break_where_their_options_begin() -> None:
     assert "cpsat[presolve=false,seed=<1>]" in Page(html).tables[GLANCE]
 
 
+def test_the_time_in_a_library_is_shown_if_a_solver_reports_it() -> None:
+    heading, note = "In its library, median", "In its library: the median"
+    timed = [proved(p, "scip", 0.4, backend_s=s) for p, s in (("p", 0.01), ("q", 0.03))]
+    html = bench_page([*timed, proved("p", "dp", 0.1), proved("q", "dp", 0.1)])
+    page, place = Page(html), Page(html).columns[GLANCE].index(heading) - 1
+    assert page.row(GLANCE, "scip")[place] == pytest.approx(0.02)
+    assert page.row(GLANCE, "dp")[place] is None
+    assert note in html
+    plain = bench_page([proved("p", "dp", 0.1)])
+    assert heading not in Page(plain).columns[GLANCE]
+    assert note not in plain
+
+
 def test_same_records_same_bytes() -> None:
     assert bench_page(one_problem()) == bench_page(one_problem())
 

@@ -10,10 +10,8 @@ from sample_plans import (
     subnetwork,
 )
 
-from reds_core.plan import (
-    SubnetworkRecord,
-)
-from reds_core.report.proof import Proof, prove
+from reds_core.plan import FamilyRecord, SubnetworkRecord
+from reds_core.report.proof import Proof, family_sentence, prove
 
 
 def alone(record: SubnetworkRecord) -> Proof:
@@ -112,3 +110,39 @@ def test_without_a_search_nothing_is_claimed() -> None:
     assert proof.sentence == "No search was recorded for this subnetwork."
     assert proof.nesting == ""
     assert not proof.is_optimal
+
+
+@pytest.mark.parametrize(
+    ("order", "bound", "limit", "sentence"),
+    [
+        (
+            "bottom-up",
+            1000,
+            None,
+            "The subnetworks were chosen from the smallest up: it is proven that no family of subnetworks within these "
+            "budgets has a larger sum of values.",
+        ),
+        (
+            "around 50",
+            1003,
+            "time",
+            f"The subnetworks were chosen from 50 outwards: their sum of values is within 0.3{THIN}% of that of the "
+            "best possible family. The search for a better one stopped at the time limit.",
+        ),
+        (
+            "joint",
+            None,
+            None,
+            "The subnetworks were chosen all at once. How much better another family could be is unknown.",
+        ),
+    ],
+)
+def test_a_family_says_how_it_was_chosen_and_what_is_proven(
+    order: str, bound: int | None, limit: str | None, sentence: str
+) -> None:
+    gap = None if bound is None else (bound - 1000) / 1000
+    assert family_sentence(FamilyRecord(order, 1000, bound, gap, limit)) == sentence
+
+
+def test_without_a_record_of_a_family_there_is_no_sentence() -> None:
+    assert family_sentence(None) == ""

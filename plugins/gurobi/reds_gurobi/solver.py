@@ -94,20 +94,17 @@ def _solved(model: LinearModel, controls: Controls, start: IntArray | None) -> F
     import gurobipy
 
     started = time.perf_counter()
+    if max(model.columns, model.rows) > FREE_SIZE and _is_size_limited():  # building a large model takes seconds
+        return nothing_found(
+            None,
+            time.perf_counter() - started,
+            f"nothing was searched after presolve, since the model has {model.columns:,} columns and {model.rows:,} "
+            f"rows, and Gurobi's free licence takes {FREE_SIZE:,} of each",
+        )
     with _environment(gurobipy) as environment, gurobipy.Model(env=environment) as built:
         _fill(gurobipy, built, model, start)
         _configure(built, controls, started)
-        try:
-            interruptible(built.optimize, built.terminate)
-        except gurobipy.GurobiError as error:
-            if error.errno != TOO_LARGE:
-                raise
-            return nothing_found(
-                None,
-                time.perf_counter() - started,
-                f"the model has {model.columns:,} columns and {model.rows:,} rows, and Gurobi's free licence takes "
-                f"{FREE_SIZE:,} of each",
-            )
+        interruptible(built.optimize, built.terminate)
         return _report(gurobipy.GRB, built, time.perf_counter() - started)
 
 

@@ -23,11 +23,12 @@ def test_a_model_beyond_the_free_licence_is_refused_in_words() -> None:
         solve(problem, GurobiSolver(plain))
 
 
-def test_what_is_too_large_after_presolve_is_answered_with_a_remark() -> None:
+def test_what_is_too_large_after_presolve_is_answered_with_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
     """The refusal counts columns of options and pairs; Gurobi itself refuses rows as well."""
     if not _is_size_limited():
         pytest.skip("there is a licence without limits")
     model = linear_model(problems.large(1, Feature.ALL, groups=80))
+    monkeypatch.setattr("reds_gurobi.solver._fill", None)  # a large model takes seconds to build, so it must not be
     outcome = GurobiSolver().optimise(model, Controls(), None)
     assert outcome.choice is None
     assert outcome.bound is None

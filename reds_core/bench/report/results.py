@@ -126,6 +126,12 @@ class SolverRun:
         return tuple(s.time_s for s in self.solves)
 
     @property
+    def backend_s(self) -> float | None:
+        """Median seconds in the library, as the solver reports them; None if no solve reports any."""
+        spent = [s.record.backend_s for s in self._answered if s.record.backend_s is not None]
+        return statistics.median(spent) if spent else None
+
+    @property
     def proof_or_limit_s(self) -> float:
         """Median seconds to a proof, or what the solves used until the time limit stopped them.
 

@@ -63,10 +63,13 @@ def loss_text(loss: float) -> str:
 def overview_table(comparison: Comparison) -> Table:
     """The results of each solver, the best first.
 
-    The mean time to a proof is a shifted geometric mean over all problems; see `SolverRun.proof_or_limit_s`.
+    The mean time to a proof is a shifted geometric mean over all problems; see `SolverRun.proof_or_limit_s`. The time
+    in the libraries is shown if any solver reports it.
     """
+    backends_s = {s.label: _median([r.backend_s for r in s.runs.values()]) for s in comparison.solvers}
+    library = ("In its library, median",) if any(spent is not None for spent in backends_s.values()) else ()
     columns = (
-        "Problems", "Proved", "Without proof", "No choice", "Refused", "Failed", "Time, median",
+        "Problems", "Proved", "Without proof", "No choice", "Refused", "Failed", "Time, median", *library,
         "To a proof, shifted mean", "Value lost, median", "Value lost, worst",
     )  # fmt: skip
     rows = []
@@ -83,7 +86,8 @@ def overview_table(comparison: Comparison) -> Table:
                     whole(solver.count(Kind.NOTHING)),
                     whole(solver.count(Kind.REFUSED)),
                     whole(solver.count(Kind.FAILED, Kind.FALSE_CLAIM)),
-                    seconds(statistics.median(times) if times else None),
+                    seconds(_median(times)),
+                    *(seconds(backends_s[solver.label]) for _ in library),
                     seconds(solver.shifted_mean_s),
                     share(lost.median if lost else None),
                     share(lost.worst if lost else None),
@@ -91,6 +95,12 @@ def overview_table(comparison: Comparison) -> Table:
             )
         )
     return Table("All solvers, the best first", "Solver", columns, one_block(rows), is_sortable=True)
+
+
+def _median(numbers: Sequence[float | None]) -> float | None:
+    """The median of the numbers that are known, or None if none is."""
+    known = [number for number in numbers if number is not None]
+    return statistics.median(known) if known else None
 
 
 def losses_of(solver: SolverResults, among: Container[str] | None = None) -> Typical | None:
