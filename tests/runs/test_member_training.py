@@ -233,8 +233,12 @@ class Interrupting(Listener):
 def test_ctrl_c_ends_a_training_after_its_epoch(place: Workplace) -> None:
     plan = load_plan(place.out)
     interrupting = Interrupting()
-    with pytest.raises(KeyboardInterrupt):
-        more(place, finetune_epochs=3, watcher=interrupting)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            more(place, finetune_epochs=3, watcher=interrupting)
+    finally:
+        signal.signal(signal.SIGINT, before)
     (warning,) = [w for w in interrupting.warnings if "ends after" in w]
     assert "the run ends after this epoch, and the same command continues from there" in warning
     assert load_plan(place.out) == plan
