@@ -16,6 +16,7 @@ from reds_core.knapsack.solver import Solver
 from reds_core.plugin import PluginOptions, build_options, parse_plugin_list, plugin_text
 from reds_core.registry import Registry
 from reds_core.runs.participants import refuse_unknown, refuse_unused
+from reds_core.runs.search import AUTO
 
 ALL = "all"
 """Stands for every available solver with its default options."""
@@ -62,6 +63,10 @@ def select_solvers(registry: Registry, texts: Sequence[str], settings: PluginOpt
     left_out: dict[str, LeftOut] = {}
     entries: dict[str, SelectedSolver] = {}
     for name, options in wanted:
+        if name == AUTO:
+            raise InputError(
+                "'auto' is not a solver but runs several of them", f"name them, such as dp,lagrangian, or '{ALL}'"
+            )
         if name == ALL:
             left_out |= {r.name: _left_out(r) for r in registry.records if _is_missed(r)}
             names = [r.name for r in records.values() if r.status is PluginStatus.OK]

@@ -162,6 +162,7 @@ def test_without_a_list_all_take_part() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        ("dp,auto", "'auto' is not a solver but runs several of them; name them"),
         ("dp,unheard", "unknown solver 'unheard'; installed: .*cpsat"),
         ("cpsatt", "did you mean 'cpsat'"),
         ("taylor", "unknown solver 'taylor'"),
