@@ -107,6 +107,19 @@ static int workspace_make(workspace *w, const program *p, int64_t k)
     return DONE;
 }
 
+/* Read a program, and allocate what work on it needs. If memory runs out, nothing stays allocated. */
+static int begin(program *p, workspace *w, int64_t count, const int64_t *code, const int64_t *sizes,
+                 const int64_t *addresses, int64_t k)
+{
+    int status = program_read(p, count, code, sizes, addresses, NULL);
+    if (status != DONE)
+        return status;
+    status = workspace_make(w, p, k);
+    if (status != DONE)
+        program_free(p);
+    return status;
+}
+
 static void start(workspace *w, const bucket *b)
 {
     memset(w->index, 0, (size_t)b->axes * sizeof(int64_t));
@@ -119,12 +132,9 @@ EXPORT int reds_sweep(int64_t count, const int64_t *code, const int64_t *sizes, 
 {
     program p;
     workspace w;
-    int status = program_read(&p, count, code, sizes, addresses, NULL);
+    int status = begin(&p, &w, count, code, sizes, addresses, k);
     if (status != DONE)
         return status;
-    status = workspace_make(&w, &p, k);
-    if (status != DONE)
-        goto end;
     for (int64_t at = 0; at < k; at++)
         best[at] = 0.0;
     int64_t work = 0;
@@ -179,12 +189,9 @@ EXPORT int reds_marginals(int64_t count, const int64_t *code, const int64_t *siz
 {
     program p;
     workspace w;
-    int status = program_read(&p, count, code, sizes, addresses, NULL);
+    int status = begin(&p, &w, count, code, sizes, addresses, k);
     if (status != DONE)
         return status;
-    status = workspace_make(&w, &p, k);
-    if (status != DONE)
-        goto end;
     for (int64_t t = 0; t < k * p.options; t++)
         marginals[t] = -INFINITY;
     for (int64_t t = 0; t < k * p.messages; t++)
@@ -246,12 +253,9 @@ EXPORT int reds_decode(int64_t count, const int64_t *code, const int64_t *sizes,
 {
     program p;
     workspace w;
-    int status = program_read(&p, count, code, sizes, addresses, NULL);
+    int status = begin(&p, &w, count, code, sizes, addresses, k);
     if (status != DONE)
         return status;
-    status = workspace_make(&w, &p, k);
-    if (status != DONE)
-        goto end;
     for (int64_t i = 0; i < count; i++) {
         const bucket *b = p.bucket + i;
         for (int64_t q = 0; q < b->parts; q++) {
@@ -267,7 +271,6 @@ EXPORT int reds_decode(int64_t count, const int64_t *code, const int64_t *sizes,
                 found = j;
         choice[i] = found;
     }
-end:
     free(w.memory);
     program_free(&p);
     return status;
