@@ -5,9 +5,10 @@
 
 PATH is a checkout of another version, or a Python interpreter in which one is installed. Without it, only this checkout
 is measured. The versions take turns: each solve of one is followed by the same solve of the other, and the order
-changes from round to round. Each solve has a process of its own, which has solved two small problems before. Times are
-processor seconds, and so are time limits. Records are added to DIR/records.jsonl, and solves recorded there are not
-repeated unless the code has changed. `--write` puts the table into docs/solver-speed.md.
+changes from round to round. Each solve has a process of its own, which has solved two small problems before, and solves
+a short problem several times, of which the median counts. Times are processor seconds, and so are time limits. Records
+are added to DIR/records.jsonl, and solves recorded there are not repeated unless the code has changed. `--write` puts
+the table into docs/solver-speed.md.
 """
 
 from __future__ import annotations
@@ -272,8 +273,9 @@ def _conditions(records: Sequence[TargetRecord]) -> str:
     return (
         f"Solver `{records[0].solver}`, {compared}, {machine.cpu} with {machine.cores} cores, Python {machine.python}, "
         f"{min(r.started_at for r in records)} to {max(r.started_at for r in records)}, load average "
-        f"{min(loads):.1f} to {max(loads):.1f}. Times are processor seconds to the proof, the median of the repeats; "
-        "gaps are those at the limit, the worst of the repeats."
+        f"{min(loads):.1f} to {max(loads):.1f}. Times are processor seconds to the proof, the median of the repeats. "
+        "Processes have solved other problems before, and solve short ones several times. "
+        "Gaps are those at the limit, the worst of the repeats."
     )
 
 

@@ -4,12 +4,14 @@
 
 It prints one line of JSON. Any version of reds can run it: what PYTHONPATH finds is measured. The solver's clock is
 replaced by processor time, so that limits do not depend on what else the machine does. Two small problems are solved
-first, so that libraries are loaded.
+first, so that libraries are loaded. A problem that takes less than `SHORT_S` is then read and solved `AGAIN` more
+times, of which the median counts, so that the first use of code and memory does not.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -22,6 +24,9 @@ import resource  # noqa: E402
 from reds_core import Registry, Search  # noqa: E402
 from reds_core.bench import NETWORKS, knapsack  # noqa: E402
 from reds_core.knapsack import Controls, load_problem  # noqa: E402
+
+SHORT_S = 0.1
+AGAIN = 15
 
 
 def processor_seconds() -> float:
@@ -36,6 +41,14 @@ def resident_bytes(field: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 
+def again_s(path: str, search: Search) -> float:
+    """Processor seconds of another solve of the problem, without reading it."""
+    problem = load_problem(path)
+    began = processor_seconds()
+    search.answer(problem)
+    return processor_seconds() - began
+
+
 def main() -> None:
     path, solver, limit_s = sys.argv[1], sys.argv[2], float(sys.argv[3])
     problem = load_problem(path)
@@ -46,6 +59,8 @@ def main() -> None:
     wall, began = WALL_CLOCK(), processor_seconds()
     solution = search.answer(problem)
     spent_s, wall_s = processor_seconds() - began, WALL_CLOCK() - wall
+    if spent_s < SHORT_S:
+        spent_s = statistics.median(again_s(path, search) for _ in range(AGAIN))
     found = {
         "status": solution.status.value,
         "limit": None if solution.limit is None else solution.limit.value,
