@@ -61,8 +61,8 @@ def choose_family(
         return found
     spent_s = time.perf_counter() - started
     LOGGER.debug(
-        "family of %d subnetworks: sum of values %s, bound %s%s in %.3f s",
-        *(len(problems), found.weighted_value, found.bound, "".join(f"; {text}" for text in found.detail), spent_s),
+        "family of %d subnetworks in %.3f s: sum of values %s, bound %s%s",
+        *(len(problems), spent_s, found.weighted_value, found.bound, "".join(f"; {text}" for text in found.detail)),
     )
     # no solve belongs to one member alone, so each takes an equal share of the time
     share = spent_s / len(problems)
