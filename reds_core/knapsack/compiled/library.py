@@ -46,7 +46,13 @@ def described() -> str:
     """Which implementation of the innermost loops is used, in words."""
     if compiled_library() is not None:
         return "compiled code"
-    return f"NumPy, because {VARIABLE} is 0" if os.environ.get(VARIABLE) == "0" else "NumPy, as no library was compiled"
+    if os.environ.get(VARIABLE) == "0":
+        return f"NumPy, because {VARIABLE} is 0"
+    if (FOLDER / library_name()).exists():
+        return "NumPy, as the compiled library cannot be loaded on this machine"
+    if any(FOLDER.glob("kernels-*.so")):
+        return "NumPy, as the C sources have changed since they were compiled; install reds again"
+    return "NumPy, as no library was compiled"
 
 
 def address(array: npt.NDArray[Any]) -> int:

@@ -51,6 +51,13 @@ def test_a_missing_library_is_no_error(elsewhere: Path) -> None:
 def test_a_library_that_cannot_be_loaded_is_no_error(elsewhere: Path) -> None:
     (elsewhere / library_name()).write_text("for another kind of machine")
     assert compiled_library() is None
+    assert described() == "NumPy, as the compiled library cannot be loaded on this machine"
+
+
+def test_a_library_of_other_sources_is_named_as_the_reason(elsewhere: Path) -> None:
+    (elsewhere / "kernels-0123456789abcdef.so").write_text("of other sources")
+    assert compiled_library() is None
+    assert described() == "NumPy, as the C sources have changed since they were compiled; install reds again"
 
 
 # --- the build hook ---------------------------------------------------------------------------------------------------
