@@ -29,7 +29,7 @@ from reds_core.watcher import LOGGER
 
 LEAST_LIMIT_S = 10.0
 """The search for a better family may always take this many seconds, unless the time limit of each solve is shorter."""
-LIMIT_FACTOR = 1.0
+LIMIT_FACTOR = 5.0
 """If this many times the time of the first family is longer, the search may take that long."""
 NO_BOUND = "the solver gives no bound, so only the families anchored at the smallest and largest budget were compared"
 
