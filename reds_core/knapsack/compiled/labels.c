@@ -74,7 +74,13 @@ static int thin(run *r)
     return DONE;
 }
 
-static inline int affords(int64_t k, const double *slack, const double *loss)
+/* A number of at least 0 as a float that is no smaller. A label is then kept rather than lost. */
+static inline float rounded_up(double slack)
+{
+    return (float)(slack * (1 + 0x1p-23) + 0x1p-126);
+}
+
+static inline int affords(int64_t k, const float *slack, const double *loss)
 {
     int64_t at = 0;
     for (; at + 4 <= k; at += 4)
@@ -97,7 +103,7 @@ static int extend(run *r, int64_t i, int stays)
     for (int64_t l = 0; l < r->count; l++) {
         int32_t state = r->state[l];
         int64_t row = r->row_of[state], tried = r->row_start[row], end = r->row_start[row + 1];
-        const double *slack = r->slack + l * k;
+        const float *slack = r->slack + l * k;
         if (m->count + (end - tried) > m->room && make_room(r, 2 * m->room + end - tried) != DONE)
             return NO_MEMORY;
         for (; tried < end; tried++) {
@@ -134,7 +140,7 @@ static int extend(run *r, int64_t i, int stays)
 }
 
 /* Keep about `beam` labels of large slack, spread over the range of usage: each stratum keeps equally many. */
-static int spread(run *r, double *slack)
+static int spread(run *r, float *slack)
 {
     labels *m = &r->made;
     int64_t count = m->count, k = r->k, share = r->out->beam / STRATA;
@@ -176,7 +182,7 @@ static int spread(run *r, double *slack)
                     (size_t)r->resources * sizeof(int64_t));
             m->parent[left] = m->parent[c];
             m->at[left] = m->at[c];
-            memmove(slack + left * k, slack + c * k, (size_t)k * sizeof(double));
+            memmove(slack + left * k, slack + c * k, (size_t)k * sizeof(float));
             left++;
         }
     m->count = left;
@@ -192,12 +198,12 @@ static int advance(run *r, int64_t i, const int64_t *last)
     labels *m = &r->made;
     int64_t k = r->k, n = b->size;
     int stays = last[i] > i;
-    double *slack = malloc((size_t)(m->count * k + 1) * sizeof(double));
+    float *slack = malloc((size_t)(m->count * k + 1) * sizeof(float));
     if (!slack)
         return NO_MEMORY;
     for (int64_t c = 0; c < m->count; c++)
         for (int64_t at = 0; at < k; at++)
-            slack[c * k + at] = r->slack[m->parent[c] * k + at] - r->loss[m->at[c] * k + at];
+            slack[c * k + at] = rounded_up(r->slack[m->parent[c] * k + at] - r->loss[m->at[c] * k + at]);
     if (r->out->beam > 0 && m->count > r->out->beam) {
         int status = spread(r, slack);
         if (status != DONE) {
@@ -250,7 +256,7 @@ static int advance(run *r, int64_t i, const int64_t *last)
     r->states = states;
     r->bytes += 2 * count * (int64_t)sizeof(int32_t);
     /* extending the labels takes about the same memory again */
-    status = r->bytes + 2 * count * (label_bytes(r) + k * (int64_t)sizeof(double)) > r->out->most_bytes ? LIMIT : DONE;
+    status = r->bytes + 2 * count * (label_bytes(r) + k * (int64_t)sizeof(float)) > r->out->most_bytes ? LIMIT : DONE;
 end:
     free(sources);
     return status;
@@ -298,10 +304,11 @@ EXPORT int reds_labels(int64_t count, const int64_t *code, const int64_t *sizes,
     r.state = calloc(1, sizeof(int32_t));
     r.value = calloc(1, sizeof(int64_t));
     r.usage = calloc((size_t)rows, sizeof(int64_t));
-    r.slack = malloc((size_t)k * sizeof(double));
+    r.slack = malloc((size_t)k * sizeof(float));
     if (!r.steps || !r.columns || !r.state || !r.value || !r.usage || !r.slack)
         goto end;
-    memcpy(r.slack, slacks, (size_t)k * sizeof(double));
+    for (int64_t at = 0; at < k; at++)
+        r.slack[at] = rounded_up(slacks[at]);
     for (int64_t i = 0; i < count; i++) {
         if ((status = tabulate(&r, i)) != DONE || (status = permit(&r, r.p.bucket[i].size, &peaks)) != DONE ||
             (status = number_states(&r, i, last)) != DONE || (status = extend(&r, i, last[i] > i)) != DONE ||

@@ -45,7 +45,7 @@ typedef struct {
     int64_t count;        /* the labels of the last step, sorted by state */
     int32_t *state;
     int64_t *value, *usage;
-    double *slack;        /* (count, k) */
+    float *slack;         /* (count, k), rounded up, since slacks take most of the memory of labels */
     int64_t bytes;        /* of all steps */
     int64_t work;
     /* the tables of the present step: for each distinct row of the bucket, its options by rising first loss */
