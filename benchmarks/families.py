@@ -198,7 +198,7 @@ def page(solver: str, repeats: int, given: Sequence[Case], hard: Sequence[Case],
         "numbers of near-optimal choices that were enumerated for each budget (0 if a budget has none that are good "
         "enough, or needs none because another has none); or, if these are too many, branching.",
         "By default, `reds prune` begins with the bottom-up family and searches for the joint one for 10 seconds, or "
-        "for as long as the first took if that is longer ([pruners.md](pruners.md#several-budgets)).",
+        "for five times as long as the first took if that is longer ([pruners.md](pruners.md#several-budgets)).",
         "## Test instances",
         summary(given),
         losses(given),
