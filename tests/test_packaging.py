@@ -24,7 +24,9 @@ CORE_DEPENDENCIES = {"numpy", "pluggy", "typer", "rich", "pyyaml", "cattrs", "fi
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "keras": "tensorflow", "h5py": "tensorflow"}
 """Import names that differ from the distribution that brings them."""
 RIVALS = ("toulbar2", "highs", "scip", "gurobi")
-EXTRA = {"litert": "litert", "tensorflow": "tensorflow"} | dict.fromkeys(RIVALS, "rivals")
+EXTRA = {"litert": "litert", "tensorflow": "tensorflow", "tflite-micro": "edge", "c-engine": "litert"} | dict.fromkeys(
+    RIVALS, "rivals"
+)
 """The extras that install the libraries of plugins, where the distribution itself does not."""
 
 
@@ -32,6 +34,11 @@ def names(requirements: list[str]) -> set[str]:
     """Names of the distributions required, without versions and extras, in canonical form."""
     found = (re.match(r"[A-Za-z0-9._-]+", r) for r in requirements)
     return {re.sub(r"[-_.]+", "-", m[0]).lower() for m in found if m}
+
+
+def package_of(plugin: str) -> str:
+    """Name of the package of the plugin in a folder."""
+    return f"reds_{plugin.replace('-', '_')}"
 
 
 def tracked(*folders: str) -> list[str]:
@@ -49,14 +56,14 @@ def test_every_plugin_folder_is_a_distribution_of_one_package() -> None:
     folders = {Path(f).parts[1] for f in tracked("plugins") if len(Path(f).parts) > 2}
     assert folders == set(PLUGINS)
     for name in PLUGINS:
-        assert [p.name for p in (ROOT / "plugins" / name).glob("reds_*") if p.is_dir()] == [f"reds_{name}"]
+        assert [p.name for p in (ROOT / "plugins" / name).glob("reds_*") if p.is_dir()] == [package_of(name)]
 
 
 def test_root_entry_points_are_the_sum_of_the_plugins_own() -> None:
     together: dict[str, str] = {}
     for name, plugin in PLUGINS.items():
         own = plugin["project"]["entry-points"]["reds"]
-        assert own == {name: f"reds_{name}"}
+        assert own == {name: package_of(name)}
         together |= own
     assert PROJECT["project"]["entry-points"]["reds"] == together
 
@@ -69,7 +76,7 @@ def test_root_dependencies_are_the_sum_of_the_plugins_own() -> None:
         own = names(plugin["project"]["dependencies"])
         assert "reds-core" in own, name
         if name in EXTRA:
-            assert own - {"reds-core"} <= required | names(extras[EXTRA[name]]), name
+            assert own - {"reds-core", "reds-litert"} <= required | names(extras[EXTRA[name]]), name
         else:
             of_plugins |= own
     assert required == of_plugins - {"reds-core"} | CORE_DEPENDENCIES
@@ -77,15 +84,15 @@ def test_root_dependencies_are_the_sum_of_the_plugins_own() -> None:
 
 def test_the_wheel_target_lists_every_package() -> None:
     listed = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    assert sorted(listed) == sorted(["reds_core", *(f"plugins/{name}/reds_{name}" for name in PLUGINS)])
+    assert sorted(listed) == sorted(["reds_core", *(f"plugins/{name}/{package_of(name)}" for name in PLUGINS)])
     for name, plugin in PLUGINS.items():
-        assert plugin["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [f"reds_{name}"]
+        assert plugin["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [package_of(name)]
 
 
 def test_type_checking_finds_every_package() -> None:
     paths = {p.removeprefix("$MYPY_CONFIG_FILE_DIR").strip("/") for p in PROJECT["tool"]["mypy"]["mypy_path"]}
     assert paths == {"", *(f"plugins/{name}" for name in PLUGINS)}
-    for package in [ROOT / "reds_core", *(ROOT / "plugins" / name / f"reds_{name}" for name in PLUGINS)]:
+    for package in [ROOT / "reds_core", *(ROOT / "plugins" / name / package_of(name) for name in PLUGINS)]:
         assert (package / "py.typed").is_file(), package
 
 
@@ -107,7 +114,7 @@ def test_a_plugin_declares_what_it_imports(name: str) -> None:
     project = PLUGINS[name]["project"]
     optional = [one for extra in project.get("optional-dependencies", {}).values() for one in extra]
     declared = names([*project["dependencies"], *optional]) | {"numpy"}  # numpy comes with reds-core
-    for path in (ROOT / "plugins" / name / f"reds_{name}").rglob("*.py"):
+    for path in (ROOT / "plugins" / name / package_of(name)).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -120,7 +127,7 @@ def test_a_plugin_declares_what_it_imports(name: str) -> None:
 
 
 def package_files() -> list[str]:
-    return tracked("reds_core", *(f"plugins/{name}/reds_{name}" for name in PLUGINS))
+    return tracked("reds_core", *(f"plugins/{name}/{package_of(name)}" for name in PLUGINS))
 
 
 def test_the_wheel_holds_every_file_that_git_tracks(tmp_path: Path) -> None:
@@ -132,7 +139,7 @@ def test_the_wheel_holds_every_file_that_git_tracks(tmp_path: Path) -> None:
     assert len(expected) > 50
     assert expected - content == set()
     for name in PLUGINS:
-        assert f"{name} = reds_{name}" in entry_points
+        assert f"{name} = {package_of(name)}" in entry_points
     assert "reds = reds_core.cli:main" in entry_points
     assert "reds_core/scaffold/templates/common/.gitignore.template" in content
     tests = [f for f in content if "/tests/" in f or f.startswith("tests/")]

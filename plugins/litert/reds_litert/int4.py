@@ -21,7 +21,17 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network, WeightKind
 from reds_core.transforms import UniformQuantiser
-from reds_litert.schema import TYPES, code_index, drop_unused_content, elements, give_content, kind_of, packed, unpacked
+from reds_litert.schema import (
+    TYPES,
+    code_index,
+    drop_unused_content,
+    elements,
+    give_content,
+    kind_of,
+    pack4,
+    packed,
+    unpacked,
+)
 
 BITS = 4
 LARGEST_INT8 = 127
@@ -301,20 +311,6 @@ def _version(model: Any, graph: Any, operator: Any) -> int:
     kind = kind_of(model, operator)
     is_wide = graph.tensors[operator.inputs[INPUT]].type == schema.TensorType.INT16
     return INT16_FULLY_CONNECTED if is_wide and kind == _KINDS.FULLY_CONNECTED else VERSIONS[kind]
-
-
-def pack4(integers: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
-    """Return integers from -8 to 7, two in a byte with the first in the lower half. A zero follows an odd number."""
-    halves = integers.view(np.uint8) & 15
-    if halves.size % 2:
-        halves = np.append(halves, np.uint8(0))
-    return np.asarray(halves[::2] | (halves[1::2] << 4), np.uint8)
-
-
-def unpack4(data: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.int8]:
-    """Return the integers that `pack4` packed."""
-    halves = np.stack([data & 15, data >> 4], axis=1).reshape(-1)[:count].astype(np.int8)
-    return np.where(halves > 7, halves - 16, halves).astype(np.int8)
 
 
 def int4_sites(levels: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:

@@ -95,3 +95,17 @@ def drop_unused_content(model: Any) -> None:
     for index, buffer in enumerate(model.buffers):
         if index not in used:
             buffer.data = None
+
+
+def pack4(integers: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+    """Return integers from -8 to 7, two in a byte with the first in the lower half. A zero follows an odd number."""
+    halves = integers.view(np.uint8) & 15
+    if halves.size % 2:
+        halves = np.append(halves, np.uint8(0))
+    return np.asarray(halves[::2] | (halves[1::2] << 4), np.uint8)
+
+
+def unpack4(data: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.int8]:
+    """Return the integers that `pack4` packed."""
+    halves = np.stack([data & 15, data >> 4], axis=1).reshape(-1)[:count].astype(np.int8)
+    return np.where(halves > 7, halves - 16, halves).astype(np.int8)

@@ -13,8 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from keras import layers as L
 from reds_litert.conversion import converted
-from reds_litert.int4 import kernels_of, pack4, unpack4, with_int4
-from reds_litert.schema import unpacked
+from reds_litert.int4 import kernels_of, with_int4
+from reds_litert.schema import pack4, unpack4, unpacked
 from reds_litert.targets import Int8Target, Int16x8Target, IntegerOptions, IntegerTarget
 from reds_litert.usage import weight_bytes_of
 from reds_tensorflow.framework import TensorFlowFramework
