@@ -183,7 +183,7 @@ def _split(step: Step) -> list[Axes]:
     """The elements of the parts of an axis, of which each is pruned by itself."""
     data = next(source for source in step.sources if not source.is_constant)
     place = 0 if step.kind == "SPLIT" else 2
-    axis = int(np.ravel(step.sources[place].pruned_data)[0]) % len(data.full)
+    axis = int(np.ravel(np.asarray(step.sources[place].pruned_data))[0]) % len(data.full)
     full, pruned = ([shape[axis] for shape in shapes] for shapes in (step.full_results, step.pruned_results))
     starts = np.cumsum([0, *full])
     parts = np.concatenate([start + np.arange(n) for start, n in zip(starts, pruned, strict=False)])

@@ -1,4 +1,4 @@
-"""The slices of kernels that members of a family have: cut from the full kernels, they are the kernels of the member."""
+"""The slices of kernels that members of a family have: cut from the full ones, they are the kernels of the members."""
 
 from __future__ import annotations
 
