@@ -1,0 +1,57 @@
+"""Elementwise arithmetic, where the smaller tensor is broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_c_engine.fixed_point import IntArray, quantized_multiplier, scaled
+from reds_c_engine.reference.call import Call, Range
+
+Int8Array = npt.NDArray[np.int8]
+
+_LEFT_SHIFT = 20
+"""The extra bits with which tensors of different scales are added."""
+
+
+def add(call: Call) -> Int8Array:
+    """Return a sum."""
+    first, second = _on_one_scale(call)
+    return _to_output(call, first + second)
+
+
+def subtract(call: Call) -> Int8Array:
+    """Return a difference."""
+    first, second = _on_one_scale(call)
+    return _to_output(call, first - second)
+
+
+def multiply(call: Call) -> Int8Array:
+    """Return a product."""
+    by = quantized_multiplier(call.tensor(0).scale * call.tensor(1).scale / call.output.scale)
+    product = scaled(call.centred(0) * call.centred(1), by)
+    return call.range().clip(product + call.output.zero_point)
+
+
+def quantize(call: Call) -> Int8Array:
+    """Return a tensor with another scale and zero point."""
+    by = quantized_multiplier(call.tensor(0).scale / call.output.scale)
+    return Range().clip(scaled(call.centred(0), by) + call.output.zero_point)
+
+
+def _common_scale(call: Call) -> float:
+    return 2 * max(call.tensor(0).scale, call.tensor(1).scale)
+
+
+def _on_one_scale(call: Call) -> tuple[IntArray, IntArray]:
+    common = _common_scale(call)
+    first, second = (
+        scaled(call.centred(index) << _LEFT_SHIFT, quantized_multiplier(call.tensor(index).scale / common))
+        for index in (0, 1)
+    )
+    return first, second
+
+
+def _to_output(call: Call, sums: IntArray) -> Int8Array:
+    by = quantized_multiplier(_common_scale(call) / ((1 << _LEFT_SHIFT) * call.output.scale))
+    return call.range().clip(scaled(sums, by) + call.output.zero_point)

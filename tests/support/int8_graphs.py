@@ -1,0 +1,119 @@
+"""Small int8 graphs as .tflite files, assembled from the objects of the schema without a converter."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+from reds_litert.schema import Content, pack4, packed
+
+SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
+ACTIVATIONS = {"none": 0, "relu": 1, "relu_n1_to_1": 2, "relu6": 3}
+
+
+class GraphBuilder:
+    """Collects the tensors and operators of a file with one graph."""
+
+    def __init__(self) -> None:
+        self.model = schema.ModelT()
+        self.model.version = 3
+        self.model.operatorCodes = []
+        self.model.buffers = [schema.BufferT()]
+        self.graph = schema.SubGraphT()
+        self.graph.tensors, self.graph.operators = [], []
+        self.model.subgraphs = [self.graph]
+
+    def tensor(
+        self,
+        shape: tuple[int, ...],
+        scale: float | npt.NDArray[np.float32] = 0.05,
+        zero_point: int = 0,
+        data: npt.NDArray[Any] | None = None,
+        axis: int = 0,
+        bits: int = 8,
+    ) -> int:
+        """Add a tensor, int8 unless `data` says otherwise, and return its index; `bits` is 8 or 4 for weights."""
+        scales = np.atleast_1d(np.asarray(scale, np.float32))
+        tensor = schema.TensorT()
+        tensor.name = f"tensor{len(self.graph.tensors)}".encode()
+        tensor.shape = list(shape)
+        tensor.type = schema.TensorType.INT8
+        if data is not None and data.dtype == np.int32:
+            tensor.type = schema.TensorType.INT32
+        elif bits == 4:
+            tensor.type = schema.TensorType.INT4
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale = scales
+        tensor.quantization.zeroPoint = np.full(len(scales), zero_point, np.int64)
+        tensor.quantization.quantizedDimension = axis
+        self.model.buffers.append(schema.BufferT())
+        if data is not None:
+            content = pack4(data.reshape(-1)) if bits == 4 else np.frombuffer(data.tobytes(), np.uint8)
+            self.model.buffers[-1] = Content(content)
+        tensor.buffer = len(self.model.buffers) - 1
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def operator(self, kind: str, inputs: list[int], output: int, options: Any = None) -> int:
+        """Add an operator by its name in LiteRT and return its output."""
+        code = schema.OperatorCodeT()
+        code.builtinCode = getattr(schema.BuiltinOperator, kind)
+        code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+        code.version = 1
+        self.model.operatorCodes.append(code)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = len(self.model.operatorCodes) - 1
+        operator.inputs, operator.outputs = inputs, [output]
+        if options is not None:
+            name = type(options).__name__.removesuffix("T")
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+            operator.builtinOptions = options
+        self.graph.operators.append(operator)
+        return output
+
+    def content(self, source: int, result: int) -> bytes:
+        """Return the file, with one input and one output."""
+        self.graph.inputs, self.graph.outputs = [source], [result]
+        return packed(self.model)
+
+
+def options(kind: str, **values: Any) -> Any:
+    """Return the options of an operator from the name of their generated class, such as "Conv2DOptions"."""
+    made = getattr(schema, f"{kind}T")()
+    for name, value in values.items():
+        assert hasattr(made, name), name
+        setattr(made, name, value)
+    return made
+
+
+def integers(rng: np.random.Generator, shape: tuple[int, ...], least: int = -127, greatest: int = 127) -> Any:
+    """Return random int8 constants."""
+    return rng.integers(least, greatest, shape, endpoint=True).astype(np.int8)
+
+
+def examples(content: bytes, count: int, seed: int = 0) -> npt.NDArray[np.int8]:
+    """Return random inputs of a file, int8 (count, ...), among them the extremes."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    shape = tuple(int(n) for n in graph.tensors[graph.inputs[0]].shape)[1:]
+    x = np.random.default_rng(seed).integers(-128, 128, (count, *shape)).astype(np.int8)
+    if count > 2:
+        x[0], x[1] = -128, 127
+    assert math.prod(shape)
+    return x
+
+
+def tflite_micro_outputs(content: bytes, x: npt.NDArray[np.int8], arena_bytes: int = 1 << 22) -> npt.NDArray[np.int8]:
+    """Return what tflite-micro computes, int8 (examples, ...)."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
+    outputs = []
+    for one in x:
+        interpreter.set_input(one[None], 0)
+        interpreter.invoke()
+        outputs.append(interpreter.get_output(0)[0].copy())
+    return np.array(outputs)
