@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from reds_core import hookimpl
 
 if TYPE_CHECKING:
-    from reds_core.framework import Target
+    from reds_core.framework import Device
 
 
 @hookimpl
-def reds_targets() -> Sequence[type[Target]]:
+def reds_targets() -> Sequence[type[Device]]:
     """Return the targets. LiteRT itself is only imported when a method of one of them is called."""
     from reds_litert import targets
 
