@@ -91,7 +91,7 @@ def _checked_class(cls: Any, base: type[Plugin], hook: str) -> type[Plugin]:
         raise violated(f"{cls.__name__}, which lacks {', '.join(sorted(vars(cls)['__abstractmethods__']))}")
     if not isinstance(getattr(cls, "name", None), str) or not cls.name:
         raise violated(f"{cls.__name__}, which has no name")
-    lacking = [a for a in base.declares if not hasattr(cls, a)]
+    lacking = [a for a in cls.declares if not hasattr(cls, a)]
     if lacking:
         raise violated(f"{cls.__name__}, which does not declare {', '.join(lacking)}")
     if not isinstance(cls.requires, tuple) or not all(isinstance(library, str) for library in cls.requires):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reds_core.framework.device import Device
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
-from reds_core.framework.target import Target
 from reds_core.hooks import hookspec
 from reds_core.knapsack.solver import Solver
 from reds_core.pruning.pruner import Pruner
@@ -56,6 +56,6 @@ def reds_transforms() -> Sequence[type[Transform]]:
 
 
 @hookspec
-def reds_targets() -> Sequence[type[Target]]:
-    """The target classes of a plugin package."""
+def reds_targets() -> Sequence[type[Device]]:
+    """The target classes of a plugin package: those that write files, and other devices."""
     raise NotImplementedError

@@ -98,6 +98,7 @@ class Registry:
             return found[name]
         for record in self.records:
             if record.name == name and record.kind == base.kind:
+                _check_base(base, record)
                 raise UnavailableError(f"{base.kind} '{name}' is not available here", record.detail)
             if record.name == name and record.status is PluginStatus.BROKEN:
                 raise InputError(f"plugin '{name}' is broken ({record.detail})", "fix or uninstall it")
@@ -181,6 +182,19 @@ class Registry:
             return
         raise UnsupportedError(
             f"no installed solver accepts problem '{problem.name}' ({'; '.join(reasons)})", "install another solver"
+        )
+
+
+def _check_base(base: type[Plugin], record: PluginRecord) -> None:
+    """Refuse a device that writes no files where a target that writes them is asked for.
+
+    Raises:
+        InputError: If the plugin is such a device.
+    """
+    if record.plugin is not None and not issubclass(record.plugin, base):
+        raise InputError(
+            f"{base.kind} '{record.name}' writes no files, it profiles or deploys those of other {base.kind}s",
+            f"use it with {command('profile')} or {command('export')}, or name a {base.kind} that writes files",
         )
 
 

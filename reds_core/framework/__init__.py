@@ -19,6 +19,7 @@ from reds_core.framework.data import (
     joined,
     sampled,
 )
+from reds_core.framework.device import Device, Energy, MemberFile, Profile
 from reds_core.framework.epochs import EpochKeeper, EpochState, digest_of
 from reds_core.framework.exported import (
     ExportedFigures,
@@ -63,6 +64,8 @@ __all__ = [
     "BuiltSample",
     "Change",
     "Data",
+    "Device",
+    "Energy",
     "EpochKeeper",
     "EpochProgress",
     "EpochState",
@@ -81,8 +84,10 @@ __all__ = [
     "LayerPlugin",
     "LoadedModel",
     "MemberChoice",
+    "MemberFile",
     "Numbers",
     "Precision",
+    "Profile",
     "Projection",
     "RunFile",
     "SampleModel",

@@ -1,20 +1,20 @@
-"""The interface of targets: devices or runtimes for which files are written, read, measured and counted."""
+"""The interface of targets that write files: they are devices whose files are also read, measured and counted."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from reds_core.framework.data import Arrays
+from reds_core.framework.device import Device
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.description import Network
-from reds_core.plugin import Plugin
 
 if TYPE_CHECKING:
     from reds_core.cost.latency_table import LatencySettings
@@ -40,15 +40,14 @@ class ExportSource:
     calibration: Arrays | None = None
 
 
-class Target(Plugin, ABC):
-    """Base class of target plugins. An instance holds its options and nothing else.
+class Target(Device):
+    """Base class of targets that write a file of each network. An instance holds its options and nothing else.
 
     Attributes:
         made_from: The name of the framework whose models it exports.
         file: The kind of file that it writes. Its name is the name of the target.
     """
 
-    kind = "target"
     declares = ("made_from", "file")
     made_from: ClassVar[str]
     file: ClassVar[FileKind]

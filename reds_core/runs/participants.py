@@ -83,7 +83,7 @@ def unused_options(registry: Registry, options: PluginOptions, participants: Ite
             registry.create(base, name, noted)
             continue
         for record in registry.records:
-            if record.plugin is not None and record.kind == base.kind:
+            if record.plugin is not None and issubclass(record.plugin, base):
                 if record.status is PluginStatus.OK:
                     registry.create(base, record.name, noted)
                 else:  # it may take part on another machine

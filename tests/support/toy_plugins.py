@@ -15,9 +15,9 @@ from toy_transforms import ToyBits as ToyBits
 from toy_transforms import ToyTarget as ToyTarget
 
 from reds_core import hookimpl
+from reds_core.framework.device import Device
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
-from reds_core.framework.target import Target
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Limit, Status
 from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
@@ -101,7 +101,7 @@ class PluginModule:
             ("reds_frameworks", Framework),
             ("reds_layers", LayerPlugin),
             ("reds_transforms", Transform),
-            ("reds_targets", Target),
+            ("reds_targets", Device),
         ):
             found = [c for c in self.classes if issubclass(c, base)]
             if found:

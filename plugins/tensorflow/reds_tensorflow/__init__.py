@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reds_core import hookimpl
 
 if TYPE_CHECKING:
-    from reds_core.framework import Framework, Target
+    from reds_core.framework import Device, Framework
 
 
 @hookimpl
@@ -20,7 +20,7 @@ def reds_frameworks() -> Sequence[type[Framework]]:
 
 
 @hookimpl
-def reds_targets() -> Sequence[type[Target]]:
+def reds_targets() -> Sequence[type[Device]]:
     """Return the target that writes the framework's own model files."""
     from reds_tensorflow.keras_target import KerasTarget
 

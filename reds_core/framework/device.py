@@ -1,0 +1,133 @@
+"""The interface of devices and runtimes, on which files are profiled and for which families are deployed."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from reds_core.errors import UnsupportedError
+from reds_core.framework.exported import ExportedModel
+from reds_core.framework.framework import Framework
+from reds_core.plugin import Plugin
+
+
+@dataclass(frozen=True)
+class MemberFile:
+    """The file of one network of a family.
+
+    Attributes:
+        name: The name of the subnetwork, such as "50"; "full" for the full network.
+        path: The path of the file.
+    """
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Energy:
+    """The energy of one inference.
+
+    Attributes:
+        uJ: The energy in microjoules.
+        source: Where the figure comes from: "measured", or the name of a model such as "board".
+        reference: What it refers to, such as the board, its clock, and the publication of its constants.
+    """
+
+    uJ: float
+    source: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one inference of a file, at a batch size of 1, takes on a device. Figures that are not known are None.
+
+    Attributes:
+        latency_ns: The time of an inference, in nanoseconds.
+        cycles: The number of processor cycles.
+        instructions: The number of instructions.
+        arena: The size of the memory that the runtime sets aside, in bytes.
+        arena_head: The part of it that holds activations, in bytes.
+        flash: What the file takes in flash, in bytes.
+        flash_weights: The part of it that holds weights, in bytes.
+        flash_metadata: The rest of it, in bytes.
+        operators: The number of operators of each kind.
+        energy: The energy of an inference.
+    """
+
+    latency_ns: float | None = None
+    cycles: int | None = None
+    instructions: int | None = None
+    arena: int | None = None
+    arena_head: int | None = None
+    flash: int | None = None
+    flash_weights: int | None = None
+    flash_metadata: int | None = None
+    operators: Mapping[str, int] = field(default_factory=dict)
+    energy: Energy | None = None
+
+
+class Device(Plugin, ABC):
+    """Base class of plugins for devices and runtimes, which need not write files of their own.
+
+    A subclass overrides what it can do: `profile` files, `load` and run them on this machine, or `deploy` a family.
+    `Target` extends this class for those that write a file of each network.
+
+    Attributes:
+        reads: The names of the kinds of files that the device reads, such as "onnx-int8". The first is the one that
+            suits it best.
+        configurations: The names of its configurations. The first is the default; empty if it has none.
+        joins_runs: Whether a run also measures the first of `reads` on the device, if its libraries are installed.
+    """
+
+    kind = "target"
+    reads: ClassVar[tuple[str, ...]] = ()
+    configurations: ClassVar[tuple[str, ...]] = ()
+    joins_runs: ClassVar[bool] = False
+
+    def profile(self, path: Path, configuration: str | None = None) -> Profile:
+        """Return what one inference of a file takes. By default, the device does not profile.
+
+        Args:
+            path: The path of the file.
+            configuration: One of `configurations`; None if the device has none.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+            UnsupportedError: If the device does not profile, or cannot run the file.
+        """
+        raise UnsupportedError(f"target '{self.name}' does not profile files", "name a target that does")
+
+    def load(self, framework: Framework, path: Path) -> ExportedModel:
+        """Read a file, so that it can be run as the device runs it. By default, the device runs nothing here.
+
+        Args:
+            framework: The framework of the model that the file was exported from.
+            path: The path of the file.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+            UnsupportedError: If such files cannot be run on this machine.
+        """
+        raise UnsupportedError(f"target '{self.name}' runs no files on this machine", "name a target that does")
+
+    def deploy(self, files: Sequence[MemberFile], out: Path) -> tuple[Path, ...]:
+        """Write what the device needs to hold a family and to switch between its members. By default it refuses.
+
+        Args:
+            files: The files of the members, smallest first, all of one of the kinds that the device `reads`. The last
+                one is that of the full network.
+            out: The folder to write to, which exists.
+
+        Returns:
+            The paths of the files that were written.
+
+        Raises:
+            InputError: If a file is missing or damaged, or the files are not of one family.
+            UnsupportedError: If the device deploys no families, or cannot run one of the files.
+        """
+        raise UnsupportedError(f"target '{self.name}' deploys no families", "name a target that does")
