@@ -78,7 +78,7 @@ class Device(Plugin, ABC):
     `Target` extends this class for those that write a file of each network.
 
     Attributes:
-        reads: The names of the kinds of files that the device reads, such as "tflite-int8". The first is the one that
+        reads: The names of the kinds of files that the device reads, such as "onnx-int8". The first is the one that
             suits it best.
         configurations: The names of its configurations. The first is the default; empty if it has none.
         joins_runs: Whether a run also measures the first of `reads` on the device, if its libraries are installed.

@@ -1,4 +1,4 @@
-"""LiteRT files (.tflite) as targets of reds."""
+"""LiteRT files (.tflite) as targets of reds, and LiteRT itself as a device."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 @hookimpl
 def reds_targets() -> Sequence[type[Device]]:
     """Return the targets. LiteRT itself is only imported when a method of one of them is called."""
-    from reds_litert import targets
+    from reds_litert.profile import LiteRt
+    from reds_litert.targets import TARGETS
 
-    return targets.TARGETS
+    return [*TARGETS, LiteRt]

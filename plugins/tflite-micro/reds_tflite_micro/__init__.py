@@ -1,14 +1,19 @@
-"""tflite-micro as a target of reds."""
+"""tflite-micro as a device of reds: the memory that files take on it, and the answers that it computes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from reds_core import hookimpl
-from reds_core.framework import Device
+
+if TYPE_CHECKING:
+    from reds_core.framework import Device
 
 
 @hookimpl
 def reds_targets() -> Sequence[type[Device]]:
-    """Return the targets."""
-    return ()
+    """Return the device. tflite-micro itself is only imported when one of its methods is called."""
+    from reds_tflite_micro.device import TfliteMicro
+
+    return [TfliteMicro]

@@ -1,0 +1,85 @@
+"""LiteRT as a device: the time of an inference on this machine, and the size of the file."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reds_core.errors import InputError
+from reds_core.framework import Device, ExportedModel, Framework, Profile
+
+WARM_UP_RUNS, LEAST_RUNS = 10, 10
+MOST_TIME_S = 5.0
+"""No more runs are started after this time, once there are enough."""
+
+
+@dataclass(frozen=True)
+class ProfileOptions:
+    """Options of profiles on this machine.
+
+    Attributes:
+        repeats: how many inferences are timed at most. The latency is their median.
+        threads: how many threads run an inference.
+    """
+
+    repeats: int = 200
+    threads: int = 1
+
+
+class LiteRt(Device):
+    """LiteRT's interpreter on this machine, with its default delegate."""
+
+    name = "litert"
+    requires = ("ai_edge_litert", "flatbuffers")
+    install = "pip install 'reds-core[tensorflow]'"
+    reads = ("tflite-int8", "tflite", "tflite-16x8", "tflite-float16", "tflite-dynamic")
+    Options = ProfileOptions
+
+    def profile(self, path: Path, configuration: str | None = None) -> Profile:
+        from reds_litert.footprint import content_of, footprint_of
+
+        content = content_of(path)
+        footprint = footprint_of(path, content)
+        return Profile(
+            latency_ns=self._latency_ns(path, content),
+            flash=footprint.file_bytes,
+            flash_weights=footprint.weight_bytes,
+            flash_metadata=footprint.metadata_bytes,
+            operators=footprint.operators,
+        )
+
+    def load(self, framework: Framework, path: Path) -> ExportedModel:
+        from reds_litert.device_files import LiteRtFile
+
+        return LiteRtFile(framework, path)
+
+    def _latency_ns(self, path: Path, content: bytes) -> float:
+        import numpy as np
+
+        from reds_litert.device_files import interpreter_of
+
+        try:
+            interpreter = interpreter_of(content, self.options.threads)
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
+        for tensor in interpreter.get_input_details():  # latency does not depend on values
+            interpreter.set_tensor(tensor["index"], np.zeros(tensor["shape"], tensor["dtype"]))
+        return median_ns(interpreter.invoke, self.options.repeats)
+
+
+def median_ns(run: Callable[[], Any], repeats: int) -> float:
+    """Return the median time of some runs after warm-up runs, in nanoseconds."""
+    end = time.perf_counter() + MOST_TIME_S
+    spent = []
+    for index in range(-WARM_UP_RUNS, max(repeats, 1)):
+        started = time.perf_counter_ns()
+        run()
+        if index >= 0:
+            spent.append(time.perf_counter_ns() - started)
+        if len(spent) >= LEAST_RUNS and time.perf_counter() > end:
+            break
+    return float(statistics.median(spent))
