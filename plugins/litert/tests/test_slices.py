@@ -11,7 +11,8 @@ import pytest
 from keras import layers as L
 from reds_litert.conversion import converted
 from reds_litert.graph import FileGraph, read_graph
-from reds_litert.slices import WEIGHTS, WITH_KERNELS, kernel_slices
+from reds_litert.schema import WEIGHTS
+from reds_litert.slices import WITH_KERNELS, kernel_slices
 from reds_tensorflow.framework import TensorFlowFramework
 
 FRAMEWORK = TensorFlowFramework()
