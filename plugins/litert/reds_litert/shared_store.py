@@ -23,8 +23,8 @@ from reds_litert.schema import WEIGHTS, drop_unused_content, give_content, give_
 from reds_litert.slices import WITH_KERNELS, KernelSlice, bias_place, channel_axis, input_place, kernel_slices
 
 FIT = 1e-6
-"""The greatest difference between a row of a member's kernel and a multiple of the row of the full kernel, as a share of
-its largest weight. Single precision rounds each weight to 6e-8 of itself, a few times in the course of a conversion."""
+"""The greatest difference between a row of a member and a multiple of the row of the full network, as a share of the
+largest weight of the row. A conversion rounds each weight a few times in single precision, to 6e-8 of itself."""
 STEP = 0.51
 """The greatest difference between weights and their integers, in steps: rounding, and a little for single precision."""
 LARGEST_BIAS = np.iinfo(np.int32).max / 2
