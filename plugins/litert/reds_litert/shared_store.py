@@ -31,6 +31,15 @@ LARGEST_BIAS = np.iinfo(np.int32).max / 2
 """The greatest bias that leaves room for the sum that is added to it, as converters have it."""
 
 
+class Reason(Enum):
+    """Why an operator keeps a kernel of its own, as the rest of a sentence about its layer."""
+
+    NOT_FOLLOWED = "has channels that cannot be followed through the graphs"
+    BITS = "has weights of other bits than in the full network"
+    WEIGHTS = "has other weights than the full network times a factor for each output channel"
+    RANGE = "has biases that would be out of range"
+
+
 @dataclass(frozen=True)
 class Conversions:
     """The contents of the files of one network.
@@ -50,20 +59,19 @@ class SharedFile:
 
     Attributes:
         content: The content of the file.
-        own: The operators that keep kernels of their own because they cannot share them, as the names of the tensors
-            that hold these kernels.
+        kernels: The number of its kernels that are constants.
+        own: Why some of them are not slices, by the name of the tensor that holds the kernel.
     """
 
     content: bytes
-    own: tuple[str, ...]
+    kernels: int
+    own: Mapping[str, Reason]
 
 
 def shared_file(member: Conversions, full: Conversions) -> SharedFile:
     """Return the int8 file of a member with the integers of the full network.
 
-    Operators keep kernels of their own if their channels cannot be followed, if their weights have other numbers of
-    bits, if their weights are not those of the full network times a positive factor for each output channel, or if
-    their biases would be out of range.
+    Operators keep kernels of their own for a `Reason`. Files with several graphs, as of loops, share nothing.
 
     Args:
         member: The files of the member.
@@ -75,30 +83,33 @@ def shared_file(member: Conversions, full: Conversions) -> SharedFile:
     try:
         graphs = [read_graph(content) for content in (full.int8, full.float32, member.int8, member.float32)]
     except UnsupportedError:  # loops
-        return SharedFile(member.int8, ())
+        return SharedFile(member.int8, 0, {})
     full_int8, full_float, member_int8, member_float = graphs
     model = unpacked(member.int8)
     graph = model.subgraphs[0]
     slices = kernel_slices(full_int8, member_int8)
     exact, full_exact = _counterparts(member_int8, member_float), _counterparts(full_int8, full_float)
-    fitted: dict[int, list[tuple[int, _Fit | None]]] = {}
+    fitted: dict[int, list[tuple[int, _Fit | Reason]]] = {}
     for at, operator in enumerate(member_int8.operators):
         if operator.kind in WITH_KERNELS and member_int8.tensors[operator.inputs[WEIGHTS]].data is not None:
-            part, fit = slices.get(at), None
+            part, fit = slices.get(at), Reason.NOT_FOLLOWED
             if part is not None and at in exact and part.operator in full_exact:
                 of_full = _Kernels(full_int8, part.operator, full_float, full_exact[part.operator])
                 fit = _fit(_Kernels(member_int8, at, member_float, exact[at]), of_full, part)
             fitted.setdefault(operator.inputs[WEIGHTS], []).append((at, fit))
-    own = []
+    own: dict[str, Reason] = {}
     for index, fits in fitted.items():
-        found = [(at, fit) for at, fit in fits if fit is not None]
-        if len(found) < len(fits) or not all(fit.equals(found[0][1]) for _, fit in found):
-            own.append(member_int8.tensors[index].name)
+        found = [(at, fit) for at, fit in fits if isinstance(fit, _Fit)]
+        reasons = [fit for _, fit in fits if isinstance(fit, Reason)]
+        if not reasons and not all(fit.equals(found[0][1]) for _, fit in found):
+            reasons = [Reason.WEIGHTS]
+        if reasons:
+            own[member_int8.tensors[index].name] = reasons[0]
             continue
         for at, fit in found:
             _replace(model, graph, at, member_int8.operators[at], fit)
     drop_unused_content(model)
-    return SharedFile(packed(model) if len(own) < len(fitted) else member.int8, tuple(own))
+    return SharedFile(packed(model) if len(own) < len(fitted) else member.int8, len(fitted), own)
 
 
 def _counterparts(graph: FileGraph, other: FileGraph) -> Mapping[int, int]:
@@ -191,13 +202,15 @@ class _Fit:
         return np.array_equal(self.integers, other.integers) and np.array_equal(self.scales, other.scales)
 
 
-def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | None:
-    """Cut the kernel of the full network for a member; None if the member needs a kernel of its own."""
+def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
+    """Cut the kernel of the full network for a member, or return why the member needs a kernel of its own."""
     kind, own, stored = member.operator.kind, member.kernel, full.kernel
     exact, full_exact = member.exact_kernel, full.exact_kernel
     are_int8 = all(each.bits == 8 and each.dtype == np.int8 and not each.zero_points.any() for each in (own, stored))
-    if stored.data is None or exact is None or full_exact is None or not are_int8 or not stored.scales.size:
-        return None
+    if stored.data is None or exact is None or full_exact is None or not stored.scales.size:
+        return Reason.NOT_FOLLOWED
+    if not are_int8:
+        return Reason.BITS
     axis = channel_axis(kind)
     integers = part.cut(kind, stored.data)
     steps = np.broadcast_to(stored.scales, stored.shape[axis])[part.outputs].astype(np.float64)
@@ -205,22 +218,22 @@ def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | None:
     is_rounded = np.abs(_rows(integers, axis) * steps[:, None] - full_rows) <= STEP * steps[:, None]
     factors = _factors(rows, full_rows)
     if factors is None or not is_rounded.all():
-        return None
+        return Reason.WEIGHTS
     scales = (steps * factors).astype(np.float32)
     if own.scales.size == 1:
         if not (scales == scales[0]).all():
-            return None
+            return Reason.WEIGHTS
         scales = scales[:1]
     bias_scales = np.float32(member.input_scale) * scales
     if not (bias_scales >= np.finfo(np.float32).tiny).all():
-        return None
+        return Reason.RANGE
     if member.bias is None:
         return _Fit(integers, scales, None, bias_scales)
     if member.bias.data is None or member.bias.dtype != np.int32 or member.exact_bias is None:
-        return None
+        return Reason.NOT_FOLLOWED
     bias = np.rint(member.exact_bias / bias_scales.astype(np.float64))
     if np.abs(bias).max(initial=0) > LARGEST_BIAS:
-        return None
+        return Reason.RANGE
     return _Fit(integers, scales, bias.astype(np.int32), bias_scales)
 
 

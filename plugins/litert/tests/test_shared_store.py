@@ -10,7 +10,7 @@ import pytest
 from reds_litert.device_files import interpreter_of, run_one_by_one
 from reds_litert.graph import FileGraph, read_graph
 from reds_litert.schema import WEIGHTS, give_content, packed, unpacked
-from reds_litert.shared_store import Conversions, SharedFile, shared_file
+from reds_litert.shared_store import Conversions, Reason, SharedFile, shared_file
 from reds_litert.slices import WITH_KERNELS, kernel_slices
 
 
@@ -25,10 +25,11 @@ def shared(small_family: Any) -> SharedFile:
 
 def test_all_kernels_are_slices_of_the_full_integers(small_family: Any, shared: SharedFile) -> None:
     full, member = read_graph(small_family.of_full.int8), read_graph(shared.content)
-    assert shared.own == ()
+    assert not shared.own
     slices = kernel_slices(full, member)
     places = [at for at, operator in enumerate(member.operators) if operator.kind in WITH_KERNELS]
     assert list(slices) == places
+    assert shared.kernels == len(places)
     for at, part in slices.items():
         cut = part.cut(member.operators[at].kind, kernel(full, part.operator))
         np.testing.assert_array_equal(cut, kernel(member, at))
@@ -92,7 +93,7 @@ def test_other_weights_are_kept(small_family: Any, change: Any) -> None:
     files, at = small_family.of_member, 0
     found = shared_file(replace(files, float32=changed(files.float32, at, change)), small_family.of_full)
     separate, member = read_graph(files.int8), read_graph(found.content)
-    assert found.own == (separate.tensors[separate.operators[at].inputs[WEIGHTS]].name,)
+    assert found.own == {separate.tensors[separate.operators[at].inputs[WEIGHTS]].name: Reason.WEIGHTS}
     np.testing.assert_array_equal(kernel(member, at), kernel(separate, at))
     others = [at for at, operator in enumerate(member.operators) if operator.kind in WITH_KERNELS][1:]
     assert any((kernel(separate, at) != kernel(member, at)).any() for at in others)
@@ -106,4 +107,4 @@ def test_biases_out_of_range_are_kept(small_family: Any) -> None:
     graph.tensors[graph.inputs[0]].quantization.scale = np.array([1e-12], np.float32)
     found = shared_file(Conversions(packed(model), files.float32), small_family.of_full)
     separate = read_graph(files.int8)
-    assert found.own == (separate.tensors[separate.operators[0].inputs[WEIGHTS]].name,)
+    assert found.own == {separate.tensors[separate.operators[0].inputs[WEIGHTS]].name: Reason.RANGE}
