@@ -47,10 +47,12 @@ class FullAccuracy:
     Attributes:
         before: of the input model.
         after: of the exported full network.
+        exported: of each file for a device, by kind of file.
     """
 
     before: float | None = None
     after: float | None = None
+    exported: Mapping[str, float | None] = field(default_factory=dict, metadata={INLINE: True})
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,12 @@ class FullRecord:
     Attributes:
         usage: usage of each resource in base units: macs, params, peak_ram, and latency if it was measured.
         accuracy: accuracy on test data.
+        files: names of its files for devices, relative to the run's folder, by kind of file. Left out without any.
     """
 
     usage: Mapping[str, int] = field(metadata={INLINE: True, REQUIRED: ALWAYS_COUNTED})
     accuracy: FullAccuracy = FullAccuracy()
+    files: Mapping[str, str] = field(default_factory=dict, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

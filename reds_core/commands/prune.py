@@ -32,7 +32,7 @@ from reds_core.commands.shared import (
 from reds_core.commands.verbosity import chosen_verbose
 from reds_core.errors import InputError
 from reds_core.plugin import PluginOptions
-from reds_core.runs.settings import RunSettings, merged_options
+from reds_core.runs.settings import SEPARATE, SHARED, Int8Files, RunSettings, merged_options
 from reds_core.scales import PERCENT, read_typed
 from reds_core.scoring.scorer import ScoreLevel, parse_level
 
@@ -68,6 +68,14 @@ def _points(given: str | Absent, _: float | None) -> float | Absent:
     return float(typed.number)
 
 
+def _int8(given: str, _: Int8Files) -> str:
+    if given not in (SHARED, SEPARATE):
+        raise InputError(
+            f"'{given}' is neither {SHARED} nor {SEPARATE}", f"give --int8 {SHARED}, --int8 {SEPARATE} or --no-int8"
+        )
+    return given
+
+
 def _gap(given: str | Absent, _: float | None) -> float | Absent:
     return given if isinstance(given, Absent) else parse_gap(given)
 
@@ -84,6 +92,11 @@ DATA_SECTION, FINE_TUNING, EXPORT = "Data", "Fine-tuning", "Export"
 TRANSFORMS = "Transforms and targets"
 
 BUDGETS_TEXT = f"{BUDGET_TEXT}. There is one subnetwork for each value"
+
+INT8_TEXT = (
+    "Whether the integer weights of each subnetwork in its int8 file are slices of those of the full network (shared), "
+    "or each subnetwork is quantised by itself (separate)"
+)
 
 OPTIONS = SettingOptions(
     RunSettings(),
@@ -128,6 +141,13 @@ OPTIONS = SettingOptions(
         "exchange_rate": OptionRule(metavar="RATE"),
         "calibrate": OptionRule(least=2),
         "holdout": OptionRule(metavar="SHARE"),
+        "int8": OptionRule(
+            metavar=f"{SHARED}|{SEPARATE}",
+            is_text=True,
+            complete=choices((SHARED, SEPARATE)),
+            read=_int8,
+            text=INT8_TEXT,
+        ),
         "class_weight": OptionRule(metavar="CLASS=X,..."),
         "seed": OptionRule(least=0),
     },
@@ -171,6 +191,7 @@ def prune_command(
             rich_help_panel=RUN,
         ),
     ] = None,
+    no_int8: Annotated[bool, typer.Option("--no-int8", help="Write no int8 files.", rich_help_panel=EXPORT)] = False,
     resume: Annotated[
         bool,
         typer.Option(
@@ -205,7 +226,9 @@ def prune_command(
     if resume and overwrite:
         raise InputError("--resume and --overwrite cannot be combined", "give one of them")
     base = Recipe() if recipe is None else load_recipe(recipe)
-    settings = OPTIONS.applied(base.settings, given)
+    if no_int8 and given["int8"] is not None:
+        raise InputError("--int8 and --no-int8 cannot be combined", "give one of them")
+    settings = override(OPTIONS.applied(base.settings, given), int8=False if no_int8 else None)
     base = override(base, model=None if model is None else str(model), data=data, settings=settings)
     folder = out or Path(base.out or DEFAULT_OUT)
     mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE

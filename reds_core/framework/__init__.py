@@ -47,7 +47,7 @@ from reds_core.framework.probe import LatencyProbe, Segmenter
 from reds_core.framework.projection import Projection, projections
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
-from reds_core.framework.target import ExportSource, Target
+from reds_core.framework.target import ConversionCache, ExportSource, FullExport, Target
 from reds_core.framework.task import Task
 from reds_core.framework.training import Training, TrainingObjects
 
@@ -63,6 +63,7 @@ __all__ = [
     "BatchSource",
     "BuiltSample",
     "Change",
+    "ConversionCache",
     "Data",
     "Device",
     "Energy",
@@ -80,6 +81,7 @@ __all__ = [
     "FileOutput",
     "FinetuneSettings",
     "Framework",
+    "FullExport",
     "LatencyProbe",
     "LayerPlugin",
     "LoadedModel",

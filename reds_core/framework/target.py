@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from reds_core.framework.data import Arrays
 from reds_core.framework.device import Device
-from reds_core.framework.exported import ExportedModel
+from reds_core.framework.exported import ExportedModel, Numbers
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
@@ -19,6 +19,26 @@ from reds_core.network.description import Network
 if TYPE_CHECKING:
     from reds_core.cost.latency_table import LatencySettings
     from reds_core.framework.probe import LatencyProbe
+
+
+class ConversionCache:
+    """What a model was converted to so far, so that targets that need the same conversion make it once.
+
+    It is for one model and one set of examples for calibration.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[Numbers, bytes] = {}
+
+    def get(self, numbers: Numbers, convert: Callable[[], bytes]) -> bytes:
+        """Return the conversion to a type of weights and activations, which `convert` makes if there is none yet."""
+        if numbers not in self._made:
+            self._made[numbers] = convert()
+        return self._made[numbers]
+
+
+def _ignored(_: str) -> None:
+    """Warnings that nobody asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +51,10 @@ class ExportSource:
         network: The description of the model.
         settings: The levels of its layers besides widths.
         calibration: Examples that determine the ranges of activations; None without data.
+        full: The full network whose integer weights the file shares as far as it can; None for a file with weights of
+            its own. Targets may ignore it.
+        conversions: What the model was converted to so far.
+        warn: Called with warnings about the file, each as the rest of a sentence that begins with its name.
     """
 
     framework: Framework
@@ -38,6 +62,22 @@ class ExportSource:
     network: Network
     settings: LevelSettings = UNTOUCHED
     calibration: Arrays | None = None
+    full: FullExport | None = None
+    conversions: ConversionCache = field(default_factory=ConversionCache)
+    warn: Callable[[str], None] = _ignored
+
+
+@dataclass(frozen=True, eq=False)
+class FullExport:
+    """The full network of a family and its file, whose integer weights other members can share.
+
+    Attributes:
+        source: What the file was exported from.
+        path: The file, which the same target has written.
+    """
+
+    source: ExportSource
+    path: Path
 
 
 class Target(Device):

@@ -127,10 +127,10 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
     """
     kinds = file_kinds_in(plan)
     record = plan.full
-    accuracy = _numbers(Accuracy(record.accuracy.before, record.accuracy.after), kinds)
-    files = _files(folder, kinds.file_names(FULL_NETWORK), accuracy, kinds)
-    found = tuple(f for f in files if f.kind == kinds.model or f.size is not None)
-    full = Member("full", record.usage, dict.fromkeys(record.usage, 1.0), accuracy, found, None)
+    accuracy = _numbers(Accuracy(record.accuracy.before, record.accuracy.after, record.accuracy.exported), kinds)
+    names = {kinds.model.name: kinds.model.file_name(FULL_NETWORK), **record.files}
+    files = _files(folder, names, accuracy, kinds)
+    full = Member("full", record.usage, dict.fromkeys(record.usage, 1.0), accuracy, files, None)
     subnetworks = tuple(
         dataclasses.replace(_subnetwork(s, record.usage, folder, kinds), mark=_mark(s, plan)) for s in plan.subnetworks
     )

@@ -76,7 +76,7 @@ def _member_row(record: SubnetworkRecord) -> dict[str, Any]:
 def _full_row(full: FullRecord) -> dict[str, Any]:
     return {
         **{usage_column(resource): used for resource, used in full.usage.items()},
-        **_accuracies(Accuracy(full.accuracy.before, full.accuracy.after)),
+        **_accuracies(Accuracy(full.accuracy.before, full.accuracy.after, full.accuracy.exported)),
         "is_untrained": False,
         "shares_weights": True,
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from reds_core.errors import UnsupportedError, argument
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
 from reds_core.framework.framework import Framework
-from reds_core.framework.target import ExportSource, Target
+from reds_core.framework.target import ExportSource, FullExport, Target
 from reds_core.framework.task import Task
 from reds_core.knapsack.levels import UNTOUCHED, Dimension, LevelSettings
 from reds_core.network.description import Network
 from reds_core.plan import Accuracy
 from reds_core.report.facts import Metric, metric_of
 from reds_core.report.units import byte_size
-from reds_core.runs.file_names import full_file, member_files
+from reds_core.runs.file_names import full_device_file, full_file, member_files
 from reds_core.runs.targets import RunTargets
 
 CALIBRATION_EXAMPLES = 200
@@ -30,6 +31,23 @@ INT8_LOSS_POINTS = 2.0
 """The loss of accuracy from the float32 file to the int8 file, in points, above which there is a warning."""
 INT8_CHANGE = 0.05
 """The relative difference in another metric between the int8 and float32 files above which there is a warning."""
+
+
+@dataclass(frozen=True)
+class FullFiles:
+    """The files of the full network.
+
+    Attributes:
+        accuracy: The accuracy of its model file on test data; None without test data.
+        exported: The accuracy of each file for a device, by kind.
+        files: The names of these files by kind.
+        shared: What members can share of them, by kind.
+    """
+
+    accuracy: float | None = None
+    exported: Mapping[str, float | None] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, FullExport] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,11 +96,60 @@ class Exporter:
         """The accuracy of a model on test data; None without test data."""
         return None if self.test is None else self.framework.accuracy(model, self.test, self.task)
 
-    def save_full(self, model: Any) -> float | None:
-        """Write the full network and return its accuracy; None without test data."""
+    def save_full(self, model: Any) -> FullFiles:
+        """Write the files of the full network: the model, and the int8 files with the weights that members share."""
         path = self.folder / full_file(self.framework.file)
         self.framework.save_model(model, path)
-        return None if self.test is None else self.accuracy(self.framework.load_model(path))
+        accuracy = None if self.test is None else self.accuracy(self.framework.load_model(path))
+        shared = {} if self.calibration is None else self._export_full(model)
+        exported = {
+            kind.name: None if self.test is None else self._exported_accuracy(target, shared[kind.name].path)
+            for target, kind in self._int8_targets
+            if kind.name in shared
+        }
+        return FullFiles(accuracy, exported, {kind: each.path.name for kind, each in shared.items()}, shared)
+
+    def shared_files(self, model: Any, files: Mapping[str, str]) -> Mapping[str, FullExport]:
+        """Return what members can share of the files of the full network that an earlier run wrote.
+
+        Args:
+            model: The model of the full network.
+            files: The names of its files for devices by kind. Those that are missing in the folder are left out.
+        """
+        kinds = [kind.name for _, kind in self._int8_targets if kind.name in files]
+        paths = {kind: self.folder / Path(files[kind]).name for kind in kinds}
+        found = {kind: path for kind, path in paths.items() if path.is_file()}
+        if not found:
+            return {}
+        source = ExportSource(self.framework, model, self.framework.inspect(model))
+        return {kind: FullExport(source, path) for kind, path in found.items()}
+
+    @property
+    def _int8_targets(self) -> list[tuple[Target, FileKind]]:
+        kinds = ((target, self.targets.kind(target)) for target in self.targets.targets)
+        return [(target, kind) for target, kind in kinds if kind.is_int8]
+
+    def _export_full(self, model: Any) -> dict[str, FullExport]:
+        """Write the int8 files of the full network, apart from those that cannot express it."""
+        shared: dict[str, FullExport] = {}
+        if not self._int8_targets:
+            return shared
+        source = ExportSource(self.framework, model, self.framework.inspect(model), calibration=self._examples)
+        for target, kind in self._int8_targets:
+            path = self.folder / full_device_file(kind)
+            try:
+                target.export(source, path)
+            except UnsupportedError as error:
+                path.unlink(missing_ok=True)
+                self.warn(f"'{path.name}' is left out: {error.what}")
+                continue
+            shared[kind.name] = FullExport(source, path)
+        return shared
+
+    @property
+    def _examples(self) -> Arrays | None:
+        """The examples on which files are calibrated."""
+        return None if self.calibration is None else _spread(self.calibration, CALIBRATION_EXAMPLES)
 
     def save_member(
         self,
@@ -92,6 +159,7 @@ class Exporter:
         settings: LevelSettings = UNTOUCHED,
         usage: Mapping[str, int] | None = None,
         changed: LevelSettings = UNTOUCHED,
+        shared: Mapping[str, FullExport] | None = None,
     ) -> tuple[Mapping[str, str | None], Accuracy]:
         """Write the files of one subnetwork.
 
@@ -105,6 +173,8 @@ class Exporter:
             settings: The levels of its layers besides widths.
             usage: What the subnetwork uses by its plan, in base units of each resource.
             changed: Those of the levels that do not leave a layer as it is.
+            shared: The files of the full network whose integer weights the subnetwork shares, by kind. None gives it
+                weights of its own.
 
         Returns:
             The names of the files by kind, None for kinds that were not written, and their accuracies.
@@ -112,7 +182,7 @@ class Exporter:
         kinds = self.targets.kinds
         paths = {kind: self.folder / file for kind, file in zip(kinds.all, member_files(kinds, name), strict=True)}
         self.framework.save_model(model, paths[kinds.model])
-        written = self._export(model, settings, paths)
+        written = self._export(model, settings, paths, shared or {})
         for kind in kinds.exported:
             if kind not in written:
                 paths[kind].unlink(missing_ok=True)
@@ -129,19 +199,22 @@ class Exporter:
         return {k.name: path.name if k in (kinds.model, *written) else None for k, path in paths.items()}, accuracy
 
     def _export(
-        self, model: Any, settings: LevelSettings, paths: Mapping[FileKind, Path]
+        self, model: Any, settings: LevelSettings, paths: Mapping[FileKind, Path], shared: Mapping[str, FullExport]
     ) -> dict[FileKind, tuple[Target, Network]]:
         """Write the files for devices. Returns the target of each kind written, and the description of the model."""
-        examples = None if self.calibration is None else _spread(self.calibration, CALIBRATION_EXAMPLES)
+        examples = self._examples
         written: dict[FileKind, tuple[Target, Network]] = {}
         if not self.targets.targets:
             return written
         network = self.framework.inspect(model)
+        exact = ExportSource(self.framework, model, network, settings)
         for target in self.targets.targets:
             kind = self.targets.kind(target)
             if kind.is_calibrated and examples is None:
                 continue
-            source = ExportSource(self.framework, model, network, settings, examples if kind.is_calibrated else None)
+            calibration = examples if kind.is_calibrated else None
+            warn = partial(self._warn_of, paths[kind])
+            source = replace(exact, calibration=calibration, full=shared.get(kind.name), warn=warn)
             try:
                 target.export(source, paths[kind])
             except UnsupportedError as error:
@@ -152,6 +225,9 @@ class Exporter:
                 continue
             written[kind] = (target, network)
         return written
+
+    def _warn_of(self, path: Path, text: str) -> None:
+        self.warn(f"'{path.name}' {text}")
 
     def _accuracies(
         self, before: float | None, paths: Mapping[FileKind, Path], written: Mapping[FileKind, tuple[Target, Network]]

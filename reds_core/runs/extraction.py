@@ -16,6 +16,7 @@ from reds_core.errors import InputError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.family import member_kept
+from reds_core.framework.target import FullExport
 from reds_core.knapsack.option_rows import choice_of
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan, save_plan
@@ -28,6 +29,7 @@ from reds_core.runs.alignment import choose
 from reds_core.runs.checkpoint import remove_checkpoints
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.exporting import Exporter
+from reds_core.runs.file_names import full_device_file
 from reds_core.runs.finish import report, solution_figures
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.given_data import Splits
@@ -36,7 +38,7 @@ from reds_core.runs.member_training import recalibrate_member, train_member
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
-from reds_core.runs.settings import RunSettings, merged_options
+from reds_core.runs.settings import SHARED, RunSettings, merged_options
 from reds_core.runs.targets import RunTargets, run_targets
 from reds_core.system.folder_lock import locked_folder
 from reds_core.watcher import Watcher
@@ -135,7 +137,8 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         watcher.stage(f"exporting subnetwork {budget.name}")
         if plan is not present:
             save_plan(plan, folder)  # it must not name a member whose files are being replaced
-        record = _export(family, budget, decision, model, exporter, before)
+        shared = _shared(family, request, exporter, watcher)
+        record = _export(family, budget, decision, model, exporter, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(record, extraction=added)
         plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))
@@ -263,6 +266,22 @@ def _exporter(family: FinishedFamily, targets: RunTargets, model: Any, data: Mem
     return Exporter(targets, family.folder, settings.task, calibration, data.test, watcher.warn, timing)
 
 
+def _shared(
+    family: FinishedFamily, request: ExtractionRequest, exporter: Exporter, watcher: Watcher
+) -> Mapping[str, FullExport]:
+    """The files of the full network whose integer weights the subnetwork shares; none if its weights are its own."""
+    if family.settings.int8 != SHARED or request.finetune_epochs or exporter.calibration is None:
+        return {}
+    shared = exporter.shared_files(family.full, family.plan.full.files)
+    kind = exporter.targets.kinds.int8
+    if kind is not None and kind.name not in shared:
+        watcher.warn(
+            f"the int8 file gets integer weights of its own, since '{family.folder}' holds no "
+            f"'{full_device_file(kind)}' from which it could share them"
+        )
+    return shared
+
+
 def _export(
     family: FinishedFamily,
     budget: SubnetworkBudget,
@@ -270,12 +289,13 @@ def _export(
     model: Any,
     exporter: Exporter,
     before: float | None,
+    shared: Mapping[str, FullExport],
 ) -> SubnetworkRecord:
     """Write and measure the subnetwork."""
     levels = family.levels.complete(decision.settings)
     usage = family.statement.usage(decision.widths, decision.settings)
     changed = family.levels.changed(levels)
-    files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed)
+    files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed, shared)
     figures: Mapping[str, Any] = {} if decision.solution is None else solution_figures(decision.solution)
     return SubnetworkRecord(
         name=budget.name,

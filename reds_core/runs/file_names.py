@@ -5,12 +5,17 @@ from __future__ import annotations
 from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.plan import FULL_NETWORK
 
-MEMBER, BASELINE = "subnet-", "model"
+MEMBER, BASELINE, DEVICE = "subnet-", "model", "full"
 
 
 def full_file(kind: FileKind) -> str:
     """The model file of the full network, whose channels are in order of importance."""
     return kind.file_name(FULL_NETWORK)
+
+
+def full_device_file(kind: FileKind) -> str:
+    """The file of the full network for a device."""
+    return kind.file_name(DEVICE)
 
 
 def baseline_file(kind: FileKind) -> str:

@@ -25,12 +25,13 @@ from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
 from reds_core.report.run_report import write_report
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
-from reds_core.runs.exporting import Exporter
+from reds_core.runs.exporting import Exporter, FullFiles
 from reds_core.runs.file_names import baseline_file
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.recipe import save_recipe
 from reds_core.runs.session import Session
+from reds_core.runs.settings import SHARED
 from reds_core.runs.targets import run_targets
 from reds_core.runs.thinning import ThinningPrice, thinning_price
 from reds_core.search_records import MaxDropRecord
@@ -57,7 +58,7 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     exporter = Exporter(targets, folder, settings.task, calibration, inputs.test, session.watcher.warn, timing)
     session.watcher.stage("measuring")
     before = exporter.accuracy(inputs.model)
-    after = exporter.save_full(state.family.full)
+    full = exporter.save_full(state.family.full)
     if state.is_scored:
         save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
         save_order(folder / ORDER_FILE, state.order)
@@ -66,8 +67,9 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     records = []
     for member, budget in enumerate(session.budgets):
         session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
-        records.append(_export(session, exporter, state, member, budget))
-    plan = plan_of(session, checkpoint, records, FullAccuracy(before, after), max_drop)
+        records.append(_export(session, exporter, state, member, budget, full))
+    record = FullRecord(usage, FullAccuracy(before, full.accuracy, full.exported), full.files)
+    plan = plan_of(session, checkpoint, records, record, max_drop)
     report(plan, folder, session.watcher)
     _save_recipe(session)
     save_plan(plan, folder)  # last, since a folder with a plan is a finished run
@@ -95,7 +97,7 @@ def plan_of(
     session: Session,
     checkpoint: Checkpoint,
     records: Sequence[SubnetworkRecord],
-    accuracy: FullAccuracy | None = None,
+    full: FullRecord | None = None,
     max_drop: MaxDropRecord | None = None,
 ) -> Plan:
     """The plan of a run.
@@ -104,13 +106,13 @@ def plan_of(
         session: The run.
         checkpoint: The family after the last step.
         records: The records of its members, smallest first.
-        accuracy: The accuracy of the full network; None if it is not measured.
+        full: The record of the full network; None if only what it uses is known.
         max_drop: How the family was found if its budget was not given.
     """
     network = session.inputs.network
     return Plan(
         format=LEVELS_FORMAT if session.settings.names_targets else FORMAT,
-        full=FullRecord(session.statement.usage(network.channels), accuracy or FullAccuracy()),
+        full=full or FullRecord(session.statement.usage(network.channels)),
         groups=tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups),
         subnetworks=tuple(records),
         pruner=session.plugins.pruner.name,
@@ -126,9 +128,10 @@ def plan_of(
 
 
 def _export(
-    session: Session, exporter: Exporter, state: PruningState, member: int, budget: SubnetworkBudget
+    session: Session, exporter: Exporter, state: PruningState, member: int, budget: SubnetworkBudget, full: FullFiles
 ) -> SubnetworkRecord:
     """Write and measure one subnetwork."""
+    shared = full.shared if session.settings.int8 == SHARED else None
     inputs, framework = session.inputs, session.inputs.framework
     choice, kept, model = state.choices[member], state.kept(member), state.family.members[member]
     usage = session.statement.usage(choice.widths, choice.settings)
@@ -139,7 +142,7 @@ def _export(
     before = None if raw is None else exporter.accuracy(raw)
     settings = session.levels.complete(choice.settings)
     changed = session.levels.changed(settings)
-    files, accuracy = exporter.save_member(model, budget.name, before, settings, usage, changed)
+    files, accuracy = exporter.save_member(model, budget.name, before, settings, usage, changed, shared)
     return replace(
         member_record(session, state, member),
         accuracy=accuracy,

@@ -19,9 +19,9 @@ from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, has_progress, remove_checkpoints
 from reds_core.runs.dataset import OBJECTS
 from reds_core.runs.drop_goal import all_budget_names
-from reds_core.runs.file_names import baseline_file, full_file, is_output, member_files
+from reds_core.runs.file_names import baseline_file, full_device_file, full_file, is_output, member_files
 from reds_core.runs.recipe import RECIPE_FILE
-from reds_core.runs.settings import TRANSFORM_SETTINGS
+from reds_core.runs.settings import SHARED, TRANSFORM_SETTINGS
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.records import from_plain, parse_json, to_json
@@ -96,6 +96,8 @@ class RunRecord:
         """
         for key in dict.fromkeys((*options, *self.options, *OPTIONS_OF_OBJECTS)):
             was, is_now = self.options.get(key), options.get(key)
+            if key == "int8" and was is True:
+                was = SHARED  # as it was written when there was no choice
             if key in TRANSFORM_SETTINGS and not was and not is_now and False not in (was, is_now):
                 continue  # a run without transforms and targets does not state them
             if is_now != was and key not in _SOURCES:
@@ -278,6 +280,7 @@ class RunFolder:
         (self.path / PLAN_FILE).unlink(missing_ok=True)
         remove_partial_files(self.path)
         outputs = [REPORT_FILE, RECIPE_FILE, full_file(kinds.model), SCORES_FILE, ORDER_FILE]
+        outputs += [full_device_file(kind) for kind in kinds.exported]
         for name in outputs + [file for member in members for file in member_files(kinds, member)]:
             (self.path / Path(name).name).unlink(missing_ok=True)
         remove_checkpoints(self.path)

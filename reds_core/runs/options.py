@@ -16,6 +16,7 @@ from typing import Any, TypedDict, TypeVar
 from reds_core.errors import InputError, argument
 from reds_core.framework.finetuning import MemberChoice, Precision, Schedule, Teacher
 from reds_core.plugin import PluginOptions
+from reds_core.runs.settings import Int8Files
 from reds_core.scoring.scorer import ScoreLevel
 from reds_core.system.structuring import Source, converter_for, type_name
 
@@ -26,6 +27,7 @@ _OTHER_NAMES = {"finetune.epochs": "finetune_epochs", "task.metric": "metrics"}
 _FORMS = {
     "align": 'a whole number or "auto"',
     "augment": "a string or a list of strings",
+    "int8": '"shared", "separate", True or False',
     "keep": "a string or a list of strings",
     "memory_limit": 'a whole number of bytes or a string such as "2GiB"',
     "transforms": "a string or a list of strings",
@@ -85,7 +87,9 @@ class PruneOptions(WidthOptions, total=False):
         qat_activations: Whether to round activations as well where subnetworks are trained under quantisation.
         holdout: The share of the training data that is held back for validation, from 0 to below 1.
         stream: Whether the images of a folder are read from disk in each pass even if they fit into memory.
-        int8: Whether to write an int8 file of each subnetwork too, if there is data to calibrate it.
+        int8: Which int8 files are written of each network, if there is data to calibrate them: `"shared"` or True, in
+            which the integer weights of each subnetwork are slices of those of the full network, `"separate"`, in which
+            each subnetwork is quantised by itself, or False for none.
         strict: Whether to fail if a part of the model cannot be pruned. Otherwise there is a warning.
         batch_size: Examples in a training step.
         learning_rate: The highest learning rate.
@@ -123,7 +127,7 @@ class PruneOptions(WidthOptions, total=False):
     qat_activations: bool
     holdout: float
     stream: bool
-    int8: bool
+    int8: Int8Files
     strict: bool
     batch_size: int
     learning_rate: float
@@ -305,7 +309,7 @@ class _Given(Source):
 
     def choice(self, value: Any, choices: Mapping[Any, Any]) -> Any:
         value = value.value if isinstance(value, Enum) else value
-        if value not in choices:
+        if not isinstance(value, str | bool) or value not in choices:
             raise self._wrong(value, "one of " + ", ".join(f'"{each}"' for each in choices))
         return choices[value]
 

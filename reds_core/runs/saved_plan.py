@@ -171,7 +171,7 @@ class SavedFull(_SavedNetwork, FullRecord):
     @property
     def _names(self) -> Mapping[str, str | None]:
         kinds = self._home.kinds
-        return {kinds.model.name: full_file(kinds.model)}
+        return {kinds.model.name: full_file(kinds.model), **self.files}
 
 
 @_with_attributes_of(Plan)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
@@ -24,6 +25,10 @@ from reds_core.scoring.scorer import ScoreLevel
 from reds_core.system.files import given_path
 from reds_core.system.memory import parse_bytes
 
+Int8Files = Literal["shared", "separate", True, False]
+"""Which int8 files are written: of subnetworks whose integer weights are slices of those of the full network, of
+subnetworks that are each quantised by themselves, or none. True means "shared"."""
+SHARED, SEPARATE = "shared", "separate"
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
 DEFAULT_OUT = "reds-out"
@@ -86,7 +91,9 @@ class RunSettings:
             for all classes.
         stream: Read the images of a folder from disk in each pass, even if they fit into memory. Otherwise only images
             that would take more than a quarter of the available memory are read in this way.
-        int8: Write an int8 file of each subnetwork as well, if there is data to calibrate it.
+        int8: Which int8 files are written of each network, if there is data to calibrate them: shared, in which the
+            integer weights of each subnetwork are slices of those of the full network, or separate, in which each
+            subnetwork is quantised by itself. False writes none.
         strict: Fail if a part of the model cannot be pruned, instead of a warning.
         seed: The seed of all random numbers.
     """
@@ -119,11 +126,13 @@ class RunSettings:
     holdout: float = 0.1
     class_weight: str | None = None
     stream: bool = False
-    int8: bool = True
+    int8: Int8Files = "shared"
     strict: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.int8 is True:
+            object.__setattr__(self, "int8", SHARED)
         check_element_size(self.element_size_bytes)
         if self.latency_table is not None:
             given_path(self.latency_table, "latency_table")

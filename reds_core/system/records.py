@@ -115,7 +115,7 @@ class JsonSource(Source):
         return value  # an int stays an int where a float is wanted, so that rewriting a file does not change it
 
     def choice(self, value: Any, choices: Mapping[Any, Any]) -> Any:
-        if not isinstance(value, str) or value not in choices:
+        if not isinstance(value, str | bool) or value not in choices:
             _refuse(value, _none_of([str(each) for each in choices]))
         return choices[value]
 

@@ -147,9 +147,12 @@ class _NodeSource(Source):
         return [_Place(node, value.name) for node in nodes]
 
     def choice(self, value: _Place, choices: Mapping[Any, Any]) -> Any:
-        text = self._scalar_node(value, None).value
+        text, plain = self._scalar_node(value, None).value, self.anything(value)
+        if isinstance(plain, bool) and plain in choices:
+            return choices[plain]
         if text not in choices:
-            self._fail(value.node, f"{value.name} cannot be '{text}'", _suggestion(text, choices.keys()))
+            known = [str(each).lower() if isinstance(each, bool) else each for each in choices]
+            self._fail(value.node, f"{value.name} cannot be '{text}'", _suggestion(text, known))
         return choices[text]
 
     def scalar(self, value: _Place, wanted: type) -> Any:

@@ -6,7 +6,6 @@ by the factors of batch norms. The layer of each operator is found by its weight
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +21,19 @@ from reds_core.errors import UnsupportedError
 from reds_core.network import Network, WeightKind
 from reds_core.transforms import UniformQuantiser
 from reds_litert.schema import (
+    BIAS,
+    INPUT,
     TYPES,
+    WEIGHTS,
     code_index,
     drop_unused_content,
     elements,
     give_content,
+    give_scales,
     kind_of,
     pack4,
     packed,
+    replace_bias,
     unpacked,
 )
 
@@ -46,8 +50,6 @@ ROUNDING = 0.03
 COARSE_ROUNDING = 0.75
 """The greatest difference of weights of large scales from a multiple of their kernel, in steps of 8 bits. Rounding is
 half a step; the multiple that is fitted to rounded weights is not exact."""
-INPUT, WEIGHTS, BIAS = 0, 1, 2
-"""Indices among the inputs of an operator."""
 
 _KINDS = schema.BuiltinOperator
 VERSIONS = {_KINDS.CONV_2D: 7, _KINDS.DEPTHWISE_CONV_2D: 7, _KINDS.FULLY_CONNECTED: 10}
@@ -233,7 +235,7 @@ def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None
     stored = np.moveaxis(integers.reshape([shape[place.axis], *others]), 0, place.axis).astype(np.int8)
     content = np.ascontiguousarray(stored).reshape(-1)
     give_content(model, tensor, content.view(np.uint8) if keep_int8 else pack4(content))
-    _quantise(tensor, scales, place.axis)
+    give_scales(tensor, scales, place.axis)
     for operator in place.operators:
         _rescale_bias(model, place.graph, operator, scales)
         if not keep_int8:
@@ -291,20 +293,10 @@ def _rescale_bias(model: Any, graph: Any, operator: Any, scales: FloatArray) -> 
     found = _bias_of(model, graph, operator)
     if found is None:
         return
-    bias, values = copy.copy(found[0]), found[1]
-    bias.quantization = copy.copy(bias.quantization)
+    bias, values = found
     new = float(_scales(graph.tensors[operator.inputs[INPUT]])[0]) * scales
     rounded = np.where(new > 0, np.rint(values * _scales(bias) / np.where(new > 0, new, 1)), values)
-    give_content(model, bias, rounded.astype(TYPES[bias.type]).view(np.uint8))
-    _quantise(bias, new.astype(np.float32), 0)
-    graph.tensors.append(bias)
-    operator.inputs = [*operator.inputs[:BIAS], len(graph.tensors) - 1, *operator.inputs[BIAS + 1 :]]
-
-
-def _quantise(tensor: Any, scales: npt.NDArray[np.floating[Any]], axis: int) -> None:
-    details = tensor.quantization
-    details.scale, details.zeroPoint = scales.astype(np.float32), np.zeros(len(scales), np.int64)
-    details.quantizedDimension, details.min, details.max = axis, None, None
+    replace_bias(model, graph, operator, rounded.astype(TYPES[bias.type]), new)
 
 
 def _version(model: Any, graph: Any, operator: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import flatbuffers
@@ -22,6 +23,8 @@ TYPES = {
     schema.TensorType.BOOL: np.bool_,
 }
 """The NumPy type of each type of tensors whose elements take whole bytes."""
+INPUT, WEIGHTS, BIAS = 0, 1, 2
+"""Indices among the inputs of a convolution or a fully connected operator."""
 
 
 def unpacked(content: bytes) -> Any:
@@ -86,6 +89,44 @@ def give_content(model: Any, tensor: Any, data: npt.NDArray[np.uint8]) -> None:
     """Give a tensor a buffer of its own, since several may share one."""
     model.buffers.append(Content(data))
     tensor.buffer = len(model.buffers) - 1
+
+
+def give_scales(tensor: Any, scales: npt.NDArray[np.floating[Any]], axis: int) -> None:
+    """Give a tensor scales along an axis, with zero points of 0."""
+    details = tensor.quantization
+    details.scale, details.zeroPoint = scales.astype(np.float32), np.zeros(len(scales), np.int64)
+    details.quantizedDimension, details.min, details.max = axis, None, None
+
+
+def replace_bias(
+    model: Any,
+    graph: Any,
+    operator: Any,
+    integers: npt.NDArray[Any],
+    scales: npt.NDArray[np.floating[Any]],
+    place: int = BIAS,
+) -> None:
+    """Give an operator another bias, without changing that of other operators that read the same tensor.
+
+    Args:
+        model: The content of the file.
+        graph: The graph of the operator.
+        operator: The operator, which has a bias.
+        integers: The new bias in the type of the old one.
+        scales: The scale of each element.
+        place: The index of the bias among the inputs of the operator.
+    """
+    index = int(operator.inputs[place])
+    readers = [int(read) for each in graph.operators if each.inputs is not None for read in each.inputs]
+    bias = copy.copy(graph.tensors[index])
+    bias.quantization = copy.copy(bias.quantization)
+    give_content(model, bias, integers.view(np.uint8))
+    give_scales(bias, scales, 0)
+    if readers.count(index) == 1:
+        graph.tensors[index] = bias
+        return
+    graph.tensors.append(bias)
+    operator.inputs = [*operator.inputs[:place], len(graph.tensors) - 1, *operator.inputs[place + 1 :]]
 
 
 def drop_unused_content(model: Any) -> None:

@@ -13,12 +13,11 @@ import numpy.typing as npt
 from reds_core.arrays import IntArray
 from reds_litert.channels import Axes, Channels, Source, Step, passed_on, regrouped, same
 from reds_litert.graph import FileGraph, FileOperator
+from reds_litert.schema import BIAS, INPUT, WEIGHTS
 
-WEIGHTS = 1
-"""The index of the kernel among the inputs of an operator."""
-CONVOLUTIONS = ("CONV_2D", "TRANSPOSE_CONV")
-DEPTHWISE, DENSE, LSTM = "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
-WITH_KERNELS = (*CONVOLUTIONS, DEPTHWISE, DENSE)
+DEPTHWISE, DENSE, TRANSPOSED = "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
+LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
+WITH_KERNELS = ("CONV_2D", TRANSPOSED, DEPTHWISE, DENSE)
 """The operators whose kernels can be slices."""
 _CHANGING_NUMBERS_ONLY = ("QUANTIZE", "DEQUANTIZE")
 """Operators that some conversions of a model have and others do not."""
@@ -45,6 +44,21 @@ class KernelSlice:
         if kind == DEPTHWISE:
             return np.ascontiguousarray(kernel[..., self.outputs])
         return np.ascontiguousarray(kernel[self.outputs][..., self.inputs])
+
+
+def input_place(kind: str) -> int:
+    """Return the index of the input image among the inputs of an operator with a kernel."""
+    return 2 if kind == TRANSPOSED else INPUT
+
+
+def bias_place(kind: str) -> int:
+    """Return the index of the bias among the inputs of an operator with a kernel."""
+    return 3 if kind == TRANSPOSED else BIAS
+
+
+def channel_axis(kind: str) -> int:
+    """Return the axis of the output channels of a kernel."""
+    return 3 if kind == DEPTHWISE else 0
 
 
 def kernel_slices(full: FileGraph, member: FileGraph) -> dict[int, KernelSlice]:
@@ -159,10 +173,9 @@ class _Follower:
         kernel, pruned = (
             graph.tensors[operator.inputs[WEIGHTS]] for graph, operator in ((self._full, full), (self._member, member))
         )
-        place = 2 if member.kind == "TRANSPOSE_CONV" else 0
-        source = step.sources[place]
+        source = step.sources[input_place(member.kind)]
         channels = source.last
-        of_kernel = 3 if member.kind == DEPTHWISE else 0
+        of_kernel = channel_axis(member.kind)
         lengths, shapes = (kernel.shape[-1], pruned.shape[-1]), (source.full, source.pruned)
         if member.kind == DENSE and (source.full[-1], source.pruned[-1]) != lengths:
             flat, flat_pruned = ((math.prod(s) // n, n) for s, n in zip(shapes, lengths, strict=True))

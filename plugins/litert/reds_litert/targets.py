@@ -53,7 +53,8 @@ class LiteRtTarget(Target):
         """Return the content of the file that `export` writes. Errors are those of `export`."""
         from reds_litert import conversion
 
-        return conversion.converted(source.framework, source.model, self.numbers, source.calibration)
+        asked = (source.framework, source.model, self.numbers, source.calibration)
+        return source.conversions.get(self.numbers, lambda: conversion.converted(*asked))
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
         if what != WEIGHT_BITS:
@@ -127,6 +128,9 @@ class IntegerTarget(LiteRtTarget):
         return None
 
     def converted(self, source: ExportSource) -> bytes:
+        return self._quantised(source)
+
+    def _quantised(self, source: ExportSource) -> bytes:
         from reds_litert import int4
 
         content = super().converted(source)
@@ -172,6 +176,14 @@ class Int8Target(IntegerTarget):
     file = FileKind("tflite-int8", "LiteRT", "-int8.tflite", "int8", INT8_BYTES)
     numbers = "int8"
     activation_bits = 8
+
+    def _quantised(self, source: ExportSource) -> bytes:
+        content = super()._quantised(source)
+        if source.full is None:
+            return content
+        from reds_litert import sharing
+
+        return sharing.shared(source, source.full, content)
 
     def usage(self, path: Path) -> Mapping[str, int]:
         from reds_litert import usage

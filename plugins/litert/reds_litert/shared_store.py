@@ -1,0 +1,267 @@
+"""One store of integer weights for all members of a family: the kernels of the full network's int8 file.
+
+The kernels of a member are slices of those of the full network. Only batch norms differ, whose statistics each network
+has of its own, and a converter multiplies each output channel of a kernel by their factor. A member can therefore keep
+the integers of the full network and multiply the scale of each output channel by the ratio of the two factors, which is
+read off the float32 files of both. Scales of activations stay those of the member's own int8 file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reds_core.arrays import FloatArray
+from reds_core.errors import UnsupportedError
+from reds_litert.graph import FileGraph, FileOperator, FileTensor, read_graph
+from reds_litert.schema import WEIGHTS, drop_unused_content, give_content, give_scales, packed, replace_bias, unpacked
+from reds_litert.slices import WITH_KERNELS, KernelSlice, bias_place, channel_axis, input_place, kernel_slices
+
+FIT = 1e-6
+"""The greatest difference between a row of a member and a multiple of the row of the full network, as a share of the
+largest weight of the row. A conversion rounds each weight a few times in single precision, to 6e-8 of itself."""
+STEP = 0.51
+"""The greatest difference between weights and their integers, in steps: rounding, and a little for single precision."""
+LARGEST_BIAS = np.iinfo(np.int32).max / 2
+"""The greatest bias that leaves room for the sum that is added to it, as converters have it."""
+
+
+class Reason(Enum):
+    """Why an operator keeps a kernel of its own, as the rest of a sentence about its layer."""
+
+    NOT_FOLLOWED = "has channels that cannot be followed through the graphs"
+    BITS = "has weights of other bits than in the full network"
+    WEIGHTS = "has other weights than the full network times a factor for each output channel"
+    RANGE = "has biases that would be out of range"
+
+
+@dataclass(frozen=True)
+class Conversions:
+    """The contents of the files of one network.
+
+    Attributes:
+        int8: The int8 file.
+        float32: The float32 file.
+    """
+
+    int8: bytes
+    float32: bytes
+
+
+@dataclass(frozen=True)
+class SharedFile:
+    """The int8 file of a member whose kernels are slices of those of the full network.
+
+    Attributes:
+        content: The content of the file.
+        kernels: The number of its kernels that are constants.
+        own: Why some of them are not slices, by the name of the tensor that holds the kernel.
+    """
+
+    content: bytes
+    kernels: int
+    own: Mapping[str, Reason]
+
+
+def shared_file(member: Conversions, full: Conversions) -> SharedFile:
+    """Return the int8 file of a member with the integers of the full network.
+
+    Operators keep kernels of their own for a `Reason`. Files with several graphs, as of loops, share nothing.
+
+    Args:
+        member: The files of the member.
+        full: The files of the full network.
+
+    Raises:
+        InputError: If a file cannot be read.
+    """
+    try:
+        graphs = [read_graph(content) for content in (full.int8, full.float32, member.int8, member.float32)]
+    except UnsupportedError:  # loops
+        return SharedFile(member.int8, 0, {})
+    full_int8, full_float, member_int8, member_float = graphs
+    model = unpacked(member.int8)
+    graph = model.subgraphs[0]
+    slices = kernel_slices(full_int8, member_int8)
+    exact, full_exact = _counterparts(member_int8, member_float), _counterparts(full_int8, full_float)
+    fitted: dict[int, list[tuple[int, _Fit | Reason]]] = {}
+    for at, operator in enumerate(member_int8.operators):
+        if operator.kind in WITH_KERNELS and member_int8.tensors[operator.inputs[WEIGHTS]].data is not None:
+            part, fit = slices.get(at), Reason.NOT_FOLLOWED
+            if part is not None and at in exact and part.operator in full_exact:
+                of_full = _Kernels(full_int8, part.operator, full_float, full_exact[part.operator])
+                fit = _fit(_Kernels(member_int8, at, member_float, exact[at]), of_full, part)
+            fitted.setdefault(operator.inputs[WEIGHTS], []).append((at, fit))
+    own: dict[str, Reason] = {}
+    for index, fits in fitted.items():
+        found = [(at, fit) for at, fit in fits if isinstance(fit, _Fit)]
+        reasons = [fit for _, fit in fits if isinstance(fit, Reason)]
+        if not reasons and not all(fit.equals(found[0][1]) for _, fit in found):
+            reasons = [Reason.WEIGHTS]
+        if reasons:
+            own[member_int8.tensors[index].name] = reasons[0]
+            continue
+        for at, fit in found:
+            _replace(model, graph, at, member_int8.operators[at], fit)
+    drop_unused_content(model)
+    return SharedFile(packed(model) if len(own) < len(fitted) else member.int8, len(fitted), own)
+
+
+def _counterparts(graph: FileGraph, other: FileGraph) -> Mapping[int, int]:
+    """The operators with kernels in two conversions of one network, by their order; none if they are not alike."""
+    places = [
+        [
+            (at, operator.kind, each.tensors[operator.inputs[WEIGHTS]].shape)
+            for at, operator in enumerate(each.operators)
+            if operator.kind in WITH_KERNELS
+        ]
+        for each in (graph, other)
+    ]
+    if [place[1:] for place in places[0]] != [place[1:] for place in places[1]]:
+        return {}
+    return {a[0]: b[0] for a, b in zip(*places, strict=True)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Kernels:
+    """An operator in both conversions of a network.
+
+    Attributes:
+        graph: The graph of the int8 file.
+        at: The index of the operator in it.
+        exact_graph: The graph of the float32 file.
+        exact_at: The index of the operator in that.
+    """
+
+    graph: FileGraph
+    at: int
+    exact_graph: FileGraph
+    exact_at: int
+
+    @property
+    def operator(self) -> FileOperator:
+        """The operator of the int8 file."""
+        return self.graph.operators[self.at]
+
+    @property
+    def kernel(self) -> FileTensor:
+        """The integers."""
+        return self.graph.tensors[self.operator.inputs[WEIGHTS]]
+
+    @property
+    def exact_kernel(self) -> npt.NDArray[Any] | None:
+        """The weights before they were rounded to integers; None if they are computed."""
+        operator = self.exact_graph.operators[self.exact_at]
+        return self.exact_graph.tensors[operator.inputs[WEIGHTS]].data
+
+    @property
+    def input_scale(self) -> float:
+        """The scale of the input."""
+        return self.graph.tensors[self.operator.inputs[input_place(self.operator.kind)]].scale
+
+    @cached_property
+    def exact_bias(self) -> FloatArray | None:
+        """The bias before it was rounded, zeros if the float32 file has none; None if it is computed."""
+        place, operator = bias_place(self.operator.kind), self.exact_graph.operators[self.exact_at]
+        if len(operator.inputs) <= place or operator.inputs[place] < 0:
+            return np.zeros(self.kernel.shape[channel_axis(self.operator.kind)])
+        data = self.exact_graph.tensors[operator.inputs[place]].data
+        return None if data is None else data.astype(np.float64)
+
+    @property
+    def bias(self) -> FileTensor | None:
+        """The bias in integers; None if the operator has none."""
+        place = bias_place(self.operator.kind)
+        has_bias = len(self.operator.inputs) > place and self.operator.inputs[place] >= 0
+        return self.graph.tensors[self.operator.inputs[place]] if has_bias else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A kernel of the full network cut for a member.
+
+    Attributes:
+        integers: The kernel of the member.
+        scales: The scale of each output channel, float32 (output channels,).
+        bias: The integers of the bias, int32 (output channels,); None without a bias.
+        bias_scales: The scale of each of them, float32 (output channels,).
+    """
+
+    integers: npt.NDArray[np.int8]
+    scales: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.int32] | None
+    bias_scales: npt.NDArray[np.float32]
+
+    def equals(self, other: _Fit) -> bool:
+        """Whether the kernels are the same, so that two operators can read one."""
+        return np.array_equal(self.integers, other.integers) and np.array_equal(self.scales, other.scales)
+
+
+def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
+    """Cut the kernel of the full network for a member, or return why the member needs a kernel of its own."""
+    kind, own, stored = member.operator.kind, member.kernel, full.kernel
+    exact, full_exact = member.exact_kernel, full.exact_kernel
+    are_int8 = all(each.bits == 8 and each.dtype == np.int8 and not each.zero_points.any() for each in (own, stored))
+    if stored.data is None or exact is None or full_exact is None or not stored.scales.size:
+        return Reason.NOT_FOLLOWED
+    if not are_int8:
+        return Reason.BITS
+    axis = channel_axis(kind)
+    integers = part.cut(kind, stored.data)
+    steps = np.broadcast_to(stored.scales, stored.shape[axis])[part.outputs].astype(np.float64)
+    rows, full_rows = (_rows(each, axis).astype(np.float64) for each in (exact, part.cut(kind, full_exact)))
+    is_rounded = np.abs(_rows(integers, axis) * steps[:, None] - full_rows) <= STEP * steps[:, None]
+    factors = _factors(rows, full_rows)
+    if factors is None or not is_rounded.all():
+        return Reason.WEIGHTS
+    scales = (steps * factors).astype(np.float32)
+    if own.scales.size == 1:
+        if not (scales == scales[0]).all():
+            return Reason.WEIGHTS
+        scales = scales[:1]
+    bias_scales = np.float32(member.input_scale) * scales
+    if not (bias_scales >= np.finfo(np.float32).tiny).all():
+        return Reason.RANGE
+    if member.bias is None:
+        return _Fit(integers, scales, None, bias_scales)
+    if member.bias.data is None or member.bias.dtype != np.int32 or member.exact_bias is None:
+        return Reason.NOT_FOLLOWED
+    bias = np.rint(member.exact_bias / bias_scales.astype(np.float64))
+    if np.abs(bias).max(initial=0) > LARGEST_BIAS:
+        return Reason.RANGE
+    return _Fit(integers, scales, bias.astype(np.int32), bias_scales)
+
+
+def _factors(rows: FloatArray, full_rows: FloatArray) -> FloatArray | None:
+    """The factor between each row of the member and of the full network, by least squares.
+
+    Rows of zeros in both have a factor of 1. None if a row is not a positive multiple within rounding.
+
+    Args:
+        rows: The weights of the member, (output channels, weights of each).
+        full_rows: Those of the full network, cut to the same shape.
+    """
+    squares = (full_rows * full_rows).sum(axis=1)
+    factors = np.where(squares > 0, (rows * full_rows).sum(axis=1) / np.where(squares > 0, squares, 1), 1.0)
+    differences = np.abs(rows - factors[:, None] * full_rows).max(axis=1, initial=0)
+    is_multiple = (differences <= FIT * np.abs(rows).max(axis=1, initial=0)) & (factors > 0)
+    return factors if is_multiple.all() else None
+
+
+def _rows(kernel: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+    return np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
+
+
+def _replace(model: Any, graph: Any, at: int, operator: FileOperator, fit: _Fit) -> None:
+    tensor = graph.tensors[operator.inputs[WEIGHTS]]
+    give_content(model, tensor, fit.integers.reshape(-1).view(np.uint8))
+    give_scales(tensor, fit.scales, channel_axis(operator.kind))
+    if fit.bias is not None:
+        place = bias_place(operator.kind)
+        replace_bias(model, graph, graph.operators[at], fit.bias, fit.bias_scales, place)

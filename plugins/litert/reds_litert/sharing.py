@@ -1,0 +1,72 @@
+"""Int8 files of members that share the integers of the full network's file, as a run writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from reds_core.framework import ExportSource, FullExport
+from reds_core.network import Network
+from reds_litert.conversion import converted
+from reds_litert.shared_store import Conversions, Reason, shared_file
+
+_SUFFIX = re.compile(r"_\d+$")
+NAMED_LAYERS = 3
+"""The most layers that a warning names for each reason."""
+
+
+def shared(source: ExportSource, full: FullExport, content: bytes) -> bytes:
+    """Return the int8 file of a member with the integers of the full network's file as its kernels.
+
+    There is a warning if some kernels cannot be slices of those of the full network.
+
+    Args:
+        source: What the file is exported from.
+        full: The full network and its int8 file.
+        content: The int8 file of the member with weights of its own.
+
+    Raises:
+        InputError: If the file of the full network cannot be read.
+        UnsupportedError: If LiteRT cannot express one of the models.
+    """
+    of_full = Conversions(full.path.read_bytes(), _float32(full.source))
+    found = shared_file(Conversions(content, _float32(source)), of_full)
+    if found.own:
+        names = layer_names(tuple(found.own), source.network)
+        reasons = {names[tensor]: reason for tensor, reason in found.own.items()}
+        source.warn(own_text(reasons, found.kernels, full.path.name))
+    return found.content
+
+
+def _float32(source: ExportSource) -> bytes:
+    return source.conversions.get("float32", lambda: converted(source.framework, source.model, "float32", None))
+
+
+def own_text(own: Mapping[str, Reason], kernels: int, full: str) -> str:
+    """Return the warning that some kernels are not shared, as the rest of a sentence that begins with the file's name.
+
+    Args:
+        own: Why layers have kernels of their own, by name.
+        kernels: The number of all kernels in the file.
+        full: The name of the file of the full network.
+    """
+    by_reason: dict[Reason, list[str]] = {}
+    for name, reason in own.items():
+        by_reason.setdefault(reason, []).append(name)
+    texts = (
+        f"{', '.join(names[:NAMED_LAYERS])}"
+        f"{f' and {len(names) - NAMED_LAYERS} more' if len(names) > NAMED_LAYERS else ''}: {reason.value}"
+        for reason, names in by_reason.items()
+    )
+    return f"does not share {len(own)} of its {kernels} kernels with '{full}' ({'; '.join(texts)})"
+
+
+def layer_names(tensors: Sequence[str], network: Network) -> dict[str, str]:
+    """Return the name of the layer of each kernel, from the name of its tensor.
+
+    A converter names the tensor of a kernel by a path of layers and an operation, and may add a number to each layer.
+    """
+    known = {layer.name for layer in network.layers}
+    parts = {tensor: tensor.split(";")[0].split("/")[-2:][0] for tensor in tensors}
+    plain = {tensor: _SUFFIX.sub("", part) for tensor, part in parts.items()}
+    return plain if set(plain.values()) <= known else parts
