@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 ARENA_BYTES = 16 * 2**20
 
@@ -36,12 +38,14 @@ def arena_head(content: bytes) -> int:
     return int(found[1])
 
 
-def micro_outputs(content: bytes, x: np.ndarray) -> np.ndarray:
-    """Return what a network with one input and one output computes for integer examples (N, ...)."""
+def micro_run(content: bytes, examples: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Return all outputs for each example, which has an array of integers for each input."""
     interpreter = micro_interpreter(content)
+    graph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
     found = []
-    for example in x:
-        interpreter.set_input(example[None], 0)
+    for example in examples:
+        for index, values in enumerate(example):
+            interpreter.set_input(values, index)
         interpreter.invoke()
-        found.append(interpreter.get_output(0)[0].copy())
-    return np.array(found)
+        found += [interpreter.get_output(index).copy() for index in range(graph.OutputsLength())]
+    return found

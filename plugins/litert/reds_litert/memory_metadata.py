@@ -1,7 +1,7 @@
-"""The memory plan in a .tflite file, as which tflite-micro allocates activations.
+"""The memory plan in a .tflite file, by which tflite-micro allocates activations.
 
-The metadata `OfflineMemoryAllocation` gives the offset of each tensor. Without it, tflite-micro places the largest tensors
-first, which leaves gaps between tensors if widths are uneven. Other interpreters ignore the metadata.
+The metadata `OfflineMemoryAllocation` gives the offset of each tensor. Without it, tflite-micro places the largest
+tensors first, which leaves gaps between tensors if widths are uneven. Other interpreters ignore the metadata.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from reds_litert.graph import FileGraph, graph_of, read_graph
-from reds_litert.memory_plan import ALIGNMENT_BYTES, GraphBuffers, buffers_of, place
+from reds_litert.graph import graph_of, read_graph
+from reds_litert.memory_plan import ALIGNMENT_BYTES, buffers_of, place
 from reds_litert.schema import Content, drop_unused_content, packed, unpacked
 
 NAME = b"OfflineMemoryAllocation"

@@ -127,6 +127,11 @@ class IntegerTarget(LiteRtTarget):
         return None
 
     def converted(self, source: ExportSource) -> bytes:
+        from reds_litert import memory_metadata
+
+        return memory_metadata.with_memory_plan(self._quantised(source))
+
+    def _quantised(self, source: ExportSource) -> bytes:
         from reds_litert import int4
 
         content = super().converted(source)
