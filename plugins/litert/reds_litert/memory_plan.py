@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reds_litert.graph import FileGraph, FileOperator
 from reds_litert.skyline import Skyline
@@ -198,46 +198,66 @@ def buffers_of(graph: FileGraph) -> GraphBuffers:
     """Return the buffers that hold the activations of a graph.
 
     The output of an operator in VIEWS lies in the buffer of its input. So does that of an operator in ELEMENTWISE with
-    one input that is computed, if it has the same shape and size and nothing reads the input afterwards.
+    one input that is computed, if it has the same shape and size and nothing reads the input afterwards. Operators that
+    compute one activation together, such as x * sigmoid(x), may overwrite x as well.
     """
     end = max(len(graph.operators) - 1, 0)
-    last_read = dict.fromkeys(graph.outputs, end + 1)
+    last_read = dict.fromkeys(graph.outputs, end + 1)  # outputs are read after the last operator
     for time, operator in reversed(list(enumerate(graph.operators))):
         for index in operator.inputs:
             last_read.setdefault(index, time)
-    tensors = [index for index in graph.computed if not graph.tensors[index].is_variable]
     made = {index: time for time, operator in enumerate(graph.operators) for index in operator.outputs}
+    origins = _origins(graph)
     of_tensor: dict[int, int] = {}
-    ends: list[int] = []  # when each buffer is last read
-    sizes: list[int] = []
-    firsts: list[int] = []
-    for index in tensors:
-        time = made.get(index, 0)
-        source = _overwritten(graph, graph.operators[time], of_tensor) if index in made else None
-        if source is not None:
-            buffer = of_tensor[source]
-            is_free = ends[buffer] <= time or graph.operators[time].kind in VIEWS
-            if is_free:
-                of_tensor[index] = buffer
-                ends[buffer] = max(ends[buffer], last_read.get(index, time))
-                continue
-        of_tensor[index] = len(sizes)
-        sizes.append(graph.tensors[index].size_bytes)
-        firsts.append(time)
-        ends.append(last_read.get(index, time))
-    found = (Buffer(size, first, min(last, end)) for size, first, last in zip(sizes, firsts, ends, strict=True))
-    return GraphBuffers(tuple(found), of_tensor)
+    found: list[Buffer] = []
+    for index in graph.computed:
+        if graph.tensors[index].is_variable:
+            continue
+        time, last = made.get(index, 0), last_read.get(index, made.get(index, 0))
+        source = _overwritten(graph, graph.operators[time], origins) if index in made else None
+        buffer = None if source is None else of_tensor.get(source)
+        if buffer is not None and (found[buffer].last <= time or graph.operators[time].kind in VIEWS):
+            own = found[buffer]
+            found[buffer] = replace(own, last=max(own.last, last))
+            of_tensor[index] = buffer
+            continue
+        of_tensor[index] = len(found)
+        found.append(Buffer(graph.tensors[index].size_bytes, time, last))
+    return GraphBuffers(tuple(replace(b, last=min(b.last, end)) for b in found), of_tensor)
 
 
-def _overwritten(graph: FileGraph, operator: FileOperator, of_tensor: Mapping[int, int]) -> int | None:
+def _overwritten(graph: FileGraph, operator: FileOperator, origins: Mapping[int, int]) -> int | None:
     """Return the input in whose place an operator may write its only output, if nothing reads it afterwards."""
-    computed = [index for index in operator.inputs if index >= 0 and graph.tensors[index].data is None]
-    if len(operator.outputs) != 1 or not computed or computed[0] not in of_tensor:
-        return None
-    source, target = graph.tensors[computed[0]], graph.tensors[operator.outputs[0]]
-    if source.size_bytes != target.size_bytes:
+    computed = _computed(graph, operator)
+    if len(operator.outputs) != 1 or not computed:
         return None
     if operator.kind in VIEWS:
         return computed[0] if computed[0] == operator.inputs[0] else None
-    is_alone = len(computed) == 1 and source.shape == target.shape
-    return computed[0] if is_alone and operator.kind in ELEMENTWISE else None
+    if operator.kind not in ELEMENTWISE or len({origins.get(index, index) for index in computed}) > 1:
+        return None
+    source = min(computed, key=lambda index: index in origins)  # the one that the others are computed from
+    return source if _is_alike(graph, source, operator.outputs[0]) else None
+
+
+def _origins(graph: FileGraph) -> dict[int, int]:
+    """Return, for each tensor that is computed from a single one element by element, the first such tensor."""
+    origins: dict[int, int] = {}
+    for operator in graph.operators:
+        computed = _computed(graph, operator)
+        roots = {origins.get(index, index) for index in computed}
+        if (
+            operator.kind in ELEMENTWISE
+            and len(roots) == 1
+            and all(_is_alike(graph, index, operator.outputs[0]) for index in computed)
+        ):
+            origins[operator.outputs[0]] = roots.pop()
+    return origins
+
+
+def _computed(graph: FileGraph, operator: FileOperator) -> list[int]:
+    return [index for index in operator.inputs if index >= 0 and graph.tensors[index].data is None]
+
+
+def _is_alike(graph: FileGraph, first: int, second: int) -> bool:
+    one, other = graph.tensors[first], graph.tensors[second]
+    return one.shape == other.shape and one.size_bytes == other.size_bytes

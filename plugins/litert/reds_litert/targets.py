@@ -128,7 +128,9 @@ class IntegerTarget(LiteRtTarget):
         return None
 
     def converted(self, source: ExportSource) -> bytes:
-        return self._quantised(source)
+        from reds_litert import memory_metadata
+
+        return memory_metadata.with_memory_plan(self._quantised(source))
 
     def _quantised(self, source: ExportSource) -> bytes:
         from reds_litert import int4
