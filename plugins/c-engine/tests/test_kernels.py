@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from c_kernels import Case, KernelLibrary
+from c_kernels import STRICT, C, Case, KernelLibrary, call, compiler, sources
+from case_files import program
 from kernel_cases import everything
+from softmax_file import softmax_case, softmax_file
 
 
 def check(kernels: KernelLibrary, case: Case) -> None:
@@ -17,3 +21,34 @@ def test_kernel_is_bit_exact(kernels: KernelLibrary, kind: str) -> None:
     random = np.random.default_rng(len(kind))
     for _ in range(40):
         check(kernels, everything()[kind](random))
+
+
+@pytest.mark.parametrize(("scale", "beta"), [(0.1, 1.0), (0.02, 1.0), (0.5, 1.0), (0.0037, 2.0), (3.0, 0.25)])
+def test_softmax_is_that_of_tflite_micro(kernels: KernelLibrary, scale: float, beta: float) -> None:
+    runtime = pytest.importorskip("tflite_micro").runtime
+    random = np.random.default_rng(5)
+    for rows, classes in ((1, 1), (3, 2), (50, 10), (4, 300)):
+        values = np.clip(np.round(random.normal(0, 40, (rows, classes))), -128, 127).astype(np.int8)
+        interpreter = runtime.Interpreter.from_bytes(softmax_file(rows, classes, scale, beta))
+        interpreter.set_input(values, 0)
+        interpreter.invoke()
+        check(kernels, softmax_case(values, scale, beta, interpreter.get_output(0)))
+
+
+@pytest.mark.slow
+def test_kernels_have_no_undefined_behaviour(tmp_path: Path) -> None:
+    random = np.random.default_rng(11)
+    (tmp_path / "cases.c").write_text(program([make(random) for make in everything().values() for _ in range(50)]))
+    files = map(str, [tmp_path / "cases.c", *sources()])
+    sanitizers = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    call(compiler(), *STRICT, "-g", *sanitizers, f"-I{C}", *files, "-o", str(tmp_path / "cases"))
+    call(str(tmp_path / "cases"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4", "cortex-m7", "cortex-m55"])
+@pytest.mark.parametrize("level", ["-O0", "-O2", "-O3", "-Os"])
+def test_kernels_compile_without_warnings(tmp_path: Path, core: str, level: str) -> None:
+    for source in sources():
+        gcc = compiler("arm-none-eabi-gcc")
+        call(gcc, f"-mcpu={core}", "-mthumb", level, *STRICT, "-c", str(source), "-o", str(tmp_path / "kernel.o"))

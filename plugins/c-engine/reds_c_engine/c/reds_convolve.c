@@ -3,108 +3,102 @@
 #include "reds_engine.h"
 #include "reds_output.h"
 #include "reds_window.h"
+#include <string.h>
 
-enum { piece = 64 };
-static const int8_t ones[piece] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+enum { piece = 128 }; /* bytes of the copies of inputs */
 
-/* Dot products over `rows` runs of `count` elements each, for `outputs` (4 or 1) output channels. */
-static void dot_rows(const int8_t *inputs, int32_t input_step, const int8_t *weights, int32_t weight_step, int32_t rows,
-                     int32_t count, int32_t stride, int32_t outputs, int32_t *sums) {
-  if (outputs == 4) {
-    for (; rows > 0; rows--, inputs += input_step, weights += weight_step) {
-      reds_dot_four(inputs, weights, stride, count, sums);
-    }
-  } else {
-    for (; rows > 0; rows--, inputs += input_step, weights += weight_step) {
-      sums[0] = reds_dot_one(inputs, weights, count, sums[0]);
-    }
-  }
-}
-
-/* What the settings say of all taps. */
+/* What the settings say of all positions. */
 typedef struct {
   const reds_convolution *settings;
   const reds_segment *segments;
-  reds_segment whole;    /* the only segment where the settings name none */
   int32_t segment_count;
-  int32_t channels;      /* of the input, all groups */
-  int32_t stride;        /* from one output channel to the next in the weights */
-  int32_t contiguous;    /* the taps of a row of the kernel are adjacent, both in the image and in the weights */
+  reds_segment whole; /* the only segment where the settings name none */
+  int32_t channels;   /* of the input, all groups */
+  int32_t stride;     /* from one output channel to the next in the weights */
+  int contiguous;     /* the taps of a row of the kernel are adjacent, both in the image and in the weights */
 } convolution;
 
-/* Add the taps of the rectangle y, x of the kernel, of which `input` is the first. */
-static void add_taps(const convolution *c, const int8_t *input, const int8_t *weights, reds_taps y, reds_taps x,
-                     int32_t outputs, int32_t *sums) {
+/* Add the taps of the rectangle r, which see the image from `input` on. */
+static void add_image(const convolution *c, const int8_t *input, const int8_t *weights, reds_rectangle r,
+                      int32_t outputs, int32_t *sums) {
   const reds_convolution *const s = c->settings;
-  const int32_t columns = x.end - x.first, row = s->row;
-  const int32_t line = s->dilation_y * s->in_width * c->channels, tap = s->dilation_x * c->channels;
-  weights += (y.first * s->kernel_width + x.first) * row;
+  const int32_t columns = r.x.end - r.x.first, row = s->row, line = s->dilation_y * s->in_width * c->channels;
+  weights += (r.y.first * s->kernel_width + r.x.first) * row;
   if (c->contiguous) {
-    dot_rows(input, line, weights, s->kernel_width * row, y.end - y.first, columns * row, c->stride, outputs, sums);
+    const reds_runs runs = {r.y.end - r.y.first, columns * row, line, s->kernel_width * row, c->stride};
+    reds_dot(&runs, input, weights, outputs, sums);
     return;
   }
-  for (int32_t ky = y.first; ky < y.end; ky++, input += line, weights += s->kernel_width * row) {
+  reds_runs runs = {columns, 0, s->dilation_x * c->channels, row, c->stride};
+  for (int32_t ky = r.y.first; ky < r.y.end; ky++, input += line, weights += s->kernel_width * row) {
     for (int32_t i = 0; i < c->segment_count; i++) {
       const reds_segment *const g = &c->segments[i];
-      dot_rows(input + g->input, tap, weights + g->weight, row, columns, g->count, c->stride, outputs, sums);
+      runs.count = g->count;
+      reds_dot(&runs, input + g->input, weights + g->weight, outputs, sums);
     }
   }
 }
 
-/* Add the sums of the weights of a rectangle of the kernel. */
-static void add_weights(const convolution *c, const int8_t *weights, int32_t y_first, int32_t y_end, int32_t x_first,
-                        int32_t x_end, int32_t outputs, int32_t *sums) {
+/* Add the taps of the rectangle r, which see nothing but the input `input_zero`. */
+static void add_padding(const convolution *c, const int8_t *weights, reds_rectangle r, int32_t outputs, int32_t *sums) {
   const reds_convolution *const s = c->settings;
-  for (int32_t ky = y_first; ky < y_end; ky++) {
-    const int8_t *const place = weights + (ky * s->kernel_width + x_first) * s->row;
+  reds_runs runs = {r.x.end - r.x.first, 0, 0, s->row, c->stride};
+  int8_t zeros[piece];
+  memset(zeros, s->input_zero, sizeof zeros);
+  if (runs.rows == 0) return;
+  for (int32_t ky = r.y.first; ky < r.y.end; ky++) {
+    const int8_t *const place = weights + (ky * s->kernel_width + r.x.first) * s->row;
     for (int32_t i = 0; i < c->segment_count; i++) {
       const reds_segment *const g = &c->segments[i];
       for (int32_t e = 0; e < g->count; e += piece) {
-        const int32_t count = g->count - e < piece ? g->count - e : piece;
-        dot_rows(ones, 0, place + g->weight + e, s->row, x_end - x_first, count, c->stride, outputs, sums);
+        runs.count = g->count - e < piece ? g->count - e : piece;
+        reds_dot(&runs, zeros, place + g->weight + e, outputs, sums);
       }
     }
   }
 }
 
-/* Add the taps outside of the image, all of which see the input `input_zero`. */
-static void add_padding(const convolution *c, const int8_t *weights, reds_taps y, reds_taps x, int32_t outputs,
-                        int32_t *sums) {
-  const reds_convolution *const s = c->settings;
-  int32_t outside[4] = {0, 0, 0, 0};
-  add_weights(c, weights, 0, y.first, 0, s->kernel_width, outputs, outside);
-  add_weights(c, weights, y.end, s->kernel_height, 0, s->kernel_width, outputs, outside);
-  add_weights(c, weights, y.first, y.end, 0, x.first, outputs, outside);
-  add_weights(c, weights, y.first, y.end, x.end, s->kernel_width, outputs, outside);
-  for (int32_t k = 0; k < outputs; k++) sums[k] += s->input_zero * outside[k];
-}
-
-/* The outputs of one position. */
-static void convolve_position(const convolution *c, const int8_t *input, reds_taps y, reds_taps x, int8_t *output) {
+/* The outputs of one position, whose taps `inside` see the image from `input` on. */
+static void convolve_position(const convolution *c, const int8_t *input, reds_rectangle inside, int8_t *output) {
   const reds_convolution *const s = c->settings;
   const int32_t of_group = s->out_channels / s->groups;
-  const int padded = y.first > 0 || x.first > 0 || y.end < s->kernel_height || x.end < s->kernel_width;
   const int8_t *weights = s->weights;
-  int32_t channel = 0;
-  for (int32_t g = 0; g < s->groups; g++, input += s->in_channels) {
-    for (int32_t o = 0; o < of_group;) {
-      const int32_t outputs = o + 4 <= of_group ? 4 : 1;
-      int32_t sums[4];
-      for (int32_t k = 0; k < outputs; k++) sums[k] = s->bias[channel + k];
-      add_taps(c, input, weights, y, x, outputs, sums);
-      if (padded && s->input_zero != 0) add_padding(c, weights, y, x, outputs, sums);
-      if (outputs == 4) {
-        reds_output_four(s, channel, sums, output);
-      } else {
-        *output = reds_output_one(s, channel, sums[0]);
+  int32_t sums[REDS_BLOCK];
+  for (int32_t first = 0; first < s->out_channels; first += of_group, input += s->in_channels) {
+    for (int32_t o = 0; o < of_group; o += REDS_BLOCK) {
+      const int32_t outputs = reds_block(of_group - o), channel = first + o;
+      memcpy(sums, s->bias + channel, (size_t)outputs * sizeof *sums);
+      add_image(c, input, weights, inside, outputs, sums);
+      for (int part = 0; part < 4; part++) {
+        const reds_rectangle r = reds_rectangle_outside(inside, part, s->kernel_height, s->kernel_width);
+        if (r.y.end > r.y.first && r.x.end > r.x.first) add_padding(c, weights, r, outputs, sums);
       }
-      o += outputs;
-      channel += outputs;
-      output += outputs;
+      reds_output(s, channel, outputs, sums, output + channel);
       weights += outputs * c->stride;
     }
+  }
+}
+
+/* The same where a kernel has few elements: a copy of what it sees, padding included, is one run of inputs. */
+static void convolve_copy(const convolution *c, const int8_t *input, reds_rectangle inside, int8_t *output) {
+  const reds_convolution *const s = c->settings;
+  const int32_t of_tap = s->in_channels, of_row = s->kernel_width * of_tap, line = s->dilation_y * s->in_width * of_tap;
+  const int32_t before = inside.x.first * of_tap, within = (inside.x.end - inside.x.first) * of_tap;
+  const reds_runs runs = {1, c->stride, 0, 0, c->stride};
+  const int8_t *weights = s->weights;
+  int8_t copy[piece];
+  int32_t sums[REDS_BLOCK];
+  if (inside.y.end - inside.y.first < s->kernel_height || within < of_row) {
+    memset(copy, s->input_zero, (size_t)c->stride);
+  }
+  for (int32_t ky = inside.y.first; ky < inside.y.end; ky++, input += line) {
+    memcpy(copy + ky * of_row + before, input, (size_t)within);
+  }
+  for (int32_t o = 0; o < s->out_channels; o += REDS_BLOCK, weights += REDS_BLOCK * c->stride) {
+    const int32_t outputs = reds_block(s->out_channels - o);
+    memcpy(sums, s->bias + o, (size_t)outputs * sizeof *sums);
+    reds_dot(&runs, copy, weights, outputs, sums);
+    reds_output(s, o, outputs, sums, output + o);
   }
 }
 
@@ -123,12 +117,18 @@ void reds_convolve(const void *settings, const int8_t *first, const int8_t *seco
   c.contiguous = !s->segments && s->groups == 1 && s->dilation_x == 1 && s->row == s->in_channels;
   for (int32_t oy = 0; oy < s->out_height; oy++) {
     const int32_t top = oy * s->stride_y - s->pad_top;
-    const reds_taps y = reds_taps_inside(top, s->dilation_y, s->kernel_height, s->in_height);
+    reds_rectangle inside;
+    inside.y = reds_taps_inside(top, s->dilation_y, s->kernel_height, s->in_height);
     for (int32_t ox = 0; ox < s->out_width; ox++, output += s->out_channels) {
       const int32_t left = ox * s->stride_x - s->pad_left;
-      const reds_taps x = reds_taps_inside(left, s->dilation_x, s->kernel_width, s->in_width);
-      const int32_t row = top + y.first * s->dilation_y, column = left + x.first * s->dilation_x;
-      convolve_position(&c, first + (row * s->in_width + column) * c.channels, y, x, output);
+      inside.x = reds_taps_inside(left, s->dilation_x, s->kernel_width, s->in_width);
+      const int32_t y = top + inside.y.first * s->dilation_y, x = left + inside.x.first * s->dilation_x;
+      const int8_t *const input = first + (y * s->in_width + x) * c.channels;
+      if (c.contiguous && c.stride <= piece) {
+        convolve_copy(&c, input, inside, output);
+      } else {
+        convolve_position(&c, input, inside, output);
+      }
     }
   }
 }

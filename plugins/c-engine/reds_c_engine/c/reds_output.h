@@ -2,17 +2,15 @@
 #ifndef REDS_OUTPUT_H
 #define REDS_OUTPUT_H
 #include "reds_engine.h"
-#include "reds_requantize.h"
 
-/* The output of channel `channel` whose sum is `sum`. */
-static inline int8_t reds_output_one(const reds_convolution *s, int32_t channel, int32_t sum) {
-  const int32_t value = reds_rescale(sum, s->multiplier[channel], s->shift[channel]) + s->output_zero;
-  return (int8_t)reds_clamp(value, s->least, s->greatest);
+enum { REDS_BLOCK = 32 }; /* Convolutions compute so many output channels of a position at a time. */
+
+/* How many output channels to compute at a time where `left` are left. */
+static inline int32_t reds_block(int32_t left) {
+  return left < REDS_BLOCK ? left : REDS_BLOCK;
 }
 
-/* The outputs of the four channels from `channel` on. */
-static inline void reds_output_four(const reds_convolution *s, int32_t channel, const int32_t *sums, int8_t *output) {
-  for (int k = 0; k < 4; k++) output[k] = reds_output_one(s, channel + k, sums[k]);
-}
+/* Write the outputs of `count` channels from `channel` on, whose sums are given. */
+void reds_output(const reds_convolution *s, int32_t channel, int32_t count, const int32_t *sums, int8_t *output);
 
 #endif

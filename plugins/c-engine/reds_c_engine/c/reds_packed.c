@@ -63,7 +63,8 @@ void reds_convolve_packed(const void *settings, const int8_t *first, const int8_
       const int32_t top = oy * s->stride_y - s->pad_top, left = ox * s->stride_x - s->pad_left;
       for (int32_t o = 0; o < s->out_channels; o++) {
         const int8_t *const input = first + o / of_group * s->in_channels;
-        *output++ = reds_output_one(s, o, sum_of(s, &p, input, top, left, o));
+        const int32_t sum = sum_of(s, &p, input, top, left, o);
+        reds_output(s, o, 1, &sum, output++);
       }
     }
   }
@@ -99,7 +100,8 @@ void reds_convolve_depthwise_packed(const void *settings, const int8_t *first, c
       for (int32_t i = 0; i < segment_count; i++) {
         for (int32_t k = 0; k < segments[i].count; k++) {
           const int32_t o = segments[i].input + k;
-          output[o] = reds_output_one(s, o, depthwise_sum_of(s, &p, first, top, left, o, segments[i].weight + k));
+          const int32_t sum = depthwise_sum_of(s, &p, first, top, left, o, segments[i].weight + k);
+          reds_output(s, o, 1, &sum, output + o);
         }
       }
     }

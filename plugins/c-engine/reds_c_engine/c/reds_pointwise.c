@@ -2,21 +2,21 @@
 #include "reds_dot.h"
 #include "reds_engine.h"
 #include "reds_output.h"
+#include <string.h>
 
 void reds_convolve_pointwise(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {
   const reds_convolution *const s = settings;
-  const int32_t inputs = s->in_channels, outputs = s->out_channels, row = s->row;
+  const int8_t *const weights = s->weights;
+  const reds_runs runs = {1, s->in_channels, 0, 0, s->row};
+  int32_t sums[REDS_BLOCK];
   (void)second;
-  for (int32_t p = (int32_t)s->out_height * s->out_width; p > 0; p--, first += inputs) {
-    const int8_t *weights = s->weights;
-    int32_t o = 0;
-    for (; o + 4 <= outputs; o += 4, weights += 4 * row, output += 4) {
-      int32_t sums[4] = {s->bias[o], s->bias[o + 1], s->bias[o + 2], s->bias[o + 3]};
-      reds_dot_four(first, weights, row, inputs, sums);
-      reds_output_four(s, o, sums, output);
-    }
-    for (; o < outputs; o++, weights += row) {
-      *output++ = reds_output_one(s, o, reds_dot_one(first, weights, inputs, s->bias[o]));
+  for (int32_t p = (int32_t)s->out_height * s->out_width; p > 0; p--, first += runs.count) {
+    for (int32_t o = 0; o < s->out_channels; o += REDS_BLOCK) {
+      const int32_t outputs = reds_block(s->out_channels - o);
+      memcpy(sums, s->bias + o, (size_t)outputs * sizeof *sums);
+      reds_dot(&runs, first, weights + o * runs.stride, outputs, sums);
+      reds_output(s, o, outputs, sums, output);
+      output += outputs;
     }
   }
 }

@@ -42,7 +42,10 @@ void reds_convolve_transposed(const void *settings, const int8_t *first, const i
   (void)second;
   for (int32_t oy = 0; oy < s->out_height; oy++) {
     for (int32_t ox = 0; ox < s->out_width; ox++) {
-      for (int32_t o = 0; o < s->out_channels; o++) *output++ = reds_output_one(s, o, sum_of(s, first, oy, ox, o));
+      for (int32_t o = 0; o < s->out_channels; o++) {
+        const int32_t sum = sum_of(s, first, oy, ox, o);
+        reds_output(s, o, 1, &sum, output++);
+      }
     }
   }
 }

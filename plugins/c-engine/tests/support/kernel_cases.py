@@ -11,7 +11,7 @@ Random = np.random.Generator
 
 
 def rescaled(sums: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int) -> np.ndarray:
-    """What gemmlowp makes of sums: a doubling high product that rounds, then a division that rounds half away from 0."""
+    """What gemmlowp makes of sums: a doubling high product, then a division that rounds half away from 0."""
     sums, multiplier, shift = np.broadcast_arrays(*(np.asarray(a, np.int64) for a in (sums, multiplier, shift)))
     left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     shifted = (sums << left).astype(np.int32).astype(np.int64)  # 32-bit arithmetic wraps
@@ -27,7 +27,7 @@ def int8s(random: Random, *shape: int) -> np.ndarray:
 
 
 def scales(random: Random, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Multipliers and shifts, one for each channel (last axis), that bring sums into the range of int8 or little beyond."""
+    """Multipliers and shifts, one for each channel (last axis), that bring sums to about the range of int8."""
     channels = sums.shape[-1]
     spread = np.abs(sums.reshape(-1, channels)).mean(0) + 1
     shift = np.round(np.log2(60 / spread)).astype(int) + random.integers(-1, 2, channels)
@@ -69,7 +69,7 @@ def chosen(
 
 def taps(image: np.ndarray, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int],
          out: tuple[int, int], pad: tuple[int, int], fill: int) -> np.ndarray:  # fmt: skip
-    """What each tap sees at each output position: of shape (out height, out width, kernel height, kernel width, channels)."""
+    """What each tap sees, as (out height, out width, kernel height, kernel width, channels)."""
     reach = [o * s + k * d for o, s, k, d in zip(out, stride, kernel, dilation, strict=True)]
     after = [max(r - n - p, 0) for r, n, p in zip(reach, image.shape, pad, strict=False)]
     wide = np.pad(image.astype(np.int64), [(pad[0], after[0]), (pad[1], after[1]), (0, 0)], constant_values=fill)
@@ -147,9 +147,7 @@ def convolution(random: Random, bits: int = 8, depthwise: bool = False, pointwis
     least, greatest = limits(random)
     expected = limited(rescaled(sums, multiplier, shift), output_zero, least, greatest)
     of_output = member.sum((0, 1)) if depthwise else member.sum((1, 2, 3))
-    name = "reds_convolve" + (
-        "_depthwise" if depthwise else "_pointwise" if pointwise else "_transposed" if transposed else ""
-    )
+    kind = "_depthwise" if depthwise else "_pointwise" if pointwise else "_transposed" if transposed else ""
     settings: dict[str, Value] = {
         "weights": store.astype(np.int8) if bits == 8 else packed(store, bits),
         "bias": (bias if transposed else bias - zero * of_output).astype(np.int32),
@@ -162,7 +160,8 @@ def convolution(random: Random, bits: int = 8, depthwise: bool = False, pointwis
         "depth_multiplier": times, "input_zero": zero, "output_zero": output_zero,
         "least": least, "greatest": greatest, "weight_bits": bits,
     }  # fmt: skip
-    return Case(name + ("" if bits == 8 else "_packed"), "reds_convolution", settings, image, None, expected)
+    name = "reds_convolve" + kind + ("" if bits == 8 else "_packed")
+    return Case(name, "reds_convolution", settings, image, None, expected)
 
 
 def pooling(random: Random, kernel_name: str = "reds_average_pool") -> Case:

@@ -1,0 +1,140 @@
+"""Counts instructions a multiplication of the kernels of the C engine, on emulated Arm cores.
+
+    python benchmarks/engine_kernels.py [CORE ...]
+
+Prints a table with a row for each layer and a column for each core (cortex-m3, cortex-m4, cortex-m7 and cortex-m55 where
+none is named). The layers are those of a keyword network, DS-CNN S, and some of other networks. Needs arm-none-eabi-gcc
+and qemu-system-arm. Instructions are not cycles: the emulator knows no wait states and issues one instruction at a time.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent / "plugins" / "c-engine" / "tests" / "support"))
+
+from arm_boards import BOARDS, Board, run_on_board
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer to measure: its kernel and settings, and how often a DS-CNN S has it."""
+
+    name: str
+    kernel: str
+    size: tuple[int, int]
+    channels: tuple[int, int]
+    window: tuple[int, int] = (1, 1)
+    stride: int = 1
+    pad: tuple[int, int] = (0, 0)
+    row: int = 0
+    bits: int = 8
+    times: int = 0
+
+    @property
+    def out(self) -> tuple[int, int]:
+        """Height and width of the output, with as much padding below and to the right, or one more."""
+        if self.pad == (0, 0):
+            return (
+                (self.size[0] - self.window[0]) // self.stride + 1,
+                (self.size[1] - self.window[1]) // self.stride + 1,
+            )
+        return -(-self.size[0] // self.stride), -(-self.size[1] // self.stride)
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of the layer, those with padding included."""
+        inputs = 1 if "depthwise" in self.kernel else self.channels[0]
+        return self.out[0] * self.out[1] * self.channels[1] * inputs * self.window[0] * self.window[1]
+
+    @property
+    def settings(self) -> str:
+        """The settings as an initialiser in C."""
+        values = {
+            "weights": "weights", "bias": "bias", "multiplier": "multiplier", "shift": "shift",
+            "row": self.row or self.channels["depthwise" in self.kernel], "groups": 1,
+            "in_height": self.size[0], "in_width": self.size[1], "in_channels": self.channels[0],
+            "out_height": self.out[0], "out_width": self.out[1], "out_channels": self.channels[1],
+            "kernel_height": self.window[0], "kernel_width": self.window[1],
+            "stride_y": self.stride, "stride_x": self.stride, "dilation_y": 1, "dilation_x": 1,
+            "pad_top": self.pad[0], "pad_left": self.pad[1], "depth_multiplier": 1,
+            "input_zero": -128, "output_zero": -128, "least": -128, "greatest": 127, "weight_bits": self.bits,
+        }  # fmt: skip
+        return "{" + ", ".join(f".{name} = {value}" for name, value in values.items()) + "}"
+
+
+C, P, D = "reds_convolve", "reds_convolve_pointwise", "reds_convolve_depthwise"
+LAYERS = (
+    Layer("first convolution 10x4/2, 1 to 64, on 49x10", C, (49, 10), (1, 64), (10, 4), 2, (4, 1), times=1),
+    Layer("depthwise 3x3, 64, on 25x5", D, (25, 5), (64, 64), (3, 3), 1, (1, 1), times=4),
+    Layer("pointwise 64 to 64, on 25x5", P, (25, 5), (64, 64), times=4),
+    Layer("dense 64 to 12", P, (1, 1), (64, 12), times=1),
+    Layer("pointwise 45 to 51 of 64, on 25x5", P, (25, 5), (45, 51), row=64),
+    Layer("dense 256 to 128", P, (1, 1), (256, 128)),
+    Layer("first convolution 3x3/2, 3 to 8, on 48x48", C, (48, 48), (3, 8), (3, 3), 2, (0, 0)),
+    Layer("convolution 3x3, 32 to 32, on 16x16", C, (16, 16), (32, 32), (3, 3), 1, (1, 1)),
+    Layer("convolution 3x3, 24 of 32 to 24, on 16x16", C, (16, 16), (24, 24), (3, 3), 1, (1, 1), row=32),
+    Layer("depthwise 3x3/2, 32, on 24x24", D, (24, 24), (32, 32), (3, 3), 2, (0, 0)),
+    Layer("depthwise 3x3, 45 of 64, on 25x5", D, (25, 5), (45, 45), (3, 3), 1, (1, 1), row=64),
+    Layer("convolution 3x3, 32 to 32, on 8x8, 4 bits", C + "_packed", (8, 8), (32, 32), (3, 3), 1, (1, 1), bits=4),
+    Layer("pointwise 64 to 64, on 25x5, 4 bits", C + "_packed", (25, 5), (64, 64), bits=4),
+    Layer("pointwise 64 to 64, on 25x5, 2 bits", C + "_packed", (25, 5), (64, 64), bits=2),
+    Layer("depthwise 3x3, 64, on 25x5, 4 bits", D + "_packed", (25, 5), (64, 64), (3, 3), 1, (1, 1), bits=4),
+)
+
+PROGRAM = """
+#include "reds_engine.h"
+#include <stdio.h>
+#define TIMER ((volatile uint32_t *)0xE000E010) /* control, reload, value */
+static int8_t weights[36864], input[20480], output[20480];
+static int32_t bias[128], multiplier[128];
+static int8_t shift[128];
+int main(void) {
+  static const struct { reds_kernel *run; reds_convolution settings; } layers[] = { LAYERS };
+  for (unsigned i = 0; i < sizeof weights; i++) weights[i] = (int8_t)(i * 37 % 251 - 125);
+  for (unsigned i = 0; i < sizeof input; i++) input[i] = (int8_t)(i * 91 % 241 - 120);
+  for (unsigned i = 0; i < 128; i++) multiplier[i] = 1500000000, shift[i] = -8;
+  TIMER[1] = 0xFFFFFF;
+  TIMER[2] = 0;
+  TIMER[0] = 5;
+  for (unsigned i = 0; i < sizeof layers / sizeof *layers; i++) {
+    const uint32_t before = TIMER[2];
+    layers[i].run(&layers[i].settings, input, 0, output);
+    printf("%lu\\n", (unsigned long)((before - TIMER[2]) & 0xFFFFFF));
+  }
+  return 0;
+}
+"""
+
+
+def instructions(board: Board, folder: Path, layers: tuple[Layer, ...] = LAYERS) -> list[float]:
+    """Return the instructions of each layer on a board."""
+    rows = ", ".join(f"{{{layer.kernel}, {layer.settings}}}" for layer in layers)
+    (folder / "bench.c").write_text(PROGRAM.replace("LAYERS", rows))
+    printed = run_on_board(board, folder, [folder / "bench.c"])
+    return [int(line) * board.instructions_per_tick for line in printed.split()]
+
+
+def table(boards: list[Board]) -> str:
+    """Return the table of instructions a multiplication, in Markdown."""
+    columns = []
+    with tempfile.TemporaryDirectory() as folder:
+        for board in boards:
+            counts = instructions(board, Path(folder))
+            column = [f"{count / layer.macs:.2f}" for count, layer in zip(counts, LAYERS, strict=True)]
+            total = sum(layer.times * count for count, layer in zip(counts, LAYERS, strict=True))
+            columns.append([*column, f"{total / sum(layer.times * layer.macs for layer in LAYERS):.2f}"])
+    names = [*(layer.name for layer in LAYERS), "**DS-CNN S without its pooling**"]
+    lines = ["| layer | " + " | ".join(board.core for board in boards) + " |", "|---|" + "---:|" * len(boards)]
+    lines += [f"| {name} | {' | '.join(row)} |" for name, row in zip(names, zip(*columns, strict=True), strict=True)]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    if not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")):
+        sys.exit("needs arm-none-eabi-gcc and qemu-system-arm")
+    print(table([board for board in BOARDS if board.core in sys.argv[1:] or len(sys.argv) == 1]))
