@@ -1,0 +1,8 @@
+"""Builds C programs for Cortex-M cores and runs them in an emulator, which counts instructions but knows no cycles."""
+
+from reds_c_engine.emulator.boards import CORES, Core
+from reds_c_engine.emulator.building import Program, build
+from reds_c_engine.emulator.running import Emulation, run_on, run_program
+from reds_c_engine.emulator.tools import unavailable
+
+__all__ = ["CORES", "Core", "Emulation", "Program", "build", "run_on", "run_program", "unavailable"]
