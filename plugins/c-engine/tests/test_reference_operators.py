@@ -277,6 +277,15 @@ def test_arithmetic_of_two_computed_tensors(kind: str) -> None:
         check(build.content(x, y))
 
 
+def test_arithmetic_of_computed_tensors_of_different_ranks() -> None:
+    build = GraphBuilder()
+    x = build.tensor((1, 4, 5, 3), 0.043, 9)
+    axes = build.tensor((2,), data=np.array([1, 2], np.int32))
+    gate = build.operator("MEAN", [x, axes], build.tensor((1, 3), 0.011, -3), options("ReducerOptions"))
+    y = build.operator("MUL", [x, gate], build.tensor((1, 4, 5, 3), 0.02, 2), options("MulOptions"))
+    check(build.content(x, y))
+
+
 @pytest.mark.parametrize("scale", [0.01, 0.05, 0.31])
 def test_quantize(scale: float) -> None:
     build = GraphBuilder()
