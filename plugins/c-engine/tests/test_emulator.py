@@ -35,13 +35,12 @@ int main(void) {
   for (int i = 0; i < 3; i++) {
     emulator_start();
     count(turns[i]);
-    unsigned long ticks = emulator_ticks();
+    unsigned long ticks = emulator_stop();
     printf("ticks %d %lu\\n", turns[i], ticks);
   }
   emulator_paint_stack();
-  unsigned before = emulator_painted_bytes();
   deep();
-  printf("stack %u\\n", before - emulator_painted_bytes());
+  printf("stack %u\\n", emulator_stack_bytes());
   return initialised + cleared - 4;
 }
 """

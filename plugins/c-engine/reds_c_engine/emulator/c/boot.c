@@ -4,7 +4,7 @@
 
 #include "emulator.h"
 
-extern uint32_t data_load[], data_start[], data_end[], bss_start[], bss_end[], stack_top[], stack_limit[];
+extern uint32_t data_load[], data_start[], data_end[], bss_start[], bss_end[], stack_top[];
 extern void initialise_monitor_handles(void);
 extern int main(void);
 
@@ -15,7 +15,6 @@ extern int main(void);
 #define COPROCESSOR_ACCESS REGISTER(0xE000ED88)
 #define SYSTICK_BITS 24
 #define SYSTICK_LAST ((1u << SYSTICK_BITS) - 1)
-#define PAINT 0xC0DEC0DEu
 
 void reset(void);
 void _init(void) {} /* newlib calls both */
@@ -51,22 +50,12 @@ void emulator_start(void) {
   SYSTICK_CONTROL = 7; /* on, with an interrupt at each wrap, from the clock of the processor */
 }
 
-uint64_t emulator_ticks(void) {
+uint64_t emulator_stop(void) {
   uint32_t before, value;
-  do {
+  do { /* a wrap in between would not fit to the value */
     before = wraps;
     value = SYSTICK_VALUE;
   } while (before != wraps);
+  SYSTICK_CONTROL = 0;
   return ((uint64_t)before << SYSTICK_BITS) + (value ? SYSTICK_LAST + 1 - value : 0);
-}
-
-void emulator_paint_stack(void) {
-  uint32_t *top = (uint32_t *)__builtin_frame_address(0) - 16;
-  for (volatile uint32_t *word = stack_limit; word < top; word++) *word = PAINT;
-}
-
-unsigned emulator_painted_bytes(void) {
-  const uint32_t *word = stack_limit;
-  while (word < stack_top && *word == PAINT) word++;
-  return (unsigned)((uintptr_t)word - (uintptr_t)stack_limit);
 }
