@@ -185,11 +185,8 @@ def test_transposed_convolution(
     check(build.content(x, y))
 
 
-@pytest.mark.parametrize("per_channel", [False, True])
-@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize(("per_channel", "bits"), [(False, 8), (True, 8), (False, 4)])
 def test_fully_connected(per_channel: bool, bits: int) -> None:
-    if per_channel and bits == 4:
-        pytest.skip("tflite-micro has no fully connected layers with 4 bits and a scale for each channel")
     rng = np.random.default_rng(4)
     inputs, outputs = 33, 10
     limit = 7 if bits == 4 else 127
@@ -278,6 +275,15 @@ def test_arithmetic_of_two_computed_tensors(kind: str) -> None:
         y = build.tensor((1, 256), 0.09, 2)
         build.operator(kind, [x, changed], y, options(f"{kind.capitalize()}Options"))
         check(build.content(x, y))
+
+
+def test_arithmetic_of_computed_tensors_of_different_ranks() -> None:
+    build = GraphBuilder()
+    x = build.tensor((1, 4, 5, 3), 0.043, 9)
+    axes = build.tensor((2,), data=np.array([1, 2], np.int32))
+    gate = build.operator("MEAN", [x, axes], build.tensor((1, 3), 0.011, -3), options("ReducerOptions"))
+    y = build.operator("MUL", [x, gate], build.tensor((1, 4, 5, 3), 0.02, 2), options("MulOptions"))
+    check(build.content(x, y))
 
 
 @pytest.mark.parametrize("scale", [0.01, 0.05, 0.31])

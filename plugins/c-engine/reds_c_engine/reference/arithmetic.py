@@ -29,7 +29,7 @@ def subtract(call: Call) -> Int8Array:
 def multiply(call: Call) -> Int8Array:
     """Return a product."""
     by = quantized_multiplier(call.tensor(0).scale * call.tensor(1).scale / call.output.scale)
-    product = scaled(call.centred(0) * call.centred(1), by)
+    product = scaled(_aligned(call, 0) * _aligned(call, 1), by)
     return call.range().clip(product + call.output.zero_point)
 
 
@@ -39,6 +39,15 @@ def quantize(call: Call) -> Int8Array:
     return Range().clip(scaled(call.centred(0), by) + call.output.zero_point)
 
 
+def _aligned(call: Call, index: int) -> IntArray:
+    """Return an input less its zero point, with as many axes as the output if its first axis is that of examples."""
+    x = call.centred(index)
+    missing = len(call.output.shape) - x.ndim
+    if call.tensor(index).data is not None or missing <= 0:
+        return x
+    return x.reshape(len(x), *[1] * missing, *x.shape[1:])
+
+
 def _common_scale(call: Call) -> float:
     return 2 * max(call.tensor(0).scale, call.tensor(1).scale)
 
@@ -46,7 +55,7 @@ def _common_scale(call: Call) -> float:
 def _on_one_scale(call: Call) -> tuple[IntArray, IntArray]:
     common = _common_scale(call)
     first, second = (
-        scaled(call.centred(index) << _LEFT_SHIFT, quantized_multiplier(call.tensor(index).scale / common))
+        scaled(_aligned(call, index) << _LEFT_SHIFT, quantized_multiplier(call.tensor(index).scale / common))
         for index in (0, 1)
     )
     return first, second

@@ -63,7 +63,7 @@ def transposed_convolution(call: Call) -> Int8Array:
         max(side.before + size, (count - 1) * side.stride + side.taps)
         for side, size, count in zip((rows, columns), shape[1:3], x.shape[1:3], strict=True)
     ]
-    sums = np.zeros((len(x), *reach, outputs), np.int64)
+    sums: IntArray = np.zeros((len(x), *reach, outputs), np.int64)
     for i in range(height):
         for j in range(width):
             y = slice(i, i + (x.shape[1] - 1) * rows.stride + 1, rows.stride)

@@ -1,0 +1,27 @@
+/* Counts the instructions of each layer of each member. Includes the source of the family to reach its tables. */
+#include <stdio.h>
+
+#include "reds_net.c"
+
+#include "emulator.h"
+
+static int8_t input[REDS_NET_INPUT_SIZE];
+
+static const int8_t *place(uint32_t at) {
+  if (at == REDS_NO_INPUT) return NULL;
+  return at == REDS_NET_INPUT ? input : net_arena + at;
+}
+
+int main(void) {
+  for (unsigned i = 0; i < REDS_NET_INPUT_SIZE; i++) input[i] = (int8_t)(i * 37 % 256 - 128);
+  emulator_start();
+  unsigned long nothing = (unsigned long)emulator_stop();
+  for (unsigned member = 0; member < REDS_NET_MEMBERS; member++)
+    for (unsigned i = 0; i < net_programs[member].count; i++) {
+      const reds_layer *layer = &net_programs[member].layers[i];
+      emulator_start();
+      layer->run(layer->settings, place(layer->first), place(layer->second), net_arena + layer->output);
+      printf("ticks layer-%u-%u %lu\n", member, i, (unsigned long)emulator_stop() - nothing);
+    }
+  return 0;
+}

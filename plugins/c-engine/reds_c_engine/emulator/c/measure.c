@@ -1,0 +1,47 @@
+/* Counts the instructions of switching and of running, before and after switching, and the stack that a run takes. */
+#include <stdio.h>
+
+#include "emulator.h"
+#include "reds_net.h"
+
+static int8_t input[REDS_NET_INPUT_SIZE];
+static unsigned long nothing; /* the ticks of the counter itself */
+
+static unsigned long ticks_of_run(void) {
+  emulator_start();
+  net_run(input);
+  return (unsigned long)emulator_stop() - nothing;
+}
+
+static unsigned long ticks_of_switch(unsigned member) {
+  emulator_start();
+  net_select(member);
+  return (unsigned long)emulator_stop() - nothing;
+}
+
+int main(void) {
+  uint32_t state = 2463534242u;
+  for (unsigned i = 0; i < REDS_NET_INPUT_SIZE; i++) {
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    input[i] = (int8_t)((int)(state >> 24) - 128);
+  }
+  emulator_start();
+  nothing = (unsigned long)emulator_stop();
+  for (unsigned member = 0; member < REDS_NET_MEMBERS; member++) {
+    printf("ticks select-%u %lu\n", member, ticks_of_switch(member));
+    emulator_paint_stack();
+    net_run(input);
+    printf("stack %u %u\n", member, emulator_stack_bytes());
+    printf("ticks run-%u %lu\n", member, ticks_of_run());
+  }
+  for (unsigned first = 0; first < REDS_NET_MEMBERS; first++) { /* after a run of each other member */
+    net_select(first);
+    net_run(input);
+    unsigned second = (first + 1) % REDS_NET_MEMBERS;
+    net_select(second);
+    printf("ticks switched-%u %lu\n", second, ticks_of_run());
+  }
+  return 0;
+}
