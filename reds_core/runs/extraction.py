@@ -27,6 +27,7 @@ from reds_core.report.facts import metric_of
 from reds_core.runs.alignment import choose
 from reds_core.runs.checkpoint import remove_checkpoints
 from reds_core.runs.dataset import Dataset
+from reds_core.runs.device_figures import DeviceMeasurement, device_measurement
 from reds_core.runs.exporting import Exporter
 from reds_core.runs.finish import report, solution_figures
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
@@ -135,7 +136,10 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         watcher.stage(f"exporting subnetwork {budget.name}")
         if plan is not present:
             save_plan(plan, folder)  # it must not name a member whose files are being replaced
-        record = _export(family, budget, decision, model, exporter, before)
+        measurement = device_measurement(
+            registry, targets, folder, settings.task, data.test, plan.full.usage["macs"], watcher.warn
+        )
+        record = _export(family, budget, decision, model, exporter, measurement, before)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(record, extraction=added)
         plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))
@@ -269,6 +273,7 @@ def _export(
     decision: Decision,
     model: Any,
     exporter: Exporter,
+    measurement: DeviceMeasurement,
     before: float | None,
 ) -> SubnetworkRecord:
     """Write and measure the subnetwork."""
@@ -276,6 +281,7 @@ def _export(
     usage = family.statement.usage(decision.widths, decision.settings)
     changed = family.levels.changed(levels)
     files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed)
+    accuracy, devices = measurement.measured(files, accuracy)
     figures: Mapping[str, Any] = {} if decision.solution is None else solution_figures(decision.solution)
     return SubnetworkRecord(
         name=budget.name,
@@ -287,6 +293,7 @@ def _export(
         bound_independent=decision.bound_independent,
         accuracy=accuracy,
         files=files,
+        devices=devices,
         latency_measured_ns=exporter.measured_latency_ns(files),
         **figures,
     )

@@ -25,6 +25,7 @@ from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
 from reds_core.report.run_report import write_report
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
+from reds_core.runs.device_figures import DeviceMeasurement, device_measurement
 from reds_core.runs.exporting import Exporter
 from reds_core.runs.file_names import baseline_file
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
@@ -55,18 +56,21 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     calibration = inputs.examples if settings.int8 else None
     targets = run_targets(session.registry, framework, settings)
     exporter = Exporter(targets, folder, settings.task, calibration, inputs.test, session.watcher.warn, timing)
+    usage = session.statement.usage(network.channels)
+    measurement = device_measurement(
+        session.registry, targets, folder, settings.task, inputs.test, usage["macs"], session.watcher.warn
+    )
     session.watcher.stage("measuring")
     before = exporter.accuracy(inputs.model)
     after = exporter.save_full(state.family.full)
     if state.is_scored:
         save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
         save_order(folder / ORDER_FILE, state.order)
-    usage = session.statement.usage(network.channels)
     _check(session, state.family.full, usage, "full", UNTOUCHED)
     records = []
     for member, budget in enumerate(session.budgets):
         session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
-        records.append(_export(session, exporter, state, member, budget))
+        records.append(_export(session, exporter, measurement, state, member, budget))
     plan = plan_of(session, checkpoint, records, FullAccuracy(before, after), max_drop)
     report(plan, folder, session.watcher)
     _save_recipe(session)
@@ -126,7 +130,12 @@ def plan_of(
 
 
 def _export(
-    session: Session, exporter: Exporter, state: PruningState, member: int, budget: SubnetworkBudget
+    session: Session,
+    exporter: Exporter,
+    measurement: DeviceMeasurement,
+    state: PruningState,
+    member: int,
+    budget: SubnetworkBudget,
 ) -> SubnetworkRecord:
     """Write and measure one subnetwork."""
     inputs, framework = session.inputs, session.inputs.framework
@@ -140,10 +149,12 @@ def _export(
     settings = session.levels.complete(choice.settings)
     changed = session.levels.changed(settings)
     files, accuracy = exporter.save_member(model, budget.name, before, settings, usage, changed)
+    accuracy, devices = measurement.measured(files, accuracy)
     return replace(
         member_record(session, state, member),
         accuracy=accuracy,
         files=files,
+        devices=devices,
         latency_measured_ns=exporter.measured_latency_ns(files),
     )
 
