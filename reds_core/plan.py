@@ -20,6 +20,7 @@ from reds_core.system.files import given_path, write_text
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
 __all__ = [
+    "DeviceRecord",
     "ExtractionRecord",
     "FamilyRecord",
     "Plan",
@@ -92,12 +93,36 @@ class Accuracy:
     Attributes:
         before: after extraction, before fine-tuning.
         after: of the saved model file.
-        exported: of each file for a device, by kind of file.
+        exported: of each file for a device, by kind of file; also as devices compute it that the run measures on, by
+            the name of the device.
     """
 
     before: float | None = None
     after: float | None = None
     exported: Mapping[str, float | None] = field(default_factory=dict, metadata={INLINE: True})
+
+
+@dataclass(frozen=True)
+class DeviceRecord:
+    """What a device makes of a file, measured with the arithmetic and the memory planner of its runtime.
+
+    The accuracy stands beside those of the files, under the name of the device.
+
+    Attributes:
+        file: the name of the file that was measured.
+        arena: the size of the memory that the runtime sets aside, in bytes.
+        arena_head: the part of it that holds activations, in bytes.
+        examples: the number of test examples on which the accuracy was measured, evenly spaced over the test data and
+            the same for all networks of a run; None without test data.
+        same_answers: the share of these examples on which the file gives the same class as in its own interpreter; None
+            if it does not rate classes.
+    """
+
+    file: str
+    arena: int | None = None
+    arena_head: int | None = None
+    examples: int | None = None
+    same_answers: float | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +180,7 @@ class SubnetworkRecord:
         extraction: how the member was added after the run; None for a member of the run itself.
         settings: the level that each transform has in each layer, as {layer: {what: level}}. A layer that is not named
             is left as it is. None in plans of format reds-plan/1.
+        devices: what devices that the run measures on make of its files, by the name of the device.
     """
 
     name: str
@@ -179,6 +205,7 @@ class SubnetworkRecord:
     align_price: float | None = field(default=None, metadata={LEFT_OUT: True})
     extraction: ExtractionRecord | None = field(default=None, metadata={LEFT_OUT: True})
     settings: Mapping[str, Mapping[str, int]] | None = field(default=None, metadata={LEFT_OUT: True})
+    devices: Mapping[str, DeviceRecord] = field(default_factory=dict, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:
         figures = [f"{resource} {used:,}" for resource, used in self.usage.items()]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reds_core.commands.completing import plugin_names
 from reds_core.commands.shared import (
     ElementSize,
     Imports,
@@ -38,6 +39,15 @@ def evaluate_command(
             "file, or a folder of images.",
         ),
     ],
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The target that runs the file, such as tflite-micro, since runtimes round in different ways.",
+            show_default="the one that wrote it",
+            autocompletion=plugin_names("target"),
+        ),
+    ] = None,
     metric: Metric = None,
     loss: Loss = None,
     element_size: ElementSize = 1,
@@ -53,6 +63,7 @@ def evaluate_command(
     found = evaluate(
         model,
         data,
+        on=on,
         metric=metric,
         loss=loss,
         element_size=element_size,
@@ -74,6 +85,8 @@ def evaluation_text(found: ModelEvaluation) -> str:
     from reds_core.report.facts import metric_of
 
     rows = [(found.metric, metric_of({"metric": found.metric}).text(found.value)), ("loss", f"{found.loss:.4g}")]
+    if found.on is not None:
+        rows.append(("run by", found.on))
     rows.append(("examples", f"{found.examples:,}"))
     if found.size_bytes is not None:
         rows.append(("file size", f"{units.byte_size(found.size_bytes)} ({found.format})"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from reds_core.compare.task import RunResult, RunTask, ignore_stage, perform_tas
 from reds_core.compare.watcher import CompareWatcher
 from reds_core.comparison.worker_pool import LOKY, WorkerPool, check_number, open_pool
 from reds_core.errors import InputError, argument
-from reds_core.plan import FullAccuracy, Plan, SubnetworkRecord
+from reds_core.plan import Accuracy, FullAccuracy, Plan, SubnetworkRecord
 from reds_core.registry import Registry
 from reds_core.runs.recipe import recipe_text
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
@@ -192,6 +192,12 @@ def _records(run: RunPlan, result: RunResult, jobs: int) -> tuple[ResultRecord, 
     return (record(None),) if plan is None else tuple(record(_subnetwork(plan, each)) for each in plan.subnetworks)
 
 
+def _of_files(made: SubnetworkRecord) -> Accuracy:
+    """Return the accuracies of the files of a subnetwork, without those that devices compute."""
+    exported = {kind: figure for kind, figure in made.accuracy.exported.items() if kind not in made.devices}
+    return replace(made.accuracy, exported=exported)
+
+
 def _subnetwork(plan: Plan, made: SubnetworkRecord) -> Subnetwork:
     full = plan.full.usage
     return Subnetwork(
@@ -200,7 +206,7 @@ def _subnetwork(plan: Plan, made: SubnetworkRecord) -> Subnetwork:
         usage=made.usage,
         share={r: used / full[r] for r, used in made.usage.items() if full.get(r)},
         widths=made.widths,
-        accuracy=made.accuracy,
+        accuracy=_of_files(made),
         value=made.value,
         bound=made.bound,
         gap=made.gap,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -65,11 +65,14 @@ class ExportedFigures:
         metric: the task's metric: by default the accuracy between 0 and 1.
         loss: the task's mean loss.
         examples: the number of examples.
+        answers: the class with the highest output for each example, int64 (N,), in their order; None if the file has
+            several outputs, or none that rates classes.
     """
 
     metric: float
     loss: float
     examples: int
+    answers: npt.NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
 
 
 class ExportedModel(ABC):

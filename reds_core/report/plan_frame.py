@@ -16,6 +16,8 @@ FULL_ROW = "full"
 """The label of the row of the full network."""
 LEVELS = "levels_"
 """The beginning of the names of columns that state how many layers have each level of a dimension."""
+SAME_ANSWERS = "same_answers_"
+"""The beginning of the names of columns with the share of answers of a device that are those of the file's interpreter."""
 _UNITS = {"B": "_bytes", "ns": "_ns"}
 """The ends of the names of columns by base unit."""
 
@@ -55,6 +57,7 @@ def _member_row(record: SubnetworkRecord) -> dict[str, Any]:
     return {
         **{usage_column(resource): used for resource, used in record.usage.items()},
         **_accuracies(record.accuracy),
+        **_on_devices(record),
         "value": record.value,
         "bound": record.bound,
         "gap": record.gap,
@@ -87,11 +90,20 @@ def _accuracies(accuracy: Accuracy) -> dict[str, float | None]:
     return {f"accuracy_{what}": figure for what, figure in figures.items()}
 
 
+def _on_devices(record: SubnetworkRecord) -> dict[str, int | float | None]:
+    figures: dict[str, int | float | None] = {}
+    for device, found in record.devices.items():
+        figures[f"arena_{device}_bytes"] = found.arena
+        figures[f"arena_head_{device}_bytes"] = found.arena_head
+        figures[f"{SAME_ANSWERS}{device}"] = found.same_answers
+    return figures
+
+
 def _type(column: str) -> str:
     if column in ("status", "limit", "solver") or column.startswith(("file_", LEVELS)):
         return "string"
     if column in ("is_untrained", "shares_weights"):
         return "bool"
-    if column in ("gap", "wall_s", "latency_measured_ns") or column.startswith(("accuracy_", "budget_")):
+    if column in ("gap", "wall_s", "latency_measured_ns") or column.startswith(("accuracy_", "budget_", SAME_ANSWERS)):
         return "Float64"
     return "Int64"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from reds_core.framework.file_kinds import FileKind
-from reds_core.plan import Plan, SubnetworkRecord
+from reds_core.plan import DeviceRecord, Plan, SubnetworkRecord
 from reds_core.report import units
 from reds_core.report.facts import UNTRAINED, FamilyFacts, Member
 from reds_core.report.layer_levels import counts_text, decided, title_of
@@ -31,6 +31,11 @@ def results_table(family: FamilyFacts) -> Table:
     qualities.append(row("Before fine-tuning", lambda m: _figure(m.accuracy.before, metric.text)))
     qualities.append(row(family.kinds.model.title, lambda m: _quality(family, m.accuracy.after)))
     qualities += [row(kind.title, partial(_exported_quality, family, kind)) for kind in family.kinds.exported]
+    for device in _devices(members):
+        costs.append(row(f"Activations on {_shown(device)}", partial(_arena_head, device=device)))
+        costs.append(row(f"Arena of {_shown(device)}, at most", partial(_arena, device=device)))
+        qualities.append(row(_device_title(members, device), partial(_device_quality, family, device)))
+        qualities.append(row(f"Answers of {_shown(device)} that are the same", partial(_same_answers, device=device)))
     sizes = [row(kind.title, partial(_size, kind=kind)) for kind in family.kinds.all]
     levels = [
         row(title_of(what).capitalize(), partial(_levels, what=what))
@@ -78,6 +83,43 @@ def _quality(family: FamilyFacts, figure: float | None) -> Cell:
 
 def _exported_quality(family: FamilyFacts, kind: FileKind, member: Member) -> Cell:
     return _quality(family, member.accuracy_of(kind))
+
+
+def _devices(members: Sequence[Member]) -> tuple[str, ...]:
+    """The devices on which the run measured, by their names in the plan."""
+    return tuple(dict.fromkeys(name for m in members if m.record is not None for name in m.record.devices))
+
+
+def _shown(device: str) -> str:
+    """The name of a device, which has underscores in plans of version 1."""
+    return units.printable(device.replace("_", "-"))
+
+
+def _on_device(member: Member, device: str) -> DeviceRecord:
+    found = None if member.record is None else member.record.devices.get(device)
+    return DeviceRecord("") if found is None else found
+
+
+def _device_title(members: Sequence[Member], device: str) -> str:
+    examples = {_on_device(m, device).examples for m in members} - {None}
+    counted = ", ".join(units.count(number) for number in sorted(n for n in examples if n is not None))
+    return f"On {_shown(device)}, {counted} examples" if counted else f"On {_shown(device)}"
+
+
+def _device_quality(family: FamilyFacts, device: str, member: Member) -> Cell:
+    return _quality(family, None if member.record is None else member.record.accuracy.exported.get(device))
+
+
+def _same_answers(member: Member, device: str) -> Cell:
+    return _figure(_on_device(member, device).same_answers, units.percent)
+
+
+def _arena(member: Member, device: str) -> Cell:
+    return _figure(_on_device(member, device).arena, units.byte_size)
+
+
+def _arena_head(member: Member, device: str) -> Cell:
+    return _figure(_on_device(member, device).arena_head, units.byte_size)
 
 
 def _size(member: Member, kind: FileKind) -> Cell:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.cost import counting, resources
-from reds_core.errors import InputError, UnsupportedError
+from reds_core.errors import InputError, UnsupportedError, argument
 from reds_core.framework.data import Data
+from reds_core.framework.device import Device
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework
@@ -30,7 +31,7 @@ from reds_core.runs.given_data import Splits, given_data
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.participants import FRAMEWORKS, TARGETS, check_options
 from reds_core.system.files import given_path
-from reds_core.system.records import INLINE
+from reds_core.system.records import INLINE, LEFT_OUT
 from reds_core.system.users_code import import_names
 from reds_core.watcher import Watcher
 
@@ -52,6 +53,7 @@ class ModelEvaluation:
         loss: The mean loss.
         usage: The use of each resource in base units. For a file for a device, it is that of its plan; empty if the
             file does not lie in the folder of a run.
+        on: The name of the target that ran the file; None for the one that wrote it, or a model.
     """
 
     model: str
@@ -62,12 +64,14 @@ class ModelEvaluation:
     value: float
     loss: float
     usage: Mapping[str, int] = field(metadata={INLINE: True})
+    on: str | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 def evaluate(
     model: Any,
     data: str | PathLike[str] | Dataset | DataObject,
     *,
+    on: str | None = None,
     loss: Any | None = None,
     metric: Any | None = None,
     element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
@@ -88,6 +92,8 @@ def evaluate(
         model: The path of a model file or of a file for a device, or a model object of an installed framework.
         data: The data as `prune` takes it, of which the test data is used; from Python also test data alone, such as
             `(x_test, y_test)`.
+        on: The name of a target that runs the file in place of the one that wrote it, since runtimes round in different
+            ways.
         loss: The loss. None means crossentropy by the labels and the last activation.
         metric: The metric. None means accuracy.
         element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
@@ -115,18 +121,27 @@ def evaluate(
     counting.check_element_size(element_size)
     registry, task = given_registry(registry), Task(loss, metric)
     options = with_input_shape(options, input_shape, model, registry)
-    check_options(registry, options, (FRAMEWORKS, TARGETS))
+    devices = () if on is None else ((Device, on),)
+    check_options(registry, options, (FRAMEWORKS, TARGETS, *devices))
     source = given_data(data)
     if source is None:
         raise InputError("no data is given", "give test data, such as the path of an .npz file")
     with following(verbose, watcher) as followed:
         if not isinstance(model, str | PathLike):
+            if on is not None:
+                what = f"{argument('on')} is given, but a model object is not a file for a device"
+                raise InputError(what, "give the path of a file, or leave it out")
             framework = registry.framework_of(model, options, import_names(imports))
             subject = _Subject(framework, model, str(getattr(model, "name", "model")), None, framework.file)
             return subject.evaluated(source, task, element_size, seed, followed)
         path, framework = given_path(model, "model"), registry.default_framework(options, import_names(imports))
         name = _target_of(path, framework, registry)
-        if name is None:
+        if on is not None:
+            device, kind = registry.create(Device, on, options), framework.file
+            if name is not None:
+                kind = registry.targets_of(framework)[name].file
+            subject = _Subject(framework, device.load(framework, path), str(path), path, kind, on)
+        elif name is None:
             subject = _Subject(framework, framework.load_model(path), str(path), path, framework.file)
         else:
             target = registry.create(Target, name, options)
@@ -151,6 +166,7 @@ class _Subject:
         name: Its name.
         path: Its file; None for a model object.
         kind: The kind of the file.
+        on: The name of the target that runs it if it is not the one that wrote it.
     """
 
     framework: Framework
@@ -158,6 +174,7 @@ class _Subject:
     name: str
     path: Path | None
     kind: FileKind
+    on: str | None = None
 
     def evaluated(
         self, source: str | Dataset | Splits, task: Task, element_size_bytes: int, seed: int, watcher: Watcher
@@ -184,6 +201,7 @@ class _Subject:
             value=figures.metric,
             loss=figures.loss,
             usage=usage,
+            on=self.on,
         )
 
     def _test_data(self, source: str | Dataset | Splits, seed: int) -> Data:

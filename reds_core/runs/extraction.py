@@ -28,6 +28,7 @@ from reds_core.report.facts import metric_of
 from reds_core.runs.alignment import choose
 from reds_core.runs.checkpoint import remove_checkpoints
 from reds_core.runs.dataset import Dataset
+from reds_core.runs.device_figures import DeviceMeasurement, device_measurement
 from reds_core.runs.exporting import Exporter
 from reds_core.runs.file_names import full_device_file
 from reds_core.runs.finish import report, solution_figures
@@ -138,7 +139,10 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         if plan is not present:
             save_plan(plan, folder)  # it must not name a member whose files are being replaced
         shared = _shared(family, request, exporter, watcher)
-        record = _export(family, budget, decision, model, exporter, before, shared)
+        measurement = device_measurement(
+            registry, targets, folder, settings.task, data.test, plan.full.usage["macs"], watcher.warn
+        )
+        record = _export(family, budget, decision, model, exporter, measurement, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(record, extraction=added)
         plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))
@@ -288,6 +292,7 @@ def _export(
     decision: Decision,
     model: Any,
     exporter: Exporter,
+    measurement: DeviceMeasurement,
     before: float | None,
     shared: Mapping[str, FullExport],
 ) -> SubnetworkRecord:
@@ -296,6 +301,7 @@ def _export(
     usage = family.statement.usage(decision.widths, decision.settings)
     changed = family.levels.changed(levels)
     files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed, shared)
+    accuracy, devices = measurement.measured(files, accuracy)
     figures: Mapping[str, Any] = {} if decision.solution is None else solution_figures(decision.solution)
     return SubnetworkRecord(
         name=budget.name,
@@ -307,6 +313,7 @@ def _export(
         bound_independent=decision.bound_independent,
         accuracy=accuracy,
         files=files,
+        devices=devices,
         latency_measured_ns=exporter.measured_latency_ns(files),
         **figures,
     )

@@ -25,6 +25,7 @@ from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
 from reds_core.report.run_report import write_report
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
+from reds_core.runs.device_figures import DeviceMeasurement, device_measurement
 from reds_core.runs.exporting import Exporter, FullFiles
 from reds_core.runs.file_names import baseline_file
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
@@ -56,18 +57,21 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     calibration = inputs.examples if settings.int8 else None
     targets = run_targets(session.registry, framework, settings)
     exporter = Exporter(targets, folder, settings.task, calibration, inputs.test, session.watcher.warn, timing)
+    usage = session.statement.usage(network.channels)
+    measurement = device_measurement(
+        session.registry, targets, folder, settings.task, inputs.test, usage["macs"], session.watcher.warn
+    )
     session.watcher.stage("measuring")
     before = exporter.accuracy(inputs.model)
     full = exporter.save_full(state.family.full)
     if state.is_scored:
         save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
         save_order(folder / ORDER_FILE, state.order)
-    usage = session.statement.usage(network.channels)
     _check(session, state.family.full, usage, "full", UNTOUCHED)
     records = []
     for member, budget in enumerate(session.budgets):
         session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
-        records.append(_export(session, exporter, state, member, budget, full))
+        records.append(_export(session, exporter, measurement, state, member, budget, full))
     record = FullRecord(usage, FullAccuracy(before, full.accuracy, full.exported), full.files)
     plan = plan_of(session, checkpoint, records, record, max_drop)
     report(plan, folder, session.watcher)
@@ -128,7 +132,13 @@ def plan_of(
 
 
 def _export(
-    session: Session, exporter: Exporter, state: PruningState, member: int, budget: SubnetworkBudget, full: FullFiles
+    session: Session,
+    exporter: Exporter,
+    measurement: DeviceMeasurement,
+    state: PruningState,
+    member: int,
+    budget: SubnetworkBudget,
+    full: FullFiles,
 ) -> SubnetworkRecord:
     """Write and measure one subnetwork."""
     shared = full.shared if session.settings.int8 == SHARED else None
@@ -143,10 +153,12 @@ def _export(
     settings = session.levels.complete(choice.settings)
     changed = session.levels.changed(settings)
     files, accuracy = exporter.save_member(model, budget.name, before, settings, usage, changed, shared)
+    accuracy, devices = measurement.measured(files, accuracy)
     return replace(
         member_record(session, state, member),
         accuracy=accuracy,
         files=files,
+        devices=devices,
         latency_measured_ns=exporter.measured_latency_ns(files),
     )
 

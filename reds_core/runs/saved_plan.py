@@ -249,6 +249,9 @@ class SavedPlan(_InFolder, Plan):
         accuracy_before, accuracy_after, and accuracy_KIND for each kind of exported file
             are the accuracies on test data: before fine-tuning, of the model file, and of each exported file. Those of
             the full network are those of the input model and of its model file;
+        accuracy_DEVICE, arena_DEVICE_bytes, arena_head_DEVICE_bytes, same_answers_DEVICE
+            are the accuracy as a device computes it, the memory that it sets aside, the part of that for activations,
+            and the share of answers that are those of the file's own interpreter; only if the run measured on devices;
         value, bound, gap, bound_independent, status, limit, solver, wall_s, align, latency_measured_ns
             are as in the records;
         levels_WHAT for everything that transforms decided, such as levels_weight_bits

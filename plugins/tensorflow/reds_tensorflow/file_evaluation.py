@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from reds_core.framework import Data, ExportedFigures, FileInterface, RunFile, Stream, Task, columns
 from reds_tensorflow.checking import Interface, shaped
@@ -28,13 +31,27 @@ def evaluated(interface: FileInterface, run: RunFile, data: Data, task: Task) ->
     outputs = [Outputs(output.shape, Activation(output.activation)) for output in interface.outputs]
     data, aim = resolve_outputs(outputs, names, data, _task_of_file(task, names), "test data")
     metrics = aim.new_metrics()
-    total, count = 0.0, 0
+    total, count, answers = 0.0, 0, list[npt.NDArray[np.int64]]()
+    rates = _rating(interface)
     for batch in evaluated_batches(data):
         found = run(columns(batch.x))
         aim.update(metrics, batch.y, found, batch.weights)
         total += float(aim.loss(batch.y, found, batch.weights)) * len(batch)
         count += len(batch)
-    return ExportedFigures(aim.figure(metrics), total / count, count)
+        if rates is not None:
+            answers.append(rates(found[0]))
+    return ExportedFigures(aim.figure(metrics), total / count, count, np.concatenate(answers) if answers else None)
+
+
+def _rating(interface: FileInterface) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int64]] | None:
+    """Return what makes answers (N,) of the only output (N, classes) of a file; None if it does not rate classes."""
+    if len(interface.outputs) != 1 or len(interface.outputs[0].shape) != 1:
+        return None
+    (classes,), activation = interface.outputs[0].shape, interface.outputs[0].activation
+    if classes > 1:
+        return lambda found: found.argmax(axis=1)
+    threshold = 0.5 if activation == "sigmoid" else 0.0
+    return lambda found: (found[:, 0] > threshold).astype(np.int64)
 
 
 def _task_of_file(task: Task, names: Sequence[str]) -> Task:

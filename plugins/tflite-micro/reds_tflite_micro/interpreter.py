@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from reds_litert.device_files import LiteRtFile, interpreter_of, run_one_by_one
+from reds_litert.footprint import content_of
 
 from reds_core.framework import Framework
 from reds_core.system import silenced_output
-from reds_litert.device_files import LiteRtFile, interpreter_of, run_one_by_one
-from reds_litert.footprint import content_of
 from reds_tflite_micro.allocations import allocations
 
+ARENA_BYTES = 1 << 24
+"""The size of the arena that is tried first. The system provides only what is used of it."""
 SPARE_BYTES = 1 << 16
-"""By how much the arena is larger than what is allocated, for memory that is only taken for a while."""
+"""By how much a larger arena exceeds what is allocated, for memory that is only taken for a while."""
 
 
 class MicroFile(LiteRtFile):
@@ -51,14 +53,10 @@ class MicroInterpreter:
     """
 
     def __init__(self, path: Path, content: bytes) -> None:
-        from tflite_micro import runtime
-
         known = interpreter_of(content)
         self._inputs = [{**each, "index": index} for index, each in enumerate(known.get_input_details())]
         self._outputs = [{**each, "index": index} for index, each in enumerate(known.get_output_details())]
-        size = allocations(path, content).total_bytes + SPARE_BYTES
-        with silenced_output():
-            self._interpreter = runtime.Interpreter.from_bytes(content, arena_size=size)
+        self._interpreter = _interpreter(path, content)
 
     def get_input_details(self) -> list[dict[str, Any]]:
         """Return the inputs as LiteRT describes them."""
@@ -79,6 +77,17 @@ class MicroInterpreter:
     def get_tensor(self, index: int) -> npt.NDArray[Any]:
         """Return an output."""
         return np.asarray(self._interpreter.get_output(index))
+
+
+def _interpreter(path: Path, content: bytes) -> Any:
+    from tflite_micro import runtime
+
+    with silenced_output():
+        try:
+            return runtime.Interpreter.from_bytes(content, arena_size=ARENA_BYTES)
+        except RuntimeError:
+            size = allocations(path, content).total_bytes + SPARE_BYTES  # which raises an error with the reason
+            return runtime.Interpreter.from_bytes(content, arena_size=size)
 
 
 def run(content: bytes, x: tuple[npt.NDArray[Any], ...], path: Path | None = None) -> tuple[npt.NDArray[Any], ...]:
