@@ -196,7 +196,7 @@ extern const reds_net_member reds_net_members[REDS_NET_MEMBERS];
  * call, the full network is selected. */
 int net_select(unsigned member);
 
-/* Run the selected member on REDS_NET_INPUT_SIZE integers. Returns REDS_NET_OUTPUT_SIZE integers, which stay valid until
+/* Run the selected member on REDS_NET_INPUT_SIZE integers. Returns REDS_NET_OUTPUT_SIZE integers, which are valid until
  * the next run. The input may lie anywhere; it is not copied. */
 const int8_t *net_run(const int8_t *input);
 
