@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reds_core.exchange.checking import CheckedSolution, check_solution
     from reds_core.exchange.formats import Conversion, convert_problem
     from reds_core.framework.finetuning import FinetuneSettings
+    from reds_core.framework.profile_records import ProfileRecord
     from reds_core.framework.task import Task
     from reds_core.knapsack.builder import ProblemBuilder
     from reds_core.knapsack.file import load_problem, save_problem
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from reds_core.runs.latency import measure_latency
     from reds_core.runs.options import LatencyOptions, PruneOptions, WidthOptions
     from reds_core.runs.plugin_description import OptionDescription, PluginDescription, describe_plugin
+    from reds_core.runs.profiling import profile
     from reds_core.runs.recipe import Recipe, load_recipe, recipe_text
     from reds_core.runs.saved_plan import SavedPlan, SavedSubnetwork, load_plan
     from reds_core.runs.search import Search
@@ -73,6 +75,7 @@ _MODULES = {
     "exchange.formats": ("Conversion", "convert_problem"),
     "framework.finetuning": ("FinetuneSettings",),
     "framework.framework": ("Task",),
+    "framework.profile_records": ("ProfileRecord",),
     "knapsack.builder": ("ProblemBuilder",),
     "knapsack.file": ("load_problem", "save_problem"),
     "knapsack.problem": ("KnapsackProblem",),
@@ -91,6 +94,7 @@ _MODULES = {
     "runs.inspection": ("inspect",),
     "runs.latency": ("measure_latency",),
     "runs.plugin_description": ("OptionDescription", "PluginDescription", "describe_plugin"),
+    "runs.profiling": ("profile",),
     "runs.options": ("LatencyOptions", "PruneOptions", "WidthOptions"),
     "runs.recipe": ("Recipe", "load_recipe", "recipe_text"),
     "runs.saved_plan": ("SavedPlan", "SavedSubnetwork", "load_plan"),
@@ -127,6 +131,7 @@ __all__ = [
     "PluginRecord",
     "PluginStatus",
     "ProblemBuilder",
+    "ProfileRecord",
     "PruneOptions",
     "Recipe",
     "Registry",
@@ -160,6 +165,7 @@ __all__ = [
     "measure_latency",
     "new_plugin",
     "plugins",
+    "profile",
     "prune",
     "read_records",
     "read_results",

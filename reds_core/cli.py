@@ -41,6 +41,7 @@ _SUMMARIES = {
     "inspect": "Show the layers and channel groups of a model, and its MACs, parameters and peak RAM.",
     "extract": "Add another subnetwork to a finished run, with or without training.",
     "evaluate": "Measure a model file, or a file for a device, on test data.",
+    "profile": "Measure what a file, or each file of a run, takes on a device: latency, memory and flash.",
     "report": "Write the report of a finished run or comparison again.",
     "formulate": "Formulate the pruning of a model as a knapsack problem and write it to a file for `reds solve`.",
     "solve": "Solve a knapsack problem from a file, as `reds formulate` writes it.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,8 +11,10 @@ from rich.console import Console
 from reds_core.commands.levels_view import print_levels
 from reds_core.commands.tables import print_table
 from reds_core.cost.latency_table import LatencyTable
+from reds_core.framework.profile_records import ProfileRecord
 from reds_core.plan import Plan
 from reds_core.report import units
+from reds_core.report.device_tables import BEYOND_TERMINALS, device_tables
 from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
 from reds_core.runs.inspection import Inspection
@@ -70,6 +73,17 @@ def print_latencies(table: LatencyTable) -> None:
     ]
     Console().print()
     print_table(["whole network", "predicted, us", "measured, us", "error"], rows)
+
+
+def print_profiles(records: Sequence[ProfileRecord]) -> None:
+    """Print what files take on a device, and what the figures mean."""
+    for device in device_tables(records, {}):
+        table = device.table
+        kept = [index for index, column in enumerate(table.columns) if column not in BEYOND_TERMINALS]
+        rows = [[row.heading, *(row.cells[i].text for i in kept)] for block in table.blocks for row in block.rows]
+        print_table([table.corner.lower(), *(table.columns[i].lower() for i in kept)], rows)
+        if device.remark:
+            Console().print(f"\n{device.remark}", markup=False, highlight=False)
 
 
 def _print_search(plan: Plan, record: MaxDropRecord, console: Console) -> None:

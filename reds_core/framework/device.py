@@ -81,12 +81,14 @@ class Device(Plugin, ABC):
         reads: The names of the kinds of files that the device reads, such as "onnx-int8". The first is the one that
             suits it best.
         configurations: The names of its configurations. The first is the default; empty if it has none.
+        remark: What the figures of its profiles mean, as sentences that are shown with them.
         joins_runs: Whether a run also measures the first of `reads` on the device, if its libraries are installed.
     """
 
     kind = "target"
     reads: ClassVar[tuple[str, ...]] = ()
     configurations: ClassVar[tuple[str, ...]] = ()
+    remark: ClassVar[str] = ""
     joins_runs: ClassVar[bool] = False
 
     def profile(self, path: Path, configuration: str | None = None) -> Profile:

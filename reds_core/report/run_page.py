@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from reds_core.cost.resources import RESOURCES
+from reds_core.framework.profile_records import load_profiles
 from reds_core.plan import Plan
 from reds_core.report import figures, units
+from reds_core.report.device_tables import device_tables
 from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.facts import OWN_WEIGHTS, FamilyFacts, Member, gather
 from reds_core.report.layer_levels import level_figures, levels_table
@@ -86,12 +88,18 @@ def run_page(plan: Plan, folder: Path) -> str:
         steps=steps_table(plan),
         drop_sentences=drop_sentences(plan.max_drop, plan) if plan.max_drop else (),
         drop_table=drop_table(plan.max_drop, plan) if plan.max_drop else None,
+        devices=device_tables(load_profiles(folder), _labels(family)),
         files=files_table(family),
         settings=settings_table(plan),
         options=prose_table("Options", "Option", {k: units.setting(v) for k, v in plan.options.items()}),
         versions=prose_table("Versions", "Part", plan.versions),
         hashes=prose_table("SHA-256 of the input", "Input", {"model": plan.hashes.model, "data": plan.hashes.data}),
     )
+
+
+def _labels(family: FamilyFacts) -> dict[str, str]:
+    """Return how the networks are labelled, by their names in profiles."""
+    return {"full" if m.record is None else m.record.name: m.label for m in family.largest_first}
 
 
 # --- summary --------------------------------------------------------------------------------------------------------

@@ -20,10 +20,15 @@ class TfliteMicro(Device):
     requires = ("tflite_micro", "ai_edge_litert", "flatbuffers")
     install = "pip install 'reds-core[edge]'"
     reads = ("tflite-int8", "tflite", "tflite-16x8")
+    remark = (
+        "Activations, the head of the arena, are what a device needs. The arena also holds structures with pointers, "
+        "which have 64 bits here and 32 bits on most devices, so it is an upper bound."
+    )
     joins_runs = True
 
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
         from reds_litert.footprint import content_of, footprint_of
+
         from reds_tflite_micro.allocations import allocations
 
         content = content_of(path)

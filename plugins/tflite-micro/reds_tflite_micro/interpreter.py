@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from reds_litert.device_files import LiteRtFile, interpreter_of, run_one_by_one
+from reds_litert.footprint import content_of
 
 from reds_core.framework import Framework
 from reds_core.system import silenced_output
-from reds_litert.device_files import LiteRtFile, interpreter_of, run_one_by_one
-from reds_litert.footprint import content_of
 from reds_tflite_micro.allocations import allocations
 
 SPARE_BYTES = 1 << 16

@@ -1,0 +1,44 @@
+"""`reds profile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reds_core.commands.completing import plugin_names
+from reds_core.commands.shared import Json, OptionTexts, parse_plugin_options, print_json
+from reds_core.commands.verbosity import chosen_verbose
+
+
+def profile_command(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE|DIR", help="A file for a device, such as .tflite, or the folder of a run.")
+    ],
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The target that profiles: litert times files on this machine; tflite-micro counts the memory that a "
+            "microcontroller needs, where only the activations are exact and the whole arena is an upper bound.",
+            autocompletion=plugin_names("target"),
+        ),
+    ],
+    config: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The configuration of the target.", show_default="its first one, if any"),
+    ] = None,
+    option: OptionTexts = None,
+    as_json: Json = False,
+) -> None:
+    """Run `reds profile`."""
+    from reds_core.runs.profiling import profile
+
+    records = profile(path, on, config=config, options=parse_plugin_options(option or []), verbose=chosen_verbose())
+    if as_json:
+        print_json(list(records))
+        return
+    from reds_core.commands.console import print_profiles
+
+    print_profiles(records)

@@ -1,0 +1,102 @@
+"""Profiles of files as records, and `profile.json` in the folder of a run, which holds those of several devices."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reds_core.errors import InputError
+from reds_core.framework.device import Energy, Profile
+from reds_core.system.files import write_text
+from reds_core.system.records import from_plain, parse_json, to_json
+
+PROFILE_FORMAT = "reds-profile/1"
+PROFILE_FILE = "profile.json"
+
+
+@dataclass(frozen=True)
+class ProfileRecord:
+    """What one inference of a file takes on a device. Figures that are not known are None.
+
+    Attributes:
+        file: the file: relative to the folder of the run, or the path as it was given for a file alone.
+        member: the name of the subnetwork, or "full" for the full network; None for a file of no run.
+        on: the name of the device.
+        config: the configuration of the device; None if it has none.
+        latency_ns: the time of an inference, in nanoseconds.
+        cycles: the number of processor cycles.
+        instructions: the number of instructions.
+        arena: the size of the memory that the runtime sets aside, in bytes.
+        arena_head: the part of it that holds activations, in bytes.
+        flash: what the file takes in flash, in bytes.
+        flash_weights: the part of it that holds weights, in bytes.
+        flash_metadata: the rest of it, in bytes.
+        operators: the number of operators of each kind.
+        energy: the energy of an inference.
+    """
+
+    file: str
+    member: str | None
+    on: str
+    config: str | None = None
+    latency_ns: float | None = None
+    cycles: int | None = None
+    instructions: int | None = None
+    arena: int | None = None
+    arena_head: int | None = None
+    flash: int | None = None
+    flash_weights: int | None = None
+    flash_metadata: int | None = None
+    operators: Mapping[str, int] = field(default_factory=dict)
+    energy: Energy | None = None
+
+    @staticmethod
+    def of(profile: Profile, file: str, member: str | None, on: str, config: str | None) -> ProfileRecord:
+        """Return the record of a profile."""
+        figures = {each.name: getattr(profile, each.name) for each in dataclasses.fields(Profile)}
+        return ProfileRecord(file, member, on, config, **figures)
+
+
+@dataclass(frozen=True)
+class RunProfiles:
+    """The profiles of the files of a run.
+
+    Attributes:
+        format: the name and version of the file format.
+        records: one record for each file, device and configuration.
+    """
+
+    format: str = field(default=PROFILE_FORMAT, kw_only=True)
+    records: tuple[ProfileRecord, ...] = ()
+
+
+def load_profiles(folder: Path) -> tuple[ProfileRecord, ...]:
+    """Read FOLDER/profile.json. Without such a file there are no records.
+
+    Raises:
+        InputError: if the file cannot be read, or is not of format reds-profile/1.
+    """
+    path = folder / PROFILE_FILE
+    try:
+        content = parse_json(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or content.get("format") != PROFILE_FORMAT:
+            raise ValueError(f"it is not of format {PROFILE_FORMAT}")
+        profiles: RunProfiles = from_plain(RunProfiles, content)
+    except FileNotFoundError:
+        return ()
+    except (OSError, TypeError, ValueError, KeyError) as error:
+        raise InputError(f"'{path}' cannot be read ({error})", "remove it, and profile again") from error
+    return profiles.records
+
+
+def save_profiles(folder: Path, records: Sequence[ProfileRecord]) -> None:
+    """Write records to FOLDER/profile.json, in place of those of the same devices and configurations.
+
+    Raises:
+        InputError: if the file that is there cannot be read, or the new one cannot be written.
+    """
+    measured = {(record.on, record.config) for record in records}
+    kept = [record for record in load_profiles(folder) if (record.on, record.config) not in measured]
+    write_text(folder / PROFILE_FILE, to_json(RunProfiles(records=(*kept, *records))))

@@ -1,0 +1,79 @@
+"""The tables of what the files of a run take on devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reds_core.framework.device import Device
+from reds_core.framework.profile_records import ProfileRecord
+from reds_core.registry import Registry
+from reds_core.report import units
+from reds_core.report.table import NOTHING, Cell, Row, Table, one_block
+
+
+@dataclass(frozen=True)
+class DeviceTable:
+    """What files take on one device.
+
+    Attributes:
+        table: One row for each file.
+        remark: What its figures mean, as sentences; empty if that is not known.
+    """
+
+    table: Table
+    remark: str
+
+
+def device_tables(
+    records: Sequence[ProfileRecord], labels: Mapping[str, str], registry: Registry | None = None
+) -> tuple[DeviceTable, ...]:
+    """Return a table for each device and configuration, in the order of the records.
+
+    Args:
+        records: The profiles.
+        labels: How members are labelled, by name.
+        registry: Where the remarks of devices are looked up; None for all plugins that are installed.
+    """
+    grouped: dict[tuple[str, str | None], list[ProfileRecord]] = {}
+    for record in records:
+        grouped.setdefault((record.on, record.config), []).append(record)
+    if not grouped:
+        return ()
+    devices = {r.name: r.plugin for r in (registry or Registry()).records if r.plugin and issubclass(r.plugin, Device)}
+    return tuple(
+        DeviceTable(_table(name, config, profiled, labels), devices[name].remark if name in devices else "")
+        for (name, config), profiled in grouped.items()
+    )
+
+
+def _table(name: str, config: str | None, records: Sequence[ProfileRecord], labels: Mapping[str, str]) -> Table:
+    columns = {title: [cell(record) for record in records] for title, cell in _COLUMNS.items()}
+    shown = {title: cells for title, cells in columns.items() if any(cell is not NOTHING for cell in cells)}
+    members = [Cell(labels.get(each.member, each.member) if each.member else units.DASH) for each in records]
+    if any(record.member is not None for record in records):
+        shown = {"Network": members, **shown}
+    rows = [Row(record.file, tuple(cells[index] for cells in shown.values())) for index, record in enumerate(records)]
+    caption = f"{name}, configuration {config}" if config else name
+    return Table(units.printable(caption), "File", tuple(shown), one_block(rows))
+
+
+def _figure(number: float | None, text: Callable[[float], str]) -> Cell:
+    return NOTHING if number is None else Cell(text(number), number)
+
+
+_COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
+    "Latency": lambda record: _figure(record.latency_ns, units.NANOSECONDS.text),
+    "Cycles": lambda record: _figure(record.cycles, units.count),
+    "Instructions": lambda record: _figure(record.instructions, units.count),
+    "Activations": lambda record: _figure(record.arena_head, units.byte_size),
+    "Arena": lambda record: _figure(record.arena, units.byte_size),
+    "Flash": lambda record: _figure(record.flash, units.byte_size),
+    "Weights": lambda record: _figure(record.flash_weights, units.byte_size),
+    "Metadata": lambda record: _figure(record.flash_metadata, units.byte_size),
+    "Operators": lambda record: _figure(sum(record.operators.values()) or None, units.count),
+    "Energy": lambda record: NOTHING if record.energy is None else Cell(f"{record.energy.uJ:.4g} µJ", record.energy.uJ),
+}
+"""The columns by title. Those without any figure are left out."""
+BEYOND_TERMINALS = ("Metadata", "Operators")
+"""The columns for which a terminal has no room beside the others."""
