@@ -27,6 +27,7 @@ from reds_c_engine.records import (
     Settings,
     Softmax,
 )
+from reds_c_engine.sizes import structure_bytes
 
 WIDTH = 120
 """The largest number of characters of a line."""
@@ -40,6 +41,8 @@ _STRUCTURES: dict[type, str] = {
     Padding: "reds_padding",
     Softmax: "reds_softmax_settings",
 }
+_DETAILS_BYTES = 24
+"""The size of `reds_net_member`."""
 _LEAST32 = -(1 << 31)
 
 
@@ -80,6 +83,7 @@ class SettingsWriter:
         self.segments = Pool("reds_segment", "net_segments")
         self._names: dict[str, str] = {}
         self._definitions: list[str] = []
+        self._structures_bytes = 0
 
     @property
     def text(self) -> str:
@@ -88,14 +92,12 @@ class SettingsWriter:
         return "\n".join([*(text for text in pools if text), *self._definitions])
 
     @property
-    def table_bytes(self) -> int:
-        """The size of the arrays in bytes."""
-        return 4 * len(self.wide.values) + len(self.narrow.values) + 6 * len(self.segments.values)
-
-    @property
-    def structures(self) -> int:
-        """The number of structures."""
-        return len(self._definitions)
+    def size_bytes(self) -> int:
+        """The size of all arrays and structures on a 32-bit processor."""
+        return self._structures_bytes + sum(
+            len(pool.values) * size
+            for pool, size in ((self.wide, 4), (self.narrow, 1), (self.segments, structure_bytes("reds_segment")))
+        )
 
     def added(self, settings: Settings) -> str:
         """Return the name of the structure that holds some settings."""
@@ -105,6 +107,7 @@ class SettingsWriter:
         key = f"{structure} {text}"
         if key not in self._names:
             name = self._names[key] = f"net_settings_{len(self._names)}"
+            self._structures_bytes += structure_bytes(structure)
             indented = text.replace("\n", "\n  ")
             self._definitions.append(f"static const {structure} {name} =\n  {indented};")
         return self._names[key]
@@ -131,6 +134,19 @@ class SettingsWriter:
         if kernel.segments:
             yield "segments", self.segments.added(_segment(segment) for segment in kernel.segments)
             yield "segment_count", str(len(kernel.segments))
+
+
+def constants_bytes(family: Family, writer: SettingsWriter) -> int:
+    """Return the size of all constants of a family but its weights on a 32-bit processor.
+
+    Args:
+        family: The family.
+        writer: What its source was written with.
+    """
+    layers = sum(len(member.steps) for member in family.members)
+    names = sum(len(member.name) + 1 for member in family.members)
+    details = structure_bytes("reds_member") + _DETAILS_BYTES
+    return writer.size_bytes + layers * structure_bytes("reds_layer") + len(family.members) * details + names
 
 
 def integer(value: int) -> str:
