@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from reds_litert.graph import read_graph
 
 from reds_c_engine.records import Family
 from reds_c_engine.source import array_text
-from reds_litert.graph import read_graph
 
 SEED = 2463534242
 """The first state of the generator (Marsaglia, Xorshift RNGs)."""
@@ -78,7 +78,7 @@ def vectors_text(expected: Expectations) -> str:
     """Return the content of the header with the expected outputs."""
     values = [str(value) for value in expected.outputs.reshape(-1).tolist()]
     return (
-        f"/* What {expected.source} computes for the inputs of the self-test: for each member and each input in turn. */\n"
+        f"/* What {expected.source} computes for the inputs of the self-test, for each member and each input. */\n"
         f"#define TEST_INPUTS {expected.outputs.shape[1]}\n"
         f"#define TEST_SEED {SEED}u\n" + array_text("static const int8_t test_outputs", values)
     )
