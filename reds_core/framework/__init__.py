@@ -19,6 +19,7 @@ from reds_core.framework.data import (
     joined,
     sampled,
 )
+from reds_core.framework.deployment import Deployment
 from reds_core.framework.device import Device, Energy, MemberFile, Profile
 from reds_core.framework.epochs import EpochKeeper, EpochState, digest_of
 from reds_core.framework.exported import (
@@ -65,6 +66,7 @@ __all__ = [
     "Change",
     "ConversionCache",
     "Data",
+    "Deployment",
     "Device",
     "Energy",
     "EpochKeeper",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from reds_core.errors import UnsupportedError
+from reds_core.framework.deployment import Deployment
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.framework import Framework
 from reds_core.plugin import Plugin
@@ -117,7 +118,7 @@ class Device(Plugin, ABC):
         """
         raise UnsupportedError(f"target '{self.name}' runs no files on this machine", "name a target that does")
 
-    def deploy(self, files: Sequence[MemberFile], out: Path) -> tuple[Path, ...]:
+    def deploy(self, files: Sequence[MemberFile], out: Path) -> Deployment:
         """Write what the device needs to hold a family and to switch between its members. By default it refuses.
 
         Args:
@@ -126,7 +127,7 @@ class Device(Plugin, ABC):
             out: The folder to write to, which exists.
 
         Returns:
-            The paths of the files that were written.
+            What was written.
 
         Raises:
             InputError: If a file is missing or damaged, or the files are not of one family.

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from reds_core import hookimpl
-from reds_core.framework import Device
+
+if TYPE_CHECKING:
+    from reds_core.framework import Device
 
 
 @hookimpl
 def reds_targets() -> Sequence[type[Device]]:
     """Return the targets."""
-    return ()
+    from reds_c_engine.engine_device import CEngine
+
+    return (CEngine,)

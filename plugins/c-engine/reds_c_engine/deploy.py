@@ -1,0 +1,106 @@
+"""Writes the engine of a family to a folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reds_c_engine.family import family_of
+from reds_c_engine.kernel_files import needed_files
+from reds_c_engine.layouts import LAYOUTS, TEMPLATES, LayoutName, filled
+from reds_c_engine.records import Family, Member
+from reds_c_engine.selftest import Expectations, expectations, vectors_text
+from reds_c_engine.sizes import Sizes
+from reds_c_engine.source import SettingsWriter, constants_bytes, floating, header_text, source_text
+
+HEADER, SOURCE = "reds_net.h", "reds_net.c"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A generated engine.
+
+    Attributes:
+        family: The family that it runs.
+        sizes: What its constants take in flash.
+        files: The text of each file by its path, relative to the folder of the engine.
+    """
+
+    family: Family
+    sizes: Sizes
+    files: dict[str, str]
+
+
+def generated(contents: Sequence[tuple[str, bytes]], layout: LayoutName = "plain", examples: int = 8) -> Engine:
+    """Return the engine of a family. Equal files give equal text.
+
+    Args:
+        contents: The name and the content of the int8 .tflite file of each member, smallest first; the full one last.
+        layout: How the files are laid out.
+        examples: The number of inputs of the self-test.
+
+    Raises:
+        InputError: If a file is damaged, or the files are not of one family.
+        UnsupportedError: If the engine cannot run a member.
+    """
+    chosen = LAYOUTS[layout]
+    family = family_of(contents)
+    writer = SettingsWriter()
+    in_c = {HEADER: header_text(family), SOURCE: source_text(family, writer)}
+    sizes = Sizes(len(family.store), constants_bytes(family, writer))
+    kernels = {placed.step.kernel for member in family.members for placed in member.steps}
+    in_c |= {path.name: path.read_text("utf-8") for path in needed_files(kernels)}
+    expected = expectations(family, [content for _, content in contents], examples)
+    prefix = f"{chosen.sources}/" if chosen.sources else ""
+    sources = [f"{prefix}{name}" for name in sorted(in_c) if name.endswith(".c")]
+    indent = "    " if layout == "zephyr" else "  "
+    words = {"SOURCES": " ".join(sources), "SOURCE_LINES": f"\n{indent}".join(sources)}
+    words |= _readme_words(family, sizes, expected) | {"BUILDING": chosen.building()}
+    files = {
+        **{f"{prefix}{name}": text for name, text in in_c.items()},
+        "test/reds_net_test.c": (TEMPLATES / "selftest.c").read_text("utf-8"),
+        "test/reds_net_vectors.h": vectors_text(expected),
+        "README.md": filled(TEMPLATES / "README.md", words),
+        **dict(chosen.files(words)),
+    }
+    return Engine(family, sizes, dict(sorted(files.items())))
+
+
+def written(engine: Engine, out: Path) -> tuple[Path, ...]:
+    """Write the files of an engine to a folder, and return their paths."""
+    paths = []
+    for name, text in engine.files.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8", newline="\n")
+        paths.append(path)
+    return tuple(paths)
+
+
+def _readme_words(family: Family, sizes: Sizes, expected: Expectations) -> dict[str, str]:
+    full = family.members[-1]
+    notes = "".join(f"\nWeights that are not shared: {text}.\n" for text in family.own_kernels)
+    return {
+        "COUNT": str(len(family.members)),
+        "MEMBERS": "\n".join(_row(index, member) for index, member in enumerate(family.members)),
+        "WEIGHTS": f"{sizes.weights_bytes:,}",
+        "TABLES": f"{sizes.tables_bytes:,}",
+        "ARENA": f"{max(member.arena_bytes for member in family.members):,}",
+        "INPUT": _shape(full.input_shape),
+        "OUTPUT": _shape(full.output_shape),
+        "NOTES": notes,
+        "EXAMPLES": str(expected.outputs.shape[1]),
+        "ORACLE": expected.source,
+    }
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    size = math.prod(shape)
+    return f"{size} integers" + (f" ({' x '.join(map(str, shape))})" if len(shape) > 1 else "")
+
+
+def _row(index: int, member: Member) -> str:
+    scales = (f"{floating(each.scale).removesuffix('f')}, {each.zero_point}" for each in (member.input, member.output))
+    return f"| {index} | {member.name} | {' | '.join(scales)} | {member.arena_bytes:,} |"

@@ -1,0 +1,77 @@
+"""A family from the files of its members."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reds_litert.graph import FileGraph, read_graph
+
+from reds_c_engine.lowering import lowered
+from reds_c_engine.placing import placed
+from reds_c_engine.records import Family, Kernel, Member
+from reds_c_engine.store import LARGEST_ROW, WeightStore
+from reds_core.errors import InputError, UnsupportedError
+
+
+def family_of(contents: Sequence[tuple[str, bytes]]) -> Family:
+    """Return the family of some int8 .tflite files.
+
+    Args:
+        contents: The name and the content of the file of each member, smallest first; the full network last.
+
+    Raises:
+        InputError: If a file is damaged, or the files are not of one family.
+        UnsupportedError: If the engine cannot run a member.
+    """
+    graphs = [(name, read_graph(content)) for name, content in contents]
+    full = graphs[-1][1]
+    for name, graph in graphs:
+        _check_interface(name, graph, full)
+    store = WeightStore(full)
+    members: list[Member] = []
+    own: list[str] = []
+    for name, graph in graphs:
+        kernels = store.kernels_of(graph)
+        try:
+            members.append(placed(name, graph, lowered(graph, kernels)))
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{error.what} (member '{name}')", error.fix) from error
+        own += _own_kernels(name, graph, kernels)
+    return Family(tuple(members), store.content, tuple(own))
+
+
+def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:
+    """Check that a member has inputs and outputs of the shapes of the full network.
+
+    Raises:
+        InputError: If it has others.
+    """
+    shapes = [
+        [tuple(one.tensors[index].shape for index in indices) for indices in (one.inputs, one.outputs)]
+        for one in (graph, full)
+    ]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"member '{name}' has inputs and outputs of the shapes {shapes[0]}, and the full network {shapes[1]}",
+            "give files of one family",
+        )
+
+
+def _own_kernels(name: str, graph: FileGraph, kernels: Mapping[int, Kernel]) -> list[str]:
+    """Return texts that name the layers whose weights are not those of the full network.
+
+    Raises:
+        UnsupportedError: If the rows of a kernel are longer than the engine can express.
+    """
+    for index, kernel in kernels.items():
+        if kernel.row > LARGEST_ROW:
+            layer = graph.tensors[graph.operators[index].outputs[0]].name
+            raise UnsupportedError(
+                f"the C engine cannot run layer '{layer}', which reads {kernel.row} values at a time",
+                f"use at most {LARGEST_ROW}",
+            )
+    return [
+        f"member '{name}', layer '{graph.tensors[graph.operators[index].outputs[0]].name}'"
+        for index, kernel in kernels.items()
+        if not kernel.is_shared
+    ]

@@ -1,0 +1,47 @@
+"""Limits and roundings of quantised tensors, as tflite-micro computes them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from reds_litert.graph import FileTensor
+
+LEAST, GREATEST = -128, 127
+_ACTIVATION = schema.ActivationFunctionType
+ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
+    _ACTIVATION.NONE: (None, None),
+    _ACTIVATION.RELU: (0.0, None),
+    _ACTIVATION.RELU6: (0.0, 6.0),
+    _ACTIVATION.RELU_N1_TO_1: (-1.0, 1.0),
+}
+"""The least and the greatest real output of each activation function that can be part of an operator."""
+
+
+def rounded(value: float) -> int:
+    """Return a number rounded to the nearest integer, halves away from zero."""
+    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+
+
+def quantized(value: float, tensor: FileTensor) -> int:
+    """Return the integer of a tensor for a real number, without limits. The quotient is computed in float32."""
+    return tensor.zero_point + rounded(float(np.float32(value) / np.float32(tensor.scale)))
+
+
+def limits(activation: int, tensor: FileTensor) -> tuple[int, int]:
+    """Return the least and the greatest integer that an operator with an activation function may write.
+
+    Raises:
+        KeyError: If the activation function cannot be part of an operator.
+    """
+    low, high = ACTIVATIONS[activation]
+    return (
+        LEAST if low is None else max(LEAST, quantized(low, tensor)),
+        GREATEST if high is None else min(GREATEST, quantized(high, tensor)),
+    )
+
+
+def input_radius(integer_bits: int, left_shift: int) -> int:
+    """Return the largest absolute input that can be shifted to the left in fixed point with some integer bits."""
+    return math.floor(((1 << integer_bits) - 1) * (1 << (31 - integer_bits)) / (1 << left_shift))

@@ -1,0 +1,291 @@
+"""What a file is lowered to: steps, each a kernel of the engine with its settings.
+
+The classes of settings have the fields of the structures in `c/reds_engine.h`. Arrays in them are bytes objects and
+tuples, so that settings can be compared and stored once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OUTPUT_RANGE = (-128, 127)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of consecutive input channels whose weights are consecutive in a row of the store.
+
+    Attributes:
+        input: The first of them among the input channels of the layer.
+        weight: The place of its weight in a row, in elements.
+        count: The number of channels.
+    """
+
+    input: int
+    weight: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Where the weights of a layer lie in the store.
+
+    Attributes:
+        offset_bytes: The place of the first weight in the store.
+        row: The number of elements from the weights of one tap to those of the next.
+        taps: The number of rows that follow each other for each output channel, where the file has a single one: the
+            positions of an image that a fully connected layer reads. 1 otherwise.
+        segments: The runs of input channels; empty if they are the first ones of a row.
+        bits: The number of bits of a weight.
+        is_shared: Whether the weights are those of the full network. Otherwise the layer has its own copy.
+    """
+
+    offset_bytes: int
+    row: int
+    taps: int = 1
+    segments: tuple[Segment, ...] = ()
+    bits: int = 8
+    is_shared: bool = True
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Settings of convolutions of every kind and of fully connected layers: `reds_convolution`."""
+
+    kernel: Kernel
+    bias: tuple[int, ...]
+    multiplier: tuple[int, ...]
+    shift: tuple[int, ...]
+    in_height: int
+    in_width: int
+    in_channels: int
+    out_height: int
+    out_width: int
+    out_channels: int
+    input_zero: int
+    output_zero: int
+    least: int
+    greatest: int
+    groups: int = 1
+    kernel_height: int = 1
+    kernel_width: int = 1
+    stride_y: int = 1
+    stride_x: int = 1
+    dilation_y: int = 1
+    dilation_x: int = 1
+    pad_top: int = 0
+    pad_left: int = 0
+    depth_multiplier: int = 1
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Settings of poolings: `reds_pooling`."""
+
+    in_height: int
+    in_width: int
+    channels: int
+    out_height: int
+    out_width: int
+    kernel_height: int
+    kernel_width: int
+    stride_y: int
+    stride_x: int
+    pad_top: int
+    pad_left: int
+    least: int
+    greatest: int
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Settings of means over all positions: `reds_reduction`."""
+
+    positions: int
+    channels: int
+    input_zero: int
+    output_zero: int
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class LookupTable:
+    """Settings of functions of each element: `reds_lookup_table`.
+
+    Attributes:
+        count: The number of elements.
+        table: The results for the inputs from -128 to 127, as 256 signed bytes.
+    """
+
+    count: int
+    table: bytes
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Settings of sums and products: `reds_arithmetic`.
+
+    Attributes:
+        constant: The elements of a constant second input, as signed bytes; None if it is computed.
+    """
+
+    count: int
+    period: int
+    constant: bytes | None
+    first_zero: int
+    second_zero: int
+    output_zero: int
+    first_multiplier: int
+    second_multiplier: int
+    output_multiplier: int
+    first_shift: int
+    second_shift: int
+    output_shift: int
+    left_shift: int
+    least: int
+    greatest: int
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Settings of copies: `reds_blocks`."""
+
+    count: int
+    size: int
+    input_stride: int
+    output_stride: int
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Settings of padding: `reds_padding`."""
+
+    in_height: int
+    in_width: int
+    out_height: int
+    out_width: int
+    channels: int
+    channels_before: int
+    out_channels: int
+    pad_top: int
+    pad_left: int
+    value: int
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Settings of softmax: `reds_softmax_settings`."""
+
+    rows: int
+    classes: int
+    multiplier: int
+    left_shift: int
+    least_difference: int
+
+
+Settings = Convolution | Pooling | Reduction | LookupTable | Arithmetic | Blocks | Padding | Softmax
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a kernel.
+
+    Attributes:
+        kernel: The name of the function in C, such as "reds_convolve".
+        settings: Its settings.
+        inputs: The indices of the tensors that it reads, one or two.
+        output: The index of the tensor that it writes.
+        output_offset_bytes: Where in the output it begins to write.
+        layer: A name for people, which is that of the tensor in the file.
+    """
+
+    kernel: str
+    settings: Settings
+    inputs: tuple[int, ...]
+    output: int
+    output_offset_bytes: int = 0
+    layer: str = ""
+
+
+@dataclass(frozen=True)
+class Program:
+    """The steps of a network.
+
+    Attributes:
+        steps: Its steps in the order in which they run.
+        sizes_bytes: The size of each tensor that takes memory, by its index.
+        input: The index of the tensor that is the input of the network.
+        output: The index of the tensor that is its output.
+    """
+
+    steps: tuple[Step, ...]
+    sizes_bytes: dict[int, int]
+    input: int
+    output: int
+
+
+@dataclass(frozen=True)
+class PlacedStep:
+    """A step whose tensors have places.
+
+    Attributes:
+        step: The step.
+        inputs: The place of each input in the arena in bytes; None for the input of the network.
+        output: The place of the output, `output_offset_bytes` included.
+    """
+
+    step: Step
+    inputs: tuple[int | None, ...]
+    output: int
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How integers represent real numbers: real = scale * (integer - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network of the family, ready to be written in C.
+
+    Attributes:
+        name: Its name, such as "50"; "full" for the full network.
+        steps: Its steps with their places.
+        arena_bytes: The size of the memory that it needs for activations.
+        input_place: The place of its input in the arena.
+        result: The place of its output in the arena; None if the output is the input.
+        input: How its input is quantised.
+        output: How its output is quantised.
+        input_shape: The shape of its input without the batch dimension.
+        output_shape: The shape of its output without the batch dimension.
+    """
+
+    name: str
+    steps: tuple[PlacedStep, ...]
+    arena_bytes: int
+    input_place: int
+    result: int | None
+    input: Quantization
+    output: Quantization
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """All networks of a deployment and the weights that they share.
+
+    Attributes:
+        members: The networks, smallest first; the last one is the full network.
+        store: The weights.
+        own_kernels: Of each layer whose weights are not those of the full network, a text such as
+            "member '25', layer 'dense'".
+    """
+
+    members: tuple[Member, ...]
+    store: bytes
+    own_kernels: tuple[str, ...]

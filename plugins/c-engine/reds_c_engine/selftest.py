@@ -1,0 +1,84 @@
+"""The self-test of a generated engine: inputs from a random generator, and the outputs that tflite-micro gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from reds_litert.graph import read_graph
+
+from reds_c_engine.records import Family
+from reds_c_engine.source import array_text
+
+SEED = 2463534242
+"""The first state of the generator (Marsaglia, Xorshift RNGs)."""
+LARGEST_BYTES = 1 << 15
+"""How many bytes the expected outputs may take."""
+_ARENA_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What the members compute.
+
+    Attributes:
+        source: What computed the outputs, as the subject of a sentence.
+        outputs: The outputs, int8 (members, examples, elements).
+    """
+
+    source: str
+    outputs: npt.NDArray[np.int8]
+
+
+def random_inputs(examples: int, size: int) -> npt.NDArray[np.int8]:
+    """Return the inputs that the self-test makes, int8 (examples, size)."""
+    state, values = SEED, []
+    for _ in range(examples * size):
+        state ^= (state << 13) & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= (state << 5) & 0xFFFFFFFF
+        values.append((state >> 24) - 128)
+    return np.array(values, np.int8).reshape(examples, size)
+
+
+def expectations(family: Family, contents: Sequence[bytes], examples: int) -> Expectations:
+    """Return what the files of the members compute for random inputs: in tflite-micro, or in NumPy if it is missing.
+
+    Args:
+        family: The family.
+        contents: The content of the file of each member.
+        examples: How many inputs there are at most. Fewer are taken if the outputs are large.
+    """
+    full = family.members[-1]
+    outputs = math.prod(full.output_shape)
+    examples = max(1, min(examples, LARGEST_BYTES // (outputs * len(contents))))
+    inputs = random_inputs(examples, math.prod(full.input_shape)).reshape(examples, *full.input_shape)
+    try:
+        from tflite_micro import runtime
+    except ImportError:
+        from reds_c_engine.reference import run
+
+        found = [np.asarray(run(read_graph(content), inputs)) for content in contents]
+        source = "the integer reference of reds"
+    else:
+        found, source = [], "tflite-micro"
+        for content in contents:
+            interpreter = runtime.Interpreter.from_bytes(content, arena_size=_ARENA_BYTES)
+            for example in inputs:
+                interpreter.set_input(example[None], 0)
+                interpreter.invoke()
+                found.append(np.array(interpreter.get_output(0)))
+    return Expectations(source, np.array(found, np.int8).reshape(len(contents), examples, outputs))
+
+
+def vectors_text(expected: Expectations) -> str:
+    """Return the content of the header with the expected outputs."""
+    values = [str(value) for value in expected.outputs.reshape(-1).tolist()]
+    return (
+        f"/* What {expected.source} computes for the inputs of the self-test, for each member and each input. */\n"
+        f"#define TEST_INPUTS {expected.outputs.shape[1]}\n"
+        f"#define TEST_SEED {SEED}u\n" + array_text("static const int8_t test_outputs", values)
+    )

@@ -1,0 +1,328 @@
+"""The family as text in C: `reds_net.h` and `reds_net.c`."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from reds_c_engine.records import (
+    Arithmetic,
+    Blocks,
+    Convolution,
+    Family,
+    Kernel,
+    LookupTable,
+    Member,
+    Padding,
+    PlacedStep,
+    Pooling,
+    Quantization,
+    Reduction,
+    Segment,
+    Settings,
+    Softmax,
+)
+from reds_c_engine.sizes import structure_bytes
+
+WIDTH = 120
+"""The largest number of characters of a line."""
+_STRUCTURES: dict[type, str] = {
+    Convolution: "reds_convolution",
+    Pooling: "reds_pooling",
+    Reduction: "reds_reduction",
+    LookupTable: "reds_lookup_table",
+    Arithmetic: "reds_arithmetic",
+    Blocks: "reds_blocks",
+    Padding: "reds_padding",
+    Softmax: "reds_softmax_settings",
+}
+_DETAILS_BYTES = 24
+"""The size of `reds_net_member`."""
+_LEAST32 = -(1 << 31)
+
+
+class Pool:
+    """An array in C that holds several arrays, equal ones once.
+
+    Args:
+        element: The type of its elements.
+        name: Its name.
+    """
+
+    def __init__(self, element: str, name: str) -> None:
+        self.element, self.name = element, name
+        self.values: list[str] = []
+        self._places: dict[tuple[str, ...], int] = {}
+
+    def added(self, values: Iterable[str]) -> str:
+        """Return an expression for the place of an array."""
+        array = tuple(values)
+        place = self._places.get(array)
+        if place is None:
+            place = self._places[array] = len(self.values)
+            self.values += array
+        return f"{self.name} + {place}"
+
+    @property
+    def text(self) -> str:
+        """The definition of the array; empty if it has no elements."""
+        return array_text(f"static const {self.element} {self.name}", self.values) if self.values else ""
+
+
+class SettingsWriter:
+    """Writes settings as structures, equal ones once, and the arrays that they refer to."""
+
+    def __init__(self) -> None:
+        self.wide = Pool("int32_t", "net_numbers")
+        self.narrow = Pool("int8_t", "net_bytes")
+        self.segments = Pool("reds_segment", "net_segments")
+        self._names: dict[str, str] = {}
+        self._definitions: list[str] = []
+        self._structures_bytes = 0
+
+    @property
+    def text(self) -> str:
+        """The definitions of all arrays and structures."""
+        pools = (self.wide.text, self.narrow.text, self.segments.text)
+        return "\n".join([*(text for text in pools if text), *self._definitions])
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of all arrays and structures on a 32-bit processor."""
+        return self._structures_bytes + sum(
+            len(pool.values) * size
+            for pool, size in ((self.wide, 4), (self.narrow, 1), (self.segments, structure_bytes("reds_segment")))
+        )
+
+    def added(self, settings: Settings) -> str:
+        """Return the name of the structure that holds some settings."""
+        structure = _STRUCTURES[type(settings)]
+        body = ", ".join(f".{name} = {value}" for name, value in self._fields(settings))
+        text = "\n".join(textwrap.wrap(f"{{{body}}}", WIDTH - 2, break_long_words=False, break_on_hyphens=False))
+        key = f"{structure} {text}"
+        if key not in self._names:
+            name = self._names[key] = f"net_settings_{len(self._names)}"
+            self._structures_bytes += structure_bytes(structure)
+            indented = text.replace("\n", "\n  ")
+            self._definitions.append(f"static const {structure} {name} =\n  {indented};")
+        return self._names[key]
+
+    def _fields(self, settings: Settings) -> Iterable[tuple[str, str]]:
+        for field in fields(settings):
+            value = getattr(settings, field.name)
+            if isinstance(value, Kernel):
+                yield from self._weights(value)
+            elif isinstance(value, bytes):
+                yield field.name, self.narrow.added(_signed(value))
+            elif value is None:
+                yield field.name, "0"
+            elif isinstance(value, tuple):
+                pool = self.narrow if field.name == "shift" else self.wide
+                yield field.name, pool.added(integers(value))
+            else:
+                yield field.name, integer(value)
+
+    def _weights(self, kernel: Kernel) -> Iterable[tuple[str, str]]:
+        yield "weights", f"net_weights + {kernel.offset_bytes}"
+        yield "row", str(kernel.row)
+        yield "weight_bits", str(kernel.bits)
+        if kernel.segments:
+            yield "segments", self.segments.added(_segment(segment) for segment in kernel.segments)
+            yield "segment_count", str(len(kernel.segments))
+
+
+def constants_bytes(family: Family, writer: SettingsWriter) -> int:
+    """Return the size of all constants of a family but its weights on a 32-bit processor.
+
+    Args:
+        family: The family.
+        writer: What its source was written with.
+    """
+    layers = sum(len(member.steps) for member in family.members)
+    names = sum(len(member.name) + 1 for member in family.members)
+    details = structure_bytes("reds_member") + _DETAILS_BYTES
+    return writer.size_bytes + layers * structure_bytes("reds_layer") + len(family.members) * details + names
+
+
+def integer(value: int) -> str:
+    """Return a constant of at most 32 bits in C. The least of them has no literal."""
+    return "INT32_MIN" if value == _LEAST32 else str(value)
+
+
+def integers(values: Iterable[int]) -> Iterable[str]:
+    """Return constants of at most 32 bits in C."""
+    return map(integer, values)
+
+
+def _signed(content: bytes) -> Iterable[str]:
+    return map(str, np.frombuffer(content, np.int8).tolist())
+
+
+def _segment(segment: Segment) -> str:
+    return f"{{{segment.input}, {segment.weight}, {segment.count}}}"
+
+
+def array_text(declaration: str, values: Sequence[str]) -> str:
+    """Return the definition of an array in lines of at most WIDTH characters."""
+    body = textwrap.fill(", ".join(values), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return f"{declaration}[{len(values)}] = {{\n{body}}};\n"
+
+
+def floating(value: float) -> str:
+    """Return a constant of the type float in C that is read back as the same number."""
+    text = f"{value:.9g}"
+    return f"{text}f" if re.search(r"[.e]", text) else f"{text}.0f"
+
+
+# --- the header ------------------------------------------------------------------------------------------------------
+
+_HEADER = """\
+/* A family of {count} networks that share one array of weights. Generated by reds; see README.md. */
+#ifndef REDS_NET_H
+#define REDS_NET_H
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define REDS_NET_MEMBERS {count} /* smallest first, the full network last */
+#define REDS_NET_INPUT_SIZE {input_size} /* {input_shape} */
+#define REDS_NET_OUTPUT_SIZE {output_size} /* {output_shape} */
+#define REDS_NET_ARENA_SIZE {arena} /* bytes for activations, the input included */
+
+/* What a member is. An integer q of its input or output stands for the real number scale * (q - zero_point). */
+typedef struct {{
+  const char *name;
+  float input_scale;
+  int32_t input_zero_point;
+  float output_scale;
+  int32_t output_zero_point;
+  uint32_t arena_size; /* how much of the arena it uses, in bytes */
+}} reds_net_member;
+extern const reds_net_member reds_net_members[REDS_NET_MEMBERS];
+
+/* Select the member that the next runs compute: 0 for the smallest one. This stores one pointer and takes effect with
+ * the next call of net_run, so an interrupt may call it. Returns 0, or -1 if there is no such member. Before the first
+ * call, the full network is selected. */
+int net_select(unsigned member);
+
+/* Run the selected member on REDS_NET_INPUT_SIZE integers. Returns REDS_NET_OUTPUT_SIZE integers, which are valid until
+ * the next run. The input may lie anywhere; it is not copied. */
+const int8_t *net_run(const int8_t *input);
+
+/* Return a place in the arena for the input of the selected member, which saves memory for it elsewhere. A run may
+ * write over it, so fill it before each run{input_note}. */
+int8_t *net_input(void);
+
+#ifdef __cplusplus
+}}
+#endif
+#endif
+"""
+
+
+def header_text(family: Family) -> str:
+    """Return the content of `reds_net.h`."""
+    full = family.members[-1]
+    same = len({member.input_place for member in family.members}) == 1
+    return _HEADER.format(
+        count=len(family.members),
+        input_size=math.prod(full.input_shape),
+        output_size=math.prod(full.output_shape),
+        input_shape=_shape(full.input_shape),
+        output_shape=_shape(full.output_shape),
+        arena=max(member.arena_bytes for member in family.members),
+        input_note="" if same else ", after the member is selected",
+    )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "1"
+
+
+# --- the tables ------------------------------------------------------------------------------------------------------
+
+_FUNCTIONS = """\
+static int8_t net_arena[REDS_NET_ARENA_SIZE];
+
+static const reds_member *volatile net_current = &net_programs[REDS_NET_MEMBERS - 1];
+
+int net_select(unsigned member) {
+  if (member >= REDS_NET_MEMBERS) return -1;
+  net_current = &net_programs[member];
+  return 0;
+}
+
+const int8_t *net_run(const int8_t *input) {
+  const reds_member *member = net_current; /* read once: a run keeps its member when another one is selected */
+  return reds_run(member, input, net_arena);
+}
+"""
+
+
+def source_text(family: Family, writer: SettingsWriter) -> str:
+    """Return the content of `reds_net.c`.
+
+    Args:
+        family: The family.
+        writer: An empty writer, from which the sizes of tables can be read afterwards.
+    """
+    layers = [_layers_text(index, member, writer) for index, member in enumerate(family.members)]
+    programs = ",\n".join(
+        f"  {{net_layers_{index}, {len(member.steps)}, {_place(member.result)}}}"
+        for index, member in enumerate(family.members)
+    )
+    about = ",\n".join(f"  {_about(member)}" for member in family.members)
+    parts = [
+        '#include "reds_net.h"\n\n#include "reds_engine.h"\n',
+        "/* The weights of the full network. Members read parts of its rows. */",
+        array_text("static const int8_t net_weights", list(_signed(family.store or b"\0"))),
+        writer.text + "\n",
+        *layers,
+        f"static const reds_member net_programs[REDS_NET_MEMBERS] = {{\n{programs}}};\n",
+        f"const reds_net_member reds_net_members[REDS_NET_MEMBERS] = {{\n{about}}};\n",
+        _FUNCTIONS,
+        _input_text(family),
+    ]
+    return "\n".join(parts)
+
+
+def _layers_text(index: int, member: Member, writer: SettingsWriter) -> str:
+    rows = ",\n".join(f"  {_layer(placed, writer)}" for placed in member.steps)
+    return f"static const reds_layer net_layers_{index}[{len(member.steps)}] = {{\n{rows}}};\n"
+
+
+def _layer(placed: PlacedStep, writer: SettingsWriter) -> str:
+    places = [_place(place) for place in placed.inputs]
+    first, second = (*places, "REDS_NO_INPUT")[:2]
+    name = writer.added(placed.step.settings)
+    return f"{{{placed.step.kernel}, &{name}, {first}, {second}, {placed.output}}}"
+
+
+def _place(place: int | None) -> str:
+    return "REDS_NET_INPUT" if place is None else str(place)
+
+
+def _about(member: Member) -> str:
+    def numbers(quantization: Quantization) -> str:
+        return f"{floating(quantization.scale)}, {quantization.zero_point}"
+
+    name = "".join(c if c.isprintable() and c.isascii() and c not in '"\\' else "?" for c in member.name)
+    return f'{{"{name}", {numbers(member.input)}, {numbers(member.output)}, {member.arena_bytes}}}'
+
+
+def _input_text(family: Family) -> str:
+    places = [str(member.input_place) for member in family.members]
+    if len(set(places)) == 1:
+        place = "" if places[0] == "0" else f" + {places[0]}"
+        return f"int8_t *net_input(void) {{ return net_arena{place}; }}\n"
+    return (
+        f"static const uint32_t net_input_places[REDS_NET_MEMBERS] = {{{', '.join(places)}}};\n\n"
+        "int8_t *net_input(void) { return net_arena + net_input_places[net_current - net_programs]; }\n"
+    )

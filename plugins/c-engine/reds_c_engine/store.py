@@ -1,0 +1,144 @@
+"""One array of weights for all members: the kernels of the full network, of which those of the members are parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from reds_litert.graph import FileGraph, FileTensor
+from reds_litert.slices import KernelSlice, kernel_slices
+
+from reds_c_engine.packing import packed_rows
+from reds_c_engine.records import Kernel, Segment
+from reds_core.arrays import IntArray
+
+DEPTHWISE, TRANSPOSED = "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"
+WITH_WEIGHTS = ("CONV_2D", DEPTHWISE, TRANSPOSED, "FULLY_CONNECTED")
+"""Operators whose second input is a kernel."""
+LARGEST_ROW = (1 << 16) - 1
+"""The largest number of elements of a row that the engine can express."""
+
+
+@dataclass(frozen=True)
+class StoredKernel:
+    """A kernel in the store.
+
+    Attributes:
+        offset_bytes: The place of its first weight.
+        row: The number of elements of its last axis, which the store holds one after the other.
+        rows_of_channel: The number of rows of each output channel.
+        bits: The number of bits of a weight.
+    """
+
+    offset_bytes: int
+    row: int
+    rows_of_channel: int
+    bits: int
+
+    @property
+    def row_bytes(self) -> int:
+        """The size of a row, in whole bytes."""
+        return math.ceil(self.row * self.bits / 8)
+
+
+class WeightStore:
+    """The weights of a family. Those of the full network come first, then kernels that are no part of one of them.
+
+    Args:
+        full: The graph of the full network.
+    """
+
+    def __init__(self, full: FileGraph) -> None:
+        self._full = full
+        self._content = bytearray()
+        self._kernels: dict[int, StoredKernel] = {}
+        for index, operator in enumerate(full.operators):
+            if operator.kind in WITH_WEIGHTS:
+                kernel = full.tensors[operator.inputs[1]]
+                if kernel.data is not None:
+                    self._kernels[index] = self._added(kernel)
+
+    @property
+    def content(self) -> bytes:
+        """The weights."""
+        return bytes(self._content)
+
+    def kernels_of(self, member: FileGraph) -> Mapping[int, Kernel]:
+        """Return where the weights of each operator of a member lie, by the index of the operator.
+
+        A kernel that is not a part of that of the full network, value by value, is added to the store.
+        """
+        slices = kernel_slices(self._full, member)
+        found: dict[int, Kernel] = {}
+        for index, operator in enumerate(member.operators):
+            if operator.kind not in WITH_WEIGHTS:
+                continue
+            kernel = member.tensors[operator.inputs[1]]
+            if kernel.data is None:
+                continue
+            place = slices.get(index)
+            shared = None if place is None else self._shared(operator.kind, kernel, place)
+            if shared is None:
+                own = self._added(kernel)
+                shared = Kernel(own.offset_bytes, own.row, bits=own.bits, is_shared=False)
+            found[index] = shared
+        return found
+
+    def _added(self, kernel: FileTensor) -> StoredKernel:
+        assert kernel.data is not None
+        offset, row = len(self._content), kernel.shape[-1]
+        data = kernel.data.astype(np.int8)
+        self._content += data.tobytes() if kernel.bits == 8 else packed_rows(data, kernel.bits)
+        return StoredKernel(offset, row, math.prod(kernel.shape[1:-1]), kernel.bits)
+
+    def _shared(self, kind: str, kernel: FileTensor, part: KernelSlice) -> Kernel | None:
+        """Return a kernel as a part of that of the full network; None if it is not one that the engine can express."""
+        stored = self._kernels.get(part.operator)
+        if stored is None or stored.bits != kernel.bits:
+            return None
+        full = self._full.tensors[self._full.operators[part.operator].inputs[1]].data
+        assert full is not None
+        assert kernel.data is not None
+        if not np.array_equal(part.cut(kind, full), kernel.data):
+            return None
+        if kind == DEPTHWISE:
+            return _depthwise(stored, part.outputs)
+        if not _is_run(part.outputs):
+            return None
+        first = stored.offset_bytes + int(part.outputs[0]) * stored.rows_of_channel * stored.row_bytes
+        return _row_parts(stored, first, part.inputs, kind)
+
+
+def _depthwise(stored: StoredKernel, outputs: IntArray) -> Kernel | None:
+    start = int(outputs[0]) * stored.bits
+    if not _is_run(outputs) or start % 8:
+        return None
+    return Kernel(stored.offset_bytes + start // 8, stored.row, bits=stored.bits)
+
+
+def _row_parts(stored: StoredKernel, first_bytes: int, inputs: IntArray, kind: str) -> Kernel | None:
+    """Return a kernel whose rows are parts of those of the full network."""
+    starts = np.flatnonzero(np.diff(inputs, prepend=inputs[0] - 2) != 1)
+    counts = np.diff(np.append(starts, len(inputs)))
+    begin = int(inputs[0]) * stored.bits
+    is_at_byte = begin % 8 == 0
+    if len(starts) == 1 and is_at_byte:
+        return Kernel(first_bytes + begin // 8, stored.row, bits=stored.bits)
+    segments = tuple(Segment(int(at), int(inputs[at]), int(count)) for at, count in zip(starts, counts, strict=True))
+    distances = set(np.diff(inputs[starts]).tolist())
+    if kind == "FULLY_CONNECTED" and len(set(counts.tolist())) == 1 and len(distances) == 1 and is_at_byte:
+        distance = int(distances.pop())
+        is_regular = distance * len(starts) == stored.row and (stored.bits == 8 or distance * stored.bits % 8 == 0)
+        if is_regular:  # the same channels of each position of an image
+            return Kernel(first_bytes + begin // 8, distance, taps=len(starts), bits=stored.bits)
+    if kind == TRANSPOSED:
+        return None
+    return Kernel(first_bytes, stored.row, segments=segments, bits=stored.bits)
+
+
+def _is_run(indices: npt.NDArray[np.int64]) -> bool:
+    """Whether indices follow each other."""
+    return bool(len(indices) and (np.diff(indices) == 1).all())

@@ -1,0 +1,202 @@
+"""Functions of a single element as tables of their results for all 256 inputs, in the arithmetic of tflite-micro."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from reds_litert.graph import FileTensor
+
+from reds_c_engine.fixed_point import (
+    INT32_MAX,
+    IntArray,
+    quantized_multiplier,
+    rounding_divide_by_power_of_two,
+    saturate,
+    saturating_rounding_doubling_high_mul,
+    scaled,
+)
+from reds_c_engine.quantization import GREATEST, LEAST, input_radius, limits, quantized
+
+INPUTS = np.arange(LEAST, GREATEST + 1, dtype=np.int64)
+"""The inputs of a table."""
+SUM_SHIFT = 20
+"""How far inputs of sums are shifted to the left before they are scaled."""
+INTEGER_BITS = 4
+"""The number of integer bits of the inputs of the logistic function and of tanh in fixed point."""
+_ONE_QUARTER = 1 << 29
+
+Table = Callable[[FileTensor, FileTensor, Any], IntArray]
+"""Returns the results before limits, from the input, the output and the options of the operator."""
+
+
+def table_bytes(results: IntArray) -> bytes:
+    """Return the results of a table as signed bytes, limited to their range."""
+    return np.clip(results, LEAST, GREATEST).astype(np.int8).tobytes()
+
+
+def composed(first: bytes, second: bytes) -> bytes:
+    """Return the table that looks up the results of `first` in `second`."""
+    table = np.frombuffer(second, np.int8)
+    return table[np.frombuffer(first, np.int8).astype(np.int64) - LEAST].tobytes()
+
+
+def requantized(source: FileTensor, target: FileTensor, options: Any = None) -> IntArray:
+    """The same real number in the quantisation of the output."""
+    by = quantized_multiplier(source.scale / target.scale)
+    return scaled(INPUTS - source.zero_point, by) + target.zero_point
+
+
+def _relu(low: float, high: float | None) -> Table:
+    def results(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
+        by = quantized_multiplier(float(np.float32(source.scale) / np.float32(target.scale)))
+        values = scaled(INPUTS - source.zero_point, by) + target.zero_point
+        greatest = GREATEST if high is None else min(GREATEST, quantized(high, target))
+        return np.clip(values, max(LEAST, quantized(low, target)), greatest)
+
+    return results
+
+
+def _leaky_relu(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
+    ratio = np.float32(source.scale) * np.float32(options.alpha) / np.float32(target.scale)
+    slope = quantized_multiplier(float(ratio))
+    identity = quantized_multiplier(float(np.float32(source.scale) / np.float32(target.scale)))
+    inputs = INPUTS - source.zero_point
+    return np.where(inputs >= 0, scaled(inputs, identity), scaled(inputs, slope)) + target.zero_point
+
+
+# --- functions that gemmlowp evaluates in fixed point ----------------------------------------------------------------
+
+
+def _exp_between_minus_quarter_and_0(x: IntArray) -> IntArray:
+    """exp(x) for x from -1/4 to 0 in Q0.31, by a Taylor series around -1/8."""
+    around = x + (1 << 28)
+    squared = saturating_rounding_doubling_high_mul(around, around)
+    cubed = saturating_rounding_doubling_high_mul(squared, around)
+    fourth = rounding_divide_by_power_of_two(saturating_rounding_doubling_high_mul(squared, squared), 2)
+    third = saturating_rounding_doubling_high_mul(fourth + cubed, 715827883)  # one third
+    tail = rounding_divide_by_power_of_two(third + squared, 1)
+    constant = 1895147668  # exp(-1/8)
+    return constant + saturating_rounding_doubling_high_mul(constant, around + tail)
+
+
+def _exp(x: IntArray, integer_bits: int) -> IntArray:
+    """exp(x) in Q0.31 for x of at most 0 in fixed point with `integer_bits`."""
+    fraction_bits = 31 - integer_bits
+    quarter = 1 << (fraction_bits - 2)
+    modulo = (x & (quarter - 1)) - quarter
+    result = _exp_between_minus_quarter_and_0(saturate(modulo << integer_bits))
+    remainder = modulo - x
+    factors = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)  # exp(-2**exponent)
+    for exponent, factor in enumerate(factors, start=-2):
+        if integer_bits > exponent:
+            has_bit = (remainder & (1 << (fraction_bits + exponent))) != 0
+            result = np.where(has_bit, saturating_rounding_doubling_high_mul(result, factor), result)
+    return np.where(x == 0, INT32_MAX, result)
+
+
+def _half_reciprocal(x: IntArray) -> IntArray:
+    """1 / (1 + x) in Q2.29 for x from 0 to 1 in Q0.31, by three steps of Newton's method."""
+    half = (x + INT32_MAX + 1) >> 1
+    guess = 1515870810 + saturating_rounding_doubling_high_mul(half, -1010580540)  # 48/17 - 32/17 * half
+    for _ in range(3):
+        error = _ONE_QUARTER - saturating_rounding_doubling_high_mul(half, guess)
+        guess = guess + saturate(saturating_rounding_doubling_high_mul(guess, error) << 2)
+    return guess
+
+
+def _in_fixed_point(source: FileTensor) -> tuple[IntArray, IntArray]:
+    """Return the inputs with INTEGER_BITS integer bits, and -1, 0 or 1 where they are below, in or above the range."""
+    by = quantized_multiplier(source.scale * (1 << (31 - INTEGER_BITS)))
+    inputs = INPUTS - source.zero_point
+    radius = input_radius(INTEGER_BITS, by.shift)
+    side = np.where(inputs <= -radius, -1, np.where(inputs >= radius, 1, 0))
+    return scaled(np.where(side == 0, inputs, 0), by), side
+
+
+def _logistic(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
+    x, side = _in_fixed_point(source)
+    positive = saturate(_half_reciprocal(_exp(-np.abs(x), INTEGER_BITS)) << 1)
+    result = np.where(x > 0, positive, INT32_MAX - positive)
+    result = np.where(x == 0, 1 << 30, result)
+    values = rounding_divide_by_power_of_two(result, 31 - 8) + LEAST
+    return np.where(side == 0, values, np.where(side < 0, LEAST, GREATEST))
+
+
+def _tanh(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
+    x, side = _in_fixed_point(source)
+    reciprocal = _half_reciprocal(_exp(-np.abs(x), INTEGER_BITS + 1))  # the same integers are twice the number
+    positive = saturate((reciprocal - _ONE_QUARTER) << 2)
+    result = np.where(x == 0, 0, np.where(x > 0, positive, -positive))
+    values = rounding_divide_by_power_of_two(result, 31 - 7)
+    return np.where(side == 0, values, np.where(side < 0, LEAST, GREATEST))
+
+
+# --- hard swish, which is computed in 16 bits ------------------------------------------------------------------------
+
+
+def _saturate16(x: IntArray) -> IntArray:
+    return np.clip(x, -(1 << 15), (1 << 15) - 1)
+
+
+def _high_mul16(a: npt.ArrayLike, b: npt.ArrayLike, nudge: int) -> IntArray:
+    product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
+    nudged = product + (np.where(product >= 0, nudge, 1 - nudge) if nudge else 0)
+    return _saturate16(np.sign(nudged) * (np.abs(nudged) >> 15))
+
+
+def _multiplier16(factor: np.float32) -> tuple[int, int]:
+    by = quantized_multiplier(float(factor))
+    return min((by.multiplier + (1 << 15)) >> 16, (1 << 15) - 1), by.shift
+
+
+def _hard_swish(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
+    fine_scale = np.float32(1 / 128) * np.float32(source.scale)
+    factor, shift = _multiplier16(fine_scale / np.float32(target.scale))
+    slope, slope_shift = _multiplier16(fine_scale / (np.float32(3) / np.float32(32768)))
+    fine = (INPUTS - source.zero_point) << 7
+    unshifted = _high_mul16(fine, factor, 1 << 14)
+    gate = fine
+    if slope_shift > 0:
+        gate = _saturate16(gate << (slope_shift - 1))
+    gate = _high_mul16(gate, slope, 1 << 14)
+    if slope_shift > 0:
+        gate = _saturate16(gate << 1)
+    if slope_shift < 0:
+        gate = rounding_divide_by_power_of_two(gate, -slope_shift)
+    product = _high_mul16((gate + (1 << 15)) >> 1, unshifted, 0)
+    return rounding_divide_by_power_of_two(product, -shift) + target.zero_point
+
+
+FUNCTIONS: dict[str, Table] = {
+    "QUANTIZE": requantized,
+    "RELU": _relu(0.0, None),
+    "RELU6": _relu(0.0, 6.0),
+    "RELU_N1_TO_1": _relu(-1.0, 1.0),
+    "RELU_0_TO_1": _relu(0.0, 1.0),
+    "LEAKY_RELU": _leaky_relu,
+    "LOGISTIC": _logistic,
+    "TANH": _tanh,
+    "HARD_SWISH": _hard_swish,
+}
+"""The table of each kind of operator with a single input."""
+
+
+# --- sums and products with a constant number ------------------------------------------------------------------------
+
+
+def with_constant(kind: str, first: FileTensor, second: FileTensor, target: FileTensor, activation: int) -> IntArray:
+    """Return the table of a sum, difference or product of which one of both inputs is a single constant number."""
+    a, b = (INPUTS if tensor.data is None else tensor.data.reshape(()).astype(np.int64) for tensor in (first, second))
+    a, b = a - first.zero_point, b - second.zero_point
+    if kind == "MUL":
+        results = scaled(a * b, quantized_multiplier(first.scale * second.scale / target.scale))
+    else:
+        twice = 2 * max(first.scale, second.scale)
+        left = scaled(a << SUM_SHIFT, quantized_multiplier(first.scale / twice))
+        right = scaled(b << SUM_SHIFT, quantized_multiplier(second.scale / twice))
+        by = quantized_multiplier(twice / ((1 << SUM_SHIFT) * target.scale))
+        results = scaled(left + right if kind == "ADD" else left - right, by)
+    return np.clip(results + target.zero_point, *limits(activation, target))

@@ -1,0 +1,48 @@
+/* Runs every member on random inputs and compares all values with those that were computed when this was generated.
+ * Returns 0 if they are equal. On a host: make test. */
+#include <stdio.h>
+
+#include "reds_net.h"
+#include "reds_net_vectors.h"
+
+static uint32_t state;
+static int8_t input[REDS_NET_INPUT_SIZE];
+
+static void make_input(int8_t *to) {
+  for (uint32_t i = 0; i < REDS_NET_INPUT_SIZE; i++) {
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    to[i] = (int8_t)((int32_t)(state >> 24) - 128);
+  }
+}
+
+static uint32_t differences(const int8_t *found, unsigned member, uint32_t example) {
+  const int8_t *expected = test_outputs + (member * (uint32_t)TEST_INPUTS + example) * REDS_NET_OUTPUT_SIZE;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < REDS_NET_OUTPUT_SIZE; i++) count += found[i] != expected[i];
+  return count;
+}
+
+int main(void) {
+  uint32_t wrong = 0;
+  state = TEST_SEED;
+  for (uint32_t example = 0; example < TEST_INPUTS; example++) {
+    make_input(input);
+    for (unsigned i = 0; i < 2 * REDS_NET_MEMBERS; i++) { /* upwards, with the input elsewhere; down, in the arena */
+      unsigned member = i < REDS_NET_MEMBERS ? i : 2 * REDS_NET_MEMBERS - 1 - i;
+      const int8_t *from = input;
+      if (net_select(member)) wrong++;
+      if (i >= REDS_NET_MEMBERS) {
+        int8_t *to = net_input();
+        for (uint32_t j = 0; j < REDS_NET_INPUT_SIZE; j++) to[j] = input[j];
+        from = to;
+      }
+      wrong += differences(net_run(from), member, example);
+    }
+  }
+  if (net_select(REDS_NET_MEMBERS) != -1) wrong++;
+  printf("%lu values differ of %lu\n", (unsigned long)wrong,
+         2ul * TEST_INPUTS * REDS_NET_MEMBERS * REDS_NET_OUTPUT_SIZE);
+  return wrong != 0;
+}
