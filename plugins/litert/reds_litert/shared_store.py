@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,7 @@ def shared_file(member: Conversions, full: Conversions) -> SharedFile:
     fitted: dict[int, list[tuple[int, _Fit | Reason]]] = {}
     for at, operator in enumerate(member_int8.operators):
         if operator.kind in WITH_KERNELS and member_int8.tensors[operator.inputs[WEIGHTS]].data is not None:
-            part, fit = slices.get(at), Reason.NOT_FOLLOWED
+            part, fit = slices.get(at), cast("_Fit | Reason", Reason.NOT_FOLLOWED)
             if part is not None and at in exact and part.operator in full_exact:
                 of_full = _Kernels(full_int8, part.operator, full_float, full_exact[part.operator])
                 fit = _fit(_Kernels(member_int8, at, member_float, exact[at]), of_full, part)
@@ -107,8 +107,8 @@ def shared_file(member: Conversions, full: Conversions) -> SharedFile:
         if reasons:
             own[member_int8.tensors[index].name] = reasons[0]
             continue
-        for at, fit in found:
-            _replace(model, graph, at, member_int8.operators[at], fit)
+        for at, kept in found:
+            _replace(model, graph, at, member_int8.operators[at], kept)
     drop_unused_content(model)
     return SharedFile(packed(model) if len(own) < len(fitted) else member.int8, len(fitted), own)
 
