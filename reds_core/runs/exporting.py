@@ -139,9 +139,8 @@ class Exporter:
             path = self.folder / full_device_file(kind)
             try:
                 target.export(source, path)
-            except UnsupportedError as error:
+            except UnsupportedError:  # the warnings about the members say why
                 path.unlink(missing_ok=True)
-                self.warn(f"'{path.name}' is left out: {error.what}")
                 continue
             shared[kind.name] = FullExport(source, path)
         return shared

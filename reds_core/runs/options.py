@@ -27,7 +27,7 @@ _OTHER_NAMES = {"finetune.epochs": "finetune_epochs", "task.metric": "metrics"}
 _FORMS = {
     "align": 'a whole number or "auto"',
     "augment": "a string or a list of strings",
-    "int8": '"shared", "separate", True or False',
+    "int8": 'one of "shared", "separate", True or False',
     "keep": "a string or a list of strings",
     "memory_limit": 'a whole number of bytes or a string such as "2GiB"',
     "transforms": "a string or a list of strings",

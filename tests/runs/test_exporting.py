@@ -11,13 +11,18 @@ import pytest
 from toy_framework import ToyFramework
 from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, QUICK, Listener, Workplace
+from toy_targets import ToyInt8
 
+import reds_core
+from reds_core.errors import UnsupportedError
 from reds_core.framework.data import Arrays
+from reds_core.framework.target import ExportSource
 from reds_core.framework.task import Task
-from reds_core.report.facts import Metric
+from reds_core.report.facts import Metric, gather
 from reds_core.runs.exporting import int8_warnings
 from reds_core.runs.extraction import ExtractionRequest, extract
 
+INT8 = ToyInt8.file.in_version_1
 SHARE, ERROR = Metric(), Metric("mean_absolute_error", is_share=False)
 
 
@@ -123,6 +128,91 @@ def test_a_run_without_int8_writes_none_and_says_nothing_of_it(place: Workplace)
         assert subnetwork["files"]["tflite_int8"] is subnetwork["accuracy"]["tflite_int8"] is None
         assert subnetwork["accuracy"]["tflite"] is not None
     assert len(content["subnetworks"]) == 4
+
+
+@pytest.fixture
+def exports(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    """The int8 files that are exported, each with the file of the full network whose weights it may share."""
+    found: list[tuple[str, str | None]] = []
+    export = ToyInt8.export
+
+    def recorded(self: ToyInt8, source: ExportSource, path: Path) -> None:
+        found.append((path.name, None if source.full is None else source.full.path.name))
+        export(self, source, path)
+
+    monkeypatch.setattr(ToyInt8, "export", recorded)
+    return found
+
+
+@pytest.mark.parametrize(("int8", "shares"), [("shared", True), ("separate", False)])
+def test_members_share_the_weights_of_the_full_network(
+    place: Workplace, exports: list[tuple[str, str | None]], int8: Any, shares: bool
+) -> None:
+    place.prune(settings=dataclasses.replace(QUICK, int8=int8))
+    extract(place.out, ExtractionRequest(("macs=0.4",)), toy_registry(), Listener())
+    extract(place.out, ExtractionRequest(("macs=0.6",), finetune_epochs=1), toy_registry(), Listener())
+    full = "full-int8.tflite"
+    shared = full if shares else None
+    assert exports == [
+        (full, None),
+        *((f"subnet-{name}-int8.tflite", shared) for name in ("25", "50", "75", "40")),
+        ("subnet-60-int8.tflite", None),
+    ]
+    plan = reds_core.load_plan(place.out)
+    assert plan.full.path("tflite_int8") == place.out / full
+    assert plan.full.accuracy.exported["tflite_int8"] == gather(plan, place.out).full.accuracy_of(INT8)
+    content = json.loads((place.out / "plan.json").read_text())
+    assert content["full"]["files"] == {"tflite_int8": full}
+    assert set(content["full"]["accuracy"]) == {"before", "after", "tflite_int8"}
+
+
+def test_a_folder_without_a_file_to_share_is_extended(place: Workplace, exports: list[tuple[str, str | None]]) -> None:
+    """As a folder of an earlier version, whose options say that int8 files are written but not how."""
+    place.prune()
+    path = place.out / "plan.json"
+    content = json.loads(path.read_text())
+    del content["full"]["files"], content["full"]["accuracy"]["tflite_int8"]
+    content["options"]["int8"] = True
+    path.write_text(json.dumps(content))
+    (place.out / "full-int8.tflite").unlink()
+    listener = Listener()
+    extract(place.out, ExtractionRequest(("macs=0.4",)), toy_registry(), listener)
+    assert exports[-1] == ("subnet-40-int8.tflite", None)
+    assert "weights of its own, since" in listener.warnings[0]
+    assert place.resume().options["int8"] is True
+    place.prune(mode="overwrite", settings=dataclasses.replace(QUICK, int8=False))
+    assert not list(place.out.glob("*int8*"))
+
+
+def test_a_full_network_that_cannot_be_expressed_shares_nothing(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, exports: list[tuple[str, str | None]]
+) -> None:
+    recorded = ToyInt8.export
+
+    def export(self: ToyInt8, source: ExportSource, path: Path) -> None:
+        recorded(self, source, path)
+        if path.name.startswith("full"):
+            raise UnsupportedError("it is too large", "make it smaller")
+
+    monkeypatch.setattr(ToyInt8, "export", export)
+    plan = place.prune()
+    assert [shared for _, shared in exports] == [None] * 4
+    assert not plan.full.files
+    assert not (place.out / "full-int8.tflite").exists()
+    assert all(member.files["tflite_int8"] for member in plan.subnetworks)
+
+
+def test_warnings_of_targets_name_the_file(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    export = ToyInt8.export
+
+    def warning(self: ToyInt8, source: ExportSource, path: Path) -> None:
+        export(self, source, path)
+        source.warn("is special")
+
+    monkeypatch.setattr(ToyInt8, "export", warning)
+    listener = Listener()
+    place.prune(watcher=listener, budgets={"macs": [0.5]})
+    assert [text for text in listener.warnings if "special" in text] == ["'subnet-50-int8.tflite' is special"]
 
 
 def test_without_data_nothing_is_said_of_int8(place: Workplace) -> None:

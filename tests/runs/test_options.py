@@ -95,6 +95,9 @@ def test_values_are_converted_to_the_types_of_the_settings(tmp_path: Path) -> No
         ),
     )
     assert changed(RunSettings(), {"keep": ["a", "b"]}).widths.keep == ("a", "b")
+    assert [changed(RunSettings(), {"int8": given}).int8 for given in (True, "shared", "separate", False)] == [
+        *("shared", "shared", "separate", False)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +108,8 @@ def test_values_are_converted_to_the_types_of_the_settings(tmp_path: Path) -> No
         ({"batch_size": True}, "batch_size is True, not a whole number"),
         ({"holdout": None}, "holdout is None, not a number"),
         ({"schedule": "cosin"}, 'schedule is \'cosin\', not one of "cosine", "constant", "step", "exponential"'),
-        ({"int8": "no"}, "int8 is 'no', not True or False; give True or False"),
+        ({"int8": "no"}, 'int8 is \'no\', not one of "shared", "separate", True or False'),
+        ({"int8": 1}, 'int8 is 1, not one of "shared", "separate", True or False'),
         ({"keep": 3}, "keep is 3, not a string or a list of strings"),
         ({"keep": [3]}, "keep is 3, not a string or a list of strings"),
         ({"min_width": 0}, "the least width 0 is below 1"),

@@ -190,7 +190,7 @@ SETTINGS = st.builds(
         min_width=st.integers(1, 64),
         max_options=st.integers(2, 600),
     ),
-    int8=st.booleans(),
+    int8=st.sampled_from(("shared", "separate", False)),
     strict=st.booleans(),
     holdout=st.floats(0, 0.99),
     seed=st.integers(0, 2**40),

@@ -46,7 +46,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "class_weight": ("class_weight: balanced", ("--class-weight", "none")),
     "metric": ("task: {metric: top_k}", ("--metric", "none")),
     "seed": ("seed: 3", ("--seed", "0")),
-    "int8": ("int8: false", ("--int8",)),
+    "int8": ("int8: separate", ("--int8", "shared")),
     "stream": ("stream: true", ("--no-stream",)),
     "strict": ("strict: true", ("--no-strict",)),
     "finetune_epochs": ("finetune: {epochs: 0}", ("--finetune-epochs", "10")),
@@ -103,6 +103,7 @@ def test_no_option_is_left_out_here() -> None:
         "quiet",
         "verbose",
         "input_shape",
+        "no_int8",  # another form of int8
         "qat",  # a switch whose default is neither of its two forms
     } == set(BACK) | PLACES
 
@@ -115,15 +116,31 @@ def test_an_option_that_is_given_wins(asked: Any, option: str) -> None:
     assert asked(text, *arguments) == dataclasses.replace(recipe, settings=RunSettings())
 
 
-@pytest.mark.parametrize("option", ["int8", "strict", "recalibrate", "qat"])
+@pytest.mark.parametrize("option", ["strict", "recalibrate", "qat"])
 def test_both_forms_of_a_switch(asked: Any, option: str) -> None:
     for form, expected in ((f"--{option}", True), (f"--no-{option}", False)):
         for said in ("true", "false"):
-            text = f"int8: {said}\nstrict: {said}\nqat: {said}\nfinetune: {{recalibrate: {said}}}"
+            text = f"strict: {said}\nqat: {said}\nfinetune: {{recalibrate: {said}}}"
             settings = asked(text, form).settings
-            found = {"int8": settings.int8, "strict": settings.strict, "recalibrate": settings.finetune.recalibrate}
+            found = {"strict": settings.strict, "recalibrate": settings.finetune.recalibrate}
             found["qat"] = settings.qat
             assert found == dict.fromkeys(found, said == "true") | {option: expected}
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments", "int8"),
+    [
+        ("true", (), "shared"),
+        ("shared", (), "shared"),
+        ("separate", (), "separate"),
+        ("false", (), False),
+        ("no", (), False),
+        ("false", ("--int8", "separate"), "separate"),
+        ("shared", ("--no-int8",), False),
+    ],
+)
+def test_int8_files_are_shared_separate_or_none(asked: Any, said: str, arguments: tuple[str, ...], int8: Any) -> None:
+    assert asked(f"int8: {said}", *arguments).settings.int8 == int8
 
 
 @pytest.mark.parametrize(("text", "align"), [("1", 1), ("16", 16), ("auto", None), ("none", None)])

@@ -102,7 +102,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         | {"--resume": None, "--overwrite": None, "--recipe": PATHS, "--time-limit": NUMBERS, "--threads": NUMBERS}
         | {"--memory-limit": AMOUNTS, "--import": IMPORTS, "--score-level": (*WORDS, "kernel"), "--gap": AMOUNTS}
         | {"--dry-run": None, "--json": None, "--input-shape": SHAPES}
-        | {"--int8": None, "--no-int8": None, "--no-strict": None}
+        | {"--int8": (*WORDS, "shared", "separate"), "--no-int8": None, "--no-strict": None}
         | _WIDTH_RULES
         | _SHARED
         | _TRAINING,
