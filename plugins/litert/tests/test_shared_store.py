@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from reds_litert.device_files import interpreter_of, run_one_by_one
 from reds_litert.graph import FileGraph, read_graph
-from reds_litert.schema import WEIGHTS, give_content, packed, unpacked
+from reds_litert.schema import WEIGHTS, give_content, pack4, packed, unpacked
 from reds_litert.shared_store import Conversions, Reason, SharedFile, shared_file
 from reds_litert.slices import WITH_KERNELS, kernel_slices
 
@@ -108,3 +109,23 @@ def test_biases_out_of_range_are_kept(small_family: Any) -> None:
     found = shared_file(Conversions(packed(model), files.float32), small_family.of_full)
     separate = read_graph(files.int8)
     assert found.own == {separate.tensors[separate.operators[0].inputs[WEIGHTS]].name: Reason.RANGE}
+
+
+def test_weights_of_other_bits_are_kept(small_family: Any) -> None:
+    files = small_family.of_member
+    model, separate = unpacked(files.int8), read_graph(files.int8)
+    index = separate.operators[0].inputs[WEIGHTS]
+    tensor = model.subgraphs[0].tensors[index]
+    give_content(model, tensor, pack4((kernel(separate, 0) >> 4).reshape(-1)))
+    tensor.type = schema.TensorType.INT4
+    found = shared_file(Conversions(packed(model), files.float32), small_family.of_full)
+    assert found.own == {separate.tensors[index].name: Reason.BITS}
+    np.testing.assert_array_equal(kernel(read_graph(found.content), 0), kernel(separate, 0) >> 4)
+
+
+def test_a_file_with_several_graphs_is_left_as_it_is(small_family: Any) -> None:
+    files = small_family.of_member
+    model = unpacked(files.int8)
+    model.subgraphs.append(model.subgraphs[0])
+    content = packed(model)
+    assert shared_file(replace(files, int8=content), small_family.of_full) == SharedFile(content, 0, {})
