@@ -137,7 +137,7 @@ def test_plans_of_widths_alone_are_version_1_without_a_word_of_levels(place: Wor
     assert content["format"] == "reds-plan/1"
     assert not {*TRANSFORM_SETTINGS} & content["options"].keys()
     assert all("settings" not in each for each in content["subnetworks"])
-    assert set(content["full"]) == {"macs", "params", "peak_ram", "accuracy"}
+    assert set(content["full"]) == {"macs", "params", "peak_ram", "accuracy", "files"}
 
 
 def test_a_dry_run_chooses_the_same(place: Workplace) -> None:

@@ -336,7 +336,8 @@ def test_a_search_in_a_process_that_is_killed_is_resumed_to_the_same_end(place: 
 def test_overwriting_leaves_no_file_of_the_search(place: Workplace) -> None:
     class Broken(Graded):
         def export(self, model: ToyModel, path: Path, calibration: Arrays | None, quantise: bool) -> None:
-            raise Interrupted
+            if not path.name.startswith("full"):
+                raise Interrupted
 
     with pytest.raises(Interrupted):
         search(place, 10.0, registry=registry(Broken))
