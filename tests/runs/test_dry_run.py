@@ -21,7 +21,7 @@ from reds_core.runs.folder import Mode
 def unmeasured(plan: Plan) -> Plan:
     """`plan` as far as it can be known without training and files."""
     members = tuple(dataclasses.replace(s, accuracy=Accuracy(), files={}) for s in plan.subnetworks)
-    full = dataclasses.replace(plan.full, accuracy=FullAccuracy())
+    full = dataclasses.replace(plan.full, accuracy=FullAccuracy(), files={})
     return without_times(dataclasses.replace(plan, subnetworks=members, full=full))
 
 
