@@ -17,6 +17,8 @@ BITS_PER_BYTE = 8
 DEFAULT_ELEMENT_SIZE_BYTES = 1
 ELEMENT_SIZES_BYTES = (1, 4)
 """The sizes of an int8 and a float32 element in bytes."""
+ARENA_ALIGNMENT_BYTES = 16
+"""The alignment of tensors in the arena of a runtime."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,31 @@ class SumForm:
 
 
 @dataclass(frozen=True)
-class PeakForm:
-    """The maximum of `steps`, each of which is a linear form."""
+class RoundedSum:
+    """A sum of linear forms, each of which is rounded up to a multiple of a number.
 
-    steps: tuple[LinearForm, ...]
+    Attributes:
+        parts: the forms, in a canonical order.
+        multiple: the number.
+    """
+
+    parts: tuple[LinearForm, ...]
+    multiple: int
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """Return the value if group g has `widths[g]` channels."""
+        return sum(-(-part.at(widths) // self.multiple) * self.multiple for part in self.parts)
+
+
+PeakTerm = LinearForm | RoundedSum
+"""What is used during one step."""
+
+
+@dataclass(frozen=True)
+class PeakForm:
+    """The maximum of `steps`."""
+
+    steps: tuple[PeakTerm, ...]
 
     def at(self, widths: Mapping[str, int]) -> int:
         """The usage of the resource if group g has `widths[g]` channels."""
@@ -239,7 +262,15 @@ def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BY
     return peak_form(step for _, step in peak_ram_steps(network, element_size_bytes))
 
 
-def peak_form(steps: Iterable[LinearForm]) -> PeakForm:
+def arena(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
+    """Return what a runtime that aligns each tensor to 16 bytes sets aside for activations, in bytes.
+
+    It is counted as by `peak_ram`, with the size of each storage and of each inner buffer rounded up to 16 bytes.
+    """
+    return peak_form(step for _, step in arena_steps(network, element_size_bytes))
+
+
+def peak_form(steps: Iterable[PeakTerm]) -> PeakForm:
     """Return the maximum of steps, without those that others cover."""
     return PeakForm(_undominated(dict.fromkeys(steps)))
 
@@ -251,6 +282,21 @@ def peak_ram_steps(
 
     A call whose layer has inner steps is yielded once for each.
     """
+    for call, sizes in _live_sizes(network, element_size_bytes):
+        yield call, _total(sizes)
+
+
+def arena_steps(
+    network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+) -> Iterator[tuple[int, RoundedSum]]:
+    """Yield what `peak_ram_steps` yields, with each activation rounded up to 16 bytes."""
+    for call, sizes in _live_sizes(network, element_size_bytes):
+        parts = sorted(map(_canonical, sizes), key=lambda part: (part.coefficients, part.constant))
+        yield call, RoundedSum(tuple(parts), ARENA_ALIGNMENT_BYTES)
+
+
+def _live_sizes(network: Network, element_size_bytes: int) -> Iterator[tuple[int, list[LinearForm]]]:
+    """Yield the index of each call of a layer, or inner step, with the sizes of what is live while it runs."""
     storage_of = [t.storage for t in network.tensors]
     last_use: dict[int, int] = {}
     first_use: dict[int, int] = {storage_of[t]: 0 for t in network.inputs}
@@ -265,11 +311,10 @@ def peak_ram_steps(
     for i, layer in enumerate(network.layers):
         live = [storage for storage, first in first_use.items() if first <= i <= last_use.get(storage, first)]
         made = {storage_of[t] for t in layer.outputs} - {storage_of[t] for t in (*layer.inputs, *network.inputs)}
-        yield i, _total(size[storage] for storage in live)
+        yield i, [size[storage] for storage in live]
         before = [size[storage] for storage in live if storage not in made]
         for buffers in layer.inside:
-            inner = (b.axis.length().times(b.elements * element_size_bytes) for b in buffers)
-            yield i, _total((*before, *inner))
+            yield i, [*before, *(b.axis.length().times(b.elements * element_size_bytes) for b in buffers)]
 
 
 def _total(forms: Iterable[LinearForm]) -> LinearForm:
@@ -277,7 +322,11 @@ def _total(forms: Iterable[LinearForm]) -> LinearForm:
     total = LinearForm(0)
     for form in forms:
         total = total.plus(form)
-    return LinearForm(total.constant, tuple(sorted((g, c) for g, c in total.coefficients if c)))
+    return _canonical(total)
+
+
+def _canonical(form: LinearForm) -> LinearForm:
+    return LinearForm(form.constant, tuple(sorted((g, c) for g, c in form.coefficients if c)))
 
 
 def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, LinearForm]:
@@ -298,13 +347,26 @@ def _channel_bytes(tensor: Tensor, element_size_bytes: int) -> int:
     return -(-tensor.positions * tensor.bits // BITS_PER_BYTE)
 
 
-def covers(big: LinearForm, small: LinearForm) -> bool:
-    """Return whether `big` is at least `small` at every width, given that all coefficients are positive."""
+def covers(big: PeakTerm, small: PeakTerm) -> bool:
+    """Return whether `big` is found to be at least `small` at every width, given that all coefficients are positive."""
+    if isinstance(big, RoundedSum) or isinstance(small, RoundedSum):
+        return isinstance(big, RoundedSum) and isinstance(small, RoundedSum) and _covers_parts(big, small)
     coefficients = dict(big.coefficients)
     return big.constant >= small.constant and all(c <= coefficients.get(g, 0) for g, c in small.coefficients)
 
 
-def _undominated(steps: Iterable[LinearForm]) -> tuple[LinearForm, ...]:
+def _covers_parts(big: RoundedSum, small: RoundedSum) -> bool:
+    """Return whether each part of `small` finds a part of `big` of its own that covers it."""
+    left = list(big.parts)
+    for part in small.parts:
+        found = part if part in left else next((other for other in left if covers(other, part)), None)
+        if found is None:
+            return False
+        left.remove(found)
+    return big.multiple == small.multiple
+
+
+def _undominated(steps: Iterable[PeakTerm]) -> tuple[PeakTerm, ...]:
     """Remove duplicate steps, and steps that another covers at every width."""
     candidates = list(steps)
     return tuple(s for s in candidates if not any(o is not s and covers(o, s) for o in candidates))

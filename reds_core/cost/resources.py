@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from reds_core.cost.counting import (
     DEFAULT_ELEMENT_SIZE_BYTES,
     CostTerm,
+    PeakTerm,
     ResourceForm,
     TableForm,
+    arena,
+    arena_steps,
     bops_terms,
     check_element_size,
     macs_terms,
@@ -21,7 +24,6 @@ from reds_core.cost.counting import (
 )
 from reds_core.cost.device_weights import weight_bytes_terms
 from reds_core.errors import InputError, argument, command
-from reds_core.network.axis import LinearForm
 from reds_core.network.description import Network
 from reds_core.scales import BOPS, BYTES, MACS, NANOSECONDS, Scale
 
@@ -87,7 +89,7 @@ class Resource:
     is_measured: bool = False
     is_always_counted: bool = True
     terms: Callable[[Network, CostModel], Iterable[CostTerm]] | None = None
-    steps: Callable[[Network, CostModel], Iterable[tuple[int, LinearForm]]] | None = None
+    steps: Callable[[Network, CostModel], Iterable[tuple[int, PeakTerm]]] | None = None
 
     @classmethod
     def adding(
@@ -132,6 +134,15 @@ RESOURCES: Mapping[str, Resource] = {
             lambda network, costs: peak_ram(network, costs.element_size_bytes),
             steps=lambda network, costs: peak_ram_steps(network, costs.element_size_bytes),
         ),
+        Resource(
+            "arena",
+            "Arena",
+            "arena",
+            BYTES,
+            lambda network, costs: arena(network, costs.element_size_bytes),
+            is_always_counted=False,
+            steps=lambda network, costs: arena_steps(network, costs.element_size_bytes),
+        ),
         Resource.adding(
             "weight_bytes",
             "Weights on the device",
@@ -158,7 +169,8 @@ resource only needs an entry here."""
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "macs": ("mac", "macc", "maccs", "madds", "flop", "flops", "mflops", "gflops", "ops", "compute", "operations"),
     "params": ("size", "flash", "rom", "storage", "disk", "weights", "model_size", "file_size", "bytes"),
-    "peak_ram": ("ram", "memory", "mem", "sram", "arena", "peak", "activations", "peak_memory", "max_ram"),
+    "peak_ram": ("ram", "memory", "mem", "sram", "peak", "activations", "peak_memory", "max_ram"),
+    "arena": ("tensor_arena", "arena_size", "arena_head", "arena_bytes"),
     "weight_bytes": ("weight_size", "weights_size", "weight_memory", "packed_weights"),
     "bops": ("bop", "bitops", "bit_ops", "bit_operations"),
     "latency": ("time", "speed", "runtime", "duration", "inference_time", "ms"),

@@ -10,6 +10,7 @@ from reds_core.arrays import IntArray
 from reds_core.cost.counting import (
     BITS_PER_BYTE,
     PeakForm,
+    PeakTerm,
     SumForm,
     covers,
 )
@@ -164,10 +165,12 @@ def peak_resource(name: str, capacity: int, form: LevelForm, nodes: Sequence[Opt
     assert isinstance(form.rest, PeakForm)
     index = {node.name: i for i, node in enumerate(nodes)}
 
-    def stated(step: LinearForm, own: Mapping[str, IntArray]) -> PeakStep:
-        costs = {group: c * nodes[index[group]].widths for group, c in step.coefficients}
+    widths = {node.name: node.widths for node in nodes}
+
+    def stated(step: PeakTerm, own: Mapping[str, IntArray]) -> PeakStep:
+        base, costs = _step_tables(step, widths)
         costs |= {name: costs[name] + extra if name in costs else extra for name, extra in own.items()}
-        return PeakStep(step.constant, tuple(index[group] for group in costs), tuple(costs.values()))
+        return PeakStep(base, tuple(index[group] for group in costs), tuple(costs.values()))
 
     steps = [stated(step, {}) for step in form.rest.steps]
     for node in nodes:
@@ -177,6 +180,39 @@ def peak_resource(name: str, capacity: int, form: LevelForm, nodes: Sequence[Opt
                 assert isinstance(peak, PeakForm)
                 for step in peak.steps:
                     if not any(covers(other, step) for other in form.rest.steps):
-                        most = step.constant + sum(c * int(nodes[index[g]].widths[-1]) for g, c in step.coefficients)
+                        base, costs = _step_tables(step, widths)
+                        most = base + sum(int(own.max()) for own in costs.values())
                         steps.append(stated(step, {node.name: np.where(at == place, 0, -most)}))
     return PeakResource(name, capacity, tuple(steps))
+
+
+def _step_tables(step: PeakTerm, widths: Mapping[str, IntArray]) -> tuple[int, dict[str, IntArray]]:
+    """Return a constant and tables of options, by group, whose sum is what a step uses.
+
+    A part of a rounded sum that depends on several groups, such as the size of a concatenation, has no such tables. For
+    such a part, the sum is an upper bound, which is too large by less than the multiple, and exact if what each option
+    adds to the part is a multiple as well.
+
+    Args:
+        step: The step.
+        widths: The width of each option, by group, int64 (options,).
+    """
+    if isinstance(step, LinearForm):
+        return step.constant, {group: c * widths[group] for group, c in step.coefficients}
+    base, costs = 0, dict[str, IntArray]()
+    for part in step.parts:
+        own = {group: c * widths[group] for group, c in part.coefficients}
+        if len(own) == 1:
+            own = {group: _rounded_up(part.constant + cost, step.multiple) for group, cost in own.items()}
+        elif not own:
+            base += int(_rounded_up(np.array(part.constant), step.multiple))
+        else:
+            values = np.concatenate([[part.constant, step.multiple], *own.values()])
+            base += part.constant + step.multiple - int(np.gcd.reduce(values))
+        for group, cost in own.items():
+            costs[group] = costs[group] + cost if group in costs else cost
+    return base, costs
+
+
+def _rounded_up(sizes: IntArray, multiple: int) -> IntArray:
+    return -(-sizes // multiple) * multiple

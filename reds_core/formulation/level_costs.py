@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reds_core.cost.counting import (
     CostTerm,
     PeakForm,
+    PeakTerm,
     ResourceForm,
     SumForm,
     peak_form,
@@ -18,7 +19,6 @@ from reds_core.cost.resources import RESOURCES, CostModel
 from reds_core.errors import UnsupportedError
 from reds_core.formulation.space import DecisionSpace
 from reds_core.knapsack.levels import LevelSettings
-from reds_core.network.axis import LinearForm
 from reds_core.transforms.describing import DescribedNetwork, described_sites
 
 
@@ -100,9 +100,9 @@ def _summed_by_site(
     return {site: terms_form(space.network, each) for site, each in own.items()}
 
 
-def _largest_by_site(found: DescribedNetwork, steps: Iterable[tuple[int, LinearForm]]) -> dict[str, SumForm | PeakForm]:
+def _largest_by_site(found: DescribedNetwork, steps: Iterable[tuple[int, PeakTerm]]) -> dict[str, SumForm | PeakForm]:
     """The largest use during the calls of each layer."""
-    own: dict[str, list[LinearForm]] = {}
+    own: dict[str, list[PeakTerm]] = {}
     for call, step in steps:
         own.setdefault(found.sites[call], []).append(step)
     return {site: peak_form(each) for site, each in own.items()}

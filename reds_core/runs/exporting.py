@@ -159,6 +159,7 @@ class Exporter:
         usage: Mapping[str, int] | None = None,
         changed: LevelSettings = UNTOUCHED,
         shared: Mapping[str, FullExport] | None = None,
+        capacities: Mapping[str, int] | None = None,
     ) -> tuple[Mapping[str, str | None], Accuracy]:
         """Write the files of one subnetwork.
 
@@ -174,6 +175,7 @@ class Exporter:
             changed: Those of the levels that do not leave a layer as it is.
             shared: The files of the full network whose integer weights the subnetwork shares, by kind. None gives it
                 weights of its own.
+            capacities: What its budget allows, in base units of each resource.
 
         Returns:
             The names of the files by kind, None for kinds that were not written, and their accuracies.
@@ -188,7 +190,7 @@ class Exporter:
         for kind, (target, network) in written.items():
             refused = self.targets.refused(target, network, changed)
             if not refused and usage is not None:
-                for warning in usage_warnings(paths[kind].name, target.usage(paths[kind]), usage):
+                for warning in usage_warnings(paths[kind].name, target.usage(paths[kind]), usage, capacities or {}):
                     self.warn(warning)
             # files in float32 have none of them, as everybody expects
             if 0 < len(refused) < len(list(changed.chosen())):
@@ -260,27 +262,35 @@ class Exporter:
                     self.warn(warning)
 
 
-def usage_warnings(name: str, counted: Mapping[str, int], planned: Mapping[str, int]) -> list[str]:
+def usage_warnings(
+    name: str, counted: Mapping[str, int], planned: Mapping[str, int], capacities: Mapping[str, int]
+) -> list[str]:
     """Compare what a file uses, counted from the file alone, with what the plan states.
 
     A file uses more than was planned if its converter stores a layer in a form that descriptions of networks do not
-    know, such as a recurrent layer step by step. The network is trained by then, so that this is not an error. A file
-    may use a few bytes less, such as for a batch norm of a single channel.
+    know, such as a recurrent layer step by step. The network is trained by then, so that this is not an error, even if
+    the file exceeds the budget. A file may use a few bytes less, such as for a batch norm of a single channel.
 
     Args:
         name: The name of the file.
         counted: What the file uses of each resource that its target counts.
         planned: What the plan states. Resources that it does not state are not compared.
+        capacities: What the budget allows of each resource that it limits.
 
     Returns:
         One sentence for each resource of which the file uses more.
     """
-    return [
-        f"'{name}' uses {used} {resource} where {planned[resource]} are planned, because the converter stores a layer "
-        "in another form than is counted"
-        for resource, used in counted.items()
-        if used > planned.get(resource, used)
-    ]
+    warnings = []
+    for resource, used in counted.items():
+        if used <= planned.get(resource, used):
+            continue
+        excess = used - capacities.get(resource, used)
+        above = f", which is {excess} above the budget," if excess > 0 else ""
+        warnings.append(
+            f"'{name}' uses {used} {resource}{above} where {planned[resource]} are planned, because the converter "
+            "stores a layer in another form than is counted"
+        )
+    return warnings
 
 
 def _refused_text(name: str, refused: Mapping[Dimension, str]) -> str:

@@ -300,7 +300,8 @@ def _export(
     levels = family.levels.complete(decision.settings)
     usage = family.statement.usage(decision.widths, decision.settings)
     changed = family.levels.changed(levels)
-    files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed, shared)
+    capacities = family.statement.capacities(budget)
+    files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed, shared, capacities)
     accuracy, devices = measurement.measured(files, accuracy)
     figures: Mapping[str, Any] = {} if decision.solution is None else solution_figures(decision.solution)
     return SubnetworkRecord(

@@ -152,7 +152,8 @@ def _export(
     before = None if raw is None else exporter.accuracy(raw)
     settings = session.levels.complete(choice.settings)
     changed = session.levels.changed(settings)
-    files, accuracy = exporter.save_member(model, budget.name, before, settings, usage, changed, shared)
+    capacities = session.statement.capacities(budget)
+    files, accuracy = exporter.save_member(model, budget.name, before, settings, usage, changed, shared, capacities)
     accuracy, devices = measurement.measured(files, accuracy)
     return replace(
         member_record(session, state, member),

@@ -264,7 +264,8 @@ class RunSettings:
         asked = {resource for budget in (*own, *more) for resource in budget.amounts}
         if self.max_drop_resource is not None:
             asked.add(resource_named(self.max_drop_resource))
-        return tuple(r.name for r in RESOURCES.values() if r.name in asked or self.names_targets)
+        # levels of layers change sums alone
+        return tuple(r.name for r in RESOURCES.values() if r.name in asked or (self.names_targets and r.terms))
 
     @property
     def baseline(self) -> FinetuneSettings:

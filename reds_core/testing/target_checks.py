@@ -215,7 +215,7 @@ def refuses_damaged_files(subject: TargetSubject) -> None:
 def usage_equals_the_described_network(subject: TargetSubject) -> None:
     """Plans promise what a file uses, so what is counted in the file must equal what the description says, exactly.
 
-    This is checked at full width and with about half of the channels, for the resources that budgets know. Amounts of
+    Peaks, such as `arena`, may be less than the description says. This is checked at full width and with about half of the channels, for the resources that budgets know. Amounts of
     other resources are whole numbers.
     """
     counted = False
@@ -268,7 +268,10 @@ def _check_usage(subject: TargetSubject, trial: Trial, network: Network, path: P
     for resource, amount in found.items():
         if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
             raise Failure(f"usage() has {amount!r} {resource}, not a whole number")
-        if resource in RESOURCES and amount != expected.get(resource):
+        if resource not in RESOURCES or amount == expected.get(resource):
+            continue
+        # a runtime may keep part of the activations elsewhere, such as the states of recurrent layers
+        if RESOURCES[resource].steps is None or amount > expected[resource]:
             raise Failure(f"the file of {trial} uses {amount} {resource}, but its description {expected.get(resource)}")
     return found
 

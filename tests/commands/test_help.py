@@ -136,7 +136,7 @@ def test_an_option_of_several_commands_has_one_text(option: str) -> None:
 
 @pytest.mark.parametrize("words", ["prune", "extract", "formulate"])
 def test_the_help_of_budgets_names_all_resources(shown: Any, words: str) -> None:
-    assert packed("a resource (macs, params, peak_ram, weight_bytes, bops or latency)") in packed(shown(words))
+    assert packed("a resource (macs, params, peak_ram, arena, weight_bytes, bops or latency)") in packed(shown(words))
 
 
 @pytest.mark.parametrize("words", ["extract", "formulate"])

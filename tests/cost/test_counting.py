@@ -39,8 +39,11 @@ def counted_macs(model: ToyModel) -> int:
     return total
 
 
-def simulated_peak(model: ToyModel) -> int:
-    """The most elements alive at once when buffers are allocated when written and freed after their last reader."""
+def simulated_peak(model: ToyModel, size: int, multiple: int = 1) -> int:
+    """The most bytes alive at once when buffers are allocated when written and freed after their last reader.
+
+    An element has `size` bytes, and a buffer is rounded up to the multiple.
+    """
     values = forward(model, np.zeros((1, *model.input_shape), np.float32))
     buffer_of = {INPUT: INPUT}
     for layer in model.layers:
@@ -53,7 +56,7 @@ def simulated_peak(model: ToyModel) -> int:
     alive, peak = {INPUT}, 0
     for layer in model.layers:
         alive.add(buffer_of[layer.name])
-        peak = max(peak, sum(values[b].size for b in alive))
+        peak = max(peak, sum(-(-size * values[b].size // multiple) * multiple for b in alive))
         for source in layer.inputs:
             readers[buffer_of[source]] -= 1
         alive = {b for b in alive if readers[b] > 0}
@@ -66,10 +69,11 @@ def test_costs_at_any_widths_are_those_of_the_extracted_model(model: ToyModel, d
     network = describe(model)
     widths = {g.name: data.draw(st.integers(1, g.channels)) for g in network.groups}
     small = TOY.extract(model, network, member_kept(widths))
-    assert resources.usage(network, widths, resources.CostModel(size)) == {
+    assert resources.usage(network, widths, resources.CostModel(size, additional=("arena",))) == {
         "macs": counted_macs(small),
         "params": size * sum(w.size for w in small.weights.values()),
-        "peak_ram": size * simulated_peak(small),
+        "peak_ram": simulated_peak(small, size),
+        "arena": simulated_peak(small, size, 16),
     }
 
 
@@ -173,6 +177,30 @@ def test_steps_that_can_never_be_the_largest_are_dropped_and_equal_ones_kept_onc
     form = counting.peak_ram(network_of(layers, tensors, (3,)))
     assert [form.at({"a": w, "b": w}) for w in (1, 2)] == [10, 20]
     assert len(form.steps) == 2
+
+
+def test_each_tensor_of_an_arena_is_rounded_up() -> None:
+    a, b = Channels("a"), Channels("b")
+    tensors = (Tensor(5, Fixed(3), 0), Tensor(5, a, 1), Tensor(4, Concat((a, b)), 2))
+    layers = (call("a", (0,), (1,)), call("b", (1,), (2,)))
+    form = counting.arena(network_of(layers, tensors, (2,)))
+    assert form.at({"a": 3, "b": 1}) == 16 + 16  # 15 and 15
+    assert form.at({"a": 4, "b": 3}) == 32 + 32  # 20 and 28
+    assert form.at({"a": 5, "b": 5}) == 32 + 48
+
+
+def test_steps_of_an_arena_that_can_never_be_the_largest_are_dropped() -> None:
+    a, b = Channels("a"), Channels("b")
+    tensors = (Tensor(5, Fixed(1), 0), Tensor(6, a, 1), Tensor(5, b, 2), Tensor(5, b, 3), Tensor(5, a, 4))
+    layers = (
+        call("a", (0,), (1,)),  # the input and 6a
+        call("b", (1,), (2,)),  # 6a and 5b
+        call("c", (2,), (3,)),  # 5b and 5b
+        call("d", (3,), (4,)),  # 5b and 5a, which is never more than 6a and 5b
+    )
+    form = counting.arena(network_of(layers, tensors, (4,)))
+    assert len(form.steps) == 3
+    assert form.at({"a": 3, "b": 3}) == 32 + 16
 
 
 def test_macs_do_not_depend_on_the_element_size() -> None:

@@ -15,10 +15,13 @@ from toy_framework import chain_model, describe, residual_model
 from reds_core.cost import resources
 from reds_core.errors import UnsupportedError
 from reds_core.formulation.formulation import FULL_VALUE, channel_order, formulate
+from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.family import member_kept
 from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.network.axis import Kept
+from reds_core.network.axis import Fixed, Kept
+from reds_core.network.builder import NetworkBuilder
 from reds_core.network.description import Network
+from reds_core.network.grouping import concat
 from reds_core.scoring.scorer import ScoreTable
 
 
@@ -80,14 +83,36 @@ def test_the_full_network_is_worth_about_2_to_31(seed: int, pairs: int) -> None:
 @settings(max_examples=50, deadline=None)
 def test_costs_are_those_of_the_network_at_every_choice(seed: int, pairs: int, element_size: int) -> None:
     network = describe(residual_model(4, 3))
-    costs = resources.CostModel(element_size)
+    costs = resources.CostModel(element_size, additional=("arena",))
     forms = resources.resource_forms(network, costs.resources, costs)
     capacities = dict.fromkeys(forms, 50)
     problem = formulate(network, random_scores(network, seed, pairs), forms, capacities, "p").problem
     for choice in itertools.product(*(range(g.options) for g in problem.groups)):
         result = problem.evaluate(choice)
-        assert result.usage == resources.usage(network, problem.widths(choice), resources.CostModel(element_size))
+        assert result.usage == resources.usage(network, problem.widths(choice), costs)
         assert result.feasible == all(used <= 50 for used in result.usage.values())
+
+
+@pytest.mark.parametrize(("positions", "align", "most"), [(5, 1, 15), (4, 1, 12), (4, 4, 0), (6, 4, 8)])
+def test_arenas_of_concatenations_are_never_stated_too_small(positions: int, align: int, most: int) -> None:
+    """The rounded size of a concatenation of two groups is not a sum of tables, so that a bound takes its place."""
+    builder = NetworkBuilder()
+    x = builder.input((positions, 1))
+    a, b = (builder.fresh(8) for _ in range(2))
+    (first,) = builder.call("a", "Any", [x], [(x.dims[0], a)])
+    (second,) = builder.call("b", "Any", [x], [(x.dims[0], b)])
+    (joined,) = builder.call("join", "Any", [first, second], [(x.dims[0], concat((a, b)))])
+    (last,) = builder.call("last", "Any", [joined], [(Fixed(1), Fixed(1))])
+    network = builder.finish("concatenation", [last])
+    forms = resources.resource_forms(network, ["arena"], resources.CostModel(additional=("arena",)))
+    scores = ScoreTable({g: np.ones(n) for g, n in network.channels.items()})
+    problem = formulate(network, scores, forms, {"arena": 50}, "p", rules=WidthRules(align=align)).problem
+    excesses = []
+    for choice in itertools.product(*(range(g.options) for g in problem.groups)):
+        exact = forms["arena"].at(problem.widths(choice))
+        excesses.append(problem.evaluate(choice).usage["arena"] - exact)
+    assert min(excesses) >= 0
+    assert max(excesses) <= most
 
 
 def test_options_are_every_width_and_groups_are_the_network_s() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from reds_litert.graph import graph_of, read_graph
+from reds_litert.graph import graph_of
 from reds_litert.memory_plan import ALIGNMENT_BYTES, buffers_of, place
 from reds_litert.schema import Content, drop_unused_content, packed, unpacked
 
@@ -51,15 +51,12 @@ def planned_bytes(content: bytes) -> int | None:
 
     Args:
         content: The content of a .tflite file.
-
-    Raises:
-        InputError: If the content is not that of a .tflite file.
-        UnsupportedError: If the file has several graphs.
     """
-    graph, offsets = read_graph(content), offsets_in(content)
+    model, offsets = unpacked(content), offsets_in(content)
     if offsets is None:
         return None
-    ends = [offset + graph.tensors[i].size_bytes for i, offset in enumerate(offsets) if offset != UNPLANNED]
+    tensors = graph_of(model, model.subgraphs[0]).tensors
+    ends = (at + tensor.size_bytes for at, tensor in zip(offsets, tensors, strict=True) if at != UNPLANNED)
     return -(-max(ends, default=0) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
 

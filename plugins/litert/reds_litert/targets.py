@@ -190,7 +190,7 @@ class Int8Target(IntegerTarget):
     def usage(self, path: Path) -> Mapping[str, int]:
         from reds_litert import usage
 
-        return {"weight_bytes": usage.weight_bytes(path)}
+        return usage.usage_of(path)
 
 
 class Int16x8Target(IntegerTarget):

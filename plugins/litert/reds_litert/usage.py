@@ -1,8 +1,10 @@
-"""What the weights in a .tflite file take, counted from the file alone.
+"""What a .tflite file uses of the resources that budgets know, counted from the file alone.
 
-Counted are the constants that operators read in place of weights: kernels as they are packed, with a scale of 4 bytes
+Weights are the constants that operators read in place of weights: kernels as they are packed, with a scale of 4 bytes
 for each output channel if they are integers; biases as they are stored; other constants as they are stored. Shapes,
 axes, paddings and single numbers are not weights. A constant that several operators read is counted once.
+
+The arena is the memory for activations in the memory plan of the file.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from reds_core.errors import InputError
+from reds_litert.memory_metadata import planned_bytes
 from reds_litert.schema import TYPES, kind_of, unpacked
 
 SCALE_BYTES = 4
@@ -38,8 +41,8 @@ SETTING_STATES = (_KINDS.RELU, _KINDS.QUANTIZE)
 """Operators by which the states of LSTM layers are set to zeros; they read no weights."""
 
 
-def weight_bytes(path: Path) -> int:
-    """Return the size of the weights in a file.
+def usage_of(path: Path) -> dict[str, int]:
+    """Return the size of the weights in a file, and of the memory for activations if the file has a plan of it.
 
     Raises:
         InputError: If the file cannot be read.
@@ -48,7 +51,8 @@ def weight_bytes(path: Path) -> int:
         content = path.read_bytes()
         if content[4:8] != b"TFL3":
             raise ValueError("no .tflite file")
-        return weight_bytes_of(content)
+        arena = planned_bytes(content)
+        return {"weight_bytes": weight_bytes_of(content)} | ({} if arena is None else {"arena": arena})
     except FileNotFoundError:
         raise InputError(f"'{path}' does not exist", "check the path") from None
     except Exception as error:  # reading damaged content may raise anything

@@ -33,8 +33,8 @@ def test_files_and_descriptions_of_real_networks_agree(name: str, tmp_path: Path
     network = framework.inspect(model)
     x = np.random.default_rng(0).normal(size=(2, *framework.input_shape(model))).astype(np.float32)
     Int8Target().export(ExportSource(framework, model, network, calibration=Arrays(x, np.zeros(2))), path)
-    described = usage(network, network.channels, CostModel(additional=("weight_bytes",)))
-    assert Int8Target().usage(path) == {"weight_bytes": described["weight_bytes"]}
+    described = usage(network, network.channels, CostModel(additional=("arena", "weight_bytes")))
+    assert Int8Target().usage(path) == {name: described[name] for name in ("weight_bytes", "arena")}
 
 
 @pytest.mark.parametrize("content", [None, b"", bytes(64), b"nonsenseTFL3" * 9])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from keras import layers
-from reds_litert.usage import weight_bytes
+from reds_litert.usage import usage_of
 from reds_tensorflow.export import converted
 from reds_tensorflow.framework import TensorFlowFramework
 
@@ -133,7 +133,7 @@ MODELS = {
 def test_weights_count_as_in_the_file(name: str, tmp_path: Path) -> None:
     model = MODELS[name]()
     path = exported(model, tmp_path)
-    assert described(model) == counted_in(path) == weight_bytes(path)
+    assert described(model) == counted_in(path) == usage_of(path)["weight_bytes"]
 
 
 @pytest.mark.parametrize(
@@ -152,4 +152,4 @@ def test_weights_of_real_models_count_as_in_their_files(name: str, tmp_path: Pat
         pytest.skip(f"{ASSETS / name} is missing")
     model = FRAMEWORK.load_model(ASSETS / name)
     path = exported(model, tmp_path)
-    assert described(model) == counted_in(path) == weight_bytes(path)
+    assert described(model) == counted_in(path) == usage_of(path)["weight_bytes"]
