@@ -18,41 +18,52 @@ typedef struct {
   int contiguous;     /* the taps of a row of the kernel are adjacent, both in the image and in the weights */
 } convolution;
 
+/* A block of output channels: its weights and its sums. */
+typedef struct {
+  const int8_t *weights;
+  const int32_t *start; /* what to add to next: the bias, then `sums` */
+  int32_t outputs;
+  int32_t sums[REDS_BLOCK];
+} block;
+
+static void dot(const reds_runs *runs, const int8_t *inputs, int32_t weight, block *b) {
+  reds_dot(runs, inputs, b->weights + weight, b->outputs, b->start, b->sums);
+  b->start = b->sums;
+}
+
 /* Add the taps of the rectangle r, which see the image from `input` on. */
-static void add_image(const convolution *c, const int8_t *input, const int8_t *weights, reds_rectangle r,
-                      int32_t outputs, int32_t *sums) {
+static void add_image(const convolution *c, const int8_t *input, reds_rectangle r, block *b) {
   const reds_convolution *const s = c->settings;
   const int32_t columns = r.x.end - r.x.first, row = s->row, line = s->dilation_y * s->in_width * c->channels;
-  weights += (r.y.first * s->kernel_width + r.x.first) * row;
+  int32_t weight = (r.y.first * s->kernel_width + r.x.first) * row;
   if (c->contiguous) {
     const reds_runs runs = {r.y.end - r.y.first, columns * row, line, s->kernel_width * row, c->stride};
-    reds_dot(&runs, input, weights, outputs, sums);
+    dot(&runs, input, weight, b);
     return;
   }
   reds_runs runs = {columns, 0, s->dilation_x * c->channels, row, c->stride};
-  for (int32_t ky = r.y.first; ky < r.y.end; ky++, input += line, weights += s->kernel_width * row) {
+  for (int32_t ky = r.y.first; ky < r.y.end; ky++, input += line, weight += s->kernel_width * row) {
     for (int32_t i = 0; i < c->segment_count; i++) {
       const reds_segment *const g = &c->segments[i];
       runs.count = g->count;
-      reds_dot(&runs, input + g->input, weights + g->weight, outputs, sums);
+      dot(&runs, input + g->input, weight + g->weight, b);
     }
   }
 }
 
 /* Add the taps of the rectangle r, which see nothing but the input `input_zero`. */
-static void add_padding(const convolution *c, const int8_t *weights, reds_rectangle r, int32_t outputs, int32_t *sums) {
+static void add_padding(const convolution *c, reds_rectangle r, block *b) {
   const reds_convolution *const s = c->settings;
   reds_runs runs = {r.x.end - r.x.first, 0, 0, s->row, c->stride};
   int8_t zeros[piece];
   memset(zeros, s->input_zero, sizeof zeros);
-  if (runs.rows == 0) return;
   for (int32_t ky = r.y.first; ky < r.y.end; ky++) {
-    const int8_t *const place = weights + (ky * s->kernel_width + r.x.first) * s->row;
+    const int32_t weight = (ky * s->kernel_width + r.x.first) * s->row;
     for (int32_t i = 0; i < c->segment_count; i++) {
       const reds_segment *const g = &c->segments[i];
       for (int32_t e = 0; e < g->count; e += piece) {
         runs.count = g->count - e < piece ? g->count - e : piece;
-        reds_dot(&runs, zeros, place + g->weight + e, outputs, sums);
+        dot(&runs, zeros, weight + g->weight + e, b);
       }
     }
   }
@@ -62,21 +73,26 @@ static void add_padding(const convolution *c, const int8_t *weights, reds_rectan
 static void convolve_position(const convolution *c, const int8_t *input, reds_rectangle inside, int8_t *output) {
   const reds_convolution *const s = c->settings;
   const int32_t of_group = s->out_channels / s->groups;
-  const int8_t *weights = s->weights;
-  int32_t sums[REDS_BLOCK];
+  block b;
+  b.weights = s->weights;
   for (int32_t first = 0; first < s->out_channels; first += of_group, input += s->in_channels) {
-    for (int32_t o = 0; o < of_group; o += REDS_BLOCK) {
-      const int32_t outputs = reds_block(of_group - o), channel = first + o;
-      memcpy(sums, s->bias + channel, (size_t)outputs * sizeof *sums);
-      add_image(c, input, weights, inside, outputs, sums);
+    for (int32_t o = 0; o < of_group; o += REDS_BLOCK, b.weights += b.outputs * c->stride) {
+      b.outputs = reds_block(of_group - o);
+      b.start = s->bias + first + o;
+      add_image(c, input, inside, &b);
       for (int part = 0; part < 4; part++) {
         const reds_rectangle r = reds_rectangle_outside(inside, part, s->kernel_height, s->kernel_width);
-        if (r.y.end > r.y.first && r.x.end > r.x.first) add_padding(c, weights, r, outputs, sums);
+        if (r.y.end > r.y.first && r.x.end > r.x.first) add_padding(c, r, &b);
       }
-      reds_output(s, channel, outputs, sums, output + channel);
-      weights += outputs * c->stride;
+      reds_output(s, first + o, b.outputs, b.sums, output + first + o);
     }
   }
+}
+
+/* Copies of few bytes, for which memcpy takes longer. */
+static void copy_bytes(int8_t *to, const int8_t *from, int32_t count) {
+  for (; count >= 4; count -= 4, to += 4, from += 4) memcpy(to, from, 4);
+  for (; count > 0; count--) *to++ = *from++;
 }
 
 /* The same where a kernel has few elements: a copy of what it sees, padding included, is one run of inputs. */
@@ -92,12 +108,11 @@ static void convolve_copy(const convolution *c, const int8_t *input, reds_rectan
     memset(copy, s->input_zero, (size_t)c->stride);
   }
   for (int32_t ky = inside.y.first; ky < inside.y.end; ky++, input += line) {
-    memcpy(copy + ky * of_row + before, input, (size_t)within);
+    copy_bytes(copy + ky * of_row + before, input, within);
   }
   for (int32_t o = 0; o < s->out_channels; o += REDS_BLOCK, weights += REDS_BLOCK * c->stride) {
     const int32_t outputs = reds_block(s->out_channels - o);
-    memcpy(sums, s->bias + o, (size_t)outputs * sizeof *sums);
-    reds_dot(&runs, copy, weights, outputs, sums);
+    reds_dot(&runs, copy, weights, outputs, s->bias + o, sums);
     reds_output(s, o, outputs, sums, output + o);
   }
 }

@@ -40,11 +40,13 @@ static void list_taps(const reds_convolution *s, const int8_t *image, int32_t fi
 
 /* Add the listed taps to the sums of `count` channels from `channel` on, where several outputs see each input. */
 static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t multiplier, int32_t count,
-                           const int8_t *weights, int32_t *sums) {
+                           const int8_t *weights, const int32_t *start, int32_t *sums) {
   for (int32_t k = 0; k < count; k++) {
     const int32_t place = (channel + k) / multiplier - channel / multiplier;
     const int8_t *weight = weights + k;
-    for (int32_t i = 0; i < taps->count; i++, weight += taps->row) sums[k] += taps->inputs[i][place] * *weight;
+    int32_t sum = start[k];
+    for (int32_t i = 0; i < taps->count; i++, weight += taps->row) sum += taps->inputs[i][place] * *weight;
+    sums[k] = sum;
   }
 }
 
@@ -53,18 +55,19 @@ static void convolve_block(const reds_convolution *s, const int8_t *image, posit
                            int32_t channel, int32_t count, int8_t *output) {
   const int32_t all = s->kernel_height * s->kernel_width, multiplier = s->depth_multiplier;
   int32_t sums[REDS_BLOCK];
-  memcpy(sums, s->bias + channel, (size_t)count * sizeof *sums);
+  const int32_t *start = s->bias + channel;
   for (int32_t first = 0; first < all; first += REDS_TAPS, weights += REDS_TAPS * p->taps.row) {
     if (multiplier != 1) {
       list_taps(s, image + channel / multiplier, first, p);
-      add_multiplied(&p->taps, channel, multiplier, count, weights, sums);
-      continue;
+      add_multiplied(&p->taps, channel, multiplier, count, weights, start, sums);
+    } else {
+      if (p->channel < 0 || p->padded || all > REDS_TAPS) {
+        list_taps(s, image + channel, first, p);
+        p->channel = channel;
+      } /* Otherwise the list of another block serves. */
+      reds_add_taps(&p->taps, channel - p->channel, count, weights, start, sums);
     }
-    if (p->channel < 0 || p->padded || all > REDS_TAPS) {
-      list_taps(s, image + channel, first, p);
-      p->channel = channel;
-    } /* Otherwise the list of another block serves. */
-    reds_add_taps(&p->taps, channel - p->channel, count, weights, sums);
+    start = sums;
   }
   reds_output(s, channel, count, sums, output + channel);
 }

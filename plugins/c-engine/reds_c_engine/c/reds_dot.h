@@ -10,7 +10,9 @@ typedef struct {
   int32_t stride;                  /* from the weights of one output channel to those of the next */
 } reds_runs;
 
-/* Add the dot products of the inputs with the weights of each of `outputs` channels to `sums`. */
-void reds_dot(const reds_runs *runs, const int8_t *inputs, const int8_t *weights, int32_t outputs, int32_t *sums);
+/* Write to `sums` the dot products of the inputs with the weights of each of `outputs` channels, each added to that of
+ * `start`, which may be `sums`. */
+void reds_dot(const reds_runs *runs, const int8_t *inputs, const int8_t *weights, int32_t outputs, const int32_t *start,
+              int32_t *sums);
 
 #endif

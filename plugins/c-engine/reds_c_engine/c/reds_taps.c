@@ -2,20 +2,21 @@
 #include "reds_taps.h"
 #include "reds_simd.h"
 
-void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, const int8_t *weights, int32_t *sums) {
+void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, const int8_t *weights, const int32_t *start,
+                   int32_t *sums) {
   const int32_t row = taps->row;
   const int8_t *const *const end = taps->inputs + taps->count;
   int32_t k = 0;
-  for (; k + 4 <= count; k += 4, place += 4, sums += 4) {
+  for (; k + 4 <= count; k += 4, place += 4, start += 4, sums += 4) {
     const int8_t *weight = weights + k;
 #if REDS_MVE
-    int32x4_t sum = vldrwq_s32(sums);
+    int32x4_t sum = vldrwq_s32(start);
     for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) {
       sum = vaddq_s32(sum, vmulq_s32(vldrbq_s32(*tap++ + place), vldrbq_s32(weight)));
     }
     vstrwq_s32(sums, sum);
 #else
-    int32_t sum_a = sums[0], sum_b = sums[1], sum_c = sums[2], sum_d = sums[3];
+    int32_t sum_a = start[0], sum_b = start[1], sum_c = start[2], sum_d = start[3];
     for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) {
       const int8_t *const values = *tap++ + place;
 #if REDS_DSP
@@ -39,8 +40,10 @@ void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, cons
     sums[3] = sum_d;
 #endif
   }
-  for (; k < count; k++, place++, sums++) {
+  for (; k < count; k++, place++) {
     const int8_t *weight = weights + k;
-    for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) *sums += (*tap++)[place] * *weight;
+    int32_t sum = *start++;
+    for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) sum += (*tap++)[place] * *weight;
+    *sums++ = sum;
   }
 }

@@ -11,8 +11,9 @@ typedef struct {
   int32_t row;                     /* from the weights of one tap to those of the next */
 } reds_tap_list;
 
-/* Add the taps to the sums of `count` adjacent channels. Their inputs begin `place` bytes after those of the list, and
- * `weights` are those of the first channel. */
-void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, const int8_t *weights, int32_t *sums);
+/* Write to `sums` the sums of `count` adjacent channels over the taps, each added to that of `start`, which may be `sums`.
+ * The inputs begin `place` bytes after those of the list, and `weights` are those of the first channel. */
+void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, const int8_t *weights, const int32_t *start,
+                   int32_t *sums);
 
 #endif
