@@ -1,7 +1,7 @@
 /* Depthwise convolutions. Segments choose output channels: `input` is the first of them, `weight` their place in a row. */
-#include "reds_engine.h"
+#include "reds_bits.h"
+#include "reds_convolve.h"
 #include "reds_output.h"
-#include "reds_taps.h"
 #include <string.h>
 
 /* A position: where its window begins, and the taps of a block of its channels. */
@@ -38,51 +38,54 @@ static void list_taps(const reds_convolution *s, const int8_t *image, int32_t fi
   p->padded = padded;
 }
 
-/* Add the listed taps to the sums of `count` channels from `channel` on, where several outputs see each input. */
+/* As reds_taps_function, where several output channels see each input channel; `channel` is the first of them. */
 static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t multiplier, int32_t count,
-                           const int8_t *weights, const int32_t *start, int32_t *sums) {
+                           const uint8_t *weights, int32_t element, const int32_t *start, int32_t *sums) {
   for (int32_t k = 0; k < count; k++) {
     const int32_t place = (channel + k) / multiplier - channel / multiplier;
-    const int8_t *weight = weights + k;
+    const uint8_t *row = weights;
     int32_t sum = start[k];
-    for (int32_t i = 0; i < taps->count; i++, weight += taps->row) sum += taps->inputs[i][place] * *weight;
+    for (int32_t i = 0; i < taps->count; i++, row += taps->row) {
+      sum += taps->inputs[i][place] * reds_weight_at(row, element + k, taps->bits);
+    }
     sums[k] = sum;
   }
 }
 
-/* The outputs of `count` channels from `channel` on; `weights` are those of the first of them. */
-static void convolve_block(const reds_convolution *s, const int8_t *image, position *p, const int8_t *weights,
-                           int32_t channel, int32_t count, int8_t *output) {
+/* The outputs of `count` channels from `channel` on, whose weights are elements of rows from `element` on. */
+static void convolve_block(const reds_convolution *s, reds_taps_function *add, const int8_t *image, position *p,
+                           int32_t element, int32_t channel, int32_t count, int8_t *output) {
   const int32_t all = s->kernel_height * s->kernel_width, multiplier = s->depth_multiplier;
-  int32_t sums[REDS_BLOCK];
+  const uint8_t *weights = s->weights;
   const int32_t *start = s->bias + channel;
+  int32_t sums[REDS_BLOCK];
   for (int32_t first = 0; first < all; first += REDS_TAPS, weights += REDS_TAPS * p->taps.row) {
     if (multiplier != 1) {
       list_taps(s, image + channel / multiplier, first, p);
-      add_multiplied(&p->taps, channel, multiplier, count, weights, start, sums);
+      add_multiplied(&p->taps, channel, multiplier, count, weights, element, start, sums);
     } else {
       if (p->channel < 0 || p->padded || all > REDS_TAPS) {
         list_taps(s, image + channel, first, p);
         p->channel = channel;
       } /* Otherwise the list of another block serves. */
-      reds_add_taps(&p->taps, channel - p->channel, count, weights, start, sums);
+      add(&p->taps, channel - p->channel, count, weights, element, start, sums);
     }
     start = sums;
   }
   reds_output(s, channel, count, sums, output + channel);
 }
 
-void reds_convolve_depthwise(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {
-  const reds_convolution *const s = settings;
+void reds_convolve_depthwise_any(const reds_convolution *s, reds_taps_function *add, const int8_t *input,
+                                 int8_t *output) {
   const reds_segment whole = {0, 0, s->out_channels};
   const reds_segment *const segments = s->segments ? s->segments : &whole;
   const int32_t segment_count = s->segments ? s->segment_count : 1;
   int8_t zeros[REDS_BLOCK];
   position p;
-  (void)second;
   memset(zeros, s->input_zero, sizeof zeros);
   p.zeros = zeros;
-  p.taps.row = s->row;
+  p.taps.row = (s->row * s->weight_bits + 7) / 8;
+  p.taps.bits = s->weight_bits;
   p.top = -s->pad_top;
   for (int32_t oy = 0; oy < s->out_height; oy++, p.top += s->stride_y) {
     p.left = -s->pad_left;
@@ -91,10 +94,14 @@ void reds_convolve_depthwise(const void *settings, const int8_t *first, const in
       for (int32_t i = 0; i < segment_count; i++) {
         const reds_segment *const g = &segments[i];
         for (int32_t k = 0; k < g->count; k += REDS_BLOCK) {
-          const int8_t *const weights = (const int8_t *)s->weights + g->weight + k;
-          convolve_block(s, first, &p, weights, g->input + k, reds_block(g->count - k), output);
+          convolve_block(s, add, input, &p, g->weight + k, g->input + k, reds_block(g->count - k), output);
         }
       }
     }
   }
+}
+
+void reds_convolve_depthwise(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {
+  (void)second;
+  reds_convolve_depthwise_any(settings, reds_add_taps, first, output);
 }

@@ -70,10 +70,11 @@ static int32_t dot_one(const reds_runs *runs, const int8_t *inputs, const int8_t
   return sum;
 }
 
-void reds_dot(const reds_runs *runs, const int8_t *inputs, const int8_t *weights, int32_t outputs, const int32_t *start,
-              int32_t *sums) {
-  for (; outputs >= 4; outputs -= 4, weights += 4 * runs->stride, start += 4, sums += 4) {
-    dot_four(runs, inputs, weights, start, sums);
+void reds_dot(const reds_runs *runs, const int8_t *inputs, const uint8_t *weights, int32_t outputs,
+              const int32_t *start, int32_t *sums) {
+  const int8_t *weight = (const int8_t *)weights + runs->element;
+  for (; outputs >= 4; outputs -= 4, weight += 4 * runs->stride, start += 4, sums += 4) {
+    dot_four(runs, inputs, weight, start, sums);
   }
-  for (; outputs > 0; outputs--, weights += runs->stride) *sums++ = dot_one(runs, inputs, weights, *start++);
+  for (; outputs > 0; outputs--, weight += runs->stride) *sums++ = dot_one(runs, inputs, weight, *start++);
 }

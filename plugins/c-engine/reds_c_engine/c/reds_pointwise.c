@@ -5,8 +5,8 @@
 
 void reds_convolve_pointwise(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {
   const reds_convolution *const s = settings;
-  const int8_t *const weights = s->weights;
-  const reds_runs runs = {1, s->in_channels, 0, 0, s->row};
+  const uint8_t *const weights = s->weights;
+  const reds_runs runs = {1, s->in_channels, 0, 0, s->row, 0, 8};
   int32_t sums[REDS_BLOCK];
   (void)second;
   for (int32_t p = (int32_t)s->out_height * s->out_width; p > 0; p--, first += runs.count) {

@@ -2,13 +2,14 @@
 #include "reds_taps.h"
 #include "reds_simd.h"
 
-void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, const int8_t *weights, const int32_t *start,
-                   int32_t *sums) {
+void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, const uint8_t *weights, int32_t element,
+                   const int32_t *start, int32_t *sums) {
+  const int8_t *const first = (const int8_t *)weights + element;
   const int32_t row = taps->row;
   const int8_t *const *const end = taps->inputs + taps->count;
   int32_t k = 0;
   for (; k + 4 <= count; k += 4, place += 4, start += 4, sums += 4) {
-    const int8_t *weight = weights + k;
+    const int8_t *weight = first + k;
 #if REDS_MVE
     int32x4_t sum = vldrwq_s32(start);
     for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) {
@@ -41,7 +42,7 @@ void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, cons
 #endif
   }
   for (; k < count; k++, place++) {
-    const int8_t *weight = weights + k;
+    const int8_t *weight = first + k;
     int32_t sum = *start++;
     for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) sum += (*tap++)[place] * *weight;
     *sums++ = sum;
