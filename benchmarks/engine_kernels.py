@@ -2,22 +2,25 @@
 
     python benchmarks/engine_kernels.py [CORE ...]
 
-Prints a table with a row for each layer and a column for each core (cortex-m3, cortex-m4, cortex-m7 and cortex-m55 where
-none is named). The layers are those of a keyword network, DS-CNN S, and some of other networks. Needs arm-none-eabi-gcc
-and qemu-system-arm. Instructions are not cycles: the emulator knows no wait states and issues one instruction at a time.
+Prints a table with a row for each layer and a column for each core (cortex-m3, cortex-m4, cortex-m7 and cortex-m55
+where none is named). The layers are those of a keyword network, DS-CNN S, and some of other networks. Needs
+arm-none-eabi-gcc and qemu-system-arm. Instructions are not cycles: the emulator knows no wait states and issues one
+instruction at a time.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent.parent / "plugins" / "c-engine" / "tests" / "support"))
+from reds_c_engine.emulator import CORES, Core, run_on, unavailable
+from reds_c_engine.kernel_files import FOLDER
 
-from arm_boards import BOARDS, Board, run_on_board
+M3 = Core("cortex-m3", "mps2-an385", "soft", 25_000_000)
+CHOICE = {M3.name: M3, **CORES}
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,9 @@ LAYERS = (
 )
 
 PROGRAM = """
+#include "emulator.h"
 #include "reds_engine.h"
 #include <stdio.h>
-#define TIMER ((volatile uint32_t *)0xE000E010) /* control, reload, value */
 static int8_t weights[36864], input[20480], output[20480];
 static int32_t bias[128], multiplier[128];
 static int8_t shift[128];
@@ -98,43 +101,43 @@ int main(void) {
   for (unsigned i = 0; i < sizeof weights; i++) weights[i] = (int8_t)(i * 37 % 251 - 125);
   for (unsigned i = 0; i < sizeof input; i++) input[i] = (int8_t)(i * 91 % 241 - 120);
   for (unsigned i = 0; i < 128; i++) multiplier[i] = 1500000000, shift[i] = -8;
-  TIMER[1] = 0xFFFFFF;
-  TIMER[2] = 0;
-  TIMER[0] = 5;
   for (unsigned i = 0; i < sizeof layers / sizeof *layers; i++) {
-    const uint32_t before = TIMER[2];
+    emulator_start();
     layers[i].run(&layers[i].settings, input, 0, output);
-    printf("%lu\\n", (unsigned long)((before - TIMER[2]) & 0xFFFFFF));
+    printf("ticks %u %lu\\n", i, (unsigned long)emulator_stop());
   }
   return 0;
 }
 """
 
 
-def instructions(board: Board, folder: Path, layers: tuple[Layer, ...] = LAYERS) -> list[float]:
-    """Return the instructions of each layer on a board."""
+def instructions(core: Core, folder: Path, layers: Sequence[Layer] = LAYERS) -> list[int]:
+    """Return the instructions of each layer on a core."""
     rows = ", ".join(f"{{{layer.kernel}, {layer.settings}}}" for layer in layers)
     (folder / "bench.c").write_text(PROGRAM.replace("LAYERS", rows))
-    printed = run_on_board(board, folder, [folder / "bench.c"])
-    return [int(line) * board.instructions_per_tick for line in printed.split()]
+    kernels = [path for path in FOLDER.glob("reds_*.c") if path.name != "reds_engine.c"]
+    emulation = run_on(core, folder, [folder / "bench.c", *kernels], include=[FOLDER])
+    if emulation.status != 0:
+        raise RuntimeError(emulation.output)
+    return [emulation.instructions[str(i)] for i in range(len(layers))]
 
 
-def table(boards: list[Board]) -> str:
+def table(cores: Sequence[Core]) -> str:
     """Return the table of instructions a multiplication, in Markdown."""
     columns = []
     with tempfile.TemporaryDirectory() as folder:
-        for board in boards:
-            counts = instructions(board, Path(folder))
+        for core in cores:
+            counts = instructions(core, Path(folder))
             column = [f"{count / layer.macs:.2f}" for count, layer in zip(counts, LAYERS, strict=True)]
             total = sum(layer.times * count for count, layer in zip(counts, LAYERS, strict=True))
             columns.append([*column, f"{total / sum(layer.times * layer.macs for layer in LAYERS):.2f}"])
     names = [*(layer.name for layer in LAYERS), "**DS-CNN S without its pooling**"]
-    lines = ["| layer | " + " | ".join(board.core for board in boards) + " |", "|---|" + "---:|" * len(boards)]
+    lines = ["| layer | " + " | ".join(core.name for core in cores) + " |", "|---|" + "---:|" * len(cores)]
     lines += [f"| {name} | {' | '.join(row)} |" for name, row in zip(names, zip(*columns, strict=True), strict=True)]
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    if not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")):
-        sys.exit("needs arm-none-eabi-gcc and qemu-system-arm")
-    print(table([board for board in BOARDS if board.core in sys.argv[1:] or len(sys.argv) == 1]))
+    if unavailable():
+        sys.exit(unavailable())
+    print(table([CHOICE[name] for name in sys.argv[1:] or CHOICE]))

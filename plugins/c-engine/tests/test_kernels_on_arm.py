@@ -6,18 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_boards import BOARDS, M4, Board, run_on_board
+from c_kernels import C, sources
 from case_files import program
 from kernel_cases import everything
+from reds_c_engine.emulator import CORES, Core, run_on, unavailable
+
+M3 = Core("cortex-m3", "mps2-an385", "soft", 25_000_000)
+"""A core without instructions for signal processing, so with the plain path."""
+FAST = CORES["cortex-m4"]
 
 
+@pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 @pytest.mark.parametrize(
-    "board",
-    [pytest.param(b, id=b.core, marks=() if b is M4 else pytest.mark.slow) for b in BOARDS],
+    "core", [pytest.param(c, id=c.name, marks=() if c is FAST else pytest.mark.slow) for c in (M3, *CORES.values())]
 )
-def test_kernels_of_a_core_are_bit_exact(tmp_path: Path, board: Board) -> None:
+def test_kernels_of_a_core_are_bit_exact(tmp_path: Path, core: Core) -> None:
     random = np.random.default_rng(3)
     makers = everything().items()
     cases = [make(random) for kind, make in makers for _ in range(12 if "convolve" in kind or "wise" in kind else 3)]
     (tmp_path / "cases.c").write_text(program(cases))
-    run_on_board(board, tmp_path, [tmp_path / "cases.c"])
+    emulation = run_on(core, tmp_path, [tmp_path / "cases.c", *sources()], include=[C], counting=False)
+    assert emulation.status == 0, emulation.output

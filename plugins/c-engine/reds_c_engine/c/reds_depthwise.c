@@ -1,122 +1,107 @@
 /* Depthwise convolutions. Segments choose output channels: `input` is the first of them, `weight` their place in a row. */
-#include "reds_engine.h"
+#include "reds_bits.h"
+#include "reds_convolve.h"
 #include "reds_output.h"
-#include "reds_simd.h"
-#include "reds_window.h"
 #include <string.h>
 
-/* The elements of the sum of a channel: taps in `rows` rows of `columns`, and the distances between them. */
+/* A position: where its window begins, and the taps of a block of its channels. */
 typedef struct {
-  int32_t rows, columns;
-  int32_t input_line, input_step, weight_line, weight_step;
-} grid;
+  int32_t top, left;
+  reds_tap_list taps;
+  int32_t channel;      /* where the inputs of the list begin; -1: there is none for this position */
+  int padded;           /* one of the taps lies outside of the image */
+  const int8_t *zeros;  /* what it sees there: REDS_BLOCK inputs `input_zero` */
+} position;
 
-/* Add to the sums of four adjacent channels. */
-static void add_four(const grid *g, const int8_t *inputs, const int8_t *weights, int32_t *sums) {
-  const int32_t input_step = g->input_step, weight_step = g->weight_step;
-#if REDS_MVE
-  int32x4_t sum = vldrwq_s32(sums);
-  for (int32_t rows = g->rows; rows > 0; rows--, inputs += g->input_line, weights += g->weight_line) {
-    const int8_t *value = inputs, *weight = weights;
-    for (int32_t i = g->columns; i > 0; i--, value += input_step, weight += weight_step) {
-      sum = vaddq_s32(sum, vmulq_s32(vldrbq_s32(value), vldrbq_s32(weight)));
+/* List the taps from `first` on, as many as fit. `image` is the first channel of the block at the first pixel. */
+static void list_taps(const reds_convolution *s, const int8_t *image, int32_t first, position *p) {
+  const int32_t width = s->in_width, kernel_width = s->kernel_width, dilation = s->dilation_x;
+  const int32_t step = dilation * s->in_channels;
+  const int32_t left = s->kernel_height * kernel_width - first, count = left < REDS_TAPS ? left : REDS_TAPS;
+  const int8_t **tap = p->taps.inputs, **const end = tap + count;
+  const int8_t *const zeros = p->zeros;
+  int32_t ky = 0, kx = first;
+  int padded = 0;
+  for (; kx >= kernel_width; kx -= kernel_width) ky++;
+  for (; tap != end; ky++, kx = 0) {
+    const int32_t y = p->top + ky * s->dilation_y;
+    const uint32_t limit = y >= 0 && y < s->in_height ? (uint32_t)width : 0;
+    int32_t x = p->left + kx * dilation;
+    const int8_t *input = image + (y * width + x) * s->in_channels;
+    for (; kx < kernel_width && tap != end; kx++, x += dilation, input += step) {
+      const int inside = (uint32_t)x < limit;
+      *tap++ = inside ? input : zeros;
+      padded |= !inside;
     }
   }
-  vstrwq_s32(sums, sum);
-#else
-  int32_t sum_a = sums[0], sum_b = sums[1], sum_c = sums[2], sum_d = sums[3];
-  for (int32_t rows = g->rows; rows > 0; rows--, inputs += g->input_line, weights += g->weight_line) {
-    const int8_t *value = inputs, *weight = weights;
-    for (int32_t i = g->columns; i > 0; i--, value += input_step, weight += weight_step) {
-#if REDS_DSP
-      const reds_word values = reds_load(value), word = reds_load(weight);
-      const reds_word even = reds_even(values), odd = reds_odd(values);
-      const reds_word weight_even = reds_even(word), weight_odd = reds_odd(word);
-      sum_a = reds_add_low(even, weight_even, sum_a);
-      sum_b = reds_add_low(odd, weight_odd, sum_b);
-      sum_c = reds_add_high(even, weight_even, sum_c);
-      sum_d = reds_add_high(odd, weight_odd, sum_d);
-#else
-      sum_a += value[0] * weight[0];
-      sum_b += value[1] * weight[1];
-      sum_c += value[2] * weight[2];
-      sum_d += value[3] * weight[3];
-#endif
+  p->taps.count = count;
+  p->padded = padded;
+}
+
+/* As reds_taps_function, where several output channels see each input channel; `channel` is the first of them. */
+static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t multiplier, int32_t count,
+                           const uint8_t *weights, int32_t element, const int32_t *start, int32_t *sums) {
+  for (int32_t k = 0; k < count; k++) {
+    const int32_t place = (channel + k) / multiplier - channel / multiplier;
+    const uint8_t *row = weights;
+    int32_t sum = start[k];
+    for (int32_t i = 0; i < taps->count; i++, row += taps->row) {
+      sum += taps->inputs[i][place] * reds_weight_at(row, element + k, taps->bits);
     }
+    sums[k] = sum;
   }
-  sums[0] = sum_a;
-  sums[1] = sum_b;
-  sums[2] = sum_c;
-  sums[3] = sum_d;
-#endif
 }
 
-static void add_one(const grid *g, const int8_t *inputs, const int8_t *weights, int32_t *sums) {
-  int32_t sum = sums[0];
-  for (int32_t rows = g->rows; rows > 0; rows--, inputs += g->input_line, weights += g->weight_line) {
-    const int8_t *value = inputs, *weight = weights;
-    for (int32_t i = g->columns; i > 0; i--, value += g->input_step, weight += g->weight_step) sum += *value * *weight;
-  }
-  sums[0] = sum;
-}
-
-/* Add to the sums of `count` adjacent channels. */
-static void add(const grid *g, const int8_t *inputs, const int8_t *weights, int32_t count, int32_t *sums) {
-  for (; count >= 4; count -= 4, inputs += 4, weights += 4, sums += 4) add_four(g, inputs, weights, sums);
-  for (; count > 0; count--) add_one(g, inputs++, weights++, sums++);
-}
-
-/* The outputs of `count` channels of a position from `channel` on. `zeros` are REDS_BLOCK inputs `input_zero`. */
-static void convolve_channels(const reds_convolution *s, const int8_t *input, const int8_t *weights,
-                              reds_rectangle inside, const int8_t *zeros, int32_t channel, int32_t count,
-                              int8_t *output) {
-  const int32_t row = s->row, weight_line = s->kernel_width * row;
-  const int32_t step = s->dilation_x * s->in_channels, line = s->dilation_y * s->in_width * s->in_channels;
-  const grid image = {inside.y.end - inside.y.first, inside.x.end - inside.x.first, line, step, weight_line, row};
-  const int8_t *const seen = weights + inside.y.first * weight_line + inside.x.first * row;
+/* The outputs of `count` channels from `channel` on, whose weights are elements of rows from `element` on. */
+static void convolve_block(const reds_convolution *s, reds_taps_function *add, const int8_t *image, position *p,
+                           int32_t element, int32_t channel, int32_t count, int8_t *output) {
+  const int32_t all = s->kernel_height * s->kernel_width, multiplier = s->depth_multiplier;
+  const uint8_t *weights = s->weights;
+  const int32_t *start = s->bias + channel;
   int32_t sums[REDS_BLOCK];
-  memcpy(sums, s->bias + channel, (size_t)count * sizeof *sums);
-  if (s->depth_multiplier == 1) {
-    add(&image, input + channel, seen, count, sums);
-  } else {
-    for (int32_t k = 0; k < count; k++) {
-      add_one(&image, input + (channel + k) / s->depth_multiplier, seen + k, sums + k);
+  for (int32_t first = 0; first < all; first += REDS_TAPS, weights += REDS_TAPS * p->taps.row) {
+    if (multiplier != 1) {
+      list_taps(s, image + channel / multiplier, first, p);
+      add_multiplied(&p->taps, channel, multiplier, count, weights, element, start, sums);
+    } else {
+      if (p->channel < 0 || p->padded || all > REDS_TAPS) {
+        list_taps(s, image + channel, first, p);
+        p->channel = channel;
+      } /* Otherwise the list of another block serves. */
+      add(&p->taps, channel - p->channel, count, weights, element, start, sums);
     }
-  }
-  for (int part = 0; part < 4; part++) {
-    const reds_rectangle r = reds_rectangle_outside(inside, part, s->kernel_height, s->kernel_width);
-    const grid padding = {r.y.end - r.y.first, r.x.end - r.x.first, 0, 0, weight_line, row};
-    if (padding.rows == 0 || padding.columns == 0) continue;
-    add(&padding, zeros, weights + r.y.first * weight_line + r.x.first * row, count, sums);
+    start = sums;
   }
   reds_output(s, channel, count, sums, output + channel);
 }
 
-void reds_convolve_depthwise(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {
-  const reds_convolution *const s = settings;
+void reds_convolve_depthwise_any(const reds_convolution *s, reds_taps_function *add, const int8_t *input,
+                                 int8_t *output) {
   const reds_segment whole = {0, 0, s->out_channels};
   const reds_segment *const segments = s->segments ? s->segments : &whole;
   const int32_t segment_count = s->segments ? s->segment_count : 1;
-  const int8_t *const weights = s->weights;
   int8_t zeros[REDS_BLOCK];
-  (void)second;
+  position p;
   memset(zeros, s->input_zero, sizeof zeros);
-  for (int32_t oy = 0; oy < s->out_height; oy++) {
-    const int32_t top = oy * s->stride_y - s->pad_top;
-    reds_rectangle inside;
-    inside.y = reds_taps_inside(top, s->dilation_y, s->kernel_height, s->in_height);
-    for (int32_t ox = 0; ox < s->out_width; ox++, output += s->out_channels) {
-      const int32_t left = ox * s->stride_x - s->pad_left;
-      inside.x = reds_taps_inside(left, s->dilation_x, s->kernel_width, s->in_width);
-      const int32_t y = top + inside.y.first * s->dilation_y, x = left + inside.x.first * s->dilation_x;
-      const int8_t *const input = first + (y * s->in_width + x) * s->in_channels;
+  p.zeros = zeros;
+  p.taps.row = (s->row * s->weight_bits + 7) / 8;
+  p.taps.bits = s->weight_bits;
+  p.top = -s->pad_top;
+  for (int32_t oy = 0; oy < s->out_height; oy++, p.top += s->stride_y) {
+    p.left = -s->pad_left;
+    for (int32_t ox = 0; ox < s->out_width; ox++, p.left += s->stride_x, output += s->out_channels) {
+      p.channel = -1;
       for (int32_t i = 0; i < segment_count; i++) {
         const reds_segment *const g = &segments[i];
         for (int32_t k = 0; k < g->count; k += REDS_BLOCK) {
-          const int32_t channel = g->input + k;
-          convolve_channels(s, input, weights + g->weight + k, inside, zeros, channel, reds_block(g->count - k), output);
+          convolve_block(s, add, input, &p, g->weight + k, g->input + k, reds_block(g->count - k), output);
         }
       }
     }
   }
+}
+
+void reds_convolve_depthwise(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {
+  (void)second;
+  reds_convolve_depthwise_any(settings, reds_add_taps, first, output);
 }

@@ -3,9 +3,10 @@
 #include "reds_simd.h"
 
 /* Four output channels at a time, so that each input is loaded once for four products. */
-static void dot_four(const reds_runs *runs, const int8_t *inputs, const int8_t *weights, int32_t *sums) {
+static void dot_four(const reds_runs *runs, const int8_t *inputs, const int8_t *weights, const int32_t *start,
+                     int32_t *sums) {
   const int32_t stride = runs->stride;
-  int32_t sum_a = sums[0], sum_b = sums[1], sum_c = sums[2], sum_d = sums[3];
+  int32_t sum_a = start[0], sum_b = start[1], sum_c = start[2], sum_d = start[3];
   for (int32_t rows = runs->rows; rows > 0; rows--, inputs += runs->input_step, weights += runs->weight_step) {
     const int8_t *value = inputs, *a = weights;
     int32_t count = runs->count;
@@ -46,8 +47,7 @@ static void dot_four(const reds_runs *runs, const int8_t *inputs, const int8_t *
   sums[3] = sum_d;
 }
 
-static void dot_one(const reds_runs *runs, const int8_t *inputs, const int8_t *weights, int32_t *sums) {
-  int32_t sum = sums[0];
+static int32_t dot_one(const reds_runs *runs, const int8_t *inputs, const int8_t *weights, int32_t sum) {
   for (int32_t rows = runs->rows; rows > 0; rows--, inputs += runs->input_step, weights += runs->weight_step) {
     const int8_t *value = inputs, *a = weights;
     int32_t count = runs->count;
@@ -67,10 +67,14 @@ static void dot_one(const reds_runs *runs, const int8_t *inputs, const int8_t *w
     for (; count > 0; count--) sum += *value++ * *a++;
 #endif
   }
-  sums[0] = sum;
+  return sum;
 }
 
-void reds_dot(const reds_runs *runs, const int8_t *inputs, const int8_t *weights, int32_t outputs, int32_t *sums) {
-  for (; outputs >= 4; outputs -= 4, weights += 4 * runs->stride, sums += 4) dot_four(runs, inputs, weights, sums);
-  for (; outputs > 0; outputs--, weights += runs->stride, sums++) dot_one(runs, inputs, weights, sums);
+void reds_dot(const reds_runs *runs, const int8_t *inputs, const uint8_t *weights, int32_t outputs,
+              const int32_t *start, int32_t *sums) {
+  const int8_t *weight = (const int8_t *)weights + runs->element;
+  for (; outputs >= 4; outputs -= 4, weight += 4 * runs->stride, start += 4, sums += 4) {
+    dot_four(runs, inputs, weight, start, sums);
+  }
+  for (; outputs > 0; outputs--, weight += runs->stride) *sums++ = dot_one(runs, inputs, weight, *start++);
 }

@@ -6,11 +6,18 @@
 /* The elements that a dot product takes: `rows` runs of `count` consecutive ones. */
 typedef struct {
   int32_t rows, count;
-  int32_t input_step, weight_step; /* from one run to the next */
-  int32_t stride;                  /* from the weights of one output channel to those of the next */
+  int32_t input_step, weight_step; /* from one run to the next, in bytes */
+  int32_t stride;                  /* from the weights of one output channel to those of the next, in bytes */
+  int32_t element;                 /* the place of the first weight of a run, in elements */
+  int32_t bits;                    /* of a weight */
 } reds_runs;
 
-/* Add the dot products of the inputs with the weights of each of `outputs` channels to `sums`. */
-void reds_dot(const reds_runs *runs, const int8_t *inputs, const int8_t *weights, int32_t outputs, int32_t *sums);
+/* Writes to `sums` the dot products of the inputs with the weights of each of `outputs` channels, each added to that of
+ * `start`, which may be `sums`. */
+typedef void reds_dot_function(const reds_runs *runs, const int8_t *inputs, const uint8_t *weights, int32_t outputs,
+                               const int32_t *start, int32_t *sums);
+
+reds_dot_function reds_dot;        /* weights of 8 bits */
+reds_dot_function reds_dot_packed; /* weights of 4 or 2 bits */
 
 #endif

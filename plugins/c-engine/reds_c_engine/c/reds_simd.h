@@ -59,6 +59,18 @@ static inline int32_t reds_add_high(reds_word a, reds_word b, int32_t sum) {
   return __smlatt((int32_t)a, (int32_t)b, sum);
 }
 
+/* a * b / 2^31, rounded, of b >= 0: the upper half of the product with 2 b, which as a signed number may lack 2^32. */
+static inline int32_t reds_multiply_high_fast(int32_t a, int32_t b) {
+  const int32_t twice = (int32_t)((uint32_t)b << 1), lacking = a & (twice >> 31);
+  int32_t result;
+#if defined(__GNUC__)
+  __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(twice), "r"(lacking));
+#else
+  result = lacking + (int32_t)(((int64_t)a * twice + INT64_C(0x80000000)) >> 32);
+#endif
+  return result;
+}
+
 /* sum + the products of a word's values with others, which are given as their even and odd ones. */
 static inline int32_t reds_add_word(reds_word even, reds_word odd, reds_word word, int32_t sum) {
   sum = reds_add_products(even, reds_even(word), sum);
