@@ -4,8 +4,7 @@
 #include "reds_net.c"
 
 #include "emulator.h"
-
-static int8_t input[REDS_NET_INPUT_SIZE];
+#include "example.h"
 
 static const int8_t *place(uint32_t at) {
   if (at == REDS_NO_INPUT) return NULL;
@@ -13,7 +12,7 @@ static const int8_t *place(uint32_t at) {
 }
 
 int main(void) {
-  for (unsigned i = 0; i < REDS_NET_INPUT_SIZE; i++) input[i] = (int8_t)(i * 37 % 256 - 128);
+  fill_input();
   emulator_start();
   unsigned long nothing = (unsigned long)emulator_stop();
   for (unsigned member = 0; member < REDS_NET_MEMBERS; member++)

@@ -2,9 +2,8 @@
 #include <stdio.h>
 
 #include "emulator.h"
-#include "reds_net.h"
+#include "example.h"
 
-static int8_t input[REDS_NET_INPUT_SIZE];
 static unsigned long nothing; /* the ticks of the counter itself */
 
 static unsigned long ticks_of_run(void) {
@@ -20,13 +19,7 @@ static unsigned long ticks_of_switch(unsigned member) {
 }
 
 int main(void) {
-  uint32_t state = 2463534242u;
-  for (unsigned i = 0; i < REDS_NET_INPUT_SIZE; i++) {
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-    input[i] = (int8_t)((int)(state >> 24) - 128);
-  }
+  fill_input();
   emulator_start();
   nothing = (unsigned long)emulator_stop();
   for (unsigned member = 0; member < REDS_NET_MEMBERS; member++) {

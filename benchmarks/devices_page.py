@@ -1,0 +1,193 @@
+"""Writes docs/devices.md from the records of benchmarks/devices.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from device_records import FamilyRecord
+
+HEAD = """\
+# Families on microcontrollers
+
+This page shows what the [C engine](../plugins/c-engine/README.md) does with families of real networks: whether its
+outputs are those of tflite-micro, how much memory it takes, and how many instructions. Made by
+
+```sh
+python benchmarks/devices.py
+```
+
+The families have members with 25, 50 and 75 % of the MACs of the full network. They are trained for one epoch, so that
+their accuracies are lower than those of [real-models.md](real-models.md); `vww-96` is not trained at all, since there
+is no data for it here, and its inputs are enlarged images of CIFAR-10. The Cortex-M cores are those of the emulator
+QEMU, which executes instructions exactly but knows nothing about cycles: it has no wait states, no pipelines and no
+caches. All counts below are instructions. They say nothing about the time that a device takes, and an instruction for
+vectors (MVE) of the Cortex-M55 counts as one.
+"""
+EQUALITY = """\
+## Equal to the last bit
+
+All outputs of all members, the full network included, for test examples (`inputs` of them) are compared with those of
+tflite-micro. The reference in NumPy is written from the specification of the operators, and shares no code with the
+generator of the engine or its kernels but the fixed-point arithmetic. A column says how many values differ.
+"""
+MEMORY = """\
+## Memory for activations
+
+In bytes: what the plan of the run says (`peak_ram`), the static arena of the C engine, and the head of the arena of
+tflite-micro, which aligns buffers to 16 bytes. The last column is what tflite-micro needs when its own planner places
+the buffers, without the plan of memory that reds writes into the file.
+"""
+FLASH = """\
+## One store of weights
+
+In bytes: the weights, which all members share, and the tables of all members; beside them what other ways take. Code is
+not included, which is the same for all of them (and part of the runtime for .tflite files).
+"""
+ACCURACY = """\
+## Accuracy of shared weights
+
+In percent of the test examples, with the arithmetic of tflite-micro: the int8 files whose weights are those of the full
+network, and files that are quantised one by one, each with its own ranges of weights.
+"""
+INSTRUCTIONS = """\
+## Instructions of a run
+
+Instructions of `net_run` by member in millions, and for a MAC of the full network.
+"""
+KINDS = """\
+## Instructions a MAC by kind of layer
+
+Of the full network. `share` is the part of the MACs that layers of the kind have.
+"""
+SWITCHING = """\
+## Switching
+
+Selecting another member stores one pointer. The counts of a run directly after another member was run are compared with
+those of a run of the same member before; a difference would mean that something is left behind. The stack is what
+`net_run` takes, in bytes.
+"""
+
+
+def page(records: Sequence[FamilyRecord]) -> str:
+    """Render the page."""
+    if not records:
+        return f"{HEAD}\nNothing is recorded yet.\n"
+    cores = list(dict.fromkeys(core for record in records for core in record.cores))
+    parts = [HEAD, EQUALITY, _equality(records), MEMORY, _memory(records), FLASH, _flash(records)]
+    parts += [ACCURACY, _accuracy(records)]
+    if cores:
+        parts += [
+            INSTRUCTIONS,
+            _runs(records, cores),
+            KINDS,
+            _kinds(records, cores),
+            SWITCHING,
+            _switching(records, cores),
+        ]
+    return "\n".join(parts)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def _equality(records: Sequence[FamilyRecord]) -> str:
+    places = list(dict.fromkeys(where for record in records for where in record.comparisons))
+    rows = []
+    for record in records:
+        found = [record.comparisons.get(where) for where in places]
+        values = next((each.values for each in found if each is not None), 0)
+        counts = ["-" if each is None else f"{each.different:,}" for each in found]
+        rows.append([record.family, str(len(record.members)), str(record.inputs), f"{values:,}", *counts])
+    return _table(["family", "networks", "inputs", "values", *places], rows)
+
+
+def _memory(records: Sequence[FamilyRecord]) -> str:
+    rows = [
+        [
+            record.family,
+            member.name,
+            *(f"{n:,}" for n in (member.peak_ram_bytes, member.engine_arena_bytes, member.arena_head_bytes)),
+            f"{member.greedy_head_bytes:,}",
+        ]
+        for record in records
+        for member in record.members
+    ]
+    return _table(["family", "network", "plan", "C engine", "tflite-micro", "its own planner"], rows)
+
+
+def _flash(records: Sequence[FamilyRecord]) -> str:
+    rows = []
+    for record in records:
+        sizes = record.sizes
+        both = sizes.weights + sizes.tables
+        others = (sizes.full_engine, sizes.separate_engines, sizes.files)
+        rows.append(
+            [
+                record.family,
+                *(f"{n:,}" for n in (sizes.weights, sizes.tables, both)),
+                *(f"{n:,} ({n / both:.2f}x)" for n in others),
+            ]
+        )
+    columns = ["weights", "tables", "one engine", "the full network alone", "an engine for each", ".tflite files"]
+    return _table(["family", *columns], rows)
+
+
+def _accuracy(records: Sequence[FamilyRecord]) -> str:
+    rows = [
+        [
+            record.family,
+            member.name,
+            *(_percent(share) for share in (member.accuracy, member.accuracy_shared, member.accuracy_separate)),
+        ]
+        for record in records
+        for member in record.members
+        if member.accuracy_shared is not None
+    ]
+    return _table(["family", "network", "float32", "shared", "separate"], rows)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
+
+
+def _runs(records: Sequence[FamilyRecord], cores: Sequence[str]) -> str:
+    rows = []
+    for record in records:
+        for core in cores:
+            found = record.cores.get(core)
+            if found is not None:
+                by_member = " / ".join(f"{n / 1e6:.2f}" for n in found.run)
+                rows.append([record.family, core, by_member, f"{found.run[-1] / record.members[-1].macs:.2f}"])
+    return _table(["family", "core", "instructions (25 / 50 / 75 / 100 %), millions", "a MAC"], rows)
+
+
+def _kinds(records: Sequence[FamilyRecord], cores: Sequence[str]) -> str:
+    rows = []
+    for record in records:
+        measured = {core: record.cores[core].layers for core in cores if core in record.cores}
+        layers = next(iter(measured.values()), ())
+        total = sum(layer.macs for layer in layers)
+        for index, layer in enumerate(layers):
+            if layer.macs:
+                counts = (
+                    measured[core][index].instructions / layer.macs if core in measured else None for core in cores
+                )
+                cells = ("-" if count is None else f"{count:.2f}" for count in counts)
+                rows.append([record.family, layer.kind, f"{100 * layer.macs / total:.1f} %", *cells])
+    return _table(["family", "layers", "share", *cores], rows)
+
+
+def _switching(records: Sequence[FamilyRecord], cores: Sequence[str]) -> str:
+    rows = []
+    for record in records:
+        for core in cores:
+            found = record.cores.get(core)
+            if found is not None:
+                differences = max(abs(a - b) for a, b in zip(found.run, found.switched, strict=True))
+                rows.append(
+                    [record.family, core, str(max(found.switch)), str(differences), str(max(found.stack_bytes))]
+                )
+    columns = ["instructions of a switch", "largest difference of a run after it", "stack, bytes"]
+    return _table(["family", "core", *columns], rows)

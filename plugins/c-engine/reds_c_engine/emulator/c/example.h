@@ -1,0 +1,18 @@
+/* An input for counting: the same random integers in every program. */
+#ifndef EXAMPLE_H
+#define EXAMPLE_H
+#include "reds_net.h"
+
+static int8_t input[REDS_NET_INPUT_SIZE];
+
+static void fill_input(void) {
+  uint32_t state = 2463534242u;
+  for (unsigned i = 0; i < REDS_NET_INPUT_SIZE; i++) {
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    input[i] = (int8_t)((int)(state >> 24) - 128);
+  }
+}
+
+#endif
