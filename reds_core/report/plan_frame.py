@@ -17,7 +17,7 @@ FULL_ROW = "full"
 LEVELS = "levels_"
 """The beginning of the names of columns that state how many layers have each level of a dimension."""
 SAME_ANSWERS = "same_answers_"
-"""The beginning of the names of columns with the share of answers of a device that are those of the file's interpreter."""
+"""The beginning of the names of columns with the share of answers that a device and the file's interpreter share."""
 _UNITS = {"B": "_bytes", "ns": "_ns"}
 """The ends of the names of columns by base unit."""
 

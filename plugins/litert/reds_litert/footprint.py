@@ -78,7 +78,7 @@ def footprint_of(path: Path, content: bytes) -> Footprint:
 def _name(model: Any, operator: Any) -> str:
     """Return the kind of an operator; a custom operator has the name that the file gives it."""
     code = model.operatorCodes[operator.opcodeIndex]
-    custom = None if code.customCode is None else code.customCode.decode()
+    custom: str | None = None if code.customCode is None else code.customCode.decode()
     return custom or _NAMES.get(kind_of(model, operator), str(kind_of(model, operator)))
 
 
