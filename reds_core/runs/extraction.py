@@ -301,7 +301,7 @@ def _export(
     usage = family.statement.usage(decision.widths, decision.settings)
     changed = family.levels.changed(levels)
     files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed, shared)
-    accuracy, devices = measurement.measured(files, accuracy)
+    exported, devices = measurement.measured(files, accuracy.exported)
     figures: Mapping[str, Any] = {} if decision.solution is None else solution_figures(decision.solution)
     return SubnetworkRecord(
         name=budget.name,
@@ -311,7 +311,7 @@ def _export(
         usage=usage,
         settings=levels.levels if family.settings.names_targets else None,
         bound_independent=decision.bound_independent,
-        accuracy=accuracy,
+        accuracy=dataclasses.replace(accuracy, exported=exported),
         files=files,
         devices=devices,
         latency_measured_ns=exporter.measured_latency_ns(files),
