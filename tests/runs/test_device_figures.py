@@ -80,7 +80,7 @@ def test_few_examples_are_run_of_a_large_network(place: Workplace, monkeypatch: 
     monkeypatch.setattr(device_figures, "LEAST_EXAMPLES", 8)
     plan = pruned(place)
     assert [record.devices["toy_board"].examples for record in plan.subnetworks] == [8, 8]
-    page = Page(write_report(plan, place.out).read_text()).text
+    page = " ".join(Page(write_report(plan, place.out).read_text()).text.split())
     for text in ("On toy-board, 8 examples", "Activations on toy-board", "Arena of toy-board, at most"):
         assert text in page
     assert "Answers of toy-board that are the same" in page
