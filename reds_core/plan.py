@@ -48,12 +48,36 @@ class FullAccuracy:
     Attributes:
         before: of the input model.
         after: of the exported full network.
-        exported: of each file for a device, by kind of file.
+        exported: of each file for a device, by kind of file; also as devices compute it that the run measures on, by
+            the name of the device.
     """
 
     before: float | None = None
     after: float | None = None
     exported: Mapping[str, float | None] = field(default_factory=dict, metadata={INLINE: True})
+
+
+@dataclass(frozen=True)
+class DeviceRecord:
+    """What a device makes of a file, measured with the arithmetic and the memory planner of its runtime.
+
+    The accuracy stands beside those of the files, under the name of the device.
+
+    Attributes:
+        file: the name of the file that was measured.
+        arena: the size of the memory that the runtime sets aside, in bytes.
+        arena_head: the part of it that holds activations, in bytes.
+        examples: the number of test examples on which the accuracy was measured, evenly spaced over the test data and
+            the same for all networks of a run; None without test data.
+        same_answers: the share of these examples on which the file gives the same class as in its own interpreter; None
+            if it does not rate classes.
+    """
+
+    file: str
+    arena: int | None = None
+    arena_head: int | None = None
+    examples: int | None = None
+    same_answers: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +88,13 @@ class FullRecord:
         usage: usage of each resource in base units: macs, params, peak_ram, and latency if it was measured.
         accuracy: accuracy on test data.
         files: names of its files for devices, relative to the run's folder, by kind of file. Left out without any.
+        devices: what devices that the run measures on make of its files, by the name of the device.
     """
 
     usage: Mapping[str, int] = field(metadata={INLINE: True, REQUIRED: ALWAYS_COUNTED})
     accuracy: FullAccuracy = FullAccuracy()
     files: Mapping[str, str] = field(default_factory=dict, metadata={LEFT_OUT: True})
+    devices: Mapping[str, DeviceRecord] = field(default_factory=dict, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)
@@ -100,29 +126,6 @@ class Accuracy:
     before: float | None = None
     after: float | None = None
     exported: Mapping[str, float | None] = field(default_factory=dict, metadata={INLINE: True})
-
-
-@dataclass(frozen=True)
-class DeviceRecord:
-    """What a device makes of a file, measured with the arithmetic and the memory planner of its runtime.
-
-    The accuracy stands beside those of the files, under the name of the device.
-
-    Attributes:
-        file: the name of the file that was measured.
-        arena: the size of the memory that the runtime sets aside, in bytes.
-        arena_head: the part of it that holds activations, in bytes.
-        examples: the number of test examples on which the accuracy was measured, evenly spaced over the test data and
-            the same for all networks of a run; None without test data.
-        same_answers: the share of these examples on which the file gives the same class as in its own interpreter; None
-            if it does not rate classes.
-    """
-
-    file: str
-    arena: int | None = None
-    arena_head: int | None = None
-    examples: int | None = None
-    same_answers: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reds_core.framework.file_kinds import FileKind, FileKinds, file_kinds_of
-from reds_core.plan import FULL_NETWORK, Accuracy, Plan, SubnetworkRecord
+from reds_core.plan import FULL_NETWORK, Accuracy, DeviceRecord, Plan, SubnetworkRecord
 from reds_core.registry import Registry
 from reds_core.report import units
 
@@ -64,6 +64,7 @@ class Member:
         accuracy: accuracies; None in place of those that are not finite.
         files: the files that the plan names, the model's first.
         record: the record of a subnetwork in the plan; None for the full network.
+        devices: what devices make of its files, by the name of the device in the plan.
         mark: what sets a member that was added after the run apart from the others, in two words; empty for the others.
     """
 
@@ -73,6 +74,7 @@ class Member:
     accuracy: Accuracy
     files: tuple[ExportedFile, ...]
     record: SubnetworkRecord | None
+    devices: Mapping[str, DeviceRecord] = field(default_factory=dict)
     mark: str = ""
 
     def file(self, kind: FileKind | None) -> ExportedFile | None:
@@ -130,7 +132,7 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
     accuracy = _numbers(Accuracy(record.accuracy.before, record.accuracy.after, record.accuracy.exported), kinds)
     names = {kinds.model.name: kinds.model.file_name(FULL_NETWORK), **record.files}
     files = _files(folder, names, accuracy, kinds)
-    full = Member("full", record.usage, dict.fromkeys(record.usage, 1.0), accuracy, files, None)
+    full = Member("full", record.usage, dict.fromkeys(record.usage, 1.0), accuracy, files, None, record.devices)
     subnetworks = tuple(
         dataclasses.replace(_subnetwork(s, record.usage, folder, kinds), mark=_mark(s, plan)) for s in plan.subnetworks
     )
@@ -147,7 +149,8 @@ def file_kinds_in(plan: Plan, registry: Registry | None = None) -> FileKinds:
 def _subnetwork(record: SubnetworkRecord, full: Mapping[str, int], folder: Path, kinds: FileKinds) -> Member:
     accuracy = _numbers(record.accuracy, kinds)
     share = {r: used / full[r] for r, used in record.usage.items() if full.get(r)}
-    return Member(_label(record), record.usage, share, accuracy, _files(folder, record.files, accuracy, kinds), record)
+    files = _files(folder, record.files, accuracy, kinds)
+    return Member(_label(record), record.usage, share, accuracy, files, record, record.devices)
 
 
 def _mark(record: SubnetworkRecord, plan: Plan) -> str:
@@ -162,7 +165,8 @@ def _mark(record: SubnetworkRecord, plan: Plan) -> str:
 
 def _numbers(accuracy: Accuracy, kinds: FileKinds) -> Accuracy:
     """Return `accuracy` with None in place of figures that are not finite, and for kinds that it lacks."""
-    exported = {kind.name: _number(accuracy.exported.get(kind.name)) for kind in kinds.exported}
+    names = dict.fromkeys((*(kind.name for kind in kinds.exported), *accuracy.exported))
+    exported = {name: _number(accuracy.exported.get(name)) for name in names}
     return Accuracy(_number(accuracy.before), _number(accuracy.after), exported)
 
 

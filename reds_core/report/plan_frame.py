@@ -17,7 +17,7 @@ FULL_ROW = "full"
 LEVELS = "levels_"
 """The beginning of the names of columns that state how many layers have each level of a dimension."""
 SAME_ANSWERS = "same_answers_"
-"""The beginning of the names of columns with the share of answers of a device that are those of the file's interpreter."""
+"""The beginning of the names of columns with the share of answers that a device and the file's interpreter share."""
 _UNITS = {"B": "_bytes", "ns": "_ns"}
 """The ends of the names of columns by base unit."""
 
@@ -80,6 +80,7 @@ def _full_row(full: FullRecord) -> dict[str, Any]:
     return {
         **{usage_column(resource): used for resource, used in full.usage.items()},
         **_accuracies(Accuracy(full.accuracy.before, full.accuracy.after, full.accuracy.exported)),
+        **_on_devices(full),
         "is_untrained": False,
         "shares_weights": True,
     }
@@ -90,7 +91,7 @@ def _accuracies(accuracy: Accuracy) -> dict[str, float | None]:
     return {f"accuracy_{what}": figure for what, figure in figures.items()}
 
 
-def _on_devices(record: SubnetworkRecord) -> dict[str, int | float | None]:
+def _on_devices(record: SubnetworkRecord | FullRecord) -> dict[str, int | float | None]:
     figures: dict[str, int | float | None] = {}
     for device, found in record.devices.items():
         figures[f"arena_{device}_bytes"] = found.arena

@@ -87,7 +87,7 @@ def _exported_quality(family: FamilyFacts, kind: FileKind, member: Member) -> Ce
 
 def _devices(members: Sequence[Member]) -> tuple[str, ...]:
     """The devices on which the run measured, by their names in the plan."""
-    return tuple(dict.fromkeys(name for m in members if m.record is not None for name in m.record.devices))
+    return tuple(dict.fromkeys(name for m in members for name in m.devices))
 
 
 def _shown(device: str) -> str:
@@ -96,8 +96,7 @@ def _shown(device: str) -> str:
 
 
 def _on_device(member: Member, device: str) -> DeviceRecord:
-    found = None if member.record is None else member.record.devices.get(device)
-    return DeviceRecord("") if found is None else found
+    return member.devices.get(device, DeviceRecord(""))
 
 
 def _device_title(members: Sequence[Member], device: str) -> str:
@@ -107,7 +106,7 @@ def _device_title(members: Sequence[Member], device: str) -> str:
 
 
 def _device_quality(family: FamilyFacts, device: str, member: Member) -> Cell:
-    return _quality(family, None if member.record is None else member.record.accuracy.exported.get(device))
+    return _quality(family, member.accuracy.exported.get(device))
 
 
 def _same_answers(member: Member, device: str) -> Cell:

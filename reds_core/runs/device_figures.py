@@ -15,7 +15,7 @@ from reds_core.framework.device import Device
 from reds_core.framework.exported import ExportedFigures
 from reds_core.framework.target import Target
 from reds_core.framework.task import Task
-from reds_core.plan import Accuracy, DeviceRecord
+from reds_core.plan import DeviceRecord
 from reds_core.plugin import guarded
 from reds_core.registry import Registry
 from reds_core.runs.targets import RunTargets
@@ -47,19 +47,19 @@ class DeviceMeasurement:
     warn: Callable[[str], None]
 
     def measured(
-        self, files: Mapping[str, str | None], accuracy: Accuracy
-    ) -> tuple[Accuracy, Mapping[str, DeviceRecord]]:
+        self, files: Mapping[str, str | None] | Mapping[str, str], exported: Mapping[str, float | None]
+    ) -> tuple[Mapping[str, float | None], Mapping[str, DeviceRecord]]:
         """Measure the files of one network.
 
         Args:
             files: The names of the files by kind, as in the plan.
-            accuracy: The accuracies of these files.
+            exported: The accuracies of these files by kind.
 
         Returns:
             The accuracies with those on devices, and what else was found, by the name of the device. Its hyphens are
             underscores in plans of version 1, like those of kinds of files.
         """
-        figures, records = dict(accuracy.exported), dict[str, DeviceRecord]()
+        figures, records = dict(exported), dict[str, DeviceRecord]()
         for device in self.devices:
             target = next((t for t in self.targets.targets if t.name in device.reads[:1]), None)
             name = None if target is None else files.get(self.targets.kind(target).name)
@@ -73,7 +73,7 @@ class DeviceMeasurement:
                 continue
             if metric is not None:
                 figures[key] = metric
-        return dataclasses.replace(accuracy, exported=figures), records
+        return figures, records
 
     def _of_file(self, device: Device, target: Target, path: Path) -> tuple[float | None, DeviceRecord]:
         framework = self.targets.framework

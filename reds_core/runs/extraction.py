@@ -302,7 +302,7 @@ def _export(
     changed = family.levels.changed(levels)
     capacities = family.statement.capacities(budget)
     files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed, shared, capacities)
-    accuracy, devices = measurement.measured(files, accuracy)
+    exported, devices = measurement.measured(files, accuracy.exported)
     figures: Mapping[str, Any] = {} if decision.solution is None else solution_figures(decision.solution)
     return SubnetworkRecord(
         name=budget.name,
@@ -312,7 +312,7 @@ def _export(
         usage=usage,
         settings=levels.levels if family.settings.names_targets else None,
         bound_independent=decision.bound_independent,
-        accuracy=accuracy,
+        accuracy=dataclasses.replace(accuracy, exported=exported),
         files=files,
         devices=devices,
         latency_measured_ns=exporter.measured_latency_ns(files),

@@ -72,7 +72,8 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     for member, budget in enumerate(session.budgets):
         session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
         records.append(_export(session, exporter, measurement, state, member, budget, full))
-    record = FullRecord(usage, FullAccuracy(before, full.accuracy, full.exported), full.files)
+    exported, devices = measurement.measured(full.files, full.exported)
+    record = FullRecord(usage, FullAccuracy(before, full.accuracy, exported), full.files, devices)
     plan = plan_of(session, checkpoint, records, record, max_drop)
     report(plan, folder, session.watcher)
     _save_recipe(session)
@@ -154,10 +155,10 @@ def _export(
     changed = session.levels.changed(settings)
     capacities = session.statement.capacities(budget)
     files, accuracy = exporter.save_member(model, budget.name, before, settings, usage, changed, shared, capacities)
-    accuracy, devices = measurement.measured(files, accuracy)
+    exported, devices = measurement.measured(files, accuracy.exported)
     return replace(
         member_record(session, state, member),
-        accuracy=accuracy,
+        accuracy=replace(accuracy, exported=exported),
         files=files,
         devices=devices,
         latency_measured_ns=exporter.measured_latency_ns(files),

@@ -108,8 +108,7 @@ def _configuration(device: Device, config: str | None) -> str | None:
 
 def files_on(device: Device, plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the files of a run that a device reads: the name of the member and that of the file, the full one last."""
-    full = getattr(plan.full, "files", {})
-    for member, files in (*((record.name, record.files) for record in plan.subnetworks), (FULL, full)):
+    for member, files in (*((record.name, record.files) for record in plan.subnetworks), (FULL, plan.full.files)):
         # kinds of files have underscores in their names in plans of version 1
         names = {kind.replace("_", "-") if plan.format == FORMAT else kind: name for kind, name in files.items()}
         for kind in device.reads:
@@ -123,7 +122,7 @@ def _member_of(path: Path) -> str | None:
     if not (path.parent / PLAN_FILE).exists():
         return None
     plan = load_plan(path.parent)
-    if path.name in getattr(plan.full, "files", {}).values():
+    if path.name in plan.full.files.values():
         return FULL
     return next((record.name for record in plan.subnetworks if path.name in record.files.values()), None)
 

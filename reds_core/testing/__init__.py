@@ -9,8 +9,8 @@
     def test_conformance(check):
         check()
 
-There are kits for scorers, pruners, frameworks, plugins of layers, transforms and targets as well. The command is
-`reds check NAME` or `reds check module:Class`. Only the `*_conformance` functions need pytest, and only generated
+There are kits for scorers, pruners, frameworks, plugins of layers, transforms, targets and devices as well. The command
+is `reds check NAME` or `reds check module:Class`. Only the `*_conformance` functions need pytest, and only generated
 problems need hypothesis.
 """
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from reds_core.testing.conformance import (
     check,
+    check_device,
     check_framework,
     check_layers,
     check_pruner,
@@ -25,6 +26,7 @@ from reds_core.testing.conformance import (
     check_solver,
     check_target,
     check_transform,
+    device_conformance,
     framework_conformance,
     layer_conformance,
     pruner_conformance,
@@ -33,6 +35,7 @@ from reds_core.testing.conformance import (
     target_conformance,
     transform_conformance,
 )
+from reds_core.testing.device_checks import DEVICE_CHECKS
 from reds_core.testing.framework_checks import FRAMEWORK_CHECKS
 from reds_core.testing.kits import SOLVER_CHECKS
 from reds_core.testing.layer_checks import LAYER_CHECKS
@@ -43,6 +46,7 @@ from reds_core.testing.target_checks import TARGET_CHECKS
 from reds_core.testing.transform_checks import TRANSFORM_CHECKS
 
 __all__ = [
+    "DEVICE_CHECKS",
     "FRAMEWORK_CHECKS",
     "LAYER_CHECKS",
     "PRUNER_CHECKS",
@@ -55,6 +59,7 @@ __all__ = [
     "Result",
     "Settings",
     "check",
+    "check_device",
     "check_framework",
     "check_layers",
     "check_pruner",
@@ -62,6 +67,7 @@ __all__ = [
     "check_solver",
     "check_target",
     "check_transform",
+    "device_conformance",
     "framework_conformance",
     "layer_conformance",
     "pruner_conformance",

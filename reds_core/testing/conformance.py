@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reds_core.errors import UnsupportedError
+from reds_core.framework.device import Device
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.sample import SampleModel
@@ -157,6 +158,29 @@ def check_target(
     return _report(kits.TARGETS, target, settings, Given(samples, make_framework, registry))
 
 
+def check_device(
+    device: Device | type[Device],
+    settings: Settings | None = None,
+    samples: Sequence[SampleModel] | None = None,
+    make_framework: Callable[[], Framework] | None = None,
+    registry: Registry | None = None,
+) -> Report:
+    """Run every check on a device that writes no files; for a target that writes files, see `check_target`.
+
+    Args:
+        device: A class, or an object whose options are then used for every object made.
+        settings: The expectations that the author states, such as known failures.
+        samples: The models of which it is given files. By default they are those of the framework.
+        make_framework: Makes the framework of these models. By default it is the installed one that is needed.
+        registry: Where a target that writes files for the device, and its framework, are looked up. By default it
+            holds the installed plugins.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return _report(kits.DEVICES, device, settings, Given(samples, make_framework, registry))
+
+
 def solver_conformance(make: Callable[[], Solver], settings: Settings | None = None) -> pytest.MarkDecorator:
     """Parametrise a test with every check of a solver. Needs pytest.
 
@@ -262,6 +286,28 @@ def target_conformance(
         InputError: If `settings` expects the failure of a check that does not exist.
     """
     return as_pytest_parameters(_run(kits.TARGETS, make, settings, Given(samples, make_framework, registry)))
+
+
+def device_conformance(
+    make: Callable[[], Device],
+    settings: Settings | None = None,
+    samples: Sequence[SampleModel] | None = None,
+    make_framework: Callable[[], Framework] | None = None,
+    registry: Registry | None = None,
+) -> pytest.MarkDecorator:
+    """Parametrise a test with every check of a device. Needs pytest; the other arguments are those of `check_device`.
+
+    Args:
+        make: The class, or a function that makes a device with other options.
+        settings: The expectations that the author states, such as known failures.
+        samples: The models of which it is given files.
+        make_framework: Makes the framework of these models.
+        registry: Where a target that writes files for the device, and its framework, are looked up.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return as_pytest_parameters(_run(kits.DEVICES, make, settings, Given(samples, make_framework, registry)))
 
 
 def check(target: str, registry: Registry | None = None, settings: Settings | None = None) -> tuple[Report, ...]:

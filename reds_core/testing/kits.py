@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from reds_core.framework.device import Device
 from reds_core.framework.framework import Framework
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.sample import SampleModel
@@ -16,6 +17,7 @@ from reds_core.plugin import Plugin
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
+from reds_core.testing.device_checks import DEVICE_CHECKS, DeviceSubject
 from reds_core.testing.framework_checks import FRAMEWORK_CHECKS, FrameworkSubject
 from reds_core.testing.layer_checks import LAYER_CHECKS, LayerSubject
 from reds_core.testing.pruner_checks import PRUNER_CHECKS, PrunerSubject
@@ -112,6 +114,18 @@ def _target_subject(make: Callable[[], Target], settings: Settings, given: Given
     return TargetSubject(make, settings, lambda: given.framework(make().made_from), given.samples, given.transforms())
 
 
+def _device_subject(make: Callable[[], Device], settings: Settings, given: Given) -> DeviceSubject:
+    def make_files() -> TargetSubject | None:
+        registry = given.registry or Registry()
+        known = registry.available(Target)
+        target = next((known[name] for name in make().reads if name in known), None)
+        return (
+            None if target is None else _target_subject(lambda: registry.create(Target, target.name), Settings(), given)
+        )
+
+    return DeviceSubject(make, settings, make_files)
+
+
 SOLVERS = Kit(Solver, "solver", SOLVER_CHECKS, lambda make, settings, given: SolverSubject(make, settings))
 SCORERS = Kit(Scorer, "scorer", SCORER_CHECKS, lambda make, settings, given: ScorerSubject(make, settings))
 PRUNERS = Kit(Pruner, "pruner", PRUNER_CHECKS, lambda make, settings, given: PrunerSubject(make, settings))
@@ -119,9 +133,10 @@ FRAMEWORKS: Kit[Framework] = Kit(Framework, "framework", FRAMEWORK_CHECKS, _fram
 LAYERS: Kit[LayerPlugin] = Kit(LayerPlugin, "plugin of layers", LAYER_CHECKS, _layer_subject, on_samples=True)
 TRANSFORMS: Kit[Transform] = Kit(Transform, "transform", TRANSFORM_CHECKS, _transform_subject)
 TARGETS: Kit[Target] = Kit(Target, "target", TARGET_CHECKS, _target_subject)
+DEVICES: Kit[Device] = Kit(Device, "device", DEVICE_CHECKS, _device_subject)
 
-KITS: tuple[Kit[Any], ...] = (SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS, TRANSFORMS, TARGETS)
-"""Every kit. A new kind of plugin is checked once it has an entry here."""
+KITS: tuple[Kit[Any], ...] = (SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS, TRANSFORMS, TARGETS, DEVICES)
+"""Every kit. A new kind of plugin is checked once it has an entry here. The first that fits is used."""
 
 
 def kit_for(plugin: type[Plugin]) -> Kit[Any] | None:

@@ -48,6 +48,7 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "extract": ("extract", ("out", "--budget", "macs=0.4")),
     "suite": ("export_suite", ("export", "tiny", "d")),
     "evaluate": ("evaluate", ("m.keras", "--data", "d.npz")),
+    "profile": ("profile", ("f.tflite", "--on", "litert")),
     "report": ("write_report", ("out",)),
     "bench": ("run_bench", ("p.npz",)),
     "compare": ("run_comparison", ("r.yaml",)),

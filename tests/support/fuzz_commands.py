@@ -154,13 +154,18 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
     ),
     "new": (("solver", "acme"), (), {"--out": PATHS}),
     "check": (("nobody",), (), {"--json": None}),
+    "profile": (
+        ("done",),
+        (("--on", "litert"),),
+        {"--on": (*NAMES, "tflite-micro", "litert"), "--config": WORDS, "--option": OPTIONS, "--json": None},
+    ),
     "report": (("done",), (), {}),
     "evaluate": (
         ("m.keras",),
         (("--data", "d.npz"),),
         {"--json": None, "--data": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
         | {"--element-size": NUMBERS, "--input-shape": SHAPES, "--option": OPTIONS, "--import": IMPORTS}
-        | {"--seed": NUMBERS},
+        | {"--seed": NUMBERS, "--on": (*NAMES, "tflite-micro")},
     ),
 }
 _ARGUMENTS = {"check": ("no", "tensorflow", "os:path", ":", "a:", ":a", "json:nothing", "..:x", *WORDS)}

@@ -26,11 +26,13 @@ class Footprint:
         weight_bytes: The part of it that holds constants: kernels, biases, shapes and the like. A constant that is
             stored once is counted once. The rest holds the graph, names, scales and zero points.
         operators: The number of operators of each kind, such as {"CONV_2D": 5}, by falling number.
+        custom_operators: The kinds among them that the format does not define.
     """
 
     file_bytes: int
     weight_bytes: int
     operators: Mapping[str, int]
+    custom_operators: tuple[str, ...]
 
     @property
     def metadata_bytes(self) -> int:
@@ -69,16 +71,17 @@ def footprint_of(path: Path, content: bytes) -> Footprint:
         model = unpacked(content)
         kinds = Counter(_name(model, operator) for graph in model.subgraphs for operator in graph.operators)
         used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+        custom = tuple(code.customCode.decode() for code in model.operatorCodes if code.customCode)
         weight_bytes = sum(_size(model.buffers[index]) for index in used)
     except Exception as error:  # reading damaged content may raise anything
         raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
-    return Footprint(len(content), weight_bytes, dict(kinds.most_common()))
+    return Footprint(len(content), weight_bytes, dict(kinds.most_common()), custom)
 
 
 def _name(model: Any, operator: Any) -> str:
     """Return the kind of an operator; a custom operator has the name that the file gives it."""
     code = model.operatorCodes[operator.opcodeIndex]
-    custom = None if code.customCode is None else code.customCode.decode()
+    custom: str | None = None if code.customCode is None else code.customCode.decode()
     return custom or _NAMES.get(kind_of(model, operator), str(kind_of(model, operator)))
 
 

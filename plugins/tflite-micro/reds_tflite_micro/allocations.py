@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from reds_litert.footprint import footprint_of
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.system import run_isolated
 
 WORKER = Path(__file__).with_name("worker.py")
 LIMIT_S = 300.0
+CUSTOM = "CUSTOM"
 _ALLOCATION = re.compile(r"Arena allocation (total|head|tail) (\d+)")
 _MISSING = re.compile(r"op for builtin opcode '(\w+)'|registration from op code (\w+)")
 
@@ -54,20 +57,23 @@ def allocations(path: Path, content: bytes) -> Allocations:
     text = "" if reply is None else str(reply["text"])
     found = {name: int(size) for name, size in _ALLOCATION.findall(text)}
     if not {"total", "head"} <= found.keys():
-        raise refused(path, text)
+        raise refused(path, text, footprint_of(path, content).custom_operators)
     return Allocations(found["total"], found["head"])
 
 
-def refused(path: Path, text: str) -> UnsupportedError:
+def refused(path: Path, text: str, custom: Collection[str] = ()) -> UnsupportedError:
     """Return the error for a file that tflite-micro cannot run.
 
     Args:
         path: The path of the file.
         text: What tflite-micro printed.
+        custom: The names of the custom operators of the file, which tflite-micro does not name.
     """
     missing = _MISSING.search(text)
     if missing is not None:
         operator = missing[1] or missing[2]
+        if operator == CUSTOM:
+            operator = " or ".join(custom) or operator
         what = f"tflite-micro has no operator {operator}, which '{path}' needs"
         return UnsupportedError(what, "replace the layers that become this operator, or run the file in LiteRT")
     last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no reason is given")

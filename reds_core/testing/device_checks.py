@@ -1,0 +1,223 @@
+"""Checks of devices that write no files of their own.
+
+Each check is one function, and the first paragraph of its docstring is printed as the reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from reds_core.errors import InputError, RedsError, UnsupportedError
+from reds_core.framework.device import Device, Profile
+from reds_core.framework.exported import ExportedFigures, ExportedModel
+from reds_core.testing.isolation import captured_stdout
+from reds_core.testing.model_checks import questions
+from reds_core.testing.plugin_checks import PluginSubject, check_declaration, imports_nothing_heavy
+from reds_core.testing.report import Failure, Settings, Skip
+from reds_core.testing.runner import Check
+from reds_core.testing.target_checks import ALLOWED, CERTAIN
+from reds_core.testing.target_subject import TargetSubject
+
+WHOLE = ("cycles", "instructions", "arena", "arena_head", "flash", "flash_weights", "flash_metadata")
+"""The figures of a profile that are whole numbers."""
+
+
+class DeviceSubject(PluginSubject[Device]):
+    """A device under test, with a target that writes files which it reads.
+
+    Args:
+        make: Makes a device with its options.
+        settings: The expectations that the author states.
+        make_files: Makes the target with the sample models that it exports; None if no installed target writes such
+            files.
+    """
+
+    def __init__(
+        self, make: Callable[[], Device], settings: Settings, make_files: Callable[[], TargetSubject | None]
+    ) -> None:
+        super().__init__(make, settings)
+        self._make_files = make_files
+
+    @cached_property
+    def files(self) -> TargetSubject:
+        """The target that writes files which the device reads.
+
+        Raises:
+            Skip: If there is none.
+        """
+        found = self._make_files()
+        if found is None:
+            raise Skip("no installed target writes files that it reads")
+        return found
+
+    @property
+    def configuration(self) -> str | None:
+        """The default configuration."""
+        return self.plugin.configurations[0] if self.plugin.configurations else None
+
+    def overrides(self, method: str) -> bool:
+        """Whether the device does something that devices do not do by default."""
+        return getattr(type(self.plugin), method) is not getattr(Device, method)
+
+    def profile(self, path: Path) -> Profile:
+        """The profile of a file.
+
+        Raises:
+            Skip: If the device does not profile.
+        """
+        if not self.overrides("profile"):
+            raise Skip("does not profile files")
+        return self.make().profile(path, self.configuration)
+
+    def profiled(self) -> list[tuple[str, Profile]]:
+        """The profiles of the files of all sample models that the device can run, with the names of the models.
+
+        Raises:
+            Skip: If it does not profile, or there are no files.
+            Failure: If it can run none of them.
+        """
+        found = []
+        for trial, content in self.files.expressed:
+            with self.files.written(trial, content) as path, contextlib.suppress(UnsupportedError):
+                found.append((str(trial), self.profile(path)))
+        if not found:
+            raise Failure("refuses to profile the file of every sample")
+        return found
+
+
+def declares_what_it_is(subject: DeviceSubject) -> None:
+    """Discovery relies on these declarations, and runs find the files for a device by the kinds that it reads.
+
+    A device has to profile files, run them or deploy them, since it writes none.
+    """
+    device = subject.plugin
+    check_declaration(device)
+    for declared in ("reads", "configurations"):
+        found = getattr(device, declared)
+        if (
+            not isinstance(found, tuple)
+            or not all(isinstance(n, str) and n for n in found)
+            or len({*found}) < len(found)
+        ):
+            raise Failure(f"{declared} is {found!r}, not a tuple of different names")
+    if not device.reads:
+        raise Failure("reads names no kind of files")
+    if not isinstance(device.remark, str) or (device.remark and not device.remark.endswith(".")):
+        raise Failure(f"remark is {device.remark!r}, not a text of whole sentences")
+    if not any(map(subject.overrides, ("profile", "load", "deploy"))):
+        raise Failure("neither profiles, nor runs, nor deploys files")
+
+
+def profiles_files(subject: DeviceSubject) -> None:
+    """Reports show what files take, so figures are None or numbers in base units, and parts are no larger than wholes.
+
+    At least one of the sample models can be profiled.
+    """
+    for name, profile in subject.profiled():
+        if not isinstance(profile, Profile):
+            raise Failure(f"returns {profile!r} for {name}, not a Profile")
+        for field in WHOLE:
+            found = getattr(profile, field)
+            if found is not None and (not isinstance(found, int) or isinstance(found, bool) or found < 0):
+                raise Failure(f"{field} of {name} is {found!r}, not None or a whole number")
+        if profile.latency_ns is not None and not 0 < profile.latency_ns < float("inf"):
+            raise Failure(f"latency_ns of {name} is {profile.latency_ns!r}")
+        _check_parts(name, profile)
+
+
+def _check_parts(name: str, profile: Profile) -> None:
+    if profile.arena is not None and (profile.arena_head or 0) > profile.arena:
+        raise Failure(f"the head of the arena of {name} is larger than the arena")
+    parts = profile.flash_weights, profile.flash_metadata
+    if profile.flash is not None and None not in parts and sum(n or 0 for n in parts) != profile.flash:
+        raise Failure(f"flash_weights and flash_metadata of {name} do not add up to flash")
+    if any(not isinstance(number, int) or number < 1 for number in profile.operators.values()):
+        raise Failure(f"operators of {name} are {dict(profile.operators)}, not numbers by kind")
+
+
+def profiles_the_same_twice(subject: DeviceSubject) -> None:
+    """Profiles are compared, so everything that is counted and not measured is the same for the same file."""
+    first, second = (
+        [dataclasses.replace(profile, latency_ns=None, energy=None) for _, profile in subject.profiled()]
+        for _ in range(2)
+    )
+    if first != second:
+        raise Failure("profiles of the same files differ")
+
+
+def runs_files(subject: DeviceSubject) -> None:
+    """A device rounds in its own way, but its answers are still those of the file, or the file is of no use on it.
+
+    On the examples of which the models are most certain, the metric is compared with that of the target that wrote the
+    file, with the predictions of the model as labels and with other labels.
+    """
+    if not subject.overrides("load"):
+        raise Skip("runs no files on this machine")
+    for trial, content in subject.files.expressed:
+        with subject.files.written(trial, content) as path:
+            try:
+                loaded = subject.make().load(subject.files.framework, path)
+            except UnsupportedError:
+                continue
+            own = subject.files.load(path)
+            for data in questions(subject.files, trial, CERTAIN):
+                found, expected = (_figures(each, data, trial.task) for each in (loaded, own))
+                if found.examples != len(data) or not abs(found.metric - expected.metric) <= ALLOWED:
+                    raise Failure(f"the file of {trial} scores {found.metric:.6g}, but {expected.metric:.6g} elsewhere")
+
+
+def _figures(loaded: ExportedModel, data: object, task: object) -> ExportedFigures:
+    return loaded.evaluate(loaded.check_data(data, "data"), task)  # type: ignore[arg-type]
+
+
+def refuses_damaged_files(subject: DeviceSubject) -> None:
+    """Copies of files may be incomplete, and users see a clear message and not a traceback, so InputError is raised."""
+    trial, content = subject.files.expressed[0]
+    damaged = {"a missing file": None, "a file of zeros": bytes(64), "half a file": content[: len(content) // 2]}
+    readers: dict[str, Callable[[Path], object]] = {}
+    if subject.overrides("profile"):
+        readers["profile()"] = subject.profile
+    if subject.overrides("load"):
+        readers["load()"] = lambda path: subject.make().load(subject.files.framework, path)
+    for what, damage in damaged.items():
+        for reader, read in readers.items():
+            with subject.files.written(trial, damage or b"") as path:
+                if damage is None:
+                    path.unlink()
+                try:
+                    read(path)
+                except (InputError, UnsupportedError):
+                    continue
+                except Exception as error:
+                    raise Failure(f"{reader} raises {type(error).__name__}, not InputError, for {what}") from error
+                raise Failure(f"{reader} accepts {what}")
+
+
+def prints_nothing(subject: DeviceSubject) -> None:
+    """With --json, stdout must contain nothing but JSON, so neither the plugin nor its libraries may print."""
+    trial, content = subject.files.expressed[0]
+    with captured_stdout() as captured, subject.files.written(trial, content) as path:
+        with contextlib.suppress(Skip, RedsError):
+            subject.profile(path)
+        with contextlib.suppress(RedsError), tempfile.TemporaryDirectory():
+            loaded = subject.make().load(subject.files.framework, path)
+            _figures(loaded, trial.data, trial.task)
+    if captured.text:
+        raise Failure(f"printed {captured.text[:80]!r}")
+
+
+DEVICE_CHECKS: tuple[Check[DeviceSubject], ...] = (
+    Check(declares_what_it_is),
+    Check(imports_nothing_heavy),
+    Check(profiles_files, ("declares_what_it_is",)),
+    Check(profiles_the_same_twice, ("profiles_files",)),
+    Check(runs_files, ("declares_what_it_is",)),
+    Check(refuses_damaged_files, ("declares_what_it_is",)),
+    Check(prints_nothing, ("declares_what_it_is",)),
+)
+"""Every check of a device, in the order of the report."""
