@@ -470,8 +470,11 @@ def _arithmetic(kernel: str) -> Callable[[Operator], list[Step]]:
 
 def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
     a, b, target = one.graph.tensors[first], one.graph.tensors[second], one.target
-    count, period = math.prod(target.shape), math.prod(b.shape)
-    if a.data is not None or math.prod(a.shape) != count or not _repeats(b.shape, target.shape):
+    shape, data = b.shape, b.data
+    if data is not None and not _repeats(shape, target.shape):
+        shape, data = target.shape, np.broadcast_to(data, target.shape)
+    count, period = math.prod(target.shape), math.prod(shape)
+    if a.data is not None or math.prod(a.shape) != count or not _repeats(shape, target.shape):
         raise one.refused(
             f"it repeats tensors of the shapes {a.shape} and {b.shape} in ways other than channel by channel"
         )
@@ -489,7 +492,7 @@ def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
     settings = Arithmetic(
         count=count,
         period=period,
-        constant=None if b.data is None else b.data.astype(np.int8).tobytes(),
+        constant=None if data is None else data.astype(np.int8).tobytes(),
         first_zero=a.zero_point,
         second_zero=b.zero_point,
         output_zero=target.zero_point,
@@ -503,7 +506,7 @@ def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
         least=least,
         greatest=greatest,
     )
-    return one.step(kernel, settings, *((first,) if b.data is not None else (first, second)))
+    return one.step(kernel, settings, *((first, second) if data is None else (first,)))
 
 
 def _repeats(shape: Sequence[int], whole: Sequence[int]) -> bool:
