@@ -282,7 +282,11 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
     about = ",\n".join(f"  {_about(member)}" for member in family.members)
     parts = [
         '#include "reds_net.h"\n\n#include "reds_engine.h"\n',
-        *([_WEIGHTS, array_text("static const int8_t net_weights", list(_signed(family.store)))] if family.store else []),
+        *(
+            [_WEIGHTS, array_text("static const int8_t net_weights", list(_signed(family.store)))]
+            if family.store
+            else []
+        ),
         writer.text + "\n",
         *layers,
         f"static const reds_member net_programs[REDS_NET_MEMBERS] = {{\n{programs}}};\n",
@@ -291,6 +295,11 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
         _input_text(family),
     ]
     return "\n".join(parts)
+
+
+def _weights_text(family: Family) -> list[str]:
+    array = "static const int8_t net_weights"
+    return [_WEIGHTS, array_text(array, list(_signed(family.store)))] if family.store else []
 
 
 def _layers_text(index: int, member: Member, writer: SettingsWriter) -> str:
