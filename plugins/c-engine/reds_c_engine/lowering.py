@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as schema
 from reds_litert.graph import FileGraph, FileOperator, FileTensor
 
 from reds_c_engine.fixed_point import quantized_multiplier, quantized_multipliers
-from reds_c_engine.quantization import GREATEST, LEAST, input_radius, limits
+from reds_c_engine.quantization import GREATEST, LEAST, NO_ACTIVATION, SAME_PADDING, input_radius, limits
 from reds_c_engine.records import (
     Arithmetic,
     Blocks,
@@ -187,7 +186,7 @@ def _image(one: Operator, tensor: FileTensor) -> tuple[int, int, int]:
 
 
 def _pad_before(padding: int, size: int, out: int, kernel: int, stride: int, dilation: int = 1) -> int:
-    if padding != schema.Padding.SAME:
+    if padding != SAME_PADDING:
         return 0
     extent = (kernel - 1) * dilation + 1
     return max((out - 1) * stride + extent - size, 0) // 2
@@ -519,7 +518,7 @@ def _repeats(shape: Sequence[int], whole: Sequence[int]) -> bool:
 
 def _concatenation(one: Operator) -> list[Step]:
     target, axis = one.target, one.options.axis % len(one.target.shape)
-    if one.options.fusedActivationFunction != schema.ActivationFunctionType.NONE:
+    if one.options.fusedActivationFunction != NO_ACTIVATION:
         raise one.refused("it has a fused activation function")
     inner = math.prod(target.shape[axis + 1 :])
     outer = math.prod(target.shape[:axis])
