@@ -28,13 +28,13 @@ def export_command(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
     members: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME,...",
             help="The subnetworks besides the full network, such as 25,50.",
             show_default="all of them",
         ),
-    ] = "",
+    ] = None,
     data: DataSource = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write to a folder that holds other files than an earlier export.")
@@ -50,7 +50,7 @@ def export_command(
         folder,
         target,
         out=out,
-        members=members,
+        members=members or (),
         data=data,
         mode=Mode.OVERWRITE if overwrite else Mode.REFUSE,
         options=parse_plugin_options(option or []),

@@ -85,7 +85,7 @@ def test_members_are_chosen_by_name_in_the_order_of_the_plan(run: Path, tmp_path
         assert made.members == ("25", "50", "full")
     made = export(run, "shelf", out=tmp_path / "made", members="full", registry=registry, verbose=0)
     assert made.members == ("full",)
-    with pytest.raises(InputError, match="no subnetwork '26' in the run; .*choose from: 25, 50, 75"):
+    with pytest.raises(InputError, match=r"no subnetwork '26' in the run; .*choose from: 25, 50, 75"):
         export(run, "shelf", out=tmp_path / "made", members="25,26", registry=registry, verbose=0)
 
 
