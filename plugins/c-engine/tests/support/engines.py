@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from reds_c_engine.deploy import Engine, generated, written
+from reds_c_engine.kernel_files import FOLDER
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -63,7 +64,34 @@ def compiled(contents: Sequence[tuple[str, bytes]], folder: Path, flags: Sequenc
     library = folder / "net.so"
     sources = [str(path) for path in sorted(folder.glob("*.c"))]
     subprocess.run([compiler(), *STRICT, *flags, "-shared", "-fPIC", "-o", str(library), *sources], check=True)
+    return CompiledEngine(engine, _loaded(library))
+
+
+def _loaded(library: Path) -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(library))
     loaded.net_run.restype = loaded.net_input.restype = ctypes.c_void_p
     loaded.net_run.argtypes = [ctypes.c_void_p]
-    return CompiledEngine(engine, loaded)
+    return loaded
+
+
+@dataclass(frozen=True)
+class KernelObjects:
+    """All kernels as object files, so that engines of many small graphs need not compile them."""
+
+    files: tuple[str, ...]
+
+    @staticmethod
+    def compiled(folder: Path) -> KernelObjects:
+        """Compile the kernels."""
+        sources = sorted(str(path) for path in FOLDER.glob("reds_*.c"))
+        subprocess.run([compiler(), *STRICT, "-O0", "-fPIC", "-c", *sources], check=True, cwd=folder)
+        return KernelObjects(tuple(sorted(map(str, folder.glob("*.o")))))
+
+    def linked(self, contents: Sequence[tuple[str, bytes]], folder: Path) -> CompiledEngine:
+        """Generate the engine of some files in a folder, and link it with the kernels."""
+        engine = generated(contents, examples=1)
+        written(engine, folder)
+        library = folder / "net.so"
+        command = [compiler(), *STRICT, "-O0", "-shared", "-fPIC", "-o", str(library), str(folder / "reds_net.c")]
+        subprocess.run([*command, *self.files], check=True)
+        return CompiledEngine(engine, _loaded(library))
