@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from reds_core.runs.api import extract, prune
     from reds_core.runs.checkpoint import load_scores
     from reds_core.runs.dataset import Dataset, load_data
+    from reds_core.runs.deploying import export
     from reds_core.runs.evaluating import ModelEvaluation, evaluate
+    from reds_core.runs.export_folder import FamilyExport
     from reds_core.runs.folder import Mode
     from reds_core.runs.formulating import formulate_model
     from reds_core.runs.inspection import inspect
@@ -88,7 +90,9 @@ _MODULES = {
     "runs.api": ("extract", "prune"),
     "runs.checkpoint": ("load_scores",),
     "runs.dataset": ("Dataset", "load_data"),
+    "runs.deploying": ("export",),
     "runs.evaluating": ("ModelEvaluation", "evaluate"),
+    "runs.export_folder": ("FamilyExport",),
     "runs.folder": ("Mode",),
     "runs.formulating": ("formulate_model",),
     "runs.inspection": ("inspect",),
@@ -119,6 +123,7 @@ __all__ = [
     "Controls",
     "Conversion",
     "Dataset",
+    "FamilyExport",
     "FinetuneSettings",
     "Grid",
     "KnapsackProblem",
@@ -151,6 +156,7 @@ __all__ = [
     "convert_problem",
     "describe_plugin",
     "evaluate",
+    "export",
     "export_suite",
     "extract",
     "formulate_model",

@@ -40,6 +40,7 @@ _SUMMARIES = {
     "prune": "Prune a model to nested subnetworks within their budgets, and write .keras and .tflite files.",
     "inspect": "Show the layers and channel groups of a model, and its MACs, parameters and peak RAM.",
     "extract": "Add another subnetwork to a finished run, with or without training.",
+    "export": "Write the subnetworks of a finished run for a device, such as the C engine.",
     "evaluate": "Measure a model file, or a file for a device, on test data.",
     "profile": "Measure what a file, or each file of a run, takes on a device: latency, memory and flash.",
     "report": "Write the report of a finished run or comparison again.",

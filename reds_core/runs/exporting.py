@@ -148,7 +148,7 @@ class Exporter:
     @property
     def _examples(self) -> Arrays | None:
         """The examples on which files are calibrated."""
-        return None if self.calibration is None else _spread(self.calibration, CALIBRATION_EXAMPLES)
+        return None if self.calibration is None else calibration_examples(self.calibration)
 
     def save_member(
         self,
@@ -334,6 +334,11 @@ def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float |
             f"{byte_size(sizes[1])}; {argument('int8', False)} leaves int8 files out"
         )
     return warnings
+
+
+def calibration_examples(data: Arrays) -> Arrays:
+    """Return the training examples on which files are calibrated."""
+    return _spread(data, CALIBRATION_EXAMPLES)
 
 
 def _spread(data: Arrays, count: int) -> Arrays:

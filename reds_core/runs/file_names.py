@@ -28,6 +28,11 @@ def member_files(kinds: FileKinds, name: str) -> tuple[str, ...]:
     return tuple(kinds.file_names(f"{MEMBER}{name}").values())
 
 
+def member_file(kind: FileKind, name: str) -> str:
+    """The file of one kind of the subnetwork `name`."""
+    return kind.file_name(f"{MEMBER}{name}")
+
+
 def is_output(kind: FileKind, name: str) -> bool:
     """Whether a run writes a network to a file of this name."""
     return name == full_file(kind) or name.startswith(MEMBER)

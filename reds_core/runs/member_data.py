@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from reds_core.errors import InputError, RedsError
 from reds_core.framework.data import Arrays, Data
+from reds_core.framework.framework import Framework
+from reds_core.plan import Plan
 from reds_core.runs.dataset import OBJECTS, Dataset
-from reds_core.runs.finished_family import FinishedFamily
 from reds_core.runs.folder import VALIDATION
 from reds_core.runs.given_data import Splits, read_given
 from reds_core.runs.inputs import examples_in_memory, split_parts
+from reds_core.runs.settings import RunSettings
 from reds_core.watcher import Watcher
+
+
+class FinishedRun(Protocol):
+    """A finished run, as far as its data is read again."""
+
+    @property
+    def plan(self) -> Plan:
+        """Its plan."""
+
+    @property
+    def settings(self) -> RunSettings:
+        """Its settings."""
+
+    @property
+    def framework(self) -> Framework:
+        """The framework of its models."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +54,7 @@ class MemberData:
 
 
 def read_member_data(
-    family: FinishedFamily, model: Any, given: str | Dataset | Splits | None, watcher: Watcher
+    family: FinishedRun, model: Any, given: str | Dataset | Splits | None, watcher: Watcher
 ) -> MemberData:
     """Read the data of the run again, split as in the run.
 
@@ -78,7 +96,7 @@ def read_member_data(
     return MemberData()
 
 
-def _split(family: FinishedFamily, model: Any, dataset: Dataset) -> MemberData:
+def _split(family: FinishedRun, model: Any, dataset: Dataset) -> MemberData:
     settings = family.settings
     if not settings.finetune.epochs:
         # weights of classes are for training, and nothing was held back if the run had validation data

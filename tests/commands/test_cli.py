@@ -79,6 +79,8 @@ def test_without_a_command_help_is_shown_and_it_is_an_error(reds: Reds) -> None:
         (["prune", "--element-size", "3"], "element size 3 is neither 1 nor 4"),
         (["extract"], "Missing argument"),
         (["extract", "out"], "Missing option '--budget'; see `reds extract --help`"),
+        (["export", "out", "--out", "d"], "Missing option '--target'; see `reds export --help`"),
+        (["export", "out", "--target", "c-engine"], "Missing option '--out'; see `reds export --help`"),
     ],
 )
 def test_usage_errors(reds: Reds, arguments: list[str], why: str, tmp_path: Path, monkeypatch: Any) -> None:

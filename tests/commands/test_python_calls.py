@@ -46,6 +46,7 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "convert": ("convert_problem", ("p.npz", "p.mps")),
     "prune": ("prune", ("m.keras",)),
     "extract": ("extract", ("out", "--budget", "macs=0.4")),
+    "export": ("export", ("out", "--target", "c-engine", "--out", "d")),
     "suite": ("export_suite", ("export", "tiny", "d")),
     "evaluate": ("evaluate", ("m.keras", "--data", "d.npz")),
     "profile": ("profile", ("f.tflite", "--on", "litert")),

@@ -113,6 +113,12 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         {"--budget": BUDGETS, "--data": PATHS, "--finetune-epochs": _SMALL, "--solver": NAMES, "--time-limit": NUMBERS}
         | {"--option": OPTIONS, "--json": None, "--gap": AMOUNTS},
     ),
+    "export": (
+        ("done",),
+        (("--target", "keras"), ("--out", "new")),
+        {"--target": (*NAMES, "c-engine", "keras"), "--members": (*WORDS, "50", "25,50"), "--out": PATHS}
+        | {"--data": PATHS, "--overwrite": None, "--option": OPTIONS, "--json": None},
+    ),
     "latency": (
         ("m.keras",),
         (("--out", "new.json"), ("--repeats", "10"), ("--points", "2"), ("--checks", "0")),

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as schema
 from reds_litert.graph import FileGraph, FileOperator, FileTensor
 
 from reds_c_engine.fixed_point import quantized_multiplier, quantized_multipliers
-from reds_c_engine.quantization import GREATEST, LEAST, input_radius, limits
+from reds_c_engine.quantization import GREATEST, LEAST, NO_ACTIVATION, SAME_PADDING, input_radius, limits
 from reds_c_engine.records import (
     Arithmetic,
     Blocks,
@@ -187,7 +186,7 @@ def _image(one: Operator, tensor: FileTensor) -> tuple[int, int, int]:
 
 
 def _pad_before(padding: int, size: int, out: int, kernel: int, stride: int, dilation: int = 1) -> int:
-    if padding != schema.Padding.SAME:
+    if padding != SAME_PADDING:
         return 0
     extent = (kernel - 1) * dilation + 1
     return max((out - 1) * stride + extent - size, 0) // 2
@@ -470,8 +469,11 @@ def _arithmetic(kernel: str) -> Callable[[Operator], list[Step]]:
 
 def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
     a, b, target = one.graph.tensors[first], one.graph.tensors[second], one.target
-    count, period = math.prod(target.shape), math.prod(b.shape)
-    if a.data is not None or math.prod(a.shape) != count or not _repeats(b.shape, target.shape):
+    shape, data = b.shape, b.data
+    if data is not None and not _repeats(shape, target.shape):
+        shape, data = target.shape, np.broadcast_to(data, target.shape)
+    count, period = math.prod(target.shape), math.prod(shape)
+    if a.data is not None or math.prod(a.shape) != count or not _repeats(shape, target.shape):
         raise one.refused(
             f"it repeats tensors of the shapes {a.shape} and {b.shape} in ways other than channel by channel"
         )
@@ -489,7 +491,7 @@ def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
     settings = Arithmetic(
         count=count,
         period=period,
-        constant=None if b.data is None else b.data.astype(np.int8).tobytes(),
+        constant=None if data is None else data.astype(np.int8).tobytes(),
         first_zero=a.zero_point,
         second_zero=b.zero_point,
         output_zero=target.zero_point,
@@ -503,7 +505,7 @@ def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
         least=least,
         greatest=greatest,
     )
-    return one.step(kernel, settings, *((first,) if b.data is not None else (first, second)))
+    return one.step(kernel, settings, *((first, second) if data is None else (first,)))
 
 
 def _repeats(shape: Sequence[int], whole: Sequence[int]) -> bool:
@@ -516,7 +518,7 @@ def _repeats(shape: Sequence[int], whole: Sequence[int]) -> bool:
 
 def _concatenation(one: Operator) -> list[Step]:
     target, axis = one.target, one.options.axis % len(one.target.shape)
-    if one.options.fusedActivationFunction != schema.ActivationFunctionType.NONE:
+    if one.options.fusedActivationFunction != NO_ACTIVATION:
         raise one.refused("it has a fused activation function")
     inner = math.prod(target.shape[axis + 1 :])
     outer = math.prod(target.shape[:axis])

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from reds_litert.graph import FileTensor
 
 LEAST, GREATEST = -128, 127
-_ACTIVATION = schema.ActivationFunctionType
+NO_ACTIVATION = 0
+"""What files have as the activation function of an operator without one."""
 ACTIVATIONS: dict[int, tuple[float | None, float | None]] = {
-    _ACTIVATION.NONE: (None, None),
-    _ACTIVATION.RELU: (0.0, None),
-    _ACTIVATION.RELU6: (0.0, 6.0),
-    _ACTIVATION.RELU_N1_TO_1: (-1.0, 1.0),
+    NO_ACTIVATION: (None, None),
+    1: (0.0, None),  # RELU
+    2: (-1.0, 1.0),  # RELU_N1_TO_1
+    3: (0.0, 6.0),  # RELU6
 }
 """The least and the greatest real output of each activation function that can be part of an operator."""
+SAME_PADDING = 0
+"""What files have as the padding of an operator whose output is as large as its input, but for strides."""
 
 
 def rounded(value: float) -> int:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from reds_litert.graph import read_graph
 
 from reds_c_engine.records import Family
+from reds_c_engine.reference import run
 from reds_c_engine.source import array_text
 
 SEED = 2463534242
@@ -56,22 +57,33 @@ def expectations(family: Family, contents: Sequence[bytes], examples: int) -> Ex
     outputs = math.prod(full.output_shape)
     examples = max(1, min(examples, LARGEST_BYTES // (outputs * len(contents))))
     inputs = random_inputs(examples, math.prod(full.input_shape)).reshape(examples, *full.input_shape)
+    found, source = _by_interpreter(contents, inputs), "tflite-micro"
+    if found is None:
+        found, source = _by_reference(contents, inputs), "the integer reference of reds"
+    return Expectations(source, np.array(found, np.int8).reshape(len(contents), examples, outputs))
+
+
+def _by_interpreter(contents: Sequence[bytes], inputs: npt.NDArray[np.int8]) -> list[npt.NDArray[np.int8]] | None:
+    """Return the outputs of tflite-micro; None if it is not installed or cannot run one of the files."""
     try:
         from tflite_micro import runtime
     except ImportError:
-        from reds_c_engine.reference import run
-
-        found = [np.asarray(run(read_graph(content), inputs)) for content in contents]
-        source = "the integer reference of reds"
-    else:
-        found, source = [], "tflite-micro"
-        for content in contents:
+        return None
+    found = []
+    for content in contents:
+        try:
             interpreter = runtime.Interpreter.from_bytes(content, arena_size=_ARENA_BYTES)
-            for example in inputs:
-                interpreter.set_input(example[None], 0)
-                interpreter.invoke()
-                found.append(np.array(interpreter.get_output(0)))
-    return Expectations(source, np.array(found, np.int8).reshape(len(contents), examples, outputs))
+        except RuntimeError:  # it runs no dense layers with weights of 4 bits, for example
+            return None
+        for example in inputs:
+            interpreter.set_input(example[None], 0)
+            interpreter.invoke()
+            found.append(np.array(interpreter.get_output(0)))
+    return found
+
+
+def _by_reference(contents: Sequence[bytes], inputs: npt.NDArray[np.int8]) -> list[npt.NDArray[np.int8]]:
+    return [np.asarray(run(read_graph(content), inputs)) for content in contents]
 
 
 def vectors_text(expected: Expectations) -> str:

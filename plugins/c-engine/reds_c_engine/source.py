@@ -248,6 +248,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 # --- the tables ------------------------------------------------------------------------------------------------------
 
+_WEIGHTS = "/* The weights of the full network. Members read parts of its rows. */"
 _FUNCTIONS = """\
 static int8_t net_arena[REDS_NET_ARENA_SIZE];
 
@@ -273,16 +274,19 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
         family: The family.
         writer: An empty writer, from which the sizes of tables can be read afterwards.
     """
-    layers = [_layers_text(index, member, writer) for index, member in enumerate(family.members)]
+    layers = [_layers_text(index, member, writer) for index, member in enumerate(family.members) if member.steps]
     programs = ",\n".join(
-        f"  {{net_layers_{index}, {len(member.steps)}, {_place(member.result)}}}"
+        f"  {{{f'net_layers_{index}' if member.steps else 0}, {len(member.steps)}, {_place(member.result)}}}"
         for index, member in enumerate(family.members)
     )
     about = ",\n".join(f"  {_about(member)}" for member in family.members)
     parts = [
         '#include "reds_net.h"\n\n#include "reds_engine.h"\n',
-        "/* The weights of the full network. Members read parts of its rows. */",
-        array_text("static const int8_t net_weights", list(_signed(family.store or b"\0"))),
+        *(
+            [_WEIGHTS, array_text("static const int8_t net_weights", list(_signed(family.store)))]
+            if family.store
+            else []
+        ),
         writer.text + "\n",
         *layers,
         f"static const reds_member net_programs[REDS_NET_MEMBERS] = {{\n{programs}}};\n",
@@ -291,6 +295,11 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
         _input_text(family),
     ]
     return "\n".join(parts)
+
+
+def _weights_text(family: Family) -> list[str]:
+    array = "static const int8_t net_weights"
+    return [_WEIGHTS, array_text(array, list(_signed(family.store)))] if family.store else []
 
 
 def _layers_text(index: int, member: Member, writer: SettingsWriter) -> str:

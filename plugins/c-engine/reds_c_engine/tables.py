@@ -49,14 +49,14 @@ def requantized(source: FileTensor, target: FileTensor, options: Any = None) -> 
     return scaled(INPUTS - source.zero_point, by) + target.zero_point
 
 
-def _relu(low: float, high: float | None) -> Table:
-    def results(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
-        by = quantized_multiplier(float(np.float32(source.scale) / np.float32(target.scale)))
-        values = scaled(INPUTS - source.zero_point, by) + target.zero_point
-        greatest = GREATEST if high is None else min(GREATEST, quantized(high, target))
-        return np.clip(values, max(LEAST, quantized(low, target)), greatest)
+def _relu(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
+    by = quantized_multiplier(float(np.float32(source.scale) / np.float32(target.scale)))
+    values = scaled(INPUTS - source.zero_point, by) + target.zero_point
+    return np.maximum(values, target.zero_point)
 
-    return results
+
+def _relu6(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
+    return np.clip(INPUTS, source.zero_point, quantized(6.0, source))  # tflite-micro ignores the scale of the output
 
 
 def _leaky_relu(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
@@ -172,10 +172,8 @@ def _hard_swish(source: FileTensor, target: FileTensor, options: Any) -> IntArra
 
 FUNCTIONS: dict[str, Table] = {
     "QUANTIZE": requantized,
-    "RELU": _relu(0.0, None),
-    "RELU6": _relu(0.0, 6.0),
-    "RELU_N1_TO_1": _relu(-1.0, 1.0),
-    "RELU_0_TO_1": _relu(0.0, 1.0),
+    "RELU": _relu,
+    "RELU6": _relu6,
     "LEAKY_RELU": _leaky_relu,
     "LOGISTIC": _logistic,
     "TANH": _tanh,

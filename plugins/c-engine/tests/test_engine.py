@@ -1,0 +1,183 @@
+"""Generated engines against tflite-micro, value by value, and what is in their files."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reds_c_engine.deploy import generated, written
+from reds_c_engine.engine_device import CEngine, EngineOptions
+from reds_c_engine.family import family_of
+from reds_c_engine.reference import run
+
+pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
+
+from engines import SANITIZERS, STRICT, CompiledEngine, compiled, compiler
+from family_graphs import KernelSource, family, member
+from int8_graphs import GraphBuilder, examples, integers, options, tflite_micro_outputs
+from reds_litert.graph import read_graph
+
+from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework import MemberFile
+
+EXAMPLES = 24
+Contents = Sequence[tuple[str, bytes]]
+
+
+@pytest.fixture(scope="module")
+def eight_bits() -> Contents:
+    return family()
+
+
+@pytest.fixture(scope="module")
+def engine(eight_bits: Contents, tmp_path_factory: pytest.TempPathFactory) -> CompiledEngine:
+    return compiled(eight_bits, tmp_path_factory.mktemp("engine"))
+
+
+def check(engine: CompiledEngine, contents: Contents, *, switching: bool = False) -> None:
+    """Compare all values of random inputs with those of tflite-micro, or of the reference without it."""
+    x = examples(contents[0][1], EXAMPLES)
+    try:
+        expected = [tflite_micro_outputs(content, x) for _, content in contents]
+    except ImportError:
+        expected = [run(read_graph(content), x) for _, content in contents]
+    assert min(len(np.unique(each)) for each in expected) > 4
+    if switching:
+        order = [(i, k) for k in range(EXAMPLES) for i in range(len(contents))]
+        assert all(np.array_equal(engine.outputs(i, x[k : k + 1])[0], expected[i][k]) for i, k in order)
+    else:
+        for index, each in enumerate(expected):
+            assert int((engine.outputs(index, x) != each).sum()) == 0
+
+
+def test_members_compute_what_tflite_micro_does(engine: CompiledEngine, eight_bits: Contents) -> None:
+    check(engine, eight_bits)
+    check(engine, eight_bits, switching=True)
+
+
+@pytest.mark.slow
+def test_members_run_clean_under_sanitizers(eight_bits: Contents, tmp_path: Path) -> None:
+    engine = generated(eight_bits, examples=4)
+    written(engine, tmp_path)
+    sources = [*map(str, tmp_path.glob("*.c")), str(tmp_path / "test" / "reds_net_test.c")]
+    flags = [*STRICT, "-O1", "-g", *SANITIZERS, f"-I{tmp_path}"]
+    subprocess.run([compiler(), *flags, *sources, "-o", str(tmp_path / "test.out")], check=True)
+    assert subprocess.run([str(tmp_path / "test.out")], check=False).returncode == 0
+
+
+def test_weights_are_stored_once(engine: CompiledEngine, eight_bits: Contents) -> None:
+    full = read_graph(eight_bits[-1][1])
+    kernels = [full.tensors[o.inputs[1]] for o in full.operators if o.kind in ("CONV_2D", "FULLY_CONNECTED")]
+    kernels += [full.tensors[o.inputs[1]] for o in full.operators if o.kind == "DEPTHWISE_CONV_2D"]
+    assert engine.engine.sizes.weights_bytes == sum(kernel.size_bytes for kernel in kernels)
+    assert engine.engine.family.own_kernels == ()
+
+
+def test_a_kernel_that_is_no_slice_gets_a_copy_and_is_named(eight_bits: Contents, tmp_path: Path) -> None:
+    other = member(KernelSource(_kernels={"inner": integers(np.random.default_rng(9), (8, 1, 1, 8))}), (4, 3, 5), 2)
+    contents = [("50", other), eight_bits[-1]]
+    found = compiled(contents, tmp_path)
+    check(found, contents)
+    (text,) = found.engine.family.own_kernels
+    assert text.startswith("member '50', layer 'tensor")
+    assert len(found.engine.family.store) == len(family_of(eight_bits).store) + 16
+
+
+def test_packed_weights(tmp_path: Path) -> None:
+    """tflite-micro runs no dense layer with weights of 4 bits and a scale for each channel; the reference does."""
+    contents = family(bits=4)
+    found = compiled(contents, tmp_path)
+    x = examples(contents[0][1], EXAMPLES)
+    for index, (_, content) in enumerate(contents):
+        assert np.array_equal(found.outputs(index, x), run(read_graph(content), x))
+    assert found.engine.sizes.weights_bytes <= 0.52 * len(family_of(family()).store)
+
+
+def test_the_text_is_the_same_each_time_and_compiles_without_warnings(eight_bits: Contents, tmp_path: Path) -> None:
+    first, second = (generated(eight_bits).files for _ in range(2))
+    assert first == second
+    assert max(len(line) for name, text in first.items() if "net" in name for line in text.splitlines()) <= 120
+    arm = shutil.which("arm-none-eabi-gcc")
+    if arm is None:
+        pytest.skip("there is no arm-none-eabi-gcc")
+    written(generated(eight_bits), tmp_path)
+    for path in tmp_path.glob("*.c"):
+        subprocess.run(
+            [arm, *STRICT, "-mcpu=cortex-m4", "-O1", "-c", str(path), "-o", str(tmp_path / "x.o")], check=True
+        )
+
+
+def test_the_arena_holds_the_input_and_what_lives_at_the_same_time(engine: CompiledEngine) -> None:
+    for each in engine.engine.family.members:
+        assert each.input_place == 0
+        for placed in each.steps:
+            assert placed.output + 1 <= each.arena_bytes
+    arenas = [each.arena_bytes for each in engine.engine.family.members]
+    assert arenas == sorted(arenas)
+    assert arenas[-1] == 8 * 7 * (6 + 10 + 16)  # both branches and the tensor that joins them
+
+
+@pytest.mark.parametrize("layout", ["plain", "arduino", "zephyr"])
+def test_layouts(layout: str, eight_bits: Contents, tmp_path: Path) -> None:
+    files = []
+    for name, content in eight_bits:
+        (tmp_path / f"{name}.tflite").write_bytes(content)
+        files.append(MemberFile(name, tmp_path / f"{name}.tflite"))
+    out = tmp_path / "out"
+    out.mkdir()
+    made = CEngine(EngineOptions(layout=layout, examples=2)).deploy(files, out)  # type: ignore[arg-type]
+    assert sorted(made.files) == sorted(path for path in out.rglob("*") if path.is_file())
+    names = {path.relative_to(out).as_posix() for path in made.files}
+    own = {"plain": {"Makefile", "CMakeLists.txt", "reds_net.c"},
+           "arduino": {"library.properties", "src/reds_net.c"},
+           "zephyr": {"zephyr/module.yml", "Kconfig", "CMakeLists.txt", "src/reds_net.c"}}[layout]  # fmt: skip
+    assert own | {"README.md", "test/reds_net_test.c", "test/reds_net_vectors.h"} <= names
+    assert not any("@" in path.read_text() for path in made.files if path.suffix not in {".c", ""})
+    assert set(made.arena_bytes) == {"25", "50", "75", "full"}
+    if layout == "plain":
+        assert shutil.which("make"), "make is missing"
+        subprocess.run(["make", "-s", "test", "CFLAGS=-O0"], cwd=out, check=True)
+
+
+def refused(build: GraphBuilder, x: int, y: int) -> str:
+    with pytest.raises(UnsupportedError) as error:
+        family_of([("full", build.content(x, y))])
+    return str(error.value)
+
+
+def test_what_the_engine_cannot_run_is_named() -> None:
+    build = GraphBuilder()
+    x = build.tensor((1, 8))
+    y = build.operator("SIN", [x], build.tensor((1, 8)))
+    assert refused(build, x, y) == (
+        "the C engine cannot run operator SIN of layer 'tensor1': there is no kernel for it (member 'full'); "
+        "replace the layer, or deploy the .tflite files"
+    )
+    build = GraphBuilder()
+    x = build.tensor((1, 3, 4, 2))
+    axes = build.tensor((1,), data=np.array([3], np.int32))
+    y = build.operator("MEAN", [x, axes], build.tensor((1, 3, 4)), options("ReducerOptions"))
+    assert "operator MEAN of layer 'tensor2': it is not a mean over all positions" in refused(build, x, y)
+    build = GraphBuilder()
+    x = build.tensor((1, 3, 4, 2), 0.05)
+    joined = build.tensor((1, 3, 4, 4), 0.07)
+    y = build.operator("CONCATENATION", [x, x], joined, options("ConcatenationOptions", axis=3))
+    assert "its inputs have different scales" in refused(build, x, y)
+    build = GraphBuilder()
+    x = build.tensor((2, 8))
+    y = build.operator("TANH", [x], build.tensor((2, 8), 1 / 128))
+    assert "a batch of 2 inputs" in refused(build, x, y)
+
+
+def test_files_of_two_families_are_refused(eight_bits: Contents) -> None:
+    build = GraphBuilder()
+    x = build.tensor((1, 4), 0.05)
+    y = build.operator("TANH", [x], build.tensor((1, 4), 1 / 128))
+    with pytest.raises(InputError, match="member '25' has inputs and outputs of the shapes"):
+        family_of([("25", build.content(x, y)), eight_bits[-1]])
+    with pytest.raises(InputError, match="cannot be read as a LiteRT model"):
+        family_of([("25", b"nothing"), eight_bits[-1]])

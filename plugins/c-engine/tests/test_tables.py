@@ -1,0 +1,84 @@
+"""Tables of functions against tflite-micro, for all 256 inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from reds_c_engine.lowering import lowered
+from reds_c_engine.records import LookupTable
+from reds_c_engine.tables import FUNCTIONS, composed, table_bytes
+
+pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
+pytest.importorskip("tflite_micro", reason="needs the tflite-micro wheel")
+
+from int8_graphs import ACTIVATIONS, GraphBuilder, options, tflite_micro_outputs
+from reds_litert.graph import read_graph
+
+INPUTS = np.arange(-128, 128).astype(np.int8)[None]
+OUTPUTS = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}
+
+
+def check(build: GraphBuilder, x: int, y: int) -> None:
+    """Compare the single table of a graph with tflite-micro."""
+    content = build.content(x, y)
+    (step,) = lowered(read_graph(content), {}).steps
+    assert isinstance(step.settings, LookupTable)
+    expected = tflite_micro_outputs(content, INPUTS)[0]
+    assert np.frombuffer(step.settings.table, np.int8).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_functions(kind: str) -> None:
+    for scale in (0.003, 0.024, 0.05, 0.11, 0.4):
+        for zero_point in (-128, -3, 90):
+            build = GraphBuilder()
+            x = build.tensor((1, 256), scale, zero_point)
+            y = build.tensor((1, 256), *OUTPUTS.get(kind, (scale * 0.97, -20)))
+            settings: Any = options("LeakyReluOptions", alpha=0.3) if kind == "LEAKY_RELU" else None
+            build.operator(kind, [x], y, settings)
+            check(build, x, y)
+
+
+@pytest.mark.parametrize("kind", ["ADD", "SUB", "MUL"])
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("activation", ["none", "relu6"])
+def test_sums_and_products_with_a_number(kind: str, is_first: bool, activation: str) -> None:
+    for scale in (0.004, 0.06):
+        build = GraphBuilder()
+        x = build.tensor((1, 256), 0.04, 7)
+        constant = build.tensor((), scale, -2, data=np.array(101, np.int8))
+        y = build.tensor((1, 256), 0.05, -40)
+        settings = options(f"{kind.capitalize()}Options", fusedActivationFunction=ACTIVATIONS[activation])
+        build.operator(kind, [constant, x] if is_first else [x, constant], y, settings)
+        check(build, x, y)
+
+
+def test_tables_in_a_row_become_one() -> None:
+    build = GraphBuilder()
+    x = build.tensor((1, 256), 0.03, 7)
+    a = build.operator("HARD_SWISH", [x], build.tensor((1, 256), 0.025, -100))
+    shape = build.tensor((4,), data=np.array([1, 16, 16, 1], np.int32))
+    b = build.operator("RESHAPE", [a, shape], build.tensor((1, 16, 16, 1), 0.025, -100), options("ReshapeOptions"))
+    y = build.operator("TANH", [b], build.tensor((1, 16, 16, 1), 1 / 128))
+    content = build.content(x, y)
+    (step,) = lowered(read_graph(content), {}).steps
+    assert isinstance(step.settings, LookupTable)
+    found = np.frombuffer(step.settings.table, np.int8).tolist()
+    assert found == tflite_micro_outputs(content, INPUTS)[0].reshape(-1).tolist()
+
+
+def test_a_table_whose_result_is_read_twice_stays() -> None:
+    build = GraphBuilder()
+    x = build.tensor((1, 256), 0.03, 7)
+    a = build.operator("RELU", [x], build.tensor((1, 256), 0.03, 7))
+    b = build.operator("TANH", [a], build.tensor((1, 256), 1 / 128))
+    y = build.operator("ADD", [a, b], build.tensor((1, 256), 0.05), options("AddOptions"))
+    steps = lowered(read_graph(build.content(x, y)), {}).steps
+    assert [step.kernel for step in steps] == ["reds_lookup", "reds_lookup", "reds_add"]
+
+
+def test_tables_are_composed_by_looking_up_results() -> None:
+    first, second = table_bytes(np.arange(127, -129, -1)), table_bytes(np.arange(-128, 128) // 2)
+    assert np.frombuffer(composed(first, second), np.int8).tolist() == [v // 2 for v in range(127, -129, -1)]
