@@ -338,6 +338,7 @@ def test_overwriting_leaves_no_file_of_the_search(place: Workplace) -> None:
         def export(self, model: ToyModel, path: Path, calibration: Arrays | None, quantise: bool) -> None:
             if not path.name.startswith("full"):
                 raise Interrupted
+            super().export(model, path, calibration, quantise)
 
     with pytest.raises(Interrupted):
         search(place, 10.0, registry=registry(Broken))

@@ -28,8 +28,10 @@ FIT = 1e-6
 largest weight of the row. A conversion rounds each weight a few times in single precision, to 6e-8 of itself."""
 STEP = 0.51
 """The greatest difference between weights and their integers, in steps: rounding, and a little for single precision."""
-LARGEST_BIAS = np.iinfo(np.int32).max / 2
-"""The greatest bias that leaves room for the sum that is added to it, as converters have it."""
+LARGEST_SUM = np.iinfo(np.int32).max
+"""The greatest sum of products and bias that kernels can hold."""
+LARGEST_INPUT = 255
+"""The greatest difference between an input and its zero point."""
 
 
 class Reason(Enum):
@@ -220,7 +222,12 @@ def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
     factors = _factors(rows, full_rows)
     if factors is None or not is_rounded.all():
         return Reason.WEIGHTS
-    scales = (steps * factors).astype(np.float32)
+    if member.exact_bias is None or not member.input_scale > 0:
+        return Reason.NOT_FOLLOWED
+    # weights that are all rounded to 0 have any scale, so that their bias can be in range
+    is_zero = ~_rows(integers, axis).any(axis=1)
+    least = np.where(is_zero, np.abs(member.exact_bias) / (LARGEST_SUM / 2) / member.input_scale, 0)
+    scales = np.maximum(steps * factors, least).astype(np.float32)
     if own.scales.size == 1:
         if not (scales == scales[0]).all():
             return Reason.WEIGHTS
@@ -230,10 +237,11 @@ def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
         return Reason.RANGE
     if member.bias is None:
         return _Fit(integers, scales, None, bias_scales)
-    if member.bias.data is None or member.bias.dtype != np.int32 or member.exact_bias is None:
+    if member.bias.data is None or member.bias.dtype != np.int32:
         return Reason.NOT_FOLLOWED
     bias = np.rint(member.exact_bias / bias_scales.astype(np.float64))
-    if np.abs(bias).max(initial=0) > LARGEST_BIAS:
+    sums = np.abs(bias) + LARGEST_INPUT * np.abs(_rows(integers, axis).astype(np.int64)).sum(axis=1)
+    if sums.max(initial=0) > LARGEST_SUM:
         return Reason.RANGE
     return _Fit(integers, scales, bias.astype(np.int32), bias_scales)
 
