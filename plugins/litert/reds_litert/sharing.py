@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from reds_core.framework import ExportSource, FullExport
-from reds_core.network import Network
+from reds_core.network import Network, WeightKind
 from reds_litert.conversion import converted
 from reds_litert.shared_store import Conversions, Reason, shared_file
 
-_SUFFIX = re.compile(r"_\d+$")
+_NUMBER = re.compile(r"_\d+$")
 NAMED_LAYERS = 3
 """The most layers that a warning names for each reason."""
 
@@ -32,8 +32,7 @@ def shared(source: ExportSource, full: FullExport, content: bytes) -> bytes:
     of_full = Conversions(full.path.read_bytes(), _float32(full.source))
     found = shared_file(Conversions(content, _float32(source)), of_full)
     if found.own:
-        names = layer_names(tuple(found.own), source.network)
-        reasons = {names[tensor]: reason for tensor, reason in found.own.items()}
+        reasons = [(layer_name(tensor, source.network), reason) for tensor, reason in found.own.items()]
         source.warn(own_text(reasons, found.kernels, full.path.name))
     return found.content
 
@@ -42,16 +41,16 @@ def _float32(source: ExportSource) -> bytes:
     return source.conversions.get("float32", lambda: converted(source.framework, source.model, "float32", None))
 
 
-def own_text(own: Mapping[str, Reason], kernels: int, full: str) -> str:
+def own_text(own: Sequence[tuple[str, Reason]], kernels: int, full: str) -> str:
     """Return the warning that some kernels are not shared, as the rest of a sentence that begins with the file's name.
 
     Args:
-        own: Why layers have kernels of their own, by name.
+        own: The layer of each kernel that is not shared, and the reason.
         kernels: The number of all kernels in the file.
         full: The name of the file of the full network.
     """
     by_reason: dict[Reason, list[str]] = {}
-    for name, reason in own.items():
+    for name, reason in dict.fromkeys(own):
         by_reason.setdefault(reason, []).append(name)
     texts = (
         f"{', '.join(names[:NAMED_LAYERS])}"
@@ -61,12 +60,14 @@ def own_text(own: Mapping[str, Reason], kernels: int, full: str) -> str:
     return f"does not share {len(own)} of its {kernels} kernels with '{full}' ({'; '.join(texts)})"
 
 
-def layer_names(tensors: Sequence[str], network: Network) -> dict[str, str]:
-    """Return the name of the layer of each kernel, from the name of its tensor.
+def layer_name(tensor: str, network: Network) -> str:
+    """Return the name of the layer whose kernel a tensor of a file holds, or a part of the tensor's name.
 
-    A converter names the tensor of a kernel by a path of layers and an operation, and may add a number to each layer.
+    A converter names tensors by paths of layers and operations, joins the paths of operators that it has fused, and may
+    append a number to each layer.
     """
-    known = {layer.name for layer in network.layers}
-    parts = {tensor: tensor.split(";")[0].split("/")[-2:][0] for tensor in tensors}
-    plain = {tensor: _SUFFIX.sub("", part) for tensor, part in parts.items()}
-    return plain if set(plain.values()) <= known else parts
+    kernels = {index for index, weight in enumerate(network.weights) if weight.kind is WeightKind.KERNEL}
+    known = {layer.name for layer in network.layers if kernels & set(layer.weights)}
+    parts = [path.split("/")[-2:][0] for path in tensor.split(";")]
+    named = (name for part in parts for name in (_NUMBER.sub("", part), part) if name in known)
+    return next(named, parts[0])
