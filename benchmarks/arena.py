@@ -1,4 +1,4 @@
-"""Peak RAM as counted against the arena that TensorFlow Lite Micro plans for the exported file.
+"""Peak RAM and arena as counted, against the arena that TensorFlow Lite Micro sets aside for the exported file.
 
     python benchmarks/arena.py [MODEL ...] [--out docs/peak-ram.md]
 
@@ -29,9 +29,9 @@ ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets" / "models"
 ARENA_BYTES = 16 * 2**20
 SHARES = (1.0, 0.75, 0.5, 0.25)
 REMARKS = """\
-The largest difference, 18,432 bytes on the full VWW network, is due to such a gap. The planner places the largest map
-(48 x 48 x 16) first, and the map that it is computed from (48 x 48 x 8) after it. The space between the latter and the
-image (96 x 96 x 3) is too small for the previous map, which is therefore placed at the end. The scratch memory of the
+Files in float32 have no memory plan. On the full VWW network, the greedy planner places the largest map (48 x 48 x 16)
+first, and the map that it is computed from (48 x 48 x 8) after it. The space between the latter and the image
+(96 x 96 x 3) is too small for the previous map, which is therefore placed at the end. The scratch memory of the
 attention block is as large as its keys or its values: steps x heads x size of a head.
 """
 PLAN = """
@@ -49,6 +49,7 @@ class Comparison:
     share: float
     element_size: int
     counted: int
+    arena: int
     head: int | None
     remark: str = ""
 
@@ -95,13 +96,13 @@ def compare(framework: Framework, name: str, model: Any) -> list[Comparison]:
         kept: Kept = member_kept(widths)
         small = framework.extract(model, network, kept)
         for size in (1, 4):
-            counted = usage(network, widths, CostModel(size))["peak_ram"]
+            counted = usage(network, widths, CostModel(size, additional=("arena",)))
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder, "model.tflite")
                 target = Registry().create(Target, "tflite-int8" if size == 1 else "tflite")
                 target.export(ExportSource(framework, small, framework.inspect(small), calibration=examples), file)
                 head, remark = arena_head(file)
-            found.append(Comparison(name, share, size, counted, head, remark))
+            found.append(Comparison(name, share, size, counted["peak_ram"], counted["arena"], head, remark))
             print(found[-1], flush=True)
     return found
 
@@ -112,20 +113,23 @@ def page(comparisons: list[Comparison]) -> str:
         "# Peak RAM as counted, and as the device plans it",
         "",
         "`python benchmarks/arena.py --out docs/peak-ram.md` exports each model at several widths and lets",
-        "TensorFlow Lite Micro plan its memory arena. *counted* is `peak_ram` of `reds inspect` and of plans;",
-        "*arena head* is the memory that the interpreter allocates for activations and scratch, in bytes. Each",
-        "tensor starts at a multiple of 16 bytes, so up to 15 bytes are lost per tensor that is live at the peak,",
-        "and the greedy planner may leave a gap between tensors. For products of two activations (attention), it",
-        "also allocates scratch memory for a transposed copy of one of them. There are no other differences between",
-        "the two figures.",
+        "TensorFlow Lite Micro set aside its memory arena. *peak_ram* and *arena* are counted as for budgets of these",
+        "names ([budgets.md](budgets.md)); *arena head* is the memory that the interpreter allocates for activations",
+        "and scratch, in bytes. Each tensor starts at a multiple of 16 bytes, which `arena` counts and `peak_ram` does",
+        "not. int8 files carry a memory plan ([litert.md](litert.md#memory-for-activations)), by which the interpreter",
+        "allocates what `arena` counts. For float32 files, its greedy planner may leave gaps between tensors, and for",
+        "products of two activations (attention), it also allocates scratch memory for a transposed copy of one of",
+        "them. There are no other differences between the figures.",
         "",
-        "| model | channels kept | type | counted | arena head | head - counted |",
-        "|---|---:|---|---:|---:|---:|",
+        "| model | channels kept | type | peak_ram | arena | arena head | head - arena |",
+        "|---|---:|---|---:|---:|---:|---:|",
     ]
     for c in comparisons:
         kind = "int8" if c.element_size == 1 else "float32"
-        head, difference = (f"{c.head:,}", f"{c.head - c.counted:+,}") if c.head is not None else (c.remark, "")
-        lines.append(f"| {c.model} | {100 * c.share:.0f} % | {kind} | {c.counted:,} | {head} | {difference} |")
+        head, difference = (f"{c.head:,}", f"{c.head - c.arena:+,}") if c.head is not None else (c.remark, "")
+        lines.append(
+            f"| {c.model} | {100 * c.share:.0f} % | {kind} | {c.counted:,} | {c.arena:,} | {head} | {difference} |"
+        )
     return "\n".join(lines) + "\n\n" + REMARKS
 
 

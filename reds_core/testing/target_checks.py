@@ -215,8 +215,8 @@ def refuses_damaged_files(subject: TargetSubject) -> None:
 def usage_equals_the_described_network(subject: TargetSubject) -> None:
     """Plans promise what a file uses, so what is counted in the file must equal what the description says, exactly.
 
-    Peaks, such as `arena`, may be less than the description says. This is checked at full width and with about half of the channels, for the resources that budgets know. Amounts of
-    other resources are whole numbers.
+    Peaks, such as `arena`, may be less than the description says. This is checked at full width and with about half of
+    the channels, for the resources that budgets know. Amounts of other resources are whole numbers.
     """
     counted = False
     for trial, content in subject.expressed:

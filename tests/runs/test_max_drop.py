@@ -140,7 +140,7 @@ def test_a_plan_of_given_budgets_says_nothing_of_it(place: Workplace) -> None:
     assert "max_drop" not in set(json.loads((place.out / "plan.json").read_text()))
 
 
-@pytest.mark.parametrize("resource", ["params", "peak_ram"])
+@pytest.mark.parametrize("resource", ["params", "peak_ram", "arena"])
 def test_another_resource(place: Workplace, resource: str) -> None:
     plan = search(place, 8.0, max_drop_resource=resource)
     assert plan.max_drop is not None

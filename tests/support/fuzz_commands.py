@@ -28,7 +28,7 @@ WORDS = (
 )
 NUMBERS = ("0", "1", "-1", "2", "0.5", "nan", "inf", "-inf", "1e400", "1e-400", "9" * 30, "0x10", "1_000", "½", "٣")
 BUDGETS = ("macs", "macs=", "macs=0", "macs=-1", "macs=nan", "macs=1e400", "macs=1e-9", "macs=1", "macs=0.9", "=0.5")
-BUDGETS += ("macs=0.5,0.25", "macs=0.5,0.5", "macs=0.5,x", "params=1KiB", "peak_ram=64", "latency=0.5", "mcas=0.5")
+BUDGETS += ("macs=0.5,0.25", "macs=0.5,0.5", "macs=0.5,x", "params=1KiB", "peak_ram=64", "arena=96", "latency=0.5", "mcas=0.5")
 BUDGETS += ("macs=" + "9" * 400, "macs=0.5,", "MACS=0.5", "macs=50%", "macs=0.5=0.5", "macs=0.1234567890123456789")
 OPTIONS = ("dp", "dp.x=1", ".=", "taylor.batch_size=0", "taylor.batch_size=-1", "magnitude.norm=l9", "tensorflow.x=y")
 OPTIONS += ("dp.table_limit=nan", "cpsat.presolve=maybe", "magnitude.norm=l1", "nobody.x=1", "a.b.c=d", "dp.=", "=.")
