@@ -1,6 +1,7 @@
 """Counts instructions a multiplication of the kernels of the C engine, on emulated Arm cores.
 
     python benchmarks/engine_kernels.py [CORE ...]
+    python benchmarks/engine_kernels.py --write     # renews the table of docs/c-engine-kernels.md
 
 Prints a table with a row for each layer and a column for each core (cortex-m3, cortex-m4, cortex-m7 and cortex-m55
 where none is named). The layers are those of a keyword network, DS-CNN S, and some of other networks. Needs
@@ -16,9 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from page_sections import put
 from reds_c_engine.emulator import CORES, Core, run_on, unavailable
 from reds_c_engine.kernel_files import FOLDER
 
+PAGE = Path(__file__).parents[1] / "docs" / "c-engine-kernels.md"
 M3 = Core("cortex-m3", "mps2-an385", "soft", 25_000_000)
 CHOICE = {M3.name: M3, **CORES}
 
@@ -145,4 +148,7 @@ def table(cores: Sequence[Core]) -> str:
 if __name__ == "__main__":
     if unavailable():
         sys.exit(unavailable())
-    print(table([CHOICE[name] for name in sys.argv[1:] or CHOICE]))
+    if sys.argv[1:] == ["--write"]:
+        put(PAGE, "instructions", table(list(CHOICE.values())))
+    else:
+        print(table([CHOICE[name] for name in sys.argv[1:] or CHOICE]))
