@@ -1,6 +1,7 @@
 """Counts instructions a multiplication of the kernels of the C engine, on emulated Arm cores.
 
     python benchmarks/engine_kernels.py [CORE ...]
+    python benchmarks/engine_kernels.py --write     # renews the table of docs/c-engine-kernels.md
 
 Prints a table with a row for each layer and a column for each core (cortex-m3, cortex-m4, cortex-m7 and cortex-m55
 where none is named). The layers are those of a keyword network, DS-CNN S, and some of other networks. Needs
@@ -16,9 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from page_sections import put
 from reds_c_engine.emulator import CORES, Core, run_on, unavailable
 from reds_c_engine.kernel_files import FOLDER
 
+PAGE = Path(__file__).parents[1] / "docs" / "c-engine-kernels.md"
 M3 = Core("cortex-m3", "mps2-an385", "soft", 25_000_000)
 CHOICE = {M3.name: M3, **CORES}
 
@@ -41,6 +44,8 @@ class Layer:
     @property
     def out(self) -> tuple[int, int]:
         """Height and width of the output, with as much padding below and to the right, or one more."""
+        if "transposed" in self.kernel:
+            return 17, 17
         if self.pad == (0, 0):
             return (
                 (self.size[0] - self.window[0]) // self.stride + 1,
@@ -51,6 +56,8 @@ class Layer:
     @property
     def macs(self) -> int:
         """Multiplications of the layer, those with padding included."""
+        if "transposed" in self.kernel:
+            return self.size[0] * self.size[1] * self.channels[0] * self.channels[1] * self.window[0] * self.window[1]
         inputs = 1 if "depthwise" in self.kernel else self.channels[0]
         return self.out[0] * self.out[1] * self.channels[1] * inputs * self.window[0] * self.window[1]
 
@@ -83,6 +90,7 @@ LAYERS = (
     Layer("convolution 3x3, 24 of 32 to 24, on 16x16", C, (16, 16), (24, 24), (3, 3), 1, (1, 1), row=32),
     Layer("depthwise 3x3/2, 32, on 24x24", D, (24, 24), (32, 32), (3, 3), 2, (0, 0)),
     Layer("depthwise 3x3, 45 of 64, on 25x5", D, (25, 5), (45, 45), (3, 3), 1, (1, 1), row=64),
+    Layer("transposed 3x3/2, 32 to 16, 8x8 to 17x17", C + "_transposed", (8, 8), (32, 16), (3, 3), 2),
     Layer("convolution 3x3, 32 to 32, on 8x8, 4 bits", C + "_packed", (8, 8), (32, 32), (3, 3), 1, (1, 1), bits=4),
     Layer("pointwise 64 to 64, on 25x5, 4 bits", C + "_packed", (25, 5), (64, 64), bits=4),
     Layer("pointwise 64 to 64, on 25x5, 2 bits", C + "_packed", (25, 5), (64, 64), bits=2),
@@ -140,4 +148,7 @@ def table(cores: Sequence[Core]) -> str:
 if __name__ == "__main__":
     if unavailable():
         sys.exit(unavailable())
-    print(table([CHOICE[name] for name in sys.argv[1:] or CHOICE]))
+    if sys.argv[1:] == ["--write"]:
+        put(PAGE, "instructions", table(list(CHOICE.values())))
+    else:
+        print(table([CHOICE[name] for name in sys.argv[1:] or CHOICE]))

@@ -46,6 +46,13 @@ static inline reds_word reds_odd(reds_word word) {
 #endif
 }
 
+/* Keeps GCC from loading many words ahead, for which there are no registers. */
+static inline void reds_barrier(void) {
+#if defined(__GNUC__)
+  __asm__ volatile("" ::: "memory");
+#endif
+}
+
 /* sum + a[0] * b[0] + a[1] * b[1] of pairs of 16 bits. */
 static inline int32_t reds_add_products(reds_word a, reds_word b, int32_t sum) {
   return __smlad((int16x2_t)a, (int16x2_t)b, sum);
@@ -75,9 +82,7 @@ static inline int32_t reds_multiply_high_fast(int32_t a, int32_t b) {
 static inline int32_t reds_add_word(reds_word even, reds_word odd, reds_word word, int32_t sum) {
   sum = reds_add_products(even, reds_even(word), sum);
   sum = reds_add_products(odd, reds_odd(word), sum);
-#if defined(__GNUC__)
-  __asm__ volatile("" ::: "memory"); /* Keeps GCC from loading many words ahead, for which there are no registers. */
-#endif
+  reds_barrier();
   return sum;
 }
 

@@ -2,22 +2,53 @@
 #include "reds_taps.h"
 #include "reds_simd.h"
 
+#if REDS_MVE
+/* sum + the products of four inputs with their weights. */
+static inline int32x4_t add_vector(int32x4_t sum, const int8_t *values, const int8_t *weights) {
+  return vaddq_s32(sum, vmulq_s32(vldrbq_s32(values), vldrbq_s32(weights)));
+}
+
 void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, const uint8_t *weights, int32_t element,
                    const int32_t *start, int32_t *sums) {
-  const int8_t *const first = (const int8_t *)weights + element;
+  const int8_t *first = (const int8_t *)weights + element;
   const int32_t row = taps->row;
   const int8_t *const *const end = taps->inputs + taps->count;
-  int32_t k = 0;
-  for (; k + 4 <= count; k += 4, place += 4, start += 4, sums += 4) {
-    const int8_t *weight = first + k;
-#if REDS_MVE
-    int32x4_t sum = vldrwq_s32(start);
+  for (; count >= 16; count -= 16, first += 16, place += 16, start += 16, sums += 16) {
+    int32x4_t sum_a = vldrwq_s32(start), sum_b = vldrwq_s32(start + 4);
+    int32x4_t sum_c = vldrwq_s32(start + 8), sum_d = vldrwq_s32(start + 12);
+    const int8_t *weight = first;
     for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) {
-      sum = vaddq_s32(sum, vmulq_s32(vldrbq_s32(*tap++ + place), vldrbq_s32(weight)));
+      const int8_t *const values = *tap++ + place;
+      sum_a = add_vector(sum_a, values, weight);
+      sum_b = add_vector(sum_b, values + 4, weight + 4);
+      sum_c = add_vector(sum_c, values + 8, weight + 8);
+      sum_d = add_vector(sum_d, values + 12, weight + 12);
     }
-    vstrwq_s32(sums, sum);
+    vstrwq_s32(sums, sum_a);
+    vstrwq_s32(sums + 4, sum_b);
+    vstrwq_s32(sums + 8, sum_c);
+    vstrwq_s32(sums + 12, sum_d);
+  }
+  for (; count > 0; count -= 4, first += 4, place += 4, start += 4, sums += 4) {
+    const mve_pred16_t valid = vctp32q((uint32_t)count);
+    int32x4_t sum = vldrwq_z_s32(start, valid);
+    const int8_t *weight = first;
+    for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) {
+      sum = vaddq_s32(sum, vmulq_s32(vldrbq_z_s32(*tap++ + place, valid), vldrbq_z_s32(weight, valid)));
+    }
+    vstrwq_p_s32(sums, sum, valid);
+  }
+}
+
 #else
+void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, const uint8_t *weights, int32_t element,
+                   const int32_t *start, int32_t *sums) {
+  const int8_t *first = (const int8_t *)weights + element;
+  const int32_t row = taps->row;
+  const int8_t *const *const end = taps->inputs + taps->count;
+  for (; count >= 4; count -= 4, first += 4, place += 4, start += 4, sums += 4) {
     int32_t sum_a = start[0], sum_b = start[1], sum_c = start[2], sum_d = start[3];
+    const int8_t *weight = first;
     for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) {
       const int8_t *const values = *tap++ + place;
 #if REDS_DSP
@@ -39,12 +70,12 @@ void reds_add_taps(const reds_tap_list *taps, int32_t place, int32_t count, cons
     sums[1] = sum_b;
     sums[2] = sum_c;
     sums[3] = sum_d;
-#endif
   }
-  for (; k < count; k++, place++) {
-    const int8_t *weight = first + k;
+  for (; count > 0; count--, first++, place++) {
+    const int8_t *weight = first;
     int32_t sum = *start++;
     for (const int8_t *const *tap = taps->inputs; tap != end; weight += row) sum += (*tap++)[place] * *weight;
     *sums++ = sum;
   }
 }
+#endif

@@ -164,6 +164,19 @@ def convolution(random: Random, bits: int = 8, depthwise: bool = False, pointwis
     return Case(name, "reds_convolution", settings, image, None, expected)
 
 
+def large(random: Random, depthwise: bool = False, **settings: bool | int) -> Case:
+    """A convolution with more channels and taps than the kernels compute at a time."""
+    axes = []
+    for _ in range(2):
+        kernel, stride = int(random.integers(*((4, 9) if depthwise else (2, 4)))), int(random.integers(1, 3))
+        pad = int(random.integers(0, kernel))
+        size = int(random.integers(kernel, kernel + 3))
+        axes.append((size, kernel, stride, 1, pad, (size + pad - kernel) // stride + 1))
+    channels = tuple(int(n) for n in random.integers((30, 30), (200, 50)))
+    sizes = tuple(zip(*axes, strict=True))
+    return convolution(random, depthwise=depthwise, sizes=sizes, channels=channels, **settings)
+
+
 def pooling(random: Random, kernel_name: str = "reds_average_pool") -> Case:
     size, kernel, stride, _, pad, _ = window(random, plain=False)
     out = tuple(max((n + p - k) // s + 1, 1) for n, k, s, p in zip(size, kernel, stride, pad, strict=True))
@@ -268,6 +281,13 @@ def everything() -> dict[str, Callable[[Random], Case]]:
         "depthwise": lambda r: convolution(r, depthwise=True),
         "depthwise_plain": lambda r: convolution(r, depthwise=True, segmented=False, multiplied=False),
         "depthwise_extreme": lambda r: convolution(r, depthwise=True, extreme=True),
+        "convolve_large": lambda r: large(r, segmented=False, grouped=False),
+        "convolve_large_segments": lambda r: large(r, segmented=True, grouped=False),
+        "pointwise_large": lambda r: large(r, pointwise=True),
+        "depthwise_large": lambda r: large(r, depthwise=True),
+        "packed_large_4_bits": lambda r: large(r, bits=4, grouped=False, segmented=False),
+        "packed_large_2_bits": lambda r: large(r, bits=2, grouped=False, segmented=False),
+        "depthwise_packed_large": lambda r: large(r, bits=4, depthwise=True),
         "transposed": lambda r: convolution(r, transposed=True),
         "convolve_4_bits": lambda r: convolution(r, bits=4),
         "convolve_2_bits": lambda r: convolution(r, bits=2),
