@@ -22,6 +22,8 @@ from toy_runs import NO_TRAINING, make_workplace, skip_report
 from reds_core.bench.history import BenchHistory, read_history, write_history
 from reds_core.bench.suite_folder import export_suite
 from reds_core.cost.latency_table import load_latency_table, save_latency_table
+from reds_core.framework.device import Energy
+from reds_core.framework.profile_records import ProfileRecord, load_profiles, save_profiles
 from reds_core.knapsack.file import load_problem, save_problem
 from reds_core.knapsack.header import read_header
 from reds_core.plan import load_plan, save_plan
@@ -34,6 +36,7 @@ INSTANCES = ROOT / ".." / "shared" / "instances"
 NAMES = [
     *("reds-plan-1.json", "reds-plan-2.json", "reds-problem-1.json", "reds-problem-2.json"),
     *("reds-latency-1.json", "reds-bench-1.json", "reds-suite-1.json", "reds-sensitivity-1.json"),
+    "reds-profile-1.json",
     *("bench-record.json", "compare-record.json", "recipe.json"),
 ]
 
@@ -206,6 +209,17 @@ def test_a_latency_table_keeps_its_digest(tmp_path: Path) -> None:
     table = load_latency_table(tmp_path / "table.json")
     save_latency_table(table, tmp_path / "again.json")
     assert (tmp_path / "again.json").read_text() == text
+
+
+def test_profiles_of_a_run(tmp_path: Path) -> None:
+    known = ProfileRecord("m.tflite", "full", "board", "fast", 12.5, arena=9, operators={"ADD": 1})
+    records = (known, ProfileRecord("m.tflite", None, "board", energy=Energy(0.5, "model", "a publication")))
+    save_profiles(tmp_path, records)
+    content = json.loads((tmp_path / "profile.json").read_text())
+    check("reds-profile-1.json", content)
+    assert load_profiles(tmp_path) == records
+    assert refuses("reds-profile-1.json", content | {"format": "reds-profile/2"})
+    assert refuses("reds-profile-1.json", content | {"records": [{**content["records"][0], "heat": 3}]})
 
 
 def test_plans_with_levels_are_of_the_second_version(tmp_path: Path) -> None:

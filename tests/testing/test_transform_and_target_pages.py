@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from toy_framework import ToyFramework, residual_model
-from toy_plugins import toy_registry
+from toy_plugins import PluginModule, toy_registry
 from toy_runs import Workplace, settings
 
+from reds_core.framework.device import Device
 from reds_core.framework.target import ExportSource, Target
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import WeightKind
-from reds_core.testing import check_target, check_transform
+from reds_core.registry import Registry
+from reds_core.testing import CheckOutcome, check_device, check_target, check_transform
 from reds_core.transforms.transform import Stage, Transform
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -76,6 +78,14 @@ def test_the_target_keeps_its_contract_and_holds_what_the_transform_makes(tmp_pa
     assert not np.array_equal(held["norm/gamma"], model.weights["norm/gamma"])
 
 
+def test_the_device_keeps_its_contract() -> None:
+    names = names_of("targets")
+    (half,), board = names["reds_targets"](), names["Board"]
+    report = check_device(board, registry=Registry([PluginModule("toys", (LikeTensorFlow, half, board))]))
+    assert report.ok, str(report)
+    assert report.with_outcome(CheckOutcome.PASSED)[2].name == "profiles_files"
+
+
 def test_a_run_decides_levels_of_the_transform_for_files_of_the_target(place: Workplace) -> None:
     (half,) = names_of("targets")["reds_targets"]()
     (powers,) = names_of("transforms")["reds_transforms"]()
@@ -95,12 +105,12 @@ def test_a_run_decides_levels_of_the_transform_for_files_of_the_target(place: Wo
         assert np.array_equal(exponents, np.rint(exponents))
 
 
-@pytest.mark.parametrize(("name", "base"), [("transforms", Transform), ("targets", Target)])
+@pytest.mark.parametrize(("name", "base"), [("transforms", Transform), ("targets", Target), ("targets", Device)])
 def test_the_pages_explain_every_member(name: str, base: type) -> None:
     own = {*vars(base), *getattr(base, "__annotations__", {})}
     members = {m for m in own if not m.startswith("_")} - {"kind", "declares"}
     assert {m for m in members if not re.search(rf"`{m}[`(]", page(name))} == set()
-    assert len(members) > 6
+    assert len(members) >= 6
 
 
 def test_the_page_names_every_stage_and_nesting() -> None:
