@@ -336,6 +336,10 @@ def check(target: str, registry: Registry | None = None, settings: Settings | No
     reports = []
     for found in find_plugins(target, registry):
         kit = kit_for(found)
-        assert kit is not None
+        if kit is None:
+            raise UnsupportedError(
+                f"there are no checks for {found.kind} '{found.name}', which writes no files of its own",
+                "check a plugin of another kind",
+            )
         reports.append(_report(kit, found, settings, Given(registry=registry)))
     return tuple(reports)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reds_c_engine.layouts import LayoutName
 from reds_core.errors import InputError
-from reds_core.framework import Deployment, Device, MemberFile
+from reds_core.framework import Deployment, Device, MemberFile, Profile
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,23 @@ class CEngine(Device):
     reads = ("tflite-int8",)
     requires = ("ai_edge_litert", "flatbuffers")
     install = "pip install 'reds-core[tensorflow]'"
+    configurations = ("host", "cortex-m4", "cortex-m7", "cortex-m55")
+    remark = (
+        "Instructions are counted in an emulator that knows no cycles. Flash holds code and constants, without the C "
+        "library. Latency is that of the machine that profiled."
+    )
     Options = EngineOptions
+
+    def profile(self, path: Path, configuration: str | None = None) -> Profile:
+        from reds_litert.graph import read_graph
+
+        from reds_c_engine.deploy import generated
+        from reds_c_engine.profiling import profiled
+
+        content = _read(path)
+        operators = Counter(operator.kind for operator in read_graph(content).operators)
+        engine = generated([("full", content)], examples=1)
+        return profiled(engine, dict(operators.most_common()), configuration or self.configurations[0])
 
     def deploy(self, files: Sequence[MemberFile], out: Path) -> Deployment:
         from reds_c_engine.deploy import generated, written

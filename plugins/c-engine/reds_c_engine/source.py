@@ -41,6 +41,8 @@ _STRUCTURES: dict[type, str] = {
     Padding: "reds_padding",
     Softmax: "reds_softmax_settings",
 }
+_NAME_LENGTH = 24
+"""The largest number of characters of the name of a layer in a comment."""
 _DETAILS_BYTES = 24
 """The size of `reds_net_member`."""
 _LEAST32 = -(1 << 31)
@@ -303,8 +305,11 @@ def _weights_text(family: Family) -> list[str]:
 
 
 def _layers_text(index: int, member: Member, writer: SettingsWriter) -> str:
-    rows = ",\n".join(f"  {_layer(placed, writer)}" for placed in member.steps)
-    return f"static const reds_layer net_layers_{index}[{len(member.steps)}] = {{\n{rows}}};\n"
+    rows = "\n".join(
+        f"  {_layer(placed, writer)}{',' if place < len(member.steps) else '};'} /* {_comment(placed)} */"
+        for place, placed in enumerate(member.steps, start=1)
+    )
+    return f"static const reds_layer net_layers_{index}[{len(member.steps)}] = {{\n{rows}\n"
 
 
 def _layer(placed: PlacedStep, writer: SettingsWriter) -> str:
@@ -312,6 +317,12 @@ def _layer(placed: PlacedStep, writer: SettingsWriter) -> str:
     first, second = (*places, "REDS_NO_INPUT")[:2]
     name = writer.added(placed.step.settings)
     return f"{{{placed.step.kernel}, &{name}, {first}, {second}, {placed.output}}}"
+
+
+def _comment(placed: PlacedStep) -> str:
+    """Return the name of a layer as a comment can hold it: files join those of fused operators by semicolons."""
+    name = placed.step.layer.partition(";")[0]
+    return re.sub(r"[^\w./: -]|/$", "_", name, flags=re.ASCII)[-_NAME_LENGTH:]
 
 
 def _place(place: int | None) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reds_c_engine.deploy import generated, written
+from reds_c_engine.emulator import unavailable
 from reds_c_engine.engine_device import CEngine, EngineOptions
 from reds_c_engine.family import family_of
 from reds_c_engine.reference import run
@@ -181,3 +182,32 @@ def test_files_of_two_families_are_refused(eight_bits: Contents) -> None:
         family_of([("25", build.content(x, y)), eight_bits[-1]])
     with pytest.raises(InputError, match="cannot be read as a LiteRT model"):
         family_of([("25", b"nothing"), eight_bits[-1]])
+
+
+def test_profiles_on_this_machine(eight_bits: Contents, tmp_path: Path) -> None:
+    compiler()
+    path = tmp_path / "full.tflite"
+    path.write_bytes(eight_bits[-1][1])
+    found = CEngine().profile(path, "host")
+    assert found.latency_ns is not None
+    assert found.latency_ns > 0
+    assert (found.instructions, found.flash, found.flash_weights) == (None, None, len(family_of(eight_bits).store))
+    assert found.arena == found.arena_head == 8 * 7 * (6 + 10 + 16)
+    assert found.operators["CONV_2D"] == 5
+
+
+@pytest.mark.slow
+def test_profiles_on_an_emulated_core(eight_bits: Contents, tmp_path: Path) -> None:
+    reason = unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    path = tmp_path / "full.tflite"
+    path.write_bytes(eight_bits[-1][1])
+    found = CEngine().profile(path, "cortex-m4")
+    macs = 8 * 7 * (8 * 18 + 8 * 8 + 6 * 72 + 10 * 8) + 4 * 4 * 8 * (9 * 16 + 9) + 5 * 32
+    assert found.latency_ns is None
+    assert found.instructions is not None
+    assert macs < found.instructions < 30 * macs
+    assert found.flash is not None
+    assert found.flash_weights is not None
+    assert found.flash_weights < found.flash < found.flash_weights + 12_000

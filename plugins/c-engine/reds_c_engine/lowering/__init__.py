@@ -1,0 +1,5 @@
+"""From the graphs of .tflite files to steps of the engine."""
+
+from reds_c_engine.lowering.program import LOWERINGS, lowered
+
+__all__ = ["LOWERINGS", "lowered"]

@@ -1,0 +1,113 @@
+"""The steps of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from reds_litert.graph import FileGraph
+
+from reds_c_engine.lowering.convolutions import conv, dense, depthwise, transposed
+from reds_c_engine.lowering.elements import arithmetic, function
+from reds_c_engine.lowering.images import concatenation, mean, pad, pool, softmax
+from reds_c_engine.lowering.operator import Operator
+from reds_c_engine.records import Kernel, LookupTable, Program, Step
+from reds_c_engine.tables import FUNCTIONS, composed
+from reds_core.errors import UnsupportedError
+
+RENAMING = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
+"""Operators whose output is their first input in another shape."""
+LOWERINGS: dict[str, Callable[[Operator], list[Step]]] = {
+    "CONV_2D": conv,
+    "DEPTHWISE_CONV_2D": depthwise,
+    "TRANSPOSE_CONV": transposed,
+    "FULLY_CONNECTED": dense,
+    "AVERAGE_POOL_2D": pool("reds_average_pool"),
+    "MAX_POOL_2D": pool("reds_max_pool"),
+    "MEAN": mean,
+    "PAD": pad,
+    "PADV2": pad,
+    "SOFTMAX": softmax,
+    "CONCATENATION": concatenation,
+    "ADD": arithmetic("reds_add"),
+    "SUB": arithmetic("reds_subtract"),
+    "MUL": arithmetic("reds_multiply"),
+    **dict.fromkeys(FUNCTIONS, function),
+}
+"""What lowers each kind of operator."""
+
+
+def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
+    """Return the steps of a network.
+
+    Args:
+        graph: The graph of its file.
+        kernels: Where the weights of each operator that has any lie in the store, by the index of the operator.
+
+    Raises:
+        UnsupportedError: If an operator has no kernel, or the network has several inputs or outputs.
+    """
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise UnsupportedError(
+            f"the C engine cannot run networks of {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
+            "give the network one input and one output",
+        )
+    shape = graph.tensors[graph.inputs[0]].shape
+    if shape and shape[0] != 1:
+        raise UnsupportedError(f"the C engine cannot run a batch of {shape[0]} inputs", "export files of batch size 1")
+    renamed: dict[int, int] = {}
+    steps: list[Step] = []
+    for index, operator in enumerate(graph.operators):
+        one = Operator(graph, operator, kernels.get(index))
+        if operator.kind in RENAMING:
+            renamed[operator.outputs[0]] = renamed.get(operator.inputs[0], operator.inputs[0])
+            continue
+        _check_integers(one)
+        lower = LOWERINGS.get(operator.kind)
+        if lower is None:
+            raise one.refused("there is no kernel for it")
+        steps += lower(one)
+    steps = [replace(step, inputs=tuple(renamed.get(i, i) for i in step.inputs)) for step in steps]
+    output = renamed.get(graph.outputs[0], graph.outputs[0])
+    steps = _tables_fused(steps, output)
+    used = {graph.inputs[0], *(step.output for step in steps)}
+    sizes = {index: graph.tensors[index].size_bytes for index in sorted(used)}
+    return Program(tuple(steps), sizes, graph.inputs[0], output)
+
+
+def _check_integers(one: Operator) -> None:
+    """Refuse tensors of other numbers than integers of 8 bits.
+
+    Raises:
+        UnsupportedError: If there is one.
+    """
+    indices = (*(i for i in one.operator.inputs if i >= 0 and one.graph.tensors[i].data is None), *one.operator.outputs)
+    for tensor in (one.graph.tensors[i] for i in indices):
+        if tensor.dtype != np.int8 or not len(tensor.scales):
+            raise one.refused(f"tensor '{tensor.name}' has elements of type {tensor.dtype}, not int8")
+        if tensor.is_variable:
+            raise one.refused("it keeps a state from one run to the next")
+
+
+def _tables_fused(steps: Sequence[Step], output: int) -> list[Step]:
+    """Replace two tables in a row by one where nothing else reads what is between them."""
+    readers: dict[int, int] = {output: 1}
+    for step in steps:
+        for index in step.inputs:
+            readers[index] = readers.get(index, 0) + 1
+    result: list[Step] = []
+    for step in steps:
+        before = result[-1] if result else None
+        if (
+            before is not None
+            and isinstance(before.settings, LookupTable)
+            and isinstance(step.settings, LookupTable)
+            and step.inputs == (before.output,)
+            and readers[before.output] == 1
+        ):
+            table = composed(before.settings.table, step.settings.table)
+            result[-1] = replace(step, settings=replace(step.settings, table=table), inputs=before.inputs)
+        else:
+            result.append(step)
+    return result
