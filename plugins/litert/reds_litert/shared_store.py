@@ -8,7 +8,7 @@ read off the float32 files of both. Scales of activations stay those of the memb
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -32,6 +32,8 @@ LARGEST_SUM = np.iinfo(np.int32).max
 """The greatest sum of products and bias that kernels can hold."""
 LARGEST_INPUT = 255
 """The greatest difference between an input and its zero point."""
+PART_ELEMENTS = 2**20
+"""How many weights are compared at a time, since kernels can be large."""
 
 
 class Reason(Enum):
@@ -217,15 +219,14 @@ def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
     axis = channel_axis(kind)
     integers = part.cut(kind, stored.data)
     steps = np.broadcast_to(stored.scales, stored.shape[axis])[part.outputs].astype(np.float64)
-    rows, full_rows = (_rows(each, axis).astype(np.float64) for each in (exact, part.cut(kind, full_exact)))
-    is_rounded = np.abs(_rows(integers, axis) * steps[:, None] - full_rows) <= STEP * steps[:, None]
+    stored_rows, rows, full_rows = (_rows(each, axis) for each in (integers, exact, part.cut(kind, full_exact)))
     factors = _factors(rows, full_rows)
-    if factors is None or not is_rounded.all():
+    if factors is None or not _are_rounded(full_rows, stored_rows, steps):
         return Reason.WEIGHTS
     if member.exact_bias is None or not member.input_scale > 0:
         return Reason.NOT_FOLLOWED
     # weights that are all rounded to 0 have any scale, so that their bias can be in range
-    is_zero = ~_rows(integers, axis).any(axis=1)
+    is_zero = ~stored_rows.any(axis=1)
     least = np.where(is_zero, np.abs(member.exact_bias) / (LARGEST_SUM / 2) / member.input_scale, 0)
     scales = np.maximum(steps * factors, least).astype(np.float32)
     if own.scales.size == 1:
@@ -240,13 +241,13 @@ def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
     if member.bias.data is None or member.bias.dtype != np.int32:
         return Reason.NOT_FOLLOWED
     bias = np.rint(member.exact_bias / bias_scales.astype(np.float64))
-    sums = np.abs(bias) + LARGEST_INPUT * np.abs(_rows(integers, axis).astype(np.int64)).sum(axis=1)
+    sums = np.abs(bias) + LARGEST_INPUT * np.abs(stored_rows, dtype=np.int64).sum(axis=1)
     if sums.max(initial=0) > LARGEST_SUM:
         return Reason.RANGE
     return _Fit(integers, scales, bias.astype(np.int32), bias_scales)
 
 
-def _factors(rows: FloatArray, full_rows: FloatArray) -> FloatArray | None:
+def _factors(rows: npt.NDArray[Any], full_rows: npt.NDArray[Any]) -> FloatArray | None:
     """The factor between each row of the member and of the full network, by least squares.
 
     Rows of zeros in both have a factor of 1. None if a row is not a positive multiple within rounding.
@@ -255,11 +256,30 @@ def _factors(rows: FloatArray, full_rows: FloatArray) -> FloatArray | None:
         rows: The weights of the member, (output channels, weights of each).
         full_rows: Those of the full network, cut to the same shape.
     """
-    squares = (full_rows * full_rows).sum(axis=1)
-    factors = np.where(squares > 0, (rows * full_rows).sum(axis=1) / np.where(squares > 0, squares, 1), 1.0)
-    differences = np.abs(rows - factors[:, None] * full_rows).max(axis=1, initial=0)
-    is_multiple = (differences <= FIT * np.abs(rows).max(axis=1, initial=0)) & (factors > 0)
-    return factors if is_multiple.all() else None
+    found = []
+    for part in _parts(rows):
+        own, whole = rows[part].astype(np.float64), full_rows[part].astype(np.float64)
+        squares = (whole * whole).sum(axis=1)
+        factors = np.where(squares > 0, (own * whole).sum(axis=1) / np.where(squares > 0, squares, 1), 1.0)
+        differences = np.abs(own - factors[:, None] * whole).max(axis=1, initial=0)
+        if not ((differences <= FIT * np.abs(own).max(axis=1, initial=0)) & (factors > 0)).all():
+            return None
+        found.append(factors)
+    return np.concatenate(found)
+
+
+def _are_rounded(rows: npt.NDArray[Any], integers: npt.NDArray[np.int8], steps: FloatArray) -> bool:
+    """Whether integers times the step of each row are weights that were rounded."""
+    return all(
+        bool((np.abs(integers[part] * steps[part, None] - rows[part]) <= STEP * steps[part, None]).all())
+        for part in _parts(rows)
+    )
+
+
+def _parts(rows: npt.NDArray[Any]) -> Iterator[slice]:
+    """Slices of rows that are small enough to be copied in double precision."""
+    length = max(1, PART_ELEMENTS // max(1, rows.shape[1]))
+    return (slice(start, start + length) for start in range(0, len(rows), length))
 
 
 def _rows(kernel: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:

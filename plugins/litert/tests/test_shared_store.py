@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from reds_litert import shared_store
 from reds_litert.device_files import interpreter_of, run_one_by_one
 from reds_litert.graph import FileGraph, read_graph
-from reds_litert.schema import WEIGHTS, give_content, pack4, packed, unpacked
+from reds_litert.schema import BIAS, WEIGHTS, give_content, pack4, packed, unpacked
 from reds_litert.shared_store import Conversions, Reason, SharedFile, shared_file
 from reds_litert.slices import WITH_KERNELS, kernel_slices
 
@@ -129,3 +130,34 @@ def test_a_file_with_several_graphs_is_left_as_it_is(small_family: Any) -> None:
     model.subgraphs.append(model.subgraphs[0])
     content = packed(model)
     assert shared_file(replace(files, int8=content), small_family.of_full) == SharedFile(content, 0, {})
+
+
+def zero(content: bytes) -> bytes:
+    """A file whose first kernel is zero."""
+    model, graph = unpacked(content), read_graph(content)
+    index = graph.operators[0].inputs[WEIGHTS]
+    values = np.zeros_like(graph.tensors[index].data)
+    give_content(model, model.subgraphs[0].tensors[index], values.reshape(-1).view(np.uint8))
+    return packed(model)
+
+
+def test_weights_that_are_zero_have_scales_that_their_biases_need(small_family: Any) -> None:
+    member, full = (
+        Conversions(zero(files.int8), zero(files.float32)) for files in (small_family.of_member, small_family.of_full)
+    )
+    model = unpacked(member.int8)
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].quantization.scale = np.array([1e-12], np.float32)
+    found = shared_file(replace(member, int8=packed(model)), full)
+    assert not found.own
+    shared, exact = read_graph(found.content), read_graph(member.float32)
+    bias, expected = (each.tensors[each.operators[0].inputs[BIAS]] for each in (shared, exact))
+    assert bias.data is not None
+    np.testing.assert_allclose(bias.data * bias.scales.astype(np.float64), expected.data, rtol=1e-6, atol=1e-8)
+
+
+def test_large_kernels_are_compared_in_parts(
+    small_family: Any, shared: SharedFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_store, "PART_ELEMENTS", 60)
+    assert shared_file(small_family.of_member, small_family.of_full) == shared
