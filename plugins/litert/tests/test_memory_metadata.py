@@ -12,10 +12,9 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers as L
 from micro_interpreter import arena_head, micro_run
-from reds_litert import memory_metadata
 from reds_litert.graph import FileGraph, read_graph
 from reds_litert.memory_metadata import NAME, UNPLANNED, offsets_in, planned_bytes, with_memory_plan
-from reds_litert.schema import unpacked
+from reds_litert.schema import packed, unpacked
 from reds_litert.targets import Int8Target, Int16x8Target, IntegerTarget
 from reds_tensorflow.framework import TensorFlowFramework
 from toy_runs import skip_report
@@ -47,7 +46,7 @@ def exported(model: Any, numbers: str = "int8") -> bytes:
 def without_plan(content: bytes) -> bytes:
     model = unpacked(content)
     model.metadata = [entry for entry in model.metadata if entry.name != NAME]
-    return memory_metadata.packed(model)
+    return packed(model)
 
 
 def counted(model: Any) -> dict[str, int]:
@@ -135,7 +134,7 @@ def test_a_plan_replaces_the_one_before(mixed_file: bytes) -> None:
 def test_files_with_several_graphs_are_left_as_they_are(mixed_file: bytes) -> None:
     model = unpacked(without_plan(mixed_file))
     model.subgraphs.append(model.subgraphs[0])
-    content = memory_metadata.packed(model)
+    content = packed(model)
     assert with_memory_plan(content) == content
     assert planned_bytes(without_plan(mixed_file)) is None
 
