@@ -27,7 +27,7 @@ static inline int32_t reds_divide_by_power(int32_t value, int exponent) {
 /* value * multiplier * 2^(shift - 31), rounded twice. The multiplier is at least 0. */
 static inline int32_t reds_rescale(int32_t value, int32_t multiplier, int shift) {
   if (REDS_UNLIKELY(shift >= 0)) return reds_multiply_high((int32_t)((uint32_t)value << shift), multiplier);
-#if REDS_DSP
+#if REDS_FAST_MULTIPLY
   return reds_divide_by_power(reds_multiply_high_fast(value, multiplier), -shift);
 #else
   return reds_divide_by_power(reds_multiply_high(value, multiplier), -shift);
