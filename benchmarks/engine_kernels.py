@@ -97,21 +97,51 @@ LAYERS = (
     Layer("depthwise 3x3, 64, on 25x5, 4 bits", D + "_packed", (25, 5), (64, 64), (3, 3), 1, (1, 1), bits=4),
 )
 
+
+@dataclass(frozen=True)
+class Other:
+    """A kernel that is not a convolution: the type and the values of its settings, and the elements of its input."""
+
+    name: str
+    kernel: str
+    kind: str
+    settings: str
+    elements: int
+
+
+SMALL_POOL = "{16, 16, 32, 8, 8, 2, 2, 2, 2, 0, 0, -128, 127}"
+SUM = "{4096, 4096, 0, -3, 5, 7, 1500000000, 1600000000, 1400000000, -1, -2, -18, 20, -128, 127}"
+PRODUCT = "{4096, 4096, 0, -3, 5, 7, 0, 0, 1400000000, 0, 0, -8, 0, -128, 127}"
+MEAN = "{125, 64, -128, -128, 1500000000, -6}"
+WHOLE_POOL = "{25, 5, 64, 1, 1, 25, 5, 1, 1, 0, 0, -128, 127}"
+OTHERS = (
+    Other("average pool of 25x5, 64 channels", "reds_average_pool", "reds_pooling", WHOLE_POOL, 8000),
+    Other("average pool 2x2/2, 32 channels, on 16x16", "reds_average_pool", "reds_pooling", SMALL_POOL, 8192),
+    Other("maximum pool 2x2/2, 32 channels, on 16x16", "reds_max_pool", "reds_pooling", SMALL_POOL, 8192),
+    Other("mean of 25x5, 64 channels", "reds_mean", "reds_reduction", MEAN, 8000),
+    Other("sum of two tensors", "reds_add", "reds_arithmetic", SUM, 4096),
+    Other("product of two tensors", "reds_multiply", "reds_arithmetic", PRODUCT, 4096),
+    Other("table of an activation", "reds_lookup", "reds_lookup_table", "{4096, other}", 4096),
+    Other("softmax of 12 classes", "reds_softmax", "reds_softmax_settings", "{1, 12, 1500000000, 22, -124}", 12),
+)
+
 PROGRAM = """
 #include "emulator.h"
 #include "reds_engine.h"
 #include <stdio.h>
-static int8_t weights[36864], input[20480], output[20480];
-static int32_t bias[128], multiplier[128];
-static int8_t shift[128];
+int8_t weights[36864], input[20480], other[4096], output[20480];
+int32_t bias[128], multiplier[128];
+int8_t shift[128];
+SETTINGS
 int main(void) {
-  static const struct { reds_kernel *run; reds_convolution settings; } layers[] = { LAYERS };
+  static const struct { reds_kernel *run; const void *settings; } layers[] = { LAYERS };
   for (unsigned i = 0; i < sizeof weights; i++) weights[i] = (int8_t)(i * 37 % 251 - 125);
   for (unsigned i = 0; i < sizeof input; i++) input[i] = (int8_t)(i * 91 % 241 - 120);
+  for (unsigned i = 0; i < sizeof other; i++) other[i] = (int8_t)(i * 53 % 239 - 119);
   for (unsigned i = 0; i < 128; i++) multiplier[i] = 1500000000, shift[i] = -8;
   for (unsigned i = 0; i < sizeof layers / sizeof *layers; i++) {
     emulator_start();
-    layers[i].run(&layers[i].settings, input, 0, output);
+    layers[i].run(layers[i].settings, input, other, output);
     printf("ticks %u %lu\\n", i, (unsigned long)emulator_stop());
   }
   return 0;
@@ -119,36 +149,57 @@ int main(void) {
 """
 
 
-def instructions(core: Core, folder: Path, layers: Sequence[Layer] = LAYERS) -> list[int]:
-    """Return the instructions of each layer on a core."""
-    rows = ", ".join(f"{{{layer.kernel}, {layer.settings}}}" for layer in layers)
-    (folder / "bench.c").write_text(PROGRAM.replace("LAYERS", rows))
-    kernels = [path for path in FOLDER.glob("reds_*.c") if path.name != "reds_engine.c"]
-    emulation = run_on(core, folder, [folder / "bench.c", *kernels], include=[FOLDER])
+def instructions(core: Core, calls: Sequence[tuple[str, str, str]]) -> list[int]:
+    """Return the instructions of calls on a core; each is a kernel, and the type and the values of its settings."""
+    settings = "\n".join(f"static const {kind} settings{i} = {values};" for i, (_, kind, values) in enumerate(calls))
+    rows = ", ".join(f"{{{kernel}, &settings{i}}}" for i, (kernel, _, _) in enumerate(calls))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "bench.c").write_text(PROGRAM.replace("SETTINGS", settings).replace("LAYERS", rows))
+        kernels = [path for path in FOLDER.glob("reds_*.c") if path.name != "reds_engine.c"]
+        emulation = run_on(core, folder, [folder / "bench.c", *kernels], include=[FOLDER])
     if emulation.status != 0:
         raise RuntimeError(emulation.output)
-    return [emulation.instructions[str(i)] for i in range(len(layers))]
+    return [emulation.instructions[str(i)] for i in range(len(calls))]
 
 
-def table(cores: Sequence[Core]) -> str:
-    """Return the table of instructions a multiplication, in Markdown."""
-    columns = []
-    with tempfile.TemporaryDirectory() as folder:
-        for core in cores:
-            counts = instructions(core, Path(folder))
-            column = [f"{count / layer.macs:.2f}" for count, layer in zip(counts, LAYERS, strict=True)]
-            total = sum(layer.times * count for count, layer in zip(counts, LAYERS, strict=True))
-            columns.append([*column, f"{total / sum(layer.times * layer.macs for layer in LAYERS):.2f}"])
-    names = [*(layer.name for layer in LAYERS), "**DS-CNN S without its pooling**"]
+def rows_of(cores: Sequence[Core], names: Sequence[str], columns: Sequence[Sequence[float]]) -> str:
+    """Return a table in Markdown with a column for each core."""
     lines = ["| layer | " + " | ".join(core.name for core in cores) + " |", "|---|" + "---:|" * len(cores)]
-    lines += [f"| {name} | {' | '.join(row)} |" for name, row in zip(names, zip(*columns, strict=True), strict=True)]
+    for name, row in zip(names, zip(*columns, strict=True), strict=True):
+        lines.append(f"| {name} | {' | '.join(f'{number:.2f}' for number in row)} |")
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+def table(cores: Sequence[Core]) -> str:
+    """Return the table of instructions for each multiplication."""
+    columns = []
+    for core in cores:
+        counts = instructions(core, [(layer.kernel, "reds_convolution", layer.settings) for layer in LAYERS])
+        total = sum(layer.times * count for count, layer in zip(counts, LAYERS, strict=True))
+        whole = total / sum(layer.times * layer.macs for layer in LAYERS)
+        columns.append([*(count / layer.macs for count, layer in zip(counts, LAYERS, strict=True)), whole])
+    return rows_of(cores, [*(layer.name for layer in LAYERS), "**DS-CNN S without its pooling**"], columns)
+
+
+def other_table(cores: Sequence[Core]) -> str:
+    """Return the table of instructions for each element of the input of other kernels."""
+    counts = [instructions(core, [(call.kernel, call.kind, call.settings) for call in OTHERS]) for core in cores]
+    columns = [[n / call.elements for n, call in zip(column, OTHERS, strict=True)] for column in counts]
+    return rows_of(cores, [call.name for call in OTHERS], columns)
+
+
+def main() -> None:
+    """Print the tables, or write them into the page."""
     if unavailable():
         sys.exit(unavailable())
     if sys.argv[1:] == ["--write"]:
         put(PAGE, "instructions", table(list(CHOICE.values())))
+        put(PAGE, "others", other_table(list(CHOICE.values())))
     else:
-        print(table([CHOICE[name] for name in sys.argv[1:] or CHOICE]))
+        cores = [CHOICE[name] for name in sys.argv[1:] or CHOICE]
+        print(f"{table(cores)}\n\n{other_table(cores)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,5 +5,5 @@ void reds_lookup(const void *settings, const int8_t *first, const int8_t *second
   const reds_lookup_table *const s = settings;
   const int8_t *const table = s->table + 128;
   (void)second;
-  for (uint32_t i = 0; i < s->count; i++) output[i] = table[first[i]];
+  for (const int8_t *const end = first + s->count; first != end;) *output++ = table[*first++];
 }

@@ -4,28 +4,11 @@
 #include "reds_simd.h"
 
 #if !REDS_MVE
-#if REDS_DSP
-#define multiply_high reds_multiply_high_fast
-#else
-#define multiply_high reds_multiply_high
-#endif
-#if defined(__GNUC__)
-#define unlikely(condition) __builtin_expect(condition, 0)
-#else
-#define unlikely(condition) (condition)
-#endif
-
 /* The outputs within limits. It is inlined, so that constants as limits cost less. */
 static inline void write_within(const int32_t *sums, const int32_t *multiplier, const int8_t *shift, int32_t zero,
                                 int32_t least, int32_t greatest, int32_t count, int8_t *output) {
   for (const int8_t *const end = output + count; output != end;) {
-    const int32_t sum = *sums++, factor = *multiplier++, exponent = *shift++;
-    int32_t value;
-    if (unlikely(exponent >= 0)) {
-      value = reds_rescale(sum, factor, exponent) + zero;
-    } else {
-      value = reds_divide_by_power(multiply_high(sum, factor), -exponent) + zero;
-    }
+    const int32_t value = reds_rescale(*sums++, *multiplier++, *shift++) + zero;
     *output++ = (int8_t)reds_clamp(value, least, greatest);
   }
 }

@@ -1,6 +1,7 @@
 /* Fixed-point arithmetic that the kernels share: the rescaling of tflite-micro, which rounds twice as gemmlowp does. */
 #ifndef REDS_REQUANTIZE_H
 #define REDS_REQUANTIZE_H
+#include "reds_simd.h"
 #include <stdint.h>
 
 /* C99 leaves right shifts of negative numbers to the compiler. This line fails to compile where they are not arithmetic. */
@@ -17,10 +18,20 @@ static inline int32_t reds_divide_by_power(int32_t value, int exponent) {
   return (((value + (value >> 31)) >> (exponent - 1)) + 1) >> 1;
 }
 
+#if defined(__GNUC__)
+#define REDS_UNLIKELY(condition) __builtin_expect(condition, 0)
+#else
+#define REDS_UNLIKELY(condition) (condition)
+#endif
+
 /* value * multiplier * 2^(shift - 31), rounded twice. The multiplier is at least 0. */
 static inline int32_t reds_rescale(int32_t value, int32_t multiplier, int shift) {
-  if (shift < 0) return reds_divide_by_power(reds_multiply_high(value, multiplier), -shift);
-  return reds_multiply_high((int32_t)((uint32_t)value << shift), multiplier);
+  if (REDS_UNLIKELY(shift >= 0)) return reds_multiply_high((int32_t)((uint32_t)value << shift), multiplier);
+#if REDS_FAST_MULTIPLY
+  return reds_divide_by_power(reds_multiply_high_fast(value, multiplier), -shift);
+#else
+  return reds_divide_by_power(reds_multiply_high(value, multiplier), -shift);
+#endif
 }
 
 static inline int32_t reds_clamp(int32_t value, int32_t least, int32_t greatest) {

@@ -10,7 +10,7 @@
 #define REDS_MVE 0
 #endif
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_UNALIGNED) && !REDS_MVE
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_UNALIGNED) && !defined(__ARM_BIG_ENDIAN) && !REDS_MVE
 #define REDS_DSP 1
 #include <arm_acle.h>
 #include <string.h>
@@ -66,6 +66,20 @@ static inline int32_t reds_add_high(reds_word a, reds_word b, int32_t sum) {
   return __smlatt((int32_t)a, (int32_t)b, sum);
 }
 
+/* sum + the products of a word's values with others, which are given as their even and odd ones. */
+static inline int32_t reds_add_word(reds_word even, reds_word odd, reds_word word, int32_t sum) {
+  sum = reds_add_products(even, reds_even(word), sum);
+  sum = reds_add_products(odd, reds_odd(word), sum);
+  reds_barrier();
+  return sum;
+}
+
+#else
+#define REDS_DSP 0
+#endif
+
+#if defined(__ARM_FEATURE_DSP)
+#define REDS_FAST_MULTIPLY 1
 /* a * b / 2^31, rounded, of b >= 0: the upper half of the product with 2 b, which as a signed number may lack 2^32. */
 static inline int32_t reds_multiply_high_fast(int32_t a, int32_t b) {
   const int32_t twice = (int32_t)((uint32_t)b << 1), lacking = a & (twice >> 31);
@@ -77,17 +91,8 @@ static inline int32_t reds_multiply_high_fast(int32_t a, int32_t b) {
 #endif
   return result;
 }
-
-/* sum + the products of a word's values with others, which are given as their even and odd ones. */
-static inline int32_t reds_add_word(reds_word even, reds_word odd, reds_word word, int32_t sum) {
-  sum = reds_add_products(even, reds_even(word), sum);
-  sum = reds_add_products(odd, reds_odd(word), sum);
-  reds_barrier();
-  return sum;
-}
-
 #else
-#define REDS_DSP 0
+#define REDS_FAST_MULTIPLY 0
 #endif
 
 #endif

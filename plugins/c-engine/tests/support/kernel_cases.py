@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from c_kernels import Case, Value
@@ -164,6 +165,21 @@ def convolution(random: Random, bits: int = 8, depthwise: bool = False, pointwis
     return Case(name, "reds_convolution", settings, image, None, expected)
 
 
+def any_sums(random: Random) -> Case:
+    """A pointwise convolution whose sums, multipliers and shifts are any that 32 bits can hold."""
+    case = convolution(random, pointwise=True, channels=(3, 64))
+    outs = case.expected.shape[-1]
+    bias = random.integers(-(1 << 31), 1 << 31, outs).astype(np.int32)
+    bias[:4] = -(1 << 31), (1 << 31) - 1, 0, -1
+    multiplier = random.integers(1 << 30, 1 << 31, outs).astype(np.int32)
+    multiplier[4:8] = 0, 1 << 30, (1 << 31) - 1, 12345
+    shift = random.integers(-31, 3, outs).astype(np.int8)
+    settings = {**case.settings, "weights": np.zeros_like(case.settings["weights"])}
+    settings |= {"bias": bias, "multiplier": multiplier, "shift": shift, "output_zero": 0}
+    values = limited(rescaled(bias, multiplier, shift), 0, settings["least"], settings["greatest"])
+    return replace(case, settings=settings, expected=np.broadcast_to(values, case.expected.shape).copy())
+
+
 def large(random: Random, depthwise: bool = False, **settings: bool | int) -> Case:
     """A convolution with more channels and taps than the kernels compute at a time."""
     axes = []
@@ -172,7 +188,7 @@ def large(random: Random, depthwise: bool = False, **settings: bool | int) -> Ca
         pad = int(random.integers(0, kernel))
         size = int(random.integers(kernel, kernel + 3))
         axes.append((size, kernel, stride, 1, pad, (size + pad - kernel) // stride + 1))
-    channels = tuple(int(n) for n in random.integers((30, 30), (200, 50)))
+    channels = tuple(int(n) for n in random.integers((30, 30), (150, 40)))
     sizes = tuple(zip(*axes, strict=True))
     return convolution(random, depthwise=depthwise, sizes=sizes, channels=channels, **settings)
 
@@ -278,6 +294,7 @@ def everything() -> dict[str, Callable[[Random], Case]]:
         "convolve_extreme": lambda r: convolution(r, extreme=True),
         "pointwise": lambda r: convolution(r, pointwise=True),
         "pointwise_extreme": lambda r: convolution(r, pointwise=True, extreme=True),
+        "any_sums": any_sums,
         "depthwise": lambda r: convolution(r, depthwise=True),
         "depthwise_plain": lambda r: convolution(r, depthwise=True, segmented=False, multiplied=False),
         "depthwise_extreme": lambda r: convolution(r, depthwise=True, extreme=True),
