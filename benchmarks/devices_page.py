@@ -9,8 +9,8 @@ from device_records import FamilyRecord
 HEAD = """\
 # Families on microcontrollers
 
-This page shows what the [C engine](../plugins/c-engine/README.md) does with families of real networks: whether its
-outputs are those of tflite-micro, how much memory it takes, and how many instructions. Made by
+This page shows what the [C engine](c-engine.md) does with families of real networks: whether its outputs are those of
+tflite-micro, how much memory it takes, and how many instructions. Made by
 
 ```sh
 python benchmarks/devices.py
