@@ -113,7 +113,8 @@ class FamilyRecord:
 
     Attributes:
         family: Its name.
-        engine: A digest of the files of its engine. What was measured with another engine is dropped.
+        files: A digest of its int8 files, to which the figures of members belong.
+        engine: A digest of the files of its engine, to which all that is compared and counted belongs.
         inputs: The number of inputs that are compared.
         members: Its members, smallest first.
         sizes: Sizes in flash.
@@ -122,6 +123,7 @@ class FamilyRecord:
     """
 
     family: str
+    files: str
     engine: str
     inputs: int
     members: tuple[MemberFigures, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,21 +59,21 @@ class Case:
     name: str
     model: str | None
     data: str | None
-    options: tuple[str, ...] = ("--finetune-epochs", "1")
+    options: tuple[str, ...] = ("--budget", "macs=0.75,0.5,0.25", "--align", "1")
     has_labels: bool = True
 
 
 CASES = (
-    Case("digits", None, None),
+    Case("digits", None, None, ("--budget", "macs=0.75,0.5,0.25", "--finetune-epochs", "1")),
     Case("ds-cnn-s", "arm_kws_ds_cnn_s.keras", "speech_commands.npz"),
     Case("cnn-s", "arm_kws_cnn_s.keras", "speech_commands.npz"),
-    Case("resnet8", "mlperf_tiny_resnet8_cifar10.h5", "cifar10.npz"),
+    Case("resnet8", "mlperf_tiny_resnet8_cifar10.h5", "cifar10.npz", ("--budget", "macs=0.75,0.5", "--align", "1")),
     Case("ds-cnn-m", "arm_kws_ds_cnn_m.keras", "speech_commands.npz"),
     Case(
         "vww-96",
         "mlperf_tiny_vww_96.keras",
         "cifar10.npz",
-        ("--finetune-epochs", "0", "--scorer", "magnitude"),
+        ("--budget", "macs=0.75,0.5,0.25", "--finetune-epochs", "0", "--scorer", "magnitude"),
         has_labels=False,
     ),
 )
@@ -136,7 +136,7 @@ def family_of(case: Case, out: Path) -> FamilyFiles:
     if case.name == "vww-96":
         data = str(enlarged_images(out))
     arguments = ["prune", *([str(ASSETS / "models" / case.model)] if case.model else ()), "--data", data]
-    arguments += [*case.options, "--budget", "macs=0.75,0.5,0.25", "--out", str(out / case.name), "--resume"]
+    arguments += [*case.options, "--out", str(out / case.name), "--resume"]
     if not (out / case.name / "plan.json").exists():
         status = run(arguments)
         if status:
@@ -281,18 +281,24 @@ def core_figures(core: str, engine: Engine, folder: Path) -> CoreFigures:
     )
 
 
+def digest(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
 def recorded(family: FamilyFiles, inputs: int, cores: Sequence[str], folder: Path, path: Path) -> None:
     """Complete the record of a family."""
     engine = generated(family.contents, examples=1)
-    digest = hashlib.sha256("".join(engine.files.values()).encode()).hexdigest()
     sources = folder / "engine"
     for old in sources.glob("*.[ch]"):
         old.unlink()
     written(engine, sources)
+    of_files = digest(content for _, content in family.contents)
+    of_engine = digest(text.encode() for text in engine.files.values())
     record = read(path)
-    if record is None or (record.engine, record.inputs) != (digest, inputs):
-        figures = members_of(family, engine, folder)
-        record = FamilyRecord(family.case.name, digest, inputs, figures, sizes_of(family, engine))
+    if record is None or (record.files, record.engine, record.inputs) != (of_files, of_engine, inputs):
+        known = record is not None and record.files == of_files
+        members = record.members if record is not None and known else members_of(family, engine, folder)
+        record = FamilyRecord(family.case.name, of_files, of_engine, inputs, members, sizes_of(family, engine))
         write(record, path)
     x = family.inputs(inputs)
     expected = np.array([micro_outputs(content, x) for _, content in family.contents])

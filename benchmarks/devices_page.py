@@ -9,19 +9,19 @@ from device_records import FamilyRecord
 HEAD = """\
 # Families on microcontrollers
 
-This page shows what the [C engine](../plugins/c-engine/README.md) does with families of real networks: whether its
-outputs are those of tflite-micro, how much memory it takes, and how many instructions. Made by
+This page shows what the [C engine](c-engine.md) does with families of real networks: whether its outputs are those of
+tflite-micro, how much memory it takes, and how many instructions. Made by
 
 ```sh
 python benchmarks/devices.py
 ```
 
-The families have members with 25, 50 and 75 % of the MACs of the full network. They are trained for one epoch, so that
-their accuracies are lower than those of [real-models.md](real-models.md); `vww-96` is not trained at all, since there
-is no data for it here, and its inputs are enlarged images of CIFAR-10. The Cortex-M cores are those of the emulator
-QEMU, which executes instructions exactly but knows nothing about cycles: it has no wait states, no pipelines and no
-caches. All counts below are instructions. They say nothing about the time that a device takes, and an instruction for
-vectors (MVE) of the Cortex-M55 counts as one.
+A member is named by its share of the MACs of the full network. The families are trained with the defaults of
+`reds prune`, as in [real-models.md](real-models.md), with two exceptions: `digits` is trained for one epoch, and
+`vww-96` not at all, since there is no data for it here. Its inputs are enlarged images of CIFAR-10. The Cortex-M cores
+are those of the emulator QEMU, which executes every instruction but knows nothing about cycles: it has no wait states,
+no pipelines and no caches. All counts below are instructions. They are not times, and one that computes with vectors
+(MVE on the Cortex-M55) counts like any other.
 """
 EQUALITY = """\
 ## Equal to the last bit
@@ -52,7 +52,7 @@ network, and files that are quantised one by one, each with its own ranges of we
 INSTRUCTIONS = """\
 ## Instructions of a run
 
-Instructions of `net_run` by member in millions, and for a MAC of the full network.
+Instructions of `net_run` by network in millions, and for each MAC of the full network.
 """
 KINDS = """\
 ## Instructions a MAC by kind of layer
@@ -159,8 +159,10 @@ def _runs(records: Sequence[FamilyRecord], cores: Sequence[str]) -> str:
             found = record.cores.get(core)
             if found is not None:
                 by_member = " / ".join(f"{n / 1e6:.2f}" for n in found.run)
-                rows.append([record.family, core, by_member, f"{found.run[-1] / record.members[-1].macs:.2f}"])
-    return _table(["family", "core", "instructions (25 / 50 / 75 / 100 %), millions", "a MAC"], rows)
+                names = " / ".join(member.name for member in record.members)
+                per_mac = f"{found.run[-1] / record.members[-1].macs:.2f}"
+                rows.append([record.family, core, names, by_member, per_mac])
+    return _table(["family", "core", "networks", "instructions, millions", "a MAC of the full network"], rows)
 
 
 def _kinds(records: Sequence[FamilyRecord], cores: Sequence[str]) -> str:

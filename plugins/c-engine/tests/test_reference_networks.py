@@ -81,7 +81,7 @@ def test_a_network_of_every_layer_that_becomes_operators_of_the_reference() -> N
     x = layers.Rescaling(1 / 3, offset=0.1)(source)
     x = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
     x = layers.Conv2D(8, 3, dilation_rate=2, padding="same", groups=2, activation="relu6")(x)
-    x = layers.ZeroPadding2D(1)(x)
+    x = layers.ZeroPadding2D(((1, 0), (0, 2)))(x)
     x = layers.DepthwiseConv2D(3, depth_multiplier=2)(x)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
     halves = layers.MaxPooling2D(2, padding="same")(x), layers.AveragePooling2D(2, padding="same")(x)
