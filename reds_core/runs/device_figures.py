@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class DeviceMeasurement:
     task: Task
     test: Arrays | None
     warn: Callable[[str], None]
+    _warned: set[str] = field(default_factory=set)
 
     def measured(
         self, files: Mapping[str, str | None] | Mapping[str, str], exported: Mapping[str, float | None]
@@ -69,11 +70,18 @@ class DeviceMeasurement:
             try:
                 metric, records[key] = self._of_file(device, target, self.folder / name)
             except RedsError as error:  # the network is trained by then, so that the run goes on
-                self.warn(f"'{name}' is not measured on {device.name}: {error.what}")
+                self._warn_once(device, name, error)
                 continue
             if metric is not None:
                 figures[key] = metric
         return figures, records
+
+    def _warn_once(self, device: Device, name: str, error: RedsError) -> None:
+        """Warn of a file that a device cannot run, unless another one could not be run for the same reason."""
+        reason = f"{device.name}: {error.what}".replace(str(self.folder / name), "").replace(name, "")
+        if reason not in self._warned:
+            self._warned.add(reason)
+            self.warn(f"'{name}' is not measured on {device.name}: {error.what}")
 
     def _of_file(self, device: Device, target: Target, path: Path) -> tuple[float | None, DeviceRecord]:
         framework = self.targets.framework

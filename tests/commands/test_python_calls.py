@@ -17,6 +17,7 @@ import typer.main
 from command_line import Reds, write_problem
 from reds_dp import DpSolver
 from reds_greedy import GreedySolver
+from toy_devices import ToyDevice
 from toy_framework import residual_model, toy_arrays
 from toy_latency import TimedToyFramework, timed_registry
 from toy_plugins import FIRST_PARTY, BruteSolver, IdleSolver, PluginModule, toy_registry
@@ -301,7 +302,8 @@ def test_the_snippets_of_the_page_run(
 ) -> None:
     """In the order of the page, with a small model and data in the folder. What starts processes is left out."""
     monkeypatch.chdir(place.folder)
-    reds.install(PluginModule("toy", (*FIRST_PARTY, TimedToyFramework, DpSolver, GreedySolver)))
+    device = type("LiteRt", (ToyDevice,), {"name": "litert"})
+    reds.install(PluginModule("toy", (*FIRST_PARTY, TimedToyFramework, DpSolver, GreedySolver, device)))
     page = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
     snippets = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert len(snippets) >= 8
