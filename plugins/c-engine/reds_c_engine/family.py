@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from reds_litert.graph import FileGraph, read_graph
 
-from reds_c_engine.lowering import lowered
+from reds_c_engine.lowering import layer_name, lowered
 from reds_c_engine.placing import placed
 from reds_c_engine.records import Family, Kernel, Member
 from reds_c_engine.store import LARGEST_ROW, WeightStore
@@ -65,13 +65,13 @@ def _own_kernels(name: str, graph: FileGraph, kernels: Mapping[int, Kernel]) -> 
     """
     for index, kernel in kernels.items():
         if kernel.row > LARGEST_ROW:
-            layer = graph.tensors[graph.operators[index].outputs[0]].name
+            layer = layer_name(graph.tensors[graph.operators[index].outputs[0]])
             raise UnsupportedError(
                 f"the C engine cannot run layer '{layer}', which reads {kernel.row} values at a time",
                 f"use at most {LARGEST_ROW}",
             )
     return [
-        f"member '{name}', layer '{graph.tensors[graph.operators[index].outputs[0]].name}'"
+        f"member '{name}', layer '{layer_name(graph.tensors[graph.operators[index].outputs[0]])}'"
         for index, kernel in kernels.items()
         if not kernel.is_shared
     ]
