@@ -191,11 +191,6 @@ def only_a_reshape(build: GraphBuilder, rng: np.random.Generator) -> tuple[int, 
     return x, build.operator("RESHAPE", [x, shape], build.tensor((1, 24), 0.05, 4), options("ReshapeOptions"))
 
 
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory: pytest.TempPathFactory) -> KernelObjects:
-    return KernelObjects.compiled(tmp_path_factory.mktemp("objects"))
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_operators(name: str, objects: KernelObjects, tmp_path: Path) -> None:
     build = GraphBuilder()
