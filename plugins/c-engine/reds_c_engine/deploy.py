@@ -81,7 +81,7 @@ def written(engine: Engine, out: Path) -> tuple[Path, ...]:
 
 def _readme_words(family: Family, sizes: Sizes, expected: Expectations) -> dict[str, str]:
     full = family.members[-1]
-    notes = "".join(f"\nWeights that are not shared: {text}.\n" for text in family.own_kernels)
+    notes = "".join(f"\n{str(own)[0].upper()}{str(own)[1:]}.\n" for own in family.own_kernels)
     return {
         "COUNT": str(len(family.members)),
         "MEMBERS": "\n".join(_row(index, member) for index, member in enumerate(family.members)),

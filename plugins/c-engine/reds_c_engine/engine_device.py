@@ -62,7 +62,7 @@ class CEngine(Device):
             weights_bytes=engine.sizes.weights_bytes,
             tables_bytes=engine.sizes.tables_bytes,
             arena_bytes={member.name: member.arena_bytes for member in engine.family.members},
-            notes=tuple(f"the weights of {text} are not shared" for text in engine.family.own_kernels),
+            notes=tuple(map(str, engine.family.own_kernels)),
         )
 
 

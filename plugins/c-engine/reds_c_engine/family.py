@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from reds_litert.graph import FileGraph, read_graph
 
-from reds_c_engine.lowering import lowered
+from reds_c_engine.lowering import layer_name, lowered
 from reds_c_engine.placing import placed
-from reds_c_engine.records import Family, Kernel, Member
+from reds_c_engine.records import Family, Kernel, Member, OwnKernels
 from reds_c_engine.store import LARGEST_ROW, WeightStore
 from reds_core.errors import InputError, UnsupportedError
 
@@ -29,14 +29,15 @@ def family_of(contents: Sequence[tuple[str, bytes]]) -> Family:
         _check_interface(name, graph, full)
     store = WeightStore(full)
     members: list[Member] = []
-    own: list[str] = []
+    own: list[OwnKernels] = []
     for name, graph in graphs:
         kernels = store.kernels_of(graph)
         try:
             members.append(placed(name, graph, lowered(graph, kernels)))
         except UnsupportedError as error:
             raise UnsupportedError(f"{error.what} (member '{name}')", error.fix) from error
-        own += _own_kernels(name, graph, kernels)
+        layers = _own_kernels(graph, kernels)
+        own += [OwnKernels(name, layers)] if layers else []
     return Family(tuple(members), store.content, tuple(own))
 
 
@@ -57,21 +58,21 @@ def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:
         )
 
 
-def _own_kernels(name: str, graph: FileGraph, kernels: Mapping[int, Kernel]) -> list[str]:
-    """Return texts that name the layers whose weights are not those of the full network.
+def _own_kernels(graph: FileGraph, kernels: Mapping[int, Kernel]) -> tuple[str, ...]:
+    """Return the names of the layers whose weights are not those of the full network.
 
     Raises:
         UnsupportedError: If the rows of a kernel are longer than the engine can express.
     """
     for index, kernel in kernels.items():
         if kernel.row > LARGEST_ROW:
-            layer = graph.tensors[graph.operators[index].outputs[0]].name
+            layer = layer_name(graph.tensors[graph.operators[index].outputs[0]])
             raise UnsupportedError(
                 f"the C engine cannot run layer '{layer}', which reads {kernel.row} values at a time",
                 f"use at most {LARGEST_ROW}",
             )
-    return [
-        f"member '{name}', layer '{graph.tensors[graph.operators[index].outputs[0]].name}'"
+    return tuple(
+        layer_name(graph.tensors[graph.operators[index].outputs[0]])
         for index, kernel in kernels.items()
         if not kernel.is_shared
-    ]
+    )

@@ -276,16 +276,34 @@ class Member:
 
 
 @dataclass(frozen=True)
+class OwnKernels:
+    """Layers of a member whose weights are not those of the full network.
+
+    Attributes:
+        member: The name of the member.
+        layers: The names of the layers.
+    """
+
+    member: str
+    layers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if len(self.layers) == 1:
+            return f"the weights of layer '{self.layers[0]}' of member '{self.member}' are not shared"
+        which = f"{len(self.layers)} layers of member '{self.member}', such as '{self.layers[0]}',"
+        return f"the weights of {which} are not shared"
+
+
+@dataclass(frozen=True)
 class Family:
     """All networks of a deployment and the weights that they share.
 
     Attributes:
         members: The networks, smallest first; the last one is the full network.
         store: The weights.
-        own_kernels: Of each layer whose weights are not those of the full network, a text such as
-            "member '25', layer 'dense'".
+        own_kernels: The layers whose weights are not those of the full network, of each member that has any.
     """
 
     members: tuple[Member, ...]
     store: bytes
-    own_kernels: tuple[str, ...]
+    own_kernels: tuple[OwnKernels, ...]

@@ -320,9 +320,8 @@ def _layer(placed: PlacedStep, writer: SettingsWriter) -> str:
 
 
 def _comment(placed: PlacedStep) -> str:
-    """Return the name of a layer as a comment can hold it: files join those of fused operators by semicolons."""
-    name = placed.step.layer.partition(";")[0]
-    return re.sub(r"[^\w./: -]|/$", "_", name, flags=re.ASCII)[-_NAME_LENGTH:]
+    """Return the name of a layer as a comment can hold it."""
+    return re.sub(r"[^\w./: -]|/$", "_", placed.step.layer, flags=re.ASCII)[-_NAME_LENGTH:]
 
 
 def _place(place: int | None) -> str:

@@ -12,6 +12,7 @@ sys.path.append(str(Path(__file__).parent / "support"))
 
 if TYPE_CHECKING:
     from c_kernels import KernelLibrary
+    from engines import KernelObjects
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +21,11 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> KernelLibrary:
     from c_kernels import compiled
 
     return compiled(tmp_path_factory.mktemp("kernels"))
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> KernelObjects:
+    """The kernels as object files, with which generated engines are linked."""
+    from engines import KernelObjects
+
+    return KernelObjects.compiled(tmp_path_factory.mktemp("objects"))

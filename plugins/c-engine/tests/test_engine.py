@@ -17,7 +17,7 @@ from reds_c_engine.reference import run
 
 pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
 
-from engines import SANITIZERS, STRICT, CompiledEngine, compiled, compiler
+from engines import SANITIZERS, STRICT, CompiledEngine, KernelObjects, compiled, compiler
 from family_graphs import KernelSource, family, member
 from int8_graphs import GraphBuilder, examples, integers, options, tflite_micro_outputs
 from reds_litert.graph import read_graph
@@ -78,20 +78,23 @@ def test_weights_are_stored_once(engine: CompiledEngine, eight_bits: Contents) -
     assert engine.engine.family.own_kernels == ()
 
 
-def test_a_kernel_that_is_no_slice_gets_a_copy_and_is_named(eight_bits: Contents, tmp_path: Path) -> None:
+def test_a_kernel_that_is_no_slice_gets_a_copy_and_is_named(
+    eight_bits: Contents, objects: KernelObjects, tmp_path: Path
+) -> None:
     other = member(KernelSource(_kernels={"inner": integers(np.random.default_rng(9), (8, 1, 1, 8))}), (4, 3, 5), 2)
     contents = [("50", other), eight_bits[-1]]
-    found = compiled(contents, tmp_path)
+    found = objects.linked(contents, tmp_path)
     check(found, contents)
-    (text,) = found.engine.family.own_kernels
-    assert text.startswith("member '50', layer 'tensor")
+    (own,) = found.engine.family.own_kernels
+    assert str(own) == f"the weights of layer '{own.layers[0]}' of member '50' are not shared"
+    assert f"The weights of layer '{own.layers[0]}'" in found.engine.files["README.md"]
     assert len(found.engine.family.store) == len(family_of(eight_bits).store) + 16
 
 
-def test_packed_weights(tmp_path: Path) -> None:
+def test_packed_weights(objects: KernelObjects, tmp_path: Path) -> None:
     """tflite-micro runs no dense layer with weights of 4 bits and a scale for each channel; the reference does."""
     contents = family(bits=4)
-    found = compiled(contents, tmp_path)
+    found = objects.linked(contents, tmp_path)
     x = examples(contents[0][1], EXAMPLES)
     for index, (_, content) in enumerate(contents):
         assert np.array_equal(found.outputs(index, x), run(read_graph(content), x))

@@ -126,6 +126,13 @@ def mean_of_a_sequence(build: GraphBuilder, rng: np.random.Generator) -> tuple[i
 
 
 @case
+def maximum(build: GraphBuilder, rng: np.random.Generator) -> tuple[int, int]:
+    x = build.tensor((1, 2, 3, 9), 0.05, -17)
+    axes = build.tensor((2,), data=np.array([1, 2], np.int32))
+    return x, build.operator("REDUCE_MAX", [x, axes], build.tensor((1, 9), 0.05, -17), options("ReducerOptions"))
+
+
+@case
 def pad_of_channels(build: GraphBuilder, rng: np.random.Generator) -> tuple[int, int]:
     x = build.tensor((1, 3, 4, 2), 0.05, 4)
     sides = build.tensor((4, 2), data=np.array([[0, 0], [1, 2], [0, 3], [1, 2]], np.int32))
@@ -182,11 +189,6 @@ def only_a_reshape(build: GraphBuilder, rng: np.random.Generator) -> tuple[int, 
     x = build.tensor((1, 3, 8), 0.05, 4)
     shape = build.tensor((2,), data=np.array([1, 24], np.int32))
     return x, build.operator("RESHAPE", [x, shape], build.tensor((1, 24), 0.05, 4), options("ReshapeOptions"))
-
-
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory: pytest.TempPathFactory) -> KernelObjects:
-    return KernelObjects.compiled(tmp_path_factory.mktemp("objects"))
 
 
 @pytest.mark.parametrize("name", CASES)

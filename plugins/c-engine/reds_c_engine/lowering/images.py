@@ -31,14 +31,8 @@ def pool(kernel: str) -> Callable[[Operator], list[Step]]:
 
 def mean(one: Operator) -> list[Step]:
     """Return the step of a mean over all positions."""
-    source, axes_tensor = one.source(), one.source(1)
-    rank = len(source.shape)
-    if axes_tensor.data is None:
-        raise one.refused("its axes are not constants")
-    axes = {int(axis) % rank for axis in axes_tensor.data.reshape(-1)}
-    if [axis for axis in axes if source.shape[axis] > 1] != [
-        axis for axis in range(1, rank - 1) if source.shape[axis] > 1
-    ]:
+    source = one.source()
+    if not _is_over_positions(one):
         raise one.refused("it is not a mean over all positions")
     positions = math.prod(source.shape[1:-1])
     by = quantized_multiplier(source.scale / one.target.scale)
@@ -52,6 +46,28 @@ def mean(one: Operator) -> list[Step]:
         by.shift - shift,
     )
     return [one.step("reds_mean", settings, one.operator.inputs[0])]
+
+
+def greatest(one: Operator) -> list[Step]:
+    """Return the step of a maximum over all positions: a pooling whose window is the whole image."""
+    source = one.source()
+    if not _is_over_positions(one):
+        raise one.refused("it is not a maximum over all positions")
+    if (source.scale, source.zero_point) != (one.target.scale, one.target.zero_point):
+        raise one.refused("its input and its output have different scales")
+    positions, channels = math.prod(source.shape[1:-1]), source.shape[-1]
+    settings = Pooling(positions, 1, channels, 1, 1, positions, 1, 1, 1, 0, 0, LEAST, GREATEST)
+    return [one.step("reds_max_pool", settings, one.operator.inputs[0])]
+
+
+def _is_over_positions(one: Operator) -> bool:
+    """Whether a reduction is over all positions of an image or a sequence, and not over channels."""
+    shape, axes = one.source().shape, one.source(1).data
+    if axes is None:
+        raise one.refused("its axes are not constants")
+    reduced = {int(axis) % len(shape) for axis in axes.reshape(-1)}
+    positions = range(1, len(shape) - 1)
+    return {axis for axis in reduced if shape[axis] > 1} == {axis for axis in positions if shape[axis] > 1}
 
 
 def pad(one: Operator) -> list[Step]:

@@ -12,6 +12,11 @@ from reds_c_engine.records import Kernel, Settings, Step
 from reds_core.errors import UnsupportedError
 
 
+def layer_name(tensor: FileTensor) -> str:
+    """Return the name of the layer that writes a tensor. Files join those of fused operators by semicolons."""
+    return tensor.name.partition(";")[0]
+
+
 @dataclass(frozen=True)
 class Operator:
     """An operator with its tensors, as the functions that lower it read it.
@@ -59,13 +64,13 @@ class Operator:
     def refused(self, why: str) -> UnsupportedError:
         """Return an error that names the operator and the layer."""
         return UnsupportedError(
-            f"the C engine cannot run operator {self.kind} of layer '{self.target.name}': {why}",
+            f"the C engine cannot run operator {self.kind} of layer '{layer_name(self.target)}': {why}",
             "replace the layer, or deploy the .tflite files",
         )
 
     def step(self, kernel: str, settings: Settings, *inputs: int, offset_bytes: int = 0) -> Step:
         """Return a step that writes the output."""
-        return Step(kernel, settings, inputs, self.operator.outputs[0], offset_bytes, self.target.name)
+        return Step(kernel, settings, inputs, self.operator.outputs[0], offset_bytes, layer_name(self.target))
 
     def limits(self) -> tuple[int, int]:
         """Return the least and the greatest output."""

@@ -10,7 +10,7 @@ from reds_litert.graph import FileGraph
 
 from reds_c_engine.lowering.convolutions import conv, dense, depthwise, transposed
 from reds_c_engine.lowering.elements import arithmetic, function
-from reds_c_engine.lowering.images import concatenation, mean, pad, pool, softmax
+from reds_c_engine.lowering.images import concatenation, greatest, mean, pad, pool, softmax
 from reds_c_engine.lowering.operator import Operator
 from reds_c_engine.records import Kernel, LookupTable, Program, Step
 from reds_c_engine.tables import FUNCTIONS, composed
@@ -26,6 +26,7 @@ LOWERINGS: dict[str, Callable[[Operator], list[Step]]] = {
     "AVERAGE_POOL_2D": pool("reds_average_pool"),
     "MAX_POOL_2D": pool("reds_max_pool"),
     "MEAN": mean,
+    "REDUCE_MAX": greatest,
     "PAD": pad,
     "PADV2": pad,
     "SOFTMAX": softmax,

@@ -59,6 +59,7 @@ class CompiledEngine:
 
 def compiled(contents: Sequence[tuple[str, bytes]], folder: Path, flags: Sequence[str] = ("-O0",)) -> CompiledEngine:
     """Generate the engine of some files in a folder, and compile it without warnings."""
+    folder.mkdir(exist_ok=True)
     engine = generated(contents, examples=1)
     written(engine, folder)
     library = folder / "net.so"
