@@ -69,7 +69,7 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
             "--element-size",
             "4",
         ),
-        *("--seed", "4"),
+        *("--seed", "4", "--int8", "separate"),
     ]
     assert pruned(reds, place, *arguments).status == 0
     options = load_plan(place.out).options
@@ -100,6 +100,16 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
     assert (options["solver"], options["time_limit_s"], options["threads"]) == ("brute", 5.0, 1)
     assert options["gap"] == 1e-4
     assert (options["element_size_bytes"], options["holdout"], options["seed"]) == (4, 0.2, 4)
+    assert options["int8"] == "separate"
+
+
+def test_int8_files_are_shared_separate_or_none(reds: Reds, place: Workplace) -> None:
+    wrong = pruned(reds, place, "--int8", "both")
+    wrong.check_error(2, "'both' is neither shared nor separate; give --int8 shared, --int8 separate or --no-int8")
+    pruned(reds, place, "--int8", "shared", "--no-int8").check_error(2, "--int8 and --no-int8 cannot be combined")
+    assert pruned(reds, place, "--no-int8").status == 0
+    assert load_plan(place.out).options["int8"] is False
+    assert not list(place.out.glob("*int8*"))
 
 
 def test_the_plan_says_that_a_choice_was_taken_at_the_gap(reds: Reds, place: Workplace) -> None:

@@ -80,6 +80,7 @@ OTHER_NAMES = {
     "transform": "transforms",
     "target": "targets",
     "resume": "mode",
+    "no_int8": "int8",
     "overwrite": "mode",
 }
 UNITS = ("_s", "_bytes")
