@@ -248,7 +248,7 @@ class SavedPlan(_InFolder, Plan):
             are the usage of each resource;
         accuracy_before, accuracy_after, and accuracy_KIND for each kind of exported file
             are the accuracies on test data: before fine-tuning, of the model file, and of each exported file. Those of
-            the full network are those of the input model and of its model file;
+            the full network are those of the input model, of its model file, and of its int8 file;
         accuracy_DEVICE, arena_DEVICE_bytes, arena_head_DEVICE_bytes, same_answers_DEVICE
             are the accuracy as a device computes it, the memory that it sets aside, the part of that for activations,
             and the share of answers that are those of the file's own interpreter; only if the run measured on devices;
