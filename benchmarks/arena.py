@@ -31,8 +31,8 @@ SHARES = (1.0, 0.75, 0.5, 0.25)
 REMARKS = """\
 Files in float32 have no memory plan. On the full VWW network, the greedy planner places the largest map (48 x 48 x 16)
 first, and the map that it is computed from (48 x 48 x 8) after it. The space between the latter and the image
-(96 x 96 x 3) is too small for the previous map, which is therefore placed at the end. The scratch memory of the
-attention block is as large as its keys or its values: steps x heads x size of a head.
+(96 x 96 x 3) is too small for the previous map, which is therefore placed at the end. The differences on the attention
+block are such gaps as well.
 """
 PLAN = """
 import sys
@@ -117,9 +117,8 @@ def page(comparisons: list[Comparison]) -> str:
         "names ([budgets.md](budgets.md)); *arena head* is the memory that the interpreter allocates for activations",
         "and scratch, in bytes. Each tensor starts at a multiple of 16 bytes, which `arena` counts and `peak_ram` does",
         "not. int8 files carry a memory plan ([litert.md](litert.md#memory-for-activations)), by which the interpreter",
-        "allocates what `arena` counts. For float32 files, its greedy planner may leave gaps between tensors, and for",
-        "products of two activations (attention), it also allocates scratch memory for a transposed copy of one of",
-        "them. There are no other differences between the figures.",
+        "allocates what `arena` counts. For float32 files, its greedy planner may leave gaps between tensors. The two",
+        "figures do not differ otherwise.",
         "",
         "| model | channels kept | type | peak_ram | arena | arena head | head - arena |",
         "|---|---:|---|---:|---:|---:|---:|",

@@ -6,14 +6,16 @@ tensors first, which leaves gaps between tensors if widths are uneven. Other int
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from reds_litert.graph import graph_of
-from reds_litert.memory_plan import ALIGNMENT_BYTES, buffers_of, place
+from reds_litert.graph import FileGraph, graph_of
+from reds_litert.kernel_scratch import scratch_sizes
+from reds_litert.memory_plan import ALIGNMENT_BYTES, Buffer, buffers_of, gap, place
 from reds_litert.schema import Content, drop_unused_content, packed, unpacked
 
 NAME = b"OfflineMemoryAllocation"
@@ -38,7 +40,8 @@ def with_memory_plan(content: bytes) -> bytes:
     graph = graph_of(model, model.subgraphs[0])
     found = buffers_of(graph)
     offsets = np.full(len(graph.tensors), UNPLANNED, np.int32)
-    placed = place(found.buffers, ALIGNMENT_BYTES).offsets
+    # leave room for the scratch memory of kernels, which tflite-micro places itself
+    placed = place((*found.buffers, *_scratch(graph)), ALIGNMENT_BYTES).offsets
     for tensor, buffer in found.of_tensor.items():
         offsets[tensor] = placed[buffer]
     plan = np.concatenate([np.array([VERSION, 0, len(offsets)], np.int32), offsets])
@@ -46,8 +49,8 @@ def with_memory_plan(content: bytes) -> bytes:
     return packed(model)
 
 
-def planned_bytes(content: bytes) -> int | None:
-    """Return the size of the memory that the plan in a file takes, or None if the file has none.
+def arena_bytes(content: bytes) -> int | None:
+    """Return what tflite-micro sets aside for activations and scratch memory, or None if a file has no memory plan.
 
     Args:
         content: The content of a .tflite file.
@@ -55,9 +58,32 @@ def planned_bytes(content: bytes) -> int | None:
     model, offsets = unpacked(content), offsets_in(content)
     if offsets is None:
         return None
-    tensors = graph_of(model, model.subgraphs[0]).tensors
-    ends = (at + tensor.size_bytes for at, tensor in zip(offsets, tensors, strict=True) if at != UNPLANNED)
-    return -(-max(ends, default=0) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+    graph = graph_of(model, model.subgraphs[0])
+    found = buffers_of(graph)
+    at = {buffer: offsets[tensor] for tensor, buffer in found.of_tensor.items()}
+    planned = [(at[i], at[i] + _aligned(b.size_bytes), b) for i, b in enumerate(found.buffers)]
+    ends = [end for _, end, _ in planned]
+    for time, sizes in itertools.groupby(_scratch(graph), key=lambda buffer: buffer.first):
+        taken = [(start, end) for start, end, b in planned if b.first <= time <= b.last]
+        # in the first gap, the largest first
+        for size in sorted((_aligned(buffer.size_bytes) for buffer in sizes), reverse=True):
+            start = gap(sorted(taken), size)
+            taken.append((start, start + size))
+        ends += [end for _, end in taken]
+    return max(ends, default=0)
+
+
+def _scratch(graph: FileGraph) -> list[Buffer]:
+    """Return the scratch buffers of all operators, in the order of the operators."""
+    return [
+        Buffer(size, time, time)
+        for time, operator in enumerate(graph.operators)
+        for size in scratch_sizes(graph, operator)
+    ]
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
 
 def offsets_in(content: bytes) -> list[int] | None:

@@ -146,18 +146,24 @@ def _fitted(buffers: Sequence[Buffer], order: Iterable[int], *, is_best_fit: boo
     for index in order:
         buffer = buffers[index]
         taken = sorted((offsets[i], offsets[i] + buffers[i].size_bytes) for i in placed if buffers[i].meets(buffer))
-        offsets[index] = _gap(taken, buffer.size_bytes, is_best_fit)
+        offsets[index] = gap(taken, buffer.size_bytes, is_best_fit)
         placed.append(index)
     return _placement(buffers, offsets)
 
 
-def _gap(taken: Iterable[tuple[int, int]], size: int, is_best_fit: bool) -> int:
-    """Return the beginning of a gap between ranges in ascending order, or the end of the last one."""
+def gap(taken: Iterable[tuple[int, int]], size: int, is_best_fit: bool = False) -> int:
+    """Return the beginning of the first, or the smallest, gap of a size between ranges, or the end of the last range.
+
+    Args:
+        taken: The beginnings and ends of the ranges, in ascending order.
+        size: The size.
+        is_best_fit: Whether the smallest gap is to be found.
+    """
     end, found, least = 0, None, None
     for low, high in taken:
-        gap = low - end
-        if gap >= size and (least is None or gap < least):
-            found, least = end, gap
+        room = low - end
+        if room >= size and (least is None or room < least):
+            found, least = end, room
             if not is_best_fit:
                 break
         end = max(end, high)

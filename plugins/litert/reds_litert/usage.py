@@ -4,7 +4,7 @@ Weights are the constants that operators read in place of weights: kernels as th
 for each output channel if they are integers; biases as they are stored; other constants as they are stored. Shapes,
 axes, paddings and single numbers are not weights. A constant that several operators read is counted once.
 
-The arena is the memory for activations in the memory plan of the file.
+The arena is the memory for activations and scratch in a file with a memory plan.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from reds_core.errors import InputError
-from reds_litert.memory_metadata import planned_bytes
+from reds_litert.memory_metadata import arena_bytes
 from reds_litert.schema import TYPES, kind_of, unpacked
 
 SCALE_BYTES = 4
@@ -51,7 +51,7 @@ def usage_of(path: Path) -> dict[str, int]:
         content = path.read_bytes()
         if content[4:8] != b"TFL3":
             raise ValueError("no .tflite file")
-        arena = planned_bytes(content)
+        arena = arena_bytes(content)
         return {"weight_bytes": weight_bytes_of(content)} | ({} if arena is None else {"arena": arena})
     except FileNotFoundError:
         raise InputError(f"'{path}' does not exist", "check the path") from None

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from int8_graphs import GraphBuilder, options
 from micro_interpreter import arena_head, micro_run
 from reds_litert.graph import read_graph
-from reds_litert.memory_metadata import offsets_in, planned_bytes, with_memory_plan
+from reds_litert.memory_metadata import arena_bytes, offsets_in, with_memory_plan
 from reds_litert.schema import packed, unpacked
 
 SHAPE = (1, 4, 4, 6)
@@ -120,5 +120,5 @@ def test_operators_compute_the_same_in_place(kind: str, dtype: type) -> None:
 def test_random_graphs_compute_the_same_in_the_memory_that_is_planned(seed: int) -> None:
     content = random_file(seed)
     planned = with_memory_plan(content)
-    assert planned_bytes(planned) == arena_head(planned) <= arena_head(content)
+    assert arena_bytes(planned) == arena_head(planned) <= arena_head(content)
     check_same(content, planned, np.int8)

@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import layers as L
 from micro_interpreter import arena_head, micro_run
 from reds_litert.graph import FileGraph, read_graph
-from reds_litert.memory_metadata import NAME, UNPLANNED, offsets_in, planned_bytes, with_memory_plan
+from reds_litert.memory_metadata import NAME, UNPLANNED, arena_bytes, offsets_in, with_memory_plan
 from reds_litert.schema import packed, unpacked
 from reds_litert.targets import Int8Target, Int16x8Target, IntegerTarget
 from reds_tensorflow.framework import TensorFlowFramework
@@ -105,7 +105,7 @@ def mixed_file() -> bytes:
 
 
 def test_tflite_micro_allocates_what_is_planned(mixed_file: bytes) -> None:
-    planned = planned_bytes(mixed_file)
+    planned = arena_bytes(mixed_file)
     assert planned is not None
     assert planned == arena_head(mixed_file) < arena_head(without_plan(mixed_file))
     assert planned == 1408 + 912  # two maps of 10 x 10, of 14 and 9 channels, each rounded up
@@ -136,7 +136,7 @@ def test_files_with_several_graphs_are_left_as_they_are(mixed_file: bytes) -> No
     model.subgraphs.append(model.subgraphs[0])
     content = packed(model)
     assert with_memory_plan(content) == content
-    assert planned_bytes(without_plan(mixed_file)) is None
+    assert arena_bytes(without_plan(mixed_file)) is None
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_activations_in_place_compute_the_same(activation: str, numbers: str) ->
     x = inputs = keras.Input((8, 8, 3))
     x = L.Activation(activation)(L.Conv2D(9, 3, padding="same")(x))
     content = exported(enlivened(keras.Model(inputs, L.Dense(4)(L.Flatten()(L.Conv2D(5, 3)(x))))), numbers)
-    assert arena_head(content) == planned_bytes(content)
+    assert arena_head(content) == arena_bytes(content)
     check_same_outputs(content, litert_run)
     check_same_outputs(content, micro_run)
 
@@ -191,7 +191,7 @@ def pruned(name: str, share: float) -> Any:
 def test_arenas_of_real_networks_are_the_peaks_of_their_descriptions(name: str, share: float) -> None:
     model = pruned(name, share)
     content = exported(model)
-    assert planned_bytes(content) == arena_head(content) == counted(model)["arena"]
+    assert arena_bytes(content) == arena_head(content) == counted(model)["arena"]
     assert 0 <= counted(model)["arena"] - counted(model)["peak_ram"] < 4 * ALIGNMENT_BYTES
     check_same_outputs(content, micro_run)
 
