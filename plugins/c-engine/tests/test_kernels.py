@@ -19,7 +19,7 @@ def check(kernels: KernelLibrary, case: Case) -> None:
 @pytest.mark.parametrize("kind", everything())
 def test_kernel_is_bit_exact(kernels: KernelLibrary, kind: str) -> None:
     random = np.random.default_rng(len(kind))
-    for _ in range(4 if "large" in kind else 40):
+    for _ in range(3 if "large" in kind else 25):
         check(kernels, everything()[kind](random))
 
 
