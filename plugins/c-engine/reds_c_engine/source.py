@@ -11,36 +11,19 @@ from dataclasses import fields
 import numpy as np
 
 from reds_c_engine.records import (
-    Arithmetic,
-    Blocks,
-    Convolution,
+    STRUCTURES,
     Family,
     Kernel,
-    LookupTable,
     Member,
-    Padding,
     PlacedStep,
-    Pooling,
     Quantization,
-    Reduction,
     Segment,
     Settings,
-    Softmax,
 )
 from reds_c_engine.sizes import structure_bytes
 
 WIDTH = 120
 """The largest number of characters of a line."""
-_STRUCTURES: dict[type, str] = {
-    Convolution: "reds_convolution",
-    Pooling: "reds_pooling",
-    Reduction: "reds_reduction",
-    LookupTable: "reds_lookup_table",
-    Arithmetic: "reds_arithmetic",
-    Blocks: "reds_blocks",
-    Padding: "reds_padding",
-    Softmax: "reds_softmax_settings",
-}
 _NAME_LENGTH = 24
 """The largest number of characters of the name of a layer in a comment."""
 _DETAILS_BYTES = 24
@@ -103,7 +86,7 @@ class SettingsWriter:
 
     def added(self, settings: Settings) -> str:
         """Return the name of the structure that holds some settings."""
-        structure = _STRUCTURES[type(settings)]
+        structure = STRUCTURES[type(settings)]
         body = ", ".join(f".{name} = {value}" for name, value in self._fields(settings))
         text = "\n".join(textwrap.wrap(f"{{{body}}}", WIDTH - 2, break_long_words=False, break_on_hyphens=False))
         key = f"{structure} {text}"
@@ -214,8 +197,8 @@ extern const reds_net_member reds_net_members[REDS_NET_MEMBERS];
  * call, the full network is selected. */
 int net_select(unsigned member);
 
-/* Run the selected member on REDS_NET_INPUT_SIZE integers. Returns REDS_NET_OUTPUT_SIZE integers, which are valid until
- * the next run. The input may lie anywhere; it is not copied. */
+/* Run the selected member on REDS_NET_INPUT_SIZE integers, which lie at net_input() or anywhere outside of the arena;
+ * they are not copied. Returns REDS_NET_OUTPUT_SIZE integers in the arena, which are valid until the next run. */
 const int8_t *net_run(const int8_t *input);
 
 /* Return a place in the arena for the input of the selected member, which saves memory for it elsewhere. A run may
