@@ -17,8 +17,10 @@ OUTPUT_RANGE = (-128, 127)
 class Segment:
     """A run of consecutive input channels whose weights are consecutive in a row of the store.
 
+    For depthwise convolutions, it is one of output channels.
+
     Attributes:
-        input: The first of them among the input channels of the layer.
+        input: The first of them among the channels of the layer.
         weight: The place of its weight in a row, in elements.
         count: The number of channels.
     """
