@@ -338,8 +338,7 @@ def check(target: str, registry: Registry | None = None, settings: Settings | No
         kit = kit_for(found)
         if kit is None:
             raise UnsupportedError(
-                f"there are no checks for {found.kind} '{found.name}', which writes no files of its own",
-                "check a plugin of another kind",
+                f"there are no checks for plugins like {found.kind} '{found.name}'", "check a plugin of another kind"
             )
         reports.append(_report(kit, found, settings, Given(registry=registry)))
     return tuple(reports)

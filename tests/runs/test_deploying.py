@@ -158,6 +158,17 @@ def test_other_targets_write_a_file_of_each_member(run: Path, tmp_path: Path, re
     assert (tmp_path / "copied" / "subnet-50.tflite").read_bytes() == (run / "subnet-50.tflite").read_bytes()
 
 
+def test_files_that_the_run_lacks_are_calibrated_on_its_data(run: Path, tmp_path: Path, registry: Registry) -> None:
+    expected = {name: (run / name).read_bytes() for name in ("full-int8.tflite", "subnet-50-int8.tflite")}
+    for name in expected:
+        (run / name).unlink()
+    export(run, "tflite-int8", out=tmp_path / "made", members="50", registry=registry, verbose=0)
+    assert {name: (tmp_path / "made" / name).read_bytes() for name in expected} == expected
+    (run.parent / "data.npz").unlink()
+    with pytest.raises(InputError, match="target 'tflite-int8' needs data to calibrate its files; give data"):
+        export(run, "tflite-int8", out=tmp_path / "other", members="50", registry=registry, verbose=0)
+
+
 def test_the_command_prints_what_was_written(reds: Reds, place: Workplace) -> None:
     reds.install(PluginModule("toy", (*FIRST_PARTY, ToyFramework, Shelf)))
     place.prune(settings=NO_TRAINING)

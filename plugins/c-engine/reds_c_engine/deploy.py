@@ -83,7 +83,6 @@ def _readme_words(family: Family, sizes: Sizes, expected: Expectations) -> dict[
     full = family.members[-1]
     notes = "".join(f"\n{str(own)[0].upper()}{str(own)[1:]}.\n" for own in family.own_kernels)
     return {
-        "COUNT": str(len(family.members)),
         "MEMBERS": "\n".join(_row(index, member) for index, member in enumerate(family.members)),
         "WEIGHTS": f"{sizes.weights_bytes:,}",
         "TABLES": f"{sizes.tables_bytes:,}",

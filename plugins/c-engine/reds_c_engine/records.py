@@ -6,7 +6,9 @@ tuples, so that settings can be compared and stored once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 OUTPUT_RANGE = (-128, 127)
 
@@ -15,8 +17,10 @@ OUTPUT_RANGE = (-128, 127)
 class Segment:
     """A run of consecutive input channels whose weights are consecutive in a row of the store.
 
+    For depthwise convolutions, it is one of output channels.
+
     Attributes:
-        input: The first of them among the input channels of the layer.
+        input: The first of them among the channels of the layer.
         weight: The place of its weight in a row, in elements.
         count: The number of channels.
     """
@@ -185,6 +189,19 @@ class Softmax:
 
 
 Settings = Convolution | Pooling | Reduction | LookupTable | Arithmetic | Blocks | Padding | Softmax
+STRUCTURES: Mapping[type, str] = MappingProxyType(
+    {
+        Convolution: "reds_convolution",
+        Pooling: "reds_pooling",
+        Reduction: "reds_reduction",
+        LookupTable: "reds_lookup_table",
+        Arithmetic: "reds_arithmetic",
+        Blocks: "reds_blocks",
+        Padding: "reds_padding",
+        Softmax: "reds_softmax_settings",
+    }
+)
+"""The structure in C of each class of settings."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -112,28 +113,35 @@ class WeightStore:
         return _row_parts(stored, first, part.inputs, kind)
 
 
-def _depthwise(stored: StoredKernel, outputs: IntArray) -> Kernel | None:
+def _depthwise(stored: StoredKernel, outputs: IntArray) -> Kernel:
+    """Return a depthwise kernel, in which segments are runs of output channels."""
     start = int(outputs[0]) * stored.bits
-    if not _is_run(outputs) or start % 8:
-        return None
-    return Kernel(stored.offset_bytes + start // 8, stored.row, bits=stored.bits)
+    if _is_run(outputs) and start % 8 == 0:
+        return Kernel(stored.offset_bytes + start // 8, stored.row, bits=stored.bits)
+    return Kernel(stored.offset_bytes, stored.row, segments=_segments(outputs), bits=stored.bits)
+
+
+def _segments(indices: IntArray) -> tuple[Segment, ...]:
+    """Return the runs of consecutive elements of a row."""
+    starts = np.flatnonzero(np.diff(indices, prepend=indices[0] - 2) != 1)
+    counts = np.diff(np.append(starts, len(indices)))
+    return tuple(Segment(int(at), int(indices[at]), int(n)) for at, n in zip(starts, counts, strict=True))
 
 
 def _row_parts(stored: StoredKernel, first_bytes: int, inputs: IntArray, kind: str) -> Kernel | None:
     """Return a kernel whose rows are parts of those of the full network."""
-    starts = np.flatnonzero(np.diff(inputs, prepend=inputs[0] - 2) != 1)
-    counts = np.diff(np.append(starts, len(inputs)))
+    segments = _segments(inputs)
     begin = int(inputs[0]) * stored.bits
     is_at_byte = begin % 8 == 0
-    if len(starts) == 1 and is_at_byte:
+    if len(segments) == 1 and is_at_byte:
         return Kernel(first_bytes + begin // 8, stored.row, bits=stored.bits)
-    segments = tuple(Segment(int(at), int(inputs[at]), int(count)) for at, count in zip(starts, counts, strict=True))
-    distances = set(np.diff(inputs[starts]).tolist())
-    if kind == "FULLY_CONNECTED" and len(set(counts.tolist())) == 1 and len(distances) == 1 and is_at_byte:
-        distance = int(distances.pop())
-        is_regular = distance * len(starts) == stored.row and (stored.bits == 8 or distance * stored.bits % 8 == 0)
+    distances = {b.weight - a.weight for a, b in pairwise(segments)}
+    is_even = len({segment.count for segment in segments}) == 1 and len(distances) == 1
+    if kind == "FULLY_CONNECTED" and is_even and is_at_byte:
+        (distance,) = distances
+        is_regular = distance * len(segments) == stored.row and distance * stored.bits % 8 == 0
         if is_regular:  # the same channels of each position of an image
-            return Kernel(first_bytes + begin // 8, distance, taps=len(starts), bits=stored.bits)
+            return Kernel(first_bytes + begin // 8, distance, taps=len(segments), bits=stored.bits)
     if kind == TRANSPOSED:
         return None
     return Kernel(first_bytes, stored.row, segments=segments, bits=stored.bits)

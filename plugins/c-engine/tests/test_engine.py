@@ -175,6 +175,11 @@ def test_what_the_engine_cannot_run_is_named() -> None:
     x = build.tensor((2, 8))
     y = build.operator("TANH", [x], build.tensor((2, 8), 1 / 128))
     assert "a batch of 2 inputs" in refused(build, x, y)
+    build = GraphBuilder()
+    x = build.tensor((1, 70_000, 1, 1))
+    axes = build.tensor((2,), data=np.array([1, 2], np.int32))
+    y = build.operator("REDUCE_MAX", [x, axes], build.tensor((1, 1)), options("ReducerOptions"))
+    assert "its in_height is 70000, which is too large" in refused(build, x, y)
 
 
 def test_files_of_two_families_are_refused(eight_bits: Contents) -> None:

@@ -28,7 +28,7 @@ def test_a_run_is_exported_to_an_engine_that_equals_its_files(tmp_path: Path) ->
     y = layers.Conv2D(12, 1, activation="tanh")(x)
     x = layers.Add()([x, y])
     x = layers.Concatenate()([layers.Conv2D(8, 1, activation="relu")(x), layers.MaxPooling2D(3, 1, padding="same")(x)])
-    x = layers.DepthwiseConv2D(3, strides=2, activation="relu6")(layers.Conv2D(10, 1)(x))
+    x = layers.DepthwiseConv2D(3, strides=2, activation="relu6")(x)
     model = keras.Model(image, layers.Dense(5)(layers.Flatten()(x)))
     rng = np.random.default_rng(0)
     data = rng.uniform(0, 255, (96, 10, 10, 3)).astype(np.float32), rng.integers(0, 5, 96)

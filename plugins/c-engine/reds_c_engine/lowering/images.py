@@ -55,8 +55,8 @@ def greatest(one: Operator) -> list[Step]:
         raise one.refused("it is not a maximum over all positions")
     if (source.scale, source.zero_point) != (one.target.scale, one.target.zero_point):
         raise one.refused("its input and its output have different scales")
-    positions, channels = math.prod(source.shape[1:-1]), source.shape[-1]
-    settings = Pooling(positions, 1, channels, 1, 1, positions, 1, 1, 1, 0, 0, LEAST, GREATEST)
+    height, width = source.shape[1] if len(source.shape) > 2 else 1, math.prod(source.shape[2:-1])
+    settings = Pooling(height, width, source.shape[-1], 1, 1, height, width, 1, 1, 0, 0, LEAST, GREATEST)
     return [one.step("reds_max_pool", settings, one.operator.inputs[0])]
 
 

@@ -13,6 +13,7 @@ from reds_c_engine.lowering.elements import arithmetic, function
 from reds_c_engine.lowering.images import concatenation, greatest, mean, pad, pool, softmax
 from reds_c_engine.lowering.operator import Operator
 from reds_c_engine.records import Kernel, LookupTable, Program, Step
+from reds_c_engine.sizes import misfit
 from reds_c_engine.tables import FUNCTIONS, composed
 from reds_core.errors import UnsupportedError
 
@@ -68,7 +69,12 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
         lower = LOWERINGS.get(operator.kind)
         if lower is None:
             raise one.refused("there is no kernel for it")
-        steps += lower(one)
+        made = lower(one)
+        for step in made:
+            field = misfit(step.settings)
+            if field is not None:
+                raise one.refused(f"its {field} is {getattr(step.settings, field)}, which is too large")
+        steps += made
     steps = [replace(step, inputs=tuple(renamed.get(i, i) for i in step.inputs)) for step in steps]
     output = renamed.get(graph.outputs[0], graph.outputs[0])
     steps = _tables_fused(steps, output)

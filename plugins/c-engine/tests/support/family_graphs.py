@@ -59,9 +59,11 @@ class NetworkBuilder:
         self.build.operator("CONV_2D", [tensor, weights, bias], y, settings)
         return y, out
 
-    def depthwise(self, name: str, x: Image, channels: int) -> Image:
+    def depthwise(self, name: str, x: Image, channels: int, kept: npt.NDArray[np.int64] | None = None) -> Image:
+        """A depthwise convolution; `channels` is the number of the full network, `kept` those that are left."""
         (tensor, shape) = x
-        kernel = np.ascontiguousarray(self.source.kernel(name, (1, 3, 3, channels))[..., : shape[3]])
+        whole = self.source.kernel(name, (1, 3, 3, channels))
+        kernel = np.ascontiguousarray(whole[..., np.arange(shape[3]) if kept is None else kept])
         scale = self.rng.uniform(0.004, 0.012, shape[3]).astype(np.float32) * (127 / np.abs(kernel).max())
         weights = self.build.tensor(kernel.shape, scale, data=kernel, axis=3, bits=self.source.bits)
         bias = self.build.tensor(
@@ -119,7 +121,8 @@ def member(source: KernelSource, widths: tuple[int, int, int], seed: int) -> byt
     joined = net.build.tensor((*a[1][:3], left + right), 0.05, -128)
     net.build.operator("CONCATENATION", [a[0], b[0]], joined, options("ConcatenationOptions", axis=3))
     inputs = np.concatenate([np.arange(left), 6 + np.arange(right)])
-    mixed = net.conv("mixed", (joined, (*a[1][:3], left + right)), (8, 3, 3, 16), stem, stride=2, inputs=inputs)
+    spread = net.depthwise("spread", (joined, (*a[1][:3], left + right)), 16, inputs)
+    mixed = net.conv("mixed", spread, (8, 3, 3, 16), stem, stride=2, inputs=inputs)
     deep = net.depthwise("deep", mixed, 8)
     y, _ = net.dense("dense", net.pool(deep, 0.05, -20), 8, 5)
     return net.build.content(image, y)
