@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost.latency_table import LatencySettings
+from reds_core.cost.resources import RESOURCES
 from reds_core.errors import UnsupportedError, argument
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
@@ -286,9 +287,11 @@ def usage_warnings(
             continue
         excess = used - capacities.get(resource, used)
         above = f", which is {excess} above the budget," if excess > 0 else ""
+        is_peak = resource in RESOURCES and RESOURCES[resource].steps is not None
+        scratch = "needs scratch memory for a layer or " if is_peak else ""
         warnings.append(
-            f"'{name}' uses {used} {resource}{above} where {planned[resource]} are planned, because the converter "
-            "stores a layer in another form than is counted"
+            f"'{name}' uses {used} {resource}{above} where {planned[resource]} are planned, because it {scratch}stores "
+            "a layer in another form than is counted"
         )
     return warnings
 

@@ -151,4 +151,4 @@ def test_warnings_name_files_that_use_more_than_was_planned() -> None:
     (warning,) = usage_warnings("f", {"weight_bytes": 6}, {"weight_bytes": 5}, {"macs": 2, "weight_bytes": 6})
     assert warning.startswith("'f' uses 6 weight_bytes where 5 are planned")
     (warning,) = usage_warnings("f", {"arena": 96}, {"arena": 48}, {"arena": 64})
-    assert warning.startswith("'f' uses 96 arena, which is 32 above the budget, where 48 are planned")
+    assert warning.startswith("'f' uses 96 arena, which is 32 above the budget, where 48 are planned, because it needs")
