@@ -114,7 +114,7 @@ class FamilyRecord:
     Attributes:
         family: Its name.
         files: A digest of its int8 files, to which the figures of members belong.
-        engine: A digest of the files of its engine, to which all that is compared and counted belongs.
+        engine: A digest of the C files of its engine, to which all that is compared and counted belongs.
         inputs: The number of inputs that are compared.
         members: Its members, smallest first.
         sizes: Sizes in flash.
@@ -140,12 +140,38 @@ class FamilyRecord:
         return replace(self, cores={**self.cores, core: found})
 
 
+@dataclass(frozen=True)
+class BudgetRecord:
+    """A run with a budget of `arena`.
+
+    Attributes:
+        family: The network.
+        options: The options of `reds prune`.
+        budget_bytes: The budget.
+        planned_bytes: What the subnetwork takes by the plan of the run.
+        arena_head_bytes: What tflite-micro takes for activations of its int8 file.
+        greedy_head_bytes: The same without the plan of memory in the file.
+    """
+
+    family: str
+    options: tuple[str, ...]
+    budget_bytes: int
+    planned_bytes: int
+    arena_head_bytes: int
+    greedy_head_bytes: int
+
+
+def read_budget(path: Path) -> BudgetRecord | None:
+    """Return the record of a budget in a file; None if there is none."""
+    return cattrs.structure(json.loads(path.read_text("utf-8")), BudgetRecord) if path.exists() else None
+
+
 def read(path: Path) -> FamilyRecord | None:
     """Return the record in a file; None if there is none."""
     return cattrs.structure(json.loads(path.read_text("utf-8")), FamilyRecord) if path.exists() else None
 
 
-def write(record: FamilyRecord, path: Path) -> None:
+def write(record: FamilyRecord | BudgetRecord, path: Path) -> None:
     """Write a record to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(cattrs.unstructure(record), indent=1) + "\n")

@@ -10,14 +10,25 @@ import argparse
 import hashlib
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from device_records import Comparison, CoreFigures, FamilyRecord, LayerFigures, MemberFigures, SizeFigures, read, write
+from device_records import (
+    BudgetRecord,
+    Comparison,
+    CoreFigures,
+    FamilyRecord,
+    LayerFigures,
+    MemberFigures,
+    SizeFigures,
+    read,
+    read_budget,
+    write,
+)
 from devices_page import page
 from reds_c_engine import reference
 from reds_c_engine.deploy import Engine, generated, written
@@ -77,6 +88,8 @@ CASES = (
         has_labels=False,
     ),
 )
+BUDGET_FAMILY, BUDGET_BYTES = "ds-cnn-s", 15_000
+BUDGET_RECORD = "arena-budget.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +209,16 @@ def separately_quantised(family: FamilyFiles, name: str, folder: Path) -> FileGr
     return read_graph(path.read_bytes())
 
 
+def budget_record(out: Path) -> BudgetRecord:
+    """A run with a budget of `arena`, and what tflite-micro takes with and without the plan of memory in the file."""
+    case = next(case for case in CASES if case.name == BUDGET_FAMILY)
+    given = ("--budget", "macs=0.75", "--budget", f"arena={BUDGET_BYTES}", "--align", "1", "--finetune-epochs", "0")
+    family = family_of(replace(case, name=f"{case.name}-arena", options=given), out)
+    member, (_, content) = family.plan.subnetworks[0], family.contents[0]
+    heads = [allocations(Path(member.name), each).head_bytes for each in (content, without_plan(content))]
+    return BudgetRecord(case.name, given, BUDGET_BYTES, member.usage["arena"], *heads)
+
+
 # --- figures ---------------------------------------------------------------------------------------------------------
 
 
@@ -293,7 +316,7 @@ def recorded(family: FamilyFiles, inputs: int, cores: Sequence[str], folder: Pat
         old.unlink()
     written(engine, sources)
     of_files = digest(content for _, content in family.contents)
-    of_engine = digest(text.encode() for text in engine.files.values())
+    of_engine = digest(path.read_bytes() for path in sorted(sources.glob("*.[ch]")))
     record = read(path)
     if record is None or (record.files, record.engine, record.inputs) != (of_files, of_engine, inputs):
         known = record is not None and record.files == of_files
@@ -338,8 +361,11 @@ def main() -> None:
                 folder = options.out / f"{case.name}-engine"
                 folder.mkdir(parents=True, exist_ok=True)
                 recorded(family, options.inputs, cores, folder, options.records / f"{case.name}.json")
+        if not (options.records / BUDGET_RECORD).exists():
+            write(budget_record(options.out), options.records / BUDGET_RECORD)
     records = [read(options.records / f"{case.name}.json") for case in CASES]
-    write_text(PAGE, page([record for record in records if record is not None]))
+    budget = read_budget(options.records / BUDGET_RECORD)
+    write_text(PAGE, page([record for record in records if record is not None], budget))
 
 
 if __name__ == "__main__":

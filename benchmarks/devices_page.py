@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
-from device_records import FamilyRecord
+from device_records import BudgetRecord, FamilyRecord
 
 HEAD = """\
 # Families on microcontrollers
@@ -68,12 +69,17 @@ those of a run of the same member before; a difference would mean that something
 """
 
 
-def page(records: Sequence[FamilyRecord]) -> str:
-    """Render the page."""
+def page(records: Sequence[FamilyRecord], budget: BudgetRecord | None = None) -> str:
+    """Render the page.
+
+    Args:
+        records: The records of the families, in their order on the page.
+        budget: The run with a budget of `arena`, if it was made.
+    """
     if not records:
         return f"{HEAD}\nNothing is recorded yet.\n"
     cores = list(dict.fromkeys(core for record in records for core in record.cores))
-    parts = [HEAD, EQUALITY, _equality(records), MEMORY, _memory(records), FLASH, _flash(records)]
+    parts = [HEAD, EQUALITY, _equality(records), MEMORY, _memory(records), _budget(budget), FLASH, _flash(records)]
     parts += [ACCURACY, _accuracy(records)]
     if cores:
         parts += [
@@ -115,6 +121,20 @@ def _memory(records: Sequence[FamilyRecord]) -> str:
         for member in record.members
     ]
     return _table(["family", "network", "plan", "C engine", "tflite-micro", "its own planner"], rows)
+
+
+def _budget(record: BudgetRecord | None) -> str:
+    """What a budget that the planner of tflite-micro would break comes to."""
+    if record is None:
+        return ""
+    text = (
+        f"A budget of `arena` holds for the file: `{record.family}` pruned with `{' '.join(record.options)}` takes "
+        f"{record.planned_bytes:,} bytes by the plan of the run and {record.arena_head_bytes:,} bytes in tflite-micro, "
+        f"of a budget of {record.budget_bytes:,}. With the planner of tflite-micro it would take "
+        f"{record.greedy_head_bytes:,} bytes, which is "
+        f"{100 * (record.greedy_head_bytes / record.budget_bytes - 1):.0f} % more than the budget."
+    )
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def _flash(records: Sequence[FamilyRecord]) -> str:

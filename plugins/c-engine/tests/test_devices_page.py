@@ -67,7 +67,9 @@ def test_the_page_in_the_documentation_is_that_of_the_records(modules: dict[str,
     folder = BENCHMARKS / "records" / "devices"
     names = ("digits", "ds-cnn-s", "cnn-s", "resnet8", "ds-cnn-m", "vww-96")
     found = [modules["device_records"].read(folder / f"{name}.json") for name in names]
-    text = modules["devices_page"].page([record for record in found if record is not None])
+    budget = modules["device_records"].read_budget(folder / "arena-budget.json")
+    text = modules["devices_page"].page([record for record in found if record is not None], budget)
+    assert budget is None or budget.arena_head_bytes <= budget.budget_bytes < budget.greedy_head_bytes
     assert (BENCHMARKS.parent / "docs" / "devices.md").read_text("utf-8") == text
     for record in found:
         assert record is None or [c.different for c in record.comparisons.values()] == [0] * len(record.comparisons)
