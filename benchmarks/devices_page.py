@@ -17,19 +17,22 @@ tflite-micro, how much memory it takes, and how many instructions. Made by
 python benchmarks/devices.py
 ```
 
-A member is named by its share of the MACs of the full network. The families are trained with the defaults of
-`reds prune`, as in [real-models.md](real-models.md), with two exceptions: `digits` is trained for one epoch, and
-`vww-96` not at all, since there is no data for it here. Its inputs are enlarged images of CIFAR-10. The Cortex-M cores
-are those of the emulator QEMU, which executes every instruction but knows nothing about cycles: it has no wait states,
-no pipelines and no caches. All counts below are instructions. They are not times, and one that computes with vectors
-(MVE on the Cortex-M55) counts like any other.
+A member is named by its share of the MACs of the full network. The networks of `ds-cnn-s`, `ds-cnn-m`, `cnn-s` and
+`resnet8` are those of [real-models.md](real-models.md), trained with the defaults of `reds prune` and `--align 1`; the
+int8 files were written anew from their Keras files when the weights of members became shared. (The command trains
+families that are missing.) `digits` is trained for one epoch, and `vww-96` not at all, since there is no data for it
+here: its inputs are enlarged images of CIFAR-10.
+
+The Cortex-M cores are those of the emulator QEMU, which executes every instruction but knows nothing about cycles: it
+has no wait states, no pipelines and no caches. All counts below are instructions. They are not times, and one that
+computes with vectors (MVE on the Cortex-M55) counts like any other.
 """
 EQUALITY = """\
 ## Equal to the last bit
 
-All outputs of all members, the full network included, for test examples (`inputs` of them) are compared with those of
-tflite-micro. The reference in NumPy is written from the specification of the operators, and shares no code with the
-generator of the engine or its kernels but the fixed-point arithmetic. A column says how many values differ.
+All outputs of all members, the full network included, are compared with those of tflite-micro, for test examples whose
+number is in the column `inputs`. The reference in NumPy is written from the specification of the operators, and shares no code with the
+generator of the engine or its kernels but the fixed-point arithmetic. The last columns say how many values differ.
 """
 MEMORY = """\
 ## Memory for activations
@@ -53,7 +56,9 @@ network, and files that are quantised one by one, each with its own ranges of we
 INSTRUCTIONS = """\
 ## Instructions of a run
 
-Instructions of `net_run` by network in millions, and for each MAC of the full network.
+Instructions of `net_run` by network in millions, and for each MAC of the full network. Where a member takes more
+instructions on the Cortex-M55 than the full network, look at its widths: vectors hold 16 integers, and families pruned
+with `--align 1` seldom have widths that are multiples of it.
 """
 KINDS = """\
 ## Instructions a MAC by kind of layer
