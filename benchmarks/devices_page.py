@@ -31,8 +31,9 @@ EQUALITY = """\
 ## Equal to the last bit
 
 All outputs of all members, the full network included, are compared with those of tflite-micro, for test examples whose
-number is in the column `inputs`. The reference in NumPy is written from the specification of the operators, and shares no code with the
-generator of the engine or its kernels but the fixed-point arithmetic. The last columns say how many values differ.
+number is in the column `inputs`. The reference in NumPy is written from the specification of the operators, and shares
+no code with the generator of the engine or its kernels but the fixed-point arithmetic. The last columns say how many
+values differ.
 """
 MEMORY = """\
 ## Memory for activations
