@@ -19,7 +19,7 @@ from reds_core.framework.data import Arrays
 from reds_core.framework.target import ExportSource
 from reds_core.framework.task import Task
 from reds_core.report.facts import Metric, gather
-from reds_core.runs.exporting import int8_warnings
+from reds_core.runs.export_warnings import int8_warnings
 from reds_core.runs.extraction import ExtractionRequest, extract
 
 INT8 = ToyInt8.file.in_version_1
